@@ -1,0 +1,1 @@
+"""Custody: where customer bytes live: keys, envelope encryption, object store, audit log."""
