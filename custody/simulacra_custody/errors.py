@@ -1,7 +1,5 @@
 """Every error that leaves custody. Messages name tenants, resources and limits, never customer data or key material."""
 
-# ruff: noqa: N818 - the names say what happened, and are the published interface
-
 
 class CustodyError(Exception):
     """Base of all custody errors."""

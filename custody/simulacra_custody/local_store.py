@@ -89,11 +89,11 @@ class LocalStore:
         target = self.root / key
         move = _link if if_absent else os.replace
         self._in_folder(target.parent, lambda: move(temporary, target), needs=temporary)
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        for folder in target.parents:  # a folder made on the way is durable only once its parent is
+            with contextlib.suppress(FileNotFoundError):  # deleted again already
+                _sync_folder(folder)
+            if folder == self.root:
+                break
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Read a range in chunks of up to 1 MiB; `ArtefactMissing` is raised at the call, not at the first chunk."""
@@ -183,6 +183,14 @@ class LocalStore:
 
 def _create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _link(temporary: Path, target: Path) -> None:
