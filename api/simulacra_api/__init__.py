@@ -1,0 +1,1 @@
+"""The REST door: writes custom resources and streams bytes through custody."""

@@ -1,0 +1,1 @@
+"""The contract of Simulacra: pydantic models of every custom resource and the bodies built from them."""

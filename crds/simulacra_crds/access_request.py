@@ -1,0 +1,53 @@
+"""AccessRequest: somebody asks to become a tenant; a person with kubectl decides."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from simulacra_crds.base import AGE, Conditions, KubeModel, Name, PrinterColumn, Resource
+
+
+class AccessRequestSpec(KubeModel):
+    """Who asks, and what was decided."""
+
+    company: str = Field(min_length=1, max_length=128)
+    contact: str = Field(min_length=3, max_length=254, description="E-mail address of the person who asks.")
+    decision: Literal["Pending", "Approved", "Denied"] = Field(
+        default="Pending",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "oldSelf == 'Pending' || self == oldSelf",
+                    "message": "a decision is final; file a new AccessRequest",
+                }
+            ]
+        },
+    )
+
+
+class AccessRequestStatus(KubeModel):
+    """What became of the request."""
+
+    observed_generation: int = Field(default=0, ge=0)
+    tenant: Name | None = None
+    conditions: Conditions = Field(default_factory=list)
+
+
+class AccessRequest(Resource):
+    """A request for access, decided once."""
+
+    PLURAL: ClassVar[str] = "accessrequests"
+    SCOPE: ClassVar[Literal["Namespaced", "Cluster"]] = "Cluster"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("ar",)
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Company", type="string", json_path=".spec.company"),
+        PrinterColumn(name="Decision", type="string", json_path=".spec.decision"),
+        PrinterColumn(name="Tenant", type="string", json_path=".status.tenant"),
+        AGE,
+    )
+
+    kind: Literal["AccessRequest"] = "AccessRequest"
+    spec: AccessRequestSpec
+    status: AccessRequestStatus = Field(default_factory=AccessRequestStatus)

@@ -1,0 +1,192 @@
+"""Shapes that every custom resource shares: metadata, conditions, failures, artefacts, progress.
+
+Field names are camelCase on the wire (Kubernetes' convention) and snake_case in Python.
+Every string, list and map is bounded, because the API server holds all of them in memory.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "simulacra.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "simulacra"
+
+FINALIZER = f"{GROUP}/erasure"
+"""Finalizer of every kind that owns customer bytes: removed only after the bytes are verified absent."""
+
+LABEL_TENANT = f"{GROUP}/tenant"
+LABEL_DATASET = f"{GROUP}/dataset"
+"""Name of the Dataset that a Model, GenerationJob or EffectEstimate descends from."""
+LABEL_KIND = f"{GROUP}/kind"
+LABEL_UID = f"{GROUP}/uid"
+"""On child Jobs and Pods: the kind and uid of the custom resource they work for."""
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
+ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
+Level = Annotated[str, Field(max_length=512)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+WrappedKey = Annotated[str, Field(max_length=2048)]
+Timestamp = Annotated[datetime, Field(json_schema_extra={"format": "date-time"})]
+
+
+class KubeModel(BaseModel):
+    """Base of all shapes on the wire: camelCase aliases, unknown fields refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=True)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object as the API server wants it: aliases, no nulls."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Phase(StrEnum):
+    """One word for people; programs read conditions."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    READY = "Ready"
+    PARTIAL = "Partial"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+    DELETING = "Deleting"
+
+
+class Condition(KubeModel):
+    """A metav1.Condition."""
+
+    type: str = Field(min_length=1, max_length=64)
+    status: Literal["True", "False", "Unknown"]
+    reason: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z][A-Za-z0-9]*$")
+    message: str = Field(default="", max_length=1024)
+    observed_generation: int = Field(default=0, ge=0)
+    last_transition_time: Timestamp
+
+
+class LastFailure(KubeModel):
+    """Why the last attempt of the work failed, without customer data."""
+
+    reason: str = Field(max_length=128)
+    message: str = Field(max_length=1024)
+    exit_code: int | None = None
+    time: Timestamp
+
+
+class Progress(KubeModel):
+    """How far a running Job is: percent 0..100, seconds left as estimated by the Job itself."""
+
+    percent: int = Field(ge=0, le=100)
+    eta_seconds: int | None = Field(default=None, ge=0)
+
+
+class Artefact(KubeModel):
+    """One stored object of a resource: plaintext size in bytes and digest, rows for tables."""
+
+    name: str = Field(max_length=128)
+    bytes: int = Field(ge=0)
+    sha256: Sha256
+    rows: int | None = Field(default=None, ge=0)
+
+
+Conditions = Annotated[
+    list[Condition],
+    Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+]
+Artefacts = Annotated[
+    list[Artefact],
+    Field(max_length=1100, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+]
+
+
+class ObjectMeta(BaseModel):
+    """The part of Kubernetes' ObjectMeta that this product reads and writes; the rest is carried along."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
+
+    name: str = ""
+    namespace: str | None = None
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: list[str] = Field(default_factory=list)
+    owner_references: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class RetainedSpec(KubeModel):
+    """What the spec of every resource with customer bytes has in common."""
+
+    retention_seconds: int = Field(
+        default=86_400,
+        ge=10,
+        le=604_800,
+        description="Seconds that the bytes live: 24 h by default, 7 days at most.",
+    )
+    suspend: bool = Field(default=False, description="Stop the work without losing it; false resumes.")
+
+
+class WorkStatus(KubeModel):
+    """What the status of every resource with customer bytes has in common."""
+
+    phase: Phase | None = None
+    observed_generation: int = Field(default=0, ge=0)
+    conditions: Conditions = Field(default_factory=list)
+    wrapped_key: WrappedKey | None = Field(
+        default=None, description="The resource's data key, wrapped by the tenant's key; the only copy there is."
+    )
+    progress: Progress | None = None
+    artefacts: Artefacts = Field(default_factory=list)
+    expires_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    last_failure: LastFailure | None = None
+
+
+class PrinterColumn(KubeModel):
+    """A column of `kubectl get`."""
+
+    name: str
+    type: Literal["string", "integer", "number", "boolean", "date"]
+    json_path: str
+    priority: int | None = None
+    description: str | None = None
+
+
+class Resource(BaseModel):
+    """A custom resource. Subclasses narrow `spec` and `status` and describe how kubectl shows them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    PLURAL: ClassVar[str]
+    SCOPE: ClassVar[Literal["Namespaced", "Cluster"]] = "Namespaced"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ()
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = ()
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    api_version: str = API_VERSION
+    kind: str
+    metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+
+def utcnow() -> datetime:
+    """Return the time now, in UTC, to the microsecond."""
+    return datetime.now(UTC)
+
+
+AGE = PrinterColumn(name="Age", type="date", json_path=".metadata.creationTimestamp")
+PHASE = PrinterColumn(name="Phase", type="string", json_path=".status.phase")
+READY = PrinterColumn(name="Ready", type="string", json_path='.status.conditions[?(@.type=="Ready")].status')
+REASON = PrinterColumn(
+    name="Reason", type="string", json_path='.status.conditions[?(@.type=="Ready")].reason', priority=1
+)
+PROGRESS = PrinterColumn(name="Progress", type="integer", json_path=".status.progress.percent")
+EXPIRES = PrinterColumn(name="Expires", type="string", json_path=".status.expiresAt", priority=1)

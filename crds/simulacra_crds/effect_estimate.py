@@ -1,0 +1,75 @@
+"""EffectEstimate: the average causal effect of one column on another, with interval and support."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from simulacra_crds.base import (
+    AGE,
+    EXPIRES,
+    PHASE,
+    READY,
+    REASON,
+    ColumnName,
+    KubeModel,
+    PrinterColumn,
+    Resource,
+    RetainedSpec,
+    WorkStatus,
+)
+from simulacra_crds.generation_job import InterventionValue
+from simulacra_crds.model import ObjectRef
+
+
+class EffectEstimateSpec(RetainedSpec):
+    """Which effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
+
+    model_ref: ObjectRef
+    treatment: ColumnName
+    value: InterventionValue
+    baseline: InterventionValue
+    outcome: ColumnName
+    segment: ColumnName | None = Field(default=None, description="Report the effect by level of this column as well.")
+
+
+class Estimate(KubeModel):
+    """The effect over all rows: estimate in the outcome's unit, 95 % interval, rows used, support 0..1."""
+
+    effect: float
+    low: float
+    high: float
+    rows: int = Field(ge=0)
+    support: float = Field(ge=0, le=1)
+    identified: bool
+
+
+class EffectEstimateStatus(WorkStatus):
+    """What is true of an estimate. Conditions: ModelReady, Estimated, Ready (both).
+
+    Estimates by segment name levels, so they are in the encrypted `estimate` artefact, not here.
+    """
+
+    estimate: Estimate | None = None
+
+
+class EffectEstimate(Resource):
+    """A causal question put to a model."""
+
+    PLURAL: ClassVar[str] = "effectestimates"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("effect",)
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Model", type="string", json_path=".spec.modelRef.name"),
+        PHASE,
+        READY,
+        PrinterColumn(name="Effect", type="number", json_path=".status.estimate.effect"),
+        REASON,
+        EXPIRES,
+        AGE,
+    )
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
+
+    kind: Literal["EffectEstimate"] = "EffectEstimate"
+    spec: EffectEstimateSpec
+    status: EffectEstimateStatus = Field(default_factory=EffectEstimateStatus)

@@ -1,0 +1,103 @@
+"""GenerationJob: one synthetic table, under conditions or interventions."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from simulacra_crds.base import (
+    AGE,
+    EXPIRES,
+    PHASE,
+    PROGRESS,
+    READY,
+    REASON,
+    ColumnName,
+    KubeModel,
+    Level,
+    PrinterColumn,
+    Resource,
+    RetainedSpec,
+    WorkStatus,
+)
+from simulacra_crds.conditions import ConditionSet, Finite
+from simulacra_crds.model import ObjectRef
+
+MAX_ROWS = 10_000_000
+ROWS_PER_SHARD = 500_000
+
+
+class InterventionValue(KubeModel):
+    """The value that do() sets: a number for numeric columns, a level for the others."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "has(self.number) != has(self.level)", "message": "give either number or level"}
+            ]
+        }
+    )
+
+    number: Finite | None = None
+    level: Level | None = None
+
+    @property
+    def value(self) -> float | str:
+        """Return whichever is set."""
+        return self.number if self.number is not None else (self.level or "")
+
+
+class GenerationJobSpec(RetainedSpec):
+    """What to generate. Everything but retention and suspend is fixed at creation."""
+
+    model_ref: ObjectRef
+    row_count: int = Field(ge=1, le=MAX_ROWS)
+    conditions: ConditionSet = Field(default_factory=ConditionSet)
+    interventions: dict[ColumnName, InterventionValue] = Field(default_factory=dict, max_length=32)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    shards: int = Field(default=1, ge=1, le=1000, description="Parallel pods; each writes its own range of rows.")
+
+
+class Attainment(KubeModel):
+    """How well the conditions were met, in figures without names."""
+
+    status: Literal["exact", "partial"]
+    asked: int = Field(ge=0, description="Shares and ranges that were asked for.")
+    met: int = Field(ge=0, description="Those met to the row.")
+    max_abs_error: float = Field(default=0.0, ge=0, description="Largest distance of a share, 0..1.")
+    effective_sample_size: float | None = Field(default=None, ge=0)
+    kl_nats: float | None = Field(default=None, ge=0)
+
+
+class GenerationJobStatus(WorkStatus):
+    """What is true of a generation.
+
+    Conditions: ModelReady, Generated, Ready (both). Phase Partial: rows are there, some condition was not met.
+    """
+
+    rows: int | None = Field(default=None, ge=0)
+    attainment: Attainment | None = None
+
+
+class GenerationJob(Resource):
+    """A request for synthetic rows."""
+
+    PLURAL: ClassVar[str] = "generationjobs"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("gen",)
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Model", type="string", json_path=".spec.modelRef.name"),
+        PHASE,
+        READY,
+        PROGRESS,
+        PrinterColumn(name="Rows", type="integer", json_path=".spec.rowCount"),
+        PrinterColumn(name="Attainment", type="string", json_path=".status.attainment.status", priority=1),
+        REASON,
+        EXPIRES,
+        AGE,
+    )
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
+
+    kind: Literal["GenerationJob"] = "GenerationJob"
+    spec: GenerationJobSpec
+    status: GenerationJobStatus = Field(default_factory=GenerationJobStatus)

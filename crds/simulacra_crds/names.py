@@ -1,0 +1,48 @@
+"""Names that are computed, never drawn: the same request leads to the same resource, whoever asks and whenever."""
+
+from __future__ import annotations
+
+import hashlib
+
+SYSTEM_NAMESPACE = "simulacra-system"
+
+
+def tenant_namespace(tenant: str) -> str:
+    """Return the namespace that holds a tenant's resources."""
+    return f"tenant-{tenant}"
+
+
+def _digest(*parts: str) -> str:
+    joined = "\x1f".join(parts)
+    return hashlib.sha256(joined.encode()).hexdigest()[:24]
+
+
+def dataset_name(tenant: str, idempotency_key: str) -> str:
+    """Return the name of the Dataset that an upload with this key creates (and its id in the REST API)."""
+    return f"ds-{_digest(tenant, 'datasets', idempotency_key)}"
+
+
+def model_name(dataset: str) -> str:
+    """Return the name of the Model that is fit on a Dataset by default."""
+    return f"mdl-{dataset.removeprefix('ds-')}"
+
+
+def generation_name(tenant: str, dataset: str, idempotency_key: str) -> str:
+    """Return the name of the GenerationJob that this key creates for a dataset (and its id in the REST API)."""
+    return f"gen-{_digest(tenant, dataset, 'generations', idempotency_key)}"
+
+
+def job_id(resource_name: str) -> str:
+    """Return the REST job id that follows the work of a Dataset (with its Model) or a GenerationJob."""
+    return f"job-{resource_name}"
+
+
+def resource_of_job(job: str) -> str | None:
+    """Return the resource name behind a REST job id, or None when it is none of ours."""
+    name = job.removeprefix("job-")
+    return name if name != job and name.startswith(("ds-", "gen-")) else None
+
+
+def child_name(resource: str, uid: str, task: str) -> str:
+    """Return the name of the Job that does a task for a resource: unique to this incarnation (uid) of the name."""
+    return f"{resource[:40]}-{task}-{hashlib.sha256(uid.encode()).hexdigest()[:8]}"

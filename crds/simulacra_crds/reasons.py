@@ -1,0 +1,70 @@
+"""Reasons of conditions, failures and events: documented constants that programs may rely on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a condition has its status. The docstring under each is its documentation."""
+
+    # Waiting
+    AWAITING_UPLOAD = "AwaitingUpload"
+    """The bytes of the upload are not complete yet."""
+    AWAITING_TENANT = "AwaitingTenant"
+    """The tenant is not Ready."""
+    AWAITING_DATASET = "AwaitingDataset"
+    """The Dataset is missing or not Ready."""
+    AWAITING_MODEL = "AwaitingModel"
+    """The Model is missing or not Ready."""
+    AWAITING_QUOTA = "AwaitingQuota"
+    """The tenant runs as many jobs as its quota allows."""
+    SUSPENDED = "Suspended"
+    """spec.suspend is true, or the tenant is suspended."""
+    JOB_RUNNING = "JobRunning"
+    """A Job works on it."""
+    JOB_RETRYING = "JobRetrying"
+    """A pod failed for a reason that may pass; the Job tries again."""
+
+    # Done
+    UPLOADED = "Uploaded"
+    PREPARED = "Prepared"
+    FITTED = "Fitted"
+    GENERATED = "Generated"
+    GENERATED_PARTIALLY = "GeneratedPartially"
+    """Rows were generated; at least one condition could not be met to the row."""
+    ESTIMATED = "Estimated"
+    READY = "Ready"
+
+    # Failed: the customer's input
+    UPLOAD_INVALID = "UploadInvalid"
+    """The upload cannot be read as a table within the limits."""
+    TABLE_TOO_SMALL = "TableTooSmall"
+    """Fewer than 2 usable columns or too few rows to learn from."""
+    CONDITIONS_INFEASIBLE = "ConditionsInfeasible"
+    """No row of the learned distribution meets the conditions."""
+    REQUEST_INVALID = "RequestInvalid"
+    """A parameter does not fit the data (an unknown column, a level that does not exist)."""
+    DATASET_FAILED = "DatasetFailed"
+    MODEL_FAILED = "ModelFailed"
+    UPLOAD_ABANDONED = "UploadAbandoned"
+    """The upload was not completed in time."""
+
+    # Failed: us
+    OUT_OF_MEMORY = "OutOfMemory"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    CUSTODY_UNAVAILABLE = "CustodyUnavailable"
+    """The object store or the key provider cannot be reached or refuses."""
+    INTERNAL = "Internal"
+    """A fault of ours; the support id in the message leads to the log."""
+
+    # Tenant and deletion
+    KEY_AVAILABLE = "KeyAvailable"
+    KEY_CHECK_FAILED = "KeyCheckFailed"
+    NAMESPACE_CREATED = "NamespaceCreated"
+    DRAINING = "Draining"
+    """Deletion waits for the resources that depend on it."""
+    ERASING = "Erasing"
+    ERASURE_BLOCKED = "ErasureBlocked"
+    """Bytes could not be erased or verified absent; the finalizer stays and the erasure is tried again."""
+    EXPIRED = "Expired"

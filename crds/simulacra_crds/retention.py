@@ -1,0 +1,13 @@
+"""When bytes expire: computed from facts on the resource, so that nobody has to remember it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+def expires_at(created: datetime, finished: datetime | None, retention_seconds: int) -> datetime:
+    """Return the moment of expiry: retention counts from the end of the work, from creation while it runs.
+
+    For datasets and models pass finished=None always: their clock starts at creation.
+    """
+    return (finished or created) + timedelta(seconds=retention_seconds)

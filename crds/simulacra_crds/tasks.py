@@ -1,0 +1,142 @@
+"""The contract between the operator and the pods it starts.
+
+The operator writes an encrypted `request` artefact (parameters: customer data) under the resource that the work is
+for, and starts a Job whose container gets only names and wrapped keys, in the environment variable SIMULACRA_TASK.
+The pod answers with artefacts, an exit code and a TaskResult in its termination message (4 KiB at most, without
+customer data). What a customer needs to know about a failure in terms of their own data goes to the encrypted
+`failure` artefact.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from simulacra_crds.base import Artefact, KubeModel, Name, Progress, WrappedKey
+from simulacra_crds.conditions import ConditionSet
+from simulacra_crds.effect_estimate import Estimate
+from simulacra_crds.generation_job import Attainment
+from simulacra_crds.model import FamilyName, Knowledge
+
+TASK_ENV = "SIMULACRA_TASK"
+TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
+"""Where to write the TaskResult; /dev/termination-log when unset."""
+SHARD_ENV = "JOB_COMPLETION_INDEX"
+TERMINATION_LIMIT = 4096
+
+
+class ExitCode(IntEnum):
+    """What a pod's exit code means. The Job's podFailurePolicy acts on it."""
+
+    OK = 0
+    INTERNAL = 1
+    """Unexpected: retried up to backoffLimit."""
+    USER_ERROR = 42
+    """The customer's input cannot be worked with: the Job fails at once."""
+    CUSTODY = 43
+    """Store or key unavailable: retried."""
+
+
+# Artefact names, by resource.
+UPLOAD = "upload"
+DATASET = "dataset.parquet"
+SCHEMA = "schema.json"
+REQUEST = "request.json"
+FAILURE = "failure.json"
+PROGRESS = "progress.json"
+REPORT = "report.json"
+GRAPH = "graph.json"
+ESTIMATE = "estimate.json"
+ATTAINMENT = "attainment.json"
+MODEL_PREFIX = "model/"
+"""Files of a fitted model directory are stored as model/<file>."""
+PART_PREFIX = "parts/"
+
+
+def part_name(shard: int) -> str:
+    """Return the artefact name of a shard's Parquet part."""
+    return f"{PART_PREFIX}{shard:05d}.parquet"
+
+
+class KeyedRef(KubeModel):
+    """A resource and its wrapped data key: what is needed to reach its artefacts."""
+
+    kind: Literal["datasets", "models", "generationjobs", "effectestimates"]
+    uid: str = Field(max_length=64)
+    wrapped_key: WrappedKey
+
+
+class TaskSpec(KubeModel):
+    """What one pod is to do."""
+
+    task: Literal["prepare", "fit", "generate", "estimate"]
+    tenant: Name
+    resource: KeyedRef
+    dataset: KeyedRef | None = None
+    model: KeyedRef | None = None
+    shards: int = Field(default=1, ge=1)
+
+
+class PrepareRequest(KubeModel):
+    """Parameters of prepare: which format the upload is said to have."""
+
+    format: Literal["auto", "csv", "parquet"] = "auto"
+
+
+class FitRequest(KubeModel):
+    """Parameters of fit."""
+
+    family: FamilyName = "auto"
+    knowledge: Knowledge = Field(default_factory=Knowledge)
+    seed: int = 0
+    gpu: int = 0
+
+
+class GenerateRequest(KubeModel):
+    """Parameters of generate; interventions as REST writes them: {column: number or level}."""
+
+    row_count: int
+    conditions: ConditionSet = Field(default_factory=ConditionSet)
+    interventions: dict[str, Any] = Field(default_factory=dict)
+    seed: int = 0
+
+
+class EstimateRequest(KubeModel):
+    """Parameters of estimate."""
+
+    treatment: str
+    value: float | str
+    baseline: float | str
+    outcome: str
+    segment: str | None = None
+
+
+class TaskResult(KubeModel):
+    """What a pod says at its end. No customer data: reason is a constant, message is about kinds and limits."""
+
+    outcome: Literal["Succeeded", "Failed"]
+    reason: str = Field(max_length=128)
+    message: str = Field(default="", max_length=1024)
+    artefacts: list[Artefact] = Field(default_factory=list, max_length=16)
+    rows: int | None = None
+    columns: int | None = None
+    family: FamilyName | None = None
+    figures: dict[str, float] = Field(default_factory=dict, max_length=32)
+    attainment: Attainment | None = None
+    estimate: Estimate | None = None
+
+
+class Failure(KubeModel):
+    """The encrypted `failure` artefact: for the customer's eyes, may name columns."""
+
+    reason: str
+    detail: str
+    pointer: str | None = None
+
+
+class ProgressReport(Progress):
+    """The encrypted `progress` artefact, rewritten at most once a second."""
+
+    step: str = Field(max_length=64)

@@ -1,0 +1,1 @@
+"""The operator: custom resources become Jobs, expiry, erasure and tenants."""

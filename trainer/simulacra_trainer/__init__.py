@@ -1,0 +1,1 @@
+"""The trainer: what runs inside a Job: prepare, fit, generate, estimate. Knows no Kubernetes."""
