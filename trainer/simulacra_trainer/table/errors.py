@@ -1,0 +1,23 @@
+"""The one exception for input that a customer must change: it ends a task with a reason, never with a traceback."""
+
+from __future__ import annotations
+
+from simulacra_crds.reasons import Reason
+
+
+class InputError(Exception):
+    """The customer's input cannot be used as it is.
+
+    Attributes:
+        reason: the documented condition reason, such as Reason.UPLOAD_INVALID.
+        message: one sentence without any customer data (no names, levels or values); safe for a status, log or event.
+        detail: what to change, for the customer only; it may name columns and lines, and travels in the encrypted result.
+        pointer: JSON pointer into the request body or the column at fault, when there is one.
+    """
+
+    def __init__(self, reason: Reason, message: str, detail: str, pointer: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.detail = detail
+        self.pointer = pointer
