@@ -52,15 +52,15 @@ class SweepReport:
 class ArtefactWriter:
     """An artefact being written, push style; a file object as far as pyarrow's writers ask for one."""
 
-    closed = False
-
     def __init__(self, name: str, encryptor: "Encryptor", upload: Upload) -> None:
         self._name, self._encryptor, self._upload = name, encryptor, upload
         self._digest = hashlib.sha256()
         self._bytes = 0
+        self.closed = False
 
     def write(self, data: bytes) -> int:
-        """Encrypt and store bytes; how many were taken (all)."""
+        """Encrypt and store bytes; how many were taken (all). ValueError once committed or left."""
+        self._check_open()
         self._digest.update(data)
         for chunk in self._encryptor.update(data):
             self._upload.write(chunk)
@@ -77,10 +77,16 @@ class ArtefactWriter:
 
     def commit(self) -> StoredArtefact:
         """Finish the message and make the artefact visible, replacing one of the same name."""
+        self._check_open()
+        self.closed = True
         for chunk in self._encryptor.finalize():
             self._upload.write(chunk)
         info = self._upload.commit()
         return StoredArtefact(self._name, self._bytes, info.size, self._digest.hexdigest())
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("the artefact is committed or abandoned already")
 
 
 class Custody:
@@ -117,7 +123,11 @@ class Custody:
 
         encryptor = Encryptor(self._unwrap(ref, wrapped_key), ref.encryption_context)
         with self.store.open_put(ref.key) as upload:
-            yield ArtefactWriter(ref.artefact, encryptor, upload)
+            writer = ArtefactWriter(ref.artefact, encryptor, upload)
+            try:
+                yield writer
+            finally:
+                writer.closed = True
 
     def read(self, ref: ArtefactRef, wrapped_key: str, *, chunk_size: int = 1 << 20) -> Iterator[bytes]:
         """Decrypt an artefact in chunks of ``chunk_size`` bytes.

@@ -10,8 +10,9 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from simulacra_custody.errors import ArtefactMissing, ObjectExists, StoreUnavailable
 from simulacra_custody.store import ObjectInfo, check_key, check_prefix
@@ -35,19 +36,20 @@ def _store_errors(action: str) -> Iterator[None]:
 class LocalUpload:
     """A put under way: an open file in ``.incomplete``."""
 
-    def __init__(self, store: "LocalStore", key: str, file: BinaryIO, temporary: Path, if_absent: bool) -> None:
+    def __init__(self, store: "LocalStore", key: str, file: FileIO, temporary: Path, if_absent: bool) -> None:
         self._store, self._key, self._file = store, key, file
         self._temporary, self._if_absent = temporary, if_absent
 
     def write(self, data: bytes) -> None:
         """Append bytes to the temporary file."""
+        rest = memoryview(data)
         with _store_errors("write"):
-            self._file.write(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
 
     def commit(self) -> ObjectInfo:
         """Flush to disk and move into place."""
         with _store_errors("commit"):
-            self._file.flush()
             os.fsync(self._file.fileno())
             status = os.fstat(self._file.fileno())
             self._file.close()
@@ -71,7 +73,7 @@ class LocalStore:
         with _store_errors("begin a put"):
             descriptor = self._in_folder(temporary.parent, lambda: _create(temporary))
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:  # unbuffered: an abort's close cannot fail
                 yield LocalUpload(self, key, file, temporary, if_absent)
         finally:
             with _store_errors("abort a put"):
@@ -135,39 +137,39 @@ class LocalStore:
             self._remove(self.root / key)
 
     def delete_prefix(self, prefix: str) -> int:
-        """Delete every object under the prefix; how many."""
-        check_prefix(prefix)
+        """Delete every object under the prefix, which must not be empty; how many."""
+        check_prefix(prefix, allow_empty=False)
         return self._remove_tree(self.root / prefix)
 
     def purge_incomplete(self, prefix: str) -> int:
         """Erase every unfinished put under the prefix; how many. A writer still at work fails at its commit."""
-        check_prefix(prefix)
+        check_prefix(prefix, allow_empty=False)
         return self._remove_tree(self.root / _INCOMPLETE / prefix)
 
     def _remove_tree(self, folder: Path) -> int:
+        """Unlink every file and folder under ``folder``; how many files. What cannot be listed is left, see `list`."""
         count = 0
-        for info in _walk(folder, ""):
-            with _store_errors("delete an object"):
-                count += self._remove(folder / info.key)
+        with _store_errors("delete an object"):
+            for base, _, names in os.walk(folder, topdown=False):
+                count += sum(_unlink(Path(base, name)) for name in names)
+                self._prune(Path(base))
         return count
 
-    def _remove(self, path: Path) -> bool:
-        """Unlink a file and its emptied folders up to the root; False if it was gone already."""
-        try:
-            path.unlink()
-            removed = True
-        except FileNotFoundError:
-            removed = False
-        for folder in path.parents:
-            if folder == self.root:
+    def _remove(self, path: Path) -> None:
+        _unlink(path)
+        self._prune(path.parent)
+
+    def _prune(self, folder: Path) -> None:
+        """Remove the folder and its parents up to the root as long as they are empty."""
+        for path in (folder, *folder.parents):
+            if path == self.root:
                 break
             try:
-                folder.rmdir()
+                path.rmdir()
             except FileNotFoundError:
                 continue
             except OSError:  # not empty: another object lives here
                 break
-        return removed
 
     def _in_folder(self, folder: Path, action: Callable[[], T], needs: Path | None = None) -> T:
         """Run an action that needs a folder, making it again when a concurrent delete removes it in between."""
@@ -179,6 +181,15 @@ class LocalStore:
                 if needs is not None and not needs.exists():
                     raise StoreUnavailable("the put was erased before its commit; write the artefact again") from None
         raise StoreUnavailable("the local store could not keep a folder in place against concurrent deletes")
+
+
+def _unlink(path: Path) -> bool:
+    """False if the file was gone already."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _create(path: Path) -> int:
@@ -207,7 +218,7 @@ def _make_folders(folder: Path, root: Path) -> None:
             path.mkdir(mode=0o700, exist_ok=True)
 
 
-def _read_range(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+def _read_range(file: FileIO, start: int, end: int | None) -> Iterator[bytes]:
     with file, _store_errors("read an object"):
         file.seek(start)
         left = end - start if end is not None else None

@@ -56,10 +56,10 @@ class ObjectStore(Protocol):
         """Delete one object in all its versions; deleting nothing is no error."""
 
     def delete_prefix(self, prefix: str) -> int:
-        """Delete every object under the prefix; how many."""
+        """Delete every object under the prefix, which must not be empty; how many."""
 
     def purge_incomplete(self, prefix: str) -> int:
-        """Erase what `list_incomplete` lists; how many."""
+        """Erase what `list_incomplete` lists under the prefix, which must not be empty; how many."""
 
 
 def check_key(key: str) -> None:
@@ -68,9 +68,9 @@ def check_key(key: str) -> None:
         check_part(part, "each part of an object key")
 
 
-def check_prefix(prefix: str) -> None:
-    """Refuse a prefix that is neither empty nor a key followed by ``/`` (ValueError)."""
-    if prefix and not prefix.endswith("/"):
-        raise ValueError("an object prefix must be empty or end in '/'")
+def check_prefix(prefix: str, *, allow_empty: bool = True) -> None:
+    """Refuse a prefix that is neither a key followed by ``/`` nor, where allowed, empty (ValueError)."""
+    if not (prefix.endswith("/") or (allow_empty and not prefix)):
+        raise ValueError("an object prefix must be a key followed by '/'; everything at once is only ever listed")
     if prefix:
         check_key(prefix[:-1])
