@@ -1,0 +1,63 @@
+# Targets for people and for CI; `make help` lists them.
+SHELL := bash
+VENV := .venv
+PY := $(VENV)/bin/python
+FAMILY ?= forest
+# One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast test-controlplane lint format generate verify clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ See it work
+demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (FAMILY=forest or neural)
+	$(PY) examples/demo.py --family $(FAMILY) --output demo-output
+
+##@ Check it
+test: $(VENV)/.dev ## Set up and run all tests that need no cluster
+	$(PY) -m pytest -m "not controlplane"
+
+test-fast: $(VENV)/.dev ## The tests without the slow ones
+	$(PY) -m pytest -m "not controlplane and not slow and not neural and not e2e"
+
+test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
+	$(PY) -m pytest -m controlplane -rs
+
+lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.dev ## Format the code
+	$(VENV)/bin/ruff check --fix-only -q .
+	$(VENV)/bin/ruff format -q .
+
+##@ Generated files
+generate: $(VENV)/.dev ## Write crds/yaml from the pydantic models
+	$(PY) -m simulacra_crds.generate crds/yaml
+
+verify: $(VENV)/.dev ## Fail when a generated file is out of date
+	$(PY) -m simulacra_crds.generate crds/yaml --check
+
+##@ Housekeeping
+clean: ## Remove the virtual environment and everything made by running
+	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/pip:
+	python3 -m venv $(VENV)
+
+$(VENV)/.demo-forest: pyproject.toml | $(VENV)/bin/pip
+	$(VENV)/bin/pip install -q -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.demo-neural: pyproject.toml | $(VENV)/bin/pip
+	$(VENV)/bin/pip install -q -e '.[embedded,neural]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/pip
+	$(VENV)/bin/pip install -q -e '.[dev,neural]'
+	@touch $@
