@@ -8,7 +8,6 @@ file can read everything: it is as secret as the data.
 """
 
 import base64
-import binascii
 import contextlib
 import fcntl
 import json
@@ -25,6 +24,7 @@ from simulacra_custody.context import check_part
 from simulacra_custody.errors import KeyUnavailable
 from simulacra_custody.keys import check_tenant_key
 
+_KEY_BYTES = 32
 _NONCE_BYTES = 12
 _PREFIX = "local.v1"
 
@@ -43,7 +43,7 @@ class LocalKeyring:
         check_part(tenant, "tenant")
         with self._locked() as keys:
             if tenant not in keys:
-                keys[tenant] = (secrets.token_hex(8), AESGCM.generate_key(256))
+                keys[tenant] = (secrets.token_hex(8), AESGCM.generate_key(8 * _KEY_BYTES))
                 self._replace(keys)
 
     def destroy_tenant_key(self, tenant: str) -> None:
@@ -61,7 +61,7 @@ class LocalKeyring:
         key_id, key = self._key(tenant)
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + AESGCM(key).encrypt(nonce, plaintext_key, _associated(tenant, context))
-        return f"{_PREFIX}.{key_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
+        return f"{_PREFIX}.{key_id}.{_encode(sealed)}"
 
     def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
         """Decrypt a data key; `KeyUnavailable` for a token of another key, tenant or context."""
@@ -70,9 +70,11 @@ class LocalKeyring:
         if prefix != f"{_PREFIX}.{key_id}":
             raise KeyUnavailable(f"the wrapped key was not made with the present key of tenant {tenant}")
         try:
-            sealed = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+            sealed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+            if _encode(sealed) != body:
+                raise ValueError("a token has one spelling")
             return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(tenant, context))
-        except (InvalidTag, binascii.Error, ValueError):
+        except (InvalidTag, ValueError):
             raise KeyUnavailable(f"the wrapped key does not open for tenant {tenant} in this context") from None
 
     def check(self, tenant: str) -> None:
@@ -91,7 +93,7 @@ class LocalKeyring:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                     raise KeyUnavailable("the keyring file is open to group or others; run chmod 600 on it")
                 document = json.load(file)
-            return {tenant: (entry["id"], base64.b64decode(entry["key"])) for tenant, entry in document.items()}
+            return {tenant: _entry(entry) for tenant, entry in document.items()}
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -126,5 +128,16 @@ class LocalKeyring:
             raise KeyUnavailable(f"the keyring file cannot be replaced: {error.strerror}") from error
 
 
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
 def _associated(tenant: str, context: dict[str, str]) -> bytes:
     return json.dumps([tenant, context], sort_keys=True, separators=(",", ":")).encode()
+
+
+def _entry(entry: dict[str, str]) -> tuple[str, bytes]:
+    key = base64.b64decode(entry["key"], validate=True)
+    if len(key) != _KEY_BYTES:
+        raise ValueError("a tenant key has 32 bytes")
+    return entry["id"], key

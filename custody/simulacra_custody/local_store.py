@@ -179,6 +179,7 @@ class LocalStore:
                 return action()
             except FileNotFoundError:
                 if needs is not None and not needs.exists():
+                    self._prune(folder)
                     raise StoreUnavailable("the put was erased before its commit; write the artefact again") from None
         raise StoreUnavailable("the local store could not keep a folder in place against concurrent deletes")
 

@@ -1,0 +1,47 @@
+import pytest
+
+from simulacra_custody.context import ArtefactRef, ResourceRef
+
+
+def test_key_and_context_name_the_artefact() -> None:
+    ref = ArtefactRef("acme", "datasets", "u-1", "parts/00000.parquet")
+    assert ref.key == "tenants/acme/datasets/u-1/parts/00000.parquet"
+    assert ref.encryption_context == {
+        "tenant": "acme",
+        "kind": "datasets",
+        "uid": "u-1",
+        "artefact": "parts/00000.parquet",
+    }
+    assert ref.resource.prefix == "tenants/acme/datasets/u-1/"
+    assert ref.resource.encryption_context == {"tenant": "acme", "kind": "datasets", "uid": "u-1"}
+    assert ref.resource.artefact("parts/00000.parquet") == ref
+    assert ResourceRef.from_key(ref.key) == ref.resource
+
+
+@pytest.mark.parametrize(
+    "bad", ["", ".", "..", "a..b", ".hidden", "-x", "A", "a b", "a\n", "a\x00", "ä", "a/b", "a" * 252]
+)
+@pytest.mark.parametrize("field", ["tenant", "kind", "uid"])
+def test_unlawful_part_is_refused_by_name_without_its_value(field: str, bad: str) -> None:
+    parts = {"tenant": "acme", "kind": "datasets", "uid": "u", field: bad}
+    with pytest.raises(ValueError, match=f"^{field} must match") as refusal:
+        ResourceRef(**parts)
+    assert len(bad) < 3 or bad not in str(refusal.value)
+    with pytest.raises(ValueError, match=f"^{field} must match"):
+        ArtefactRef(**parts, artefact="raw")
+
+
+@pytest.mark.parametrize("bad", ["", "/", "a/", "/a", "a/b/c", "../x", "parts/..", "parts/A"])
+def test_unlawful_artefact_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match=r"^artefact (may|must)"):
+        ArtefactRef("acme", "datasets", "u", bad)
+
+
+def test_longest_part_is_allowed() -> None:
+    assert ResourceRef("a" * 251, "datasets", "u").tenant == "a" * 251
+
+
+@pytest.mark.parametrize("key", ["", "other/acme/datasets/u/raw", "tenants/acme/datasets", "tenants//datasets/u/raw"])
+def test_foreign_key_has_no_resource(key: str) -> None:
+    with pytest.raises(ValueError):
+        ResourceRef.from_key(key)

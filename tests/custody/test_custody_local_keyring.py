@@ -1,0 +1,187 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulacra_custody.errors import KeyCheckError, KeyUnavailable
+from simulacra_custody.local_keyring import LocalKeyring
+
+CONTEXT = {"tenant": "acme", "kind": "datasets", "uid": "u1"}
+KEY = bytes(range(32))
+
+
+def test_wrap_and_unwrap(keyring: LocalKeyring) -> None:
+    token = keyring.wrap("acme", KEY, CONTEXT)
+    assert token.startswith("local.v1.")
+    assert token.count(".") == 3
+    assert keyring.unwrap("acme", token, dict(reversed(CONTEXT.items()))) == KEY
+    assert keyring.wrap("acme", KEY, CONTEXT) != token
+
+
+@pytest.mark.parametrize("context", [{}, {**CONTEXT, "uid": "u2"}, {**CONTEXT, "more": "x"}, {"tenant": "acme"}])
+def test_another_context_is_refused(keyring: LocalKeyring, context: dict[str, str]) -> None:
+    with pytest.raises(KeyUnavailable, match="in this context"):
+        keyring.unwrap("acme", keyring.wrap("acme", KEY, CONTEXT), context)
+
+
+def test_another_tenant_is_refused(keyring: LocalKeyring) -> None:
+    with pytest.raises(KeyUnavailable, match="present key of tenant globex"):
+        keyring.unwrap("globex", keyring.wrap("acme", KEY, CONTEXT), CONTEXT)
+
+
+def test_every_damaged_token_is_refused(keyring: LocalKeyring) -> None:
+    token = keyring.wrap("acme", KEY, CONTEXT)
+    damaged = ["", ".", "local.v1", token[:-3], token + "AAAA", token + "ä", token.replace("v1", "v2"), token + "="]
+    for position in range(0, len(token), 5):
+        other = "A" if token[position] != "A" else "B"
+        damaged.append(token[:position] + other + token[position + 1 :])
+    for bad in damaged:
+        with pytest.raises(KeyUnavailable) as refusal:
+            keyring.unwrap("acme", bad, CONTEXT)
+        assert len(bad) < 20 or bad not in str(refusal.value)
+
+
+def test_create_is_idempotent_and_destroy_shreds(keyring: LocalKeyring) -> None:
+    token = keyring.wrap("acme", KEY, CONTEXT)
+    keyring.create_tenant_key("acme")
+    assert keyring.unwrap("acme", token, CONTEXT) == KEY
+    keyring.destroy_tenant_key("acme")
+    keyring.destroy_tenant_key("acme")
+    assert not keyring.has_tenant_key("acme")
+    assert keyring.has_tenant_key("globex")
+    with pytest.raises(KeyUnavailable, match="tenant acme has no key"):
+        keyring.wrap("acme", KEY, CONTEXT)
+    keyring.create_tenant_key("acme")
+    with pytest.raises(KeyUnavailable, match="present key"):
+        keyring.unwrap("acme", token, CONTEXT)
+    assert sorted(path.name for path in keyring.path.parent.iterdir()) == ["keyring.json", "keyring.json.lock"]
+
+
+def test_no_file_is_no_key(tmp_path: Path) -> None:
+    assert not LocalKeyring(tmp_path / "none.json").has_tenant_key("acme")
+
+
+def test_unlawful_tenant_name_gets_no_key(keyring: LocalKeyring) -> None:
+    with pytest.raises(ValueError, match="tenant"):
+        keyring.create_tenant_key("../acme")
+
+
+def test_file_and_folder_are_the_owners_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        keyring = LocalKeyring(tmp_path / "k" / "keyring.json")
+        keyring.create_tenant_key("acme")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(keyring.path.parent.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in keyring.path.parent.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o610])
+def test_looser_mode_is_refused(keyring: LocalKeyring, mode: int) -> None:
+    keyring.path.chmod(mode)
+    with pytest.raises(KeyUnavailable, match="chmod 600"):
+        keyring.wrap("acme", KEY, CONTEXT)
+    with pytest.raises(KeyUnavailable, match="chmod 600"):
+        keyring.create_tenant_key("initech")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"acme": {}}', '{"acme": "x"}', '{"acme": {"id": "a", "key": "!"}}'])
+def test_damaged_file_is_refused_and_never_overwritten(keyring: LocalKeyring, text: str) -> None:
+    keyring.path.write_text(text)
+    with pytest.raises(KeyUnavailable, match="damaged"):
+        keyring.wrap("acme", KEY, CONTEXT)
+    with pytest.raises(KeyUnavailable, match="damaged"):
+        keyring.create_tenant_key("initech")
+    assert keyring.path.read_text() == text
+
+
+def test_unreachable_file_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KeyUnavailable):
+        LocalKeyring(tmp_path / "file" / "keyring.json").create_tenant_key("acme")
+    with pytest.raises(KeyUnavailable):
+        LocalKeyring(tmp_path / "file" / "keyring.json").has_tenant_key("acme")
+
+
+def test_key_check_passes(keyring: LocalKeyring) -> None:
+    keyring.check("acme")
+
+
+def test_key_check_names_the_missing_key(keyring: LocalKeyring) -> None:
+    with pytest.raises(KeyCheckError, match="tenant initech has no key") as failure:
+        keyring.check("initech")
+    assert failure.value.step == "key"
+
+
+class ContextIgnored(LocalKeyring):
+    """A provider that drops the context, as Vault's Transit does on a key that is not derived."""
+
+    def wrap(self, tenant: str, plaintext_key: bytes, context: dict[str, str]) -> str:
+        return super().wrap(tenant, plaintext_key, {})
+
+    def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
+        return super().unwrap(tenant, wrapped, {})
+
+
+def test_key_check_finds_a_provider_that_ignores_the_context(keyring: LocalKeyring) -> None:
+    with pytest.raises(KeyCheckError) as failure:
+        ContextIgnored(keyring.path).check("acme")
+    assert failure.value.step == "refuse"
+
+
+class WrapRefused(LocalKeyring):
+    def wrap(self, tenant: str, plaintext_key: bytes, context: dict[str, str]) -> str:
+        raise KeyUnavailable("disabled")
+
+
+class UnwrapRefused(LocalKeyring):
+    def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
+        raise KeyUnavailable("disabled")
+
+
+class AnotherKey(LocalKeyring):
+    def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
+        return bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("provider", "step"), [(WrapRefused, "generate"), (UnwrapRefused, "decrypt"), (AnotherKey, "decrypt")]
+)
+def test_key_check_names_the_failing_step(keyring: LocalKeyring, provider: type[LocalKeyring], step: str) -> None:
+    with pytest.raises(KeyCheckError) as failure:
+        provider(keyring.path).check("acme")
+    assert failure.value.step == step
+
+
+RACER = """
+import sys
+from pathlib import Path
+from simulacra_custody.local_keyring import LocalKeyring
+keyring = LocalKeyring(Path(sys.argv[1]))
+keyring.create_tenant_key("shared")
+token = keyring.wrap("shared", bytes(32), {})
+for number in range(40):
+    keyring.create_tenant_key(f"{sys.argv[2]}-{number}")
+    if number % 2:
+        keyring.destroy_tenant_key(f"{sys.argv[2]}-{number}")
+print(token)
+"""
+
+
+def test_two_processes_lose_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.json"
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACER, str(path), name], stdout=subprocess.PIPE, text=True)
+        for name in ("a", "b")
+    ]
+    tokens = [racer.communicate(timeout=100)[0].strip() for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0]
+    expected = {f"{name}-{number}" for name in ("a", "b") for number in range(0, 40, 2)}
+    assert set(json.loads(path.read_text())) == {"shared", *expected}
+    for token in tokens:  # both made "shared" at once: one key came of it
+        assert LocalKeyring(path).unwrap("shared", token, {}) == bytes(32)
