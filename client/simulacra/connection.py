@@ -1,0 +1,46 @@
+"""Where the service is and who we are: from `connection.json` of `simulacra up`, or from the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_AUDIENCE = "https://api.simulacra.dev"
+_FIELDS = ("api_url", "token_url", "client_id", "client_secret")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Base URL, token endpoint and client credentials. The secret is left out of repr."""
+
+    api_url: str
+    token_url: str
+    client_id: str
+    client_secret: str
+    audience: str = DEFAULT_AUDIENCE
+
+    def __repr__(self) -> str:
+        return f"Connection(api_url={self.api_url!r}, client_id={self.client_id!r})"
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Connection:
+        """Read `connection.json`; FileNotFoundError or ValueError say which file or field is missing."""
+        values = json.loads(Path(path).read_text())
+        missing = [name for name in _FIELDS if not values.get(name)]
+        if missing:
+            raise ValueError(f"{path}: {', '.join(missing)} missing; is this the connection.json of `simulacra up`?")
+        return cls(**{name: values[name] for name in _FIELDS}, audience=values.get("audience", DEFAULT_AUDIENCE))
+
+    @classmethod
+    def from_environment(cls) -> Connection:
+        """Read SIMULACRA_CONNECTION (a file), or SIMULACRA_API_URL, _TOKEN_URL, _CLIENT_ID, _CLIENT_SECRET."""
+        if path := os.environ.get("SIMULACRA_CONNECTION"):
+            return cls.from_file(path)
+        values = {name: os.environ.get(f"SIMULACRA_{name.upper()}", "") for name in _FIELDS}
+        values["token_url"] = values["token_url"] or values["api_url"] + "/oauth/token"
+        missing = [f"SIMULACRA_{name.upper()}" for name, value in values.items() if not value]
+        if missing:
+            raise ValueError(f"set SIMULACRA_CONNECTION to a connection.json, or {', '.join(missing)}")
+        return cls(**values, audience=os.environ.get("SIMULACRA_AUDIENCE", DEFAULT_AUDIENCE))

@@ -1,0 +1,166 @@
+"""The main job, as a customer does it: `make demo`.
+
+Starts `simulacra up` in a temporary directory, then talks HTTP only: upload a survey, wait for its model, generate
+2,000 rows in which half are "very happy" and everybody watches 1 to 4 hours of television, download, compare, delete,
+and prove that nothing is left. Exits non-zero when any of that does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from simulacra import Client
+from simulacra.cli import wait_with_progress
+
+ROWS = 2_000
+CONDITIONS = {
+    "categorical": {"happiness": {"very happy": 0.50}},
+    "numeric": {"tv_hours": {"min": 1, "max": 4}},
+}
+SURVEY = Path(__file__).with_name("gss_survey.csv")
+KINDS = "datasets,models,generationjobs"
+console = Console(width=110)
+timings: list[tuple[str, float]] = []
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Announce a step and remember how long it took."""
+    console.print(f"[bold]-> {name}")
+    start = time.perf_counter()
+    yield
+    timings.append((name, time.perf_counter() - start))
+
+
+@contextmanager
+def service(data_dir: Path) -> Iterator[dict[str, Any]]:
+    """Run `simulacra up` and yield the JSON line that it prints when ready."""
+    command = [str(Path(sys.executable).with_name("simulacra")), "up", "--data-dir", str(data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit(f"simulacra up ended with exit code {process.wait()}; see above")
+            yield json.loads(line)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def kubectl(kubeconfig: str, *arguments: str) -> str:
+    """Run the real kubectl against the embedded control plane."""
+    command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", kubeconfig, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return (done.stdout + done.stderr).rstrip()
+
+
+def compare(parquet: Path, csv: Path) -> bool:
+    """Print asked against achieved, counted in the downloaded files themselves; True when all is met to the row."""
+    rows = pq.read_table(parquet)
+    happy = sum(value == "very happy" for value in rows["happiness"].to_pylist()) / rows.num_rows
+    hours = [value for value in rows["tv_hours"].to_pylist() if value is not None]
+    inside = sum(1 <= value <= 4 for value in hours) / rows.num_rows
+    csv_rows = pacsv.read_csv(csv).num_rows
+    checks = [
+        ("rows (Parquet)", f"{ROWS:,}", f"{rows.num_rows:,}", rows.num_rows == ROWS),
+        ("rows (CSV)", f"{ROWS:,}", f"{csv_rows:,}", csv_rows == ROWS),
+        ('happiness = "very happy"', "50.00 %", f"{happy:.2%}", abs(happy - 0.5) < 1e-9),
+        ("tv_hours in 1..4", "100 %", f"{inside:.2%}", inside == 1.0),
+    ]
+    table = Table("", "asked", "achieved", "", title="Asked against achieved")
+    for name, asked, achieved, good in checks:
+        table.add_row(name, asked, achieved, "[green]met" if good else "[red]missed")
+    console.print(table)
+    return all(good for *_, good in checks)
+
+
+def show_figures(figures: dict[str, float]) -> None:
+    """Print the fidelity and privacy figures of the model's report."""
+    table = Table("figure", "value", title="Fidelity and privacy, from the model's report")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,.4g}")
+    console.print(table)
+
+
+def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
+    """Upload, wait, look at the schema, generate, download, compare; return the dataset's id and whether all held."""
+    with step("upload the survey and fit its model"):
+        uploaded = client.upload(SURVEY, family=family)
+        wait_with_progress(client, uploaded["job_id"])
+    dataset_id = uploaded["dataset_id"]
+    with step("read the schema"):
+        schema = client.schema(dataset_id)
+    kinds = [column["kind"] for column in schema["columns"]]
+    summary = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    console.print(f"   {schema['rows']:,} rows, {len(kinds)} columns: {summary}")
+    with step(f"generate {ROWS:,} rows under two conditions"):
+        asked = client.generate(dataset_id, ROWS, conditions=CONDITIONS, seed=1)
+        wait_with_progress(client, asked["job_id"])
+    with step("download Parquet and CSV"):
+        files = output / "synthetic.parquet", output / "synthetic.csv"
+        client.download(asked["generation_id"], files[0], "parquet")
+        client.download(asked["generation_id"], files[1], "csv")
+    met = compare(*files)
+    show_figures(client.report(dataset_id)["figures"])
+    return dataset_id, met
+
+
+def prove_gone(kubeconfig: str, data_dir: Path) -> bool:
+    """Look for any resource and any object that is left; True when there is none."""
+    left = kubectl(kubeconfig, "get", f"{KINDS},jobs,pods", "--all-namespaces", "-o", "name").splitlines()
+    names = [line for line in left if "/" in line]
+    objects = [path for path in (data_dir / "objects").rglob("*") if path.is_file()]
+    console.print(f"   resources left: {len(names)}; objects left in the store: {len(objects)}")
+    return not names and not objects
+
+
+def main() -> int:
+    """Run the demo; 0 when every promise held."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--family", choices=("auto", "forest", "neural"), default="auto")
+    parser.add_argument("--output", type=Path, default=Path("demo-output"))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="simulacra-demo-") as directory:
+        data_dir = Path(directory)
+        start = time.perf_counter()
+        with service(data_dir) as ready:
+            timings.append(("start simulacra up", time.perf_counter() - start))
+            console.print(f"simulacra is up at {ready['api_url']}")
+            with Client.from_connection(data_dir / "connection.json") as client:
+                with step("get a token"):
+                    client.datasets()
+                dataset_id, met = use(client, arguments.family, arguments.output)
+                console.print(f"[bold]$ kubectl get {KINDS} -A -o wide", highlight=False)
+                print(kubectl(ready["kubeconfig"], "get", KINDS, "-A", "-o", "wide"))
+                with step("delete the dataset and everything that came of it"):
+                    client.delete_dataset(dataset_id)
+            gone = prove_gone(ready["kubeconfig"], data_dir)
+    table = Table("step", "seconds", title="Time")
+    for name, seconds in timings:
+        table.add_row(name, f"{seconds:.2f}")
+    console.print(table)
+    console.print(f"The two files are in {arguments.output}/.")
+    if not (met and gone):
+        console.print("[red]A promise was not kept; see above.")
+    return 0 if met and gone else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
