@@ -1,1 +1,1 @@
-"""The REST door: writes custom resources and streams bytes through custody."""
+"""REST front door: writes custom resources, streams bytes through custody. It keeps no state of its own."""

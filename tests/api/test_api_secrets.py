@@ -1,0 +1,48 @@
+"""Client secrets: hashed by argon2id with the stated cost, found among two, never found among none."""
+
+from __future__ import annotations
+
+import time
+
+from simulacra_api.auth.secrets import SECRET_PREFIX, hash_secret, new_secret, verify_secret
+
+
+def test_hash_is_argon2id_with_the_stated_cost() -> None:
+    assert hash_secret("x").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_one_of_two_active_secrets_is_enough() -> None:
+    old, new = new_secret(), new_secret()
+    hashes = [hash_secret(old), hash_secret(new)]
+    assert verify_secret(old, hashes)
+    assert verify_secret(new, hashes)
+    assert not verify_secret(new_secret(), hashes)
+
+
+def test_no_hash_a_damaged_hash_and_an_endless_secret_are_refused() -> None:
+    secret = new_secret()
+    assert not verify_secret(secret, [])
+    assert not verify_secret(secret, ["no hash at all"])
+    assert not verify_secret(secret * 100, [hash_secret(secret * 100)])
+
+
+def test_an_unknown_client_takes_as_long_as_a_wrong_secret() -> None:
+    hashes = [hash_secret(new_secret())]
+
+    def fastest(candidates: list[str]) -> float:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            verify_secret("wrong", candidates)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    known, unknown = fastest(hashes), fastest([])
+    assert 0.3 < unknown / known < 3
+
+
+def test_secrets_differ_and_carry_the_prefix() -> None:
+    first, second = new_secret(), new_secret()
+    assert first != second
+    assert first.startswith(SECRET_PREFIX)
+    assert len(first) >= len(SECRET_PREFIX) + 43
