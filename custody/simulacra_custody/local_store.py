@@ -216,7 +216,8 @@ def _make_folders(folder: Path, root: Path) -> None:
     """Make the folders below the root with mode 0700 (``mkdir(parents=True)`` would give parents the umask's mode)."""
     for path in reversed([folder, *folder.parents]):
         if path.is_relative_to(root):
-            path.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # if it is a file, the next step says so
+                path.mkdir(mode=0o700)
 
 
 def _read_range(file: FileIO, start: int, end: int | None) -> Iterator[bytes]:

@@ -1,0 +1,101 @@
+"""Erasure and the sweep: everything of a resource goes, nothing of a neighbour does."""
+
+import os
+import time
+from dataclasses import replace
+
+import pytest
+
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.custody import Custody, ErasureReport
+from simulacra_custody.errors import StoreUnavailable
+from simulacra_custody.keys import KeyProvider
+from simulacra_custody.local_store import LocalStore
+
+
+def age(store: LocalStore, seconds: float) -> None:
+    """Make everything in the store that much older."""
+    for path in store.root.rglob("*"):
+        if path.is_file():
+            then = time.time() - seconds
+            os.utime(path, (then, then))
+
+
+def test_list_artefacts(custody: Custody, dataset: ResourceRef, wrapped: str) -> None:
+    assert custody.list_artefacts(dataset) == []
+    for name in ("schema", "parts/00001", "dataset", "parts/00000"):
+        custody.write(dataset.artefact(name), wrapped, [b"x"])
+    assert custody.list_artefacts(dataset) == ["dataset", "parts/00000", "parts/00001", "schema"]
+
+
+def test_erase_takes_everything_of_the_resource_and_nothing_else(
+    custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
+) -> None:
+    sizes = [custody.write(dataset.artefact(name), wrapped, [b"x"]).stored_bytes for name in ("raw", "parts/00000")]
+    neighbours = [replace(dataset, uid="5f0c1"), replace(dataset, kind="models"), replace(dataset, tenant="globex")]
+    for neighbour in neighbours:
+        custody.write(neighbour.artefact("raw"), custody.new_resource_key(neighbour), [b"x"])
+    with store.open_put(dataset.artefact("model").key) as upload:
+        upload.write(b"12345")
+        report = custody.erase(dataset)
+    assert report == ErasureReport(objects=3, bytes=sum(sizes) + 5, verified_empty=True)
+    assert custody.list_artefacts(dataset) == []
+    assert {info.key for info in store.list("")} == {neighbour.artefact("raw").key for neighbour in neighbours}
+    assert not (store.root / dataset.prefix).exists()
+    assert not (store.root / ".incomplete").exists()
+
+
+def test_erasing_nothing_is_verified_too(custody: Custody, dataset: ResourceRef) -> None:
+    assert custody.erase(dataset) == ErasureReport(0, 0, True)
+
+
+class Forgetful(LocalStore):
+    """A store that says it deleted and did not (an object lock, a lagging replica)."""
+
+    def delete_prefix(self, prefix: str) -> int:
+        return 1
+
+
+def test_erase_reports_what_is_left(store: LocalStore, keyring: KeyProvider, dataset: ResourceRef) -> None:
+    custody = Custody(Forgetful(store.root), keyring)
+    custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
+    assert not custody.erase(dataset).verified_empty
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_unlistable_folder_is_no_verified_erasure(custody: Custody, store: LocalStore, dataset: ResourceRef) -> None:
+    custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
+    folder = store.root / dataset.prefix
+    folder.chmod(0)
+    try:
+        with pytest.raises(StoreUnavailable):
+            custody.erase(dataset)
+    finally:
+        folder.chmod(0o700)
+
+
+def test_sweep_takes_only_old_orphans(custody: Custody, store: LocalStore) -> None:
+    live, orphan, dead_upload = (ResourceRef("acme", "datasets", uid) for uid in ("live", "orphan", "dead"))
+    for resource in (live, orphan):
+        custody.write(resource.artefact("raw"), custody.new_resource_key(resource), [b"x"])
+    with store.open_put(dead_upload.artefact("raw").key) as upload:
+        upload.write(b"x")
+        age(store, 7200)
+        young = ResourceRef("acme", "datasets", "young")
+        custody.write(young.artefact("raw"), custody.new_resource_key(young), [b"x"])
+        report = custody.sweep_orphans({("acme", "datasets", "live")})
+    assert report.resources == (dead_upload, orphan)
+    assert (report.erased.objects, report.erased.verified_empty) == (2, True)
+    assert custody.list_artefacts(live) == custody.list_artefacts(young) == ["raw"]
+    assert list(store.list_incomplete("")) == []
+
+
+def test_one_fresh_artefact_keeps_its_resource_from_the_sweep(
+    custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
+) -> None:
+    custody.write(dataset.artefact("raw"), wrapped, [b"x"])
+    age(store, 7200)
+    custody.write(dataset.artefact("schema"), wrapped, [b"x"])
+    assert custody.sweep_orphans(set()).resources == ()
+    assert custody.sweep_orphans(set(), min_age_s=0).resources == (dataset,)
+    assert custody.list_artefacts(dataset) == []
