@@ -21,8 +21,8 @@ def open_custody(env: Mapping[str, str] = os.environ) -> Custody:
     Raises:
         SettingsError: naming the variable and the form it must have.
     """
-    store = LocalStore(path_of(env, STORE_VARIABLE, "file"))
-    return Custody(store, LocalKeyring(path_of(env, KEYS_VARIABLE, "local")))
+    store, keys = path_of(env, STORE_VARIABLE, "file"), path_of(env, KEYS_VARIABLE, "local")
+    return Custody(LocalStore(store), LocalKeyring(keys))
 
 
 def path_of(env: Mapping[str, str], variable: str, scheme: str) -> Path:
@@ -32,6 +32,7 @@ def path_of(env: Mapping[str, str], variable: str, scheme: str) -> Path:
     if not value:
         raise SettingsError(f"{variable} is not set: {expected}")
     url = urlsplit(value)
-    if url.scheme != scheme or url.netloc or url.query or url.fragment or not url.path.strip("/"):
+    absolute = url.path.startswith("/") and url.path.strip("/")
+    if url.scheme != scheme or url.netloc or url.query or url.fragment or not absolute:
         raise SettingsError(f"{variable} is malformed: {expected}")
     return Path(unquote(url.path))

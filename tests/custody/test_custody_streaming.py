@@ -1,0 +1,50 @@
+"""Large artefacts stream in constant memory, and importing custody does not pay for the SDK."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import hashlib, json, os, resource, sys, time
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.settings import open_custody
+
+base, size, chunk = sys.argv[1], int(sys.argv[2]), os.urandom(1 << 20)
+custody = open_custody({"SIMULACRA_STORE": f"file://{base}/s", "SIMULACRA_KEYS": f"local://{base}/k.json"})
+custody.keys.create_tenant_key("acme")
+ref = ResourceRef("acme", "datasets", "u").artefact("raw")
+wrapped = custody.new_resource_key(ref.resource)
+import simulacra_custody.envelope
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = peak()
+start = time.perf_counter()
+receipt = custody.write(ref, wrapped, (chunk for _ in range(size)))
+written = time.perf_counter() - start
+digest, start = hashlib.sha256(), time.perf_counter()
+for piece in custody.read(ref, wrapped):
+    digest.update(piece)
+read = time.perf_counter() - start
+assert digest.hexdigest() == receipt.sha256 and receipt.bytes == size << 20
+print(json.dumps({"before": before, "peak": peak(), "write_mb_s": size / written, "read_mb_s": size / read}))
+"""
+
+
+@pytest.mark.slow
+def test_200_megabytes_both_ways_in_constant_memory(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), "200"], capture_output=True, text=True, check=True, timeout=250
+    )
+    figures = json.loads(run.stdout)
+    sys.stdout.write(f"{figures}\n")
+    assert figures["peak"] - figures["before"] < 40  # MiB, for 200 MiB of plaintext
+
+
+def test_import_leaves_the_sdk_alone() -> None:
+    names = ["audit", "context", "custody", "errors", "keys", "local_keyring", "local_store", "settings", "store"]
+    code = "import sys\n" + "".join(f"import simulacra_custody.{name}\n" for name in names)
+    code += "sys.exit(any(name.startswith('aws_') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
