@@ -5,8 +5,10 @@ Objects go in and out as plain JSON dicts. Errors are few and typed, since recon
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +20,15 @@ from simulacra_crds.registry import KINDS
 
 Object = dict[str, Any]
 Propagation = Literal["Background", "Foreground", "Orphan"]
+Change = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+REQUEST_SECONDS = 30.0
+"""An answer that takes longer counts as no answer."""
+WATCH_SECONDS = 300
+"""The server is asked to end a watch after this time, so that a client never trusts one connection for long."""
+WATCH_PAUSE_SECONDS = (0.2, 5.0)
+"""First and longest pause between two tries to watch a server that does not answer."""
+WATCH_SILENCE_SECONDS = 150.0
+"""Servers send bookmarks about every minute: a longer silence is a dead connection."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,17 @@ def _error(response: httpx.Response) -> ClusterError:
     return ClusterError(code, reason, message)
 
 
+def _difference(old: dict[str, Object], new: dict[str, Object]) -> Iterator[tuple[Change, Object]]:
+    for uid, item in old.items():
+        if uid not in new:
+            yield "DELETED", item
+    for uid, item in new.items():
+        if uid not in old:
+            yield "ADDED", item
+        elif old[uid]["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
+            yield "MODIFIED", item
+
+
 class Cluster:
     """The API server. One instance an event loop; create it with `await Cluster.connect()`."""
 
@@ -124,6 +146,7 @@ class Cluster:
 
     async def request(self, method: str, path: str, **kwargs: Any) -> Any:
         """Send one request and return the JSON answer; raise a ClusterError otherwise."""
+        kwargs.setdefault("timeout", REQUEST_SECONDS)
         try:
             async with self._api.call_api(method, base=path, version="", raise_for_status=False, **kwargs) as response:
                 if response.is_error:
@@ -164,6 +187,96 @@ class Cluster:
             if not token:
                 return
 
+    async def watch(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> AsyncGenerator[tuple[Change, Object], None]:
+        """Yield every object as ADDED, one BOOKMARK when all were given, then each change; never ends.
+
+        A broken connection resumes at the last resourceVersion. When the server no longer has that (410), the
+        collection is read anew and the difference is given as changes, deletions included, with another BOOKMARK.
+        A server that cannot be reached is tried again until it answers; a refusal (401, 403, 404) raises.
+        """
+        query = {key: value for key, value in {"labelSelector": labels, "fieldSelector": fields}.items() if value}
+        known: dict[str, Object] = {}
+        pause = WATCH_PAUSE_SECONDS[0]
+        while True:
+            try:
+                version, items = await self._snapshot(resource, namespace, query)
+                for change in _difference(known, items):
+                    yield change
+                known, pause = items, WATCH_PAUSE_SECONDS[0]
+                yield "BOOKMARK", {"metadata": {"resourceVersion": version}}
+                async with aclosing(self._follow(resource, namespace, query, version)) as changes:
+                    async for kind, item in changes:
+                        if kind == "DELETED":
+                            known.pop(item["metadata"]["uid"], None)
+                        else:
+                            known[item["metadata"]["uid"]] = item
+                        yield kind, item
+            except Unavailable:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, WATCH_PAUSE_SECONDS[1])
+
+    async def _snapshot(
+        self, resource: ApiResource, namespace: str | None, query: dict[str, str]
+    ) -> tuple[str, dict[str, Object]]:
+        items: dict[str, Object] = {}
+        params = dict(query, limit="500")
+        while True:
+            answer = await self.request("GET", resource.path(namespace), params=params)
+            for item in answer["items"]:
+                items[item["metadata"]["uid"]] = {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+            token = answer["metadata"].get("continue")
+            if not token:
+                return answer["metadata"]["resourceVersion"], items
+            params["continue"] = token
+
+    async def _follow(
+        self, resource: ApiResource, namespace: str | None, query: dict[str, str], version: str
+    ) -> AsyncGenerator[tuple[Change, Object], None]:
+        """Yield changes after a resourceVersion over as many connections as it takes; return at 410."""
+        params = dict(query, watch="true", allowWatchBookmarks="true", timeoutSeconds=str(WATCH_SECONDS))
+        while True:
+            here = dict(params, resourceVersion=version)
+            async with aclosing(self._stream(resource.path(namespace), here)) as events:
+                async for event in events:
+                    item = event["object"]
+                    if event["type"] == "ERROR":
+                        if item.get("code") == 410:
+                            return
+                        raise Unavailable(item.get("code", 0), item.get("reason", ""), item.get("message", ""))
+                    version = item["metadata"]["resourceVersion"]
+                    if event["type"] != "BOOKMARK":
+                        yield event["type"], item
+
+    async def _stream(self, path: str, params: dict[str, str]) -> AsyncGenerator[Object, None]:
+        """Yield the events of one watch connection; a 410 in answer to the request looks like one in the stream."""
+        timeout = httpx.Timeout(REQUEST_SECONDS, read=WATCH_SILENCE_SECONDS)
+        try:
+            call = self._api.call_api(
+                "GET", base=path, version="", raise_for_status=False, stream=True, params=params, timeout=timeout
+            )
+            async with call as response:
+                if response.is_error:
+                    await response.aread()
+                    error = _error(response)
+                    if error.status != 410:
+                        raise error
+                    yield {"type": "ERROR", "object": {"code": 410}}
+                    return
+                async for line in response.aiter_lines():
+                    if line:
+                        yield json.loads(line)
+        except (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError, kr8s.APITimeoutError):
+            return  # cut off or silent: resume
+        except httpx.TransportError as error:
+            raise Unavailable(0, "Unreachable", type(error).__name__) from error
+
     async def create(self, resource: ApiResource, body: Object, namespace: str | None = None) -> Object:
         """Create an object; raises AlreadyExists when the name is taken."""
         return await self.request("POST", resource.path(namespace), json=body)
@@ -194,11 +307,17 @@ class Cluster:
         *,
         uid: str | None = None,
         propagation: Propagation = "Background",
+        grace: int | None = None,
     ) -> bool:
-        """Delete an object, of this uid only if given; False when it (or this incarnation of it) is gone already."""
+        """Delete an object, of this uid only if given; False when it (or this incarnation of it) is gone already.
+
+        `grace` is the number of seconds that a pod gets to end; 0 takes it off the API at once (a node's last word).
+        """
         options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         if uid:
             options["preconditions"] = {"uid": uid}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
         try:
             await self.request("DELETE", resource.path(namespace, name), json=options)
         except (NotFound, Conflict):
