@@ -1,0 +1,47 @@
+"""Names are functions of the request: equal requests meet, different ones do not."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from simulacra_crds import names
+from simulacra_crds.base import NAME_PATTERN
+from simulacra_crds.retention import expires_at
+
+keys = st.text(min_size=1, max_size=255)
+
+
+@given(tenant=keys, key=keys, other=keys)
+def test_dataset_names_are_valid_and_depend_on_tenant_and_key(tenant: str, key: str, other: str) -> None:
+    name = names.dataset_name(tenant, key)
+    assert re.fullmatch(NAME_PATTERN, name)
+    assert names.dataset_name(tenant, key) == name
+    assert (names.dataset_name(tenant, other) == name) == (other == key)
+    assert (names.dataset_name(other, key) == name) == (other == tenant)
+    assert re.fullmatch(NAME_PATTERN, names.model_name(name))
+    assert re.fullmatch(NAME_PATTERN, names.child_name(name, "uid", "generate"))
+
+
+@given(key=keys)
+def test_one_key_serves_an_upload_and_a_generation(key: str) -> None:
+    dataset = names.dataset_name("t", key)
+    generation = names.generation_name("t", dataset, key)
+    assert generation.removeprefix("gen-") != dataset.removeprefix("ds-")
+    assert names.resource_of_job(names.job_id(generation)) == generation
+
+
+def test_foreign_job_ids_lead_nowhere() -> None:
+    assert names.resource_of_job("ds-abc") is None
+    assert names.resource_of_job("job-mdl-abc") is None
+
+
+def test_child_names_tell_incarnations_apart() -> None:
+    assert names.child_name("ds-a", "uid-1", "prepare") != names.child_name("ds-a", "uid-2", "prepare")
+
+
+def test_retention_counts_from_the_end_of_the_work() -> None:
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+    finished = created + timedelta(hours=1)
+    assert expires_at(created, None, 60) == created + timedelta(seconds=60)
+    assert expires_at(created, finished, 60) == finished + timedelta(seconds=60)
