@@ -1,0 +1,93 @@
+"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing orphaned."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from conftest import SURVEY, Installation, eventually
+
+from simulacra import ApiError, Client
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def wait_until_running(installation: Installation, task: str) -> None:
+    """Wait until a pod of this task runs."""
+
+    def running() -> bool:
+        listed = installation.kubectl("get", "pods", "-A", "--field-selector=status.phase=Running", "-o", "name")
+        return f"-{task}-" in listed
+
+    eventually(running, 60)
+
+
+def test_kill_during_fit(installation: Installation) -> None:
+    with installation.client() as client:
+        uploaded = client.upload(SURVEY)
+        wait_until_running(installation, "fit")
+    installation.kill_tree()
+    installation.start()
+    with installation.client() as client:
+        job = client.wait(uploaded["job_id"], timeout=150)
+        assert job["status"] == "ready"
+        delete_and_check(installation, client, uploaded["dataset_id"])
+
+
+def test_kill_during_delete(installation: Installation) -> None:
+    with installation.client() as client:
+        uploaded = client.upload(SURVEY)
+        client.wait(uploaded["job_id"], timeout=150)
+        deleting = threading.Thread(target=lambda: client._http.delete(f"/v1/datasets/{uploaded['dataset_id']}"))
+        deleting.start()
+        eventually(lambda: is_deleting(installation, uploaded["dataset_id"]), 20)
+        installation.kill_tree()
+        deleting.join(30)
+    installation.start()
+    eventually(lambda: not installation.resources(), 60)
+    assert installation.objects() == []
+
+
+def test_kill_during_upload(installation: Installation) -> None:
+    """The same key again takes the crashed upload over."""
+    data = SURVEY.read_bytes()
+
+    def stream() -> Iterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="s.csv"\r\n\r\n'
+        yield data[:100_000]
+        installation.kill_tree()
+        yield data[100_000:]
+
+    headers = {"Idempotency-Key": "again", "Content-Type": "multipart/form-data; boundary=b"}
+    with installation.client() as client, pytest.raises(httpx.TransportError):
+        client._http.post("/v1/datasets", content=stream(), headers=headers)
+    installation.start()
+    with installation.client() as client:
+        uploaded = upload_when_free(client)
+        client.wait(uploaded["job_id"], timeout=150)
+        delete_and_check(installation, client, uploaded["dataset_id"])
+
+
+def upload_when_free(client: Client) -> dict[str, str]:
+    """Upload under the crashed key; its claim is stale after a minute at most."""
+    for _ in range(20):
+        try:
+            return client.upload(SURVEY, key="again")
+        except ApiError as error:
+            assert error.code == "simio_idempotency_in_flight"
+            time.sleep(5)
+    raise AssertionError("the key never became free")
+
+
+def is_deleting(installation: Installation, name: str) -> bool:
+    path = "jsonpath={.metadata.deletionTimestamp}"
+    found = installation.kubectl("get", "dataset", name, "-n", "tenant-default", "--ignore-not-found", "-o", path)
+    return bool(found)
+
+
+def delete_and_check(installation: Installation, client: Client, dataset: str) -> None:
+    """Delete a dataset and check that no resource and no object is left."""
+    client.delete_dataset(dataset)
+    assert installation.resources() == []
+    assert installation.objects() == []

@@ -1,0 +1,22 @@
+"""`make demo` is a test: both families do the whole main job and keep every promise."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("family", ["forest", pytest.param("neural", marks=pytest.mark.neural)])
+def test_demo(family: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(DEMO), "--family", family, "--output", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "resources left: 0; objects left in the store: 0" in done.stdout
+    assert "missed" not in done.stdout
+    assert pq.read_metadata(tmp_path / "synthetic.parquet").num_rows == 2000
+    assert (tmp_path / "synthetic.csv").read_text().count("\n") == 2001
