@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import SURVEY, Installation, eventually
 
+from installation import SURVEY, Installation, eventually
 from simulacra import ApiError, Client
 
 pytestmark = pytest.mark.e2e

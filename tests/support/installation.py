@@ -1,0 +1,123 @@
+"""`simulacra up` as a user starts it, with what tests do to it: kill the tree, look into every store, add a tenant."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from simulacra import Client, Connection
+
+SURVEY = Path(__file__).parents[2] / "examples" / "gss_survey.csv"
+READY_SECONDS = 90
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the pids of all processes below a process."""
+    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    children: dict[int, list[int]] = {}
+    for line in table.splitlines():
+        child, parent = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    found, queue = [], [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+class Installation:
+    """One data directory and the `simulacra up` that serves it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.process: subprocess.Popen[str] | None = None
+        self.ready: dict[str, Any] = {}
+
+    def start(self) -> None:
+        command = [str(Path(sys.executable).with_name("simulacra")), "up", "--data-dir", str(self.data_dir)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.ready = json.loads(self.process.stdout.readline())
+
+    def stop(self) -> int:
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+    def kill_tree(self) -> None:
+        """kill -9 of the supervisor and everything below it, all at once."""
+        assert self.process
+        victims = [self.process.pid, *descendants(self.process.pid)]
+        for pid in victims:
+            os.kill(pid, signal.SIGSTOP)  # so that no one reacts to another's death
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(30)
+        assert self.process.stdout
+        self.process.stdout.close()
+
+    @property
+    def connection(self) -> dict[str, str]:
+        values: dict[str, str] = json.loads((self.data_dir / "connection.json").read_text())
+        return values
+
+    def client(self) -> Client:
+        return Client.from_connection(self.data_dir / "connection.json")
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", self.connection["kubeconfig"]]
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, input=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def resources(self, kinds: str = "datasets,models,generationjobs,effectestimates,jobs,pods") -> list[str]:
+        found = self.kubectl("get", kinds, "--all-namespaces", "-o", "name").splitlines()
+        return [line for line in found if "/" in line]
+
+    def objects(self) -> list[str]:
+        root = self.data_dir / "objects"
+        return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+
+    def add_tenant(self, name: str) -> Client:
+        """Do what an operator does with kubectl: a Tenant, and a Secret with the hash of its client's secret."""
+        from simulacra_api.auth.secrets import hash_secret
+
+        client_id, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
+        hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
+        tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
+        tenant["spec"] = {"clients": [client_id]}
+        credential = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": f"client-{client_id}",
+                "namespace": "simulacra-system",
+                "labels": {"simulacra.dev/kind": "client"},
+            },
+            "stringData": {"hashes": hashes},
+        }
+        for body in (tenant, credential):
+            self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+        self.kubectl("wait", "--for=condition=Ready", f"tenant/{name}", "--timeout=30s")
+        known = self.connection
+        return Client(Connection(known["api_url"], known["token_url"], client_id, secret, known["audience"]))
+
+
+def eventually(check: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until a check holds; fail with its name when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {check}"
+        time.sleep(0.2)
