@@ -46,18 +46,6 @@ class ResourceRef:
         """The context that the resource's data key is wrapped in."""
         return {"tenant": self.tenant, "kind": self.kind, "uid": self.uid}
 
-    @classmethod
-    def from_key(cls, key: str) -> Self:
-        """The resource that owns an object key.
-
-        Raises:
-            ValueError: if the key is no artefact's key.
-        """
-        root, tenant, kind, uid, _ = [*key.split("/", 4), "", "", "", ""][:5]
-        if root != "tenants":
-            raise ValueError("an artefact's key begins with 'tenants/'")
-        return cls(tenant, kind, uid)
-
     def artefact(self, name: str) -> "ArtefactRef":
         """One artefact of this resource, e.g. ``raw`` or ``parts/00000.parquet``."""
         return ArtefactRef(self.tenant, self.kind, self.uid, name)
@@ -94,3 +82,12 @@ class ArtefactRef:
     def encryption_context(self) -> dict[str, str]:
         """The context that the artefact's message is bound to."""
         return {**self.resource.encryption_context, "artefact": self.artefact}
+
+    @classmethod
+    def from_key(cls, key: str) -> Self:
+        """The artefact that lives under an object key; ValueError if none can."""
+        root, _, path = key.partition("/")
+        parts = path.split("/", 3)
+        if root != "tenants" or len(parts) != 4:
+            raise ValueError("an artefact's key is tenants/<tenant>/<kind>/<uid>/<artefact>")
+        return cls(*parts)

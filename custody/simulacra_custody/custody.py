@@ -43,10 +43,17 @@ class ErasureReport:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep erased: the resources that were gone already, and the sum of their erasures."""
+    """What a sweep found.
+
+    Attributes:
+        resources: resources that were gone already and whose artefacts are now erased.
+        erased: the sum of their erasures.
+        foreign: objects whose key is no artefact's; they are left for a person to look at.
+    """
 
     resources: tuple[ResourceRef, ...]
     erased: ErasureReport
+    foreign: int
 
 
 class ArtefactWriter:
@@ -179,12 +186,17 @@ class Custody:
         """Erase the artefacts of resources that are gone.
 
         Args:
-            live: (tenant, kind, uid) of every resource, read **after** ``min_age_s`` was chosen.
+            live: (tenant, kind, uid) of every resource, read less than ``min_age_s`` ago.
             min_age_s: resources with anything written in the last so many seconds are left alone.
         """
         newest: dict[ResourceRef, float] = {}
+        foreign = 0
         for info in itertools.chain(self.store.list("tenants/"), self.store.list_incomplete("tenants/")):
-            resource = ResourceRef.from_key(info.key)
+            try:
+                resource = ArtefactRef.from_key(info.key).resource
+            except ValueError:
+                foreign += 1
+                continue
             newest[resource] = max(newest.get(resource, 0.0), info.modified)
         limit = time.time() - min_age_s
         orphans = tuple(
@@ -198,7 +210,7 @@ class Custody:
             sum(report.bytes for report in reports),
             all(report.verified_empty for report in reports),
         )
-        return SweepReport(orphans, total)
+        return SweepReport(orphans, total, foreign)
 
     def _unwrap(self, ref: ArtefactRef, wrapped_key: str) -> bytes:
         return self.keys.unwrap(ref.tenant, wrapped_key, ref.resource.encryption_context)

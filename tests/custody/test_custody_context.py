@@ -15,7 +15,7 @@ def test_key_and_context_name_the_artefact() -> None:
     assert ref.resource.prefix == "tenants/acme/datasets/u-1/"
     assert ref.resource.encryption_context == {"tenant": "acme", "kind": "datasets", "uid": "u-1"}
     assert ref.resource.artefact("parts/00000.parquet") == ref
-    assert ResourceRef.from_key(ref.key) == ref.resource
+    assert ArtefactRef.from_key(ref.key) == ref
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,17 @@ def test_longest_part_is_allowed() -> None:
     assert ResourceRef("a" * 251, "datasets", "u").tenant == "a" * 251
 
 
-@pytest.mark.parametrize("key", ["", "other/acme/datasets/u/raw", "tenants/acme/datasets", "tenants//datasets/u/raw"])
-def test_foreign_key_has_no_resource(key: str) -> None:
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "other/acme/datasets/u/raw",
+        "tenants/acme/datasets",
+        "tenants/acme/datasets/u",
+        "tenants/acme/datasets/u/",
+        "tenants//datasets/u/raw",
+    ],
+)
+def test_foreign_key_is_no_artefacts(key: str) -> None:
     with pytest.raises(ValueError):
-        ResourceRef.from_key(key)
+        ArtefactRef.from_key(key)

@@ -62,16 +62,22 @@ def test_erase_reports_what_is_left(store: LocalStore, keyring: KeyProvider, dat
     assert not custody.erase(dataset).verified_empty
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
-def test_unlistable_folder_is_no_verified_erasure(custody: Custody, store: LocalStore, dataset: ResourceRef) -> None:
-    custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
-    folder = store.root / dataset.prefix
-    folder.chmod(0)
-    try:
-        with pytest.raises(StoreUnavailable):
-            custody.erase(dataset)
-    finally:
-        folder.chmod(0o700)
+def test_what_cannot_be_listed_is_no_verified_erasure(
+    custody: Custody, store: LocalStore, dataset: ResourceRef
+) -> None:
+    store.put(dataset.prefix.rstrip("/"), [b"an object where the folder should be"])
+    with pytest.raises(StoreUnavailable, match="list a folder"):
+        custody.erase(dataset)
+
+
+def test_sweep_counts_foreign_objects_and_leaves_them(custody: Custody, store: LocalStore) -> None:
+    for name in ("tenants/Thumbs.db", "tenants/acme/datasets/stray"):
+        path = store.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    report = custody.sweep_orphans(set(), min_age_s=0)
+    assert (report.resources, report.foreign) == ((), 2)
+    assert (store.root / "tenants/Thumbs.db").exists()
 
 
 def test_sweep_takes_only_old_orphans(custody: Custody, store: LocalStore) -> None:

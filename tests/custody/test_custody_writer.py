@@ -2,6 +2,7 @@
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.csv
@@ -91,3 +92,16 @@ def test_pyarrow_writes_parquet_csv_and_ipc(custody: Custody, ref: ArtefactRef, 
             assert pa.ipc.open_file(stored).read_all().equals(table)
         else:
             assert pa.csv.read_csv(stored).equals(table)
+
+
+def test_writers_and_readers_in_many_threads(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+    versions = [bytes([number]) * 400_000 for number in range(6)]
+
+    def work(version: bytes) -> bytes:
+        custody.write(ref, wrapped, [version[:150_000], version[150_000:]])
+        return custody.read_bytes(ref, wrapped, limit=400_000)
+
+    with ThreadPoolExecutor(6) as pool:
+        for seen in pool.map(work, versions * 3):
+            assert seen in versions  # one whole version, whoever came last
+    assert list(custody.store.list_incomplete("")) == []
