@@ -1,0 +1,129 @@
+"""Bad input through the front door: refused with a code, a field and a sentence, and nothing half-written is left."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from installation import SURVEY, Installation, eventually
+from simulacra import ApiError, Client, JobFailed
+
+pytestmark = pytest.mark.e2e
+ROWS = [f"{i % 7},{i % 3},{'xyz'[i % 3]}" for i in range(60)]
+
+REFUSED_AT_ONCE = {
+    "empty": b"",
+    "a zip file": b"PK\x03\x04" + bytes(200),
+    "a web page": b"<!doctype html><html><body>no table</body></html>" * 20,
+}
+REFUSED_BY_PREPARE = {
+    "one column": "\n".join(["alpha", *(str(i) for i in range(60))]).encode(),
+    "duplicate column names": "\n".join(["alpha,beta,alpha", *ROWS]).encode(),
+    "all missing": "\n".join(["alpha,beta,gamma", *([",,"] * 60)]).encode(),
+    "header only": b"alpha,beta,gamma\n",
+    "binary": bytes(range(1, 256)) * 40,
+    "unterminated quote": "\n".join(["alpha,beta,gamma", '"1,2,x', *ROWS]).encode(),
+}
+
+
+@pytest.fixture(scope="module")
+def client(shared_installation: Installation) -> Iterator[Client]:
+    with shared_installation.client() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def dataset(client: Client) -> str:
+    uploaded = client.upload(SURVEY)
+    client.wait(uploaded["job_id"], timeout=120)
+    return str(uploaded["dataset_id"])
+
+
+@pytest.mark.parametrize("name", REFUSED_AT_ONCE)
+def test_upload_refused_at_once(shared_installation: Installation, client: Client, tmp_path: Path, name: str) -> None:
+    before = set(shared_installation.objects())
+    file = tmp_path / "t.csv"
+    file.write_bytes(REFUSED_AT_ONCE[name])
+    with pytest.raises(ApiError) as refused:
+        client.upload(file)
+    assert refused.value.status == 400
+    assert refused.value.code == "simio_upload_invalid"
+    assert refused.value.request_id
+    eventually(lambda: set(shared_installation.objects()) <= before, 20)
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_PREPARE)
+def test_upload_refused_by_prepare(client: Client, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(REFUSED_BY_PREPARE[name])
+    try:
+        uploaded = client.upload(file)
+    except ApiError as refused:  # the first bytes may already tell
+        assert (refused.status, refused.code) == (400, "simio_upload_invalid")  # noqa: PT017
+        return
+    with pytest.raises(JobFailed) as failed:
+        client.wait(uploaded["job_id"], timeout=60)
+    assert failed.value.code == "simio_upload_invalid"
+    assert len(failed.value.detail) > 20
+    client.delete_dataset(uploaded["dataset_id"])
+
+
+def test_too_large_is_refused_before_it_is_read(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "large.csv"
+    with file.open("wb") as out:
+        out.truncate(300 << 20)  # sparse: costs no disk
+    with pytest.raises(ApiError) as refused:
+        client.upload(file)
+    assert (refused.value.status, refused.value.code) == (413, "simio_file_too_large")
+    assert "268435456" in refused.value.detail.replace(",", "") or "256 MiB" in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"row_count": 0}, "/row_count"),
+        ({"row_count": 10**9}, "/row_count"),
+        ({}, "/row_count"),
+        ({"row_count": 10, "conditions": {"categorical": {"nope": {"a": 0.5}}}}, "/conditions/categorical/nope"),
+        (
+            {"row_count": 10, "conditions": {"categorical": {"happiness": {"ecstatic": 0.5}}}},
+            "/conditions/categorical/happiness/ecstatic",
+        ),
+        (
+            {"row_count": 10, "conditions": {"categorical": {"happiness": {"very happy": 0.7, "pretty happy": 0.6}}}},
+            "/conditions/categorical/happiness",
+        ),
+        (
+            {"row_count": 10, "conditions": {"categorical": {"happiness": {"very happy": 1.7}}}},
+            "/conditions/categorical/happiness/very happy",
+        ),
+        ({"row_count": 10, "conditions": {"numeric": {"tv_hours": {"min": 90}}}}, "/conditions/numeric/tv_hours"),
+        ({"row_count": 10, "conditions": {"numeric": {"tv_hours": {"min": "x"}}}}, "/conditions/numeric/tv_hours/min"),
+        ({"row_count": 10, "interventions": {"nope": 1}}, "/interventions/nope"),
+        ({"row_count": 10, "surprise": 1}, "/surprise"),
+    ],
+)
+def test_generation_names_the_wrong_field(client: Client, dataset: str, body: dict[str, Any], pointer: str) -> None:
+    answer = client._http.post(f"/v1/datasets/{dataset}/generations", json=body, headers={"Idempotency-Key": pointer})
+    assert answer.status_code == 400, answer.text
+    problem = answer.json()
+    assert problem["code"] == "simio_invalid_field"
+    assert pointer in [error["pointer"] for error in problem["errors"]]
+
+
+def test_conflicting_body_under_one_key(client: Client, dataset: str) -> None:
+    first = client.generate(dataset, 10, key="one-key")
+    assert client.generate(dataset, 10, key="one-key")["generation_id"] == first["generation_id"]
+    with pytest.raises(ApiError) as conflict:
+        client.generate(dataset, 11, key="one-key")
+    assert (conflict.value.status, conflict.value.code) == (409, "simio_idempotency_conflict")
+
+
+def test_impossible_conditions_fail_with_a_reason(client: Client, dataset: str) -> None:
+    """Both bounds are in the schema, but nobody of that kind exists."""
+    conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
+    asked = client.generate(dataset, 100, conditions=conditions)
+    with pytest.raises(JobFailed) as failed:
+        client.wait(asked["job_id"], timeout=60)
+    assert failed.value.code == "simio_conditions_infeasible"
