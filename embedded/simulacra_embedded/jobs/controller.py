@@ -1,0 +1,136 @@
+"""The loop around `reconcile`: which Jobs to look at, fresh reads before each decision, writes after it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from simulacra_crds.cluster import JOBS, PODS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound
+from simulacra_embedded.jobs import pods
+from simulacra_embedded.jobs.reconcile import Plan, reconcile
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+"""Namespace and name of a Job."""
+CONTROLLER = "kubernetes.io/job-controller"
+WORKERS = 4
+RETRY_SECONDS = 1.0
+log = logging.getLogger("simulacra.jobs")
+
+
+class JobController:
+    """Runs every Job of the cluster whose `managedBy` names this controller or nobody."""
+
+    def __init__(self, cluster: Cluster, backoff: timedelta) -> None:
+        self._cluster = cluster
+        self._backoff = backoff
+        self._queue: asyncio.Queue[Key] = asyncio.Queue()
+        self._queued: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._gone: dict[str, dict[str, Object]] = {}
+        """By uid of a live Job: its pods that ended and were deleted since this process looks."""
+        self._busy: dict[Key, asyncio.Lock] = {}
+
+    async def run(self) -> None:
+        """Watch and reconcile until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_jobs())
+            group.create_task(self._watch_pods())
+            for _ in range(WORKERS):
+                group.create_task(self._work())
+
+    def _enqueue(self, key: Key) -> None:
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        if key not in self._queued:
+            self._queued.add(key)
+            self._queue.put_nowait(key)
+
+    def _enqueue_later(self, key: Key, seconds: float) -> None:
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._enqueue, key)
+
+    async def _watch_jobs(self) -> None:
+        async for change, job in self._cluster.watch(JOBS):
+            if change == "BOOKMARK":
+                continue
+            key = (job["metadata"]["namespace"], job["metadata"]["name"])
+            if change == "DELETED":
+                self._forget(key, job["metadata"]["uid"])
+            elif job["spec"].get("managedBy", CONTROLLER) == CONTROLLER:
+                self._gone.setdefault(job["metadata"]["uid"], {})
+                self._enqueue(key)
+
+    def _forget(self, key: Key, uid: str) -> None:
+        self._gone.pop(uid, None)
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+
+    async def _watch_pods(self) -> None:
+        async for change, pod in self._cluster.watch(PODS, labels=pods.JOB_NAME):
+            if change == "BOOKMARK":
+                continue
+            meta = pod["metadata"]
+            owner = meta["labels"].get(pods.JOB_UID, "")
+            if change == "DELETED" and pods.is_finished(pod) and owner in self._gone:
+                self._gone[owner][meta["uid"]] = pod
+            self._enqueue((meta["namespace"], meta["labels"][pods.JOB_NAME]))
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            self._queued.discard(key)
+            with self._retry(key):
+                async with self._busy.setdefault(key, asyncio.Lock()):
+                    await self._sync(key)
+
+    @contextmanager
+    def _retry(self, key: Key) -> Iterator[None]:
+        try:
+            yield
+        except (Conflict, AlreadyExists):
+            self._enqueue_later(key, 0.05)  # the world moved between read and write
+        except ClusterError as error:
+            log.warning("job %s/%s: %s %s, tried again soon", *key, error.status, error.reason)
+            self._enqueue_later(key, RETRY_SECONDS)
+
+    async def _sync(self, key: Key) -> None:
+        namespace, name = key
+        job = await self._cluster.find(JOBS, name, namespace)
+        if job is None:
+            self._busy.pop(key, None)
+            return
+        uid = job["metadata"]["uid"]
+        listing = self._cluster.list(PODS, namespace, labels=f"{pods.JOB_UID}={uid}")
+        owned = {pod["metadata"]["uid"]: pod async for pod in listing}
+        now = datetime.now(UTC)
+        plan = reconcile(job, list((self._gone.get(uid, {}) | owned).values()), now, self._backoff)
+        await self._apply(job, plan)
+        if plan.wake:
+            self._enqueue_later(key, (plan.wake - datetime.now(UTC)).total_seconds() + 0.01)
+
+    async def _apply(self, job: Object, plan: Plan) -> None:
+        namespace, name, uid = (job["metadata"][field] for field in ("namespace", "name", "uid"))
+        if plan.delete_job:
+            log.info("job %s/%s: its time to live is over", namespace, name)
+            await self._cluster.delete(JOBS, name, namespace, uid=uid)
+            return
+        for pod in plan.delete:
+            await self._cluster.delete(PODS, pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"])
+        try:
+            for pod in plan.create:
+                await self._cluster.create(PODS, pod, namespace)
+        except NotFound:  # the namespace went away
+            return
+        if plan.status != (job.get("status") or {}):
+            dropped = {key: None for key in job.get("status") or {} if key not in plan.status}
+            patch = {
+                "metadata": {"uid": uid, "resourceVersion": job["metadata"]["resourceVersion"]},
+                "status": plan.status | dropped,
+            }
+            await self._cluster.patch(JOBS, name, patch, namespace, subresource="status")
