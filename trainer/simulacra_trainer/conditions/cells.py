@@ -1,0 +1,129 @@
+"""Cells: the combinations of condition classes that a pool of rows holds.
+
+Every column with a share condition sorts its rows into classes: one for each named level and a last one, the rest
+(unnamed levels and missing). A cell is one combination of classes; the minimum-KL tilt depends on cells only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import scipy.sparse as sp
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+DENSE_CELLS = 1 << 22
+"""Up to this many possible combinations a lookup table finds the cells; above, sorting does."""
+
+
+@dataclass(frozen=True)
+class ShareCondition:
+    """Shares asked of one column; the class with index len(levels) is the rest."""
+
+    column: str
+    levels: list[str]
+    shares: FloatArray
+
+    @property
+    def targets(self) -> FloatArray:
+        """Shares of all classes, float64[levels + 1]; they sum to 1."""
+        rest = 1.0 - float(self.shares.sum())
+        return np.append(self.shares, rest if rest > 1e-9 else 0.0) / max(1.0, float(self.shares.sum()))
+
+    def classify(self, table: pa.Table) -> IntArray:
+        """Return the class of every row, int64[rows]."""
+        values = table.column(self.column).combine_chunks()
+        if isinstance(values, pa.ChunkedArray):  # a table without rows has no chunk to combine
+            values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+        rest = len(self.levels)
+        if pa.types.is_dictionary(values.type):
+            classes = {level: i for i, level in enumerate(self.levels)}
+            lookup = np.array([classes.get(v, rest) for v in values.dictionary.to_pylist()] + [rest], dtype=np.int64)
+            codes = values.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
+            return lookup[codes]
+        return self._classify_integers(values)
+
+    def _classify_integers(self, values: pa.Array) -> IntArray:
+        numbers = {int(v): i for i, v in enumerate(self.levels) if v.lstrip("-").isdecimal()}
+        result = np.full(len(values), len(self.levels), dtype=np.int64)
+        present = values.is_valid().to_numpy(zero_copy_only=False)
+        data = values.fill_null(0).to_numpy(zero_copy_only=False)
+        for number, index in numbers.items():
+            result[(data == number) & present] = index
+        return result
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a pool.
+
+    members: flat class index of each cell in each share column, int64[cells, columns]; the classes of all columns
+    are numbered through (`sizes` of them a column). weight: pool frequency, float64[cells], sums to 1.
+    of_row: cell of each pool row, int64[rows]. reference_rows: reference rows in each cell, int64[cells].
+    """
+
+    members: IntArray
+    sizes: IntArray
+    weight: FloatArray
+    of_row: IntArray
+    reference_rows: IntArray
+
+    @property
+    def incidence(self) -> sp.csr_array:
+        """0/1 matrix [classes of all columns, cells]: incidence @ p are the margins of p."""
+        cells, columns = self.members.shape
+        ones = np.ones(cells * columns)
+        at = np.repeat(np.arange(cells), columns)
+        return sp.csr_array((ones, (self.members.ravel(), at)), shape=(int(self.sizes.sum()), cells))
+
+    def margins(self, p: FloatArray | IntArray) -> FloatArray:
+        """Return the margins of a table over the cells, float64[classes of all columns]."""
+        columns = self.members.shape[1]
+        weights = np.repeat(p, columns).astype(np.float64)
+        return np.bincount(self.members.ravel(), weights, minlength=int(self.sizes.sum())).astype(np.float64)
+
+
+def find_cells(classes: list[IntArray], reference: list[IntArray], sizes: list[int], rows: int) -> Cells:
+    """Number the cells that the pool's rows fill.
+
+    classes, reference: one int64 array a share column, over the pool's `rows` rows and over the reference rows;
+    reference rows in cells that the pool does not hold are left out.
+    """
+    codes = np.zeros(rows + (len(reference[0]) if reference else 0), dtype=np.int64)
+    span = 1
+    for pool_codes, reference_codes, size in zip(classes, reference, sizes, strict=True):
+        if span * size >= 2**62:  # renumber before the product of the sizes leaves 64 bits
+            found, codes = np.unique(codes, return_inverse=True)
+            span = len(found)
+        codes = codes * size + np.concatenate([pool_codes, reference_codes])
+        span *= size
+    pool_cells, of_row, counts, first = _number(codes[:rows], span)
+    at = np.searchsorted(pool_cells, codes[rows:]).clip(max=len(pool_cells) - 1)
+    known = pool_cells[at] == codes[rows:]
+    offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if sizes else np.zeros(0, np.int64)
+    members = [c[first] + offset for c, offset in zip(classes, offsets, strict=True)]
+    return Cells(
+        members=np.stack(members, axis=1) if members else np.zeros((len(pool_cells), 0), dtype=np.int64),
+        sizes=np.array(sizes, dtype=np.int64),
+        weight=counts / rows,
+        of_row=of_row,
+        reference_rows=np.bincount(at[known], minlength=len(pool_cells)),
+    )
+
+
+def _number(codes: IntArray, span: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return distinct codes (sorted), their number for each row, their counts, and one row of each."""
+    if span > DENSE_CELLS:
+        found, first, inverse, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+        return found, inverse, counts, first
+    counts = np.bincount(codes, minlength=span)
+    found = np.flatnonzero(counts)
+    number = np.zeros(span, dtype=np.int64)
+    number[found] = np.arange(len(found))
+    first = np.zeros(span, dtype=np.int64)
+    first[codes] = np.arange(len(codes))
+    return found, number[codes], counts[found], first[found]

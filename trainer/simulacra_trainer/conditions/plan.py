@@ -1,0 +1,208 @@
+"""Plan which pool rows to generate from, so that all conditions hold together and exactly.
+
+The pool is drawn from the model, conditioned columns only; everything else is generated given them afterwards, so
+picking pool rows at the raked frequencies is the minimum-KL tilt of the whole model, without rejection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.conditions import ConditionSet, pointer
+from simulacra_crds.reasons import Reason
+from simulacra_trainer.conditions import feasible, rounding, support
+from simulacra_trainer.conditions.attainment import AttainmentDetail, ConditionOutcome
+from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray, IntArray, ShareCondition, find_cells
+from simulacra_trainer.conditions.raking import TOLERANCE, rake
+from simulacra_trainer.table.errors import InputError
+
+QUICK_SWEEPS = 200
+PATIENT_SWEEPS = 5000
+GREEDY_TRIES = 3
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """Rows of the pool to generate from (int64[n], shuffled) and how well they meet the conditions."""
+
+    indices: IntArray
+    attainment: AttainmentDetail
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The share conditions over all classes: targets float64[classes], asked bool[classes] (named, above zero)."""
+
+    shares: list[ShareCondition]
+    targets: FloatArray
+    asked: BoolArray
+
+
+def plan_rows(
+    pool: pa.Table, conditions: ConditionSet, n: int, rng: np.random.Generator, *, reference: pa.Table | None = None
+) -> RowPlan:
+    """Choose n rows of the pool that meet the conditions and are otherwise as the pool is.
+
+    Args:
+        pool: rows drawn from the learned distribution; holds at least the conditioned columns, clean types.
+        conditions: shares and ranges, all to hold together.
+        n: rows to generate; more than the pool holds is fine (rows are then used again in turn).
+        rng: decides the draw; the same pool, conditions, n and seed give the same plan.
+        reference: the real training rows, for the backing figure.
+
+    Raises:
+        InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names them.
+        InputError: shares that cannot be read (sum above 1, a column without levels).
+    """
+    if pool.num_rows == 0:
+        raise ValueError("the pool is empty: draw rows from the model first")
+    shares = [_share_condition(name, levels, pool) for name, levels in conditions.categorical.items()]
+    kept = _kept_rows(pool, conditions, shares)
+    real = _kept_reference(reference, conditions)
+    cells = find_cells(
+        [s.classify(pool)[kept] for s in shares],
+        [s.classify(real) if real is not None else np.zeros(0, dtype=np.int64) for s in shares],
+        [len(s.levels) + 1 for s in shares],
+        len(kept),
+    )
+    request = _Request(
+        shares,
+        np.concatenate([s.targets for s in shares]) if shares else np.zeros(0),
+        np.concatenate([np.append(s.shares > 0, False) for s in shares]) if shares else np.zeros(0, dtype=np.bool_),
+    )
+    p, margins = _tilt(cells, request)
+    table = _whole_rows(cells, p, margins, request, n, rng)
+    indices = kept[_draw(cells, table, rng)]
+    return RowPlan(indices, _attainment(pool, conditions, request, cells, p, table, len(kept), real))
+
+
+def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> ShareCondition:
+    at = pointer("conditions", "categorical", name)
+    kind = pool.schema.field(name).type
+    if not (pa.types.is_dictionary(kind) or pa.types.is_integer(kind)):
+        detail = f'"{name}" has no levels: ask for a range with min and max under conditions.numeric'
+        raise InputError(Reason.REQUEST_INVALID, "shares were asked of a column without levels", detail, at)
+    total = sum(levels.values())
+    if total > 1 + 1e-9:
+        detail = f'the shares of "{name}" sum to {total:.6g}; the limit is 1'
+        raise InputError(Reason.REQUEST_INVALID, "the shares of a column sum to more than 1", detail, at)
+    return ShareCondition(name, list(levels), np.array(list(levels.values()), dtype=np.float64))
+
+
+def _kept_rows(pool: pa.Table, conditions: ConditionSet, shares: list[ShareCondition]) -> IntArray:
+    hard = [support.hard_range(name, bounds, pool) for name, bounds in conditions.numeric.items()]
+    hard += [h for s in shares if (h := support.hard_shares(s, s.classify(pool))) is not None]
+    return support.rows_that_meet(hard, pool.num_rows)
+
+
+def _kept_reference(reference: pa.Table | None, conditions: ConditionSet) -> pa.Table | None:
+    if reference is None:
+        return None
+    inside = np.ones(reference.num_rows, dtype=np.bool_)
+    for name, bounds in conditions.numeric.items():
+        inside &= support.hard_range(name, bounds, reference).allowed
+    return reference.select(conditions.columns()).filter(pa.array(inside))
+
+
+def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
+    """Return the raked table and its margins: those asked for, or the nearest that are attainable."""
+    p, error = rake(cells, cells.weight, request.targets, QUICK_SWEEPS)
+    if error <= TOLERANCE:
+        return p, request.targets
+    margins, inside, slack = feasible.nearest_margins(cells, request.targets, request.asked)
+    if slack <= feasible.SLACK_TOLERANCE:
+        margins = request.targets
+    filled = feasible.largest_support(cells, margins, inside)
+    p, error = rake(cells, np.where(filled, cells.weight, 0.0), margins, PATIENT_SWEEPS)
+    return p / p.sum(), margins
+
+
+def _whole_rows(
+    cells: Cells, p: FloatArray, margins: FloatArray, request: _Request, n: int, rng: np.random.Generator
+) -> IntArray:
+    """Round the raked table to n rows; the integer program steps in where the greedy pass misses a quota."""
+    quotas = [rounding.largest_remainder(m / m.sum(), n) for m in _split(margins, cells)]
+    flat = np.concatenate(quotas) if quotas else np.zeros(0, dtype=np.int64)
+    low, high = rounding.quota_range(request.targets, n)
+    relaxed = float(np.abs(margins - request.targets)[request.asked].sum()) * n > request.asked.sum()
+    for _ in range(GREEDY_TRIES):
+        table, complete = rounding.round_greedily(cells, p, flat, n, rng)
+        if complete and (relaxed or rounding.within(flat, low, high)[request.asked].all()):
+            return table
+    if relaxed:  # by more than a rounding: hold to the attainable margins, not to those asked for
+        low, high = rounding.quota_range(margins, n)
+    free = ~request.asked & (request.targets > 0)
+    found = rounding.round_by_program(cells, p, np.where(free, 0, low), np.where(free, n, high), n)
+    return found if found is not None else rounding.fill_up(table, p, n)
+
+
+def _split(flat: FloatArray, cells: Cells) -> list[FloatArray]:
+    return np.split(flat, np.cumsum(cells.sizes)[:-1]) if len(cells.sizes) else []
+
+
+def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
+    """Draw table[c] rows of each cell without replacement (in turn when it has fewer), shuffled: int64[n]."""
+    shuffled = rng.permutation(len(cells.of_row))
+    key = cells.of_row[shuffled]
+    small = key.astype(np.uint16) if len(table) <= 1 << 16 else key  # numpy sorts 16-bit keys by radix
+    grouped = shuffled[np.argsort(small, kind="stable")]
+    size = np.bincount(cells.of_row, minlength=len(table))
+    start = np.cumsum(size) - size
+    cell = np.repeat(np.arange(len(table)), table)
+    turn = np.arange(int(table.sum())) - np.repeat(np.cumsum(table) - table, table)
+    picked: IntArray = grouped[start[cell] + turn % size[cell]]
+    return rng.permutation(picked)
+
+
+def _attainment(
+    pool: pa.Table,
+    conditions: ConditionSet,
+    request: _Request,
+    cells: Cells,
+    p: FloatArray,
+    table: IntArray,
+    kept: int,
+    real: pa.Table | None,
+) -> AttainmentDetail:
+    n = int(table.sum())
+    low, high = rounding.quota_range(request.targets, n)
+    counts = cells.margins(table).astype(np.int64)
+    met = rounding.within(counts, low, high)
+    offsets = np.cumsum(cells.sizes) - cells.sizes
+    outcomes = [
+        ConditionOutcome(
+            column=s.column,
+            level=level,
+            asked=float(share),
+            attained=float(counts[offset + i]) / n,
+            met=bool(met[offset + i]),
+        )
+        for s, offset in zip(request.shares, offsets, strict=True)
+        for i, (level, share) in enumerate(zip(s.levels, s.shares, strict=True))
+    ]
+    outcomes += [
+        ConditionOutcome(column=name, minimum=bounds.min, maximum=bounds.max, asked=1.0, attained=1.0, met=True)
+        for name, bounds in conditions.numeric.items()
+    ]
+    accepted = kept / pool.num_rows
+    tilt = np.divide(p, cells.weight, out=np.zeros_like(p), where=cells.weight > 0)
+    kl = float(np.sum(p * np.log(np.where(p > 0, tilt, 1.0)))) - float(np.log(accepted))
+    backing = _kish(tilt, cells.reference_rows) if real is not None else None
+    return AttainmentDetail(
+        status="exact" if all(o.met for o in outcomes) else "partial",
+        rows=n,
+        conditions=outcomes,
+        accepted=accepted,
+        kl_nats=max(kl, 0.0),
+        effective_sample_size=_kish(tilt, cells.weight * kept),
+        backing=backing,
+        backing_rows=int(cells.reference_rows[p > 0].sum()) if real is not None else None,
+    )
+
+
+def _kish(weight: FloatArray, count: FloatArray | IntArray) -> float:
+    squares = float(np.sum(count * weight**2))
+    return float(np.sum(count * weight)) ** 2 / squares if squares > 0 else 0.0

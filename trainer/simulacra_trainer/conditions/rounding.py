@@ -1,0 +1,129 @@
+"""Controlled rounding: whole rows a cell, with every one-way margin exact to the row.
+
+The greedy pass never gets stuck on a full support. On a sparse one it may (about one request in ten); then one
+small integer program (HiGHS) finds the table, or the one that misses the quotas by the fewest rows.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray, IntArray
+
+EPSILON = 1e-6
+"""Absorbs the float error of n * share, n up to 10 million."""
+MISS_COST = 1000.0
+STALE = 0.05
+"""How far (log scale) a queued priority may be out of date."""
+
+
+def quota_range(shares: FloatArray, n: int) -> tuple[IntArray, IntArray]:
+    """Return the least and the most whole rows that meet each share of n rows: floor and ceiling."""
+    exact = shares * n
+    return np.floor(exact + EPSILON).astype(np.int64), np.ceil(exact - EPSILON).astype(np.int64)
+
+
+def largest_remainder(shares: FloatArray, n: int) -> IntArray:
+    """Split n rows by shares that sum to 1 (Hamilton's method); every entry is the floor or the ceiling."""
+    quotas, _ = quota_range(shares, n)
+    order = np.argsort(-(shares * n - quotas), kind="stable")
+    quotas[order[: n - int(quotas.sum())]] += 1
+    return quotas
+
+
+def round_greedily(
+    cells: Cells, p: FloatArray, quotas: IntArray, n: int, rng: np.random.Generator
+) -> tuple[IntArray, bool]:
+    """Round n * p to whole rows whose margins are `quotas` (int64[classes of all columns]).
+
+    Floors first; the rows left go one by one to cells drawn by fraction x sqrt(product of the margins' open rows),
+    so that with many cells of less than a row a small table is a fair sample, not the most frequent cells only.
+    Returns the table and whether every row found a place.
+    """
+    table = np.floor(n * p + EPSILON).astype(np.int64)
+    open_rows = quotas - cells.margins(table).astype(np.int64)
+    left = n - int(table.sum())
+    if left < 0 or (open_rows < 0).any():
+        return table, False
+    gains = np.log(np.maximum(n * p - table, EPSILON)) + rng.gumbel(size=len(p))
+    _hand_out(table, np.where(p > 0, gains, -np.inf), cells.members.tolist(), open_rows.tolist(), left)
+    return table, int(table.sum()) == n
+
+
+def _hand_out(table: IntArray, gains: FloatArray, members: list[list[int]], open_rows: list[int], left: int) -> None:
+    """Add `left` rows to the table, best priority first, while a cell has open rows in all its margins.
+
+    Priorities only fall as margins fill up, so a lazy heap finds the best: an entry that has become stale is queued
+    again at its present priority.
+    """
+
+    def priority(cell: int) -> float:
+        room = [open_rows[m] for m in members[cell]]
+        return -math.inf if 0 in room else gains[cell] + 0.5 * math.log(math.prod(room))
+
+    heap = [(-priority(int(c)), int(c)) for c in np.flatnonzero(gains > -np.inf)]
+    heapq.heapify(heap)
+    while left and heap:
+        queued, cell = heapq.heappop(heap)
+        now = priority(cell)
+        if now == -math.inf:
+            continue
+        if now < -queued - STALE:
+            heapq.heappush(heap, (-now, cell))
+            continue
+        table[cell] += 1
+        left -= 1
+        for margin in members[cell]:
+            open_rows[margin] -= 1
+        gains[cell] += math.log(EPSILON)  # a second row only when nothing better is open
+        heapq.heappush(heap, (-priority(cell), cell))
+
+
+def round_by_program(cells: Cells, p: FloatArray, low: IntArray, high: IntArray, n: int) -> IntArray | None:
+    """Find the table of n rows nearest to n * p whose margins lie in low..high, missing by as few rows as can be.
+
+    Variables: a first and further rows above each floor, rows below it, and each margin's misses. None when the
+    solver finds no table within its time limit.
+    """
+    usable = np.flatnonzero(p > 0)
+    floor = np.floor(n * p[usable] + EPSILON).astype(np.int64)
+    fraction = np.clip(n * p[usable] - floor, 0.0, 1.0)
+    count, classes = len(usable), len(low)
+    incidence = cells.incidence[:, usable]
+    misses = sp.eye_array(classes)
+    rows = sp.hstack([incidence, incidence, -incidence, misses, -misses])
+    total = sp.csr_array(np.concatenate([np.ones(2 * count), -np.ones(count), np.zeros(2 * classes)])[None, :])
+    base = incidence @ floor
+    left = n - int(floor.sum())
+    found = milp(
+        np.concatenate([1 - 2 * fraction, 3 - 2 * fraction, 1 + 2 * fraction, np.full(2 * classes, MISS_COST)]),
+        integrality=np.concatenate([np.ones(3 * count), np.zeros(2 * classes)]),
+        bounds=Bounds(0, np.concatenate([np.ones(count), np.full(count, n), floor, np.full(2 * classes, n)])),
+        constraints=[LinearConstraint(rows, low - base, high - base), LinearConstraint(total, left, left)],
+        options={"time_limit": 10.0, "mip_rel_gap": 1e-4},
+    )
+    if found.x is None:
+        return None
+    change = np.rint(found.x[: 3 * count]).astype(np.int64).reshape(3, count)
+    table = np.zeros(len(p), dtype=np.int64)
+    table[usable] = floor + change[0] + change[1] - change[2]
+    return table
+
+
+def fill_up(table: IntArray, p: FloatArray, n: int) -> IntArray:
+    """Complete a stuck table to n rows by largest remainder over the cells, leaving the quotas aside."""
+    left = n - int(table.sum())
+    if left < 0:
+        return largest_remainder(p, n)
+    return table + largest_remainder(p, left)
+
+
+def within(counts: IntArray, low: IntArray, high: IntArray) -> BoolArray:
+    """Return which margins lie in their quota range."""
+    inside: BoolArray = (counts >= low) & (counts <= high)
+    return inside

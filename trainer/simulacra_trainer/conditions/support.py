@@ -1,0 +1,114 @@
+"""Hard conditions: what every generated row must satisfy, and the refusal when no row does.
+
+Hard are numeric ranges, shares of zero ("none of these") and shares that sum to one ("only these").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.conditions import NumericRange, pointer
+from simulacra_crds.reasons import Reason
+from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
+from simulacra_trainer.table.errors import InputError
+
+
+class InfeasibleError(InputError):
+    """No row of the learned distribution meets the hard conditions."""
+
+    def __init__(self, message: str, detail: str, at: str | None) -> None:
+        super().__init__(Reason.CONDITIONS_INFEASIBLE, message, detail, at)
+
+
+@dataclass(frozen=True)
+class HardCondition:
+    """One condition that a row meets or not: allowed is bool[rows of the pool]."""
+
+    pointer: str
+    words: str
+    allowed: BoolArray
+
+
+def hard_range(column: str, bounds: NumericRange, table: pa.Table) -> HardCondition:
+    """Hold a closed range against a numeric column; missing values lie outside."""
+    values = as_floats(table, column)
+    low = -np.inf if bounds.min is None else bounds.min
+    high = np.inf if bounds.max is None else bounds.max
+    allowed: BoolArray = (values >= low) & (values <= high)
+    words = f'"{column}" {range_words(bounds)}'
+    if not allowed.any():
+        words += _nearest(values, low, high)
+    return HardCondition(pointer("conditions", "numeric", column), words, allowed)
+
+
+def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition | None:
+    """Hold shares against the classes of their column; None when they rule out no class."""
+    possible = condition.targets > 0
+    if possible.all():
+        return None
+    only = [level for level, share in zip(condition.levels, condition.shares, strict=True) if share > 0]
+    if possible[-1]:
+        words = f'"{condition.column}" without {_listed([v for v in condition.levels if v not in set(only)])}'
+    else:
+        words = f'"{condition.column}" only {_listed(only)}'
+    return HardCondition(pointer("conditions", "categorical", condition.column), words, possible[classes])
+
+
+def rows_that_meet(hard: list[HardCondition], rows: int) -> IntArray:
+    """Return the rows that meet all hard conditions, int64; InfeasibleError names a smallest conflict."""
+    allowed = np.ones(rows, dtype=np.bool_)
+    for condition in hard:
+        allowed &= condition.allowed
+    found = np.flatnonzero(allowed)
+    if len(found) == 0:
+        raise _refusal(hard, rows)
+    return found
+
+
+def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
+    conflict = list(hard)
+    for condition in hard:  # drop whatever the conflict does not need
+        others = [c for c in conflict if c is not condition]
+        if others and not np.logical_and.reduce([c.allowed for c in others]).any():
+            conflict = others
+    message = f"{len(conflict)} of the {len(hard)} conditions on rows have no support in the learned distribution"
+    if len(conflict) == 1:
+        detail = f"None of {rows} rows of the learned distribution has {conflict[0].words}. Widen or drop it."
+    else:
+        detail = (
+            f"None of {rows} rows of the learned distribution has {' and '.join(c.words for c in conflict)} at once. "
+            "Widen or drop one of them."
+        )
+    return InfeasibleError(message, detail, conflict[0].pointer if conflict else None)
+
+
+def as_floats(table: pa.Table, column: str) -> FloatArray:
+    """Return a numeric column as float64[rows], missing as NaN."""
+    values = table.column(column)
+    result: FloatArray = values.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
+    return result
+
+
+def range_words(bounds: NumericRange) -> str:
+    """Say a closed range in words."""
+    if bounds.min is None:
+        return f"at most {bounds.max:.12g}"
+    if bounds.max is None:
+        return f"at least {bounds.min:.12g}"
+    if bounds.min == bounds.max:
+        return f"equal to {bounds.min:.12g}"
+    return f"between {bounds.min:.12g} and {bounds.max:.12g}"
+
+
+def _nearest(values: FloatArray, low: float, high: float) -> str:
+    below, above = values[values < low], values[values > high]
+    near = [f"{v:.12g}" for v in ([below.max()] if len(below) else []) + ([above.min()] if len(above) else [])]
+    return f" (nearest: {' and '.join(near)})" if near else ""
+
+
+def _listed(levels: list[str]) -> str:
+    shown = ", ".join(f'"{level}"' for level in levels[:5])
+    return shown + (f" and {len(levels) - 5} more" if len(levels) > 5 else "")
