@@ -60,7 +60,8 @@ class Component(StrEnum):
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A refused value may be the very thing that must not be written down, so the error does not repeat it.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Counts(_Closed):

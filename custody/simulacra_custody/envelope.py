@@ -128,6 +128,7 @@ def decrypt(name: str, data_key: bytes, context: dict[str, str], chunks: Iterato
             encryption_context=context,
             max_body_length=FRAME_BYTES,
         )
+        # The SDK lets a message have more context than it was asked for; ours has exactly this.
         if stream.header.encryption_context != context:
             raise ArtefactCorrupt(f"{name} is bound to another context")
         while chunk := stream.read(size):
