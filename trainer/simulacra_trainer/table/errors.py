@@ -21,3 +21,13 @@ class InputError(Exception):
         self.message = message
         self.detail = detail
         self.pointer = pointer
+
+
+def invalid_upload(message: str, detail: str = "") -> InputError:
+    """Return the error for bytes that are no table within the limits; detail adds what only the customer may see."""
+    return InputError(Reason.UPLOAD_INVALID, message, f"{message} {detail}".strip())
+
+
+def too_small(message: str, detail: str = "") -> InputError:
+    """Return the error for a table with too few rows or columns to learn from."""
+    return InputError(Reason.TABLE_TOO_SMALL, message, f"{message} {detail}".strip())

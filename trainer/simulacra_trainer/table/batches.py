@@ -1,0 +1,17 @@
+"""What a format's reader hands to `parse.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A table as a stream: its schema, its record batches, and the delimiter where it was a CSV."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    delimiter: str = ""

@@ -1,0 +1,59 @@
+"""Read an upload into an Arrow table without trusting a byte of it.
+
+The parsing itself happens in a confined child process (`sandbox.py`, `worker.py`); this side starts it, turns whatever
+ends it into a sentence, and maps the Arrow stream that it left.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+
+from simulacra_crds.reasons import Reason
+from simulacra_trainer.table.errors import InputError, invalid_upload
+from simulacra_trainer.table.limits import SandboxLimits
+from simulacra_trainer.table.sandbox import SandboxStopped, run_confined
+
+WORKER = "simulacra_trainer.table.worker"
+ORIGIN = b"simulacra.origin"
+"""Schema metadata key: "csv" or "parquet". The cells of a CSV are text without a declared type."""
+DELIMITER = b"simulacra.delimiter"
+"""Schema metadata key of a CSV: its delimiter. A semicolon speaks for decimal commas."""
+NETWORK = b"simulacra.network"
+"""Schema metadata key: "isolated" when the parser ran without a network, "inherited" where the platform refused."""
+
+
+def read_table(path: Path, file_format: str = "auto", limits: SandboxLimits | None = None) -> pa.Table:
+    """Read a CSV (plain, gzip or zstd) or Parquet upload.
+
+    Args:
+        path: the uploaded bytes.
+        file_format: "csv", "parquet" or "auto" (told from the bytes).
+        limits: of the parsing process; the defaults are the product's.
+
+    Returns:
+        The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with empty cells as "";
+        columns of a Parquet file keep their types. Schema metadata: ORIGIN, DELIMITER, NETWORK.
+
+    Raises:
+        InputError: the bytes are no table within the limits; nothing else is raised for bad bytes.
+    """
+    limits = limits or SandboxLimits()
+    with path.open("rb") as source, tempfile.TemporaryFile() as sink:
+        try:
+            answer = run_confined(WORKER, file_format, source, sink, limits)
+        except SandboxStopped as stopped:
+            raise invalid_upload(f"The file cannot be read as a table: {stopped}.") from None
+        if answer.refused:
+            refusal = json.loads(answer.text)
+            raise InputError(
+                Reason(refusal["reason"]), refusal["message"], refusal["detail"], pointer=refusal["pointer"]
+            )
+        mapped = mmap.mmap(sink.fileno(), 0, access=mmap.ACCESS_READ)
+    table = pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
+    table.validate(full=True)
+    return table

@@ -1,0 +1,169 @@
+"""Tell what bytes are: Parquet, compressed, something that is no table, and the encoding and delimiter of a CSV."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from typing import BinaryIO
+
+from simulacra_trainer.table.errors import invalid_upload
+
+DELIMITERS = ",;\t|"
+SAMPLE_ROWS = 200
+
+_COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_EXPORT = "Export it as CSV or Parquet and upload that."
+_NOT_TABLES: dict[bytes, tuple[str, str]] = {
+    b"PK\x03\x04": ("a ZIP archive or an Excel workbook", _EXPORT),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", _EXPORT),
+    b"$FL2": ("an SPSS file", _EXPORT),
+    b"$FL3": ("an SPSS file", _EXPORT),
+    b"ARROW1": ("an Arrow or Feather file", _EXPORT),
+    b"Obj\x01": ("an Avro file", _EXPORT),
+    b"SQLite format 3": ("a database", _EXPORT),
+    b"%PDF": ("a PDF document", _EXPORT),
+    b"BZh": ("a bzip2 archive", "Compress it with gzip or zstd, or not at all."),
+    b"\xfd7zXZ": ("an xz archive", "Compress it with gzip or zstd, or not at all."),
+    b"7z\xbc\xaf": ("a 7z archive", "Compress it with gzip or zstd, or not at all."),
+}
+_BOMS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it starts with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_CONTROLS = bytes(c for c in range(32) if c not in (9, 10, 12, 13)) + b"\x7f"
+_UNUSED_CP1252 = b"\x81\x8d\x8f\x90\x9d"
+_HIGH_BYTES = bytes(range(128, 256))
+_FOREIGN_SHARE = 0.35
+"""Of the letters of a text in Windows-1252, fewer than these are accented; more means another script."""
+
+
+def is_parquet(source: BinaryIO) -> bool:
+    """Return whether source starts as Parquet does (plain or encrypted footer); rewinds it."""
+    source.seek(0)
+    magic = source.read(4)
+    source.seek(0)
+    return magic in (b"PAR1", b"PARE")
+
+
+def compression_of(head: bytes) -> str | None:
+    """Return "gzip" or "zstd" when head starts a stream of that, else None."""
+    return next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
+def refuse_other_formats(head: bytes) -> None:
+    """Refuse what is recognisably not a CSV: archives, workbooks, HTML, JSON, binary data.
+
+    Args:
+        head: the first bytes of the (decompressed) file.
+
+    Raises:
+        InputError: naming what the file is and what to do.
+    """
+    for magic, (what, remedy) in _NOT_TABLES.items():
+        if head.startswith(magic):
+            raise invalid_upload(f"The file is not a table but {what}.", remedy)
+    if head.startswith(b"PAR1"):
+        raise invalid_upload("The file is compressed Parquet.", "Parquet compresses by itself: upload it as it is.")
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not text.strip(b"\x00"):
+        raise invalid_upload("The file is empty." if not text else "The file holds nothing but NUL bytes.")
+    if text[:1] in (b"{", b"["):
+        raise invalid_upload("The file is JSON, not a table.", _EXPORT)
+    if text[:1] == b"<" and (b"</" in text or b"/>" in text or text[:5].lower() in (b"<html", b"<!doc", b"<?xml")):
+        raise invalid_upload("The file is HTML or XML, not a table.", _EXPORT)
+    plain = encoding_by_nuls(head) is None and not any(head.startswith(bom) for bom in _BOMS)
+    if plain and len(head.translate(None, _CONTROLS)) < 0.98 * len(head) and head.count(0) < len(head):
+        raise invalid_upload("The file is binary data, not a table.", _EXPORT)
+
+
+def encoding_by_nuls(head: bytes) -> str | None:
+    """Return utf-16-le or utf-16-be when every other byte of head is mostly NUL, as in Latin text without a mark."""
+    even, odd = head[0:4096:2], head[1:4096:2]
+    if len(odd) < 8:
+        return None
+    if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
+        return "utf-16-le"
+    if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
+        return "utf-16-be"
+    return None
+
+
+def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
+    """Return the encoding of a whole file: utf-8(-sig), utf-16(-le, -be), utf-32 or cp1252.
+
+    Args:
+        head: its first bytes.
+        blocks: all of it.
+
+    Raises:
+        InputError: NUL bytes, or bytes that fit no supported encoding, with the line.
+    """
+    marked = next((name for bom, name in _BOMS.items() if head.startswith(bom)), None) or encoding_by_nuls(head)
+    decoder = codecs.getincrementaldecoder(marked or "utf-8")()
+    broken_at: int | None = None
+    line, multibyte = 1, False
+    bytes_seen: Counter[str] = Counter()
+    for block in chain(blocks, [b""]):
+        if broken_at is None:
+            try:
+                text = decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                broken_at = line + block.count(b"\n", 0, error.start)
+                multibyte = multibyte or not block[: error.start].isascii()
+            else:
+                multibyte = multibyte or not text.isascii()
+                _refuse_nul(text, line)
+        if marked is None:
+            line += block.count(b"\n")
+            high = len(block) - len(block.translate(None, _HIGH_BYTES))
+            bytes_seen["high"] += high
+            bytes_seen["letters"] += high + sum(map(str.isalpha, block[:65536].decode("ascii", "ignore")))
+            bytes_seen["unused"] += len(block) - len(block.translate(None, _UNUSED_CP1252))
+    if broken_at is None:
+        return marked or "utf-8"
+    foreign = bytes_seen["high"] > _FOREIGN_SHARE * bytes_seen["letters"]
+    if marked or multibyte or bytes_seen["unused"] or foreign:
+        raise invalid_upload(
+            "The encoding of the file is not UTF-8, UTF-16 or Windows-1252 throughout.",
+            f"Line {broken_at} does not decode as {marked or 'utf-8'}. Save the file as UTF-8.",
+        )
+    return "cp1252"
+
+
+def _refuse_nul(text: str, line: int) -> None:
+    at = text.find("\x00")
+    if at >= 0:
+        raise invalid_upload(
+            "The file holds NUL bytes, which no text has.", f"The first is in line {line + text.count(chr(10), 0, at)}."
+        )
+
+
+def delimiter_of(sample: str) -> str:
+    """Return the delimiter under which the first rows agree best: same number of fields, then more of them.
+
+    Args:
+        sample: whole lines from the beginning of the file.
+    """
+    best, best_score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        widths = Counter[int]()
+        try:
+            for i, row in enumerate(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)):
+                if i >= SAMPLE_ROWS:
+                    break
+                if row:
+                    widths[len(row)] += 1
+        except csv.Error:  # a field beyond the csv module's own limit
+            continue
+        width, count = widths.most_common(1)[0] if widths else (1, 0)
+        score = (round(count / max(sum(widths.values()), 1), 1), width) if width > 1 else (0.0, 0)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
