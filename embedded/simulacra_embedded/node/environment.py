@@ -1,0 +1,118 @@
+"""Command and environment of a container, resolved as kubelet does."""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simulacra_crds.cluster import CONFIGMAPS, SECRETS, Cluster
+from simulacra_crds.tasks import TERMINATION_PATH_ENV
+from simulacra_embedded.node import quantities
+from simulacra_embedded.node.folder import PodFolder
+
+Object = dict[str, Any]
+PASSED_ON = ("SIMULACRA_STORE", "SIMULACRA_KEYS", "SIMULACRA_AUDIT")
+"""Where custody lives: the agent's own values, for pods that do not say."""
+TRAINER = [sys.executable, "-m", "simulacra_trainer"]
+"""What a trainer image runs by itself."""
+_REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
+_METADATA_KEY = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+
+
+class ConfigError(Exception):
+    """The pod refers to something that is not there (yet). Names it; never holds a value."""
+
+
+def command(container: Object, env: Mapping[str, str]) -> list[str]:
+    """Return program and arguments, $(VAR) expanded; `python` is the interpreter of this installation."""
+    words = [_expand(word, env) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
+    if not container.get("command"):
+        return TRAINER + words
+    return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else words
+
+
+async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path) -> dict[str, str]:
+    """Return the whole environment of the pod's container.
+
+    Args:
+        cluster: Where Secrets and ConfigMaps are read.
+        pod: The pod; its first container is meant.
+        folder: Gives TMPDIR, HOME and the path of the termination message.
+        cache: Folder that pods share for compiled code (numba).
+
+    Raises:
+        ConfigError: A Secret, ConfigMap, key or field does not exist.
+    """
+    container = pod["spec"]["containers"][0]
+    env = {name: os.environ[name] for name in ("PATH", "LANG", *PASSED_ON) if name in os.environ}
+    env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), _threads(container))
+    env |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
+    for source in container.get("envFrom") or []:
+        values = await _whole(cluster, pod, source)
+        env |= {source.get("prefix", "") + name: value for name, value in values.items()}
+    for entry in container.get("env") or []:
+        if "valueFrom" not in entry:
+            env[entry["name"]] = _expand(entry.get("value", ""), env)
+        elif (value := await _value(cluster, pod, entry)) is not None:
+            env[entry["name"]] = value
+    tmp = str(folder.tmp)
+    return env | {"TMPDIR": tmp, "HOME": tmp, TERMINATION_PATH_ENV: str(folder.termination)}
+
+
+def _threads(container: Object) -> str:
+    cores = quantities.resource(container, "cpu", "limits", "requests") or 1.0
+    return str(max(1, min(math.ceil(cores), os.cpu_count() or 1)))
+
+
+def _expand(text: str, env: Mapping[str, str]) -> str:
+    """Expand $(NAME); $$ is a dollar, an unknown name stays as written."""
+
+    def replace(match: re.Match[str]) -> str:
+        return "$" if match[1] == "$" else env.get(match[2], match[0])
+
+    return _REFERENCE.sub(replace, text)
+
+
+async def _value(cluster: Cluster, pod: Object, entry: Object) -> str | None:
+    source = entry["valueFrom"]
+    if reference := source.get("fieldRef"):
+        return _field(pod, reference["fieldPath"])
+    for kind in ("secretKeyRef", "configMapKeyRef"):
+        if reference := source.get(kind):
+            values = await _data(cluster, pod, kind, reference)
+            if reference["key"] not in values and not reference.get("optional"):
+                raise ConfigError(f"env {entry['name']}: {reference['name']} has no key {reference['key']}")
+            return values.get(reference["key"])
+    raise ConfigError(f"env {entry['name']}: valueFrom is not supported here: {', '.join(source)}")
+
+
+async def _whole(cluster: Cluster, pod: Object, source: Object) -> dict[str, str]:
+    kind = "secretRef" if "secretRef" in source else "configMapRef"
+    return await _data(cluster, pod, kind, source[kind])
+
+
+async def _data(cluster: Cluster, pod: Object, kind: str, reference: Object) -> dict[str, str]:
+    secret = kind.startswith("secret")
+    found = await cluster.find(SECRETS if secret else CONFIGMAPS, reference["name"], pod["metadata"]["namespace"])
+    if found is None:
+        if reference.get("optional"):
+            return {}
+        raise ConfigError(f"{'secret' if secret else 'configmap'} {reference['name']} not found")
+    data: dict[str, str] = found.get("data") or {}
+    return {key: base64.b64decode(value).decode() for key, value in data.items()} if secret else data
+
+
+def _field(pod: Object, path: str) -> str:
+    if match := _METADATA_KEY.fullmatch(path):
+        return str((pod["metadata"].get(match[1]) or {}).get(match[2], ""))
+    section, _, name = path.partition(".")
+    allowed = {"metadata": ("name", "namespace", "uid"), "spec": ("nodeName", "serviceAccountName")}
+    if name not in allowed.get(section, ()):
+        raise ConfigError(f"fieldRef {path} is not supported here; metadata.* and spec.nodeName are")
+    return str(pod[section].get(name, ""))

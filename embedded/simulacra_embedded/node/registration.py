@@ -1,0 +1,87 @@
+"""The Node object of this machine and its heartbeat."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from simulacra_crds.cluster import LEASES, NAMESPACES, NODES, AlreadyExists, Cluster, ClusterError
+
+Object = dict[str, Any]
+NODE_NAME = "embedded"
+LEASE_NAMESPACE = "kube-node-lease"
+LEASE_SECONDS = 40
+RENEW_SECONDS = 10.0
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+log = logging.getLogger("simulacra.node")
+
+
+def _now(precision: str) -> str:
+    return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def node_status() -> Object:
+    """Return the status of the Node: what the machine has, and that it is ready."""
+    cores = os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    size = {"cpu": str(cores), "memory": f"{memory // 1024}Ki", "pods": "110"}
+    now = _now("seconds")
+    healthy = [
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID"),
+        ("Ready", "True", "KubeletReady"),
+    ]
+    conditions = [
+        {"type": kind, "status": value, "reason": reason, "message": "", "lastHeartbeatTime": now}
+        | {"lastTransitionTime": now}
+        for kind, value, reason in healthy
+    ]
+    return {
+        "capacity": size,
+        "allocatable": size,
+        "conditions": conditions,
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": NODE_NAME}],
+    }
+
+
+async def register(cluster: Cluster) -> None:
+    """Create or refresh the Node."""
+    architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    labels = {
+        "kubernetes.io/hostname": NODE_NAME,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": architecture,
+        "simulacra.dev/agent": "embedded",
+    }
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE_NAME, "labels": labels}}
+    with suppress(AlreadyExists):
+        await cluster.create(NODES, node)
+    await cluster.patch(NODES, NODE_NAME, {"status": node_status()}, subresource="status")
+
+
+async def heartbeat(cluster: Cluster) -> None:
+    """Renew the node's Lease until cancelled."""
+    while True:
+        try:
+            await _renew(cluster)
+        except ClusterError as error:
+            log.warning("lease not renewed: %s %s", error.status, error.reason)
+        await asyncio.sleep(RENEW_SECONDS)
+
+
+async def _renew(cluster: Cluster) -> None:
+    spec = {"holderIdentity": NODE_NAME, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": _now("microseconds")}
+    if await cluster.find(LEASES, NODE_NAME, LEASE_NAMESPACE):
+        await cluster.patch(LEASES, NODE_NAME, {"spec": spec}, LEASE_NAMESPACE)
+        return
+    lease = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": {"name": NODE_NAME}, "spec": spec}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASE_NAMESPACE}}
+    with suppress(AlreadyExists):
+        await cluster.create(NAMESPACES, namespace)
+    await cluster.create(LEASES, lease, LEASE_NAMESPACE)
