@@ -1,0 +1,170 @@
+"""From a body to an object that may be stored: decoding rules, pruning, defaults, validation, immutability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulacra_embedded.controlplane import cel, crd, defaults, errors, structural, validation
+from simulacra_embedded.controlplane.errors import FieldError
+from simulacra_embedded.controlplane.objects import Object, check_metadata, check_name, clone
+from simulacra_embedded.controlplane.plane import WriteOptions
+from simulacra_embedded.controlplane.resources import Resource
+from simulacra_embedded.controlplane.schemas import schema_of
+
+_SYSTEM_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_IMMUTABLE_TEXT = "field is immutable"
+
+
+def check_type(resource: Resource, body: Any) -> Object:
+    """The body as an object of this resource.
+
+    Raises:
+        ApiError: 400 when it is another kind or version, or no object.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict | None):
+        raise errors.bad_request("the object provided is not a Kubernetes object")
+    if not body.get("kind") or not body.get("apiVersion"):
+        missing = "Kind" if not body.get("kind") else "apiVersion"
+        raise errors.bad_request(f"Object '{missing}' is missing in the body")
+    if body["apiVersion"] != resource.api_version:
+        raise errors.bad_request(
+            f"the API version in the data ({body['apiVersion']}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    if body["kind"] != resource.kind:
+        raise errors.bad_request(f"{body['kind']} in the data does not match the expected kind {resource.kind}")
+    return {**body, "metadata": dict(body.get("metadata") or {})}
+
+
+def conform(resource: Resource, obj: Object, options: WriteOptions) -> Object:
+    """The object without unknown fields and with its defaults.
+
+    Raises:
+        ApiError: 400 for unknown fields under `fieldValidation=Strict`.
+    """
+    schema = schema_of(resource)
+    kept, dropped = structural.prune(obj, schema)
+    if dropped and options.validation == "Strict":
+        listed = ", ".join(f'unknown field "{path}"' for path in dropped)
+        raise errors.bad_request(f"strict decoding error: {listed}")
+    if dropped and options.validation == "Warn":
+        options.warnings += [f'unknown field "{path}"' for path in dropped]
+    if not resource.custom:
+        wrong = [e for e in validation.validate(kept, schema) if e.reason == "FieldValueTypeInvalid"]
+        if wrong:
+            raise errors.bad_request(
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+                f"{wrong[0].path}: {wrong[0].message}"
+            )
+    filled: Object = structural.apply_defaults(kept, schema)
+    if not resource.custom:
+        filled = clone(filled)
+        defaults.fill(resource.storage, filled)
+    return {k: v for k, v in filled.items() if v is not None}
+
+
+def check(resource: Resource, obj: Object, old: Object | None) -> None:
+    """Refuse an object that may not be stored.
+
+    Raises:
+        ApiError: 422 with one cause a field.
+    """
+    problems = check_name(obj["metadata"]["name"], resource.storage == "namespaces") if old is None else []
+    problems += check_metadata(obj)
+    schema = resource.schema if resource.custom else schema_of(resource)
+    violations = validation.validate(obj, schema)
+    if resource.custom:
+        if not violations:
+            previous = cel.MISSING if old is None else old
+            violations = list(cel.evaluate(obj, previous, schema))
+        if old is not None:
+            violations = [problem for problem in violations if not _unchanged(problem, obj, old)]
+    else:
+        violations = [e for e in violations if not (e.reason == "FieldValueRequired" and e.path.startswith("status"))]
+        violations += _builtin_rules(resource, obj, old)
+    problems += violations
+    if problems:
+        raise errors.invalid(resource.kind, resource.group, obj["metadata"]["name"], problems)
+
+
+def _unchanged(problem: FieldError, obj: Object, old: Object) -> bool:
+    """Ratcheting: a violation that the stored object already has, in a part that this write leaves as it is."""
+    now, before = _at(obj, problem.path), _at(old, problem.path)
+    if problem.reason == "FieldValueRequired":
+        parent = problem.path.rpartition(".")[0]
+        now, before = _at(obj, parent), _at(old, parent)
+    return now is not None and now == before
+
+
+def _at(obj: Any, path: str) -> Any:
+    for part in path.replace("[", ".[").split("."):
+        if part.startswith("[") and isinstance(obj, list):
+            index = int(part[1:-1])
+            obj = obj[index] if index < len(obj) else None
+        else:
+            obj = obj.get(part) if isinstance(obj, dict) else None
+    return obj
+
+
+def _builtin_rules(resource: Resource, obj: Object, old: Object | None) -> list[FieldError]:
+    if resource.storage == "customresourcedefinitions.apiextensions.k8s.io":
+        return crd.check(obj)
+    if old is None:
+        return []
+    if resource.storage in ("secrets", "configmaps") and old.get("immutable"):
+        changed = [field for field in ("data", "binaryData") if obj.get(field) != old.get(field)]
+        text = "field is immutable when `immutable` is set"
+        return [FieldError(field, "FieldValueForbidden", text) for field in changed]
+    if resource.storage == "secrets" and obj.get("type") != old.get("type"):
+        return [FieldError("type", "FieldValueInvalid", f'"{obj.get("type")}": {_IMMUTABLE_TEXT}')]
+    if resource.storage == "jobs.batch":
+        return _job_rules(obj.get("spec", {}), old.get("spec", {}))
+    if resource.storage == "pods":
+        return _pod_rules(obj.get("spec", {}), old.get("spec", {}))
+    return []
+
+
+def _job_rules(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
+    """Source: `ValidateJobSpecUpdate`; a suspended Job may change its template's scheduling, which nobody does here."""
+    fixed = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "selector", "template", "managedBy")
+    changed = [name for name in fixed if new.get(name) != old.get(name)]
+    if new.get("completionMode") != "Indexed" and new.get("completions") != old.get("completions"):
+        changed.append("completions")
+    return [
+        FieldError(f"spec.{name}", "FieldValueInvalid", f"{validation.shown(new.get(name))}: {_IMMUTABLE_TEXT}")
+        for name in changed
+    ]
+
+
+def _pod_rules(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
+    """Source: `ValidatePodUpdate`: binding to a node, a shorter deadline and images may change, nothing else."""
+
+    def fixed(spec: dict[str, Any]) -> dict[str, Any]:
+        free = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
+        kept = {name: value for name, value in spec.items() if name not in free}
+        kept["containers"] = [{**c, "image": ""} for c in spec.get("containers", [])]
+        if not old.get("nodeName"):
+            kept.pop("nodeName", None)
+        return kept
+
+    if fixed(new) == fixed(old):
+        return []
+    text = (
+        "pod updates may not change fields other than `spec.containers[*].image`,`spec.activeDeadlineSeconds`,"
+        "`spec.tolerations`,`spec.terminationGracePeriodSeconds`"
+    )
+    return [FieldError("spec", "FieldValueForbidden", text)]
+
+
+def keep_system_metadata(new: Object, old: Object) -> None:
+    """Copy what only the server writes from the stored object, in place."""
+    for name in _SYSTEM_METADATA:
+        new["metadata"].pop(name, None)
+        if name in old["metadata"]:
+            new["metadata"][name] = old["metadata"][name]
+
+
+def drop_system_metadata(obj: Object) -> None:
+    """Forget what a client says of the server's fields on create, in place."""
+    for name in (*_SYSTEM_METADATA, "resourceVersion", "selfLink"):
+        obj["metadata"].pop(name, None)

@@ -1,0 +1,216 @@
+"""Objects in one SQLite file, and the window of recent changes that watches read.
+
+Every write is one transaction in WAL mode and is acknowledged after its commit, so a killed process loses nothing
+that it acknowledged. (`synchronous=NORMAL`: after a power cut the last moments may be missing, never torn.)
+The change window lives in memory: after a restart a watch resumes only from the newest revision, and older ones are
+answered 410, on which every client lists again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Literal
+
+from pydantic_core import from_json, to_json
+
+from simulacra_embedded.controlplane.objects import Object, meta
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+    resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (resource, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owners (
+    owner TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (owner, resource, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revision (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
+INSERT OR IGNORE INTO revision VALUES (1, 1);
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where an object is kept: storage resource (`jobs.batch`), namespace (empty when cluster-wide), name."""
+
+    resource: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One committed write. `new` is None for a removal; `old` is None for a creation."""
+
+    revision: int
+    key: Key
+    old: Object | None
+    new: Object | None
+
+    @property
+    def kind(self) -> Literal["ADDED", "MODIFIED", "DELETED"]:
+        """The event type of a watch without selectors."""
+        if self.new is None:
+            return "DELETED"
+        return "ADDED" if self.old is None else "MODIFIED"
+
+    @property
+    def last_state(self) -> Object:
+        """The object that an event carries; for a removal the last state under the revision of the removal."""
+        if self.new is not None:
+            return self.new
+        assert self.old is not None
+        return {**self.old, "metadata": {**self.old["metadata"], "resourceVersion": str(self.revision)}}
+
+
+class Store:
+    """The durable objects. Not thread-safe: one event loop reads and writes, each call is atomic.
+
+    Args:
+        path: The database file, or ":memory:".
+        window: How many changes watches may go back.
+    """
+
+    def __init__(self, path: Path | str, window: int = 10_000) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+        self.revision: int = self._db.execute("SELECT value FROM revision").fetchone()[0]
+        self.compacted = self.revision
+        self.listeners: list[Callable[[Change], None]] = []
+        self._window = window
+        self._changes: deque[Change] = deque()
+
+    def close(self) -> None:
+        """Close the file (checkpoints the log)."""
+        self._db.close()
+
+    def get(self, key: Key) -> Object | None:
+        """One object, or None."""
+        row = self._db.execute(
+            "SELECT body FROM objects WHERE resource=? AND namespace=? AND name=?",
+            (key.resource, key.namespace, key.name),
+        ).fetchone()
+        return from_json(row[0]) if row else None
+
+    def all(self, resource: str, namespace: str | None = None) -> list[Object]:
+        """All objects of a resource, in the order of (namespace, name)."""
+        where, arguments = "resource=?", [resource]
+        if namespace is not None:
+            where, arguments = "resource=? AND namespace=?", [resource, namespace]
+        query = f"SELECT body FROM objects WHERE {where} ORDER BY namespace, name"  # noqa: S608 - constant text
+        return [from_json(row[0]) for row in self._db.execute(query, arguments)]
+
+    def all_at(self, resource: str, namespace: str | None, revision: int) -> list[Object]:
+        """The list as it was at `revision`: the present one with the later changes undone.
+
+        Raises:
+            LookupError: The revision is older than the kept window.
+        """
+        found = {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in self.all(resource, namespace)}
+        for change in reversed(self.since(revision)):
+            key = change.key
+            if key.resource == resource and namespace in (None, key.namespace):
+                if change.old is None:
+                    found.pop((key.namespace, key.name), None)
+                else:
+                    found[key.namespace, key.name] = change.old
+        return [found[key] for key in sorted(found)]
+
+    def since(self, revision: int) -> Sequence[Change]:
+        """The changes after `revision`, oldest first.
+
+        Raises:
+            LookupError: The revision is older than the kept window.
+        """
+        if revision < self.compacted:
+            raise LookupError(f"too old resource version: {revision} ({self.compacted})")
+        newer = list(takewhile(lambda change: change.revision > revision, reversed(self._changes)))
+        return newer[::-1]
+
+    def put(self, key: Key, obj: Object) -> Object:
+        """Create or replace an object; returns it with its new resourceVersion."""
+        old = self.get(key)
+        revision = self.revision + 1
+        metadata = {**meta(obj), "resourceVersion": str(revision)}
+        stored = {**obj, "metadata": metadata}
+        with self._transaction(revision):
+            self._db.execute(
+                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)",
+                (key.resource, key.namespace, key.name, to_json(stored)),
+            )
+            self._write_owners(key, [] if old is None else _owners(old), _owners(stored))
+        self._publish(Change(revision, key, old, stored))
+        return stored
+
+    def remove(self, key: Key) -> Object | None:
+        """Remove an object; returns its last state, or None when it was not there."""
+        old = self.get(key)
+        if old is None:
+            return None
+        revision = self.revision + 1
+        with self._transaction(revision):
+            self._db.execute(
+                "DELETE FROM objects WHERE resource=? AND namespace=? AND name=?",
+                (key.resource, key.namespace, key.name),
+            )
+            self._write_owners(key, _owners(old), [])
+        change = Change(revision, key, old, None)
+        self._publish(change)
+        return change.last_state
+
+    def dependents(self, owner: str) -> list[Key]:
+        """Keys of the objects that name this uid in their ownerReferences."""
+        query = "SELECT resource, namespace, name FROM owners WHERE owner=?"
+        return [Key(*row) for row in self._db.execute(query, (owner,))]
+
+    def owned(self) -> set[str]:
+        """Every uid that some object names as its owner."""
+        return {row[0] for row in self._db.execute("SELECT DISTINCT owner FROM owners")}
+
+    def keys(self, namespace: str) -> list[Key]:
+        """Keys of everything in a namespace."""
+        query = "SELECT resource, namespace, name FROM objects WHERE namespace=?"
+        return [Key(*row) for row in self._db.execute(query, (namespace,))]
+
+    @contextmanager
+    def _transaction(self, revision: int) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("UPDATE revision SET value=?", (revision,))
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def _write_owners(self, key: Key, old: list[str], new: list[str]) -> None:
+        if old == new:
+            return
+        at = (key.resource, key.namespace, key.name)
+        self._db.execute("DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", at)
+        self._db.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?)", [(uid, *at) for uid in new])
+
+    def _publish(self, change: Change) -> None:
+        self.revision = change.revision
+        self._changes.append(change)
+        while len(self._changes) > self._window:
+            self.compacted = self._changes.popleft().revision
+        for listener in self.listeners:
+            listener(change)
+
+    def compact(self) -> None:
+        """Forget the change window: every watch that resumes from an older revision gets a 410."""
+        self._changes.clear()
+        self.compacted = self.revision
+
+
+def _owners(obj: Object) -> list[str]:
+    return [reference["uid"] for reference in obj["metadata"].get("ownerReferences") or []]

@@ -1,0 +1,183 @@
+"""Validation of objects against structural schemas, with the causes that a real API server reports.
+
+jsonschema (Draft 4, whose boolean `exclusiveMinimum` is OpenAPI's) finds the violations; this module adds the
+Kubernetes keywords (`nullable`, int-or-string, list types) and words each violation as kube-openapi does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from jsonschema import Draft4Validator, FormatChecker, ValidationError
+from jsonschema.validators import extend
+
+from simulacra_embedded.controlplane.errors import FieldError
+from simulacra_embedded.controlplane.resources import Schema
+
+_formats = FormatChecker(formats=())
+
+
+@_formats.checks("date-time", raises=ValueError)
+def _date_time(value: object) -> bool:
+    return not isinstance(value, str) or ("T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None)
+
+
+@_formats.checks("date", raises=ValueError)
+def _date(value: object) -> bool:
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
+
+
+@_formats.checks("uuid", raises=ValueError)
+def _uuid(value: object) -> bool:
+    return not isinstance(value, str) or bool(UUID(value))
+
+
+@_formats.checks("byte", raises=binascii.Error)
+def _byte(value: object) -> bool:
+    return not isinstance(value, str) or base64.b64decode(value, validate=True) is not None
+
+
+@_formats.checks("duration")
+def _duration(value: object) -> bool:
+    return not isinstance(value, str) or bool(re.fullmatch(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h|d|w))+|0", value))
+
+
+def _type(validator: Any, expected: str, instance: Any, schema: Schema) -> Iterator[ValidationError]:
+    if (instance is None and schema.get("nullable")) or schema.get("x-kubernetes-int-or-string"):
+        return
+    whole = expected == "integer" and isinstance(instance, float) and instance.is_integer()
+    if not whole and not validator.is_type(instance, expected):
+        yield ValidationError("")
+
+
+def _int_or_string(validator: Any, on: bool, instance: Any, schema: Schema) -> Iterator[ValidationError]:
+    if on and (isinstance(instance, bool) or not isinstance(instance, int | float | str | None)):
+        yield ValidationError("")
+
+
+def _list_type(validator: Any, kind: str, instance: Any, schema: Schema) -> Iterator[ValidationError]:
+    if not isinstance(instance, list) or kind == "atomic":
+        return
+    seen: list[Any] = []
+    for index, item in enumerate(instance):
+        identity = item
+        if kind == "map" and isinstance(item, dict):
+            keys = schema.get("x-kubernetes-list-map-keys", [])
+            identity = {key: item[key] for key in keys if key in item}
+        if identity in seen:
+            yield ValidationError("", path=[index], instance=identity)
+        seen.append(identity)
+
+
+_Validator = extend(
+    Draft4Validator,
+    {"type": _type, "x-kubernetes-int-or-string": _int_or_string, "x-kubernetes-list-type": _list_type},
+    format_checker=_formats,
+)
+"""Draft 4 with the Kubernetes keywords."""
+
+
+@lru_cache(maxsize=256)
+def _validator(identity: int, holder: _Holder) -> Any:
+    return _Validator(holder.schema, format_checker=_formats)
+
+
+class _Holder:
+    """Keeps a schema alive beside its id, so that the cache's key stays true."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Holder) and other.schema is self.schema
+
+
+def path_text(parts: Iterable[Any]) -> str:
+    """`spec.list[0].name` from `["spec", "list", 0, "name"]`."""
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return text
+
+
+def type_name(value: Any) -> str:
+    """The JSON type as OpenAPI names it."""
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+    return names.get(type(value), "null")
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: scalars as they are, structures by their type."""
+    return json.dumps(type_name(value) if isinstance(value, dict | list) else value, ensure_ascii=False)
+
+
+_LIMITS = {
+    "pattern": "should match '{limit}'",
+    "minLength": "should be at least {limit} chars long",
+    "minItems": "should have at least {limit} items",
+    "minProperties": "should have at least {limit} properties",
+    "multipleOf": "should be a multiple of {limit}",
+    "format": "must be of type {limit}",
+    "anyOf": "must validate at least one schema (anyOf)",
+    "oneOf": "must validate one and only one schema (oneOf)",
+    "not": "must not validate the schema (not)",
+}
+
+
+def _bound(problem: ValidationError) -> str:
+    exclusive = problem.schema.get(f"exclusive{str(problem.validator).capitalize()}")
+    word = "less than" if problem.validator == "maximum" else "greater than"
+    return f"should be {word}{'' if exclusive else ' or equal to'} {problem.validator_value}"
+
+
+def _word(problem: ValidationError) -> FieldError:
+    path, limit, value = path_text(problem.absolute_path), problem.validator_value, problem.instance
+    keyword = problem.validator
+    if keyword == "required":
+        missing = re.match(r"'(.*)' is a required property", problem.message)
+        name = missing.group(1) if missing else ""
+        return FieldError(f"{path}.{name}" if path else name, "FieldValueRequired")
+    if keyword in ("type", "x-kubernetes-int-or-string"):
+        wanted = limit if keyword == "type" else "integer or string"
+        got = type_name(value)
+        return FieldError(path, "FieldValueTypeInvalid", f'"{got}": {path} in body must be of type {wanted}: "{got}"')
+    if keyword == "enum":
+        allowed = ", ".join(json.dumps(choice) for choice in limit)
+        return FieldError(path, "FieldValueNotSupported", f"{json.dumps(value)}: supported values: {allowed}")
+    if keyword == "maxLength":
+        return FieldError(path, "FieldValueTooLong", f"may not be more than {limit} bytes")
+    if keyword in ("maxItems", "maxProperties"):
+        return FieldError(path, "FieldValueTooMany", f"{len(value)}: must have at most {limit} items")
+    if keyword == "x-kubernetes-list-type":
+        return FieldError(path, "FieldValueDuplicate", json.dumps(value, separators=(",", ":")))
+    rule = _bound(problem) if keyword in ("minimum", "maximum") else _LIMITS[str(keyword)].format(limit=limit)
+    seen = len(value) if keyword in ("minItems", "minProperties") else shown(value)
+    return FieldError(path, "FieldValueInvalid", f"{seen}: {path} in body {rule}")
+
+
+def validate(obj: Any, schema: Schema, prefix: tuple[str, ...] = ()) -> list[FieldError]:
+    """Every violation of the schema, in document order.
+
+    Args:
+        obj: The value.
+        schema: Structural schema, without `$ref`.
+        prefix: Path of the value within its object.
+    """
+    problems = _validator(id(schema), _Holder(schema)).iter_errors(obj)
+    found = []
+    for problem in problems:
+        if prefix:
+            problem.path.extendleft(reversed(prefix))
+        found.append(problem)
+    return [_word(p) for p in sorted(found, key=lambda p: [str(part) for part in p.absolute_path])]
