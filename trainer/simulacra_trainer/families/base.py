@@ -1,0 +1,85 @@
+"""The seam between the pipeline and the families of generative models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from simulacra_crds.schema import TableSchema
+
+Progress = Callable[[float], None]
+"""Called with the share of the work that is done, 0..1."""
+Options = Mapping[str, Any]
+
+
+class FittedModel(Protocol):
+    """A joint distribution over the learned columns, factorised along a causally valid order."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in generation order."""
+
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        given: pa.Table | None = None,
+        do: Mapping[str, float | str] | None = None,
+        only: int | None = None,
+    ) -> pa.Table:
+        """Draw n rows in the types of the clean table, columns in generation order.
+
+        Args:
+            n: number of rows.
+            rng: the only source of randomness.
+            given: n rows of values for the first columns of the order; they are kept as they are.
+            do: columns held at a value (number, or level) while the mechanisms of the others are kept.
+            only: stop after this many columns of the order.
+        """
+
+    def first(self, columns: Sequence[str]) -> FittedModel:
+        """Return the same joint with these columns first, in this sequence; the others keep their order."""
+
+    def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
+        """Return nats per row, shape [n], on the grid of `families.grid` that all families share."""
+
+    def save(self, directory: Path) -> None:
+        """Write the family's own files (weights and config) into an existing directory."""
+
+
+class Family(Protocol):
+    """How a kind of model is fit and loaded."""
+
+    name: str
+
+    def fit(
+        self,
+        table: pa.Table,
+        schema: TableSchema,
+        order: Sequence[str],
+        *,
+        seed: int,
+        options: Options,
+        progress: Progress,
+    ) -> FittedModel:
+        """Fit on the clean table; deterministic for a seed on one platform."""
+
+    def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> FittedModel:
+        """Load what `FittedModel.save` wrote; table is the clean training table, needed for `FittedModel.first`.
+
+        Raises:
+            ModelFileError: if a file is missing, too large or does not hold what the schema says.
+        """
+
+
+class ModelFileError(Exception):
+    """A file of a model directory is missing, out of bounds or inconsistent. The message holds no customer data."""
+
+
+def no_progress(_done: float) -> None:
+    """Ignore progress."""

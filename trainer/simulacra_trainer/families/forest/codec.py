@@ -1,0 +1,199 @@
+"""Columns of the clean table as numbers, and as the predictor codes (uint8) that the trees split on.
+
+Inside the family a column is a float64 array: a number, microseconds since 1970 for datetimes, or the position of a
+level; NaN is missing. Its predictor code is 0 for missing; for numbers the quantile bin 1..250 (a value frequent
+enough to fill a bin has one for itself); for levels 1..254 for the most frequent ones and 255 for all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from simulacra_crds.schema import ColumnSchema
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.uint8]
+NUMBER_BINS = 250
+LEVEL_CODES = 254
+CATEGORY_KINDS = ("categorical", "ordinal", "boolean")
+_UNITS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
+
+
+@dataclass(frozen=True)
+class ColumnCodec:
+    """How one column is coded.
+
+    Attributes:
+        name: the column.
+        kind: its kind in the schema.
+        levels: of category kinds, in the order of their positions.
+        codes: predictor code of each level, uint8 [levels]; empty for numbers.
+        edges: of numbers: a value v has bin 1 + (number of edges <= v); ascending.
+        decimals: digits after the point that are kept; None for all.
+        unit: datetimes are multiples of so many microseconds; 1 for the rest.
+        low, high: smallest and largest value seen.
+        ordered: whether the positions of the levels are an order.
+    """
+
+    name: str
+    kind: str
+    levels: tuple[str, ...]
+    codes: Codes
+    edges: Floats
+    decimals: int | None
+    unit: int
+    low: float
+    high: float
+    ordered: bool
+
+    @property
+    def is_category(self) -> bool:
+        """Whether values are positions of levels."""
+        return self.kind in CATEGORY_KINDS
+
+    @property
+    def has_natural_order(self) -> bool:
+        """Whether predictor codes need no ordering by target."""
+        return not self.is_category or (self.ordered and len(self.levels) <= LEVEL_CODES)
+
+    def values(self, column: pa.ChunkedArray | pa.Array) -> Floats:
+        """Return the column of a clean table as float64 [n]. ValueError for a level that the training data lack."""
+        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if isinstance(array, pa.ChunkedArray):  # combine_chunks leaves large or empty ones chunked
+            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+        if not self.is_category:
+            if pa.types.is_timestamp(array.type):
+                array = array.cast(pa.timestamp("us")).cast(pa.int64())
+            return pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
+        if not pa.types.is_dictionary(array.type):
+            array = array.cast(pa.string()).dictionary_encode()
+        positions = {level: i for i, level in enumerate(self.levels)}
+        remap = np.array([positions.get(level, -1) for level in array.dictionary.to_pylist()] + [-2], np.float64)
+        indices = pc.fill_null(array.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+        out = remap[indices]
+        if (out == -1).any():
+            raise ValueError("a column holds a level that the model has not seen")
+        return np.where(out == -2, np.nan, out)
+
+    def value_of(self, given: float | str) -> float:
+        """Return one value as it is coded, from a number or a level. ValueError if there is no such level."""
+        if self.is_category:
+            level = str(given).lower() if isinstance(given, bool) else str(given)
+            if level not in self.levels:
+                raise ValueError("there is no such level")
+            return float(self.levels.index(level))
+        return float(given)
+
+    def encode(self, values: Floats) -> Codes:
+        """Return predictor codes, uint8 [n]."""
+        missing = np.isnan(values)
+        if self.is_category:
+            return np.where(missing, 0, self.codes[np.where(missing, 0, values).astype(np.int64)]).astype(np.uint8)
+        bins = np.searchsorted(self.edges, values, side="right") + 1
+        return np.where(missing, 0, bins).astype(np.uint8)
+
+    def tidy(self, values: Floats) -> Floats:
+        """Round interpolated numbers to what the data carry and keep them in the range seen."""
+        if self.is_category:
+            return values
+        if self.unit > 1:
+            values = np.round(values / self.unit) * self.unit
+        elif self.decimals is not None:
+            values = np.round(values, self.decimals)
+        return np.clip(values, self.low, self.high)
+
+    def to_arrow(self, values: Floats) -> pa.Array:
+        """Return values as a column of the clean table."""
+        missing = np.isnan(values)
+        if self.is_category:
+            codes = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
+            return pa.DictionaryArray.from_arrays(codes, pa.array(self.levels, pa.string()))
+        if self.kind == "numeric":
+            return pa.array(values, pa.float64(), mask=missing)
+        whole = pa.array(np.where(missing, 0, np.round(values)).astype(np.int64), mask=missing)
+        return whole if self.kind == "integer" else whole.cast(pa.timestamp("us"))
+
+
+def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
+    """Learn the coding of a column of the clean table."""
+    empty = np.empty(0)
+    if schema.kind in CATEGORY_KINDS:
+        levels = _levels(column)
+        bare = ColumnCodec(
+            schema.name, schema.kind, levels, empty.astype(np.uint8), empty, None, 1, 0.0, 0.0, schema.ordered
+        )
+        values = bare.values(column)
+        codes = _level_codes(values[~np.isnan(values)], len(levels))
+        return ColumnCodec(schema.name, schema.kind, levels, codes, empty, None, 1, 0.0, 0.0, schema.ordered)
+    decimals = 0 if schema.kind == "integer" else schema.decimals
+    bare = ColumnCodec(schema.name, schema.kind, (), empty.astype(np.uint8), empty, decimals, 1, 0.0, 0.0, True)
+    values = bare.values(column)
+    seen = values[~np.isnan(values)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    unit = _unit(seen) if schema.kind == "datetime" else 1
+    edges = bin_edges(seen, NUMBER_BINS)
+    return ColumnCodec(schema.name, schema.kind, (), bare.codes, edges, decimals, unit, low, high, True)
+
+
+def bin_edges(values: Floats, bins: int) -> Floats:
+    """Cut numbers into at most `bins` groups of like size; return the edges between them, ascending.
+
+    A value that fills a group alone gets its own; with no more distinct values than bins, each value does.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    if distinct.size < 2:
+        return np.empty(0)
+    ends = np.arange(1, distinct.size) if distinct.size <= bins else _group_ends(counts, bins)
+    return (distinct[ends - 1] + distinct[ends]) / 2.0
+
+
+@numba.njit(nogil=True, cache=True)
+def _group_ends(counts: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int64]:
+    """Return where groups of consecutive distinct values end (exclusive), the last group's end left out."""
+    n, left, groups_left = counts.sum(), counts.sum(), bins
+    for c in counts:  # values that fill a group alone leave the others less to share
+        if c * bins >= n:
+            left -= c
+            groups_left -= 2
+    size = left / max(groups_left, 1)
+    ends = np.empty(counts.shape[0], np.int64)
+    found, held = 0, 0
+    for i in range(counts.shape[0]):
+        alone = counts[i] * bins >= n
+        if held > 0 and alone:
+            ends[found] = i
+            found += 1
+            held = 0
+        held += counts[i]
+        if (alone or held >= size) and i + 1 < counts.shape[0]:
+            ends[found] = i + 1
+            found += 1
+            held = 0
+    return ends[: min(found, bins - 1)]
+
+
+def _levels(column: pa.ChunkedArray) -> tuple[str, ...]:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    return tuple(array.dictionary.to_pylist())
+
+
+def _level_codes(seen: Floats, levels: int) -> Codes:
+    if levels <= LEVEL_CODES:
+        return np.arange(1, levels + 1, dtype=np.uint8)
+    counts = np.bincount(seen.astype(np.int64), minlength=levels)
+    frequent = np.argsort(-counts, kind="stable")[:LEVEL_CODES]
+    codes = np.full(levels, LEVEL_CODES + 1, np.uint8)
+    codes[np.sort(frequent)] = np.arange(1, LEVEL_CODES + 1, dtype=np.uint8)
+    return codes
+
+
+def _unit(seen: Floats) -> int:
+    """Return the coarsest calendar unit (microseconds) that all datetimes are multiples of."""
+    return next((unit for unit in _UNITS_US if not np.any(seen % unit)), 1)

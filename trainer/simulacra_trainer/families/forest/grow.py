@@ -1,0 +1,216 @@
+"""Fits the part tree of one column: which stages it has, and a penalised tree for each.
+
+- Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry are one class,
+  resolved by the column's residual, so that a rare level is never tied to the attributes of its owner.
+- Numbers that mostly repeat: coarse to fine. A class tree over 16 groups, then inside a group a class tree over the
+  exact values; values that another column decides (a figure that depends on the survey year) survive it, which bins
+  alone would merge.
+- Other numbers: a class tree for missing and spikes, then a number tree whose donors are interpolated in the leaf.
+- Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column that is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats, bin_edges
+from simulacra_trainer.families.forest.dependencies import Dependency
+from simulacra_trainer.families.forest.kernels import (
+    grow_classes,
+    grow_numbers,
+    order_by_correspondence,
+    order_by_mean,
+    relabel,
+    split_masks,
+)
+from simulacra_trainer.families.forest.parts import Classes, Ints, Lookup, Numbers, Part, Pool, Switch, Tree
+
+ATOM = 5
+"""A value that so many rows carry is no one's own: it is emitted as it is."""
+FEW_VALUES = 8
+COARSE_GROUPS = 16
+MOSTLY_REPEATED = 0.9
+SPIKE_SHARE = 0.1
+WINDOW_SHARE = 0.005
+"""Interpolation reaches at most so far in global rank to either side."""
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The training table as the trees see it: codes uint8 [columns, n] and values float64 [columns][n]."""
+
+    codes: Codes
+    values: list[Floats]
+    codecs: list[ColumnCodec]
+    penalty: float
+
+
+class ColumnGrower:
+    """Fits one column given the columns before it (positions in schema order)."""
+
+    def __init__(self, data: TrainingRows, column: int, predictors: Sequence[int]) -> None:
+        self.data, self.column = data, column
+        self.predictors = np.array(sorted(predictors), np.int32)
+        self.values = data.values[column]
+        distinct, inverse, counts = np.unique(self.values, return_inverse=True, return_counts=True)
+        self.is_atom = counts[inverse.reshape(-1)] >= ATOM
+        loose = np.sort(self.values[~self.is_atom & ~np.isnan(self.values)])
+        self._loose = loose if loose.size else distinct[~np.isnan(distinct)]
+
+    def grow(self, dependency: Dependency | None) -> Part:
+        """Return the column's part."""
+        rows = np.arange(self.values.size, dtype=np.int32)
+        if dependency is None:
+            return self._any(rows)
+        on = self.data.values[dependency.on]
+        keys, inverse = np.unique(on, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        if dependency.decided:
+            first = np.empty(keys.size, np.int64)
+            first[inverse[::-1]] = rows[::-1]
+            return Lookup(dependency.on, keys, self.values[first])
+        parts = tuple(self._any(rows[inverse == k]) for k in range(keys.size))
+        return Switch(dependency.on, keys, parts)
+
+    def _any(self, rows: Ints) -> Part:
+        values = self.values[rows]
+        known = values[~np.isnan(values)]
+        distinct = np.unique(known)
+        if self.data.codecs[self.column].is_category or distinct.size <= FEW_VALUES:
+            return self._exact(rows)
+        if np.mean(self.is_atom[rows]) >= MOSTLY_REPEATED:
+            groups = np.searchsorted(bin_edges(known, COARSE_GROUPS), values, side="right")
+            return self._grouped(rows, np.where(np.isnan(values), -1, groups), self._exact)
+        return self._grouped(rows, self._spikes(values, known), self._numbers)
+
+    def _spikes(self, values: Floats, known: Floats) -> npt.NDArray[np.int64]:
+        """Return -1 for missing, 0 for the bulk, and a label of its own for each spike."""
+        distinct, counts = np.unique(known, return_counts=True)
+        spikes = distinct[counts >= SPIKE_SHARE * values.size]
+        labels = np.where(np.isnan(values), -1, 0)
+        for label, spike in enumerate(spikes, start=1):
+            labels[values == spike] = label
+        return labels
+
+    def _grouped(self, rows: Ints, labels: npt.NDArray[np.int64], inner) -> Part:  # type: ignore[no-untyped-def]
+        """Draw a group (label -1: missing), then the value inside it by `inner`."""
+        present, y = np.unique(labels, return_inverse=True)
+        y = y.reshape(-1).astype(np.int32)
+        meaning = np.full(present.size, np.nan)
+        parts: dict[int, Part] = {}
+        for klass, label in enumerate(present):
+            members = rows[y == klass]
+            if label >= 0:
+                meaning[klass] = self.values[members[0]]
+                if np.ptp(self.values[members]) > 0:
+                    parts[klass] = inner(members)
+        if present.size == 1 and parts:
+            return parts[0]
+        return self._classes(rows, y, meaning, parts)
+
+    def _exact(self, rows: Ints) -> Part:
+        """Draw an exact value; those that are no atoms are one class, drawn from their residual."""
+        values = self.values[rows]
+        distinct, y, counts = np.unique(values, return_inverse=True, return_counts=True)
+        y = y.reshape(-1).astype(np.int32)
+        rare = (counts < ATOM) & ~np.isnan(distinct)
+        if rare.sum() < 2:
+            return self._classes(rows, y, distinct, {})
+        kept = np.flatnonzero(~rare)
+        recode = np.full(distinct.size, kept.size, np.int32)
+        recode[kept] = np.arange(kept.size)
+        y = recode[y]
+        residual = values[y == kept.size]
+        return self._classes(rows, y, np.append(distinct[kept], np.nan), {kept.size: self._pool(residual)})
+
+    def _pool(self, residual: Floats) -> Pool:
+        residual = np.sort(residual)
+        if self.data.codecs[self.column].is_category:
+            return Pool(residual, residual)
+        low, high = self._intervals(residual, np.zeros(residual.size, np.bool_), np.zeros(residual.size, np.int32))
+        return Pool(low, high)
+
+    def _classes(self, rows: Ints, y: Ints, meaning: Floats, parts: dict[int, Part]) -> Part:
+        if meaning.size == 1:
+            return parts[0] if parts else Pool(meaning, meaning)
+        luts = [
+            np.arange(256, dtype=np.uint8)
+            if self.data.codecs[f].has_natural_order
+            else _positions(order_by_correspondence(self.data.codes[f][rows], y, meaning.size))
+            for f in self.predictors
+        ]
+        *grown, index = grow_classes(self._bins(rows, luts), y, meaning.size, self.data.penalty)
+        tree = self._tree(grown, luts)
+        donors = y[index]
+        order = np.lexsort((donors, _leaf_of(tree)))
+        return Classes(tree, donors[order].astype(np.min_scalar_type(meaning.size)), meaning, parts)
+
+    def _numbers(self, rows: Ints) -> Part:
+        y = self.data.codes[self.column][rows].astype(np.float64)
+        luts = [
+            np.arange(256, dtype=np.uint8)
+            if self.data.codecs[f].has_natural_order
+            else _positions(order_by_mean(self.data.codes[f][rows], y))
+            for f in self.predictors
+        ]
+        *grown, index = grow_numbers(self._bins(rows, luts), y, self.data.penalty)
+        tree = self._tree(grown, luts)
+        leaf = _leaf_of(tree)
+        members = rows[index]
+        order = np.lexsort((self.values[members], leaf))
+        members = members[order]
+        return Numbers(tree, *self._intervals(self.values[members], self.is_atom[members], leaf))
+
+    def _bins(self, rows: Ints, luts: list[Codes]) -> Codes:
+        Z = np.empty((len(luts), rows.size), np.uint8)
+        for i, f in enumerate(self.predictors):
+            codes = self.data.codes[f] if rows.size == self.values.size else self.data.codes[f][rows]
+            Z[i] = codes if self.data.codecs[f].has_natural_order else relabel(codes, luts[i])
+        return Z
+
+    def _tree(self, grown: list[Ints], luts: list[Codes]) -> Tree:
+        feature, threshold, child, start, stop = grown
+        stacked = np.stack(luts) if luts else np.zeros((1, 256), np.uint8)
+        masks = split_masks(feature, threshold, stacked)
+        columns = np.where(feature >= 0, self.predictors[feature] if luts else -1, -1).astype(np.int32)
+        return Tree(columns, masks, child, start, stop)
+
+    def _intervals(self, values: Floats, is_atom: npt.NDArray[np.bool_], leaf: Ints) -> tuple[Floats, Floats]:
+        """Return where each donor may move: to the middle of its neighbours in the leaf that are no atoms, and no
+        farther than `WINDOW_SHARE` of the column's values that are no atoms. Sorted by leaf, then value."""
+        low, high = values.copy(), values.copy()
+        loose = np.flatnonzero(~is_atom)
+        if not loose.size:
+            return low, high
+        v, of = values[loose], leaf[loose]
+        same = of[1:] == of[:-1]
+        half = np.diff(v) / 2.0
+        down = np.append(np.nan, np.where(same, half, np.nan))
+        up = np.append(np.where(same, half, np.nan), np.nan)
+        down, up = np.where(np.isnan(down), up, down), np.where(np.isnan(up), down, up)
+        reach = max(int(np.ceil(WINDOW_SHARE * self._loose.size)), 1)
+        rank = np.searchsorted(self._loose, v)
+        floor = self._loose[np.maximum(rank - reach, 0)]
+        ceiling = self._loose[np.minimum(rank + reach, self._loose.size - 1)]
+        low[loose] = np.minimum(np.fmax(v - down, floor), v)
+        high[loose] = np.maximum(np.fmin(v + up, ceiling), v)
+        return low, high
+
+
+def _positions(scores: Floats) -> Codes:
+    """Return the rank of each predictor code by score, uint8 [256]."""
+    order = np.argsort(scores, kind="stable")
+    positions = np.empty(256, np.uint8)
+    positions[order] = np.arange(256)
+    return positions
+
+
+def _leaf_of(tree: Tree) -> Ints:
+    """Return the rank of the leaf that holds each donor position, ascending, int32 [donors]."""
+    leaves = np.flatnonzero(tree.feature < 0)
+    leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
+    return np.repeat(np.arange(leaves.size), tree.stop[leaves] - tree.start[leaves]).astype(np.int32)

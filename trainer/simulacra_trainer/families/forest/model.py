@@ -1,0 +1,159 @@
+"""The forest family: fit, draw, reorder, judge, save and load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from simulacra_crds.schema import TableSchema
+
+from simulacra_trainer.families.base import ModelFileError, Options, Progress, no_progress
+from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.forest.dependencies import Dependencies
+from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
+from simulacra_trainer.families.forest.parts import Context, Part
+from simulacra_trainer.families.forest.store import load_parts, save_parts
+
+PENALTY = "penalty"
+DEFAULT_PENALTY = 3.0
+
+
+class ForestModel:
+    """Penalised sequential trees in one order of the columns."""
+
+    def __init__(self, data: TrainingRows, order: Sequence[int], parts: Mapping[int, Part]) -> None:
+        self.data, self.order, self.parts = data, list(order), dict(parts)
+        self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
+        self._dependencies: Dependencies | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in generation order."""
+        return [self.data.codecs[j].name for j in self.order]
+
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        given: pa.Table | None = None,
+        do: Mapping[str, float | str] | None = None,
+        only: int | None = None,
+    ) -> pa.Table:
+        """Draw n rows; see `families.base.FittedModel.sample`."""
+        rows = np.arange(n, dtype=np.int32)
+        held = {self._position[name]: value for name, value in (do or {}).items()}
+        fixed = {self._position[name]: given.column(name) for name in given.column_names} if given is not None else {}
+        context = Context(np.zeros((n, len(self.order)), np.uint8), [np.empty(0)] * len(self.order))
+        drawn = self.order[:only]
+        for j in drawn:
+            codec, u = self.data.codecs[j], rng.random(n)
+            if j in held:
+                values = np.full(n, codec.value_of(held[j]))
+            elif j in fixed:
+                values = codec.values(fixed[j])
+            else:
+                values = codec.tidy(self.parts[j].draw(context, rows, u))
+            context.values[j] = values
+            context.codes[:, j] = codec.encode(values)
+        names = [self.data.codecs[j].name for j in drawn]
+        return pa.table([self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names)
+
+    def first(self, columns: Sequence[str]) -> ForestModel:
+        """Return a model with these columns first; only columns whose predecessors change are fit again."""
+        front = [self._position[name] for name in columns]
+        order = [*front, *(j for j in self.order if j not in set(front))]
+        before: dict[int, frozenset[int]] = {j: frozenset(self.order[:i]) for i, j in enumerate(self.order)}
+        kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
+        return fit_parts(self.data, order, kept, self.dependencies, no_progress)
+
+    def save(self, directory: Path) -> None:
+        """Write the trees and what they were grown with."""
+        header = {"penalty": self.data.penalty, "order": self.order}
+        save_parts(self.parts, header, directory)
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """The functional dependencies of the training table, found once."""
+        if self._dependencies is None:
+            self._dependencies = Dependencies(self.data.values)
+        return self._dependencies
+
+
+def fit_parts(
+    data: TrainingRows,
+    order: Sequence[int],
+    kept: Mapping[int, Part],
+    dependencies: Dependencies,
+    progress: Progress,
+) -> ForestModel:
+    """Fit the columns of the order that are not kept, on all cores; the result does not depend on their number."""
+
+    def grow(place: int) -> Part:
+        j, before = order[place], order[:place]
+        return ColumnGrower(data, j, before).grow(dependencies.of(j, before))
+
+    places = [i for i, j in enumerate(order) if j not in kept]
+    parts = dict(kept)
+    with ThreadPoolExecutor(threads()) as pool:
+        # the later a column, the more predictors: start with the longest work
+        for done, (place, part) in enumerate(zip(places[::-1], pool.map(grow, places[::-1]), strict=True), start=1):
+            parts[order[place]] = part
+            progress(done / len(places))
+    model = ForestModel(data, order, parts)
+    model._dependencies = dependencies
+    return model
+
+
+def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> TrainingRows:
+    """Code the clean table."""
+    codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.learned()]
+    values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
+    codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
+    for j, codec in enumerate(codecs):
+        codes[j] = codec.encode(values[j])
+    return TrainingRows(codes, values, codecs, penalty)
+
+
+def threads() -> int:
+    """Return how many threads may work: OMP_NUM_THREADS, or the CPUs that this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0))
+
+
+class Forest:
+    """The family (see `families.base.Family`). Options: penalty, nats a split must gain beyond its parameters."""
+
+    name = "forest"
+
+    def fit(
+        self,
+        table: pa.Table,
+        schema: TableSchema,
+        order: Sequence[str],
+        *,
+        seed: int,
+        options: Options,
+        progress: Progress,
+    ) -> ForestModel:
+        """Fit on the clean table. The trees use no randomness, so the seed is not used."""
+        data = training_rows(table, schema, float(options.get(PENALTY, DEFAULT_PENALTY)))
+        position = {codec.name: j for j, codec in enumerate(data.codecs)}
+        return fit_parts(data, [position[name] for name in order], {}, Dependencies(data.values), progress)
+
+    def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
+        """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
+        parts, header = load_parts(directory, len(schema.learned()))
+        order = header.get("order")
+        if not isinstance(order, list) or sorted(order) != sorted(parts) or sorted(parts) != list(range(len(parts))):
+            raise ModelFileError("the order of the columns does not fit the parts of the model")
+        if len(parts) != len(schema.learned()):
+            raise ModelFileError("the model has another number of columns than the schema")
+        return ForestModel(training_rows(table, schema, float(header["penalty"])), order, parts)
+
+
+FOREST = Forest()

@@ -1,0 +1,183 @@
+"""Writes and reads the parts of a forest: ten flat tensors (safetensors) and a JSON outline of offsets into them.
+
+The codecs are not stored: they follow from the training table, which lies beside the model. Everything that is read
+is checked before a kernel sees it, because kernels index without bounds checks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.families.forest.parts import Classes, Lookup, Numbers, Part, Pool, Switch, Tree
+
+TENSORS = "model.safetensors"
+OUTLINE = "forest.json"
+MAX_TENSOR_BYTES = 8 << 30
+MAX_OUTLINE_BYTES = 64 << 20
+_TYPES: dict[str, Any] = {
+    "feature": np.int32,
+    "masks": np.uint64,
+    "child": np.int32,
+    "start": np.int32,
+    "stop": np.int32,
+    "donors": np.int32,
+    "values": np.float64,
+    "low": np.float64,
+    "high": np.float64,
+    "keys": np.float64,
+}
+Outline = dict[str, Any]
+Array = npt.NDArray[Any]
+
+
+def save_parts(parts: Mapping[int, Part], header: Outline, directory: Path) -> None:
+    """Write header and parts into the directory."""
+    writer = _Writer()
+    outline = {**header, "parts": {str(j): writer.part(part) for j, part in parts.items()}}
+    save_file(writer.tensors(), directory / TENSORS)
+    (directory / OUTLINE).write_text(json.dumps(outline, separators=(",", ":")))
+
+
+def load_parts(directory: Path, columns: int) -> tuple[dict[int, Part], Outline]:
+    """Read what `save_parts` wrote, for a table of so many columns.
+
+    Raises:
+        ModelFileError: if a file is missing, too large, or does not hold a sound forest.
+    """
+    try:
+        path = directory / OUTLINE
+        if path.stat().st_size > MAX_OUTLINE_BYTES or (directory / TENSORS).stat().st_size > MAX_TENSOR_BYTES:
+            raise ModelFileError("a model file exceeds its size limit")
+        outline = json.loads(path.read_bytes())
+        with safe_open(directory / TENSORS, framework="numpy") as file:
+            if set(file.keys()) != set(_TYPES):
+                raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a forest")
+            tensors = {name: file.get_tensor(name) for name in _TYPES}
+        for name, dtype in _TYPES.items():
+            shape = (4,) if name == "masks" else ()
+            if tensors[name].dtype != dtype or tensors[name].shape[1:] != shape:
+                raise ModelFileError(f"tensor {name} has the wrong type or shape")
+        reader = _Reader(tensors, columns)
+        return {int(j): reader.part(node) for j, node in outline.pop("parts").items()}, outline
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelFileError(f"the model files do not hold a sound forest ({type(error).__name__})") from None
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._chunks: dict[str, list[Array]] = {name: [] for name in _TYPES}
+        self._sizes = dict.fromkeys(_TYPES, 0)
+
+    def tensors(self) -> dict[str, Array]:
+        """Return the flat tensors."""
+        empty = {name: np.empty((0, 4) if name == "masks" else 0, dtype) for name, dtype in _TYPES.items()}
+        return {name: np.concatenate(chunks) if chunks else empty[name] for name, chunks in self._chunks.items()}
+
+    def part(self, part: Part) -> Outline:
+        """Add a part; return its outline."""
+        match part:
+            case Pool(low, high):
+                return {"kind": "pool", "at": self._add(low=low, high=high)}
+            case Numbers(tree, low, high):
+                return {"kind": "numbers", "tree": self._tree(tree), "at": self._add(low=low, high=high)}
+            case Classes(tree, donors, values, parts):
+                inner = {str(k): self.part(inner) for k, inner in parts.items()}
+                at = {**self._add(donors=donors), **self._add(values=values)}
+                return {"kind": "classes", "tree": self._tree(tree), "at": at, "parts": inner}
+            case Switch(on, keys, switched):
+                inner_list = [self.part(inner) for inner in switched]
+                return {"kind": "switch", "on": on, "at": self._add(keys=keys), "parts": inner_list}
+            case Lookup(on, keys, values):
+                return {"kind": "lookup", "on": on, "at": {**self._add(keys=keys), **self._add(values=values)}}
+
+    def _tree(self, tree: Tree) -> Outline:
+        return self._add(
+            feature=tree.feature, masks=tree.masks, child=tree.child, start=tree.start, stop=tree.stop
+        )
+
+    def _add(self, **arrays: Array) -> Outline:
+        at: Outline = {}
+        for name, array in arrays.items():
+            self._chunks[name].append(np.ascontiguousarray(array, _TYPES[name]))
+            at[name] = [self._sizes[name], len(array)]
+            self._sizes[name] += len(array)
+        return at
+
+
+class _Reader:
+    def __init__(self, tensors: dict[str, Array], columns: int) -> None:
+        self._tensors, self._columns = tensors, columns
+
+    def part(self, node: Outline) -> Part:
+        """Build a part from its outline."""
+        build: dict[str, Callable[[Outline], Part]] = {
+            "pool": lambda n: Pool(*self._intervals(n)),
+            "numbers": self._numbers,
+            "classes": self._classes,
+            "switch": lambda n: Switch(self._column(n["on"]), *self._switched(n)),
+            "lookup": lambda n: Lookup(self._column(n["on"]), *self._looked_up(n)),
+        }
+        return build[node["kind"]](node)
+
+    def _numbers(self, node: Outline) -> Numbers:
+        low, high = self._intervals(node)
+        return Numbers(self._tree(node["tree"], low.size), low, high)
+
+    def _classes(self, node: Outline) -> Classes:
+        donors, values = self._slice(node, "donors"), self._slice(node, "values")
+        _require(donors.size > 0 and donors.min() >= 0 and donors.max() < values.size)
+        parts = {int(k): self.part(inner) for k, inner in node["parts"].items()}
+        _require(all(0 <= k < values.size for k in parts))
+        tree = self._tree(node["tree"], donors.size)
+        return Classes(tree, donors.astype(np.min_scalar_type(values.size)), values, parts)
+
+    def _switched(self, node: Outline) -> tuple[Array, tuple[Part, ...]]:
+        keys = self._slice(node, "keys")
+        parts = tuple(self.part(inner) for inner in node["parts"])
+        _require(0 < keys.size == len(parts))
+        return keys, parts
+
+    def _looked_up(self, node: Outline) -> tuple[Array, Array]:
+        keys, values = self._slice(node, "keys"), self._slice(node, "values")
+        _require(0 < keys.size == values.size)
+        return keys, values
+
+    def _intervals(self, node: Outline) -> tuple[Array, Array]:
+        low, high = self._slice(node, "low"), self._slice(node, "high")
+        _require(0 < low.size == high.size)
+        return low, high
+
+    def _tree(self, at: Outline, donors: int) -> Tree:
+        feature, child, start, stop = (self._slice({"at": at}, name) for name in ("feature", "child", "start", "stop"))
+        masks = self._slice({"at": at}, "masks")
+        nodes = np.arange(feature.size)
+        inner = feature >= 0
+        _require(0 < feature.size == child.size == start.size == stop.size == len(masks))
+        _require(bool(np.all(feature < self._columns) and np.all(feature >= -1)))
+        _require(bool(np.all(child[inner] > nodes[inner]) and np.all(child[inner] + 1 < feature.size)))
+        _require(bool(np.all(start >= 0) and np.all(start < stop) and np.all(stop <= donors)))
+        return Tree(feature, masks, child, start, stop)
+
+    def _slice(self, node: Outline, name: str) -> Array:
+        offset, size = node["at"][name]
+        tensor = self._tensors[name]
+        _require(0 <= offset and 0 <= size and offset + size <= len(tensor))
+        return tensor[offset : offset + size]
+
+    def _column(self, on: int) -> int:
+        _require(0 <= on < self._columns)
+        return on
+
+
+def _require(sound: bool) -> None:
+    if not sound:
+        raise ModelFileError("the model files do not hold a sound forest (an index is out of bounds)")
