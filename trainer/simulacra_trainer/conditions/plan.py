@@ -76,7 +76,8 @@ def plan_rows(
     p, margins = _tilt(cells, request)
     table = _whole_rows(cells, p, margins, request, n, rng)
     indices = kept[_draw(cells, table, rng)]
-    return RowPlan(indices, _attainment(pool, conditions, request, cells, p, table, len(kept), real))
+    outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(pool, conditions, indices)
+    return RowPlan(indices, _detail(outcomes, cells, p, n, (len(kept), pool.num_rows), real is not None))
 
 
 def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> ShareCondition:
@@ -157,22 +158,12 @@ def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
     return rng.permutation(picked)
 
 
-def _attainment(
-    pool: pa.Table,
-    conditions: ConditionSet,
-    request: _Request,
-    cells: Cells,
-    p: FloatArray,
-    table: IntArray,
-    kept: int,
-    real: pa.Table | None,
-) -> AttainmentDetail:
-    n = int(table.sum())
+def _share_outcomes(request: _Request, cells: Cells, table: IntArray, n: int) -> list[ConditionOutcome]:
     low, high = rounding.quota_range(request.targets, n)
     counts = cells.margins(table).astype(np.int64)
     met = rounding.within(counts, low, high)
     offsets = np.cumsum(cells.sizes) - cells.sizes
-    outcomes = [
+    return [
         ConditionOutcome(
             column=s.column,
             level=level,
@@ -183,23 +174,35 @@ def _attainment(
         for s, offset in zip(request.shares, offsets, strict=True)
         for i, (level, share) in enumerate(zip(s.levels, s.shares, strict=True))
     ]
-    outcomes += [
-        ConditionOutcome(column=name, minimum=bounds.min, maximum=bounds.max, asked=1.0, attained=1.0, met=True)
-        for name, bounds in conditions.numeric.items()
-    ]
-    accepted = kept / pool.num_rows
+
+
+def _range_outcomes(pool: pa.Table, conditions: ConditionSet, indices: IntArray) -> list[ConditionOutcome]:
+    outcomes = []
+    for name, bounds in conditions.numeric.items():
+        attained = float(support.hard_range(name, bounds, pool).allowed[indices].mean())
+        outcomes.append(
+            ConditionOutcome(
+                column=name, minimum=bounds.min, maximum=bounds.max, asked=1.0, attained=attained, met=attained == 1.0
+            )
+        )
+    return outcomes
+
+
+def _detail(
+    outcomes: list[ConditionOutcome], cells: Cells, p: FloatArray, n: int, kept_of: tuple[int, int], backed: bool
+) -> AttainmentDetail:
+    kept, drawn = kept_of
     tilt = np.divide(p, cells.weight, out=np.zeros_like(p), where=cells.weight > 0)
-    kl = float(np.sum(p * np.log(np.where(p > 0, tilt, 1.0)))) - float(np.log(accepted))
-    backing = _kish(tilt, cells.reference_rows) if real is not None else None
+    kl = float(np.sum(p * np.log(np.where(p > 0, tilt, 1.0)))) + float(np.log(drawn / kept))
     return AttainmentDetail(
         status="exact" if all(o.met for o in outcomes) else "partial",
         rows=n,
         conditions=outcomes,
-        accepted=accepted,
+        accepted=kept / drawn,
         kl_nats=max(kl, 0.0),
         effective_sample_size=_kish(tilt, cells.weight * kept),
-        backing=backing,
-        backing_rows=int(cells.reference_rows[p > 0].sum()) if real is not None else None,
+        backing=_kish(tilt, cells.reference_rows) if backed else None,
+        backing_rows=int(cells.reference_rows[p > 0].sum()) if backed else None,
     )
 
 

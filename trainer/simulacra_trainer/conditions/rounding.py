@@ -17,7 +17,7 @@ from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray, Int
 
 EPSILON = 1e-6
 """Absorbs the float error of n * share, n up to 10 million."""
-MISS_COST = 1000.0
+MISS_COST = 100.0
 STALE = 0.05
 """How far (log scale) a queued priority may be out of date."""
 
@@ -105,7 +105,7 @@ def round_by_program(cells: Cells, p: FloatArray, low: IntArray, high: IntArray,
         integrality=np.concatenate([np.ones(3 * count), np.zeros(2 * classes)]),
         bounds=Bounds(0, np.concatenate([np.ones(count), np.full(count, n), floor, np.full(2 * classes, n)])),
         constraints=[LinearConstraint(rows, low - base, high - base), LinearConstraint(total, left, left)],
-        options={"time_limit": 10.0, "mip_rel_gap": 1e-4},
+        options={"time_limit": 10.0, "mip_rel_gap": 1e-3},
     )
     if found.x is None:
         return None

@@ -94,6 +94,8 @@ def as_floats(table: pa.Table, column: str) -> FloatArray:
 
 def range_words(bounds: NumericRange) -> str:
     """Say a closed range in words."""
+    if bounds.min is None and bounds.max is None:
+        return "present"
     if bounds.min is None:
         return f"at most {bounds.max:.12g}"
     if bounds.max is None:
