@@ -46,6 +46,10 @@ class ColumnSchema(KubeModel):
     missing_share: float = 0.0
     constant: str | None = None
     label: str | None = None
+    text_format: str | None = Field(
+        default=None,
+        description="How text columns wrote their dates (strftime) or numbers (.2f): generated values are written so.",
+    )
 
     @property
     def is_numeric(self) -> bool:

@@ -112,9 +112,9 @@ def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
                 "A column holds bytes that are not UTF-8 text.", f"Convert or remove column {field.name!r}."
             ) from None
     values = column.dictionary if pa.types.is_dictionary(column.type) else column
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        if (pc.max(pc.binary_length(values)).as_py() or 0) > MAX_CELL_BYTES:
-            raise invalid_upload(
-                f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.", f"Shorten the cells of column {field.name!r}."
-            )
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    if is_text and (pc.max(pc.binary_length(values)).as_py() or 0) > MAX_CELL_BYTES:
+        raise invalid_upload(
+            f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.", f"Shorten the cells of column {field.name!r}."
+        )
     return column

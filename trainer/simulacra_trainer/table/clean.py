@@ -1,0 +1,134 @@
+"""From a raw table to the clean one: every column gets a kind, a type the engine knows, and a note of what was done.
+
+Conservative by design: a value is changed only when the whole column says what it means; case and words stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.schema import TableSchema
+from simulacra_trainer.table.columns import (
+    CleanColumn,
+    datetime_column,
+    empty_column,
+    integer_column,
+    level_column,
+    numeric_column,
+    unlearned,
+)
+from simulacra_trainer.table.errors import too_small
+from simulacra_trainer.table.identifiers import is_row_number
+from simulacra_trainer.table.limits import MIN_COLUMNS
+from simulacra_trainer.table.names import check_names, check_row_count
+from simulacra_trainer.table.numerals import MAX_DECIMALS
+from simulacra_trainer.table.read import DELIMITER, ORIGIN
+from simulacra_trainer.table.text import TextOrigin, clean_dictionary, clean_text
+
+
+@dataclass(frozen=True)
+class CleanTable:
+    """The learned columns in clean types (one chunk each, null = missing), and the schema of all columns."""
+
+    table: pa.Table
+    schema: TableSchema
+
+
+def clean_table(raw: pa.Table) -> CleanTable:
+    """Clean an uploaded table.
+
+    Args:
+        raw: as `read_table` returns it; or any flat Arrow table, of which strings are then taken as declared strings.
+
+    Returns:
+        Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the order of the
+        schema's levels; integer int64; numeric float64; datetime timestamp[us]. Unlearned columns are in the schema only.
+
+    Raises:
+        InputError: names or shape are beyond the limits, or fewer than MIN_COLUMNS columns can be learned.
+    """
+    check_names(raw.column_names)
+    check_row_count(raw.num_rows)
+    metadata = raw.schema.metadata or {}
+    origin = TextOrigin(csv=metadata.get(ORIGIN) == b"csv", prefer_comma=metadata.get(DELIMITER) == b";")
+    columns = [_clean_column(name, raw.column(name), origin) for name in raw.column_names]
+    learned = [c for c in columns if c.values is not None]
+    if len(learned) < MIN_COLUMNS:
+        raise too_small(
+            f"The table has {len(learned)} usable columns; at least {MIN_COLUMNS} are needed.",
+            "Columns that are empty, hold one value, free text or identifiers cannot be learned.",
+        )
+    schema = TableSchema(
+        rows=raw.num_rows,
+        columns=[c.schema for c in columns],
+        cleaning=[note for c in columns for note in c.notes],
+    )
+    table = pa.table({c.schema.name: c.values for c in learned})
+    return CleanTable(table, schema)
+
+
+def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
+    kind, storage = column.type, str(column.type)
+    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if column.null_count == len(column):
+        return empty_column(name, len(column), storage)
+    if pa.types.is_dictionary(kind):
+        return clean_dictionary(name, column)
+    if _is_text(kind):
+        return clean_text(name, column, origin)
+    values = _one_chunk(column)
+    if pa.types.is_boolean(kind):
+        codes = np.where(values.is_null().to_numpy(zero_copy_only=False), -1, pc.fill_null(values, False).cast("int8"))
+        return level_column(name, "boolean", ["false", "true"], codes.astype(np.int32), storage)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return _moment(name, values, storage)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _number(name, values, storage)
+    return _integer(name, values, storage)
+
+
+def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
+    # a zoned timestamp holds UTC: casting keeps the instant and drops the zone, which `storage` remembers
+    return datetime_column(name, values.cast(pa.timestamp("us"), safe=False), storage)
+
+
+def _number(name: str, values: pa.Array, storage: str) -> CleanColumn:
+    scale = values.type.scale if pa.types.is_decimal(values.type) else None
+    numbers = values.cast(pa.float64())
+    finite = pc.and_(pc.is_valid(numbers), pc.is_finite(numbers))
+    infinite = pc.sum(pc.is_inf(numbers)).as_py() or 0
+    numbers = pc.if_else(finite, numbers, None)
+    if numbers.null_count == len(numbers):
+        return empty_column(name, len(numbers), storage)
+    result = numeric_column(name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None)
+    if infinite:
+        result.note("infinite numbers were set to missing", infinite)
+    return result
+
+
+def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
+    """Integers, and times of day and durations as counts of their unit."""
+    if pa.types.is_time32(values.type):
+        values = values.cast(pa.int32())
+    try:
+        numbers = values.cast(pa.int64())
+    except pa.ArrowInvalid:  # unsigned numbers beyond int64
+        return _number(name, pc.cast(values, pa.float64(), safe=False), storage)
+    if is_row_number(name, numbers):
+        return unlearned(name, "identifier", numbers, storage)
+    return integer_column(name, numbers, storage)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
