@@ -93,7 +93,7 @@ class JobController:
     def _retry(self, key: Key) -> Iterator[None]:
         try:
             yield
-        except (Conflict, AlreadyExists):
+        except (Conflict, AlreadyExists, NotFound):
             self._enqueue_later(key, 0.05)  # the world moved between read and write
         except ClusterError as error:
             log.warning("job %s/%s: %s %s, tried again soon", *key, error.status, error.reason)
@@ -121,7 +121,7 @@ class JobController:
             await self._cluster.delete(JOBS, name, namespace, uid=uid)
             return
         for pod in plan.delete:
-            await self._cluster.delete(PODS, pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"])
+            await self._delete(pod, plan.release)
         try:
             for pod in plan.create:
                 await self._cluster.create(PODS, pod, namespace)
@@ -134,3 +134,10 @@ class JobController:
                 "status": plan.status | dropped,
             }
             await self._cluster.patch(JOBS, name, patch, namespace, subresource="status")
+
+    async def _delete(self, pod: Object, release: bool) -> None:
+        meta = pod["metadata"]
+        if release:
+            mark = {"metadata": {"uid": meta["uid"], "annotations": {pods.RELEASED: "true"}}}
+            await self._cluster.patch(PODS, meta["name"], mark, meta["namespace"])
+        await self._cluster.delete(PODS, meta["name"], meta["namespace"], uid=meta["uid"])

@@ -10,6 +10,8 @@ Object = dict[str, Any]
 INDEX = "batch.kubernetes.io/job-completion-index"
 ATTEMPT = "simulacra.dev/attempt"
 """Annotation: how many pods this completion (Indexed) or this Job (NonIndexed) had before this one."""
+RELEASED = "simulacra.dev/released"
+"""Annotation: deleted as surplus or for a suspension; counts neither as failed nor as succeeded."""
 JOB_NAME = "batch.kubernetes.io/job-name"
 JOB_UID = "batch.kubernetes.io/controller-uid"
 
@@ -59,6 +61,11 @@ def index_of(pod: Object) -> int | None:
 def attempt_of(pod: Object) -> int:
     """Return how many pods came before this one for the same completion."""
     return int(pod["metadata"].get("annotations", {}).get(ATTEMPT, 0))
+
+
+def is_released(pod: Object) -> bool:
+    """Whether the pod counts for nothing."""
+    return RELEASED in pod["metadata"].get("annotations", {})
 
 
 def restarts(pod: Object) -> int:

@@ -4,6 +4,8 @@ Source of the rules: Kubernetes `pkg/controller/job/job_controller.go` (syncJob,
 - No finalizer on pods. A pod that vanished before this controller saw its end is replaced and not counted. So that
   nothing is counted twice, `status.uncountedTerminatedPods` holds the uids of counted pods that are still listed
   (Kubernetes keeps there the ones not counted yet).
+- Pods deleted as surplus or for a suspension are not counted, as there; they are marked (`release`) where Kubernetes
+  takes its finalizer off.
 - Pods whose failure is ignored by policy cause no back-off.
 """
 
@@ -29,6 +31,8 @@ class Plan:
     status: Object
     create: list[Object] = field(default_factory=list)
     delete: list[Object] = field(default_factory=list)
+    release: bool = False
+    """Whether the pods to delete are to be marked first, as ones that count for nothing."""
     delete_job: bool = False
     wake: datetime | None = None
 
@@ -54,16 +58,19 @@ class _View:
         rules = (self.spec.get("podFailurePolicy") or {}).get("rules") or []
         self.replace_failed_only = self.spec.get("podReplacementPolicy", "Failed" if rules else "") == "Failed"
         self.verdicts: dict[str, Verdict] = {
-            pod["metadata"]["uid"]: judge(pod, rules) for pod in owned if pods.phase(pod) == "Failed"
+            pod["metadata"]["uid"]: judge(pod, rules)
+            for pod in owned
+            if pods.phase(pod) == "Failed" and not pods.is_released(pod)
         }
-        self.failed = [pod for pod in owned if self._counts_as_failed(pod)]
-        self.succeeded = [pod for pod in owned if pods.phase(pod) == "Succeeded"]
+        held = [pod for pod in owned if not pods.is_released(pod)]
+        self.failed = [pod for pod in held if self._counts_as_failed(pod)]
+        self.succeeded = [pod for pod in held if pods.phase(pod) == "Succeeded"]
 
     def _counts_as_failed(self, pod: Object) -> bool:
         verdict = self.verdicts.get(pod["metadata"]["uid"])
         if verdict is not None:
             return verdict.action != "Ignore"
-        return pods.is_terminating(pod) and not self.replace_failed_only and not self.suspended
+        return pods.is_terminating(pod) and not self.replace_failed_only
 
 
 def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelta) -> Plan:
@@ -87,7 +94,7 @@ def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelt
         else:
             _note_suspension(view, plan)
     if target:
-        plan.create, plan.delete = [], view.active
+        plan.create, plan.delete, plan.release = [], view.active, False
         if not view.active and not view.terminating:
             _finish(view, plan, target)
     _publish(view, plan)
@@ -163,7 +170,7 @@ def _past_limit_in_place(view: _View, limit: int) -> bool:
 def _manage(view: _View, plan: Plan, backoff: timedelta) -> None:
     """Plan the pods to create or delete so that as many run as should."""
     if view.suspended:
-        plan.delete = list(view.active)
+        plan.delete, plan.release = list(view.active), True
         return
     wanted = view.parallelism
     if view.completions is not None:
@@ -173,7 +180,7 @@ def _manage(view: _View, plan: Plan, backoff: timedelta) -> None:
     surplus = len(view.active) - wanted
     if surplus > 0:
         by_age = sorted(view.active, key=lambda pod: (pods.is_ready(pod), -pods.attempt_of(pod)))
-        plan.delete = by_age[:surplus]
+        plan.delete, plan.release = by_age[:surplus], True
         return
     missing = -surplus - (len(view.terminating) if view.replace_failed_only else 0)
     if missing <= 0 or view.job["metadata"].get("deletionTimestamp"):
