@@ -123,7 +123,7 @@ def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
     """Learn the coding of a column of the clean table."""
     empty = np.empty(0)
     if schema.kind in CATEGORY_KINDS:
-        levels = _levels(column)
+        levels = tuple(schema.level_values())
         bare = ColumnCodec(
             schema.name, schema.kind, levels, empty.astype(np.uint8), empty, None, 1, 0.0, 0.0, schema.ordered
         )
@@ -175,13 +175,6 @@ def _group_ends(counts: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int6
             found += 1
             held = 0
     return ends[: min(found, bins - 1)]
-
-
-def _levels(column: pa.ChunkedArray) -> tuple[str, ...]:
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    return tuple(array.dictionary.to_pylist())
 
 
 def _level_codes(seen: Floats, levels: int) -> Codes:

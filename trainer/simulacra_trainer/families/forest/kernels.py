@@ -163,7 +163,12 @@ def grow_classes(Z, y, classes, penalty):
     scratch = np.empty(n, np.int32)
     xlogx = _xlogx(n)
     counts = np.zeros(classes, np.int64)
-    work = (np.zeros(BINS + 1, np.int64), np.empty(n, np.int32), np.zeros(classes, np.int64), np.zeros(classes, np.int64))
+    work = (
+        np.zeros(BINS + 1, np.int64),
+        np.empty(n, np.int32),
+        np.zeros(classes, np.int64),
+        np.zeros(classes, np.int64),
+    )
     stop[0], nodes = n, 1
     stack = [0]
     while len(stack) > 0:

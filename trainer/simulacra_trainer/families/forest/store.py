@@ -100,9 +100,7 @@ class _Writer:
                 return {"kind": "lookup", "on": on, "at": {**self._add(keys=keys), **self._add(values=values)}}
 
     def _tree(self, tree: Tree) -> Outline:
-        return self._add(
-            feature=tree.feature, masks=tree.masks, child=tree.child, start=tree.start, stop=tree.stop
-        )
+        return self._add(feature=tree.feature, masks=tree.masks, child=tree.child, start=tree.start, stop=tree.stop)
 
     def _add(self, **arrays: Array) -> Outline:
         at: Outline = {}

@@ -1,0 +1,217 @@
+"""The trainer on the command line: fit, generate and estimate without any server; run is the entry of a Job's pod.
+
+Exit codes: 0 done, 2 the command line or a request is wrong, 42 the data cannot be worked with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+from simulacra_crds.conditions import ConditionSet
+from simulacra_crds.model import Knowledge
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
+from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.table.errors import InputError
+
+BAD_REQUEST = 2
+MAX_JSON_BYTES = 4 << 20
+T = TypeVar("T", ConditionSet, Knowledge)
+
+
+class UsageError(Exception):
+    """A parameter cannot be used; the message says which and why."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.command(args))
+    except UsageError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BAD_REQUEST
+    except ModelFileError as error:
+        sys.stderr.write(f"error: --model: {error}\n")
+        return BAD_REQUEST
+    except InputError as error:
+        sys.stderr.write(f"error: {error.detail}\n")
+        requested = error.reason in (Reason.REQUEST_INVALID, Reason.CONDITIONS_INFEASIBLE)
+        return BAD_REQUEST if requested else ExitCode.USER_ERROR
+
+
+def fit(args: argparse.Namespace) -> int:
+    """Read and clean a table, fit a model on it, write the model directory."""
+    from simulacra_trainer.fit import STEPS, fit_model
+    from simulacra_trainer.model_dir import save_model
+    from simulacra_trainer.progress import ProgressMeter
+    from simulacra_trainer.table.clean import clean_table
+    from simulacra_trainer.table.read import read_table
+
+    if not args.data.is_file():
+        raise UsageError(f"--data: there is no file {args.data}")
+    knowledge = Knowledge() if args.knowledge is None else _parse(Knowledge, args.knowledge, "--knowledge")
+    request = FitRequest(family=args.family, knowledge=knowledge, seed=args.seed)
+    clean = clean_table(read_table(args.data))
+    trained = fit_model(clean.table, clean.schema, request, ProgressMeter(STEPS, _tell))
+    save_model(trained, args.out)
+    return 0
+
+
+def generate(args: argparse.Namespace) -> int:
+    """Generate rows from a model directory into one Parquet file; with conditions, tell how well they are met."""
+    from simulacra_trainer.generate import generate_rows, plan_generation
+    from simulacra_trainer.model_dir import load_model
+    from simulacra_trainer.progress import ProgressMeter
+
+    conditions = _parse(ConditionSet, args.conditions, "--conditions") if args.conditions else ConditionSet()
+    do = _read_json(args.do, "--do") if args.do else {}
+    if not isinstance(do, dict):
+        raise UsageError("--do: the file must hold an object {column: number or level}")
+    request = GenerateRequest(row_count=args.rows, conditions=conditions, interventions=do, seed=args.seed)
+    meter = ProgressMeter({"loading": 1.0, "planning": 2.0, "generating": 5.0}, _tell)
+    meter.step("loading")
+    trained = load_model(args.model)
+    meter.step("planning")
+    plan = plan_generation(trained, request)
+    progress, done = meter.step("generating"), 0
+    with tempfile.NamedTemporaryFile(dir=args.out.resolve().parent, suffix=".part", delete=False) as part:
+        path = Path(part.name)
+    try:
+        writer: pq.ParquetWriter | None = None
+        for table in generate_rows(trained, plan):
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table)
+            done += table.num_rows
+            progress(done / plan.rows)
+        if writer is not None:
+            writer.close()
+        path.replace(args.out)
+    finally:
+        path.unlink(missing_ok=True)
+    if plan.attainment is not None:
+        sys.stdout.write(plan.attainment.model_dump_json(by_alias=True, exclude_none=True) + "\n")
+    return 0
+
+
+def estimate(args: argparse.Namespace) -> int:
+    """Estimate an average causal effect; JSON on standard output."""
+    from simulacra_trainer.effects import estimate_effect
+    from simulacra_trainer.model_dir import load_model
+
+    treatment, value = _assignment(args.treatment, "--treatment")
+    column, baseline = _assignment(args.baseline, "--baseline")
+    if column != treatment:
+        raise UsageError("--baseline must name the same column as --treatment")
+    request = EstimateRequest(
+        treatment=treatment, value=value, baseline=baseline, outcome=args.outcome, segment=args.segment
+    )
+    trained = load_model(args.model)
+    result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=args.seed)
+    sys.stdout.write(json.dumps(result.to_json()) + "\n")
+    return 0
+
+
+def run(_args: argparse.Namespace) -> int:
+    """Do the task in SIMULACRA_TASK, as a Job's pod does."""
+    from simulacra_trainer.task import run_task
+
+    return run_task()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulacra_trainer", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("fit", help="fit a model on a table", description=fit.__doc__)
+    one.add_argument("--data", type=Path, required=True, help="the table: Parquet or CSV, cleaned as an upload is")
+    one.add_argument("--out", type=Path, required=True, help="model directory to write")
+    one.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
+    one.add_argument("--knowledge", type=Path, help="JSON: tiers, required and forbidden edges")
+    one.add_argument("--family", choices=["auto", "forest", "neural"], default="auto", help="default: auto")
+    one.set_defaults(command=fit)
+
+    two = commands.add_parser("generate", help="generate rows from a model", description=generate.__doc__)
+    two.add_argument("--model", type=Path, required=True, help="model directory")
+    two.add_argument("--rows", type=_rows, required=True, help="how many rows, at least 1")
+    two.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    two.add_argument("--conditions", type=Path, help="JSON: the conditions object of the REST body")
+    two.add_argument("--do", type=Path, help="JSON: {column: number or level}")
+    two.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
+    two.set_defaults(command=generate)
+
+    three = commands.add_parser("estimate", help="estimate a causal effect", description=estimate.__doc__)
+    three.add_argument("--model", type=Path, required=True, help="model directory")
+    three.add_argument("--treatment", required=True, metavar="COL=V", help="the cause and the value it is set to")
+    three.add_argument(
+        "--baseline", required=True, metavar="COL=V", help="the same column and the value to compare with"
+    )
+    three.add_argument("--outcome", required=True, metavar="COL", help="the column whose change is asked for")
+    three.add_argument("--segment", metavar="COL", help="report the effect by level of this column as well")
+    three.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
+    three.set_defaults(command=estimate)
+
+    four = commands.add_parser("run", help="do the task of a Job's pod", description=run.__doc__)
+    four.set_defaults(command=run)
+    return parser
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, 2**31 - 1)
+
+
+def _rows(text: str) -> int:
+    return _whole(text, 1, 10_000_000)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not text.isdigit() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"a whole number from {low} to {high} is needed")
+    return int(text)
+
+
+def _assignment(text: str, option: str) -> tuple[str, float | str]:
+    column, equals, value = text.rpartition("=")
+    if not equals or not column:
+        raise UsageError(f"{option} must look like COL=V")
+    try:
+        return column, float(value)
+    except ValueError:
+        return column, value
+
+
+def _read_json(path: Path, option: str) -> Any:
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise UsageError(f"{option}: the file exceeds {MAX_JSON_BYTES >> 20} MiB")
+        return json.loads(path.read_bytes())
+    except OSError:
+        raise UsageError(f"{option}: there is no readable file {path}") from None
+    except ValueError:
+        raise UsageError(f"{option}: the file is not JSON") from None
+
+
+def _parse(kind: type[T], path: Path, option: str) -> T:
+    try:
+        return kind.model_validate(_read_json(path, option))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join(str(part) for part in first["loc"])
+        raise UsageError(f"{option}: {where}: {first['msg']}") from None
+
+
+def _tell(report: ProgressReport) -> None:
+    eta = "" if report.eta_seconds is None else f", {report.eta_seconds} s left"
+    sys.stderr.write(f"{report.percent:3d} % {report.step}{eta}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,128 @@
+"""Generation: rows under conditions and interventions, in chunks, as one deterministic plan that shards share.
+
+- No conditions: each chunk is drawn from the model with its own random stream, under do() where asked.
+- Conditions: a pool of the conditioned columns is drawn (`pool`), `conditions.plan_rows` picks a pool row for every
+  row of the table so that all asked shares are met to the row, and each chunk draws the other columns given its picks.
+- Conditions with do(): on columns that the intervention cannot change, they select the population before it, so
+  those columns and all other non-descendants are drawn first, then do() is applied. On descendants of the
+  intervention they select afterwards: full rows are drawn under do() and picked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from simulacra_crds.conditions import FieldError, check_conditions, check_interventions, pointer
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import GenerateRequest
+
+from simulacra_trainer.conditions import AttainmentDetail, plan_rows
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.fit import TrainedModel
+from simulacra_trainer.pool import draw_full_pool, draw_pool
+from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.output import restore
+
+CHUNK_ROWS = 65_536
+MIN_POOL, MAX_POOL = 200_000, 1_000_000
+POOL_STREAM, PLAN_STREAM, ROW_STREAM, OUTPUT_STREAM = range(4)
+
+
+@dataclass(frozen=True)
+class GenerationPlan:
+    """What every shard of a generation shares.
+
+    model: draws the rows; given: pool of values for its first columns, and picks int64 [rows] into it (None: no
+    conditions); complete: the pool holds whole rows, nothing is left to draw; do: interventions, as coded by the
+    clean types; attainment: how well the conditions are met (None: there are none).
+    """
+
+    rows: int
+    seed: int
+    model: FittedModel
+    given: pa.Table | None = None
+    picks: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    complete: bool = False
+    do: Mapping[str, float | str] | None = None
+    attainment: AttainmentDetail | None = None
+
+
+def plan_generation(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
+    """Decide everything that shards must agree on; deterministic for a request and a model.
+
+    Raises:
+        InputError: if the request does not fit the schema or the conditions have no support.
+    """
+    check_request(trained, request)
+    n, seed, do = request.row_count, request.seed, dict(request.interventions)
+    conditions = request.conditions
+    if not conditions.columns():
+        return GenerationPlan(n, seed, trained.model, do=do)
+    rng = _stream(seed, POOL_STREAM)
+    changed = {after for name in do for after in trained.graph.descendants(name)}
+    if do and changed & set(conditions.columns()):
+        pool = draw_full_pool(trained, conditions, do, min(max(MIN_POOL, 2 * n), MAX_POOL), rng)
+        complete = True
+    else:
+        untouched = [c for c in trained.model.columns if c not in changed and c not in do] if do else []
+        pool = draw_pool(trained, conditions, min(max(MIN_POOL, 2 * n), MAX_POOL), rng, then=untouched)
+        complete = False
+    plan = plan_rows(
+        pool.table.select(conditions.columns()), conditions, n, _stream(seed, PLAN_STREAM), reference=trained.table
+    )
+    return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, pool.corrected(plan.attainment))
+
+
+def check_request(trained: TrainedModel, request: GenerateRequest) -> None:
+    """Hold a request against the model's schema. InputError with all that is wrong."""
+    errors = check_conditions(request.conditions, trained.schema)
+    errors += check_interventions(request.interventions, trained.schema)
+    errors += [
+        FieldError(pointer=pointer("interventions", name), detail="this column has a condition too: ask for one")
+        for name in request.interventions
+        if name in request.conditions.columns()
+    ]
+    if request.row_count < 1:
+        errors.append(FieldError(pointer="/row_count", detail="at least 1 row must be asked for"))
+    if errors:
+        raise InputError(
+            Reason.REQUEST_INVALID,
+            "The request does not fit the schema of the dataset.",
+            "; ".join(f"{error.pointer}: {error.detail}" for error in errors),
+            errors[0].pointer,
+        )
+
+
+def shard_range(rows: int, shard: int, shards: int) -> tuple[int, int]:
+    """Return which rows [start, stop) a shard writes."""
+    return rows * shard // shards, rows * (shard + 1) // shards
+
+
+def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, shards: int = 1) -> Iterator[pa.Table]:
+    """Yield the rows of a shard, in order, restored to the upload's columns and types.
+
+    Chunks are cut from the whole plan, not from the shard, so a row does not depend on how many shards there are.
+    """
+    start, stop = shard_range(plan.rows, shard, shards)
+    for chunk in range(start // CHUNK_ROWS, -(-stop // CHUNK_ROWS)):
+        first = chunk * CHUNK_ROWS
+        size = min(CHUNK_ROWS, plan.rows - first)
+        table = restore(_chunk(plan, chunk, first, size), trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
+        begin = max(start - first, 0)
+        yield table.slice(begin, min(stop - first, size) - begin)
+
+
+def _chunk(plan: GenerationPlan, chunk: int, first: int, size: int) -> pa.Table:
+    rng = _stream(plan.seed, ROW_STREAM, chunk)
+    if plan.given is None or plan.picks is None:
+        return plan.model.sample(size, rng, do=plan.do)
+    given = plan.given.take(pa.array(plan.picks[first : first + size]))
+    return given if plan.complete else plan.model.sample(size, rng, given=given, do=plan.do)
+
+
+def _stream(seed: int, *key: int) -> np.random.Generator:
+    return np.random.default_rng([seed, *key])
