@@ -1,0 +1,50 @@
+"""`python -m simulacra_api --port N [--host 127.0.0.1]`: serves the API and prints one JSON line when it is ready."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import socket
+import sys
+
+import uvicorn
+
+from simulacra_api.app import create_app
+from simulacra_api.settings import Settings
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            sys.stdout.write(json.dumps({"url": f"http://{host}:{port}"}) + "\n")
+            sys.stdout.flush()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m simulacra_api", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("httpx", "httpcore"):  # they log URLs
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    listener = socket.create_server((args.host, args.port), reuse_port=False)
+    settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)
+    config = uvicorn.Config(
+        create_app(settings), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10
+    )
+    server = _Server(config)
+    asyncio.run(server.serve(sockets=[listener]))
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

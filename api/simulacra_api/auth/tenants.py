@@ -1,0 +1,51 @@
+"""The tenant behind a client id: the one Tenant whose spec.clients lists it."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import ValidationError
+
+from simulacra_api.problems import Problem
+from simulacra_crds.cluster import TENANTS, Cluster
+from simulacra_crds.tenant import Tenant
+
+CACHE_SECONDS = 3.0
+"""A suspension or a new client is seen after so long."""
+
+
+class Tenants:
+    """Looks clients up in a listing of the Tenants that is a few seconds old at most."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._by_client: dict[str, list[Tenant]] = {}
+        self._listed = float("-inf")
+
+    async def of_client(self, client_id: str) -> Tenant:
+        """Return the tenant that a client acts for.
+
+        Raises:
+            Problem: 403 when there is none (or more than one, which nobody may profit from), or it is suspended.
+        """
+        if time.monotonic() - self._listed > CACHE_SECONDS:
+            await self._refresh()
+        found = self._by_client.get(client_id, [])
+        if len(found) != 1:
+            raise Problem("simio_forbidden")
+        tenant = found[0]
+        if tenant.spec.suspend:
+            raise Problem("simio_tenant_suspended")
+        return tenant
+
+    async def _refresh(self) -> None:
+        by_client: dict[str, list[Tenant]] = {}
+        async for item in self._cluster.list(TENANTS):
+            try:
+                tenant = Tenant.model_validate(item)
+            except ValidationError:  # one broken Tenant must not lock everybody out
+                continue
+            if tenant.metadata.deletion_timestamp is None:
+                for client in tenant.spec.clients:
+                    by_client.setdefault(client, []).append(tenant)
+        self._by_client, self._listed = by_client, time.monotonic()

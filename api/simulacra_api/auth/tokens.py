@@ -1,0 +1,88 @@
+"""Access tokens: RFC 9068 JWTs of the built-in issuer, and the checks that every issuer's tokens must pass."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from simulacra_api.auth.signing import SigningKeys
+from simulacra_api.problems import Problem
+
+ALGORITHMS = ["ES256"]
+LEEWAY_SECONDS = 30
+MAX_TOKEN_LENGTH = 8192
+Claims = dict[str, Any]
+
+
+def unauthenticated(why: str) -> Problem:
+    """Return the 401 with its challenge (RFC 6750)."""
+    challenge = f'Bearer realm="simulacra", error="invalid_token", error_description="{why}"'
+    return Problem(
+        "simio_unauthenticated", f"{why}: ask for a new token at /oauth/token", headers={"WWW-Authenticate": challenge}
+    )
+
+
+def issue(keys: SigningKeys, *, issuer: str, audience: str, client_id: str, seconds: int) -> str:
+    """Return a signed access token of this client."""
+    now = int(time.time())
+    claims = {
+        "iss": issuer,
+        "sub": client_id,
+        "aud": audience,
+        "client_id": client_id,
+        "iat": now,
+        "exp": now + seconds,
+        "jti": uuid.uuid4().hex,
+    }
+    header = {"alg": "ES256", "typ": "at+jwt", "kid": keys.active.kid}
+    return jwt.encode(header, claims, keys.active, algorithms=ALGORITHMS)
+
+
+def peek(token: str) -> tuple[str, str]:
+    """Return issuer and key id as the token states them, unverified, to choose the keys; 401 when it is no JWT."""
+    try:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise ValueError
+        parsed = jws.extract_compact(token.encode())
+        return str(json.loads(parsed.payload)["iss"]), str(parsed.headers().get("kid", ""))
+    except (JoseError, ValueError, KeyError, TypeError):
+        raise unauthenticated("the token is not a JWT with an issuer") from None
+
+
+def verify(
+    token: str, keys: KeySet, *, issuer: str, audience: str, algorithms: list[str], types: Collection[str]
+) -> Claims:
+    """Return the claims of a token that passes every check: algorithm, signature, typ, iss, aud, exp, nbf.
+
+    Raises:
+        Problem: 401, saying which check failed.
+    """
+    try:
+        decoded = jwt.decode(token, keys, algorithms=algorithms)
+    except (JoseError, ValueError, TypeError):
+        raise unauthenticated("the token's signature does not verify") from None
+    header, claims = decoded.header, decoded.claims
+    if str(header.get("typ", "")).lower().removeprefix("application/") not in types:
+        raise unauthenticated("the token's typ is not that of an access token")
+    _check_claims(claims, issuer, audience)
+    return claims
+
+
+def _check_claims(claims: Claims, issuer: str, audience: str) -> None:
+    if claims.get("iss") != issuer:
+        raise unauthenticated("the token comes from another issuer")
+    said = claims.get("aud")
+    if audience not in (said if isinstance(said, list) else [said]):
+        raise unauthenticated("the token is meant for another audience")
+    now, exp, nbf = time.time(), claims.get("exp"), claims.get("nbf", 0)
+    if isinstance(exp, bool) or not isinstance(exp, int | float) or now > exp + LEEWAY_SECONDS:
+        raise unauthenticated("the token has expired")
+    if isinstance(nbf, bool) or not isinstance(nbf, int | float) or now < nbf - LEEWAY_SECONDS:
+        raise unauthenticated("the token is not valid yet")

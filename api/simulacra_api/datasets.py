@@ -1,0 +1,136 @@
+"""What a customer sees of a dataset and its model, and the change of its retention."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulacra_api.auditing import record
+from simulacra_api.jobs import dataset_job
+from simulacra_api.problems import Problem, invalid_field
+from simulacra_api.resources import Library, Status, is_deleting, status_of
+from simulacra_crds.base import utcnow
+from simulacra_crds.cluster import DATASETS, MODELS, Conflict, NotFound, Object
+from simulacra_crds.dataset import Dataset
+from simulacra_crds.model import FamilyName
+from simulacra_crds.names import job_id
+from simulacra_crds.retention import expires_at
+from simulacra_custody.audit import EventType
+
+MIN_RETENTION_SECONDS = 10
+
+
+class ModelBody(BaseModel):
+    """The model that is fit on a dataset; `figures` are fidelity and privacy."""
+
+    status: Status
+    family: FamilyName | None = None
+    figures: dict[str, float] = Field(default_factory=dict)
+
+
+class DatasetBody(BaseModel):
+    """A dataset."""
+
+    dataset_id: str
+    job_id: str
+    status: Status | Literal["uploading", "deleting"]
+    rows: int | None = None
+    columns: int | None = None
+    bytes: int | None = Field(default=None, description="Size of the upload.")
+    sha256: str | None = Field(default=None, description="Digest of the upload.")
+    retention_seconds: int
+    created_at: datetime
+    expires_at: datetime
+    model: ModelBody | None = None
+
+    def etag(self) -> str:
+        """Return the entity tag of this representation."""
+        return f'"{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]}"'
+
+
+class DatasetAccepted(BaseModel):
+    """The answer to an upload; a replay with the same key gets the same."""
+
+    dataset_id: str
+    job_id: str
+    status: Literal["queued"] = "queued"
+    bytes: int
+    sha256: str
+
+
+class DatasetList(BaseModel):
+    """The tenant's datasets, newest first."""
+
+    items: list[DatasetBody]
+
+
+class RetentionChange(BaseModel):
+    """A new retention, counted from the dataset's creation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retention_seconds: int = Field(ge=MIN_RETENTION_SECONDS, strict=True)
+
+
+async def dataset_body(library: Library, dataset: Dataset) -> DatasetBody:
+    """Return what a customer sees of a dataset."""
+    model = await library.model_of(dataset)
+    created = dataset.metadata.creation_timestamp or utcnow()
+    status: Status | Literal["uploading", "deleting"] = (await dataset_job(library, dataset)).status
+    if is_deleting(dataset):
+        status = "deleting"
+    elif dataset.spec.source.sha256 is None:
+        status = "uploading"
+    shown = (
+        ModelBody(status=status_of(model), family=model.status.family, figures=model.status.figures) if model else None
+    )
+    return DatasetBody(
+        dataset_id=dataset.metadata.name,
+        job_id=job_id(dataset.metadata.name),
+        status=status,
+        rows=dataset.status.rows,
+        columns=dataset.status.columns,
+        bytes=dataset.spec.source.bytes,
+        sha256=dataset.spec.source.sha256,
+        retention_seconds=dataset.spec.retention_seconds,
+        created_at=created,
+        expires_at=expires_at(created, None, dataset.spec.retention_seconds),
+        model=shown,
+    )
+
+
+def check_retention(library: Library, seconds: int) -> None:
+    """Refuse (400) a retention above the tenant's limit."""
+    limit = library.caller.tenant.spec.max_retention_seconds
+    if not MIN_RETENTION_SECONDS <= seconds <= limit:
+        raise invalid_field("/retention_seconds", f"give {MIN_RETENTION_SECONDS} to {limit} seconds")
+
+
+async def change_retention(library: Library, dataset: Dataset, seconds: int, if_match: str | None) -> Dataset:
+    """Set the retention of a dataset and its model.
+
+    Raises:
+        Problem: 400 above the limit, 412 when `if_match` is not the present entity tag.
+    """
+    check_retention(library, seconds)
+    patch: Object = {"spec": {"retentionSeconds": seconds}}
+    if if_match not in (None, "*"):
+        if (await dataset_body(library, dataset)).etag() != if_match:
+            raise Problem("simio_precondition_failed")
+        patch["metadata"] = {"resourceVersion": dataset.metadata.resource_version}
+    cluster, namespace = library.rooms.cluster, library.caller.namespace
+    data = library.caller.audit_data(kind=DATASETS.plural, uid=dataset.metadata.uid)
+    await record(library.rooms.audit, EventType.RESOURCE_EXTENDED, data)
+    model = await library.model_of(dataset)
+    try:
+        if model is not None:
+            await cluster.patch(MODELS, model.metadata.name, {"spec": patch["spec"]}, namespace)
+        changed = await cluster.patch(DATASETS, dataset.metadata.name, patch, namespace)
+    except Conflict:
+        raise Problem("simio_precondition_failed") from None
+    except NotFound:
+        raise Problem("simio_dataset_not_found") from None
+    return Dataset.model_validate(changed)

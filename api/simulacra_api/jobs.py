@@ -1,0 +1,137 @@
+"""Jobs: how far the work behind a dataset (prepare, then fit) or a generation is, and why it failed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from simulacra_api.problems import Problem
+from simulacra_api.resources import Library, Status, Work, status_of
+from simulacra_crds.dataset import Dataset
+from simulacra_crds.generation_job import GenerationJob
+from simulacra_crds.model import Model
+from simulacra_crds.names import job_id, resource_of_job
+from simulacra_crds.reasons import Reason
+
+PREPARE_PERCENT = 30
+"""Share of a dataset's job that preparing is counted as; fitting is the rest."""
+_CODES: dict[str, str] = {
+    Reason.UPLOAD_INVALID: "simio_upload_invalid",
+    Reason.TABLE_TOO_SMALL: "simio_upload_invalid",
+    Reason.UPLOAD_ABANDONED: "simio_upload_invalid",
+    Reason.CONDITIONS_INFEASIBLE: "simio_conditions_infeasible",
+    Reason.REQUEST_INVALID: "simio_invalid_field",
+}
+
+
+class JobError(BaseModel):
+    """Why a job failed, in terms of what the customer sent."""
+
+    code: str
+    detail: str
+    pointer: str | None = None
+
+
+class JobBody(BaseModel):
+    """A job."""
+
+    job_id: str
+    kind: Literal["dataset", "generation"]
+    status: Status
+    progress_percent: int = Field(ge=0, le=100)
+    eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
+    dataset_id: str | None = None
+    generation_id: str | None = None
+    error: JobError | None = None
+
+
+async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
+    """Return the job of a dataset: its own work and that of its model."""
+    model = await library.model_of(dataset)
+    status, stage = _stage(dataset, model)
+    percent, eta = 0, None
+    if status == "ready":
+        percent = 100
+    elif status == "running":
+        own, eta = await _progress(library, stage)
+        preparing = isinstance(stage, Dataset)
+        scale, base = (PREPARE_PERCENT, 0) if preparing else (100 - PREPARE_PERCENT, PREPARE_PERCENT)
+        percent, eta = base + own * scale // 100, None if preparing else eta
+    error = await job_error(library, stage) if status == "failed" else None
+    if model is None and status == "failed" and status_of(dataset) != "failed":
+        error = JobError(code="simio_processing_failed", detail="The dataset's model was deleted: upload again")
+    name = dataset.metadata.name
+    return JobBody(
+        job_id=job_id(name),
+        kind="dataset",
+        status=status,
+        progress_percent=percent,
+        eta_seconds=eta,
+        dataset_id=name,
+        error=error,
+    )
+
+
+def _stage(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
+    """Return the status of the whole and the resource that decides it."""
+    own = status_of(dataset)
+    if own != "ready":
+        return own, dataset
+    if model is None:
+        return "failed", dataset
+    of_model = status_of(model)
+    return ("running" if of_model == "queued" else of_model), model
+
+
+async def generation_job(library: Library, generation: GenerationJob) -> JobBody:
+    """Return the job of a generation."""
+    status = status_of(generation)
+    percent, eta = (100 if status in ("ready", "partial") else 0), None
+    if status == "running":
+        percent, eta = await _progress(library, generation)
+    name = generation.metadata.name
+    return JobBody(
+        job_id=job_id(name),
+        kind="generation",
+        status=status,
+        progress_percent=percent,
+        eta_seconds=eta,
+        generation_id=name,
+        dataset_id=dataset_of(generation),
+        error=await job_error(library, generation) if status == "failed" else None,
+    )
+
+
+async def find_job(library: Library, job: str) -> JobBody:
+    """Return a job by its id; 404 when there is none."""
+    name = resource_of_job(job) or ""
+    try:
+        if name.startswith("gen-"):
+            return await generation_job(library, await library.generation(name))
+        return await dataset_job(library, await library.dataset(name))
+    except Problem as problem:
+        if problem.entry.status == 404:
+            raise Problem("simio_job_not_found") from None
+        raise
+
+
+def dataset_of(generation: GenerationJob) -> str:
+    """Return the id of the dataset that a generation descends from."""
+    return generation.spec.model_ref.name.replace("mdl-", "ds-", 1)
+
+
+async def job_error(library: Library, work: Work) -> JobError:
+    """Return why a work failed: what it wrote for the customer, else the reason without data in its status."""
+    if failure := await library.failure(work):
+        code = _CODES.get(failure.reason, "simio_processing_failed")
+        return JobError(code=code, detail=failure.detail, pointer=failure.pointer)
+    last = work.status.last_failure
+    if last is None:
+        return JobError(code="simio_processing_failed", detail="The work failed: try again and quote the job id")
+    return JobError(code=_CODES.get(last.reason, "simio_processing_failed"), detail=last.message or last.reason)
+
+
+async def _progress(library: Library, work: Work) -> tuple[int, int | None]:
+    report = await library.progress(work) or work.status.progress
+    return (report.percent, report.eta_seconds) if report else (0, None)

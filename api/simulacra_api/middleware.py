@@ -1,0 +1,117 @@
+"""Around every request: its id, security headers, one access log line, and a last net for exceptions.
+
+Written as plain ASGI, so that bodies stream through untouched. Query strings, bodies and raw paths are never logged
+(a link's signature, a token or a column name might be in them): the line has the route's template.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import traceback
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from simulacra_api.problems import Problem, problem_response
+from simulacra_api.settings import MAX_JSON_BYTES
+
+UPLOAD_PATH = "/v1/datasets"
+_ACCESS = logging.getLogger("simulacra_api.access")
+_LOG = logging.getLogger("simulacra_api")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=31536000",
+    "Cache-Control": "no-store",
+}
+
+
+class RequestMiddleware:
+    """ASGI middleware; see the module."""
+
+    def __init__(self, app: ASGIApp, base_url: str) -> None:
+        self._app = app
+        self._base_url = base_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        started, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, _limited(scope, receive), send_with_headers)
+        except Exception as error:
+            _log_exception(error, request_id)
+            if not status:  # else: return without an end, so that the server cuts the connection
+                answer = problem_response(Problem("simio_internal"), self._base_url, request_id)
+                await answer(scope, receive, send_with_headers)
+        finally:
+            _log_access(scope, status, time.perf_counter() - started)
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """Bound the body of every route but the upload, which has its own limit: FastAPI reads bodies into memory."""
+    if scope["method"] == "POST" and scope["path"] == UPLOAD_PATH:
+        return receive
+    taken = 0
+
+    async def receive_limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_JSON_BYTES:
+            raise HTTPException(413)
+        return message
+
+    return receive_limited
+
+
+def _request_id(scope: Scope) -> str:
+    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def _log_exception(error: BaseException, request_id: str) -> None:
+    """Log the type and the places, not the message: it may quote what a customer sent."""
+    places = [
+        f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    _LOG.error("unexpected %s request_id=%s at %s", type(error).__name__, request_id, " ".join(places[-8:]))
+
+
+def _log_access(scope: Scope, status: int, seconds: float) -> None:
+    route, state = scope.get("route"), scope["state"]
+    line = {
+        "method": scope["method"],
+        "route": getattr(route, "path", "-"),
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "request_id": state["request_id"],
+        "tenant": state.get("tenant"),
+        "client": state.get("client"),
+        "code": state.get("code"),
+    }
+    _ACCESS.info(json.dumps({key: value for key, value in line.items() if value is not None}))

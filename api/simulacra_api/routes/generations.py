@@ -1,0 +1,127 @@
+"""Generations: ask, look, download, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from simulacra_api.auditing import record
+from simulacra_api.deletion import delete
+from simulacra_api.downloads import Download, check_finished
+from simulacra_api.generations import (
+    Format,
+    GenerationAccepted,
+    GenerationBody,
+    GenerationRequest,
+    generation_body,
+    request_generation,
+)
+from simulacra_api.links import check_link
+from simulacra_api.resources import status_of
+from simulacra_api.routes.common import IdempotencyKey, Mine, poll_headers, problems
+from simulacra_crds.cluster import GENERATION_JOBS
+from simulacra_crds.names import job_id
+from simulacra_custody.audit import Counts, EventType
+
+router = APIRouter(prefix="/v1", tags=["generations"])
+FormatQuery = Annotated[Format, Query(alias="format", description="Whatever the stored form.")]
+Expires = Annotated[int, Query(description="From artifact_url.")]
+Signature = Annotated[str, Query(description="From artifact_url.", max_length=64)]
+
+
+@router.post(
+    "/datasets/{dataset_id}/generations",
+    status_code=202,
+    operation_id="createGeneration",
+    summary="Generate synthetic rows",
+    responses=problems(400, 404, 409, 413, 415),
+)
+async def create_generation(
+    dataset_id: str, wanted: GenerationRequest, library: Mine, key: IdempotencyKey, response: Response
+) -> GenerationAccepted:
+    """Conditions are held against the schema at once. Poll the job until ready or partial."""
+    created = await request_generation(library, await library.dataset(dataset_id), wanted, key)
+    name, spec = created["metadata"]["name"], created["spec"]
+    location = f"{library.rooms.settings.public_url}/v1/jobs/{job_id(name)}"
+    response.headers.update({"Location": location, "Retry-After": "2"})
+    return GenerationAccepted(
+        generation_id=name,
+        job_id=job_id(name),
+        dataset_id=dataset_id,
+        row_count=spec["rowCount"],
+        seed=spec.get("seed", 0),
+    )
+
+
+@router.get(
+    "/generations/{generation_id}", operation_id="getGeneration", summary="Get a generation", responses=problems(404)
+)
+async def get_generation(generation_id: str, library: Mine, response: Response) -> GenerationBody:
+    """Status, what was asked and attained, and a download link for 15 minutes once there are rows."""
+    body = await generation_body(library, await library.generation(generation_id, deleting=True))
+    response.headers.update(poll_headers(body.status))
+    return body
+
+
+async def _download(
+    generation_id: str, library: Mine, expires: Expires, signature: Signature, file_format: Format
+) -> Download:
+    generation = await library.generation(generation_id)
+    keys = await library.rooms.signing.current()
+    tenant, uid = library.caller.tenant_name, generation.metadata.uid
+    check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
+    check_finished(status_of(generation))
+    return Download(library, generation, file_format)
+
+
+@router.get(
+    "/generations/{generation_id}/artifact",
+    operation_id="downloadArtifact",
+    summary="Download the rows",
+    responses=problems(404, 409, 416),
+    response_class=Response,
+)
+async def get_artifact(
+    generation_id: str,
+    library: Mine,
+    expires: Expires,
+    signature: Signature,
+    file_format: FormatQuery = "parquet",
+    range_header: Annotated[str | None, Header(alias="Range")] = None,
+    if_range: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Parquet as stored (with Range and Repr-Digest), or rendered as CSV or Arrow on the way."""
+    download = await _download(generation_id, library, expires, signature, file_format)
+    answer = await download.send(range_header, if_range)
+    data = library.caller.audit_data(
+        kind=GENERATION_JOBS.plural, uid=download.uid, artefact="artifact", counts=Counts(rows=download.rows)
+    )
+    await record(library.rooms.audit, EventType.ARTEFACT_READ, data)
+    return answer
+
+
+@router.head("/generations/{generation_id}/artifact", include_in_schema=False)
+async def head_artifact(
+    generation_id: str,
+    library: Mine,
+    expires: Expires,
+    signature: Signature,
+    file_format: FormatQuery = "parquet",
+) -> Response:
+    """The headers of a download."""
+    return (await _download(generation_id, library, expires, signature, file_format)).head()
+
+
+@router.delete(
+    "/generations/{generation_id}",
+    status_code=204,
+    operation_id="deleteGeneration",
+    summary="Erase a generation",
+    responses=problems(404) | {202: {"description": "Being erased: poll Location until 404."}},
+)
+async def delete_generation(generation_id: str, library: Mine) -> Response:
+    """204 when the rows are erased and verified absent, 202 while that goes on."""
+    generation = await library.generation(generation_id, deleting=True)
+    path = f"{library.rooms.settings.public_url}/v1/generations/{generation_id}"
+    return await delete(library, GENERATION_JOBS, generation, path)

@@ -1,0 +1,62 @@
+"""What every route works with: one connection each to the control plane, custody, the audit log and the issuers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from simulacra_api.auth.clients import Clients
+from simulacra_api.auth.oidc import OidcKeys
+from simulacra_api.auth.signing import SigningKeyStore
+from simulacra_api.auth.tenants import Tenants
+from simulacra_api.auth.verifier import TokenVerifier
+from simulacra_api.settings import Settings
+from simulacra_crds.cluster import Cluster
+from simulacra_custody.audit import AuditLog, open_audit
+from simulacra_custody.custody import Custody
+from simulacra_custody.settings import open_custody
+
+
+@dataclass(frozen=True)
+class Services:
+    """The rooms below, opened."""
+
+    settings: Settings
+    cluster: Cluster
+    custody: Custody
+    audit: AuditLog
+    signing: SigningKeyStore
+    clients: Clients
+    tenants: Tenants
+    verifier: TokenVerifier
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Connect; custody and audit come from SIMULACRA_STORE, SIMULACRA_KEYS and SIMULACRA_AUDIT."""
+    cluster = await Cluster.connect(settings.kubeconfig)
+    signing = SigningKeyStore(cluster)
+    external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
+    try:
+        yield Services(
+            settings=settings,
+            cluster=cluster,
+            custody=open_custody(),
+            audit=open_audit(),
+            signing=signing,
+            clients=Clients(cluster),
+            tenants=Tenants(cluster),
+            verifier=TokenVerifier(settings, signing, external),
+        )
+    finally:
+        if external is not None:
+            await external.close()
+
+
+def services(request: Request) -> Services:
+    """FastAPI dependency: the services of this process."""
+    opened: Services = request.app.state.services
+    return opened

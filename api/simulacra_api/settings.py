@@ -1,0 +1,61 @@
+"""Settings of one API process, read from the environment once at start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+DEFAULT_AUDIENCE = "https://api.simulacra.dev"
+LINK_SECONDS = 900
+"""A download link lives this long (15 minutes)."""
+LEASE_SECONDS = 60.0
+"""An upload whose lease was not renewed for so long has lost its writer; a retry takes it over."""
+MAX_JSON_BYTES = 1 << 20
+"""Largest JSON body that is read."""
+MAX_ARTEFACT_BYTES = 32 << 20
+"""Largest artefact (schema, report, graph) that is read into memory."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between installations.
+
+    Attributes:
+        public_url: base URL that customers see, without a slash at the end; links and the issuer begin with it.
+        audience: `aud` of the access tokens.
+        kubeconfig: path of a kubeconfig; None: KUBECONFIG or the pod's service account.
+        token_seconds: life of a token of the built-in issuer.
+        max_upload_bytes: upper limit of an upload, whatever the tenant's quota says.
+        delete_wait_seconds: how long DELETE waits for the erasure before it answers 202.
+        oidc_issuer: an OpenID Connect issuer whose tokens are accepted beside the built-in one's.
+    """
+
+    public_url: str
+    audience: str = DEFAULT_AUDIENCE
+    kubeconfig: str | None = None
+    token_seconds: int = 3600
+    max_upload_bytes: int = 1 << 40
+    delete_wait_seconds: float = 5.0
+    oidc_issuer: str | None = None
+
+    @classmethod
+    def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
+        """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER; KUBECONFIG.
+
+        Raises:
+            ValueError: naming the variable and the form it must have.
+        """
+        limit = env.get("SIMULACRA_MAX_UPLOAD_BYTES", str(cls.max_upload_bytes))
+        if not limit.isdigit() or not int(limit):
+            raise ValueError("SIMULACRA_MAX_UPLOAD_BYTES must be a whole number of bytes above 0")
+        public = env.get("SIMULACRA_PUBLIC_URL") or public_url
+        if not public.startswith(("http://", "https://")):
+            raise ValueError("SIMULACRA_PUBLIC_URL must begin with http:// or https://")
+        return cls(
+            public_url=public.rstrip("/"),
+            audience=env.get("SIMULACRA_AUDIENCE") or DEFAULT_AUDIENCE,
+            kubeconfig=env.get("KUBECONFIG") or None,
+            max_upload_bytes=int(limit),
+            oidc_issuer=env.get("SIMULACRA_OIDC_ISSUER") or None,
+        )
