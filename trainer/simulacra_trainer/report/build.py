@@ -1,0 +1,89 @@
+"""The quality report of a fitted model or of one generation: fidelity, privacy, conditions, causal graph, timings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.schema import TableSchema
+from simulacra_trainer.conditions.attainment import AttainmentDetail
+from simulacra_trainer.report.fidelity import fidelity
+from simulacra_trainer.report.privacy import privacy
+
+REPORT_VERSION = 1
+MIN_UNSEEN = 2
+
+
+def build_report(
+    train: pa.Table,
+    holdout: pa.Table | None,
+    synthetic: pa.Table,
+    schema: TableSchema,
+    *,
+    graph_json: Mapping[str, Any] | None = None,
+    conditions: AttainmentDetail | None = None,
+    timings: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer data (names).
+
+    Args:
+        train: the rows that the model saw.
+        holdout: real rows that it did not see. None (or fewer than 2 rows): fidelity is measured between halves of
+            the training rows, and there are no privacy figures, because nothing unseen is there to compare with.
+        synthetic: rows that the model drew; under conditions they differ from the holdout on purpose.
+        schema: its learned columns are compared.
+        graph_json: the causal graph, shown as it is (key `edges`).
+        conditions: what was asked and attained.
+        timings: seconds of each step.
+        seed: decides the subsamples.
+    """
+    rng = np.random.default_rng([seed, 23])
+    names = [c.name for c in schema.learned()]
+    unseen = holdout if holdout is not None and holdout.num_rows >= MIN_UNSEEN else None
+    report: dict[str, Any] = {
+        "version": REPORT_VERSION,
+        "rows": {
+            "train": train.num_rows,
+            "holdout": holdout.num_rows if holdout is not None else 0,
+            "synthetic": synthetic.num_rows,
+        },
+        "columns": len(names),
+        "fidelity": None,
+        "privacy": None,
+        "conditions": conditions.model_dump(mode="json") if conditions is not None else None,
+        "graph": dict(graph_json) if graph_json is not None else None,
+        "timings": {step: float(seconds) for step, seconds in (timings or {}).items()},
+    }
+    if synthetic.num_rows == 0 or train.num_rows < MIN_UNSEEN or not names:
+        return report
+    if unseen is None:
+        order = rng.permutation(train.num_rows)
+        half = train.num_rows // 2
+        against, seen = train.take(pa.array(order[:half])), train.take(pa.array(order[half:]))
+        report["fidelity"] = {"against": "half of the training rows", **fidelity(against, seen, synthetic, names, rng)}
+        return report
+    report["fidelity"] = {"against": "holdout", **fidelity(unseen, train, synthetic, names, rng)}
+    report["privacy"] = privacy(train, unseen, synthetic, names, rng)
+    return report
+
+
+def figures(report: Mapping[str, Any]) -> dict[str, float]:
+    """Return the report's figures without any name, for a status."""
+    found: dict[str, float] = {}
+    if report["fidelity"] is not None:
+        for kind in ("univariate", "bivariate"):
+            for key in ("error", "floor"):
+                found[f"{kind}_{key}_percent"] = report["fidelity"][kind][key]
+    if report["privacy"] is not None:
+        keys = ("dcr_share", "dcr_standard_error", "exact_copies", "exact_base")
+        found |= {key: report["privacy"][key] for key in keys}
+        found["nearest_median"] = report["privacy"]["nearest"]["synthetic"]["median"]
+        found["nearest_median_base"] = report["privacy"]["nearest"]["holdout"]["median"]
+    if report["conditions"] is not None:
+        found["conditions_asked"] = float(len(report["conditions"]["conditions"]))
+        found["conditions_met"] = float(sum(c["met"] for c in report["conditions"]["conditions"]))
+    return {key: round(value, 4) for key, value in found.items()}
