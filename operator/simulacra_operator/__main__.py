@@ -1,0 +1,66 @@
+"""Starts the operator: `python -m simulacra_operator`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+
+from simulacra_crds.base import utcnow
+from simulacra_crds.cluster import Cluster
+from simulacra_custody.audit import open_audit
+from simulacra_custody.errors import SettingsError
+from simulacra_custody.settings import open_custody
+from simulacra_operator import handlers, health, logs
+from simulacra_operator.custodian import Custodian
+from simulacra_operator.engine import Engine
+from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
+from simulacra_operator.sweep import Sweep
+
+log = logging.getLogger("simulacra_operator")
+
+
+async def operate(settings: Settings, custodian: Custodian) -> None:
+    """Run until SIGTERM or SIGINT; whichever part ends first ends the process."""
+    engine = Engine(await Cluster.connect(), custodian, settings, utcnow)
+    sweep = Sweep(engine)
+    runner, port = await health.serve(settings, sweep)
+    logs.log_started(settings.host, port)
+    stop = asyncio.Event()
+    watching = asyncio.create_task(handlers.run(engine, stop))  # it ends on SIGTERM and SIGINT
+    working = [asyncio.create_task(engine.run()), asyncio.create_task(sweep.run())]
+    try:
+        done, _ = await asyncio.wait([watching, *working], return_when=asyncio.FIRST_COMPLETED)
+        for part in done:
+            part.result()
+    finally:
+        stop.set()
+        for part in working:
+            part.cancel()
+        await asyncio.gather(watching, *working, return_exceptions=True)
+        await runner.cleanup()
+        custodian.close()
+
+
+def main() -> int:
+    """Read the settings and run; the exit code is 2 when a setting is missing or malformed,
+    1 when a part of the operator failed: whatever started it starts it again."""
+    os.environ.setdefault("LOGNAME", "simulacra")  # kopf asks getpass, which dies where the uid has no passwd entry
+    logs.configure()
+    try:
+        settings = read_settings(os.environ)
+        custodian = Custodian(open_custody(os.environ), open_audit(os.environ))
+    except (OperatorSettingsError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
+        asyncio.run(operate(settings, custodian))
+    except Exception:
+        log.exception("the operator ends on a fault")  # the formatter leaves out what the exception says
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,154 @@
+"""Everything that a reconciler may decide to do. Data only: `simulacra_operator.execute` does it.
+
+Actions run in order; the first that fails ends the pass, which is then tried again from a fresh look at the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulacra_crds.cluster import ApiResource, Object
+from simulacra_operator.subject import Key
+
+
+@dataclass(frozen=True)
+class PatchStatus:
+    """Merge these fields into status, if the resource is still as it was seen."""
+
+    patch: Object
+
+
+@dataclass(frozen=True)
+class PatchMeta:
+    """Merge these fields into metadata, if the resource is still as it was seen."""
+
+    patch: Object
+
+
+@dataclass(frozen=True)
+class MakeKey:
+    """Make the resource's data key and keep its wrapped form in status.wrappedKey, the only copy."""
+
+
+@dataclass(frozen=True)
+class WriteRequest:
+    """Store the parameters of the work, encrypted."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Create the Job; one of this name counts as ours only if it carries our uid."""
+
+    manifest: Object
+
+
+@dataclass(frozen=True)
+class SuspendJob:
+    """Suspend or resume the Job."""
+
+    name: str
+    suspend: bool
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete the Job and its pods; with `wait` it stays until the pods are gone."""
+
+    name: str
+    uid: str
+    wait: bool
+
+
+@dataclass(frozen=True)
+class DeleteResource:
+    """Delete a custom resource, this incarnation only."""
+
+    key: Key
+    uid: str
+
+
+@dataclass(frozen=True)
+class DropKey:
+    """Forget the wrapped data key: from now on no copy of the bytes can be read, wherever it is."""
+
+
+@dataclass(frozen=True)
+class Erase:
+    """Erase every object of the resource, verify that none is left, and record it."""
+
+    expired: bool
+
+
+@dataclass(frozen=True)
+class Release:
+    """Everything is gone: the finalizer may be removed."""
+
+
+@dataclass(frozen=True)
+class LogFailure:
+    """Leave what support needs to know in the log: constants and ids only."""
+
+    reason: str
+    support: str
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class Ensure:
+    """Create an object of the tenant or bring it back to what the manifest says."""
+
+    resource: ApiResource
+    manifest: Object
+    exists: bool
+
+
+@dataclass(frozen=True)
+class CreateTenantKey:
+    """Make the tenant's key; one that is there is kept."""
+
+
+@dataclass(frozen=True)
+class CheckTenantKey:
+    """Prove that the tenant's key works and remember the answer."""
+
+
+@dataclass(frozen=True)
+class DestroyTenantKey:
+    """Record, then destroy the tenant's key."""
+
+
+@dataclass(frozen=True)
+class DeleteNamespace:
+    """Delete the tenant's namespace, this incarnation only."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class RecordTenantErased:
+    """Record that nothing of the tenant is left."""
+
+
+Action = (
+    PatchStatus
+    | PatchMeta
+    | MakeKey
+    | WriteRequest
+    | CreateJob
+    | SuspendJob
+    | DeleteJob
+    | DeleteResource
+    | DropKey
+    | Erase
+    | Release
+    | LogFailure
+    | Ensure
+    | CreateTenantKey
+    | CheckTenantKey
+    | DestroyTenantKey
+    | DeleteNamespace
+    | RecordTenantErased
+)

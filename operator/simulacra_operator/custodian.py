@@ -1,0 +1,116 @@
+"""The custody port: custody and audit calls, off the event loop and never more than a few at once.
+
+A pool of threads is both: a call that hangs costs a thread, never the loop, and the pool's size bounds how hard a slow
+store or key provider is pressed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from simulacra_crds.tasks import PROGRESS, REQUEST, ProgressReport
+from simulacra_custody.audit import AuditData, AuditEvent, AuditLog, Component, Counts, EventType, Outcome
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.custody import Custody, ErasureReport, SweepReport
+from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreUnavailable
+from simulacra_operator import metrics
+
+Result = TypeVar("Result")
+_THREADS = 8
+_PROGRESS_LIMIT = 4096
+
+
+class Custodian:
+    """What the operator asks of custody. Every method may raise a `CustodyError`."""
+
+    def __init__(self, custody: Custody, audit: AuditLog) -> None:
+        self._custody, self._audit = custody, audit
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
+
+    async def _call(self, verb: str, function: Callable[[], Result]) -> Result:
+        with metrics.CUSTODY_CALLS.labels(verb).time(), metrics.CUSTODY_ERRORS.labels(verb).count_exceptions():
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+    async def new_key(self, resource: ResourceRef) -> str:
+        """Return a new data key for a resource, wrapped by its tenant's key."""
+        return await self._call("newKey", lambda: self._custody.new_resource_key(resource))
+
+    async def write_request(self, resource: ResourceRef, wrapped_key: str, content: bytes) -> None:
+        """Store the parameters of the work, replacing those that are there."""
+        ref = resource.artefact(REQUEST)
+        await self._call("writeRequest", lambda: self._custody.write(ref, wrapped_key, [content]))
+
+    async def progress(self, resource: ResourceRef, wrapped_key: str) -> ProgressReport | None:
+        """Return what the pod last said about its progress; None before it said anything."""
+        ref = resource.artefact(PROGRESS)
+        try:
+            raw = await self._call(
+                "readProgress", lambda: self._custody.read_bytes(ref, wrapped_key, limit=_PROGRESS_LIMIT)
+            )
+        except ArtefactMissing:
+            return None
+        return ProgressReport.model_validate_json(raw)
+
+    async def erase(self, resource: ResourceRef) -> ErasureReport:
+        """Erase every object of a resource; StoreUnavailable when something is left."""
+        report = await self._call("erase", lambda: self._custody.erase(resource))
+        if not report.verified_empty:
+            raise StoreUnavailable("objects are left after the erasure")
+        return report
+
+    async def sweep_orphans(self, live: frozenset[tuple[str, str, str]]) -> SweepReport:
+        """Erase what belongs to resources that are gone, but nothing that was written lately."""
+        return await self._call("sweepOrphans", lambda: self._custody.sweep_orphans(live))
+
+    async def create_tenant_key(self, tenant: str) -> bool:
+        """Make a tenant's key; False when it was there."""
+
+        def create() -> bool:
+            if self._custody.keys.has_tenant_key(tenant):
+                return False
+            self._custody.keys.create_tenant_key(tenant)
+            return True
+
+        return await self._call("createKey", create)
+
+    async def has_tenant_key(self, tenant: str) -> bool:
+        """Whether the tenant has a key."""
+        return await self._call("hasKey", lambda: self._custody.keys.has_tenant_key(tenant))
+
+    async def destroy_tenant_key(self, tenant: str) -> None:
+        """Destroy a tenant's key."""
+        await self._call("destroyKey", lambda: self._custody.keys.destroy_tenant_key(tenant))
+
+    async def check_tenant_key(self, tenant: str) -> str | None:
+        """Prove that a tenant's key works; return the step that failed, None when all passed."""
+        try:
+            await self._call("checkKey", lambda: self._custody.keys.check(tenant))
+        except KeyCheckError as error:
+            return error.step
+        return None
+
+    async def record(
+        self,
+        event: EventType,
+        tenant: str | None = None,
+        resource: ResourceRef | None = None,
+        counts: Counts | None = None,
+        outcome: Outcome = Outcome.SUCCESS,
+    ) -> None:
+        """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow."""
+        data = AuditData(
+            outcome=outcome,
+            tenant=resource.tenant if resource else tenant,
+            kind=resource.kind if resource else None,
+            uid=resource.uid if resource else None,
+            counts=counts,
+        )
+        entry = AuditEvent(type=event, source=Component.OPERATOR, data=data)
+        await self._call("audit", lambda: self._audit.append(entry))
+
+    def close(self) -> None:
+        """Let running calls end and take no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""Dataset: the upload is complete, a `prepare` Job cleans it."""

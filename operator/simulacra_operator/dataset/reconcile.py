@@ -1,0 +1,51 @@
+"""What to do about a Dataset: wait for the upload, then clean it."""
+
+from __future__ import annotations
+
+from simulacra_crds.base import KubeModel
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import PrepareRequest, TaskSpec
+from simulacra_operator.actions import Action
+from simulacra_operator.conditions import Finding
+from simulacra_operator.dataset.status import prepared
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.inputs import own_key
+from simulacra_operator.work.jobs import Size, Work
+from simulacra_operator.work.kind import WorkKind, untied
+from simulacra_operator.work.observed import Observed
+
+_SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=1800)
+
+
+def _gate(seen: Observed) -> Finding:
+    """The API makes the key before the first byte and states the digest after the last one."""
+    if seen.subject.spec.source.sha256 is None or seen.subject.status.wrapped_key is None:
+        return Finding("False", Reason.AWAITING_UPLOAD, "the upload is not complete; it is given up after one hour")
+    return Finding("True", Reason.UPLOADED)
+
+
+def _request(seen: Observed) -> KubeModel:
+    return PrepareRequest(format=seen.subject.spec.source.format)
+
+
+def _work(seen: Observed) -> Work:
+    return Work(TaskSpec(task="prepare", tenant=seen.tenant_name or "", resource=own_key(seen)), _SIZE)
+
+
+DATASET = WorkKind(
+    task="prepare",
+    gate_condition="Uploaded",
+    gate_passed=Reason.UPLOADED,
+    work_condition="Prepared",
+    gate=_gate,
+    request=_request,
+    work=_work,
+    done=prepared,
+    adoption=untied,
+    makes_key=False,
+)
+
+
+def reconcile(seen: Observed) -> list[Action]:
+    """Return what is to be done about a Dataset now."""
+    return lifecycle.reconcile(DATASET, seen)

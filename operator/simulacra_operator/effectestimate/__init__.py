@@ -1,0 +1,1 @@
+"""EffectEstimate: once its Model is Ready, an `estimate` Job answers one causal question."""

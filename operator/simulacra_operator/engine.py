@@ -1,0 +1,213 @@
+"""Runs the passes: takes a key from the queue, looks at the world, asks the reconciler, does what it says.
+
+A pass that did something is followed by another, until one finds nothing to do. One that fails is tried again by the
+queue's clock. Events only say that a key may have something to do; that a missed one costs nothing but time is the
+sweep's business, which calls `resync` on everything that is not settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+
+from simulacra_crds.cluster import Cluster, ClusterError, Conflict, Unavailable
+from simulacra_custody.audit import Counts
+from simulacra_custody.errors import AuditUnavailable, CustodyError
+from simulacra_operator import metrics
+from simulacra_operator.actions import Action, CreateJob
+from simulacra_operator.custodian import Custodian
+from simulacra_operator.dataset.reconcile import DATASET
+from simulacra_operator.effectestimate.reconcile import EFFECT_ESTIMATE
+from simulacra_operator.execute import Executor
+from simulacra_operator.generationjob.reconcile import GENERATION_JOB
+from simulacra_operator.model.reconcile import MODEL
+from simulacra_operator.queue import WorkQueue
+from simulacra_operator.settings import Settings
+from simulacra_operator.subject import Key
+from simulacra_operator.tenant import reconcile as tenant
+from simulacra_operator.tenant.observe import TenantObserver
+from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.observe import WorkObserver
+from simulacra_operator.work.observed import Fault, Observed
+
+log = logging.getLogger(__name__)
+
+KINDS = {"Dataset": DATASET, "Model": MODEL, "GenerationJob": GENERATION_JOB, "EffectEstimate": EFFECT_ESTIMATE}
+WORKERS = 8
+DELETION_POLL_S = 2.0
+"""How often a deletion looks again when no event says that what it waits for is gone."""
+
+
+class Engine:
+    """The reconcilers at work. Create it inside the event loop that it runs in."""
+
+    def __init__(self, cluster: Cluster, custodian: Custodian, settings: Settings, now: Callable[[], datetime]) -> None:
+        self.cluster, self.custodian, self.now = cluster, custodian, now
+        self.checks: dict[str, KeyCheck] = {}
+        self.erased: dict[str, Counts] = {}
+        self._works = WorkObserver(cluster, settings, {name: kind.task for name, kind in KINDS.items()})
+        self._tenants = TenantObserver(cluster)
+        self._queue = WorkQueue()
+        self._faults: dict[Key, Fault] = {}
+        self._waiting: dict[Key, set[Key]] = {}
+        self._waits_for: dict[Key, frozenset[Key]] = {}
+        self._released: dict[str, asyncio.Event] = {}
+        self._starting: dict[str | None, asyncio.Lock] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._work())
+
+    async def changed(self, key: Key) -> None:
+        """Take note that something about a resource, or about what others wait for, changed."""
+        for one in (key, *self._waiting.get(key, ())):
+            if one.kind in KINDS or one.kind == "Tenant":
+                await self._queue.add(one)
+
+    async def erased_for_good(self, key: Key, uid: str) -> None:
+        """Return once everything of a resource that is being deleted is gone."""
+        released = self._released.setdefault(uid, asyncio.Event())
+        await self._queue.add(key)
+        await released.wait()
+
+    def release(self, uid: str) -> None:
+        """Let `erased_for_good` return for a resource."""
+        self._released.setdefault(uid, asyncio.Event()).set()
+
+    def forget(self, key: Key, uid: str) -> None:
+        """Drop what is remembered of a resource that is gone."""
+        for remembered in (self.checks, self.erased, self._released):
+            remembered.pop(uid, None)
+        self._faults.pop(key, None)
+        self._queue.forgive(key)
+        self._wait_for(key, frozenset())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            try:
+                await self._pass(key)
+            finally:
+                await self._queue.done(key)
+
+    async def _pass(self, key: Key) -> None:
+        with metrics.PASS_SECONDS.labels(key.kind).time():
+            result = await self._guarded(key)
+        metrics.PASSES.labels(key.kind, result).inc()
+
+    async def _guarded(self, key: Key) -> str:
+        """Run a pass; turn what ports raise into a fault that the next pass shows, and the next try."""
+        try:
+            return await self._attempt(key)
+        except Conflict:
+            await self._queue.retry(key, last=1.0)  # a stale view: look again
+            return "conflict"
+        except (AuditUnavailable, CustodyError, ClusterError) as error:
+            fault = _fault(error)
+            status = getattr(error, "status", None)
+        except Exception as error:
+            fault, status = Fault.INTERNAL, type(error).__name__
+            log.error("a pass failed", extra={**_names(key), "trace": _trace(error)})
+        if fault is not None:
+            self._faults[key] = fault
+        delay = await self._queue.retry(key)
+        port = fault.name if fault else "CLUSTER"
+        log.warning("a port refused", extra={**_names(key), "port": port, "status": status, "retry_in_s": delay})
+        return "failed"
+
+    async def _attempt(self, key: Key) -> str:
+        """Run a pass. One that would start a Job looks again while no other of the tenant may: quotas hold exactly."""
+        if key.kind == "Tenant":
+            seen_tenant = await self._tenants.observe(key, self.now(), self._faults.get(key), self.checks)
+            if seen_tenant is None:
+                return "gone"
+            return await self._act(key, seen_tenant, tenant.reconcile(seen_tenant))
+        seen = await self._works.observe(key, self.now(), self._faults.get(key))
+        if seen is None:
+            return "gone"
+        actions = lifecycle.reconcile(KINDS[key.kind], seen)
+        if not any(isinstance(action, CreateJob) for action in actions):
+            return await self._act(key, seen, actions)
+        async with self._starting.setdefault(key.namespace, asyncio.Lock()):
+            seen = await self._works.observe(key, self.now(), self._faults.get(key)) or seen
+            return await self._act(key, seen, lifecycle.reconcile(KINDS[key.kind], seen))
+
+    async def _act(self, key: Key, seen: Observed | TenantObserved, actions: list[Action]) -> str:
+        subject = seen.subject
+        if subject.deleting and self._is_released(subject.meta.uid):
+            return "released"
+        self._wait_for(key, _sources(seen))
+        executor = Executor(self.cluster, self.custodian, self, subject)
+        for action in actions:
+            await executor.run(action)
+        self._faults.pop(key, None)
+        self._queue.forgive(key)
+        if actions:
+            await self._queue.add(key)
+            return "acted"
+        if subject.deleting:
+            await self._queue.add(key, DELETION_POLL_S)
+            return "draining"
+        return "settled"
+
+    def _is_released(self, uid: str) -> bool:
+        released = self._released.get(uid)
+        return released is not None and released.is_set()
+
+    def _wait_for(self, key: Key, sources: frozenset[Key]) -> None:
+        """Remember whose changes concern a resource, so that their events wake it."""
+        before = self._waits_for.pop(key, frozenset())
+        for gone in before - sources:
+            waiting = self._waiting.get(gone, set())
+            waiting.discard(key)
+            if not waiting:
+                self._waiting.pop(gone, None)
+        for source in sources:
+            self._waiting.setdefault(source, set()).add(key)
+        if sources:
+            self._waits_for[key] = sources
+
+
+def jobs_of(namespace: str | None) -> Key:
+    """Return the key under which waiting for a free place in a tenant's quota is noted."""
+    return Key("Jobs", namespace, "")
+
+
+def _sources(seen: Observed | TenantObserved) -> frozenset[Key]:
+    subject = seen.subject
+    keys = {one.key for one in seen.dependants}
+    if isinstance(seen, TenantObserved) or (subject.finished and not subject.deleting):
+        return frozenset(keys)
+    keys.add(Key("Tenant", None, seen.tenant_name or ""))
+    if seen.job is None:
+        keys.add(jobs_of(subject.meta.namespace))
+    spec, namespace = subject.spec, subject.meta.namespace
+    if subject.kind == "Model" and spec is not None:
+        keys.add(Key("Dataset", namespace, spec.dataset_ref.name))
+    elif subject.kind != "Dataset" and spec is not None:
+        keys.add(Key("Model", namespace, spec.model_ref.name))
+    return frozenset(keys)
+
+
+def _fault(error: Exception) -> Fault | None:
+    if isinstance(error, AuditUnavailable):
+        return Fault.AUDIT
+    if isinstance(error, CustodyError):
+        return Fault.CUSTODY
+    return None if isinstance(error, Unavailable) else Fault.CLUSTER
+
+
+def _names(key: Key) -> dict[str, str | None]:
+    return {"kind": key.kind, "namespace": key.namespace, "resource": key.name}
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Return where an exception was raised; never its text, which may quote what it stumbled over."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [type(error).__name__, *(f"{frame.name}:{frame.lineno}" for frame in frames[-6:])]

@@ -1,0 +1,171 @@
+"""Does what reconcilers decide. Each action is safe to repeat, since any pass may be cut off after any of them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Protocol
+
+from simulacra_crds.base import LABEL_UID
+from simulacra_crds.cluster import (
+    CUSTOM,
+    JOBS,
+    NAMESPACES,
+    AlreadyExists,
+    ApiResource,
+    Cluster,
+    Conflict,
+    NotFound,
+    Object,
+    Propagation,
+)
+from simulacra_custody.audit import Counts, EventType, Outcome
+from simulacra_custody.context import ResourceRef
+from simulacra_operator import actions as act
+from simulacra_operator.custodian import Custodian
+from simulacra_operator.subject import Subject, tenant_of
+from simulacra_operator.tenant.observed import KeyCheck
+
+log = logging.getLogger(__name__)
+
+
+class Memory(Protocol):
+    """What the engine remembers between passes, because the API has no place for it."""
+
+    checks: dict[str, KeyCheck]
+    erased: dict[str, Counts]
+
+    def release(self, uid: str) -> None:
+        """Let the deletion handler of a resource return."""
+
+    def now(self) -> datetime:
+        """Return the time."""
+
+
+class Executor:
+    """Runs the actions of one pass over one resource."""
+
+    def __init__(self, cluster: Cluster, custodian: Custodian, memory: Memory, subject: Subject) -> None:
+        self._cluster, self._custodian, self._memory = cluster, custodian, memory
+        self._subject = subject
+        self._version = subject.meta.resource_version
+        self._wrapped_key: str | None = getattr(subject.status, "wrapped_key", None)
+
+    async def run(self, action: act.Action) -> None:
+        """Do one action. Raises ClusterError or CustodyError."""
+        match action:
+            case act.PatchStatus(patch):
+                await self._patch({"status": patch}, "status")
+            case act.PatchMeta(patch):
+                await self._patch({"metadata": patch}, None)
+            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase():
+                await self._custody(action)
+            case act.CreateJob() | act.SuspendJob() | act.DeleteJob():
+                await self._job(action)
+            case act.DeleteResource(key, uid):
+                await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
+            case act.Release():
+                self._memory.release(self._subject.meta.uid)
+            case act.LogFailure(reason, support, code):
+                fields = {"reason": reason, "support": support, "exit_code": code, "uid": self._subject.meta.uid}
+                log.warning("the work of a resource failed", extra=fields)
+            case _:
+                await self._tenant(action)
+
+    async def _patch(self, patch: Object, subresource: str | None) -> None:
+        """Patch the resource as it was seen: a stale view ends in a Conflict, never in an overwrite."""
+        key = self._subject.key
+        body = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": self._version}}
+        answer = await self._cluster.patch(CUSTOM[key.kind], key.name, body, key.namespace, subresource=subresource)
+        self._version = answer["metadata"]["resourceVersion"]
+
+    @property
+    def _ref(self) -> ResourceRef:
+        tenant = tenant_of(self._subject.meta.namespace)
+        if tenant is None:
+            raise ValueError("the resource is in no tenant's namespace")
+        return ResourceRef(tenant, self._subject.plural, self._subject.meta.uid)
+
+    async def _custody(self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase) -> None:
+        match action:
+            case act.MakeKey():
+                self._wrapped_key = await self._custodian.new_key(self._ref)
+                await self._patch({"status": {"wrappedKey": self._wrapped_key}}, "status")
+            case act.DropKey():
+                await self._patch({"status": {"wrappedKey": None}}, "status")
+            case act.WriteRequest(content):
+                await self._custodian.write_request(self._ref, self._wrapped_key or "", content)
+            case act.Erase(expired):
+                await self._erase(expired)
+
+    async def _erase(self, expired: bool) -> None:
+        uid = self._subject.meta.uid
+        report = await self._custodian.erase(self._ref)
+        before = self._memory.erased.get(uid, Counts(objects=0, bytes=0))
+        counts = Counts(
+            objects=(before.objects or 0) + report.objects, bytes=(before.bytes or 0) + report.bytes
+        )  # an erasure whose record failed is repeated: the record must still say how much it was
+        self._memory.erased[uid] = counts
+        if expired:
+            await self._custodian.record(EventType.RESOURCE_EXPIRED, resource=self._ref)
+        await self._custodian.record(EventType.RESOURCE_ERASED, resource=self._ref, counts=counts)
+        del self._memory.erased[uid]
+
+    async def _job(self, action: act.CreateJob | act.SuspendJob | act.DeleteJob) -> None:
+        namespace = self._subject.meta.namespace
+        match action:
+            case act.CreateJob(manifest):
+                await self._create_job(manifest)
+            case act.SuspendJob(name, suspend):
+                await self._cluster.patch(JOBS, name, {"spec": {"suspend": suspend}}, namespace)
+            case act.DeleteJob(name, uid, wait):
+                mode: Propagation = "Foreground" if wait else "Background"
+                await self._cluster.delete(JOBS, name, namespace, uid=uid, propagation=mode)
+
+    async def _create_job(self, manifest: Object) -> None:
+        namespace, name = self._subject.meta.namespace, manifest["metadata"]["name"]
+        try:
+            await self._cluster.create(JOBS, manifest, namespace)
+        except AlreadyExists as error:
+            found = await self._cluster.find(JOBS, name, namespace)
+            if found is None or found["metadata"].get("labels", {}).get(LABEL_UID) != self._subject.meta.uid:
+                raise Conflict(error.status, error.reason, "a Job of another resource has this name") from error
+
+    async def _tenant(self, action: act.Action) -> None:
+        name = self._subject.meta.name
+        match action:
+            case act.Ensure(resource, manifest, exists):
+                await self._ensure(resource, manifest, exists)
+            case act.CreateTenantKey():
+                if await self._custodian.create_tenant_key(name):
+                    await self._custodian.record(EventType.KEY_CREATED, name)
+            case act.CheckTenantKey():
+                await self._check_key(name)
+            case act.DestroyTenantKey():
+                if await self._custodian.has_tenant_key(name):
+                    await self._custodian.record(EventType.KEY_DESTROYED, name)
+                    await self._custodian.destroy_tenant_key(name)
+            case act.DeleteNamespace(namespace, uid):
+                await self._cluster.delete(NAMESPACES, namespace, uid=uid)
+            case act.RecordTenantErased():
+                await self._custodian.record(EventType.TENANT_ERASED, name)
+            case _:
+                raise TypeError(f"no such action: {type(action).__name__}")
+
+    async def _check_key(self, tenant: str) -> None:
+        step = await self._custodian.check_tenant_key(tenant)
+        before = self._memory.checks.get(self._subject.meta.uid)
+        self._memory.checks[self._subject.meta.uid] = KeyCheck(self._memory.now(), step)
+        if before is not None and (before.failed_step is None) != (step is None):
+            outcome = Outcome.SUCCESS if step is None else Outcome.FAILED
+            await self._custodian.record(EventType.KEY_CHECKED, tenant, outcome=outcome)
+
+    async def _ensure(self, resource: ApiResource, manifest: Object, exists: bool) -> None:
+        namespace, name = manifest["metadata"].get("namespace"), manifest["metadata"]["name"]
+        try:
+            if exists:
+                await self._cluster.patch(resource, name, manifest, namespace)
+            else:
+                await self._cluster.create(resource, manifest, namespace)
+        except (AlreadyExists, NotFound) as error:
+            raise Conflict(error.status, error.reason, "the object changed meanwhile") from error

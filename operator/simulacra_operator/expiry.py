@@ -1,0 +1,60 @@
+"""When a resource is due to be deleted, from facts alone, so that it survives restarts and clock changes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from simulacra_crds.base import WorkStatus
+from simulacra_crds.reasons import Reason
+from simulacra_crds.retention import expires_at
+from simulacra_operator.subject import Subject
+
+UPLOAD_STARTED = "simulacra.dev/upload-started"
+"""Annotation by which the API says when the newest attempt at an upload began (RFC 3339)."""
+UPLOAD_TIMEOUT = timedelta(hours=1)
+DEFAULT_RETENTION_S = 86_400
+_FROM_CREATION = ("Dataset", "Model")
+
+
+class Due(NamedTuple):
+    """A deletion that is to come, and why."""
+
+    at: datetime
+    reason: Reason
+
+
+def expiry(subject: Subject, max_retention_s: int) -> datetime:
+    """Return when the bytes of a resource expire; a spec that does not parse gets the default retention."""
+    retention = subject.spec.retention_seconds if subject.spec else DEFAULT_RETENTION_S
+    finished = None if subject.kind in _FROM_CREATION else subject.status.finished_at
+    return expires_at(subject.created, finished, min(retention, max_retention_s))
+
+
+def due(subject: Subject, max_retention_s: int) -> Due:
+    """Return the next deletion of a resource: its expiry, or the end of the time an upload may take."""
+    end = Due(expiry(subject, max_retention_s), Reason.EXPIRED)
+    if subject.kind != "Dataset" or subject.spec is None or subject.spec.source.sha256 is not None:
+        return end
+    abandoned = Due(_upload_started(subject) + UPLOAD_TIMEOUT, Reason.UPLOAD_ABANDONED)
+    return min(end, abandoned, key=lambda one: one.at)
+
+
+def deleted_by_expiry(subject: Subject, max_retention_s: int) -> bool:
+    """Whether a resource that is being deleted had expired when its deletion was asked for.
+
+    What status said counts as well: a retention extended during the deletion changes nothing.
+    """
+    asked = subject.meta.deletion_timestamp
+    if asked is None:
+        return False
+    stated: WorkStatus = subject.status
+    return expiry(subject, max_retention_s) <= asked or (stated.expires_at is not None and stated.expires_at <= asked)
+
+
+def _upload_started(subject: Subject) -> datetime:
+    try:
+        renewed = datetime.fromisoformat(subject.meta.annotations.get(UPLOAD_STARTED, ""))
+    except ValueError:
+        return subject.created
+    return max(subject.created, renewed) if renewed.tzinfo else subject.created

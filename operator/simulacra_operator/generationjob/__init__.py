@@ -1,0 +1,1 @@
+"""GenerationJob: once its Model is Ready, a `generate` Job writes one part a shard."""

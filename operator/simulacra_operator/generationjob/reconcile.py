@@ -1,0 +1,55 @@
+"""What to do about a GenerationJob: wait for its Model, then generate in shards."""
+
+from __future__ import annotations
+
+from simulacra_crds.base import KubeModel
+from simulacra_crds.generation_job import GenerationJobSpec
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import GenerateRequest, TaskSpec
+from simulacra_operator.actions import Action
+from simulacra_operator.generationjob.status import generated
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.inputs import keyed, labelled_by_model, model_gate, own_key
+from simulacra_operator.work.jobs import Size, Work
+from simulacra_operator.work.kind import WorkKind
+from simulacra_operator.work.observed import Observed
+
+_SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
+
+
+def _request(seen: Observed) -> KubeModel:
+    spec: GenerationJobSpec = seen.subject.spec
+    interventions = {column: value.value for column, value in spec.interventions.items()}
+    return GenerateRequest(
+        row_count=spec.row_count, conditions=spec.conditions, interventions=interventions, seed=spec.seed
+    )
+
+
+def _work(seen: Observed) -> Work:
+    task = TaskSpec(
+        task="generate",
+        tenant=seen.tenant_name or "",
+        resource=own_key(seen),
+        dataset=keyed(seen.dataset),
+        model=keyed(seen.model),
+        shards=seen.subject.spec.shards,
+    )
+    return Work(task, _SIZE)
+
+
+GENERATION_JOB = WorkKind(
+    task="generate",
+    gate_condition="ModelReady",
+    gate_passed=Reason.READY,
+    work_condition="Generated",
+    gate=model_gate,
+    request=_request,
+    work=_work,
+    done=generated,
+    adoption=labelled_by_model,
+)
+
+
+def reconcile(seen: Observed) -> list[Action]:
+    """Return what is to be done about a GenerationJob now."""
+    return lifecycle.reconcile(GENERATION_JOB, seen)

@@ -1,0 +1,69 @@
+"""kopf as this operator uses it: it watches, keeps our finalizer and calls; all decisions are the engine's.
+
+kopf's defaults would collide with other operators (finalizer, annotations, peering) and would copy each spec, with the
+conditions that a customer asks for, into an annotation: nothing of that is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import kopf
+
+from simulacra_crds.base import FINALIZER, GROUP
+
+# Importing them registers their handlers.
+from simulacra_operator.dataset import handlers as _dataset  # noqa: F401
+from simulacra_operator.effectestimate import handlers as _effectestimate  # noqa: F401
+from simulacra_operator.engine import Engine
+from simulacra_operator.generationjob import handlers as _generationjob  # noqa: F401
+from simulacra_operator.model import handlers as _model  # noqa: F401
+from simulacra_operator.tenant import handlers as _tenant  # noqa: F401
+from simulacra_operator.work import handlers as _work  # noqa: F401
+
+
+class NothingStored(kopf.DiffBaseStorage):
+    """Remembers no spec: there are no handlers of differences, and each object equals what was last seen."""
+
+    def build(self, **_: Any) -> Any:
+        """Return the essence of an object: nothing."""
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        """Return the essence last seen: nothing."""
+        return {}
+
+    def store(self, **_: Any) -> None:
+        """Keep nothing."""
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Make kopf's settings ours."""
+    settings.persistence.finalizer = FINALIZER
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"operator.{GROUP}", v1=False)
+    settings.persistence.diffbase_storage = NothingStored()
+    settings.posting.enabled = False  # conditions tell more, cost less, and carry no free text
+    settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
+    settings.watching.connect_timeout = 10.0
+    settings.networking.request_timeout = 30.0
+    settings.networking.error_backoffs = (0.5, 1, 2, 4)
+
+
+@kopf.on.login()
+def login(**kwargs: Any) -> Any:
+    """Log in as the pod's service account, or as the kubeconfig says; the same order as our own client."""
+    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
+
+
+async def run(engine: Engine, stop: asyncio.Event) -> None:
+    """Run kopf until `stop` is set."""
+    settings = kopf.OperatorSettings()
+    configure(settings)
+    await kopf.operator(
+        settings=settings,
+        memo=kopf.Memo(engine=engine),
+        clusterwide=True,
+        standalone=True,
+        stop_flag=stop,
+    )

@@ -1,0 +1,33 @@
+"""Liveness, readiness and metrics over HTTP, on an address that the settings name (loopback unless told otherwise)."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from simulacra_operator import metrics
+from simulacra_operator.settings import Settings
+from simulacra_operator.sweep import Sweep
+
+STALE_S = 60.0
+"""A sweep that was not completed for so long means that the operator does not do its work, whatever else runs."""
+
+
+async def serve(settings: Settings, sweep: Sweep) -> tuple[web.AppRunner, int]:
+    """Start serving; return what to clean up at the end, and the port."""
+
+    async def health(request: web.Request) -> web.Response:
+        age = sweep.age_s
+        return web.json_response({"sweepAgeSeconds": round(min(age, 1e9), 1)}, status=200 if age < STALE_S else 503)
+
+    async def exposition(request: web.Request) -> web.Response:
+        metrics.SWEEP_AGE.set(sweep.age_s)
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes([web.get("/livez", health), web.get("/readyz", health), web.get("/metrics", exposition)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port)
+    await site.start()
+    return runner, runner.addresses[0][1]

@@ -1,0 +1,1 @@
+"""Model: once its Dataset is Ready, a `fit` Job learns it."""

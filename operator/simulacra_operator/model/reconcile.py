@@ -1,0 +1,53 @@
+"""What to do about a Model: wait for its Dataset, then fit."""
+
+from __future__ import annotations
+
+from simulacra_crds.base import KubeModel
+from simulacra_crds.model import ModelSpec
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import FitRequest, TaskSpec
+from simulacra_operator.actions import Action
+from simulacra_operator.model.status import fitted
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.inputs import dataset_gate, keyed, own_key, owned_by_dataset
+from simulacra_operator.work.jobs import Size, Work
+from simulacra_operator.work.kind import WorkKind
+from simulacra_operator.work.observed import Observed
+
+_CPU, _MEMORY, _MEMORY_LIMIT, _DEADLINE_S = "500m", "1Gi", "8Gi", 4 * 3600
+
+
+def _request(seen: Observed) -> KubeModel:
+    spec: ModelSpec = seen.subject.spec
+    return FitRequest(family=spec.family, knowledge=spec.knowledge, seed=spec.seed, gpu=spec.resources.gpu)
+
+
+def _work(seen: Observed) -> Work:
+    asked = seen.subject.spec.resources
+    size = Size(
+        cpu=asked.cpu or _CPU,
+        memory=asked.memory or _MEMORY,
+        memory_limit=asked.memory or _MEMORY_LIMIT,
+        deadline_s=_DEADLINE_S,
+        gpu=asked.gpu,
+    )
+    tenant = seen.tenant_name or ""
+    return Work(TaskSpec(task="fit", tenant=tenant, resource=own_key(seen), dataset=keyed(seen.dataset)), size)
+
+
+MODEL = WorkKind(
+    task="fit",
+    gate_condition="DatasetReady",
+    gate_passed=Reason.READY,
+    work_condition="Fitted",
+    gate=dataset_gate,
+    request=_request,
+    work=_work,
+    done=fitted,
+    adoption=owned_by_dataset,
+)
+
+
+def reconcile(seen: Observed) -> list[Action]:
+    """Return what is to be done about a Model now."""
+    return lifecycle.reconcile(MODEL, seen)

@@ -1,0 +1,49 @@
+"""What the operator takes from its environment, read once at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE
+
+IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
+LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
+
+
+class OperatorSettingsError(Exception):
+    """A variable is malformed; the message names it and says what it must look like."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The operator's settings.
+
+    Attributes:
+        trainer_image: image of the Jobs' containers.
+        pod_env: variables that every pod gets, so that it reaches the same store and keys.
+        host: address that health and metrics listen on.
+        port: port of the same; 0 takes a free one.
+    """
+
+    trainer_image: str
+    pod_env: tuple[tuple[str, str], ...]
+    host: str
+    port: int
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_STORE and SIMULACRA_KEYS.
+
+    Raises:
+        OperatorSettingsError: naming the variable that is malformed.
+    """
+    host, _, port = env.get(LISTEN_VARIABLE, "127.0.0.1:8081").rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
+    return Settings(
+        trainer_image=env.get(IMAGE_VARIABLE) or "simulacra/trainer:dev",
+        pod_env=tuple((name, env[name]) for name in (STORE_VARIABLE, KEYS_VARIABLE) if name in env),
+        host=host,
+        port=int(port),
+    )

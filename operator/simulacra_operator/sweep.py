@@ -1,0 +1,185 @@
+"""The sweep: one look at everything, again and again, that owes nothing to events or to memory.
+
+It deletes what is due, copies coarse progress of running work, calls the engine on what is not settled (the safety
+net under missed events), erases stored objects whose resource is gone, and says when it last got through all of it:
+that age is the operator's liveness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from simulacra_crds.base import Phase
+from simulacra_crds.cluster import CUSTOM, TENANTS, Cluster, ClusterError, Conflict
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tenant import TenantSpec
+from simulacra_custody.audit import Counts, EventType
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.errors import CustodyError
+from simulacra_operator import metrics
+from simulacra_operator.custodian import Custodian
+from simulacra_operator.engine import Engine
+from simulacra_operator.expiry import due, expiry
+from simulacra_operator.subject import Subject, parse, tenant_of
+from simulacra_operator.tenant.observe import WORK_RESOURCES
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_S = 5.0
+"""Between two sweeps. Retention is 10 s at least, so what is created meanwhile cannot expire unseen."""
+RESYNC_S = 30.0
+ORPHANS_S = 600.0
+STUCK = timedelta(minutes=10)
+PROGRESS_STEP = 10
+"""Percent: progress is copied to status in steps of this, so that it costs ten writes a Job at most."""
+
+
+@dataclass
+class _Sight:
+    """What one sweep saw."""
+
+    subjects: list[Subject] = field(default_factory=list)
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def limit(self, subject: Subject) -> int:
+        """Return the tenant's longest retention in seconds; one that is gone or unreadable sets no limit."""
+        default = TenantSpec().max_retention_seconds
+        return self.limits.get(tenant_of(subject.meta.namespace) or "", default)
+
+
+class Sweep:
+    """Create it inside the event loop that it runs in."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._cluster: Cluster = engine.cluster
+        self._custodian: Custodian = engine.custodian
+        self._resynced = self._swept_orphans = float("-inf")
+        self._completed = float("-inf")
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since a sweep was last completed; infinite before the first."""
+        return asyncio.get_running_loop().time() - self._completed
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a sweep that fails is logged, and the next one starts as usual."""
+        while True:
+            pause = LONGEST_PAUSE_S
+            try:
+                pause = await self.once()
+            except (ClusterError, CustodyError) as error:
+                log.warning("the sweep was cut short", extra={"error": type(error).__name__})
+            await asyncio.sleep(pause)
+
+    async def once(self) -> float:
+        """Sweep once; return the seconds until the next sweep must start."""
+        sight = await self._look()
+        now = self._engine.now()
+        next_due = await self._delete_due(sight, now)
+        await self._resync(sight)
+        await asyncio.gather(*(self._copy_progress(one) for one in sight.subjects if _is_running(one)))
+        await self._erase_orphans(sight)
+        _count(sight, now)
+        self._completed = asyncio.get_running_loop().time()
+        wait = (next_due - self._engine.now()).total_seconds()
+        return min(max(wait, 0.05), LONGEST_PAUSE_S)
+
+    async def _look(self) -> _Sight:
+        sight = _Sight()
+        async for body in self._cluster.list(TENANTS):
+            tenant = parse(body)
+            if tenant.spec is not None:
+                sight.limits[tenant.meta.name] = tenant.spec.max_retention_seconds
+            if self._time_for(self._resynced, RESYNC_S):
+                await self._engine.changed(tenant.key)
+        for resource in WORK_RESOURCES:
+            async for body in self._cluster.list(resource):
+                sight.subjects.append(parse(body))
+        return sight
+
+    async def _delete_due(self, sight: _Sight, now: datetime) -> datetime:
+        """Delete what is due, oldest first; return when the next one is."""
+        next_due = now + timedelta(seconds=LONGEST_PAUSE_S)
+        pending = [(due(one, sight.limit(one)), one) for one in sight.subjects if not one.deleting]
+        for end, subject in sorted(pending, key=lambda pair: pair[0].at):
+            if end.at > now:
+                return min(next_due, end.at)
+            await self._delete(subject, end.at, end.reason)
+        return next_due
+
+    async def _delete(self, subject: Subject, at: datetime, reason: Reason) -> None:
+        key, uid = subject.key, subject.meta.uid
+        if await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid):
+            metrics.EXPIRED.labels(key.kind, reason).inc()
+            metrics.EXPIRY_LAG.observe((self._engine.now() - at).total_seconds())
+            log.info("deleted", extra={"kind": key.kind, "resource": key.name, "uid": uid, "reason": str(reason)})
+
+    async def _resync(self, sight: _Sight) -> None:
+        """Call the engine on what is not settled, and on what shows an expiry that is no longer true."""
+        everything = self._time_for(self._resynced, RESYNC_S)
+        for one in sight.subjects:
+            stale = one.finished and one.status.expires_at != expiry(one, sight.limit(one))
+            if not one.deleting and (stale or (everything and not one.finished)):
+                await self._engine.changed(one.key)
+        if everything:
+            self._resynced = asyncio.get_running_loop().time()
+
+    async def _copy_progress(self, subject: Subject) -> None:
+        tenant, wrapped_key = tenant_of(subject.meta.namespace), subject.status.wrapped_key
+        if tenant is None or wrapped_key is None:
+            return
+        try:
+            report = await self._custodian.progress(ResourceRef(tenant, subject.plural, subject.meta.uid), wrapped_key)
+        except (CustodyError, ValidationError):
+            return  # counted by the port; progress is a courtesy
+        shown = subject.status.progress.percent if subject.status.progress else 0
+        if report is None or report.percent // PROGRESS_STEP <= shown // PROGRESS_STEP:
+            return
+        progress = {"percent": report.percent // PROGRESS_STEP * PROGRESS_STEP, "etaSeconds": report.eta_seconds}
+        patch = {"metadata": {"resourceVersion": subject.meta.resource_version}, "status": {"progress": progress}}
+        key = subject.key
+        try:
+            await self._cluster.patch(CUSTOM[key.kind], key.name, patch, key.namespace, subresource="status")
+        except (Conflict, ClusterError) as error:
+            if error.status not in (404, 409):
+                raise
+
+    async def _erase_orphans(self, sight: _Sight) -> None:
+        """Erase what no resource owns any more. Custody leaves alone what was written lately: its owner may be new."""
+        if not self._time_for(self._swept_orphans, ORPHANS_S):
+            return
+        live = frozenset((tenant_of(one.meta.namespace) or "", one.plural, one.meta.uid) for one in sight.subjects)
+        report = await self._custodian.sweep_orphans(live)
+        self._swept_orphans = asyncio.get_running_loop().time()
+        if report.resources:
+            metrics.ORPHANS.inc(report.erased.objects)
+            log.warning("erased objects of resources that are gone", extra={"objects": report.erased.objects})
+            counts = Counts(objects=report.erased.objects, bytes=report.erased.bytes)
+            await self._custodian.record(EventType.ORPHANS_SWEPT, counts=counts)
+
+    @staticmethod
+    def _time_for(last: float, interval_s: float) -> bool:
+        return asyncio.get_running_loop().time() - last >= interval_s
+
+
+def _is_running(subject: Subject) -> bool:
+    """Sharded work reports by finished shards, which the reconciler sees on the Job."""
+    sharded = subject.kind == "GenerationJob" and subject.spec is not None and subject.spec.shards > 1
+    return not sharded and not subject.deleting and subject.status.phase == Phase.RUNNING
+
+
+def _count(sight: _Sight, now: datetime) -> None:
+    phases = Counter((one.kind, str(one.status.phase or Phase.PENDING)) for one in sight.subjects)
+    for kind, phase in itertools.product((resource.kind for resource in WORK_RESOURCES), Phase):
+        metrics.RESOURCES.labels(kind, phase).set(phases[kind, str(phase)])
+    asked = [one.meta.deletion_timestamp for one in sight.subjects if one.meta.deletion_timestamp is not None]
+    metrics.STUCK_DELETIONS.set(sum(now - at > STUCK for at in asked))
+    metrics.EXPIRED_NOT_ERASED.set(sum(expiry(one, sight.limit(one)) < now for one in sight.subjects))

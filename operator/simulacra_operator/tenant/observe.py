@@ -1,0 +1,64 @@
+"""Reads the world around one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from simulacra_crds.cluster import (
+    DATASETS,
+    EFFECT_ESTIMATES,
+    GENERATION_JOBS,
+    MODELS,
+    NAMESPACES,
+    TENANTS,
+    Cluster,
+    Object,
+)
+from simulacra_crds.names import tenant_namespace
+from simulacra_operator.subject import Key, Subject, parse
+from simulacra_operator.tenant import manifests
+from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.work.observed import Fault
+
+WORK_RESOURCES = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
+
+
+class TenantObserver:
+    """Gathers the facts that the tenants' reconciler decides on."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def observe(
+        self, key: Key, now: datetime, fault: Fault | None, checks: dict[str, KeyCheck]
+    ) -> TenantObserved | None:
+        """Return the facts about a tenant, None when it is gone."""
+        found = await self._cluster.find(TENANTS, key.name)
+        if found is None:
+            return None
+        subject = parse({"kind": "Tenant", **found})
+        namespace = await self._cluster.find(NAMESPACES, tenant_namespace(key.name))
+        rails = [one async for one in self._rails(subject)] if namespace and not subject.deleting else []
+        dependants = [one async for one in self._dependants(subject)] if namespace and subject.deleting else []
+        return TenantObserved(
+            now=now,
+            subject=subject,
+            namespace=namespace,
+            objects=tuple(rails),
+            check=checks.get(subject.meta.uid),
+            dependants=tuple(dependants),
+            fault=fault,
+        )
+
+    async def _rails(self, tenant: Subject) -> AsyncIterator[Object]:
+        namespace = tenant_namespace(tenant.meta.name)
+        for resource, manifest in manifests.guard_rails(tenant):
+            found = await self._cluster.find(resource, manifest["metadata"]["name"], namespace)
+            if found is not None:
+                yield {"kind": resource.kind, **found}
+
+    async def _dependants(self, tenant: Subject) -> AsyncIterator[Subject]:
+        for resource in WORK_RESOURCES:
+            async for body in self._cluster.list(resource, tenant_namespace(tenant.meta.name)):
+                yield parse(body)

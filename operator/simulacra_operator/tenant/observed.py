@@ -1,0 +1,51 @@
+"""All facts about one tenant that its reconciler decides on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from simulacra_crds.cluster import Object
+from simulacra_crds.names import tenant_namespace
+from simulacra_operator.subject import Subject
+from simulacra_operator.work.observed import Fault
+
+CHECK_INTERVAL = timedelta(minutes=5)
+RECHECK_INTERVAL = timedelta(seconds=15)
+"""How soon a key that failed its check is checked again."""
+
+
+@dataclass(frozen=True)
+class KeyCheck:
+    """The answer of the last key check in this process: when, and which step failed (None: all passed)."""
+
+    at: datetime
+    failed_step: str | None
+
+
+@dataclass(frozen=True)
+class TenantObserved:
+    """The world around one tenant, read afresh for every pass.
+
+    Attributes:
+        now: time of the pass.
+        subject: the Tenant.
+        namespace: its namespace, None when there is none.
+        objects: the guard rails that are there, by kind.
+        check: the last key check.
+        dependants: every custom resource in the namespace; read only while the tenant is being deleted.
+        fault: what failed at the last attempt.
+    """
+
+    now: datetime
+    subject: Subject
+    namespace: Object | None = None
+    objects: tuple[Object, ...] = ()
+    check: KeyCheck | None = None
+    dependants: tuple[Subject, ...] = ()
+    fault: Fault | None = None
+
+    @property
+    def namespace_name(self) -> str:
+        """The namespace that the tenant has or would have."""
+        return tenant_namespace(self.subject.meta.name)

@@ -1,0 +1,74 @@
+"""What to do about a tenant: a namespace, its guard rails and a working key; at the end, nothing left of it."""
+
+from __future__ import annotations
+
+from simulacra_crds.cluster import NAMESPACES
+from simulacra_operator.actions import (
+    Action,
+    CheckTenantKey,
+    CreateTenantKey,
+    DeleteNamespace,
+    DeleteResource,
+    DestroyTenantKey,
+    Ensure,
+    PatchStatus,
+    RecordTenantErased,
+    Release,
+)
+from simulacra_operator.tenant import manifests
+from simulacra_operator.tenant.observed import CHECK_INTERVAL, RECHECK_INTERVAL, TenantObserved
+from simulacra_operator.tenant.status import deletion_status, owns_namespace, tenant_status
+
+
+def reconcile(seen: TenantObserved) -> list[Action]:
+    """Return what is to be done about a tenant now; nothing when all is as it should be."""
+    if seen.subject.deleting:
+        return _erase(seen)
+    if not seen.subject.guarded:
+        return []  # kopf is about to put the finalizer on, and that event calls again
+    rails = _guard_rails(seen)
+    patch = tenant_status(seen, complete=not rails)
+    status: list[Action] = [PatchStatus(patch)] if patch else []
+    return [*status, *rails, *_key(seen)]
+
+
+def _guard_rails(seen: TenantObserved) -> list[Action]:
+    wanted = manifests.namespace(seen.subject)
+    if seen.namespace is None:
+        return [Ensure(NAMESPACES, wanted, exists=False)]
+    if not owns_namespace(seen) or seen.namespace["metadata"].get("deletionTimestamp"):
+        return []
+    missing: list[Action] = []
+    if not manifests.holds(wanted, seen.namespace):
+        missing.append(Ensure(NAMESPACES, wanted, exists=True))
+    there = {one["kind"]: one for one in seen.objects}
+    for resource, manifest in manifests.guard_rails(seen.subject):
+        if not manifests.holds(manifest, there.get(resource.kind)):
+            missing.append(Ensure(resource, manifest, exists=resource.kind in there))
+    return missing
+
+
+def _key(seen: TenantObserved) -> list[Action]:
+    """A key is made once. One that is lost later is reported, never made again: that would hide the loss."""
+    if seen.check is None:
+        made = seen.subject.condition("KeyReady") != "Unknown"
+        return [CheckTenantKey()] if made else [CreateTenantKey(), CheckTenantKey()]
+    interval = CHECK_INTERVAL if seen.check.failed_step is None else RECHECK_INTERVAL
+    return [CheckTenantKey()] if seen.now >= seen.check.at + interval else []
+
+
+def _erase(seen: TenantObserved) -> list[Action]:
+    """First every resource with its own erasure, then the key, then the namespace; the record comes last."""
+    if not seen.subject.guarded:
+        return []
+    patch = deletion_status(seen)
+    status: list[Action] = [PatchStatus(patch)] if patch else []
+    if seen.dependants:
+        return [*status, *(DeleteResource(one.key, one.meta.uid) for one in seen.dependants if not one.deleting)]
+    actions: list[Action] = [*status, DestroyTenantKey()]
+    found = seen.namespace
+    if found is not None and owns_namespace(seen):
+        if not found["metadata"].get("deletionTimestamp"):
+            actions.append(DeleteNamespace(found["metadata"]["name"], found["metadata"]["uid"]))
+        return actions  # its end is awaited: new resources may still come in until the namespace is closed
+    return [*actions, RecordTenantErased(), Release()]

@@ -1,0 +1,16 @@
+"""kopf's events of the Jobs that work for our kinds, passed on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from simulacra_crds.base import LABEL_KIND
+from simulacra_operator import watch
+
+
+@kopf.on.event("batch", "v1", "jobs", labels={LABEL_KIND: kopf.PRESENT})
+async def job_changed(memo: Any, body: Any, **_: Any) -> None:
+    """Wake the engine."""
+    await watch.job_changed(memo.engine, body)

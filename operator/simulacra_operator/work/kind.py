@@ -1,0 +1,53 @@
+"""What tells one kind of work from another; everything else is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simulacra_crds.base import KubeModel
+from simulacra_crds.cluster import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import TaskResult
+from simulacra_operator.conditions import Finding
+from simulacra_operator.work.jobs import Work
+from simulacra_operator.work.observed import Observed
+
+
+@dataclass(frozen=True)
+class WorkKind:
+    """A kind whose work is one Job.
+
+    Attributes:
+        task: name of the task, part of the Job's name.
+        gate_condition: condition that must hold before the work starts.
+        gate_passed: reason of that condition once it holds.
+        work_condition: condition that says that the work is done.
+        gate: finding of the gate condition; a `Reason` of `FINAL` ends the resource as failed.
+        request: parameters of the work, to be stored encrypted.
+        work: the Job to be.
+        done: reason of the work condition and fields of status, from the results of all shards.
+        adoption: merge patch of metadata that ties the resource to what it descends from; empty when it is tied.
+        makes_key: whether the operator makes the data key (else the API did, before the upload).
+    """
+
+    task: str
+    gate_condition: str
+    gate_passed: Reason
+    work_condition: str
+    gate: Callable[[Observed], Finding]
+    request: Callable[[Observed], KubeModel]
+    work: Callable[[Observed], Work]
+    done: Callable[[Sequence[TaskResult]], tuple[Reason, dict[str, Any]]]
+    adoption: Callable[[Observed], Object]
+    makes_key: bool = True
+
+
+FINAL = frozenset({Reason.DATASET_FAILED, Reason.MODEL_FAILED, Reason.REQUEST_INVALID})
+"""Reasons of a gate that no waiting will change."""
+
+
+def untied(seen: Observed) -> Object:
+    """Adoption of a kind that descends from nothing."""
+    return {}

@@ -1,0 +1,136 @@
+"""From a resource to its result: wait for what it needs, run one Job, keep what the Job says.
+
+Pure: `reconcile` looks at facts and returns actions. Every pass starts from the facts, so it does not matter which
+event started it, how many were missed, or where the pass before was cut off.
+"""
+
+from __future__ import annotations
+
+from simulacra_crds.base import LABEL_UID, LastFailure, Phase
+from simulacra_crds.reasons import Reason
+from simulacra_operator.actions import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    LogFailure,
+    MakeKey,
+    PatchMeta,
+    PatchStatus,
+    SuspendJob,
+    WriteRequest,
+)
+from simulacra_operator.conditions import Finding
+from simulacra_operator.work import erasure, jobs, outcome
+from simulacra_operator.work.kind import FINAL, WorkKind
+from simulacra_operator.work.observed import Fault, Observed
+from simulacra_operator.work.status import Stage, settled_status, work_status
+
+
+def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
+    """Return what is to be done about one resource now; nothing when all is as it should be."""
+    if seen.subject.deleting:
+        return erasure.reconcile(seen)
+    if not seen.subject.guarded:
+        return []  # kopf is about to put the finalizer on, and that event calls again
+    if seen.subject.finished:
+        patch = settled_status(seen)
+        return [*([PatchStatus(patch)] if patch else []), *_tidy(seen)]
+    if adoption := kind.adoption(seen):
+        return [PatchMeta(adoption)]
+    stage = _stage(kind, seen)
+    patch = work_status(kind, seen, stage)
+    return [*stage.before, *([PatchStatus(patch)] if patch else []), *stage.after]
+
+
+def _stage(kind: WorkKind, seen: Observed) -> Stage:
+    if seen.subject.spec is None:
+        invalid = "the spec holds a name or a value beyond the limits that `kubectl explain` shows; create another"
+        return _refused(seen, Finding("False", Reason.REQUEST_INVALID, invalid))
+    if seen.job is not None:
+        return _follow(kind, seen)
+    gate = kind.gate(seen)
+    if gate.reason in FINAL:
+        return _refused(seen, gate)
+    if not gate.true:
+        return _waiting(gate, Finding("Unknown", gate.reason, gate.message))
+    return _hold(seen, gate) or _start(kind, seen, gate)
+
+
+def _refused(seen: Observed, gate: Finding) -> Stage:
+    failure = LastFailure(reason=gate.reason, message=gate.message, time=seen.now.replace(microsecond=0))
+    work = Finding("False", gate.reason, gate.message)
+    return Stage(gate, work, Phase.FAILED, after=_tidy(seen), ended=True, failure=failure)
+
+
+def _waiting(gate: Finding, work: Finding) -> Stage:
+    return Stage(gate, work, Phase.SUSPENDED if work.reason == Reason.SUSPENDED else Phase.PENDING)
+
+
+def _hold(seen: Observed, gate: Finding) -> Stage | None:
+    """Return why work that could start must not start yet."""
+    if seen.suspended:
+        return _waiting(gate, Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on"))
+    if seen.tenant is None or not seen.tenant.ready:
+        return _waiting(gate, Finding("False", Reason.AWAITING_TENANT, "the tenant is not Ready; see its conditions"))
+    limit = seen.tenant_spec.quotas.concurrent_jobs
+    if seen.active_jobs >= limit:
+        message = f"{seen.active_jobs} of {limit} concurrent jobs of the tenant are running"
+        return _waiting(gate, Finding("False", Reason.AWAITING_QUOTA, message))
+    return None
+
+
+def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
+    work, phase = Finding("False", Reason.JOB_RUNNING), Phase.RUNNING
+    if seen.fault is not None:
+        reason = Reason.CUSTODY_UNAVAILABLE if seen.fault in (Fault.CUSTODY, Fault.AUDIT) else Reason.INTERNAL
+        work, phase = Finding("False", reason, f"the {seen.fault.value} refused; trying again"), Phase.PENDING
+    if kind.makes_key and seen.subject.status.wrapped_key is None:
+        return Stage(gate, work, phase, after=(MakeKey(),), percent=0)
+    request = kind.request(seen).model_dump_json(by_alias=True, exclude_none=True).encode()
+    start = (WriteRequest(request), CreateJob(jobs.manifest(seen, kind.work(seen))))
+    return Stage(gate, work, phase, after=start, percent=0)
+
+
+def _follow(kind: WorkKind, seen: Observed) -> Stage:
+    job = seen.job or {}
+    gate = Finding("True", kind.gate_passed)
+    if job["metadata"].get("labels", {}).get(LABEL_UID) != seen.subject.meta.uid:
+        message = "a Job of another resource has the name that this resource's Job needs; delete that Job"
+        return _waiting(gate, Finding("False", Reason.INTERNAL, message))
+    shards = int(job["spec"].get("completions") or 1)
+    state = outcome.judge(job, seen.pods, shards, seen.now.replace(microsecond=0))
+    if isinstance(state, outcome.Succeeded):
+        reason, fields = kind.done(state.results)
+        phase = Phase.PARTIAL if reason == Reason.GENERATED_PARTIALLY else Phase.READY
+        work = Finding("True", reason)
+        return Stage(gate, work, phase, after=_tidy(seen), ended=True, percent=100, fields=fields)
+    if isinstance(state, outcome.Failed):
+        failure = state.failure
+        work = Finding("False", Reason(failure.reason), failure.message)
+        note = LogFailure(failure.reason, outcome.support_id(job), failure.exit_code)
+        return Stage(gate, work, Phase.FAILED, before=(note,), after=_tidy(seen), ended=True, failure=failure)
+    return _running(seen, gate, state, shards)
+
+
+def _running(seen: Observed, gate: Finding, state: outcome.Running, shards: int) -> Stage:
+    job = seen.job or {}
+    gone = job["metadata"].get("deletionTimestamp") is not None
+    suspended = bool(job["spec"].get("suspend"))
+    change = () if gone or suspended == seen.suspended else (SuspendJob(seen.job_name, seen.suspended),)
+    percent = state.succeeded * 100 // shards if shards > 1 else 0
+    if seen.suspended:
+        work, phase = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on"), Phase.SUSPENDED
+    elif state.failure is not None:
+        work, phase = Finding("False", Reason.JOB_RETRYING, state.failure.message), Phase.RUNNING
+    else:
+        work, phase = Finding("False", Reason.JOB_RUNNING), Phase.RUNNING
+    return Stage(gate, work, phase, after=change, failure=state.failure, percent=percent)
+
+
+def _tidy(seen: Observed) -> tuple[Action, ...]:
+    """Return the deletion of a Job that has nothing left to say, its pods and their logs with it."""
+    if seen.job is None or seen.job["metadata"].get("deletionTimestamp") is not None:
+        return ()
+    if seen.job["metadata"].get("labels", {}).get(LABEL_UID) != seen.subject.meta.uid:
+        return ()
+    return (DeleteJob(seen.job_name, seen.job["metadata"]["uid"], wait=False),)

@@ -1,0 +1,106 @@
+"""Reads the world around one resource, always from the API server and never from a cache."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from simulacra_crds.base import LABEL_DATASET, LABEL_KIND, LABEL_UID
+from simulacra_crds.cluster import (
+    CUSTOM,
+    DATASETS,
+    EFFECT_ESTIMATES,
+    GENERATION_JOBS,
+    JOBS,
+    MODELS,
+    PODS,
+    TENANTS,
+    ApiResource,
+    Cluster,
+    Object,
+)
+from simulacra_crds.names import child_name
+from simulacra_operator.settings import Settings
+from simulacra_operator.subject import Key, Subject, parse, tenant_of
+from simulacra_operator.work.observed import Fault, Observed
+
+RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
+
+
+class WorkObserver:
+    """Gathers the facts that the reconcilers of the four work kinds decide on."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, tasks: dict[str, str]) -> None:
+        self._cluster, self._settings, self._tasks = cluster, settings, tasks
+
+    async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
+        """Return the facts about a resource, None when it is gone."""
+        subject = await self._find(CUSTOM[key.kind], key.name, key.namespace)
+        if subject is None:
+            return None
+        task = self._tasks[key.kind]
+        job = await self._cluster.find(JOBS, child_name(key.name, subject.meta.uid, task), key.namespace)
+        dataset, model = await self._ancestors(subject)
+        return Observed(
+            now=now,
+            subject=subject,
+            settings=self._settings,
+            task=task,
+            tenant=await self._find(TENANTS, tenant_of(key.namespace)),
+            dataset=dataset,
+            model=model,
+            job=job,
+            pods=await self._pods(subject, job),
+            dependants=tuple([one async for one in self._dependants(subject)]) if subject.deleting else (),
+            active_jobs=0 if job or subject.finished or subject.deleting else await self._active(key),
+            fault=fault,
+        )
+
+    async def _find(self, resource: ApiResource, name: str | None, namespace: str | None = None) -> Subject | None:
+        found = await self._cluster.find(resource, name, namespace) if name else None
+        return parse({"apiVersion": resource.api_version, "kind": resource.kind, **found}) if found else None
+
+    async def _ancestors(self, subject: Subject) -> tuple[Subject | None, Subject | None]:
+        """Return the Dataset and the Model that a resource descends from."""
+        if subject.spec is None or subject.kind == "Dataset" or (subject.finished and not subject.deleting):
+            return None, None
+        namespace = subject.meta.namespace
+        if subject.kind == "Model":
+            return await self._find(DATASETS, subject.spec.dataset_ref.name, namespace), None
+        model = await self._find(MODELS, subject.spec.model_ref.name, namespace)
+        if model is None or model.spec is None:
+            return None, model
+        return await self._find(DATASETS, model.spec.dataset_ref.name, namespace), model
+
+    async def _pods(self, subject: Subject, job: Object | None) -> tuple[Object, ...]:
+        if job is None and not subject.deleting:
+            return ()
+        selector = f"{LABEL_UID}={subject.meta.uid}"
+        return tuple([pod async for pod in self._cluster.list(PODS, subject.meta.namespace, labels=selector)])
+
+    async def _active(self, key: Key) -> int:
+        """Count the tenant's Jobs that run or may run."""
+        jobs = self._cluster.list(JOBS, key.namespace, labels=LABEL_KIND)
+        return sum([not _ended(job) and not job["spec"].get("suspend") async for job in jobs])
+
+    async def _dependants(self, subject: Subject) -> AsyncIterator[Subject]:
+        """Yield what must be looked at before a Dataset or a Model goes.
+
+        Results of a Dataset are found by their label, since the Model that ties them to it may be gone already.
+        """
+        name, namespace = subject.meta.name, subject.meta.namespace
+        if subject.kind == "Dataset":
+            async for body in self._cluster.list(MODELS, namespace, fields=f"spec.datasetRef.name={name}"):
+                yield parse(body)
+        elif subject.kind != "Model":
+            return
+        labels = f"{LABEL_DATASET}={name}" if subject.kind == "Dataset" else None
+        fields = f"spec.modelRef.name={name}" if subject.kind == "Model" else None
+        for resource in RESULTS:
+            async for body in self._cluster.list(resource, namespace, labels=labels, fields=fields):
+                yield parse(body)
+
+
+def _ended(job: Object) -> bool:
+    conditions = job.get("status", {}).get("conditions") or []
+    return any(one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions)

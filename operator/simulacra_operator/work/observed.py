@@ -1,0 +1,76 @@
+"""All facts about one resource that its reconciler decides on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from simulacra_crds.cluster import Object
+from simulacra_crds.names import child_name
+from simulacra_crds.tenant import TenantSpec
+from simulacra_operator.settings import Settings
+from simulacra_operator.subject import Subject, tenant_of
+
+
+class Fault(Enum):
+    """Which port refused at the last attempt."""
+
+    CUSTODY = "object store or key provider"
+    AUDIT = "audit log"
+    CLUSTER = "Kubernetes API"
+    INTERNAL = "operator"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The world around one resource, read afresh for every pass.
+
+    Attributes:
+        now: time of the pass.
+        subject: the resource.
+        settings: what the Jobs run with.
+        task: the task of its kind, part of the Job's name.
+        tenant: the Tenant that owns its namespace, None when there is none.
+        dataset: the Dataset it descends from (of a Model; of a generation's or an estimate's Model).
+        model: the Model of a generation or an estimate.
+        job: its Job.
+        pods: the pods of its Job, also those that outlived it.
+        dependants: resources that must go before it goes; read only while it is being deleted.
+        active_jobs: Jobs of other resources of the tenant that run or may run.
+        fault: what failed at the last attempt, None after a pass without failure.
+    """
+
+    now: datetime
+    subject: Subject
+    settings: Settings
+    task: str
+    tenant: Subject | None = None
+    dataset: Subject | None = None
+    model: Subject | None = None
+    job: Object | None = None
+    pods: tuple[Object, ...] = ()
+    dependants: tuple[Subject, ...] = field(default=())
+    active_jobs: int = 0
+    fault: Fault | None = None
+
+    @property
+    def tenant_name(self) -> str | None:
+        """Name of the tenant whose namespace it is in."""
+        return tenant_of(self.subject.meta.namespace)
+
+    @property
+    def tenant_spec(self) -> TenantSpec:
+        """The tenant's spec, with defaults when the Tenant is gone or unreadable."""
+        spec = self.tenant.spec if self.tenant else None
+        return spec if isinstance(spec, TenantSpec) else TenantSpec()
+
+    @property
+    def job_name(self) -> str:
+        """The name that its Job has or would have."""
+        return child_name(self.subject.meta.name, self.subject.meta.uid, self.task)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the work must not run now."""
+        return bool(self.subject.spec and self.subject.spec.suspend) or self.tenant_spec.suspend

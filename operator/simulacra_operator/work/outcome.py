@@ -1,0 +1,139 @@
+"""What a Job and its pods say about the work: running, succeeded with results, or failed for a reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from simulacra_crds.base import LastFailure
+from simulacra_crds.cluster import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import ExitCode, TaskResult
+
+INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
+_SIGKILL = 137
+_MESSAGES = {
+    Reason.OUT_OF_MEMORY: "the work needs more memory than its limit; ask for more in spec.resources or give less data",
+    Reason.DEADLINE_EXCEEDED: "the work did not end within its time limit; give less data or fewer rows",
+    Reason.CUSTODY_UNAVAILABLE: "the object store or the key provider refused; create the resource again later",
+    Reason.REQUEST_INVALID: "the input cannot be worked with; the resource's failure artefact tells why",
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """The Job has not ended. `failure` is that of a pod that is tried again; `succeeded` counts finished shards."""
+
+    failure: LastFailure | None
+    succeeded: int
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """Every shard ended well; results in the order of the shards."""
+
+    results: tuple[TaskResult, ...]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The Job gave up."""
+
+    failure: LastFailure
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """One terminated container."""
+
+    index: int
+    exit_code: int
+    killed: bool
+    time: datetime
+    result: TaskResult | None
+
+
+def support_id(job: Object) -> str:
+    """Return the id by which support finds the log lines of a Job."""
+    return hashlib.sha256(job["metadata"]["uid"].encode()).hexdigest()[:12]
+
+
+def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Running | Succeeded | Failed:
+    """Return what a Job and its pods amount to."""
+    ended = [one for pod in pods for one in _ended(pod, now)]
+    for condition in job.get("status", {}).get("conditions") or []:
+        if condition["status"] == "True" and condition["type"] == "Complete":
+            return _success(job, ended, shards, now)
+        if condition["status"] == "True" and condition["type"] == "Failed":
+            return Failed(_failure(job, ended, condition.get("reason", ""), now))
+    failed = [one for one in ended if one.exit_code != ExitCode.OK]
+    failure = _failure(job, failed, "", now) if failed else None
+    return Running(failure, int(job.get("status", {}).get("succeeded") or 0))
+
+
+def _success(job: Object, ended: list[_Ended], shards: int, now: datetime) -> Succeeded | Failed:
+    results = {one.index: one.result for one in ended if one.exit_code == ExitCode.OK and one.result is not None}
+    if set(results) >= set(range(shards)):
+        return Succeeded(tuple(results[index] for index in range(shards)))
+    message = f"the work ended, but a pod left no result; quote support id {support_id(job)}"
+    return Failed(LastFailure(reason=Reason.INTERNAL, message=message, time=now))
+
+
+def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -> LastFailure:
+    failed = [one for one in ended if one.exit_code != ExitCode.OK]
+    if job_reason == "DeadlineExceeded" or not failed:
+        reason = Reason.DEADLINE_EXCEEDED if job_reason == "DeadlineExceeded" else Reason.INTERNAL
+        return LastFailure(reason=reason, message=_message(reason, job), time=now)
+    last = max(failed, key=lambda one: (one.exit_code == ExitCode.USER_ERROR, one.time))
+    reason = _reason(last)
+    stated = last.result.message if last.result is not None and reason != Reason.INTERNAL else ""
+    return LastFailure(reason=reason, message=stated or _message(reason, job), exit_code=last.exit_code, time=last.time)
+
+
+def _reason(ended: _Ended) -> Reason:
+    if ended.result is not None:
+        try:
+            return Reason(ended.result.reason)
+        except ValueError:
+            return Reason.INTERNAL
+    if ended.killed or ended.exit_code == _SIGKILL:
+        return Reason.OUT_OF_MEMORY
+    by_code = {ExitCode.USER_ERROR: Reason.REQUEST_INVALID, ExitCode.CUSTODY: Reason.CUSTODY_UNAVAILABLE}
+    return by_code.get(ExitCode(ended.exit_code), Reason.INTERNAL) if ended.exit_code in by_code else Reason.INTERNAL
+
+
+def _message(reason: Reason, job: Object) -> str:
+    return _MESSAGES.get(reason, f"a fault of ours; quote support id {support_id(job)}")
+
+
+def _ended(pod: Object, now: datetime) -> list[_Ended]:
+    index = int(pod["metadata"].get("annotations", {}).get(INDEX_ANNOTATION, 0))
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    states = [status.get("state", {}).get("terminated") for status in statuses]
+    return [
+        _Ended(
+            index=index,
+            exit_code=int(state["exitCode"]),
+            killed=state.get("reason") == "OOMKilled",
+            time=_time(state.get("finishedAt"), now),
+            result=_result(state.get("message")),
+        )
+        for state in states
+        if state is not None
+    ]
+
+
+def _time(text: Any, default: datetime) -> datetime:
+    return datetime.fromisoformat(text) if isinstance(text, str) else default
+
+
+def _result(message: str | None) -> TaskResult | None:
+    try:
+        return TaskResult.model_validate_json(message or "")
+    except ValidationError:
+        return None
