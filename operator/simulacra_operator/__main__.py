@@ -45,7 +45,8 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
 
 def main() -> int:
     """Read the settings and run; the exit code is 2 when a setting is missing or malformed,
-    1 when a part of the operator failed: whatever started it starts it again."""
+    1 when a part of the operator failed: whatever started it starts it again.
+    """
     os.environ.setdefault("LOGNAME", "simulacra")  # kopf asks getpass, which dies where the uid has no passwd entry
     logs.configure()
     try:
