@@ -1,0 +1,61 @@
+"""The command's own errors: one sentence, exit code 2, no traceback."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from simulacra.cli import app
+
+runner = CliRunner()
+
+
+def test_without_a_connection_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONNECTION", "API_URL", "TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.delenv(f"SIMULACRA_{name}", raising=False)
+    done = runner.invoke(app, ["datasets"])
+    assert done.exit_code == 2
+    assert "SIMULACRA_CONNECTION" in done.stderr
+
+
+def test_a_connection_file_without_a_secret_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "connection.json"
+    file.write_text('{"api_url": "http://127.0.0.1:1", "token_url": "http://127.0.0.1:1/t", "client_id": "x"}')
+    done = runner.invoke(app, ["datasets", "-c", str(file)])
+    assert done.exit_code == 2
+    assert "client_secret" in done.stderr
+
+
+def test_a_service_that_is_down_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulacra.client.time.sleep", lambda seconds: None)
+    file = tmp_path / "connection.json"
+    url = "http://127.0.0.1:9"
+    fields = {"api_url": url, "token_url": f"{url}/t", "client_id": "x", "client_secret": "y"}
+    file.write_text(str(fields).replace("'", '"'))
+    done = runner.invoke(app, ["datasets", "-c", str(file)])
+    assert done.exit_code == 1
+    assert "simulacra up" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "1"])
+def test_conditions_must_be_a_json_object(tmp_path: Path, text: str) -> None:
+    conditions = tmp_path / "c.json"
+    conditions.write_text(text)
+    connection = tmp_path / "connection.json"
+    connection.write_text(
+        '{"api_url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9/t", "client_id": "x", "client_secret": "y"}'
+    )
+    arguments = ["generate", "ds-1", "--rows", "5", "--conditions", str(conditions), "-c", str(connection)]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "JSON object" in done.stderr
+
+
+def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
+    connection = tmp_path / "connection.json"
+    connection.write_text(
+        '{"api_url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9/t", "client_id": "x", "client_secret": "y"}'
+    )
+    done = runner.invoke(app, ["download", "gen-1", "out.xlsx", "-c", str(connection)])
+    assert done.exit_code == 2
+    assert ".parquet, .csv or .arrow" in done.stderr

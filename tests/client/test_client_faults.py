@@ -1,0 +1,154 @@
+"""The SDK against a server that misbehaves on demand (scripted, since the real one cannot be told to): retries carry
+the same key, tokens are renewed, a broken download leaves nothing, and a token never goes to a foreign host."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra import ApiError, Client, Connection, JobFailed
+
+Answer = tuple[int, dict[str, Any]]
+
+
+class Script(BaseHTTPRequestHandler):
+    """Answers each path with its scripted answers in turn (the last one stays) and records what came."""
+
+    answers: dict[str, list[Answer]]
+    seen: list[tuple[str, str, dict[str, str]]]
+    port: int
+
+    def handle_any(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        self.rfile.read(length)
+        path = self.path.partition("?")[0]
+        self.seen.append((self.command, path, dict(self.headers)))
+        if path == "/cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half")
+            return
+        script = self.answers.get(path, [(404, {"code": "simio_dataset_not_found", "title": "no"})])
+        status, body = script.pop(0) if len(script) > 1 else script[0]
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay quiet."""
+
+
+Start = Callable[[dict[str, list[Answer]]], tuple[Client, type[Script]]]
+"""Answers by path -> a client of a server that gives them, and the server's record."""
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    servers: list[ThreadingHTTPServer] = []
+    clients: list[Client] = []
+    monkeypatch.setattr("simulacra.client.time.sleep", lambda seconds: None)
+
+    def run(answers: dict[str, list[Answer]]) -> tuple[Client, type[Script]]:
+        token = [(200, {"access_token": "t1", "expires_in": 600}), (200, {"access_token": "t2", "expires_in": 600})]
+        handler = type("Handler", (Script,), {"answers": {"/token": token, **answers}, "seen": []})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        handler.port = server.server_port
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        clients.append(Client(Connection(url, f"{url}/token", "id", "secret"), timeout=5))
+        return clients[-1], handler
+
+    yield run
+    for client in clients:
+        client.close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_retry_carries_the_same_key(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1,2\n")
+    busy: Answer = (503, {"code": "simio_unavailable"})
+    client, server = start({"/v1/datasets": [busy, busy, (202, {"dataset_id": "ds-1", "job_id": "job-ds-1"})]})
+    assert client.upload(file)["dataset_id"] == "ds-1"
+    keys = [headers["Idempotency-Key"] for method, path, headers in server.seen if path == "/v1/datasets"]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+
+
+def test_client_errors_are_not_retried(start: Start) -> None:
+    client, server = start({})
+    with pytest.raises(ApiError) as refused:
+        client.dataset("ds-1")
+    assert refused.value.status == 404
+    assert len([1 for _, path, _ in server.seen if path.startswith("/v1")]) == 1
+
+
+def test_retries_end(start: Start) -> None:
+    client, server = start({"/v1/datasets/ds-1": [(503, {"code": "simio_unavailable", "detail": "store down"})]})
+    with pytest.raises(ApiError, match="store down"):
+        client.dataset("ds-1")
+    assert len([1 for _, path, _ in server.seen if path.startswith("/v1")]) == 5
+
+
+def test_a_refused_token_is_renewed_once(start: Start) -> None:
+    client, server = start({"/v1/datasets": [(401, {"code": "simio_token_expired"}), (200, {"items": []})]})
+    assert client.datasets() == []
+    tokens = [headers["Authorization"] for _, path, headers in server.seen if path == "/v1/datasets"]
+    assert tokens == ["Bearer t1", "Bearer t2"]
+
+
+def test_a_failed_job_says_why(start: Start) -> None:
+    failed = {
+        "job_id": "job-ds-1",
+        "status": "failed",
+        "error": {"code": "simio_upload_invalid", "detail": "one column"},
+    }
+    client, _ = start({"/v1/jobs/job-ds-1": [(200, {"status": "running", "progress_percent": 5}), (200, failed)]})
+    seen: list[str] = []
+    with pytest.raises(JobFailed, match="one column"):
+        client.wait("job-ds-1", on_progress=lambda job: seen.append(job["status"]))
+    assert seen == ["running", "failed"]
+
+
+def test_a_broken_download_leaves_no_file(start: Start, tmp_path: Path) -> None:
+    client, _ = start({"/v1/generations/gen-1": [(200, {"artifact_url": "/cut?token=x"})]})
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.download("gen-1", tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_link_keeps_its_own_query(start: Start, tmp_path: Path) -> None:
+    client, server = start(
+        {"/v1/generations/gen-1": [(200, {"artifact_url": "/file?token=x"})], "/file": [(200, {"rows": 1})]}
+    )
+    assert client.download("gen-1", tmp_path / "out.csv", "csv") == (tmp_path / "out.csv").stat().st_size
+    assert json.loads((tmp_path / "out.csv").read_text()) == {"rows": 1}
+    assert "Authorization" in server.seen[-1][2]
+
+
+def test_a_foreign_link_gets_no_token(start: Start, tmp_path: Path) -> None:
+    _, elsewhere = start({"/file": [(200, {"rows": 1})]})
+    link = f"http://localhost:{elsewhere.port}/file"  # another host name than the API's 127.0.0.1
+    client, _ = start({"/v1/generations/gen-1": [(200, {"artifact_url": link})]})
+    client.download("gen-1", tmp_path / "out.csv", "csv")
+    assert "Authorization" not in elsewhere.seen[-1][2]
+
+
+def test_a_secret_is_not_in_the_repr() -> None:
+    assert "hush" not in repr(Connection("u", "t", "id", "hush"))
