@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simulacra_crds.schema import TableSchema
 
 from simulacra_trainer.families.base import ModelFileError
-from simulacra_trainer.fit import Graph, TrainedModel, family_named
-from simulacra_trainer.plain_order import PlainOrder
+from simulacra_trainer.fit import TrainedModel, family_named
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.report import render_html
 
 FORMAT_VERSION = 1
+REPORT_PAGE = "report.html"
 MODEL, SCHEMA, GRAPH, REPORT, TRAIN = "model.json", "schema.json", "graph.json", "report.json", "train.parquet"
 MAX_JSON_BYTES = 64 << 20
 
@@ -37,8 +37,9 @@ def save_model(trained: TrainedModel, directory: Path) -> None:
     trained.model.save(directory)
     write_clean(trained.table, directory / TRAIN)
     (directory / SCHEMA).write_text(trained.schema.model_dump_json(by_alias=True))
-    (directory / GRAPH).write_text(json.dumps(trained.graph.to_json()))
+    (directory / GRAPH).write_text(trained.graph.to_json())
     (directory / REPORT).write_text(json.dumps(trained.report))
+    (directory / REPORT_PAGE).write_text(render_html(trained.report))
     header = ModelHeader(version=FORMAT_VERSION, family=trained.family, figures=trained.figures)
     (directory / MODEL).write_text(header.model_dump_json())
 
@@ -53,21 +54,12 @@ def load_model(directory: Path) -> TrainedModel:
         header = ModelHeader.model_validate_json(_small(directory / MODEL))
         schema = TableSchema.model_validate_json(_small(directory / SCHEMA))
         table = read_clean(directory / TRAIN, schema)
-        graph = load_graph(json.loads(_small(directory / GRAPH)))
+        graph = CausalGraph.from_json(_small(directory / GRAPH))
         report = json.loads(_small(directory / REPORT))
     except (OSError, ValidationError, ValueError, KeyError, pa.ArrowException) as error:
         raise ModelFileError(f"the model directory cannot be read ({type(error).__name__})") from None
     model = family_named(header.family).load(directory, table, schema)
     return TrainedModel(model, header.family, table, schema, graph, header.figures, report)
-
-
-def load_graph(data: dict[str, Any]) -> Graph:
-    """Rebuild the causal graph from graph.json."""
-    try:
-        graph = importlib.import_module("simulacra_trainer.graph")
-    except ModuleNotFoundError:
-        return PlainOrder(list(data["order"]))
-    return graph.CausalGraph.from_json(data)
 
 
 def write_clean(table: pa.Table, path: Path) -> None:

@@ -18,7 +18,7 @@ class ProgressMeter:
 
     Args:
         weights: the steps in order, and how long each takes relative to the others.
-        sink: takes a report; called at the beginning and end of each step and otherwise at most once a second.
+        sink: takes a report; called at once, then at most once a second, and at the very end.
         clock: seconds, monotonic.
     """
 
@@ -29,8 +29,9 @@ class ProgressMeter:
             starts[step] = (begin / total, weight / total)
             begin += weight
         self._spans, self._sink, self._clock = starts, sink, clock
-        self._began = self._told = clock()
-        self._share = 0.0
+        self._began = clock()
+        self._told: float | None = None
+        self._share, self._finished = 0.0, False
 
     def step(self, name: str) -> Callable[[float], None]:
         """Begin a step; return what takes the share of it that is done, 0..1."""
@@ -38,16 +39,18 @@ class ProgressMeter:
 
         def advance(done: float) -> None:
             self._share = max(self._share, begin + width * min(max(done, 0.0), 1.0))
-            if done >= 1.0 or self._clock() - self._told >= INTERVAL_S:
-                self._tell(name)
+            self._tell(name)
 
         self._share = max(self._share, begin)
         self._tell(name)
         return advance
 
     def _tell(self, step: str) -> None:
-        self._told = self._clock()
+        now, whole = self._clock(), self._share >= 1.0 - 1e-9
+        if self._finished or not (whole or self._told is None or now - self._told >= INTERVAL_S):
+            return
+        self._told, self._finished = now, whole
         eta = None
         if self._share >= MIN_SHARE_FOR_ETA:
-            eta = round((self._told - self._began) * (1.0 - self._share) / self._share)
-        self._sink(ProgressReport(percent=int(100 * self._share), eta_seconds=eta, step=step))
+            eta = round((now - self._began) * (1.0 - self._share) / self._share)
+        self._sink(ProgressReport(percent=100 if whole else int(100 * self._share), eta_seconds=eta, step=step))

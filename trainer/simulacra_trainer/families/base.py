@@ -55,7 +55,9 @@ class FittedModel(Protocol):
 class Family(Protocol):
     """How a kind of model is fit and loaded."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in a Model's spec."""
 
     def fit(
         self,

@@ -1,0 +1,195 @@
+"""The four tasks of a pod: prepare, fit, generate, estimate. Each can be killed at any point and run again."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulacra_crds.base import Artefact
+from simulacra_crds.schema import TableSchema
+from simulacra_crds.tasks import (
+    ATTAINMENT,
+    DATASET,
+    ESTIMATE,
+    GRAPH,
+    MODEL_PREFIX,
+    REPORT,
+    REQUEST,
+    SCHEMA,
+    SHARD_ENV,
+    UPLOAD,
+    EstimateRequest,
+    FitRequest,
+    GenerateRequest,
+    KeyedRef,
+    PrepareRequest,
+    TaskResult,
+    TaskSpec,
+    part_name,
+)
+from simulacra_custody.custody import Custody
+
+from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.fit import STEPS, TrainedModel, fit_model
+from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
+from simulacra_trainer.model_dir import MODEL, REPORT_PAGE, load_model, read_clean, save_model, write_clean
+from simulacra_trainer.progress import ProgressMeter, Sink
+from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.read import read_table
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """What a task works with: its spec, custody, a private directory, where progress goes, and the shard."""
+
+    spec: TaskSpec
+    custody: Custody
+    directory: Path
+    tell: Sink
+    shard: int
+
+    @property
+    def own(self) -> Artefacts:
+        """The artefacts of the resource that the task is for."""
+        return self._of(self.spec.resource)
+
+    @property
+    def dataset(self) -> Artefacts:
+        """The artefacts of the dataset."""
+        return self._of(self.spec.dataset)
+
+    @property
+    def model(self) -> Artefacts:
+        """The artefacts of the model."""
+        return self._of(self.spec.model)
+
+    def _of(self, resource: KeyedRef | None) -> Artefacts:
+        if resource is None:
+            raise ValueError("the task names no such resource")
+        return Artefacts(self.custody, self.spec.tenant, resource)
+
+
+def shard_of(env: Mapping[str, str] = os.environ) -> int:
+    """Return which shard this pod is: the completion index of an Indexed Job, 0 in other Jobs."""
+    return int(env.get(SHARD_ENV) or 0)
+
+
+def prepare(context: TaskContext) -> TaskResult:
+    """Read and clean the upload, store the dataset and its schema, erase the upload."""
+    own = context.own
+    if own.exists(DATASET) and own.exists(SCHEMA):  # an earlier try came as far as the erasure
+        schema = own.load(SCHEMA, TableSchema)
+        stored = [own.describe(DATASET, schema.rows), own.describe(SCHEMA)]
+    else:
+        request = own.load(REQUEST, PrepareRequest)
+        meter = ProgressMeter({"reading": 2.0, "cleaning": 3.0, "storing": 1.0}, context.tell)
+        meter.step("reading")
+        raw = read_table(own.download(UPLOAD, context.directory / UPLOAD), request.format)
+        meter.step("cleaning")
+        clean = clean_table(raw)
+        schema = clean.schema
+        storing = meter.step("storing")
+        path = context.directory / DATASET
+        write_clean(clean.table, path)
+        stored = [own.upload(DATASET, path, schema.rows), own.store_model(SCHEMA, schema)]
+        storing(1.0)
+    own.erase(UPLOAD)
+    return TaskResult(
+        outcome="Succeeded", reason="Prepared", artefacts=stored, rows=schema.rows, columns=len(schema.columns)
+    )
+
+
+def fit(context: TaskContext) -> TaskResult:
+    """Fit a model on the dataset and store it with its graph and report; model.json comes last and says it is whole."""
+    own, request = context.own, context.own.load(REQUEST, FitRequest)
+    schema = context.dataset.load(SCHEMA, TableSchema)
+    table = read_clean(context.dataset.download(DATASET, context.directory / DATASET), schema)
+    trained = fit_model(table, schema, request, ProgressMeter(STEPS, context.tell))
+    directory = context.directory / "model"
+    save_model(trained, directory)
+    files = sorted(directory.iterdir(), key=lambda path: (path.name == MODEL, path.name))
+    stored = [own.upload(name, directory / name) for name in (GRAPH, REPORT, REPORT_PAGE)]
+    stored += [own.upload(MODEL_PREFIX + path.name, path) for path in files]
+    return TaskResult(
+        outcome="Succeeded",
+        reason="Fitted",
+        artefacts=stored,
+        rows=table.num_rows,
+        columns=table.num_columns,
+        family=trained.family,
+        figures=trained.figures,
+    )
+
+
+def generate(context: TaskContext) -> TaskResult:
+    """Generate this shard's rows as one Parquet part; a part that is stored already is done."""
+    own, request = context.own, context.own.load(REQUEST, GenerateRequest)
+    name, shards = part_name(context.shard), context.spec.shards
+    start, stop = shard_range(request.row_count, context.shard, shards)
+    if own.exists(name):
+        detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
+        return _generated(own.describe(name, stop - start), detail)
+    # every shard makes the same plan; the first one tells of it
+    meter = ProgressMeter(
+        {"loading": 1.0, "planning": 2.0, "generating": 7.0}, context.tell if context.shard == 0 else lambda _: None
+    )
+    meter.step("loading")
+    trained = _trained(context)
+    meter.step("planning")
+    plan = plan_generation(trained, request)
+    if plan.attainment is not None and context.shard == 0:
+        own.store_model(ATTAINMENT, plan.attainment)
+    progress, done = meter.step("generating"), itertools.count(1)
+    tables = generate_rows(trained, plan, context.shard, shards)
+    first = next(tables)
+    chunks = max(-(-(stop - start) // first.num_rows), 1)
+
+    def counted(table: object) -> bool:
+        progress(min(next(done) / chunks, 1.0))
+        return table is not None
+
+    part = own.store_table(name, filter(counted, itertools.chain([first], tables)), first.schema)
+    return _generated(part, plan.attainment)
+
+
+def estimate(context: TaskContext) -> TaskResult:
+    """Estimate an effect and store it."""
+    from simulacra_trainer.effects import estimate_effect
+
+    request = context.own.load(REQUEST, EstimateRequest)
+    trained = _trained(context)
+    result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=0)
+    stored = context.own.store(ESTIMATE, result.to_json().encode())
+    return TaskResult(outcome="Succeeded", reason="Estimated", artefacts=[stored], estimate=result.summary)
+
+
+WORK: dict[str, Callable[[TaskContext], TaskResult]] = {
+    "prepare": prepare,
+    "fit": fit,
+    "generate": generate,
+    "estimate": estimate,
+}
+
+
+def _generated(part: Artefact, detail: AttainmentDetail | None) -> TaskResult:
+    attainment = None if detail is None else detail.summary()
+    partial = attainment is not None and attainment.status == "partial"
+    return TaskResult(
+        outcome="Succeeded",
+        reason="GeneratedPartially" if partial else "Generated",
+        artefacts=[part],
+        rows=part.rows,
+        attainment=attainment,
+    )
+
+
+def _trained(context: TaskContext) -> TrainedModel:
+    directory = context.directory / "model"
+    directory.mkdir()
+    for name in context.model.names(MODEL_PREFIX):
+        context.model.download(name, directory / name.removeprefix(MODEL_PREFIX))
+    return load_model(directory)
