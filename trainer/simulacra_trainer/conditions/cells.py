@@ -37,8 +37,6 @@ class ShareCondition:
     def classify(self, table: pa.Table) -> IntArray:
         """Return the class of every row, int64[rows]."""
         values = table.column(self.column).combine_chunks()
-        if isinstance(values, pa.ChunkedArray):  # a table without rows has no chunk to combine
-            values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
         rest = len(self.levels)
         if pa.types.is_dictionary(values.type):
             classes = {level: i for i, level in enumerate(self.levels)}

@@ -1,6 +1,7 @@
 """The quality report: fidelity against unseen rows, privacy against the real base rate, conditions, causal graph."""
 
 from simulacra_trainer.report.build import build_report, figures
+from simulacra_trainer.report.html import render_html
 from simulacra_trainer.report.neighbours import equal_halves_dcr
 
-__all__ = ["build_report", "equal_halves_dcr", "figures"]
+__all__ = ["build_report", "equal_halves_dcr", "figures", "render_html"]

@@ -19,12 +19,12 @@ def is_category(table: pa.Table, name: str) -> bool:
 
 
 def numbers(table: pa.Table, name: str) -> FloatArray:
-    """Return integers, floats and timestamps (microseconds) as float64[rows], missing as NaN."""
+    """Return integers, floats and timestamps (microseconds) as float64[rows], missing and infinite as NaN."""
     column = table.column(name)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    result: FloatArray = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
-    return result
+    values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
@@ -35,11 +35,7 @@ def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], 
     known: dict[str, int] = {}
     coded = []
     for table in tables:
-        column = table.column(name).combine_chunks()
-        chunk = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) and column.num_chunks else column
-        if len(chunk) == 0:
-            coded.append(np.zeros(0, dtype=np.int64))
-            continue
+        chunk = table.column(name).combine_chunks()
         levels = [known.setdefault(v, len(known) + 1) if v is not None else 0 for v in chunk.dictionary.to_pylist()]
         lookup = np.array([*levels, 0], dtype=np.int64)
         coded.append(lookup[chunk.indices.fill_null(len(levels)).to_numpy(zero_copy_only=False)])

@@ -1,0 +1,186 @@
+import json
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.conditions import ConditionSet, NumericRange
+from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_trainer.conditions import plan_rows
+from simulacra_trainer.report import build_report, figures
+from simulacra_trainer.report.columns import bin_codes, level_codes, row_hashes
+from simulacra_trainer.report.fidelity import total_variation
+from simulacra_trainer.report.privacy import exact_copies
+
+KINDS = {"double": "numeric", "int64": "integer", "timestamp[us]": "datetime"}
+
+
+def schema_of(table: pa.Table) -> TableSchema:
+    columns = [
+        ColumnSchema(name=f.name, kind=KINDS.get(str(f.type), "categorical"), storage=str(f.type)) for f in table.schema
+    ]
+    return TableSchema(rows=table.num_rows, columns=columns)
+
+
+def people(rows: int, seed: int, noise: float = 1.0) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    group = rng.choice(4, rows, p=[0.4, 0.3, 0.2, 0.1])
+    income = np.exp(rng.normal(10 + 0.3 * group, 0.5 * noise))
+    return pa.table(
+        {
+            "group": pa.array(np.array(["a", "b", "c", "d"])[group], mask=rng.random(rows) < 0.05).dictionary_encode(),
+            "kids": pa.array(rng.poisson(1 + group)),
+            "income": pa.array(income, mask=rng.random(rows) < 0.1),
+            "seen": pa.array(1_700_000_000_000_000 + (group * 10**12) + rng.integers(0, 10**12, rows)).cast(
+                pa.timestamp("us")
+            ),
+        }
+    )
+
+
+def shuffled_columns(table: pa.Table, seed: int = 0) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    columns = {n: table.column(n).take(pa.array(rng.permutation(table.num_rows))) for n in table.column_names}
+    return pa.table(columns)
+
+
+def test_fresh_real_rows_stand_at_the_floor_and_independent_columns_above_it():
+    train, holdout, fresh = people(6_000, 1), people(3_000, 2), people(6_000, 3)
+    good = build_report(train, holdout, fresh, schema_of(train))["fidelity"]
+    assert good["against"] == "holdout"
+    assert good["bivariate"]["error"] == pytest.approx(good["bivariate"]["floor"], rel=0.15)
+    assert good["bivariate"]["pairs"] == 6
+    bad = build_report(train, holdout, shuffled_columns(fresh), schema_of(train))["fidelity"]
+    assert bad["univariate"]["error"] == pytest.approx(bad["univariate"]["floor"], rel=0.3)
+    assert bad["bivariate"]["error"] > 3 * bad["bivariate"]["floor"]
+    assert bad["worst_pairs"][0]["error"] > 10
+    assert [c["column"] for c in bad["columns"]] == train.column_names
+
+
+def test_the_privacy_figures_see_the_part_of_rows_that_copy():
+    train, holdout, fresh = people(4_000, 1), people(1_500, 2), people(4_000, 3)
+    clean = build_report(train, holdout, fresh, schema_of(train))["privacy"]
+    assert clean["dcr_share"] == pytest.approx(0.5, abs=0.04)
+    assert clean["exact_copies"] == clean["exact_base"] == 0
+    copied = pa.concat_tables([train.slice(0, 1_000), fresh.slice(0, 1_000)])
+    half = build_report(train, holdout, copied, schema_of(train))["privacy"]
+    assert half["dcr_share"] == pytest.approx(0.75, abs=0.04)
+    assert half["exact_copies"] == 0.5
+    assert half["nearest"]["synthetic"]["median"] < 0.7 * half["nearest"]["holdout"]["median"]
+
+
+def test_copies_are_judged_against_the_base_rate_of_real_rows():
+    rng = np.random.default_rng(0)
+    tables = [pa.table({"x": pa.array(rng.choice(list("ab"), n)).dictionary_encode()}) for n in (500, 300, 200)]
+    found = build_report(*tables, schema_of(tables[0]))
+    assert (found["privacy"]["exact_copies"], found["privacy"]["exact_base"]) == (1.0, 1.0)
+    assert found["privacy"]["dcr_share"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_row_hashes_tell_values_missing_and_columns_apart():
+    table = pa.table({"x": [1.0, 1.0000001, 1.1, None, 0.0, -0.0], "y": pa.array(["a", "a", "a", "a", None, None])})
+    table = table.set_column(1, "y", table.column("y").dictionary_encode())
+    (hashes,) = row_hashes([table], ["x", "y"])
+    assert hashes[0] == hashes[1]
+    assert hashes[4] == hashes[5]
+    assert len(set(hashes.tolist())) == 4
+    swapped = pa.table({"x": [2, 1], "y": [1, 2]})
+    (both,) = row_hashes([swapped], ["x", "y"])
+    assert both[0] != both[1]
+
+
+def test_levels_are_shared_although_dictionaries_differ():
+    one = pa.table({"k": pa.array(["a", "b", None]).dictionary_encode()})
+    two = pa.table({"k": pa.chunked_array([pa.array(["b"]).dictionary_encode(), pa.array(["c"]).dictionary_encode()])})
+    (first, second), size = level_codes([one, two], "k")
+    assert first.tolist() == [1, 2, 0]
+    assert second.tolist() == [2, 3]
+    assert size == 4
+    assert exact_copies(one, two, two, ["k"]) == (0.5, 0.5)
+
+
+def test_bins_are_the_first_tables_deciles_with_missing_apart():
+    table = pa.table({"v": pa.array([*range(100), None], pa.float64())})
+    (codes,), size = bin_codes([table], "v")
+    assert size == 11
+    assert np.bincount(codes).tolist() == [1, *[10] * 10]
+    assert total_variation(codes, codes[:50], size) == pytest.approx(51 / 101)
+
+
+def test_without_a_holdout_halves_are_compared_and_no_privacy_is_claimed():
+    train = people(2_000, 1)
+    found = build_report(train, None, people(1_000, 2), schema_of(train))
+    assert found["privacy"] is None
+    assert found["fidelity"]["against"] == "half of the training rows"
+    assert found["fidelity"]["bivariate"]["error"] == pytest.approx(found["fidelity"]["bivariate"]["floor"], rel=0.25)
+    assert "dcr_share" not in figures(found)
+
+
+def test_figures_fit_a_status_and_hold_no_names():
+    train = people(2_000, 1)
+    request = ConditionSet(categorical={"group": {"d": 0.5, "zebra": 0.1}}, numeric={"income": NumericRange(min=1)})
+    plan = plan_rows(train, request, 500, np.random.default_rng(0), reference=train)
+    found = build_report(
+        train,
+        people(500, 2),
+        train.take(pa.array(plan.indices)),
+        schema_of(train),
+        graph_json={"edges": [{"source": "group", "target": "income", "strength": 1.0, "state": "directed"}]},
+        conditions=plan.attainment,
+        timings={"fit": 0.25},
+    )
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    small = figures(found)
+    assert len(small) <= 32
+    assert all(isinstance(v, float) and np.isfinite(v) for v in small.values())
+    assert not any(name in key for key in small for name in train.column_names)
+    assert (small["conditions_asked"], small["conditions_met"]) == (3, 2)
+
+
+def test_the_report_is_decided_by_its_seed():
+    train, holdout, fresh = people(3_000, 1), people(900, 2), people(2_000, 3)
+    schema = schema_of(train)
+    assert build_report(train, holdout, fresh, schema, seed=5) == build_report(train, holdout, fresh, schema, seed=5)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.table(
+            {"x": pa.array([None] * 20, pa.float64()), "k": pa.array([None] * 20, pa.string()).dictionary_encode()}
+        ),
+        pa.table({"x": [3.0] * 20, "k": pa.array(["a"] * 20).dictionary_encode()}),
+        pa.table({"x": [1.0] * 2, "k": pa.array(["a"] * 2).dictionary_encode()}),
+        pa.table({f"c{i}": np.random.default_rng(i).normal(size=5) for i in range(60)}),
+        pa.table({"only": np.arange(30.0)}),
+        pa.table({"x": [float("inf"), 1.0, 2.0] * 5}),
+    ],
+    ids=["all missing", "constant", "two rows", "more columns than rows", "one column", "infinite"],
+)
+def test_degenerate_tables_give_finite_figures(table):
+    found = build_report(table, table, table, schema_of(table))
+    assert all(np.isfinite(v) for v in figures(found).values())
+    json.dumps(found, allow_nan=False)
+    assert found["fidelity"]["univariate"]["error"] == 0
+    assert found["privacy"]["exact_copies"] == 1
+
+
+def test_one_row_or_none_is_reported_without_figures():
+    one = people(1, 0)
+    for found in (
+        build_report(one, one, one, schema_of(one)),
+        build_report(one, None, one.slice(0, 0), schema_of(one)),
+    ):
+        assert found["fidelity"] is None
+        assert figures(found) == {}
+
+
+def test_wide_tables_compare_a_bounded_set_of_pairs():
+    rng = np.random.default_rng(0)
+    table = pa.table({f"c{i}": rng.normal(size=800) for i in range(100)})
+    started = time.process_time()
+    found = build_report(table, table.slice(0, 200), table.slice(0, 400), schema_of(table))
+    assert found["fidelity"]["bivariate"]["pairs"] == 800
+    assert len(found["fidelity"]["worst_pairs"]) == 50
+    assert time.process_time() - started < 10
