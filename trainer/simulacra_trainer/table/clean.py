@@ -46,7 +46,8 @@ def clean_table(raw: pa.Table) -> CleanTable:
 
     Returns:
         Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the order of the
-        schema's levels; integer int64; numeric float64; datetime timestamp[us]. Unlearned columns are in the schema only.
+        schema's levels; integer int64; numeric float64; datetime timestamp[us]. Unlearned columns are in the schema
+        only.
 
     Raises:
         InputError: names or shape are beyond the limits, or fewer than MIN_COLUMNS columns can be learned.

@@ -15,7 +15,11 @@ from simulacra_trainer.table.dates import seconds
 from simulacra_trainer.table.numerals import count_decimals
 
 MAX_INTEGER_LEVELS = 50
-LEVEL_TYPE = pa.dictionary(pa.int32(), pa.string())
+UNLEARNED_NOTES = {
+    "constant": "the column holds one value: generated rows hold it too",
+    "identifier": "the column identifies rows: generated rows get fresh identifiers",
+    "text": "the column holds free text or nearly unique words: generated rows leave it empty",
+}
 
 
 @dataclass
@@ -137,13 +141,7 @@ def unlearned(
         text_format=text_format,
     )
     column = CleanColumn(schema, None)
-    column.note(
-        {
-            "constant": "the column holds one value: it is filled in, not learned",
-            "identifier": "the column identifies rows: it is not learned, generated rows get fresh identifiers",
-            "text": "the column holds free text or nearly unique words: it is not learned, generated rows leave it empty",
-        }[kind]
-    )
+    column.note(f"{UNLEARNED_NOTES[kind]} (not learned)")
     return column
 
 

@@ -9,7 +9,6 @@ import csv
 import io
 import os
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,7 +36,7 @@ class _Quotes:
         return block
 
 
-def open_batches(source: BinaryIO) -> Batches:
+def open_batches(source: io.FileIO) -> Batches:
     """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252) of which every column is read as text.
 
     Raises:
@@ -49,9 +48,11 @@ def open_batches(source: BinaryIO) -> Batches:
     quotes = _Quotes()
     encoding = encoding_of(head, map(quotes.feed, _blocks(source, compression)))
     header, skipped, delimiter = _header(head, encoding)
+    if quotes.marks % 2 and "\n" in header[-1]:
+        raise _unterminated("It opens in the line with the column names.")
     check_names(header)
     _refuse_values_as_names(header)
-    ragged = _Ragged(skipped)
+    ragged = _Ragged()
     stream = pa.transcoding_input_stream(_stream(source, compression), encoding, "utf-8")
     try:
         reader = pacsv.open_csv(
@@ -71,14 +72,14 @@ def open_batches(source: BinaryIO) -> Batches:
     return Batches(reader.schema, _checked(reader, ragged, quotes), delimiter)
 
 
-def _stream(source: BinaryIO, compression: str | None) -> pa.NativeFile:
+def _stream(source: io.FileIO, compression: str | None) -> pa.NativeFile:
     source.seek(0)
     # a descriptor of its own, since Arrow closes what it reads from
     file = pa.PythonFile(os.fdopen(os.dup(source.fileno()), "rb", buffering=0), mode="r")
     return pa.CompressedInputStream(file, compression) if compression else file
 
 
-def _blocks(source: BinaryIO, compression: str | None, most: int | None = None) -> Iterator[bytes]:
+def _blocks(source: io.FileIO, compression: str | None, most: int | None = None) -> Iterator[bytes]:
     """Yield the decompressed file in blocks of a MiB; all of it, or its first bytes."""
     stream, seen = _stream(source, compression), 0
     while block := stream.read(min(MIB, most - seen) if most else MIB):
@@ -123,12 +124,11 @@ def _refuse_values_as_names(header: list[str]) -> None:
 class _Ragged:
     """Remembers the first row whose number of cells differs from the header's."""
 
-    def __init__(self, header_lines: int) -> None:
-        self._header_lines = header_lines
+    def __init__(self) -> None:
         self.detail = ""
 
     def refuse(self, row: pacsv.InvalidRow) -> str:
-        line = "" if row.number is None else f"Row {row.number + self._header_lines} (the header is row 1) has "
+        line = "" if row.number is None else f"Row {row.number} (the header is row 1) has "
         self.detail = self.detail or f"{line}{row.actual_columns} cells where the header has {row.expected_columns}."
         return "error"
 
@@ -142,7 +142,7 @@ def _checked(reader: pacsv.CSVStreamingReader, ragged: _Ragged, quotes: _Quotes)
             break
         except pa.ArrowInvalid as error:
             raise _refusal(error, ragged, quotes) from None
-        _refuse_long_cells(batch)
+        _refuse_long_cells(batch, quotes)
         yield batch
         last = batch if batch.num_rows else last
     if last is None:
@@ -153,9 +153,11 @@ def _checked(reader: pacsv.CSVStreamingReader, ragged: _Ragged, quotes: _Quotes)
             raise _unterminated(f"It opens near line {max(quotes.lines - swallowed, 1)}.")
 
 
-def _refuse_long_cells(batch: pa.RecordBatch) -> None:
+def _refuse_long_cells(batch: pa.RecordBatch, quotes: _Quotes) -> None:
     for field, column in zip(batch.schema, batch.columns, strict=True):
         longest = pc.max(pc.binary_length(column)).as_py() or 0
+        if longest > MAX_CELL_BYTES and quotes.marks % 2:
+            raise _unterminated(f"It swallows a cell of column {field.name!r}.")
         if longest > MAX_CELL_BYTES:
             raise invalid_upload(
                 f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.", f"Shorten the cells of column {field.name!r}."
@@ -166,7 +168,10 @@ def _refusal(error: pa.ArrowInvalid, ragged: _Ragged, quotes: _Quotes) -> Except
     """Turn pyarrow.csv's error into one for a person; its text quotes the row and never leaves this process."""
     text = str(error)
     if "straddl" in text:
-        return _unterminated(f"A row is longer than {MAX_ROW_BYTES // MIB} MiB.")
+        limit = f"A row may hold {MAX_ROW_BYTES // MIB} MiB at most"
+        return (
+            _unterminated(f"{limit}.") if quotes.marks % 2 else invalid_upload(f"{limit}; one of the file is longer.")
+        )
     if ragged.detail and quotes.marks % 2:
         return _unterminated(ragged.detail)
     if ragged.detail:

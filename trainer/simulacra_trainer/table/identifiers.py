@@ -1,4 +1,4 @@
-"""Columns that name rows or hold free text: they must never be learned, since their values are about one person each."""
+"""Columns that name rows or hold free text: never learned, since each of their values is about one person."""
 
 from __future__ import annotations
 

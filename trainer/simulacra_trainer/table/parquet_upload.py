@@ -6,17 +6,17 @@ process is the last word; dictionary-encoded text is read as dictionaries, which
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simulacra_trainer.table.batches import Batches
-from simulacra_trainer.table.errors import InputError, invalid_upload
+from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import (
     GIB,
     MAX_CELL_BYTES,
@@ -31,7 +31,7 @@ BATCH_ROWS = 65_536
 BATCH_CELLS = 4_000_000
 
 
-def open_batches(source: BinaryIO) -> Batches:
+def open_batches(source: io.FileIO) -> Batches:
     """Open a Parquet file after its footer was checked.
 
     Raises:
@@ -54,7 +54,7 @@ def open_batches(source: BinaryIO) -> Batches:
     return Batches(readable, _batches(file, readable))
 
 
-def _check_footer_length(source: BinaryIO) -> None:
+def _check_footer_length(source: io.FileIO) -> None:
     size = os.fstat(source.fileno()).st_size
     source.seek(max(size - 8, 0))
     tail = source.read(8)
@@ -81,11 +81,9 @@ def _readable(field: pa.Field) -> pa.Field:
     kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_nested(value) or pa.types.is_fixed_size_binary(value) or pa.types.is_interval(value):
-        raise InputError(
-            invalid_upload("").reason,
+        raise invalid_upload(
             "A column holds lists, structures or raw bytes; only flat values can be read.",
             f"Column {field.name!r} has the type {field.type}: split it into plain columns or remove it.",
-            pointer=field.name,
         )
     if pa.types.is_binary(value) or pa.types.is_large_binary(value) or pa.types.is_binary_view(value):
         value = pa.string()

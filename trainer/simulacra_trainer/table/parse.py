@@ -5,8 +5,8 @@ Nothing here holds the whole table: batches go from the reader to the Arrow stre
 
 from __future__ import annotations
 
+import io
 import os
-from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -18,7 +18,7 @@ from simulacra_trainer.table.read import DELIMITER, NETWORK, ORIGIN
 from simulacra_trainer.table.sniff import is_parquet
 
 
-def parse(source: BinaryIO, file_format: str, sink_fd: int, isolated: bool) -> None:
+def parse(source: io.FileIO, file_format: str, sink_fd: int, isolated: bool) -> None:
     """Copy the table in source (a seekable file) to an Arrow IPC stream on sink_fd.
 
     Raises:

@@ -59,7 +59,8 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
     if not MIN_LEVELS <= len(levels) <= MAX_LEVELS:
         return None
     plain = [" ".join(level.lower().replace("_", " ").split()) for level in levels]
-    for ranks in (_numbered(plain), _bands(plain), *([s.get(p) for p in plain] for s in _RANKS)):
+    words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in _RANKS]
+    for ranks in (_numbered(plain), _bands(plain), *words):
         known = [rank for rank in ranks if rank is not None]
         if len(known) == len(levels) == len(set(known)):
             return [level for _, level in sorted(zip(known, levels, strict=True))]

@@ -8,7 +8,6 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO
 
 from simulacra_trainer.table.errors import invalid_upload
 
@@ -44,7 +43,7 @@ _FOREIGN_SHARE = 0.35
 """Of the letters of a text in Windows-1252, fewer than these are accented; more means another script."""
 
 
-def is_parquet(source: BinaryIO) -> bool:
+def is_parquet(source: io.FileIO) -> bool:
     """Return whether source starts as Parquet does (plain or encrypted footer); rewinds it."""
     source.seek(0)
     magic = source.read(4)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MISSING_TOKENS = frozenset(
-    "na|n/a|n.a.|n.a|#n/a|#na|<na>|nan|-nan|nat|null|(null)|<null>|nil|\\n|?|.|-|--|---|#null!|#value!|#ref!|#div/0!|"
-    "#num!|#name?".split("|")
-)
-"""Lower-case words that mean "no value" in any text column, next to the empty cell. "Unknown" and the like are answers."""
+_MISSING_WORDS = {"", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "nat", "null", "(null)", "nil"}
+_MISSING_SIGNS = {"?", ".", "-", "--", "---", "\\n", "<na>", "<null>", "#n/a", "#na"}
+_SPREADSHEET_ERRORS = {"#null!", "#value!", "#ref!", "#div/0!", "#num!", "#name?"}
+MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
+"""Lower-case words that mean "no value" in any text column. "Unknown" is an answer."""
 SOFT_MISSING_TOKENS = frozenset({"none", "missing", "not available", "unknown", "*", "x"})
 """Mean "no value" only where every other word is a number or a date: among words they are levels."""
 
@@ -75,7 +75,7 @@ def split_words(column: pa.ChunkedArray) -> Words:
     raw_counts = np.bincount(codes[codes >= 0], minlength=len(raw))
     trimmed = pc.utf8_trim_whitespace(raw)
     changed = _true(pc.not_equal(trimmed, raw))
-    missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(["", *sorted(MISSING_TOKENS)])))
+    missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(sorted(MISSING_TOKENS))))
     missing |= _true(pc.is_null(raw))
     used = raw_counts > 0
     levels = trimmed.filter(pa.array(used & ~missing)).unique()

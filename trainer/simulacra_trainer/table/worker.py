@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import BinaryIO
 
 from simulacra_trainer.table.limits import GIB, SandboxLimits
 from simulacra_trainer.table.sandbox import READY, REFUSED, confine
@@ -27,9 +26,9 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()
-    source: BinaryIO = sys.stdin.buffer.raw  # type: ignore[attr-defined]  # unbuffered: Arrow seeks on its own
     try:
-        parse(source, file_format, sink_fd, isolated)
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
+            parse(source, file_format, sink_fd, isolated)
         return 0
     except InputError as refusal:
         error = refusal

@@ -1,0 +1,96 @@
+"""The confined process: limits hold, whatever ends it becomes a sentence, and nothing of ours is left behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.limits import GIB, MIB, SandboxLimits
+from simulacra_trainer.table.read import NETWORK, read_table
+from simulacra_trainer.table.sandbox import run_confined
+
+PROBE = """
+import resource, socket, sys
+from simulacra_trainer.table.limits import SandboxLimits
+from simulacra_trainer.table.sandbox import confine
+isolated = confine(SandboxLimits())
+with open("/proc/self/status") as status:
+    held = [line.split()[1] for line in status if line.startswith("NoNewPrivs")]
+with open("/proc/net/dev") as devices:
+    names = sorted(line.split(":")[0].strip() for line in devices if ":" in line)
+limits = [resource.getrlimit(r)[0] for r in (resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)]
+print(isolated, held[0], names, limits)
+"""
+
+
+@pytest.fixture
+def big_csv(tmp_path: Path) -> Path:
+    path = tmp_path / "big.csv"
+    path.write_bytes(b"a,b,c\n" + b"1234567,some words here,2.5\n" * 3_000_000)
+    return path
+
+
+def test_confine_takes_privileges_limits_and_where_possible_the_network() -> None:
+    said = subprocess.run(
+        [sys.executable, "-I", "-c", PROBE], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert said[1] == "1", "no_new_privs must be set"
+    assert said[-3:] == [f"[{2 * GIB},", "0,", "64]"]
+    if said[0] == "True":
+        assert said[2:-3] == ["['lo']"]
+
+
+def test_read_says_whether_the_network_was_cut(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 30)
+    assert read_table(path).schema.metadata[NETWORK] in (b"isolated", b"inherited")
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        (SandboxLimits(cpu_s=1), "more than 1 seconds of computing"),
+        (SandboxLimits(wall_s=1), "longer than 1 seconds"),
+        (SandboxLimits(output_bytes=MIB), "larger than 0.000977 GiB once it is unpacked"),
+    ],
+)
+def test_a_limit_is_named(big_csv: Path, limits: SandboxLimits, sentence: str) -> None:
+    if limits.cpu_s == 1:  # slow it down enough on any machine: the file twice over in one
+        big_csv.write_bytes(big_csv.read_bytes() + b"1,2,3\n" * 20_000_000)
+    with pytest.raises(InputError, match=sentence) as refusal:
+        read_table(big_csv, limits=limits)
+    assert refusal.value.reason == "UploadInvalid"
+
+
+def test_memory_limit_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": ["x" * 1_000_000] * 3_000, "b": range(3_000)}), path, store_schema=False)
+    with pytest.raises(InputError, match=r"0\.488 GiB") as refusal:
+        read_table(path, limits=SandboxLimits(memory_bytes=500 * MIB))
+    assert "memory" in refusal.value.message
+
+
+def test_a_child_that_cannot_start_is_our_fault_not_the_uploads(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 30)
+    with path.open("rb") as source, (tmp_path / "sink").open("wb") as sink, pytest.raises(RuntimeError):
+        run_confined("simulacra_trainer.table.no_such_worker", "csv", source, sink, SandboxLimits())
+
+
+def test_descriptors_and_children_do_not_pile_up(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1\n" * 30)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(InputError):
+            read_table(path)
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY, "only the child is limited"
