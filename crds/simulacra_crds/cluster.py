@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -72,6 +73,9 @@ DATASETS = CUSTOM["Dataset"]
 MODELS = CUSTOM["Model"]
 GENERATION_JOBS = CUSTOM["GenerationJob"]
 EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
+
+warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)
+# kr8s warns at each start about servers newer than itself; the few stable verbs used here do not change.
 
 
 class ClusterError(Exception):

@@ -12,6 +12,7 @@ from typing import Any
 from simulacra_crds.cluster import JOBS, PODS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound
 from simulacra_embedded.jobs import pods
 from simulacra_embedded.jobs.reconcile import Plan, reconcile
+from simulacra_embedded.processes import announce_ready
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -33,6 +34,7 @@ class JobController:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._gone: dict[str, dict[str, Object]] = {}
         """By uid of a live Job: its pods that ended and were deleted since this process looks."""
+        self._ready = False
         self._busy: dict[Key, asyncio.Lock] = {}
 
     async def run(self) -> None:
@@ -58,6 +60,9 @@ class JobController:
     async def _watch_jobs(self) -> None:
         async for change, job in self._cluster.watch(JOBS):
             if change == "BOOKMARK":
+                if not self._ready:
+                    announce_ready()
+                self._ready = True
                 continue
             key = (job["metadata"]["namespace"], job["metadata"]["name"])
             if change == "DELETED":

@@ -14,6 +14,7 @@ from simulacra_crds.cluster import PODS, Cluster, ClusterError
 from simulacra_embedded.node import registration
 from simulacra_embedded.node.folder import PodFolder
 from simulacra_embedded.node.runner import EVICTION_GRACE_SECONDS, Host, PodRunner
+from simulacra_embedded.processes import announce_ready
 
 Object = dict[str, Any]
 TRAINER_IMAGE = re.compile(r"(.*/)?simulacra/trainer([-:@].*)?")
@@ -62,7 +63,7 @@ class NodeAgent:
             if count := folder.kill_survivors():
                 log.warning("pod %s: killed %d processes that outlived an earlier agent", folder.uid, count)
         await registration.register(self._cluster)
-        log.info("node %s is ready", registration.NODE_NAME)
+        announce_ready()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(registration.heartbeat(self._cluster))

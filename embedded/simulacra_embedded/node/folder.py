@@ -7,19 +7,15 @@ and `final.json` (the last status, written before it is sent). The folder itself
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from simulacra_crds.tasks import TERMINATION_LIMIT
-from simulacra_embedded.node import procfs
+from simulacra_embedded import processes
 
 Object = dict[str, Any]
-LOG_BYTES = 10 * 2**20
-"""Size at which a log is turned over; one older part is kept, so a pod has twice this at most."""
 
 
 class PodFolder:
@@ -82,59 +78,20 @@ class PodFolder:
 
     def record_process(self, pid: int) -> None:
         """Note the leader of the pod's session."""
-        _write(self._process, {"pid": pid, "startTime": procfs.start_time(pid)})
+        processes.record(self._process, pid)
 
     def kill_survivors(self) -> int:
         """Kill what an earlier agent left running of this pod; return the number of processes."""
-        record = _read(self._process)
-        if record is None or record["startTime"] is None:
-            return 0
-        now = procfs.start_time(record["pid"])
-        if now is not None and now != record["startTime"]:
-            return 0  # the pid (and so the session id) belongs to somebody else by now
-        return procfs.kill_session(record["pid"], signal.SIGKILL)
+        return processes.kill_recorded(self._process)
 
     def record_final(self, status: Object) -> None:
         """Note the status that the pod ends with, so that a crash before it is sent does not lose it."""
-        _write(self._final, status)
+        processes.replace_file(self._final, json.dumps(status))
 
     def final(self) -> Object | None:
         """Return the status noted by record_final."""
-        return _read(self._final)
-
-
-class LogFile:
-    """An append-only log of bounded size."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = self._open()
-
-    def _open(self) -> BinaryIO:
-        return os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0)
-
-    def write(self, data: bytes) -> None:
-        """Append; turn the log over when it is full."""
-        if self._file.tell() + len(data) > LOG_BYTES:
-            self._file.close()
-            self._path.replace(self._path.with_suffix(".log.1"))
-            self._file = self._open()
-        self._file.write(data)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def _write(path: Path, value: Object) -> None:
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(value))
-    draft.replace(path)
-
-
-def _read(path: Path) -> Object | None:
-    try:
-        value: Object = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return value
+        try:
+            status: Object = json.loads(self._final.read_text())
+        except (OSError, ValueError):
+            return None
+        return status

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulacra_embedded.node import procfs
-from simulacra_embedded.node.folder import LogFile
+from simulacra_embedded import procfs
+from simulacra_embedded.processes import LogFile, die_with
 
 WATCH_SECONDS = 0.2
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
-
-
-def die_with(parent: int) -> Callable[[], None]:
-    """Return a preexec_fn by which the kernel kills the child when its parent dies. The fork must be in the main
-    thread: PDEATHSIG follows the thread that forked.
-    """
-
-    def arrange() -> None:
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arrange
 
 
 @dataclass(frozen=True)

@@ -80,19 +80,27 @@ class PodRunner:
 
     async def _run_once(self) -> Ended | None:
         """Run the container once; None when it was told to end before it started."""
+        started = datetime.now(UTC)
+        try:
+            process = await self._launch()
+        except OSError as error:
+            return Ended(128, "StartError", started, datetime.now(UTC), f"cannot start the container: {error.strerror}")
+        return await self._follow(process) if process else None
+
+    async def _launch(self) -> ContainerProcess | None:
         self.folder.prepare()
         if (env := await self._environment()) is None:
             return None
         memory = quantities.resource(self._container, "memory", "limits")
         path = self.folder.path / f"{self._container['name']}.log"
-        started = datetime.now(UTC)
+        command = environment.command(self._container, env)
+        process = await ContainerProcess.start(command, env, self.folder.tmp, path, memory)
         try:
-            command = environment.command(self._container, env)
-            process = await ContainerProcess.start(command, env, self.folder.tmp, path, memory)
-        except OSError as error:
-            return Ended(128, "StartError", started, datetime.now(UTC), f"cannot start the container: {error.strerror}")
-        self.folder.record_process(process.pid)
-        return await self._follow(process)
+            self.folder.record_process(process.pid)
+        except OSError:  # unrecorded, it could outlive a crash
+            await process.stop(0)
+            raise
+        return process
 
     async def _follow(self, process: ContainerProcess) -> Ended:
         waiter = asyncio.ensure_future(process.wait())

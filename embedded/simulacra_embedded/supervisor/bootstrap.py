@@ -1,0 +1,131 @@
+"""First steps against a fresh control plane, repeated at each start: CRDs, system namespace, default tenant, client."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from simulacra_api.auth.clients import secret_name
+from simulacra_api.auth.secrets import hash_secret, new_secret
+from simulacra_api.settings import DEFAULT_AUDIENCE
+from simulacra_crds.base import LABEL_KIND, utcnow
+from simulacra_crds.cluster import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
+from simulacra_crds.generate import crd
+from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.registry import KINDS
+from simulacra_embedded.processes import replace_file
+from simulacra_embedded.supervisor.datadir import DataDir
+from simulacra_embedded.supervisor.errors import UpError
+
+Object = dict[str, Any]
+TENANT = "default"
+DIGEST = "simulacra.dev/definition"
+"""Annotation of a CRD: digest of the definition that was applied, since the server's copy has defaults filled in."""
+ESTABLISHED_SECONDS = 10.0
+TENANT_SECONDS = 30.0
+
+
+async def prepare(cluster: Cluster, data: DataDir, api_url: str) -> None:
+    """Apply the CRDs, make the system namespace, the default tenant and its client, and write connection.json."""
+    await asyncio.gather(*(_apply(cluster, crd(kind)) for kind in KINDS))
+    with suppress(AlreadyExists):
+        await cluster.create(
+            NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+        )
+    connection = write_connection(data, api_url)
+    await _ensure_client(cluster, connection["client_id"], connection["client_secret"])
+    await _ensure_tenant(cluster, connection["client_id"])
+
+
+async def tenant_ready(cluster: Cluster) -> None:
+    """Wait until the operator says that the default tenant is ready.
+
+    Raises:
+        UpError: It does not within TENANT_SECONDS; names the reason that the operator gives.
+    """
+    reason = "not reconciled yet"
+    for _ in range(int(TENANT_SECONDS / 0.1)):
+        tenant = await cluster.get(TENANTS, TENANT)
+        found = [c for c in tenant.get("status", {}).get("conditions") or [] if c["type"] == "Ready"]
+        if found and (found[0]["status"] == "True" or tenant["spec"].get("suspend")):
+            return
+        reason = found[0]["reason"] if found else reason
+        await asyncio.sleep(0.1)
+    raise UpError(f"tenant {TENANT} is not ready after {TENANT_SECONDS:.0f} s: {reason}; see logs/operator.log")
+
+
+def write_connection(data: DataDir, api_url: str) -> dict[str, str]:
+    """Write connection.json with the credentials that it has, or new ones, and return it.
+
+    Written before the Secret with the hash is made: a crash between them leaves credentials that the next start uses.
+
+    Raises:
+        UpError: The file there is not one of ours.
+    """
+    known: dict[str, str] = {}
+    if data.connection.exists():
+        try:
+            known = json.loads(data.connection.read_text())
+            known = {name: known[name] for name in ("client_id", "client_secret")}
+        except (ValueError, KeyError, TypeError):
+            message = f"{data.connection} holds no client credentials; remove it and new ones are made"
+            raise UpError(message) from None
+    known = known or {"client_id": f"sim-{secrets.token_hex(8)}", "client_secret": new_secret()}
+    connection = {
+        "api_url": api_url,
+        "token_url": f"{api_url}/oauth/token",
+        "audience": os.environ.get("SIMULACRA_AUDIENCE") or DEFAULT_AUDIENCE,
+        **known,
+        "kubeconfig": str(data.kubeconfig),
+    }
+    replace_file(data.connection, json.dumps(connection, indent=2) + "\n")
+    return connection
+
+
+async def _apply(cluster: Cluster, definition: Object) -> None:
+    """Create a CRD or replace it if it differs, and wait until it is served."""
+    name = definition["metadata"]["name"]
+    digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+    definition["metadata"]["annotations"] = {DIGEST: digest}
+    stored = await cluster.find(CRDS, name)
+    if stored is None:
+        await cluster.create(CRDS, definition)
+    elif stored["metadata"].get("annotations", {}).get(DIGEST) != digest:
+        definition["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"]
+        await cluster.request("PUT", CRDS.path(name=name), json=definition)
+    for _ in range(int(ESTABLISHED_SECONDS / 0.05)):
+        conditions = (await cluster.get(CRDS, name)).get("status", {}).get("conditions") or []
+        if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+            return
+        await asyncio.sleep(0.05)
+    raise UpError(f"the control plane does not serve {name}; see logs/controlplane.log")
+
+
+async def _ensure_client(cluster: Cluster, client_id: str, secret: str) -> None:
+    if await cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE):
+        return
+    hashes = [{"hash": hash_secret(secret), "created": utcnow().isoformat(timespec="seconds")}]
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": secret_name(client_id), "labels": {LABEL_KIND: "client"}},
+        "stringData": {"hashes": json.dumps(hashes)},
+    }
+    await cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+
+
+async def _ensure_tenant(cluster: Cluster, client_id: str) -> None:
+    tenant = await cluster.find(TENANTS, TENANT)
+    if tenant is None:
+        body = {"apiVersion": TENANTS.api_version, "kind": "Tenant", "metadata": {"name": TENANT}}
+        await cluster.create(TENANTS, body | {"spec": {"clients": [client_id]}})
+        return
+    clients = tenant["spec"].get("clients") or []
+    if client_id not in clients:
+        version = {"resourceVersion": tenant["metadata"]["resourceVersion"]}
+        await cluster.patch(TENANTS, TENANT, {"metadata": version, "spec": {"clients": [*clients, client_id]}})

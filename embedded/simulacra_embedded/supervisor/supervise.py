@@ -1,0 +1,119 @@
+"""Start everything in order, keep it running, stop it in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+
+import httpx
+
+from simulacra_crds.cluster import Cluster
+from simulacra_embedded.supervisor import bootstrap
+from simulacra_embedded.supervisor.child import Child, Probe
+from simulacra_embedded.supervisor.datadir import HOST, DataDir
+
+STOP_SECONDS = (("API", 3.0), ("operator", 3.0), ("node agent", 7.0), ("Job controller", 2.0), ("control plane", 3.0))
+"""In this order; API and operator together, node agent and Job controller together."""
+
+
+def say(text: str) -> None:
+    """Tell the user, on stderr."""
+    sys.stderr.write(f"simulacra: {text}\n")
+
+
+class Supervisor:
+    """All programs over one data directory."""
+
+    def __init__(self, data: DataDir, port: int | None) -> None:
+        self._data = data
+        if killed := data.kill_survivors():
+            say(f"killed {killed} processes that outlived an earlier run")
+        ports = data.ports(port)
+        self.api_url = f"http://{HOST}:{ports['api']}"
+        listen = f"{HOST}:{ports['operator']}"
+        self._env = os.environ | data.environment | {"SIMULACRA_OPERATOR_LISTEN": listen, "PYTHONUNBUFFERED": "1"}
+        self._env.setdefault("LOGNAME", "simulacra")  # kopf asks for a user name, which not every uid has
+        root = ["--data-dir", str(data.path)]
+        ready = f"http://{listen}/readyz"
+        plane_port = ("--port", str(ports["controlplane"]))
+        self._plane = self._child("control plane", "simulacra_embedded.controlplane", *root, *plane_port)
+        self._rest = [
+            self._child("Job controller", "simulacra_embedded.jobs"),
+            self._child("node agent", "simulacra_embedded.node", *root, "--bind"),
+            self._child("operator", "simulacra_operator", probe=lambda: _answers(ready)),
+            self._child("API", "simulacra_api", "--port", str(ports["api"])),
+        ]
+
+    def _child(self, name: str, module: str, *arguments: str, probe: Probe | None = None) -> Child:
+        short = module.removeprefix("simulacra_").removeprefix("embedded.")
+        log, pid_file = self._data.log(short), self._data.pid_file(short)
+        return Child(name, ["-m", module, *arguments], self._env, log, pid_file, say, probe)
+
+    async def run(self) -> None:
+        """Run until SIGINT, SIGTERM or SIGHUP.
+
+        Raises:
+            UpError: A program does not start, or keeps dying.
+        """
+        stop = asyncio.Event()
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(signum, _request_stop, stop)
+        work, stopped = asyncio.ensure_future(self._start_and_keep()), asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            work.cancel()
+            stopped.cancel()
+            await self._stop_all()
+
+    async def _start_and_keep(self) -> None:
+        began = time.monotonic()
+        await self._plane.start()
+        cluster = await Cluster.connect(str(self._data.kubeconfig))
+        await bootstrap.prepare(cluster, self._data, self.api_url)
+        async with asyncio.TaskGroup() as group:
+            for child in self._rest:
+                group.create_task(child.start())
+        await bootstrap.tenant_ready(cluster)
+        self._announce()
+        say(f"the API answers at {self.api_url} ({time.monotonic() - began:.1f} s); Ctrl-C stops it")
+        async with asyncio.TaskGroup() as group:
+            for child in (self._plane, *self._rest):
+                group.create_task(child.keep())
+
+    def _announce(self) -> None:
+        line = {
+            "api_url": self.api_url,
+            "kubeconfig": str(self._data.kubeconfig),
+            "connection": str(self._data.connection),
+            "pid": os.getpid(),
+        }
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+    async def _stop_all(self) -> None:
+        say("stopping")
+        children = {child.name: child for child in (self._plane, *self._rest)}
+        for group in (STOP_SECONDS[:2], STOP_SECONDS[2:4], STOP_SECONDS[4:]):
+            await asyncio.gather(*(children[name].stop(seconds) for name, seconds in group))
+        say("stopped")
+
+
+def _request_stop(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(130)  # asked twice: the kernel kills the programs with us
+    stop.set()
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(timeout=2.0) as client:
+            return (await client.get(url)).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,55 @@
+"""`python -m simulacra_embedded.up --data-dir DIR [--port N]`: the whole product on this machine.
+
+Prints one JSON line on stdout when everything works: api_url, kubeconfig, connection (path), pid. Progress goes to
+stderr, the programs' output to DIR/logs. Exit code 0 after SIGINT or SIGTERM, 2 when it cannot start or go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+from pathlib import Path
+
+from simulacra_crds.cluster import ClusterError
+from simulacra_embedded.supervisor.datadir import DataDir
+from simulacra_embedded.supervisor.errors import UpError
+from simulacra_embedded.supervisor.supervise import Supervisor, say
+
+
+async def _up(data_dir: Path, port: int | None) -> None:
+    await Supervisor(DataDir(data_dir), port).run()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse arguments and run in the foreground; return the exit code."""
+    parser = argparse.ArgumentParser(prog="simulacra up", description="The whole product on this machine.")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where everything lives; made when missing")
+    parser.add_argument("--port", type=int, help="port of the API on 127.0.0.1 (the last one or a free one)")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        asyncio.run(_up(args.data_dir, args.port))
+    except BaseExceptionGroup as group:
+        known, unknown = group.split((UpError, ClusterError))
+        if unknown or not known:
+            raise
+        return _explain(_first(known))
+    except (UpError, ClusterError) as error:
+        return _explain(error)
+    return 0
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _explain(error: BaseException) -> int:
+    what = "the control plane refused: " if isinstance(error, ClusterError) else ""
+    say(f"error: {what}{error}")
+    return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
