@@ -41,6 +41,8 @@ WORKERS = 8
 DELETION_POLL_S = 2.0
 """How often a deletion looks again when no event says that what it waits for is gone."""
 
+FORGET_S = 60.0
+
 
 class Engine:
     """The reconcilers at work. Create it inside the event loop that it runs in."""
@@ -81,8 +83,12 @@ class Engine:
         self._released.setdefault(uid, asyncio.Event()).set()
 
     def forget(self, key: Key, uid: str) -> None:
-        """Drop what is remembered of a resource that is gone."""
-        for remembered in (self.checks, self.erased, self._released):
+        """Drop what is remembered of a resource that is gone.
+
+        That it was released is dropped later: a pass that still saw it must not erase, and record, a second time.
+        """
+        asyncio.get_running_loop().call_later(FORGET_S, self._released.pop, uid, None)
+        for remembered in (self.checks, self.erased):
             remembered.pop(uid, None)
         self._faults.pop(key, None)
         self._queue.forgive(key)

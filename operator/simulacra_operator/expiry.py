@@ -11,7 +11,9 @@ from simulacra_crds.retention import expires_at
 from simulacra_operator.subject import Subject
 
 UPLOAD_STARTED = "simulacra.dev/upload-started"
-"""Annotation by which the API says when the newest attempt at an upload began (RFC 3339)."""
+"""Annotation by which the API says when an upload began (RFC 3339)."""
+UPLOAD_LEASE = "simulacra.dev/upload-lease"
+"""Annotation that the API renews while bytes arrive: the writer's nonce, a space, the time (RFC 3339)."""
 UPLOAD_TIMEOUT = timedelta(hours=1)
 DEFAULT_RETENTION_S = 86_400
 _FROM_CREATION = ("Dataset", "Model")
@@ -36,7 +38,7 @@ def due(subject: Subject, max_retention_s: int) -> Due:
     end = Due(expiry(subject, max_retention_s), Reason.EXPIRED)
     if subject.kind != "Dataset" or subject.spec is None or subject.spec.source.sha256 is not None:
         return end
-    abandoned = Due(_upload_started(subject) + UPLOAD_TIMEOUT, Reason.UPLOAD_ABANDONED)
+    abandoned = Due(_upload_alive(subject) + UPLOAD_TIMEOUT, Reason.UPLOAD_ABANDONED)
     return min(end, abandoned, key=lambda one: one.at)
 
 
@@ -52,9 +54,16 @@ def deleted_by_expiry(subject: Subject, max_retention_s: int) -> bool:
     return expiry(subject, max_retention_s) <= asked or (stated.expires_at is not None and stated.expires_at <= asked)
 
 
-def _upload_started(subject: Subject) -> datetime:
+def _upload_alive(subject: Subject) -> datetime:
+    """Return when an upload was last seen to go on: its creation, its beginning, the renewal of its lease."""
+    notes = subject.meta.annotations
+    stated = (notes.get(UPLOAD_STARTED, ""), notes.get(UPLOAD_LEASE, "").partition(" ")[2])
+    return max([subject.created, *(time for text in stated if (time := _time(text)) is not None)])
+
+
+def _time(text: str) -> datetime | None:
     try:
-        renewed = datetime.fromisoformat(subject.meta.annotations.get(UPLOAD_STARTED, ""))
+        time = datetime.fromisoformat(text)
     except ValueError:
-        return subject.created
-    return max(subject.created, renewed) if renewed.tzinfo else subject.created
+        return None
+    return time if time.tzinfo else None

@@ -1,0 +1,322 @@
+"""A place to run the operator: a control plane (ours or a real one), its process, and pods that a test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from simulacra_crds import cluster as kube
+from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
+from simulacra_crds.cluster import ApiResource, Cluster, ClusterError, Object
+from simulacra_crds.names import tenant_namespace
+from simulacra_crds.tasks import TASK_ENV, UPLOAD, TaskSpec
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.custody import Custody
+from simulacra_custody.settings import open_custody
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL = ROOT.parent / "shared" / "bin" / "cluster"
+INDEX = "batch.kubernetes.io/job-completion-index"
+WORK = {"Dataset": kube.DATASETS, "Model": kube.MODELS, "GenerationJob": kube.GENERATION_JOBS}
+WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
+
+
+class Plane:
+    """The control plane: `simulacra_embedded`'s with its Job controller, or a real one."""
+
+    def __init__(self, root: Path, real: bool) -> None:
+        self.root, self.real = root, real
+        self.kubeconfig = root / "plane" / "kubeconfig"
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def up(self) -> None:
+        if self.real:
+            self._cluster("up", "--port", "23100")
+        else:
+            out = self._start("controlplane", "--data-dir", str(self.root / "plane")).stdout
+            assert out is not None
+            assert json.loads(out.readline())["server"]
+            self._start("jobs", "--backoff-seconds", "0.2")
+
+    def down(self) -> None:
+        if self.real:
+            self._cluster("down")
+        for process in reversed(self._running):
+            process.terminate()
+            process.wait(15)
+
+    def _cluster(self, verb: str, *more: str) -> None:
+        command = [str(REAL), verb, str(self.root / "plane"), *more]
+        subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
+
+    def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-W", "ignore", "-m", f"simulacra_embedded.{name}", *arguments]
+        env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
+        with (self.root / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log)
+        self._running.append(process)
+        return process
+
+
+class OperatorProcess:
+    """`python -m simulacra_operator`, which can be killed and started again."""
+
+    def __init__(self, root: Path, kubeconfig: Path) -> None:
+        self.root, self.kubeconfig = root, kubeconfig
+        self.log = root / "operator.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def env(self) -> dict[str, str]:
+        store = {
+            "SIMULACRA_STORE": f"file://{self.root}/store",
+            "SIMULACRA_KEYS": f"local://{self.root}/keyring.json",
+            "SIMULACRA_AUDIT": f"file://{self.root}/audit",
+        }
+        return {**store, "KUBECONFIG": str(self.kubeconfig), "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0"}
+
+    def start(self, kubeconfig: Path | None = None) -> None:
+        env = {name: value for name, value in os.environ.items() if name not in ("LOGNAME", "USER")} | self.env
+        env["KUBECONFIG"] = str(kubeconfig or self.kubeconfig)
+        command = [sys.executable, "-W", "ignore", "-m", "simulacra_operator"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=env, stderr=log)
+
+    def end(self, signum: int = signal.SIGTERM) -> int:
+        assert self._process is not None
+        self._process.send_signal(signum)
+        return self._process.wait(20)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def port(self) -> int:
+        for line in reversed(self.log.read_text().splitlines()):
+            if '"started"' in line:
+                return int(json.loads(line)["port"])
+        raise AssertionError("the operator has not started")
+
+
+Play = Callable[[TaskSpec, int], Object]
+"""What a pod does: returns the terminated state of its container; raises Held to go on running."""
+
+
+class Held(Exception):
+    """The pod goes on running."""
+
+
+def succeed(task: TaskSpec, shard: int) -> Object:
+    """End well, as the trainer would say it."""
+    name = f"parts/{shard:05d}.parquet" if task.task == "generate" else f"{task.task}.bin"
+    artefact = {"name": name, "bytes": 4, "sha256": hashlib.sha256(b"work").hexdigest()}
+    result: Object = {"outcome": "Succeeded", "reason": "Done", "artefacts": [artefact], "rows": 10}
+    if task.task == "prepare":
+        result["columns"] = 3
+    if task.task == "fit":
+        result |= {"family": "forest", "figures": {"fidelity": 0.9}}
+    if task.task == "generate":
+        result["attainment"] = {"status": "exact", "asked": 1, "met": 1}
+    if task.task == "estimate":
+        sample = {"effect": 1.5, "low": 1.0, "high": 2.0, "rows": 10, "support": 1.0, "identified": True}
+        result["estimate"] = sample
+    return {"exitCode": 0, "reason": "Completed", "message": json.dumps(result)}
+
+
+def fail(code: int, reason: str, message: str = "stated by the pod") -> Play:
+    """Return a play that ends with an exit code and a reason."""
+
+    def play(task: TaskSpec, shard: int) -> Object:
+        text = json.dumps({"outcome": "Failed", "reason": reason, "message": message})
+        return {"exitCode": code, "reason": "Error", "message": text}
+
+    return play
+
+
+class Pods:
+    """Plays the node: every pod of ours writes what its task would write, and ends as the test says."""
+
+    def __init__(self, cluster: Cluster, custody: Custody) -> None:
+        self._cluster, self._custody = cluster, custody
+        self.plays: dict[str, Play] = {}
+        self.tasks: list[TaskSpec] = []
+        self._held: set[str] = set()
+
+    async def run(self) -> None:
+        while True:
+            with suppress(ClusterError):  # a pod or a plane that goes away mid-step is looked at again
+                async for pod in self._cluster.list(kube.PODS, labels=LABEL_UID):
+                    if pod["status"].get("phase", "Pending") in ("Pending", "Running"):
+                        await self._step(pod)
+            await asyncio.sleep(0.05)
+
+    async def _step(self, pod: Object) -> None:
+        if pod["metadata"].get("deletionTimestamp"):
+            return
+        env = {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
+        task = TaskSpec.model_validate_json(env[TASK_ENV])
+        shard = int(pod["metadata"].get("annotations", {}).get(INDEX, 0))
+        try:
+            state = self.plays.get(task.task, succeed)(task, shard)
+        except Held:
+            await self._write_progress(pod["metadata"]["uid"], task)
+            return
+        self.tasks.append(task)
+        if state["exitCode"] == 0:
+            await asyncio.to_thread(self._write, task, json.loads(state["message"])["artefacts"][0]["name"], b"work")
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        status = {"name": "trainer", "state": {"terminated": {**state, "startedAt": now, "finishedAt": now}}}
+        status |= {"ready": False, "restartCount": 0, "image": "stub", "imageID": "stub"}
+        phase = "Succeeded" if state["exitCode"] == 0 else "Failed"
+        patch = {"status": {"phase": phase, "containerStatuses": [status]}}
+        meta = pod["metadata"]
+        await self._cluster.patch(kube.PODS, meta["name"], patch, meta["namespace"], subresource="status")
+
+    async def _write_progress(self, uid: str, task: TaskSpec) -> None:
+        if uid not in self._held:
+            self._held.add(uid)
+            content = json.dumps({"percent": 47, "etaSeconds": 9, "step": "learning"}).encode()
+            await asyncio.to_thread(self._write, task, "progress.json", content)
+
+    def _write(self, task: TaskSpec, artefact: str, content: bytes) -> None:
+        ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
+        self._custody.write(ref.artefact(artefact), task.resource.wrapped_key, [content])
+
+
+def hold(task: TaskSpec, shard: int) -> Object:
+    """Go on running."""
+    raise Held
+
+
+class World:
+    """One test's tenant, seen and changed as the API would."""
+
+    def __init__(self, cluster: Cluster, operator: OperatorProcess, tenant: str) -> None:
+        self.cluster, self.operator, self.tenant = cluster, operator, tenant
+        self.custody = open_custody(operator.env)
+        self.pods = Pods(cluster, self.custody)
+        self.namespace = tenant_namespace(tenant)
+
+    async def create(self, kind: str, name: str, spec: Object, **metadata: Any) -> Object:
+        """Create a resource with the finalizer on, as the API does."""
+        body = {
+            "apiVersion": "simulacra.dev/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": name, "finalizers": [FINALIZER], **metadata},
+            "spec": spec,
+        }
+        return await self.cluster.create(kube.CUSTOM[kind], body, None if kind == "Tenant" else self.namespace)
+
+    async def create_tenant(self, **spec: Any) -> None:
+        """Create the tenant and wait until it is Ready."""
+        await self.create("Tenant", self.tenant, spec)
+        await self.reaches(kube.TENANTS, self.tenant, ready, namespace=None)
+
+    async def upload(self, name: str, **spec: Any) -> Object:
+        """Create a Dataset with its bytes and its default Model."""
+        made = await self.create("Dataset", name, spec)
+        ref = ResourceRef(self.tenant, "datasets", made["metadata"]["uid"])
+        wrapped = self.custody.new_resource_key(ref)
+        patch = {"status": {"wrappedKey": wrapped}}
+        await self.cluster.patch(kube.DATASETS, name, patch, self.namespace, subresource="status")
+        stored = self.custody.write(ref.artefact(UPLOAD), wrapped, [b"a,b\n1,2\n"])
+        source = {"spec": {"source": {"sha256": stored.sha256, "bytes": stored.bytes}}}
+        return await self.cluster.patch(kube.DATASETS, name, source, self.namespace)
+
+    async def model(self, name: str, dataset: str, **spec: Any) -> Object:
+        return await self.create("Model", name, {"datasetRef": {"name": dataset}, **spec})
+
+    async def generation(self, name: str, model: str, dataset: str, **spec: Any) -> Object:
+        spec = {"modelRef": {"name": model}, "rowCount": 20, **spec}
+        return await self.create("GenerationJob", name, spec, labels={LABEL_DATASET: dataset})
+
+    async def reaches(
+        self,
+        resource: ApiResource,
+        name: str,
+        check: Callable[[Object], Any],
+        *,
+        namespace: str | None = "",
+        seconds: float = 30,
+    ) -> Object:
+        """Wait until an object meets a check; return it."""
+        last: Object | None = None
+
+        async def look() -> Object | None:
+            nonlocal last
+            last = await self.cluster.find(resource, name, self.namespace if namespace == "" else namespace)
+            return last if last is not None and check(last) else None
+
+        return await self.until(look, seconds, lambda: f"{name}: {(last or {}).get('status')}")
+
+    async def gone(self, resource: ApiResource, name: str, *, namespace: str | None = "", seconds: float = 30) -> None:
+        """Wait until an object is gone."""
+
+        async def look() -> bool:
+            return await self.cluster.find(resource, name, self.namespace if namespace == "" else namespace) is None
+
+        await self.until(look, seconds, lambda: f"{name} is still there")
+
+    async def until(self, check: Callable[[], Awaitable[Any]], seconds: float, tell: Callable[[], str]) -> Any:
+        """Wait until a check gives something true; return that."""
+        end = time.monotonic() + seconds
+        while not (found := await check()):
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {seconds} s: {tell()}\n{self.operator.log.read_text()[-3000:]}")
+            await asyncio.sleep(0.1)
+        return found
+
+    async def names(self, resource: ApiResource) -> list[str]:
+        return [one["metadata"]["name"] async for one in self.cluster.list(resource, self.namespace)]
+
+    def objects(self) -> list[str]:
+        """Keys of everything stored for the tenant."""
+        return [info.key for info in self.custody.store.list("tenants/") if f"/{self.tenant}/" in info.key]
+
+    def audit(self) -> list[Object]:
+        """Every audit record, oldest first."""
+        env = self.operator.env
+        store = open_custody({**env, "SIMULACRA_STORE": env["SIMULACRA_AUDIT"]}).store
+        lines = (line for info in store.list("segments/") for line in b"".join(store.open_range(info.key)).splitlines())
+        return [record for record in map(json.loads, lines) if "type" in record]
+
+
+def ready(body: Object) -> bool:
+    return condition(body, "Ready").get("status") == "True"
+
+
+def condition(body: Object, name: str) -> Object:
+    conditions = body.get("status", {}).get("conditions") or []
+    return next((one for one in conditions if one["type"] == name), {})
+
+
+def reason(text: str) -> Callable[[Object], bool]:
+    """Return the check that Ready has a reason."""
+    return lambda body: condition(body, "Ready").get("reason") == text
+
+
+async def apply_crds(cluster: Cluster) -> None:
+    """Create our CRDs and wait until they are served."""
+    for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
+        body = yaml.safe_load(path.read_text())
+        with suppress(kube.AlreadyExists):
+            await cluster.create(kube.CRDS, body)
+    for resource in kube.CUSTOM.values():
+        for _ in range(100):
+            try:
+                await cluster.request("GET", resource.path())
+                break
+            except ClusterError:
+                await asyncio.sleep(0.1)
