@@ -1,0 +1,6 @@
+"""Causal discovery on mixed tables under the user's knowledge."""
+
+from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge
+from simulacra_trainer.graph.learn import learn_graph
+
+__all__ = ["CausalGraph", "GraphEdge", "learn_graph"]

@@ -1,0 +1,141 @@
+"""The learned causal graph: what is drawn, what order the generator follows, what effects adjust for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError, model_validator
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+
+from simulacra_crds.base import ColumnName, KubeModel
+from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.graph.pattern import parent_sets
+
+MAX_COLUMNS = 2_000
+MAX_JSON_CHARS = 16 * 2**20
+State = Literal["directed", "undecided", "weak"]
+Columns = Annotated[list[ColumnName], Field(max_length=MAX_COLUMNS)]
+Pair = tuple[ColumnName, ColumnName]
+
+
+class GraphEdge(TypedDict):
+    """An edge as it is drawn.
+
+    strength: share of the bootstrap graphs that have it, either way round.
+    state: directed: solid arrow, strength at least 0.95 and the arrow the same in 3 of 4 of them; undecided: as sure,
+    but the data cannot tell its direction; weak: strength 0.5 to 0.95, drawn dashed.
+    """
+
+    source: ColumnName
+    target: ColumnName
+    strength: Annotated[float, Field(ge=0, le=1)]
+    state: State
+
+
+class CausalGraph(KubeModel):
+    """A causal graph of the learned columns.
+
+    Attributes:
+        order: all columns in a causally valid order.
+        parent_lists: the best graph: parents of each column, each before it in the order.
+        undecided: edges of the best graph, as (source, target), that the data and the knowledge leave undirected.
+        edges: what to draw; edges in fewer than half of the bootstraps are left out.
+        rows: rows that it was learned from (a sample of larger tables).
+        bootstraps: how many resamples the strengths come from.
+        complete: False when the time budget ended the search or the bootstraps early.
+    """
+
+    version: Literal[1] = 1
+    order: Columns
+    parent_lists: Annotated[dict[ColumnName, Columns], Field(max_length=MAX_COLUMNS)]
+    undecided: Annotated[list[Pair], Field(max_length=100_000)] = Field(default_factory=list)
+    edges: Annotated[list[GraphEdge], Field(max_length=100_000)] = Field(default_factory=list)
+    rows: int = Field(default=0, ge=0)
+    bootstraps: int = Field(default=0, ge=0)
+    complete: bool = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        place = {name: i for i, name in enumerate(self.order)}
+        if len(place) != len(self.order) or set(place) != set(self.parent_lists):
+            raise ValueError("order and parents name different columns")
+        for name, parents in self.parent_lists.items():
+            if len(set(parents)) != len(parents) or any(place.get(p, len(place)) >= place[name] for p in parents):
+                raise ValueError("a parent does not come before its child")
+        if any(a not in self.parent_lists.get(b, ()) for a, b in self.undecided):
+            raise ValueError("an undecided edge is not in the graph")
+        if any(edge["source"] not in place or edge["target"] not in place for edge in self.edges):
+            raise ValueError("an edge names an unknown column")
+        return self
+
+    def parents(self, column: str) -> list[str]:
+        """Return the direct causes of a column in the best graph, in causal order."""
+        return list(self.parent_lists[column])
+
+    def ancestors(self, column: str) -> list[str]:
+        """Return all direct and indirect causes, in causal order."""
+        return self._reached(column, self.parent_lists)
+
+    def descendants(self, column: str) -> list[str]:
+        """Return all columns that it causes, directly or not, in causal order."""
+        children: dict[str, list[str]] = {name: [] for name in self.order}
+        for name, parents in self.parent_lists.items():
+            for parent in parents:
+                children[parent].append(name)
+        return self._reached(column, children)
+
+    def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
+        """Return the parent sets that the column has in the graphs that explain the data equally well.
+
+        Args:
+            column: its name.
+            limit: return so many at most; the set of the best graph comes first.
+        """
+        x = self.order.index(column)
+        sets = [[self.order[i] for i in chosen] for chosen in parent_sets(self._pattern(), x)]
+        best = self.parents(column)
+        return [best, *(s for s in sets if set(s) != set(best))][:limit]
+
+    def to_json(self) -> str:
+        """Return the graph as JSON, camelCase."""
+        return self.model_dump_json(by_alias=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> CausalGraph:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelFileError: too large, not such JSON, cyclic, or inconsistent.
+        """
+        if len(text) > MAX_JSON_CHARS:
+            raise ModelFileError(f"the graph is larger than {MAX_JSON_CHARS} characters")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ModelFileError(f"the graph file is not valid ({error.error_count()} faults)") from None
+
+    def _reached(self, column: str, steps: dict[str, list[str]]) -> list[str]:
+        seen: set[str] = set()
+        waiting = list(steps[column])
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting.extend(steps[name])
+        return self._in_order(seen)
+
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        return sorted(names, key={name: i for i, name in enumerate(self.order)}.__getitem__)
+
+    def _pattern(self) -> npt.NDArray[np.bool_]:
+        place = {name: i for i, name in enumerate(self.order)}
+        pattern = np.zeros((len(place), len(place)), np.bool_)
+        for name, parents in self.parent_lists.items():
+            for parent in parents:
+                pattern[place[parent], place[name]] = True
+        for a, b in self.undecided:
+            pattern[place[b], place[a]] = True
+        return pattern

@@ -1,0 +1,135 @@
+"""The user's knowledge about causes as what the search obeys, and the errors when it contradicts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simulacra_crds.model import Edge, Knowledge
+from simulacra_crds.reasons import Reason
+from simulacra_crds.schema import TableSchema
+from simulacra_trainer.table.errors import InputError
+
+BoolMatrix = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Knowledge over p columns.
+
+    Attributes:
+        before: bool [p, p], transitively closed: [a, b] says that a comes before b in every order.
+        allowed: bool [p, p]: [a, b] says that a may be a parent of b.
+        required: bool [p, p]: [a, b] says that a is a parent of b.
+    """
+
+    before: BoolMatrix
+    allowed: BoolMatrix
+    required: BoolMatrix
+
+    def places(self, others: npt.NDArray[np.int32], v: int) -> tuple[int, int]:
+        """Return the first and last place that column v may take in the order `others`, which lacks it."""
+        earlier = np.flatnonzero(self.before[others, v])
+        later = np.flatnonzero(self.before[v, others])
+        return int(earlier[-1]) + 1 if earlier.size else 0, int(later[0]) if later.size else others.size
+
+    def random_order(self, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+        """Draw an order, int32 [p], that `before` allows."""
+        key: npt.NDArray[np.float64] = rng.random(self.before.shape[0])
+        waiting_for = self.before.sum(axis=0)
+        order = np.empty(key.size, np.int32)
+        for i in range(key.size):
+            v = int(np.argmin(np.where(waiting_for == 0, key, np.inf)))
+            order[i] = v
+            key[v] = np.inf
+            waiting_for = waiting_for - self.before[v]
+        return order
+
+    @property
+    def directed(self) -> BoolMatrix:
+        """What only points one way, bool [p, p]: [a, b] says that an edge between a and b can only be a -> b."""
+        return self.allowed & ~self.allowed.T
+
+
+def read_knowledge(knowledge: Knowledge, schema: TableSchema, columns: Sequence[str]) -> Constraints:
+    """Return the constraints over the learned columns.
+
+    Columns that are not learned (constants, identifiers, free text) are passed over in tiers and forbidden edges.
+
+    Raises:
+        InputError: an unknown column, a column in two tiers, a required edge to a column that is not learned, or one
+            that contradicts tiers, forbidden edges or other required edges; the pointer names the entry.
+    """
+    reader = _Reader(schema, columns)
+    before = reader.tiers(knowledge)
+    allowed = reader.forbidden(knowledge)
+    required = np.zeros_like(before)
+    for i, edge in enumerate(knowledge.required):
+        pointer = f"/knowledge/required/{i}"
+        a, b = reader.ends(edge, pointer)
+        if a is None or b is None:
+            raise _invalid(pointer, "A required edge names a column that is not learned.", _text(edge))
+        if before[b, a]:
+            why = "A required edge goes against the tiers or closes a cycle with other required edges."
+            raise _invalid(pointer, why, _text(edge))
+        if not allowed[a, b]:
+            raise _invalid(pointer, "An edge is both required and forbidden.", _text(edge))
+        required[a, b] = before[a, b] = True
+        before |= np.outer(before[:, a] | (np.arange(len(columns)) == a), before[b] | (np.arange(len(columns)) == b))
+    return Constraints(before, allowed & ~before.T, required)
+
+
+class _Reader:
+    """Turns names into positions among the learned columns."""
+
+    def __init__(self, schema: TableSchema, columns: Sequence[str]) -> None:
+        self._known = {column.name for column in schema.columns}
+        self._position = {name: i for i, name in enumerate(columns)}
+
+    def position(self, name: str, pointer: str) -> int | None:
+        """Return the position of a column, None when it is not learned."""
+        if name not in self._known:
+            raise _invalid(pointer, "The knowledge names a column that the table does not have.", repr(name))
+        return self._position.get(name)
+
+    def ends(self, edge: Edge, pointer: str) -> tuple[int | None, int | None]:
+        """Return the positions of both ends of an edge."""
+        if edge.source == edge.target:
+            raise _invalid(pointer, "An edge leads from a column to itself.", _text(edge))
+        return self.position(edge.source, f"{pointer}/source"), self.position(edge.target, f"{pointer}/target")
+
+    def tiers(self, knowledge: Knowledge) -> BoolMatrix:
+        """Return before, bool [p, p], as the tiers alone have it."""
+        tier = np.full(len(self._position), -1)
+        seen: set[str] = set()
+        for i, names in enumerate(knowledge.tiers):
+            for j, name in enumerate(names):
+                pointer = f"/knowledge/tiers/{i}/{j}"
+                at = self.position(name, pointer)
+                if name in seen:
+                    raise _invalid(pointer, "A column stands twice in the tiers.", repr(name))
+                seen.add(name)
+                if at is not None:
+                    tier[at] = i
+        both = (tier[:, None] >= 0) & (tier[None, :] >= 0)
+        return both & (tier[:, None] < tier[None, :])
+
+    def forbidden(self, knowledge: Knowledge) -> BoolMatrix:
+        """Return which edges are left, bool [p, p]."""
+        allowed = ~np.eye(len(self._position), dtype=np.bool_)
+        for i, edge in enumerate(knowledge.forbidden):
+            a, b = self.ends(edge, f"/knowledge/forbidden/{i}")
+            if a is not None and b is not None:
+                allowed[a, b] = False
+        return allowed
+
+
+def _text(edge: Edge) -> str:
+    return f"{edge.source!r} -> {edge.target!r}"
+
+
+def _invalid(pointer: str, message: str, what: str) -> InputError:
+    return InputError(Reason.REQUEST_INVALID, message, f"{message} It is {what}; correct or remove it.", pointer)

@@ -1,0 +1,154 @@
+"""Learn the causal graph of a clean table within a time budget.
+
+Best order search with BDeu on discretised columns, then the arrows that data and knowledge decide, then the share of
+bootstrap resamples that confirm each edge. Arrows are never read from the form of a function: that is a coin flip.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.model import Knowledge
+from simulacra_crds.schema import TableSchema
+from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge, State
+from simulacra_trainer.graph.constraints import Constraints, read_knowledge
+from simulacra_trainer.graph.discretise import Codes, discretise
+from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
+from simulacra_trainer.graph.search import Found, OrderSearch
+
+SURE = 0.95
+SHOWN = 0.5
+SAME_WAY = 0.75
+SEARCH_SHARE = 0.6
+"""Of the time budget; the rest is for the bootstraps."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much work a table of some width gets, so that the usual one ends long before its budget."""
+
+    max_columns: int
+    rows: int
+    restarts: int
+    bootstraps: int
+    strongest: int
+    """Candidate parents a column: beyond 60 columns only those with the best pairwise score are considered."""
+
+
+EFFORTS = (
+    Effort(max_columns=25, rows=10_000, restarts=40, bootstraps=20, strongest=24),
+    Effort(max_columns=60, rows=10_000, restarts=10, bootstraps=20, strongest=59),
+    Effort(max_columns=120, rows=5_000, restarts=2, bootstraps=10, strongest=24),
+    Effort(max_columns=10**9, rows=3_000, restarts=1, bootstraps=5, strongest=12),
+)
+
+
+def learn_graph(
+    table: pa.Table, schema: TableSchema, knowledge: Knowledge, *, seed: int, budget_s: float = 10.0
+) -> CausalGraph:
+    """Learn a causal graph.
+
+    Args:
+        table: clean table.
+        schema: its schema; columns with learned=False take no part.
+        knowledge: tiers, required and forbidden edges; binding.
+        seed: decides row samples, restarts and resamples. The result is the same for a seed unless the budget cuts
+            it short (`CausalGraph.complete` is False).
+        budget_s: seconds; compiling kernels on a first run is not counted. One move of the search may run over it.
+
+    Raises:
+        InputError: knowledge that names unknown columns or contradicts itself.
+    """
+    names = [column.name for column in schema.learned()]
+    constraints = read_knowledge(knowledge, schema, names)
+    rng = np.random.default_rng(seed)
+    effort = next(e for e in EFFORTS if len(names) <= e.max_columns)
+    if table.num_rows > effort.rows:
+        table = table.take(np.sort(rng.choice(table.num_rows, effort.rows, replace=False)))
+    codes, cards = discretise(table, schema)
+    if len(names) < 2 or table.num_rows == 0:
+        order = constraints.random_order(rng)
+        dag = constraints.required
+        return _graph(names, Found(order, dag, 0.0, 0), dag, np.zeros((0, *dag.shape), np.bool_), table.num_rows, True)
+    _compile()
+    start = time.monotonic()
+    search = OrderSearch(codes, cards, constraints, effort.strongest)
+    found = search.best(effort.restarts, rng, start + SEARCH_SHARE * budget_s)
+    patterns = _bootstrap(codes, cards, constraints, effort, found, rng, start + budget_s)
+    complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
+    pattern = pattern_of(found.dag, constraints.directed)
+    return _graph(names, found, pattern, patterns, table.num_rows, complete)
+
+
+def _compile() -> None:
+    """Run the kernels once on nothing much, so that compiling them does not count as searching."""
+    codes = np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 1, 1]], np.uint8)
+    free = Constraints(np.zeros((2, 2), np.bool_), ~np.eye(2, dtype=np.bool_), np.zeros((2, 2), np.bool_))
+    OrderSearch(codes, np.array([2, 2]), free, 1).best(1, np.random.default_rng(0), np.inf)
+
+
+def _bootstrap(
+    codes: Codes,
+    cards: npt.NDArray[np.int64],
+    constraints: Constraints,
+    effort: Effort,
+    found: Found,
+    rng: np.random.Generator,
+    deadline: float,
+) -> BoolMatrix:
+    """Return the patterns of the resamples that were finished in time, bool [bootstraps, p, p]."""
+    patterns = []
+    for _ in range(effort.bootstraps):
+        rows = np.sort(rng.integers(codes.shape[1], size=codes.shape[1]))
+        again = OrderSearch(np.ascontiguousarray(codes[:, rows]), cards, constraints, effort.strongest)
+        resampled = again.best(1, rng, deadline, start=found.order)
+        if not resampled.restarts:
+            break
+        patterns.append(pattern_of(resampled.dag, constraints.directed))
+    return np.array(patterns, np.bool_).reshape(len(patterns), cards.size, cards.size)
+
+
+def _graph(
+    names: list[str], found: Found, pattern: BoolMatrix, patterns: BoolMatrix, rows: int, complete: bool
+) -> CausalGraph:
+    order = [names[i] for i in found.order]
+    place = np.argsort(found.order)
+    dag = found.dag
+    parents = {
+        names[v]: [names[a] for a in sorted(np.flatnonzero(dag[:, v]).tolist(), key=lambda i: place[i])]
+        for v in found.order
+    }
+    undecided = [(names[a], names[b]) for a, b in np.argwhere(dag & pattern & pattern.T)]
+    edges = [
+        edge
+        for a, b in np.argwhere(dag)
+        if (edge := _edge(names, int(a), int(b), pattern, patterns))["strength"] >= SHOWN
+    ]
+    edges.sort(key=lambda edge: -edge["strength"])
+    return CausalGraph(
+        order=order,
+        parent_lists=parents,
+        undecided=undecided,
+        edges=edges,
+        rows=rows,
+        bootstraps=len(patterns),
+        complete=complete,
+    )
+
+
+def _edge(names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: BoolMatrix) -> GraphEdge:
+    """Describe the edge a -> b of the best graph; without bootstraps it is weak, since nothing confirms it."""
+    if not len(patterns):
+        return GraphEdge(source=names[a], target=names[b], strength=SHOWN, state="weak")
+    present = patterns[:, a, b] | patterns[:, b, a]
+    strength = float(present.mean())
+    same_way = float((patterns[:, a, b] & ~patterns[:, b, a])[present].mean()) if present.any() else 0.0
+    state: State = "weak"
+    if strength >= SURE:
+        state = "directed" if not pattern[b, a] and same_way >= SAME_WAY else "undecided"
+    return GraphEdge(source=names[a], target=names[b], strength=strength, state=state)

@@ -1,0 +1,108 @@
+"""Which arrows of a graph the data and the knowledge decide: the CPDAG with background knowledge.
+
+Meek, Causal inference and causal explanation with background knowledge, UAI 1995: v-structures, what is known, and
+four rules to closure. A pattern is bool [p, p]: a -> b where only [a, b] is set, undecided where both are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+BoolMatrix = npt.NDArray[np.bool_]
+MAX_SIBLINGS = 8
+"""Undecided edges at one column beyond which parent sets are no longer enumerated (2^8)."""
+
+
+def pattern_of(dag: BoolMatrix, known: BoolMatrix) -> BoolMatrix:
+    """Return the pattern of a DAG.
+
+    Args:
+        dag: bool [p, p].
+        known: bool [p, p]: [a, b] says that an edge between a and b can only be a -> b.
+    """
+    adjacent = dag | dag.T
+    directed = dag & known
+    for b in range(dag.shape[0]):
+        parents = np.flatnonzero(dag[:, b])
+        apart = ~adjacent[np.ix_(parents, parents)]
+        np.fill_diagonal(apart, False)
+        directed[parents[apart.any(axis=1)], b] = True
+    pattern = adjacent & ~directed.T
+    close(pattern)
+    return pattern
+
+
+def close(pattern: BoolMatrix) -> None:
+    """Apply Meek's rules in place until nothing changes."""
+    changed = True
+    while changed:
+        changed = False
+        undecided = pattern & pattern.T
+        for a, b in np.argwhere(undecided):
+            if pattern[a, b] and pattern[b, a] and _must_point(pattern, int(a), int(b)):
+                pattern[b, a] = False
+                changed = True
+
+
+def _must_point(pattern: BoolMatrix, a: int, b: int) -> bool:
+    """Return whether the undecided edge between a and b must be a -> b."""
+    directed = pattern & ~pattern.T
+    adjacent = pattern | pattern.T
+    if np.any(directed[:, a] & ~adjacent[:, b]):  # rule 1: c -> a, c and b apart
+        return True
+    if np.any(directed[a] & directed[:, b]):  # rule 2: a -> c -> b
+        return True
+    undecided = pattern & pattern.T
+    middle = np.flatnonzero(undecided[a] & directed[:, b])
+    if np.any(~adjacent[np.ix_(middle, middle)] & ~np.eye(middle.size, dtype=np.bool_)):  # rule 3
+        return True
+    # rule 4: a - d, d -> c -> b, a and c adjacent, d and b apart
+    for c in np.flatnonzero(directed[:, b] & adjacent[a]):
+        if np.any(undecided[a] & directed[:, c] & ~adjacent[:, b]):
+            return True
+    return False
+
+
+def parent_sets(pattern: BoolMatrix, x: int) -> Iterator[tuple[int, ...]]:
+    """Yield the parent sets that column x has in the graphs of the pattern (IDA; Maathuis et al., 2009).
+
+    A set is valid when its orientation, closed under Meek's rules, makes no new v-structure and no cycle.
+    """
+    sure = np.flatnonzero(pattern[:, x] & ~pattern[x])
+    siblings = np.flatnonzero(pattern[:, x] & pattern[x])[:MAX_SIBLINGS]
+    for size in range(siblings.size + 1):
+        for chosen in itertools.combinations(siblings.tolist(), size):
+            if _is_valid(pattern, x, siblings, chosen):
+                yield tuple(sorted([*sure.tolist(), *chosen]))
+
+
+def _is_valid(pattern: BoolMatrix, x: int, siblings: npt.NDArray[np.int64], chosen: tuple[int, ...]) -> bool:
+    tried = pattern.copy()
+    for s in siblings:
+        tried[(x, s) if s in chosen else (s, x)] = False
+    close(tried)
+    return not _has_cycle(tried & ~tried.T) and _colliders(tried) == _colliders(pattern)
+
+
+def _colliders(pattern: BoolMatrix) -> set[tuple[int, int, int]]:
+    directed, adjacent = pattern & ~pattern.T, pattern | pattern.T
+    found = set()
+    for b in range(pattern.shape[0]):
+        for a, c in itertools.combinations(np.flatnonzero(directed[:, b]).tolist(), 2):
+            if not adjacent[a, c]:
+                found.add((a, b, c))
+    return found
+
+
+def _has_cycle(directed: BoolMatrix) -> bool:
+    left = np.ones(directed.shape[0], np.bool_)
+    while left.any():
+        sources = left & ~directed[left].any(axis=0)
+        if not sources.any():
+            return True
+        left &= ~sources
+    return False
