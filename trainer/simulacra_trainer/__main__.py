@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
 from pydantic import ValidationError
+
 from simulacra_crds.conditions import ConditionSet
 from simulacra_crds.model import Knowledge
 from simulacra_crds.reasons import Reason

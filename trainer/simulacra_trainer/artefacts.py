@@ -10,6 +10,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
+
 from simulacra_crds.base import Artefact
 from simulacra_crds.tasks import KeyedRef
 from simulacra_custody.context import ArtefactRef, ResourceRef

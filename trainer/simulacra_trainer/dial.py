@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from simulacra_crds.schema import TableSchema
 
+from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.report import equal_halves_dcr

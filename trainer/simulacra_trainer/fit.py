@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import FitRequest
-
 from simulacra_trainer.dial import DialResult, turn_dial
 from simulacra_trainer.families.base import Family, FittedModel
 from simulacra_trainer.families.forest import FOREST

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from simulacra_crds.conditions import FieldError, check_conditions, check_interventions, pointer
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import GenerateRequest
-
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.fit import TrainedModel

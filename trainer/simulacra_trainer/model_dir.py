@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from simulacra_crds.schema import TableSchema
 
+from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.fit import TrainedModel, family_named
 from simulacra_trainer.graph import CausalGraph

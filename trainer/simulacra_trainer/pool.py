@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from simulacra_crds.conditions import ConditionSet, NumericRange, pointer
 from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import ColumnSchema
-
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.fit import TrainedModel
@@ -35,7 +35,8 @@ MAX_POOL_CELLS = 40_000_000
 @dataclass(frozen=True)
 class ConditionedPool:
     """Rows of the conditioned columns at least (clean types), all inside the ranges; the model that completes them;
-    and the share of the learned distribution that the range met by construction holds (1: none was)."""
+    and the share of the learned distribution that the range met by construction holds (1: none was).
+    """
 
     table: pa.Table
     model: FittedModel
@@ -152,8 +153,8 @@ class ValuesInside:
     def is_near(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Whether each value lies inside or in the window around, bool [n]."""
         reach = max(int(WINDOW_SHARE * self.known.size), 1)
-        below = np.searchsorted(self.known, self.low) - reach
-        above = np.searchsorted(self.known, self.high, side="right") + reach - 1
+        below = int(np.searchsorted(self.known, self.low)) - reach
+        above = int(np.searchsorted(self.known, self.high, side="right")) + reach - 1
         low, high = self.known[max(below, 0)], self.known[min(above, self.known.size - 1)]
         return (values >= min(low, self.low)) & (values <= max(high, self.high))
 
@@ -166,7 +167,7 @@ class ValuesInside:
         else:
             middle = (inside[1:] + inside[:-1]) / 2
             low, high = np.append(inside[0], middle), np.append(middle, inside[-1])
-            distinct, inverse, counts = np.unique(inside, return_inverse=True, return_counts=True)
+            _, inverse, counts = np.unique(inside, return_inverse=True, return_counts=True)
             is_atom = (counts >= ATOM)[inverse.reshape(-1)]
             low, high = np.where(is_atom, inside, low), np.where(is_atom, inside, high)
             chosen = rng.integers(0, inside.size, n)
@@ -177,14 +178,14 @@ class ValuesInside:
 
 
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
-    column = next(c for c in trained.schema.columns if c.name == name)
     """Return the training marginal of a column inside a range. InputError if it holds no value of the column's kind."""
+    column = next(c for c in trained.schema.columns if c.name == name)
     values = _floats(trained.table.column(name))
     known = np.sort(values[~np.isnan(values)])
-    low = known[0] if bounds.min is None else bounds.min
-    high = known[-1] if bounds.max is None else bounds.max
+    low = float(known[0]) if bounds.min is None else bounds.min
+    high = float(known[-1]) if bounds.max is None else bounds.max
     if column.kind == "integer":
-        low, high = np.ceil(low), np.floor(high)
+        low, high = float(np.ceil(low)), float(np.floor(high))
         if low > high:
             raise InputError(
                 Reason.CONDITIONS_INFEASIBLE,
@@ -193,7 +194,7 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
                 pointer("conditions", "numeric", name),
             )
     share = float(np.mean((values >= low) & (values <= high)))
-    return ValuesInside(column, known, float(low), float(high), max(share, 0.5 / values.size))
+    return ValuesInside(column, known, low, high, max(share, 0.5 / values.size))
 
 
 def _decimals(column: ColumnSchema) -> int | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from pydantic import ValidationError
+
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import (
     FAILURE,
@@ -35,7 +36,6 @@ from simulacra_crds.tasks import (
 from simulacra_custody.custody import Custody
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.settings import open_custody
-
 from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.task_work import WORK, TaskContext, shard_of

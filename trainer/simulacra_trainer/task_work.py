@@ -31,7 +31,6 @@ from simulacra_crds.tasks import (
     part_name,
 )
 from simulacra_custody.custody import Custody
-
 from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.fit import STEPS, TrainedModel, fit_model

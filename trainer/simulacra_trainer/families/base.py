@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
 from simulacra_crds.schema import TableSchema
 
 Progress = Callable[[float], None]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from simulacra_crds.schema import ColumnSchema
+from simulacra_trainer.families.grid import bin_edges
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
@@ -138,43 +139,6 @@ def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
     unit = _unit(seen) if schema.kind == "datetime" else 1
     edges = bin_edges(seen, NUMBER_BINS)
     return ColumnCodec(schema.name, schema.kind, (), bare.codes, edges, decimals, unit, low, high, True)
-
-
-def bin_edges(values: Floats, bins: int) -> Floats:
-    """Cut numbers into at most `bins` groups of like size; return the edges between them, ascending.
-
-    A value that fills a group alone gets its own; with no more distinct values than bins, each value does.
-    """
-    distinct, counts = np.unique(values, return_counts=True)
-    if distinct.size < 2:
-        return np.empty(0)
-    ends = np.arange(1, distinct.size) if distinct.size <= bins else _group_ends(counts, bins)
-    return (distinct[ends - 1] + distinct[ends]) / 2.0
-
-
-@numba.njit(nogil=True, cache=True)
-def _group_ends(counts: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int64]:
-    """Return where groups of consecutive distinct values end (exclusive), the last group's end left out."""
-    n, left, groups_left = counts.sum(), counts.sum(), bins
-    for c in counts:  # values that fill a group alone leave the others less to share
-        if c * bins >= n:
-            left -= c
-            groups_left -= 2
-    size = left / max(groups_left, 1)
-    ends = np.empty(counts.shape[0], np.int64)
-    found, held = 0, 0
-    for i in range(counts.shape[0]):
-        alone = counts[i] * bins >= n
-        if held > 0 and alone:
-            ends[found] = i
-            found += 1
-            held = 0
-        held += counts[i]
-        if (alone or held >= size) and i + 1 < counts.shape[0]:
-            ends[found] = i + 1
-            found += 1
-            held = 0
-    return ends[: min(found, bins - 1)]
 
 
 def _level_codes(seen: Floats, levels: int) -> Codes:

@@ -11,23 +11,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats, bin_edges
+from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.dependencies import Dependency
-from simulacra_trainer.families.forest.kernels import (
-    grow_classes,
-    grow_numbers,
-    order_by_correspondence,
-    order_by_mean,
-    relabel,
-    split_masks,
-)
+from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
+from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.parts import Classes, Ints, Lookup, Numbers, Part, Pool, Switch, Tree
+from simulacra_trainer.families.forest.walk import relabel, split_masks
+from simulacra_trainer.families.grid import bin_edges
 
 ATOM = 5
 """A value that so many rows carry is no one's own: it is emitted as it is."""
@@ -96,7 +92,7 @@ class ColumnGrower:
             labels[values == spike] = label
         return labels
 
-    def _grouped(self, rows: Ints, labels: npt.NDArray[np.int64], inner) -> Part:  # type: ignore[no-untyped-def]
+    def _grouped(self, rows: Ints, labels: npt.NDArray[np.int64], inner: Callable[[Ints], Part]) -> Part:
         """Draw a group (label -1: missing), then the value inside it by `inner`."""
         present, y = np.unique(labels, return_inverse=True)
         y = y.reshape(-1).astype(np.int32)
@@ -123,9 +119,9 @@ class ColumnGrower:
         kept = np.flatnonzero(~rare)
         recode = np.full(distinct.size, kept.size, np.int32)
         recode[kept] = np.arange(kept.size)
-        y = recode[y]
-        residual = values[y == kept.size]
-        return self._classes(rows, y, np.append(distinct[kept], np.nan), {kept.size: self._pool(residual)})
+        merged = recode[y]
+        residual = values[merged == kept.size]
+        return self._classes(rows, merged, np.append(distinct[kept], np.nan), {kept.size: self._pool(residual)})
 
     def _pool(self, residual: Floats) -> Pool:
         residual = np.sort(residual)
@@ -134,7 +130,7 @@ class ColumnGrower:
         low, high = self._intervals(residual, np.zeros(residual.size, np.bool_), np.zeros(residual.size, np.int32))
         return Pool(low, high)
 
-    def _classes(self, rows: Ints, y: Ints, meaning: Floats, parts: dict[int, Part]) -> Part:
+    def _classes(self, rows: Ints, y: npt.NDArray[np.integer], meaning: Floats, parts: dict[int, Part]) -> Part:
         if meaning.size == 1:
             return parts[0] if parts else Pool(meaning, meaning)
         luts = [
@@ -181,7 +177,8 @@ class ColumnGrower:
 
     def _intervals(self, values: Floats, is_atom: npt.NDArray[np.bool_], leaf: Ints) -> tuple[Floats, Floats]:
         """Return where each donor may move: to the middle of its neighbours in the leaf that are no atoms, and no
-        farther than `WINDOW_SHARE` of the column's values that are no atoms. Sorted by leaf, then value."""
+        farther than `WINDOW_SHARE` of the column's values that are no atoms. Sorted by leaf, then value.
+        """
         low, high = values.copy(), values.copy()
         loose = np.flatnonzero(~is_atom)
         if not loose.size:

@@ -1,4 +1,4 @@
-"""Compiled kernels of the trees: growth for class and number targets, and the walk that picks leaf donors.
+"""Compiled growth of the trees, for class and number targets.
 
 Predictors are uint8 bin positions Z [features, rows]. A tree is grown depth first on one permuted row index, so a
 leaf is a segment of it and its donors lie side by side. All kernels release the GIL and use no randomness.
@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import numba
 import numpy as np
+import numpy.typing as npt
+
+U1 = npt.NDArray[np.uint8]
+I2 = npt.NDArray[np.int16]
+I4 = npt.NDArray[np.int32]
+I8 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint64]
+F8 = npt.NDArray[np.float64]
+Split = tuple[float, int, int]
+Grown = tuple[I4, I2, I4, I4, I4, I4]
 
 MIN_LEAF = 5
 BINS = 256
 VARIANCE_FLOOR = 1.0 / 12.0
 """Variance of a value that is uniform inside one bin: a number target cannot be known better than its bin."""
 
-_compiled = numba.njit(nogil=True, cache=True)
+compiled = numba.njit(nogil=True, cache=True)
 
 
-@_compiled
-def _xlogx(n):
+@compiled
+def _xlogx(n: int) -> F8:
     table = np.zeros(n + 2)
     for i in range(2, n + 2):
         table[i] = i * np.log(i)
     return table
 
 
-@_compiled
-def _partition(index, scratch, start, stop, bins, threshold):
+@compiled
+def _partition(index: I4, scratch: I4, start: int, stop: int, bins: U1, threshold: int) -> int:
     """Put rows with bin <= threshold first, stably; return where the right side begins."""
     left, held = start, 0
     for i in range(start, stop):
@@ -42,8 +52,10 @@ def _partition(index, scratch, start, stop, bins, threshold):
     return left
 
 
-@_compiled
-def _best_class_split(Z, y, index, start, stop, counts, xlogx, work):
+@compiled
+def _best_class_split(
+    Z: U1, y: I4, index: I4, start: int, stop: int, counts: I8, xlogx: F8, work: tuple[I8, I4, I8, I8]
+) -> Split:
     """Largest multinomial log-likelihood gain (nats) of one node over all features and thresholds.
 
     A counting sort by bin and one scan; each row moves from right to left in O(1) by the x*log(x) table.
@@ -94,8 +106,8 @@ def _best_class_split(Z, y, index, start, stop, counts, xlogx, work):
     return best_gain, best_feature, best_threshold
 
 
-@_compiled
-def _best_number_split(Z, y, index, start, stop, work):
+@compiled
+def _best_number_split(Z: U1, y: F8, index: I4, start: int, stop: int, work: tuple[I8, F8, F8]) -> Split:
     """Largest Gaussian log-likelihood gain (nats) of one node, from histograms of count, sum and sum of squares."""
     counts, sums, squares = work
     m = stop - start
@@ -138,8 +150,8 @@ def _best_number_split(Z, y, index, start, stop, work):
     return best_gain, best_feature, best_threshold
 
 
-@_compiled
-def grow_classes(Z, y, classes, penalty):
+@compiled
+def grow_classes(Z: U1, y: I4, classes: int, penalty: float) -> Grown:
     """Grow a tree for a class target.
 
     Args:
@@ -196,8 +208,8 @@ def grow_classes(Z, y, classes, penalty):
     return feature[:nodes], threshold[:nodes], child[:nodes], start[:nodes], stop[:nodes], index
 
 
-@_compiled
-def grow_numbers(Z, y, penalty):
+@compiled
+def grow_numbers(Z: U1, y: F8, penalty: float) -> Grown:
     """Grow a tree for a number target y, float64 [rows], in bins (see `VARIANCE_FLOOR`); else as `grow_classes`.
 
     A split has two further parameters, mean and variance: it must gain 1 nat beyond the penalty.
@@ -229,107 +241,3 @@ def grow_numbers(Z, y, penalty):
         stack.append(nodes)
         nodes += 2
     return feature[:nodes], threshold[:nodes], child[:nodes], start[:nodes], stop[:nodes], index
-
-
-@_compiled
-def walk(X, rows, feature, masks, child):
-    """Return the leaf of each row: X uint8 [n, columns], rows int32 [m] into X; int32 [m]."""
-    leaves = np.empty(rows.shape[0], np.int32)
-    for i in range(rows.shape[0]):
-        row, node = rows[i], 0
-        while feature[node] >= 0:
-            code = X[row, feature[node]]
-            goes_left = (masks[node, code >> 6] >> np.uint64(code & 63)) & np.uint64(1)
-            node = child[node] + (goes_left == 0)
-        leaves[i] = node
-    return leaves
-
-
-@_compiled
-def pick(leaves, start, stop, u):
-    """Pick a donor of each row's leaf by u, in place: u [m] becomes the unused, again uniform, remainder."""
-    donors = np.empty(leaves.shape[0], np.int32)
-    for i in range(leaves.shape[0]):
-        a = start[leaves[i]]
-        size = stop[leaves[i]] - a
-        scaled = u[i] * size
-        k = min(int(scaled), size - 1)
-        u[i] = scaled - k
-        donors[i] = a + k
-    return donors
-
-
-@_compiled
-def order_by_mean(x, y):
-    """Order predictor codes by the mean of a number target: x uint8 [n], y float64 [n]; scores float64 [256]."""
-    counts = np.zeros(BINS)
-    sums = np.zeros(BINS)
-    for i in range(x.shape[0]):
-        counts[x[i]] += 1
-        sums[x[i]] += y[i]
-    mean = sums.sum() / max(x.shape[0], 1)
-    for b in range(BINS):
-        sums[b] = sums[b] / counts[b] if counts[b] > 0 else mean
-    return sums
-
-
-@_compiled
-def order_by_correspondence(x, y, classes):
-    """Order predictor codes by the first axis of correspondence analysis of predictor x target.
-
-    Power iteration on the standardised residuals (Greenacre, 1984); x uint8 [n], y int32 [n]; scores float64 [256].
-    """
-    table = np.zeros((BINS, classes))
-    for i in range(x.shape[0]):
-        table[x[i], y[i]] += 1.0
-    rows, columns = table.sum(axis=1), table.sum(axis=0)
-    n = float(x.shape[0])
-    axis = np.empty(classes)
-    for k in range(classes):  # any fixed start that is not constant
-        axis[k] = np.sin(1.0 + 3.7 * k)
-    scores = np.zeros(BINS)
-    for _ in range(12):
-        centre = 0.0
-        for k in range(classes):
-            centre += axis[k] * columns[k] / n
-        spread = 0.0
-        for k in range(classes):
-            axis[k] -= centre
-            spread += axis[k] * axis[k] * columns[k] / n
-        if spread < 1e-24:
-            break
-        axis /= np.sqrt(spread)
-        for b in range(BINS):
-            scores[b] = 0.0
-            if rows[b] > 0:
-                for k in range(classes):
-                    scores[b] += table[b, k] * axis[k]
-                scores[b] /= rows[b]
-        for k in range(classes):
-            axis[k] = 0.0
-            if columns[k] > 0:
-                for b in range(BINS):
-                    axis[k] += table[b, k] * scores[b]
-                axis[k] /= columns[k]
-    return scores
-
-
-@_compiled
-def relabel(x, lut):
-    """Return lut[x]: x uint8 [n], lut uint8 [256]."""
-    out = np.empty(x.shape[0], np.uint8)
-    for i in range(x.shape[0]):
-        out[i] = lut[x[i]]
-    return out
-
-
-@_compiled
-def split_masks(feature, threshold, luts):
-    """Return uint64 [nodes, 4]: bit c is set where predictor code c goes left (its position is <= threshold)."""
-    masks = np.zeros((feature.shape[0], 4), np.uint64)
-    for node in range(feature.shape[0]):
-        if feature[node] >= 0:
-            for code in range(BINS):
-                if luts[feature[node], code] <= threshold[node]:
-                    masks[node, code >> 6] |= np.uint64(1) << np.uint64(code & 63)
-    return masks

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from simulacra_crds.schema import TableSchema
 
+from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, Options, Progress, no_progress
 from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats, fit_codec
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
+from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Part
 from simulacra_trainer.families.forest.store import load_parts, save_parts
+from simulacra_trainer.families.grid import level_grid, number_grid
 
 PENALTY = "penalty"
 DEFAULT_PENALTY = 3.0
@@ -70,6 +72,18 @@ class ForestModel:
         before: dict[int, frozenset[int]] = {j: frozenset(self.order[:i]) for i, j in enumerate(self.order)}
         kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
         return fit_parts(self.data, order, kept, self.dependencies, no_progress)
+
+    def log_likelihood(self, table: pa.Table) -> Floats:
+        """Return nats per row on the grid of `families.grid`, float64 [n]."""
+        rows = np.arange(table.num_rows, dtype=np.int32)
+        values = [codec.values(table.column(codec.name)) for codec in self.data.codecs]
+        codes = np.column_stack([codec.encode(v) for codec, v in zip(self.data.codecs, values, strict=True)])
+        context = Context(np.ascontiguousarray(codes), values)
+        total = np.zeros(table.num_rows)
+        for j, codec in enumerate(self.data.codecs):
+            grid = level_grid(codec.levels) if codec.is_category else number_grid(self.data.values[j])
+            total += np.log(cell_probabilities(self.parts[j], grid, context, rows, grid.cells(values[j])))
+        return total
 
     def save(self, directory: Path) -> None:
         """Write the trees and what they were grown with."""

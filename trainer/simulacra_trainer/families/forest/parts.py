@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_trainer.families.forest.codec import Codes, Floats
-from simulacra_trainer.families.forest.kernels import pick, walk
+from simulacra_trainer.families.forest.walk import pick, walk
 
 Ints = npt.NDArray[np.int32]
 
@@ -21,7 +21,8 @@ Ints = npt.NDArray[np.int32]
 class Tree:
     """A fitted tree: feature int32 [nodes] is the column (schema order) split on, -1 in leaves; masks uint64
     [nodes, 4] holds the predictor codes that go left; child int32 the left child (right is the next node); start and
-    stop int32 the segment of donors of each node."""
+    stop int32 the segment of donors of each node.
+    """
 
     feature: Ints
     masks: npt.NDArray[np.uint64]
@@ -79,7 +80,8 @@ class Numbers:
 @dataclass(frozen=True)
 class Classes:
     """Draw a class from the leaf of a class tree: donors [donors] holds classes, values float64 [classes] what each
-    stands for (NaN: missing), and parts what draws the value of a class that stands for several."""
+    stands for (NaN: missing), and parts what draws the value of a class that stands for several.
+    """
 
     tree: Tree
     donors: npt.NDArray[np.integer]
@@ -100,7 +102,8 @@ class Classes:
 @dataclass(frozen=True)
 class Switch:
     """A dependency with another column: the value of column `on` decides which part draws (the nearest key does for
-    a value not seen). keys float64 [k] ascending, NaN last where missing is a key."""
+    a value not seen). keys float64 [k] ascending, NaN last where missing is a key.
+    """
 
     on: int
     keys: Floats

@@ -168,7 +168,7 @@ class _Reader:
     def _slice(self, node: Outline, name: str) -> Array:
         offset, size = node["at"][name]
         tensor = self._tensors[name]
-        _require(0 <= offset and 0 <= size and offset + size <= len(tensor))
+        _require(offset >= 0 and size >= 0 and offset + size <= len(tensor))
         return tensor[offset : offset + size]
 
     def _column(self, on: int) -> int:

@@ -1,0 +1,78 @@
+"""Probability that a part gives a row's cell of `families.grid`: the log-likelihood of a forest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulacra_trainer.families.forest.codec import Floats
+from simulacra_trainer.families.forest.parts import (
+    Classes,
+    Context,
+    Ints,
+    Lookup,
+    Numbers,
+    Part,
+    Pool,
+    Switch,
+    Tree,
+    nearest,
+)
+from simulacra_trainer.families.grid import Cells, ColumnGrid
+
+PRIOR_ROWS = 1.0
+"""A leaf is smoothed by so many rows of its tree's root, the root by as many of the uniform distribution."""
+SLIP = 1e-3
+"""What a functional dependency leaves for rows that break it."""
+
+
+def cell_probabilities(part: Part, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
+    """Return the probability of each row's cell, float64 [rows]; above 0 everywhere."""
+    match part:
+        case Pool(low, high):
+            return _smooth(grid.spread(low, high).sum(axis=0)[None], low.size)[0][cells]
+        case Numbers(tree, low, high):
+            table = _leaf_table(tree, grid.spread(low, high))
+            return table[tree.leaves(context, rows), cells]
+        case Classes():
+            return _of_classes(part, grid, context, rows, cells)
+        case Lookup(on, keys, values):
+            hit = grid.cells(values[nearest(keys, context.values[on][rows])]) == cells
+            return np.where(hit, 1.0 - SLIP, SLIP / grid.size)
+        case Switch(on, keys, parts):
+            chosen = nearest(keys, context.values[on][rows])
+            out = np.empty(rows.size)
+            for key in np.unique(chosen):
+                at = np.flatnonzero(chosen == key)
+                out[at] = cell_probabilities(parts[key], grid, context, rows[at], cells[at])
+            return out
+
+
+def _of_classes(part: Classes, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
+    classes = np.zeros((part.donors.size, part.values.size))
+    classes[np.arange(part.donors.size), part.donors] = 1.0
+    table = _leaf_table(part.tree, classes)
+    plain = np.array([k not in part.parts for k in range(part.values.size)])
+    to_cells = np.zeros((part.values.size, grid.size))
+    to_cells[np.flatnonzero(plain), grid.cells(part.values)[plain]] = 1.0
+    leaves = part.tree.leaves(context, rows)
+    out: Floats = (table @ to_cells)[leaves, cells]
+    for k, inner in part.parts.items():
+        out += table[leaves, k] * cell_probabilities(inner, grid, context, rows, cells)
+    return np.maximum(out, np.finfo(np.float64).tiny)
+
+
+def _leaf_table(tree: Tree, donors: Floats) -> Floats:
+    """Return the smoothed mean of the donors' rows by node, float64 [nodes, width] (filled for leaves only)."""
+    leaves = np.flatnonzero(tree.feature < 0)
+    leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
+    sums = np.add.reduceat(donors, tree.start[leaves], axis=0)
+    out = np.zeros((tree.feature.size, donors.shape[1]))
+    root = _smooth(donors.sum(axis=0)[None], donors.shape[0])
+    size = (tree.stop[leaves] - tree.start[leaves])[:, None]
+    out[leaves] = (sums + PRIOR_ROWS * root) / (size + PRIOR_ROWS)
+    return out
+
+
+def _smooth(counts: Floats, rows: int) -> Floats:
+    out: Floats = (counts + PRIOR_ROWS / counts.shape[1]) / (rows + PRIOR_ROWS)
+    return out

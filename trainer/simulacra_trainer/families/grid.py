@@ -1,0 +1,92 @@
+"""The grid on which all families state likelihoods, so that their nats can be compared.
+
+A number's cell is one of at most 32 groups of like size (with few distinct values, each has its own), a level's cell is
+the level, missing is a cell. Likelihoods are probabilities of cells: no family gains by a finer density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Cells = npt.NDArray[np.int64]
+NUMBER_CELLS = 32
+
+
+@dataclass(frozen=True)
+class ColumnGrid:
+    """Cells of a column: 0 is missing; a number v has cell 1 + (edges <= v); a level at position k has cell 1 + k."""
+
+    edges: Floats | None
+    size: int
+
+    def cells(self, values: Floats) -> Cells:
+        """Return the cell of each value (float64 [n]: numbers, or positions of levels; NaN is missing), int64 [n]."""
+        missing = np.isnan(values)
+        known = np.where(missing, 0.0, values)
+        found = known.astype(np.int64) if self.edges is None else np.searchsorted(self.edges, known, side="right")
+        return np.where(missing, 0, found + 1)
+
+    def spread(self, low: Floats, high: Floats) -> Floats:
+        """Return how uniform draws from intervals [low, high] fall on the cells, float64 [n, size]."""
+        out = np.zeros((low.size, self.size))
+        out[np.arange(low.size), self.cells(low)] = 1.0
+        wide = np.flatnonzero(high > low)
+        if wide.size and self.edges is not None:
+            bounds = np.concatenate([[-np.inf], self.edges, [np.inf]])
+            a, b = low[wide, None], high[wide, None]
+            out[wide, 1:] = np.clip(np.minimum(b, bounds[1:]) - np.maximum(a, bounds[:-1]), 0.0, None) / (b - a)
+        return out
+
+
+def number_grid(values: Floats) -> ColumnGrid:
+    """Return the grid of a numeric column from its training values."""
+    edges = bin_edges(values[~np.isnan(values)], NUMBER_CELLS)
+    return ColumnGrid(edges, edges.size + 2)
+
+
+def level_grid(levels: Sequence[str]) -> ColumnGrid:
+    """Return the grid of a column with levels."""
+    return ColumnGrid(None, len(levels) + 1)
+
+
+def bin_edges(values: Floats, bins: int) -> Floats:
+    """Cut numbers into at most `bins` groups of like size; return the edges between them, ascending.
+
+    A value that fills a group alone gets its own; with no more distinct values than bins, each value does.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    if distinct.size < 2:
+        return np.empty(0)
+    ends = np.arange(1, distinct.size) if distinct.size <= bins else _group_ends(counts, bins)
+    return (distinct[ends - 1] + distinct[ends]) / 2.0
+
+
+@numba.njit(nogil=True, cache=True)
+def _group_ends(counts: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int64]:
+    """Return where groups of consecutive distinct values end (exclusive), the last group's end left out."""
+    n, left, groups_left = counts.sum(), counts.sum(), bins
+    for c in counts:  # values that fill a group alone leave the others less to share
+        if c * bins >= n:
+            left -= c
+            groups_left -= 2
+    size = left / max(groups_left, 1)
+    ends = np.empty(counts.shape[0], np.int64)
+    found, held = 0, 0
+    for i in range(counts.shape[0]):
+        alone = counts[i] * bins >= n
+        if held > 0 and alone:
+            ends[found] = i
+            found += 1
+            held = 0
+        held += counts[i]
+        if (alone or held >= size) and i + 1 < counts.shape[0]:
+            ends[found] = i + 1
+            found += 1
+            held = 0
+    return ends[: min(found, bins - 1)]
