@@ -84,7 +84,7 @@ def numeric_column(
 def datetime_column(name: str, values: pa.Array, storage: str, text_format: str | None = None) -> CleanColumn:
     """Dates and times (timestamp[us] with nulls; UTC where the upload had zones)."""
     if pc.count_distinct(values).as_py() == 1 and not values.null_count:
-        return unlearned(name, "constant", values, storage, text_format)
+        return unlearned(name, "constant", values, storage)
     present = seconds(values)
     schema = ColumnSchema(
         name=name,
@@ -122,9 +122,7 @@ def level_column(
     return CleanColumn(schema, values)
 
 
-def unlearned(
-    name: str, kind: ColumnKind, values: pa.Array, storage: str, text_format: str | None = None
-) -> CleanColumn:
+def unlearned(name: str, kind: ColumnKind, values: pa.Array, storage: str) -> CleanColumn:
     """A column that is not learned: kind is constant, identifier or text; values are only looked at."""
     number = pa.types.is_integer(values.type) and len(values) > values.null_count
     limits = pc.min_max(values).as_py() if number else {"min": None, "max": None}
@@ -138,7 +136,6 @@ def unlearned(
         maximum=limits["max"],
         constant=constant,
         missing_share=_missing(values),
-        text_format=text_format,
     )
     column = CleanColumn(schema, None)
     column.note(f"{UNLEARNED_NOTES[kind]} (not learned)")

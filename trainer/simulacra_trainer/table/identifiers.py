@@ -15,6 +15,7 @@ NEARLY_UNIQUE = 0.95
 """Distinct words a row from which on a text column names its rows."""
 MOSTLY_SINGLE = 0.5
 """Share of rows whose word no other row has, from which on a text column is not learned."""
+MANY_LEVELS = 30
 LONG_TEXT_WORDS = 5.0
 LONG_TEXT_LENGTH = 40.0
 
@@ -48,7 +49,7 @@ def unlearned_kind(name: str, words: Words) -> Literal["identifier", "text"] | N
     if len(levels) >= NEARLY_UNIQUE * present or single > MOSTLY_SINGLE * present:
         shaped = pc.mean(pc.match_substring_regex(levels, _ID_SHAPE).cast(pa.float64())).as_py()
         return "identifier" if shaped >= 0.9 or is_named_id(name) else "text"
-    if len(levels) > max(50, 0.2 * present):
+    if len(levels) > max(MANY_LEVELS, 0.2 * present):
         lengths = pc.utf8_length(levels).to_numpy(zero_copy_only=False)
         spaces = pc.count_substring(levels, " ").to_numpy(zero_copy_only=False)
         long = np.average(lengths, weights=words.counts) >= LONG_TEXT_LENGTH

@@ -85,7 +85,8 @@ def _from_numbers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
     if pa.types.is_decimal(kind):
         return pc.round(values, kind.scale).cast(kind, safe=False)
     if _is_text(kind) and column.text_format:
-        fixed = pc.round(values, column.decimals or 0).cast(pa.decimal128(38, column.decimals or 0), safe=False)
+        decimals = int(column.text_format.strip(".f"))
+        fixed = pc.round(values, decimals).cast(pa.decimal128(38, decimals), safe=False)
         return fixed.cast(pa.string()).cast(kind)
     return values.cast(kind, safe=not pa.types.is_integer(kind))
 
@@ -119,6 +120,8 @@ def _constant(column: ColumnSchema, kind: pa.DataType, rows: int) -> pa.Array:
     one = pa.array([column.constant])
     if pa.types.is_time(value) or pa.types.is_duration(value):
         one = _from_integers(one.cast(pa.int64()), value)
+    elif pa.types.is_date(value) or pa.types.is_timestamp(value):
+        one = _from_moments(one.cast(pa.timestamp("us")), column, value)
     array = pa.repeat(one.cast(value)[0], rows)
     return array.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else array
 

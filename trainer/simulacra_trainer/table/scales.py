@@ -42,11 +42,12 @@ _SCALES = (
 _RANKS: tuple[dict[str, int], ...] = tuple(
     {word: rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")} for scale in _SCALES
 )
-_NUMBERED = re.compile(r"^\(?(-?\d{1,3})\s*(?:[-–.:)=]|\s)\s*[^\W\d]")
+_NUMBERED = re.compile(r"^\(?(-?\d{1,3})(?:\s*(?:[-–.:)=]|\s)\s*[^\W\d]|$)")
 _NUMBER = r"[$€£]?\s?(\d[\d.,\s]*?)\s?(k|m)?\s?[%$€£]?"
 _BAND = re.compile(rf"^{_NUMBER}\s*(?:-|–|—|to|bis|until)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
 _BELOW = re.compile(rf"^(?:<=?|under|below|less than|up to|lt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
 _ABOVE = re.compile(rf"^(?:>=?|over|above|more than|gt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
+_PLAIN = re.compile(rf"^{_NUMBER}$")
 _OPEN = re.compile(rf"^{_NUMBER}\s*(?:\+|(?:years? )?(?:and|or) (?:over|more|older|above|up))$", re.I)
 
 
@@ -68,19 +69,22 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
 
 
 def _numbered(levels: Sequence[str]) -> list[float | None]:
+    """Numbers with words ("1 - low"), among which a bare number may stand; bare numbers alone are codes."""
+    if all(level.isdigit() for level in levels):
+        return [None] * len(levels)
     found = [_NUMBERED.match(level) for level in levels]
     return [float(match[1]) if match else None for match in found]
 
 
 def _bands(levels: Sequence[str]) -> list[float | None]:
-    places = [_band(level) for level in levels]
-    # a column of plain numbers with one band in it is no set of bands
-    return places if any(_BAND.match(level) for level in levels) else [None] * len(levels)
+    """Bands, open ends, and plain numbers between them, as in 1, 2, 3, 4 or more."""
+    banded = any(pattern.match(level) for level in levels for pattern in (_BAND, _BELOW, _ABOVE, _OPEN))
+    return [_band(level) for level in levels] if banded else [None] * len(levels)
 
 
 def _band(level: str) -> float | None:
     """Return where a band lies: its lower bound; open ends sort just outside their bound."""
-    for pattern, shift in ((_BELOW, -0.5), (_ABOVE, 0.5), (_OPEN, 0.0), (_BAND, 0.0)):
+    for pattern, shift in ((_BELOW, -0.5), (_ABOVE, 0.5), (_OPEN, 0.0), (_BAND, 0.0), (_PLAIN, 0.0)):
         match = pattern.match(level)
         if match:
             return _number(match[1], match[2]) + shift

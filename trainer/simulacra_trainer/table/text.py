@@ -52,6 +52,8 @@ def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanC
     if not words.present:
         return empty_column(name, len(column), "null" if origin.csv else str(column.type))
     storage = str(column.type)
+    if len(words.levels) == 1 and not origin.csv:  # a constant or nearly one: as it is written
+        return clean_levels(name, words, storage)
     ambiguous = False
     result = _truth(name, words, storage, origin) or _number(name, words, storage, origin)
     if result is None:

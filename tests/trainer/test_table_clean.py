@@ -1,0 +1,295 @@
+"""Cleaning: what each column is taken for, and that nothing is changed without need."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.reasons import Reason
+from simulacra_crds.schema import ColumnSchema
+from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.read import DELIMITER, ORIGIN
+
+N = 60
+OTHER = pa.array(["p", "q", "r"] * (N // 3))
+
+
+def clean_one(values: object, *, csv: bool = False, delimiter: bytes = b",", name: str = "c") -> CleanTable:
+    """Clean a table of this column and two harmless ones."""
+    column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+    table = pa.table({name: column, "other": OTHER, "third": pa.array([1.5, 2.25] * (N // 2))})
+    if csv:
+        table = table.set_column(2, "third", table["third"].cast(pa.string()))
+        table = table.replace_schema_metadata({ORIGIN: b"csv", DELIMITER: delimiter})
+    return clean_table(table)
+
+
+def column(values: object, **options: object) -> ColumnSchema:
+    return clean_one(values, **options).schema.columns[0]  # type: ignore[arg-type]
+
+
+def notes(table: CleanTable, name: str = "c") -> dict[str, int]:
+    return {note.action: note.count for note in table.schema.cleaning if note.column == name}
+
+
+# Kinds
+
+
+def test_words_are_levels_by_share_and_unknown_is_one_of_them() -> None:
+    cleaned = clean_one(["Unknown"] * 10 + ["Private"] * 40 + ["None"] * 10)
+    found = cleaned.schema.columns[0]
+    assert (found.kind, found.storage, found.missing_share) == ("categorical", "string", 0.0)
+    assert [(level.value, round(level.share, 3)) for level in found.levels] == [
+        ("Private", 0.667),
+        ("Unknown", 0.167),
+        ("None", 0.167),
+    ]
+    assert cleaned.table["c"].type == pa.dictionary(pa.int32(), pa.string())
+    assert cleaned.table["c"].combine_chunks().dictionary.to_pylist() == found.level_values()
+
+
+def test_missing_tokens_blanks_and_white_space() -> None:
+    raw = [" yes", "no ", "NA", "n/a", "", "?", "NULL", None, "no", "yes"] * 6
+    cleaned = clean_one(raw)
+    found = cleaned.schema.columns[0]
+    assert found.kind == "boolean"
+    assert found.level_values() == ["no", "yes"]
+    assert found.missing_share == pytest.approx(0.6)
+    counts = notes(cleaned)
+    assert counts["empty cells and words for missing values were set to missing"] == 30
+    assert counts["white space around values was removed"] == 12
+
+
+def test_case_is_kept_and_several_spellings_of_yes_become_the_commonest() -> None:
+    found = column(["Yes"] * 20 + ["yes"] * 5 + ["No"] * 20 + ["N"] * 15)
+    assert (found.kind, found.level_values()) == ("boolean", ["No", "Yes"])
+    assert column(["red", "Red", "RED"] * 20).level_values() == ["red", "Red", "RED"]
+
+
+def test_booleans_by_type_and_in_a_csv() -> None:
+    assert column([True, False, None] * 20).level_values() == ["false", "true"]
+    found = column(["TRUE", "FALSE"] * 30, csv=True)
+    assert (found.kind, found.storage, found.level_values()) == ("boolean", "bool", ["false", "true"])
+
+
+def test_zeros_and_ones_stay_integers_with_levels() -> None:
+    found = column([0, 1, 1] * 20)
+    assert (found.kind, found.level_values(), found.minimum, found.maximum) == ("integer", ["0", "1"], 0, 1)
+
+
+def test_integers_of_many_values_have_no_levels_but_limits() -> None:
+    found = column([0, *range(0, 170, 3), 1000, 2000])
+    assert (found.kind, found.levels, found.minimum, found.maximum, found.decimals) == ("integer", [], 0, 2000, 0)
+    assert len(column([*range(50), *range(10)]).levels) == 50
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [
+        ([1.0, 2.0, None] * 20, 0),
+        ([0.5, 1.25, 3.0] * 20, 2),
+        ([0.009459459, 0.2, 180.6666667] * 20, 9),
+        (list(np.random.default_rng(0).normal(size=N)), None),
+    ],
+)
+def test_decimals_are_counted(values: list[float], decimals: int | None) -> None:
+    found = column(values)
+    assert (found.kind, found.storage, found.decimals) == ("numeric", "double", decimals)
+
+
+def test_single_precision_counts_its_own_digits() -> None:
+    assert column(pa.array([0.1, 0.25, 7.3] * 20, pa.float32())).decimals == 2
+
+
+def test_nan_and_infinity_are_missing() -> None:
+    cleaned = clean_one([1.5, float("nan"), float("inf"), 2.5] * 15)
+    assert cleaned.schema.columns[0].missing_share == pytest.approx(0.5)
+    assert cleaned.schema.columns[0].maximum == 2.5
+    assert notes(cleaned)["infinite numbers were set to missing"] == 15
+
+
+def test_constants_are_not_learned_but_a_value_or_nothing_is_information() -> None:
+    assert column(["only"] * N).kind == "constant"
+    assert column(["only"] * N).constant == "only"
+    assert column([7] * N).constant == "7"
+    found = column(["only", None] * (N // 2))
+    assert (found.kind, found.learned, found.missing_share) == ("categorical", True, 0.5)
+
+
+def test_empty_columns_are_noted_and_not_learned() -> None:
+    cleaned = clean_one(pa.nulls(N, pa.string()))
+    found = cleaned.schema.columns[0]
+    assert (found.kind, found.learned, found.constant, found.missing_share) == ("constant", False, None, 1.0)
+    assert "c" not in cleaned.table.column_names
+    assert notes(cleaned) == {"the column has no value in any row: it is not learned": N}
+    assert column([""] * 30 + ["NA"] * 30, csv=True).missing_share == 1.0
+
+
+def test_identifiers() -> None:
+    rng = np.random.default_rng(1)
+    scattered = rng.permutation(10**6)[:N]
+    assert column([f"CUST-{i:06d}" for i in scattered]).kind == "identifier"
+    assert column([f"{i}@example.org" for i in scattered]).kind == "identifier"
+    assert column(range(1000, 1000 + N)).kind == "identifier"
+    assert column(scattered, name="customer_id").kind == "identifier"
+    assert column(scattered, name="CustomerID").kind == "identifier"
+    assert column([f"{i:08d}" for i in scattered], csv=True).kind == "identifier"
+    assert column([str(i) for i in range(N)], csv=True).kind == "identifier"
+
+
+def test_unique_numbers_that_are_no_identifiers_are_learned() -> None:
+    scattered = np.random.default_rng(1).permutation(10**6)[:N]
+    assert column(scattered, name="weight").kind == "integer"
+    assert column(scattered / 7.0, name="customer_id").kind == "numeric"
+    assert column(range(1950, 1950 + N), name="year").kind == "integer"
+
+
+def test_names_and_free_text_are_not_learned() -> None:
+    people = [f"{'ABCDEFGHIJ'[i % 10]}nna {'KLMNOP'[i // 10]}lsen" for i in range(N)]
+    assert column(people).kind == "text"
+    long = [f"I called {i % 45} times and nobody could tell me where my parcel was" for i in range(N)]
+    assert column(long).kind == "text"
+    half_single = ["common"] * 25 + [f"rare town {chr(97 + i)}" for i in range(35) for _ in [0]]
+    assert column(half_single[:N]).kind == "text", "values that one row each has are about one person each"
+
+
+def test_levels_with_spaces_are_levels() -> None:
+    assert column(["No internet service", "Fiber optic", "DSL"] * 20).kind == "categorical"
+
+
+def test_zip_codes_and_long_digits_stay_words() -> None:
+    assert column(["01234", "90210", "10115"] * 20, csv=True).kind == "categorical"
+    assert column(["12345678901234567", "22345678901234567"] * 30, csv=True).kind == "categorical"
+
+
+# Numbers in text
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1,234", "22", "1,000,000"], [1234, 22, 1000000]),
+        (["$1,234.50", "$3.25", "-$7.00"], [1234.5, 3.25, -7.0]),
+        (["1.234,5", "7,25", "12"], [1234.5, 7.25, 12.0]),
+        (["1 234,5", "7,25", "12"], [1234.5, 7.25, 12.0]),
+        (["12 €", "7 €", "8 €"], [12, 7, 8]),
+        (["EUR 12.5", "EUR 7", "EUR 8"], [12.5, 7.0, 8.0]),
+        (["12.5%", "7%", "100 %"], [12.5, 7.0, 100.0]),
+        (["(1,200)", "300", "+5"], [-1200, 300, 5]),
+        (["1e3", "2.5E-1", ".5"], [1000.0, 0.25, 0.5]),
+        (["1.234", "5.678", "9.012"], [1.234, 5.678, 9.012]),
+    ],
+)
+def test_numbers_in_text(cells: list[str], expected: list[float]) -> None:
+    cleaned = clean_one(cells * 20, csv=True)
+    assert cleaned.table["c"].to_pylist() == expected * 20
+    assert cleaned.schema.columns[0].storage == ("int64" if all(isinstance(e, int) for e in expected) else "double")
+
+
+def test_an_open_comma_is_decided_by_the_files_delimiter() -> None:
+    cells = ["1,234", "5,678", "9,012"] * 20
+    assert clean_one(cells, csv=True).table["c"][0].as_py() == 1234
+    assert clean_one(cells, csv=True, delimiter=b";").table["c"][0].as_py() == 1.234
+
+
+def test_a_few_words_among_numbers_are_missing_many_keep_the_column_text() -> None:
+    cells = [str(i % 37) for i in range(999)] + ["twelve"]
+    raw = pa.table({"c": cells, "o": ["p", "q"] * 500}).replace_schema_metadata({ORIGIN: b"csv"})
+    cleaned = clean_table(raw)
+    assert cleaned.schema.columns[0].kind == "integer"
+    assert notes(cleaned)["words that are no number were set to missing"] == 1
+    assert column(["1", "2", "twelve"] * 20).kind == "categorical"
+    soft = column(["1", "2", "unknown"] * 20, csv=True)
+    assert (soft.kind, soft.missing_share) == ("integer", pytest.approx(1 / 3))
+
+
+def test_mixed_currencies_stay_words() -> None:
+    assert column(["$5", "€7", "$6"] * 20).kind == "categorical"
+
+
+def test_declared_string_columns_keep_their_storage() -> None:
+    found = column(["1.50", "2.25", "3.00"] * 20)
+    assert (found.kind, found.storage, found.text_format) == ("numeric", "string", ".2f")
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    ("cells", "first", "storage"),
+    [
+        (["2024-01-31", "2023-12-01", "2024-02-29"], "2024-01-31 00:00:00", "date32[day]"),
+        (["2024-01-31T10:30:00", "2023-12-01T00:00:01", "2024-02-29T23:59:59"], "2024-01-31 10:30:00", "timestamp[us]"),
+        (["2024-01-31 10:30:00+02:00", "2023-12-01 00:00:01Z"], "2024-01-31 08:30:00", "timestamp[us, tz=UTC]"),
+        (["31/01/2024", "01/12/2023", "5/2/2024"], "2024-01-31 00:00:00", "date32[day]"),
+        (["01/31/2024", "12/01/2023", "2/5/2024"], "2024-01-31 00:00:00", "date32[day]"),
+        (["31.01.2024", "01.12.2023", "05.02.2024"], "2024-01-31 00:00:00", "date32[day]"),
+        (["01/31/24 10:30 PM", "12/01/23 1:05 AM"], "2024-01-31 22:30:00", "timestamp[us]"),
+        (["31 Jan 2024", "1 Dec 2023"], "2024-01-31 00:00:00", "date32[day]"),
+        (["Jan 31, 2024", "Dec 1, 2023"], "2024-01-31 00:00:00", "date32[day]"),
+    ],
+)
+def test_dates(cells: list[str], first: str, storage: str) -> None:
+    cleaned = clean_one((cells * N)[:N], csv=True)
+    found = cleaned.schema.columns[0]
+    assert (found.kind, found.storage) == ("datetime", storage)
+    assert cleaned.table["c"].type == pa.timestamp("us")
+    assert str(cleaned.table["c"][0].as_py()) == first
+    assert found.missing_share == 0
+
+
+def test_ambiguous_days_and_months_stay_text_with_a_note() -> None:
+    cleaned = clean_one(["01/02/2024", "03/04/2024", "05/06/2023"] * 20, csv=True)
+    assert cleaned.schema.columns[0].kind == "categorical"
+    assert "day and month cannot be told apart in these dates: the column stays text" in notes(cleaned)
+
+
+def test_impossible_days_do_not_make_a_date() -> None:
+    assert column(["31/02/2024", "30/02/2024", "31/04/2024"] * 20, csv=True).kind == "categorical"
+    assert column(["2024-02-31", "2024-13-01"] * 30, csv=True).kind == "categorical"
+
+
+def test_date_limits_are_seconds() -> None:
+    found = column(pa.array([0, 86_400] * 30, pa.timestamp("s", tz="UTC")))
+    assert (found.minimum, found.maximum, found.storage) == (0.0, 86_400.0, "timestamp[s, tz=UTC]")
+
+
+# The table as a whole
+
+
+def test_declared_categories_stay_levels_and_keep_their_order() -> None:
+    codes = pa.DictionaryArray.from_arrays(pa.array([2, 0, 1] * 20, pa.int8()), ["lo", "mid", "hi"], ordered=True)
+    found = column(codes)
+    assert (found.kind, found.ordered, found.level_values()) == ("ordinal", True, ["lo", "mid", "hi"])
+    assert column(pa.array(["1", "2"] * 30).dictionary_encode()).kind == "categorical"
+
+
+def test_chunks_with_different_dictionaries_agree() -> None:
+    chunks = [pa.array(["a", "b"] * 15).dictionary_encode(), pa.array(["c", "a"] * 15).dictionary_encode()]
+    cleaned = clean_one(pa.chunked_array(chunks))
+    assert cleaned.table["c"].to_pylist() == ["a", "b"] * 15 + ["c", "a"] * 15
+
+
+@pytest.mark.parametrize("rows", [0, 1, 19])
+def test_too_few_rows(rows: int) -> None:
+    with pytest.raises(InputError, match="rows") as refusal:
+        clean_table(pa.table({"a": [1] * rows, "b": [2] * rows}))
+    assert refusal.value.reason == Reason.TABLE_TOO_SMALL
+
+
+def test_fewer_than_two_usable_columns() -> None:
+    table = pa.table({"id": range(30), "empty": pa.nulls(30), "same": ["x"] * 30, "good": ["a", "b", "c"] * 10})
+    with pytest.raises(InputError, match="1 usable columns; at least 2") as refusal:
+        clean_table(table)
+    assert refusal.value.reason == Reason.TABLE_TOO_SMALL
+    assert "same" not in refusal.value.message
+
+
+def test_rows_and_names_are_kept_in_order() -> None:
+    cleaned = clean_one(["x", "y", "z"] * 20)
+    assert cleaned.schema.rows == N
+    assert [c.name for c in cleaned.schema.columns] == ["c", "other", "third"]
+    assert cleaned.table.column_names == ["c", "other", "third"]
+    assert all(cleaned.table[name].num_chunks == 1 for name in cleaned.table.column_names)
