@@ -1,0 +1,121 @@
+"""Tree growth and walks against brute force on small cases."""
+
+import numpy as np
+import pytest
+
+from simulacra_trainer.families.forest.kernels import MIN_LEAF, VARIANCE_FLOOR, grow_classes, grow_numbers
+from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
+from simulacra_trainer.families.forest.walk import pick, split_masks, walk
+
+
+def multinomial(y: np.ndarray) -> float:
+    counts = np.bincount(y)
+    counts = counts[counts > 0]
+    return float(np.sum(counts * np.log(counts / y.size)))
+
+
+def gaussian(y: np.ndarray) -> float:
+    return -0.5 * y.size * float(np.log(max(y.var(), VARIANCE_FLOOR)))
+
+
+def best_split(Z: np.ndarray, y: np.ndarray, score) -> tuple[float, int, int]:
+    best = (0.0, -1, -1)
+    for f in range(len(Z)):
+        for t in range(int(Z[f].max())):
+            left = Z[f] <= t
+            if min(left.sum(), (~left).sum()) < MIN_LEAF:
+                continue
+            gain = score(y[left]) + score(y[~left]) - score(y)
+            if gain > best[0] + 1e-9:
+                best = (gain, f, t)
+    return best
+
+
+def reference_leaves(Z: np.ndarray, y: np.ndarray, score, price) -> list[frozenset[int]]:
+    leaves, waiting = [], [np.arange(y.size)]
+    while waiting:
+        rows = waiting.pop()
+        gain, f, t = best_split(Z[:, rows], y[rows], score) if rows.size >= 2 * MIN_LEAF else (0.0, -1, -1)
+        if f < 0 or gain <= price(y[rows]):
+            leaves.append(frozenset(rows.tolist()))
+        else:
+            left = Z[f, rows] <= t
+            waiting += [rows[left], rows[~left]]
+    return leaves
+
+
+def grown_leaves(feature, start, stop, index) -> set[frozenset[int]]:
+    return {frozenset(index[a:b].tolist()) for f, a, b in zip(feature, start, stop, strict=True) if f < 0}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_class_tree_equals_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    Z = rng.integers(0, 12, (3, 120)).astype(np.uint8)
+    y = ((Z[0] > 5).astype(int) + (rng.random(120) < 0.2) + (Z[1] == 3)).astype(np.int32)
+    feature, _threshold, _child, start, stop, index = grow_classes(Z, y, 4, 1.0)
+    expected = reference_leaves(Z, y, multinomial, lambda part: 0.5 * (np.unique(part).size - 1) + 1.0)
+    assert grown_leaves(feature, start, stop, index) == set(expected)
+    assert len(expected) > 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_number_tree_equals_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    Z = rng.integers(0, 12, (3, 120)).astype(np.uint8)
+    y = np.round(3.0 * Z[0] + 10.0 * (Z[2] > 6) + rng.normal(0, 4, 120))
+    feature, _threshold, _child, start, stop, index = grow_numbers(Z, y, 2.0)
+    expected = reference_leaves(Z, y, gaussian, lambda _part: 3.0)
+    assert grown_leaves(feature, start, stop, index) == set(expected)
+    assert len(expected) > 1
+
+
+def test_noise_is_not_split_and_signal_is() -> None:
+    rng = np.random.default_rng(0)
+    Z = rng.integers(0, 50, (20, 1000)).astype(np.uint8)
+    noise = rng.integers(0, 2, 1000).astype(np.int32)
+    assert grow_classes(Z, noise, 2, 12.0)[0].size == 1
+    assert grow_classes(Z, (Z[7] > 20).astype(np.int32), 2, 12.0)[0].size == 3
+
+
+def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
+    rng = np.random.default_rng(3)
+    Z = rng.integers(0, 200, (4, 500)).astype(np.uint8)
+    y = ((Z[0] > 100).astype(int) + 2 * (Z[3] > 50)).astype(np.int32)
+    y = np.where(rng.random(500) < 0.05, rng.integers(0, 4, 500), y).astype(np.int32)
+    feature, threshold, child, start, stop, index = grow_classes(Z, y, 4, 3.0)
+    luts = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    masks = split_masks(feature, threshold, luts)
+    rows = np.arange(500, dtype=np.int32)
+    leaves = walk(np.ascontiguousarray(Z.T), rows, feature, masks, child)
+    place = np.empty(500, int)
+    place[index] = rows
+    assert np.all((start[leaves] <= place) & (place < stop[leaves]))
+
+
+def test_pick_is_uniform_in_the_segment_and_leaves_a_uniform_remainder() -> None:
+    u = np.random.default_rng(1).random(60_000)
+    donors = pick(np.zeros(60_000, np.int32), np.array([7], np.int32), np.array([13], np.int32), u)
+    counts = np.bincount(donors, minlength=13)[7:]
+    assert counts.sum() == 60_000
+    assert np.all(np.abs(counts - 10_000) < 400)
+    assert abs(u.mean() - 0.5) < 0.01
+    assert abs(np.corrcoef(u, donors)[0, 1]) < 0.02
+
+
+def test_correspondence_order_of_a_binary_target_is_the_order_of_its_share() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.integers(1, 9, 5000).astype(np.uint8)
+    share = np.array([0, 0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.6, 0.4])
+    y = (rng.random(5000) < share[x]).astype(np.int32)
+    means = np.array([y[x == k].mean() for k in range(1, 9)])
+    order = np.argsort(order_by_correspondence(x, y, 2)[1:9])
+    assert list(order) in (list(np.argsort(means)), list(np.argsort(-means)))
+
+
+def test_mean_order_puts_unseen_codes_at_the_overall_mean() -> None:
+    x = np.array([1, 1, 2, 2], np.uint8)
+    scores = order_by_mean(x, np.array([0.0, 2.0, 5.0, 9.0]))
+    assert scores[1] == 1.0
+    assert scores[2] == 7.0
+    assert scores[77] == 4.0

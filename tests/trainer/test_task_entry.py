@@ -1,0 +1,279 @@
+"""The pod's entry, with real custody on a local store: what it stores, returns and says, and what it never says."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from simulacra_crds.conditions import ConditionSet, NumericRange
+from simulacra_crds.schema import TableSchema
+from simulacra_crds.tasks import (
+    ATTAINMENT,
+    DATASET,
+    FAILURE,
+    PROGRESS,
+    REQUEST,
+    SCHEMA,
+    SHARD_ENV,
+    TASK_ENV,
+    TERMINATION_LIMIT,
+    TERMINATION_PATH_ENV,
+    UPLOAD,
+    ExitCode,
+    Failure,
+    FitRequest,
+    GenerateRequest,
+    KeyedRef,
+    PrepareRequest,
+    ProgressReport,
+    TaskResult,
+    TaskSpec,
+    part_name,
+)
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.custody import Custody
+from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.local_store import LocalStore
+from simulacra_trainer import task, task_work
+from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.families.forest.model import Forest
+
+COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
+LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
+
+
+class Pod:
+    """A tenant's store and keyring, and tasks run on them in this process as a pod would."""
+
+    def __init__(self, root: Path) -> None:
+        keyring = LocalKeyring(root / "keys.json")
+        keyring.create_tenant_key("acme")
+        self.custody = Custody(LocalStore(root / "store"), keyring)
+        self.root = root
+        self.env = {"SIMULACRA_STORE": f"file://{root}/store", "SIMULACRA_KEYS": f"local://{root}/keys.json"}
+        self.refs = {
+            kind: KeyedRef(
+                kind=kind,
+                uid=f"uid-{kind}",
+                wrapped_key=self.custody.new_resource_key(ResourceRef("acme", kind, f"uid-{kind}")),
+            )
+            for kind in ("datasets", "models", "generationjobs")
+        }
+
+    def artefacts(self, kind: str) -> Artefacts:
+        return Artefacts(self.custody, "acme", self.refs[kind])
+
+    def environment(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> dict[str, str]:
+        spec = TaskSpec(
+            task=name,
+            tenant="acme",
+            resource=self.refs[kind],
+            dataset=self.refs["datasets"],
+            model=self.refs["models"],
+            shards=shards,
+        )
+        return {
+            **self.env,
+            TASK_ENV: spec.model_dump_json(by_alias=True),
+            TERMINATION_PATH_ENV: str(self.root / "termination"),
+            SHARD_ENV: str(shard),
+        }
+
+    def run(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> tuple[int, TaskResult]:
+        code = task.run_task(self.environment(name, kind, shard, shards))
+        message = (self.root / "termination").read_bytes()
+        assert len(message) <= TERMINATION_LIMIT
+        return code, TaskResult.model_validate_json(message)
+
+
+def upload_bytes(rows: int = 600) -> bytes:
+    rng = np.random.default_rng(4)
+    level = rng.choice(LEVELS, rows, p=[0.5, 0.3, 0.2])
+    basket = np.round(np.where(level == "zq_gold", 80, 30) + rng.gamma(3, 5, rows), 2)
+    visits = rng.poisson(4, rows)
+    lines = [",".join(COLUMNS)] + [f"{a},{b},{c}" for a, b, c in zip(level, basket, visits, strict=True)]
+    return "\n".join(lines).encode()
+
+
+@pytest.fixture(autouse=True)
+def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handler is for a process of its own
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    return Pod(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
+    pod = Pod(tmp_path_factory.mktemp("pod"))
+    pod.artefacts("datasets").store(UPLOAD, upload_bytes())
+    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artefacts("models").store_model(REQUEST, FitRequest(seed=3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal, "signal", lambda *_: None)
+        assert pod.run("prepare", "datasets")[0] == ExitCode.OK
+        code, result = pod.run("fit", "models")
+    assert code == ExitCode.OK
+    assert result.family == "forest"
+    assert len(result.artefacts) <= 16
+    assert 0 <= result.figures["dcr_share"] <= 1
+    return pod
+
+
+def tables(pod: Pod, shards: int, directory: Path) -> pa.Table:
+    own = pod.artefacts("generationjobs")
+    parts = [pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)]
+    return pa.concat_tables(parts)
+
+
+def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
+    own = pod.artefacts("datasets")
+    own.store(UPLOAD, upload_bytes())
+    own.store_model(REQUEST, PrepareRequest())
+    code, result = pod.run("prepare", "datasets")
+    assert (code, result.outcome, result.reason) == (ExitCode.OK, "Succeeded", "Prepared")
+    assert (result.rows, result.columns) == (600, 3)
+    assert [column.name for column in own.load(SCHEMA, TableSchema).columns] == list(COLUMNS)
+    assert not own.exists(UPLOAD)
+    assert own.load(PROGRESS, ProgressReport).percent <= 100
+    again = pod.run("prepare", "datasets")[1]  # killed after the erasure, run again
+    assert {a.name: a.sha256 for a in again.artefacts} == {a.name: a.sha256 for a in result.artefacts}
+
+
+def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_only(pod: Pod) -> None:
+    own = pod.artefacts("datasets")
+    own.store(UPLOAD, b"only_one_zq_column\nzq_value\n" * 30)
+    own.store_model(REQUEST, PrepareRequest(format="csv"))
+    code, result = pod.run("prepare", "datasets")
+    assert code == ExitCode.USER_ERROR
+    assert result.outcome == "Failed"
+    assert "zq_" not in result.model_dump_json()
+    failure = own.load(FAILURE, Failure)
+    assert failure.reason == result.reason
+    assert failure.detail
+    assert not own.exists(DATASET)
+
+
+def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(fitted: Pod, tmp_path: Path) -> None:
+    own = fitted.artefacts("generationjobs")
+    conditions = ConditionSet(
+        categorical={"zq_shopper": {"zq_bronze": 0.6}}, numeric={"zq_visits": NumericRange(min=2, max=6)}
+    )
+    own.store_model(REQUEST, GenerateRequest(row_count=1001, conditions=conditions, seed=5))
+    drawn = {}
+    for shards in (1, 3):
+        for shard in range(shards):
+            own.erase(part_name(shard))
+            code, result = fitted.run("generate", "generationjobs", shard, shards)
+            assert (code, result.reason) == (ExitCode.OK, "Generated")
+            assert result.attainment is not None
+            assert result.attainment.status == "exact"
+        drawn[shards] = tables(fitted, shards, tmp_path)
+    assert drawn[1].equals(drawn[3])
+    assert drawn[1].num_rows == 1001
+    assert drawn[1].column("zq_shopper").to_pylist().count("zq_bronze") in (600, 601)
+    visits = np.array([int(v) for v in drawn[1].column("zq_visits").to_pylist()])
+    assert visits.min() >= 2
+    assert visits.max() <= 6
+    assert own.exists(ATTAINMENT)
+
+
+def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = fitted.artefacts("generationjobs")
+    own.erase(part_name(0))
+    own.erase(ATTAINMENT)
+    own.store_model(REQUEST, GenerateRequest(row_count=50))
+    first = fitted.run("generate", "generationjobs")[1]
+    monkeypatch.setattr(task_work, "load_model", lambda _: pytest.fail("the model was loaded again"))
+    code, again = fitted.run("generate", "generationjobs")
+    assert code == ExitCode.OK
+    assert again.artefacts == first.artefacts
+    assert again.rows == 50
+
+
+def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted: Pod) -> None:
+    own = fitted.artefacts("generationjobs")
+    own.erase(part_name(0))
+    own.store_model(REQUEST, GenerateRequest(row_count=10, interventions={"zq_nothing": 1}))
+    code, result = fitted.run("generate", "generationjobs")
+    assert (code, result.reason) == (ExitCode.USER_ERROR, "RequestInvalid")
+    assert "zq_" not in result.message
+    assert own.load(FAILURE, Failure).pointer == "/interventions/zq_nothing"
+    assert not own.exists(part_name(0))
+
+
+def test_an_unexpected_error_leaves_its_text_behind(
+    fitted: Pod, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_args: object, **_kwargs: object) -> None:
+        raise KeyError("zq_gold costs 12.34")
+
+    monkeypatch.setattr(Forest, "fit", broken)
+    with caplog.at_level(logging.DEBUG):
+        code, result = fitted.run("fit", "models")
+    assert (code, result.reason) == (ExitCode.INTERNAL, "Internal")
+    support_id = result.message.rsplit(" ", 1)[1].strip(".")
+    assert support_id in caplog.text
+    assert "KeyError" in caplog.text
+    assert "zq_" not in caplog.text + result.model_dump_json()
+
+
+def test_custody_that_cannot_be_reached_is_worth_another_try(pod: Pod) -> None:
+    code, result = pod.run("prepare", "datasets")  # nothing was stored
+    assert (code, result.reason) == (ExitCode.CUSTODY, "CustodyUnavailable")
+
+
+def test_an_environment_without_a_task_is_an_internal_fault(pod: Pod) -> None:
+    env = {**pod.environment("fit", "models"), TASK_ENV: "{}"}
+    assert task.run_task(env) == ExitCode.INTERNAL
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the awaited state did not come"
+        time.sleep(0.05)
+
+
+def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_path: Path) -> None:
+    pod.artefacts("datasets").store(UPLOAD, upload_bytes(60_000))
+    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    env = {**os.environ, **pod.environment("prepare", "datasets"), "TMPDIR": str(scratch)}
+    process = subprocess.Popen([sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=subprocess.PIPE)
+    try:
+        wait_for(lambda: any(scratch.glob("simulacra-*/upload")), 30)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        _, log = process.communicate()
+    assert not any(scratch.iterdir())
+    assert b"zq_" not in log
+
+
+def test_logs_of_a_whole_run_hold_no_customer_data(fitted: Pod) -> None:
+    own = fitted.artefacts("generationjobs")
+    own.erase(part_name(0))
+    own.store_model(REQUEST, GenerateRequest(row_count=20, conditions={"categorical": {"zq_shopper": {"zq_gold": 1}}}))
+    env = {**os.environ, **fitted.environment("generate", "generationjobs")}
+    done = subprocess.run(
+        [sys.executable, "-m", "simulacra_trainer", "run"], env=env, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr + (fitted.root / "termination").read_bytes()
+    assert b"zq_" not in said
+    assert json.loads((fitted.root / "termination").read_bytes())["attainment"]["status"] == "exact"
