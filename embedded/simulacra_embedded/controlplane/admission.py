@@ -13,6 +13,12 @@ from simulacra_embedded.controlplane.schemas import schema_of
 
 _SYSTEM_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 _IMMUTABLE_TEXT = "field is immutable"
+_NOT_CHECKED = FieldError(
+    "<nil>",
+    "FieldValueInvalid",
+    "null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
 
 
 def check_type(resource: Resource, body: Any) -> Object:
@@ -23,6 +29,8 @@ def check_type(resource: Resource, body: Any) -> Object:
     """
     if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict | None):
         raise errors.bad_request("the object provided is not a Kubernetes object")
+    if not resource.custom:  # a typed decoder takes what is missing from the path
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     if not body.get("kind") or not body.get("apiVersion"):
         missing = "Kind" if not body.get("kind") else "apiVersion"
         raise errors.bad_request(f"Object '{missing}' is missing in the body")
@@ -31,6 +39,10 @@ def check_type(resource: Resource, body: Any) -> Object:
             f"the API version in the data ({body['apiVersion']}) does not match the expected API version "
             f"({resource.api_version})"
         )
+    if resource.custom and body["kind"] != resource.kind:
+        problem = FieldError("kind", "FieldValueInvalid", f'"{body["kind"]}": must be {resource.kind}')
+        name = str((body.get("metadata") or {}).get("name", ""))
+        raise errors.invalid(body["kind"], resource.group, name, [problem])
     if body["kind"] != resource.kind:
         raise errors.bad_request(f"{body['kind']} in the data does not match the expected kind {resource.kind}")
     return {**body, "metadata": dict(body.get("metadata") or {})}
@@ -40,13 +52,13 @@ def conform(resource: Resource, obj: Object, options: WriteOptions) -> Object:
     """The object without unknown fields and with its defaults.
 
     Raises:
-        ApiError: 400 for unknown fields under `fieldValidation=Strict`.
+        ApiError: 400 (422 in a patch) for unknown fields under `fieldValidation=Strict`, 400 for a wrong type in a
+            built-in kind.
     """
     schema = schema_of(resource)
     kept, dropped = structural.prune(obj, schema)
     if dropped and options.validation == "Strict":
-        listed = ", ".join(f'unknown field "{path}"' for path in dropped)
-        raise errors.bad_request(f"strict decoding error: {listed}")
+        raise errors.unknown_fields(resource.kind, resource.version, dropped, options.patching)
     if dropped and options.validation == "Warn":
         options.warnings += [f'unknown field "{path}"' for path in dropped]
     if not resource.custom:
@@ -74,11 +86,12 @@ def check(resource: Resource, obj: Object, old: Object | None) -> None:
     schema = resource.schema if resource.custom else schema_of(resource)
     violations = validation.validate(obj, schema)
     if resource.custom:
-        if not violations:
-            previous = cel.MISSING if old is None else old
-            violations = list(cel.evaluate(obj, previous, schema))
         if old is not None:
             violations = [problem for problem in violations if not _unchanged(problem, obj, old)]
+        if not violations:
+            violations = list(cel.evaluate(obj, cel.MISSING if old is None else old, schema))
+        elif cel.has_rules(schema):
+            violations.append(_NOT_CHECKED)
     else:
         violations = [e for e in violations if not (e.reason == "FieldValueRequired" and e.path.startswith("status"))]
         violations += _builtin_rules(resource, obj, old)
@@ -110,7 +123,7 @@ def _builtin_rules(resource: Resource, obj: Object, old: Object | None) -> list[
     if resource.storage == "customresourcedefinitions.apiextensions.k8s.io":
         return crd.check(obj)
     if old is None:
-        return []
+        return _pod_template_rules(resource.storage, obj)
     if resource.storage in ("secrets", "configmaps") and old.get("immutable"):
         changed = [field for field in ("data", "binaryData") if obj.get(field) != old.get(field)]
         text = "field is immutable when `immutable` is set"
@@ -122,6 +135,22 @@ def _builtin_rules(resource: Resource, obj: Object, old: Object | None) -> list[
     if resource.storage == "pods":
         return _pod_rules(obj.get("spec", {}), old.get("spec", {}))
     return []
+
+
+def _pod_template_rules(storage: str, obj: Object) -> list[FieldError]:
+    """Source: `ValidatePodSpec` and `ValidateJobSpec`, as far as the schema does not say it."""
+    path, spec = "spec", obj.get("spec", {})
+    if storage == "jobs.batch":
+        path, spec = "spec.template.spec", spec["template"]["spec"]
+    elif storage != "pods":
+        return []
+    problems = []
+    if spec.get("containers") == []:
+        problems.append(FieldError(f"{path}.containers", "FieldValueRequired"))
+    if storage == "jobs.batch" and spec.get("restartPolicy") not in ("OnFailure", "Never"):
+        detail = 'valid values: "OnFailure", "Never"'
+        problems.append(FieldError(f"{path}.restartPolicy", "FieldValueRequired", detail))
+    return problems
 
 
 def _job_rules(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:

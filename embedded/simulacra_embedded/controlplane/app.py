@@ -40,6 +40,7 @@ class Authentication:
         self._expected = [f"Bearer {token}".encode() for token in tokens]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401."""
         if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS:
             given = dict(scope["headers"]).get(b"authorization", b"")
             if not any(hmac.compare_digest(given, expected) for expected in self._expected):
@@ -51,6 +52,8 @@ class Authentication:
 
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
+    if error.message == errors.no_such_path().message:
+        return PlainTextResponse(error.message, error.code)
     response = answer(error.body(), error.code)
     response.headers.update(error.headers)
     return response

@@ -43,7 +43,7 @@ def apply(
         config = {key: value for key, value in config.items() if key in ("apiVersion", "kind", "metadata", "status")}
     elif resource.status:
         config.pop("status", None)
-    applied = fieldset.leaves(fieldset.owned_part(config), schema)
+    applied = fieldset.members(fieldset.owned_part(config), schema, containers=False)
     entry = make_entry(resource, options.manager, "Apply", subresource, set(applied))
     live = plane.store.get(plane.key(resource, namespace, name))
     if live is None:
@@ -62,7 +62,7 @@ def _merged(
     actor = (options.manager, "Apply", entry.get("subresource", ""))
     entries: list[Entry] = live["metadata"].get("managedFields") or []
     others = [other for other in entries if not same_actor(other, *actor)]
-    present = fieldset.leaves(fieldset.owned_part(live), schema)
+    present = fieldset.members(fieldset.owned_part(live), schema, containers=False)
     contested = {path for path, value in applied.items() if path not in present or present[path] != value}
     conflicts = [(other, fields_of(other) & contested) for other in others]
     conflicts = [(other, paths) for other, paths in conflicts if paths]

@@ -1,35 +1,32 @@
 """CEL rules (`x-kubernetes-validations`), evaluated by Google's cel-cpp through `cel-expr-python`.
 
-Evaluated: `self`, `oldSelf` (transition rules run on updates only, and inside lists only where the list is a map with
-keys), `optionalOldSelf`, `message`, `messageExpression`, `reason`, `fieldPath`; standard CEL, strings, math, optional
-and two-variable-free comprehension libraries. Not evaluated, and refused when the CRD is applied: the Kubernetes-only
-libraries (`quantity`, `url`, `ip`, `cidr`, `semver`, `isSorted`, `sum`, `format.*`). Not checked: the cost budget, and
-types of fields at the time the CRD is applied. Lists of type set or map compare by order here.
+Evaluated: standard CEL with the strings, math, optional and bindings libraries; `self`, `oldSelf` (transition rules run
+on updates only, inside lists only where the list is a map with keys), `optionalOldSelf`, `message`,
+`messageExpression`, `reason`, `fieldPath`; values that a write leaves as they are keep their verdict (ratcheting).
+
+Not evaluated, and refused when the CRD is applied: the Kubernetes-only libraries (`quantity`, `url`, `ip`, `cidr`,
+`semver`, `isSorted`, `sum`, `find`, `format.*`). Not checked: the cost budget, and the types of fields at the time the
+CRD is applied. Lists of type set or map compare by order here; durations are Go's (`1h30m`), without days.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from cel_expr_python import cel
-from cel_expr_python.ext import ext_math, ext_optional, ext_strings
+from cel_expr_python import cel  # type: ignore[import-untyped]
+from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings  # type: ignore[import-untyped]
 
+from simulacra_embedded.controlplane.cel_types import to_cel, typed
 from simulacra_embedded.controlplane.errors import FieldError
 from simulacra_embedded.controlplane.resources import Schema
-from simulacra_embedded.controlplane.validation import path_text, shown
+from simulacra_embedded.controlplane.validation import Held, path_text, shown
 
 _RULES = "x-kubernetes-validations"
-_RESERVED = frozenset(
-    ["true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
-)
-_ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MISSING = object()
 
 
@@ -38,7 +35,12 @@ def _env() -> Any:
     """The environment of all rules: untyped `self` and `oldSelf`."""
     return cel.NewEnv(
         variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN},
-        extensions=[ext_optional.ExtOptional(), ext_strings.ExtStrings(), ext_math.ExtMath()],
+        extensions=[
+            ext_optional.ExtOptional(),
+            ext_strings.ExtStrings(),
+            ext_math.ExtMath(),
+            ext_bindings.ExtBindings(),
+        ],
     )
 
 
@@ -63,46 +65,23 @@ def compile_problems(schema: Schema, path: str = "openAPIV3Schema") -> Iterator[
             yield from compile_problems(schema[keyword], f"{path}.{keyword}")
 
 
-def escape(name: str) -> str:
-    """A field name as CEL accesses it (`namespace` -> `__namespace__`, `a-b` -> `a__dash__b`)."""
-    if name in _RESERVED:
-        return f"__{name}__"
-    for plain, escaped in _ESCAPES:
-        name = name.replace(plain, escaped)
-    return name
+@lru_cache(maxsize=256)
+def _has_rules(holder: Held) -> bool:
+    return any(True for _ in _rules(holder.schema))
 
 
-def _seconds(text: str) -> float:
-    sign = -1.0 if text.startswith("-") else 1.0
-    return sign * sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", text))
+def _rules(schema: Schema) -> Iterator[dict[str, Any]]:
+    yield from schema.get(_RULES, [])
+    for child in schema.get("properties", {}).values():
+        yield from _rules(child)
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from _rules(schema[keyword])
 
 
-def to_cel(value: Any, schema: Schema) -> Any:
-    """A JSON value as the CEL type that its schema declares (numbers as double, formats as times and durations)."""
-    if isinstance(value, dict):
-        properties, rest = schema.get("properties"), schema.get("additionalProperties")
-        if properties is None:
-            child = rest if isinstance(rest, dict) else {}
-            return {name: to_cel(item, child) for name, item in value.items()}
-        return {escape(name): to_cel(item, properties.get(name, {})) for name, item in value.items()}
-    if isinstance(value, list):
-        return [to_cel(item, schema.get("items", {})) for item in value]
-    if isinstance(value, str):
-        return _text(value, schema.get("format"))
-    if schema.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
-
-
-def _text(value: str, form: str | None) -> Any:
-    if form == "date-time":
-        return datetime.fromisoformat(value)
-    if form == "date":
-        day = date.fromisoformat(value)
-        return datetime(day.year, day.month, day.day, tzinfo=UTC)
-    if form == "duration":
-        return timedelta(seconds=_seconds(value))
-    return base64.b64decode(value) if form == "byte" else value
+def has_rules(schema: Schema) -> bool:
+    """Whether a schema has rules anywhere."""
+    return _has_rules(Held(schema))
 
 
 def evaluate(value: Any, old: Any, schema: Schema, path: tuple[Any, ...] = ()) -> Iterator[FieldError]:
@@ -114,8 +93,8 @@ def evaluate(value: Any, old: Any, schema: Schema, path: tuple[Any, ...] = ()) -
         schema: Structural schema of the value.
         path: Where the value is.
     """
-    if value is None:
-        return
+    if value is None or value == old:
+        return  # ratcheting: what a write leaves as it is was accepted before
     for rule in schema.get(_RULES, []):
         if problem := _broken(rule, value, old, schema, path):
             yield problem
@@ -150,29 +129,43 @@ def _broken(rule: dict[str, Any], value: Any, old: Any, schema: Schema, path: tu
     has_old = old is not _MISSING and old is not None
     if transition and not has_old and not rule.get("optionalOldSelf"):
         return None
-    data = {"self": to_cel(value, schema)}
-    if transition:
-        data["oldSelf"] = to_cel(old, schema) if has_old else None
-    if rule.get("optionalOldSelf") and transition:
-        expression = re.sub(r"\boldSelf\b", "optional.of(oldSelf)" if has_old else "optional.none()", rule["rule"])
-    else:
-        expression = rule["rule"]
-    result = _program(expression).eval(data=data)
+    data = {"self": to_cel(value, schema), "oldSelf": to_cel(old, schema) if has_old else None}
+    bound = _Bound(schema, has_old, bool(rule.get("optionalOldSelf")))
+    result = bound.evaluate(rule["rule"], data)
     if result.type() == cel.Type.ERROR:
-        why = f"{shown(value)}: rule evaluation error: {result.plain_value()}"
+        why = f"rule evaluation error: {result.plain_value()}"
         return FieldError(path_text(path), "FieldValueInvalid", why)
     if result.plain_value() is True:
         return None
     where = path_text(path) + (rule.get("fieldPath") or "")
-    reason = rule.get("reason") or "FieldValueInvalid"
-    message = _message(rule, data)
-    detail = f"{shown(value)}: {message}" if reason == "FieldValueInvalid" else message
-    return FieldError(where.lstrip("."), reason, detail)
+    reason, message = rule.get("reason") or "FieldValueInvalid", _message(rule, bound, data)
+    if reason == "FieldValueInvalid" and not isinstance(value, dict | list):
+        message = f"{shown(value)}: {message}"
+    return FieldError(where.lstrip("."), reason, message)
 
 
-def _message(rule: dict[str, Any], data: dict[str, Any]) -> str:
+@dataclass(frozen=True)
+class _Bound:
+    """What `self` and `oldSelf` stand for in the rules of one schema."""
+
+    schema: Schema
+    has_old: bool
+    optional_old: bool
+
+    def evaluate(self, expression: str, data: dict[str, Any]) -> Any:
+        """The result of a rule or message expression."""
+        bindings = {name: typed(name, self.schema) for name in ("self", "oldSelf")}
+        if self.optional_old:
+            bindings["oldSelf"] = f"optional.of({bindings['oldSelf']})" if self.has_old else "optional.none()"
+        for name, value in bindings.items():
+            if value != name:
+                expression = f"cel.bind({name}, {value}, {expression})"
+        return _program(expression).eval(data=data)
+
+
+def _message(rule: dict[str, Any], bound: _Bound, data: dict[str, Any]) -> str:
     if rule.get("messageExpression"):
-        result = _program(rule["messageExpression"]).eval(data=data).plain_value()
+        result = bound.evaluate(rule["messageExpression"], data).plain_value()
         if isinstance(result, str) and result.strip() and "\n" not in result:
             return result
     return rule.get("message") or f"failed rule: {rule['rule']}"

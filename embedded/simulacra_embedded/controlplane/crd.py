@@ -30,16 +30,17 @@ def check(crd: Object) -> list[FieldError]:
         detail = '"Webhook": the embedded control plane converts by apiVersion only (None)'
         problems.append(FieldError("spec.conversion.strategy", "FieldValueInvalid", detail))
     for index, version in enumerate(versions):
-        problems += _check_version(version, f"spec.versions[{index}]")
+        # a real server reads a single version's schema into `spec.validation` first
+        place = f"spec.versions[{index}].schema" if len(versions) > 1 else "spec.validation"
+        problems += _check_version(version, f"spec.versions[{index}]", f"{place}.openAPIV3Schema")
     return problems
 
 
-def _check_version(version: dict[str, Any], path: str) -> list[FieldError]:
+def _check_version(version: dict[str, Any], path: str, where: str) -> list[FieldError]:
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
-    where = f"{path}.schema.openAPIV3Schema"
     if schema is None:
         return [FieldError(where, "FieldValueRequired", "schemas are required")]
-    problems = list(cel.compile_problems(schema, where)) + _structural(schema, where)
+    problems = list(cel.compile_problems(schema, where)) + _structural(schema, where, "at the root")
     for index, column in enumerate(version.get("additionalPrinterColumns") or []):
         try:
             jsonpath.parse(column.get("jsonPath", ""))
@@ -49,14 +50,14 @@ def _check_version(version: dict[str, Any], path: str) -> list[FieldError]:
     return problems
 
 
-def _structural(schema: dict[str, Any], path: str) -> list[FieldError]:
+def _structural(schema: dict[str, Any], path: str, place: str = "for specified object fields") -> list[FieldError]:
     """A schema is structural when every node says its type (or that it keeps anything) and uses no `$ref`."""
     free = schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-int-or-string")
     problems: list[FieldError] = []
     if "$ref" in schema:
         problems.append(FieldError(f"{path}.$ref", "FieldValueForbidden", "must not be set"))
     if not schema.get("type") and not free:
-        detail = "must not be empty for specified object fields"
+        detail = f"must not be empty {place}"
         problems.append(FieldError(f"{path}.type", "FieldValueRequired", detail))
     if schema.get("type") == "array" and "items" not in schema:
         problems.append(FieldError(f"{path}.items", "FieldValueRequired", "must be specified"))

@@ -92,6 +92,8 @@ def select_pods(job: Object) -> None:
     owned = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}
     labels = meta(spec["template"]).setdefault("labels", {})
     labels.update({"controller-uid": uid, "job-name": name, **owned})
+    if not meta(job).get("labels"):
+        meta(job)["labels"] = dict(labels)
     spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
 

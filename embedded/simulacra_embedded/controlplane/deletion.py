@@ -94,11 +94,14 @@ def _check_preconditions(resource: Resource, obj: Object, options: DeleteOptions
     metadata = obj["metadata"]
     why = None
     if options.uid not in (None, metadata["uid"]):
-        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
     elif options.version not in (None, metadata["resourceVersion"]):
         why = (
-            f"Precondition failed: ResourceVersion in precondition: {options.version}, "
-            f"ResourceVersion in object meta: {metadata['resourceVersion']}"
+            f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
+            f"record ({metadata['resourceVersion']}). The object might have been modified"
         )
     if why:
         raise errors.conflict(resource.plural, resource.group, metadata["name"], why)

@@ -25,7 +25,7 @@ def wants_aggregated(accept: str) -> bool:
 
 def _groups(registry: Registry) -> dict[str, list[str]]:
     groups = {name: versions for name, versions in registry.groups().items() if name}
-    return {**groups, **dict.fromkeys(_REVIEWS, ["v1"])}
+    return {**groups, **{name: ["v1"] for name in _REVIEWS}}
 
 
 def core_versions() -> Object:

@@ -89,8 +89,8 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
 
 
 def no_such_path() -> ApiError:
-    """404 for a path that is not served."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource")
+    """404 for a path that is not served (a real server answers it in plain text, and so do we)."""
+    return ApiError(404, "NotFound", "404 page not found")
 
 
 def already_exists(plural: str, group: str, name: str) -> ApiError:
@@ -121,6 +121,14 @@ def invalid(kind: str, group: str, name: str, errors: list[FieldError]) -> ApiEr
     details = _details(name, group, kind)
     details["causes"] = [{"reason": e.reason, "message": e.message, "field": e.path} for e in errors]
     return ApiError(422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {listed}', details)
+
+
+def unknown_fields(kind: str, version: str, paths: list[str], patching: bool) -> ApiError:
+    """400 under `fieldValidation=Strict`; 422 where a patch brought the fields in."""
+    listed = ", ".join(f'unknown field "{path}"' for path in paths)
+    if patching:
+        return invalid("", "", "", [FieldError("patch", "FieldValueInvalid", f"strict decoding error: {listed}")])
+    return bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {listed}')
 
 
 def method_not_allowed() -> ApiError:

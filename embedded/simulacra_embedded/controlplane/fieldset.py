@@ -14,7 +14,19 @@ from simulacra_embedded.controlplane.resources import Schema
 
 Path = tuple[str, ...]
 
-_UNOWNED_METADATA = ["creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name", "namespace", "resourceVersion", "selfLink", "uid", "generateName"]
+_UNOWNED_METADATA = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "name",
+    "namespace",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+    "generateName",
+]
 _NONE: Any = object()
 
 
@@ -49,14 +61,23 @@ def list_type(schema: Schema) -> str:
     return kind
 
 
-def leaves(value: Any, schema: Schema, path: Path = ()) -> dict[Path, Any]:
-    """Every owned path of a value with what is there; list items and map entries are members of their own."""
+def members(value: Any, schema: Schema, containers: bool, path: Path = ()) -> dict[Path, Any]:
+    """Every ownable path of a value with what is there; list items and map entries are members of their own.
+
+    Args:
+        value: Any JSON value.
+        schema: Its structural schema.
+        containers: Whether structures count as well (an update owns a structure that it adds, an apply does not).
+        path: Where the value is.
+    """
     found: dict[Path, Any] = {}
+    if containers and path and isinstance(value, dict | list):
+        found[path] = _NONE
     if isinstance(value, dict) and schema.get("x-kubernetes-map-type") != "atomic":
         for name, child in value.items():
             inner, declared = child_schema(schema, name)
             here = (*path, f"f:{name}")
-            found.update(leaves(child, inner, here))
+            found.update(members(child, inner, containers, here))
             if not declared and here not in found:
                 found[here] = _NONE
         if not value and path:
@@ -65,7 +86,7 @@ def leaves(value: Any, schema: Schema, path: Path = ()) -> dict[Path, Any]:
         for item in value:
             here = (*path, item_key(item, schema))
             found[here] = _NONE
-            found.update(leaves(item, schema.get("items", {}), here))
+            found.update(members(item, schema.get("items", {}), containers, here))
     elif isinstance(value, list) and list_type(schema) == "set":
         found.update({(*path, f"v:{json.dumps(item, ensure_ascii=False)}"): _NONE for item in value})
     elif path:

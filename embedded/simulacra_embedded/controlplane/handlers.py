@@ -17,6 +17,7 @@ from simulacra_embedded.controlplane import (
     reads,
     requests,
     strategic,
+    table,
     watch,
     writes,
 )
@@ -85,7 +86,7 @@ def _written(target: Target, obj: Object, request: Request, code: int, options: 
     shown = present(target.resource, obj)
     if reads.wants_table(request.headers.get("accept", "*/*")):
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        shown = reads.table.render(target.resource, [shown], metadata, request.query_params.get("includeObject", ""))
+        shown = table.render(target.resource, [shown], metadata, request.query_params.get("includeObject", ""))
     return answer(shown, code, options)
 
 
@@ -101,6 +102,7 @@ async def _replace(plane: ControlPlane, target: Target, request: Request) -> Res
 
 async def _patch(plane: ControlPlane, target: Target, request: Request) -> Response:
     options, media = requests.write_options(request), requests.media_type(request)
+    options.patching = media != _APPLY
     accepted = [_JSON_PATCH, _MERGE, _APPLY] if target.resource.custom else [_JSON_PATCH, _MERGE, _STRATEGIC, _APPLY]
     if media not in accepted:
         raise errors.unsupported_media(media, accepted)

@@ -64,6 +64,15 @@ def _ended(plane: ControlPlane, pod: Object) -> bool:
     return now.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
+def _read_at(path: Path, position: int, size: int) -> bytes:
+    """Bytes of a local file: too short a read to leave the event loop for."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        file.seek(position)
+        return file.read(size)
+
+
 async def _chunks(
     plane: ControlPlane, pod: Object, path: Path, tail: int | None, most: int | None, follow: bool
 ) -> AsyncIterator[bytes]:
@@ -71,11 +80,7 @@ async def _chunks(
     left = most if most is not None else float("inf")
     while left > 0:
         last = not follow or _ended(plane, pod)
-        chunk = b""
-        if path.exists():
-            with path.open("rb") as file:
-                file.seek(position)
-                chunk = file.read(int(min(left, _CHUNK)))
+        chunk = _read_at(path, position, int(min(left, _CHUNK)))
         position += len(chunk)
         left -= len(chunk)
         if chunk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_embedded.controlplane.fieldset import Path, decode, encode, leaves, owned_part
+from simulacra_embedded.controlplane.fieldset import Path, decode, encode, members, owned_part
 from simulacra_embedded.controlplane.objects import Object, now
 from simulacra_embedded.controlplane.resources import Resource
 from simulacra_embedded.controlplane.schemas import schema_of
@@ -58,8 +58,8 @@ def track(resource: Resource, old: Object | None, new: Object, manager: str, sub
     What it changed is its own from now on and nobody else's; what it removed belongs to nobody.
     """
     schema = schema_of(resource)
-    before = leaves(owned_part(old), schema) if old is not None else {}
-    after = leaves(owned_part(new), schema)
+    before = members(owned_part(old), schema, containers=True) if old is not None else {}
+    after = members(owned_part(new), schema, containers=True)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
     entries: list[Entry] = new["metadata"].get("managedFields") or []

@@ -58,6 +58,7 @@ class WriteOptions:
     manager: str = "unknown"
     validation: str = "Warn"
     force: bool = False
+    patching: bool = False
     warnings: list[str] = field(default_factory=list)
 
 

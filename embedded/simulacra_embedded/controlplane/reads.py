@@ -78,11 +78,7 @@ def _objects(plane: ControlPlane, resource: Resource, namespace: str | None, rev
     try:
         return plane.store.all_at(resource.storage, namespace, revision)
     except LookupError as error:
-        message = (
-            "The provided continue parameter is too old to display a consistent list result. You can start a new "
-            "list without the continue parameter."
-        )
-        raise errors.expired(message) from error
+        raise errors.expired("The resourceVersion for the provided list is too old.") from error
 
 
 def _place(obj: Object) -> tuple[str, str]:
@@ -105,7 +101,7 @@ def _position(plane: ControlPlane, query: dict[str, str]) -> tuple[int, tuple[st
 
 def too_large(wanted: int, current: int) -> ApiError:
     """504 for a revision that does not exist yet."""
-    message = f"Too large resource version: {wanted}, current: {current}"
+    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     return ApiError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1}, {"Retry-After": "1"})
 
@@ -118,7 +114,7 @@ def _read_token(text: str) -> tuple[int, tuple[str, str]]:
     try:
         revision, namespace, name = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, binascii.Error) as error:
-        raise errors.bad_request("continue key is not valid") from error
+        raise errors.bad_request("invalid continue token: continue key is not valid") from error
     if not isinstance(revision, int) or not re.fullmatch(r"[^/]*", f"{namespace}{name}"):
-        raise errors.bad_request("continue key is not valid")
+        raise errors.bad_request("invalid continue token: continue key is not valid")
     return revision, (namespace, name)

@@ -136,7 +136,7 @@ def integer(query: dict[str, str], name: str) -> int | None:
     if text is None:
         return None
     if not text.isdigit():
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax ({name} is a whole number)')
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
     return int(text)
 
 

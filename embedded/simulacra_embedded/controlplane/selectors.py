@@ -55,6 +55,7 @@ class Selector:
     tests: tuple[Test, ...] = field(default=())
 
     def __call__(self, obj: Object) -> bool:
+        """Whether the object is selected."""
         return all(test(obj) for test in self.tests)
 
 

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import json
 import secrets
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -105,6 +106,8 @@ def serve(folder: Path, port: int) -> None:
         folder: The data folder, created when missing.
         port: Port on 127.0.0.1; 0 takes the folder's last one, or any free one.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again once it has stopped
+        signal.signal(number, lambda *_: None)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = token_of(folder)
     authority, certificate, key = certificates.ensure(folder)

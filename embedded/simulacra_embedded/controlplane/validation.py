@@ -25,29 +25,34 @@ from simulacra_embedded.controlplane.resources import Schema
 _formats = FormatChecker(formats=())
 
 
-@_formats.checks("date-time", raises=ValueError)
 def _date_time(value: object) -> bool:
     return not isinstance(value, str) or ("T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None)
 
 
-@_formats.checks("date", raises=ValueError)
 def _date(value: object) -> bool:
     return not isinstance(value, str) or bool(date.fromisoformat(value))
 
 
-@_formats.checks("uuid", raises=ValueError)
 def _uuid(value: object) -> bool:
     return not isinstance(value, str) or bool(UUID(value))
 
 
-@_formats.checks("byte", raises=binascii.Error)
 def _byte(value: object) -> bool:
     return not isinstance(value, str) or base64.b64decode(value, validate=True) is not None
 
 
-@_formats.checks("duration")
 def _duration(value: object) -> bool:
     return not isinstance(value, str) or bool(re.fullmatch(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h|d|w))+|0", value))
+
+
+for _name, _check, _raises in (
+    ("date-time", _date_time, ValueError),
+    ("date", _date, ValueError),
+    ("uuid", _uuid, ValueError),
+    ("byte", _byte, binascii.Error),
+    ("duration", _duration, ()),
+):
+    _formats.checkers[_name] = (_check, _raises)
 
 
 def _type(validator: Any, expected: str, instance: Any, schema: Schema) -> Iterator[ValidationError]:
@@ -56,6 +61,16 @@ def _type(validator: Any, expected: str, instance: Any, schema: Schema) -> Itera
     whole = expected == "integer" and isinstance(instance, float) and instance.is_integer()
     if not whole and not validator.is_type(instance, expected):
         yield ValidationError("")
+
+
+def _required(validator: Any, names: list[str], instance: Any, schema: Schema) -> Iterator[ValidationError]:
+    """A field is missing as well when it is null and may not be."""
+    if not isinstance(instance, dict):
+        return
+    for name in names:
+        nullable = schema.get("properties", {}).get(name, {}).get("nullable")
+        if instance.get(name) is None and not (name in instance and nullable):
+            yield ValidationError(name)
 
 
 def _int_or_string(validator: Any, on: bool, instance: Any, schema: Schema) -> Iterator[ValidationError]:
@@ -79,19 +94,19 @@ def _list_type(validator: Any, kind: str, instance: Any, schema: Schema) -> Iter
 
 _Validator = extend(
     Draft4Validator,
-    {"type": _type, "x-kubernetes-int-or-string": _int_or_string, "x-kubernetes-list-type": _list_type},
+    {
+        "type": _type,
+        "required": _required,
+        "x-kubernetes-int-or-string": _int_or_string,
+        "x-kubernetes-list-type": _list_type,
+    },
     format_checker=_formats,
 )
 """Draft 4 with the Kubernetes keywords."""
 
 
-@lru_cache(maxsize=256)
-def _validator(identity: int, holder: _Holder) -> Any:
-    return _Validator(holder.schema, format_checker=_formats)
-
-
-class _Holder:
-    """Keeps a schema alive beside its id, so that the cache's key stays true."""
+class Held:
+    """A schema as the key of a cache: compared by identity, and kept alive by the key."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
@@ -100,7 +115,12 @@ class _Holder:
         return id(self.schema)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Holder) and other.schema is self.schema
+        return isinstance(other, Held) and other.schema is self.schema
+
+
+@lru_cache(maxsize=256)
+def _validator(held: Held) -> Any:
+    return _Validator(held.schema, format_checker=_formats)
 
 
 def path_text(parts: Iterable[Any]) -> str:
@@ -128,7 +148,6 @@ _LIMITS = {
     "minItems": "should have at least {limit} items",
     "minProperties": "should have at least {limit} properties",
     "multipleOf": "should be a multiple of {limit}",
-    "format": "must be of type {limit}",
     "anyOf": "must validate at least one schema (anyOf)",
     "oneOf": "must validate one and only one schema (oneOf)",
     "not": "must not validate the schema (not)",
@@ -145,13 +164,15 @@ def _word(problem: ValidationError) -> FieldError:
     path, limit, value = path_text(problem.absolute_path), problem.validator_value, problem.instance
     keyword = problem.validator
     if keyword == "required":
-        missing = re.match(r"'(.*)' is a required property", problem.message)
-        name = missing.group(1) if missing else ""
-        return FieldError(f"{path}.{name}" if path else name, "FieldValueRequired")
+        return FieldError(f"{path}.{problem.message}" if path else problem.message, "FieldValueRequired")
     if keyword in ("type", "x-kubernetes-int-or-string"):
-        wanted = limit if keyword == "type" else "integer or string"
+        wanted = limit if keyword == "type" else "integer,string"
         got = type_name(value)
         return FieldError(path, "FieldValueTypeInvalid", f'"{got}": {path} in body must be of type {wanted}: "{got}"')
+    if keyword == "format":
+        return FieldError(
+            path, "FieldValueTypeInvalid", f"{shown(value)}: {path} in body must be of type {limit}: {shown(value)}"
+        )
     if keyword == "enum":
         allowed = ", ".join(json.dumps(choice) for choice in limit)
         return FieldError(path, "FieldValueNotSupported", f"{json.dumps(value)}: supported values: {allowed}")
@@ -166,18 +187,9 @@ def _word(problem: ValidationError) -> FieldError:
     return FieldError(path, "FieldValueInvalid", f"{seen}: {path} in body {rule}")
 
 
-def validate(obj: Any, schema: Schema, prefix: tuple[str, ...] = ()) -> list[FieldError]:
-    """Every violation of the schema, in document order.
-
-    Args:
-        obj: The value.
-        schema: Structural schema, without `$ref`.
-        prefix: Path of the value within its object.
-    """
-    problems = _validator(id(schema), _Holder(schema)).iter_errors(obj)
-    found = []
-    for problem in problems:
-        if prefix:
-            problem.path.extendleft(reversed(prefix))
-        found.append(problem)
-    return [_word(p) for p in sorted(found, key=lambda p: [str(part) for part in p.absolute_path])]
+def validate(obj: Any, schema: Schema) -> list[FieldError]:
+    """Every violation of the schema (structural, without `$ref`), ordered by path."""
+    found = _validator(Held(schema)).iter_errors(obj)
+    worded = [_word(p) for p in sorted(found, key=lambda p: [str(part) for part in p.absolute_path])]
+    missing = {error.path for error in worded if error.reason == "FieldValueRequired"}
+    return [e for e in worded if e.reason == "FieldValueRequired" or e.path not in missing]

@@ -80,7 +80,7 @@ def start(plane: ControlPlane, target: Target, query: dict[str, str], accept: st
     """The stream of a watch request; backlog and subscription are taken in one step when it is first read.
 
     Raises:
-        ApiError: 400, 403 (sendInitialEvents without resourceVersionMatch), 410, 504.
+        ApiError: 400, 406, 422 (sendInitialEvents without resourceVersionMatch).
     """
     name = target.name or None
     selected = selectors.parse(target.resource, query.get("labelSelector", ""), query.get("fieldSelector", ""), name)
@@ -91,15 +91,12 @@ def start(plane: ControlPlane, target: Target, query: dict[str, str], accept: st
     initial = flag(query, "sendInitialEvents") if "sendInitialEvents" in query else None
     if (initial is not None) != (query.get("resourceVersionMatch") == "NotOlderThan"):
         detail = (
-            "sendInitialEvents is forbidden for watch unless resourceVersionMatch is set to NotOlderThan"
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             if initial is not None
             else "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         )
-        at = "sendInitialEvents" if initial is not None else "resourceVersionMatch"
-        problem = errors.FieldError(at, "FieldValueForbidden", detail)
+        problem = errors.FieldError("resourceVersionMatch", "FieldValueForbidden", detail)
         raise errors.invalid("ListOptions", "meta.k8s.io", "", [problem])
-    if revision > plane.store.revision:
-        raise reads.too_large(revision, plane.store.revision)
     limit = integer(query, "timeoutSeconds") or _LONGEST
     everything = bool(initial) or (revision == 0 and initial is None)
     return _stream(watch, revision, everything, bool(initial), time.monotonic() + limit)

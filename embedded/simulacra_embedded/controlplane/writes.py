@@ -9,7 +9,7 @@ from typing import Any
 
 from simulacra_embedded.controlplane import admission, crd, defaults, errors, ownership
 from simulacra_embedded.controlplane.errors import FieldError
-from simulacra_embedded.controlplane.objects import Object, clone, generated_name, meta, new_uid, now, same_content
+from simulacra_embedded.controlplane.objects import Object, generated_name, meta, new_uid, now, same_content
 from simulacra_embedded.controlplane.plane import ControlPlane, WriteOptions, absorb
 from simulacra_embedded.controlplane.resources import Resource
 
@@ -98,7 +98,7 @@ def replace(
     """PUT: the body is the whole new object."""
     new = absorb(resource, admission.check_type(resource, body))
     if resource.custom and not new["metadata"].get("resourceVersion"):
-        problem = FieldError("metadata.resourceVersion", "FieldValueInvalid", "0x0: must be specified for an update")
+        problem = FieldError("metadata.resourceVersion", "FieldValueInvalid", "0: must be specified for an update")
         raise errors.invalid(resource.kind, resource.group, old["metadata"]["name"], [problem])
     return commit(plane, resource, old, new, subresource, options)
 
@@ -129,8 +129,10 @@ def commit(
     _check_identity(resource, old, new)
     admission.keep_system_metadata(new, old)
     new = _split(resource, old, new, subresource)
-    if not apply:
-        new["metadata"]["managedFields"] = clone(old["metadata"].get("managedFields") or [])
+    if not new["metadata"].get("managedFields"):
+        new["metadata"]["managedFields"] = list(old["metadata"].get("managedFields") or [])
+    elif new["metadata"]["managedFields"] == [{}]:  # how a client says: forget who owns what
+        new["metadata"]["managedFields"] = []
     new = admission.conform(resource, new, options)
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     _check_finalizers(resource, old, new)
@@ -146,7 +148,7 @@ def commit(
     if _released(new):
         plane.store.remove(plane.key_of(resource, old))
         return new
-    if same_content(old, new) and (not apply or _same_owners(old, new)):
+    if same_content(old, new) and _same_owners(old, new):
         return old
     return plane.store.put(plane.key_of(resource, old), new)
 
@@ -176,7 +178,8 @@ def _split(resource: Resource, old: Object, new: Object, subresource: str) -> Ob
     """Writes of the status touch nothing else, and writes of the rest do not touch the status."""
     if subresource == "status":
         kept = {name: value for name, value in old.items() if name != "status"}
-        return {**kept, "metadata": dict(old["metadata"]), **({"status": new["status"]} if "status" in new else {})}
+        metadata = {**old["metadata"], "managedFields": new["metadata"].get("managedFields")}
+        return {**kept, "metadata": metadata, **({"status": new["status"]} if "status" in new else {})}
     if resource.status:
         new = {name: value for name, value in new.items() if name != "status"}
         if "status" in old:

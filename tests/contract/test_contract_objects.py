@@ -1,0 +1,197 @@
+"""Create, read, update, delete: what the server owns, who may change what, and who wins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_create_sets_what_the_server_owns(cluster: Any, widgets: str, widget: Any) -> None:
+    body = widget("a")
+    body["metadata"].update(uid="mine", resourceVersion="", generation=7, creationTimestamp="2020-01-01T00:00:00Z")
+    body["status"] = {"phase": "Claimed"}
+    made = cluster.call("POST", widgets, body, 201)
+    assert made["metadata"]["uid"] != "mine"
+    assert made["metadata"]["generation"] == 1
+    assert made["metadata"]["creationTimestamp"] > "2026"
+    assert "status" not in made
+    assert cluster.call("GET", f"{widgets}/a", code=200) == made
+
+
+def test_create_twice_is_already_exists(cluster: Any, widgets: str, widget: Any) -> None:
+    cluster.call("POST", widgets, widget("a"), 201)
+    refused = cluster.call("POST", widgets, widget("a"), 409)
+    assert refused["reason"] == "AlreadyExists"
+    assert refused["message"] == 'widgets.contract.test "a" already exists'
+
+
+def test_missing_objects_are_not_found(cluster: Any, widgets: str, widget: Any) -> None:
+    for method, body in (("GET", None), ("DELETE", None), ("PUT", {**widget("a"), "metadata": {"name": "a",
+                         "resourceVersion": "1"}})):  # fmt: skip
+        refused = cluster.call(method, f"{widgets}/a", body, 404)
+        assert refused["reason"] == "NotFound"
+        assert refused["details"] == {"name": "a", "group": "contract.test", "kind": "widgets"}
+    cluster.patch(f"{widgets}/a", {}, 404)
+
+
+def test_a_namespace_must_exist(cluster: Any, configmap: Any) -> None:
+    refused = cluster.call("POST", "/api/v1/namespaces/nowhere/configmaps", configmap("a"), 404)
+    assert refused["message"] == 'namespaces "nowhere" not found'
+
+
+def test_update_needs_the_version_it_read(cluster: Any, widgets: str, widget: Any) -> None:
+    first = cluster.call("POST", widgets, widget("a"), 201)
+    second = cluster.call("PUT", f"{widgets}/a", {**first, "spec": {**first["spec"], "size": 4}}, 200)
+    assert int(second["metadata"]["resourceVersion"]) > int(first["metadata"]["resourceVersion"])
+    stale = cluster.call("PUT", f"{widgets}/a", {**first, "spec": {**first["spec"], "size": 5}}, 409)
+    assert stale["reason"] == "Conflict"
+    assert "the object has been modified" in stale["message"]
+    blind = {**second, "metadata": {"name": "a"}}
+    assert (
+        cluster.call("PUT", f"{widgets}/a", blind, 422)["details"]["causes"][0]["field"] == "metadata.resourceVersion"
+    )
+    cluster.patch(f"{widgets}/a", {"metadata": {"resourceVersion": first["metadata"]["resourceVersion"]}}, 409)
+
+
+def test_built_in_kinds_may_be_updated_blindly(cluster: Any, ns: str, configmap: Any) -> None:
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    cluster.call("POST", path, configmap("a", x="1"), 201)
+    assert cluster.call("PUT", f"{path}/a", configmap("a", x="2"), 200)["data"] == {"x": "2"}
+
+
+def test_update_of_another_object_is_refused(cluster: Any, widgets: str, widget: Any) -> None:
+    made = cluster.call("POST", widgets, widget("a"), 201)
+    other = {**made, "metadata": {**made["metadata"], "uid": "00000000-0000-0000-0000-000000000000"}}
+    assert cluster.call("PUT", f"{widgets}/a", other, 409)["reason"] == "Conflict"
+    renamed = {**made, "metadata": {**made["metadata"], "name": "b"}}
+    cluster.call("PUT", f"{widgets}/a", renamed, 400)
+
+
+def test_the_status_is_written_apart(cluster: Any, widgets: str, widget: Any) -> None:
+    made = cluster.call("POST", widgets, widget("a", size=2), 201)
+    kept = cluster.call("PUT", f"{widgets}/a", {**made, "status": {"phase": "No"}}, 200)
+    assert "status" not in kept
+    patch = {"spec": {"size": 9}, "metadata": {"labels": {"a": "b"}}, "status": {"phase": "Yes"}}
+    done = cluster.patch(f"{widgets}/a/status", patch)
+    assert done["status"] == {"phase": "Yes"}
+    assert done["spec"]["size"] == 2
+    assert "labels" not in done["metadata"]
+    assert done["metadata"]["generation"] == 1
+    later = cluster.patch(f"{widgets}/a", {"spec": {"size": 3}, "status": {"phase": "No"}})
+    assert later["status"] == {"phase": "Yes"}
+    assert later["metadata"]["generation"] == 2
+    assert cluster.call("GET", f"{widgets}/a/status", code=200)["status"] == {"phase": "Yes"}
+
+
+def test_generation_counts_changes_of_the_spec_only(cluster: Any, widgets: str, widget: Any) -> None:
+    cluster.call("POST", widgets, widget("a"), 201)
+    assert cluster.patch(f"{widgets}/a", {"metadata": {"labels": {"a": "b"}}})["metadata"]["generation"] == 1
+    assert cluster.patch(f"{widgets}/a", {"spec": {"size": 5}})["metadata"]["generation"] == 2
+
+
+def test_a_write_without_a_change_keeps_the_version(cluster: Any, widgets: str, widget: Any) -> None:
+    made = cluster.call("POST", widgets, widget("a", size=3), 201)
+    again = cluster.patch(f"{widgets}/a", {"spec": {"size": 3}})
+    assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
+def test_dry_run_answers_and_stores_nothing(cluster: Any, widgets: str, widget: Any) -> None:
+    tried = cluster.call("POST", f"{widgets}?dryRun=All", widget("a"), 201)
+    assert tried["spec"]["size"] == 3
+    cluster.call("GET", f"{widgets}/a", code=404)
+    cluster.call("POST", widgets, widget("a"), 201)
+    assert cluster.patch(f"{widgets}/a?dryRun=All", {"spec": {"size": 8}})["spec"]["size"] == 8
+    cluster.call("DELETE", f"{widgets}/a?dryRun=All", code=200)
+    assert cluster.call("GET", f"{widgets}/a", code=200)["spec"]["size"] == 3
+
+
+def test_generate_name(cluster: Any, widgets: str, widget: Any) -> None:
+    body = widget("x")
+    body["metadata"] = {"generateName": "gen-"}
+    names = {cluster.call("POST", widgets, body, 201)["metadata"]["name"] for _ in range(3)}
+    assert len(names) == 3
+    assert all(name.startswith("gen-") and len(name) == 9 for name in names)
+    assert cluster.call("POST", widgets, {**body, "metadata": {}}, 422)["reason"] == "Invalid"
+
+
+def test_names_and_labels_are_checked(cluster: Any, widgets: str, widget: Any) -> None:
+    bad_name = cluster.call("POST", widgets, widget("Not_A_Name"), 422)
+    assert [c["field"] for c in bad_name["details"]["causes"]] == ["metadata.name"]
+    bad_label = cluster.call("POST", widgets, widget("a", labels={"k": "not a value"}), 422)
+    assert [c["field"] for c in bad_label["details"]["causes"]] == ["metadata.labels"]
+
+
+def test_a_body_of_another_kind_or_place_is_a_bad_request(cluster: Any, ns: str, widgets: str, widget: Any) -> None:
+    assert (
+        cluster.call("POST", widgets, {**widget("a"), "kind": "Gadget"}, 422)["details"]["causes"][0]["field"] == "kind"
+    )
+    cluster.call("POST", widgets, {**widget("a"), "apiVersion": "contract.test/v9"}, 400)
+    elsewhere = widget("a")
+    elsewhere["metadata"]["namespace"] = "elsewhere"
+    cluster.call("POST", widgets, elsewhere, 400)
+    response = cluster.client.post(widgets, content=b"{", headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+
+
+def test_unknown_paths_verbs_and_media(cluster: Any, ns: str, widgets: str, widget: Any) -> None:
+    assert cluster.client.get("/apis/contract.test/v1/gadgets").status_code == 404
+    assert cluster.client.get("/apis/nowhere.test/v1/widgets").status_code == 404
+    assert cluster.client.put(f"/api/v1/namespaces/{ns}/configmaps", json={}).status_code == 405
+    refused = cluster.client.get(widgets, headers={"Accept": "text/html"})
+    assert refused.status_code == 406
+
+
+def test_a_wrong_token_is_unauthorized(cluster: Any) -> None:
+    refused = cluster.client.get("/api/v1/namespaces", headers={"Authorization": "Bearer wrong"})
+    assert refused.status_code == 401
+    assert refused.json()["reason"] == "Unauthorized"
+
+
+def test_secrets_encode_plain_text(cluster: Any, ns: str) -> None:
+    path = f"/api/v1/namespaces/{ns}/secrets"
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "b"}}
+    made = cluster.call("POST", path, body, 201)
+    assert (made["type"], made["data"]) == ("Opaque", {"a": "Yg=="})
+    assert "stringData" not in made
+    refused = cluster.patch(f"{path}/s", {"type": "other"}, 422)
+    assert refused["details"]["causes"][0]["field"] == "type"
+
+
+def test_jobs_get_their_defaults_and_keep_their_template(cluster: Any, ns: str, job: Any) -> None:
+    path = f"/apis/batch/v1/namespaces/{ns}/jobs"
+    made = cluster.call("POST", path, job("j"), 201)
+    uid = made["metadata"]["uid"]
+    spec = made["spec"]
+    assert {name: spec[name] for name in ("parallelism", "completions", "backoffLimit", "completionMode")} == {
+        "parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed"}  # fmt: skip
+    assert spec["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    assert spec["template"]["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "j"
+    assert spec["template"]["spec"]["containers"][0]["imagePullPolicy"] == "Always"
+    assert made["metadata"]["labels"]["job-name"] == "j"
+    cluster.patch(f"{path}/j", {"spec": {"completionMode": "Indexed"}}, 422)
+    assert cluster.patch(f"{path}/j", {"spec": {"backoffLimit": 2}})["spec"]["backoffLimit"] == 2
+    cluster.call("POST", path, job("k", template={"spec": {"containers": []}}), 422)
+    cluster.call("POST", path, job("k", parallelism="many"), 400)
+
+
+def test_events_have_two_views(cluster: Any, ns: str) -> None:
+    regarding = {"apiVersion": "v1", "kind": "Pod", "name": "p", "namespace": ns, "uid": "u"}
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": regarding,
+             "type": "Normal", "reason": "Tested", "message": "seen", "reportingComponent": "",
+             "reportingInstance": "", "source": {"component": "suite"},
+             "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z", "count": 2}  # fmt: skip
+    cluster.call("POST", f"/api/v1/namespaces/{ns}/events", event, 201)
+    other = cluster.call("GET", f"/apis/events.k8s.io/v1/namespaces/{ns}/events/e", code=200)
+    assert (other["note"], other["regarding"]["name"], other["deprecatedCount"]) == ("seen", "p", 2)
+    query = {"fieldSelector": "involvedObject.name=p,reason=Tested"}
+    found = cluster.call("GET", f"/api/v1/namespaces/{ns}/events", params=query, code=200)
+    assert [item["metadata"]["name"] for item in found["items"]] == ["e"]
+
+
+def test_reviews_allow_the_token(cluster: Any) -> None:
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {"verb": "list", "resource": "pods"}}}  # fmt: skip
+    answer = cluster.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body, 201)
+    assert answer["status"]["allowed"] is True
+    who = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    answer = cluster.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", who, 201)
+    assert answer["status"]["userInfo"]["username"]
