@@ -293,3 +293,37 @@ def test_rows_and_names_are_kept_in_order() -> None:
     assert [c.name for c in cleaned.schema.columns] == ["c", "other", "third"]
     assert cleaned.table.column_names == ["c", "other", "third"]
     assert all(cleaned.table[name].num_chunks == 1 for name in cleaned.table.column_names)
+
+
+# Values at the edges of their types
+
+
+def test_dates_outside_the_calendar_are_missing() -> None:
+    days = pa.array([2**31 - 1, 5, 6] * 20, pa.int32()).cast(pa.date32())
+    cleaned = clean_one(days)
+    assert cleaned.schema.columns[0].missing_share == pytest.approx(1 / 3)
+    assert notes(cleaned)["dates outside the years 1 to 9999 were set to missing"] == 20
+    assert column(pa.array([2**62, 5, 6] * 20, pa.timestamp("s"))).maximum == 6.0
+
+
+def test_numbers_beyond_a_double_in_text_are_missing() -> None:
+    raw = ["1e999"] + [str(i % 7) for i in range(199)]
+    table = pa.table({"c": raw, "o": ["p", "q"] * 100}).replace_schema_metadata({ORIGIN: b"csv"})
+    found = clean_table(table).schema.columns[0]
+    assert (found.kind, found.maximum, found.missing_share) == ("numeric", 6.0, 0.005)
+
+
+def test_unsigned_numbers_beyond_int64_are_codes() -> None:
+    assert column(pa.array([2**63 + 1, 5, 6] * 20, pa.uint64())).kind == "categorical"
+    assert column(pa.array([2**63 + i for i in range(N)], pa.uint64())).kind == "identifier"
+
+
+def test_identifiers_with_gaps_are_found_in_doubles_too() -> None:
+    scattered = [float(i) for i in np.random.default_rng(2).permutation(10**6)[: N - 1]]
+    assert column([None, *scattered], name="user_id").kind == "identifier"
+    assert column([None, *scattered], name="salary").kind == "numeric"
+
+
+def test_long_levels_do_not_slow_the_search_for_scales() -> None:
+    long = "1" * 500_000 + "-" + "2" * 400_000
+    assert column([long, "18-24", "25-34"] * 20).kind == "categorical"

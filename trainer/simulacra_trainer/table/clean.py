@@ -22,12 +22,15 @@ from simulacra_trainer.table.columns import (
     unlearned,
 )
 from simulacra_trainer.table.errors import too_small
-from simulacra_trainer.table.identifiers import is_row_number
+from simulacra_trainer.table.identifiers import is_named_id, is_row_number
 from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.names import check_names, check_row_count
 from simulacra_trainer.table.numerals import MAX_DECIMALS
 from simulacra_trainer.table.read import DELIMITER, ORIGIN
-from simulacra_trainer.table.text import TextOrigin, clean_dictionary, clean_text
+from simulacra_trainer.table.text import TextOrigin, clean_dictionary, clean_levels, clean_text
+from simulacra_trainer.table.words import split_words
+
+MAX_YEAR = 9999
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,18 @@ def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Cle
 
 
 def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    # a zoned timestamp holds UTC: casting keeps the instant and drops the zone, which `storage` remembers
-    return datetime_column(name, values.cast(pa.timestamp("us"), safe=False), storage)
+    """Dates and timestamps; a zoned one holds UTC, and casting keeps the instant and drops the zone."""
+    unit = pa.timestamp("s") if pa.types.is_date32(values.type) else pa.timestamp(getattr(values.type, "unit", "ms"))
+    years = pc.year(values.cast(unit))
+    usual = pc.and_(pc.greater_equal(years, 1), pc.less_equal(years, MAX_YEAR))
+    lost = pc.sum(pc.invert(usual)).as_py() or 0
+    values = pc.if_else(usual, values, None)
+    if values.null_count == len(values):
+        return empty_column(name, len(values), storage)
+    result = datetime_column(name, values.cast(pa.timestamp("us"), safe=False), storage)
+    if lost:
+        result.note(f"dates outside the years 1 to {MAX_YEAR} were set to missing", lost)
+    return result
 
 
 def _number(name: str, values: pa.Array, storage: str) -> CleanColumn:
@@ -108,6 +121,10 @@ def _number(name: str, values: pa.Array, storage: str) -> CleanColumn:
     if numbers.null_count == len(numbers):
         return empty_column(name, len(numbers), storage)
     result = numeric_column(name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None)
+    if result.schema.decimals == 0 and (result.schema.maximum or 0) < 2**53 and is_named_id(name):
+        whole = numbers.cast(pa.int64())  # whole numbers become doubles where some are missing
+        if is_row_number(name, whole):
+            return unlearned(name, "identifier", whole, storage)
     if infinite:
         result.note("infinite numbers were set to missing", infinite)
     return result
@@ -119,8 +136,8 @@ def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
         values = values.cast(pa.int32())
     try:
         numbers = values.cast(pa.int64())
-    except pa.ArrowInvalid:  # unsigned numbers beyond int64
-        return _number(name, pc.cast(values, pa.float64(), safe=False), storage)
+    except pa.ArrowInvalid:  # beyond int64: hashes and the like, codes rather than quantities
+        return clean_levels(name, split_words(pa.chunked_array([values.cast(pa.string())])), storage)
     if is_row_number(name, numbers):
         return unlearned(name, "identifier", numbers, storage)
     return integer_column(name, numbers, storage)

@@ -48,7 +48,7 @@ def open_batches(source: io.FileIO) -> Batches:
     quotes = _Quotes()
     encoding = encoding_of(head, map(quotes.feed, _blocks(source, compression)))
     header, skipped, delimiter = _header(head, encoding)
-    if quotes.marks % 2 and "\n" in header[-1]:
+    if quotes.marks % 2 and header and "\n" in header[-1]:
         raise _unterminated("It opens in the line with the column names.")
     check_names(header)
     _refuse_values_as_names(header)
@@ -103,7 +103,7 @@ def _header(head: bytes, encoding: str) -> tuple[list[str], int, str]:
         check_column_count(first.count(delimiter) + 1)
     reader = csv.reader(io.StringIO(rest if announced else lines, newline=""), delimiter=delimiter)
     try:
-        header = next((row for row in reader if row), [])
+        header = [name.strip() for name in next((row for row in reader if row), [])]
     except csv.Error:
         raise invalid_upload("The first line of the file is too long to be column names.") from None
     if len(header) == 1 and len(head) == HEAD_BYTES and not newline:

@@ -77,7 +77,7 @@ def _iso(words: Words, needed: float) -> ParsedDates | None:
             values = pc.if_else(matched, words.levels, None).cast(pa.timestamp("us", "UTC" if zoned else None))
         except pa.ArrowInvalid:
             return None
-        values = values.cast(pa.timestamp("us")) if not zoned else pc.local_timestamp(values)
+        values = values.cast(pa.timestamp("us"))  # drops the zone: the instants are UTC already
         first = words.levels.filter(matched)[0].as_py()
         timed = ":" in first
         separator = "T" if "T" in first else " "

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_trainer.table.limits import MIN_ROWS
 from simulacra_trainer.table.words import Words
 
 NEARLY_UNIQUE = 0.95
@@ -28,12 +29,12 @@ _ID_SHAPE = r"^[A-Za-z0-9_\-:.@/+#]*[0-9@][A-Za-z0-9_\-:.@/+#]*$"
 
 
 def is_row_number(name: str, values: pa.Array) -> bool:
-    """Return whether integers name rows: all different, none missing, and either named so or running without a gap."""
-    rows = len(values)
-    if values.null_count or pc.count_distinct(values).as_py() < rows:
+    """Return whether integers name rows: all different, and either named so or running without a gap."""
+    present = len(values) - values.null_count
+    if present < MIN_ROWS or pc.count_distinct(values).as_py() < present:
         return False
     limits = pc.min_max(values).as_py()
-    running = limits["max"] - limits["min"] == rows - 1 and not _NAMED_TIME.search(name)
+    running = limits["max"] - limits["min"] == len(values) - 1 and not _NAMED_TIME.search(name)
     return running or is_named_id(name)
 
 

@@ -87,6 +87,8 @@ def _converted(digits: pa.StringArray, mask: npt.NDArray[np.bool_], dress: str) 
     kept = pc.if_else(pa.array(mask), digits, None)
     whole = pc.all(pc.match_substring_regex(kept, r"^[+-]?[0-9]{1,18}$")).as_py()
     values = pc.replace_substring_regex(kept, r"^\+", "").cast(pa.int64() if whole else pa.float64())
+    if not whole:
+        values = pc.if_else(pc.is_finite(values), values, None)  # 1e999
     return ParsedNumbers(values, dress, None if whole else _fixed_decimals(kept))
 
 

@@ -101,7 +101,7 @@ def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
     if pa.types.is_date(kind):
         return pc.floor_temporal(values, unit="day").cast(pa.date32()).cast(kind)
     if pa.types.is_timestamp(kind) and kind.tz:
-        return pc.assume_timezone(values, "UTC").cast(kind, safe=False)
+        return values.cast(pa.timestamp("us", "UTC")).cast(kind, safe=False)
     return values.cast(kind, safe=False)
 
 
@@ -136,6 +136,8 @@ def _identifiers(column: ColumnSchema, kind: pa.DataType, rows: int, rng: np.ran
         if room < 1:  # a narrow type that the upload's identifiers fill
             return pa.nulls(rows, kind)
         fresh = pa.array(low + int(rng.integers(room)) + np.arange(rows, dtype=np.int64))
+    elif not _is_text(value):  # numbers beyond int64
+        fresh = pa.array(rng.integers(1 << 62, size=rows))
     else:
         fresh = pa.array([f"synthetic-{word.hex()}" for word in (rng.bytes(16) for _ in range(rows))], pa.string())
     fresh = pc.if_else(pa.array(rng.random(rows) >= column.missing_share), fresh.cast(value), None)

@@ -15,16 +15,18 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
-from simulacra_trainer.table.limits import GIB, SandboxLimits
+from simulacra_trainer.table.limits import GIB, KIB, SandboxLimits
 
 READY = b"ready\n"
 """The child's first line: its imports are done, so whatever follows was caused by the upload."""
 REFUSED = 3
 """Exit status of a child that wrote why it refuses the upload."""
 
+_MAX_ANSWER = 64 * KIB
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _ENVIRONMENT = {
@@ -76,27 +78,32 @@ def run_confined(module: str, argument: str, source: BinaryIO, sink: BinaryIO, l
         RuntimeError: the child could not start, which is no fault of the upload.
     """
     command = [sys.executable, "-I", "-m", module, argument, str(sink.fileno()), json.dumps(asdict(limits))]
-    with subprocess.Popen(
-        command,
-        stdin=source,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=[sink.fileno()],
-        env=_ENVIRONMENT | {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
-        start_new_session=True,
-    ) as child:
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=said,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[sink.fileno()],
+            env=_ENVIRONMENT | {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            start_new_session=True,
+        ) as child,
+    ):
         try:
-            said, _ = child.communicate(timeout=limits.wall_s)
+            child.wait(timeout=limits.wall_s)
         except subprocess.TimeoutExpired:
             child.kill()
             raise SandboxStopped(f"it takes longer than {limits.wall_s} seconds to read") from None
         except BaseException:
             child.kill()
             raise
-    if not said.startswith(READY):
+        said.seek(0)
+        answer = said.read(_MAX_ANSWER)
+    if not answer.startswith(READY):
         raise RuntimeError(f"the parsing process did not start (exit status {child.returncode})")
     if child.returncode in (0, REFUSED):
-        return Answer(refused=child.returncode == REFUSED, text=said[len(READY) :])
+        return Answer(refused=child.returncode == REFUSED, text=answer[len(READY) :])
     raise SandboxStopped(_why(child.returncode, limits))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 MIN_LEVELS = 3
 MAX_LEVELS = 60
+MAX_LENGTH = 100
+"""Characters: the patterns below backtrack, and a cell may be long."""
 
 _AGREEMENT = (
     "strongly disagree|disagree|somewhat disagree,slightly disagree|neither agree nor disagree,neutral,neither,"
@@ -57,7 +59,7 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
     Numbered ("1 - low"), bands ("18-24", "65+", "under 18"), or one of the word scales; MIN_LEVELS at least, and no two
     levels in the same place. A level outside the scale ("Refused") means None: guessing its place would be wrong.
     """
-    if not MIN_LEVELS <= len(levels) <= MAX_LEVELS:
+    if not MIN_LEVELS <= len(levels) <= MAX_LEVELS or max(map(len, levels)) > MAX_LENGTH:
         return None
     plain = [" ".join(level.lower().replace("_", " ").split()) for level in levels]
     words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in _RANKS]

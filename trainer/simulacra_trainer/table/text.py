@@ -21,7 +21,7 @@ from simulacra_trainer.table.columns import (
 from simulacra_trainer.table.dates import parse_dates
 from simulacra_trainer.table.identifiers import is_row_number, unlearned_kind
 from simulacra_trainer.table.numerals import parse_numbers
-from simulacra_trainer.table.scales import order_levels
+from simulacra_trainer.table.scales import MAX_LEVELS, order_levels
 from simulacra_trainer.table.words import Words, split_words
 
 TRUTH_WORDS = (
@@ -83,7 +83,7 @@ def clean_levels(name: str, words: Words, storage: str, declared_order: bool = F
         return unlearned(name, kind, words.rows(words.levels), storage)
     if declared_order:
         return level_column(name, "ordinal", *_in_order(words, np.arange(len(words.levels))), storage)
-    scale = order_levels(words.levels.to_pylist()) if len(words.levels) <= 60 else None
+    scale = order_levels(words.levels.to_pylist()) if len(words.levels) <= MAX_LEVELS else None
     if scale:
         order = pc.index_in(pa.array(scale), value_set=words.levels).to_numpy(zero_copy_only=False)
         result = level_column(name, "ordinal", *_in_order(words, order), storage)
