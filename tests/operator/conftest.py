@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from operator_bench import REAL, OperatorProcess, Plane, World, apply_crds
-from simulacra_crds.cluster import Cluster
+from operator_bench import REAL, WORK, OperatorProcess, Plane, World, apply_crds, operator_kubeconfig
+from simulacra_crds.cluster import TENANTS, Cluster, ClusterError
 
 _tenants = itertools.count(1)
 PLANES = [
@@ -37,34 +37,29 @@ def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
-    """A tenant of its own, on an operator of its own."""
+    """A tenant of its own, on an operator of its own; on the real plane it has the rights of operator/rbac.yaml."""
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
-    operator = OperatorProcess(tmp_path, plane.kubeconfig)
-    world = World(cluster, operator, f"t{next(_tenants)}")
+    kubeconfig = await operator_kubeconfig(cluster, plane, tmp_path) if plane.real else plane.kubeconfig
+    world = World(cluster, OperatorProcess(tmp_path, kubeconfig), f"t{next(_tenants)}")
     pods = asyncio.create_task(world.pods.run())
-    operator.start()
+    world.operator.start()
     try:
         yield world
     finally:
         pods.cancel()
         with suppress(asyncio.CancelledError):
             await pods
-        if operator.running:
-            operator.end(signal.SIGKILL)
-        await _clear(world)
+        if world.operator.running:
+            world.operator.end(signal.SIGKILL)
+        await _clear(cluster)
 
 
-async def _clear(world: World) -> None:
+async def _clear(cluster: Cluster) -> None:
     """Leave nothing for the operator of the next test, which has another store."""
-    from operator_bench import WORK
-    from simulacra_crds.cluster import TENANTS
-
     for resource in (*WORK.values(), TENANTS):
-        async for one in world.cluster.list(resource):
-            meta = one["metadata"]
-            with suppress(Exception):
-                await world.cluster.patch(
-                    resource, meta["name"], {"metadata": {"finalizers": None}}, meta.get("namespace")
-                )
-            await world.cluster.delete(resource, meta["name"], meta.get("namespace"))
+        async for one in cluster.list(resource):
+            name, namespace = one["metadata"]["name"], one["metadata"].get("namespace")
+            with suppress(ClusterError):
+                await cluster.patch(resource, name, {"metadata": {"finalizers": None}}, namespace)
+            await cluster.delete(resource, name, namespace)

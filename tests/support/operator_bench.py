@@ -320,3 +320,28 @@ async def apply_crds(cluster: Cluster) -> None:
                 break
             except ClusterError:
                 await asyncio.sleep(0.1)
+
+
+async def operator_kubeconfig(cluster: Cluster, plane: Plane, folder: Path) -> Path:
+    """Return a kubeconfig with the rights of operator/rbac.yaml and no other."""
+    name, namespace = "simulacra-operator", "simulacra-system"
+    role = yaml.safe_load((ROOT / "operator" / "rbac.yaml").read_text())
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]}
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    bodies: list[tuple[str, Object]] = [
+        ("/api/v1/namespaces", {"metadata": {"name": namespace}}),
+        (f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}}),
+        (f"{rbac}/clusterroles", role),
+        (f"{rbac}/clusterrolebindings", {"metadata": {"name": name}, "roleRef": ref, "subjects": [subject]}),
+    ]
+    for path, body in bodies:
+        with suppress(kube.AlreadyExists):
+            await cluster.request("POST", path, json=body)
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    token = (await cluster.request("POST", path, json={"spec": {"expirationSeconds": 3600}}))["status"]["token"]
+    config = yaml.safe_load(plane.kubeconfig.read_text())
+    config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
+    target = folder / "operator.kubeconfig"
+    target.write_text(yaml.safe_dump(config))
+    return target

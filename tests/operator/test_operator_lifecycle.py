@@ -1,0 +1,228 @@
+"""What each kind does with the facts of its life."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from operator_facts import NOW, UID, ended, iso, job, observed, pod, ready_condition, resource, result, tenant
+from simulacra_crds.base import LABEL_DATASET
+from simulacra_crds.tasks import FitRequest, GenerateRequest, TaskSpec
+from simulacra_operator import actions as act
+from simulacra_operator.engine import KINDS
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.observed import Fault, Observed
+
+KEY = {"wrappedKey": "key"}
+DATASET_OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
+
+
+def decide(seen: Observed) -> list[act.Action]:
+    return lifecycle.reconcile(KINDS[seen.subject.kind], seen)
+
+
+def of_type(actions: list[act.Action], kind: type[Any]) -> Any:
+    (found,) = [one for one in actions if isinstance(one, kind)]
+    return found
+
+
+def conditions(actions: list[act.Action]) -> dict[str, tuple[str, str]]:
+    listed = of_type(actions, act.PatchStatus).patch["conditions"]
+    return {one["type"]: (one["status"], one["reason"]) for one in listed}
+
+
+def model(**facts: Any) -> Observed:
+    meta = {"labels": {LABEL_DATASET: "ds-1"}, "ownerReferences": DATASET_OWNER}
+    status = facts.pop("status", KEY)
+    body = resource("Model", "mdl-1", facts.pop("spec", None), status, **meta)
+    return observed(body, **{"dataset": ended("Dataset", "ds-1"), **facts})
+
+
+def generation(shards: int = 1, **facts: Any) -> Observed:
+    body = resource("GenerationJob", "gen-1", None, KEY, labels={LABEL_DATASET: "ds-1"})
+    body["spec"]["shards"] = shards
+    return observed(body, **{"dataset": ended("Dataset", "ds-1"), "model": ended("Model", "mdl-1"), **facts})
+
+
+def test_a_dataset_waits_for_its_upload_with_all_conditions_there() -> None:
+    actions = decide(observed(resource("Dataset", "ds-1", {"source": {}}, {})))
+    waiting = "AwaitingUpload"
+    assert conditions(actions) == {
+        "Uploaded": ("False", waiting),
+        "Prepared": ("Unknown", waiting),
+        "Ready": ("False", waiting),
+    }
+    assert of_type(actions, act.PatchStatus).patch["phase"] == "Pending"
+
+
+def test_a_complete_upload_is_prepared_by_a_restricted_job_that_knows_only_uid_and_key() -> None:
+    actions = decide(observed(resource("Dataset", "ds-1", None, KEY)))
+    assert json.loads(of_type(actions, act.WriteRequest).content) == {"format": "auto"}
+    manifest = of_type(actions, act.CreateJob).manifest
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    assert set(env) == {"SIMULACRA_TASK", "SIMULACRA_STORE"}
+    task = TaskSpec.model_validate_json(env["SIMULACRA_TASK"])
+    assert (task.task, task.tenant, task.resource.uid, task.resource.wrapped_key) == ("prepare", "acme", UID, "key")
+    assert manifest["metadata"]["name"].startswith("ds-1-prepare-")
+    assert (
+        manifest["metadata"]["ownerReferences"][0] | {"uid": UID, "controller": True}
+        == (manifest["metadata"]["ownerReferences"][0])
+    )
+    assert manifest["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [42]
+    assert manifest["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_a_model_is_tied_to_its_dataset_before_anything_else() -> None:
+    seen = observed(resource("Model", "mdl-1"), dataset=ended("Dataset", "ds-1"))
+    (action,) = decide(seen)
+    assert isinstance(action, act.PatchMeta)
+    assert action.patch["labels"] == {LABEL_DATASET: "ds-1"}
+    assert action.patch["ownerReferences"][0]["uid"] == "uid-ds-1"
+
+
+def test_a_model_gets_its_key_before_its_job_and_its_job_the_dataset_key() -> None:
+    assert isinstance(decide(model(status={}))[-1], act.MakeKey)
+    spec = {"datasetRef": {"name": "ds-1"}, "seed": 7, "resources": {"gpu": 2, "memory": "3Gi"}}
+    actions = decide(model(spec=spec))
+    assert FitRequest.model_validate_json(of_type(actions, act.WriteRequest).content).gpu == 2
+    pods = of_type(actions, act.CreateJob).manifest["spec"]["template"]["spec"]
+    assert pods["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert pods["containers"][0]["resources"]["limits"] == {"memory": "3Gi", "nvidia.com/gpu": "2"}
+    task = TaskSpec.model_validate_json(pods["containers"][0]["env"][0]["value"])
+    assert task.dataset is not None
+    assert task.dataset.wrapped_key == "key-of-ds-1"
+
+
+def test_a_model_of_a_failed_dataset_fails_for_that_reason() -> None:
+    actions = decide(model(dataset=ended("Dataset", "ds-1", well=False)))
+    patch = of_type(actions, act.PatchStatus).patch
+    assert (patch["phase"], patch["lastFailure"]["reason"]) == ("Failed", "DatasetFailed")
+    assert patch["finishedAt"] == iso(NOW.replace(microsecond=0))
+
+
+def test_a_model_never_learns_from_another_dataset_of_the_same_name() -> None:
+    actions = decide(model(dataset=ended("Dataset", "ds-1", uid="uid-of-a-later-one")))
+    assert conditions(actions)["DatasetReady"] == ("False", "AwaitingDataset")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"tenant": None}, "AwaitingTenant"),
+        ({"tenant": tenant(ready=False)}, "AwaitingTenant"),
+        ({"tenant": tenant(ready=False, suspend=True)}, "Suspended"),
+        ({"active_jobs": 4}, "AwaitingQuota"),
+        ({"model": None}, "AwaitingModel"),
+        ({"model": ended("Model", "mdl-1", deletionTimestamp=iso(NOW))}, "AwaitingModel"),
+        ({"model": ended("Model", "mdl-1", well=False)}, "ModelFailed"),
+        ({"fault": Fault.CUSTODY}, "CustodyUnavailable"),
+    ],
+)
+def test_why_a_generation_waits(facts: dict[str, Any], reason: str) -> None:
+    actions = decide(generation(**facts))
+    assert conditions(actions)["Ready"] == ("False", reason)
+    assert any(isinstance(one, act.CreateJob) for one in actions) == (reason == "CustodyUnavailable")
+
+
+def test_a_generation_request_is_in_the_terms_of_rest() -> None:
+    seen = generation(shards=3)
+    content = of_type(decide(seen), act.WriteRequest).content
+    assert GenerateRequest.model_validate_json(content).interventions == {"salary_of_zoe": "salary_of_zoe"}
+    manifest = of_type(decide(seen), act.CreateJob).manifest
+    assert (manifest["spec"]["completions"], manifest["spec"]["completionMode"]) == (3, "Indexed")
+
+
+def test_shards_are_added_up_and_the_worst_decides() -> None:
+    def part(index: int, status: str, met: int, error: float) -> dict[str, Any]:
+        attainment = {"status": status, "asked": 2, "met": met, "maxAbsError": error, "effectiveSampleSize": 5.0}
+        artefact = {"name": f"parts/{index:05d}.parquet", "bytes": 1, "sha256": "a" * 64}
+        return pod(0, index=index, result=result(rows=5, attainment=attainment, artefacts=[artefact]))
+
+    pods = (part(1, "partial", 1, 0.2), part(0, "exact", 2, 0.0))
+    actions = decide(generation(2, job=job("", "j", "complete", shards=2), pods=pods))
+    patch = of_type(actions, act.PatchStatus).patch
+    assert (patch["phase"], patch["rows"]) == ("Partial", 10)
+    assert patch["attainment"]["status"] == "partial"
+    assert (patch["attainment"]["met"], patch["attainment"]["effectiveSampleSize"]) == (1, 10.0)
+    assert [one["name"] for one in patch["artefacts"]] == ["parts/00000.parquet", "parts/00001.parquet"]
+    assert conditions(actions)["Ready"] == ("True", "Ready")
+    assert isinstance(actions[-1], act.DeleteJob)
+
+
+def test_a_shard_without_a_result_is_a_fault_of_ours() -> None:
+    pods = (pod(0, index=0, result=result(rows=5)),)
+    actions = decide(generation(2, job=job("", "j", "complete", shards=2), pods=pods))
+    assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "Internal"
+
+
+@pytest.mark.parametrize(
+    ("state", "pods", "reason", "code"),
+    [
+        (
+            "failed",
+            (pod(42, result={**result(), "reason": "UploadInvalid", "message": "no header"}),),
+            "UploadInvalid",
+            42,
+        ),
+        ("failed", (pod(42, result={**result(), "reason": "NotAReason"}),), "Internal", 42),
+        ("failed", (pod(42),), "RequestInvalid", 42),
+        ("failed", (pod(1, ago=9), pod(43)), "CustodyUnavailable", 43),
+        ("failed", (pod(137, reason="OOMKilled"),), "OutOfMemory", 137),
+        ("failed", (pod(1),), "Internal", 1),
+        ("failed", (), "Internal", None),
+        ("late", (), "DeadlineExceeded", None),
+    ],
+)
+def test_why_work_failed(state: str, pods: tuple[Any, ...], reason: str, code: int | None) -> None:
+    actions = decide(generation(job=job("", "j", state), pods=pods))
+    failure = of_type(actions, act.PatchStatus).patch["lastFailure"]
+    assert (failure["reason"], failure.get("exitCode")) == (reason, code)
+    assert failure["message"]
+    assert conditions(actions)["Generated"] == ("False", reason)
+    note = of_type(actions, act.LogFailure)
+    assert reason != "Internal" or note.support in failure["message"]
+
+
+def test_a_pod_that_is_tried_again_shows() -> None:
+    actions = decide(generation(job=job("", "j"), pods=(pod(43),)))
+    assert conditions(actions)["Ready"] == ("False", "JobRetrying")
+    assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "CustodyUnavailable"
+
+
+def test_suspension_is_passed_to_the_job_and_taken_back() -> None:
+    body = resource("GenerationJob", "gen-1", None, KEY, labels={LABEL_DATASET: "ds-1"})
+    body["spec"]["suspend"] = True
+    facts: dict[str, Any] = {"model": ended("Model", "mdl-1"), "dataset": ended("Dataset", "ds-1")}
+    assert act.SuspendJob(job_name(body), True) in decide(observed(body, job=job("", "j"), **facts))
+    body["spec"]["suspend"] = False
+    assert act.SuspendJob(job_name(body), False) in decide(observed(body, job=job("", "j", "suspended"), **facts))
+
+
+def job_name(body: dict[str, Any]) -> str:
+    return observed(body).job_name
+
+
+def test_ended_work_is_written_once_and_its_expiry_follows_the_retention() -> None:
+    status = {
+        **KEY,
+        "phase": "Ready",
+        "observedGeneration": 1,
+        "conditions": [{**ready_condition("True"), "observedGeneration": 1}],
+        "finishedAt": "2026-03-01T12:00:00Z",
+        "expiresAt": "2026-03-02T12:00:00Z",
+    }
+    seen = observed(resource("GenerationJob", "gen-1", None, status))
+    assert decide(seen) == []
+    capped = replace(seen, tenant=tenant(maxRetentionSeconds=3600))
+    assert decide(capped) == [act.PatchStatus({"expiresAt": "2026-03-01T13:00:00Z"})]
+
+
+def test_a_spec_beyond_the_contract_fails_without_being_quoted() -> None:
+    spec = {"modelRef": {"name": "mdl-1"}, "rowCount": 10, "interventions": {"salary_of_zoe" * 30: {"number": 1}}}
+    actions = decide(observed(resource("GenerationJob", "gen-1", spec)))
+    assert conditions(actions)["Ready"] == ("False", "RequestInvalid")
+    assert "zoe" not in repr(actions)
