@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "httpcore"):  # they log URLs
+    for chatty in ("httpx", "httpcore", "uvicorn.access"):  # they log URLs; ours logs templates
         logging.getLogger(chatty).setLevel(logging.WARNING)
     listener = socket.create_server((args.host, args.port), reuse_port=False)
     settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)

@@ -54,6 +54,7 @@ _ENTRIES = (
     ErrorCode("simio_job_not_found", 404, "No such job", "It may have expired with its dataset or generation."),
     ErrorCode("simio_error_code_not_found", 404, "No such error code", "See /errors for all of them."),
     ErrorCode("simio_method_not_allowed", 405, "The path does not have this method", "See the Allow header."),
+    ErrorCode("simio_upload_timeout", 408, "The upload stopped arriving", "Send it again with the same key."),
     ErrorCode(
         "simio_idempotency_conflict",
         409,

@@ -9,14 +9,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.auditing import record
-from simulacra_api.jobs import dataset_job
+from simulacra_api.jobs import stage_of
 from simulacra_api.problems import Problem, invalid_field
 from simulacra_api.resources import Library, Status, is_deleting, status_of
 from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import DATASETS, MODELS, Conflict, NotFound, Object
 from simulacra_crds.dataset import Dataset
-from simulacra_crds.model import FamilyName
-from simulacra_crds.names import job_id
+from simulacra_crds.model import FamilyName, Model
+from simulacra_crds.names import job_id, model_name
 from simulacra_crds.retention import expires_at
 from simulacra_custody.audit import EventType
 
@@ -77,16 +77,27 @@ class RetentionChange(BaseModel):
 
 async def dataset_body(library: Library, dataset: Dataset) -> DatasetBody:
     """Return what a customer sees of a dataset."""
-    model = await library.model_of(dataset)
+    return _body(dataset, await library.model_of(dataset))
+
+
+async def dataset_bodies(library: Library) -> list[DatasetBody]:
+    """Return all datasets of the tenant, newest first; two listings, however many there are."""
+    datasets, models = await library.all_of(Dataset), await library.all_of(Model)
+    fitted = {model.metadata.name: model for model in models}
+    bodies = [_body(dataset, fitted.get(model_name(dataset.metadata.name))) for dataset in datasets]
+    return sorted(bodies, key=lambda body: body.created_at, reverse=True)
+
+
+def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     created = dataset.metadata.creation_timestamp or utcnow()
-    status: Status | Literal["uploading", "deleting"] = (await dataset_job(library, dataset)).status
+    status: Status | Literal["uploading", "deleting"] = stage_of(dataset, model)[0]
     if is_deleting(dataset):
         status = "deleting"
     elif dataset.spec.source.sha256 is None:
         status = "uploading"
-    shown = (
-        ModelBody(status=status_of(model), family=model.status.family, figures=model.status.figures) if model else None
-    )
+    shown = None
+    if model is not None:
+        shown = ModelBody(status=status_of(model), family=model.status.family, figures=model.status.figures)
     return DatasetBody(
         dataset_id=dataset.metadata.name,
         job_id=job_id(dataset.metadata.name),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_snake
 
 from simulacra_api.auditing import record
 from simulacra_api.idempotency import REQUEST_DIGEST, check_same_request, fingerprint
@@ -212,13 +213,20 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
         seed=spec.seed,
         conditions=spec.conditions,
         interventions={name: value.value for name, value in spec.interventions.items()},
-        attainment=json.loads(await library.read(generation, ATTAINMENT)) if done else None,
+        attainment=_snake(json.loads(await library.read(generation, ATTAINMENT))) if done else None,
         artifact_url=url,
         artifact_url_expires_at=url_expires,
         created_at=generation.metadata.creation_timestamp,
         expires_at=status.expires_at or expires_at(created, status.finished_at, spec.retention_seconds),
         error=job.error,
     )
+
+
+def _snake(value: Any) -> Any:
+    """Rename the keys of an artefact from Kubernetes' case to that of this API; names of columns are values there."""
+    if isinstance(value, dict):
+        return {to_snake(key): _snake(item) for key, item in value.items()}
+    return [_snake(item) for item in value] if isinstance(value, list) else value
 
 
 async def artifact_link(library: Library, generation: GenerationJob) -> tuple[str, datetime]:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from simulacra_api.problems import Problem
-from simulacra_api.resources import Library, Status, Work, status_of
+from simulacra_api.resources import Library, Status, Work, is_deleting, status_of
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.model import Model
@@ -49,7 +49,7 @@ class JobBody(BaseModel):
 async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
     """Return the job of a dataset: its own work and that of its model."""
     model = await library.model_of(dataset)
-    status, stage = _stage(dataset, model)
+    status, stage = stage_of(dataset, model)
     percent, eta = 0, None
     if status == "ready":
         percent = 100
@@ -59,8 +59,6 @@ async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
         scale, base = (PREPARE_PERCENT, 0) if preparing else (100 - PREPARE_PERCENT, PREPARE_PERCENT)
         percent, eta = base + own * scale // 100, None if preparing else eta
     error = await job_error(library, stage) if status == "failed" else None
-    if model is None and status == "failed" and status_of(dataset) != "failed":
-        error = JobError(code="simio_processing_failed", detail="The dataset's model was deleted: upload again")
     name = dataset.metadata.name
     return JobBody(
         job_id=job_id(name),
@@ -73,12 +71,12 @@ async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
     )
 
 
-def _stage(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
-    """Return the status of the whole and the resource that decides it."""
+def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
+    """Return the status of a dataset with its model, and the resource that decides it."""
     own = status_of(dataset)
     if own != "ready":
         return own, dataset
-    if model is None:
+    if model is None or is_deleting(model):
         return "failed", dataset
     of_model = status_of(model)
     return ("running" if of_model == "queued" else of_model), model
@@ -126,6 +124,8 @@ async def job_error(library: Library, work: Work) -> JobError:
     if failure := await library.failure(work):
         code = _CODES.get(failure.reason, "simio_processing_failed")
         return JobError(code=code, detail=failure.detail, pointer=failure.pointer)
+    if status_of(work) == "ready":
+        return JobError(code="simio_processing_failed", detail="The dataset's model was deleted: upload again")
     last = work.status.last_failure
     if last is None:
         return JobError(code="simio_processing_failed", detail="The work failed: try again and quote the job id")

@@ -6,6 +6,7 @@ plaintext.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096
 MAX_FIELDS = 16
 BATCH_BYTES = 1 << 20
+IDLE_SECONDS = 60.0
+"""An upload that sends nothing for so long is given up: it would hold its key and a connection for ever."""
 
 
 @dataclass
@@ -80,7 +83,11 @@ class FormStream:
 
     async def _feed(self) -> bool:
         """Parse the next piece of the body; False at its end."""
-        data = await anext(self._body, None)
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                data = await anext(self._body, None)
+        except TimeoutError:
+            raise Problem("simio_upload_timeout", f"No byte arrived for {IDLE_SECONDS:.0f} seconds") from None
         if data is None:
             return False
         try:

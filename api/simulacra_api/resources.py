@@ -66,6 +66,11 @@ class Library:
         """Return the model that is fit on a dataset by default, None when it was deleted."""
         return await self._find(Model, model_name(dataset.metadata.name))
 
+    async def all_of(self, kind: type[R]) -> list[R]:
+        """Return all resources of a kind."""
+        listed = self.rooms.cluster.list(_PLURALS[kind], self.caller.namespace)
+        return [kind.model_validate(item) async for item in listed]
+
     async def read(self, work: Work, artefact: str) -> bytes:
         """Return a small artefact, decrypted.
 

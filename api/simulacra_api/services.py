@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     cluster = await Cluster.connect(settings.kubeconfig)
     signing = SigningKeyStore(cluster)
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
+    warm_up = asyncio.create_task(asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope"))
     try:
         yield Services(
             settings=settings,
@@ -52,6 +55,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             verifier=TokenVerifier(settings, signing, external),
         )
     finally:
+        await warm_up  # half a second of imports that the first upload need not wait for
         if external is not None:
             await external.close()
 

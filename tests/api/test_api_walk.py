@@ -66,6 +66,8 @@ async def test_the_main_job(world: Any, http: httpx.AsyncClient, acme: Any, key:
     assert shown["conditions"]["numeric"] == {"price": {"min": 5.49, "max": 5.49}}
     assert shown["attainment"]["conditions"] == [{"asked": 0.3, "attained": 0.3}]
 
+    assert shown["attainment"]["effective_sample_size"] == 90.0
+
     download = await http.get(shown["artifact_url"])
     assert download.content == file
     assert download.headers["content-disposition"] == f'attachment; filename="{generation}.parquet"'

@@ -14,6 +14,7 @@ from simulacra_api.datasets import (
     RetentionChange,
     change_retention,
     check_retention,
+    dataset_bodies,
     dataset_body,
 )
 from simulacra_api.deletion import delete
@@ -25,7 +26,6 @@ from simulacra_api.routes.common import IdempotencyKey, Mine, poll_headers, prob
 from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.uploads import Upload, UploadRequest, too_large
 from simulacra_crds.cluster import DATASETS
-from simulacra_crds.dataset import Dataset
 from simulacra_crds.model import FamilyName
 from simulacra_crds.names import dataset_name, job_id
 from simulacra_crds.schema import TableSchema
@@ -97,11 +97,7 @@ async def upload_dataset(request: Request, response: Response, library: Mine, ke
 @router.get("/datasets", operation_id="listDatasets", summary="List datasets", responses=problems())
 async def list_datasets(library: Mine) -> DatasetList:
     """The tenant's datasets, newest first."""
-    found = [
-        Dataset.model_validate(item) async for item in library.rooms.cluster.list(DATASETS, library.caller.namespace)
-    ]
-    bodies = [await dataset_body(library, dataset) for dataset in found]
-    return DatasetList(items=sorted(bodies, key=lambda body: body.created_at, reverse=True))
+    return DatasetList(items=await dataset_bodies(library))
 
 
 @router.get("/datasets/{dataset_id}", operation_id="getDataset", summary="Get a dataset", responses=problems(404))

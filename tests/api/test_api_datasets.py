@@ -1,0 +1,138 @@
+"""Datasets: list, entity tags, retention, deletion; two tenants never see each other's."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
+
+
+async def test_a_dataset_shows_its_state_and_expiry(http: httpx.AsyncClient, ready: str) -> None:
+    body = (await http.get(f"/v1/datasets/{ready}")).json()
+    assert (body["status"], body["rows"], body["columns"]) == ("ready", 100, 3)
+    assert body["model"] == {"status": "ready", "family": "forest", "figures": {"fidelity": 0.9}}
+    lifetime = datetime.fromisoformat(body["expires_at"]) - datetime.fromisoformat(body["created_at"])
+    assert lifetime.total_seconds() == 86_400
+
+
+async def test_the_list_is_the_tenants_newest_first(world: Any, http: httpx.AsyncClient, uploaded: str) -> None:
+    items = (await http.get("/v1/datasets")).json()["items"]
+    assert uploaded in {item["dataset_id"] for item in items}
+    assert [item["created_at"] for item in items] == sorted((item["created_at"] for item in items), reverse=True)
+    async with world.client("globex") as other:
+        assert uploaded not in (await other.get("/v1/datasets")).text
+
+
+async def test_retention_is_changed_on_dataset_and_model(world: Any, http: httpx.AsyncClient, ready: str) -> None:
+    answer = await http.patch(f"/v1/datasets/{ready}", json={"retention_seconds": 604_800})
+    assert answer.status_code == 200
+    assert answer.json()["retention_seconds"] == 604_800
+    for resource, name in ((DATASETS, ready), (MODELS, model_name(ready))):
+        assert (await world.cluster.get(resource, name, "tenant-acme"))["spec"]["retentionSeconds"] == 604_800
+
+
+@pytest.mark.parametrize("body", [{"retention_seconds": 604_801}, {"retention_seconds": 1}, {}, {"rows": 1}])
+async def test_a_retention_out_of_bounds_is_refused(http: httpx.AsyncClient, uploaded: str, body: Any) -> None:
+    answer = await http.patch(f"/v1/datasets/{uploaded}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+
+
+async def test_if_match_guards_against_lost_updates(http: httpx.AsyncClient, ready: str) -> None:
+    url = f"/v1/datasets/{ready}"
+    tag = (await http.get(url)).headers["etag"]
+    first = await http.patch(url, json={"retention_seconds": 100_000}, headers={"If-Match": tag})
+    second = await http.patch(url, json={"retention_seconds": 200_000}, headers={"If-Match": tag})
+    assert (first.status_code, second.status_code) == (200, 412)
+    assert first.headers["etag"] == (await http.get(url)).headers["etag"] != tag
+    third = await http.patch(url, json={"retention_seconds": 200_000}, headers={"If-Match": first.headers["etag"]})
+    assert third.status_code == 200
+
+
+async def test_delete_answers_202_until_the_erasure_is_done(
+    world: Any, http: httpx.AsyncClient, uploaded: str, acme: Any
+) -> None:
+    url = f"/v1/datasets/{uploaded}"
+    first = await http.delete(url)
+    assert (first.status_code, first.headers["location"]) == (202, world.url + url)
+    deleting = await http.get(url)
+    assert (deleting.status_code, deleting.json()["status"]) == (200, "deleting")
+    for gone in (f"{url}/schema", f"/v1/jobs/job-{uploaded}"):
+        assert (await http.get(gone)).status_code == 404
+    assert (await http.patch(url, json={"retention_seconds": 60})).status_code == 404
+    body, headers = {"row_count": 1}, {"Idempotency-Key": "k"}
+    assert (await http.post(f"{url}/generations", json=body, headers=headers)).status_code == 404
+    again = asyncio.create_task(http.delete(url))
+    await asyncio.sleep(0.2)
+    await acme.erase(DATASETS, uploaded)
+    assert (await again).status_code == 204
+    assert (await http.get(url)).status_code == 404
+    assert (await http.delete(url)).status_code == 404
+
+
+async def test_a_key_whose_dataset_is_being_erased_waits(
+    http: httpx.AsyncClient, key: str, uploaded: str, acme: Any
+) -> None:
+    await http.delete(f"/v1/datasets/{uploaded}")
+    files, headers = {"file": ("t.csv", b"a,b\n1,2\n")}, {"Idempotency-Key": key}
+    waiting = await http.post("/v1/datasets", files=files, headers=headers)
+    assert (waiting.status_code, waiting.json()["code"]) == (409, "simio_idempotency_in_flight")
+    await acme.erase(DATASETS, uploaded)
+
+
+async def test_delete_is_recorded_first(world: Any, http: httpx.AsyncClient, uploaded: str) -> None:
+    uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
+    audit = world.folder / "audit"
+    audit.rename(world.folder / "away")
+    audit.write_text("in the way")
+    try:
+        refused = await http.delete(f"/v1/datasets/{uploaded}")
+    finally:
+        audit.unlink()
+        (world.folder / "away").rename(audit)
+    assert refused.status_code == 503
+    assert not (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"].get("deletionTimestamp")
+    await http.delete(f"/v1/datasets/{uploaded}")
+    assert [line for line in world.audit_text().splitlines() if uid in line and "resource.deleted" in line]
+
+
+async def test_anothers_ids_are_the_same_404_as_unknown_ones(
+    world: Any, http: httpx.AsyncClient, ready: str, acme: Any, key: str
+) -> None:
+    headers = {"Idempotency-Key": key}
+    answer = await http.post(f"/v1/datasets/{ready}/generations", json={"row_count": 1}, headers=headers)
+    generation = answer.json()["generation_id"]
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "/v1/datasets/{ds}", {}),
+        ("GET", "/v1/datasets/{ds}/schema", {}),
+        ("GET", "/v1/datasets/{ds}/report", {}),
+        ("GET", "/v1/datasets/{ds}/graph", {}),
+        ("PATCH", "/v1/datasets/{ds}", {"json": {"retention_seconds": 60}}),
+        ("POST", "/v1/datasets/{ds}/generations", {"json": {"row_count": 1}, "headers": headers}),
+        ("DELETE", "/v1/datasets/{ds}", {}),
+        ("GET", "/v1/jobs/job-{ds}", {}),
+        ("GET", "/v1/jobs/job-{gen}", {}),
+        ("GET", "/v1/generations/{gen}", {}),
+        ("DELETE", "/v1/generations/{gen}", {}),
+    ]
+    unknown = {"ds": "ds-" + "0" * 24, "gen": "gen-" + "0" * 24}
+    async with world.client("globex") as other:
+        for method, path, options in calls:
+            theirs = await other.request(method, path.format(ds=ready, gen=generation), **options)
+            nobodys = await other.request(method, path.format(**unknown), **options)
+            assert theirs.status_code == nobodys.status_code == 404
+            first, second = theirs.json(), nobodys.json()
+            assert first.pop("request_id") != second.pop("request_id")
+            assert first == second
+    assert await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme")
+
+
+@pytest.mark.parametrize("name", ["..", "x/y", "%2e%2e", "A", "a" * 64, "ds-%00", "%2F..%2Fsecrets"])
+async def test_a_name_that_is_none_reaches_no_other_path(http: httpx.AsyncClient, name: str) -> None:
+    for path in (f"/v1/datasets/{name}/schema", f"/v1/generations/{name}", f"/v1/jobs/job-{name}", f"/v1/jobs/{name}"):
+        assert (await http.get(path)).status_code == 404

@@ -1,0 +1,157 @@
+"""Generations: what the schema, the quota and the key allow; how failure and progress show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
+
+URL = "/v1/datasets/{}/generations"
+PLAIN = {"row_count": 10}
+
+
+async def _ask(http: httpx.AsyncClient, dataset: str, key: str, body: Any = PLAIN) -> httpx.Response:
+    return await http.post(URL.format(dataset), json=body, headers={"Idempotency-Key": key})
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/row_count"]),
+        ({"row_count": 0}, ["/row_count"]),
+        ({"row_count": "10"}, ["/row_count"]),
+        ({"row_count": 1_000_001}, ["/row_count"]),
+        ({"row_count": 1, "retention_seconds": 604_801}, ["/retention_seconds"]),
+        ({"row_count": 1, "format": "xlsx"}, ["/format"]),
+        ({"row_count": 1, "colour": 1}, ["/colour"]),
+        ({"row_count": 1, "seed": -1}, ["/seed"]),
+        ({"row_count": 1, "conditions": {"categorical": {"segment": {"genz_switcher": 1.5}}}},
+         ["/conditions/categorical/segment/genz_switcher"]),
+        ({"row_count": 1, "conditions": {"categorical": {"segment": {"none": 0.5}}}},
+         ["/conditions/categorical/segment/none"]),
+        ({"row_count": 1, "conditions": {"categorical": {"segment": {"loyal": 0.7, "genz_switcher": 0.7}}}},
+         ["/conditions/categorical/segment"]),
+        ({"row_count": 1, "conditions": {"categorical": {"no/pe": {"x": 1}}, "numeric": {"price": {"min": 20}}}},
+         ["/conditions/categorical/no~1pe", "/conditions/numeric/price"]),
+        ({"row_count": 1, "conditions": {"numeric": {"price": {"min": "a"}}}}, ["/conditions/numeric/price/min"]),
+        ({"row_count": 1, "conditions": {"numeric": {"id": {"min": 1}}}}, ["/conditions/numeric/id"]),
+        ({"row_count": 1, "interventions": {"segment": "none"}}, ["/interventions/segment"]),
+        ({"row_count": 1, "interventions": {"price": "dear"}}, ["/interventions/price"]),
+    ],
+)  # fmt: skip
+async def test_each_wrong_field_is_named_and_nothing_is_made(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str, body: Any, pointers: list[str]
+) -> None:
+    answer = await _ask(http, ready, key, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+    assert [error["pointer"] for error in answer.json()["errors"]] == pointers
+    made = [item async for item in world.cluster.list(GENERATION_JOBS, "tenant-acme")]
+    assert not [item for item in made if item["metadata"]["labels"]["simulacra.dev/dataset"] == ready]
+
+
+async def test_the_quota_is_named(world: Any, key: str) -> None:
+    async with world.client("tiny") as http:
+        files = {"file": ("t.csv", b"a,b\n1,2\n")}
+        dataset = (await http.post("/v1/datasets", files=files, headers={"Idempotency-Key": key})).json()["dataset_id"]
+        answer = await _ask(http, dataset, key, {"row_count": 5001})
+        assert answer.status_code == 400
+        assert "5000 rows" in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"[]", b'"x"', b"null", b'{"row_count": NaN}'])
+async def test_a_body_that_is_no_object_is_refused(
+    http: httpx.AsyncClient, ready: str, key: str, content: bytes
+) -> None:
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    answer = await http.post(URL.format(ready), content=content, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+
+
+async def test_other_content_types_and_endless_bodies_are_refused(
+    http: httpx.AsyncClient, ready: str, key: str
+) -> None:
+    headers = {"Idempotency-Key": key, "Content-Type": "application/x-www-form-urlencoded"}
+    assert (await http.post(URL.format(ready), content=b"row_count=1", headers=headers)).status_code == 415
+    headers["Content-Type"] = "application/json"
+    answer = await http.post(URL.format(ready), content=b" " * (2 << 20) + b"{}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "simio_file_too_large")
+
+
+async def test_same_key_same_body_is_one_generation_other_body_a_conflict(
+    http: httpx.AsyncClient, ready: str, key: str
+) -> None:
+    body = {"row_count": 10, "interventions": {"price": 5, "segment": "loyal"}}
+    first, second = await _ask(http, ready, key, body), await _ask(http, ready, key, dict(reversed(body.items())))
+    assert first.status_code == 202
+    assert first.json() == second.json()
+    conflict = await _ask(http, ready, key, {"row_count": 11})
+    assert (conflict.status_code, conflict.json()["code"]) == (409, "simio_idempotency_conflict")
+    shown = (await http.get(f"/v1/generations/{first.json()['generation_id']}")).json()
+    assert shown["interventions"] == {"price": 5, "segment": "loyal"}
+    assert shown["artifact_url"] is None
+
+
+async def test_a_million_rows_are_cut_into_shards(world: Any, http: httpx.AsyncClient, ready: str, key: str) -> None:
+    name = (await _ask(http, ready, key, {"row_count": 500_001, "seed": 7})).json()["generation_id"]
+    spec = (await world.cluster.get(GENERATION_JOBS, name, "tenant-acme"))["spec"]
+    assert (spec["shards"], spec["seed"], spec["rowCount"]) == (2, 7, 500_001)
+
+
+async def test_a_generation_waits_for_the_model_but_not_for_the_schema(
+    http: httpx.AsyncClient, uploaded: str, acme: Any, key: str
+) -> None:
+    early = await _ask(http, uploaded, key)
+    assert (early.status_code, early.json()["code"]) == (409, "simio_dataset_not_ready")
+    assert early.headers["retry-after"]
+    assert (await http.get(f"/v1/datasets/{uploaded}/schema")).status_code == 409
+    await acme.prepare(uploaded)
+    assert (await http.get(f"/v1/datasets/{uploaded}/report")).status_code == 409
+    assert (await _ask(http, uploaded, key)).status_code == 202
+
+
+async def test_a_failed_prepare_says_why_in_the_customers_terms(
+    http: httpx.AsyncClient, uploaded: str, acme: Any, key: str
+) -> None:
+    await acme.fail(DATASETS, uploaded, "UploadInvalid", "two columns are called price", "/columns/1")
+    job = (await http.get(f"/v1/jobs/job-{uploaded}")).json()
+    assert job["status"] == "failed"
+    expected = {"code": "simio_upload_invalid", "detail": "two columns are called price", "pointer": "/columns/1"}
+    assert job["error"] == expected
+    refused = await _ask(http, uploaded, key)
+    assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_failed")
+    assert (await http.get(f"/v1/datasets/{uploaded}/schema")).json()["code"] == "simio_dataset_failed"
+
+
+async def test_a_failed_fit_fails_the_job_and_further_generations(
+    http: httpx.AsyncClient, ready: str, acme: Any, key: str
+) -> None:
+    await acme.status(MODELS, model_name(ready), phase="Failed", lastFailure=_failure("OutOfMemory"))
+    job = (await http.get(f"/v1/jobs/job-{ready}")).json()
+    assert (job["status"], job["error"]["code"]) == ("failed", "simio_processing_failed")
+    assert (await _ask(http, ready, key)).json()["code"] == "simio_dataset_failed"
+
+
+async def test_infeasible_conditions_fail_the_generation(
+    http: httpx.AsyncClient, ready: str, acme: Any, key: str
+) -> None:
+    name = (await _ask(http, ready, key)).json()["generation_id"]
+    await acme.fail(GENERATION_JOBS, name, "ConditionsInfeasible", "no row has both", "/conditions")
+    shown = (await http.get(f"/v1/generations/{name}")).json()
+    assert shown["status"] == "failed"
+    assert shown["error"]["code"] == "simio_conditions_infeasible"
+    assert shown["artifact_url"] is None
+
+
+async def test_progress_is_read_from_the_job_itself(http: httpx.AsyncClient, ready: str, acme: Any, key: str) -> None:
+    answer = (await _ask(http, ready, key)).json()
+    await acme.progress(GENERATION_JOBS, answer["generation_id"], 40, 3)
+    job = (await http.get(f"/v1/jobs/{answer['job_id']}")).json()
+    assert (job["status"], job["progress_percent"], job["eta_seconds"]) == ("running", 40, 3)
+
+
+def _failure(reason: str) -> dict[str, Any]:
+    return {"reason": reason, "message": "m", "time": "2026-01-01T00:00:00Z"}

@@ -1,0 +1,111 @@
+"""Errors: one envelope on everything, every code explained, nothing of the request in a log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_api.catalogue import CATALOGUE
+
+
+async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=world.url) as http:
+        return await http.request(kwargs.pop("method", "GET"), path, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "simio_not_found"),
+        ("GET", "/v1/datasets/", 404, "simio_not_found"),
+        ("PUT", "/v1/datasets", 405, "simio_method_not_allowed"),
+        ("GET", "/v1/datasets", 401, "simio_unauthenticated"),
+        ("POST", "/v1/datasets", 401, "simio_unauthenticated"),
+        ("GET", "/errors/nothing", 404, "simio_error_code_not_found"),
+    ],
+)
+async def test_the_envelope_is_the_same_everywhere(world: Any, method: str, path: str, status: int, code: str) -> None:
+    answer = await _get(world, path, method=method)
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["code"]) == (status, status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(body) == {"type", "title", "status", "detail", "code", "request_id", "errors"}
+    assert body["request_id"] == answer.headers["x-request-id"]
+    explained = await _get(world, body["type"].removeprefix(world.url))
+    assert explained.json()["code"] == code
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+async def test_a_request_id_is_taken_over_when_it_is_one(world: Any) -> None:
+    assert (await _get(world, "/healthz", headers={"X-Request-Id": "abcdefgh-1"})).headers[
+        "x-request-id"
+    ] == "abcdefgh-1"
+    for bad in ("x", "a b c d e f g h", "x" * 65):
+        assert (await _get(world, "/healthz", headers={"X-Request-Id": bad})).headers["x-request-id"] != bad
+
+
+async def test_the_catalogue_is_json_and_html_from_one_source(world: Any) -> None:
+    items = (await _get(world, "/errors")).json()["items"]
+    assert [item["code"] for item in items] == list(CATALOGUE)
+    page = await _get(world, "/errors", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert all(code in page.text for code in CATALOGUE)
+
+
+async def test_the_docs_need_no_other_host(world: Any) -> None:
+    page = (await _get(world, "/__docs__/")).text
+    assert "/v1/datasets/{dataset_id}/generations" in page
+    assert "http://" not in page.replace(world.url, "")
+    assert "https://" not in page
+    assert "<script" not in page
+
+
+async def test_openapi_is_3_1_with_stable_ids_and_our_errors(world: Any) -> None:
+    document = (await _get(world, "/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids))
+    assert {"issueToken", "uploadDataset", "getJob", "createGeneration", "downloadArtifact", "deleteDataset"} <= set(
+        ids
+    )
+    assert not any("422" in operation["responses"] for operation in operations)
+    assert "ProblemBody" in document["components"]["schemas"]
+
+
+async def test_health_and_readiness(world: Any) -> None:
+    assert (await _get(world, "/healthz")).json() == {"status": "ok"}
+    assert (await _get(world, "/readyz")).json() == {"status": "ready"}
+
+
+async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
+    world: Any, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(*_: object) -> None:
+        raise KeyError("genz_switcher")
+
+    monkeypatch.setattr("simulacra_api.routes.jobs.find_job", explode)
+    with caplog.at_level(logging.INFO):
+        answer = await http.get("/v1/jobs/job-ds-x?secret=genz_switcher")
+    assert (answer.status_code, answer.json()["code"]) == (500, "simio_internal")
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("simulacra"))
+    assert "KeyError" in ours
+    assert answer.headers["x-request-id"] in ours
+    assert "genz_switcher" not in ours
+
+
+async def test_the_access_log_has_templates_and_ids_only(
+    http: httpx.AsyncClient, uploaded: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "simulacra_api.access"):
+        await http.get(f"/v1/datasets/{uploaded}/schema?column=genz_switcher")
+        await http.get("/v1/genz_switcher")
+    lines = [record.getMessage() for record in caplog.records if record.name == "simulacra_api.access"]
+    assert len(lines) == 2
+    assert '"route": "/v1/datasets/{dataset_id}/schema"' in lines[0]
+    assert '"tenant": "acme"' in lines[0]
+    assert "genz_switcher" not in "".join(lines)

@@ -1,0 +1,296 @@
+"""Uploads: idempotency under retries, races, crashes and aborts; limits; and what is refused at the door."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_api import leases
+from simulacra_api.idempotency import REQUEST_DIGEST, fingerprint
+from simulacra_crds.base import FINALIZER
+from simulacra_crds.cluster import DATASETS, MODELS
+from simulacra_crds.names import dataset_name, model_name
+from simulacra_custody.context import ResourceRef
+
+CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
+BOUNDARY = "frontier"
+HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n').encode()
+TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
+FORM_TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+async def _upload(http: httpx.AsyncClient, key: str, content: bytes = CSV, **fields: str) -> httpx.Response:
+    files = {"file": ("t.csv", content)}
+    return await http.post("/v1/datasets", files=files, data=fields, headers={"Idempotency-Key": key})
+
+
+async def test_the_same_key_and_bytes_give_the_same_answer(http: httpx.AsyncClient, key: str) -> None:
+    first, second = await _upload(http, key), await _upload(http, key)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == second.json()
+    assert first.headers["location"] == second.headers["location"]
+
+
+async def test_another_body_or_field_under_the_same_key_is_a_conflict(http: httpx.AsyncClient, key: str) -> None:
+    await _upload(http, key)
+    for answer in (await _upload(http, key, CSV + b"loyal,1.5\n"), await _upload(http, key, retention_seconds="60")):
+        assert (answer.status_code, answer.json()["code"]) == (409, "simio_idempotency_conflict")
+
+
+async def test_the_same_key_of_two_tenants_is_two_uploads(world: Any, http: httpx.AsyncClient, key: str) -> None:
+    async with world.client("globex") as other:
+        ids = {(await _upload(client, key)).json()["dataset_id"] for client in (http, other)}
+    assert len(ids) == 2
+
+
+async def test_a_second_request_during_the_first_is_told_to_wait(world: Any, http: httpx.AsyncClient, key: str) -> None:
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield HEAD + CSV.ljust(8192, b"\n")
+        arrived.set()
+        await go_on.wait()
+        yield TAIL
+
+    headers = FORM_TYPE | {"Idempotency-Key": key}
+    first = asyncio.create_task(http.post("/v1/datasets", content=slowly(), headers=headers))
+    await arrived.wait()
+    while await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None:
+        await asyncio.sleep(0.02)
+    second = await _upload(http, key)
+    assert (second.status_code, second.json()["code"]) == (409, "simio_idempotency_in_flight")
+    assert second.headers["retry-after"]
+    go_on.set()
+    assert (await first).status_code == 202
+
+
+@pytest.mark.parametrize("with_key", [False, True], ids=["before the key", "after the key"])
+async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx.AsyncClient, key: str, with_key: bool) -> None:
+    """The Dataset is what a process leaves that was killed while it streamed: a lease that nobody renews."""
+    name = dataset_name("acme", key)
+    long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    annotations = {
+        leases.ANNOTATION: f"0123456789abcdef {long_ago}",
+        REQUEST_DIGEST: fingerprint({"retention_seconds": 86_400, "family": "auto"}),
+    }
+    body = {
+        "apiVersion": "simulacra.dev/v1alpha1",
+        "kind": "Dataset",
+        "metadata": {"name": name, "annotations": annotations, "finalizers": [FINALIZER]},
+        "spec": {"source": {"type": "Upload"}},
+    }
+    left = await world.cluster.create(DATASETS, body, "tenant-acme")
+    if with_key:
+        ref = ResourceRef("acme", "datasets", left["metadata"]["uid"])
+        await world.stand_in().status(DATASETS, name, wrappedKey=world.custody.new_resource_key(ref))
+    both = await asyncio.gather(_upload(http, key), _upload(http, key))
+    assert 202 in {answer.status_code for answer in both}
+    assert {answer.status_code for answer in both} <= {202, 409}
+    again = await _upload(http, key)
+    assert again.status_code == 202
+    found = await world.cluster.get(DATASETS, name, "tenant-acme")
+    assert found["metadata"]["uid"] == left["metadata"]["uid"]
+    assert leases.ANNOTATION not in found["metadata"]["annotations"]
+    ref = ResourceRef("acme", "datasets", found["metadata"]["uid"]).artefact("upload")
+    content = b"".join(world.custody.read(ref, found["status"]["wrappedKey"]))
+    assert hashlib.sha256(content).hexdigest() == found["spec"]["source"]["sha256"]
+
+
+async def test_a_writer_that_lost_its_lease_cannot_complete(world: Any, http: httpx.AsyncClient, key: str) -> None:
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield HEAD + CSV.ljust(8192, b"\n")
+        arrived.set()
+        await go_on.wait()
+        yield TAIL
+
+    headers = FORM_TYPE | {"Idempotency-Key": key}
+    first = asyncio.create_task(http.post("/v1/datasets", content=slowly(), headers=headers))
+    await arrived.wait()
+    name = dataset_name("acme", key)
+    while await world.cluster.find(DATASETS, name, "tenant-acme") is None:
+        await asyncio.sleep(0.02)
+    long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    patch = {"metadata": {"annotations": {leases.ANNOTATION: f"fedcba9876543210 {long_ago}"}}}
+    await world.cluster.patch(DATASETS, name, patch, "tenant-acme")
+    assert (await _upload(http, key)).status_code == 202
+    go_on.set()
+    lost = await first
+    assert (lost.status_code, lost.json()["code"]) == (409, "simio_idempotency_in_flight")
+    found = await world.cluster.get(DATASETS, name, "tenant-acme")
+    assert found["spec"]["source"]["sha256"] == hashlib.sha256(CSV).hexdigest()
+    assert not found["metadata"].get("deletionTimestamp")
+
+
+async def test_an_abort_leaves_nothing_and_the_key_can_be_used_again(world: Any, key: str, acme: Any) -> None:
+    name = dataset_name("acme", key)
+
+    async def breaks_off() -> AsyncIterator[bytes]:
+        yield HEAD + CSV.ljust(8192, b"\n")
+        while await world.cluster.find(DATASETS, name, "tenant-acme") is None:
+            await asyncio.sleep(0.02)
+        raise ConnectionError
+
+    async with world.client() as http:
+        with pytest.raises(ConnectionError):
+            await http.post("/v1/datasets", content=breaks_off(), headers=FORM_TYPE | {"Idempotency-Key": key})
+    while not (left := await world.cluster.get(DATASETS, name, "tenant-acme"))["metadata"].get("deletionTimestamp"):
+        await asyncio.sleep(0.05)
+    assert not [stored for stored in world.stored() if left["metadata"]["uid"] in stored]
+    await asyncio.wait_for(acme.erase(DATASETS, name), 10)
+    assert await world.cluster.find(DATASETS, name, "tenant-acme") is None
+    while await world.cluster.find(MODELS, model_name(name), "tenant-acme"):
+        model = await world.cluster.get(MODELS, model_name(name), "tenant-acme")
+        await world.cluster.delete(MODELS, model_name(name), "tenant-acme", uid=model["metadata"]["uid"])
+        await acme.erase(MODELS, model_name(name))
+    async with world.client() as http:
+        assert (await _upload(http, key)).status_code == 202
+
+
+@pytest.mark.parametrize("value", [None, "", "a b", "ä", "x" * 256])
+async def test_a_key_that_is_no_key_is_refused(http: httpx.AsyncClient, value: str | None) -> None:
+    headers = [] if value is None else [(b"Idempotency-Key", value.encode())]
+    answer = await http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_idempotency_key")
+
+
+@pytest.mark.parametrize(
+    ("content", "declared", "status", "code"),
+    [
+        (b"", "text/csv", 400, "simio_upload_invalid"),
+        (b"PK\x03\x04rest", "text/csv", 400, "simio_upload_invalid"),
+        (b"\xef\xbb\xbf  <!DOCTYPE html><html>", "text/csv", 400, "simio_upload_invalid"),
+        (b"\x89PNG\r\n", "application/octet-stream", 400, "simio_upload_invalid"),
+        (b"a,b\n1,\x002\n", "text/csv", 400, "simio_upload_invalid"),
+        (CSV, "application/pdf", 415, "simio_unsupported_content_type"),
+        (CSV, "text/html", 415, "simio_unsupported_content_type"),
+    ],
+)
+async def test_what_is_no_table_is_refused_and_nothing_is_made(
+    world: Any, http: httpx.AsyncClient, key: str, content: bytes, declared: str, status: int, code: str
+) -> None:
+    files = {"file": ("t.csv", content, declared)}
+    answer = await http.post("/v1/datasets", files=files, headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "at"),
+    [
+        (b"{}", {"Content-Type": "application/json"}, 415, None),
+        (b"x", {"Content-Type": "multipart/form-data"}, 415, None),
+        (b"no form at all" * 10, FORM_TYPE, 400, None),
+        (TAIL[2:], FORM_TYPE, 400, "/file"),
+        (
+            HEAD + CSV + f'\r\n--{BOUNDARY}\r\nContent-Disposition: form-data; name="x"\r\n\r\n1'.encode() + TAIL,
+            FORM_TYPE,
+            400,
+            "/file",
+        ),
+        (HEAD + CSV, FORM_TYPE, 400, None),
+        (HEAD.replace(b'"file"', b'"f"') + b"x" * 5000 + TAIL, FORM_TYPE, 400, ""),
+    ],
+    ids=["json", "no boundary", "garbage", "empty form", "field after the file", "breaks off", "large field"],
+)
+async def test_a_form_that_is_none_is_refused(
+    http: httpx.AsyncClient, key: str, body: bytes, headers: dict[str, str], status: int, at: str | None
+) -> None:
+    answer = await http.post("/v1/datasets", content=body, headers=headers | {"Idempotency-Key": key})
+    assert answer.status_code == status, answer.text
+    assert at is None or answer.json()["errors"][0]["pointer"] == at
+
+
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        ({"retention_seconds": "604801"}, "/retention_seconds"),
+        ({"retention_seconds": "9"}, "/retention_seconds"),
+        ({"retention_seconds": "long"}, "/retention_seconds"),
+        ({"family": "oak"}, "/family"),
+        ({"color": "red"}, "/color"),
+    ],
+)
+async def test_a_wrong_field_is_named(http: httpx.AsyncClient, key: str, fields: dict[str, str], at: str) -> None:
+    answer = await _upload(http, key, **fields)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+    assert answer.json()["errors"][0]["pointer"] == at
+
+
+async def test_above_the_tenants_limit_is_413_before_and_while_reading(world: Any, key: str) -> None:
+    large = CSV.ljust(4 << 20, b"\n")
+
+    async def undeclared() -> AsyncIterator[bytes]:
+        yield HEAD
+        for _ in range(16):
+            yield large[: 1 << 18]
+        yield TAIL
+
+    tiny = world.stand_in("tiny")
+    async with world.client("tiny") as http:
+        declared = await _upload(http, key, large)
+        assert (declared.status_code, declared.json()["code"]) == (413, "simio_file_too_large")
+        assert str(3 << 20) in declared.json()["detail"]
+        assert await world.cluster.find(DATASETS, dataset_name("tiny", key), "tenant-tiny") is None
+        streamed = await http.post("/v1/datasets", content=undeclared(), headers=FORM_TYPE | {"Idempotency-Key": key})
+        assert streamed.status_code == 413
+    uid = (await world.cluster.get(DATASETS, dataset_name("tiny", key), "tenant-tiny"))["metadata"]["uid"]
+    assert not [stored for stored in world.stored() if uid in stored]
+    await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 10)
+
+
+async def test_a_store_that_refuses_is_503_and_nothing_is_left(world: Any, http: httpx.AsyncClient, acme: Any) -> None:
+    key = uuid.uuid4().hex
+    keyring = world.folder / "keyring.json"
+    keyring.chmod(0o644)  # custody refuses a keyring that others may read
+    try:
+        answer = await _upload(http, key)
+    finally:
+        keyring.chmod(0o600)
+    assert (answer.status_code, answer.json()["code"]) == (503, "simio_unavailable")
+    assert answer.headers["retry-after"]
+    await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 10)
+
+
+async def test_an_upload_that_stops_arriving_is_given_up(
+    world: Any, http: httpx.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulacra_api.multipart.IDLE_SECONDS", 0.3)
+    over = asyncio.Event()
+
+    async def stalls() -> AsyncIterator[bytes]:
+        yield HEAD + CSV.ljust(8192, b"\n")
+        await over.wait()
+
+    headers = FORM_TYPE | {"Idempotency-Key": key}
+    request = asyncio.create_task(http.post("/v1/datasets", content=stalls(), headers=headers))
+    await asyncio.wait_for(acme.erase(DATASETS, await _made(world, key)), 10)
+    over.set()
+    answer = await request
+    assert (answer.status_code, answer.json()["code"]) == (408, "simio_upload_timeout")
+
+
+async def _made(world: Any, key: str) -> str:
+    name = dataset_name("acme", key)
+    while await world.cluster.find(DATASETS, name, "tenant-acme") is None:
+        await asyncio.sleep(0.02)
+    return name
+
+
+async def test_what_was_uploaded_is_in_the_audit_log_and_not_what_it_says(world: Any, uploaded: str) -> None:
+    uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
+    events = [json.loads(line) for line in world.audit_text().splitlines() if uid in line]
+    assert [event["type"] for event in events] == ["dev.simulacra.artefact.written"]
+    assert events[0]["data"]["client"] == "client.acme"
+    assert events[0]["data"]["counts"]["bytes"] == len(CSV)
+    assert "loyal" not in world.audit_text()
+    assert "price" not in world.audit_text()
