@@ -117,7 +117,7 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
         client.download(asked["generation_id"], files[0], "parquet")
         client.download(asked["generation_id"], files[1], "csv")
     met = compare(*files)
-    show_figures(client.report(dataset_id)["figures"])
+    show_figures(client.dataset(dataset_id)["model"]["figures"])
     return dataset_id, met
 
 
