@@ -69,7 +69,8 @@ def bind(folder: Path, port: int) -> socket.socket:
     if not port and remembered.exists():
         wanted = [int(remembered.read_text(encoding="utf-8")), 0]
     for candidate in wanted:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # The protocol is named because asyncio sets TCP_NODELAY only where it is: else 40 ms a call (delayed ACKs).
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, candidate))
