@@ -18,12 +18,8 @@ def mixed(rows: int, seed: int, missing: float = 0.0) -> pa.Table:
     )
 
 
-SCHEMA = TableSchema(
-    rows=0,
-    columns=[
-        ColumnSchema(name=n, kind=k, storage="") for n, k in (("x", "numeric"), ("k", "categorical"), ("y", "integer"))
-    ],  # fmt: skip
-)
+KINDS = {"x": "numeric", "k": "categorical", "y": "integer"}
+SCHEMA = TableSchema(rows=0, columns=[ColumnSchema(name=n, kind=k, storage="") for n, k in KINDS.items()])
 
 
 def brute_force(rows: pa.Table, others: pa.Table, scale: pa.Table) -> np.ndarray:

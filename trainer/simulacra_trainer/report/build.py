@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.conditions.attainment import AttainmentDetail
+from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.privacy import privacy
 
@@ -67,6 +68,7 @@ def build_report(
         report["fidelity"] = {"against": "half of the training rows", **fidelity(against, seen, synthetic, names, rng)}
         return report
     report["fidelity"] = {"against": "holdout", **fidelity(unseen, train, synthetic, names, rng)}
+    report["fidelity"]["c2st_auc"] = two_sample_auc(unseen, synthetic, names, rng)
     report["privacy"] = privacy(train, unseen, synthetic, names, rng)
     return report
 
@@ -78,6 +80,8 @@ def figures(report: Mapping[str, Any]) -> dict[str, float]:
         for kind in ("univariate", "bivariate"):
             for key in ("error", "floor"):
                 found[f"{kind}_{key}_percent"] = report["fidelity"][kind][key]
+        if report["fidelity"].get("c2st_auc") is not None:
+            found["c2st_auc"] = report["fidelity"]["c2st_auc"]
     if report["privacy"] is not None:
         keys = ("dcr_share", "dcr_standard_error", "exact_copies", "exact_base")
         found |= {key: report["privacy"][key] for key in keys}
