@@ -74,9 +74,6 @@ MODELS = CUSTOM["Model"]
 GENERATION_JOBS = CUSTOM["GenerationJob"]
 EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
 
-warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)
-# kr8s warns at each start about servers newer than itself; the few stable verbs used here do not change.
-
 
 class ClusterError(Exception):
     """The API server refused or could not be reached. `status` is the HTTP code, 0 when there was no answer."""
@@ -146,6 +143,8 @@ class Cluster:
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Cluster:
         """Connect by the kubeconfig given, KUBECONFIG, or the pod's service account, in this order."""
+        # kr8s warns about servers newer than itself; the few stable verbs used here do not change.
+        warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)
         return cls(await kr8s.asyncio.api(kubeconfig=kubeconfig))
 
     async def request(self, method: str, path: str, **kwargs: Any) -> Any:

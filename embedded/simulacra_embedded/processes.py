@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +34,58 @@ def die_with(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return arrange
+
+
+async def spawn(
+    command: Sequence[str], env: Mapping[str, str], folder: Path | None, sink: Callable[[bytes], None]
+) -> tuple[asyncio.subprocess.Process, asyncio.Task[None]]:
+    """Start a program in a session of its own that dies with this process.
+
+    The pipe is ours, not asyncio's, whose `Process.wait` returns only when every descendant has closed it.
+
+    Args:
+        command: Program and arguments.
+        env: The whole environment.
+        folder: Working directory.
+        sink: Gets stdout and stderr as they come.
+
+    Returns:
+        The process, and the task that feeds the sink until the last writer is gone.
+
+    Raises:
+        OSError: There is no such program, or it may not be run.
+    """
+    reading, writing = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=env,
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            start_new_session=True,
+            umask=0o077,
+            preexec_fn=die_with(os.getpid()),  # one thread here, and nothing but a system call there
+        )
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    return process, asyncio.create_task(_feed(reading, sink))
+
+
+async def _feed(descriptor: int, sink: Callable[[bytes], None]) -> None:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+    try:
+        while data := await reader.read(2**16):
+            sink(data)
+    finally:
+        transport.close()
 
 
 def announce_ready() -> None:

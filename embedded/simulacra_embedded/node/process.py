@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from simulacra_embedded import procfs
-from simulacra_embedded.processes import LogFile, die_with
+from simulacra_embedded.processes import LogFile, spawn
 
 WATCH_SECONDS = 0.2
 
@@ -31,8 +30,10 @@ class Ended:
 class ContainerProcess:
     """A running container. Make one with `start`, then await `wait`; `stop` may be called meanwhile."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: LogFile, memory_limit: float | None) -> None:
-        self._process, self._log, self._limit = process, log, memory_limit
+    def __init__(
+        self, process: asyncio.subprocess.Process, output: asyncio.Task[None], log: LogFile, memory_limit: float | None
+    ) -> None:
+        self._process, self._output, self._log, self._limit = process, output, log, memory_limit
         self.started = datetime.now(UTC)
         self._out_of_memory = False
 
@@ -45,18 +46,13 @@ class ContainerProcess:
         Raises:
             OSError: There is no such program, or it may not be run.
         """
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=env,
-            cwd=folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            umask=0o077,
-            preexec_fn=die_with(os.getpid()),  # one thread here, and nothing but a system call there
-        )
-        return cls(process, LogFile(log), memory_limit)
+        output = LogFile(log)
+        try:
+            process, feeding = await spawn(command, env, folder, output.write)
+        except BaseException:
+            output.close()
+            raise
+        return cls(process, feeding, output, memory_limit)
 
     @property
     def pid(self) -> int:
@@ -65,16 +61,14 @@ class ContainerProcess:
 
     async def wait(self) -> Ended:
         """Return how it ended, after its output was written and its descendants were killed."""
-        watchers = [asyncio.ensure_future(self._pump())]
-        if self._limit:
-            watchers.append(asyncio.ensure_future(self._watch_memory(self._limit)))
+        watcher = asyncio.ensure_future(self._watch_memory())
         try:
             code = await self._process.wait()
         finally:
+            watcher.cancel()
             procfs.kill_session(self.pid, signal.SIGKILL)
-            await asyncio.wait(watchers[:1], timeout=1.0)
-            for watcher in watchers:
-                watcher.cancel()
+            await asyncio.wait([self._output], timeout=1.0)
+            self._output.cancel()
             self._log.close()
         code = 128 - code if code < 0 else code
         if self._out_of_memory:
@@ -91,14 +85,9 @@ class ContainerProcess:
     def _ended(self, code: int, reason: str) -> Ended:
         return Ended(code, reason, self.started, datetime.now(UTC))
 
-    async def _pump(self) -> None:
-        assert self._process.stdout is not None
-        while data := await self._process.stdout.read(2**16):
-            self._log.write(data)
-
-    async def _watch_memory(self, limit: float) -> None:
-        while True:
-            if procfs.memory(self.pid) > limit:
+    async def _watch_memory(self) -> None:
+        while self._limit:
+            if procfs.memory(self.pid) > self._limit:
                 self._out_of_memory = True
                 procfs.kill_session(self.pid, signal.SIGKILL)
                 return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import time
@@ -13,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from simulacra_embedded import procfs
-from simulacra_embedded.processes import LogFile, die_with, record
+from simulacra_embedded.processes import LogFile, record, spawn
 from simulacra_embedded.supervisor.errors import UpError
 
 QUICK_SECONDS = 10.0
@@ -53,7 +52,7 @@ class Child:
         self._log = LogFile(log)
         self._process: asyncio.subprocess.Process | None = None
         self._announced = asyncio.Event()
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._output: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self) -> None:
@@ -115,31 +114,15 @@ class Child:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self._announced.clear()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *self._arguments,
-            env=dict(self._env),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the supervisor, which stops programs in order
-            preexec_fn=die_with(os.getpid()),  # one thread here, and nothing but a system call there
-        )
+        process, self._output = await spawn([sys.executable, *self._arguments], self._env, None, self._heard)
         self._process = process
         record(self._pid_file, process.pid)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for stream in (process.stdout, process.stderr):
-            task = asyncio.create_task(self._pump(stream, watch=stream is process.stdout))
-            self._pumps.add(task)
-            task.add_done_callback(self._pumps.discard)
         return process
 
-    async def _pump(self, stream: asyncio.StreamReader, *, watch: bool) -> None:
-        while data := await stream.read(2**16):
-            self._log.write(data)
-            if watch and any(_is_json_object(line) for line in data.splitlines()):
-                self._announced.set()
+    def _heard(self, data: bytes) -> None:
+        self._log.write(data)
+        if any(_is_json_object(line) for line in data.splitlines()):
+            self._announced.set()
 
     async def _ready(self) -> None:
         if self._probe is None:
@@ -151,8 +134,8 @@ class Child:
             await asyncio.sleep(0.1)
 
     async def _last_words(self) -> str:
-        if self._pumps:
-            await asyncio.wait(self._pumps, timeout=1.0)
+        if self._output:
+            await asyncio.wait([self._output], timeout=1.0)
         lines = self._log_path.read_text(errors="replace").split("\n") if self._log_path.exists() else []
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
         return f"{last[:300]}; log: {self._log_path}"

@@ -1,4 +1,4 @@
-"""Start everything in order, keep it running, stop it in the reverse order."""
+"""Start everything in order, keep it running, stop the control plane last."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from simulacra_embedded.supervisor import bootstrap
 from simulacra_embedded.supervisor.child import Child, Probe
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
 
-STOP_SECONDS = (("API", 3.0), ("operator", 3.0), ("node agent", 7.0), ("Job controller", 2.0), ("control plane", 3.0))
-"""In this order; API and operator together, node agent and Job controller together."""
+CLIENT_STOP_SECONDS = 7.0
+"""For everything that talks to the control plane: kopf takes 5 s, a pod gets 3 s of the node agent."""
+PLANE_STOP_SECONDS = 4.0
 
 
 def say(text: str) -> None:
@@ -99,9 +100,8 @@ class Supervisor:
 
     async def _stop_all(self) -> None:
         say("stopping")
-        children = {child.name: child for child in (self._plane, *self._rest)}
-        for group in (STOP_SECONDS[:2], STOP_SECONDS[2:4], STOP_SECONDS[4:]):
-            await asyncio.gather(*(children[name].stop(seconds) for name, seconds in group))
+        await asyncio.gather(*(child.stop(CLIENT_STOP_SECONDS) for child in self._rest))
+        await self._plane.stop(PLANE_STOP_SECONDS)
         say("stopped")
 
 

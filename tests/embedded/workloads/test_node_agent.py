@@ -1,0 +1,251 @@
+"""Pods as local processes, on our control plane and on a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulacra_crds.cluster import CONFIGMAPS, NODES, PODS, SECRETS
+
+IGNORE_DISRUPTION = {
+    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+}
+
+
+async def pod(bench: Any, script: str, container: Any = None, **spec: Any) -> Any:
+    """Create a Pod that runs a shell script; return it once it ended."""
+    name = f"pod-{time.monotonic_ns()}"
+    main = {"name": "main", "image": "test/shell", "command": ["sh", "-c", script]} | (container or {})
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"colour": "red"}, "annotations": {"note": "a b"}},
+        "spec": {"restartPolicy": "Never", "containers": [main]} | spec,
+    }
+    await bench.cluster.create(PODS, body, bench.namespace)
+
+    async def ended() -> Any:
+        found = await bench.cluster.get(PODS, name, bench.namespace)
+        return found if found["status"].get("phase") in ("Succeeded", "Failed") else None
+
+    return await bench.until(ended)
+
+
+def terminated(found: Any) -> Any:
+    return found["status"]["containerStatuses"][0]["state"]["terminated"]
+
+
+def lives(pid: str) -> bool:
+    """Whether there is such a process and it is more than an entry that nobody has collected."""
+    stat = Path(f"/proc/{int(pid)}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_status_of_a_pod_that_succeeded(bench: Any) -> None:
+    found = await pod(bench, "echo out; echo err >&2; printf '{\"a\": 1}' > $SIMULACRA_TERMINATION_PATH")
+    assert found["status"]["phase"] == "Succeeded"
+    assert found["spec"]["nodeName"] == "embedded"
+    assert terminated(found)["exitCode"] == 0
+    assert terminated(found)["reason"] == "Completed"
+    assert terminated(found)["message"] == '{"a": 1}'
+    conditions = {c["type"]: (c["status"], c.get("reason")) for c in found["status"]["conditions"]}
+    assert conditions["Ready"] == conditions["ContainersReady"] == ("False", "PodCompleted")
+    assert conditions["PodScheduled"][0] == "True"
+    assert sorted(bench.log(found).split()) == ["err", "out"]
+
+
+async def test_exit_code_and_termination_message_limit(bench: Any) -> None:
+    found = await pod(bench, "head -c 9000 /dev/zero | tr '\\0' x > $SIMULACRA_TERMINATION_PATH; exit 42")
+    assert found["status"]["phase"] == "Failed"
+    assert terminated(found)["exitCode"] == 42
+    assert terminated(found)["reason"] == "Error"
+    assert terminated(found)["message"] == "x" * 4096
+
+
+async def test_death_by_signal(bench: Any) -> None:
+    found = await pod(bench, "kill -KILL $$$$")  # $$ is an escaped dollar in a pod's command
+    assert terminated(found)["exitCode"] == 137
+    assert terminated(found)["signal"] == 9
+
+
+async def test_environment(bench: Any) -> None:
+    await bench.cluster.create(SECRETS, {"metadata": {"name": "s"}, "stringData": {"key": "hidden"}}, bench.namespace)
+    await bench.cluster.create(CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"key": "shown"}}, bench.namespace)
+    env = [
+        {"name": "PLAIN", "value": "one $(OTHER) $$(PLAIN)"},
+        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "LABEL", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['colour']"}}},
+        {"name": "NOTE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['note']"}}},
+        {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}},
+        {"name": "CONFIG", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "key"}}},
+        {"name": "NONE", "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "key", "optional": True}}},
+        {"name": "TWICE", "value": "$(SECRET)!"},
+    ]
+    container = {"env": env, "resources": {"requests": {"cpu": "1500m"}}}
+    found = await pod(bench, "env", container)
+    said = dict(line.split("=", 1) for line in bench.log(found).splitlines())
+    assert said["PLAIN"] == "one $(OTHER) $(PLAIN)"
+    assert said["NAME"] == found["metadata"]["name"]
+    assert said["LABEL"] == "red"
+    assert said["NOTE"] == "a b"
+    assert said["SECRET"] == "hidden"
+    assert said["CONFIG"] == "shown"
+    assert said["TWICE"] == "hidden!"
+    assert "NONE" not in said
+    assert said["OMP_NUM_THREADS"] == said["NUMBA_NUM_THREADS"] == str(min(2, os.cpu_count() or 1))
+    assert said["SIMULACRA_STORE"] == "file:///nowhere"  # the agent's own, since the pod has none
+    assert "KUBECONFIG" not in said  # pods get no way into the cluster
+
+
+async def test_the_pods_own_custody_wins(bench: Any) -> None:
+    found = await pod(bench, "echo $SIMULACRA_STORE", {"env": [{"name": "SIMULACRA_STORE", "value": "file:///pod"}]})
+    assert bench.log(found) == "file:///pod\n"
+
+
+async def test_private_tmp_is_removed(bench: Any) -> None:
+    found = await pod(bench, "stat -c %a $TMPDIR; touch $TMPDIR/x; pwd; umask")
+    mode, folder, mask = bench.log(found).split()
+    assert (mode, mask) == ("700", "0077")
+    assert not Path(folder).exists()
+
+
+async def test_memory_limit(bench: Any) -> None:
+    script = "python3 -c 'x = bytearray(200 << 20); import time; time.sleep(30)'"
+    found = await pod(bench, script, {"resources": {"limits": {"memory": "100Mi"}}})
+    assert terminated(found)["reason"] == "OOMKilled"
+    assert terminated(found)["exitCode"] == 137
+
+
+async def test_descendants_end_with_their_pod(bench: Any) -> None:
+    found = await pod(bench, "sleep 300 & echo $!; exit 0")
+    assert not lives(bench.log(found))
+
+
+async def test_missing_program(bench: Any) -> None:
+    found = await pod(bench, "", {"command": ["/no/such/program"]})
+    assert terminated(found)["reason"] == "StartError"
+    assert terminated(found)["exitCode"] == 128
+
+
+async def test_foreign_image_is_refused(bench: Any) -> None:
+    found = await pod(bench, "", {"image": "docker.io/library/nginx"})
+    assert found["status"]["phase"] == "Failed"
+    assert found["status"]["reason"] == "ImageNotRunnable"
+    assert "simulacra/trainer" in found["status"]["message"]
+
+
+async def test_restart_in_place(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OnFailure: the second run sees that there was a first."""
+    mark = bench.processes.root / f"mark-{bench.namespace}"
+    found = await pod(bench, f"test -e {mark} || {{ touch {mark}; exit 3; }}", restartPolicy="OnFailure")
+    status = found["status"]["containerStatuses"][0]
+    assert found["status"]["phase"] == "Succeeded"
+    assert status["restartCount"] == 1
+    assert status["lastState"]["terminated"]["exitCode"] == 3
+
+
+async def test_missing_secret_keeps_the_pod_waiting(bench: Any) -> None:
+    env = [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "later", "key": "k"}}}]
+    body = {
+        "metadata": {"name": "waits"},
+        "spec": {"containers": [{"name": "main", "image": "test/shell", "command": ["true"], "env": env}]},
+    }
+    await bench.cluster.create(PODS, body, bench.namespace)
+
+    async def waiting() -> Any:
+        statuses = (await bench.cluster.get(PODS, "waits", bench.namespace))["status"].get("containerStatuses") or []
+        return statuses and statuses[0]["state"].get("waiting")
+
+    assert await bench.until(waiting) == {"reason": "CreateContainerConfigError", "message": "secret later not found"}
+    await bench.cluster.delete(PODS, "waits", bench.namespace, grace=1)
+
+    async def gone() -> bool:
+        return await bench.cluster.find(PODS, "waits", bench.namespace) is None
+
+    await bench.until(gone)
+
+
+@pytest.mark.parametrize(("script", "code"), [("trap 'exit 5' TERM", 5), ("trap '' TERM", 137)])
+async def test_deletion_with_grace(bench: Any, script: str, code: int, condition: Any) -> None:
+    await bench.job(f"{script}; while :; do sleep 0.1; done", podReplacementPolicy="Failed", backoffLimit=0)
+    (found,) = await bench.running()
+    seen: list[Any] = []
+
+    async def watch() -> None:
+        async for change, item in bench.cluster.watch(PODS, bench.namespace):
+            if change != "BOOKMARK" and item["metadata"]["uid"] == found["metadata"]["uid"]:
+                seen.append((change, item))
+
+    watching = asyncio.ensure_future(watch())
+    began = time.monotonic()
+    await bench.cluster.delete(PODS, found["metadata"]["name"], bench.namespace)
+
+    async def gone() -> bool:
+        return any(change == "DELETED" for change, _ in seen)
+
+    await bench.until(gone)
+    watching.cancel()
+    assert terminated(seen[-1][1])["exitCode"] == code
+    assert seen[-1][1]["status"]["phase"] == "Failed"
+    assert (time.monotonic() - began > 1.5) == (code == 137)  # the grace period is 2 s
+    assert condition(await bench.ended(), "Failed")["reason"] == "BackoffLimitExceeded"
+
+
+async def test_agent_killed_in_the_middle(bench: Any, condition: Any) -> None:
+    """The pod's processes die with the agent or at its restart; the Job tries again and does not count that."""
+    mark = bench.processes.root / f"pids-{bench.namespace}"
+    script = f"echo $$$$ >> {mark}; sleep 100 & echo $! >> {mark}; test $(wc -l < {mark}) -gt 2 || sleep 100"
+    await bench.job(script, backoffLimit=0, podFailurePolicy=IGNORE_DISRUPTION)
+    (found,) = await bench.running()
+
+    async def marked() -> bool:
+        return mark.exists() and len(mark.read_text().split()) == 2
+
+    await bench.until(marked)
+    bench.processes.end("node", signal.SIGKILL)
+    bench.processes.start("node")
+    status = await bench.ended(seconds=40)
+    assert condition(status, "Complete")
+    assert "failed" not in status
+    for pid in mark.read_text().split():
+        assert not lives(pid)
+    if not bench.real:  # kube-controller-manager does not keep its finalizer, but neither does it delete the pod
+        lost = await bench.cluster.get(PODS, found["metadata"]["name"], bench.namespace)
+        assert condition(lost["status"], "DisruptionTarget")["reason"] == "TerminationByKubelet"
+
+
+async def test_agent_told_to_stop(bench: Any, condition: Any) -> None:
+    await bench.job("sleep 100", backoffLimit=0, podFailurePolicy=IGNORE_DISRUPTION)
+    (found,) = await bench.running()
+    began = time.monotonic()
+    assert bench.processes.end("node") == 0
+    assert time.monotonic() - began < 5
+    lost = await bench.cluster.get(PODS, found["metadata"]["name"], bench.namespace)
+    assert lost["status"]["phase"] == "Failed"
+    assert condition(lost["status"], "DisruptionTarget")
+    bench.processes.start("node")
+
+
+async def test_more_pods_than_slots(bench: Any) -> None:
+    """Four slots: of six pods that take a second, two wait."""
+    await bench.job("sleep 1", completions=6, parallelism=6)
+    began = time.monotonic()
+    await bench.ended()
+    assert time.monotonic() - began > 2
+    assert (await bench.status())["succeeded"] == 6
+
+
+async def test_node_is_ready(bench: Any, condition: Any) -> None:
+    node = await bench.cluster.get(NODES, "embedded")
+    assert condition(node["status"], "Ready")
+    assert int(node["status"]["capacity"]["cpu"]) == os.cpu_count()
+    lease = await bench.cluster.request(
+        "GET", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/embedded"
+    )
+    assert lease["spec"]["holderIdentity"] == "embedded"
