@@ -38,7 +38,7 @@ class Constraints:
 
     def random_order(self, rng: np.random.Generator) -> npt.NDArray[np.int32]:
         """Draw an order, int32 [p], that `before` allows."""
-        key: npt.NDArray[np.float64] = rng.random(self.before.shape[0])
+        key = rng.random(len(self.before))
         waiting_for = self.before.sum(axis=0)
         order = np.empty(key.size, np.int32)
         for i in range(key.size):

@@ -101,21 +101,37 @@ def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
 
 
 @_compiled
+def _count(z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int) -> Columns:
+    """Count rows by z * stride + inner. Two tables in turn: one alone waits for its own last write when it is small."""
+    size = stride * levels
+    table = np.zeros(2 * size, np.int32)
+    n = z.shape[0]
+    for i in range(0, n - 1, 2):
+        table[z[i] * stride + inner[i]] += 1
+        table[size + z[i + 1] * stride + inner[i + 1]] += 1
+    if n % 2:
+        table[z[n - 1] * stride + inner[n - 1]] += 1
+    return table[:size] + table[size:]
+
+
+@_compiled
 def addition_scores(codes: Codes, cards: Levels, v: int, parents: Columns, candidates: Columns) -> Floats:
     """BDeu of column v given parents and each one of the candidates, float64 [candidates]; too large: -inf."""
     ids, occurring, nominal = _configurations(codes, cards, parents)
     levels, n = cards[v], codes.shape[1]
     y = codes[v]
+    inner = np.empty(n, np.uint32)
+    for i in range(n):
+        inner[i] = ids[i] * levels + y[i]
+    stride = np.uint32(occurring * levels)
     scores = np.full(candidates.shape[0], -np.inf)
     for c in range(candidates.shape[0]):
         more = cards[candidates[c]]
         if nominal * more * levels > MAX_CELLS_PER_ROW * n:
             continue
-        z = codes[candidates[c]]
-        table = np.zeros(occurring * more * levels, np.int32)
-        for i in range(n):
-            table[(ids[i] * more + z[i]) * levels + y[i]] += 1
-        scores[c] = _table_score(table, occurring * more, levels, nominal * more)
+        scores[c] = _table_score(
+            _count(codes[candidates[c]], inner, stride, more), occurring * more, levels, nominal * more
+        )
     return scores
 
 
@@ -133,12 +149,46 @@ def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]
 
 
 @_compiled
+def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Codes, Columns]:
+    """Return the parents' levels in each occurring configuration, uint8 [k, m], and its counts of v, int32 [m, levels].
+
+    It stands for the rows from here on: there are far fewer configurations than rows.
+    """
+    ids, occurring, _ = _configurations(codes, cards, parents)
+    levels_of = np.empty((parents.shape[0], occurring), np.uint8)
+    counts = np.zeros((occurring, cards[v]), np.int32)
+    seen = np.zeros(occurring, np.bool_)
+    y = codes[v]
+    for i in range(y.shape[0]):
+        counts[ids[i], y[i]] += 1
+        if not seen[ids[i]]:
+            seen[ids[i]] = True
+            for k in range(parents.shape[0]):
+                levels_of[k, ids[i]] = codes[parents[k], i]
+    return levels_of, counts
+
+
+@_compiled
+def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: int) -> float:
+    """BDeu of a summary without the parent at position `dropped`; cards int64 [k] are those of its parents."""
+    kept = np.array([i for i in range(cards.shape[0]) if i != dropped], dtype=np.int32)
+    ids, occurring, nominal = _configurations(levels_of, cards, kept)
+    levels = counts.shape[1]
+    table = np.zeros(occurring * levels, np.int32)
+    for j in range(counts.shape[0]):
+        for k in range(levels):
+            table[ids[j] * levels + k] += counts[j, k]
+    return _table_score(table, occurring, levels, nominal)
+
+
+@_compiled
 def _shrink(codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float) -> tuple[float, Columns]:
     """Drop parents (never the first `fixed`) while the score improves; return score and the parents kept."""
     while parents.shape[0] > fixed:
+        levels_of, counts = _summary(codes, cards, v, parents)
         best, worst = score + _IMPROVEMENT, -1
         for i in range(fixed, parents.shape[0]):
-            without = local_score(codes, cards, v, np.concatenate((parents[:i], parents[i + 1 :])))
+            without = _score_without(levels_of, cards[parents], counts, i)
             if without > best:
                 best, worst = without, i
         if worst < 0:
@@ -150,10 +200,10 @@ def _shrink(codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, s
 
 @_compiled
 def _expand(codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, node: int) -> bool:
-    """Find the improving additions of a node and its score after shrinking; False when the pool is full."""
-    column, added, up, first, count, grown, final, used = trees
+    """Find the improving additions of a node; False when the pool is full."""
+    column, added, up, first, count, grown, used = trees[0], trees[1], trees[2], trees[3], trees[4], trees[5], trees[7]
     v = column[node]
-    parents, fixed = _parents_of(trees, required, node)
+    parents, _ = _parents_of(trees, required, node)
     score = local_score(codes, cards, v, parents)
     options = np.empty(candidates.shape[1], np.int32)
     size = 0
@@ -177,7 +227,6 @@ def _expand(codes: Codes, cards: Levels, trees: Trees, required: Flags, candidat
         count[start + i] = -1
     used[0] = start + improving
     first[node], count[node], grown[node] = start, improving, score
-    final[node] = _shrink(codes, cards, v, parents, fixed, score)[0]
     return True
 
 
@@ -186,7 +235,7 @@ def trace(
     codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, v: int, is_before: Flags
 ) -> int:
     """Return the node where column v ends when it may choose among the columns is_before (bool [p]); or POOL_FULL."""
-    added, first, count = trees[1], trees[3], trees[4]
+    added, first, count, final = trees[1], trees[3], trees[4], trees[6]
     node = v
     while True:
         if count[node] < 0 and not _expand(codes, cards, trees, required, candidates, node):
@@ -197,8 +246,12 @@ def trace(
                 step = i
                 break
         if step < 0:
-            return node
+            break
         node = step
+    if np.isnan(final[node]):
+        parents, fixed = _parents_of(trees, required, node)
+        final[node] = _shrink(codes, cards, v, parents, fixed, trees[5][node])[0]
+    return node
 
 
 @_compiled

@@ -7,19 +7,19 @@ bootstrap resamples that confirm each edge. Arrows are never read from the form 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.model import Knowledge
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge, State
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
-from simulacra_trainer.graph.discretise import Codes, discretise
+from simulacra_trainer.graph.discretise import discretise
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
-from simulacra_trainer.graph.search import Found, OrderSearch
+from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
 
 SURE = 0.95
 SHOWN = 0.5
@@ -59,7 +59,8 @@ def learn_graph(
         knowledge: tiers, required and forbidden edges; binding.
         seed: decides row samples, restarts and resamples. The result is the same for a seed unless the budget cuts
             it short (`CausalGraph.complete` is False).
-        budget_s: seconds; compiling kernels on a first run is not counted. One move of the search may run over it.
+        budget_s: CPU seconds, so that a busy machine does not change the result. Compiling kernels on a first run is
+            not counted; one move of the search may run over it.
 
     Raises:
         InputError: knowledge that names unknown columns or contradicts itself.
@@ -74,12 +75,20 @@ def learn_graph(
     if len(names) < 2 or table.num_rows == 0:
         order = constraints.random_order(rng)
         dag = constraints.required
-        return _graph(names, Found(order, dag, 0.0, 0), dag, np.zeros((0, *dag.shape), np.bool_), table.num_rows, True)
+        return _graph(names, Found(order, dag, 0), dag, [], table.num_rows, True)
     _compile()
-    start = time.monotonic()
-    search = OrderSearch(codes, cards, constraints, effort.strongest)
+    start = time.thread_time()
+    candidates = candidate_parents(codes, cards, constraints, effort.strongest)
+    search = OrderSearch(codes, cards, constraints, candidates)
     found = search.best(effort.restarts, rng, start + SEARCH_SHARE * budget_s)
-    patterns = _bootstrap(codes, cards, constraints, effort, found, rng, start + budget_s)
+    patterns = []
+    for _ in range(effort.bootstraps):
+        rows = np.sort(rng.integers(table.num_rows, size=table.num_rows))
+        resample = OrderSearch(np.ascontiguousarray(codes[:, rows]), cards, constraints, candidates)
+        confirmed = resample.improve(found.order, rng, start + budget_s)
+        if confirmed is None:
+            break
+        patterns.append(pattern_of(confirmed, constraints.directed))
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     return _graph(names, found, pattern, patterns, table.num_rows, complete)
@@ -89,32 +98,13 @@ def _compile() -> None:
     """Run the kernels once on nothing much, so that compiling them does not count as searching."""
     codes = np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 1, 1]], np.uint8)
     free = Constraints(np.zeros((2, 2), np.bool_), ~np.eye(2, dtype=np.bool_), np.zeros((2, 2), np.bool_))
-    OrderSearch(codes, np.array([2, 2]), free, 1).best(1, np.random.default_rng(0), np.inf)
-
-
-def _bootstrap(
-    codes: Codes,
-    cards: npt.NDArray[np.int64],
-    constraints: Constraints,
-    effort: Effort,
-    found: Found,
-    rng: np.random.Generator,
-    deadline: float,
-) -> BoolMatrix:
-    """Return the patterns of the resamples that were finished in time, bool [bootstraps, p, p]."""
-    patterns = []
-    for _ in range(effort.bootstraps):
-        rows = np.sort(rng.integers(codes.shape[1], size=codes.shape[1]))
-        again = OrderSearch(np.ascontiguousarray(codes[:, rows]), cards, constraints, effort.strongest)
-        resampled = again.best(1, rng, deadline, start=found.order)
-        if not resampled.restarts:
-            break
-        patterns.append(pattern_of(resampled.dag, constraints.directed))
-    return np.array(patterns, np.bool_).reshape(len(patterns), cards.size, cards.size)
+    cards = np.array([2, 2])
+    candidates = candidate_parents(codes, cards, free, 1)
+    OrderSearch(codes, cards, free, candidates).best(1, np.random.default_rng(0), np.inf)
 
 
 def _graph(
-    names: list[str], found: Found, pattern: BoolMatrix, patterns: BoolMatrix, rows: int, complete: bool
+    names: list[str], found: Found, pattern: BoolMatrix, patterns: Sequence[BoolMatrix], rows: int, complete: bool
 ) -> CausalGraph:
     order = [names[i] for i in found.order]
     place = np.argsort(found.order)
@@ -141,14 +131,14 @@ def _graph(
     )
 
 
-def _edge(names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: BoolMatrix) -> GraphEdge:
+def _edge(names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]) -> GraphEdge:
     """Describe the edge a -> b of the best graph; without bootstraps it is weak, since nothing confirms it."""
-    if not len(patterns):
+    if not patterns:
         return GraphEdge(source=names[a], target=names[b], strength=SHOWN, state="weak")
-    present = patterns[:, a, b] | patterns[:, b, a]
-    strength = float(present.mean())
-    same_way = float((patterns[:, a, b] & ~patterns[:, b, a])[present].mean()) if present.any() else 0.0
+    present = sum(bool(p[a, b] or p[b, a]) for p in patterns)
+    same_way = sum(bool(p[a, b] and not p[b, a]) for p in patterns)
+    strength = present / len(patterns)
     state: State = "weak"
     if strength >= SURE:
-        state = "directed" if not pattern[b, a] and same_way >= SAME_WAY else "undecided"
+        state = "directed" if not pattern[b, a] and same_way >= SAME_WAY * present else "undecided"
     return GraphEdge(source=names[a], target=names[b], strength=strength, state=state)

@@ -16,6 +16,8 @@ from simulacra_trainer.graph.constraints import Constraints
 from simulacra_trainer.graph.kernels import Trees, addition_scores, chosen_parents, insertion_scores, local_score, trace
 
 Codes = npt.NDArray[np.uint8]
+Cards = npt.NDArray[np.int64]
+Candidates = npt.NDArray[np.int32]
 Order = npt.NDArray[np.int32]
 Adjacency = npt.NDArray[np.bool_]
 """bool [p, p]: entry [a, b] says a -> b."""
@@ -28,7 +30,6 @@ class Found:
 
     order: Order
     dag: Adjacency
-    score: float
     restarts: int
 
 
@@ -39,36 +40,37 @@ class OrderSearch:
         codes: uint8 [p, rows].
         cards: int64 [p], levels of each column.
         constraints: what the user's knowledge allows.
-        strongest: consider only so many candidate parents a column, those with the best pairwise score.
+        candidates: int32 [p, k], the parents that each column may have (see `candidate_parents`).
     """
 
-    def __init__(self, codes: Codes, cards: npt.NDArray[np.int64], constraints: Constraints, strongest: int) -> None:
-        self._codes, self._cards, self._constraints = codes, cards, constraints
-        p = cards.size
-        self._candidates = _candidates(codes, cards, constraints, min(strongest, p - 1))
-        self._trees = _empty_trees(p, 64 * p)
+    def __init__(self, codes: Codes, cards: Cards, constraints: Constraints, candidates: Candidates) -> None:
+        self._codes, self._cards, self._constraints, self._candidates = codes, cards, constraints, candidates
+        self._trees = _empty_trees(cards.size, 64 * cards.size)
 
-    def best(self, restarts: int, rng: np.random.Generator, deadline: float, start: Order | None = None) -> Found:
-        """Search from `start` (or a random order) and then from random orders.
+    def best(self, restarts: int, rng: np.random.Generator, deadline: float) -> Found:
+        """Search from random orders.
 
         Args:
-            restarts: how many orders to start from; at least one is searched.
+            restarts: how many; at least one is begun.
             rng: draws the orders.
-            deadline: time.monotonic() after which no further move is tried.
-            start: the first order.
+            deadline: time.thread_time() after which no further move is tried.
         """
         best, best_score, done = None, -np.inf, 0
-        for i in range(restarts):
-            order = start if i == 0 and start is not None else self._constraints.random_order(rng)
-            order, finished = self._climb(order, rng, deadline)
+        while done < restarts:
+            order, finished = self._climb(self._constraints.random_order(rng), rng, deadline)
             score = self._total(order)
-            done += finished
             if best is None or score > best_score + _GAIN:
                 best, best_score = order, score
-            if time.monotonic() >= deadline:
+            if not finished:
                 break
+            done += 1
         assert best is not None
-        return Found(best, self._dag(best), best_score, done)
+        return Found(best, self._dag(best), done)
+
+    def improve(self, order: Order, rng: np.random.Generator, deadline: float) -> Adjacency | None:
+        """Return the graph of the best order that is reached from this one; None when time runs out before."""
+        order, finished = self._climb(order, rng, deadline)
+        return self._dag(order) if finished else None
 
     def _climb(self, order: Order, rng: np.random.Generator, deadline: float) -> tuple[Order, bool]:
         """Move columns to their best places until a whole sweep changes nothing; False when time ran out before."""
@@ -76,7 +78,7 @@ class OrderSearch:
         while moved:
             moved = False
             for v in rng.permutation(order).astype(np.int32):
-                if time.monotonic() >= deadline:
+                if time.thread_time() >= deadline:
                     return order, False
                 at = int(np.flatnonzero(order == v)[0])
                 others = np.delete(order, at)
@@ -117,9 +119,7 @@ class OrderSearch:
             dag[chosen_parents(self._codes, self._cards, self._trees, self._constraints.required, node), v] = True
         return dag
 
-    def _arguments(
-        self,
-    ) -> tuple[Codes, npt.NDArray[np.int64], Trees, Adjacency, npt.NDArray[np.int32]]:
+    def _arguments(self) -> tuple[Codes, Cards, Trees, Adjacency, Candidates]:
         return self._codes, self._cards, self._trees, self._constraints.required, self._candidates
 
 
@@ -131,7 +131,7 @@ def _empty_trees(p: int, capacity: int) -> Trees:
         np.zeros(capacity, np.int32),
         np.full(capacity, -1, np.int32),
         np.zeros(capacity),
-        np.zeros(capacity),
+        np.full(capacity, np.nan),
         np.array([p], np.int64),
     )
     trees[0][:p] = np.arange(p)
@@ -145,12 +145,15 @@ def _enlarged(trees: Trees) -> Trees:
     return *bigger[:-1], trees[-1]
 
 
-def _candidates(
-    codes: Codes, cards: npt.NDArray[np.int64], constraints: Constraints, strongest: int
-) -> npt.NDArray[np.int32]:
-    """Return the candidate parents of each column, int32 [p, strongest], -1 where there are no more."""
+def candidate_parents(codes: Codes, cards: Cards, constraints: Constraints, strongest: int) -> Candidates:
+    """Return the parents that each column may have, int32 [p, k], -1 where there are no more.
+
+    Where more than `strongest` are allowed, those with the best pairwise score: in a wide table, a column whose effect
+    shows only together with another one is missed.
+    """
+    strongest = max(min(strongest, cards.size - 1), 1)
     p = cards.size
-    chosen = np.full((p, max(strongest, 1)), -1, np.int32)
+    chosen = np.full((p, strongest), -1, np.int32)
     for v in range(p):
         allowed = np.flatnonzero(constraints.allowed[:, v] & (cards > 1) & (cards[v] > 1)).astype(np.int32)
         if allowed.size > strongest:

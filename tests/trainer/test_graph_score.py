@@ -1,0 +1,132 @@
+"""The score and the search against brute force; the discretisation of awkward columns."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timedelta
+from math import lgamma
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_trainer.graph.constraints import Constraints
+from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.kernels import addition_scores, local_score
+from simulacra_trainer.graph.search import OrderSearch, candidate_parents
+
+Codes = npt.NDArray[np.uint8]
+
+
+def _bdeu(codes: Codes, v: int, parents: tuple[int, ...]) -> float:
+    """BDeu from its formula, over all nominal configurations."""
+    cards = codes.max(axis=1).astype(int) + 1
+    score, q = 0.0, int(np.prod([cards[p] for p in parents]))
+    for key in itertools.product(*(range(cards[p]) for p in parents)):
+        rows = np.all([codes[p] == k for p, k in zip(parents, key, strict=True)], axis=0) & np.ones(
+            codes.shape[1], bool
+        )
+        counts = np.bincount(codes[v][rows], minlength=cards[v])
+        score += lgamma(1 / q) - lgamma(1 / q + counts.sum())
+        score += sum(lgamma(1 / q / cards[v] + c) - lgamma(1 / q / cards[v]) for c in counts)
+    return score
+
+
+def _random_codes(seed: int, p: int = 4, n: int = 200) -> Codes:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 3, (p, n)).astype(np.uint8)
+    for v in range(1, p):
+        copied = rng.random(n) < rng.choice([0.0, 0.4, 0.7])
+        codes[v, copied] = codes[rng.integers(v), copied]
+    codes[:, 0], codes[:, 1] = 2, 0
+    return codes
+
+
+def _free(p: int) -> Constraints:
+    return Constraints(np.zeros((p, p), np.bool_), ~np.eye(p, dtype=np.bool_), np.zeros((p, p), np.bool_))
+
+
+@pytest.mark.parametrize("parents", [(), (1,), (3, 1), (1, 2, 3)])
+def test_the_score_is_bdeu(parents: tuple[int, ...]) -> None:
+    codes = _random_codes(0, n=333)
+    cards = codes.max(axis=1).astype(np.int64) + 1
+    assert local_score(codes, cards, 0, np.array(parents, np.int32)) == pytest.approx(
+        _bdeu(codes, 0, parents), abs=1e-6
+    )
+    rest = [c for c in (1, 2, 3) if c not in parents]
+    scores = addition_scores(codes, cards, 0, np.array(parents, np.int32), np.array(rest, np.int32))
+    assert scores == pytest.approx([_bdeu(codes, 0, (*parents, c)) for c in rest], abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_search_finds_the_best_graph_of_all(seed: int) -> None:
+    """Four columns have 24 orders; the best graph of an order takes the best parents among the predecessors."""
+    codes = _random_codes(seed)
+    cards = codes.max(axis=1).astype(np.int64) + 1
+
+    def best_of(v: int, before: tuple[int, ...]) -> float:
+        subsets = itertools.chain.from_iterable(itertools.combinations(before, k) for k in range(len(before) + 1))
+        return max(_bdeu(codes, v, s) for s in subsets)
+
+    best = max(sum(best_of(v, order[:i]) for i, v in enumerate(order)) for order in itertools.permutations(range(4)))
+    search = OrderSearch(codes, cards, _free(4), candidate_parents(codes, cards, _free(4), 3))
+    dag = search.best(10, np.random.default_rng(seed), np.inf).dag
+    found = sum(_bdeu(codes, v, tuple(np.flatnonzero(dag[:, v]).tolist())) for v in range(4))
+    assert found == pytest.approx(best, abs=1e-6)
+
+
+def test_a_table_that_is_too_large_is_not_considered() -> None:
+    codes = np.tile(np.arange(20, dtype=np.uint8), (3, 1))
+    cards, one, two = np.array([20, 20, 20]), np.array([1], np.int32), np.array([2], np.int32)
+    none = np.empty(0, np.int32)
+    assert addition_scores(codes, cards, 0, none, one)[0] == pytest.approx(_bdeu(codes, 0, (1,)), abs=1e-6)
+    assert addition_scores(codes, cards, 0, one, two)[0] == -np.inf
+
+
+def _one(values: pa.Array, kind: str = "numeric", **more: object) -> tuple[Codes, int]:
+    schema = TableSchema(rows=len(values), columns=[ColumnSchema(name="c", kind=kind, storage="x", **more)])
+    codes, cards = discretise(pa.table({"c": values}), schema)
+    assert cards[0] == len(set(codes[0].tolist())) == codes[0].max() + 1
+    return codes[0], int(cards[0])
+
+
+def test_numbers_become_quarters_with_missing_apart() -> None:
+    codes, card = _one(pa.array([None, *np.arange(100.0)], pa.float64()))
+    assert card == 5
+    assert np.bincount(codes[1:]).tolist() == [0, 25, 25, 25, 25]
+
+
+def test_a_zero_inflated_number_keeps_its_zero_and_its_rest() -> None:
+    codes, card = _one(pa.array(np.r_[np.zeros(80), np.arange(1.0, 21.0)]))
+    assert card >= 3
+    assert len(set(codes[:80].tolist())) == 1
+    assert codes[0] not in codes[80:]
+
+
+def test_few_values_stay_and_rare_levels_merge() -> None:
+    assert _one(pa.array([1, 2, 3, 3], pa.int64()), "integer")[1] == 3
+    levels = [f"l{min(i // 10, 30)}" for i in range(310)] + ["l0"]
+    assert _one(pa.array([*levels, None]).dictionary_encode(), "categorical")[1] == 9
+
+
+def test_dates_and_long_scales_are_binned_in_their_order() -> None:
+    days = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(100)]
+    codes, card = _one(pa.array(days, pa.timestamp("us")), "datetime")
+    assert card == 4
+    assert (np.diff(codes.astype(int)) >= 0).all()
+    scale = [LevelSchema(value=f"s{i}", share=0.05) for i in range(20)]
+    shuffled = pa.array([f"s{i}" for i in np.random.default_rng(0).permutation(20)]).dictionary_encode()
+    codes, card = _one(shuffled, "ordinal", levels=scale, ordered=True)
+    rank = np.array([int(value[1:]) for value in shuffled.to_pylist()])
+    assert card == 4
+    assert (np.diff(codes[np.argsort(rank)].astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("values", [pa.nulls(5, pa.float64()), pa.array([1.0] * 5), pa.array([0.0, None, None])])
+def test_degenerate_columns_have_codes(values: pa.Array) -> None:
+    assert _one(values)[1] <= 2
