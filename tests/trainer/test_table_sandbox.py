@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import resource
 import subprocess
@@ -94,3 +95,12 @@ def test_descriptors_and_children_do_not_pile_up(tmp_path: Path) -> None:
             read_table(path)
     assert len(os.listdir("/proc/self/fd")) <= before
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY, "only the child is limited"
+
+
+@pytest.mark.slow
+def test_the_end_of_the_child_is_no_race(tmp_path: Path) -> None:
+    """Arrow's read-ahead threads once aborted every second child at its exit, after all work was done."""
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 40))
+    for _ in range(25):
+        assert read_table(path).num_rows == 40

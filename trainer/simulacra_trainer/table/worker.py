@@ -7,6 +7,7 @@ JSON object {reason, message, detail, pointer} with exit status REFUSED.
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from simulacra_trainer.table.limits import GIB, SandboxLimits
@@ -49,4 +50,6 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), SandboxLimits(**json.loads(sys.argv[3]))))
+    status = main(sys.argv[1], int(sys.argv[2]), SandboxLimits(**json.loads(sys.argv[3])))
+    # Without the interpreter's tear-down: Arrow's read-ahead threads abort a process that ends while they wait.
+    os._exit(status)
