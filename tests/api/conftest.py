@@ -30,6 +30,7 @@ import pytest_asyncio
 import uvicorn
 
 import yaml
+from simulacra_api.__main__ import listen
 from simulacra_api.app import create_app
 from simulacra_api.auth.secrets import hash_secret
 from simulacra_api.settings import Settings
@@ -312,7 +313,7 @@ async def world(plane: Path, environment: Path, tmp_path_factory: pytest.TempPat
     kubeconfig = plane
     if await _has_rbac(cluster):
         kubeconfig = await _restricted(cluster, plane, tmp_path_factory.mktemp("restricted"))
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = Settings(public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0)
     async with serve(settings, listener):

@@ -1,0 +1,108 @@
+"""The program: its ready line, two processes behind one control plane, settings, memory while a large file arrives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_api.settings import Settings
+from simulacra_crds.cluster import DATASETS
+
+BOUNDARY = "frontier"
+HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n').encode()
+TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+@contextmanager
+def _process(world: Any, log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    env = os.environ | {"KUBECONFIG": str(world.kubeconfig), "SIMULACRA_PUBLIC_URL": world.url}
+    command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
+    with log.open("wb") as err, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, env=env) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["url"], process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) in (0, -signal.SIGTERM)
+
+
+def _resident_mib(pid: int) -> float:
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) / 1024
+
+
+async def test_two_processes_are_one_service_and_a_large_upload_takes_no_memory(
+    world: Any, key: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    chunk = b"loyal,5.49\n" * 10_000
+    chunks = 2000  # 220 MB
+
+    async def body() -> AsyncIterator[bytes]:
+        yield HEAD + b"segment,price\n"
+        for _ in range(chunks):
+            yield chunk
+        yield TAIL
+
+    headers = {
+        "Authorization": f"Bearer {await world.token('acme')}",
+        "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+        "Idempotency-Key": key,
+    }
+    with _process(world, log) as (url, process):
+        assert url != world.url
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as other:
+            small = {"file": ("t.csv", b"a,b\n1,2\n")}
+            plain = {name: value for name, value in headers.items() if name == "Authorization"}
+            async with httpx.AsyncClient(base_url=url, headers=plain, timeout=60) as warm:
+                answer = await warm.post("/v1/datasets", files=small, headers={"Idempotency-Key": key + "-small"})
+                assert answer.status_code == 202, answer.text
+            before = _resident_mib(process.pid)
+            answer = await other.post("/v1/datasets", content=body())
+            assert answer.status_code == 202, answer.text
+            assert answer.json()["bytes"] == len(b"segment,price\n") + chunks * len(chunk)
+            assert _resident_mib(process.pid) - before < 100
+            secret_query = "?price=genz_switcher"
+            assert (await other.get(f"/v1/jobs/{answer.json()['job_id']}{secret_query}")).status_code == 200
+    dataset = answer.json()["dataset_id"]
+    async with world.client() as here:  # the other process knows it: nothing is kept in either
+        assert (await here.get(f"/v1/datasets/{dataset}")).json()["sha256"] == answer.json()["sha256"]
+    assert (await world.cluster.get(DATASETS, dataset, "tenant-acme"))["spec"]["source"]["bytes"] > 200_000_000
+    text = log.read_text()
+    assert '"route": "/v1/jobs/{job_id}"' in text
+    assert "genz_switcher" not in text
+    assert "Bearer" not in text
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"},
+        {"SIMULACRA_MAX_UPLOAD_BYTES": "0"},
+        {"SIMULACRA_PUBLIC_URL": "api.example"},
+    ],
+)
+def test_a_malformed_setting_is_named(env: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(env))):
+        Settings.from_env("http://127.0.0.1:1", env)
+
+
+def test_settings_come_from_the_environment() -> None:
+    env = {
+        "SIMULACRA_PUBLIC_URL": "https://api.example/",
+        "SIMULACRA_AUDIENCE": "x",
+        "SIMULACRA_OIDC_ISSUER": "https://i",
+    }
+    settings = Settings.from_env("http://127.0.0.1:1", env)
+    assert (settings.public_url, settings.audience, settings.oidc_issuer) == ("https://api.example", "x", "https://i")
+    assert Settings.from_env("http://127.0.0.1:1", {}).public_url == "http://127.0.0.1:1"

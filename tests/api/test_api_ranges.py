@@ -1,0 +1,42 @@
+"""Byte ranges: RFC 9110's forms, and cutting a stream at any chunk border."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulacra_api.problems import Problem
+from simulacra_api.ranges import cut, parse_range
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=0-99", (0, 10)),
+        ("bytes=9-", (9, 10)),
+        ("bytes=-3", (7, 10)),
+        ("bytes=-30", (0, 10)),
+        ("bytes=-", None),
+        ("bytes=5-2", None),
+        ("bytes=0-1,3-4", None),
+        ("rows=0-1", None),
+    ],
+)
+def test_a_single_range_or_the_whole(header: str | None, expected: tuple[int, int] | None) -> None:
+    assert parse_range(header, 10) == expected
+
+
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=11-12", "bytes=-0"])
+def test_outside_is_416(header: str) -> None:
+    with pytest.raises(Problem) as refused:
+        parse_range(header, 10)
+    assert refused.value.headers == {"Content-Range": "bytes */10"}
+
+
+@given(chunks=st.lists(st.binary(max_size=9), max_size=9), bounds=st.tuples(st.integers(0, 80), st.integers(0, 80)))
+def test_cut_is_a_slice(chunks: list[bytes], bounds: tuple[int, int]) -> None:
+    start, end = sorted(bounds)
+    assert b"".join(cut(iter(chunks), start, end)) == b"".join(chunks)[start:end]
