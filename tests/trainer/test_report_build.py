@@ -108,6 +108,13 @@ def test_bins_are_the_first_tables_deciles_with_missing_apart():
     assert total_variation(codes, codes[:50], size) == pytest.approx(51 / 101)
 
 
+def test_a_spike_is_told_from_the_values_beside_it():
+    real = pa.table({"gain": [0.0] * 92 + [float(v) for v in range(1, 9)]})
+    lost = pa.table({"gain": [0.0] * 100})
+    (one, other), size = bin_codes([real, lost], "gain")
+    assert total_variation(one, other, size) == pytest.approx(0.08)
+
+
 def test_without_a_holdout_halves_are_compared_and_no_privacy_is_claimed():
     train = people(2_000, 1)
     found = build_report(train, None, people(1_000, 2), schema_of(train))

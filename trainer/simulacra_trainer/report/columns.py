@@ -45,14 +45,16 @@ def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], 
 def bin_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
     """Code one column alike in all tables: levels as they are, numbers cut at the first table's deciles.
 
-    Missing is a code of its own (0). Returns one int64[rows] a table, and the number of codes.
+    Missing is a code of its own (0), and so is a value that spans two deciles or more (a spike at zero): there a
+    second cut falls just above it. Returns one int64[rows] a table, and the number of codes.
     """
     if is_category(tables[0], name):
         return level_codes(tables, name)
     values = [numbers(t, name) for t in tables]
     present = values[0][~np.isnan(values[0])]
     quantiles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(present, quantiles)) if len(present) else np.zeros(0)
+    edges, repeats = np.unique(np.quantile(present, quantiles) if len(present) else [], return_counts=True)
+    edges = np.sort(np.concatenate([edges, np.nextafter(edges[repeats > 1], np.inf)]))
     return [np.where(np.isnan(v), 0, 1 + np.searchsorted(edges, v, side="right")) for v in values], len(edges) + 2
 
 

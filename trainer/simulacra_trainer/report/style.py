@@ -19,5 +19,5 @@ svg { display: block; }
 .floor { stroke: var(--floor); stroke-width: 2; }
 .no { color: var(--no); font-weight: 600; }
 @media print { :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; } main { max-width: none; padding: 0; }
-  tr, h2 { break-inside: avoid; } h2 { break-after: avoid; } .bar { print-color-adjust: exact; } }
+  tr, h2 { break-inside: avoid; } h2, caption { break-after: avoid; } .bar { print-color-adjust: exact; } }
 """
