@@ -99,8 +99,8 @@ class Cluster:
         return events
 
 
-def eventually(check: Callable[[], Any], seconds: float = 15) -> Any:
-    """The first true value of the check."""
+def eventually(check: Callable[[], Any], seconds: float = 45) -> Any:
+    """The first true value of the check (a real garbage collector finds a new kind after up to 30 s)."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := check():

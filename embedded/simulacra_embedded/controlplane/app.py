@@ -75,6 +75,7 @@ def create_app(store: Store, tokens: Sequence[str], logs: Path) -> Starlette:
     plane = ControlPlane(store, logs)
     controllers = Controllers(plane)
     _first_namespaces(plane)
+    store.compact()  # nobody has read a revision of this start yet
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

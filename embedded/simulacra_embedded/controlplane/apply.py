@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_embedded.controlplane import admission, errors, fieldset, writes
+from simulacra_embedded.controlplane import admission, errors, fieldset, last_applied, writes
 from simulacra_embedded.controlplane.errors import ApiError
 from simulacra_embedded.controlplane.fieldset import Path
 from simulacra_embedded.controlplane.objects import Object
@@ -66,21 +66,23 @@ def _merged(
     contested = {path for path, value in applied.items() if path not in present or present[path] != value}
     conflicts = [(other, fields_of(other) & contested) for other in others]
     conflicts = [(other, paths) for other, paths in conflicts if paths]
-    if conflicts and not options.force:
+    by_kubectl = options.manager == last_applied.MANAGER
+    known = last_applied.allowed(live, schema) if conflicts and by_kubectl else set()
+    if not options.force and any(paths - known for _, paths in conflicts):
         raise _conflict(conflicts)
     for _, paths in conflicts:
         others = [smaller for other in others if (smaller := reduced(other, paths)) is not None]
     before = set().union(*(fields_of(mine) for mine in entries if same_actor(mine, *actor)))
     merged: Object = merge(live, config, schema)
     held = set().union(*(fields_of(other) for other in others)) if others else set()
-    # items before their fields would leave nothing to find, so the longest paths go first
-    for path in sorted(before - set(applied) - held, key=len, reverse=True):
+    # an item before its fields: without its key fields it could not be found any more
+    for path in sorted(before - set(applied) - held, key=len):
         if not any(other[: len(path)] == path for other in held | set(applied)):
             merged = fieldset.remove(merged, schema, path)
     merged = {**merged, "metadata": {**merged["metadata"], "managedFields": [*others, entry]}}
     if "resourceVersion" not in config["metadata"]:
         merged["metadata"].pop("resourceVersion", None)
-    return merged
+    return last_applied.follow(live, merged, config) if by_kubectl else merged
 
 
 def _conflict(conflicts: list[tuple[Entry, set[Path]]]) -> ApiError:
@@ -89,7 +91,8 @@ def _conflict(conflicts: list[tuple[Entry, set[Path]]]) -> ApiError:
         who = f'conflict with "{entry["manager"]}"'
         if entry.get("subresource"):
             who += f' with subresource "{entry["subresource"]}"'
-        who += f" using {entry['apiVersion']}"
+        if entry["operation"] == "Update":
+            who += f" using {entry['apiVersion']}"
         for path in sorted(paths):
             shown = fieldset.display(path)
             causes.append({"reason": "FieldManagerConflict", "message": who, "field": shown})

@@ -61,9 +61,22 @@ def _job_duration(job: Object) -> str:
     return durations.human((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 
 
-def _selector(job: Object) -> str:
-    labels = _get(job, "spec", "selector", "matchLabels", default={})
+def _labels(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>"
+
+
+def _selector(job: Object) -> str:
+    return _labels(_get(job, "spec", "selector", "matchLabels", default={}))
+
+
+def _policy_selector(policy: Object) -> str:
+    return _labels(_get(policy, "spec", "podSelector", "matchLabels", default={}))
+
+
+def _quota(quota: Object, limits: bool) -> str:
+    hard, used = _get(quota, "status", "hard", default={}), _get(quota, "status", "used", default={})
+    wanted = sorted(name for name in hard if name.startswith("limits.") is limits)
+    return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in wanted)
 
 
 def _pod_ready(pod: Object) -> str:
@@ -105,7 +118,10 @@ def _involved(event: Object) -> str:
 
 
 _COLUMNS: dict[str, _Spec] = {
-    "configmaps": [("Data", "string", 0, lambda o: str(len(o.get("data") or {}) + len(o.get("binaryData") or {})))],
+    "configmaps": [
+        ("Data", "string", 0, lambda o: str(len(o.get("data") or {}) + len(o.get("binaryData") or {}))),
+        ("Age", "string", 0, _age),
+    ],
     "customresourcedefinitions.apiextensions.k8s.io": [
         ("Created At", "date", 0, lambda o: o["metadata"]["creationTimestamp"])
     ],
@@ -137,8 +153,7 @@ _COLUMNS: dict[str, _Spec] = {
     "limitranges": [("Created At", "date", 0, lambda o: o["metadata"]["creationTimestamp"])],
     "namespaces": [("Status", "string", 0, lambda o: _get(o, "status", "phase")), ("Age", "string", 0, _age)],
     "networkpolicies.networking.k8s.io": [
-        ("Pod-Selector", "string", 0, lambda o: (_get(o, "spec", "podSelector", "matchLabels", default={}) and ",".join(
-            f"{k}={v}" for k, v in o["spec"]["podSelector"]["matchLabels"].items())) or "<none>"),
+        ("Pod-Selector", "string", 0, _policy_selector),
         ("Age", "string", 0, _age),
     ],
     "nodes": [
@@ -159,11 +174,11 @@ _COLUMNS: dict[str, _Spec] = {
         ("Value", "integer", 0, lambda o: o.get("value", 0)),
         ("Global-Default", "boolean", 0, lambda o: bool(o.get("globalDefault"))),
         ("Age", "string", 0, _age),
+        ("PreemptionPolicy", "string", 0, lambda o: o.get("preemptionPolicy", "")),
     ],
     "resourcequotas": [
-        ("Request", "string", 0, lambda o: ", ".join(
-            f"{k}: {_get(o, 'status', 'used', k, default='0')}/{v}"
-            for k, v in sorted(_get(o, "spec", "hard", default={}).items()))),
+        ("Request", "string", 0, lambda o: _quota(o, limits=False)),
+        ("Limit", "string", 0, lambda o: _quota(o, limits=True)),
         ("Age", "string", 0, _age),
     ],
     "secrets": [

@@ -126,7 +126,7 @@ def commit(
     Raises:
         ApiError: 400, 409 (stale resourceVersion, other uid), 422.
     """
-    _check_identity(resource, old, new)
+    _check_identity(resource, old, new, options.patching)
     admission.keep_system_metadata(new, old)
     new = _split(resource, old, new, subresource)
     if not new["metadata"].get("managedFields"):
@@ -153,7 +153,7 @@ def commit(
     return plane.store.put(plane.key_of(resource, old), new)
 
 
-def _check_identity(resource: Resource, old: Object, new: Object) -> None:
+def _check_identity(resource: Resource, old: Object, new: Object, patching: bool) -> None:
     metadata, before = meta(new), old["metadata"]
     name = before["name"]
     if metadata.setdefault("name", name) != name:
@@ -163,6 +163,9 @@ def _check_identity(resource: Resource, old: Object, new: Object) -> None:
     if resource.namespaced and metadata.setdefault("namespace", before["namespace"]) != before["namespace"]:
         raise errors.bad_request("the namespace of the object does not match the namespace on the URL")
     if metadata.get("uid") not in (None, "", before["uid"]):
+        if patching:
+            problem = FieldError("metadata.uid", "FieldValueInvalid", f'"{metadata["uid"]}": field is immutable')
+            raise errors.invalid(resource.kind, resource.group, name, [problem])
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {before['uid']}"
         raise errors.conflict(resource.plural, resource.group, name, why)
     version = metadata.get("resourceVersion") or ""

@@ -1,0 +1,58 @@
+"""The product's own CRDs: both servers take them, and agree on what they allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import yaml
+
+FILES = sorted((Path(__file__).resolve().parents[2] / "crds" / "yaml").glob("*.yaml"))
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+pytestmark = pytest.mark.skipif(not FILES, reason="crds/yaml is not generated")
+
+
+@pytest.fixture(scope="module")
+def product(cluster: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The product's CRDs by kind, applied and served."""
+    crds = [yaml.safe_load(file.read_text()) for file in FILES]
+    for file in FILES:
+        cluster.kubectl("apply", "--server-side", "-f", str(file))
+    for crd in crds:
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=20s")
+    return {crd["spec"]["names"]["kind"]: crd for crd in crds}
+
+
+def test_the_kinds_are_served_in_their_category(cluster: Any, product: dict[str, Any], ns: str, tmp_path: Path) -> None:
+    resources = cluster.call("GET", "/apis/simulacra.dev/v1alpha1", code=200)["resources"]
+    assert {r["kind"] for r in resources} == set(product)
+    assert all(r.get("categories") == ["simulacra"] for r in resources if "/" not in r["name"])
+    assert cluster.kubectl("-n", ns, "get", "simulacra", HOME=str(tmp_path)) == ""  # a HOME without cached discovery
+
+
+def test_the_stored_schema_is_the_written_one(cluster: Any, product: dict[str, Any]) -> None:
+    for crd in product.values():
+        stored = cluster.call("GET", f"{CRDS}/{crd['metadata']['name']}", code=200)
+        for written, shown in zip(crd["spec"]["versions"], stored["spec"]["versions"], strict=True):
+            assert shown["schema"] == written["schema"]
+            assert shown.get("additionalPrinterColumns") == written.get("additionalPrinterColumns")
+
+
+def test_explain_reads_the_kinds(cluster: Any, product: dict[str, Any]) -> None:
+    for crd in product.values():
+        assert "FIELDS" in cluster.kubectl("explain", f"{crd['spec']['names']['plural']}.spec")
+
+
+def test_an_empty_object_is_refused_for_the_same_fields(cluster: Any, product: dict[str, Any], ns: str) -> None:
+    for kind, crd in product.items():
+        namespaced = crd["spec"]["scope"] == "Namespaced"
+        place = f"/namespaces/{ns}" if namespaced else ""
+        path = f"/apis/simulacra.dev/v1alpha1{place}/{crd['spec']['names']['plural']}"
+        required = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].get("required", [])
+        body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": kind, "metadata": {"name": "empty"}}
+        answer = cluster.call("POST", f"{path}?dryRun=All", body)
+        missing = {cause["field"] for cause in answer.get("details", {}).get("causes", [])} - {"<nil>"}
+        assert missing == set(required), answer

@@ -1,0 +1,112 @@
+"""Watches: what they start with, what they see, how they resume and end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def seen(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(type, name) of each event."""
+    return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]
+
+
+def test_a_watch_without_a_version_starts_with_what_exists(cluster: Any, widgets: str, widget: Any) -> None:
+    for name in ("a", "b"):
+        cluster.call("POST", widgets, widget(name), 201)
+    events = cluster.watch(widgets, lambda got: len(got) == 2)
+    assert sorted(seen(events)) == [("ADDED", "a"), ("ADDED", "b")]
+
+
+def test_a_watch_resumes_after_a_version(cluster: Any, widgets: str, widget: Any) -> None:
+    start = cluster.call("POST", widgets, widget("a"), 201)["metadata"]["resourceVersion"]
+    cluster.patch(f"{widgets}/a", {"spec": {"size": 5}})
+    cluster.call("POST", widgets, widget("b"), 201)
+    cluster.call("DELETE", f"{widgets}/a", code=200)
+    events = cluster.watch(widgets, lambda got: len(got) == 3, resourceVersion=start)
+    assert seen(events) == [("MODIFIED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+    versions = [int(event["object"]["metadata"]["resourceVersion"]) for event in events]
+    assert versions == sorted(versions)
+    assert versions[0] > int(start)
+    assert events[2]["object"]["spec"]["size"] == 5
+    rest = cluster.watch(widgets, lambda got: len(got) == 2, resourceVersion=str(versions[0]))
+    assert seen(rest) == [("ADDED", "b"), ("DELETED", "a")]
+
+
+def test_a_list_hands_over_to_a_watch(cluster: Any, widgets: str, widget: Any) -> None:
+    cluster.call("POST", widgets, widget("a"), 201)
+    version = cluster.call("GET", widgets, code=200)["metadata"]["resourceVersion"]
+    cluster.call("POST", widgets, widget("b"), 201)
+    assert seen(cluster.watch(widgets, bool, resourceVersion=version)) == [("ADDED", "b")]
+
+
+def test_events_arrive_while_watching(cluster: Any, widgets: str, widget: Any) -> None:
+    made = cluster.call("POST", widgets, widget("a"), 201)
+    path = f"{widgets}?watch=1&timeoutSeconds=10&resourceVersion={made['metadata']['resourceVersion']}"
+    with cluster.client.stream("GET", path) as stream:
+        lines = stream.iter_lines()
+        cluster.patch(f"{widgets}/a", {"spec": {"size": 9}})
+        event = json.loads(next(lines))
+        assert (event["type"], event["object"]["spec"]["size"]) == ("MODIFIED", 9)
+        cluster.call("DELETE", f"{widgets}/a", code=200)
+        assert json.loads(next(lines))["type"] == "DELETED"
+
+
+def test_selectors_turn_changes_into_comings_and_goings(cluster: Any, widgets: str, widget: Any) -> None:
+    start = cluster.call("POST", widgets, widget("a"), 201)["metadata"]["resourceVersion"]
+    for value in ("yes", "no", "yes"):
+        cluster.patch(f"{widgets}/a", {"metadata": {"labels": {"wanted": value}}})
+    cluster.patch(f"{widgets}/a", {"spec": {"size": 6}})
+    query = {"resourceVersion": start, "labelSelector": "wanted=yes"}
+    events = cluster.watch(widgets, lambda got: len(got) == 4, **query)
+    assert [event["type"] for event in events] == ["ADDED", "DELETED", "ADDED", "MODIFIED"]
+
+
+def test_one_object_is_watched_by_its_name(cluster: Any, widgets: str, widget: Any) -> None:
+    start = cluster.call("POST", widgets, widget("a"), 201)["metadata"]["resourceVersion"]
+    cluster.call("POST", widgets, widget("b"), 201)
+    cluster.patch(f"{widgets}/a", {"spec": {"size": 6}})
+    query = {"resourceVersion": start, "fieldSelector": "metadata.name=a"}
+    assert seen(cluster.watch(widgets, bool, **query)) == [("MODIFIED", "a")]
+
+
+def test_initial_events_end_with_a_bookmark(cluster: Any, widgets: str, widget: Any) -> None:
+    cluster.call("POST", widgets, widget("a"), 201)
+    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    events = cluster.watch(widgets, lambda got: got[-1]["type"] == "BOOKMARK", **query)
+    assert seen(events[:-1]) == [("ADDED", "a")]
+    bookmark = events[-1]["object"]
+    assert bookmark["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert (bookmark["kind"], bookmark["apiVersion"]) == ("Widget", "contract.test/v1")
+    refused = cluster.client.get(f"{widgets}?watch=1&sendInitialEvents=true")
+    assert refused.status_code == 422
+
+
+def test_a_version_that_is_too_old_has_expired(cluster: Any, widgets: str, widget: Any) -> None:
+    cluster.call("POST", widgets, widget("a"), 201)
+    events = cluster.watch(widgets, bool, resourceVersion="1")
+    assert events[0]["type"] == "ERROR"
+    assert (events[0]["object"]["code"], events[0]["object"]["reason"]) == (410, "Expired")
+
+
+def test_a_watch_ends_after_its_time(cluster: Any, widgets: str) -> None:
+    version = cluster.call("GET", widgets, code=200)["metadata"]["resourceVersion"]
+    assert cluster.watch(widgets, bool, resourceVersion=version, timeoutSeconds="1") == []
+
+
+def test_all_namespaces_at_once(cluster: Any, ns: str, widgets: str, widget: Any) -> None:
+    start = cluster.call("GET", widgets, code=200)["metadata"]["resourceVersion"]
+    cluster.call("POST", widgets, widget("a"), 201)
+    events = cluster.watch("/apis/contract.test/v1/widgets", bool, resourceVersion=start)
+    assert events[0]["object"]["metadata"]["namespace"] == ns
+
+
+def test_a_released_object_is_seen_to_go(cluster: Any, widgets: str, widget: Any) -> None:
+    body = widget("a")
+    body["metadata"]["finalizers"] = ["contract.test/hold"]
+    start = cluster.call("POST", widgets, body, 201)["metadata"]["resourceVersion"]
+    cluster.call("DELETE", f"{widgets}/a", code=200)
+    cluster.patch(f"{widgets}/a", {"metadata": {"finalizers": []}})
+    events = cluster.watch(widgets, lambda got: got[-1]["type"] == "DELETED", resourceVersion=start)
+    assert [event["type"] for event in events] == ["MODIFIED", "DELETED"]
+    assert events[1]["object"]["metadata"]["deletionTimestamp"]
