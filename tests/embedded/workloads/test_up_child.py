@@ -1,0 +1,95 @@
+"""One supervised program: readiness, restarts, giving up, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulacra_embedded.supervisor import child as module
+from simulacra_embedded.supervisor.child import Child
+from simulacra_embedded.supervisor.errors import UpError
+
+READY = "import sys, time; print('{\"ready\": true}', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Child]:
+    monkeypatch.setattr(module, "PAUSE_SECONDS", (0.05, 0.1))
+
+    def build(code: str) -> Child:
+        return Child(
+            "thing", ["-c", code], os.environ, tmp_path / "thing.log", tmp_path / "pid.json", lambda text: None
+        )
+
+    return build
+
+
+def pid_of(child: Child) -> int:
+    assert child._process is not None
+    return child._process.pid
+
+
+async def test_ready_when_it_says_so_and_stopped_by_sigterm(make: Callable[[str], Child]) -> None:
+    child = make(READY)
+    await child.start()
+    os.kill(pid_of(child), 0)
+    await child.stop(5)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid_of(child), 0)
+
+
+async def test_death_before_readiness_names_last_words_and_log(make: Callable[[str], Child], tmp_path: Path) -> None:
+    child = make("raise SystemExit('no disk left')")
+    with pytest.raises(UpError, match=rf"the thing ended at its start \(exit 1\): no disk left; log: {tmp_path}"):
+        await child.start()
+
+
+async def test_never_ready(make: Callable[[str], Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READY_SECONDS", 0.5)
+    child = make("import time; time.sleep(60)")
+    with pytest.raises(UpError, match="not ready within"):
+        await child.start()
+    await child.stop(1)
+
+
+async def test_started_again_after_death(make: Callable[[str], Child]) -> None:
+    child = make(READY)
+    await child.start()
+    first = pid_of(child)
+    keeping = asyncio.ensure_future(child.keep())
+    os.kill(first, signal.SIGKILL)
+    while pid_of(child) == first:
+        await asyncio.sleep(0.02)
+    os.kill(pid_of(child), 0)
+    await child.stop(5)
+    await keeping
+
+
+async def test_gives_up_on_repeated_death(make: Callable[[str], Child], tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    code = f"""
+import pathlib, time
+path = pathlib.Path({str(count)!r})
+path.write_text(path.read_text() + 'x' if path.exists() else 'x')
+print('{{"ready": true}}', flush=True)
+time.sleep(0.3)
+raise SystemExit('broken again')
+"""
+    child = make(code)
+    await child.start()
+    with pytest.raises(UpError, match=r"keeps ending \(exit 1\): broken again; log: "):
+        await asyncio.wait_for(child.keep(), 20)
+    assert len(count.read_text()) == module.QUICK_DEATHS + 1
+
+
+async def test_killed_when_it_ignores_sigterm(make: Callable[[str], Child]) -> None:
+    child = make("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY)
+    await child.start()
+    await asyncio.wait_for(child.stop(0.5), 5)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid_of(child), 0)

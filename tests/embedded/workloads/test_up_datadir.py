@@ -1,0 +1,79 @@
+"""The data directory of `up`: made privately, locked, versioned, with clear refusals."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import stat
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from simulacra_embedded.supervisor import datadir
+from simulacra_embedded.supervisor.datadir import DataDir
+from simulacra_embedded.supervisor.errors import UpError
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_is_private_even_if_it_was_not(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir(mode=0o755)
+    data = DataDir(tmp_path / "d")
+    assert mode(data.path) == 0o700
+    assert mode(data.path / "logs") == 0o700
+    assert mode(data.path / "layout") == 0o600
+
+
+def test_a_second_up_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    first = DataDir(tmp_path)
+    with pytest.raises(UpError, match=r"in use by another `simulacra up` \(pid \d+\)"):
+        DataDir(tmp_path)
+    assert first.path == tmp_path
+
+
+def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "layout").write_text("2\n")
+    with pytest.raises(UpError, match="has layout 2, this version knows 1"):
+        DataDir(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UpError, match="Not a directory; correct that or choose another --data-dir"):
+        DataDir(tmp_path / "file" / "data")
+
+
+def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk itself is the one thing imitated here: filling a real one would fail everybody else's tests."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 1 << 40, 5 << 20))
+    with pytest.raises(UpError, match="only 5 MiB of disk are free, 256 MiB are needed"):
+        DataDir(tmp_path)
+
+
+def test_ports_are_kept_while_they_are_free(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    first = data.ports(None)
+    assert data.ports(None) == first
+    with socket.create_server((datadir.HOST, first["api"])):
+        second = data.ports(None)
+    assert second["api"] != first["api"]
+    assert second["controlplane"] == first["controlplane"]
+
+
+def test_a_taken_port_is_refused_when_asked_for(tmp_path: Path) -> None:
+    with socket.create_server((datadir.HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UpError, match=f"port {port} on 127.0.0.1 is taken"):
+            DataDir(tmp_path).ports(port)
+
+
+def test_custody_addresses_survive_odd_paths(tmp_path: Path) -> None:
+    from simulacra_custody.settings import path_of
+
+    data = DataDir(tmp_path / "a b#c")
+    assert path_of(data.environment, "SIMULACRA_STORE", "file") == data.path / "objects"
+    assert path_of(data.environment, "SIMULACRA_KEYS", "local") == data.path / "keyring.json"

@@ -1,0 +1,167 @@
+"""`simulacra up` as a process: start, refusals, crashes, restarts, stop."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_crds.cluster import CRDS, SECRETS, TENANTS, Cluster
+from simulacra_crds.names import SYSTEM_NAMESPACE
+
+pytestmark = [pytest.mark.embedded, pytest.mark.slow]
+COMMAND = [sys.executable, "-m", "simulacra_embedded.up", "--data-dir"]
+PROGRAMS = ("controlplane", "jobs", "node", "operator", "api")
+
+
+class Up:
+    """A running `up` over one data directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with (path.parent / "up.err").open("ab") as err:
+            self.process = subprocess.Popen([*COMMAND, str(path)], stdout=subprocess.PIPE, stderr=err)
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line, (path.parent / "up.err").read_text()
+        self.ready: dict[str, Any] = json.loads(line)
+
+    @property
+    def connection(self) -> dict[str, str]:
+        values: dict[str, str] = json.loads(Path(self.ready["connection"]).read_text())
+        return values
+
+    def pid(self, program: str) -> int:
+        return int(json.loads((self.path / "run" / f"{program}.json").read_text())["pid"])
+
+    def token(self) -> str:
+        known = self.connection
+        names = ("client_id", "client_secret", "audience")
+        body = {"grant_type": "client_credentials"} | {name: known[name] for name in names}
+        answer = httpx.post(known["token_url"], json=body, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def end(self, signum: int) -> int:
+        self.process.send_signal(signum)
+        code = self.process.wait(20)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+def lives(pid: int) -> bool:
+    stat_file = Path(f"/proc/{pid}/stat")
+    return stat_file.exists() and stat_file.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def eventually(check: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[[], Up]]:
+    started: list[Up] = []
+
+    def start() -> Up:
+        started.append(Up(tmp_path / "data"))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.end(signal.SIGTERM)
+
+
+async def test_start_and_stop(up: Callable[[], Up]) -> None:
+    one = up()
+    assert one.ready["pid"] == one.process.pid
+    assert one.ready["api_url"] == one.connection["api_url"]
+    assert stat.S_IMODE(Path(one.ready["connection"]).stat().st_mode) == 0o600
+    assert one.token()
+    cluster = await Cluster.connect(one.ready["kubeconfig"])
+    assert len([crd async for crd in cluster.list(CRDS)]) == 6
+    secret = one.connection["client_secret"]
+    stored = await cluster.get(SECRETS, f"client-{one.connection['client_id']}", SYSTEM_NAMESPACE)
+    (entry,) = json.loads(base64.b64decode(stored["data"]["hashes"]))
+    assert entry["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    written = b"".join(path.read_bytes() for path in one.path.rglob("*") if path.is_file() and path.suffix != ".json")
+    assert secret.encode() not in written  # only connection.json has it
+    pids = [one.pid(name) for name in PROGRAMS]
+    began = time.monotonic()
+    assert one.end(signal.SIGTERM) == 0
+    assert time.monotonic() - began < 12
+    assert not any(lives(pid) for pid in pids)
+
+
+def test_a_second_up_is_refused(up: Callable[[], Up]) -> None:
+    one = up()
+    second = subprocess.run([*COMMAND, str(one.path)], capture_output=True, text=True, timeout=30)
+    assert second.returncode == 2
+    assert f"in use by another `simulacra up` (pid {one.process.pid})" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_sigkill_of_the_supervisor_leaves_nothing_and_loses_nothing(up: Callable[[], Up]) -> None:
+    one = up()
+    before, credentials = one.ready, one.connection
+    pids = [one.pid(name) for name in PROGRAMS]
+    one.end(signal.SIGKILL)
+    eventually(lambda: not any(lives(pid) for pid in pids), 5)
+    two = up()
+    assert two.connection == credentials
+    assert two.ready["api_url"] == before["api_url"]
+    assert two.token()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_that_dies_is_started_again(up: Callable[[], Up], program: str) -> None:
+    one = up()
+    pid = one.pid(program)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: one.pid(program) != pid and lives(one.pid(program)))
+
+    def works() -> bool:
+        try:
+            return bool(one.token())
+        except (httpx.TransportError, AssertionError):
+            return False
+
+    eventually(works)
+
+
+async def test_lost_credentials_are_made_anew(up: Callable[[], Up]) -> None:
+    one = up()
+    first = one.connection["client_id"]
+    cluster = await Cluster.connect(one.ready["kubeconfig"])
+    versions = {c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)}
+    one.end(signal.SIGTERM)
+    Path(one.ready["connection"]).unlink()
+    two = up()
+    assert two.connection["client_id"] != first
+    assert two.token()
+    cluster = await Cluster.connect(two.ready["kubeconfig"])
+    assert (await cluster.get(TENANTS, "default"))["spec"]["clients"] == [first, two.connection["client_id"]]
+    again = {c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)}
+    assert again == versions  # CRDs that do not differ are not written
+
+
+def test_wrong_port_is_a_clear_error(tmp_path: Path) -> None:
+    done = subprocess.run([*COMMAND, str(tmp_path), "--port", "99999"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
