@@ -6,6 +6,7 @@ Layout of the folder (mode 0700): `objects.sqlite`, `port`, `token`, `ca.crt`, `
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -25,6 +26,8 @@ from simulacra_embedded.controlplane.store import Store
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 3
+_ANSWER_SECONDS = 0.5
+"""What requests in flight get when the server stops."""
 
 
 def write_secret(path: Path, text: str) -> None:
@@ -97,7 +100,13 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._plane.hub.close()
+        # An idle TLS peer does not answer our closing of the connection, and asyncio waits 30 s for that.
+        asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._abort_connections)
         await super().shutdown(sockets)
+
+    def _abort_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def serve(folder: Path, port: int) -> None:
