@@ -46,6 +46,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False  # conditions tell more, cost less, and carry no free text
     settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
     settings.watching.connect_timeout = 10.0
+    settings.queueing.exit_timeout = 0.5  # a deletion that waits is taken up again at the next start
     settings.networking.request_timeout = 30.0
     settings.networking.error_backoffs = (0.5, 1, 2, 4)
 

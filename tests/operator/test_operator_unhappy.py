@@ -1,0 +1,235 @@
+"""The operator as a process when things go wrong, stop, run out or are taken away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from operator_bench import World, condition, fail, hold, ready, reason, succeed
+from simulacra_crds import cluster as kube
+from simulacra_crds.cluster import Object
+
+pytestmark = pytest.mark.timeout(180)
+SECRET = "salary_of_zoe"
+
+
+async def test_a_user_error_fails_at_once_and_says_why(world: World) -> None:
+    await world.create_tenant()
+    world.pods.plays["prepare"] = fail(42, "UploadInvalid", "the first line has no header")
+    await world.upload("ds-1")
+    failed = await world.reaches(kube.DATASETS, "ds-1", reason("UploadInvalid"))
+    assert failed["status"]["phase"] == "Failed"
+    assert failed["status"]["lastFailure"]["exitCode"] == 42
+    assert failed["status"]["lastFailure"]["message"] == "the first line has no header"
+    assert len(world.pods.tasks) == 1
+    await world.model("mdl-1", "ds-1")
+    await world.reaches(kube.MODELS, "mdl-1", reason("DatasetFailed"))
+    await world.until(lambda: _no_jobs(world), 10, lambda: "the failed Job is left")
+
+
+async def test_internal_errors_are_tried_again(world: World) -> None:
+    await world.create_tenant()
+    world.pods.plays["prepare"] = fail(1, "Internal")
+    await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", reason("JobRetrying"))
+    world.pods.plays["prepare"] = succeed
+    done = await world.reaches(kube.DATASETS, "ds-1", ready, seconds=60)
+    assert done["status"]["lastFailure"]["exitCode"] == 1
+
+
+async def test_suspension_of_a_resource_and_of_the_tenant(world: World) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1", suspend=True)
+    await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
+    assert await world.names(kube.JOBS) == []
+    world.pods.plays["prepare"] = hold
+    await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"suspend": False}}, world.namespace)
+    await world.reaches(kube.DATASETS, "ds-1", reason("JobRunning"))
+    await world.until(lambda: world.names(kube.JOBS), 10, lambda: "no Job")
+    await world.cluster.patch(kube.TENANTS, world.tenant, {"spec": {"suspend": True}})
+    await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
+    (name,) = await world.names(kube.JOBS)
+    await world.reaches(kube.JOBS, name, lambda job: job["spec"]["suspend"])
+    world.pods.plays.clear()
+    await world.cluster.patch(kube.TENANTS, world.tenant, {"spec": {"suspend": False}})
+    await world.reaches(kube.DATASETS, "ds-1", ready)
+
+
+async def test_the_quota_holds_exactly_and_hands_on_its_places(world: World) -> None:
+    await world.create_tenant(quotas={"concurrentJobs": 2})
+    world.pods.plays["prepare"] = hold
+    names = [f"ds-{number}" for number in range(5)]
+    await asyncio.gather(*(world.upload(name) for name in names))
+
+    async def waiting() -> bool:
+        bodies = [one async for one in world.cluster.list(kube.DATASETS, world.namespace)]
+        return sum(reason("AwaitingQuota")(one) for one in bodies) == 3
+
+    await world.until(waiting, 20, lambda: "not three of five wait")
+    assert len(await world.names(kube.JOBS)) == 2
+    world.pods.plays.clear()
+    for name in names:
+        await world.reaches(kube.DATASETS, name, ready, seconds=60)
+
+
+async def test_progress_reaches_status_in_coarse_steps(world: World) -> None:
+    await world.create_tenant()
+    world.pods.plays["prepare"] = hold
+    await world.upload("ds-1")
+    running = await world.reaches(kube.DATASETS, "ds-1", lambda one: one["status"].get("progress", {}).get("percent"))
+    assert running["status"]["progress"] == {"percent": 40, "etaSeconds": 9}
+
+
+async def test_expiry_is_prompt_and_spares_finished_results(world: World) -> None:
+    await world.create_tenant()
+    made = await world.upload("ds-1", retentionSeconds=12)
+    await world.model("mdl-1", "ds-1")
+    await world.generation("gen-1", "mdl-1", "ds-1")
+    generation = await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)
+    due = datetime.fromisoformat(made["metadata"]["creationTimestamp"]).timestamp() + 12
+    dying = await world.reaches(kube.DATASETS, "ds-1", lambda one: one["metadata"].get("deletionTimestamp"))
+    assert datetime.now(UTC).timestamp() - due < 2
+    assert datetime.fromisoformat(dying["metadata"]["deletionTimestamp"]).timestamp() >= due
+    await world.gone(kube.DATASETS, "ds-1")
+    await world.gone(kube.MODELS, "mdl-1")
+    assert ready(await world.cluster.get(kube.GENERATION_JOBS, "gen-1", world.namespace))
+    uid = generation["metadata"]["uid"]
+    assert {key.split("/")[3] for key in world.objects()} == {uid}
+    expired = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.expired")]
+    assert made["metadata"]["uid"] in expired
+
+
+async def test_a_name_used_again_is_another_resource(world: World) -> None:
+    await world.create_tenant()
+    first = await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", ready)
+    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+    await world.gone(kube.DATASETS, "ds-1")
+    second = await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", ready)
+    assert {key.split("/")[3] for key in world.objects()} == {second["metadata"]["uid"]}
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+
+
+async def test_a_tenant_goes_after_everything_it_owns(world: World) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1")
+    world.pods.plays["fit"] = hold
+    await world.model("mdl-1", "ds-1")
+    await world.reaches(kube.MODELS, "mdl-1", reason("JobRunning"))
+    await world.cluster.delete(kube.TENANTS, world.tenant)
+    await world.gone(kube.TENANTS, world.tenant, namespace=None, seconds=60)
+    await world.gone(kube.NAMESPACES, world.namespace, namespace=None)
+    assert world.objects() == []
+    assert not world.custody.keys.has_tenant_key(world.tenant)
+    types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
+    assert types == ["key.created", "resource.erased", "resource.erased", "key.destroyed", "tenant.erased"]
+
+
+@pytest.mark.parametrize("part", ["store", "audit"])
+async def test_an_erasure_that_cannot_be_done_or_recorded_keeps_the_resource(world: World, part: str) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", ready)
+    folder = world.operator.root / part
+    folder.rename(folder.with_suffix(".away"))
+    folder.write_text("a file where a folder should be")
+    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+    blocked = await world.reaches(kube.DATASETS, "ds-1", reason("ErasureBlocked"))
+    assert blocked["metadata"]["finalizers"]
+    assert "wrappedKey" not in blocked["status"]
+    folder.unlink()
+    folder.with_suffix(".away").rename(folder)
+    await world.gone(kube.DATASETS, "ds-1")
+    assert world.objects() == []
+    (record,) = [record for record in world.audit() if record["type"].endswith("resource.erased")]
+    assert record["data"]["counts"]["objects"] == 3
+
+
+async def test_a_lost_key_is_reported_and_never_replaced(world: World) -> None:
+    await world.create_tenant()
+    world.operator.end()
+    world.custody.keys.destroy_tenant_key(world.tenant)
+    world.operator.start()
+    check = await world.reaches(
+        kube.TENANTS, world.tenant, lambda one: condition(one, "KeyReady")["status"] == "False", namespace=None
+    )
+    assert condition(check, "KeyReady")["reason"] == "KeyCheckFailed"
+    assert not world.custody.keys.has_tenant_key(world.tenant)
+
+
+async def test_a_restart_writes_nothing_and_nothing_secret_is_said(world: World) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1")
+    await world.model("mdl-1", "ds-1", knowledge={"tiers": [[SECRET]]})
+    conditions = {"categorical": {SECRET: {SECRET: 0.5}}}
+    await world.generation("gen-1", "mdl-1", "ds-1", conditions=conditions)
+    world.pods.plays["estimate"] = hold
+    effect = {"modelRef": {"name": "mdl-1"}, "treatment": SECRET, "outcome": SECRET}
+    effect |= {"value": {"level": SECRET}, "baseline": {"number": 0}}
+    await world.create("EffectEstimate", "eff-1", effect)
+    await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)
+    await world.reaches(kube.EFFECT_ESTIMATES, "eff-1", lambda one: one["status"].get("progress", {}).get("percent"))
+    await asyncio.sleep(1)
+    before = await _versions(world)
+    assert world.operator.end() == 0
+    world.operator.start()
+    await world.until(lambda: _swept(world), 20, lambda: "no sweep")
+    await asyncio.sleep(2)
+    assert await _versions(world) == before
+    written = world.operator.log.read_text() + repr([one async for one in world.cluster.list(kube.JOBS)])
+    written += repr([one async for one in world.cluster.list(kube.EVENTS)]) + repr(world.audit())
+    for resource in (kube.MODELS, kube.GENERATION_JOBS, kube.EFFECT_ESTIMATES):
+        async for one in world.cluster.list(resource, world.namespace):
+            written += repr([one["status"], one["metadata"].get("annotations")])
+    assert SECRET not in written
+
+
+async def test_health_and_metrics(world: World) -> None:
+    await world.create_tenant()
+    await world.until(lambda: _swept(world), 20, lambda: "no sweep")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.operator.port()}") as http:
+        assert (await http.get("/livez")).json()["sweepAgeSeconds"] < 30
+
+        async def settled() -> bool:
+            return 'simulacra_reconcile_total{kind="Tenant",result="settled"}' in (await http.get("/metrics")).text
+
+        await world.until(settled, 10, lambda: "no pass settled")
+        assert "simulacra_expired_not_erased 0.0" in (await http.get("/metrics")).text
+
+
+def test_a_missing_setting_is_named(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")}
+    command = [sys.executable, "-m", "simulacra_operator"]
+    answer = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("SIMULACRA_STORE is not set: set SIMULACRA_STORE to file:///absolute/path")
+
+
+async def _no_jobs(world: World) -> bool:
+    return not await world.names(kube.JOBS)
+
+
+async def _versions(world: World) -> dict[str, str]:
+    """Return the resourceVersion of everything that the operator writes."""
+    found: dict[str, str] = {}
+    for resource in (*kube.CUSTOM.values(), kube.JOBS, kube.SERVICE_ACCOUNTS, kube.NETWORK_POLICIES):
+        async for one in world.cluster.list(resource):
+            found[f"{resource.kind}/{one['metadata']['name']}"] = one["metadata"]["resourceVersion"]
+    return found
+
+
+async def _swept(world: World) -> Object | None:
+    try:
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"http://127.0.0.1:{world.operator.port()}/readyz")
+    except httpx.TransportError:
+        return None
+    return answer.json() if answer.status_code == 200 else None
