@@ -1,0 +1,66 @@
+"""The work queue: order, merging, one pass a key at a time, and the retry clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from simulacra_operator.queue import FIRST_RETRY_S, WorkQueue
+from simulacra_operator.subject import Key
+
+A, B = Key("Dataset", "ns", "a"), Key("Dataset", "ns", "b")
+
+
+async def nothing_due(queue: WorkQueue, seconds: float = 0.05) -> bool:
+    try:
+        await asyncio.wait_for(queue.get(), seconds)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_a_key_is_handed_out_once_however_often_it_is_added() -> None:
+    queue = WorkQueue()
+    for key in (A, B, A, A):
+        await queue.add(key)
+    assert [await queue.get(), await queue.get()] == [A, B]
+    assert await nothing_due(queue)
+
+
+async def test_a_key_in_a_pass_waits_for_its_end() -> None:
+    queue = WorkQueue()
+    await queue.add(A)
+    await queue.get()
+    await queue.add(A)
+    assert await nothing_due(queue)
+    await queue.done(A)
+    assert await asyncio.wait_for(queue.get(), 1) == A
+
+
+async def test_an_earlier_time_wins_and_a_later_one_changes_nothing() -> None:
+    queue = WorkQueue()
+    await queue.add(A, 30)
+    await queue.add(A, 0.01)
+    await queue.add(A, 60)
+    assert await asyncio.wait_for(queue.get(), 1) == A
+    await queue.done(A)
+    assert await nothing_due(queue)
+
+
+async def test_a_waiting_worker_wakes_for_what_comes_sooner() -> None:
+    queue = WorkQueue()
+    await queue.add(A, 30)
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0.01)
+    await queue.add(B)
+    assert await asyncio.wait_for(waiting, 1) == B
+
+
+async def test_retries_double_up_to_a_limit_and_start_anew_when_forgiven() -> None:
+    queue = WorkQueue()
+    delays = [await queue.retry(A) for _ in range(12)]
+    assert delays[:4] == pytest.approx([FIRST_RETRY_S * 2**n for n in range(4)])
+    assert delays[-1] == 30.0
+    queue.forgive(A)
+    assert await queue.retry(A) == FIRST_RETRY_S

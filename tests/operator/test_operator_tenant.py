@@ -1,0 +1,130 @@
+"""What a tenant gets, keeps and loses, from facts."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from operator_facts import NOW, ended, iso, ready_condition, resource
+from simulacra_crds.cluster import Object
+from simulacra_operator import actions as act
+from simulacra_operator.subject import parse
+from simulacra_operator.tenant import manifests
+from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.tenant.reconcile import reconcile
+from simulacra_operator.work.observed import Fault
+
+GOOD, BAD = KeyCheck(NOW, None), KeyCheck(NOW, "decrypt")
+
+
+def body(spec: Object | None = None, status: Object | None = None, **meta: Any) -> Object:
+    return resource("Tenant", "acme", spec or {}, status, namespace=None, **meta)
+
+
+def complete(wanted: Object | None = None, **facts: Any) -> TenantObserved:
+    """Return a tenant that has all it needs."""
+    tenant = parse(body() if wanted is None else wanted)
+    namespace = manifests.namespace(tenant)
+    namespace["metadata"] |= {"uid": "uid-ns"}
+    rails = tuple(manifest for _, manifest in manifests.guard_rails(tenant))
+    defaults = {"namespace": namespace, "objects": rails, "check": GOOD}
+    return TenantObserved(NOW, tenant, **{**defaults, **facts})
+
+
+def kinds(actions: list[act.Action]) -> list[str]:
+    return [type(one).__name__ for one in actions]
+
+
+def findings(actions: list[act.Action]) -> dict[str, tuple[str, str]]:
+    (patch,) = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
+    return {one["type"]: (one["status"], one["reason"]) for one in patch["conditions"]}
+
+
+def test_a_new_tenant_gets_its_namespace_and_its_key() -> None:
+    actions = reconcile(TenantObserved(NOW, parse(body())))
+    assert kinds(actions) == ["PatchStatus", "Ensure", "CreateTenantKey", "CheckTenantKey"]
+    assert {name: status for name, (status, _) in findings(actions).items()} == {
+        "KeyReady": "Unknown",
+        "NamespaceReady": "False",
+        "Ready": "False",
+    }
+
+
+def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> None:
+    actions = reconcile(complete(objects=()))
+    assert [one.manifest["kind"] for one in actions if isinstance(one, act.Ensure)] == [
+        "ServiceAccount",
+        "ResourceQuota",
+        "NetworkPolicy",
+    ]
+    labels = manifests.namespace(parse(body()))["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
+    actions = reconcile(complete())
+    assert findings(actions)["Ready"] == ("True", "Ready")
+    (patch,) = actions
+    assert isinstance(patch, act.PatchStatus)
+    assert reconcile(complete(body(status=patch.patch))) == []
+
+
+def test_what_somebody_changed_is_put_right() -> None:
+    seen = complete()
+    changed = copy.deepcopy(seen.objects)
+    changed[1]["spec"]["hard"]["pods"] = "1000"
+    (action,) = [one for one in reconcile(replace(seen, objects=changed)) if isinstance(one, act.Ensure)]
+    assert (action.manifest["kind"], action.exists) == ("ResourceQuota", True)
+
+
+def test_a_namespace_of_somebody_else_is_never_touched() -> None:
+    foreign = {"metadata": {"name": "tenant-acme", "uid": "uid-x", "labels": {}}}
+    actions = reconcile(complete(namespace=foreign))
+    assert findings(actions)["NamespaceReady"] == ("False", "Internal")
+    assert kinds(actions) == ["PatchStatus"]
+    dying = reconcile(complete(body(deletionTimestamp=iso(NOW)), namespace=foreign))
+    assert "DeleteNamespace" not in kinds(dying)
+
+
+def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
+    actions = reconcile(complete(check=BAD))
+    assert findings(actions)["KeyReady"] == ("False", "KeyCheckFailed")
+    later = complete(check=BAD)
+    later = TenantObserved(NOW + timedelta(seconds=20), later.subject, later.namespace, later.objects, BAD)
+    assert "CheckTenantKey" in kinds(reconcile(later))
+
+
+@pytest.mark.parametrize("status", ["True", "False"])
+def test_a_key_that_was_there_once_is_checked_but_never_made_again(status: str) -> None:
+    known = {**ready_condition(status, "KeyAvailable"), "type": "KeyReady"}
+    actions = reconcile(complete(body(status={"conditions": [known]}), check=None))
+    assert "CheckTenantKey" in kinds(actions)
+    assert "CreateTenantKey" not in kinds(actions)
+
+
+def test_a_suspended_tenant_is_not_ready() -> None:
+    assert findings(reconcile(complete(body({"suspend": True}))))["Ready"] == ("False", "Suspended")
+
+
+def test_a_tenant_goes_in_this_order() -> None:
+    dying = body(deletionTimestamp=iso(NOW))
+    going = ended("Model", "mdl-1", deletionTimestamp=iso(NOW))
+    first = reconcile(complete(dying, dependants=(ended("Dataset", "ds-1"), going)))
+    assert kinds(first) == ["PatchStatus", "DeleteResource"]
+    then = reconcile(complete(dying))
+    assert kinds(then) == ["PatchStatus", "DestroyTenantKey", "DeleteNamespace"]
+    ending = complete(dying).namespace
+    assert ending is not None
+    ending["metadata"]["deletionTimestamp"] = iso(NOW)
+    assert kinds(reconcile(complete(dying, namespace=ending))) == ["PatchStatus", "DestroyTenantKey"]
+    last = reconcile(complete(dying, namespace=None))
+    assert kinds(last) == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "Release"]
+
+
+def test_a_blocked_erasure_says_so() -> None:
+    actions = reconcile(complete(body(deletionTimestamp=iso(NOW)), fault=Fault.AUDIT))
+    assert findings(actions)["Ready"] == ("False", "ErasureBlocked")
