@@ -14,9 +14,11 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 import yaml
 from simulacra_embedded.controlplane import certificates
@@ -109,12 +111,13 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
-def serve(folder: Path, port: int) -> None:
+def serve(folder: Path, port: int, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         folder: The data folder, created when missing.
         port: Port on 127.0.0.1; 0 takes the folder's last one, or any free one.
+        wrap: Puts a middleware around the application (tests: `faults.FaultInjector`).
     """
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again once it has stopped
         signal.signal(number, lambda *_: None)
@@ -127,7 +130,7 @@ def serve(folder: Path, port: int) -> None:
     with contextlib.closing(Store(folder / "objects.sqlite")) as store:
         app = create_app(store, [token], folder / "pods")
         config = uvicorn.Config(
-            app,
+            wrap(app),
             ssl_certfile=str(certificate),
             ssl_keyfile=str(key),
             log_level="warning",
