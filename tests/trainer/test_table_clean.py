@@ -205,6 +205,14 @@ def test_a_few_words_among_numbers_are_missing_many_keep_the_column_text() -> No
     assert (soft.kind, soft.missing_share) == ("integer", pytest.approx(1 / 3))
 
 
+def test_the_note_says_how_numbers_were_written() -> None:
+    cleaned = clean_one(["$1,234.50", "$3.25", "$7.00"] * 20, csv=True)
+    assert notes(cleaned) == {"numbers written with a currency sign and grouped thousands were read as numbers": N}
+    assert notes(clean_one(["5 %", "7 %", "9 %"] * 20, csv=True)) == {
+        "numbers written with percent signs were read as numbers": N
+    }
+
+
 def test_mixed_currencies_stay_words() -> None:
     assert column(["$5", "€7", "$6"] * 20).kind == "categorical"
 

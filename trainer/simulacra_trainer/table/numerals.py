@@ -52,7 +52,7 @@ def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
     enough = ENOUGH * candidates.sum()
     plain = _matches(levels, _PLAIN)
     if candidates[plain].sum() >= enough:
-        return _converted(levels, plain, "")
+        return _converted(levels, plain, [])
     bare, dress = _undress(words, levels)
     point, comma = _matches(bare, _POINT), _matches(bare, _COMMA)
     by_point, by_comma = candidates[point].sum(), candidates[comma].sum()
@@ -61,8 +61,10 @@ def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
     use_comma = by_comma > by_point or (by_comma == by_point and prefer_comma and _has(bare, ","))
     if use_comma:
         digits = pc.replace_substring(pc.replace_substring_regex(bare, _GROUPED_COMMA, ""), ",", ".")
-        return _converted(digits, comma, dress + "decimal comma ")
-    return _converted(pc.replace_substring_regex(bare, _GROUPED_POINT, ""), point, dress + "grouped thousands ")
+        return _converted(digits, comma, [*dress, "decimal commas"])
+    digits = pc.replace_substring_regex(bare, _GROUPED_POINT, "")
+    grouped = pc.any(pc.not_equal(digits, bare)).as_py()
+    return _converted(digits, point, [*dress, "grouped thousands"] if grouped else dress)
 
 
 def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int | None:
@@ -83,13 +85,13 @@ def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int
     return digits if digits <= MAX_DECIMALS else None
 
 
-def _converted(digits: pa.StringArray, mask: npt.NDArray[np.bool_], dress: str) -> ParsedNumbers:
+def _converted(digits: pa.StringArray, mask: npt.NDArray[np.bool_], dress: list[str]) -> ParsedNumbers:
     kept = pc.if_else(pa.array(mask), digits, None)
     whole = pc.all(pc.match_substring_regex(kept, r"^[+-]?[0-9]{1,18}$")).as_py()
     values = pc.replace_substring_regex(kept, r"^\+", "").cast(pa.int64() if whole else pa.float64())
     if not whole:
         values = pc.if_else(pc.is_finite(values), values, None)  # 1e999
-    return ParsedNumbers(values, dress, None if whole else _fixed_decimals(kept))
+    return ParsedNumbers(values, " and ".join(dress), None if whole else _fixed_decimals(kept))
 
 
 def _fixed_decimals(digits: pa.StringArray) -> str | None:
@@ -99,21 +101,22 @@ def _fixed_decimals(digits: pa.StringArray) -> str | None:
     return f".{decimals}f" if decimals and same else None
 
 
-def _undress(words: Words, levels: pa.StringArray) -> tuple[pa.StringArray, str]:
+def _undress(words: Words, levels: pa.StringArray) -> tuple[pa.StringArray, list[str]]:
     """Take off one currency, percent signs that (nearly) all values carry, and accounting parentheses."""
-    dress = ""
+    dress: list[str] = []
     bare = pc.replace_substring_regex(levels, r"^\((.+)\)$", r"-\1")
     if _has(bare, "%"):
         with_percent = pc.ends_with(bare, "%")
         if words.share(with_percent) >= ENOUGH:
-            bare, dress = pc.utf8_rtrim_whitespace(pc.utf8_rtrim(bare, "%")), "percent sign "
+            bare = pc.utf8_rtrim_whitespace(pc.utf8_rtrim(bare, "%"))
+            dress.append("percent signs")
     signs = pc.extract_regex(bare, f"(?P<sign>{_CURRENCY})")
     present = pc.unique(pc.struct_field(signs, "sign")).drop_null()
     if len(present) == 1:
         sign = re.escape(present[0].as_py())
         bare = pc.replace_substring_regex(bare, rf"^([+-]?) ?{sign} ?([+-]?)", r"\1\2")
         bare = pc.replace_substring_regex(bare, rf" ?{sign}$", "")
-        dress += "currency sign "
+        dress.append("a currency sign")
     return bare, dress
 
 

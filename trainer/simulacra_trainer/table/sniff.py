@@ -10,6 +10,7 @@ import string
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from typing import AnyStr
 
 from simulacra_trainer.table.errors import invalid_upload
 
@@ -109,42 +110,48 @@ def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
         InputError: NUL bytes, or bytes that fit no supported encoding, with the line.
     """
     marked = next((name for bom, name in _BOMS.items() if head.startswith(bom)), None) or encoding_by_nuls(head)
-    decoder = codecs.getincrementaldecoder(marked or "utf-8")()
-    broken_at: int | None = None
-    line, multibyte = 1, False
-    bytes_seen: Counter[str] = Counter()
+    encoding = marked or "utf-8"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, plain = 1, True
     for block in chain(blocks, [b""]):
-        if broken_at is None:
-            try:
-                text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                broken_at = line + block.count(b"\n", 0, error.start)
-                multibyte = multibyte or not block[: error.start].isascii()
-            else:
-                multibyte = multibyte or not text.isascii()
-                _refuse_nul(text, line)
-        if marked is None:
+        if marked is None and block and block.isascii() and not decoder.getstate()[0]:
+            _refuse_nul(block, b"\x00", line)
             line += block.count(b"\n")
-            bytes_seen["high"] += len(block) - len(block.translate(None, _HIGH_BYTES))
-            bytes_seen["letters"] += len(block) - len(block.translate(None, _LETTERS))
-            bytes_seen["unused"] += len(block) - len(block.translate(None, _UNUSED_CP1252))
-    if broken_at is None:
-        return marked or "utf-8"
-    foreign = bytes_seen["high"] > _FOREIGN_SHARE * bytes_seen["letters"]
-    if marked or multibyte or bytes_seen["unused"] or foreign:
-        raise invalid_upload(
-            "The encoding of the file is not UTF-8, UTF-16 or Windows-1252 throughout.",
-            f"Line {broken_at} does not decode as {marked or 'utf-8'}. Save the file as UTF-8.",
-        )
-    return "cp1252"
+            continue
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            line += block.count(b"\n", 0, error.start)
+            plain = plain and block[: error.start].isascii()
+            if marked or not plain or not _is_cp1252(chain([block], blocks), line):
+                raise invalid_upload(
+                    "The encoding of the file is not UTF-8, UTF-16 or Windows-1252 throughout.",
+                    f"Line {line} does not decode as {encoding}. Save the file as UTF-8.",
+                ) from None
+            return "cp1252"
+        _refuse_nul(text, "\x00", line)
+        plain = plain and text.isascii()
+        line += text.count("\n")
+    return encoding
 
 
-def _refuse_nul(text: str, line: int) -> None:
-    at = text.find("\x00")
-    if at >= 0:
-        raise invalid_upload(
-            "The file holds NUL bytes, which no text has.", f"The first is in line {line + text.count(chr(10), 0, at)}."
-        )
+def _is_cp1252(blocks: Iterator[bytes], line: int) -> bool:
+    """Return whether what is no UTF-8 can be Windows-1252: no unused byte, and accents are few among the letters."""
+    high = letters = unused = 0
+    for block in blocks:
+        _refuse_nul(block, b"\x00", line)
+        line += block.count(b"\n")
+        high += len(block) - len(block.translate(None, _HIGH_BYTES))
+        letters += len(block) - len(block.translate(None, _LETTERS))
+        unused += len(block) - len(block.translate(None, _UNUSED_CP1252))
+    return not unused and high <= _FOREIGN_SHARE * letters
+
+
+def _refuse_nul(text: AnyStr, nul: AnyStr, line: int) -> None:
+    before, found, _ = text.partition(nul)
+    if found:
+        at = line + len((before + nul).splitlines()) - 1
+        raise invalid_upload("The file holds NUL bytes, which no text has.", f"The first is in line {at}.")
 
 
 def delimiter_of(sample: str) -> str:

@@ -133,7 +133,7 @@ def _number(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanC
     else:
         result = numeric_column(name, values, storage, parsed.text_format)
     if parsed.dress:
-        result.note(f"numbers written with {parsed.dress.strip()} were read as numbers", words.present)
+        result.note(f"numbers written with {parsed.dress} were read as numbers", words.present)
     elif not origin.csv:
         result.note("text that holds numbers was read as numbers", words.present)
     _note_lost(result, words, values, "number")
