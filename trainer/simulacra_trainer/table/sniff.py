@@ -121,12 +121,12 @@ def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
-            line += block.count(b"\n", 0, error.start)
+            broken_at = line + block.count(b"\n", 0, error.start)
             plain = plain and block[: error.start].isascii()
             if marked or not plain or not _is_cp1252(chain([block], blocks), line):
                 raise invalid_upload(
                     "The encoding of the file is not UTF-8, UTF-16 or Windows-1252 throughout.",
-                    f"Line {line} does not decode as {encoding}. Save the file as UTF-8.",
+                    f"Line {broken_at} does not decode as {encoding}. Save the file as UTF-8.",
                 ) from None
             return "cp1252"
         _refuse_nul(text, "\x00", line)
