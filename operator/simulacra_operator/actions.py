@@ -91,6 +91,7 @@ class LogFailure:
     """Leave what support needs to know in the log: constants and ids only."""
 
     reason: str
+    message: str
     support: str
     exit_code: int | None
 

@@ -19,24 +19,28 @@ from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.actions import Action, CreateJob
 from simulacra_operator.custodian import Custodian
-from simulacra_operator.dataset.reconcile import DATASET
-from simulacra_operator.effectestimate.reconcile import EFFECT_ESTIMATE
+from simulacra_operator.dataset import reconcile as dataset
+from simulacra_operator.effectestimate import reconcile as effectestimate
 from simulacra_operator.execute import Executor
-from simulacra_operator.generationjob.reconcile import GENERATION_JOB
-from simulacra_operator.model.reconcile import MODEL
+from simulacra_operator.generationjob import reconcile as generationjob
+from simulacra_operator.model import reconcile as model
 from simulacra_operator.queue import WorkQueue
 from simulacra_operator.settings import Settings
 from simulacra_operator.subject import Key
 from simulacra_operator.tenant import reconcile as tenant
 from simulacra_operator.tenant.observe import TenantObserver
 from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
-from simulacra_operator.work import lifecycle
 from simulacra_operator.work.observe import WorkObserver
 from simulacra_operator.work.observed import Fault, Observed
 
 log = logging.getLogger(__name__)
 
-KINDS = {"Dataset": DATASET, "Model": MODEL, "GenerationJob": GENERATION_JOB, "EffectEstimate": EFFECT_ESTIMATE}
+RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
+    "Dataset": dataset.reconcile,
+    "Model": model.reconcile,
+    "GenerationJob": generationjob.reconcile,
+    "EffectEstimate": effectestimate.reconcile,
+}
 WORKERS = 8
 DELETION_POLL_S = 2.0
 """How often a deletion looks again when no event says that what it waits for is gone."""
@@ -51,7 +55,7 @@ class Engine:
         self.cluster, self.custodian, self.now = cluster, custodian, now
         self.checks: dict[str, KeyCheck] = {}
         self.erased: dict[str, Counts] = {}
-        self._works = WorkObserver(cluster, settings, {name: kind.task for name, kind in KINDS.items()})
+        self._works = WorkObserver(cluster, settings)
         self._tenants = TenantObserver(cluster)
         self._queue = WorkQueue()
         self._faults: dict[Key, Fault] = {}
@@ -69,7 +73,7 @@ class Engine:
     async def changed(self, key: Key) -> None:
         """Take note that something about a resource, or about what others wait for, changed."""
         for one in (key, *self._waiting.get(key, ())):
-            if one.kind in KINDS or one.kind == "Tenant":
+            if one.kind in RECONCILERS or one.kind == "Tenant":
                 await self._queue.add(one)
 
     async def erased_for_good(self, key: Key, uid: str) -> None:
@@ -137,12 +141,12 @@ class Engine:
         seen = await self._works.observe(key, self.now(), self._faults.get(key))
         if seen is None:
             return "gone"
-        actions = lifecycle.reconcile(KINDS[key.kind], seen)
+        actions = RECONCILERS[key.kind](seen)
         if not any(isinstance(action, CreateJob) for action in actions):
             return await self._act(key, seen, actions)
         async with self._starting.setdefault(key.namespace, asyncio.Lock()):
             seen = await self._works.observe(key, self.now(), self._faults.get(key)) or seen
-            return await self._act(key, seen, lifecycle.reconcile(KINDS[key.kind], seen))
+            return await self._act(key, seen, RECONCILERS[key.kind](seen))
 
     async def _act(self, key: Key, seen: Observed | TenantObserved, actions: list[Action]) -> str:
         subject = seen.subject

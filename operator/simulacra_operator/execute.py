@@ -66,9 +66,9 @@ class Executor:
                 await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
             case act.Release():
                 self._memory.release(self._subject.meta.uid)
-            case act.LogFailure(reason, support, code):
-                fields = {"reason": reason, "support": support, "exit_code": code, "uid": self._subject.meta.uid}
-                log.warning("the work of a resource failed", extra=fields)
+            case act.LogFailure(reason, stated, support, code):
+                fields = {"reason": reason, "stated": stated, "support": support, "exit_code": code}
+                log.warning("the work of a resource failed", extra={**fields, "uid": self._subject.meta.uid})
             case _:
                 await self._tenant(action)
 

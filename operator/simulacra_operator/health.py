@@ -17,8 +17,8 @@ async def serve(settings: Settings, sweep: Sweep) -> tuple[web.AppRunner, int]:
     """Start serving; return what to clean up at the end, and the port."""
 
     async def health(request: web.Request) -> web.Response:
-        age = sweep.age_s
-        return web.json_response({"sweepAgeSeconds": round(min(age, 1e9), 1)}, status=200 if age < STALE_S else 503)
+        fit = sweep.age_s < STALE_S and (sweep.completed or request.path == "/livez")
+        return web.json_response({"sweepAgeSeconds": round(sweep.age_s, 1)}, status=200 if fit else 503)
 
     async def exposition(request: web.Request) -> web.Response:
         metrics.SWEEP_AGE.set(sweep.age_s)

@@ -62,12 +62,13 @@ class Sweep:
         self._cluster: Cluster = engine.cluster
         self._custodian: Custodian = engine.custodian
         self._resynced = self._swept_orphans = float("-inf")
-        self._completed = float("-inf")
+        self.completed = False
+        self._fresh = asyncio.get_running_loop().time()
 
     @property
     def age_s(self) -> float:
-        """Seconds since a sweep was last completed; infinite before the first."""
-        return asyncio.get_running_loop().time() - self._completed
+        """Seconds since a sweep was last completed, before the first one since the start."""
+        return asyncio.get_running_loop().time() - self._fresh
 
     async def run(self) -> None:
         """Sweep until cancelled; a sweep that fails is logged, and the next one starts as usual."""
@@ -77,6 +78,8 @@ class Sweep:
                 pause = await self.once()
             except (ClusterError, CustodyError) as error:
                 log.warning("the sweep was cut short", extra={"error": type(error).__name__})
+            except Exception:  # one resource that trips it must not stop the others for good; liveness tells
+                log.exception("the sweep failed")
             await asyncio.sleep(pause)
 
     async def once(self) -> float:
@@ -88,7 +91,7 @@ class Sweep:
         await asyncio.gather(*(self._copy_progress(one) for one in sight.subjects if _is_running(one)))
         await self._erase_orphans(sight)
         _count(sight, now)
-        self._completed = asyncio.get_running_loop().time()
+        self.completed, self._fresh = True, asyncio.get_running_loop().time()
         wait = (next_due - self._engine.now()).total_seconds()
         return min(max(wait, 0.05), LONGEST_PAUSE_S)
 

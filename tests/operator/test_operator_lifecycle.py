@@ -12,8 +12,7 @@ from operator_facts import NOW, UID, ended, iso, job, observed, pod, ready_condi
 from simulacra_crds.base import LABEL_DATASET
 from simulacra_crds.tasks import FitRequest, GenerateRequest, TaskSpec
 from simulacra_operator import actions as act
-from simulacra_operator.engine import KINDS
-from simulacra_operator.work import lifecycle
+from simulacra_operator.engine import RECONCILERS
 from simulacra_operator.work.observed import Fault, Observed
 
 KEY = {"wrappedKey": "key"}
@@ -21,7 +20,7 @@ DATASET_OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
 
 
 def decide(seen: Observed) -> list[act.Action]:
-    return lifecycle.reconcile(KINDS[seen.subject.kind], seen)
+    return RECONCILERS[seen.subject.kind](seen)
 
 
 def of_type(actions: list[act.Action], kind: type[Any]) -> Any:
@@ -44,7 +43,7 @@ def model(**facts: Any) -> Observed:
 def generation(shards: int = 1, **facts: Any) -> Observed:
     body = resource("GenerationJob", "gen-1", None, KEY, labels={LABEL_DATASET: "ds-1"})
     body["spec"]["shards"] = shards
-    return observed(body, **{"dataset": ended("Dataset", "ds-1"), "model": ended("Model", "mdl-1"), **facts})
+    return observed(body, **{"model": ended("Model", "mdl-1"), **facts})
 
 
 def test_a_dataset_waits_for_its_upload_with_all_conditions_there() -> None:
@@ -147,7 +146,7 @@ def test_shards_are_added_up_and_the_worst_decides() -> None:
     patch = of_type(actions, act.PatchStatus).patch
     assert (patch["phase"], patch["rows"]) == ("Partial", 10)
     assert patch["attainment"]["status"] == "partial"
-    assert (patch["attainment"]["met"], patch["attainment"]["effectiveSampleSize"]) == (1, 10.0)
+    assert (patch["attainment"]["met"], patch["attainment"]["effectiveSampleSize"]) == (1, 5.0)
     assert [one["name"] for one in patch["artefacts"]] == ["parts/00000.parquet", "parts/00001.parquet"]
     assert conditions(actions)["Ready"] == ("True", "Ready")
     assert isinstance(actions[-1], act.DeleteJob)
@@ -196,7 +195,7 @@ def test_a_pod_that_is_tried_again_shows() -> None:
 def test_suspension_is_passed_to_the_job_and_taken_back() -> None:
     body = resource("GenerationJob", "gen-1", None, KEY, labels={LABEL_DATASET: "ds-1"})
     body["spec"]["suspend"] = True
-    facts: dict[str, Any] = {"model": ended("Model", "mdl-1"), "dataset": ended("Dataset", "ds-1")}
+    facts: dict[str, Any] = {"model": ended("Model", "mdl-1")}
     assert act.SuspendJob(job_name(body), True) in decide(observed(body, job=job("", "j"), **facts))
     body["spec"]["suspend"] = False
     assert act.SuspendJob(job_name(body), False) in decide(observed(body, job=job("", "j", "suspended"), **facts))

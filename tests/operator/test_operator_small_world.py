@@ -28,9 +28,8 @@ from operator_facts import (
     without_pods_say,
 )
 from simulacra_operator import actions as act
-from simulacra_operator.engine import KINDS
+from simulacra_operator.engine import RECONCILERS
 from simulacra_operator.subject import parse
-from simulacra_operator.work import lifecycle
 from simulacra_operator.work.observed import Fault, Observed
 
 STEPS = 6
@@ -132,7 +131,7 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
 def _settle(world: SmallWorld, kind: str) -> None:
     for _ in range(STEPS):
         seen = world.seen()
-        actions = lifecycle.reconcile(KINDS[kind], seen)
+        actions = RECONCILERS[kind](seen)
         _check(seen, actions)
         if not actions or world.released:
             return
@@ -143,7 +142,7 @@ def _settle(world: SmallWorld, kind: str) -> None:
     raise AssertionError(f"no fixpoint in {STEPS} steps: {world.body} {world.facts}; next {actions}")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECONCILERS)
 def test_every_living_state_settles(kind: str) -> None:
     states = 0
     for world in _living(kind):
@@ -152,7 +151,7 @@ def test_every_living_state_settles(kind: str) -> None:
     assert states >= 600
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECONCILERS)
 def test_every_dying_state_ends_released_or_waits_for_somebody(kind: str) -> None:
     for world in _dying(kind):
         _settle(world, kind)
@@ -163,8 +162,8 @@ def test_every_dying_state_ends_released_or_waits_for_somebody(kind: str) -> Non
         assert not world.released or seen.subject.status.wrapped_key is None
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECONCILERS)
 def test_nothing_is_done_before_the_finalizer_is_on(kind: str) -> None:
     for world in _living(kind):
         world.body["metadata"]["finalizers"] = []
-        assert lifecycle.reconcile(KINDS[kind], world.seen()) == []
+        assert RECONCILERS[kind](world.seen()) == []

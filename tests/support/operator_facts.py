@@ -11,7 +11,6 @@ from typing import Any
 from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.cluster import Object
 from simulacra_operator import actions as act
-from simulacra_operator.engine import KINDS
 from simulacra_operator.settings import Settings
 from simulacra_operator.subject import Subject, parse
 from simulacra_operator.work.observed import Observed
@@ -113,7 +112,7 @@ def result(**fields: Any) -> Object:
 
 def observed(body: Object, **facts: Any) -> Observed:
     """Return facts about a resource of a tenant that is Ready, unless told otherwise."""
-    defaults = {"now": NOW, "settings": SETTINGS, "task": KINDS[body["kind"]].task, "tenant": tenant()}
+    defaults = {"now": NOW, "settings": SETTINGS, "tenant": tenant()}
     return Observed(subject=parse(body), **{**defaults, **facts})
 
 

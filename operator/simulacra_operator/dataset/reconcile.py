@@ -33,7 +33,6 @@ def _work(seen: Observed) -> Work:
 
 
 DATASET = WorkKind(
-    task="prepare",
     gate_condition="Uploaded",
     gate_passed=Reason.UPLOADED,
     work_condition="Prepared",

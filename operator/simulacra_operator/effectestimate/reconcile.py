@@ -33,14 +33,12 @@ def _work(seen: Observed) -> Work:
         task="estimate",
         tenant=seen.tenant_name or "",
         resource=own_key(seen),
-        dataset=keyed(seen.dataset),
         model=keyed(seen.model),
     )
     return Work(task, _SIZE)
 
 
 EFFECT_ESTIMATE = WorkKind(
-    task="estimate",
     gate_condition="ModelReady",
     gate_passed=Reason.READY,
     work_condition="Estimated",

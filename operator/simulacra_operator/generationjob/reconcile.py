@@ -30,7 +30,6 @@ def _work(seen: Observed) -> Work:
         task="generate",
         tenant=seen.tenant_name or "",
         resource=own_key(seen),
-        dataset=keyed(seen.dataset),
         model=keyed(seen.model),
         shards=seen.subject.spec.shards,
     )
@@ -38,7 +37,6 @@ def _work(seen: Observed) -> Work:
 
 
 GENERATION_JOB = WorkKind(
-    task="generate",
     gate_condition="ModelReady",
     gate_passed=Reason.READY,
     work_condition="Generated",

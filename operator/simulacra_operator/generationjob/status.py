@@ -24,7 +24,7 @@ def generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
 
 
 def merge(parts: Sequence[Attainment]) -> Attainment | None:
-    """Return the attainment of a whole table: as good as its worst shard, with the sample sizes added up."""
+    """Return the attainment of a whole table: as good as its worst shard. Every shard tells of the whole plan."""
     if not parts:
         return None
     samples = [part.effective_sample_size for part in parts if part.effective_sample_size is not None]
@@ -34,6 +34,6 @@ def merge(parts: Sequence[Attainment]) -> Attainment | None:
         asked=max(part.asked for part in parts),
         met=min(part.met for part in parts),
         max_abs_error=max(part.max_abs_error for part in parts),
-        effective_sample_size=sum(samples) if samples else None,
+        effective_sample_size=min(samples) if samples else None,
         kl_nats=max(divergences) if divergences else None,
     )

@@ -36,7 +36,6 @@ def _work(seen: Observed) -> Work:
 
 
 MODEL = WorkKind(
-    task="fit",
     gate_condition="DatasetReady",
     gate_passed=Reason.READY,
     work_condition="Fitted",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from simulacra_crds.base import API_VERSION, LABEL_DATASET, LABEL_KIND, LABEL_TENANT, LABEL_UID
 from simulacra_crds.cluster import Object
@@ -35,13 +35,12 @@ class Work:
 
     task: TaskSpec
     size: Size
-    labels: dict[str, str] = field(default_factory=dict)
 
 
 def manifest(seen: Observed, work: Work) -> Object:
     """Return the Job for a resource."""
     meta = seen.subject.meta
-    labels = {**identity(seen), **work.labels}
+    labels = _labels(seen)
     owner = {"apiVersion": API_VERSION, "kind": seen.subject.kind, "name": meta.name, "uid": meta.uid}
     return {
         "apiVersion": "batch/v1",
@@ -66,7 +65,7 @@ def manifest(seen: Observed, work: Work) -> Object:
     }
 
 
-def identity(seen: Observed) -> dict[str, str]:
+def _labels(seen: Observed) -> dict[str, str]:
     """Return the labels by which a Job and its pods are found again."""
     subject = seen.subject
     labels = {LABEL_TENANT: seen.tenant_name or "", LABEL_KIND: subject.plural, LABEL_UID: subject.meta.uid}

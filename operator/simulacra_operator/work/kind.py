@@ -20,7 +20,6 @@ class WorkKind:
     """A kind whose work is one Job.
 
     Attributes:
-        task: name of the task, part of the Job's name.
         gate_condition: condition that must hold before the work starts.
         gate_passed: reason of that condition once it holds.
         work_condition: condition that says that the work is done.
@@ -32,7 +31,6 @@ class WorkKind:
         makes_key: whether the operator makes the data key (else the API did, before the upload).
     """
 
-    task: str
     gate_condition: str
     gate_passed: Reason
     work_condition: str

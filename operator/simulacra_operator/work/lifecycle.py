@@ -107,7 +107,7 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
     if isinstance(state, outcome.Failed):
         failure = state.failure
         work = Finding("False", Reason(failure.reason), failure.message)
-        note = LogFailure(failure.reason, outcome.support_id(job), failure.exit_code)
+        note = LogFailure(failure.reason, failure.message, outcome.support_id(job), failure.exit_code)
         return Stage(gate, work, Phase.FAILED, before=(note,), after=_tidy(seen), ended=True, failure=failure)
     return _running(seen, gate, state, shards)
 

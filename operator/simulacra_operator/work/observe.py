@@ -22,7 +22,7 @@ from simulacra_crds.cluster import (
 from simulacra_crds.names import child_name
 from simulacra_operator.settings import Settings
 from simulacra_operator.subject import Key, Subject, parse, tenant_of
-from simulacra_operator.work.observed import Fault, Observed
+from simulacra_operator.work.observed import TASKS, Fault, Observed
 
 RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
 
@@ -30,22 +30,21 @@ RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
 class WorkObserver:
     """Gathers the facts that the reconcilers of the four work kinds decide on."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, tasks: dict[str, str]) -> None:
-        self._cluster, self._settings, self._tasks = cluster, settings, tasks
+    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+        self._cluster, self._settings = cluster, settings
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
         """Return the facts about a resource, None when it is gone."""
         subject = await self._find(CUSTOM[key.kind], key.name, key.namespace)
         if subject is None:
             return None
-        task = self._tasks[key.kind]
-        job = await self._cluster.find(JOBS, child_name(key.name, subject.meta.uid, task), key.namespace)
+        name = child_name(key.name, subject.meta.uid, TASKS[key.kind])
+        job = await self._cluster.find(JOBS, name, key.namespace)
         dataset, model = await self._ancestors(subject)
         return Observed(
             now=now,
             subject=subject,
             settings=self._settings,
-            task=task,
             tenant=await self._find(TENANTS, tenant_of(key.namespace)),
             dataset=dataset,
             model=model,
@@ -61,16 +60,13 @@ class WorkObserver:
         return parse({"apiVersion": resource.api_version, "kind": resource.kind, **found}) if found else None
 
     async def _ancestors(self, subject: Subject) -> tuple[Subject | None, Subject | None]:
-        """Return the Dataset and the Model that a resource descends from."""
+        """Return the Dataset of a Model, or the Model of a generation or an estimate."""
         if subject.spec is None or subject.kind == "Dataset" or (subject.finished and not subject.deleting):
             return None, None
         namespace = subject.meta.namespace
         if subject.kind == "Model":
             return await self._find(DATASETS, subject.spec.dataset_ref.name, namespace), None
-        model = await self._find(MODELS, subject.spec.model_ref.name, namespace)
-        if model is None or model.spec is None:
-            return None, model
-        return await self._find(DATASETS, model.spec.dataset_ref.name, namespace), model
+        return None, await self._find(MODELS, subject.spec.model_ref.name, namespace)
 
     async def _pods(self, subject: Subject, job: Object | None) -> tuple[Object, ...]:
         if job is None and not subject.deleting:

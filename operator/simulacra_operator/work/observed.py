@@ -12,6 +12,9 @@ from simulacra_crds.tenant import TenantSpec
 from simulacra_operator.settings import Settings
 from simulacra_operator.subject import Subject, tenant_of
 
+TASKS = {"Dataset": "prepare", "Model": "fit", "GenerationJob": "generate", "EffectEstimate": "estimate"}
+"""The one task of each kind; part of its Job's name."""
+
 
 class Fault(Enum):
     """Which port refused at the last attempt."""
@@ -30,9 +33,8 @@ class Observed:
         now: time of the pass.
         subject: the resource.
         settings: what the Jobs run with.
-        task: the task of its kind, part of the Job's name.
         tenant: the Tenant that owns its namespace, None when there is none.
-        dataset: the Dataset it descends from (of a Model; of a generation's or an estimate's Model).
+        dataset: the Dataset of a Model.
         model: the Model of a generation or an estimate.
         job: its Job.
         pods: the pods of its Job, also those that outlived it.
@@ -44,7 +46,6 @@ class Observed:
     now: datetime
     subject: Subject
     settings: Settings
-    task: str
     tenant: Subject | None = None
     dataset: Subject | None = None
     model: Subject | None = None
@@ -68,7 +69,7 @@ class Observed:
     @property
     def job_name(self) -> str:
         """The name that its Job has or would have."""
-        return child_name(self.subject.meta.name, self.subject.meta.uid, self.task)
+        return child_name(self.subject.meta.name, self.subject.meta.uid, TASKS[self.subject.kind])
 
     @property
     def suspended(self) -> bool:

@@ -91,7 +91,7 @@ def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -
         return LastFailure(reason=reason, message=_message(reason, job), time=now)
     last = max(failed, key=lambda one: (one.exit_code == ExitCode.USER_ERROR, one.time))
     reason = _reason(last)
-    stated = last.result.message if last.result is not None and reason != Reason.INTERNAL else ""
+    stated = last.result.message if last.result is not None and reason == last.result.reason else ""
     return LastFailure(reason=reason, message=stated or _message(reason, job), exit_code=last.exit_code, time=last.time)
 
 
