@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
@@ -135,11 +136,10 @@ async def change_retention(library: Library, dataset: Dataset, seconds: int, if_
     cluster, namespace = library.rooms.cluster, library.caller.namespace
     data = library.caller.audit_data(kind=DATASETS.plural, uid=dataset.metadata.uid)
     await record(library.rooms.audit, EventType.RESOURCE_EXTENDED, data)
-    model = await library.model_of(dataset)
     try:
-        if model is not None:
-            await cluster.patch(MODELS, model.metadata.name, {"spec": patch["spec"]}, namespace)
         changed = await cluster.patch(DATASETS, dataset.metadata.name, patch, namespace)
+        with suppress(NotFound):  # the model may have been deleted by itself
+            await cluster.patch(MODELS, model_name(dataset.metadata.name), {"spec": patch["spec"]}, namespace)
     except Conflict:
         raise Problem("simio_precondition_failed") from None
     except NotFound:

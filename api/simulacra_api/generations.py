@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_snake
 
 from simulacra_api.auditing import record
@@ -28,11 +29,26 @@ from simulacra_crds.retention import expires_at
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import ATTAINMENT, SCHEMA
 from simulacra_custody.audit import Counts, EventType
-from simulacra_custody.errors import CustodyError
+from simulacra_custody.errors import ArtefactMissing, CustodyError
 
 Format = Literal["parquet", "csv", "arrow"]
 FORMAT = f"{GROUP}/format"
 """Annotation: the format that the artefact's link asks for; any other can be asked for as well."""
+
+
+def _set_value(value: Any) -> int | float | str:
+    """Accept a finite number or a level, with one message where a union of types would give three."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    if not is_number and not isinstance(value, str):
+        raise ValueError("give a finite number or a level")
+    if isinstance(value, str):
+        value.encode()  # a lone surrogate is no Unicode: UnicodeEncodeError is a ValueError
+    return cast(int | float | str, value)
+
+
+SetValue = Annotated[
+    int | float | str, PlainValidator(_set_value), WithJsonSchema({"type": ["number", "string"], "maxLength": 512})
+]
 
 
 class GenerationRequest(BaseModel):
@@ -42,7 +58,7 @@ class GenerationRequest(BaseModel):
 
     row_count: int = Field(ge=1, strict=True, description="Rows; the tenant's quota is the upper limit.")
     conditions: ConditionSet = Field(default_factory=ConditionSet)
-    interventions: dict[ColumnName, int | float | str] = Field(
+    interventions: dict[ColumnName, SetValue] = Field(
         default_factory=dict, max_length=32, description="do(column = value): a number or a level."
     )
     seed: int | None = Field(default=None, ge=0, le=2**31 - 1, strict=True, description="Drawn when absent.")
@@ -213,13 +229,20 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
         seed=spec.seed,
         conditions=spec.conditions,
         interventions={name: value.value for name, value in spec.interventions.items()},
-        attainment=_snake(json.loads(await library.read(generation, ATTAINMENT))) if done else None,
+        attainment=await _attainment(library, generation) if done else None,
         artifact_url=url,
         artifact_url_expires_at=url_expires,
         created_at=generation.metadata.creation_timestamp,
         expires_at=status.expires_at or expires_at(created, status.finished_at, spec.retention_seconds),
         error=job.error,
     )
+
+
+async def _attainment(library: Library, generation: GenerationJob) -> dict[str, Any] | None:
+    try:
+        return dict(_snake(json.loads(await library.read(generation, ATTAINMENT))))
+    except ArtefactMissing:  # the rows are there all the same
+        return None
 
 
 def _snake(value: Any) -> Any:

@@ -15,6 +15,7 @@ import uuid
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulacra_api.problems import Problem, problem_response
@@ -63,6 +64,8 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, _limited(scope, receive), send_with_headers)
+        except ClientDisconnect:  # nobody is there to be answered
+            state["code"] = "client_disconnected"
         except Exception as error:
             _log_exception(error, request_id)
             if not status:  # else: return without an end, so that the server cuts the connection

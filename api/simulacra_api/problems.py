@@ -95,7 +95,8 @@ def field_errors(error: ValidationError | RequestValidationError) -> list[FieldE
         path = [part for part in item["loc"] if part not in ("body", "query", "path", "header")]
         if item["type"] == "json_invalid":
             return [FieldError(pointer="", detail="the body is not valid JSON")]
-        found.append(FieldError(pointer=pointer(*path), detail=str(item["msg"])))
+        at = pointer(*path).encode("utf-8", "replace").decode()  # a name may be no valid Unicode
+        found.append(FieldError(pointer=at, detail=str(item["msg"]).removeprefix("Value error, ")))
     return found
 
 

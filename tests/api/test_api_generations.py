@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -41,6 +42,9 @@ async def _ask(http: httpx.AsyncClient, dataset: str, key: str, body: Any = PLAI
         ({"row_count": 1, "conditions": {"numeric": {"id": {"min": 1}}}}, ["/conditions/numeric/id"]),
         ({"row_count": 1, "interventions": {"segment": "none"}}, ["/interventions/segment"]),
         ({"row_count": 1, "interventions": {"price": "dear"}}, ["/interventions/price"]),
+        ({"row_count": 1, "interventions": {"price": True}}, ["/interventions/price"]),
+        ({"row_count": 1, "interventions": {"price": [1]}}, ["/interventions/price"]),
+        ({"row_count": 1, "interventions": {"price": 10**400}}, ["/interventions/price"]),
     ],
 )  # fmt: skip
 async def test_each_wrong_field_is_named_and_nothing_is_made(
@@ -71,6 +75,27 @@ async def test_a_body_that_is_no_object_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"row_count": 1, "\\ud800": 1}',
+        b'{"row_count": 1, "interventions": {"segment": "\\ud800"}}',
+        b'{"row_count": 1, "interventions": {"\\ud800": 1}}',
+        b'{"row_count": 1, "conditions": {"categorical": {"\\ud800": {"x": 1}}}}',
+        b'{"row_count": 1, "conditions": {"numeric": {"price": {"min": NaN}}}}',
+        b'{"row_count": 1, "conditions": {"numeric": {"price": {"min": 1e999}}}}',
+        b'{"row_count": 1, "interventions": {"price": Infinity}}',
+        b'{"row_count": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"row_count": 1, "conditions": ' + b'{"a":' * 50_000,
+    ],
+)
+async def test_hostile_json_is_a_400(http: httpx.AsyncClient, ready: str, key: str, content: bytes) -> None:
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    answer = await http.post(URL.format(ready), content=content, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+
+
 async def test_other_content_types_and_endless_bodies_are_refused(
     http: httpx.AsyncClient, ready: str, key: str
 ) -> None:
@@ -93,6 +118,12 @@ async def test_same_key_same_body_is_one_generation_other_body_a_conflict(
     shown = (await http.get(f"/v1/generations/{first.json()['generation_id']}")).json()
     assert shown["interventions"] == {"price": 5, "segment": "loyal"}
     assert shown["artifact_url"] is None
+
+
+async def test_of_many_at_once_one_makes_the_generation(http: httpx.AsyncClient, ready: str, key: str) -> None:
+    answers = await asyncio.gather(*(_ask(http, ready, key) for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.text for answer in answers}) == 1
 
 
 async def test_a_million_rows_are_cut_into_shards(world: Any, http: httpx.AsyncClient, ready: str, key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ import pytest
 
 from simulacra_api.settings import Settings
 from simulacra_crds.cluster import DATASETS
+from simulacra_crds.names import dataset_name
+from simulacra_custody.context import ResourceRef
 
 BOUNDARY = "frontier"
 HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n').encode()
@@ -33,7 +36,7 @@ def _process(world: Any, log: Path) -> Iterator[tuple[str, subprocess.Popen[byte
             yield json.loads(process.stdout.readline())["url"], process
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) in (0, -signal.SIGTERM)
+            assert process.wait(15) in (0, -signal.SIGTERM, -signal.SIGKILL)
 
 
 def _resident_mib(pid: int) -> float:
@@ -82,6 +85,45 @@ async def test_two_processes_are_one_service_and_a_large_upload_takes_no_memory(
     assert '"route": "/v1/jobs/{job_id}"' in text
     assert "genz_switcher" not in text
     assert "Bearer" not in text
+
+
+async def test_a_process_killed_while_it_streams_is_followed_by_another(
+    world: Any, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulacra_api.leases.LEASE_SECONDS", 2.0)  # of the process that takes over
+    content = b"segment,price\n" + b"loyal,5.49\n" * 300_000
+    name = dataset_name("acme", key)
+    headers = {"Authorization": f"Bearer {await world.token('acme')}", "Idempotency-Key": key}
+    form = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    with _process(world, tmp_path / "log") as (url, process):
+
+        async def half() -> AsyncIterator[bytes]:
+            yield HEAD + content[: len(content) // 2]
+            while not await _streaming(world, name):
+                await asyncio.sleep(0.05)
+            process.kill()
+            yield content[len(content) // 2 :] + TAIL
+
+        async with httpx.AsyncClient(timeout=30) as http:
+            with pytest.raises(httpx.TransportError):
+                await http.post(f"{url}/v1/datasets", content=half(), headers=headers | form)
+    uid = (await world.cluster.get(DATASETS, name, "tenant-acme"))["metadata"]["uid"]
+    async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=30) as http:
+        early = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
+        assert (early.status_code, early.json()["code"]) == (409, "simio_idempotency_in_flight")
+        await asyncio.sleep(2.1)
+        again = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
+    assert again.status_code == 202, again.text
+    found = await world.cluster.get(DATASETS, name, "tenant-acme")
+    assert found["metadata"]["uid"] == uid
+    ref = ResourceRef("acme", "datasets", uid).artefact("upload")
+    assert b"".join(world.custody.read(ref, found["status"]["wrappedKey"])) == content
+
+
+async def _streaming(world: Any, name: str) -> bool:
+    found = await world.cluster.find(DATASETS, name, "tenant-acme")
+    prefix = f"tenants/acme/datasets/{found['metadata']['uid']}/" if found else "tenants/none/"
+    return bool(list(world.custody.store.list_incomplete(prefix)))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_crds.cluster import SECRETS
+from simulacra_crds.cluster import SECRETS, TENANTS
 
 SECRET = "sim_secret_of_the_tests"
 FORM = {"grant_type": "client_credentials", "client_id": "client.acme", "client_secret": SECRET}
@@ -68,6 +68,7 @@ async def test_a_client_gets_a_token(world: Any, request_: dict[str, Any]) -> No
         ({"json": FORM | {"audience": "https://elsewhere"}}, 400, "invalid_target"),
         ({"json": FORM, "headers": _basic("client.acme", SECRET)}, 400, "invalid_request"),
         ({"content": b"[1]", "headers": {"Content-Type": "application/json"}}, 400, "invalid_request"),
+        ({"content": b"[" * 90_000, "headers": {"Content-Type": "application/json"}}, 400, "invalid_request"),
         ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, None),
     ],
 )
@@ -131,6 +132,24 @@ async def test_a_claim_that_is_wrong_is_a_401(world: Any, claims: dict[str, Any]
     answer = await _call(world, await _signed(world, **claims))
     assert (answer.status_code, answer.json()["code"]) == (401, "simio_unauthenticated")
     assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize(("client", "code"), [("asleep", "simio_tenant_suspended"), ("nobody", "simio_forbidden")])
+async def test_a_valid_token_of_a_client_without_an_active_tenant_opens_nothing(
+    world: Any, client: str, code: str
+) -> None:
+    answer = await _call(world, await _signed(world, client_id=f"client.{client}"))
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
+
+
+async def test_a_suspension_is_seen_within_seconds(world: Any) -> None:
+    await world.token("tiny")
+    for suspended, status in ((True, 403), (False, 200)):
+        await world.cluster.patch(TENANTS, "tiny", {"spec": {"suspend": suspended}})
+        deadline = time.monotonic() + 10
+        while (await _call(world, world.tokens["tiny"])).status_code != status:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.3)
 
 
 async def test_only_access_tokens_signed_by_our_key_are_taken(world: Any) -> None:

@@ -45,6 +45,18 @@ async def test_another_body_or_field_under_the_same_key_is_a_conflict(http: http
         assert (answer.status_code, answer.json()["code"]) == (409, "simio_idempotency_conflict")
 
 
+async def test_of_many_at_once_one_makes_the_dataset(world: Any, http: httpx.AsyncClient, key: str) -> None:
+    answers = await asyncio.gather(*(_upload(http, key) for _ in range(6)))
+    assert 202 in {answer.status_code for answer in answers}
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    refused = {answer.json()["code"] for answer in answers if answer.status_code == 409}
+    assert refused <= {"simio_idempotency_in_flight"}
+    assert (await _upload(http, key)).status_code == 202
+    found = await world.cluster.get(DATASETS, dataset_name("acme", key), "tenant-acme")
+    uid = found["metadata"]["uid"]
+    assert len([line for line in world.audit_text().splitlines() if uid in line]) == 1
+
+
 async def test_the_same_key_of_two_tenants_is_two_uploads(world: Any, http: httpx.AsyncClient, key: str) -> None:
     async with world.client("globex") as other:
         ids = {(await _upload(client, key)).json()["dataset_id"] for client in (http, other)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ class Tenants:
         self._cluster = cluster
         self._by_client: dict[str, list[Tenant]] = {}
         self._listed = float("-inf")
+        self._turn = asyncio.Lock()
 
     async def of_client(self, client_id: str) -> Tenant:
         """Return the tenant that a client acts for.
@@ -28,8 +30,9 @@ class Tenants:
         Raises:
             Problem: 403 when there is none (or more than one, which nobody may profit from), or it is suspended.
         """
-        if time.monotonic() - self._listed > CACHE_SECONDS:
-            await self._refresh()
+        async with self._turn:  # one listing for all who wait
+            if time.monotonic() - self._listed > CACHE_SECONDS:
+                await self._refresh()
         found = self._by_client.get(client_id, [])
         if len(found) != 1:
             raise Problem("simio_forbidden")

@@ -15,6 +15,7 @@ from simulacra_api.auditing import record
 from simulacra_api.auth import tokens
 from simulacra_api.auth.caller import Rooms
 from simulacra_api.problems import Problem
+from simulacra_api.routes.common import problems
 from simulacra_custody.audit import AuditData, EventType, Outcome
 
 router = APIRouter(tags=["oauth"])
@@ -49,6 +50,7 @@ _FORM_SCHEMA = {
     "/oauth/token",
     operation_id="issueToken",
     summary="Get an access token",
+    responses=problems(400, 415),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -101,7 +103,7 @@ async def _fields(request: Request) -> dict[str, Any]:
     if content_type == "application/json":
         try:
             fields = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
             raise _refuse("simio_invalid_field", "invalid_request", "The body is not a JSON object")
