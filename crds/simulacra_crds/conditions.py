@@ -75,9 +75,14 @@ def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> l
         elif column.is_numeric:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 errors.append(FieldError(pointer=at, detail="this column is numeric: give a number"))
-        elif str(value) not in column.level_values():
+        elif level_of(value) not in column.level_values():
             errors.append(FieldError(pointer=at, detail="no such level in the schema of this column"))
     return errors
+
+
+def level_of(value: Any) -> str:
+    """Return the level that a JSON value names: true and false are written as JSON writes them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _no_such(column: ColumnSchema | None) -> str:

@@ -16,6 +16,12 @@ SCHEMA = TableSchema(
             levels=[LevelSchema(value=v, share=s) for v, s in (("a", 0.5), ("b", 0.3), ("c/d", 0.2))],
         ),
         ColumnSchema(name="price", kind="numeric", storage="double", minimum=1.0, maximum=9.0),
+        ColumnSchema(
+            name="switched",
+            kind="boolean",
+            storage="bool",
+            levels=[LevelSchema(value="false", share=0.5), LevelSchema(value="true", share=0.5)],
+        ),
         ColumnSchema(name="respondent", kind="identifier", storage="string", learned=False),
     ],
 )
@@ -60,7 +66,7 @@ def test_each_wrong_field_is_named(conditions: dict[str, Any], where: str) -> No
 
 
 def test_interventions() -> None:
-    assert check_interventions({"price": 5.49, "segment": "a"}, SCHEMA) == []
+    assert check_interventions({"price": 5.49, "segment": "a", "switched": True}, SCHEMA) == []
     wrong = check_interventions({"price": "much", "segment": "z", "nope": 1, "respondent": "x"}, SCHEMA)
     assert [e.pointer for e in wrong] == [f"/interventions/{c}" for c in ("price", "segment", "nope", "respondent")]
 
