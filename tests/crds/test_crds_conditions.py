@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from simulacra_crds.conditions import ConditionSet, check_conditions, check_interventions, pointer
 from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from simulacra_crds import names
 from simulacra_crds.base import NAME_PATTERN
 from simulacra_crds.retention import expires_at

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import yaml
 from simulacra_crds.generate import crd, main, render, structural
 from simulacra_crds.registry import KINDS

@@ -1,7 +1,8 @@
-"""The contract between operator and pods survives the trip through an environment variable and a termination message."""
+"""The contract between operator and pods survives an environment variable and a termination message."""
 
 import pytest
 from pydantic import ValidationError
+
 from simulacra_crds.base import Artefact
 from simulacra_crds.tasks import TERMINATION_LIMIT, KeyedRef, TaskResult, TaskSpec, part_name
 
