@@ -117,7 +117,7 @@ def estimate(args: argparse.Namespace) -> int:
     )
     trained = load_model(args.model)
     result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=args.seed)
-    sys.stdout.write(json.dumps(result.to_json()) + "\n")
+    sys.stdout.write(result.to_json() + "\n")
     return 0
 
 
@@ -155,7 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument(
         "--baseline", required=True, metavar="COL=V", help="the same column and the value to compare with"
     )
-    three.add_argument("--outcome", required=True, metavar="COL", help="the column whose change is asked for")
+    three.add_argument(
+        "--outcome", required=True, metavar="COL", help="a number or boolean column, or COL=LEVEL: the share of a level"
+    )
     three.add_argument("--segment", metavar="COL", help="report the effect by level of this column as well")
     three.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     three.set_defaults(command=estimate)

@@ -1,0 +1,109 @@
+"""The columns that an effect is adjusted for, as a nuisance model sees them: an additive design and tree bins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.schema import TableSchema
+from simulacra_trainer.effects.boosting import BINS, Bins, Floats
+from simulacra_trainer.families.grid import bin_edges
+
+MAX_SCALED = 8.0
+"""Standard deviations at which heavy tails are cut for the linear part."""
+KNOTS = (0.02, 0.08, 0.2, 0.4, 0.6, 0.8, 0.92, 0.98)
+FEW_KNOTS = (0.1, 0.5, 0.9)
+MANY_ROWS = 500
+"""A number bends at these quantiles in the additive part, at the few below so many rows."""
+MAX_INDICATORS = 12
+"""Levels of a category with an indicator of their own in the linear part: the most frequent ones."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Adjustment columns of n rows.
+
+    Attributes:
+        linear: float64 [n, d]: numbers standardised (missing is 0), piecewise linear between a few knots, with an
+            indicator of missing; levels as indicators.
+        bins: uint8 [k, n]: 0 is missing; numbers by quantile, levels by frequency.
+        is_level: bool [k]: bins without an order, to be ordered by the target when a model is fit.
+    """
+
+    linear: Floats
+    bins: Bins
+    is_level: npt.NDArray[np.bool_]
+
+    def rows(self, index: npt.NDArray[np.int64]) -> Features:
+        """Return some of the rows."""
+        return Features(self.linear[index], np.ascontiguousarray(self.bins[:, index]), self.is_level)
+
+
+def build_features(table: pa.Table, schema: TableSchema, columns: list[str]) -> Features:
+    """Build the features of all rows of a clean table."""
+    n = table.num_rows
+    linear: list[Floats] = []
+    bins = np.zeros((len(columns), n), np.uint8)
+    is_level = np.zeros(len(columns), np.bool_)
+    for k, name in enumerate(columns):
+        column = schema.find(name)
+        assert column is not None
+        is_level[k] = bool(pa.types.is_dictionary(table.column(name).type))
+        if is_level[k]:
+            bins[k], indicators = _level_features(level_positions(table, name))
+            linear.extend(indicators)
+        else:
+            bins[k], parts = _number_features(numbers(table, name))
+            linear.extend(parts)
+    return Features(np.array(linear).reshape(len(linear), n).T.copy(), bins, is_level)
+
+
+def numbers(table: pa.Table, name: str) -> Floats:
+    """Return a number or datetime column as float64 [n]; datetimes in microseconds since 1970; NaN is missing."""
+    values = table.column(name)
+    if pa.types.is_timestamp(values.type):
+        values = pc.cast(values, pa.int64())
+    return pc.cast(values, pa.float64(), safe=False).to_numpy().astype(np.float64)
+
+
+def levels_of(table: pa.Table, name: str) -> list[str]:
+    """Return the levels of a dictionary column in the order of `level_positions`."""
+    return [str(level) for level in table.column(name).unify_dictionaries().combine_chunks().dictionary.to_pylist()]
+
+
+def level_positions(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    """Return the position of each row's level, int64 [n]; -1 is missing."""
+    indices = table.column(name).unify_dictionaries().combine_chunks().indices
+    return pc.fill_null(pc.cast(indices, pa.int64()), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _level_features(positions: npt.NDArray[np.int64]) -> tuple[Bins, list[Floats]]:
+    """Levels beyond the BINS - 2 most frequent share the last bin."""
+    counts = np.bincount(positions[positions >= 0], minlength=1)
+    rank = np.empty(counts.size, np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(counts.size)
+    coded = np.where(positions < 0, 0, np.minimum(rank[np.maximum(positions, 0)] + 1, BINS - 1))
+    shown = [b for b in range(min(counts.size, MAX_INDICATORS) + 1) if np.any(coded == b)]
+    return coded.astype(np.uint8), [(coded == b).astype(np.float64) for b in shown[1:]]
+
+
+def _number_features(values: Floats) -> tuple[Bins, list[Floats]]:
+    missing = np.isnan(values)
+    present = values[~missing]
+    if not present.size:
+        return np.zeros(values.size, np.uint8), []
+    spread = float(present.std())
+    scaled = np.clip((values - present.mean()) / max(spread, 1e-300), -MAX_SCALED, MAX_SCALED)
+    parts = [np.where(missing, 0.0, scaled)] if spread > 0 else []
+    knots = KNOTS if present.size >= MANY_ROWS else FEW_KNOTS
+    for knot in np.unique(np.quantile(scaled[~missing], knots)):
+        parts.append(np.where(missing, 0.0, np.maximum(scaled - knot, 0.0)))
+    if missing.any():
+        parts.append(missing.astype(np.float64))
+    edges = bin_edges(present, BINS - 2)
+    coded = np.where(missing, 0, np.searchsorted(edges, values, side="right") + 1)
+    return np.minimum(coded, BINS - 1).astype(np.uint8), parts

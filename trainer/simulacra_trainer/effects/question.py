@@ -1,0 +1,182 @@
+"""An effect request against a schema: which rows are in which arm, what the outcome is, and what cannot be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.reasons import Reason
+from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_trainer.effects.boosting import Floats
+from simulacra_trainer.effects.features import level_positions, levels_of, numbers
+from simulacra_trainer.table.errors import InputError
+
+MIN_EXACT = 50
+"""Rows that carry a number exactly, in both arms, so that no window around it is needed."""
+WINDOW_SHARE = 0.1
+MIN_WINDOW = 100
+Flags = npt.NDArray[np.bool_]
+Design = Literal["levels", "window"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of the contrast.
+
+    Attributes:
+        rows: bool [n], rows that got it (or nearly, in a window).
+        distance: float64 [n], treatment minus the asked value in standard deviations; None where it is met exactly.
+        in_range: whether the value lies within what was observed.
+    """
+
+    rows: Flags
+    distance: Floats | None
+    in_range: bool = True
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, over the rows where treatment and outcome are known.
+
+    Attributes:
+        rows: int64 [n], positions in the table.
+        value, baseline: the two arms.
+        outcome: float64 [n].
+        outcome_column: name; outcome_level: whose share is the outcome, None for numbers.
+        design: levels: each arm has the value itself; window: rows around the value.
+    """
+
+    rows: npt.NDArray[np.int64]
+    value: Arm
+    baseline: Arm
+    outcome: Floats
+    outcome_column: str
+    outcome_level: str | None
+    design: Design
+
+
+def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest) -> Question:
+    """Return the question.
+
+    The outcome is a number or boolean column, or COL=LEVEL: the share of a level.
+
+    Raises:
+        InputError: a column or level that does not exist or is not learned, an outcome that is no number, or a
+            contrast of a value with itself; the pointer names the field of the request.
+    """
+    treatment = _learned(schema, request.treatment, "/treatment")
+    column, level = _read_outcome(schema, request.outcome)
+    name = column.name
+    if name == treatment.name:
+        raise _invalid("/outcome", "The outcome is the treatment itself.", "Name another column.")
+    outcome = _outcome(table, name, level)
+    if _is_level_kind(treatment):
+        positions = level_positions(table, treatment.name)
+        known = positions >= 0
+    else:
+        values = numbers(table, treatment.name)
+        known = ~np.isnan(values)
+    rows = np.flatnonzero(known & ~np.isnan(outcome))
+    if _is_level_kind(treatment):
+        levels = levels_of(table, treatment.name)
+        value: float = _level(levels, request.value, "/value")
+        baseline: float = _level(levels, request.baseline, "/baseline")
+        arms = [Arm(positions[rows] == at, None) for at in (value, baseline)]
+        design: Design = "levels"
+    else:
+        value, baseline = _number(request.value, "/value"), _number(request.baseline, "/baseline")
+        design, arms = _number_arms(values[rows], value, baseline)
+    if value == baseline:
+        raise _invalid("/baseline", "Value and baseline are the same.", "Give two different values of the treatment.")
+    return Question(rows, arms[0], arms[1], outcome[rows], name, level, design)
+
+
+def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
+    """Exact arms where enough rows carry both numbers; else the nearest rows, on either side of the midpoint."""
+    exact = [values == value, values == baseline]
+    if min(int(rows.sum()) for rows in exact) >= MIN_EXACT:
+        return "levels", [Arm(rows, None) for rows in exact]
+    spread = max(float(values.std()), 1e-300) if values.size else 1.0
+    arms = []
+    for own, other in ((value, baseline), (baseline, value)):
+        distance = (values - own) / spread
+        size = min(max(int(WINDOW_SHARE * values.size), MIN_WINDOW), values.size)
+        reach = np.sort(np.abs(distance))[size - 1] if size else 0.0
+        rows = (np.abs(distance) <= reach) & (np.abs(values - own) < np.abs(values - other))
+        in_range = bool(values.size) and bool(values.min() <= own <= values.max())
+        arms.append(Arm(rows, distance, in_range))
+    return "window", arms
+
+
+def _read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:
+    """Return the outcome's column and level (None for numbers) from COL or COL=LEVEL."""
+    name, level = text, None
+    if schema.find(text) is None:
+        cuts = [i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i]) is not None]
+        if cuts:
+            name, level = text[: cuts[-1]], text[cuts[-1] + 1 :]
+    column = _learned(schema, name, "/outcome")
+    if not _is_level_kind(column):
+        if column.kind == "datetime":
+            raise _invalid("/outcome", "The outcome is a date.", "Name a number, a boolean, or COL=LEVEL.")
+        if level is not None:
+            raise _invalid("/outcome", "The outcome names a level of a number.", "Name the column alone.")
+        return column, None
+    if level is None and column.kind != "boolean":
+        raise _invalid("/outcome", "The outcome is a category.", "Say whose share is meant: COL=LEVEL.")
+    return column, "true" if level is None else level
+
+
+def _outcome(table: pa.Table, name: str, level: str | None) -> Floats:
+    if level is None:
+        return numbers(table, name)
+    positions = level_positions(table, name)
+    at = _level(levels_of(table, name), level, "/outcome")
+    return np.where(positions < 0, np.nan, (positions == at).astype(np.float64))
+
+
+def _is_level_kind(column: ColumnSchema) -> bool:
+    return column.kind in ("categorical", "ordinal", "boolean")
+
+
+def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
+    column = schema.find(name)
+    if column is None:
+        raise _invalid(pointer, "The request names a column that the table does not have.", f"It is {name!r}.")
+    if not column.learned:
+        raise _invalid(pointer, "The request names a column that is not learned.", f"It is {name!r} ({column.kind}).")
+    return column
+
+
+def _level(levels: list[str], given: float | str, pointer: str) -> int:
+    """Return the position of a level; a number stands for the level that reads as it."""
+    if isinstance(given, str):
+        matches = [i for i, level in enumerate(levels) if level == given]
+    else:
+        matches = [i for i, level in enumerate(levels) if _reads_as(level) == given]
+    if len(matches) != 1:
+        raise _invalid(pointer, "The request names a level that the column does not have.", f"It is {given!r}.")
+    return matches[0]
+
+
+def _reads_as(level: str) -> float | None:
+    try:
+        return float(level)
+    except ValueError:
+        return None
+
+
+def _number(given: float | str, pointer: str) -> float:
+    number = _reads_as(given) if isinstance(given, str) else float(given)
+    if number is None or not np.isfinite(number):
+        raise _invalid(pointer, "The treatment is a number column and the value is no number.", f"It is {given!r}.")
+    return number
+
+
+def _invalid(pointer: str, message: str, what: str) -> InputError:
+    return InputError(Reason.REQUEST_INVALID, message, f"{message} {what}", pointer)
