@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simulacra_trainer.families.forest.grow import split_prices
 from simulacra_trainer.families.forest.kernels import MIN_LEAF, VARIANCE_FLOOR, grow_classes, grow_numbers
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.walk import pick, split_masks, walk
@@ -53,8 +54,8 @@ def test_class_tree_equals_brute_force(seed: int) -> None:
     rng = np.random.default_rng(seed)
     Z = rng.integers(0, 12, (3, 120)).astype(np.uint8)
     y = ((Z[0] > 5).astype(int) + (rng.random(120) < 0.2) + (Z[1] == 3)).astype(np.int32)
-    feature, _threshold, _child, start, stop, index = grow_classes(Z, y, 4, 1.0)
-    expected = reference_leaves(Z, y, multinomial, lambda part: 0.5 * (np.unique(part).size - 1) + 1.0)
+    feature, _threshold, _child, start, stop, index = grow_classes(Z, y, 4, split_prices(1.0, 4))
+    expected = reference_leaves(Z, y, multinomial, lambda part: split_prices(1.0, 4)[np.unique(part).size - 1])
     assert grown_leaves(feature, start, stop, index) == set(expected)
     assert len(expected) > 1
 
@@ -64,7 +65,7 @@ def test_number_tree_equals_brute_force(seed: int) -> None:
     rng = np.random.default_rng(100 + seed)
     Z = rng.integers(0, 12, (3, 120)).astype(np.uint8)
     y = np.round(3.0 * Z[0] + 10.0 * (Z[2] > 6) + rng.normal(0, 4, 120))
-    feature, _threshold, _child, start, stop, index = grow_numbers(Z, y, 2.0)
+    feature, _threshold, _child, start, stop, index = grow_numbers(Z, y, 3.0)
     expected = reference_leaves(Z, y, gaussian, lambda _part: 3.0)
     assert grown_leaves(feature, start, stop, index) == set(expected)
     assert len(expected) > 1
@@ -74,8 +75,8 @@ def test_noise_is_not_split_and_signal_is() -> None:
     rng = np.random.default_rng(0)
     Z = rng.integers(0, 50, (20, 1000)).astype(np.uint8)
     noise = rng.integers(0, 2, 1000).astype(np.int32)
-    assert grow_classes(Z, noise, 2, 12.0)[0].size == 1
-    assert grow_classes(Z, (Z[7] > 20).astype(np.int32), 2, 12.0)[0].size == 3
+    assert grow_classes(Z, noise, 2, split_prices(12.0, 2))[0].size == 1
+    assert grow_classes(Z, (Z[7] > 20).astype(np.int32), 2, split_prices(12.0, 2))[0].size == 3
 
 
 def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
@@ -83,7 +84,7 @@ def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
     Z = rng.integers(0, 200, (4, 500)).astype(np.uint8)
     y = ((Z[0] > 100).astype(int) + 2 * (Z[3] > 50)).astype(np.int32)
     y = np.where(rng.random(500) < 0.05, rng.integers(0, 4, 500), y).astype(np.int32)
-    feature, threshold, child, start, stop, index = grow_classes(Z, y, 4, 3.0)
+    feature, threshold, child, start, stop, index = grow_classes(Z, y, 4, split_prices(3.0, 4))
     luts = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
     masks = split_masks(feature, threshold, luts)
     rows = np.arange(500, dtype=np.int32)
@@ -119,3 +120,22 @@ def test_mean_order_puts_unseen_codes_at_the_overall_mean() -> None:
     assert scores[1] == 1.0
     assert scores[2] == 7.0
     assert scores[77] == 4.0
+
+
+def test_needless_splits_are_as_rare_for_many_classes_as_for_two() -> None:
+    rng = np.random.default_rng(4)
+    found = {}
+    for classes in (2, 12):
+        prices = split_prices(1.0, classes)
+        trees = [
+            grow_classes(
+                rng.integers(0, 2, (1, 300)).astype(np.uint8),
+                rng.integers(0, classes, 300).astype(np.int32),
+                classes,
+                prices,
+            )
+            for _ in range(2000)
+        ]
+        found[classes] = np.mean([tree[0].size > 1 for tree in trees])
+    assert 0.06 < found[2] < 0.11  # P(chi-square with 1 degree of freedom > 3) is 0.083
+    assert 0.06 < found[12] < 0.14

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import chi2
 
 from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.dependencies import Dependency
@@ -31,8 +32,22 @@ FEW_VALUES = 8
 COARSE_GROUPS = 16
 MOSTLY_REPEATED = 0.9
 SPIKE_SHARE = 0.1
+NUMBER_PARAMETERS = 2
+"""A split of a number target has two further parameters: a mean and a variance."""
 WINDOW_SHARE = 0.005
 """Interpolation reaches at most so far in global rank to either side."""
+
+
+def split_prices(penalty: float, most: int) -> Floats:
+    """Return the nats that a split must gain by its number of further parameters, 0..most, float64 [most + 1].
+
+    With one parameter that is half a nat (as in AIC) and the penalty; with more, the gain that chance exceeds as
+    seldom. Twice the gain of a needless split is chi-square with as many degrees of freedom (Wilks, 1938), so adding
+    the same penalty to half a nat a parameter would let targets of many classes overfit.
+    """
+    parameters = np.arange(1, most + 1)
+    seldom = chi2.sf(2.0 * (0.5 + penalty), 1)
+    return np.append(0.5 + penalty, 0.5 * chi2.isf(seldom, parameters))
 
 
 @dataclass(frozen=True)
@@ -139,7 +154,7 @@ class ColumnGrower:
             else _positions(order_by_correspondence(self.data.codes[f][rows], y, meaning.size))
             for f in self.predictors
         ]
-        *grown, index = grow_classes(self._bins(rows, luts), y, meaning.size, self.data.penalty)
+        *grown, index = grow_classes(self._bins(rows, luts), y, meaning.size, split_prices(self.data.penalty, meaning.size))
         tree = self._tree(grown, luts)
         donors = y[index]
         order = np.lexsort((donors, _leaf_of(tree)))
@@ -153,7 +168,7 @@ class ColumnGrower:
             else _positions(order_by_mean(self.data.codes[f][rows], y))
             for f in self.predictors
         ]
-        *grown, index = grow_numbers(self._bins(rows, luts), y, self.data.penalty)
+        *grown, index = grow_numbers(self._bins(rows, luts), y, split_prices(self.data.penalty, NUMBER_PARAMETERS)[-1])
         tree = self._tree(grown, luts)
         leaf = _leaf_of(tree)
         members = rows[index]

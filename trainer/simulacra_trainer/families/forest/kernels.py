@@ -151,14 +151,14 @@ def _best_number_split(Z: U1, y: F8, index: I4, start: int, stop: int, work: tup
 
 
 @compiled
-def grow_classes(Z: U1, y: I4, classes: int, penalty: float) -> Grown:
+def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
     """Grow a tree for a class target.
 
     Args:
         Z: uint8 [features, rows], bin positions.
         y: int32 [rows], classes 0..classes-1.
         classes: number of classes.
-        penalty: nats that a split must gain beyond half a nat for each further class present in the node.
+        prices: nats that a split must gain in a node with k further classes present, float64 [classes].
 
     Returns:
         feature int32 [nodes] (-1: leaf), threshold int16, child int32 (left; right is the next), start, stop int32
@@ -193,7 +193,7 @@ def grow_classes(Z: U1, y: I4, classes: int, penalty: float) -> Grown:
         for k in range(classes):
             present += counts[k] > 0
             most -= xlogx[counts[k]]
-        price = 0.5 * (present - 1) + penalty
+        price = prices[present - 1]
         if present < 2 or b - a < 2 * MIN_LEAF or most <= price:
             continue
         gain, f, t = _best_class_split(Z, y, index, a, b, counts, xlogx, work)
@@ -209,11 +209,8 @@ def grow_classes(Z: U1, y: I4, classes: int, penalty: float) -> Grown:
 
 
 @compiled
-def grow_numbers(Z: U1, y: F8, penalty: float) -> Grown:
-    """Grow a tree for a number target y, float64 [rows], in bins (see `VARIANCE_FLOOR`); else as `grow_classes`.
-
-    A split has two further parameters, mean and variance: it must gain 1 nat beyond the penalty.
-    """
+def grow_numbers(Z: U1, y: F8, price: float) -> Grown:
+    """Grow a tree for a number target y, float64 [rows], in bins (see `VARIANCE_FLOOR`); else as `grow_classes`.; price: nats a split must gain."""
     n = y.shape[0]
     capacity = 2 * (n // MIN_LEAF) + 3
     feature = np.full(capacity, -1, np.int32)
@@ -232,7 +229,7 @@ def grow_numbers(Z: U1, y: F8, penalty: float) -> Grown:
         if b - a < 2 * MIN_LEAF:
             continue
         gain, f, t = _best_number_split(Z, y, index, a, b, work)
-        if f < 0 or gain <= 1.0 + penalty:
+        if f < 0 or gain <= price:
             continue
         middle = _partition(index, scratch, a, b, Z[f], t)
         feature[node], threshold[node], child[node] = f, t, nodes
