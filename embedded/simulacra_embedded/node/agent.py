@@ -114,18 +114,20 @@ class NodeAgent:
         else:
             log.info("pod %s: %s/%s", uid, pod["metadata"]["namespace"], pod["metadata"]["name"])
             work = runner.run()
-        self._spawn(work, uid)
+        self._spawn(self._guard(runner, work))
 
-    def _spawn(self, work: Coroutine[Any, Any, None], uid: str = "") -> None:
-        async def guarded() -> None:
-            try:
-                await work
-            except ClusterError as error:
-                log.warning("pod %s: %s %s", uid, error.status, error.reason)
-            finally:
-                self._runners.pop(uid, None)
+    async def _guard(self, runner: PodRunner, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work; a fault in it fails the pod instead of leaving it as if it ran."""
+        try:
+            await work
+        except Exception:
+            log.exception("pod %s", runner.folder.uid)
+            await runner.refuse("NodeAgentError", "the node agent failed on this pod; see its log")
+        finally:
+            self._runners.pop(runner.folder.uid, None)
 
-        task = asyncio.create_task(guarded())
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -37,7 +37,7 @@ def command(container: Object, env: Mapping[str, str]) -> list[str]:
     return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else words
 
 
-async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path) -> dict[str, str]:
+async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path, workers: int) -> dict[str, str]:
     """Return the whole environment of the pod's container.
 
     Args:
@@ -45,13 +45,14 @@ async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path)
         pod: The pod; its first container is meant.
         folder: Gives TMPDIR, HOME and the path of the termination message.
         cache: Folder that pods share for compiled code (numba).
+        workers: Threads that numeric libraries may start.
 
     Raises:
         ConfigError: A Secret, ConfigMap, key or field does not exist.
     """
     container = pod["spec"]["containers"][0]
     env = {name: os.environ[name] for name in ("PATH", "LANG", *PASSED_ON) if name in os.environ}
-    env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), _threads(container))
+    env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
     env |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
     for source in container.get("envFrom") or []:
         values = await _whole(cluster, pod, source)
@@ -65,9 +66,18 @@ async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path)
     return env | {"TMPDIR": tmp, "HOME": tmp, TERMINATION_PATH_ENV: str(folder.termination)}
 
 
-def _threads(container: Object) -> str:
-    cores = quantities.resource(container, "cpu", "limits", "requests") or 1.0
-    return str(max(1, min(math.ceil(cores), os.cpu_count() or 1)))
+def threads(container: Object, running: int, cores: int) -> int:
+    """Return how many threads a container may use: its CPU limit, or what it requests and its share of idle cores.
+
+    Args:
+        container: With `resources`; both limit and request may be missing.
+        running: Pods that run now, this one included.
+        cores: Of the machine.
+    """
+    limit = quantities.resource(container, "cpu", "limits")
+    request = quantities.resource(container, "cpu", "requests") or 0.0
+    wanted = math.ceil(limit) if limit else max(math.ceil(request), cores // running)
+    return max(1, min(wanted, cores))
 
 
 def _expand(text: str, env: Mapping[str, str]) -> str:

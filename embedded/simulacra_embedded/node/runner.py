@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,14 +26,15 @@ EVICTION_GRACE_SECONDS = 3.0
 log = logging.getLogger("simulacra.node")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Host:
-    """What pods of one agent share: API, data directory, compiled-code cache, slots."""
+    """What pods of one agent share: API, data directory, compiled-code cache, slots and how many are taken."""
 
     cluster: Cluster
     root: Path
     cache: Path
     slots: asyncio.Semaphore
+    running: int = 0
 
 
 class PodRunner:
@@ -56,9 +58,11 @@ class PodRunner:
         """Wait for a slot, run the container (again and again if its policy says so), publish each change."""
         if not await self._unless_ending(self._host.slots.acquire()):
             return await self._conclude(None)
+        self._host.running += 1
         try:
             ended = await self._run_to_end()
         finally:
+            self._host.running -= 1
             self._host.slots.release()
         await self._conclude(ended)
 
@@ -83,8 +87,9 @@ class PodRunner:
         started = datetime.now(UTC)
         try:
             process = await self._launch()
-        except OSError as error:
-            return Ended(128, "StartError", started, datetime.now(UTC), f"cannot start the container: {error.strerror}")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            return Ended(128, "StartError", started, datetime.now(UTC), f"cannot start the container: {why}")
         return await self._follow(process) if process else None
 
     async def _launch(self) -> ContainerProcess | None:
@@ -116,9 +121,11 @@ class PodRunner:
         return replace(ended, message=message)
 
     async def _environment(self) -> dict[str, str] | None:
+        host = self._host
+        workers = environment.threads(self._container, host.running, os.cpu_count() or 1)
         while not self._ending.is_set():
             try:
-                return await environment.resolve(self._host.cluster, self._pod, self.folder, self._host.cache)
+                return await environment.resolve(host.cluster, self._pod, self.folder, host.cache, workers)
             except (environment.ConfigError, ClusterError) as error:
                 state = status.waiting("CreateContainerConfigError", str(error))
                 await self._publish(self._status.build("Pending", state))

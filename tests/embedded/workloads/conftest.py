@@ -47,21 +47,28 @@ class Processes:
             out = subprocess.PIPE if name == "controlplane" else log
             self.running[name] = subprocess.Popen(command, env=env, stdout=out, stderr=log)
 
+    def start_plane(self) -> None:
+        """Start our control plane and wait until it serves (on the same port as before)."""
+        self.start("controlplane")
+        out = self.running["controlplane"].stdout
+        assert out is not None
+        assert json.loads(out.readline())["server"]
+
     def end(self, name: str, signum: int = signal.SIGTERM) -> int:
         """Signal a program and wait for its end."""
         process = self.running.pop(name)
         process.send_signal(signum)
-        return process.wait(15)
+        code = process.wait(15)
+        if process.stdout:
+            process.stdout.close()
+        return code
 
     def up(self) -> None:
         if self.real:
             command = [str(REAL), "up", str(self.root / "plane"), "--port", "22200"]
             subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
         else:
-            self.start("controlplane")
-            out = self.running["controlplane"].stdout
-            assert out is not None
-            assert json.loads(out.readline())["server"]
+            self.start_plane()
             self.start("jobs")
         self.start("node")
 

@@ -160,6 +160,30 @@ async def test_controller_killed_in_the_middle(bench: Any, delay: float, conditi
     assert sorted(indexes) == list("012345")  # never two pods for one index
 
 
+async def test_everything_killed_in_the_middle(bench: Any, condition: Any) -> None:
+    """Control plane, controller and agent at once, as a power cut does; `simulacra up` starts them in this order."""
+    if bench.real:
+        pytest.skip("the real control plane is not ours to kill")
+    await bench.job(
+        "sleep 1",
+        completions=4,
+        parallelism=2,
+        completionMode="Indexed",
+        backoffLimit=0,
+        podFailurePolicy={"rules": [IGNORE_DISRUPTION]},
+    )
+    await bench.running(2)
+    for name in ("controlplane", "jobs", "node"):
+        bench.processes.end(name, signal.SIGKILL)
+    bench.processes.start_plane()
+    for name in ("jobs", "node"):
+        bench.processes.start(name)
+    status = await bench.ended()
+    assert condition(status, "Complete")
+    assert status["completedIndexes"] == "0-3"
+    assert "failed" not in status
+
+
 async def test_failures_are_counted_once_over_restarts(bench: Any, condition: Any) -> None:
     if bench.real:
         pytest.skip("kube-controller-manager is not ours to kill")
