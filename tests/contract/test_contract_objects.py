@@ -187,6 +187,47 @@ def test_events_have_two_views(cluster: Any, ns: str) -> None:
     assert [item["metadata"]["name"] for item in found["items"]] == ["e"]
 
 
+def test_what_the_built_in_kinds_refuse(cluster: Any, ns: str, configmap: Any, job: Any) -> None:
+    configmaps, jobs = f"/api/v1/namespaces/{ns}/configmaps", f"/apis/batch/v1/namespaces/{ns}/jobs"
+
+    def fields(refused: Any) -> list[str]:
+        return [cause["field"] for cause in refused["details"]["causes"]]
+
+    assert fields(cluster.call("POST", configmaps, configmap("a", **{"no key": "1"}), 422)) == ["data[no key]"]
+    cluster.call("POST", configmaps, {**configmap("a", k="1"), "immutable": True}, 201)
+    assert fields(cluster.call("PUT", f"{configmaps}/a", configmap("a", k="1"), 422)) == ["immutable"]
+    assert fields(cluster.patch(f"{configmaps}/a", {"data": {"k": "2"}}, 422)) == ["data"]
+    assert fields(cluster.call("POST", jobs, job("j", completionMode="Indexed", parallelism=2), 422)) == [
+        "spec.completions"
+    ]
+    negative = cluster.call("POST", jobs, job("j", parallelism=-1, backoffLimit=-1), 422)
+    assert fields(negative) == ["spec.parallelism", "spec.backoffLimit"]
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "not base64!"}}
+    refused = cluster.call("POST", f"/api/v1/namespaces/{ns}/secrets", secret, 400)
+    assert "not base64!" not in refused["message"]
+
+
+def test_some_things_are_never_so(cluster: Any, widgets: str, widget: Any) -> None:
+    for name in ("default", "kube-system"):
+        refused = cluster.call("DELETE", f"/api/v1/namespaces/{name}", code=403)
+        assert refused["message"] == f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+    body = widget("a")
+    body["metadata"]["resourceVersion"] = "5"
+    refused = cluster.call("POST", widgets, body, 500)
+    assert refused["message"] == "resourceVersion should not be set on objects to be created"
+
+
+def test_a_lease_is_created_by_its_update(cluster: Any, ns: str) -> None:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l"
+    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"},
+            "spec": {"holderIdentity": "me", "renewTime": "2026-01-01T00:00:00.000000Z"}}  # fmt: skip
+    made = cluster.call("PUT", path, body, 201)
+    assert made["metadata"]["managedFields"][0]["fieldsV1"] == {"f:spec": {"f:holderIdentity": {}, "f:renewTime": {}}}
+    taken = {**made, "spec": {"holderIdentity": "you"}}
+    assert cluster.call("PUT", path, taken, 200)["spec"]["holderIdentity"] == "you"
+    cluster.call("PUT", path, taken, 409)
+
+
 def test_reviews_allow_the_token(cluster: Any) -> None:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {"verb": "list", "resource": "pods"}}}  # fmt: skip

@@ -101,6 +101,22 @@ def test_all_namespaces_at_once(cluster: Any, ns: str, widgets: str, widget: Any
     assert events[0]["object"]["metadata"]["namespace"] == ns
 
 
+def test_a_watch_ends_with_its_kind(collecting: Any, eventually: Any) -> None:
+    cluster, crds = collecting, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    names = {"plural": "mayflies", "kind": "Mayfly"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    body = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "mayflies.end.test"},
+            "spec": {"group": "end.test", "scope": "Cluster", "names": names, "versions": [version]}}  # fmt: skip
+    cluster.call("POST", crds, body, 201)
+    path = "/apis/end.test/v1/mayflies"
+    eventually(lambda: cluster.client.get(path).status_code == 200)
+    with cluster.client.stream("GET", f"{path}?watch=1&timeoutSeconds=60", timeout=50) as stream:
+        cluster.call("DELETE", f"{crds}/mayflies.end.test", code=200)
+        assert list(stream.iter_lines()) == []
+    assert cluster.client.get(path).status_code == 404
+
+
 def test_a_released_object_is_seen_to_go(cluster: Any, widgets: str, widget: Any) -> None:
     body = widget("a")
     body["metadata"]["finalizers"] = ["contract.test/hold"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_embedded.controlplane import cel, durations, fieldset, jsonpath, patch, strategic, structural
+from simulacra_embedded.controlplane import (
+    cel,
+    create_app,
+    durations,
+    fieldset,
+    jsonpath,
+    patch,
+    strategic,
+    structural,
+    watch,
+    writes,
+)
+from simulacra_embedded.controlplane.controllers import expire_events
 from simulacra_embedded.controlplane.errors import ApiError
+from simulacra_embedded.controlplane.objects import now
+from simulacra_embedded.controlplane.plane import ControlPlane, WriteOptions
+from simulacra_embedded.controlplane.requests import Target
 from simulacra_embedded.controlplane.store import Key, Store
 
 OBJECT = {
@@ -103,6 +120,58 @@ def test_owners_are_indexed_over_a_reopening(tmp_path: Path) -> None:
     assert again.owned() == {"two"}
     again.remove(Key("r", "n", "a"))
     assert again.owned() == set()
+
+
+@pytest.fixture
+async def plane(tmp_path: Path) -> ControlPlane:
+    """A control plane with one namespace, without a server."""
+    found: ControlPlane = create_app(Store(tmp_path / "db"), ["token"], tmp_path).state.plane
+    return found
+
+
+def make(plane: ControlPlane, plural: str, name: str, **body: Any) -> dict[str, Any]:
+    resource = plane.registry.find("", "v1", plural)
+    assert resource is not None
+    return writes.create(plane, resource, "default", {"metadata": {"name": name}, **body}, WriteOptions())
+
+
+def lines_of(plane: ControlPlane, **query: str) -> AsyncIterator[bytes]:
+    resource = plane.registry.find("", "v1", "configmaps")
+    assert resource is not None
+    return watch.start(plane, Target(resource, "default", "", "", False), query, "application/json")
+
+
+async def test_quiet_watches_get_bookmarks(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "BOOKMARK_SECONDS", 0.05)
+    start = str(plane.store.revision)
+    lines = lines_of(plane, resourceVersion=start, allowWatchBookmarks="true")
+    make(plane, "secrets", "unrelated")
+    bookmark = json.loads(await anext(lines))
+    assert bookmark["type"] == "BOOKMARK"
+    assert bookmark["object"]["metadata"]["resourceVersion"] == str(plane.store.revision)
+    make(plane, "configmaps", "a")
+    assert json.loads(await anext(lines))["type"] == "ADDED"
+    quiet = [line async for line in lines_of(plane, resourceVersion=start, timeoutSeconds="1")]
+    assert [json.loads(line)["type"] for line in quiet] == ["ADDED"]
+
+
+async def test_a_watcher_that_lags_is_cut(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulacra_embedded.controlplane.plane._SLOW_WATCHER", 3)
+    lines = lines_of(plane)
+    make(plane, "configmaps", "first")
+    await anext(lines)
+    for index in range(6):
+        make(plane, "configmaps", f"c{index}")
+    assert len([line async for line in lines]) == 3
+
+
+async def test_old_events_expire(plane: ControlPlane) -> None:
+    for name, last in (("old", "2020-01-01T00:00:00Z"), ("new", now())):
+        event = make(plane, "events", name, involvedObject={}, lastTimestamp=last)
+        event["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+        plane.store.put(Key("events", "default", name), event)
+    expire_events(plane)
+    assert [event["metadata"]["name"] for event in plane.store.all("events")] == ["new"]
 
 
 def rules(*texts: str, **schema: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_embedded.controlplane import cel, crd, defaults, errors, structural, validation
+from simulacra_embedded.controlplane import builtin_rules, cel, defaults, errors, structural, validation
 from simulacra_embedded.controlplane.errors import FieldError
 from simulacra_embedded.controlplane.objects import Object, check_metadata, check_name, clone
 from simulacra_embedded.controlplane.plane import WriteOptions
@@ -12,7 +12,6 @@ from simulacra_embedded.controlplane.resources import Resource
 from simulacra_embedded.controlplane.schemas import schema_of
 
 _SYSTEM_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-_IMMUTABLE_TEXT = "field is immutable"
 _NOT_CHECKED = FieldError(
     "<nil>",
     "FieldValueInvalid",
@@ -64,9 +63,10 @@ def conform(resource: Resource, obj: Object, options: WriteOptions) -> Object:
     if not resource.custom:
         wrong = [e for e in validation.validate(kept, schema) if e.reason == "FieldValueTypeInvalid"]
         if wrong:
+            # without the value: it may be a secret's
             raise errors.bad_request(
                 f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                f"{wrong[0].path}: {wrong[0].message}"
+                f"{wrong[0].path} has the wrong type or format"
             )
     filled: Object = structural.apply_defaults(kept, schema)
     if not resource.custom:
@@ -94,7 +94,7 @@ def check(resource: Resource, obj: Object, old: Object | None) -> None:
             violations.append(_NOT_CHECKED)
     else:
         violations = [e for e in violations if not (e.reason == "FieldValueRequired" and e.path.startswith("status"))]
-        violations += _builtin_rules(resource, obj, old)
+        violations += builtin_rules.check(resource.storage, obj, old)
     problems += violations
     if problems:
         raise errors.invalid(resource.kind, resource.group, obj["metadata"]["name"], problems)
@@ -117,72 +117,6 @@ def _at(obj: Any, path: str) -> Any:
         else:
             obj = obj.get(part) if isinstance(obj, dict) else None
     return obj
-
-
-def _builtin_rules(resource: Resource, obj: Object, old: Object | None) -> list[FieldError]:
-    if resource.storage == "customresourcedefinitions.apiextensions.k8s.io":
-        return crd.check(obj)
-    if old is None:
-        return _pod_template_rules(resource.storage, obj)
-    if resource.storage in ("secrets", "configmaps") and old.get("immutable"):
-        changed = [field for field in ("data", "binaryData") if obj.get(field) != old.get(field)]
-        text = "field is immutable when `immutable` is set"
-        return [FieldError(field, "FieldValueForbidden", text) for field in changed]
-    if resource.storage == "secrets" and obj.get("type") != old.get("type"):
-        return [FieldError("type", "FieldValueInvalid", f'"{obj.get("type")}": {_IMMUTABLE_TEXT}')]
-    if resource.storage == "jobs.batch":
-        return _job_rules(obj.get("spec", {}), old.get("spec", {}))
-    if resource.storage == "pods":
-        return _pod_rules(obj.get("spec", {}), old.get("spec", {}))
-    return []
-
-
-def _pod_template_rules(storage: str, obj: Object) -> list[FieldError]:
-    """Source: `ValidatePodSpec` and `ValidateJobSpec`, as far as the schema does not say it."""
-    path, spec = "spec", obj.get("spec", {})
-    if storage == "jobs.batch":
-        path, spec = "spec.template.spec", spec["template"]["spec"]
-    elif storage != "pods":
-        return []
-    problems = []
-    if spec.get("containers") == []:
-        problems.append(FieldError(f"{path}.containers", "FieldValueRequired"))
-    if storage == "jobs.batch" and spec.get("restartPolicy") not in ("OnFailure", "Never"):
-        detail = 'valid values: "OnFailure", "Never"'
-        problems.append(FieldError(f"{path}.restartPolicy", "FieldValueRequired", detail))
-    return problems
-
-
-def _job_rules(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
-    """Source: `ValidateJobSpecUpdate`; a suspended Job may change its template's scheduling, which nobody does here."""
-    fixed = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "selector", "template", "managedBy")
-    changed = [name for name in fixed if new.get(name) != old.get(name)]
-    if new.get("completionMode") != "Indexed" and new.get("completions") != old.get("completions"):
-        changed.append("completions")
-    return [
-        FieldError(f"spec.{name}", "FieldValueInvalid", f"{validation.shown(new.get(name))}: {_IMMUTABLE_TEXT}")
-        for name in changed
-    ]
-
-
-def _pod_rules(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
-    """Source: `ValidatePodUpdate`: binding to a node, a shorter deadline and images may change, nothing else."""
-
-    def fixed(spec: dict[str, Any]) -> dict[str, Any]:
-        free = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
-        kept = {name: value for name, value in spec.items() if name not in free}
-        kept["containers"] = [{**c, "image": ""} for c in spec.get("containers", [])]
-        if not old.get("nodeName"):
-            kept.pop("nodeName", None)
-        return kept
-
-    if fixed(new) == fixed(old):
-        return []
-    text = (
-        "pod updates may not change fields other than `spec.containers[*].image`,`spec.activeDeadlineSeconds`,"
-        "`spec.tolerations`,`spec.terminationGracePeriodSeconds`"
-    )
-    return [FieldError("spec", "FieldValueForbidden", text)]
 
 
 def keep_system_metadata(new: Object, old: Object) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import hmac
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import traceback
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -14,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulacra_embedded.controlplane import discovery, errors, handlers, openapi, requests, reviews
 from simulacra_embedded.controlplane.controllers import Controllers
@@ -28,8 +29,6 @@ _log = logging.getLogger(__name__)
 _ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz")
 _FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
-
-_Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Authentication:
@@ -50,6 +49,32 @@ class Authentication:
         await self._app(scope, receive, send)
 
 
+class LastResort:
+    """500 for what nobody expected; the log gets its place and type, never its text, which may quote data."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; once an answer has begun, an unexpected end breaks the connection."""
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]
+            _log.error("internal error: %s at %s", type(error).__name__, " > ".join(places))
+            if begun:
+                raise ConnectionAbortedError("an internal error ended this answer") from None
+            failure = ApiError(500, "InternalError", f"Internal error occurred: {type(error).__name__}")
+            await answer(failure.body(), 500)(scope, receive, send)
+
+
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     if error.message == errors.no_such_path().message:
@@ -57,11 +82,6 @@ async def _api_error(request: Request, error: Exception) -> Response:
     response = answer(error.body(), error.code)
     response.headers.update(error.headers)
     return response
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    _log.error("internal error on %s: %s", request.method, type(error).__name__, exc_info=error)
-    return answer(ApiError(500, "InternalError", f"Internal error occurred: {type(error).__name__}").body(), 500)
 
 
 def create_app(store: Store, tokens: Sequence[str], logs: Path) -> Starlette:
@@ -87,8 +107,8 @@ def create_app(store: Store, tokens: Sequence[str], logs: Path) -> Starlette:
 
     app = Starlette(
         routes=_routes(plane),
-        middleware=[Middleware(Authentication, tokens=tokens)],
-        exception_handlers={ApiError: _api_error, Exception: _unexpected, 404: _not_found, 405: _no_method},
+        middleware=[Middleware(LastResort), Middleware(Authentication, tokens=tokens)],
+        exception_handlers={ApiError: _api_error, 404: _not_found, 405: _no_method},
         lifespan=lifespan,
     )
     app.state.plane = plane

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
 
 from simulacra_embedded.controlplane.collector import Collector
 from simulacra_embedded.controlplane.draining import Drainer
@@ -13,6 +16,18 @@ from simulacra_embedded.controlplane.plane import ControlPlane
 from simulacra_embedded.controlplane.store import Change, Key
 
 _log = logging.getLogger(__name__)
+_EVENT_LIFE = timedelta(hours=1)
+_EXPIRY_SECONDS = 60.0
+
+
+def expire_events(plane: ControlPlane) -> None:
+    """Remove the events that were last written more than an hour ago, as `--event-ttl` of a real server does."""
+    oldest = (datetime.now(UTC) - _EVENT_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for event in plane.store.all("events"):
+        times = [event["metadata"]["creationTimestamp"], event.get("lastTimestamp"), event.get("eventTime")]
+        times.append((event.get("series") or {}).get("lastObservedTime"))
+        if max(filter(None, times)) < oldest:
+            plane.store.remove(Key("events", event["metadata"]["namespace"], event["metadata"]["name"]))
 
 
 class Controllers:
@@ -23,6 +38,7 @@ class Controllers:
     """
 
     def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
         self._collector, self._drainer = Collector(plane), Drainer(plane)
         self._pending: OrderedDict[Key, None] = OrderedDict()
         self._wake = asyncio.Event()
@@ -41,8 +57,13 @@ class Controllers:
 
     async def run(self) -> None:
         """Work until cancelled, giving way to requests after each key."""
+        expiry = 0.0
         while True:
-            await self._wake.wait()
+            if time.monotonic() >= expiry:
+                expire_events(self._plane)
+                expiry = time.monotonic() + _EXPIRY_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _EXPIRY_SECONDS)
             self._wake.clear()
             while self._pending:
                 key, _ = self._pending.popitem(last=False)

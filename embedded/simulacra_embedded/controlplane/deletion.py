@@ -13,6 +13,7 @@ from simulacra_embedded.controlplane.resources import Resource
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+_IMMORTAL = ("default", "kube-system", "kube-public")
 _POLICIES = ("Background", "Foreground", "Orphan")
 
 
@@ -60,9 +61,11 @@ def delete(plane: ControlPlane, resource: Resource, obj: Object, options: Delete
         Its state and whether it is gone.
 
     Raises:
-        ApiError: 409 when a precondition fails.
+        ApiError: 409 when a precondition fails, 403 for the namespaces that every cluster has.
     """
     _check_preconditions(resource, obj, options)
+    if resource.storage == "namespaces" and obj["metadata"]["name"] in _IMMORTAL:
+        raise errors.forbidden("namespaces", "", obj["metadata"]["name"], "this namespace may not be deleted")
     marked = clone(obj)
     metadata = marked["metadata"]
     _choose_finalizers(resource, metadata, options.policy)

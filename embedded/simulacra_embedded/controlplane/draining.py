@@ -31,6 +31,8 @@ class Drainer:
         if change.key.resource == crd.STORAGE:
             resources = [] if change.new is None else crd.served(change.new)
             self._plane.registry.set_custom(change.key.name, resources)
+            if not resources:
+                self._plane.hub.end(change.key.name)
 
     def affected(self, change: Change) -> list[Key]:
         """The namespace or CRD that a change makes worth a look."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulacra_embedded.controlplane.objects import Object
 from simulacra_embedded.controlplane.resources import Schema
+from simulacra_embedded.controlplane.schemas import BY_VALUE
 
 Path = tuple[str, ...]
 
@@ -71,7 +72,7 @@ def members(value: Any, schema: Schema, containers: bool, path: Path = ()) -> di
         path: Where the value is.
     """
     found: dict[Path, Any] = {}
-    if containers and path and isinstance(value, dict | list):
+    if containers and path and isinstance(value, dict | list) and not schema.get(BY_VALUE):
         found[path] = _NONE
     if isinstance(value, dict) and schema.get("x-kubernetes-map-type") != "atomic":
         for name, child in value.items():

@@ -95,6 +95,10 @@ async def _replace(plane: ControlPlane, target: Target, request: Request) -> Res
     raw = await requests.read_body(request)
     as_yaml = requests.media_type(request) == requests.YAML
     body = requests.decode(raw, as_yaml, options.validation == "Strict")
+    key = plane.key(target.resource, target.namespace, target.name)
+    if target.resource.create_on_update and not target.subresource and plane.store.get(key) is None:
+        created = writes.create(plane, target.resource, target.namespace, body, options)
+        return _written(target, created, request, 201, options)
     old = plane.get(target.resource, target.namespace, target.name)
     stored = writes.replace(plane, target.resource, old, body, target.subresource, options)
     return _written(target, stored, request, 200, options)

@@ -43,11 +43,15 @@ class Hub:
             else:
                 queue.put_nowait(change)
 
+    def end(self, storage: str) -> None:
+        """End the watches of a resource (it is no longer served)."""
+        for queue in self._queues.get(storage, set()):
+            queue.put_nowait(None)
+
     def close(self) -> None:
         """End every watch (the server stops)."""
-        for watchers in self._queues.values():
-            for queue in watchers:
-                queue.put_nowait(None)
+        for storage in self._queues:
+            self.end(storage)
 
 
 @dataclass

@@ -33,6 +33,7 @@ class Resource:
         schema: Structural schema of the whole object (custom resources), else None: built-ins have theirs by kind.
         generation: Whether `metadata.generation` is kept.
         returns_deleted: Whether DELETE answers with the object instead of a Status.
+        create_on_update: Whether PUT creates what is not there.
     """
 
     group: str
@@ -47,6 +48,7 @@ class Resource:
     custom: bool = False
     generation: bool = False
     returns_deleted: bool = False
+    create_on_update: bool = False
     schema: Schema = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     selectable: tuple[str, ...] = ()
@@ -104,7 +106,7 @@ BUILTINS: tuple[Resource, ...] = (
         categories=("api-extensions",),
     ),
     _builtin("batch", "v1", "jobs", "Job", status=True, generation=True, categories=("all",)),
-    _builtin("coordination.k8s.io", "v1", "leases", "Lease"),
+    _builtin("coordination.k8s.io", "v1", "leases", "Lease", create_on_update=True),
     _builtin("events.k8s.io", "v1", "events", "Event", "ev"),
     _builtin("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", generation=True),
     _builtin("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "pc", namespaced=False, generation=True),

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import secrets
 import signal
 import socket
@@ -121,7 +122,8 @@ def serve(folder: Path, port: int, wrap: Callable[[ASGIApp], ASGIApp] = lambda a
     """
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again once it has stopped
         signal.signal(number, lambda *_: None)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.umask(0o077)  # the database holds Secrets
+    folder.mkdir(parents=True, exist_ok=True)
     token = token_of(folder)
     authority, certificate, key = certificates.ensure(folder)
     listener = bind(folder, port)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_embedded.controlplane import admission, crd, defaults, errors, ownership
-from simulacra_embedded.controlplane.errors import FieldError
+from simulacra_embedded.controlplane.errors import ApiError, FieldError
 from simulacra_embedded.controlplane.objects import Object, generated_name, meta, new_uid, now, same_content
 from simulacra_embedded.controlplane.plane import ControlPlane, WriteOptions, absorb
 from simulacra_embedded.controlplane.resources import Resource
@@ -30,10 +30,13 @@ def create(
         apply: Whether server-side apply creates it (its managed fields are then already set).
 
     Raises:
-        ApiError: 400, 403 (terminating namespace), 404 (no such namespace), 409 (exists), 422.
+        ApiError: 400, 403 (terminating namespace), 404 (no such namespace), 409 (exists), 422, 500 (with a
+            resourceVersion, as a real server).
     """
     obj = admission.check_type(resource, body)
     _place(resource, obj, namespace)
+    if obj["metadata"].get("resourceVersion"):
+        raise ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created")
     managed = obj["metadata"].pop("managedFields", None)
     admission.drop_system_metadata(obj)
     obj["metadata"].update(creationTimestamp=now(), uid=new_uid())
