@@ -12,7 +12,9 @@ from simulacra_crds.cluster import TENANTS, Cluster
 from simulacra_crds.tenant import Tenant
 
 CACHE_SECONDS = 3.0
-"""A suspension or a new client is seen after so long."""
+"""A suspension is seen after so long."""
+UNKNOWN_SECONDS = 0.5
+"""A client that is not in the listing makes a new one no more often than this, so that a new client works at once."""
 
 
 class Tenants:
@@ -31,7 +33,8 @@ class Tenants:
             Problem: 403 when there is none (or more than one, which nobody may profit from), or it is suspended.
         """
         async with self._turn:  # one listing for all who wait
-            if time.monotonic() - self._listed > CACHE_SECONDS:
+            limit = CACHE_SECONDS if client_id in self._by_client else UNKNOWN_SECONDS
+            if time.monotonic() - self._listed > limit:
                 await self._refresh()
         found = self._by_client.get(client_id, [])
         if len(found) != 1:
