@@ -1,0 +1,34 @@
+"""The embedded server's schemas of built-in kinds are those of a real server of the same release."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STORED = ROOT / "embedded" / "simulacra_embedded" / "controlplane" / "builtins.json"
+RELEASE = "36"
+
+
+def test_the_stored_schemas_are_current(cluster: Any) -> None:
+    version = cluster.call("GET", "/version", code=200)
+    assert version["minor"] == RELEASE or cluster.name == "real"
+    if cluster.name == "embedded":
+        return  # it serves the stored file; only the real server can disagree with it
+    if version["minor"] != RELEASE:
+        pytest.skip(f"the stored schemas follow Kubernetes 1.{RELEASE}; this server is 1.{version['minor']}")
+    script = ROOT / "scripts" / "extract_builtin_schemas.py"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, str(script), str(cluster.kubeconfig)],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == STORED.read_text()
