@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime
 
-from simulacra_crds.cluster import Cluster, ClusterError, Conflict, Unavailable
+from simulacra_crds.cluster import Cluster, ClusterError, Conflict, NotFound, Unavailable
 from simulacra_custody.audit import Counts
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
@@ -71,10 +71,15 @@ class Engine:
                 group.create_task(self._work())
 
     async def changed(self, key: Key) -> None:
-        """Take note that something about a resource, or about what others wait for, changed."""
-        for one in (key, *self._waiting.get(key, ())):
-            if one.kind in RECONCILERS or one.kind == "Tenant":
-                await self._queue.add(one)
+        """Take note that a resource may have something to do; those that wait for it may as well."""
+        if key.kind in RECONCILERS or key.kind == "Tenant":
+            await self._queue.add(key)
+        await self.awaited(key)
+
+    async def awaited(self, key: Key) -> None:
+        """Wake those that wait for a change of this key."""
+        for one in tuple(self._waiting.get(key, ())):
+            await self._queue.add(one)
 
     async def erased_for_good(self, key: Key, uid: str) -> None:
         """Return once everything of a resource that is being deleted is gone."""
@@ -115,7 +120,7 @@ class Engine:
         """Run a pass; turn what ports raise into a fault that the next pass shows, and the next try."""
         try:
             return await self._attempt(key)
-        except Conflict:
+        except (Conflict, NotFound):
             await self._queue.retry(key, last=1.0)  # a stale view: look again
             return "conflict"
         except (AuditUnavailable, CustodyError, ClusterError) as error:
@@ -136,17 +141,22 @@ class Engine:
         if key.kind == "Tenant":
             seen_tenant = await self._tenants.observe(key, self.now(), self._faults.get(key), self.checks)
             if seen_tenant is None:
-                return "gone"
+                return self._gone(key)
             return await self._act(key, seen_tenant, tenant.reconcile(seen_tenant))
         seen = await self._works.observe(key, self.now(), self._faults.get(key))
         if seen is None:
-            return "gone"
+            return self._gone(key)
         actions = RECONCILERS[key.kind](seen)
         if not any(isinstance(action, CreateJob) for action in actions):
             return await self._act(key, seen, actions)
         async with self._starting.setdefault(key.namespace, asyncio.Lock()):
             seen = await self._works.observe(key, self.now(), self._faults.get(key)) or seen
             return await self._act(key, seen, RECONCILERS[key.kind](seen))
+
+    def _gone(self, key: Key) -> str:
+        self._faults.pop(key, None)
+        self._queue.forgive(key)
+        return "gone"
 
     async def _act(self, key: Key, seen: Observed | TenantObserved, actions: list[Action]) -> str:
         subject = seen.subject

@@ -7,6 +7,8 @@ conditions that a customer asks for, into an annotation: nothing of that is kept
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
@@ -38,6 +40,14 @@ class NothingStored(kopf.DiffBaseStorage):
         """Keep nothing."""
 
 
+class Patience:
+    """Delays in seconds between tries of a request: without end, so that an outage of the API server is waited out."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Return the delays of one request."""
+        return itertools.chain((0.5, 1.0, 2.0), itertools.repeat(4.0))
+
+
 def configure(settings: kopf.OperatorSettings) -> None:
     """Make kopf's settings ours."""
     settings.persistence.finalizer = FINALIZER
@@ -48,7 +58,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.connect_timeout = 10.0
     settings.queueing.exit_timeout = 0.5  # a deletion that waits is taken up again at the next start
     settings.networking.request_timeout = 30.0
-    settings.networking.error_backoffs = (0.5, 1, 2, 4)
+    settings.networking.error_backoffs = Patience()
 
 
 @kopf.on.login()

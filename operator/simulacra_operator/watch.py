@@ -15,7 +15,10 @@ async def changed(engine: Engine, body: Object, event: str | None) -> None:
     key = key_of(body)
     if event == "DELETED":
         engine.forget(key, body["metadata"]["uid"])
-    await engine.changed(key)
+    if _settled(body):
+        await engine.awaited(key)
+    else:
+        await engine.changed(key)
 
 
 async def erased(engine: Engine, body: Object) -> None:
@@ -28,4 +31,15 @@ async def job_changed(engine: Engine, body: Object) -> None:
     namespace = body["metadata"].get("namespace")
     for owner in body["metadata"].get("ownerReferences", ()):
         await engine.changed(Key(owner["kind"], namespace, owner["name"]))
-    await engine.changed(jobs_of(namespace))
+    await engine.awaited(jobs_of(namespace))
+
+
+def _settled(body: Object) -> bool:
+    """Whether an event needs no look at the world: the work ended, and nothing was asked for since.
+
+    So a restart with many finished resources is cheap. A Job that was left over has its own event, and an expiry that
+    moved with the tenant's limits is found by the sweep.
+    """
+    meta, status = body["metadata"], body.get("status", {})
+    noted = status.get("observedGeneration") == meta.get("generation")
+    return noted and status.get("finishedAt") is not None and meta.get("deletionTimestamp") is None

@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from operator_bench import World, condition, fail, hold, ready, reason, succeed
+from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
 from simulacra_crds import cluster as kube
 from simulacra_crds.cluster import Object
+from simulacra_custody.context import ResourceRef
 
 pytestmark = pytest.mark.timeout(180)
 SECRET = "salary_of_zoe"
@@ -192,6 +193,51 @@ async def test_a_restart_writes_nothing_and_nothing_secret_is_said(world: World)
     assert SECRET not in written
 
 
+async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: World) -> None:
+    await world.create_tenant()
+    dataset = await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", ready)
+    world.operator.end()
+    for uid in ("gone-long-ago", "new"):
+        ref = ResourceRef(world.tenant, "datasets", uid)
+        world.custody.write(ref.artefact("upload"), world.custody.new_resource_key(ref), [b"orphan"])
+    for path in world.operator.root.glob("store/**/*"):
+        if path.is_file() and "/new/" not in str(path):
+            os.utime(path, (0, 0))
+    world.operator.start()
+
+    async def swept() -> bool:
+        return not any("gone-long-ago" in key for key in world.objects())
+
+    await world.until(swept, 30, lambda: "the orphan is left")
+    assert {key.split("/")[3] for key in world.objects()} == {dataset["metadata"]["uid"], "new"}
+    await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no record")
+
+
+async def test_a_resource_made_without_the_finalizer_gets_it_first(world: World) -> None:
+    await world.create_tenant()
+    await world.create("Dataset", "ds-1", {}, finalizers=[])
+    dataset = await world.reaches(kube.DATASETS, "ds-1", reason("AwaitingUpload"))
+    assert dataset["metadata"]["finalizers"] == ["simulacra.dev/erasure"]
+    annotations = dataset["metadata"].get("annotations", {})
+    assert annotations == {}, "kopf keeps nothing of ours on the object"
+    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+    await world.gone(kube.DATASETS, "ds-1")
+
+
+async def test_an_outage_of_the_api_server_is_waited_out(world: World, plane: Plane) -> None:
+    if plane.real:
+        pytest.skip("stopping the real one takes its controllers along")
+    await world.create_tenant()
+    plane.stop("controlplane")
+    await asyncio.sleep(12)
+    plane.start("controlplane")
+    await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", ready, seconds=60)
+    assert world.operator.running
+    assert world.operator.log.read_text().count('"started"') == 1
+
+
 async def test_health_and_metrics(world: World) -> None:
     await world.create_tenant()
     await world.until(lambda: _swept(world), 20, lambda: "no sweep")
@@ -211,6 +257,10 @@ def test_a_missing_setting_is_named(tmp_path: Path) -> None:
     answer = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert answer.returncode == 2
     assert answer.stderr.startswith("SIMULACRA_STORE is not set: set SIMULACRA_STORE to file:///absolute/path")
+
+
+async def _has_record(world: World, kind: str) -> bool:
+    return any(record["type"].endswith(kind) for record in world.audit())
 
 
 async def _no_jobs(world: World) -> bool:

@@ -39,35 +39,42 @@ class Plane:
     def __init__(self, root: Path, real: bool) -> None:
         self.root, self.real = root, real
         self.kubeconfig = root / "plane" / "kubeconfig"
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def up(self) -> None:
         if self.real:
             self._cluster("up", "--port", "23100")
         else:
-            out = self._start("controlplane", "--data-dir", str(self.root / "plane")).stdout
-            assert out is not None
-            assert json.loads(out.readline())["server"]
-            self._start("jobs", "--backoff-seconds", "0.2")
+            self.start("controlplane")
+            self.start("jobs")
 
     def down(self) -> None:
         if self.real:
             self._cluster("down")
-        for process in reversed(self._running):
-            process.terminate()
-            process.wait(15)
+        for name in ("jobs", "controlplane"):
+            if name in self._running:
+                self.stop(name)
+
+    def start(self, name: str) -> None:
+        """Start a program of ours; the control plane is ready when this returns."""
+        arguments = {"controlplane": ["--data-dir", str(self.root / "plane")], "jobs": ["--backoff-seconds", "0.2"]}
+        command = [sys.executable, "-W", "ignore", "-m", f"simulacra_embedded.{name}", *arguments[name]]
+        env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
+        with (self.root / f"{name}.log").open("ab") as log:
+            out = subprocess.PIPE if name == "controlplane" else log
+            process = subprocess.Popen(command, env=env, stdout=out, stderr=log)
+        self._running[name] = process
+        if process.stdout is not None:
+            assert json.loads(process.stdout.readline())["server"]
+
+    def stop(self, name: str) -> None:
+        process = self._running.pop(name)
+        process.terminate()
+        process.wait(15)
 
     def _cluster(self, verb: str, *more: str) -> None:
         command = [str(REAL), verb, str(self.root / "plane"), *more]
         subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
-
-    def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-W", "ignore", "-m", f"simulacra_embedded.{name}", *arguments]
-        env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
-        with (self.root / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log)
-        self._running.append(process)
-        return process
 
 
 class OperatorProcess:
@@ -214,7 +221,7 @@ class World:
         body = {
             "apiVersion": "simulacra.dev/v1alpha1",
             "kind": kind,
-            "metadata": {"name": name, "finalizers": [FINALIZER], **metadata},
+            "metadata": {"name": name, "finalizers": [FINALIZER]} | metadata,
             "spec": spec,
         }
         return await self.cluster.create(kube.CUSTOM[kind], body, None if kind == "Tenant" else self.namespace)
