@@ -18,6 +18,8 @@ from simulacra_trainer.effects.question import Arm, Question
 
 FOLDS = 5
 CLIP = 0.02
+"""Smallest propensity (so 0.98 is the largest of two arms); in proportion less for arms below half of the rows, such as
+a level among many."""
 Z95 = 1.959963984540054
 
 
@@ -70,9 +72,10 @@ def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
                 reached.append(model.predict(features.rows(judge)))
         for arm, sign, propensity in zip(both, (1.0, -1.0), reached, strict=True):
             mu, at_row = _outcomes(question, features, arm, learn, judge, rng)
-            weight = arm.rows[judge] / np.clip(propensity, CLIP, 1.0 - CLIP if only_these else 1.0)
+            least = CLIP * min(1.0, 2.0 * float(arm.rows.mean()))
+            weight = arm.rows[judge] / np.clip(propensity, least, 1.0)
             score[judge] += sign * (mu + weight * (question.outcome[judge] - at_row))
-            supported[judge] &= propensity >= CLIP
+            supported[judge] &= propensity >= least
     return Scores(score, supported)
 
 

@@ -87,8 +87,8 @@ def _level_features(positions: npt.NDArray[np.int64]) -> tuple[Bins, list[Floats
     rank = np.empty(counts.size, np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(counts.size)
     coded = np.where(positions < 0, 0, np.minimum(rank[np.maximum(positions, 0)] + 1, BINS - 1))
-    shown = [b for b in range(min(counts.size, MAX_INDICATORS) + 1) if np.any(coded == b)]
-    return coded.astype(np.uint8), [(coded == b).astype(np.float64) for b in shown[1:]]
+    shown = [coded == b for b in range(MAX_INDICATORS + 1)]  # collinear with the intercept, which the ridge settles
+    return coded.astype(np.uint8), [rows.astype(np.float64) for rows in shown if rows.any()]
 
 
 def _number_features(values: Floats) -> tuple[Bins, list[Floats]]:

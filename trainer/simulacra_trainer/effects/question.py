@@ -16,8 +16,8 @@ from simulacra_trainer.effects.boosting import Floats
 from simulacra_trainer.effects.features import level_positions, levels_of, numbers
 from simulacra_trainer.table.errors import InputError
 
-MIN_EXACT = 50
-"""Rows that carry a number exactly, in both arms, so that no window around it is needed."""
+MIN_EXACT, EXACT_SHARE = 50, 0.05
+"""Rows that must carry a number exactly, and their share, in both arms, so that no window around it is needed."""
 WINDOW_SHARE = 0.1
 MIN_WINDOW = 100
 Flags = npt.NDArray[np.bool_]
@@ -99,7 +99,7 @@ def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest
 def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
     """Exact arms where enough rows carry both numbers; else the nearest rows, on either side of the midpoint."""
     exact = [values == value, values == baseline]
-    if min(int(rows.sum()) for rows in exact) >= MIN_EXACT:
+    if min(int(rows.sum()) for rows in exact) >= max(MIN_EXACT, EXACT_SHARE * values.size):
         return "levels", [Arm(rows, None) for rows in exact]
     spread = max(float(values.std()), 1e-300) if values.size else 1.0
     arms = []

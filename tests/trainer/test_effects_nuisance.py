@@ -1,0 +1,113 @@
+"""The regressions behind the effects: what they follow, and that they stop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_trainer.effects.boosting import BINS, LEAVES, SPLITS, boost, boosted_score
+from simulacra_trainer.effects.features import Features, build_features, level_positions, levels_of
+from simulacra_trainer.effects.nuisance import fit_nuisance
+
+
+def _features(**columns: pa.Array) -> Features:
+    table = pa.table(columns)
+    kinds = ["categorical" if pa.types.is_dictionary(f.type) else "numeric" for f in table.schema]
+    schema = TableSchema(
+        rows=table.num_rows,
+        columns=[ColumnSchema(name=n, kind=k, storage="x") for n, k in zip(table.column_names, kinds, strict=True)],
+    )
+    return build_features(table, schema, table.column_names)
+
+
+def test_a_linear_truth_is_found_as_well_as_by_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 2))
+    y = 5 + 2 * x[:, 0] - x[:, 1] + rng.normal(size=3000)
+    features = _features(a=x[:, 0], b=x[:, 1])
+    model = fit_nuisance(features.rows(np.arange(1000)), y[:1000], rng)
+    error = model.predict(features)[1000:] - (5 + 2 * x[1000:, 0] - x[1000:, 1])
+    assert np.sqrt((error**2).mean()) < 0.25
+
+
+def test_trees_follow_an_interaction_that_the_additive_part_cannot() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(6000, 2))
+    truth = 2.0 * np.sign(x[:, 0]) * np.sign(x[:, 1])
+    features = _features(a=x[:, 0], b=x[:, 1])
+    model = fit_nuisance(features.rows(np.arange(4000)), (truth + rng.normal(size=6000))[:4000], rng)
+    error = model.predict(features)[4000:] - truth[4000:]
+    assert np.sqrt((error**2).mean()) < 0.7  # additive: 2.0
+
+
+def test_probabilities_are_calibrated_and_inside_the_unit() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=4000)
+    p = 1 / (1 + np.exp(-2 * x))
+    model = fit_nuisance(_features(a=x), (rng.random(4000) < p).astype(float), rng)
+    predicted = model.predict(_features(a=x))
+    assert model.logistic
+    assert predicted.min() > 0
+    assert predicted.max() < 1
+    assert np.sqrt(((predicted - p) ** 2).mean()) < 0.05
+
+
+def test_noise_grows_few_trees_and_a_constant_none_that_matters() -> None:
+    rng = np.random.default_rng(3)
+    features = _features(a=rng.normal(size=1000))
+    noise = fit_nuisance(features, rng.normal(size=1000), rng).predict(features)
+    assert noise.std() < 0.3
+    assert fit_nuisance(features, np.full(1000, 7.0), rng).predict(features) == pytest.approx(np.full(1000, 7.0))
+
+
+def test_the_scale_of_the_target_does_not_matter() -> None:
+    x = np.random.default_rng(4).normal(size=2000)
+    y = np.sin(3 * x) + 0.1 * x
+    features = _features(a=x)
+    small = fit_nuisance(features, y, np.random.default_rng(5)).predict(features)
+    large = fit_nuisance(features, 1e9 * y + 1e10, np.random.default_rng(5)).predict(features)
+    assert (large - 1e10) / 1e9 == pytest.approx(small, abs=1e-4)
+
+
+def test_no_columns_give_the_mean() -> None:
+    features = _features(a=np.zeros(500))
+    empty = Features(np.empty((500, 0)), np.empty((0, 500), np.uint8), np.empty(0, np.bool_))
+    y = np.arange(500.0)
+    for x in (features, empty):
+        assert fit_nuisance(x, y, np.random.default_rng(0)).predict(x) == pytest.approx(np.full(500, y.mean()), abs=1.0)
+
+
+def test_one_tree_splits_where_the_mean_changes() -> None:
+    Z = np.repeat(np.arange(10, dtype=np.uint8), 20)[None, :]
+    y = np.where(Z[0] <= 3, 0.0, 10.0)
+    ensemble, trees = boost(Z, y, np.zeros(200), np.zeros(200, np.bool_), False, 1, 1)
+    assert trees == 1
+    assert ensemble[0].shape == (1, SPLITS)
+    assert ensemble[2].shape == (1, LEAVES)
+    assert ensemble[0][0, 0] == 0
+    assert ensemble[1][0, 0] == 3
+    score = boosted_score(Z, ensemble)
+    assert score[Z[0] <= 3] == pytest.approx(np.zeros(80))
+    assert (score[Z[0] > 3] > 0.9).all()
+
+
+def test_features_know_missing_values_and_many_levels() -> None:
+    values = pa.array([1.0, None, 3.0, 4.0] * 5)
+    levels = pa.array([f"l{i % 100}" for i in range(19)] + [None]).dictionary_encode()
+    features = _features(a=values, b=levels)
+    assert features.bins[0][1] == 0
+    assert features.bins[1][19] == 0
+    assert features.bins.max() < BINS
+    assert np.isfinite(features.linear).all()
+    many = _features(b=pa.array([f"l{i}" for i in range(300)]).dictionary_encode())
+    assert many.bins.max() == BINS - 1
+    assert many.linear.shape[1] == 12
+
+
+def test_levels_of_chunks_with_different_dictionaries_agree() -> None:
+    chunks = [pa.array(["a", "b"]).dictionary_encode(), pa.array(["b", None, "c"]).dictionary_encode()]
+    table = pa.table({"x": pa.chunked_array(chunks)})
+    levels, positions = levels_of(table, "x"), level_positions(table, "x")
+    assert [levels[i] if i >= 0 else None for i in positions] == ["a", "b", "b", None, "c"]
