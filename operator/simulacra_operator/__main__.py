@@ -12,7 +12,7 @@ from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import open_audit
 from simulacra_custody.errors import SettingsError
 from simulacra_custody.settings import open_custody
-from simulacra_operator import handlers, health, logs
+from simulacra_operator import handlers, health, logs, orphans
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
@@ -28,19 +28,25 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
     runner, port = await health.serve(settings, sweep)
     logs.log_started(settings.host, port)
     stop = asyncio.Event()
-    watching = asyncio.create_task(handlers.run(engine, stop))  # it ends on SIGTERM and SIGINT
-    working = [asyncio.create_task(engine.run()), asyncio.create_task(sweep.run())]
-    try:
-        done, _ = await asyncio.wait([watching, *working], return_when=asyncio.FIRST_COMPLETED)
-        for part in done:
-            part.result()
-    finally:
-        stop.set()
+    duties = (engine.run(), sweep.run(), orphans.run(engine.cluster, custodian))
+    working = [asyncio.create_task(duty) for duty in duties]
+
+    def end_work() -> None:
         for part in working:
             part.cancel()
-        await asyncio.gather(watching, *working, return_exceptions=True)
+
+    watching = asyncio.create_task(handlers.run(engine, stop, end_work))
+    try:
+        await asyncio.wait([watching, *working], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        end_work()
+        results = await asyncio.gather(watching, *working, return_exceptions=True)
         await runner.cleanup()
         custodian.close()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kopf
@@ -67,13 +67,19 @@ def login(**kwargs: Any) -> Any:
     return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
 
-async def run(engine: Engine, stop: asyncio.Event) -> None:
-    """Run kopf until `stop` is set."""
+@kopf.on.cleanup()
+async def cleanup(memo: Any, **_: Any) -> None:
+    """End the operator's own tasks first: kopf takes them for hung ones of its own and waits five seconds."""
+    memo.ended()
+
+
+async def run(engine: Engine, stop: asyncio.Event, ended: Callable[[], None]) -> None:
+    """Run kopf until `stop` is set, or a SIGTERM or SIGINT; call `ended` before the end."""
     settings = kopf.OperatorSettings()
     configure(settings)
     await kopf.operator(
         settings=settings,
-        memo=kopf.Memo(engine=engine),
+        memo=kopf.Memo(engine=engine, ended=ended),
         clusterwide=True,
         standalone=True,
         stop_flag=stop,

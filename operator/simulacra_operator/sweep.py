@@ -1,8 +1,7 @@
 """The sweep: one look at everything, again and again, that owes nothing to events or to memory.
 
 It deletes what is due, copies coarse progress of running work, calls the engine on what is not settled (the safety
-net under missed events), erases stored objects whose resource is gone, and says when it last got through all of it:
-that age is the operator's liveness.
+net under missed events), and says when it last got through all of it: that age is the operator's liveness.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import asyncio
 import itertools
 import logging
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,7 +20,6 @@ from simulacra_crds.base import Phase
 from simulacra_crds.cluster import CUSTOM, TENANTS, Cluster, ClusterError, Conflict
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tenant import TenantSpec
-from simulacra_custody.audit import Counts, EventType
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import CustodyError
 from simulacra_operator import metrics
@@ -35,7 +34,6 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 5.0
 """Between two sweeps. Retention is 10 s at least, so what is created meanwhile cannot expire unseen."""
 RESYNC_S = 30.0
-ORPHANS_S = 600.0
 STUCK = timedelta(minutes=10)
 PROGRESS_STEP = 10
 """Percent: progress is copied to status in steps of this, so that it costs ten writes a Job at most."""
@@ -61,7 +59,7 @@ class Sweep:
         self._engine = engine
         self._cluster: Cluster = engine.cluster
         self._custodian: Custodian = engine.custodian
-        self._resynced = self._swept_orphans = float("-inf")
+        self._resynced = float("-inf")
         self.completed = False
         self._fresh = asyncio.get_running_loop().time()
 
@@ -88,8 +86,9 @@ class Sweep:
         now = self._engine.now()
         next_due = await self._delete_due(sight, now)
         await self._resync(sight)
-        await asyncio.gather(*(self._copy_progress(one) for one in sight.subjects if _is_running(one)))
-        await self._erase_orphans(sight)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_PAUSE_S):  # a store that hangs must not hold up the next expiry
+                await asyncio.gather(*(self._copy_progress(one) for one in sight.subjects if _is_running(one)))
         _count(sight, now)
         self.completed, self._fresh = True, asyncio.get_running_loop().time()
         wait = (next_due - self._engine.now()).total_seconds()
@@ -154,19 +153,6 @@ class Sweep:
         except (Conflict, ClusterError) as error:
             if error.status not in (404, 409):
                 raise
-
-    async def _erase_orphans(self, sight: _Sight) -> None:
-        """Erase what no resource owns any more. Custody leaves alone what was written lately: its owner may be new."""
-        if not self._time_for(self._swept_orphans, ORPHANS_S):
-            return
-        live = frozenset((tenant_of(one.meta.namespace) or "", one.plural, one.meta.uid) for one in sight.subjects)
-        report = await self._custodian.sweep_orphans(live)
-        self._swept_orphans = asyncio.get_running_loop().time()
-        if report.resources:
-            metrics.ORPHANS.inc(report.erased.objects)
-            log.warning("erased objects of resources that are gone", extra={"objects": report.erased.objects})
-            counts = Counts(objects=report.erased.objects, bytes=report.erased.bytes)
-            await self._custodian.record(EventType.ORPHANS_SWEPT, counts=counts)
 
     @staticmethod
     def _time_for(last: float, interval_s: float) -> bool:
