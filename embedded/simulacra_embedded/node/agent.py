@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -20,6 +21,11 @@ Object = dict[str, Any]
 TRAINER_IMAGE = re.compile(r"(.*/)?simulacra/trainer([-:@].*)?")
 STOP_SECONDS = EVICTION_GRACE_SECONDS + 3.0
 log = logging.getLogger("simulacra.node")
+
+
+def compiled_code() -> Path:
+    """Return the user's own cache folder: a new data directory must not cost half a minute of compiling again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simulacra" / "numba"
 
 
 def objection(pod: Object, images: frozenset[str]) -> tuple[str, str] | None:
@@ -49,7 +55,7 @@ class NodeAgent:
 
     def __init__(self, cluster: Cluster, root: Path, slots: int, bind: bool, images: frozenset[str]) -> None:
         self._cluster, self._root, self._bind, self._images = cluster, root, bind, images
-        self._host = Host(cluster, root, root / "cache" / "numba", asyncio.Semaphore(slots))
+        self._host = Host(cluster, root, compiled_code(), asyncio.Semaphore(slots))
         self._runners: dict[str, PodRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._inherited: set[str] = set()

@@ -6,7 +6,7 @@ Layout 1 (mode 0700):
     ports.json       the ports of the last run, used again when free
     connection.json  what a client needs, credentials included (mode 0600)
     kubeconfig, objects.sqlite, port, token, ca.crt, tls.*  of the control plane
-    pods/, cache/    of the node agent
+    pods/            of the node agent
     objects/, keyring.json, audit/  custody
     logs/, run/      of the supervisor: output of the programs, their pids
 """
