@@ -1,10 +1,10 @@
 """Models that the engine's tests share, fit once."""
 
 import pytest
-from trainer_tables import quiet, survey
 
 from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.fit import TrainedModel, fit_model
+from trainer_tables import quiet, survey
 
 
 @pytest.fixture(scope="session")

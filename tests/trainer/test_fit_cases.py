@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from trainer_tables import quiet
 
 from simulacra_crds.model import Edge, Knowledge
 from simulacra_crds.tasks import FitRequest, GenerateRequest, ProgressReport
@@ -17,6 +16,7 @@ from simulacra_trainer.model_dir import MODEL, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
+from trainer_tables import quiet
 
 
 def fit(raw: pa.Table, **request: object) -> TrainedModel:
@@ -75,7 +75,9 @@ def test_twenty_thousand_levels_are_refused_learned_or_left_out_but_never_copied
     assert column is not None
     if column.learned:
         pairs = set(zip(*(raw.column(c).to_pylist() for c in raw.column_names), strict=True))
-        copied = np.mean([row in pairs for row in zip(*(table.column(c).to_pylist() for c in raw.column_names))])
+        copied = np.mean(
+            [row in pairs for row in zip(*(table.column(c).to_pylist() for c in raw.column_names), strict=True)]
+        )
         assert copied < 0.02
         assert set(table.column("code").to_pylist()) <= set(code)
     assert table.column("size").null_count == 0
@@ -92,7 +94,10 @@ def test_a_learned_column_of_many_levels_keeps_them_all() -> None:
     drawn = table.column("town").to_pylist()
     real = set(raw.column("town").to_pylist())
     assert len(set(drawn)) > 0.97 * len(real)
-    lawful = [(int(t.split()[1]) % 2 == 1) == (c == "yes") for t, c in zip(drawn, table.column("coast").to_pylist())]
+    lawful = [
+        (int(t.split()[1]) % 2 == 1) == (c == "yes")
+        for t, c in zip(drawn, table.column("coast").to_pylist(), strict=True)
+    ]
     assert np.mean(lawful) == 1.0  # the town decides the coast
 
 

@@ -20,6 +20,7 @@ from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import (
     ATTAINMENT,
     DATASET,
+    ESTIMATE,
     FAILURE,
     PROGRESS,
     REQUEST,
@@ -29,6 +30,7 @@ from simulacra_crds.tasks import (
     TERMINATION_LIMIT,
     TERMINATION_PATH_ENV,
     UPLOAD,
+    EstimateRequest,
     ExitCode,
     Failure,
     FitRequest,
@@ -46,6 +48,7 @@ from simulacra_custody.local_keyring import LocalKeyring
 from simulacra_custody.local_store import LocalStore
 from simulacra_trainer import task, task_work
 from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
@@ -67,7 +70,7 @@ class Pod:
                 uid=f"uid-{kind}",
                 wrapped_key=self.custody.new_resource_key(ResourceRef("acme", kind, f"uid-{kind}")),
             )
-            for kind in ("datasets", "models", "generationjobs")
+            for kind in ("datasets", "models", "generationjobs", "effectestimates")
         }
 
     def artefacts(self, kind: str) -> Artefacts:
@@ -212,6 +215,18 @@ def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted:
     assert "zq_" not in result.message
     assert own.load(FAILURE, Failure).pointer == "/interventions/zq_nothing"
     assert not own.exists(part_name(0))
+
+
+def test_an_effect_is_stored_and_its_figures_are_returned(fitted: Pod) -> None:
+    own = fitted.artefacts("effectestimates")
+    request = EstimateRequest(treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket")
+    own.store_model(REQUEST, request)
+    code, result = fitted.run("estimate", "effectestimates")
+    assert (code, result.reason) == (ExitCode.OK, "Estimated")
+    assert result.estimate is not None
+    assert result.estimate.low < 50 < result.estimate.high
+    assert "zq_" not in result.model_dump_json()
+    assert own.load(ESTIMATE, EffectResult).estimate == result.estimate
 
 
 def test_an_unexpected_error_leaves_its_text_behind(

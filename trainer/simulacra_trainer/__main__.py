@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from simulacra_crds.conditions import ConditionSet
 from simulacra_crds.model import Knowledge
 from simulacra_crds.reasons import Reason
+from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.table.errors import InputError
@@ -108,14 +109,14 @@ def estimate(args: argparse.Namespace) -> int:
     from simulacra_trainer.effects import estimate_effect
     from simulacra_trainer.model_dir import load_model
 
-    treatment, value = _assignment(args.treatment, "--treatment")
-    column, baseline = _assignment(args.baseline, "--baseline")
+    trained = load_model(args.model)
+    treatment, value = _assignment(args.treatment, "--treatment", trained.schema)
+    column, baseline = _assignment(args.baseline, "--baseline", trained.schema)
     if column != treatment:
         raise UsageError("--baseline must name the same column as --treatment")
     request = EstimateRequest(
         treatment=treatment, value=value, baseline=baseline, outcome=args.outcome, segment=args.segment
     )
-    trained = load_model(args.model)
     result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=args.seed)
     sys.stdout.write(result.to_json() + "\n")
     return 0
@@ -162,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     three.set_defaults(command=estimate)
 
-    four = commands.add_parser("run", help="do the task of a Job's pod", description=run.__doc__)
+    four = commands.add_parser("run", help="do the task of a Job's pod (SIMULACRA_TASK)", description=run.__doc__)
     four.set_defaults(command=run)
     return parser
 
@@ -181,14 +182,17 @@ def _whole(text: str, low: int, high: int) -> int:
     return int(text)
 
 
-def _assignment(text: str, option: str) -> tuple[str, float | str]:
-    column, equals, value = text.rpartition("=")
-    if not equals or not column:
-        raise UsageError(f"{option} must look like COL=V")
+def _assignment(text: str, option: str, schema: TableSchema) -> tuple[str, float | str]:
+    name, equals, value = text.rpartition("=")
+    column = schema.find(name)
+    if not equals or column is None:
+        raise UsageError(f"{option} must look like COL=V, with a column of the model's schema")
+    if not column.is_numeric:
+        return name, value
     try:
-        return column, float(value)
+        return name, float(value)
     except ValueError:
-        return column, value
+        raise UsageError(f"{option}: this column is numeric, give a number after =") from None
 
 
 def _read_json(path: Path, option: str) -> Any:

@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,7 @@ from simulacra_crds.conditions import FieldError, check_conditions, check_interv
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.fit import TrainedModel
 from simulacra_trainer.pool import draw_full_pool, draw_pool
@@ -106,14 +109,26 @@ def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, s
     """Yield the rows of a shard, in order, restored to the upload's columns and types.
 
     Chunks are cut from the whole plan, not from the shard, so a row does not depend on how many shards there are.
+    Memory is bounded by a few chunks a thread.
     """
     start, stop = shard_range(plan.rows, shard, shards)
-    for chunk in range(start // CHUNK_ROWS, -(-stop // CHUNK_ROWS)):
+
+    def draw(chunk: int) -> pa.Table:
         first = chunk * CHUNK_ROWS
         size = min(CHUNK_ROWS, plan.rows - first)
         table = restore(_chunk(plan, chunk, first, size), trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
         begin = max(start - first, 0)
-        yield table.slice(begin, min(stop - first, size) - begin)
+        return table.slice(begin, min(stop - first, size) - begin)
+
+    ahead = threads()
+    with ThreadPoolExecutor(ahead) as pool:
+        waiting: deque[Future[pa.Table]] = deque()
+        for chunk in range(start // CHUNK_ROWS, -(-stop // CHUNK_ROWS)):
+            waiting.append(pool.submit(draw, chunk))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _chunk(plan: GenerationPlan, chunk: int, first: int, size: int) -> pa.Table:

@@ -33,6 +33,7 @@ from simulacra_crds.tasks import (
 from simulacra_custody.custody import Custody
 from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.fit import STEPS, TrainedModel, fit_model
 from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.model_dir import MODEL, REPORT_PAGE, load_model, read_clean, save_model, write_clean
@@ -157,8 +158,6 @@ def generate(context: TaskContext) -> TaskResult:
 
 def estimate(context: TaskContext) -> TaskResult:
     """Estimate an effect and store it."""
-    from simulacra_trainer.effects import estimate_effect
-
     request = context.own.load(REQUEST, EstimateRequest)
     trained = _trained(context)
     result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=0)

@@ -154,7 +154,9 @@ class ColumnGrower:
             else _positions(order_by_correspondence(self.data.codes[f][rows], y, meaning.size))
             for f in self.predictors
         ]
-        *grown, index = grow_classes(self._bins(rows, luts), y, meaning.size, split_prices(self.data.penalty, meaning.size))
+        *grown, index = grow_classes(
+            self._bins(rows, luts), y, meaning.size, split_prices(self.data.penalty, meaning.size)
+        )
         tree = self._tree(grown, luts)
         donors = y[index]
         order = np.lexsort((donors, _leaf_of(tree)))

@@ -210,7 +210,10 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
 
 @compiled
 def grow_numbers(Z: U1, y: F8, price: float) -> Grown:
-    """Grow a tree for a number target y, float64 [rows], in bins (see `VARIANCE_FLOOR`); else as `grow_classes`.; price: nats a split must gain."""
+    """Grow a tree for a number target y, float64 [rows], in bins (see `VARIANCE_FLOOR`).
+
+    price: nats that a split must gain; else as `grow_classes`.
+    """
     n = y.shape[0]
     capacity = 2 * (n // MIN_LEAF) + 3
     feature = np.full(capacity, -1, np.int32)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.schema import TableSchema
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress, no_progress
 from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats, fit_codec
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Part
+from simulacra_trainer.families.forest.screen import Screen
 from simulacra_trainer.families.forest.store import load_parts, save_parts
 from simulacra_trainer.families.grid import level_grid, number_grid
 
@@ -27,10 +29,15 @@ DEFAULT_PENALTY = 3.0
 class ForestModel:
     """Penalised sequential trees in one order of the columns."""
 
-    def __init__(self, data: TrainingRows, order: Sequence[int], parts: Mapping[int, Part]) -> None:
-        self.data, self.order, self.parts = data, list(order), dict(parts)
+    def __init__(
+        self,
+        data: TrainingRows,
+        order: Sequence[int],
+        parts: Mapping[int, Part],
+        structure: Structure | None = None,
+    ) -> None:
+        self.data, self.order, self.parts, self._structure = data, list(order), dict(parts), structure
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
-        self._dependencies: Dependencies | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -71,7 +78,7 @@ class ForestModel:
         order = [*front, *(j for j in self.order if j not in set(front))]
         before: dict[int, frozenset[int]] = {j: frozenset(self.order[:i]) for i, j in enumerate(self.order)}
         kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
-        return fit_parts(self.data, order, kept, self.dependencies, no_progress)
+        return grow_parts(self.data, order, kept, self.structure, no_progress)
 
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
@@ -91,36 +98,43 @@ class ForestModel:
         save_parts(self.parts, header, directory)
 
     @property
-    def dependencies(self) -> Dependencies:
-        """The functional dependencies of the training table, found once."""
-        if self._dependencies is None:
-            self._dependencies = Dependencies(self.data.values)
-        return self._dependencies
+    def structure(self) -> Structure:
+        """What was found in the training table as a whole; found again when a loaded model is reordered."""
+        if self._structure is None:
+            self._structure = find_structure(self.data)
+        return self._structure
 
 
-def fit_parts(
-    data: TrainingRows,
-    order: Sequence[int],
-    kept: Mapping[int, Part],
-    dependencies: Dependencies,
-    progress: Progress,
+@dataclass(frozen=True)
+class Structure:
+    """What does not depend on the order of the columns: functional dependencies and pairwise information."""
+
+    dependencies: Dependencies
+    screen: Screen
+
+
+def find_structure(data: TrainingRows) -> Structure:
+    """Look for functional dependencies and, in wide tables, for what informs what."""
+    return Structure(Dependencies(data.values), Screen(data.codes))
+
+
+def grow_parts(
+    data: TrainingRows, order: Sequence[int], kept: Mapping[int, Part], structure: Structure, progress: Progress
 ) -> ForestModel:
-    """Fit the columns of the order that are not kept, on all cores; the result does not depend on their number."""
+    """Grow the columns of the order that are not kept, on all cores; the result does not depend on their number."""
 
     def grow(place: int) -> Part:
         j, before = order[place], order[:place]
-        return ColumnGrower(data, j, before).grow(dependencies.of(j, before))
+        return ColumnGrower(data, j, structure.screen.of(j, before)).grow(structure.dependencies.of(j, before))
 
-    places = [i for i, j in enumerate(order) if j not in kept]
+    # the later a column, the more predictors: the longest work comes first
+    places = [i for i, j in enumerate(order) if j not in kept][::-1]
     parts = dict(kept)
     with ThreadPoolExecutor(threads()) as pool:
-        # the later a column, the more predictors: start with the longest work
-        for done, (place, part) in enumerate(zip(places[::-1], pool.map(grow, places[::-1]), strict=True), start=1):
+        for done, (place, part) in enumerate(zip(places, pool.map(grow, places), strict=True), start=1):
             parts[order[place]] = part
             progress(done / len(places))
-    model = ForestModel(data, order, parts)
-    model._dependencies = dependencies
-    return model
+    return ForestModel(data, order, parts, structure)
 
 
 def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> TrainingRows:
@@ -131,12 +145,6 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
     for j, codec in enumerate(codecs):
         codes[j] = codec.encode(values[j])
     return TrainingRows(codes, values, codecs, penalty)
-
-
-def threads() -> int:
-    """Return how many threads may work: OMP_NUM_THREADS, or the CPUs that this process may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0))
 
 
 class Forest:
@@ -157,7 +165,7 @@ class Forest:
         """Fit on the clean table. The trees use no randomness, so the seed is not used."""
         data = training_rows(table, schema, float(options.get(PENALTY, DEFAULT_PENALTY)))
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
-        return fit_parts(data, [position[name] for name in order], {}, Dependencies(data.values), progress)
+        return grow_parts(data, [position[name] for name in order], {}, find_structure(data), progress)
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
