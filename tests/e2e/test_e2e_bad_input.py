@@ -105,7 +105,8 @@ def test_too_large_is_refused_before_it_is_read(client: Client, tmp_path: Path) 
     ],
 )
 def test_generation_names_the_wrong_field(client: Client, dataset: str, body: dict[str, Any], pointer: str) -> None:
-    answer = client._http.post(f"/v1/datasets/{dataset}/generations", json=body, headers={"Idempotency-Key": pointer})
+    headers = {"Idempotency-Key": pointer.replace(" ", "-")}
+    answer = client._http.post(f"/v1/datasets/{dataset}/generations", json=body, headers=headers)
     assert answer.status_code == 400, answer.text
     problem = answer.json()
     assert problem["code"] == "simio_invalid_field"

@@ -27,6 +27,8 @@ TENANT = "default"
 DIGEST = "simulacra.dev/definition"
 """Annotation of a CRD: digest of the definition that was applied, since the server's copy has defaults filled in."""
 ESTABLISHED_SECONDS = 10.0
+MAX_UPLOAD_BYTES = 256 << 20
+"""What one machine takes by default; `kubectl edit tenant default` raises it."""
 TENANT_SECONDS = 30.0
 
 
@@ -123,7 +125,8 @@ async def _ensure_tenant(cluster: Cluster, client_id: str) -> None:
     tenant = await cluster.find(TENANTS, TENANT)
     if tenant is None:
         body = {"apiVersion": TENANTS.api_version, "kind": "Tenant", "metadata": {"name": TENANT}}
-        await cluster.create(TENANTS, body | {"spec": {"clients": [client_id]}})
+        quotas = {"maxUploadBytes": MAX_UPLOAD_BYTES}
+        await cluster.create(TENANTS, body | {"spec": {"clients": [client_id], "quotas": quotas}})
         return
     clients = tenant["spec"].get("clients") or []
     if client_id not in clients:
