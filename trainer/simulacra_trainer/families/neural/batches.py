@@ -1,0 +1,116 @@
+"""The coded table as batches: which rows, in which order of the columns. A seed and a step decide a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
+from simulacra_trainer.families.neural.network import Batch
+
+GROUPS = 8
+"""Masks in a batch; half are the fixed order of the columns, half are random orders."""
+VALIDATION_SHARE, VALIDATION_ROWS, MAX_VALIDATION_SHARE, MAX_VALIDATION_ROWS = 0.05, 200, 0.2, 4096
+BIG_TABLE = 15_000
+
+
+@dataclass(frozen=True)
+class CodedTable:
+    """Rows in the network's order of the columns, as compact as they can be kept.
+
+    codes int16 and cells int8 [n, columns]; inputs float16 [n, columns, INPUTS]; order: the causal order as positions
+    in the network's order.
+    """
+
+    codes: Tensor
+    cells: Tensor
+    inputs: Tensor
+    order: list[int]
+
+
+def code_table(
+    codings: Sequence[ColumnCoding], values: Sequence[Floats], layout: Sequence[int], order: Sequence[int]
+) -> CodedTable:
+    """Code all rows; layout: the network's order of the columns, order: the causal one (both positions)."""
+    n, c = values[0].size, len(codings)
+    codes, cells = np.empty((n, c), np.int16), np.empty((n, c), np.int8)
+    inputs = np.empty((n, c, INPUTS), np.float16)
+    for i, j in enumerate(layout):
+        coded = codings[j].encode(values[j])
+        codes[:, i], cells[:, i], inputs[:, i] = coded.codes, coded.cells, coded.inputs
+    place = {j: i for i, j in enumerate(layout)}
+    tensors = (torch.from_numpy(array) for array in (codes, cells, inputs))
+    return CodedTable(*tensors, [place[j] for j in order])
+
+
+class TableBatches(pl.LightningDataModule):
+    """Batches for an interval of steps at a time, and validation batches under the fixed and under random orders."""
+
+    def __init__(self, table: CodedTable, *, seed: int, interval: int | None = None) -> None:
+        super().__init__()
+        n = len(table.codes)
+        held = int(max(VALIDATION_SHARE * n, min(VALIDATION_ROWS, MAX_VALIDATION_SHARE * n), 1))
+        shuffled = np.random.default_rng([seed, 31]).permutation(n)
+        self.table, self.seed = table, seed
+        self.held, self.rows = np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]), np.sort(shuffled[held:])
+        self.each = int(np.clip(self.rows.size // (4 * GROUPS), 1, 32 if n < BIG_TABLE else 64))
+        """Rows under each mask."""
+        self.interval = interval or int(np.clip(self.rows.size // self.batch_rows, 40, 150))
+        """Steps between two looks at the validation rows."""
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows in a batch."""
+        return self.each * GROUPS
+
+    def train_dataloader(self) -> Iterator[Batch]:
+        """Return the batches of the trainer's next interval."""
+        assert self.trainer is not None
+        begin = self.trainer.current_epoch * self.interval
+        return (self.batch(step) for step in range(begin, begin + self.interval))
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the held-out rows under the fixed order, then under random ones."""
+        rng = np.random.default_rng([self.seed, 32])
+        parts = np.array_split(self.held, max(self.held.size // 512, 1))
+        fixed = [self._batch(part, [self.table.order]) for part in parts]
+        whole = [part[: part.size // GROUPS * GROUPS] for part in parts if part.size >= GROUPS]
+        mixed = [self._batch(part, self._random_orders(rng, GROUPS)) for part in whole]
+        return DataLoader([*fixed, *mixed], batch_size=None)
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step of training."""
+        size = self.batch_rows
+        epochs, parts = range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1), []
+        for epoch in epochs:
+            begin = epoch * self.rows.size
+            shuffled = np.random.default_rng([self.seed, 33, epoch]).permutation(self.rows)
+            parts.append(shuffled[max(step * size - begin, 0) : (step + 1) * size - begin])
+        rng = np.random.default_rng([self.seed, 34, step])
+        orders = [self.table.order] * (GROUPS // 2) + self._random_orders(rng, GROUPS - GROUPS // 2)
+        return self._batch(np.concatenate(parts), orders)
+
+    def _random_orders(self, rng: np.random.Generator, count: int) -> list[list[int]]:
+        return [rng.permutation(len(self.table.order)).tolist() for _ in range(count)]
+
+    def _batch(self, rows: Ints, orders: Sequence[Sequence[int]]) -> Batch:
+        at = torch.from_numpy(rows)
+        return Batch(
+            codes=self.table.codes[at].T.long().contiguous(),
+            cells=self.table.cells[at].T.long().contiguous(),
+            inputs=self.table.inputs[at].transpose(0, 1).float().contiguous(),
+            sees=torch.from_numpy(np.stack([mask_of(order) for order in orders])),
+        )
+
+
+def mask_of(order: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Return the matrix in which a column (row of it) sees those before it in the order, float32 [columns, columns]."""
+    place = np.argsort(order)
+    return (place[:, None] > place[None, :]).astype(np.float32)

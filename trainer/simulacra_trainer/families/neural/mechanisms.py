@@ -1,0 +1,106 @@
+"""Conditional distributions of the columns, one column after the other: what drawing and judging rows walk along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from simulacra_trainer.families.neural.coding import CELLS, ColumnCoding, Encoded, Floats, Ints
+from simulacra_trainer.families.neural.network import WIDTH
+from simulacra_trainer.families.neural.weights import Weights
+
+SMALLEST_U = 2.0**-24
+"""Above 0, so that a code of probability 0 is never drawn."""
+
+
+class Mechanism:
+    """p(column | sum of the vectors of what it sees), and the vector of the column's own values."""
+
+    def __init__(self, weights: Weights, coding: ColumnCoding, j: int, codes: slice, f: int, fine: slice) -> None:
+        self.coding = coding
+        self._embed, self._slope, self._wide = weights["embed"][codes], weights["slope"][codes], weights["wide"][j]
+        self._layers = [(weights["w1"][j], weights["b1"][j]), (weights["w2"][j], weights["b2"][j])]
+        self._head, self._bias = weights["head"][codes].T.contiguous(), weights["bias"][codes]
+        self._cells = None
+        if coding.has_cells:
+            by_code = [weights[name][fine] for name in ("gate", "shift", "cell_bias")]
+            self._cells = (weights["inner"][f], weights["outer"][f], *by_code)
+
+    def vector(self, coded: Encoded) -> Tensor:
+        """Return the vectors of values, [n, WIDTH]."""
+        codes = torch.from_numpy(coded.codes)
+        out = self._embed[codes]
+        if not self.coding.codec.is_category:
+            inputs = torch.from_numpy(coded.inputs)
+            out = out + inputs[:, :1] * self._slope[codes] + inputs[:, 1:] @ self._wide
+        return out
+
+    def hidden(self, seen: Tensor) -> Tensor:
+        """Return the last hidden layer, [n, WIDTH]; seen: sum of the vectors of the columns before, [n, WIDTH]."""
+        (w1, b1), (w2, b2) = self._layers
+        h = F.silu(torch.addmm(b1, seen, w1))
+        return h + F.silu(torch.addmm(b2, h, w2))
+
+    def code_shares(self, h: Tensor) -> Tensor:
+        """Return the probability of each code, [n, codes]."""
+        return torch.softmax(torch.addmm(self._bias, h, self._head), 1)
+
+    def cell_shares(self, h: Tensor, codes: Tensor) -> Tensor | None:
+        """Return the probability of each cell given the code, [n, CELLS]; None: no code has more than one cell."""
+        if self._cells is None:
+            return None
+        inner, outer, gate, shift, bias = self._cells
+        f = F.silu((h @ inner) * gate[codes] + shift[codes])
+        return torch.softmax(f @ outer + bias[codes], 1)
+
+    def draw(self, h: Tensor, u: Floats) -> Floats:
+        """Draw values, float64 [n]; u: uniform, [3, n]."""
+        codes = _pick(self.code_shares(h), u[0])
+        shares = self.cell_shares(h, codes)
+        cells = torch.zeros_like(codes) if shares is None else _pick(shares, u[1])
+        return self.coding.decode(codes.numpy(), cells.numpy(), u[2])
+
+    def grid_shares(self, h: Tensor, shares: Tensor, cells: Ints) -> Tensor:
+        """Return the probability of each row's cell of the shared grid, [n]; shares: `coding.grid_shares()`."""
+        p = self.code_shares(h)
+        n, k = p.shape
+        wanted = shares[:, :, torch.from_numpy(cells)].permute(2, 0, 1)
+        inside = self.cell_shares(h.repeat_interleave(k, 0), torch.arange(k).repeat(n))
+        if inside is None:
+            return (p * wanted[:, :, 0]).sum(1)
+        return (p * (inside.view(n, k, CELLS) * wanted).sum(2)).sum(1)
+
+
+def mechanisms(weights: Weights, codings: Sequence[ColumnCoding]) -> list[Mechanism]:
+    """Return the mechanism of each column."""
+    starts = list(accumulate((coding.codes for coding in codings), initial=0))
+    fine_starts = list(accumulate((coding.codes * coding.has_cells for coding in codings), initial=0))
+    places = list(accumulate((int(coding.has_cells) for coding in codings), initial=0))
+    return [
+        Mechanism(
+            weights,
+            coding,
+            j,
+            slice(starts[j], starts[j + 1]),
+            places[j],
+            slice(fine_starts[j], fine_starts[j + 1]),
+        )
+        for j, coding in enumerate(codings)
+    ]
+
+
+def nothing_seen(n: int) -> Tensor:
+    """Return the sum of no vectors, [n, WIDTH]."""
+    return torch.zeros(n, WIDTH)
+
+
+def _pick(shares: Tensor, u: Floats) -> Tensor:
+    """Draw from each row of probabilities by inversion, int64 [n]."""
+    up_to = torch.cumsum(shares, 1)
+    level = torch.from_numpy(np.maximum(u, SMALLEST_U).astype(np.float32))[:, None] * up_to[:, -1:]
+    return torch.searchsorted(up_to, level)[:, 0].clamp_(max=shares.shape[1] - 1)

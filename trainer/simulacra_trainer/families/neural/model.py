@@ -1,0 +1,188 @@
+"""The neural family: fit, draw, reorder, judge, save and load."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from simulacra_crds.schema import TableSchema
+from simulacra_trainer.families.base import ModelFileError, Options, Progress
+from simulacra_trainer.families.forest.model import threads
+from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
+from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
+from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
+
+GPUS, CHECKPOINTS = "gpu", "checkpoints"
+CHUNK_ROWS, JUDGED_ROWS = 4096, 512
+SLIP = 1e-4
+"""Share of the likelihood that is uniform on the grid, so that what never occurred in training has some."""
+
+
+class NeuralModel:
+    """The network in one order of the columns; any other order is another view of the same weights."""
+
+    def __init__(self, weights: Weights, codings: Sequence[ColumnCoding], order: Sequence[int]) -> None:
+        self.weights, self.codings, self.order = weights, list(codings), list(order)
+        self._mechanisms = mechanisms(weights, codings)
+        self._position = {coding.codec.name: j for j, coding in enumerate(codings)}
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in generation order."""
+        return [self.codings[j].codec.name for j in self.order]
+
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        given: pa.Table | None = None,
+        do: Mapping[str, float | str] | None = None,
+        only: int | None = None,
+    ) -> pa.Table:
+        """Draw n rows; see `families.base.FittedModel.sample`. Chunks have random streams of their own."""
+        held = {self._position[name]: value for name, value in (do or {}).items()}
+        known = {}
+        for j in self.order[:only]:
+            codec = self.codings[j].codec
+            if j in held:
+                known[j] = np.full(n, codec.value_of(held[j]))
+            elif given is not None and codec.name in given.column_names:
+                known[j] = codec.values(given.column(codec.name))
+        seeds = rng.integers(0, 2**63, -(-n // CHUNK_ROWS))
+
+        def draw(chunk: int) -> list[Floats]:
+            begin, stop = chunk * CHUNK_ROWS, min((chunk + 1) * CHUNK_ROWS, n)
+            part = {j: values[begin:stop] for j, values in known.items()}
+            return self._draw(stop - begin, np.random.default_rng(seeds[chunk]), part, self.order[:only])
+
+        chunks = _in_parallel(draw, len(seeds))
+        drawn = [self.codings[j].codec for j in self.order[:only]]
+        columns = [np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)]) for i in range(len(drawn))]
+        arrays = [codec.to_arrow(values) for codec, values in zip(drawn, columns, strict=True)]
+        return pa.table(arrays, names=[codec.name for codec in drawn])
+
+    def _draw(
+        self, n: int, rng: np.random.Generator, known: Mapping[int, Floats], order: Sequence[int]
+    ) -> list[Floats]:
+        seen, out = nothing_seen(n), []
+        for j in order:
+            mechanism = self._mechanisms[j]
+            values = known[j] if j in known else mechanism.draw(mechanism.hidden(seen), rng.random((3, n)))
+            seen += mechanism.vector(self.codings[j].encode(values))
+            out.append(values)
+        return out
+
+    def first(self, columns: Sequence[str]) -> NeuralModel:
+        """Return the same weights with these columns first; nothing is fit again."""
+        front = [self._position[name] for name in columns]
+        return NeuralModel(self.weights, self.codings, [*front, *(j for j in self.order if j not in set(front))])
+
+    def log_likelihood(self, table: pa.Table) -> Floats:
+        """Return nats per row on the grid of `families.grid`, float64 [n]."""
+        values = [coding.codec.values(table.column(coding.codec.name)) for coding in self.codings]
+        shares = [torch.from_numpy(coding.grid_shares().astype(np.float32)) for coding in self.codings]
+
+        def judge(chunk: int) -> Floats:
+            rows = slice(chunk * JUDGED_ROWS, (chunk + 1) * JUDGED_ROWS)
+            part = [v[rows] for v in values]
+            seen, total = nothing_seen(part[0].size), np.zeros(part[0].size)
+            for j in self.order:
+                mechanism, coding = self._mechanisms[j], self.codings[j]
+                p = mechanism.grid_shares(mechanism.hidden(seen), shares[j], coding.grid.cells(part[j])).numpy()
+                total += np.log((1.0 - SLIP) * p + SLIP / coding.grid.size)
+                seen += mechanism.vector(coding.encode(part[j]))
+            return total
+
+        return np.concatenate([np.empty(0), *_in_parallel(judge, -(-table.num_rows // JUDGED_ROWS))])
+
+    def save(self, directory: Path) -> None:
+        """Write weights and config."""
+        save_weights(self.weights, {"order": self.order}, directory)
+
+
+class Neural:
+    """The family (see `families.base.Family`).
+
+    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in which a training that
+    is cut short leaves what the next one of the same table, order and seed continues from.
+    """
+
+    name = "neural"
+
+    def fit(
+        self,
+        table: pa.Table,
+        schema: TableSchema,
+        order: Sequence[str],
+        *,
+        seed: int,
+        options: Options,
+        progress: Progress,
+    ) -> NeuralModel:
+        """Fit on the clean table; deterministic for a seed on one platform."""
+        from simulacra_trainer.families.neural.batches import TableBatches, code_table
+        from simulacra_trainer.families.neural.network import Network
+        from simulacra_trainer.families.neural.training import plan_training, scratch, train
+
+        codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
+        values = [coding.codec.values(table.column(coding.codec.name)) for coding in codings]
+        position = {coding.codec.name: j for j, coding in enumerate(codings)}
+        places = [position[name] for name in order]
+        network = Network(codings, torch.Generator().manual_seed(seed))
+        batches = TableBatches(code_table(codings, values, network.order, places), seed=seed)
+        plan = plan_training(batches, seed=seed, gpus=int(options.get(GPUS, 0)))
+        with scratch(options.get(CHECKPOINTS), _fingerprint(values, repr((places, plan)))) as directory:
+            train(network, batches, plan, directory, progress)
+        progress(1.0)
+        return NeuralModel(fold(network, codings), codings, places)
+
+    def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> NeuralModel:
+        """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
+        codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
+        weights, config = load_weights(directory, codings)
+        order = config.get("order")
+        if not isinstance(order, list) or sorted(map(str, order)) != sorted(map(str, range(len(codings)))):
+            raise ModelFileError("the order of the columns does not fit the schema")
+        return NeuralModel(weights, codings, [int(j) for j in order])
+
+
+def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
+    """Return work(0), work(1), ..: a chunk is computed by one thread, so the result does not depend on their number."""
+
+    def alone(chunk: int) -> Any:
+        with torch.inference_mode():
+            return work(chunk)
+
+    with _single_threaded(), ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(alone, range(chunks)))
+
+
+def _fingerprint(values: Sequence[Floats], plan: str) -> str:
+    """Return a name for a training: the same for the same table and plan, and nothing can be read from it."""
+    digest = hashlib.sha256(plan.encode())
+    for column in values:
+        digest.update(column.tobytes())
+    return f"neural-{digest.hexdigest()[:16]}"
+
+
+@contextlib.contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let torch compute with one thread in each thread that starts inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+NEURAL = Neural()

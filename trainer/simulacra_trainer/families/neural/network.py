@@ -1,0 +1,168 @@
+"""The network: one conditional distribution for every column given any set of the others.
+
+Each value is a vector; the input of a target column is the sum of the vectors of the columns that it may see (a row of
+a binary matrix); a small MLP with weights of its own follows; then a softmax over the column's codes and, for numbers,
+one over the cells of the code. All columns are computed together, as batched products. After NADE (Uria et al. 2016)
+and TabularARGN (Tiwald et al. 2025).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from simulacra_trainer.families.neural.basis import code_basis
+from simulacra_trainer.families.neural.coding import CELLS, INPUTS, ColumnCoding
+
+WIDTH = 128
+FINE_WIDTH = 64
+NEVER = -1e4
+"""Logit of a code or cell without training rows; finite, so that half precision holds it."""
+SIZES = (2, 4, 8, 16, 32, 48, 64, 80, 100, 128, 160, 192, 256, 320, 448, 640)
+
+
+class Batch(NamedTuple):
+    """Rows in groups that share a mask; columns in the network's order.
+
+    codes, cells int64 [columns, groups * rows]; inputs float32 [columns, groups * rows, INPUTS];
+    sees float32 [groups, columns, columns], 1 where the row's column may see the other.
+    """
+
+    codes: Tensor
+    cells: Tensor
+    inputs: Tensor
+    sees: Tensor
+
+
+class CodeTables(nn.Module):
+    """Vectors and output weights of the codes of columns of like size, padded to the same number of codes."""
+
+    def __init__(self, codings: Sequence[ColumnCoding], total: int, generator: torch.Generator) -> None:
+        super().__init__()
+        c, k, self.is_ordered = len(codings), padded(codings[0].codes), codings[0].is_ordered
+        scale = 0.5 / math.sqrt(total)
+        self.embed = _normal((c, k, WIDTH), scale, generator)
+        self.head = _normal((c, k, WIDTH), 0.02, generator)
+        self.bias = nn.Parameter(torch.stack([_log_shares(coding.code_rows(), k) for coding in codings]))
+        if self.is_ordered:
+            bases = [code_basis(coding) for coding in codings]
+            basis = np.zeros((c, k, max(b.shape[1] for b in bases)), np.float32)
+            for i, b in enumerate(bases):
+                basis[i, : b.shape[0], : b.shape[1]] = b
+            self.register_buffer("basis", torch.from_numpy(basis), persistent=False)
+            shape = (c, basis.shape[2], WIDTH)
+            self.embed_shared, self.head_shared = _normal(shape, scale, generator), _normal(shape, 0.02, generator)
+            self.slope = nn.Parameter(torch.zeros(c, k, WIDTH))
+            self.slope_shared = nn.Parameter(torch.zeros(shape))
+
+    def vectors(self) -> tuple[Tensor, Tensor | None]:
+        """Return vector and slope in the position (None: the columns have none), each [columns, codes, WIDTH]."""
+        if not self.is_ordered:
+            return self.embed, None
+        tied = torch.bmm(self.basis, torch.cat([self.embed_shared, self.slope_shared], 2))
+        return self.embed + tied[..., :WIDTH], self.slope + tied[..., WIDTH:]
+
+    def outputs(self) -> Tensor:
+        """Return the output weights, [columns, codes, WIDTH]."""
+        return self.head + torch.bmm(self.basis, self.head_shared) if self.is_ordered else self.head
+
+
+class CellTables(nn.Module):
+    """The second output of columns that have cells, given the code."""
+
+    def __init__(self, codings: Sequence[ColumnCoding], generator: torch.Generator) -> None:
+        super().__init__()
+        c, k = len(codings), max(coding.codes for coding in codings)
+        self.k = k
+        self.inner = _normal((c, WIDTH, FINE_WIDTH), WIDTH**-0.5, generator)
+        self.gate = nn.Parameter(torch.ones(c, k, FINE_WIDTH))
+        self.shift = _normal((c, k, FINE_WIDTH), 0.1, generator)
+        self.outer = _normal((c, FINE_WIDTH, CELLS), 0.02, generator)
+        rows = [torch.stack([_log_shares(row, CELLS) for row in coding.cell_rows()]) for coding in codings]
+        self.bias = nn.Parameter(torch.stack([F.pad(b, (0, 0, 0, k - b.shape[0])) for b in rows]))
+
+    def nll(self, h: Tensor, codes: Tensor, cells: Tensor) -> Tensor:
+        """Return nats by column [columns]: h [columns, rows, WIDTH], codes and cells [columns, rows]."""
+        at = codes + self.k * torch.arange(codes.shape[0], device=codes.device)[:, None]
+        gate, shift, bias = (F.embedding(at, table.flatten(0, 1)) for table in (self.gate, self.shift, self.bias))
+        f = F.silu(torch.bmm(h, self.inner) * gate + shift)
+        logits = (torch.bmm(f, self.outer) + bias).float()
+        return F.cross_entropy(logits.flatten(0, 1), cells.flatten(), reduction="none").view_as(cells).mean(1)
+
+
+class Network(nn.Module):
+    """See the module. `order` lists the columns' positions in the network's own order: columns of like size together."""
+
+    def __init__(self, codings: Sequence[ColumnCoding], generator: torch.Generator) -> None:
+        super().__init__()
+        kinds = [(coding.is_ordered, padded(coding.codes)) for coding in codings]
+        self.order = sorted(range(len(codings)), key=lambda j: (kinds[j], j))
+        ordered = [codings[j] for j in self.order]
+        c = len(codings)
+        alike = [list(group) for _, group in groupby(ordered, lambda coding: (coding.is_ordered, padded(coding.codes)))]
+        self.sizes = [len(group) for group in alike]
+        self.tables = nn.ModuleList(CodeTables(group, c, generator) for group in alike)
+        self.fine = [i for i, coding in enumerate(ordered) if coding.has_cells]
+        self.cells = CellTables([ordered[i] for i in self.fine], generator) if self.fine else None
+        self.wide = _normal((c, INPUTS - 1, WIDTH), 0.25 / math.sqrt(c), generator)
+        self.w1 = _normal((c, WIDTH, WIDTH), WIDTH**-0.5, generator)
+        self.w2 = _normal((c, WIDTH, WIDTH), WIDTH**-0.5, generator)
+        self.b1, self.b2 = nn.Parameter(torch.zeros(c, 1, WIDTH)), nn.Parameter(torch.zeros(c, 1, WIDTH))
+
+    def nll(self, batch: Batch, keep: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Return mean nats by column [columns]; keep: dropout factors of the two layers, [columns, rows, WIDTH]."""
+        h1 = F.silu(torch.baddbmm(self.b1, self.mixed(batch), self.w1))
+        h1 = h1 if keep is None else h1 * keep[0]
+        h = h1 + F.silu(torch.baddbmm(self.b2, h1, self.w2))
+        h = h if keep is None else h * keep[1]
+        parts = []
+        for hidden, codes, table in zip(h.split(self.sizes), batch.codes.split(self.sizes), self.tables, strict=True):
+            logits = torch.baddbmm(table.bias[:, None], hidden, table.outputs().transpose(1, 2))
+            nats = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
+            parts.append(nats.view_as(codes).mean(1))
+        total = torch.cat(parts)
+        if self.cells is not None:
+            at = torch.tensor(self.fine, device=total.device)
+            total = total.index_add(0, at, self.cells.nll(h[at], batch.codes[at], batch.cells[at]))
+        return total
+
+    def mixed(self, batch: Batch) -> Tensor:
+        """Return for each target the sum of the vectors that it sees, [columns, rows, WIDTH]."""
+        vectors = []
+        columns = (tensor.split(self.sizes) for tensor in (batch.codes, batch.inputs, self.wide))
+        for codes, inputs, wide, table in zip(*columns, self.tables, strict=True):
+            embed, slope = table.vectors()
+            c, k = embed.shape[:2]
+            at = codes + k * torch.arange(c, device=embed.device)[:, None]
+            vector = F.embedding(at, embed.flatten(0, 1))
+            if slope is not None:
+                vector = vector + inputs[..., :1] * F.embedding(at, slope.flatten(0, 1))
+                vector = vector + torch.bmm(inputs[..., 1:], wide)
+            vectors.append(vector)
+        g, c, _ = batch.sees.shape
+        each = torch.cat(vectors).view(c, g, -1).transpose(0, 1)
+        return torch.bmm(batch.sees, each).view(g, c, -1, WIDTH).transpose(0, 1).reshape(c, -1, WIDTH)
+
+
+def padded(codes: int) -> int:
+    """Return the number of codes to which a column's tables are padded."""
+    return next(size for size in SIZES if size >= codes)
+
+
+def _normal(shape: tuple[int, ...], scale: float, generator: torch.Generator) -> nn.Parameter:
+    return nn.Parameter(torch.randn(shape, generator=generator) * scale)
+
+
+def _log_shares(rows: np.ndarray, size: int) -> Tensor:
+    """Return the log of each share of the rows, float32 [size]; `NEVER` where there are none."""
+    out = np.full(size, NEVER)
+    seen = np.flatnonzero(rows)
+    out[seen] = np.log(rows[seen] / rows.sum())
+    return torch.from_numpy(out.astype(np.float32))

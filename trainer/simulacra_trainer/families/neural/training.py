@@ -1,0 +1,197 @@
+"""Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping, checkpoints.
+
+The budget is work, not time: the number of steps follows from the shape of the table, so a busy machine fits the same
+model as an idle one, later. Averaged weights are judged on held-out rows after every interval of steps; training ends
+when they stop improving, and the best ones are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import pickle
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from torch import Tensor
+
+from simulacra_trainer.families.base import Progress
+from simulacra_trainer.families.neural.batches import TableBatches
+from simulacra_trainer.families.neural.coding import ColumnCoding
+from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
+
+LEARNING_RATE, WARM_UP_STEPS, CLIP = 3e-3, 100, 2.0
+DROPOUT_OF_256 = 51
+"""Of 256 activations so many are dropped: 0.2."""
+DECAY, TIED_DECAY = 0.1, 0.5
+"""Weight decay of matrices, and of what a bin of a number has apart from its neighbours."""
+AVERAGE = 0.99
+PATIENCE = 2
+EPOCHS = 60
+BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
+STEP_S, CELL_S = 0.004, 4.0e-6
+"""Seconds that a step takes on two cores: fixed, and for each value in the batch; what turns seconds into steps."""
+BEST, LAST = "best", "last"
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What decides a training besides the table: seed, whether a GPU is used, and how many intervals at most."""
+
+    seed: int
+    on_gpu: bool
+    intervals: int
+
+
+def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPlan:
+    """Decide how long to train on a table of that shape."""
+    rows, columns = batches.table.codes.shape
+    budget_s = max(BUDGET_S * (rows * columns / BUDGET_CELLS) ** BUDGET_POWER, MIN_BUDGET_S)
+    step_s = STEP_S + CELL_S * batches.batch_rows * columns
+    steps = min(budget_s / step_s, EPOCHS * max(batches.rows.size / batches.batch_rows, 10.0))
+    return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), max(round(steps / batches.interval), 2))
+
+
+def train(network: Network, batches: TableBatches, plan: TrainingPlan, directory: Path, progress: Progress) -> None:
+    """Train the network in place.
+
+    Args:
+        network: fresh; it ends with the best averaged weights.
+        batches: the coded table.
+        plan: from `plan_training`.
+        directory: where checkpoints lie during the training; one that is there from a training that was cut short,
+            of the same table and plan, is continued with the same result.
+        progress: told after every step.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    keeper = ModelCheckpoint(
+        dirpath=directory,
+        filename=BEST,
+        monitor="nll",
+        save_last=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
+    stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
+    last = directory / f"{LAST}.ckpt"
+    with _silence():
+        trainer = pl.Trainer(
+            accelerator="cuda" if plan.on_gpu else "cpu",
+            devices=1,
+            precision="bf16-mixed" if plan.on_gpu and torch.cuda.is_bf16_supported() else "32-true",
+            max_epochs=plan.intervals,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=1,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=directory,
+            callbacks=[averaging, stopping, keeper, _Told(progress, plan.intervals * batches.interval)],
+        )
+        module = TrainedNetwork(network, plan.seed)
+        trainer.fit(module, datamodule=batches, ckpt_path=last if _is_whole(last) else None, weights_only=True)
+        best = torch.load(directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
+        module.cpu().load_state_dict(best["state_dict"])
+
+
+class TrainedNetwork(pl.LightningModule):
+    """The network with its loss and optimiser."""
+
+    def __init__(self, network: Network, seed: int) -> None:
+        super().__init__()
+        self.network, self.seed = network, seed
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Return the loss of a batch, scaled so that the learning rate suits any number of columns."""
+        c, n = batch.codes.shape
+        generator = torch.Generator(batch.codes.device).manual_seed(self.seed * 1_000_003 + self.global_step)
+        keep = (_kept((c, n, WIDTH), generator), _kept((c, n, WIDTH), generator))
+        return self.network.nll(batch, keep).sum() / c**0.5
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Log nats a row."""
+        self.log("nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1])
+
+    def configure_gradient_clipping(self, *_: object, **__: object) -> None:
+        """Clip by norm. Lightning refuses to where the optimiser is fused, for fear of scaled gradients: here are none."""
+        torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW; biases and gates do not decay; the learning rate warms up, then stays."""
+        decay: dict[float, list[Tensor]] = {0.0: [], DECAY: [], TIED_DECAY: []}
+        tied = {
+            id(p) for table in self.network.tables if table.is_ordered for p in (table.embed, table.head, table.slope)
+        }
+        for name, parameter in self.network.named_parameters():
+            plain = name.rpartition(".")[2] in ("b1", "b2", "bias", "gate")
+            decay[0.0 if plain else TIED_DECAY if id(parameter) in tied else DECAY].append(parameter)
+        groups = [{"params": group, "weight_decay": rate} for rate, group in decay.items() if group]
+        optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True)
+        warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}
+
+
+class _Told(Callback):
+    """Tells how much of the work is done."""
+
+    def __init__(self, progress: Progress, steps: int) -> None:
+        self._progress, self._steps = progress, steps
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        """Tell."""
+        self._progress(min(trainer.global_step / self._steps, 1.0))
+
+
+@contextlib.contextmanager
+def scratch(directory: Path | None, name: str) -> Iterator[Path]:
+    """Yield the directory for checkpoints: of that name in the given one, kept unless all goes well, or a new one."""
+    if directory is None:
+        with tempfile.TemporaryDirectory(prefix="simulacra-fit-") as fresh:
+            yield Path(fresh)
+        return
+    yield directory / name
+    shutil.rmtree(directory / name)
+
+
+def _kept(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Return dropout factors; eight of them come from one draw of 64 bits, which is what makes them cheap."""
+    size = 1
+    for n in shape:
+        size *= n
+    bits = torch.empty(-(-size // 8), dtype=torch.int64, device=generator.device)
+    kept = bits.random_(-(2**63), None, generator=generator).view(torch.uint8)[:size].view(tuple(shape))
+    return (kept >= DROPOUT_OF_256).to(torch.float32) * (256.0 / (256 - DROPOUT_OF_256))
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether the file is a checkpoint that was written to its end; another one is of no use."""
+    try:
+        torch.load(checkpoint, map_location="meta", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep Lightning's banners, hints and warnings out of our logs."""
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
