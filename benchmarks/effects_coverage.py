@@ -2,8 +2,8 @@
 
     python benchmarks/effects_coverage.py --repetitions 200 --seconds 600
 
-Confounded models with 2,000 rows and the true graph: a linear one, a nonlinear one, one of interactions (not looked at
-when the estimator was built), a treatment of four levels and a numeric treatment. Prints a table: bias, RMSE and
+Confounded models with 2,000 rows and the true graph: a linear one, a nonlinear one, one of interactions, one of jumps,
+a treatment of four levels and a numeric treatment. Prints a table: bias, RMSE and
 coverage of the 95 % interval beside the bias of the naive difference (see instead of do). Stops after --seconds.
 """
 
@@ -69,6 +69,15 @@ def interactions(n: int, rng: np.random.Generator) -> Case:
     return _case(z1, z2, z3, _levels("no yes", t), y, z1, 0.5, {"k0": 0.5, "k1": 0.5, "k2": 0.5})
 
 
+def steps(n: int, rng: np.random.Generator) -> Case:
+    """Jumps where two causes meet, as in rules of eligibility."""
+    z1, z2, z3 = _causes(n, rng)
+    corner = np.where((z1 > 0.3) & (z2 > -0.5), 1.0, -0.5)
+    t = rng.random(n) < _expit(1.2 * corner + 0.8 * ((z3 == 1) & (z1 < 0)))
+    y = (1 + (z2 > 0)) * t + 1.5 * corner + 1.0 * ((z3 == 1) & (z1 < 0)) + 0.8 * rng.normal(size=n)
+    return _case(z1, z2, z3, _levels("no yes", t), y, z1, 1.5, {"k0": 1.5, "k1": 1.5, "k2": 1.5})
+
+
 def four_levels(n: int, rng: np.random.Generator) -> Case:
     """A treatment of four levels, the asked ones carried by about 10 and 40 % of the rows."""
     z1, z2, z3 = _causes(n, rng)
@@ -119,10 +128,11 @@ def _expit(x: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-x))
 
 
-MODELS: tuple[Callable[[int, np.random.Generator], Case], ...] = (linear, nonlinear, interactions, four_levels, numeric)
+Draw = Callable[[int, np.random.Generator], Case]
+MODELS: tuple[Draw, ...] = (linear, nonlinear, interactions, steps, four_levels, numeric)
 
 
-def coverage(model: Callable[[int, np.random.Generator], Case], repetitions: int, deadline: float) -> dict[str, float]:
+def coverage(model: Draw, repetitions: int, deadline: float) -> dict[str, float]:
     """Repeat draw and estimate; return the figures of the effect and of its segments.
 
     deadline: time.monotonic() after which no repetition begins.

@@ -73,7 +73,7 @@ def test_the_scale_of_the_target_does_not_matter() -> None:
 
 def test_no_columns_give_the_mean() -> None:
     features = _features(a=np.zeros(500))
-    empty = Features(np.empty((500, 0)), np.empty((0, 500), np.uint8), np.empty(0, np.bool_))
+    empty = Features(*[np.empty((500, 0))] * 3, np.empty((0, 500), np.uint8), np.empty(0, np.bool_))
     y = np.arange(500.0)
     for x in (features, empty):
         assert fit_nuisance(x, y, np.random.default_rng(0)).predict(x) == pytest.approx(np.full(500, y.mean()), abs=1.0)
@@ -82,7 +82,7 @@ def test_no_columns_give_the_mean() -> None:
 def test_one_tree_splits_where_the_mean_changes() -> None:
     Z = np.repeat(np.arange(10, dtype=np.uint8), 20)[None, :]
     y = np.where(Z[0] <= 3, 0.0, 10.0)
-    ensemble, trees = boost(Z, y, np.zeros(200), np.zeros(200, np.bool_), False, 1, 1)
+    ensemble, trees, _ = boost(Z, y, np.zeros(200), np.zeros(200, np.bool_), False, 1, 1)
     assert trees == 1
     assert ensemble[0].shape == (1, SPLITS)
     assert ensemble[2].shape == (1, LEAVES)

@@ -6,7 +6,7 @@ row is scored by models that did not see it; the mean of the scores is the effec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -111,11 +111,7 @@ def _outcomes(
     if arm.distance is None:
         mu = fit_nuisance(features.rows(own), question.outcome[own], rng).predict(features.rows(judge))
         return mu, mu
-    model = fit_nuisance(_with(features.rows(own), arm.distance[own]), question.outcome[own], rng)
-    target = model.predict(_with(features.rows(judge), np.zeros(judge.size)))
-    at_row = model.predict(_with(features.rows(judge), np.where(arm.rows[judge], arm.distance[judge], 0.0)))
+    model = fit_nuisance(features.rows(own).with_always(arm.distance[own]), question.outcome[own], rng)
+    target = model.predict(features.rows(judge).with_always(np.zeros(judge.size)))
+    at_row = model.predict(features.rows(judge).with_always(np.where(arm.rows[judge], arm.distance[judge], 0.0)))
     return target, at_row
-
-
-def _with(features: Features, column: Floats) -> Features:
-    return replace(features, linear=np.column_stack([features.linear, column]))

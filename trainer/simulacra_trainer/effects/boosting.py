@@ -113,7 +113,7 @@ def _grow(
 @_compiled
 def boost(
     Z: Bins, y: Floats, offset: Floats, is_check: npt.NDArray[np.bool_], logistic: bool, rounds: int, patience: int
-) -> tuple[Ensemble, int]:
+) -> tuple[Ensemble, int, float]:
     """Boost from an offset.
 
     Args:
@@ -126,7 +126,7 @@ def boost(
         patience: stop after so many trees without a smaller loss on the check rows; without check rows, never.
 
     Returns:
-        The ensemble and how many of its trees have the smallest loss on the check rows.
+        The ensemble, cut where the loss on the check rows is smallest, its number of trees, and that loss.
     """
     feature, threshold = np.full((rounds, SPLITS), -1, np.int16), np.zeros((rounds, SPLITS), np.int16)
     leaf = np.zeros((rounds, LEAVES))
@@ -150,7 +150,7 @@ def boost(
             least, best = now, t + 1
         elif t + 1 - best >= patience:
             break
-    return (feature[:best], threshold[:best], leaf[:best]), best
+    return (feature[:best], threshold[:best], leaf[:best]), best, least
 
 
 @_compiled

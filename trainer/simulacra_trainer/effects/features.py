@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ KNOTS = (0.02, 0.08, 0.2, 0.4, 0.6, 0.8, 0.92, 0.98)
 FEW_KNOTS = (0.1, 0.5, 0.9)
 MANY_ROWS = 500
 """A number bends at these quantiles in the additive part, at the few below so many rows."""
+MAX_PRODUCTS, ROWS_PER_PRODUCT = 100, 20
+"""Products beyond so many, or with fewer rows each, are left to the trees."""
+LEVEL_KINDS = ("categorical", "ordinal", "boolean")
 MAX_INDICATORS = 12
 """Levels of a category with an indicator of their own in the linear part: the most frequent ones."""
 
@@ -30,36 +34,58 @@ class Features:
     Attributes:
         linear: float64 [n, d]: numbers standardised (missing is 0), piecewise linear between a few knots, with an
             indicator of missing; levels as indicators.
+        products: float64 [n, q]: of numbers and levels of two different columns.
+        always: float64 [n, a]: columns that every model has, such as the treatment itself.
         bins: uint8 [k, n]: 0 is missing; numbers by quantile, levels by frequency.
         is_level: bool [k]: bins without an order, to be ordered by the target when a model is fit.
     """
 
     linear: Floats
+    products: Floats
+    always: Floats
     bins: Bins
     is_level: npt.NDArray[np.bool_]
 
     def rows(self, index: npt.NDArray[np.int64]) -> Features:
         """Return some of the rows."""
-        return Features(self.linear[index], np.ascontiguousarray(self.bins[:, index]), self.is_level)
+        bins = np.ascontiguousarray(self.bins[:, index])
+        return Features(self.linear[index], self.products[index], self.always[index], bins, self.is_level)
+
+    def with_always(self, columns: Floats) -> Features:
+        """Return the features with columns, float64 [n] or [n, a], that every model has."""
+        return replace(self, always=np.column_stack([self.always, columns]))
 
 
 def build_features(table: pa.Table, schema: TableSchema, columns: list[str]) -> Features:
     """Build the features of all rows of a clean table."""
     n = table.num_rows
-    linear: list[Floats] = []
     bins = np.zeros((len(columns), n), np.uint8)
-    is_level = np.zeros(len(columns), np.bool_)
+    is_level = np.array([schema_kind(schema, name) in LEVEL_KINDS for name in columns], np.bool_)
+    parts: list[list[Floats]] = []
     for k, name in enumerate(columns):
-        column = schema.find(name)
-        assert column is not None
-        is_level[k] = bool(pa.types.is_dictionary(table.column(name).type))
         if is_level[k]:
-            bins[k], indicators = _level_features(level_positions(table, name))
-            linear.extend(indicators)
+            bins[k], found = _level_features(level_positions(table, name))
         else:
-            bins[k], parts = _number_features(numbers(table, name))
-            linear.extend(parts)
-    return Features(np.array(linear).reshape(len(linear), n).T.copy(), bins, is_level)
+            bins[k], found = _number_features(numbers(table, name))
+        parts.append(found)
+    linear = [part for found in parts for part in found]
+    # of a number its scaled value (the first part), of a category its indicators
+    crossed = [found if is_level[k] else found[:1] for k, found in enumerate(parts)]
+    products = [a * b for one, other in itertools.combinations(crossed, 2) for a in one for b in other]
+    if len(products) > min(MAX_PRODUCTS, n // ROWS_PER_PRODUCT):
+        products = []
+    return Features(_columns(linear, n), _columns(products, n), np.empty((n, 0)), bins, is_level)
+
+
+def _columns(parts: list[Floats], n: int) -> Floats:
+    return np.array(parts).reshape(len(parts), n).T.copy()
+
+
+def schema_kind(schema: TableSchema, name: str) -> str:
+    """Return the kind of a column that is known to exist."""
+    column = schema.find(name)
+    assert column is not None
+    return column.kind
 
 
 def numbers(table: pa.Table, name: str) -> Floats:

@@ -5,8 +5,6 @@ Robins' g-computation with the treatment as a linear column: it extrapolates, so
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from simulacra_trainer.effects.aipw import Z95, Interval
@@ -52,10 +50,6 @@ def _asked(question: Question) -> tuple[Floats, Floats]:
 def _difference(
     features: Features, own: Floats, outcome: Floats, asked: tuple[Floats, Floats], rng: np.random.Generator
 ) -> float:
-    model = fit_nuisance(_with(features, own), outcome, rng)
-    value, baseline = (model.predict(_with(features, np.tile(a, (outcome.size, 1)))) for a in asked)
+    model = fit_nuisance(features.with_always(own), outcome, rng)
+    value, baseline = (model.predict(features.with_always(np.tile(a, (outcome.size, 1)))) for a in asked)
     return float((value - baseline).mean())
-
-
-def _with(features: Features, columns: Floats) -> Features:
-    return replace(features, linear=np.column_stack([features.linear, columns]))

@@ -1,7 +1,9 @@
 """Nuisance models of the effects: E[outcome | columns] and P(arm | columns).
 
-A piecewise linear additive ridge (or logistic ridge) regression, then boosted trees on what it leaves over, such as
-interactions; a fifth of the rows decides how many trees. Smooth truths keep nearly the precision of a linear model.
+Three ways to begin (nothing, a piecewise linear additive ridge regression, the same with products), each followed by
+boosted trees on what it leaves over. A fifth of the rows decides how many trees each gets and which way is taken (a
+discrete super learner; van der Laan et al., 2007), so that smooth truths keep nearly the precision of a linear model
+and jumps are left to the trees.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy.typing as npt
 from simulacra_trainer.effects.boosting import BINS, Bins, Ensemble, Floats, boost, boosted_score
 from simulacra_trainer.effects.features import Features
 
+WAYS = ((), ("linear",), ("linear", "products"))
 MAX_TREES = 200
 PATIENCE = 15
 CHECK_SHARE = 0.2
@@ -29,12 +32,14 @@ class Nuisance:
     """A fitted regression of a target on features.
 
     Attributes:
-        coefficients: float64 [1 + d], intercept first.
+        way: position in WAYS of how it begins.
+        coefficients: float64 [1 + columns of the design], intercept first.
         order: uint8 [k, BINS], which position each bin has for the trees.
         trees: what they add.
         logistic: whether predictions are probabilities.
     """
 
+    way: int
     coefficients: Floats
     order: Bins
     trees: Ensemble
@@ -42,7 +47,7 @@ class Nuisance:
 
     def predict(self, features: Features) -> Floats:
         """Return the expected target, float64 [n]."""
-        score = _linear_score(features.linear, self.coefficients)
+        score = _linear_score(_design(features, self.way), self.coefficients)
         score += boosted_score(_ordered(features.bins, self.order), self.trees)
         return _expit(score) if self.logistic else score
 
@@ -64,13 +69,22 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
     is_check = np.zeros(y.size, np.bool_)
     is_check[rng.permutation(y.size)[: int(CHECK_SHARE * y.size)]] = True
     scale = 1.0 if logistic else max(float(y.std()), 1e-12)
-    offset = _linear_score(features.linear, _fit_linear(features.linear[~is_check], y[~is_check], logistic))
-    trees = boost(Z, y / scale, offset / scale, is_check, logistic, MAX_TREES, PATIENCE)[1]
-    coefficients = _fit_linear(features.linear, y, logistic)
-    offset = _linear_score(features.linear, coefficients)
-    nobody = np.zeros(y.size, np.bool_)
+    least, way, trees = np.inf, 0, 0
+    for tried in range(len(WAYS) if features.products.shape[1] else len(WAYS) - 1):
+        X = _design(features, tried)
+        offset = _linear_score(X, _fit_linear(X[~is_check], y[~is_check], logistic))
+        _, best, loss = boost(Z, y / scale, offset / scale, is_check, logistic, MAX_TREES, PATIENCE)
+        if loss < least:
+            least, way, trees = loss, tried, best
+    X = _design(features, way)
+    coefficients = _fit_linear(X, y, logistic)
+    offset, nobody = _linear_score(X, coefficients), np.zeros(y.size, np.bool_)
     feature, threshold, leaf = boost(Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE)[0]
-    return Nuisance(coefficients, order, (feature, threshold, leaf * scale), logistic)
+    return Nuisance(way, coefficients, order, (feature, threshold, leaf * scale), logistic)
+
+
+def _design(features: Features, way: int) -> Floats:
+    return np.column_stack([features.always, *(getattr(features, part) for part in WAYS[way])])
 
 
 def _fit_linear(X: Floats, y: Floats, logistic: bool) -> Floats:

@@ -13,7 +13,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import ColumnSchema, TableSchema
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_trainer.effects.boosting import Floats
-from simulacra_trainer.effects.features import level_positions, levels_of, numbers
+from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of, numbers
 from simulacra_trainer.table.errors import InputError
 
 MIN_EXACT, EXACT_SHARE = 50, 0.05
@@ -141,7 +141,7 @@ def _outcome(table: pa.Table, name: str, level: str | None) -> Floats:
 
 
 def _is_level_kind(column: ColumnSchema) -> bool:
-    return column.kind in ("categorical", "ordinal", "boolean")
+    return column.kind in LEVEL_KINDS
 
 
 def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:

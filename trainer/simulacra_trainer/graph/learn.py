@@ -42,7 +42,8 @@ class Effort:
 
 EFFORTS = (
     Effort(max_columns=25, rows=10_000, restarts=40, bootstraps=20, strongest=24),
-    Effort(max_columns=60, rows=10_000, restarts=10, bootstraps=20, strongest=59),
+    Effort(max_columns=40, rows=10_000, restarts=10, bootstraps=20, strongest=39),
+    Effort(max_columns=60, rows=5_000, restarts=4, bootstraps=10, strongest=59),
     Effort(max_columns=120, rows=5_000, restarts=2, bootstraps=10, strongest=24),
     Effort(max_columns=10**9, rows=3_000, restarts=1, bootstraps=5, strongest=12),
 )
