@@ -32,15 +32,28 @@ def generation_name(tenant: str, dataset: str, idempotency_key: str) -> str:
     return f"gen-{_digest(tenant, dataset, 'generations', idempotency_key)}"
 
 
+def effect_name(tenant: str, dataset: str, idempotency_key: str) -> str:
+    """Return the name of the EffectEstimate that this key creates for a dataset (and its id in the REST API)."""
+    return f"eff-{_digest(tenant, dataset, 'effects', idempotency_key)}"
+
+
 def job_id(resource_name: str) -> str:
-    """Return the REST job id that follows the work of a Dataset (with its Model) or a GenerationJob."""
+    """Return the REST job id that follows the work of a Dataset (with its Model), a GenerationJob or an estimate."""
     return f"job-{resource_name}"
 
 
 def resource_of_job(job: str) -> str | None:
     """Return the resource name behind a REST job id, or None when it is none of ours."""
     name = job.removeprefix("job-")
-    return name if name != job and name.startswith(("ds-", "gen-")) else None
+    return name if name != job and name.startswith(("ds-", "gen-", "eff-")) else None
+
+
+def access_request_name(request_id: str) -> str:
+    """Return the name of the AccessRequest behind a REST request id.
+
+    A digest: who may list AccessRequests must not learn the id, which leads to the credentials.
+    """
+    return f"ar-{_digest('access-requests', request_id)}"
 
 
 def child_name(resource: str, uid: str, task: str) -> str:

@@ -30,9 +30,15 @@ class EventType(StrEnum):
     KEY_DESTROYED = "dev.simulacra.key.destroyed"
     TOKEN_ISSUED = "dev.simulacra.token.issued"  # noqa: S105 - an event's name
     TOKEN_REFUSED = "dev.simulacra.token.refused"  # noqa: S105 - an event's name
+    CREDENTIAL_OFFERED = "dev.simulacra.credential.offered"
+    CREDENTIAL_CLAIMED = "dev.simulacra.credential.claimed"
+    CREDENTIAL_REFUSED = "dev.simulacra.credential.refused"
+    WEBHOOK_CREATED = "dev.simulacra.webhook.created"
+    WEBHOOK_DELETED = "dev.simulacra.webhook.deleted"
     RESOURCE_CREATED = "dev.simulacra.resource.created"
     RESOURCE_READ = "dev.simulacra.resource.read"
     RESOURCE_EXTENDED = "dev.simulacra.resource.extended"
+    RESOURCE_CANCELLED = "dev.simulacra.resource.cancelled"
     RESOURCE_DELETED = "dev.simulacra.resource.deleted"
     RESOURCE_EXPIRED = "dev.simulacra.resource.expired"
     RESOURCE_ERASED = "dev.simulacra.resource.erased"

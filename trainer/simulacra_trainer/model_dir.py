@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simulacra_crds.schema import TableSchema
+from simulacra_crds.tasks import REPORT_PAGE
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.fit import TrainedModel, family_named
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.report import render_html
 
 FORMAT_VERSION = 1
-REPORT_PAGE = "report.html"
 MODEL, SCHEMA, GRAPH, REPORT, TRAIN = "model.json", "schema.json", "graph.json", "report.json", "train.parquet"
 MAX_JSON_BYTES = 64 << 20
 

@@ -17,6 +17,7 @@ from simulacra_crds.tasks import (
     GRAPH,
     MODEL_PREFIX,
     REPORT,
+    REPORT_PAGE,
     REQUEST,
     SCHEMA,
     SHARD_ENV,
@@ -36,7 +37,7 @@ from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.fit import STEPS, TrainedModel, fit_model
 from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
-from simulacra_trainer.model_dir import MODEL, REPORT_PAGE, load_model, read_clean, save_model, write_clean
+from simulacra_trainer.model_dir import MODEL, load_model, read_clean, save_model, write_clean
 from simulacra_trainer.progress import ProgressMeter, Sink
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.read import read_table
