@@ -58,7 +58,7 @@ def estimate_effect(
     sets = graph.possible_parents(request.treatment, MAX_PARENT_SETS + 1)
     answers = [estimator.answer(adjustment) for adjustment in _outcome_last(sets[:MAX_PARENT_SETS], outcome)]
     main = answers[0]
-    is_settled = all(main.interval.low <= other.interval.effect <= main.interval.high for other in answers[1:])
+    is_settled = all(_agrees(main.interval, other.interval) for other in answers[1:])
     warnings = list(_graph_warnings(graph, request, outcome, is_settled, len(sets) > MAX_PARENT_SETS))
     warnings += _data_warnings(estimator, main)
     segments: list[SegmentEffect] = []
@@ -90,7 +90,7 @@ class _Answer:
 
     def described(self) -> AdjustmentEffect:
         i = self.interval
-        return AdjustmentEffect(adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high)
+        return AdjustmentEffect(adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high, support=i.support)
 
 
 class _Estimator:
@@ -115,6 +115,11 @@ class _Estimator:
             return _Answer(adjustment, g_computation(self._question, features, self._seed))
         scores = aipw_scores(self._question, features, self._seed)
         return _Answer(adjustment, summarise(scores), scores)
+
+
+def _agrees(main: Interval, other: Interval) -> bool:
+    """Return whether another adjustment set confirms the effect; one without support says nothing."""
+    return main.low <= other.effect <= main.high and other.support >= min(MIN_SUPPORT, main.support)
 
 
 def _figures(answers: list[_Answer], is_settled: bool, method: Method) -> Estimate:

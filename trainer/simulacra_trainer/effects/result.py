@@ -30,6 +30,7 @@ class AdjustmentEffect(KubeModel):
     effect: float
     low: float
     high: float
+    support: float
 
 
 class EffectResult(KubeModel):
