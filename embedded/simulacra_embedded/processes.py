@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -66,7 +67,7 @@ async def spawn(
             stderr=writing,
             start_new_session=True,
             umask=0o077,
-            preexec_fn=die_with(os.getpid()),  # one thread here, and nothing but a system call there
+            preexec_fn=die_with(os.getpid()),  # takes no lock that another thread might hold at the fork
         )
     except BaseException:
         os.close(reading)
@@ -100,7 +101,7 @@ def record(path: Path, pid: int) -> None:
 
 
 def kill_recorded(path: Path) -> int:
-    """Kill what is left of a recorded session; return the number of processes."""
+    """Kill what is left of a recorded session and wait until it is gone; return the number of processes."""
     try:
         noted = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -108,7 +109,12 @@ def kill_recorded(path: Path) -> int:
     now = procfs.start_time(noted["pid"])
     if noted["startTime"] is None or (now is not None and now != noted["startTime"]):
         return 0  # the pid, and so the id of the session, belongs to somebody else by now
-    return procfs.kill_session(noted["pid"], signal.SIGKILL)
+    killed = procfs.kill_session(noted["pid"], signal.SIGKILL)
+    for _ in range(100):  # their ports and files are free only then
+        if not any(procfs.session(noted["pid"])):
+            break
+        time.sleep(0.02)
+    return killed
 
 
 def replace_file(path: Path, text: str) -> None:
