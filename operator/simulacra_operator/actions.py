@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulacra_crds.cluster import ApiResource, Object
+from simulacra_custody.audit import EventType
 from simulacra_operator.subject import Key
 
 
@@ -129,6 +130,14 @@ class DeleteNamespace:
 
 
 @dataclass(frozen=True)
+class RecordDecision:
+    """Record that a person approved or denied an AccessRequest."""
+
+    event: EventType
+    tenant: str | None
+
+
+@dataclass(frozen=True)
 class RecordTenantErased:
     """Record that nothing of the tenant is left."""
 
@@ -151,5 +160,6 @@ Action = (
     | CheckTenantKey
     | DestroyTenantKey
     | DeleteNamespace
+    | RecordDecision
     | RecordTenantErased
 )

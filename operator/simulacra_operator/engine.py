@@ -2,7 +2,7 @@
 
 A pass that did something is followed by another, until one finds nothing to do. One that fails is tried again by the
 queue's clock. Events only say that a key may have something to do; that a missed one costs nothing but time is the
-sweep's business, which calls `resync` on everything that is not settled.
+sweep's business, which calls `changed` for everything that is not settled.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from simulacra_crds.cluster import Cluster, ClusterError, Conflict, NotFound, Un
 from simulacra_custody.audit import Counts
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
+from simulacra_operator.accessrequest import reconcile as accessrequest
+from simulacra_operator.accessrequest.observe import AccessObserved
+from simulacra_operator.accessrequest.observe import observe as observe_access
 from simulacra_operator.actions import Action, CreateJob
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.dataset import reconcile as dataset
@@ -41,6 +44,7 @@ RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
     "GenerationJob": generationjob.reconcile,
     "EffectEstimate": effectestimate.reconcile,
 }
+_Seen = Observed | TenantObserved | AccessObserved
 WORKERS = 8
 DELETION_POLL_S = 2.0
 """How often a deletion looks again when no event says that what it waits for is gone."""
@@ -72,7 +76,7 @@ class Engine:
 
     async def changed(self, key: Key) -> None:
         """Take note that a resource may have something to do; those that wait for it may as well."""
-        if key.kind in RECONCILERS or key.kind == "Tenant":
+        if key.kind in RECONCILERS or key.kind in ("Tenant", "AccessRequest"):
             await self._queue.add(key)
         await self.awaited(key)
 
@@ -138,6 +142,11 @@ class Engine:
 
     async def _attempt(self, key: Key) -> str:
         """Run a pass. One that would start a Job looks again while no other of the tenant may: quotas hold exactly."""
+        if key.kind == "AccessRequest":
+            seen_access = await observe_access(self.cluster, key, self.now())
+            if seen_access is None:
+                return self._gone(key)
+            return await self._act(key, seen_access, accessrequest.reconcile(seen_access))
         if key.kind == "Tenant":
             seen_tenant = await self._tenants.observe(key, self.now(), self._faults.get(key), self.checks)
             if seen_tenant is None:
@@ -158,7 +167,7 @@ class Engine:
         self._queue.forgive(key)
         return "gone"
 
-    async def _act(self, key: Key, seen: Observed | TenantObserved, actions: list[Action]) -> str:
+    async def _act(self, key: Key, seen: _Seen, actions: list[Action]) -> str:
         subject = seen.subject
         if subject.deleting and self._is_released(subject.meta.uid):
             return "released"
@@ -199,7 +208,9 @@ def jobs_of(namespace: str | None) -> Key:
     return Key("Jobs", namespace, "")
 
 
-def _sources(seen: Observed | TenantObserved) -> frozenset[Key]:
+def _sources(seen: _Seen) -> frozenset[Key]:
+    if isinstance(seen, AccessObserved):
+        return frozenset({Key("Tenant", None, seen.tenant_name)})
     subject = seen.subject
     keys = {one.key for one in seen.dependants}
     if isinstance(seen, TenantObserved) or (subject.finished and not subject.deleting):

@@ -147,6 +147,8 @@ class Executor:
                     await self._custodian.destroy_tenant_key(name)
             case act.DeleteNamespace(namespace, uid):
                 await self._cluster.delete(NAMESPACES, namespace, uid=uid)
+            case act.RecordDecision(event, tenant):
+                await self._custodian.record(event, tenant)
             case act.RecordTenantErased():
                 await self._custodian.record(EventType.TENANT_ERASED, name)
             case _:

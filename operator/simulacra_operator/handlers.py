@@ -16,6 +16,7 @@ import kopf
 from simulacra_crds.base import FINALIZER, GROUP
 
 # Importing them registers their handlers.
+from simulacra_operator.accessrequest import handlers as _accessrequest  # noqa: F401
 from simulacra_operator.dataset import handlers as _dataset  # noqa: F401
 from simulacra_operator.effectestimate import handlers as _effectestimate  # noqa: F401
 from simulacra_operator.engine import Engine
