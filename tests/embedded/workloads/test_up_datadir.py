@@ -7,9 +7,11 @@ import socket
 import stat
 from collections import namedtuple
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from simulacra_custody.settings import open_custody
 from simulacra_embedded.supervisor import datadir
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError
@@ -72,8 +74,11 @@ def test_a_taken_port_is_refused_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_custody_addresses_survive_odd_paths(tmp_path: Path) -> None:
-    from simulacra_custody.settings import path_of
-
-    data = DataDir(tmp_path / "a b#c")
-    assert path_of(data.environment, "SIMULACRA_STORE", "file") == data.path / "objects"
-    assert path_of(data.environment, "SIMULACRA_KEYS", "local") == data.path / "keyring.json"
+    data = DataDir(tmp_path / "a b#c?d%20")
+    paths = {name: unquote(urlsplit(data.environment[f"SIMULACRA_{name}"]).path) for name in ("STORE", "KEYS", "AUDIT")}
+    assert paths == {
+        "STORE": str(data.path / "objects"),
+        "KEYS": str(data.path / "keyring.json"),
+        "AUDIT": str(data.path / "audit"),
+    }
+    open_custody(data.environment)  # custody takes them, too
