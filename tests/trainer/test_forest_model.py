@@ -240,3 +240,52 @@ def test_datetimes_keep_their_calendar_unit() -> None:
     assert not (moved % 86_400_000_000).any()
     agree = (moved // 86_400_000_000 > 1500) == (np.array(drawn.column("late").to_pylist()) == "yes")
     assert agree.mean() > 0.99
+
+
+@pytest.mark.parametrize("order", [["wage", "log_wage", "rounded"], ["rounded", "log_wage", "wage"]])
+def test_one_figure_written_several_ways_stays_one_figure(order: list[str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(12)
+    wage = np.round(np.exp(rng.normal(3, 0.6, 1500)), 2)
+    wage[rng.random(1500) < 0.1] = np.nan
+    table, schema = clean(
+        numbers_column("wage", wage, 2),
+        numbers_column("log_wage", np.round(-np.log(wage), 5), 5),
+        numbers_column("rounded", np.round(wage, 0), 0),
+        levels_column("sex", list(rng.choice(["f", "m"], 1500))),
+    )
+    model = FOREST.fit(table, schema, [*order, "sex"], seed=0, options={}, progress=no_progress)
+    drawn = draw(model, 4000)
+    made, logged, rounded = (np.array(drawn.column(c).to_pylist(), float) for c in ("wage", "log_wage", "rounded"))
+    assert np.array_equal(np.isnan(made), np.isnan(logged))
+    known = ~np.isnan(made)
+    off = np.abs(logged + np.log(made))[known]
+    assert np.quantile(off, 0.99) < 0.005  # straight lines between the keys: the tails are sparse
+    assert off.max() < 0.1
+    assert np.abs(rounded - made)[known].max() < 1.01
+    assert np.isin(made[known], wage).mean() < 0.9  # interpolated, not copied
+    assert np.isfinite(model.log_likelihood(table)).all()
+    model.save(tmp_path)
+    assert draw(FOREST.load(tmp_path, table, schema), 500).equals(draw(model, 500))
+
+
+def test_columns_that_only_correlate_are_no_dependency() -> None:
+    rng = np.random.default_rng(13)
+    a = np.round(rng.normal(0, 1, 800), 3)
+    b = np.round(a + rng.normal(0, 0.02, 800), 3)
+    table, schema = clean(numbers_column("a", a, 3), numbers_column("b", b, 3))
+    drawn = draw(fit(table, schema), 800)
+    gap = np.array(drawn.column("a").to_pylist()) - np.array(drawn.column("b").to_pylist())
+    assert 0.005 < gap.std() < 0.1
+
+
+def test_a_square_keeps_to_squares_whatever_comes_first() -> None:
+    rng = np.random.default_rng(14)
+    age = rng.integers(15, 50, 3000).astype(float)
+    born = 1990 - age - (rng.random(3000) < 0.4)  # ranks as age does, but does not decide it
+    table, schema = clean(
+        numbers_column("born", born, 0), numbers_column("square", age**2, 0), numbers_column("age", age, 0)
+    )
+    drawn = draw(fit(table, schema), 3000)
+    squares, ages, births = (np.array(drawn.column(c).to_pylist(), float) for c in ("square", "age", "born"))
+    assert np.array_equal(squares, ages**2)
+    assert set(np.unique(1990 - births - ages)) == {0.0, 1.0}

@@ -8,6 +8,7 @@ to its size, most copied rows have lost their original and the share flatters se
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.schema import TableSchema
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers, sample_rows
 
 MAX_PAIRS = 80_000_000
@@ -87,7 +89,13 @@ def nearest(rows: Points, others: Points) -> tuple[FloatArray, IntArray]:
     """
     squared = np.empty(len(rows[0]), dtype=np.float32)
     ties = np.empty(len(rows[0]), dtype=np.int64)
-    _nearest(*rows, *others, squared, ties)
+    cuts = np.linspace(0, len(squared), threads() + 1).astype(int)
+
+    def search(a: int, b: int) -> None:
+        _nearest(rows[0][a:b], rows[1][a:b], *others, squared[a:b], ties[a:b])
+
+    with ThreadPoolExecutor(threads()) as pool:
+        list(pool.map(search, cuts[:-1], cuts[1:]))
     return np.sqrt(squared.astype(np.float64)), ties
 
 

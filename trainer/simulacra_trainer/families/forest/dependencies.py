@@ -1,35 +1,43 @@
-"""Functional dependencies between columns: found exactly, kept exactly.
+"""Dependencies between columns that hold in every row: found exactly, kept exactly.
 
 Y depends on X where equal values of X always come with equal values of Y. A chance finding is kept out by asking that
 X repeats (on average 5 rows a value) and that 20 violations were to be expected had Y been independent of X.
+
+Numbers that hardly repeat may still be the same figure twice: a logarithm, a square, a rounded conversion. Two numeric
+columns, each with 10 distinct values or more, that rank all rows alike (or exactly opposite) are taken as that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
 from simulacra_trainer.families.forest.codec import Floats
+from simulacra_trainer.families.forest.kernels import F8, I4, compiled
 
 ROWS_PER_VALUE = 5
 EXPECTED_VIOLATIONS = 20.0
 MAX_SWITCH_KEYS = 250
+MIN_RANKS = 10
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """How a column depends on column `on` before it: decided by it, or (not decided) itself deciding it."""
+    """How a column depends on column `on` before it.
+
+    decided: `on` decides it; deciding: it decides `on`, which came first; monotone: both rank the rows alike.
+    """
 
     on: int
-    decided: bool
+    kind: Literal["decided", "deciding", "monotone"]
 
 
-@numba.njit(nogil=True, cache=True)
-def _holds(x: npt.NDArray[np.int32], y: npt.NDArray[np.int32], first: npt.NDArray[np.int32]) -> bool:
+@compiled
+def _holds(x: I4, y: I4, first: I4) -> bool:
     """Whether equal x always come with equal y; first is scratch, int32 [distinct x]."""
     first[:] = -1
     for i in range(x.shape[0]):
@@ -40,10 +48,34 @@ def _holds(x: npt.NDArray[np.int32], y: npt.NDArray[np.int32], first: npt.NDArra
     return True
 
 
+@compiled
+def _is_monotone(y: F8) -> bool:
+    """Whether y never falls or never rises."""
+    rises, falls = False, False
+    for i in range(1, y.shape[0]):
+        rises |= y[i] > y[i - 1]
+        falls |= y[i] < y[i - 1]
+        if rises and falls:
+            return False
+    return True
+
+
+def _ranked_alike(numbers: Mapping[int, Floats]) -> set[tuple[int, int]]:
+    """Return the pairs (both ways) of columns that rank the rows alike, or oppositely, and are missing together."""
+    missing = {j: np.isnan(values) for j, values in numbers.items()}
+    alike: set[tuple[int, int]] = set()
+    for x, y in itertools.combinations(numbers, 2):
+        if np.array_equal(missing[x], missing[y]):
+            a, b = numbers[x][~missing[x]], numbers[y][~missing[y]]
+            if any(_is_monotone(b[np.lexsort((sign * b, a))]) for sign in (1, -1)):
+                alike |= {(x, y), (y, x)}
+    return alike
+
+
 class Dependencies:
     """Which columns (schema order) decide which."""
 
-    def __init__(self, values: Sequence[Floats]) -> None:
+    def __init__(self, values: Sequence[Floats], is_number: Sequence[bool]) -> None:
         n = values[0].size if values else 0
         coded, self._distinct, unlike = [], [], []
         for column in values:
@@ -61,12 +93,19 @@ class Dependencies:
                 if i != j and checks * unlike[j] >= EXPECTED_VIOLATIONS and _holds(x, y, first):
                     self._decides.add((i, j))
 
+        self._alike = _ranked_alike(
+            {j: v for j, v in enumerate(values) if is_number[j] and self._distinct[j] >= MIN_RANKS}
+        )
+
     def of(self, column: int, before: Sequence[int]) -> Dependency | None:
         """Return how the column is to be drawn given those before it, None where nothing is decided."""
         deciders = [i for i in before if (i, column) in self._decides]
         if deciders:
-            return Dependency(min(deciders, key=lambda i: (self._distinct[i], i)), decided=True)
+            return Dependency(min(deciders, key=lambda i: (self._distinct[i], i)), kind="decided")
+        alike = [i for i in before if (i, column) in self._alike]
+        if alike:
+            return Dependency(max(alike, key=lambda i: (self._distinct[i], -i)), kind="monotone")
         decided = [i for i in before if (column, i) in self._decides and self._distinct[i] <= MAX_SWITCH_KEYS]
         if decided:
-            return Dependency(max(decided, key=lambda i: (self._distinct[i], -i)), decided=False)
+            return Dependency(max(decided, key=lambda i: (self._distinct[i], -i)), kind="deciding")
         return None

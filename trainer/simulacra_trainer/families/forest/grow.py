@@ -19,10 +19,10 @@ import numpy.typing as npt
 from scipy.stats import chi2
 
 from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats
-from simulacra_trainer.families.forest.dependencies import Dependency
+from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.parts import Classes, Ints, Lookup, Numbers, Part, Pool, Switch, Tree
+from simulacra_trainer.families.forest.parts import Classes, Ints, Lookup, Monotone, Numbers, Part, Pool, Switch, Tree
 from simulacra_trainer.families.forest.walk import relabel, split_masks
 from simulacra_trainer.families.grid import bin_edges
 
@@ -77,15 +77,37 @@ class ColumnGrower:
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None:
             return self._any(rows)
-        on = self.data.values[dependency.on]
-        keys, inverse = np.unique(on, return_inverse=True)
+        keys, inverse = np.unique(self.data.values[dependency.on], return_inverse=True)
         inverse = inverse.reshape(-1)
-        if dependency.decided:
-            first = np.empty(keys.size, np.int64)
-            first[inverse[::-1]] = rows[::-1]
-            return Lookup(dependency.on, keys, self.values[first])
-        parts = tuple(self._any(rows[inverse == k]) for k in range(keys.size))
-        return Switch(dependency.on, keys, parts)
+        match dependency.kind:
+            case "decided":
+                return self._lookup(rows, dependency.on, keys, inverse)
+            case "monotone":
+                return self._monotone(rows, dependency.on, keys, inverse)
+            case "deciding":
+                return self._switch(rows, dependency.on, keys, inverse)
+
+    def _lookup(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Lookup:
+        first = np.empty(keys.size, np.int64)
+        first[inverse[::-1]] = rows[::-1]
+        return Lookup(on, keys, self.values[first])
+
+    def _switch(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Switch:
+        return Switch(on, keys, tuple(self._any(rows[inverse == k]) for k in range(keys.size)))
+
+    def _monotone(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Part:
+        """Draw between the ends that a key allows; a column of repeated values must keep to these."""
+        low, high = np.full(keys.size, np.inf), np.full(keys.size, -np.inf)
+        present = ~np.isnan(self.values)
+        np.minimum.at(low, inverse[present], self.values[present])
+        np.maximum.at(high, inverse[present], self.values[present])
+        known = ~np.isnan(keys)
+        decided, keys_repeat = np.array_equal(low[known], high[known]), keys.size * ATOM <= rows.size
+        if self.is_atom.mean() < MOSTLY_REPEATED or (decided and not keys_repeat):
+            return Monotone(on, keys[known], low[known], high[known])
+        if decided:
+            return self._lookup(rows, on, keys, inverse)
+        return self._switch(rows, on, keys, inverse) if keys.size <= MAX_SWITCH_KEYS else self._any(rows)
 
     def _any(self, rows: Ints) -> Part:
         values = self.values[rows]

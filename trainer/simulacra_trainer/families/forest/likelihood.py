@@ -10,6 +10,7 @@ from simulacra_trainer.families.forest.parts import (
     Context,
     Ints,
     Lookup,
+    Monotone,
     Numbers,
     Part,
     Pool,
@@ -38,6 +39,10 @@ def cell_probabilities(part: Part, grid: ColumnGrid, context: Context, rows: Int
         case Lookup(on, keys, values):
             hit = grid.cells(values[nearest(keys, context.values[on][rows])]) == cells
             return np.where(hit, 1.0 - SLIP, SLIP / grid.size)
+        case Monotone():
+            low, high = part.interval(context, rows)
+            inside = grid.spread(low, high)[np.arange(rows.size), cells]
+            return (1.0 - SLIP) * inside + SLIP / grid.size
         case Switch(on, keys, parts):
             chosen = nearest(keys, context.values[on][rows])
             out = np.empty(rows.size)

@@ -115,7 +115,7 @@ class Structure:
 
 def find_structure(data: TrainingRows) -> Structure:
     """Look for functional dependencies and, in wide tables, for what informs what."""
-    return Structure(Dependencies(data.values), Screen(data.codes))
+    return Structure(Dependencies(data.values, [not codec.is_category for codec in data.codecs]), Screen(data.codes))
 
 
 def grow_parts(

@@ -132,7 +132,30 @@ class Lookup:
         return self.values[nearest(self.keys, context.values[self.on][rows])]
 
 
-Part = Pool | Numbers | Classes | Switch | Lookup
+@dataclass(frozen=True)
+class Monotone:
+    """A monotone dependency between numbers (a logarithm, a rounded conversion): the value of column `on` gives the
+    interval to draw from, interpolated between keys. keys float64 [k] ascending, low and high float64 [k]; missing
+    stays missing.
+    """
+
+    on: int
+    keys: Floats
+    low: Floats
+    high: Floats
+
+    def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
+        """Return values, float64 [rows]."""
+        low, high = self.interval(context, rows)
+        return low + u * (high - low)
+
+    def interval(self, context: Context, rows: Ints) -> tuple[Floats, Floats]:
+        """Return the ends of the interval of each row, float64 [rows] each; NaN where `on` is missing."""
+        given = context.values[self.on][rows]
+        return np.interp(given, self.keys, self.low), np.interp(given, self.keys, self.high)
+
+
+Part = Pool | Numbers | Classes | Switch | Lookup | Monotone
 
 
 def nearest(keys: Floats, values: Floats) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from simulacra_trainer.families.base import ModelFileError
-from simulacra_trainer.families.forest.parts import Classes, Lookup, Numbers, Part, Pool, Switch, Tree
+from simulacra_trainer.families.forest.parts import Classes, Lookup, Monotone, Numbers, Part, Pool, Switch, Tree
 
 TENSORS = "model.safetensors"
 OUTLINE = "forest.json"
@@ -96,6 +96,8 @@ class _Writer:
             case Switch(on, keys, switched):
                 inner_list = [self.part(inner) for inner in switched]
                 return {"kind": "switch", "on": on, "at": self._add(keys=keys), "parts": inner_list}
+            case Monotone(on, keys, low, high):
+                return {"kind": "monotone", "on": on, "at": self._add(keys=keys) | self._add(low=low, high=high)}
             case Lookup(on, keys, values):
                 return {"kind": "lookup", "on": on, "at": {**self._add(keys=keys), **self._add(values=values)}}
 
@@ -122,6 +124,7 @@ class _Reader:
             "numbers": self._numbers,
             "classes": self._classes,
             "switch": lambda n: Switch(self._column(n["on"]), *self._switched(n)),
+            "monotone": lambda n: Monotone(self._column(n["on"]), *self._band(n)),
             "lookup": lambda n: Lookup(self._column(n["on"]), *self._looked_up(n)),
         }
         return build[node["kind"]](node)
@@ -143,6 +146,11 @@ class _Reader:
         parts = tuple(self.part(inner) for inner in node["parts"])
         _require(0 < keys.size == len(parts))
         return keys, parts
+
+    def _band(self, node: Outline) -> tuple[Array, Array, Array]:
+        keys, (low, high) = self._slice(node, "keys"), self._intervals(node)
+        _require(keys.size == low.size)
+        return keys, low, high
 
     def _looked_up(self, node: Outline) -> tuple[Array, Array]:
         keys, values = self._slice(node, "keys"), self._slice(node, "values")
