@@ -20,11 +20,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from simulacra.admin import admin
 from simulacra.client import Client, Format, Json
 from simulacra.connection import Connection
 from simulacra.errors import ApiError, JobFailed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Synthetic tables under stated conditions.")
+app.add_typer(admin, name="admin")
 console = Console(stderr=True)
 ConnectionOption = Annotated[
     Path | None,

@@ -28,10 +28,14 @@ class AccessRequestSpec(KubeModel):
 
 
 class AccessRequestStatus(KubeModel):
-    """What became of the request."""
+    """What became of the request.
+
+    Conditions: Decided (a person approved or denied), TenantReady, Ready (approved and both).
+    """
 
     observed_generation: int = Field(default=0, ge=0)
-    tenant: Name | None = None
+    tenant: Name | None = Field(default=None, description="The Tenant that was made; set once, it is never made again.")
+    client_id: str | None = Field(default=None, max_length=128, description="OAuth2 client id of the requester.")
     conditions: Conditions = Field(default_factory=list)
 
 

@@ -58,6 +58,14 @@ class Reason(StrEnum):
     INTERNAL = "Internal"
     """A fault of ours; the support id in the message leads to the log."""
 
+    # Access requests
+    AWAITING_DECISION = "AwaitingDecision"
+    """A person must set spec.decision to Approved or Denied."""
+    APPROVED = "Approved"
+    DENIED = "Denied"
+    TENANT_GONE = "TenantGone"
+    """The Tenant of the request was deleted; it is not made again."""
+
     # Tenant and deletion
     KEY_AVAILABLE = "KeyAvailable"
     KEY_CHECK_FAILED = "KeyCheckFailed"

@@ -1,0 +1,59 @@
+"""All facts about one AccessRequest that its reconciler decides on, and how they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from simulacra_crds.cluster import ACCESS_REQUESTS, TENANTS, Cluster
+from simulacra_operator.subject import Key, Subject, parse
+
+
+@dataclass(frozen=True)
+class AccessObserved:
+    """The world around one AccessRequest.
+
+    Attributes:
+        now: time of the pass.
+        subject: the AccessRequest.
+        tenant: the Tenant of its name, None when there is none.
+    """
+
+    now: datetime
+    subject: Subject
+    tenant: Subject | None = None
+
+    @property
+    def tenant_name(self) -> str:
+        """The name that the request's Tenant has or would have."""
+        return tenant_name(self.subject)
+
+
+def tenant_name(request: Subject) -> str:
+    """Return the Tenant's name: one already made, else what is legible of the company, and a digest of the uid."""
+    if request.status.tenant is not None:
+        return str(request.status.tenant)
+    company = request.spec.company if request.spec else ""
+    slug = re.sub(r"[^a-z0-9]+", "-", company.lower())[:24].strip("-")
+    return f"{slug or 'tenant'}-{_digest(request)[:8]}"
+
+
+def client_id(request: Subject) -> str:
+    """Return the client id that the built-in issuer knows the requester by."""
+    return f"sim-{_digest(request)[:16]}"
+
+
+async def observe(cluster: Cluster, key: Key, now: datetime) -> AccessObserved | None:
+    """Return the facts about an AccessRequest, None when it is gone."""
+    found = await cluster.find(ACCESS_REQUESTS, key.name)
+    if found is None:
+        return None
+    subject = parse({"kind": "AccessRequest", **found})
+    tenant = await cluster.find(TENANTS, tenant_name(subject))
+    return AccessObserved(now, subject, parse({"kind": "Tenant", **tenant}) if tenant else None)
+
+
+def _digest(request: Subject) -> str:
+    return hashlib.sha256(request.meta.uid.encode()).hexdigest()

@@ -1,0 +1,150 @@
+"""An approved AccessRequest becomes a Tenant, once; the rest is forgotten in time."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operator_bench import Plane, World, condition, ready
+from operator_facts import NOW, iso, ready_condition, resource
+from simulacra_crds.cluster import ACCESS_REQUESTS, TENANTS, ClusterError, Object
+from simulacra_operator import actions as act
+from simulacra_operator.accessrequest.observe import AccessObserved
+from simulacra_operator.accessrequest.reconcile import FORGOTTEN_AFTER, reconcile
+from simulacra_operator.subject import parse
+
+SPEC = {"company": "Acme Research GmbH & Co.", "contact": "ada@acme.example"}
+
+
+def asked(decision: str, status: Object | None = None, **meta: Any) -> Object:
+    body = resource("AccessRequest", "ar-1", SPEC | {"decision": decision}, status, namespace=None, finalizers=[])
+    body["metadata"] |= meta
+    return body
+
+
+def seen(body: Object, tenant: Object | None = None) -> AccessObserved:
+    return AccessObserved(NOW, parse(body), parse(tenant) if tenant else None)
+
+
+def kinds(actions: list[act.Action]) -> list[str]:
+    return [type(one).__name__ for one in actions]
+
+
+def settle(body: Object, tenant: Object | None = None) -> tuple[Object, Object | None, list[str]]:
+    """Apply the actions until there are none; return the request, the Tenant and what was done."""
+    done: list[str] = []
+    for _ in range(5):
+        actions = reconcile(seen(body, tenant))
+        if not actions:
+            return body, tenant, done
+        done += kinds(actions)
+        for one in actions:
+            if isinstance(one, act.PatchStatus):
+                body = copy.deepcopy(body)
+                body["status"] |= one.patch
+            if isinstance(one, act.Ensure):
+                tenant = {**one.manifest, "metadata": {**one.manifest["metadata"], "uid": "uid-t"}}
+    raise AssertionError(f"does not settle: {done}")
+
+
+def test_a_pending_request_waits_for_a_person() -> None:
+    body, tenant, done = settle(asked("Pending"))
+    assert (done, tenant) == (["PatchStatus"], None)
+    assert {one["type"]: one["reason"] for one in body["status"]["conditions"]}["Ready"] == "AwaitingDecision"
+
+
+def test_a_denied_request_is_recorded_once_and_makes_nothing() -> None:
+    body, tenant, done = settle(asked("Denied"))
+    assert (done, tenant) == (["RecordDecision", "PatchStatus"], None)
+    assert "tenant" not in body["status"]
+
+
+def test_an_approved_request_becomes_a_tenant_with_a_client() -> None:
+    body, tenant, done = settle(asked("Approved"))
+    assert done == ["RecordDecision", "Ensure", "PatchStatus"]
+    assert tenant is not None
+    assert tenant["metadata"]["name"].startswith("acme-research-gmbh-co-")
+    assert len(tenant["metadata"]["name"]) <= 40
+    assert tenant["spec"]["clients"] == [body["status"]["clientId"]]
+    assert body["status"]["tenant"] == tenant["metadata"]["name"]
+
+
+def test_a_tenant_that_was_deleted_is_not_made_again() -> None:
+    body, _, _ = settle(asked("Approved"))
+    after, tenant, done = settle(body, None)
+    assert (tenant, done) == (None, ["PatchStatus"])
+    reasons = {one["type"]: one["reason"] for one in after["status"]["conditions"]}
+    assert reasons["TenantReady"] == "TenantGone"
+    assert after["status"]["tenant"] == body["status"]["tenant"]
+
+
+def test_a_tenant_of_somebody_else_is_not_taken_over() -> None:
+    _, made, _ = settle(asked("Approved"))
+    assert made is not None
+    foreign = copy.deepcopy(made)
+    foreign["metadata"]["labels"] = {}
+    body, _, done = settle(asked("Approved"), foreign)
+    assert "Ensure" not in done
+    assert "clientId" not in body["status"]
+
+
+def test_the_request_is_ready_once_its_tenant_is() -> None:
+    body, tenant, _ = settle(asked("Approved"))
+    assert tenant is not None
+    tenant["status"] = {"conditions": [ready_condition("True", "Ready")]}
+    after, _, _ = settle(body, tenant)
+    assert {one["type"]: one["status"] for one in after["status"]["conditions"]}["Ready"] == "True"
+
+
+@pytest.mark.parametrize(("decision", "kept"), [("Pending", False), ("Denied", False), ("Approved", True)])
+def test_what_came_to_nothing_is_forgotten(decision: str, kept: bool) -> None:
+    body, tenant, _ = settle(asked(decision))
+    body["metadata"]["creationTimestamp"] = iso(NOW - FORGOTTEN_AFTER - timedelta(seconds=1))
+    assert (kinds(reconcile(seen(body, tenant))) == ["DeleteResource"]) != kept
+
+
+@pytest.mark.parametrize("company", ["日本", "--", "a" * 128, "A.B"])
+def test_every_company_gets_a_lawful_name(company: str) -> None:
+    body = asked("Approved")
+    body["spec"]["company"] = company
+    _, tenant, _ = settle(body)
+    assert tenant is not None
+    parse({**tenant, "kind": "Tenant"})
+    assert tenant["metadata"]["name"][0].isalnum()
+
+
+async def test_a_request_approved_on_the_command_line_becomes_a_ready_tenant(world: World, plane: Plane) -> None:
+    body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": "ar-real"}}
+    await world.cluster.create(ACCESS_REQUESTS, body | {"spec": SPEC})
+    try:
+        waiting = await world.reaches(ACCESS_REQUESTS, "ar-real", lambda one: condition(one, "Ready"), namespace=None)
+        assert condition(waiting, "Ready")["reason"] == "AwaitingDecision"
+        listed = _admin(plane, "requests")
+        assert [one["name"] for one in json.loads(listed.stdout)] == ["ar-real"]
+        assert json.loads(_admin(plane, "approve", "ar-real").stdout)["decision"] == "Approved"
+        done = await world.reaches(ACCESS_REQUESTS, "ar-real", ready, namespace=None)
+        made = await world.cluster.get(TENANTS, done["status"]["tenant"])
+        assert ready(made)
+        assert made["spec"]["clients"] == [done["status"]["clientId"]]
+        assert [one["type"] for one in world.audit() if "access" in one["type"]] == ["dev.simulacra.access.approved"]
+        again = _admin(plane, "deny", "ar-real")
+        assert again.returncode == 1
+        assert "final" in again.stderr
+        assert _admin(plane, "approve", "nobody").returncode == 1
+    finally:
+        await world.cluster.delete(ACCESS_REQUESTS, "ar-real")
+    with pytest.raises(ClusterError):
+        await world.cluster.get(ACCESS_REQUESTS, "ar-real")
+
+
+def _admin(plane: Plane, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("simulacra")), "admin", *arguments]
+    kubeconfig = str(plane.kubeconfig)
+    return subprocess.run([*command, "--kubeconfig", kubeconfig], capture_output=True, text=True, timeout=60)
