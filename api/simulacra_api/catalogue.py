@@ -49,8 +49,21 @@ _ENTRIES = (
         "GET the generation again for a fresh artifact_url.",
     ),
     ErrorCode("simio_not_found", 404, "There is nothing at this path", "See /openapi.json for the routes."),
+    ErrorCode(
+        "simio_signup_not_found", 404, "No such signup request", "Check the request_id, or POST /v1/signup again."
+    ),
+    ErrorCode(
+        "simio_credential_claim_not_found",
+        404,
+        "The claim token is unknown, expired or used",
+        "GET the signup request again for a fresh credential_claim_token.",
+    ),
+    ErrorCode(
+        "simio_rotation_request_not_found", 404, "No such rotation request", "POST /v1/credential-rotations again."
+    ),
     ErrorCode("simio_dataset_not_found", 404, "No such dataset", "It may have expired; upload again."),
     ErrorCode("simio_generation_not_found", 404, "No such generation", "It may have expired; generate again."),
+    ErrorCode("simio_effect_not_found", 404, "No such effect estimate", "It may have expired; ask again."),
     ErrorCode("simio_job_not_found", 404, "No such job", "It may have expired with its dataset or generation."),
     ErrorCode("simio_error_code_not_found", 404, "No such error code", "See /errors for all of them."),
     ErrorCode("simio_method_not_allowed", 405, "The path does not have this method", "See the Allow header."),
@@ -71,6 +84,21 @@ _ENTRIES = (
     ErrorCode("simio_dataset_failed", 409, "The dataset's work has failed", "The job's error says why; upload again."),
     ErrorCode("simio_generation_not_ready", 409, "The generation has no rows yet", "Poll its job until ready."),
     ErrorCode("simio_generation_failed", 409, "The generation has failed", "The job's error says why."),
+    ErrorCode(
+        "simio_credentials_external",
+        409,
+        "The client's secret is kept by your identity provider",
+        "Rotate it there.",
+    ),
+    ErrorCode(
+        "simio_rotation_claim_already_consumed",
+        410,
+        "The rotation's claim token was used",
+        "Use the secret that it gave; POST /v1/credential-rotations for another.",
+    ),
+    ErrorCode("simio_effect_not_ready", 409, "The effect is still being estimated", "Poll its job until ready."),
+    ErrorCode("simio_cancelled", 409, "The work was cancelled", "Ask for it again, with a new Idempotency-Key."),
+    ErrorCode("simio_job_finished", 409, "The job has ended, so it cannot be cancelled", "DELETE its resource."),
     ErrorCode("simio_precondition_failed", 412, "The resource has changed since it was read", "GET it, then decide."),
     ErrorCode("simio_file_too_large", 413, "The upload is above the limit", "Upload a smaller file or a sample."),
     ErrorCode(
@@ -80,6 +108,10 @@ _ENTRIES = (
         "Send multipart/form-data with a CSV or Parquet part named file; JSON elsewhere.",
     ),
     ErrorCode("simio_range_not_satisfiable", 416, "The range lies outside the artefact", "See Content-Range."),
+    ErrorCode(
+        "simio_rotation_rate_limited", 429, "Too many rotations were asked for", "Ask again as Retry-After says."
+    ),
+    ErrorCode("simio_rate_limited", 429, "Too many requests", "Send it again as Retry-After says."),
     ErrorCode("simio_processing_failed", 500, "The work failed for a reason of ours", "Try again; quote the job id."),
     ErrorCode("simio_internal", 500, "Something went wrong on our side", "Try again; quote the request_id."),
     ErrorCode(
@@ -89,6 +121,12 @@ _ENTRIES = (
         "Generate again; quote the request_id to the operator of this service.",
     ),
     ErrorCode("simio_unavailable", 503, "A part of the service cannot be reached", "Try again as Retry-After says."),
+    ErrorCode(
+        "simio_probe_timeout",
+        504,
+        "The sample was not ready in time",
+        "Try again as Retry-After says, or ask for a generation, which may take longer.",
+    ),
     ErrorCode("simio_tenant_not_ready", 503, "The tenant is still being set up", "Try again as Retry-After says."),
 )
 CATALOGUE: dict[str, ErrorCode] = {entry.code: entry for entry in _ENTRIES}

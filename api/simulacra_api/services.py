@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from simulacra_api.auth.clients import Clients
+from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenants import Tenants
 from simulacra_api.auth.verifier import TokenVerifier
+from simulacra_api.cache import ReadCache
 from simulacra_api.settings import Settings
+from simulacra_api.turn import Turn
 from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import AuditLog, open_audit
 from simulacra_custody.custody import Custody
@@ -28,10 +31,13 @@ class Services:
 
     settings: Settings
     cluster: Cluster
+    cache: ReadCache
     custody: Custody
     audit: AuditLog
     signing: SigningKeyStore
     clients: Clients
+    credentials: Credentials
+    signup_turn: Turn
     tenants: Tenants
     verifier: TokenVerifier
 
@@ -47,10 +53,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             settings=settings,
             cluster=cluster,
+            cache=ReadCache(cluster, settings.cache_seconds),
             custody=open_custody(),
             audit=open_audit(),
             signing=signing,
             clients=Clients(cluster),
+            credentials=Credentials(cluster, signing),
+            signup_turn=Turn(),
             tenants=Tenants(cluster),
             verifier=TokenVerifier(settings, signing, external),
         )

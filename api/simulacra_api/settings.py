@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from simulacra_api.cache import CACHE_SECONDS
+
 DEFAULT_AUDIENCE = "https://api.simulacra.dev"
 LINK_SECONDS = 900
 """A download link lives this long (15 minutes)."""
@@ -28,6 +30,7 @@ class Settings:
         token_seconds: life of a token of the built-in issuer.
         max_upload_bytes: upper limit of an upload, whatever the tenant's quota says.
         delete_wait_seconds: how long DELETE waits for the erasure before it answers 202.
+        cache_seconds: how old a resource may be that is shown; a change takes this longer (see `cache`).
         oidc_issuer: an OpenID Connect issuer whose tokens are accepted beside the built-in one's.
     """
 
@@ -37,6 +40,7 @@ class Settings:
     token_seconds: int = 3600
     max_upload_bytes: int = 1 << 40
     delete_wait_seconds: float = 5.0
+    cache_seconds: float = CACHE_SECONDS
     oidc_issuer: str | None = None
 
     @classmethod

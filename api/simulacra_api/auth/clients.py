@@ -7,6 +7,9 @@ import base64
 import json
 import os
 import re
+import time
+from collections.abc import Mapping
+from typing import Any
 
 from simulacra_api.auth.secrets import verify_secret
 from simulacra_crds.cluster import SECRETS, Cluster
@@ -19,6 +22,11 @@ CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
 def secret_name(client_id: str) -> str:
     """Return the name of the Secret that holds a client's hashes."""
     return f"client-{client_id}"
+
+
+def expiry_of(entry: Mapping[str, Any]) -> float:
+    """Return when a stored hash stops being good (seconds since the epoch), infinity when that was not set."""
+    return float(entry.get("expires", "inf"))
 
 
 class Clients:
@@ -39,4 +47,5 @@ class Clients:
         if stored is None:
             return []
         entries = json.loads(base64.b64decode((stored.get("data") or {}).get("hashes", "") or b"W10="))
-        return [str(entry["hash"]) for entry in entries]
+        now = time.time()
+        return [str(entry["hash"]) for entry in entries if expiry_of(entry) > now]

@@ -1,0 +1,193 @@
+"""What a client authenticates with, and the one-time claims that lead to it: one Secret a client.
+
+Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most) and `claims` (the
+SHA-256 of each claim token, when it was issued, when it expires, when it was used). Both are in one object so that a
+claim is one conditional write: of two callers with the same token exactly one gets the secret, and no crash can use a
+token up without its hash being stored. Claim tokens are derived, not stored; see ADR 0010.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from simulacra_api.auth.clients import CLIENT_ID, expiry_of, secret_name
+from simulacra_api.auth.secrets import hash_secret, new_secret
+from simulacra_api.auth.signing import SigningKeyStore
+from simulacra_crds.base import LABEL_KIND
+from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, Conflict, NotFound, Object
+from simulacra_crds.names import SYSTEM_NAMESPACE
+
+Purpose = Literal["signup", "rotation"]
+TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret
+CLAIM_SECONDS = 3600
+"""A claim token is good for so long after it was issued."""
+KEPT_CLAIMS = 16
+ATTEMPTS = 10
+_BEARER_LENGTH = 43  # 256 bits in base64url
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The record of a claim token. Times are seconds since the epoch.
+
+    Attributes:
+        id: names the claim; no secret.
+        purpose: what it came from.
+        sha256: digest (hex) of the token.
+        issued: when it was issued.
+        expires: when it becomes worthless.
+        overlap: seconds that the secrets before stay good once it is used.
+        used: when it was used, None before.
+    """
+
+    id: str
+    purpose: Purpose
+    sha256: str
+    issued: int
+    expires: int
+    overlap: int = 0
+    used: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be used."""
+        return self.used is None and time.time() < self.expires
+
+
+@dataclass(frozen=True)
+class ClientRecord:
+    """What a client's Secret says. `version` guards the next write; None: there is no Secret yet."""
+
+    client_id: str
+    version: str | None
+    hashes: list[dict[str, Any]]
+    claims: list[Claim]
+
+    def claim(self, claim_id: str) -> Claim | None:
+        """Return a claim by its id."""
+        return next((claim for claim in self.claims if claim.id == claim_id), None)
+
+    def with_claim(self, claim: Claim) -> ClientRecord:
+        """Return the record with a claim added, or in the place of the one with its id; old ones are dropped."""
+        others = [one for one in self.claims if one.id != claim.id]
+        return replace(self, claims=[*others, claim][-KEPT_CLAIMS:])
+
+
+class Credentials:
+    """Reads and writes the clients' Secrets. Raises ClusterError."""
+
+    def __init__(self, cluster: Cluster, signing: SigningKeyStore) -> None:
+        self._cluster, self._signing = cluster, signing
+
+    async def read(self, client_id: str) -> ClientRecord:
+        """Return a client's record, an empty one when it has no Secret."""
+        found = await self._cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE)
+        if found is None:
+            return ClientRecord(client_id, None, [], [])
+        data = found.get("data") or {}
+        claims = [Claim(**claim) for claim in _json(data, "claims")]
+        return ClientRecord(client_id, found["metadata"]["resourceVersion"], _json(data, "hashes"), claims)
+
+    async def write(self, record: ClientRecord) -> None:
+        """Store a record if it is still as it was read; Conflict otherwise."""
+        texts = {"hashes": json.dumps(record.hashes), "claims": json.dumps([asdict(one) for one in record.claims])}
+        data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+        name = secret_name(record.client_id)
+        if record.version is None:
+            body: Object = {"apiVersion": "v1", "kind": "Secret", "data": data}
+            body["metadata"] = {"name": name, "labels": {LABEL_KIND: "client"}}
+            try:
+                await self._cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+            except AlreadyExists as error:
+                raise Conflict(error.status, error.reason, "another process was first") from None
+            return
+        patch = {"metadata": {"resourceVersion": record.version}, "data": data}
+        try:
+            await self._cluster.patch(SECRETS, name, patch, SYSTEM_NAMESPACE)
+        except NotFound as error:
+            raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
+
+    async def token_of(self, client_id: str, claim: Claim, knowledge: str = "") -> str:
+        """Return the token of a claim; `knowledge` is what only the customer knows (the request id of a signup)."""
+        key = (await self._signing.current()).link_key
+        text = "\x1f".join(("claim", client_id, claim.id, claim.purpose, knowledge, str(claim.issued)))
+        bearer = base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256)).decode().rstrip("=")
+        return f"{TOKEN_PREFIX}{client_id}_{bearer}"
+
+    async def issue(self, client_id: str, claim_id: str, purpose: Purpose, *, overlap: int, knowledge: str) -> Claim:
+        """Return a new claim, good from now on; the caller stores it."""
+        now = int(time.time())
+        draft = Claim(claim_id, purpose, "", now, now + CLAIM_SECONDS, overlap)
+        return replace(draft, sha256=digest_of(await self.token_of(client_id, draft, knowledge)))
+
+    async def redeem(self, token: str) -> Redeemed | None:
+        """Use a claim token up; None when it is unknown, expired or was used (`spent` of the record tells which).
+
+        One conditional write decides. The secret is in the return value and nowhere else.
+        """
+        client_id = client_of_token(token)
+        if client_id is None:
+            return None
+        secret = new_secret()
+        entry: dict[str, Any] | None = None
+        for _ in range(ATTEMPTS):
+            before = await self.read(client_id)
+            claim = next((one for one in before.claims if hmac.compare_digest(one.sha256, digest_of(token))), None)
+            if claim is None:
+                return None
+            if not claim.open:
+                return Redeemed(before, before, claim, None)
+            hashed = entry["hash"] if entry else await asyncio.to_thread(hash_secret, secret)
+            now = int(time.time())
+            entry = {"hash": hashed, "created": now}
+            used = replace(claim, used=now)
+            after = replace(before.with_claim(used), hashes=[*_retiring(before.hashes, now, claim.overlap), entry])
+            try:
+                await self.write(after)
+            except Conflict:
+                continue
+            return Redeemed(before, after, used, secret)
+        raise Conflict(409, "Conflict", "the client's record keeps changing")
+
+
+@dataclass(frozen=True)
+class Redeemed:
+    """What became of a claim token: `secret` is None when it had been used or has expired."""
+
+    before: ClientRecord
+    after: ClientRecord
+    claim: Claim
+    secret: str | None
+
+    def __repr__(self) -> str:
+        """Leave the secret out, wherever this is printed."""
+        return f"Redeemed({self.claim.id})"
+
+
+def digest_of(token: str) -> str:
+    """Return the SHA-256 (hex) of a token, all that is stored of it."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def client_of_token(token: str) -> str | None:
+    """Return the client id in a claim token, None when it is none."""
+    body = token.removeprefix(TOKEN_PREFIX)
+    client_id, separator = body[: -_BEARER_LENGTH - 1], body[-_BEARER_LENGTH - 1 : -_BEARER_LENGTH]
+    return client_id if body != token and separator == "_" and CLIENT_ID.fullmatch(client_id) else None
+
+
+def _retiring(hashes: list[dict[str, Any]], now: int, overlap: int) -> list[dict[str, Any]]:
+    """Return what stays of the hashes before: the newest good one, until the overlap ends."""
+    good = [entry for entry in hashes if expiry_of(entry) > now]
+    return [good[-1] | {"expires": min(expiry_of(good[-1]), now + overlap)}] if good and overlap else []
+
+
+def _json(data: Object, name: str) -> list[Any]:
+    return list(json.loads(base64.b64decode(data.get(name, "") or b"W10=")))
