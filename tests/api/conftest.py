@@ -292,6 +292,12 @@ async def serve(settings: Settings, listener: socket.socket) -> AsyncIterator[No
 
 
 @pytest.fixture(scope="session")
+def serve_api() -> Any:
+    """Serves another API process's worth of state beside the one of the session."""
+    return serve
+
+
+@pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The three custody variables, of a folder of their own."""
     folder = tmp_path_factory.mktemp("custody")
@@ -318,7 +324,7 @@ async def world(plane: Path, environment: Path, tmp_path_factory: pytest.TempPat
         kubeconfig = await _restricted(cluster, plane, tmp_path_factory.mktemp("restricted"))
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = Settings(public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0)
+    settings = Settings(public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0, cache_seconds=0.0)
     async with serve(settings, listener):
         yield World(url, settings, cluster, custody, environment, kubeconfig)
 
