@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.dial import DialResult, turn_dial
@@ -21,7 +22,7 @@ from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
-from simulacra_trainer.table.errors import too_small
+from simulacra_trainer.table.errors import InputError, too_small
 
 STEPS = {"learning the causal graph": 4.0, "turning the privacy dial": 3.0, "fitting": 1.0, "writing the report": 1.0}
 GRAPH, DIAL, FIT, REPORT = STEPS
@@ -29,6 +30,7 @@ GRAPH_BUDGET_S = 10.0
 MAX_FIT_ROWS = 500_000
 MIN_ROWS, MIN_COLUMNS = 20, 2
 REPORT_ROWS = 20_000
+NEURAL_EXTRA = ("torch", "lightning")
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,19 @@ class TrainedModel:
 
 
 def family_named(name: str, gpu: int = 0) -> Family:
-    """Return the family; auto is the forest on CPUs and the neural one where a GPU is asked for."""
+    """Return the family; auto is the forest on CPUs and the neural one where a GPU is asked for.
+
+    Raises:
+        InputError: if the neural family is asked for where torch or lightning is not installed.
+    """
     if name == "neural" or (name == "auto" and gpu > 0):
-        family: Family = importlib.import_module("simulacra_trainer.families.neural").NEURAL
+        try:
+            family: Family = importlib.import_module("simulacra_trainer.families.neural").NEURAL
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in NEURAL_EXTRA:
+                raise
+            message = "The neural family is not installed here; install it with: pip install 'simulacra[neural]'"
+            raise InputError(Reason.REQUEST_INVALID, message, message) from None
         return family
     return FOREST
 

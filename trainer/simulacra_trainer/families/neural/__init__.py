@@ -4,10 +4,13 @@ Needs torch and lightning (the extra `neural`); importing it without them is a M
 """
 
 import os
+from importlib.util import find_spec
 
-# before torch loads: threads that wait actively for each other stall on busy or limited cores (measured: 20 times)
+# before torch loads: threads that wait for each other by spinning stall on busy or limited cores (measured: 20 times)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if find_spec("lightning") is None:  # looked for, not imported: only a fit needs it, and it takes seconds
+    raise ModuleNotFoundError("No module named 'lightning'", name="lightning")
 
-from simulacra_trainer.families.neural.model import NEURAL, NeuralModel  # noqa: E402
+from simulacra_trainer.families.neural.model import NEURAL, NeuralModel
 
 __all__ = ["NEURAL", "NeuralModel"]

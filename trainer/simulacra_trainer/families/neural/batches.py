@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lightning.pytorch as pl
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
 from simulacra_trainer.families.neural.network import Batch
@@ -46,8 +46,8 @@ def code_table(
         coded = codings[j].encode(values[j])
         codes[:, i], cells[:, i], inputs[:, i] = coded.codes, coded.cells, coded.inputs
     place = {j: i for i, j in enumerate(layout)}
-    tensors = (torch.from_numpy(array) for array in (codes, cells, inputs))
-    return CodedTable(*tensors, [place[j] for j in order])
+    causal = [place[j] for j in order]
+    return CodedTable(torch.from_numpy(codes), torch.from_numpy(cells), torch.from_numpy(inputs), causal)
 
 
 class TableBatches(pl.LightningDataModule):
@@ -70,11 +70,10 @@ class TableBatches(pl.LightningDataModule):
         """Rows in a batch."""
         return self.each * GROUPS
 
-    def train_dataloader(self) -> Iterator[Batch]:
+    def train_dataloader(self) -> DataLoader:
         """Return the batches of the trainer's next interval."""
         assert self.trainer is not None
-        begin = self.trainer.current_epoch * self.interval
-        return (self.batch(step) for step in range(begin, begin + self.interval))
+        return DataLoader(_Interval(self, self.trainer.current_epoch * self.interval), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
         """Return the held-out rows under the fixed order, then under random ones."""
@@ -108,6 +107,19 @@ class TableBatches(pl.LightningDataModule):
             inputs=self.table.inputs[at].transpose(0, 1).float().contiguous(),
             sees=torch.from_numpy(np.stack([mask_of(order) for order in orders])),
         )
+
+
+class _Interval(Dataset):
+    """The batches from a step on."""
+
+    def __init__(self, batches: TableBatches, begin: int) -> None:
+        self._batches, self._begin = batches, begin
+
+    def __len__(self) -> int:
+        return self._batches.interval
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._batches.batch(self._begin + index)
 
 
 def mask_of(order: Sequence[int]) -> npt.NDArray[np.float32]:

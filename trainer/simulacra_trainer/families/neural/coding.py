@@ -21,7 +21,7 @@ from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 INPUTS = 5
-"""Numbers beside the code: position in the bin -1..1, then z clipped to 4, rank, arcsinh and tanh(4 z), standardised."""
+"""Beside the code: position in the bin -1..1; then z clipped to 4, rank, arcsinh, tanh(4 z), of unit scale."""
 CELLS = 8
 BINS = 32
 INTERVALS_A_CELL = 8
@@ -84,11 +84,11 @@ class ColumnCoding:
 
     def code_rows(self) -> Floats:
         """Return the training rows of each code, float64 [codes]."""
-        return np.bincount(self.code, np.diff(self.below), self.codes)
+        return np.bincount(self.code, np.diff(self.below), self.codes).astype(np.float64)
 
     def cell_rows(self) -> Floats:
         """Return the training rows of each cell, float64 [codes, CELLS]."""
-        rows = np.bincount(self.code * CELLS + self.cell, np.diff(self.below), self.codes * CELLS)
+        rows = np.bincount(self.code * CELLS + self.cell, np.diff(self.below), self.codes * CELLS).astype(np.float64)
         return rows.reshape(self.codes, CELLS)
 
     def encode(self, values: Floats) -> Encoded:

@@ -7,8 +7,8 @@ from itertools import accumulate
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from simulacra_trainer.families.neural.coding import CELLS, ColumnCoding, Encoded, Floats, Ints
 from simulacra_trainer.families.neural.network import WIDTH
@@ -43,8 +43,8 @@ class Mechanism:
     def hidden(self, seen: Tensor) -> Tensor:
         """Return the last hidden layer, [n, WIDTH]; seen: sum of the vectors of the columns before, [n, WIDTH]."""
         (w1, b1), (w2, b2) = self._layers
-        h = F.silu(torch.addmm(b1, seen, w1))
-        return h + F.silu(torch.addmm(b2, h, w2))
+        h = functional.silu(torch.addmm(b1, seen, w1))
+        return h + functional.silu(torch.addmm(b2, h, w2))
 
     def code_shares(self, h: Tensor) -> Tensor:
         """Return the probability of each code, [n, codes]."""
@@ -55,7 +55,7 @@ class Mechanism:
         if self._cells is None:
             return None
         inner, outer, gate, shift, bias = self._cells
-        f = F.silu((h @ inner) * gate[codes] + shift[codes])
+        f = functional.silu((h @ inner) * gate[codes] + shift[codes])
         return torch.softmax(f @ outer + bias[codes], 1)
 
     def draw(self, h: Tensor, u: Floats) -> Floats:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pyarrow as pa
 import torch
 
 from simulacra_crds.schema import TableSchema
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress
-from simulacra_trainer.families.forest.model import threads
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
@@ -162,7 +161,7 @@ def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
         with torch.inference_mode():
             return work(chunk)
 
-    with _single_threaded(), ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         return list(pool.map(alone, range(chunks)))
 
 
@@ -172,17 +171,6 @@ def _fingerprint(values: Sequence[Floats], plan: str) -> str:
     for column in values:
         digest.update(column.tobytes())
     return f"neural-{digest.hexdigest()[:16]}"
-
-
-@contextlib.contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let torch compute with one thread in each thread that starts inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 NEURAL = Neural()

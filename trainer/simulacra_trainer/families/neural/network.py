@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from simulacra_trainer.families.neural.basis import code_basis
 from simulacra_trainer.families.neural.coding import CELLS, INPUTS, ColumnCoding
@@ -86,19 +86,27 @@ class CellTables(nn.Module):
         self.shift = _normal((c, k, FINE_WIDTH), 0.1, generator)
         self.outer = _normal((c, FINE_WIDTH, CELLS), 0.02, generator)
         rows = [torch.stack([_log_shares(row, CELLS) for row in coding.cell_rows()]) for coding in codings]
-        self.bias = nn.Parameter(torch.stack([F.pad(b, (0, 0, 0, k - b.shape[0])) for b in rows]))
+        self.bias = nn.Parameter(torch.stack([functional.pad(b, (0, 0, 0, k - b.shape[0])) for b in rows]))
 
     def nll(self, h: Tensor, codes: Tensor, cells: Tensor) -> Tensor:
         """Return nats by column [columns]: h [columns, rows, WIDTH], codes and cells [columns, rows]."""
         at = codes + self.k * torch.arange(codes.shape[0], device=codes.device)[:, None]
-        gate, shift, bias = (F.embedding(at, table.flatten(0, 1)) for table in (self.gate, self.shift, self.bias))
-        f = F.silu(torch.bmm(h, self.inner) * gate + shift)
+        gate, shift, bias = (
+            functional.embedding(at, table.flatten(0, 1)) for table in (self.gate, self.shift, self.bias)
+        )
+        f = functional.silu(torch.bmm(h, self.inner) * gate + shift)
         logits = (torch.bmm(f, self.outer) + bias).float()
-        return F.cross_entropy(logits.flatten(0, 1), cells.flatten(), reduction="none").view_as(cells).mean(1)
+        return functional.cross_entropy(logits.flatten(0, 1), cells.flatten(), reduction="none").view_as(cells).mean(1)
 
 
 class Network(nn.Module):
-    """See the module. `order` lists the columns' positions in the network's own order: columns of like size together."""
+    """See the module.
+
+    Attributes:
+        order: position of each column in the codings, in the network's own order: columns of like size together.
+        sizes: how many columns each of `tables` has.
+        fine: places in the network's order of the columns that have cells.
+    """
 
     def __init__(self, codings: Sequence[ColumnCoding], generator: torch.Generator) -> None:
         super().__init__()
@@ -118,14 +126,14 @@ class Network(nn.Module):
 
     def nll(self, batch: Batch, keep: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Return mean nats by column [columns]; keep: dropout factors of the two layers, [columns, rows, WIDTH]."""
-        h1 = F.silu(torch.baddbmm(self.b1, self.mixed(batch), self.w1))
+        h1 = functional.silu(torch.baddbmm(self.b1, self.mixed(batch), self.w1))
         h1 = h1 if keep is None else h1 * keep[0]
-        h = h1 + F.silu(torch.baddbmm(self.b2, h1, self.w2))
+        h = h1 + functional.silu(torch.baddbmm(self.b2, h1, self.w2))
         h = h if keep is None else h * keep[1]
         parts = []
         for hidden, codes, table in zip(h.split(self.sizes), batch.codes.split(self.sizes), self.tables, strict=True):
             logits = torch.baddbmm(table.bias[:, None], hidden, table.outputs().transpose(1, 2))
-            nats = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
+            nats = functional.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
             parts.append(nats.view_as(codes).mean(1))
         total = torch.cat(parts)
         if self.cells is not None:
@@ -141,9 +149,9 @@ class Network(nn.Module):
             embed, slope = table.vectors()
             c, k = embed.shape[:2]
             at = codes + k * torch.arange(c, device=embed.device)[:, None]
-            vector = F.embedding(at, embed.flatten(0, 1))
+            vector = functional.embedding(at, embed.flatten(0, 1))
             if slope is not None:
-                vector = vector + inputs[..., :1] * F.embedding(at, slope.flatten(0, 1))
+                vector = vector + inputs[..., :1] * functional.embedding(at, slope.flatten(0, 1))
                 vector = vector + torch.bmm(inputs[..., 1:], wide)
             vectors.append(vector)
         g, c, _ = batch.sees.shape

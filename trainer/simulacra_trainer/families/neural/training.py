@@ -23,19 +23,21 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from torch import Tensor
 
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.neural.batches import TableBatches
-from simulacra_trainer.families.neural.coding import ColumnCoding
 from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
 
-LEARNING_RATE, WARM_UP_STEPS, CLIP = 3e-3, 100, 2.0
-DROPOUT_OF_256 = 51
-"""Of 256 activations so many are dropped: 0.2."""
-DECAY, TIED_DECAY = 0.1, 0.5
-"""Weight decay of matrices, and of what a bin of a number has apart from its neighbours."""
+LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
+"""Smaller tables are learned at a smaller rate (with the root of their rows), or they are overfitted before long."""
+WARM_UP_STEPS, CLIP = 100, 2.0
+DROPOUT_OF_256 = 64
+"""Of 256 activations so many are dropped: a quarter."""
+DECAY = 0.1
+APART_DECAY, APART_RATE = 0.5, 0.1
+"""What the bin of a number has apart from its neighbours decays faster and is learned at a tenth of the rate."""
 AVERAGE = 0.99
 PATIENCE = 2
-EPOCHS = 60
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
 STEP_S, CELL_S = 0.004, 4.0e-6
 """Seconds that a step takes on two cores: fixed, and for each value in the batch; what turns seconds into steps."""
@@ -44,11 +46,12 @@ BEST, LAST = "best", "last"
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What decides a training besides the table: seed, whether a GPU is used, and how many intervals at most."""
+    """What decides a training besides the table: seed, use of a GPU, how many intervals at most, learning rate."""
 
     seed: int
     on_gpu: bool
     intervals: int
+    rate: float
 
 
 def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPlan:
@@ -56,8 +59,9 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     rows, columns = batches.table.codes.shape
     budget_s = max(BUDGET_S * (rows * columns / BUDGET_CELLS) ** BUDGET_POWER, MIN_BUDGET_S)
     step_s = STEP_S + CELL_S * batches.batch_rows * columns
-    steps = min(budget_s / step_s, EPOCHS * max(batches.rows.size / batches.batch_rows, 10.0))
-    return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), max(round(steps / batches.interval), 2))
+    intervals = max(round(budget_s / step_s / batches.interval), 2)
+    rate = LEARNING_RATE * min((rows / FULL_RATE_ROWS) ** 0.5, 1.0)
+    return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE))
 
 
 def train(network: Network, batches: TableBatches, plan: TrainingPlan, directory: Path, progress: Progress) -> None:
@@ -71,6 +75,7 @@ def train(network: Network, batches: TableBatches, plan: TrainingPlan, directory
             of the same table and plan, is continued with the same result.
         progress: told after every step.
     """
+    torch.set_num_threads(threads())
     directory.mkdir(parents=True, exist_ok=True)
     keeper = ModelCheckpoint(
         dirpath=directory,
@@ -97,7 +102,7 @@ def train(network: Network, batches: TableBatches, plan: TrainingPlan, directory
             default_root_dir=directory,
             callbacks=[averaging, stopping, keeper, _Told(progress, plan.intervals * batches.interval)],
         )
-        module = TrainedNetwork(network, plan.seed)
+        module = TrainedNetwork(network, plan)
         trainer.fit(module, datamodule=batches, ckpt_path=last if _is_whole(last) else None, weights_only=True)
         best = torch.load(directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
         module.cpu().load_state_dict(best["state_dict"])
@@ -106,9 +111,9 @@ def train(network: Network, batches: TableBatches, plan: TrainingPlan, directory
 class TrainedNetwork(pl.LightningModule):
     """The network with its loss and optimiser."""
 
-    def __init__(self, network: Network, seed: int) -> None:
+    def __init__(self, network: Network, plan: TrainingPlan) -> None:
         super().__init__()
-        self.network, self.seed = network, seed
+        self.network, self.seed, self.rate = network, plan.seed, plan.rate
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss of a batch, scaled so that the learning rate suits any number of columns."""
@@ -122,20 +127,24 @@ class TrainedNetwork(pl.LightningModule):
         self.log("nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1])
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip by norm. Lightning refuses to where the optimiser is fused, for fear of scaled gradients: here are none."""
+        """Clip by norm; Lightning itself refuses to with a fused optimiser, for fear of scaled gradients."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW; biases and gates do not decay; the learning rate warms up, then stays."""
-        decay: dict[float, list[Tensor]] = {0.0: [], DECAY: [], TIED_DECAY: []}
-        tied = {
+        plain, matrices, apart = list[Tensor](), list[Tensor](), list[Tensor]()
+        free = {
             id(p) for table in self.network.tables if table.is_ordered for p in (table.embed, table.head, table.slope)
         }
         for name, parameter in self.network.named_parameters():
-            plain = name.rpartition(".")[2] in ("b1", "b2", "bias", "gate")
-            decay[0.0 if plain else TIED_DECAY if id(parameter) in tied else DECAY].append(parameter)
-        groups = [{"params": group, "weight_decay": rate} for rate, group in decay.items() if group]
-        optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True)
+            is_plain = name.rpartition(".")[2] in ("b1", "b2", "bias", "gate")
+            (plain if is_plain else apart if id(parameter) in free else matrices).append(parameter)
+        groups = [
+            {"params": plain, "weight_decay": 0.0},
+            {"params": matrices, "weight_decay": DECAY},
+            {"params": apart, "weight_decay": APART_DECAY, "lr": self.rate * APART_RATE},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99), fused=True)
         warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}
 

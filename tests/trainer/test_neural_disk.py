@@ -1,0 +1,180 @@
+"""What the neural family writes and reads: models, checkpoints, and nothing else."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from simulacra_crds.conditions import ConditionSet
+from simulacra_crds.schema import TableSchema
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
+from simulacra_trainer.fit import TrainedModel, fit_model
+from simulacra_trainer.generate import generate_rows, plan_generation
+from simulacra_trainer.model_dir import load_model, save_model
+from trainer_tables import quiet, survey
+
+pytestmark = pytest.mark.neural
+family = pytest.importorskip("simulacra_trainer.families.neural", exc_type=ModuleNotFoundError).NEURAL
+
+TABLE, SCHEMA = survey(400, seed=3)
+NARROW = ["age", "segment", "city"]
+
+
+def fit(seed: int = 0, progress: Progress = no_progress, **options: object) -> FittedModel:
+    schema = TableSchema(rows=SCHEMA.rows, columns=[c for c in SCHEMA.columns if c.name in NARROW])
+    return family.fit(TABLE.select(NARROW), schema, NARROW, seed=seed, options=options, progress=progress)
+
+
+def draw(model: FittedModel, n: int = 2000) -> pa.Table:
+    return model.sample(n, np.random.default_rng(4))
+
+
+@pytest.fixture(scope="module")
+def neural() -> TrainedModel:
+    return fit_model(TABLE, SCHEMA, FitRequest(family="neural", seed=0), quiet())
+
+
+def test_conditions_are_met_to_the_row(neural: TrainedModel) -> None:
+    conditions = ConditionSet.model_validate(
+        {"categorical": {"segment": {"switcher": 0.3}}, "numeric": {"price": {"min": 5, "max": 6}}}
+    )
+    plan = plan_generation(neural, GenerateRequest(row_count=1000, conditions=conditions, seed=1))
+    rows = pa.concat_tables(generate_rows(neural, plan))
+    assert rows.column("segment").to_pylist().count("switcher") == 300
+    prices = np.array(rows.column("price").to_pylist())
+    assert ((prices >= 5) & (prices <= 6)).all()
+
+
+def test_an_intervention_keeps_what_it_cannot_change(neural: TrainedModel) -> None:
+    request = GenerateRequest(row_count=2000, interventions={"price": 6.0}, seed=1)
+    rows = pa.concat_tables(generate_rows(neural, plan_generation(neural, request)))
+    assert set(rows.column("price").to_pylist()) == {6.0}
+
+
+def test_a_model_directory_gives_back_the_same_model(neural: TrainedModel, tmp_path: Path) -> None:
+    save_model(neural, tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.family == "neural"
+    assert loaded.model.columns == neural.model.columns
+    assert draw(loaded.model).equals(draw(neural.model))
+
+
+def shape(tensors: dict) -> None:
+    tensors["w1"] = tensors["w1"][:-1].copy()
+
+
+def kind(tensors: dict) -> None:
+    tensors["w1"] = tensors["w1"].astype(np.float64)
+
+
+def names(tensors: dict) -> None:
+    tensors["more"] = np.zeros(3, np.float32)
+
+
+def missing(tensors: dict) -> None:
+    del tensors["bias"]
+
+
+def not_finite(tensors: dict) -> None:
+    tensors["head"][0, 0] = float("nan")
+
+
+@pytest.mark.parametrize("damage", [shape, kind, names, missing, not_finite])
+def test_damaged_tensors_are_refused(neural: TrainedModel, tmp_path: Path, damage) -> None:
+    neural.model.save(tmp_path)
+    tensors = dict(load_file(tmp_path / "model.safetensors"))
+    damage(tensors)
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ModelFileError):
+        family.load(tmp_path, TABLE, SCHEMA)
+
+
+def test_damaged_files_are_refused(neural: TrainedModel, tmp_path: Path) -> None:
+    neural.model.save(tmp_path)
+    path, tensors = tmp_path / "neural.json", tmp_path / "model.safetensors"
+    whole, weights = path.read_text(), tensors.read_bytes()
+    config = json.loads(whole)
+    for damaged in (
+        "",
+        "[]",
+        whole[:20],
+        json.dumps({**config, "version": 9}),
+        json.dumps({**config, "order": config["order"][:-1]}),
+        json.dumps({**config, "order": [config["order"][0]] * len(config["order"])}),
+        json.dumps({**config, "order": [True, "0", 1.5, None, [], {}, 3]}),
+        " " * (2 << 20) + whole,
+    ):
+        path.write_text(damaged)
+        with pytest.raises(ModelFileError):
+            family.load(tmp_path, TABLE, SCHEMA)
+    path.write_text(whole)
+    huge_header = (2**40).to_bytes(8, "little") + weights[8:]
+    for damaged_bytes in (b"", weights[:1000], huge_header, weights + bytes(4 << 20)):
+        tensors.write_bytes(damaged_bytes)
+        with pytest.raises(ModelFileError):
+            family.load(tmp_path, TABLE, SCHEMA)
+    tensors.unlink()
+    with pytest.raises(ModelFileError):
+        family.load(tmp_path, TABLE, SCHEMA)
+
+
+class Killed(Exception):
+    pass
+
+
+def cut_short_after(steps: int) -> Progress:
+    told = iter(range(steps))
+
+    def progress(_done: float) -> None:
+        if next(told, None) is None:
+            raise Killed
+
+    return progress
+
+
+def test_a_training_that_was_cut_short_continues_to_the_same_model(tmp_path: Path) -> None:
+    every, later = list[float](), list[float]()
+    whole = fit(checkpoints=tmp_path, progress=every.append)
+    assert not list(tmp_path.iterdir())  # nothing is left of a training that ended well
+    with pytest.raises(Killed):
+        fit(checkpoints=tmp_path, progress=cut_short_after(100))
+    assert list(tmp_path.rglob("*.ckpt"))
+    resumed = fit(checkpoints=tmp_path, progress=later.append)
+    assert later == every[80:]  # from the last look at the validation rows
+    assert draw(resumed).equals(draw(whole))
+
+
+def test_checkpoints_of_another_training_or_cut_off_ones_are_not_used(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        fit(checkpoints=tmp_path, progress=cut_short_after(50))
+    told = list[float]()
+
+    def note(done: float) -> None:
+        told.append(done)
+        raise Killed
+
+    def begins_with(**fit_arguments: int) -> float:
+        with pytest.raises(Killed):
+            fit(checkpoints=tmp_path, progress=note, **fit_arguments)
+        return told.pop()
+
+    one_step = begins_with(seed=1)
+    assert begins_with() > 30 * one_step
+    for path in tmp_path.rglob("*.ckpt"):
+        path.write_bytes(path.read_bytes()[:5000])
+    assert begins_with() == one_step
+
+
+def test_a_fit_writes_nothing_and_says_nothing(tmp_path: Path, monkeypatch, capfd, caplog, recwarn) -> None:
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level(logging.INFO):
+        fit()
+    assert not list(tmp_path.iterdir())
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
