@@ -14,11 +14,9 @@ from typing import Annotated, Any
 from fastapi import Header
 
 from simulacra_api.problems import Problem
-from simulacra_crds.base import GROUP
 from simulacra_crds.cluster import Object
+from simulacra_crds.tombstone import REQUEST_DIGEST as REQUEST_DIGEST
 
-REQUEST_DIGEST = f"{GROUP}/request-sha256"
-"""Annotation: SHA-256 of the request that made the resource; the request itself is nowhere but in spec."""
 _KEY = re.compile(r"[!-~]{1,255}")
 
 

@@ -20,6 +20,7 @@ from simulacra_api.idempotency import REQUEST_DIGEST, check_same_request, in_fli
 from simulacra_api.leases import ANNOTATION, STARTED, Lease, new_value
 from simulacra_api.problems import Problem
 from simulacra_api.references import metadata
+from simulacra_api.remembered import as_it_was, find_remembered
 from simulacra_api.services import Services
 from simulacra_crds.base import API_VERSION
 from simulacra_crds.cluster import DATASETS, MODELS, AlreadyExists, ClusterError, Conflict, NotFound, Object
@@ -57,6 +58,11 @@ class Upload:
         Raises:
             Problem: 409 for a key in use, 413 above the limit, and what the rooms below mean.
         """
+        name, namespace, digest = self._request.name, self._caller.namespace, self._request.digest
+        if gone := await find_remembered(self._rooms.cluster, name, namespace, digest):
+            if await self._digest(chunks) != gone.content:
+                raise Problem("simio_idempotency_conflict")
+            return as_it_was(name, gone)
         try:
             dataset = await self._rooms.cluster.create(DATASETS, self._new_dataset(), self._caller.namespace)
         except NotFound:

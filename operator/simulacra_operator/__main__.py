@@ -12,7 +12,7 @@ from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import open_audit
 from simulacra_custody.errors import SettingsError
 from simulacra_custody.settings import open_custody
-from simulacra_operator import handlers, health, logs, orphans
+from simulacra_operator import handlers, health, logs, orphans, tombstones
 from simulacra_operator.accessrequest import duty
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
@@ -29,7 +29,13 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
     runner, port = await health.serve(settings, sweep)
     logs.log_started(settings.host, port)
     stop = asyncio.Event()
-    duties = (engine.run(), sweep.run(), orphans.run(engine.cluster, custodian), duty.run(engine))
+    duties = (
+        engine.run(),
+        sweep.run(),
+        orphans.run(engine.cluster, custodian),
+        duty.run(engine),
+        tombstones.run(engine.cluster, utcnow),
+    )
     working = [asyncio.create_task(duty) for duty in duties]
 
     def end_work() -> None:

@@ -83,6 +83,13 @@ class Erase:
 
 
 @dataclass(frozen=True)
+class Remember:
+    """Leave a tombstone of the resource's Idempotency-Key; one that is there is kept."""
+
+    manifest: Object
+
+
+@dataclass(frozen=True)
 class Release:
     """Everything is gone: the finalizer may be removed."""
 
@@ -153,6 +160,7 @@ Action = (
     | DeleteResource
     | DropKey
     | Erase
+    | Remember
     | Release
     | LogFailure
     | Ensure

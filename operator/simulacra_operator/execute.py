@@ -25,6 +25,7 @@ from simulacra_operator import actions as act
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.subject import Subject, tenant_of
 from simulacra_operator.tenant.observed import KeyCheck
+from simulacra_operator.work import memory
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ class Executor:
                 await self._job(action)
             case act.DeleteResource(key, uid):
                 await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
+            case act.Remember(manifest):
+                await memory.leave(self._cluster, manifest)
             case act.Release():
                 self._memory.release(self._subject.meta.uid)
             case act.LogFailure(reason, stated, support, code):

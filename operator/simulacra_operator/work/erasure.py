@@ -15,6 +15,7 @@ from simulacra_operator.actions import Action, DeleteJob, DeleteResource, DropKe
 from simulacra_operator.conditions import Finding
 from simulacra_operator.expiry import deleted_by_expiry
 from simulacra_operator.subject import Subject
+from simulacra_operator.work.memory import remember
 from simulacra_operator.work.observed import Observed
 from simulacra_operator.work.status import deletion_status
 
@@ -35,6 +36,7 @@ def reconcile(seen: Observed) -> list[Action]:
         return actions
     if seen.tenant_name is None:
         return [*actions, Release()]  # outside of every tenant's namespace no byte was ever made
+    actions += remember(seen)
     if seen.subject.status.wrapped_key is not None:
         actions.append(DropKey())
     return [*actions, Erase(expired=by_expiry(seen)), Release()]
