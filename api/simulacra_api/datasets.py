@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal
@@ -10,7 +9,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.auditing import record
-from simulacra_api.jobs import stage_of
+from simulacra_api.conditional import entity_tag, lists
+from simulacra_api.jobs import JobError, stage_of
+from simulacra_api.listing import ListQuery, Page, page_of
 from simulacra_api.problems import Problem, invalid_field
 from simulacra_api.resources import Library, Status, is_deleting, status_of
 from simulacra_crds.base import utcnow
@@ -22,6 +23,7 @@ from simulacra_crds.retention import expires_at
 from simulacra_custody.audit import EventType
 
 MIN_RETENTION_SECONDS = 10
+ShownStatus = Status | Literal["uploading", "deleting"]
 
 
 class ModelBody(BaseModel):
@@ -37,7 +39,7 @@ class DatasetBody(BaseModel):
 
     dataset_id: str
     job_id: str
-    status: Status | Literal["uploading", "deleting"]
+    status: ShownStatus
     rows: int | None = None
     columns: int | None = None
     bytes: int | None = Field(default=None, description="Size of the upload.")
@@ -49,7 +51,7 @@ class DatasetBody(BaseModel):
 
     def etag(self) -> str:
         """Return the entity tag of this representation."""
-        return f'"{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]}"'
+        return entity_tag(self.model_dump_json())
 
 
 class DatasetAccepted(BaseModel):
@@ -57,12 +59,19 @@ class DatasetAccepted(BaseModel):
 
     dataset_id: str
     job_id: str
-    status: Literal["queued"] = "queued"
+    status: Status = "queued"
     bytes: int
     sha256: str
+    error: JobError | None = None
 
 
-class DatasetList(BaseModel):
+class DatasetQuery(ListQuery):
+    """Filters of the list of datasets."""
+
+    status: ShownStatus | None = None
+
+
+class DatasetList(Page):
     """The tenant's datasets, newest first."""
 
     items: list[DatasetBody]
@@ -81,28 +90,36 @@ async def dataset_body(library: Library, dataset: Dataset) -> DatasetBody:
     return _body(dataset, await library.model_of(dataset))
 
 
-async def dataset_bodies(library: Library) -> list[DatasetBody]:
-    """Return all datasets of the tenant, newest first; two listings, however many there are."""
+async def dataset_page(library: Library, query: DatasetQuery) -> tuple[list[DatasetBody], str | None]:
+    """Return a page of the tenant's datasets, newest first; two listings, however many there are."""
     datasets, models = await library.all_of(Dataset), await library.all_of(Model)
     fitted = {model.metadata.name: model for model in models}
-    bodies = [_body(dataset, fitted.get(model_name(dataset.metadata.name))) for dataset in datasets]
-    return sorted(bodies, key=lambda body: body.created_at, reverse=True)
+
+    def model_for(dataset: Dataset) -> Model | None:
+        return fitted.get(model_name(dataset.metadata.name))
+
+    def keep(dataset: Dataset) -> bool:
+        return query.status is None or _shown_status(dataset, model_for(dataset)) == query.status
+
+    page, cursor = page_of(datasets, query, keep)
+    return [_body(dataset, model_for(dataset)) for dataset in page], cursor
+
+
+def _shown_status(dataset: Dataset, model: Model | None) -> ShownStatus:
+    if is_deleting(dataset):
+        return "deleting"
+    return "uploading" if dataset.spec.source.sha256 is None else stage_of(dataset, model)[0]
 
 
 def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     created = dataset.metadata.creation_timestamp or utcnow()
-    status: Status | Literal["uploading", "deleting"] = stage_of(dataset, model)[0]
-    if is_deleting(dataset):
-        status = "deleting"
-    elif dataset.spec.source.sha256 is None:
-        status = "uploading"
     shown = None
     if model is not None:
         shown = ModelBody(status=status_of(model), family=model.status.family, figures=model.status.figures)
     return DatasetBody(
         dataset_id=dataset.metadata.name,
         job_id=job_id(dataset.metadata.name),
-        status=status,
+        status=_shown_status(dataset, model),
         rows=dataset.status.rows,
         columns=dataset.status.columns,
         bytes=dataset.spec.source.bytes,
@@ -129,8 +146,8 @@ async def change_retention(library: Library, dataset: Dataset, seconds: int, if_
     """
     check_retention(library, seconds)
     patch: Object = {"spec": {"retentionSeconds": seconds}}
-    if if_match not in (None, "*"):
-        if (await dataset_body(library, dataset)).etag() != if_match:
+    if if_match is not None:
+        if not lists(if_match, (await dataset_body(library, dataset)).etag()):
             raise Problem("simio_precondition_failed")
         patch["metadata"] = {"resourceVersion": dataset.metadata.resource_version}
     cluster, namespace = library.rooms.cluster, library.caller.namespace
@@ -144,4 +161,5 @@ async def change_retention(library: Library, dataset: Dataset, seconds: int, if_
         raise Problem("simio_precondition_failed") from None
     except NotFound:
         raise Problem("simio_dataset_not_found") from None
+    await library.rooms.cache.settle()
     return Dataset.model_validate(changed)

@@ -11,13 +11,16 @@ from simulacra_api.auditing import record
 from simulacra_api.resources import Library
 from simulacra_crds.cluster import ApiResource
 from simulacra_crds.dataset import Dataset
+from simulacra_crds.effect_estimate import EffectEstimate
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_custody.audit import EventType
 
 POLL_SECONDS = 0.1
 
 
-async def delete(library: Library, resource: ApiResource, target: Dataset | GenerationJob, path: str) -> Response:
+async def delete(
+    library: Library, resource: ApiResource, target: Dataset | GenerationJob | EffectEstimate, path: str
+) -> Response:
     """Delete a resource: 204 when it is gone within the wait, else 202 with where to poll until 404.
 
     The record comes first: what cannot be recorded is not deleted.
@@ -32,8 +35,10 @@ async def delete(library: Library, resource: ApiResource, target: Dataset | Gene
     while True:
         found = await cluster.find(resource, name, namespace)
         if found is None or found["metadata"]["uid"] != uid:
+            await library.rooms.cache.settle()
             return Response(status_code=204)
         if time.monotonic() >= deadline:
+            await library.rooms.cache.settle()
             return Response(status_code=202, headers={"Location": path, "Retry-After": "2"})
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 1.0)

@@ -18,7 +18,7 @@ from simulacra_api.generations import Format
 from simulacra_api.problems import Problem
 from simulacra_api.ranges import cut, parse_range
 from simulacra_api.render import render
-from simulacra_api.resources import Library
+from simulacra_api.resources import Library, is_cancelled, status_of
 from simulacra_crds.base import Artefact
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.tasks import PART_PREFIX
@@ -94,9 +94,10 @@ class Download:
         return self._library.rooms.custody.read(ref, self._wrapped_key)
 
 
-def check_finished(status: str) -> None:
+def check_finished(generation: GenerationJob) -> None:
     """Refuse a download of rows that are not there (409)."""
+    status = status_of(generation)
     if status == "failed":
-        raise Problem("simio_generation_failed")
+        raise Problem("simio_cancelled" if is_cancelled(generation) else "simio_generation_failed")
     if status not in ("ready", "partial"):
         raise Problem("simio_generation_not_ready", headers={"Retry-After": "2"})

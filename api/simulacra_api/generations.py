@@ -1,35 +1,27 @@
-"""A generation: held against the schema, created under its key, shown with what was asked and what was attained."""
+"""A request for rows: held against schema and quota, created under its key."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
-from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic.alias_generators import to_snake
 
-from simulacra_api.auditing import record
-from simulacra_api.idempotency import REQUEST_DIGEST, check_same_request, fingerprint
-from simulacra_api.jobs import JobError, dataset_of, generation_job
-from simulacra_api.links import make_link
+from simulacra_api.artefacts import schema_of
+from simulacra_api.asking import ask, find_asked, model_to_ask
+from simulacra_api.idempotency import fingerprint
+from simulacra_api.jobs import JobError
 from simulacra_api.problems import Problem
-from simulacra_api.references import metadata
-from simulacra_api.resources import Library, Status, is_deleting, status_of
-from simulacra_crds.base import API_VERSION, GROUP, ColumnName, utcnow
-from simulacra_crds.cluster import GENERATION_JOBS, AlreadyExists, NotFound, Object
+from simulacra_api.resources import Library, Status
+from simulacra_crds.base import GROUP, ColumnName
+from simulacra_crds.cluster import GENERATION_JOBS, Object
 from simulacra_crds.conditions import ConditionSet, FieldError, check_conditions, check_interventions, pointer
 from simulacra_crds.dataset import Dataset
-from simulacra_crds.generation_job import ROWS_PER_SHARD, GenerationJob
-from simulacra_crds.model import Model
-from simulacra_crds.names import generation_name, job_id
-from simulacra_crds.retention import expires_at
+from simulacra_crds.generation_job import ROWS_PER_SHARD
+from simulacra_crds.names import generation_name
 from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import ATTAINMENT, SCHEMA
-from simulacra_custody.audit import Counts, EventType
-from simulacra_custody.errors import ArtefactMissing, CustodyError
+from simulacra_custody.audit import Counts
 
 Format = Literal["parquet", "csv", "arrow"]
 FORMAT = f"{GROUP}/format"
@@ -66,37 +58,16 @@ class GenerationRequest(BaseModel):
     retention_seconds: int = Field(default=86_400, ge=10, strict=True)
 
 
-class GenerationBody(BaseModel):
-    """A generation."""
-
-    generation_id: str
-    dataset_id: str
-    job_id: str
-    status: Status | Literal["deleting"]
-    progress_percent: int
-    eta_seconds: int | None = None
-    row_count: int
-    rows: int | None = Field(default=None, description="Rows written so far, once known.")
-    seed: int
-    conditions: ConditionSet
-    interventions: dict[str, float | str]
-    attainment: dict[str, Any] | None = Field(default=None, description="Asked and attained, condition by condition.")
-    artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
-    artifact_url_expires_at: datetime | None = None
-    created_at: datetime | None
-    expires_at: datetime | None
-    error: JobError | None = None
-
-
 class GenerationAccepted(BaseModel):
     """The answer to a request for a generation; a replay with the same key gets the same."""
 
     generation_id: str
     job_id: str
     dataset_id: str
-    status: Literal["queued"] = "queued"
+    status: Status = "queued"
     row_count: int
     seed: int
+    error: JobError | None = None
 
 
 async def request_generation(library: Library, dataset: Dataset, request: GenerationRequest, key: str) -> Object:
@@ -105,28 +76,38 @@ async def request_generation(library: Library, dataset: Dataset, request: Genera
     Raises:
         Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used otherwise.
     """
-    caller, name = library.caller, generation_name(library.caller.tenant_name, dataset.metadata.name, key)
+    name = generation_name(library.caller.tenant_name, dataset.metadata.name, key)
     digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])
-    existing = await library.rooms.cluster.find(GENERATION_JOBS, name, caller.namespace)
-    if existing is not None:
-        check_same_request(existing, digest)
+    if existing := await find_asked(library, GENERATION_JOBS, name, digest):
         return existing
     _check_limits(library, request)
-    schema, model = await _schema(library, dataset), await _model(library, dataset)
+    return await create_generation(library, dataset, request, name, digest)
+
+
+async def create_generation(
+    library: Library, dataset: Dataset, request: GenerationRequest, name: str, digest: str
+) -> Object:
+    """Create a GenerationJob of this name for a request that keeps the limits; raises as `request_generation`."""
+    schema, model = await schema_of(library, dataset), await model_to_ask(library, dataset)
     errors = check_conditions(request.conditions, schema) + check_interventions(request.interventions, schema)
+    errors += [
+        FieldError(pointer=pointer("interventions", name), detail="this column has a condition too: ask for one")
+        for name in request.interventions
+        if name in request.conditions.columns()
+    ]
     if errors:
         raise Problem("simio_invalid_field", f"{len(errors)} field(s) do not fit the dataset's schema", errors=errors)
-    body = _resource(library, dataset, model, request, schema, name, digest)
-    try:
-        created = await library.rooms.cluster.create(GENERATION_JOBS, body, caller.namespace)
-    except AlreadyExists:
-        existing = await library.rooms.cluster.get(GENERATION_JOBS, name, caller.namespace)
-        check_same_request(existing, digest)
-        return existing
-    except NotFound:
-        raise Problem("simio_tenant_not_ready") from None
-    await _record(library, created, request.row_count)
-    return created
+    return await ask(
+        library,
+        GENERATION_JOBS,
+        name,
+        dataset,
+        model,
+        _spec(request, schema),
+        digest=digest,
+        annotations={FORMAT: request.format},
+        counts=Counts(rows=request.row_count),
+    )
 
 
 def _check_limits(library: Library, request: GenerationRequest) -> None:
@@ -141,125 +122,16 @@ def _check_limits(library: Library, request: GenerationRequest) -> None:
         raise Problem("simio_invalid_field", "; ".join(f"{e.pointer}: {e.detail}" for e in errors), errors=errors)
 
 
-async def _schema(library: Library, dataset: Dataset) -> TableSchema:
-    return TableSchema.model_validate_json(await read_when_ready(library, dataset, dataset, SCHEMA))
-
-
-async def read_when_ready(library: Library, dataset: Dataset, work: Dataset | Model, artefact: str) -> bytes:
-    """Return an artefact of a dataset or its model; 409 while it is not there yet or when its work failed."""
-    status = status_of(work)
-    if status == "failed":
-        raise Problem("simio_dataset_failed")
-    if status != "ready":
-        headers = {"Retry-After": "2"}
-        raise Problem("simio_dataset_not_ready", f"Poll {job_id(dataset.metadata.name)} until ready", headers=headers)
-    return await library.read(work, artefact)
-
-
-async def _model(library: Library, dataset: Dataset) -> Model:
-    model = await library.model_of(dataset)
-    if model is None or is_deleting(model) or status_of(model) == "failed":
-        raise Problem("simio_dataset_failed")
-    return model
-
-
-def _resource(
-    library: Library,
-    dataset: Dataset,
-    model: Model,
-    request: GenerationRequest,
-    schema: TableSchema,
-    name: str,
-    digest: str,
-) -> Object:
-    owner = {"apiVersion": API_VERSION, "kind": "Model", "metadata": model.metadata.model_dump()}
+def _spec(request: GenerationRequest, schema: TableSchema) -> Object:
     values: Object = {}
     for column, value in request.interventions.items():
         found = schema.find(column)
         values[column] = {"number": value} if found and found.is_numeric else {"level": str(value)}
     return {
-        "apiVersion": API_VERSION,
-        "kind": "GenerationJob",
-        "metadata": metadata(
-            name,
-            library.caller.tenant_name,
-            dataset=dataset.metadata.name,
-            owner=owner,
-            annotations={REQUEST_DIGEST: digest, FORMAT: request.format},
-        ),
-        "spec": {
-            "modelRef": {"name": model.metadata.name},
-            "rowCount": request.row_count,
-            "conditions": request.conditions.to_wire(),
-            "interventions": values,
-            "seed": secrets.randbelow(2**31) if request.seed is None else request.seed,
-            "shards": -(-request.row_count // ROWS_PER_SHARD),
-            "retentionSeconds": request.retention_seconds,
-        },
+        "rowCount": request.row_count,
+        "conditions": request.conditions.to_wire(),
+        "interventions": values,
+        "seed": secrets.randbelow(2**31) if request.seed is None else request.seed,
+        "shards": -(-request.row_count // ROWS_PER_SHARD),
+        "retentionSeconds": request.retention_seconds,
     }
-
-
-async def _record(library: Library, created: Object, rows: int) -> None:
-    """Record the request; without a record it is taken back."""
-    uid = created["metadata"]["uid"]
-    data = library.caller.audit_data(kind=GENERATION_JOBS.plural, uid=uid, counts=Counts(rows=rows))
-    try:
-        await record(library.rooms.audit, EventType.RESOURCE_CREATED, data)
-    except CustodyError:
-        name, namespace = created["metadata"]["name"], library.caller.namespace
-        await library.rooms.cluster.delete(GENERATION_JOBS, name, namespace, uid=uid)
-        raise
-
-
-async def generation_body(library: Library, generation: GenerationJob) -> GenerationBody:
-    """Return what a customer sees of a generation."""
-    job, spec, status = await generation_job(library, generation), generation.spec, generation.status
-    done = job.status in ("ready", "partial") and not is_deleting(generation)
-    created = generation.metadata.creation_timestamp or utcnow()
-    url, url_expires = await artifact_link(library, generation) if done else (None, None)
-    return GenerationBody(
-        generation_id=generation.metadata.name,
-        dataset_id=dataset_of(generation),
-        job_id=job.job_id,
-        status="deleting" if is_deleting(generation) else job.status,
-        progress_percent=job.progress_percent,
-        eta_seconds=job.eta_seconds,
-        row_count=spec.row_count,
-        rows=status.rows,
-        seed=spec.seed,
-        conditions=spec.conditions,
-        interventions={name: value.value for name, value in spec.interventions.items()},
-        attainment=await _attainment(library, generation) if done else None,
-        artifact_url=url,
-        artifact_url_expires_at=url_expires,
-        created_at=generation.metadata.creation_timestamp,
-        expires_at=status.expires_at or expires_at(created, status.finished_at, spec.retention_seconds),
-        error=job.error,
-    )
-
-
-async def _attainment(library: Library, generation: GenerationJob) -> dict[str, Any] | None:
-    try:
-        return dict(_snake(json.loads(await library.read(generation, ATTAINMENT))))
-    except ArtefactMissing:  # the rows are there all the same
-        return None
-
-
-def _snake(value: Any) -> Any:
-    """Rename the keys of an artefact from Kubernetes' case to that of this API; names of columns are values there."""
-    if isinstance(value, dict):
-        return {to_snake(key): _snake(item) for key, item in value.items()}
-    return [_snake(item) for item in value] if isinstance(value, list) else value
-
-
-async def artifact_link(library: Library, generation: GenerationJob) -> tuple[str, datetime]:
-    """Return a fresh download link and when it expires."""
-    keys = await library.rooms.signing.current()
-    path = f"{library.rooms.settings.public_url}/v1/generations/{generation.metadata.name}/artifact"
-    return make_link(
-        keys.link_key,
-        path,
-        tenant=library.caller.tenant_name,
-        uid=generation.metadata.uid,
-        file_format=generation.metadata.annotations.get(FORMAT, "parquet"),
-    )

@@ -1,4 +1,4 @@
-"""Jobs: how far the work behind a dataset (prepare, then fit) or a generation is, and why it failed."""
+"""Jobs: how far the work behind a dataset (prepare, then fit), a generation or an effect is, and why it failed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from simulacra_api.problems import Problem
-from simulacra_api.resources import Library, Status, Work, is_deleting, status_of
+from simulacra_api.resources import Library, Status, Work, is_cancelled, is_deleting, status_of
 from simulacra_crds.dataset import Dataset
+from simulacra_crds.effect_estimate import EffectEstimate
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.model import Model
 from simulacra_crds.names import job_id, resource_of_job
@@ -16,6 +17,7 @@ from simulacra_crds.reasons import Reason
 
 PREPARE_PERCENT = 30
 """Share of a dataset's job that preparing is counted as; fitting is the rest."""
+Kind = Literal["dataset", "generation", "effect"]
 _CODES: dict[str, str] = {
     Reason.UPLOAD_INVALID: "simio_upload_invalid",
     Reason.TABLE_TOO_SMALL: "simio_upload_invalid",
@@ -37,12 +39,13 @@ class JobBody(BaseModel):
     """A job."""
 
     job_id: str
-    kind: Literal["dataset", "generation"]
+    kind: Kind
     status: Status
     progress_percent: int = Field(ge=0, le=100)
     eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
     dataset_id: str | None = None
     generation_id: str | None = None
+    effect_id: str | None = None
     error: JobError | None = None
 
 
@@ -82,22 +85,23 @@ def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
     return ("running" if of_model == "queued" else of_model), model
 
 
-async def generation_job(library: Library, generation: GenerationJob) -> JobBody:
-    """Return the job of a generation."""
-    status = status_of(generation)
+async def result_job(library: Library, work: GenerationJob | EffectEstimate) -> JobBody:
+    """Return the job of a generation or an effect estimate."""
+    status = status_of(work)
     percent, eta = (100 if status in ("ready", "partial") else 0), None
     if status == "running":
-        percent, eta = await _progress(library, generation)
-    name = generation.metadata.name
+        percent, eta = await _progress(library, work)
+    name, generates = work.metadata.name, isinstance(work, GenerationJob)
     return JobBody(
         job_id=job_id(name),
-        kind="generation",
+        kind="generation" if generates else "effect",
         status=status,
         progress_percent=percent,
         eta_seconds=eta,
-        generation_id=name,
-        dataset_id=dataset_of(generation),
-        error=await job_error(library, generation) if status == "failed" else None,
+        generation_id=name if generates else None,
+        effect_id=None if generates else name,
+        dataset_id=dataset_of(work),
+        error=await job_error(library, work) if status == "failed" else None,
     )
 
 
@@ -106,7 +110,9 @@ async def find_job(library: Library, job: str) -> JobBody:
     name = resource_of_job(job) or ""
     try:
         if name.startswith("gen-"):
-            return await generation_job(library, await library.generation(name))
+            return await result_job(library, await library.generation(name))
+        if name.startswith("eff-"):
+            return await result_job(library, await library.effect(name))
         return await dataset_job(library, await library.dataset(name))
     except Problem as problem:
         if problem.entry.status == 404:
@@ -114,13 +120,15 @@ async def find_job(library: Library, job: str) -> JobBody:
         raise
 
 
-def dataset_of(generation: GenerationJob) -> str:
-    """Return the id of the dataset that a generation descends from."""
-    return generation.spec.model_ref.name.replace("mdl-", "ds-", 1)
+def dataset_of(work: GenerationJob | EffectEstimate) -> str:
+    """Return the id of the dataset that a generation or an estimate descends from."""
+    return work.spec.model_ref.name.replace("mdl-", "ds-", 1)
 
 
 async def job_error(library: Library, work: Work) -> JobError:
     """Return why a work failed: what it wrote for the customer, else the reason without data in its status."""
+    if is_cancelled(work):
+        return JobError(code="simio_cancelled", detail="The job was cancelled, as POST /v1/jobs/{job_id}/cancel asked")
     if failure := await library.failure(work):
         code = _CODES.get(failure.reason, "simio_processing_failed")
         return JobError(code=code, detail=failure.detail, pointer=failure.pointer)

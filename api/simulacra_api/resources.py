@@ -13,9 +13,10 @@ from simulacra_api.auth.caller import Caller
 from simulacra_api.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.settings import MAX_ARTEFACT_BYTES
-from simulacra_crds.base import NAME_PATTERN, Phase, Resource
-from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS, ApiResource
+from simulacra_crds.base import GROUP, NAME_PATTERN, Phase
+from simulacra_crds.cluster import CUSTOM
 from simulacra_crds.dataset import Dataset
+from simulacra_crds.effect_estimate import EffectEstimate
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.model import Model
 from simulacra_crds.names import model_name
@@ -23,11 +24,12 @@ from simulacra_crds.tasks import FAILURE, PROGRESS, Failure, ProgressReport
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import ArtefactMissing, CustodyError
 
-Work = Dataset | Model | GenerationJob
+Work = Dataset | Model | GenerationJob | EffectEstimate
 Status = Literal["queued", "running", "ready", "partial", "failed"]
-R = TypeVar("R", Dataset, Model, GenerationJob)
+R = TypeVar("R", bound=Work)
 B = TypeVar("B", bound=BaseModel)
-_PLURALS: dict[type[Resource], ApiResource] = {Dataset: DATASETS, Model: MODELS, GenerationJob: GENERATION_JOBS}
+CANCELLED = f"{GROUP}/cancelled"
+"""Annotation: when the customer gave the work up. It counts as failed from then on, whatever becomes of its Job."""
 _STATUSES: dict[str | None, Status] = {
     Phase.RUNNING: "running",
     Phase.READY: "ready",
@@ -39,7 +41,14 @@ _NAME = re.compile(NAME_PATTERN)
 
 def status_of(work: Work) -> Status:
     """Return the REST word for a resource's phase; whatever waits is queued."""
+    if is_cancelled(work):
+        return "failed"
     return _STATUSES.get(work.status.phase, "queued")
+
+
+def is_cancelled(work: Work) -> bool:
+    """Return whether the customer has given the work up."""
+    return CANCELLED in work.metadata.annotations
 
 
 def is_deleting(work: Work) -> bool:
@@ -54,22 +63,45 @@ class Library:
     rooms: Services
     caller: Caller
 
-    async def dataset(self, dataset_id: str, *, deleting: bool = False) -> Dataset:
-        """Return a dataset; 404 for what is not there and, unless asked for, for what is being erased."""
-        return self._present(await self._find(Dataset, dataset_id), "simio_dataset_not_found", deleting)
+    async def dataset(self, dataset_id: str, *, deleting: bool = False, fresh: bool = False) -> Dataset:
+        """Return a dataset; 404 for what is not there and, unless asked for, for what is being erased.
 
-    async def generation(self, generation_id: str, *, deleting: bool = False) -> GenerationJob:
+        Args:
+            dataset_id: its id.
+            deleting: also one that is being erased.
+            fresh: read it now (see `cache`), for who is about to change it.
+        """
+        return self._present(await self.find(Dataset, dataset_id, fresh=fresh), "simio_dataset_not_found", deleting)
+
+    async def generation(self, generation_id: str, *, deleting: bool = False, fresh: bool = False) -> GenerationJob:
         """Return a generation; 404 as for datasets."""
-        return self._present(await self._find(GenerationJob, generation_id), "simio_generation_not_found", deleting)
+        found = await self.find(GenerationJob, generation_id, fresh=fresh)
+        return self._present(found, "simio_generation_not_found", deleting)
+
+    async def effect(self, effect_id: str, *, deleting: bool = False, fresh: bool = False) -> EffectEstimate:
+        """Return an effect estimate; 404 as for datasets."""
+        found = await self.find(EffectEstimate, effect_id, fresh=fresh)
+        return self._present(found, "simio_effect_not_found", deleting)
 
     async def model_of(self, dataset: Dataset) -> Model | None:
         """Return the model that is fit on a dataset by default, None when it was deleted."""
-        return await self._find(Model, model_name(dataset.metadata.name))
+        return await self.find(Model, model_name(dataset.metadata.name))
+
+    async def find(self, kind: type[R], name: str, *, fresh: bool = False) -> R | None:
+        """Return a resource of the caller's tenant, None when there is none of that name."""
+        if not _NAME.fullmatch(name):
+            return None
+        return await self.rooms.cache.find(kind, name, self.caller.namespace, fresh=fresh)
 
     async def all_of(self, kind: type[R]) -> list[R]:
         """Return all resources of a kind."""
-        listed = self.rooms.cluster.list(_PLURALS[kind], self.caller.namespace)
-        return [kind.model_validate(item) async for item in listed]
+        listed = self.rooms.cluster.list(CUSTOM[kind.__name__], self.caller.namespace)
+        found: list[R] = []
+        async for item in listed:
+            work = kind.model_validate(item)
+            assert isinstance(work, kind)
+            found.append(work)
+        return found
 
     async def read(self, work: Work, artefact: str) -> bytes:
         """Return a small artefact, decrypted.
@@ -93,7 +125,7 @@ class Library:
 
     def ref(self, work: Work) -> ResourceRef:
         """Return the custody name of a resource."""
-        return ResourceRef(self.caller.tenant_name, _PLURALS[type(work)].plural, work.metadata.uid)
+        return ResourceRef(self.caller.tenant_name, type(work).PLURAL, work.metadata.uid)
 
     async def _read_if_there(self, work: Work, artefact: str, model: type[B]) -> B | None:
         """Read something that only embellishes an answer: its absence or a fault of the store is no error."""
@@ -101,12 +133,6 @@ class Library:
             return model.model_validate_json(await self.read(work, artefact))
         except (CustodyError, ValueError):
             return None
-
-    async def _find(self, kind: type[R], name: str) -> R | None:
-        if not _NAME.fullmatch(name):
-            return None
-        found = await self.rooms.cluster.find(_PLURALS[kind], name, self.caller.namespace)
-        return kind.model_validate(found) if found else None
 
     @staticmethod
     def _present(found: R | None, code: str, deleting: bool) -> R:

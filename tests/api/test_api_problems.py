@@ -88,7 +88,7 @@ async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
     def explode(*_: object) -> None:
         raise KeyError("genz_switcher")
 
-    monkeypatch.setattr("simulacra_api.routes.jobs.find_job", explode)
+    monkeypatch.setattr("simulacra_api.waiting.find_job", explode)
     with caplog.at_level(logging.INFO):
         answer = await http.get("/v1/jobs/job-ds-x?secret=genz_switcher")
     assert (answer.status_code, answer.json()["code"]) == (500, "simio_internal")

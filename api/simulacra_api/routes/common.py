@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, Response
 
 from simulacra_api.auth.caller import CurrentCaller, Rooms
 from simulacra_api.idempotency import idempotency_key
 from simulacra_api.problems import MEDIA_TYPE, ProblemBody
 from simulacra_api.resources import Library
+from simulacra_api.waiting import TERMINAL, wait_for
 
 
 def _library(caller: CurrentCaller, rooms: Rooms) -> Library:
@@ -17,6 +18,7 @@ def _library(caller: CurrentCaller, rooms: Rooms) -> Library:
 
 
 Mine = Annotated[Library, Depends(_library)]
+NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed."}}
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 
 
@@ -30,3 +32,20 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def poll_headers(status: str) -> dict[str, str]:
     """Return the header that tells when to poll again, empty once the work has ended."""
     return {"Retry-After": "2"} if status in ("queued", "running", "uploading", "deleting") else {}
+
+
+async def accepted(library: Library, response: Response, path: str, job_id: str, wait: int) -> dict[str, Any]:
+    """Return what every answer to a request for work says of its job: id and status, and why it failed.
+
+    202 with the job's address, or, for a caller that prefers to wait and whose work ended meanwhile, 201 with the
+    resource's own.
+    """
+    base, headers = library.rooms.settings.public_url, response.headers
+    if wait:
+        job = await wait_for(library, response, job_id, wait)
+        if job.status in TERMINAL:
+            response.status_code = 201
+            headers["Location"] = base + path
+            return {"job_id": job_id, "status": job.status, "error": job.error}
+    headers.update({"Location": f"{base}/v1/jobs/{job_id}", "Retry-After": "2"})
+    return {"job_id": job_id}

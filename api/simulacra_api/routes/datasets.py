@@ -4,34 +4,39 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from simulacra_api.artefacts import read_of_model, schema_of
+from simulacra_api.conditional import IfMatch, IfNoneMatch, describe, entity_tag
 from simulacra_api.datasets import (
     DatasetAccepted,
     DatasetBody,
     DatasetList,
+    DatasetQuery,
     RetentionChange,
     change_retention,
     check_retention,
-    dataset_bodies,
     dataset_body,
+    dataset_page,
 )
 from simulacra_api.deletion import delete
-from simulacra_api.generations import read_when_ready
 from simulacra_api.idempotency import fingerprint
+from simulacra_api.listing import link_next
 from simulacra_api.multipart import FormStream
-from simulacra_api.problems import Problem, validation_problem
-from simulacra_api.routes.common import IdempotencyKey, Mine, poll_headers, problems
+from simulacra_api.problems import validation_problem
+from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
 from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.uploads import Upload, UploadRequest, too_large
+from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import DATASETS
 from simulacra_crds.model import FamilyName
 from simulacra_crds.names import dataset_name, job_id
 from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import GRAPH, REPORT, SCHEMA
+from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
 router = APIRouter(prefix="/v1", tags=["datasets"])
+JSON, HTML = "application/json", "text/html; charset=utf-8"
 FORM_ALLOWANCE = 64 << 10
 """Bytes that a form may have besides its file."""
 
@@ -70,10 +75,12 @@ _FORM = {
     status_code=202,
     operation_id="uploadDataset",
     summary="Upload a seed table",
-    responses=problems(400, 409, 413, 415),
+    responses=problems(400, 408, 409, 413, 415) | {201: {"model": DatasetAccepted}},
     openapi_extra=_FORM,
 )
-async def upload_dataset(request: Request, response: Response, library: Mine, key: IdempotencyKey) -> DatasetAccepted:
+async def upload_dataset(
+    request: Request, response: Response, library: Mine, key: IdempotencyKey, wait: Wait
+) -> DatasetAccepted:
     """Stream a CSV or Parquet file; a model is fit at once. Poll the job until ready."""
     tenant, settings = library.caller.tenant, library.rooms.settings
     limit = min(tenant.spec.quotas.max_upload_bytes, settings.max_upload_bytes)
@@ -89,67 +96,76 @@ async def upload_dataset(request: Request, response: Response, library: Mine, ke
     name = dataset_name(library.caller.tenant_name, key)
     asked = UploadRequest(name, fingerprint(fields.model_dump()), fields.retention_seconds, fields.family)
     dataset = await Upload(library.rooms, library.caller, asked, limit).run(form.chunks())
-    job, source = job_id(name), dataset["spec"]["source"]
-    response.headers.update({"Location": f"{settings.public_url}/v1/jobs/{job}", "Retry-After": "2"})
-    return DatasetAccepted(dataset_id=name, job_id=job, bytes=source["bytes"], sha256=source["sha256"])
+    source = dataset["spec"]["source"]
+    job = await accepted(library, response, f"/v1/datasets/{name}", job_id(name), wait)
+    return DatasetAccepted(dataset_id=name, bytes=source["bytes"], sha256=source["sha256"], **job)
 
 
-@router.get("/datasets", operation_id="listDatasets", summary="List datasets", responses=problems())
-async def list_datasets(library: Mine) -> DatasetList:
+@router.get("/datasets", operation_id="listDatasets", summary="List datasets", responses=problems(400))
+async def list_datasets(library: Mine, query: Annotated[DatasetQuery, Query()], response: Response) -> DatasetList:
     """The tenant's datasets, newest first."""
-    return DatasetList(items=await dataset_bodies(library))
+    items, cursor = await dataset_page(library, query)
+    link_next(library, response, "/v1/datasets", query, cursor)
+    return DatasetList(items=items, next_cursor=cursor)
 
 
-@router.get("/datasets/{dataset_id}", operation_id="getDataset", summary="Get a dataset", responses=problems(404))
-async def get_dataset(dataset_id: str, library: Mine, response: Response) -> DatasetBody:
+@router.get(
+    "/datasets/{dataset_id}",
+    operation_id="getDataset",
+    summary="Get a dataset",
+    responses=problems(404) | NOT_CHANGED,
+    response_model=DatasetBody,
+)
+async def get_dataset(
+    dataset_id: str, library: Mine, response: Response, if_none_match: IfNoneMatch = None
+) -> DatasetBody | Response:
     """The dataset, also while it is being erased; 404 once it is gone."""
     body = await dataset_body(library, await library.dataset(dataset_id, deleting=True))
-    response.headers.update(poll_headers(body.status) | {"ETag": body.etag(), "Cache-Control": "private, no-cache"})
-    return body
+    return describe(response, body.etag(), if_none_match, poll_headers(body.status)) or body
 
 
 @router.get(
     "/datasets/{dataset_id}/schema",
     operation_id="getDatasetSchema",
     summary="Get the cleaned schema",
-    responses=problems(404, 409),
+    responses=problems(404, 409) | NOT_CHANGED,
 )
-async def get_schema(dataset_id: str, library: Mine) -> dict[str, Any]:
+async def get_schema(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> TableSchema:
     """Columns, kinds, levels and ranges: what conditions are written against, and what was cleaned."""
-    dataset = await library.dataset(dataset_id)
-    schema = TableSchema.model_validate_json(await read_when_ready(library, dataset, dataset, SCHEMA))
-    return schema.model_dump(mode="json", exclude_none=True)
+    schema = await schema_of(library, await library.dataset(dataset_id))
+    return _document(schema.model_dump_json(exclude_none=True).encode(), JSON, if_none_match)
 
 
 @router.get(
     "/datasets/{dataset_id}/report",
     operation_id="getDatasetReport",
     summary="Get fidelity and privacy of the model",
-    responses=problems(404, 409),
+    responses=problems(404, 409) | NOT_CHANGED | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
 )
-async def get_report(dataset_id: str, library: Mine) -> Response:
-    """The report that the fit wrote."""
-    return await _of_model(library, dataset_id, REPORT)
+async def get_report(
+    dataset_id: str, library: Mine, accept: Annotated[str, Header()] = "*/*", if_none_match: IfNoneMatch = None
+) -> dict[str, Any]:
+    """The report that the fit wrote: JSON, or the page for people where text/html is what is accepted."""
+    page = "text/html" in accept
+    content = await read_of_model(library, await library.dataset(dataset_id), REPORT_PAGE if page else REPORT)
+    return _document(content, HTML if page else JSON, if_none_match)
 
 
 @router.get(
     "/datasets/{dataset_id}/graph",
     operation_id="getDatasetGraph",
     summary="Get the causal graph of the model",
-    responses=problems(404, 409),
+    responses=problems(404, 409) | NOT_CHANGED,
 )
-async def get_graph(dataset_id: str, library: Mine) -> Response:
+async def get_graph(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> dict[str, Any]:
     """The learned causal graph."""
-    return await _of_model(library, dataset_id, GRAPH)
+    return _document(await read_of_model(library, await library.dataset(dataset_id), GRAPH), JSON, if_none_match)
 
 
-async def _of_model(library: Mine, dataset_id: str, artefact: str) -> Response:
-    dataset = await library.dataset(dataset_id)
-    model = await library.model_of(dataset)
-    if model is None:
-        raise Problem("simio_dataset_failed", "The dataset's model was deleted: upload again")
-    content = await read_when_ready(library, dataset, model, artefact)
-    return Response(content, media_type="application/json")
+def _document(content: bytes, media_type: str, if_none_match: str | None) -> Any:
+    """Return a document as it is stored, or 304."""
+    answer = Response(content, media_type=media_type, headers={"Vary": "Accept"})
+    return describe(answer, entity_tag(content), if_none_match, {"Vary": "Accept"}) or answer
 
 
 @router.patch(
@@ -163,10 +179,10 @@ async def patch_dataset(
     change: RetentionChange,
     library: Mine,
     response: Response,
-    if_match: Annotated[str | None, Header()] = None,
+    if_match: IfMatch = None,
 ) -> DatasetBody:
     """Set the seconds that dataset and model live, counted from creation; If-Match guards against lost updates."""
-    dataset = await library.dataset(dataset_id)
+    dataset = await library.dataset(dataset_id, fresh=True)
     body = await dataset_body(library, await change_retention(library, dataset, change.retention_seconds, if_match))
     response.headers["ETag"] = body.etag()
     return body
@@ -181,6 +197,6 @@ async def patch_dataset(
 )
 async def delete_dataset(dataset_id: str, library: Mine) -> Response:
     """204 when everything is erased and verified absent, 202 while that goes on."""
-    dataset = await library.dataset(dataset_id, deleting=True)
+    dataset = await library.dataset(dataset_id, deleting=True, fresh=True)
     path = f"{library.rooms.settings.public_url}/v1/datasets/{dataset_id}"
     return await delete(library, DATASETS, dataset, path)

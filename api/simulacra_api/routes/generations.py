@@ -7,20 +7,24 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from simulacra_api.auditing import record
+from simulacra_api.conditional import IfNoneMatch, describe
 from simulacra_api.deletion import delete
 from simulacra_api.downloads import Download, check_finished
-from simulacra_api.generations import (
-    Format,
-    GenerationAccepted,
+from simulacra_api.generation_view import (
     GenerationBody,
-    GenerationRequest,
+    GenerationList,
+    GenerationQuery,
     generation_body,
-    request_generation,
+    generation_item,
 )
+from simulacra_api.generations import Format, GenerationAccepted, GenerationRequest, request_generation
 from simulacra_api.links import check_link
-from simulacra_api.resources import status_of
-from simulacra_api.routes.common import IdempotencyKey, Mine, poll_headers, problems
+from simulacra_api.listing import link_next, page_of
+from simulacra_api.probe import PREFIX
+from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
+from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import GENERATION_JOBS
+from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.names import job_id
 from simulacra_custody.audit import Counts, EventType
 
@@ -35,33 +39,49 @@ Signature = Annotated[str, Query(description="From artifact_url.", max_length=64
     status_code=202,
     operation_id="createGeneration",
     summary="Generate synthetic rows",
-    responses=problems(400, 404, 409, 413, 415),
+    responses=problems(400, 404, 409, 413, 415) | {201: {"model": GenerationAccepted}},
 )
 async def create_generation(
-    dataset_id: str, wanted: GenerationRequest, library: Mine, key: IdempotencyKey, response: Response
+    dataset_id: str, wanted: GenerationRequest, library: Mine, key: IdempotencyKey, response: Response, wait: Wait
 ) -> GenerationAccepted:
     """Conditions are held against the schema at once. Poll the job until ready or partial."""
     created = await request_generation(library, await library.dataset(dataset_id), wanted, key)
     name, spec = created["metadata"]["name"], created["spec"]
-    location = f"{library.rooms.settings.public_url}/v1/jobs/{job_id(name)}"
-    response.headers.update({"Location": location, "Retry-After": "2"})
+    job = await accepted(library, response, f"/v1/generations/{name}", job_id(name), wait)
     return GenerationAccepted(
-        generation_id=name,
-        job_id=job_id(name),
-        dataset_id=dataset_id,
-        row_count=spec["rowCount"],
-        seed=spec.get("seed", 0),
+        generation_id=name, dataset_id=dataset_id, row_count=spec["rowCount"], seed=spec.get("seed", 0), **job
     )
 
 
+@router.get("/generations", operation_id="listGenerations", summary="List generations", responses=problems(400))
+async def list_generations(
+    library: Mine, query: Annotated[GenerationQuery, Query()], response: Response
+) -> GenerationList:
+    """The tenant's generations, newest first."""
+
+    def keep(generation: GenerationJob) -> bool:
+        item = generation_item(generation)
+        wanted = query.status in (None, item.status) and query.dataset_id in (None, item.dataset_id)
+        return wanted and not item.generation_id.startswith(PREFIX)
+
+    page, cursor = page_of(await library.all_of(GenerationJob), query, keep)
+    link_next(library, response, "/v1/generations", query, cursor)
+    return GenerationList(items=[generation_item(one) for one in page], next_cursor=cursor)
+
+
 @router.get(
-    "/generations/{generation_id}", operation_id="getGeneration", summary="Get a generation", responses=problems(404)
+    "/generations/{generation_id}",
+    operation_id="getGeneration",
+    summary="Get a generation",
+    responses=problems(404) | NOT_CHANGED,
+    response_model=GenerationBody,
 )
-async def get_generation(generation_id: str, library: Mine, response: Response) -> GenerationBody:
+async def get_generation(
+    generation_id: str, library: Mine, response: Response, if_none_match: IfNoneMatch = None
+) -> GenerationBody | Response:
     """Status, what was asked and attained, and a download link for 15 minutes once there are rows."""
     body = await generation_body(library, await library.generation(generation_id, deleting=True))
-    response.headers.update(poll_headers(body.status))
-    return body
+    return describe(response, body.etag(), if_none_match, poll_headers(body.status)) or body
 
 
 async def _download(
@@ -71,7 +91,7 @@ async def _download(
     keys = await library.rooms.signing.current()
     tenant, uid = library.caller.tenant_name, generation.metadata.uid
     check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
-    check_finished(status_of(generation))
+    check_finished(generation)
     return Download(library, generation, file_format)
 
 
@@ -122,6 +142,6 @@ async def head_artifact(
 )
 async def delete_generation(generation_id: str, library: Mine) -> Response:
     """204 when the rows are erased and verified absent, 202 while that goes on."""
-    generation = await library.generation(generation_id, deleting=True)
+    generation = await library.generation(generation_id, deleting=True, fresh=True)
     path = f"{library.rooms.settings.public_url}/v1/generations/{generation_id}"
     return await delete(library, GENERATION_JOBS, generation, path)
