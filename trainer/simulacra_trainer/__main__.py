@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fit(args: argparse.Namespace) -> int:
-    """Read and clean a table, fit a model on it, write the model directory."""
-    from simulacra_trainer.fit import STEPS, fit_model
+    """Read and clean a table, fit a model on it, write the model directory; a neural fit cut short can be repeated."""
+    from simulacra_trainer.fit import fit_model, fit_steps
     from simulacra_trainer.model_dir import save_model
     from simulacra_trainer.progress import ProgressMeter
     from simulacra_trainer.table.clean import clean_table
@@ -61,10 +62,13 @@ def fit(args: argparse.Namespace) -> int:
     if not args.data.is_file():
         raise UsageError(f"--data: there is no file {args.data}")
     knowledge = Knowledge() if args.knowledge is None else _parse(Knowledge, args.knowledge, "--knowledge")
-    request = FitRequest(family=args.family, knowledge=knowledge, seed=args.seed)
+    request = FitRequest(family=args.family, knowledge=knowledge, seed=args.seed, gpu=args.gpus)
     clean = clean_table(read_table(args.data))
-    trained = fit_model(clean.table, clean.schema, request, ProgressMeter(STEPS, _tell))
+    checkpoints = args.out / "checkpoints"
+    meter = ProgressMeter(fit_steps(request), _tell)
+    trained = fit_model(clean.table, clean.schema, request, meter, checkpoints=checkpoints)
     save_model(trained, args.out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return 0
 
 
@@ -139,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     one.add_argument("--knowledge", type=Path, help="JSON: tiers, required and forbidden edges")
     one.add_argument("--family", choices=["auto", "forest", "neural"], default="auto", help="default: auto")
+    one.add_argument("--gpus", type=_gpus, default=0, help="GPUs to fit on; auto is neural where there are (default 0)")
     one.set_defaults(command=fit)
 
     two = commands.add_parser("generate", help="generate rows from a model", description=generate.__doc__)
@@ -170,6 +175,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _seed(text: str) -> int:
     return _whole(text, 0, 2**31 - 1)
+
+
+def _gpus(text: str) -> int:
+    return _whole(text, 0, 64)
 
 
 def _rows(text: str) -> int:

@@ -1,9 +1,4 @@
-"""The privacy dial: chooses the forest's penalty by a test of copying on two equal halves of the table.
-
-A model fit on one half is judged against both (`report.equal_halves_dcr`). Both halves have as many rows as each other
-and the model saw only one, so a share above 1/2 is copying. The half-model draws its rows from half the data and so
-copies rather more than the final model will.
-"""
+"""The privacy dial: chooses the forest's penalty by a test of copying on two equal halves of the table (`halves`)."""
 
 from __future__ import annotations
 
@@ -16,6 +11,7 @@ import pyarrow as pa
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.halves import HalfModelRows, draw_half_model, split_halves
 from simulacra_trainer.report import equal_halves_dcr
 
 PENALTIES = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 18.0)
@@ -23,8 +19,6 @@ START = PENALTIES.index(3.0)
 TARGET_SHARE = 0.54
 """The smallest penalty whose share is at most this is taken; the share's own standard deviation is about 0.01."""
 TOLERANCE = 0.01
-MAX_HALF_ROWS, MAX_HALF_CELLS = 10_000, 400_000
-SYNTHETIC_ROWS = 20_000
 JUDGED_ROWS = 3_000
 
 
@@ -34,29 +28,23 @@ class DialResult:
 
     penalty: float
     share: float
-    seen: pa.Table
-    unseen: pa.Table
-    synthetic: pa.Table
+    rows: HalfModelRows
 
 
 def turn_dial(
     table: pa.Table, schema: TableSchema, order: Sequence[str], *, seed: int, progress: Progress = no_progress
 ) -> DialResult:
     """Choose the penalty for a clean table; big tables are judged on a sample of rows."""
-    rng = np.random.default_rng([seed, 17])
-    half = min(table.num_rows // 2, MAX_HALF_ROWS, max(MAX_HALF_CELLS // len(order), 1000))
-    rows = rng.permutation(table.num_rows)[: 2 * half]
-    seen, unseen = table.take(np.sort(rows[:half])), table.take(np.sort(rows[half:]))
+    halves = split_halves(table, seed=seed)
     tried: dict[int, DialResult] = {}
 
     def passes(place: int) -> bool:
         penalty = PENALTIES[place]
-        model = FOREST.fit(seen, schema, order, seed=seed, options={"penalty": penalty}, progress=no_progress)
-        synthetic = model.sample(min(SYNTHETIC_ROWS, 4 * half), np.random.default_rng([seed, 18])).select(
-            table.column_names
-        )
-        share = equal_halves_dcr(seen, unseen, synthetic.slice(0, JUDGED_ROWS), schema, np.random.default_rng(seed))
-        tried[place] = DialResult(penalty, share, seen, unseen, synthetic)
+        options = {"penalty": penalty}
+        drawn = draw_half_model(FOREST, halves, schema, order, seed=seed, options=options, progress=no_progress)
+        judged = drawn.synthetic.slice(0, JUDGED_ROWS)
+        share = equal_halves_dcr(halves.seen, halves.unseen, judged, schema, np.random.default_rng(seed))
+        tried[place] = DialResult(penalty, share, drawn)
         progress(len(tried) / 4)
         return share <= TARGET_SHARE
 

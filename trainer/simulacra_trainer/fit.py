@@ -1,4 +1,4 @@
-"""The fit pipeline: causal graph, privacy dial, model on all rows, report."""
+"""The fit pipeline: causal graph, privacy dial or trial on half the rows, model on all rows, report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,22 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import FitRequest
-from simulacra_trainer.dial import DialResult, turn_dial
+from simulacra_trainer.dial import turn_dial
 from simulacra_trainer.families.base import Family, FittedModel
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
+from simulacra_trainer.halves import draw_half_model, split_halves
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.table.errors import InputError, too_small
 
-STEPS = {"learning the causal graph": 4.0, "turning the privacy dial": 3.0, "fitting": 1.0, "writing the report": 1.0}
-GRAPH, DIAL, FIT, REPORT = STEPS
+STEPS = {"learning the causal graph": 4.0, "testing privacy": 3.0, "fitting": 1.0, "writing the report": 1.0}
+"""The steps of a fit, and how long each takes relative to the others with the forest family."""
+GRAPH, PRIVACY, FIT, REPORT = STEPS
+NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
 GRAPH_BUDGET_S = 10.0
 MAX_FIT_ROWS = 500_000
 MIN_ROWS, MIN_COLUMNS = 20, 2
-REPORT_ROWS = 20_000
 NEURAL_EXTRA = ("torch", "lightning")
 
 
@@ -55,7 +58,7 @@ def family_named(name: str, gpu: int = 0) -> Family:
     Raises:
         InputError: if the neural family is asked for where torch or lightning is not installed.
     """
-    if name == "neural" or (name == "auto" and gpu > 0):
+    if _is_neural(name, gpu):
         try:
             family: Family = importlib.import_module("simulacra_trainer.families.neural").NEURAL
         except ModuleNotFoundError as error:
@@ -67,8 +70,22 @@ def family_named(name: str, gpu: int = 0) -> Family:
     return FOREST
 
 
-def fit_model(table: pa.Table, schema: TableSchema, request: FitRequest, meter: ProgressMeter) -> TrainedModel:
+def fit_model(
+    table: pa.Table,
+    schema: TableSchema,
+    request: FitRequest,
+    meter: ProgressMeter,
+    *,
+    checkpoints: Path | None = None,
+) -> TrainedModel:
     """Fit a causal generative model on a clean table.
+
+    Args:
+        table: the clean table.
+        schema: its schema.
+        request: family, knowledge and seed.
+        meter: told how far the work is.
+        checkpoints: a directory in which a neural fit that is cut short leaves what the next one continues from.
 
     Raises:
         InputError: if there are too few rows or columns, or the knowledge contradicts itself or the schema.
@@ -82,24 +99,46 @@ def fit_model(table: pa.Table, schema: TableSchema, request: FitRequest, meter: 
         table = table.take(np.sort(rows))
     table = table.combine_chunks()
     family = family_named(request.family, request.gpu)
-    options: dict[str, Any] = {"gpu": request.gpu}
+    options: dict[str, Any] = {"gpu": request.gpu, "checkpoints": checkpoints}
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
         graph = learn_graph(table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S)
     progress(1.0)
-    dial: DialResult | None = None
-    progress = meter.step(DIAL)
-    if family.name == FOREST.name:
-        with timings.of(DIAL):
+    progress = meter.step(PRIVACY)
+    known: dict[str, float] = {}
+    with timings.of(PRIVACY):
+        if family.name == FOREST.name:
             dial = turn_dial(table, schema, graph.order, seed=request.seed, progress=progress)
-        options["penalty"] = dial.penalty
+            trial, options["penalty"], known["penalty_nats"] = dial.rows, dial.penalty, dial.penalty
+        else:
+            halves = split_halves(table, seed=request.seed)
+            trial = draw_half_model(
+                family, halves, schema, graph.order, seed=request.seed, options=options, progress=progress
+            )
     with timings.of(FIT):
         model = family.fit(table, schema, graph.order, seed=request.seed, options=options, progress=meter.step(FIT))
     progress = meter.step(REPORT)
-    report = _report(table, schema, graph, model, dial, timings.seconds, request.seed)
+    report = build_report(
+        trial.halves.seen,
+        trial.halves.unseen,
+        trial.synthetic,
+        schema,
+        graph_json=json.loads(graph.to_json()),
+        timings=timings.seconds,
+        seed=request.seed,
+    )
     progress(1.0)
-    return TrainedModel(model, family.name, table, schema, graph, _figures(report, dial), report)
+    return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **known}, report)
+
+
+def fit_steps(request: FitRequest) -> dict[str, float]:
+    """Return the steps of the fit that is asked for, and how long each takes relative to the others."""
+    return NEURAL_STEPS if _is_neural(request.family, request.gpu) else STEPS
+
+
+def _is_neural(name: str, gpu: int) -> bool:
+    return name == "neural" or (name == "auto" and gpu > 0)
 
 
 class Timings:
@@ -114,28 +153,3 @@ class Timings:
         began = time.monotonic()
         yield
         self.seconds[step] = round(time.monotonic() - began, 3)
-
-
-def _report(
-    table: pa.Table,
-    schema: TableSchema,
-    graph: CausalGraph,
-    model: FittedModel,
-    dial: DialResult | None,
-    timings: dict[str, float],
-    seed: int,
-) -> dict[str, Any]:
-    """Judge the model: where a dial was turned, on the half that its half-model did not see."""
-    if dial is not None:
-        train, holdout, synthetic = dial.seen, dial.unseen, dial.synthetic
-    else:
-        train, holdout = table, None
-        synthetic = model.sample(min(table.num_rows, REPORT_ROWS), np.random.default_rng([seed, 20]))
-    return build_report(
-        train, holdout, synthetic, schema, graph_json=json.loads(graph.to_json()), timings=timings, seed=seed
-    )
-
-
-def _figures(report: dict[str, Any], dial: DialResult | None) -> dict[str, float]:
-    found = figures(report)
-    return found if dial is None else {**found, "penalty_nats": dial.penalty}

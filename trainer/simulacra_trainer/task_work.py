@@ -35,7 +35,7 @@ from simulacra_custody.custody import Custody
 from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
-from simulacra_trainer.fit import STEPS, TrainedModel, fit_model
+from simulacra_trainer.fit import TrainedModel, fit_model, fit_steps
 from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.model_dir import MODEL, load_model, read_clean, save_model, write_clean
 from simulacra_trainer.progress import ProgressMeter, Sink
@@ -109,7 +109,7 @@ def fit(context: TaskContext) -> TaskResult:
     own, request = context.own, context.own.load(REQUEST, FitRequest)
     schema = context.dataset.load(SCHEMA, TableSchema)
     table = read_clean(context.dataset.download(DATASET, context.directory / DATASET), schema)
-    trained = fit_model(table, schema, request, ProgressMeter(STEPS, context.tell))
+    trained = fit_model(table, schema, request, ProgressMeter(fit_steps(request), context.tell))
     directory = context.directory / "model"
     save_model(trained, directory)
     files = sorted(directory.iterdir(), key=lambda path: (path.name == MODEL, path.name))
