@@ -56,8 +56,16 @@ async def ask(
     annotations: dict[str, str] | None = None,
     counts: Counts | None = None,
 ) -> Object:
-    """Create the resource under its key's name, or return what another request with the same key just made."""
+    """Create the resource under its key's name, or return what another request with the same key just made.
+
+    Raises:
+        Problem: 402 or 429 when a quota of the tenant has no room for it.
+    """
     cluster, namespace = library.rooms.cluster, library.caller.namespace
+    used, quotas = await library.rooms.books.of(library.caller.tenant), library.caller.tenant.spec.quotas
+    used.check_jobs(quotas)
+    if counts is not None and counts.rows is not None:
+        used.check_rows(quotas, counts.rows)
     owner = {"apiVersion": API_VERSION, "kind": "Model", "metadata": model.metadata.model_dump()}
     body = {
         "apiVersion": API_VERSION,
@@ -80,6 +88,7 @@ async def ask(
     except NotFound:
         raise Problem("simio_tenant_not_ready") from None
     await _record(library, resource, created, counts)
+    used.add(resource, created)
     return created
 
 

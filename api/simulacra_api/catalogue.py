@@ -38,6 +38,12 @@ _ENTRIES = (
         "No row of the learned distribution meets the conditions",
         "Relax the conditions; the job's error says which of them collide.",
     ),
+    ErrorCode(
+        "simio_quota_exceeded",
+        402,
+        "A quota of the tenant is used up",
+        "Delete what is not needed or wait as Retry-After says; the operator of this service can raise the quota.",
+    ),
     ErrorCode("simio_unauthenticated", 401, "The bearer token is missing or not valid", "Ask for a new token."),
     ErrorCode("simio_invalid_client", 401, "Unknown client or wrong secret", "Check client_id and client_secret."),
     ErrorCode("simio_forbidden", 403, "The client acts for no tenant", "Ask the operator to list it in a Tenant."),
@@ -110,6 +116,9 @@ _ENTRIES = (
     ErrorCode("simio_range_not_satisfiable", 416, "The range lies outside the artefact", "See Content-Range."),
     ErrorCode(
         "simio_rotation_rate_limited", 429, "Too many rotations were asked for", "Ask again as Retry-After says."
+    ),
+    ErrorCode(
+        "simio_too_many_jobs", 429, "Too many jobs of the tenant are waiting", "Send it again as Retry-After says."
     ),
     ErrorCode("simio_rate_limited", 429, "Too many requests", "Send it again as Retry-After says."),
     ErrorCode("simio_processing_failed", 500, "The work failed for a reason of ours", "Try again; quote the job id."),

@@ -58,7 +58,7 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
-                for name, value in _SECURITY_HEADERS.items():
+                for name, value in (*state.get("headers", {}).items(), *_SECURITY_HEADERS.items()):
                     headers.setdefault(name, value)
             await send(message)
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.auditing import record
 from simulacra_api.auth.caller import Caller
 from simulacra_api.auth.clients import expiry_of
-from simulacra_api.auth.credentials import ATTEMPTS, Claim, ClientRecord, Redeemed, client_of_token
+from simulacra_api.auth.credentials import ATTEMPTS, Claim, ClientRecord, Redeemed
 from simulacra_api.problems import Problem
 from simulacra_api.services import Services
 from simulacra_crds.cluster import ClusterError, Conflict
@@ -112,9 +112,9 @@ async def claim_credential(rooms: Services, token: str, request_id: str) -> Cred
         Problem: 404 for a token that is unknown or expired, or a signup's that was used; 410 for a rotation's.
     """
     redeemed = await rooms.credentials.redeem(token)
-    who = AuditData(client=client_of_token(token) if redeemed else None, request=request_id)
     if redeemed is None:
         raise Problem("simio_credential_claim_not_found")
+    who = AuditData(client=redeemed.after.client_id, request=request_id, tenant=await _tenant(rooms, redeemed))
     if redeemed.secret is None:
         await record(rooms.audit, EventType.CREDENTIAL_REFUSED, who.model_copy(update={"outcome": Outcome.REFUSED}))
         spent = redeemed.claim.purpose == "rotation" and redeemed.claim.used is not None
@@ -132,6 +132,14 @@ async def claim_credential(rooms: Services, token: str, request_id: str) -> Cred
         audience=rooms.settings.audience,
         previous_secret_expires_at=datetime.fromtimestamp(retiring[0], UTC) if retiring else None,
     )
+
+
+async def _tenant(rooms: Services, redeemed: Redeemed) -> str | None:
+    """Return the tenant whose audit events are to show the claim, None while it has none."""
+    try:
+        return (await rooms.tenants.of_client(redeemed.after.client_id)).metadata.name
+    except Problem:
+        return None
 
 
 async def _take_back(rooms: Services, redeemed: Redeemed) -> None:

@@ -17,10 +17,13 @@ from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenants import Tenants
 from simulacra_api.auth.verifier import TokenVerifier
 from simulacra_api.cache import ReadCache
+from simulacra_api.consumption import Books
+from simulacra_api.rates import Rates
 from simulacra_api.settings import Settings
 from simulacra_api.turn import Turn
 from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import AuditLog, open_audit
+from simulacra_custody.audit_query import AuditReader
 from simulacra_custody.custody import Custody
 from simulacra_custody.settings import open_custody
 
@@ -34,10 +37,13 @@ class Services:
     cache: ReadCache
     custody: Custody
     audit: AuditLog
+    audit_reader: AuditReader
     signing: SigningKeyStore
     clients: Clients
     credentials: Credentials
     signup_turn: Turn
+    rates: Rates
+    books: Books
     tenants: Tenants
     verifier: TokenVerifier
 
@@ -49,21 +55,28 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     signing = SigningKeyStore(cluster)
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
     warm_up = asyncio.create_task(asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope"))
+    rates, audit = Rates(cluster), open_audit()
+    keeping_rates = asyncio.create_task(rates.run())
     try:
         yield Services(
             settings=settings,
             cluster=cluster,
             cache=ReadCache(cluster, settings.cache_seconds),
             custody=open_custody(),
-            audit=open_audit(),
+            audit=audit,
+            audit_reader=AuditReader(audit),
             signing=signing,
             clients=Clients(cluster),
             credentials=Credentials(cluster, signing),
             signup_turn=Turn(),
+            rates=rates,
+            books=Books(cluster),
             tenants=Tenants(cluster),
             verifier=TokenVerifier(settings, signing, external),
         )
     finally:
+        keeping_rates.cancel()
+        await rates.close()
         await warm_up  # half a second of imports that the first upload need not wait for
         if external is not None:
             await external.close()

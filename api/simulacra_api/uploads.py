@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from simulacra_api.auditing import record
 from simulacra_api.auth.caller import Caller
+from simulacra_api.consumption import storage_full
 from simulacra_api.idempotency import REQUEST_DIGEST, check_same_request, in_flight
 from simulacra_api.leases import ANNOTATION, STARTED, Lease, new_value
 from simulacra_api.problems import Problem
@@ -51,6 +52,7 @@ class Upload:
 
     def __init__(self, rooms: Services, caller: Caller, request: UploadRequest, limit: int) -> None:
         self._rooms, self._caller, self._request, self._limit = rooms, caller, request, limit
+        self._room = limit
 
     async def run(self, chunks: AsyncIterator[bytes]) -> Object:
         """Receive the bytes and return the completed Dataset, or the one that the key completed before.
@@ -63,6 +65,7 @@ class Upload:
             if await self._digest(chunks) != gone.content:
                 raise Problem("simio_idempotency_conflict")
             return as_it_was(name, gone)
+        await self._check_quotas()
         try:
             dataset = await self._rooms.cluster.create(DATASETS, self._new_dataset(), self._caller.namespace)
         except NotFound:
@@ -72,6 +75,17 @@ class Upload:
         lease = Lease(self._rooms.cluster, dataset, dataset["metadata"]["annotations"][ANNOTATION])
         return await self._receive(dataset, lease, chunks)
 
+    async def _check_quotas(self) -> None:
+        """Refuse (402, 429) a new upload that the tenant's quotas have no room for; a replay needs none."""
+        tenant = self._caller.tenant
+        try:
+            used = await self._rooms.books.of(tenant)
+            used.check_jobs(tenant.spec.quotas)
+            self._room = used.bytes_left(tenant.spec.quotas)
+        except Problem:
+            if await self._rooms.cluster.find(DATASETS, self._request.name, self._caller.namespace) is None:
+                raise
+
     async def _again(self, chunks: AsyncIterator[bytes]) -> Object:
         """The key was used: answer as before, take over what broke off, or refuse."""
         dataset = await self._settled()
@@ -79,6 +93,7 @@ class Upload:
             return await self.run(chunks)
         check_same_request(dataset, self._request.digest)
         if sha256 := dataset["spec"]["source"].get("sha256"):
+            self._room = self._limit  # nothing is stored again
             if await self._digest(chunks) != sha256:
                 raise Problem("simio_idempotency_conflict")
             return dataset
@@ -134,6 +149,8 @@ class Upload:
     def _check_size(self, size: int) -> None:
         if size > self._limit:
             raise too_large(self._limit)
+        if size > self._room:
+            raise storage_full(self._caller.tenant.spec.quotas)
 
     async def _ensure_model(self, dataset: Object) -> None:
         name = model_name(self._request.name)

@@ -24,6 +24,9 @@ class Quotas(KubeModel):
     concurrent_jobs: int = Field(default=4, ge=1, le=1000, description="Jobs that run at once.")
     max_rows_per_generation: int = Field(default=1_000_000, ge=1, le=10_000_000)
     max_upload_bytes: int = Field(default=1 << 30, ge=1, le=1 << 40)
+    requests_per_minute: int = Field(default=60_000, ge=1, le=10_000_000, description="Of all clients together.")
+    rows_per_day: int = Field(default=100_000_000, ge=1, le=10**12, description="Asked for in any 24 hours.")
+    stored_bytes: int = Field(default=100 << 30, ge=1, le=1 << 50, description="Uploads and artefacts, in plain text.")
 
 
 class TenantSpec(KubeModel):

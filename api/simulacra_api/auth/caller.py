@@ -52,6 +52,9 @@ async def authenticated(
     client_id = await rooms.verifier.client_of(credentials.credentials)
     tenant = await rooms.tenants.of_client(client_id)
     request.state.tenant, request.state.client = tenant.metadata.name, client_id
+    rate = rooms.rates.take(tenant.metadata.name, tenant.spec.quotas.requests_per_minute)
+    request.state.headers = rate.headers()
+    rate.check()
     return Caller(tenant, client_id, request.state.request_id)
 
 

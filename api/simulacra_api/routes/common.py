@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Depends, Response
 
 from simulacra_api.auth.caller import CurrentCaller, Rooms
 from simulacra_api.idempotency import idempotency_key
-from simulacra_api.problems import MEDIA_TYPE, ProblemBody
+from simulacra_api.problems import MEDIA_TYPE, Problem, ProblemBody
 from simulacra_api.resources import Library
 from simulacra_api.waiting import TERMINAL, wait_for
 
@@ -23,9 +24,9 @@ IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the documentation of the errors that a route answers; 401, 403, 500 and 503 are on each."""
+    """Return the documentation of the errors that a route answers; 401, 403, 429, 500 and 503 are on each."""
     content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}}}
-    documented = sorted({401, 403, 500, 503, *statuses})
+    documented = sorted({401, 403, 429, 500, 503, *statuses})
     return {status: {"description": "Problem", "content": content} for status in documented}
 
 
@@ -42,10 +43,11 @@ async def accepted(library: Library, response: Response, path: str, job_id: str,
     """
     base, headers = library.rooms.settings.public_url, response.headers
     if wait:
-        job = await wait_for(library, response, job_id, wait)
-        if job.status in TERMINAL:
-            response.status_code = 201
-            headers["Location"] = base + path
-            return {"job_id": job_id, "status": job.status, "error": job.error}
+        with suppress(Problem):  # a repeated request for what is gone by now has no job any more
+            job = await wait_for(library, response, job_id, wait)
+            if job.status in TERMINAL:
+                response.status_code = 201
+                headers["Location"] = base + path
+                return {"job_id": job_id, "status": job.status, "error": job.error}
     headers.update({"Location": f"{base}/v1/jobs/{job_id}", "Retry-After": "2"})
     return {"job_id": job_id}

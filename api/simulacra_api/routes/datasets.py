@@ -75,7 +75,7 @@ _FORM = {
     status_code=202,
     operation_id="uploadDataset",
     summary="Upload a seed table",
-    responses=problems(400, 408, 409, 413, 415) | {201: {"model": DatasetAccepted}},
+    responses=problems(400, 402, 408, 409, 413, 415) | {201: {"model": DatasetAccepted}},
     openapi_extra=_FORM,
 )
 async def upload_dataset(

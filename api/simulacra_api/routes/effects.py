@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1", tags=["effects"])
     "/datasets/{dataset_id}/probe",
     operation_id="probeDataset",
     summary="Sample a few rows at once",
-    responses=problems(400, 404, 409, 413, 415, 504),
+    responses=problems(400, 402, 404, 409, 413, 415, 504),
 )
 async def probe_dataset(dataset_id: str, wanted: ProbeRequest, library: Mine) -> ProbeBody:
     """At most 100 rows in the answer itself, and how feasible the conditions are; nothing is kept."""
@@ -45,7 +45,7 @@ async def probe_dataset(dataset_id: str, wanted: ProbeRequest, library: Mine) ->
     status_code=202,
     operation_id="createEffect",
     summary="Estimate a causal effect",
-    responses=problems(400, 404, 409, 413, 415) | {201: {"model": EffectAccepted}},
+    responses=problems(400, 402, 404, 409, 413, 415) | {201: {"model": EffectAccepted}},
 )
 async def create_effect(
     dataset_id: str, wanted: EffectRequest, library: Mine, key: IdempotencyKey, response: Response, wait: Wait

@@ -39,7 +39,7 @@ Signature = Annotated[str, Query(description="From artifact_url.", max_length=64
     status_code=202,
     operation_id="createGeneration",
     summary="Generate synthetic rows",
-    responses=problems(400, 404, 409, 413, 415) | {201: {"model": GenerationAccepted}},
+    responses=problems(400, 402, 404, 409, 413, 415) | {201: {"model": GenerationAccepted}},
 )
 async def create_generation(
     dataset_id: str, wanted: GenerationRequest, library: Mine, key: IdempotencyKey, response: Response, wait: Wait

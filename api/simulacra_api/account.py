@@ -1,0 +1,118 @@
+"""What a tenant may know of itself: its use of the quotas, and who touched its data."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from simulacra_api.consumption import QUEUED_JOBS
+from simulacra_api.listing import ListQuery, Page
+from simulacra_api.problems import invalid_field
+from simulacra_api.rates import WINDOW_SECONDS
+from simulacra_api.resources import Library
+from simulacra_crds.base import utcnow
+from simulacra_custody.audit import AuditEvent, EventType
+
+
+class Gauge(BaseModel):
+    """One quota."""
+
+    used: int
+    limit: int
+    window_seconds: int | None = Field(default=None, description="Absent where the quota is of what is there now.")
+
+
+class UsageBody(BaseModel):
+    """The tenant's quotas and what is used of them."""
+
+    requests: Gauge
+    rows: Gauge = Field(description="Rows asked for, those of deleted generations included.")
+    stored_bytes: Gauge
+    running_jobs: Gauge
+    unfinished_jobs: Gauge = Field(description="Running and waiting.")
+    datasets: int
+    generations: int
+    effects: int
+
+
+class AuditQuery(ListQuery):
+    """What a page of audit events takes."""
+
+    type: EventType | None = Field(default=None, description="Only events of this type.")
+
+
+class AuditEventBody(BaseModel):
+    """One record: who did what to which resource, and how it ended. `uid` is one life of a resource."""
+
+    id: str
+    time: datetime
+    type: EventType
+    source: str
+    outcome: str
+    client: str | None = None
+    request_id: str | None = None
+    kind: str | None = None
+    uid: str | None = None
+    artefact: str | None = None
+    sha256: str | None = None
+    counts: dict[str, int] | None = None
+
+
+class AuditEventList(Page):
+    """A page of audit events, newest first; it may hold fewer than asked for, or none, and still have a next one."""
+
+    items: list[AuditEventBody]
+
+
+async def usage_of(library: Library) -> UsageBody:
+    """Return the use of the quotas, read now."""
+    tenant, rooms = library.caller.tenant, library.rooms
+    quotas, used = tenant.spec.quotas, await rooms.books.of(tenant, fresh=True)
+    requests = rooms.rates.used(library.caller.tenant_name)
+    return UsageBody(
+        requests=Gauge(used=requests, limit=quotas.requests_per_minute, window_seconds=WINDOW_SECONDS),
+        rows=Gauge(used=used.rows_of_day(utcnow()), limit=quotas.rows_per_day, window_seconds=86_400),
+        stored_bytes=Gauge(used=used.stored_bytes, limit=quotas.stored_bytes),
+        running_jobs=Gauge(used=used.running, limit=quotas.concurrent_jobs),
+        unfinished_jobs=Gauge(used=used.running + used.waiting, limit=quotas.concurrent_jobs + QUEUED_JOBS),
+        datasets=used.resources.get("datasets", 0),
+        generations=used.resources.get("generationjobs", 0),
+        effects=used.resources.get("effectestimates", 0),
+    )
+
+
+async def audit_page(library: Library, query: AuditQuery) -> AuditEventList:
+    """Return a page of the tenant's audit events; 400 for a cursor that no page gave out."""
+    before = None if query.cursor is None else _decode(query.cursor)
+    types = () if query.type is None else (query.type,)
+    reader, tenant = library.rooms.audit_reader, library.caller.tenant_name
+    page = await asyncio.to_thread(reader.page, tenant, before=before, limit=query.limit, types=types)
+    items = [_body(event) for event in page.events]
+    return AuditEventList(items=items, next_cursor=None if page.before is None else _encode(page.before))
+
+
+def _body(event: AuditEvent) -> AuditEventBody:
+    known: dict[str, Any] = event.data.model_dump(exclude_none=True, exclude={"tenant", "expires_at", "support"})
+    if "request" in known:
+        known["request_id"] = known.pop("request")
+    return AuditEventBody(id=event.id, time=event.time, type=event.type, source=event.source, **known)
+
+
+def _encode(before: int) -> str:
+    return base64.urlsafe_b64encode(f"audit|{before}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        kind, _, number = text.partition("|")
+        if kind != "audit" or not number.isascii() or not number.isdigit() or len(number) > 12:
+            raise ValueError
+        return int(number)
+    except (ValueError, binascii.Error):
+        raise invalid_field("cursor", "give the next_cursor of a page of this list") from None

@@ -1,0 +1,223 @@
+"""Limits of a tenant: requests a minute over several processes, jobs, rows a day, stored bytes; and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_api import consumption, rates
+from simulacra_api.consumption import Consumption
+from simulacra_api.problems import Problem
+from simulacra_api.rates import Rates
+from simulacra_crds.base import utcnow
+from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
+from simulacra_crds.tenant import Quotas
+from simulacra_crds.tombstone import Tombstone, manifest
+
+CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
+TABLE_BYTES = len(CSV)
+
+
+@asynccontextmanager
+async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a tenant whose quotas are these for a while."""
+    before = (await world.cluster.get(TENANTS, tenant))["spec"].get("quotas", {})
+    await world.cluster.patch(TENANTS, tenant, {"spec": {"quotas": quotas}})
+    await asyncio.sleep(3.2)  # tenants are remembered for three seconds
+    try:
+        async with world.client(tenant) as http:
+            yield http
+    finally:
+        kept = {name: before.get(name) for name in quotas}
+        await world.cluster.patch(TENANTS, tenant, {"spec": {"quotas": kept}})
+        await asyncio.sleep(3.2)
+
+
+async def _upload(http: httpx.AsyncClient, key: str, content: bytes = CSV) -> httpx.Response:
+    return await http.post("/v1/datasets", files={"file": ("t.csv", content)}, headers={"Idempotency-Key": key})
+
+
+async def test_every_answer_says_what_is_left_of_the_minute(http: httpx.AsyncClient) -> None:
+    first = await http.get("/v1/usage")
+    second = await http.get("/v1/datasets/ds-none")
+    for answer in (first, second):
+        assert answer.headers["ratelimit-policy"] == '"requests";q=60000;w=60'
+        name, remaining, reset = answer.headers["ratelimit"].split(";")
+        assert name == '"requests"'
+        assert 0 < int(remaining.removeprefix("r=")) < 60_000
+        assert 0 < int(reset.removeprefix("t=")) <= 60
+
+
+async def test_above_the_limit_is_429_with_the_time_to_wait(world: Any) -> None:
+    async with _quotas(world, "globex", requestsPerMinute=5) as http:
+        while int(time.time()) % 60 > 50:  # all within one minute
+            await asyncio.sleep(0.5)
+        answers = [await http.get("/v1/jobs/job-ds-none") for _ in range(10)]
+        codes = [answer.status_code for answer in answers]
+        assert codes[-5:] == [429] * 5
+        assert 404 in codes
+        refused = answers[-1]
+        assert refused.json()["code"] == "simio_rate_limited"
+        assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert '"requests";r=0;' in refused.headers["ratelimit"]
+        async with world.client("acme") as other:  # nobody else's business
+            assert (await other.get("/v1/jobs/job-ds-none")).status_code == 404
+
+
+async def test_processes_share_a_limit_within_the_stated_error(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(time=lambda: 1_000_000.0)  # one window
+    monkeypatch.setattr(rates, "time", clock)
+    limit, processes = 200, [Rates(world.cluster) for _ in range(3)]
+    passed = 0
+    for _ in range(30):  # a second each: ten requests to each process, then they tell each other
+        for process in processes:
+            passed += sum(process.take("initech", limit).used <= limit for _ in range(10))
+        await asyncio.gather(*(process.sync() for process in processes))
+    assert limit <= passed <= limit + 2 * (limit // 10 + 10)
+    assert all(process.used("initech") >= limit for process in processes)
+    clock.time = lambda: 1_000_060.0  # the next
+    assert processes[0].take("initech", limit).used == 1
+    names = {process._name for process in processes}
+    assert names <= await _config_maps(world)
+    await processes[0].close()
+    clock.time = lambda: 1_000_000.0 + 62 * 60  # the others were killed an hour ago
+    late = Rates(world.cluster)
+    for _ in range(20):
+        late.take("initech", limit)
+    await late.sync()
+    await late.close()
+    assert not {*names, late._name} & await _config_maps(world)
+
+
+async def _config_maps(world: Any) -> set[str]:
+    return {one["metadata"]["name"] async for one in world.cluster.list(CONFIGMAPS, "simulacra-system")}
+
+
+async def test_a_quiet_process_writes_nothing(world: Any) -> None:
+    quiet = Rates(world.cluster)
+    for _ in range(9):
+        quiet.take("initech", 100)
+    await quiet.sync()
+    assert await world.cluster.find(CONFIGMAPS, quiet._name, "simulacra-system") is None
+
+
+async def test_rows_of_a_day_are_limited_also_when_generations_are_deleted(
+    world: Any, acme: Any, ready: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    path = f"/v1/datasets/{ready}/generations"
+    async with world.client("acme") as http:
+        used = (await http.get("/v1/usage")).json()["rows"]["used"]
+    async with _quotas(world, "acme", rowsPerDay=used + 100) as http:
+        first = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key})
+        assert first.status_code == 202, first.text
+        refused = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key + "2"})
+        assert (refused.status_code, refused.json()["code"]) == (402, "simio_quota_exceeded")
+        assert "/row_count: 40 of" in refused.json()["detail"]
+        assert 0 < int(refused.headers["retry-after"]) <= 86_400
+        replay = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key})
+        assert replay.json() == first.json()
+        name = first.json()["generation_id"]
+        await world.cluster.delete(GENERATION_JOBS, name, "tenant-acme")
+        await acme.erase(GENERATION_JOBS, name)
+        left = Tombstone(request="a" * 64, rows=60, seed=1, created=utcnow())
+        await world.cluster.create(CONFIGMAPS, manifest(name, "tenant-acme", left), "tenant-acme")
+        again = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key + "3"})
+        assert again.status_code == 402
+
+
+async def test_stored_bytes_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    async with world.client("globex") as http:
+        used = (await http.get("/v1/usage")).json()["stored_bytes"]["used"]
+    async with _quotas(world, "globex", storedBytes=used + TABLE_BYTES + 10) as http:
+        first = await _upload(http, key)
+        assert first.status_code == 202, first.text
+        second = await _upload(http, key + "2")
+        assert (second.status_code, second.json()["code"]) == (402, "simio_quota_exceeded")
+        assert (await _upload(http, key)).json() == first.json()
+        names = [one["spec"]["source"] async for one in world.cluster.list(DATASETS, "tenant-globex")]
+        assert all("sha256" in source for source in names) or len(names) > 1
+
+
+async def test_unfinished_jobs_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    async with world.client("tiny") as http:
+        first = await _upload(http, key)
+        assert first.status_code == 202
+        unfinished = (await http.get("/v1/usage")).json()["unfinished_jobs"]["used"]
+        assert unfinished >= 2  # the dataset and its model
+        monkeypatch.setattr(consumption, "QUEUED_JOBS", unfinished - 4)
+        refused = await _upload(http, key + "2")
+        assert (refused.status_code, refused.json()["code"]) == (429, "simio_too_many_jobs")
+        assert refused.headers["retry-after"] == "10"
+        assert (await _upload(http, key)).json() == first.json()
+
+
+def test_retry_after_is_when_the_rows_fit() -> None:
+    now = datetime.now(UTC)
+    used = Consumption(rows=[(now - timedelta(hours=23), 50), (now - timedelta(hours=1), 50)])
+    used.rows.append((now - timedelta(hours=25), 1000))
+    with pytest.raises(Problem) as soon:
+        used.check_rows(Quotas(rows_per_day=100), 50)
+    assert 3590 <= int(soon.value.headers["Retry-After"]) <= 3600
+    with pytest.raises(Problem) as late:
+        used.check_rows(Quotas(rows_per_day=100), 51)
+    assert int(late.value.headers["Retry-After"]) > 80_000
+    with pytest.raises(Problem) as never:
+        used.check_rows(Quotas(rows_per_day=100), 101)
+    assert "Retry-After" not in never.value.headers
+    used.check_rows(Quotas(rows_per_day=150), 50)
+
+
+async def test_usage_is_what_is_there(world: Any, http: httpx.AsyncClient, ready: str) -> None:
+    body = (await http.get("/v1/usage")).json()
+    assert body["datasets"] >= 1
+    assert body["requests"]["limit"] == 60_000
+    assert body["requests"]["used"] >= 1
+    assert body["rows"]["window_seconds"] == 86_400
+    assert body["running_jobs"]["limit"] == 4
+
+
+async def test_a_tenant_sees_its_own_audit_events_page_by_page(world: Any, http: httpx.AsyncClient, ready: str) -> None:
+    for _ in range(3):
+        await http.get(f"/v1/datasets/{ready}")
+    async with world.client("globex") as other:
+        await _upload(other, "audit-of-globex")
+        theirs = (await other.get("/v1/audit-events?limit=100")).json()["items"]
+    seen: list[dict[str, Any]] = []
+    path: str | None = "/v1/audit-events?limit=3"
+    for _ in range(500):
+        answer = await http.get(path)
+        assert answer.status_code == 200, answer.text
+        seen += answer.json()["items"]
+        if answer.json()["next_cursor"] is None:
+            assert "link" not in answer.headers
+            break
+        path = answer.links["next"]["url"].removeprefix(world.url)
+    ids = [one["id"] for one in seen]
+    assert len(ids) == len(set(ids)) > 3
+    assert not {one["id"] for one in theirs} & set(ids)
+    assert [one["time"] for one in seen] == sorted((one["time"] for one in seen), reverse=True)
+    written = [json.loads(line) for line in world.audit_text().splitlines() if '"type"' in line]
+    assert set(ids) == {one["id"] for one in written if one["data"].get("tenant") == "acme"}
+    only = (await http.get("/v1/audit-events?type=dev.simulacra.artefact.written&limit=100")).json()["items"]
+    assert only
+    assert {one["type"] for one in only} == {"dev.simulacra.artefact.written"}
+    assert {"kind", "uid", "client", "sha256", "request_id"} <= set(only[0])
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "cursor=YXVkaXR8LTE", "limit=0", "limit=101", "type=nothing", "what=1"])
+async def test_a_wrong_query_of_audit_events_is_named(http: httpx.AsyncClient, query: str) -> None:
+    answer = await http.get(f"/v1/audit-events?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+    assert query.partition("=")[0] in answer.json()["errors"][0]["pointer"]
