@@ -30,7 +30,7 @@ class ReadCache:
         self._reads: dict[tuple[type[Resource], str, str], tuple[float, asyncio.Task[Resource | None]]] = {}
 
     async def find(self, kind: type[R], name: str, namespace: str, *, fresh: bool = False) -> R | None:
-        """Return a resource, None when there is none; what is not there is never remembered.
+        """Return a resource, None when there is none. Absence and errors are not remembered.
 
         Args:
             kind: its model.
@@ -45,9 +45,11 @@ class ReadCache:
             if self._seconds:
                 self._reads[key] = now, task
                 asyncio.get_running_loop().call_later(self._seconds, self._drop, key, task)
-        found = await asyncio.shield(task)  # who hangs up does not end the read of the others
-        if found is None:
-            self._drop(key, task)
+        try:
+            found = await asyncio.shield(task)  # who hangs up does not end the read of the others
+        finally:
+            if task.done() and (task.cancelled() or task.exception() or task.result() is None):
+                self._drop(key, task)
         return found if isinstance(found, kind) else None
 
     async def settle(self) -> None:

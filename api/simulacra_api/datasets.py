@@ -23,7 +23,7 @@ from simulacra_crds.retention import expires_at
 from simulacra_custody.audit import EventType
 
 MIN_RETENTION_SECONDS = 10
-ShownStatus = Status | Literal["uploading", "deleting"]
+ShownStatus = Literal["uploading", "queued", "running", "ready", "partial", "failed", "deleting"]
 
 
 class ModelBody(BaseModel):

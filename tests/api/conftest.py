@@ -16,7 +16,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ from simulacra_crds.base import FINALIZER
 from simulacra_crds.cluster import (
     CRDS,
     DATASETS,
+    EFFECT_ESTIMATES,
     GENERATION_JOBS,
     MODELS,
     NAMESPACES,
@@ -51,7 +52,7 @@ from simulacra_crds.generate import crd
 from simulacra_crds.names import model_name
 from simulacra_crds.registry import KINDS
 from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.tasks import ATTAINMENT, FAILURE, GRAPH, PROGRESS, REPORT, SCHEMA, part_name
+from simulacra_crds.tasks import ATTAINMENT, ESTIMATE, FAILURE, GRAPH, PROGRESS, REPORT, REPORT_PAGE, SCHEMA, part_name
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody
 from simulacra_custody.settings import open_custody
@@ -199,6 +200,7 @@ class StandIn:
     async def fit(self, dataset: str) -> None:
         model = model_name(dataset)
         await self.write(MODELS, model, REPORT, b'{"fidelity": {"score": 0.9}}')
+        await self.write(MODELS, model, REPORT_PAGE, b"<!DOCTYPE html><title>Quality report</title>")
         await self.write(MODELS, model, GRAPH, b'{"edges": []}')
         await self.status(MODELS, model, phase="Ready", family="forest", figures={"fidelity": 0.9})
 
@@ -216,6 +218,16 @@ class StandIn:
         rows = sum(table.num_rows for table in parts)
         await self.status(GENERATION_JOBS, name, phase=phase, rows=rows, artefacts=entries)
         return files
+
+    async def estimate(self, name: str) -> None:
+        """Store an estimate as the trainer's `estimate` does."""
+        figures = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
+        segments = [figures | {"level": "loyal"}]
+        found = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment=loyal"}
+        found |= {"estimate": figures | {"identified": True}, "naive": -0.5, "method": "aipw", "adjustment": []}
+        found |= {"alternatives": [], "segment": "segment", "segments": segments, "warnings": ["few rows"]}
+        await self.write(EFFECT_ESTIMATES, name, ESTIMATE, json.dumps(found).encode())
+        await self.status(EFFECT_ESTIMATES, name, phase="Ready", estimate=figures | {"identified": True})
 
     async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
         report = {"percent": percent, "etaSeconds": eta, "step": "fit"}
@@ -268,6 +280,10 @@ class World:
         headers = {"Authorization": f"Bearer {await self.token(tenant)}"}
         async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20) as http:
             yield http
+
+    def serve(self, settings: Settings, listener: socket.socket) -> AbstractAsyncContextManager[None]:
+        """Serve one more API in this loop."""
+        return serve(settings, listener)
 
     def stored(self) -> list[str]:
         """Keys of all objects and unfinished puts."""

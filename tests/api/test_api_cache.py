@@ -1,0 +1,137 @@
+"""The cache: shared reads, and no process shows what was before a change that this API has confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from simulacra_api.__main__ import listen
+from simulacra_api.cache import ReadCache
+from simulacra_crds.cluster import DATASETS, NotFound
+from simulacra_crds.dataset import Dataset
+
+SECONDS = 0.4
+
+
+class _Counting:
+    """A control plane that counts reads, and answers when it is let."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.found: dict[str, Any] | None = {"metadata": {"name": "ds-1"}, "spec": {}}
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def find(self, *_: object) -> dict[str, Any] | None:
+        self.reads += 1
+        found = self.found
+        await self.gate.wait()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+async def test_one_read_serves_all_who_ask_at_once_and_shortly_after() -> None:
+    plane = _Counting()
+    cache = ReadCache(plane, SECONDS)  # type: ignore[arg-type]
+    plane.gate.clear()
+    asking = [asyncio.create_task(cache.find(Dataset, "ds-1", "ns")) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    asking[0].cancel()
+    plane.gate.set()
+    assert {found.metadata.name for found in await asyncio.gather(*asking[1:]) if found} == {"ds-1"}
+    await cache.find(Dataset, "ds-1", "ns")
+    assert plane.reads == 1
+    await cache.find(Dataset, "ds-1", "other")
+    await cache.find(Dataset, "ds-1", "ns", fresh=True)
+    assert plane.reads == 3
+    await asyncio.sleep(SECONDS)
+    await cache.find(Dataset, "ds-1", "ns")
+    assert plane.reads == 4
+
+
+async def test_absence_and_errors_are_not_remembered() -> None:
+    plane = _Counting()
+    cache = ReadCache(plane, SECONDS)  # type: ignore[arg-type]
+    plane.found = None
+    assert await cache.find(Dataset, "ds-1", "ns") is None
+    plane.found = NotFound(404, "", "")  # type: ignore[assignment]
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await cache.find(Dataset, "ds-1", "ns")
+    plane.found = {"metadata": {"name": "ds-1"}, "spec": {}}
+    assert await cache.find(Dataset, "ds-1", "ns") is not None
+
+
+async def test_nothing_is_kept_longer_than_it_is_used() -> None:
+    cache = ReadCache(_Counting(), 0.05)  # type: ignore[arg-type]
+    await cache.find(Dataset, "ds-1", "ns")
+    await asyncio.sleep(0.1)
+    assert not cache._reads
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pair(world: Any) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """Two processes' worth of API, each with a cache of its own, that both remember for `SECONDS`."""
+    settings = replace(world.settings, cache_seconds=SECONDS)
+    headers = {"Authorization": f"Bearer {await world.token('acme')}"}
+
+    def client(listener: socket.socket) -> httpx.AsyncClient:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        return httpx.AsyncClient(base_url=url, headers=headers, timeout=20)
+
+    first, second = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+    async with world.serve(settings, first), world.serve(settings, second), client(first) as one, client(second) as two:
+        yield one, two
+
+
+async def _keep_reading(http: httpx.AsyncClient, url: str, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await http.get(url)
+        await asyncio.sleep(0.01)
+
+
+async def test_a_change_that_was_confirmed_shows_in_the_other_process(
+    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], ready: str, acme: Any
+) -> None:
+    one, two = pair
+    url, stop = f"/v1/datasets/{ready}", asyncio.Event()
+    reading = asyncio.create_task(_keep_reading(two, url, stop))  # its cache is filled all the time
+    try:
+        for seconds in (90_000, 91_000, 92_000):
+            assert (await one.patch(url, json={"retention_seconds": seconds})).status_code == 200
+            assert (await two.get(url)).json()["retention_seconds"] == seconds
+        erased = asyncio.gather(acme.erase(DATASETS, ready))
+        assert (await one.delete(url)).status_code == 204
+        await erased
+        assert (await two.get(url)).status_code == 404
+    finally:
+        stop.set()
+        await reading
+
+
+async def test_what_was_created_shows_at_once(
+    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], ready: str, key: str
+) -> None:
+    one, two = pair
+    body, headers = {"row_count": 1}, {"Idempotency-Key": key}
+    made = (await one.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()
+    assert (await two.get(f"/v1/generations/{made['generation_id']}")).status_code == 200
+
+
+async def test_a_confirmed_cancellation_shows_in_the_other_process(
+    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], ready: str, key: str
+) -> None:
+    one, two = pair
+    body, headers = {"row_count": 1}, {"Idempotency-Key": key}
+    job = (await one.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()["job_id"]
+    assert (await two.get(f"/v1/jobs/{job}")).json()["status"] == "queued"
+    await one.post(f"/v1/jobs/{job}/cancel")
+    assert (await two.get(f"/v1/jobs/{job}")).json()["status"] == "failed"

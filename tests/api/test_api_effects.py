@@ -1,0 +1,93 @@
+"""Effects: what the schema allows, how the estimate shows, how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_crds.cluster import EFFECT_ESTIMATES
+
+ASKED = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment", "outcome_level": "loyal"}
+
+
+async def _ask(http: httpx.AsyncClient, dataset: str, key: str, body: Any) -> httpx.Response:
+    return await http.post(f"/v1/datasets/{dataset}/effects", json=body, headers={"Idempotency-Key": key})
+
+
+@pytest.mark.parametrize(
+    ("change", "pointers"),
+    [
+        ({"treatment": "none"}, ["/treatment"]),
+        ({"treatment": "id"}, ["/treatment"]),
+        ({"value": "dear"}, ["/value"]),
+        ({"value": 5}, ["/baseline"]),
+        ({"value": True}, ["/value"]),
+        ({"outcome": "none"}, ["/outcome"]),
+        ({"outcome": "price", "outcome_level": None}, ["/outcome"]),
+        ({"outcome_level": None}, ["/outcome_level"]),
+        ({"outcome_level": "nobody"}, ["/outcome_level"]),
+        ({"segment": "none"}, ["/segment"]),
+        ({"segment": "price"}, ["/segment"]),
+        ({"treatment": "segment", "value": "x", "baseline": "loyal", "outcome": "price", "outcome_level": "1"},
+         ["/value", "/outcome_level"]),
+        ({"retention_seconds": 604_801}, ["/retention_seconds"]),
+        ({"colour": 1}, ["/colour"]),
+    ],
+)  # fmt: skip
+async def test_each_wrong_field_is_named(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str, change: dict[str, Any], pointers: list[str]
+) -> None:
+    answer = await _ask(http, ready, key, ASKED | change)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field"), answer.text
+    assert [error["pointer"] for error in answer.json()["errors"]] == pointers
+    made = [item async for item in world.cluster.list(EFFECT_ESTIMATES, "tenant-acme")]
+    assert not [item for item in made if item["metadata"]["labels"]["simulacra.dev/dataset"] == ready]
+
+
+async def test_an_effect_from_question_to_erasure(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    asked = await _ask(http, ready, key, ASKED)
+    assert asked.status_code == 202, asked.text
+    effect, job = asked.json()["effect_id"], asked.json()["job_id"]
+    assert asked.headers["location"] == f"{world.url}/v1/jobs/{job}"
+    assert (await _ask(http, ready, key, ASKED)).json() == asked.json()
+    assert (await _ask(http, ready, key, ASKED | {"value": 8})).json()["code"] == "simio_idempotency_conflict"
+    waiting = await http.get(f"/v1/effects/{effect}")
+    assert (waiting.json()["status"], waiting.json()["ace"]) == ("queued", None)
+    assert waiting.headers["retry-after"] == "2"
+    spec = (await world.cluster.get(EFFECT_ESTIMATES, effect, "tenant-acme"))["spec"]
+    assert (spec["treatment"], spec["value"], spec["outcome"]) == ("price", {"number": 9}, "segment=loyal")
+
+    await acme.estimate(effect)
+    assert (await http.get(f"/v1/jobs/{job}")).json()["effect_id"] == effect
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert shown["ace"] == {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
+    assert shown["segments"][0]["level"] == "loyal"
+    assert (shown["identified"], shown["method"], shown["warnings"]) == (True, "aipw", ["few rows"])
+    listed = (await http.get(f"/v1/effects?dataset_id={ready}&status=ready")).json()["items"]
+    assert [item["effect_id"] for item in listed] == [effect]
+    async with world.client("globex") as other:
+        for call in (other.get, other.delete):
+            assert (await call(f"/v1/effects/{effect}")).json()["code"] == "simio_effect_not_found"
+
+    erased = asyncio.gather(acme.erase(EFFECT_ESTIMATES, effect))
+    assert (await http.delete(f"/v1/effects/{effect}")).status_code == 204
+    await erased
+    assert (await http.get(f"/v1/effects/{effect}")).status_code == 404
+
+
+async def test_an_effect_that_failed_says_why(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+    effect = (await _ask(http, ready, key, ASKED)).json()["effect_id"]
+    await acme.fail(EFFECT_ESTIMATES, effect, "RequestInvalid", "nobody paid 9", "/value")
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert shown["error"] == {"code": "simio_invalid_field", "detail": "nobody paid 9", "pointer": "/value"}
+    assert shown["ace"] is None
+
+
+async def test_a_dataset_that_is_not_ready_has_no_effects(http: httpx.AsyncClient, uploaded: str, key: str) -> None:
+    refused = await _ask(http, uploaded, key, ASKED)
+    assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_not_ready")

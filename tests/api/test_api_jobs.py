@@ -1,0 +1,265 @@
+"""Jobs: lists and their cursors, waiting, events, cancelling."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.cluster import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
+
+ROWS = pa.table({"segment": ["loyal"] * 10})
+CSV = b"segment,price\nloyal,1\nloyal,2\n"
+
+
+async def _generation(http: httpx.AsyncClient, dataset: str, key: str, **headers: str) -> httpx.Response:
+    given = {"Idempotency-Key": key} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return await http.post(f"/v1/datasets/{dataset}/generations", json={"row_count": 10}, headers=given)
+
+
+async def _all_pages(http: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    url: str | None = path
+    while url:
+        answer = await http.get(url)
+        assert answer.status_code == 200, answer.text
+        items += answer.json()["items"]
+        assert ("next" in answer.links) == (answer.json()["next_cursor"] is not None)
+        url = answer.links.get("next", {}).get("url")
+    return items
+
+
+async def test_a_cursor_leads_through_all_pages_once(http: httpx.AsyncClient, ready: str, key: str) -> None:
+    made = [(await _generation(http, ready, f"{key}-{i}")).json()["generation_id"] for i in range(5)]
+    path = f"/v1/generations?dataset_id={ready}&limit=2"
+    items = await _all_pages(http, path)
+    assert {item["generation_id"] for item in items} == set(made)
+    assert len(items) == 5
+    places = [(item["created_at"], item["generation_id"]) for item in items]
+    assert places == sorted(places, reverse=True)
+
+
+async def test_a_cursor_stays_good_while_items_come_and_go(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    for i in range(4):
+        await _generation(http, ready, f"{key}-{i}")
+    first = (await http.get(f"/v1/generations?dataset_id={ready}&limit=2")).json()
+    last_shown = first["items"][-1]["generation_id"]
+    erased = asyncio.gather(acme.erase(GENERATION_JOBS, last_shown))
+    await http.delete(f"/v1/generations/{last_shown}")
+    await erased
+    await _generation(http, ready, f"{key}-new")
+    rest = await _all_pages(http, f"/v1/generations?dataset_id={ready}&limit=2&cursor={first['next_cursor']}")
+    seen = {item["generation_id"] for item in first["items"] + rest}
+    assert len(first["items"] + rest) == len(seen) >= 4
+
+
+@pytest.mark.parametrize("path", ["/v1/datasets", "/v1/generations", "/v1/jobs", "/v1/effects"])
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "/limit"),
+        ("limit=101", "/limit"),
+        ("cursor=nothing", "/cursor"),
+        ("cursor=MjAyNnx4", "/cursor"),
+        ("status=done", "/status"),
+        ("colour=blue", "/colour"),
+    ],
+)
+async def test_a_wrong_query_is_named(http: httpx.AsyncClient, path: str, query: str, pointer: str) -> None:
+    answer = await http.get(f"{path}?{query}")
+    if answer.status_code == 200:  # "2026|x" is a place, only none that exists
+        assert query == "cursor=MjAyNnx4"
+        return
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+    assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_filters(world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+    queued = (await _generation(http, ready, key)).json()
+    done = (await _generation(http, ready, key + "2")).json()
+    await acme.generate(done["generation_id"], [ROWS])
+    found = await _all_pages(http, f"/v1/generations?dataset_id={ready}&status=ready")
+    assert [item["generation_id"] for item in found] == [done["generation_id"]]
+    jobs = await _all_pages(http, f"/v1/jobs?dataset_id={ready}")
+    expected = {(f"job-{ready}", "dataset"), (queued["job_id"], "generation"), (done["job_id"], "generation")}
+    assert {(job["job_id"], job["kind"]) for job in jobs} == expected
+    jobs = await _all_pages(http, f"/v1/jobs?dataset_id={ready}&kind=generation&status=queued")
+    assert [job["job_id"] for job in jobs] == [queued["job_id"]]
+    datasets = await _all_pages(http, "/v1/datasets?status=ready&limit=100")
+    assert ready in {item["dataset_id"] for item in datasets}
+    assert ready not in {item["dataset_id"] for item in await _all_pages(http, "/v1/datasets?status=failed")}
+    async with world.client("globex") as other:
+        for path in ("/v1/jobs", "/v1/generations", "/v1/effects"):
+            assert ready not in (await other.get(path)).text
+
+
+async def test_a_poll_waits_until_the_work_has_ended(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+    made = (await _generation(http, ready, key)).json()
+    short = await http.get(f"/v1/jobs/{made['job_id']}", headers={"Prefer": "wait=1"})
+    assert (short.json()["status"], short.headers["preference-applied"]) == ("queued", "wait=1")
+    assert short.headers["retry-after"] == "2"
+    poll = asyncio.create_task(http.get(f"/v1/jobs/{made['job_id']}", headers={"Prefer": 'respond-async, wait="15"'}))
+    await asyncio.sleep(0.3)
+    assert not poll.done()
+    await acme.generate(made["generation_id"], [ROWS])
+    assert (await poll).json()["status"] == "ready"
+    assert "retry-after" not in (await poll).headers
+
+
+@pytest.mark.parametrize("prefer", ["wait", "wait=-1", "wait=x", "return=minimal", "await=5", ""])
+async def test_a_preference_that_is_none_is_ignored(http: httpx.AsyncClient, uploaded: str, prefer: str) -> None:
+    answer = await asyncio.wait_for(http.get(f"/v1/jobs/job-{uploaded}", headers={"Prefer": prefer}), 2)
+    assert "preference-applied" not in answer.headers
+
+
+async def test_work_that_ends_within_the_wait_is_201(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    asked = asyncio.create_task(_generation(http, ready, key, Prefer="wait=15"))
+    while not (found := [g async for g in world.cluster.list(GENERATION_JOBS, "tenant-acme") if _of(g, ready)]):
+        await asyncio.sleep(0.05)
+    name = found[0]["metadata"]["name"]
+    await acme.generate(name, [ROWS], phase="Partial")
+    answer = await asked
+    assert (answer.status_code, answer.json()["status"]) == (201, "partial")
+    assert answer.headers["location"] == f"{world.url}/v1/generations/{name}"
+    late = await _generation(http, ready, key + "2", Prefer="wait=1")
+    assert (late.status_code, late.json()["status"]) == (202, "queued")
+
+
+async def test_an_upload_that_fails_within_the_wait_says_why(
+    world: Any, http: httpx.AsyncClient, key: str, acme: Any
+) -> None:
+    headers = {"Idempotency-Key": key, "Prefer": "wait=15"}
+    posted = asyncio.create_task(http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers))
+    from simulacra_crds.names import dataset_name
+
+    name = dataset_name("acme", key)
+    while (
+        not ((await world.cluster.find(DATASETS, name, "tenant-acme")) or {})
+        .get("spec", {})
+        .get("source", {})
+        .get("sha256")
+    ):
+        await asyncio.sleep(0.05)
+    await acme.fail(DATASETS, name, "UploadInvalid", "two columns are called price", "/columns/1")
+    body = (await posted).json()
+    assert (body["status"], body["error"]["code"]) == ("failed", "simio_upload_invalid")
+
+
+def _of(generation: dict[str, Any], dataset: str) -> bool:
+    return bool(generation["metadata"]["labels"]["simulacra.dev/dataset"] == dataset)
+
+
+async def test_events_tell_each_change_and_the_end(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+    made = (await _generation(http, ready, key)).json()
+    seen: list[tuple[str, dict[str, Any]]] = []
+    async with http.stream("GET", f"/v1/jobs/{made['job_id']}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        async for line in stream.aiter_lines():
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                seen.append((name, json.loads(value)))
+                if len(seen) == 1:
+                    await acme.progress(GENERATION_JOBS, made["generation_id"], 40, 3)
+                if len(seen) == 2:
+                    await acme.generate(made["generation_id"], [ROWS])
+    assert [(event, job["status"], job["progress_percent"]) for event, job in seen] == [
+        ("progress", "queued", 0),
+        ("progress", "running", 40),
+        ("end", "ready", 100),
+    ]
+
+
+async def test_events_of_a_job_that_is_deleted_end(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+    made = (await _generation(http, ready, key)).json()
+    async with http.stream("GET", f"/v1/jobs/{made['job_id']}/events") as stream:
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "retry: 2000"
+        erased = asyncio.gather(acme.erase(GENERATION_JOBS, made["generation_id"]))
+        await http.delete(f"/v1/generations/{made['generation_id']}")
+        await erased
+        assert "event: gone" in [line async for line in lines]
+    assert (await http.get("/v1/jobs/job-gen-none/events")).status_code == 404
+
+
+async def test_a_cancelled_generation_has_failed_for_good(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    made = (await _generation(http, ready, key)).json()
+    await acme.progress(GENERATION_JOBS, made["generation_id"], 40, 3)
+    for _ in range(2):  # the same again is no error
+        answer = await http.post(f"/v1/jobs/{made['job_id']}/cancel")
+        assert answer.status_code == 200
+        assert (answer.json()["status"], answer.json()["error"]["code"]) == ("failed", "simio_cancelled")
+    found = await world.cluster.get(GENERATION_JOBS, made["generation_id"], "tenant-acme")
+    assert found["spec"]["suspend"] is True
+    await acme.generate(made["generation_id"], [ROWS])  # the work won the race
+    assert (await http.get(f"/v1/generations/{made['generation_id']}")).json()["status"] == "failed"
+    assert (await _generation(http, ready, key)).json()["generation_id"] == made["generation_id"]
+    uid = found["metadata"]["uid"]
+    assert [line for line in world.audit_text().splitlines() if uid in line and "resource.cancelled" in line]
+
+
+async def test_what_has_ended_cannot_be_cancelled(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+    made = (await _generation(http, ready, key)).json()
+    await acme.generate(made["generation_id"], [ROWS])
+    for job in (made["job_id"], f"job-{ready}"):
+        answer = await http.post(f"/v1/jobs/{job}/cancel")
+        assert (answer.status_code, answer.json()["code"]) == (409, "simio_job_finished")
+    assert (await http.post("/v1/jobs/job-gen-none/cancel")).json()["code"] == "simio_job_not_found"
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+async def test_a_datasets_job_is_cancelled_where_it_is(
+    world: Any, http: httpx.AsyncClient, uploaded: str, key: str, acme: Any, prepared: bool
+) -> None:
+    if prepared:
+        await acme.prepare(uploaded)
+    answer = await http.post(f"/v1/jobs/job-{uploaded}/cancel")
+    assert (answer.json()["status"], answer.json()["error"]["code"]) == ("failed", "simio_cancelled")
+    dataset = await world.cluster.get(DATASETS, uploaded, "tenant-acme")
+    model = await world.cluster.get(MODELS, model_name(uploaded), "tenant-acme")
+    assert (dataset["spec"].get("suspend", False), model["spec"].get("suspend", False)) == (not prepared, prepared)
+    refused = await _generation(http, uploaded, key)
+    assert (refused.status_code, refused.json()["code"]) == (409, "simio_cancelled")
+    assert (await http.post(f"/v1/jobs/job-{uploaded}/cancel")).status_code == 200
+
+
+async def test_nobody_cancels_anothers_job(world: Any, http: httpx.AsyncClient, ready: str, key: str) -> None:
+    made = (await _generation(http, ready, key)).json()
+    async with world.client("globex") as other:
+        assert (await other.post(f"/v1/jobs/{made['job_id']}/cancel")).status_code == 404
+    assert (await http.get(f"/v1/jobs/{made['job_id']}")).json()["status"] == "queued"
+
+
+async def test_the_download_of_a_cancelled_generation_says_so(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    made = (await _generation(http, ready, key)).json()
+    await acme.generate(made["generation_id"], [ROWS], phase="Running")
+    await acme.status(GENERATION_JOBS, made["generation_id"], phase="Ready")
+    url = (await http.get(f"/v1/generations/{made['generation_id']}")).json()["artifact_url"]
+    await acme.status(GENERATION_JOBS, made["generation_id"], phase="Running")
+    await http.post(f"/v1/jobs/{made['job_id']}/cancel")
+    refused = await http.get(url)
+    assert (refused.status_code, refused.json()["code"]) == (409, "simio_cancelled")
+
+
+async def test_an_effects_job_is_cancelled_too(world: Any, http: httpx.AsyncClient, ready: str, key: str) -> None:
+    body = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment", "outcome_level": "loyal"}
+    made = await http.post(f"/v1/datasets/{ready}/effects", json=body, headers={"Idempotency-Key": key})
+    answer = await http.post(f"/v1/jobs/{made.json()['job_id']}/cancel")
+    assert answer.json()["error"]["code"] == "simio_cancelled"
+    found = await world.cluster.get(EFFECT_ESTIMATES, made.json()["effect_id"], "tenant-acme")
+    assert found["spec"]["suspend"] is True
