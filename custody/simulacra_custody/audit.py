@@ -3,44 +3,57 @@
 Segment n is one object, created only if absent, that holds a header line and then one event a line. The header names
 the SHA-256 of the whole segment before, and the size and peaks of the RFC 6962 tree over all events so far, so that
 any change, gap or reordering shows (`verify_log`). Several processes may append: who loses a conditional create reads
-on to the new end and chains there. Cutting off the newest segments is all that the chain alone cannot show.
+on to the new end and chains there. Cutting off the newest segments is all that the chain alone cannot show; the signed
+checkpoints beside it do (`checkpoints`).
 """
 
+import functools
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from simulacra_custody.audit_event import AuditData, AuditEvent, Component, Counts, EventType, Outcome, Sha256
-from simulacra_custody.errors import AuditCorrupt, AuditUnavailable, CustodyError, ObjectExists
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.errors import ArtefactMissing, AuditCorrupt, AuditUnavailable, CustodyError, ObjectExists
 from simulacra_custody.merkle import append_leaf, leaf_hash, root_hash
-from simulacra_custody.settings import AUDIT_VARIABLE, path_of
+from simulacra_custody.settings import AUDIT_VARIABLE, open_store
 from simulacra_custody.store import ObjectStore
 
 __all__ = [
     "AuditData",
     "AuditEvent",
     "AuditLog",
+    "AuditPosition",
     "Component",
     "Counts",
     "EventType",
     "Outcome",
     "SegmentedAuditLog",
+    "follow_log",
     "open_audit",
     "verify_log",
+    "verify_segments",
 ]
 
 _CONFLICTS = 1000  # each one means that another writer succeeded
 
 
+class AuditPosition(BaseModel):
+    """Where a record is: its place in the log, from 0, and the log's RFC 6962 root (hex) with it as the last one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    index: NonNegativeInt
+    root: Sha256
+
+
 class AuditLog(Protocol):
     """Where audit records go."""
 
-    def append(self, event: AuditEvent) -> None:
+    def append(self, event: AuditEvent) -> AuditPosition:
         """Record durably before returning; `AuditUnavailable` if that failed: a destructive action then stops."""
 
 
@@ -85,7 +98,7 @@ class SegmentedAuditLog:
         self._store = store
         self._head = Head()
 
-    def append(self, event: AuditEvent) -> None:
+    def append(self, event: AuditEvent) -> AuditPosition:
         """Append one event as a segment of its own."""
         line = event.line()
         try:
@@ -98,20 +111,20 @@ class SegmentedAuditLog:
                     head = self._end_after(head)
                 else:
                     self._head = following
-                    return
+                    return AuditPosition(index=following.size - 1, root=following.root)
         except CustodyError as error:
             raise AuditUnavailable(f"the audit record could not be written: {error}") from error
         raise AuditUnavailable(f"the audit record lost {_CONFLICTS} times against other writers; try again")
 
     def _end_after(self, head: Head) -> Head:
         """The log's end, found from a head that others have gone past."""
-        further = _last(lambda step: self._store.stat(segment_key(head.segment + step)) is not None)
+        further = last_present(self._store, lambda step: segment_key(head.segment + step))
         return read_segment(self._store, head.segment + further)
 
 
 def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:
-    """The audit log in ``SIMULACRA_AUDIT`` (``file:///dir``); `SettingsError` names what is wrong with it."""
-    return SegmentedAuditLog(LocalStore(path_of(env, AUDIT_VARIABLE, "file")))
+    """The audit log in the store that ``SIMULACRA_AUDIT`` names; `SettingsError` names what is wrong with it."""
+    return SegmentedAuditLog(open_store(env, AUDIT_VARIABLE))
 
 
 def segment_key(number: int) -> str:
@@ -128,7 +141,13 @@ def read_segment(store: ObjectStore, number: int) -> Head:
 
 
 def verify_log(store: ObjectStore) -> Head:
-    """Read the whole log and recompute every hash; the head it ends in.
+    """Read the whole log and recompute every hash; the head it ends in. Raises `AuditCorrupt`."""
+    heads = (head for head, _ in verify_segments(store))
+    return functools.reduce(lambda _, head: head, heads, Head())
+
+
+def verify_segments(store: ObjectStore) -> Iterator[tuple[Head, tuple[bytes, ...]]]:
+    """Read the whole log, recompute every hash and yield the head after each segment, and the segment's event lines.
 
     Raises:
         AuditCorrupt: naming the first segment that was changed, or that is missing, foreign or out of place.
@@ -138,18 +157,28 @@ def verify_log(store: ObjectStore) -> Head:
     for number in itertools.count(1):
         info = next(found, None)
         if info is None:
-            return head
+            return
         if info.key != segment_key(number):
             raise AuditCorrupt(f"segment {number} is missing: {info.key} comes in its place")
-        content = b"".join(store.open_range(info.key))
-        head = _verify_segment(head, content)
-    raise AssertionError("unreachable")
+        head, lines = _verify_segment(head, b"".join(store.open_range(info.key)))
+        yield head, lines
 
 
-def _verify_segment(before: Head, content: bytes) -> Head:
+def follow_log(store: ObjectStore, head: Head) -> Iterator[Head]:
+    """Verify what was appended after a head, segment by segment; yield the head after each. Raises `AuditCorrupt`."""
+    while True:
+        try:
+            content = b"".join(store.open_range(segment_key(head.segment + 1)))
+        except ArtefactMissing:
+            return
+        head, _ = _verify_segment(head, content)
+        yield head
+
+
+def _verify_segment(before: Head, content: bytes) -> tuple[Head, tuple[bytes, ...]]:
     number = before.segment + 1
     stated = _header(content, number)
-    lines = content.split(b"\n")[1:-1]
+    lines = tuple(content.split(b"\n")[1:-1])
     for line in lines:
         try:
             AuditEvent.model_validate_json(line)
@@ -160,7 +189,7 @@ def _verify_segment(before: Head, content: bytes) -> Head:
         raise AuditCorrupt(f"segment {number} does not follow segment {before.segment} as it is now")
     if content != expected:
         raise AuditCorrupt(f"segment {number} does not have the size and tree that its events give")
-    return head
+    return head, lines
 
 
 def _chain(head: Head, *lines: bytes) -> tuple[bytes, Head]:
@@ -187,13 +216,13 @@ def _header(content: bytes, number: int) -> SegmentHeader:
     return header
 
 
-def _last(exists: Callable[[int], bool]) -> int:
-    """The largest n with ``exists(1..n)``, 0 if none, in O(log n) questions."""
+def last_present(store: ObjectStore, key: Callable[[int], str]) -> int:
+    """The largest n of which the objects ``key(1..n)`` are stored, 0 if none, in O(log n) questions."""
     high = 1
-    while exists(high):
+    while store.stat(key(high)) is not None:
         high *= 2
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if exists(middle) else (low, middle)
+        low, high = (middle, high) if store.stat(key(middle)) is not None else (low, middle)
     return low

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulacra_custody.context import ArtefactRef, ResourceRef
+from simulacra_custody.context import ArtefactRef, ResourceRef, check_part
 from simulacra_custody.errors import ArtefactTooLarge
 from simulacra_custody.keys import DATA_KEY_BYTES, KeyProvider
 from simulacra_custody.store import ObjectStore, Upload
@@ -111,6 +111,16 @@ class Custody:
         """A fresh 256-bit data key, wrapped by the tenant's key. Raises `KeyUnavailable`."""
         return self.keys.wrap(resource.tenant, os.urandom(DATA_KEY_BYTES), resource.encryption_context)
 
+    def rewrap(self, resource: ResourceRef, wrapped_key: str) -> str:
+        """The resource's data key under the newest version of the tenant's key; the token itself if it is already.
+
+        After a rotation: rewrap every live resource, then `KeyProvider.retire_old_keys`. Raises `KeyUnavailable`.
+        """
+        if self.keys.is_current(resource.tenant, wrapped_key):
+            return wrapped_key
+        context = resource.encryption_context
+        return self.keys.wrap(resource.tenant, self.keys.unwrap(resource.tenant, wrapped_key, context), context)
+
     def write(self, ref: ArtefactRef, wrapped_key: str, chunks: Iterable[bytes]) -> StoredArtefact:
         """Encrypt and store an artefact from chunks of any size, all or nothing."""
         with self.open_writer(ref, wrapped_key) as writer:
@@ -174,11 +184,13 @@ class Custody:
 
     def erase(self, resource: ResourceRef) -> ErasureReport:
         """Erase everything under the resource's prefix, unfinished puts first, and look whether anything is left."""
-        prefix = resource.prefix
-        found = [*self.store.list_incomplete(prefix), *self.store.list(prefix)]
-        objects = self.store.purge_incomplete(prefix) + self.store.delete_prefix(prefix)
-        left = [*self.store.list_incomplete(prefix), *self.store.list(prefix)]
-        return ErasureReport(objects, sum(info.size for info in found), not left)
+        return self._erase(resource.prefix)
+
+    def erase_tenant(self, tenant: str) -> ErasureReport:
+        """Offboard a tenant: destroy its key, so that all of it is unreadable at once, then erase what is stored."""
+        check_part(tenant, "tenant")
+        self.keys.destroy_tenant_key(tenant)
+        return self._erase(f"tenants/{tenant}/")
 
     def sweep_orphans(
         self, live: AbstractSet[tuple[str, str, str]], *, min_age_s: float = UPLOAD_GRACE_S
@@ -191,7 +203,7 @@ class Custody:
         """
         newest: dict[ResourceRef, float] = {}
         foreign = 0
-        for info in itertools.chain(self.store.list("tenants/"), self.store.list_incomplete("tenants/")):
+        for info in itertools.chain(self.store.list_versions("tenants/"), self.store.list_incomplete("tenants/")):
             try:
                 resource = ArtefactRef.from_key(info.key).resource
             except ValueError:
@@ -214,3 +226,9 @@ class Custody:
 
     def _unwrap(self, ref: ArtefactRef, wrapped_key: str) -> bytes:
         return self.keys.unwrap(ref.tenant, wrapped_key, ref.resource.encryption_context)
+
+    def _erase(self, prefix: str) -> ErasureReport:
+        found = [*self.store.list_incomplete(prefix), *self.store.list_versions(prefix)]
+        objects = self.store.purge_incomplete(prefix) + self.store.delete_prefix(prefix)
+        left = [*self.store.list_incomplete(prefix), *self.store.list_versions(prefix)]
+        return ErasureReport(objects, sum(info.size for info in found), not left)

@@ -27,6 +27,15 @@ class KeyProvider(Protocol):
     def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
         """Decrypt a token of `wrap`; `KeyUnavailable` if tenant, context or token is not the one it was made with."""
 
+    def rotate_tenant_key(self, tenant: str) -> None:
+        """Give the tenant's key a new version, which wraps from now on; older ones still unwrap."""
+
+    def is_current(self, tenant: str, wrapped: str) -> bool:
+        """Whether a token is of the tenant's newest key version; if not, it is to be wrapped again."""
+
+    def retire_old_keys(self, tenant: str) -> None:
+        """Destroy every version but the newest, and with them the tokens that were not wrapped again."""
+
     def check(self, tenant: str) -> None:
         """Prove that the key works and that the context is enforced; `KeyCheckError` names the step that failed."""
 

@@ -28,8 +28,10 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _PREFIX = "local.v1"
 
-Keys = dict[str, tuple[str, bytes]]
-"""Tenant -> (key id, 256-bit key)."""
+Versions = list[tuple[str, bytes]]
+"""A tenant's key: (key id, 256-bit key), the newest version first."""
+
+Keys = dict[str, Versions]
 
 
 class LocalKeyring:
@@ -43,7 +45,7 @@ class LocalKeyring:
         check_part(tenant, "tenant")
         with self._locked() as keys:
             if tenant not in keys:
-                keys[tenant] = (secrets.token_hex(8), AESGCM.generate_key(8 * _KEY_BYTES))
+                keys[tenant] = [_fresh()]
                 self._replace(keys)
 
     def destroy_tenant_key(self, tenant: str) -> None:
@@ -58,30 +60,51 @@ class LocalKeyring:
 
     def wrap(self, tenant: str, plaintext_key: bytes, context: dict[str, str]) -> str:
         """Encrypt a data key: ``local.v1.<key id>.<base64url of nonce, ciphertext and tag>``."""
-        key_id, key = self._key(tenant)
+        key_id, key = self._versions(tenant)[0]
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + AESGCM(key).encrypt(nonce, plaintext_key, _associated(tenant, context))
         return f"{_PREFIX}.{key_id}.{_encode(sealed)}"
 
     def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
         """Decrypt a data key; `KeyUnavailable` for a token of another key, tenant or context."""
-        key_id, key = self._key(tenant)
         prefix, _, body = wrapped.rpartition(".")
-        if prefix != f"{_PREFIX}.{key_id}":
+        keys = {f"{_PREFIX}.{key_id}": key for key_id, key in self._versions(tenant)}
+        if prefix not in keys:
             raise KeyUnavailable(f"the wrapped key was not made with the present key of tenant {tenant}")
         try:
             sealed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
             if _encode(sealed) != body:
                 raise ValueError("a token has one spelling")
-            return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(tenant, context))
+            return AESGCM(keys[prefix]).decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(tenant, context)
+            )
         except (InvalidTag, ValueError):
             raise KeyUnavailable(f"the wrapped key does not open for tenant {tenant} in this context") from None
+
+    def rotate_tenant_key(self, tenant: str) -> None:
+        """Put a new version before the others."""
+        with self._locked() as keys:
+            if tenant not in keys:
+                raise KeyUnavailable(f"tenant {tenant} has no key")
+            keys[tenant] = [_fresh(), *keys[tenant]]
+            self._replace(keys)
+
+    def is_current(self, tenant: str, wrapped: str) -> bool:
+        """Whether the token names the newest version."""
+        return wrapped.startswith(f"{_PREFIX}.{self._versions(tenant)[0][0]}.")
+
+    def retire_old_keys(self, tenant: str) -> None:
+        """Take every version but the newest out of the file."""
+        with self._locked() as keys:
+            if len(keys.get(tenant, [])) > 1:
+                keys[tenant] = keys[tenant][:1]
+                self._replace(keys)
 
     def check(self, tenant: str) -> None:
         """Run the key check; see `keys.check_tenant_key`."""
         check_tenant_key(self, tenant)
 
-    def _key(self, tenant: str) -> tuple[str, bytes]:
+    def _versions(self, tenant: str) -> Versions:
         try:
             return self._load()[tenant]
         except KeyError:
@@ -93,7 +116,9 @@ class LocalKeyring:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                     raise KeyUnavailable("the keyring file is open to group or others; run chmod 600 on it")
                 document = json.load(file)
-            return {tenant: _entry(entry) for tenant, entry in document.items()}
+            return {
+                tenant: [_entry(one) for one in (entry, *entry.get("old", []))] for tenant, entry in document.items()
+            }
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -103,7 +128,8 @@ class LocalKeyring:
 
     def _replace(self, keys: Keys) -> None:
         document = {
-            tenant: {"id": key_id, "key": base64.b64encode(key).decode()} for tenant, (key_id, key) in keys.items()
+            tenant: {**_document(newest), **({"old": [_document(one) for one in old]} if old else {})}
+            for tenant, (newest, *old) in keys.items()
         }
         # One name, so that what a killed writer leaves here is overwritten and holds no destroyed key for long.
         temporary = self.path.with_name(self.path.name + ".new")
@@ -134,6 +160,14 @@ def _encode(data: bytes) -> str:
 
 def _associated(tenant: str, context: dict[str, str]) -> bytes:
     return json.dumps([tenant, context], sort_keys=True, separators=(",", ":")).encode()
+
+
+def _fresh() -> tuple[str, bytes]:
+    return secrets.token_hex(8), AESGCM.generate_key(8 * _KEY_BYTES)
+
+
+def _document(version: tuple[str, bytes]) -> dict[str, str]:
+    return {"id": version[0], "key": base64.b64encode(version[1]).decode()}
 
 
 def _entry(entry: dict[str, str]) -> tuple[str, bytes]:

@@ -124,6 +124,10 @@ class LocalStore:
         check_prefix(prefix)
         return _walk(self.root / prefix, prefix)
 
+    def list_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        """What `list` gives: a directory keeps one version."""
+        return self.list(prefix)
+
     def list_incomplete(self, prefix: str) -> Iterator[ObjectInfo]:
         """Puts under the prefix that are under way or were left by a writer that died."""
         check_prefix(prefix)

@@ -7,7 +7,7 @@ addresses ``uid10``. Backends raise `StoreUnavailable` for anything that is the 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from simulacra_custody.context import check_part
 
@@ -47,7 +47,10 @@ class ObjectStore(Protocol):
         """The object's size and time, None if there is none."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object under the prefix, in the order of a depth-first walk."""
+        """Every object under the prefix, sorted; of two names one of which begins with the other, any may be first."""
+
+    def list_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Everything that is kept under the prefix: versions no longer current and delete markers (size 0) as well."""
 
     def list_incomplete(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every put under the prefix that was begun and neither committed nor aborted."""
@@ -56,10 +59,18 @@ class ObjectStore(Protocol):
         """Delete one object in all its versions; deleting nothing is no error."""
 
     def delete_prefix(self, prefix: str) -> int:
-        """Delete every object under the prefix, which must not be empty; how many."""
+        """Delete every object under the prefix, which must not be empty, in all its versions; how many versions."""
 
     def purge_incomplete(self, prefix: str) -> int:
         """Erase what `list_incomplete` lists under the prefix, which must not be empty; how many."""
+
+
+@runtime_checkable
+class Presigning(Protocol):
+    """A store that can give out links to what it holds."""
+
+    def presign(self, key: str, expires_s: int = ...) -> str:
+        """A URL that gives the stored bytes to whoever holds it, for ``expires_s`` seconds (by default 15 minutes)."""
 
 
 def check_key(key: str) -> None:

@@ -1,14 +1,20 @@
-"""Fixtures of the custody tests: a real local store and keyring in a temporary folder, with two tenants."""
+"""Fixtures of the custody tests: every store and key provider, over real servers that run for the session."""
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from custody_servers import REGION, Server, ministack, moto, openbao, seaweedfs
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody
+from simulacra_custody.keys import KeyProvider
 from simulacra_custody.local_keyring import LocalKeyring
 from simulacra_custody.local_store import LocalStore
+from simulacra_custody.settings import open_keys, open_store
+from simulacra_custody.store import ObjectStore
 
 
 @pytest.fixture
@@ -43,3 +49,98 @@ def wrapped(custody: Custody, dataset: ResourceRef) -> str:
 def plaintext() -> bytes:
     """Three full frames and a short one."""
     return os.urandom(3 * 256 * 1024 + 1000)
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with openbao(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def buckets(weed: Server) -> dict[str, str]:
+    """A plain and a versioned bucket; each test has a prefix of its own in them."""
+    import boto3
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=weed.url,
+        region_name=REGION,
+        aws_access_key_id=weed.access,
+        aws_secret_access_key=weed.secret,
+    )
+    for name in ("plain", "versioned"):
+        client.create_bucket(Bucket=name)
+    client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    return {"s3": "plain", "s3-versioned": "versioned", "s3-bucket-per-tenant": "each-{tenant}-{unique}"}
+
+
+@pytest.fixture
+def s3(weed: Server, buckets: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a place in SeaweedFS that no other test uses, with its credentials in the environment."""
+    return s3_url(weed, buckets["s3"], monkeypatch)
+
+
+def s3_url(weed: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in weed.env.items():
+        monkeypatch.setenv(name, value)
+    unique = uuid.uuid4().hex[:12]
+    return f"s3://{bucket.replace('{unique}', unique)}/some/{unique}?endpoint={weed.url}&region={REGION}"
+
+
+@pytest.fixture(params=["local", "s3", "s3-versioned", "s3-bucket-per-tenant"])
+def any_store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of every implementation of the store, empty and with its credentials in the environment."""
+    if request.param == "local":
+        return f"file://{tmp_path}/store"
+    bucket = request.getfixturevalue("buckets")[request.param]
+    return s3_url(request.getfixturevalue("weed"), bucket, monkeypatch)
+
+
+@pytest.fixture
+def any_store(any_store_url: str) -> ObjectStore:
+    """Every implementation of the store."""
+    return open_store({"STORE": any_store_url}, "STORE")
+
+
+@pytest.fixture(params=["local", "openbao", "moto", "ministack"])
+def any_keys(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyProvider:
+    """Every implementation of the key provider."""
+    if request.param == "local":
+        return LocalKeyring(tmp_path / "keyring.json")
+    if request.param == "openbao":
+        bao: Server = request.getfixturevalue("bao")
+        env = {"SIMULACRA_KEYS": f"vault+{bao.url}/transit", "VAULT_TOKEN": bao.access}
+        return open_keys(env).provider("vault")
+    server: Server = request.getfixturevalue({"moto": "moto_server", "ministack": "aws"}[request.param])
+    return aws_kms(server, monkeypatch)
+
+
+def aws_kms(server: Server, monkeypatch: pytest.MonkeyPatch) -> KeyProvider:
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    return open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={server.url}"}).provider("awsKms")
+
+
+@pytest.fixture
+def tenants() -> tuple[str, str]:
+    """Two tenants whose names no other test uses: servers outlive a test."""
+    return f"acme-{uuid.uuid4().hex[:8]}", f"globex-{uuid.uuid4().hex[:8]}"

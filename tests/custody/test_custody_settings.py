@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from custody_servers import Server
 from simulacra_custody.audit import open_audit
 from simulacra_custody.context import ResourceRef
-from simulacra_custody.errors import SettingsError
+from simulacra_custody.errors import KeyUnavailable, SettingsError
 from simulacra_custody.settings import open_custody
+from simulacra_custody.tenant_keys import TenantKeys
 
 
 @pytest.fixture
@@ -23,21 +25,90 @@ def test_two_processes_share_what_the_variables_name(env: dict[str, str], tmp_pa
     assert (tmp_path / "the store" / ref.key).is_file()
 
 
-@pytest.mark.parametrize("variable", ["SIMULACRA_STORE", "SIMULACRA_KEYS"])
+STORES = ["/abs", "s3://", "s3://u:p@bucket", "s3://bucket/p?region=", "s3://bucket?colour=red", "s3://bucket/../x"]
+STORES += [
+    "file:relative",
+    "file://host/dir",
+    "file:///",
+    "file:///a?b",
+    "local:///k.json",
+    "s3://bucket/p#x",
+    "s3://B",
+]
+KEYS = [
+    "/abs",
+    "local:relative",
+    "local:///",
+    "file:///dir",
+    "vault+http://h:1",
+    "vault+https:///transit",
+    "awskms:///x",
+]
+KEYS += [
+    "vault+http://h:1/transit",
+    "vault+http://h:1/transit?auth=ldap",
+    "vault+http://u:p@h:1/t?auth=kubernetes&role=r",
+]
+KEYS += [
+    "vault+http://h:1/t?auth=kubernetes",
+    "vault+http://h:1/t?auth=approle",
+    "awskms://host",
+    "awskms://?colour=red",
+]
+KEYS += ["awskms://?external-id=x", "local:///a local:///b", "local:///a x:///b"]
+
+
 @pytest.mark.parametrize(
-    "value",
-    [None, "", "/abs/dir", "s3://bucket", "file:relative", "file://host/dir", "file:///", "local:///", "x:///a?b"],
+    ("variable", "value"),
+    [("SIMULACRA_STORE", value) for value in ("", *STORES)] + [("SIMULACRA_KEYS", value) for value in ("", *KEYS)],
 )
 def test_bad_variable_is_named_with_the_form_it_needs(
-    tmp_path: Path, env: dict[str, str], variable: str, value: str | None
+    tmp_path: Path, env: dict[str, str], variable: str, value: str
 ) -> None:
-    if value is None:
-        del env[variable]
-    else:
-        env[variable] = value
-    with pytest.raises(SettingsError, match=f"^{variable} is .*: set {variable} to [a-z]+:///absolute/path$"):
+    env[variable] = value
+    with pytest.raises(SettingsError, match=f"^{variable} is .*: set {variable} to [a-z]+:///absolute/path") as refusal:
         open_custody(env)
-    assert not (tmp_path / "the store").exists()
+    assert "u:p" not in str(refusal.value)
+    del env[variable]
+    with pytest.raises(SettingsError, match=f"^{variable} is not set"):
+        open_custody(env)
+
+
+def test_missing_credentials_are_named(env: dict[str, str]) -> None:
+    env["SIMULACRA_KEYS"] = "vault+http://127.0.0.1:1/transit?auth=approle"
+    with pytest.raises(SettingsError, match="auth=approle needs VAULT_ROLE_ID in the environment"):
+        open_custody(env)
+
+
+def test_several_providers_and_a_move_between_them(env: dict[str, str], tmp_path: Path, bao: Server) -> None:
+    env["SIMULACRA_KEYS"] += f" vault+{bao.url}/transit"
+    env["VAULT_TOKEN"] = bao.access
+    custody = open_custody(env)
+    keys, resource = custody.keys, ResourceRef("mover", "models", "u")
+    assert isinstance(keys, TenantKeys)
+    keys.create_tenant_key("mover")
+    before = custody.new_resource_key(resource)
+    custody.write(resource.artefact("model"), before, [b"weights"])
+    keys.provider("vault").create_tenant_key("mover")
+    keys.create_tenant_key("mover")
+    assert before.startswith("local.v1.")
+    keys.provider("local").destroy_tenant_key("elsewhere")
+    moved = keys.provider("vault").wrap(
+        "mover", keys.unwrap("mover", before, resource.encryption_context), resource.encryption_context
+    )
+    keys.provider("local").destroy_tenant_key("mover")
+    assert keys.has_tenant_key("mover")
+    assert keys.is_current("mover", moved)
+    assert not keys.is_current("mover", before)
+    assert custody.new_resource_key(resource).startswith("vault.v1.")
+    assert custody.read_bytes(resource.artefact("model"), moved, limit=10) == b"weights"
+    for wrapped in (before, "other.v1.x", ""):
+        with pytest.raises(KeyUnavailable):
+            custody.read(resource.artefact("model"), wrapped)
+    with pytest.raises(KeyUnavailable, match="SIMULACRA_KEYS names no key provider 'awsKms'; it names local, vault"):
+        keys.provider("awsKms")
+    keys.destroy_tenant_key("mover")
+    assert not keys.has_tenant_key("mover")
 
 
 def test_audit_variable_is_named() -> None:

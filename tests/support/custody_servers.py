@@ -1,0 +1,163 @@
+"""Real servers for the custody tests, started from their PyPI wheels on loopback and stopped by pid.
+
+What each is good for: OpenBao is the real Transit engine; SeaweedFS is a real S3 server (signatures, expiry,
+conditional writes, versions); MiniStack evaluates IAM and key policies and key state; moto answers the KMS and STS API
+and holds callers to the encryption context, but accepts disabled keys.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server.
+
+    Attributes:
+        url: its base URL.
+        access: access key id, or the root token of OpenBao.
+        secret: secret access key, or the unseal key of OpenBao.
+        pid: the process.
+    """
+
+    url: str
+    access: str
+    secret: str
+    pid: int
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The AWS variables that reach this server with its root credentials."""
+        return aws_env(self.access, self.secret)
+
+
+def aws_env(access: str, secret: str) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": access,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], env: dict[str, str], log: Path, ready: Callable[[], bool], timeout_s: float = 60
+) -> Iterator[int]:
+    """Run a server until the block ends; its pid. A server that dies or is not ready in time is an error."""
+    with log.open("wb") as output:
+        base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        process = subprocess.Popen(command, env={**base, **env}, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + timeout_s
+        while not _is(ready):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.1)
+        yield process.pid
+    finally:
+        process.kill()  # its data is thrown away; some take ten seconds to end politely
+        process.wait()
+
+
+@contextlib.contextmanager
+def openbao(folder: Path) -> Iterator[Server]:
+    """OpenBao in dev mode (in memory, unsealed, one unseal key) with a Transit engine at ``transit/``."""
+    (port,) = free_ports(1)
+    url, root, log = f"http://127.0.0.1:{port}", secrets.token_hex(8), folder / "openbao.log"
+    command = [str(BIN / "bao"), "server", "-dev", "-dev-no-store-token"]
+    command += [f"-dev-root-token-id={root}", f"-dev-listen-address=127.0.0.1:{port}"]
+
+    def ready() -> bool:
+        return _answers(f"{url}/v1/sys/health") and "Unseal Key" in log.read_text()
+
+    with running(command, {"HOME": str(folder)}, log, ready) as pid:
+        request = urllib.request.Request(
+            f"{url}/v1/sys/mounts/transit", b'{"type":"transit"}', {"X-Vault-Token": root}, method="POST"
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+        unseal = next(line for line in log.read_text().splitlines() if "Unseal Key" in line).split()[-1]
+        yield Server(url, root, unseal, pid)
+
+
+@contextlib.contextmanager
+def seaweedfs(folder: Path) -> Iterator[Server]:
+    """SeaweedFS with its S3 gateway and one identity."""
+    access, secret = "simulacra", secrets.token_hex(16)
+    identity = {
+        "name": "simulacra",
+        "credentials": [{"accessKey": access, "secretKey": secret}],
+        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+    }
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir()
+    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"]
+    names += ["s3.port", "s3.port.grpc", "s3.port.iceberg"]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    command = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}", "-s3"]
+    command += ["-volume.max=5000", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", f"-s3.config={config}"]
+    command += ["-volume.preStopSeconds=0", "-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false"]
+    command += [f"-{name}={port}" for name, port in ports.items()]
+    url = f"http://127.0.0.1:{ports['s3.port']}"
+    with running(command, {}, folder / "weed.log", lambda: _answers(f"{url}/healthz")) as pid:
+        yield Server(url, access, secret, pid)
+
+
+@contextlib.contextmanager
+def moto(folder: Path) -> Iterator[Server]:
+    """moto's server: every AWS API, any credentials."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    command = [str(BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with running(command, {}, folder / "moto.log", lambda: _answers(f"{url}/moto-api/data.json")) as pid:
+        yield Server(url, "testing", "testing", pid)
+
+
+@contextlib.contextmanager
+def ministack(folder: Path) -> Iterator[Server]:
+    """MiniStack's KMS, STS and IAM with signatures and policies enforced; the credentials are the account's root."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "AUTH": "true", "SERVICES": "kms,sts,iam"}
+    env |= {"HOME": str(folder), "DOCKER_HOST": "unix:///nonexistent"}
+    command = [str(BIN / "ministack")]
+    with running(command, env, folder / "ministack.log", lambda: _answers(f"{url}/_ministack/health")) as pid:
+        yield Server(url, "test", "test", pid)
+
+
+def _is(ready: Callable[[], bool]) -> bool:
+    try:
+        return ready()
+    except OSError:
+        return False
+
+
+def _answers(url: str) -> bool:
+    with urllib.request.urlopen(url, timeout=2) as response:
+        return bool(response.status == 200)
