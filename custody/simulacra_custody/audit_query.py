@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from simulacra_custody.audit import SegmentedAuditLog, _last, segment_key
+from simulacra_custody.audit import SegmentedAuditLog, last_present, segment_key
 from simulacra_custody.audit_event import AuditEvent
 from simulacra_custody.errors import ArtefactMissing
 
@@ -53,7 +53,7 @@ class AuditReader:
 
     def _newest(self) -> int:
         end = self._end
-        self._end = end + _last(lambda step: self._store.stat(segment_key(end + step)) is not None)
+        self._end = end + last_present(self._store, lambda step: segment_key(end + step))
         return self._end
 
     def _of(self, number: int, tenant: str) -> list[AuditEvent]:

@@ -4,7 +4,15 @@ import hashlib
 
 import pytest
 
-from simulacra_custody.merkle import append_leaf, leaf_hash, node_hash, root_hash
+from simulacra_custody import merkle
+from simulacra_custody.merkle import (
+    append_leaf,
+    consistency_proof,
+    leaf_hash,
+    node_hash,
+    root_hash,
+    verify_consistency,
+)
 
 LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
 ROOTS = [  # google/certificate-transparency, merkle tree tests
@@ -46,3 +54,21 @@ def test_every_size_to_130_follows_the_definition() -> None:
     for number in range(131):
         assert grow(leaves) == tree_hash(leaves)
         leaves.append(str(number).encode())
+
+
+def test_consistency_of_every_pair_of_sizes_and_of_no_other() -> None:
+    leaves = [leaf_hash(b"%d" % number) for number in range(40)]
+    roots = [merkle.tree_hash(leaves[:size]) for size in range(41)]
+    for size in range(1, 41):
+        for old in range(1, size + 1):
+            proof = consistency_proof(leaves[:size], old)
+            assert verify_consistency(old, roots[old], size, roots[size], proof)
+            assert not verify_consistency(old, roots[old], size, roots[size - 1], proof)
+            assert not verify_consistency(old, roots[old - 1], size, roots[size], proof)
+            assert not verify_consistency(old, roots[old], size, roots[size], (*proof, roots[1]))
+            if proof:
+                assert not verify_consistency(old, roots[old], size, roots[size], proof[:-1])
+    for old in (0, 41):
+        with pytest.raises(ValueError, match="consistency proof"):
+            consistency_proof(leaves, old)
+        assert not verify_consistency(old, roots[0], 40, roots[40], ())
