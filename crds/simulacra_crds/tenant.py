@@ -4,18 +4,67 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from simulacra_crds.base import AGE, READY, REASON, Conditions, KubeModel, Name, PrinterColumn, Resource
 
 ClientId = str
 
+_MODE_NEEDS_KEY = "keyArn goes with mode Customer, and only with it"
+_ROLE_NEEDS_KEY = "roleArn goes with keyArn"
+_ID_NEEDS_ROLE = "externalId goes with roleArn"
+
 
 class Encryption(KubeModel):
-    """Whose key wraps the tenant's data keys. Managed: this installation's key provider."""
+    """Whose key wraps the tenant's data keys, and under whose key the generated artefacts are.
 
-    mode: Literal["Managed"] = "Managed"
-    provider: Literal["local"] = "local"
+    Managed: this installation's provider keeps the tenant's key, for everything. Customer: generated artefacts are
+    under the customer's own AWS KMS key, which this installation may encrypt with and not decrypt.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "(self.mode == 'Customer') == has(self.keyArn)", "message": _MODE_NEEDS_KEY},
+                {"rule": "has(self.keyArn) || !has(self.roleArn)", "message": _ROLE_NEEDS_KEY},
+                {"rule": "has(self.roleArn) || !has(self.externalId)", "message": _ID_NEEDS_ROLE},
+            ]
+        }
+    )
+
+    mode: Literal["Managed", "Customer"] = "Managed"
+    provider: Literal["local", "vault", "awsKms"] | None = Field(
+        default=None, description="Where the tenant's key is kept; the first that SIMULACRA_KEYS names if left out."
+    )
+    key_arn: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        description="The customer's AWS KMS key.",
+    )
+    role_arn: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
+        description="Role in the customer's account to assume for that key; without it the key policy names us.",
+    )
+    external_id: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9+=,.@:/_-]+$",
+        description="The external id that the role's trust policy asks for.",
+    )
+
+    @model_validator(mode="after")
+    def _customer_key_is_whole(self) -> Encryption:
+        if (self.mode == "Customer") != (self.key_arn is not None):
+            raise ValueError(_MODE_NEEDS_KEY)
+        if self.role_arn and not self.key_arn:
+            raise ValueError(_ROLE_NEEDS_KEY)
+        if self.external_id and not self.role_arn:
+            raise ValueError(_ID_NEEDS_ROLE)
+        return self
 
 
 class Quotas(KubeModel):
