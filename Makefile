@@ -3,6 +3,8 @@ SHELL := bash
 VENV := .venv
 PY := $(VENV)/bin/python
 FAMILY ?= forest
+# Test files spread over both cores; a file's tests stay together, since they share servers.
+PARALLEL := -n 2 --dist loadfile
 # One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
@@ -18,10 +20,10 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
-	$(PY) -m pytest -m "not controlplane"
+	$(PY) -m pytest $(PARALLEL) -m "not controlplane and not reliability"
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
-	$(PY) -m pytest -m "not controlplane and not slow and not neural and not e2e"
+	$(PY) -m pytest $(PARALLEL) -m "not controlplane and not reliability and not slow and not neural and not e2e"
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
 	$(PY) -m pytest -m controlplane -rs
