@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from simulacra_api import problems
 from simulacra_api.middleware import RequestMiddleware
-from simulacra_api.routes import access, account, datasets, effects, generations, jobs, meta, oauth
+from simulacra_api.routes import access, account, datasets, effects, generations, jobs, meta, oauth, webhooks
 from simulacra_api.services import open_services
 from simulacra_api.settings import Settings
 
@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    for module in (oauth, access, account, datasets, jobs, generations, effects, meta):
+    for module in (oauth, access, account, datasets, jobs, generations, effects, webhooks, meta):
         app.include_router(module.router)
     problems.install(app, settings.public_url)
     app.add_middleware(RequestMiddleware, base_url=settings.public_url)

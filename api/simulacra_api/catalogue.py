@@ -67,6 +67,7 @@ _ENTRIES = (
     ErrorCode(
         "simio_rotation_request_not_found", 404, "No such rotation request", "POST /v1/credential-rotations again."
     ),
+    ErrorCode("simio_webhook_not_found", 404, "No such webhook", "GET /v1/webhooks lists them."),
     ErrorCode("simio_dataset_not_found", 404, "No such dataset", "It may have expired; upload again."),
     ErrorCode("simio_generation_not_found", 404, "No such generation", "It may have expired; generate again."),
     ErrorCode("simio_effect_not_found", 404, "No such effect estimate", "It may have expired; ask again."),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulacra_api.cache import CACHE_SECONDS
+from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 
 DEFAULT_AUDIENCE = "https://api.simulacra.dev"
 LINK_SECONDS = 900
@@ -32,6 +33,7 @@ class Settings:
         delete_wait_seconds: how long DELETE waits for the erasure before it answers 202.
         cache_seconds: how old a resource may be that is shown; a change takes this longer (see `cache`).
         oidc_issuer: an OpenID Connect issuer whose tokens are accepted beside the built-in one's.
+        webhooks_allow_private: webhooks may use http and addresses that are not public.
     """
 
     public_url: str
@@ -42,10 +44,12 @@ class Settings:
     delete_wait_seconds: float = 5.0
     cache_seconds: float = CACHE_SECONDS
     oidc_issuer: str | None = None
+    webhooks_allow_private: bool = False
 
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER; KUBECONFIG.
+        """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER and
+        _WEBHOOK_ALLOW_PRIVATE (true or nothing); KUBECONFIG.
 
         Raises:
             ValueError: naming the variable and the form it must have.
@@ -62,4 +66,5 @@ class Settings:
             kubeconfig=env.get("KUBECONFIG") or None,
             max_upload_bytes=int(limit),
             oidc_issuer=env.get("SIMULACRA_OIDC_ISSUER") or None,
+            webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
         )

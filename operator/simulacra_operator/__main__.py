@@ -18,6 +18,7 @@ from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.sweep import Sweep
+from simulacra_operator.webhooks.duty import WebhookDuty
 
 log = logging.getLogger("simulacra_operator")
 
@@ -35,6 +36,7 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
         orphans.run(engine.cluster, custodian),
         duty.run(engine),
         tombstones.run(engine.cluster, utcnow),
+        WebhookDuty(engine.cluster, custodian, allow_private=settings.webhooks_allow_private).run(),
     )
     working = [asyncio.create_task(duty) for duty in duties]
 

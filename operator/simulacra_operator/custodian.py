@@ -16,6 +16,7 @@ from simulacra_custody.audit import AuditData, AuditEvent, AuditLog, Component, 
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody, ErasureReport, SweepReport
 from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreUnavailable
+from simulacra_custody.sealed import unseal
 from simulacra_operator import metrics
 
 Result = TypeVar("Result")
@@ -91,6 +92,10 @@ class Custodian:
         except KeyCheckError as error:
             return error.step
         return None
+
+    async def unseal(self, tenant: str, purpose: str, sealed: str) -> bytes:
+        """Return a small secret of a tenant that is sealed under its key."""
+        return await self._call("unseal", lambda: unseal(self._custody.keys, tenant, purpose, sealed))
 
     async def record(
         self,

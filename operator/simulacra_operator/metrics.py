@@ -16,4 +16,5 @@ EXPIRY_LAG = Histogram("simulacra_expiry_lag_seconds", "From expiry to the delet
 EXPIRED_NOT_ERASED = Gauge("simulacra_expired_not_erased", "Resources past their expiry that are still there.")
 STUCK_DELETIONS = Gauge("simulacra_stuck_deletions", "Resources whose deletion was asked for over 10 minutes ago.")
 ORPHANS = Counter("simulacra_orphan_objects_total", "Stored objects erased because their resource was gone.")
+WEBHOOKS = Counter("simulacra_webhook_messages_total", "Tries to deliver a webhook message.", ["outcome"])
 SWEEP_AGE = Gauge("simulacra_sweep_age_seconds", "Seconds since the last completed sweep.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
@@ -24,16 +25,19 @@ class Settings:
         pod_env: variables that every pod gets, so that it reaches the same store and keys.
         host: address that health and metrics listen on.
         port: port of the same; 0 takes a free one.
+        webhooks_allow_private: webhooks may use http and addresses that are not public.
     """
 
     trainer_image: str
     pod_env: tuple[tuple[str, str], ...]
     host: str
     port: int
+    webhooks_allow_private: bool = False
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_STORE and SIMULACRA_KEYS.
+    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_STORE, SIMULACRA_KEYS and
+    SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing).
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -46,4 +50,5 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         pod_env=tuple((name, env[name]) for name in (STORE_VARIABLE, KEYS_VARIABLE) if name in env),
         host=host,
         port=int(port),
+        webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
     )

@@ -12,6 +12,7 @@ import time
 import httpx
 
 from simulacra_crds.cluster import Cluster
+from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_embedded.supervisor import bootstrap
 from simulacra_embedded.supervisor.child import Child, Probe
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
@@ -38,6 +39,7 @@ class Supervisor:
         listen = f"{HOST}:{ports['operator']}"
         self._env = os.environ | data.environment | {"SIMULACRA_OPERATOR_LISTEN": listen, "PYTHONUNBUFFERED": "1"}
         self._env.setdefault("LOGNAME", "simulacra")  # kopf asks for a user name, which not every uid has
+        self._env.setdefault(ALLOW_PRIVATE_VARIABLE, "true")  # the only tenant is who runs the machine
         root = ["--data-dir", str(data.path)]
         ready = f"http://{listen}/readyz"
         plane_port = ("--port", str(ports["controlplane"]))

@@ -1,0 +1,312 @@
+"""Webhooks: what is told to whom, signed, only to where it may go, at least once and through every failure."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from standardwebhooks import Webhook
+
+from operator_bench import World, fail, ready
+from operator_facts import CREATED, SECRET, ended, iso, resource
+from simulacra_crds.base import LABEL_DATASET, LABEL_TENANT
+from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, Object
+from simulacra_crds.webhook import (
+    ALLOW_PRIVATE_VARIABLE,
+    DISABLED,
+    NOTIFIED,
+    WebhookTarget,
+    check_url,
+    id_of,
+    is_public,
+    manifest,
+    sealing_purpose,
+)
+from simulacra_custody.sealed import seal
+from simulacra_operator.subject import Subject, parse
+from simulacra_operator.webhooks import duty
+from simulacra_operator.webhooks.due import CANCELLED, Notice, endings, notices
+from simulacra_operator.webhooks.send import Forbidden, send
+
+KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+
+def webhook(*events: Any, created: Any = CREATED, name: str = "a" * 24, **notes: str) -> Object:
+    body = manifest(name, (LABEL_TENANT, "acme"), "sealed", list(events or ("job.ready", "job.failed")))
+    body["metadata"] |= {"creationTimestamp": iso(created), "namespace": "tenant-acme", "annotations": notes}
+    return body
+
+
+def told(subjects: list[Subject], *hooks: Object) -> list[Notice]:
+    return list(notices(endings(subjects), hooks))
+
+
+def test_a_dataset_has_ended_when_its_model_has() -> None:
+    dataset, model = ended("Dataset", "ds-1"), ended("Model", "mdl-1")
+    assert told([dataset], webhook()) == []
+    waiting = parse(resource("Model", "mdl-1", None, {"phase": "Running"}))
+    assert told([dataset, waiting], webhook()) == []
+    (notice,) = told([dataset, model], webhook())
+    message = json.loads(notice.body)
+    assert message["type"] == "job.ready"
+    assert message["data"] == {"job_id": "job-ds-1", "status": "ready", "dataset_id": "ds-1"}
+    (failed,) = told([dataset, ended("Model", "mdl-1", well=False)], webhook())
+    assert failed.ending.event == "job.failed"
+    (early,) = told([ended("Dataset", "ds-1", well=False)], webhook())
+    assert early.ending.event == "job.failed"
+
+
+def test_a_message_holds_ids_and_a_status_and_no_data() -> None:
+    generation = ended("GenerationJob", "gen-1", labels={LABEL_DATASET: "ds-1"})
+    effect = ended("EffectEstimate", "eff-1", labels={LABEL_DATASET: "ds-1"})
+    messages = [json.loads(notice.body) for notice in told([generation, effect], webhook())]
+    assert [message["data"] for message in messages] == [
+        {"job_id": "job-gen-1", "status": "ready", "dataset_id": "ds-1", "generation_id": "gen-1"},
+        {"job_id": "job-eff-1", "status": "ready", "dataset_id": "ds-1", "effect_id": "eff-1"},
+    ]
+    assert all(set(message) == {"type", "timestamp", "data"} for message in messages)
+    assert SECRET not in json.dumps(messages)
+
+
+def test_only_who_asked_and_was_not_told_is_told() -> None:
+    generation = ended("GenerationJob", "gen-1", annotations={NOTIFIED: "b" * 24})
+    assert len(told([generation], webhook(), webhook(name="c" * 24))) == 2
+    assert told([generation], webhook(name="b" * 24)) == []  # was told
+    assert told([generation], webhook("job.failed")) == []  # asked for something else
+    assert told([generation], webhook(created=CREATED + timedelta(minutes=2))) == []  # came later
+    assert told([generation], webhook(**{DISABLED: iso(CREATED)})) == []
+    assert told([ended("GenerationJob", "gen-1", deletionTimestamp=iso(CREATED))], webhook()) == []
+
+
+def test_what_was_cancelled_has_failed() -> None:
+    body = resource("GenerationJob", "gen-1", None, {"phase": "Running"}, annotations={CANCELLED: iso(CREATED)})
+    (notice,) = told([parse(body)], webhook())
+    assert (notice.ending.event, notice.ending.at) == ("job.failed", CREATED)
+
+
+def test_a_message_keeps_its_id_and_each_webhook_has_its_own() -> None:
+    subject = ended("GenerationJob", "gen-1")
+    first, again = told([subject], webhook()), told([subject], webhook())
+    assert first[0].id == again[0].id != told([subject], webhook(name="b" * 24))[0].id
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "172.16.5.5",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fc00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+    ],
+)
+def test_an_address_that_is_not_public_is_known(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_a_public_address_is_known(address: str) -> None:
+    assert is_public(address)
+
+
+BAD_URLS = [
+    "http://hooks.example.com/",
+    "ftp://hooks.example.com/",
+    "https://",
+    "https://user:word@hooks.example.com/",
+    "https://hooks.example.com/#x",
+    "https://hooks.example.com:0/",
+    "https://hooks.example.com:99999/",
+    "https://localhost/",
+    "https://api.localhost./",
+    "https://metadata.google.internal/",
+    "https://kubernetes.default.svc/",
+    "https://simulacra/",
+    "https://127.1/",
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://[::1]/",
+    "https://[::ffff:10.0.0.1]/",
+    "https://169.254.169.254/latest",
+    "https://hooks.example.com/ x",
+    "https://hooks.example.com/\r\nX: y",
+    "https://h\u00f6rbert.example/",
+    "https://hooks.example.com/" + "x" * 1024,
+    "not a url",
+]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+async def test_a_url_that_no_webhook_may_have_is_refused_and_never_called(url: str) -> None:
+    with pytest.raises(ValueError):
+        check_url(url, allow_private=False)
+    with pytest.raises(Forbidden):
+        await send(WebhookTarget(url=url, secret=KEY), "msg_1", b"{}", allow_private=False)
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that checks signatures with the reference library and answers as it is told."""
+
+    url: str = ""
+    answers: list[int] = field(default_factory=list)
+    got: list[tuple[str, Any]] = field(default_factory=list)
+    hang: float = 0.0
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        headers = {name: request.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+        self.got.append((headers["webhook-id"], Webhook(KEY).verify(body, headers)))
+        await asyncio.sleep(self.hang)
+        status = self.answers.pop(0) if self.answers else 204
+        return web.Response(status=status, headers={"Location": self.url + "/elsewhere"} if status == 302 else {})
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", receiver.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield receiver
+    await runner.cleanup()
+
+
+async def test_a_message_verifies_with_the_reference_library(receiver: Receiver) -> None:
+    target = WebhookTarget(url=receiver.url + "/hook?x=1", secret=KEY)
+    assert await send(target, "msg_1", b'{"type":"job.ready"}', allow_private=True) == 204
+    assert receiver.got == [("msg_1", {"type": "job.ready"})]
+
+
+async def test_redirects_are_not_followed_and_silence_is_no_answer(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = WebhookTarget(url=receiver.url, secret=KEY)
+    receiver.answers = [302]
+    assert await send(target, "msg_1", b"{}", allow_private=True) == 302
+    assert len(receiver.got) == 1
+    monkeypatch.setattr("simulacra_operator.webhooks.send.TIMEOUT_S", 0.3)
+    receiver.hang = 2.0
+    assert await send(target, "msg_1", b"{}", allow_private=True) == 0
+    nobody = WebhookTarget(url="http://127.0.0.1:9/", secret=KEY)
+    assert await send(nobody, "msg_1", b"{}", allow_private=True) == 0
+
+
+async def test_a_name_that_points_inside_is_not_called(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(receiver.url.rpartition(":")[2])
+    answers = [[("1.1.1.1", port), ("127.0.0.1", port)]]
+
+    async def resolve(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in answers[0]]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    target = WebhookTarget(url=f"https://hooks.example.com:{port}/", secret=KEY)
+    with pytest.raises(Forbidden):
+        await send(target, "msg_1", b"{}", allow_private=False)
+    assert receiver.got == []
+
+
+@pytest.fixture
+def private(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ALLOW_PRIVATE_VARIABLE, "true")
+
+
+async def _register(world: World, url: str, *events: Any) -> str:
+    """Make a webhook as the API does."""
+    name = "d" * 24
+    target = WebhookTarget(url=url, secret=KEY).model_dump_json().encode()
+    sealed = seal(world.custody.keys, world.tenant, sealing_purpose(name), target)
+    hook = manifest(name, (LABEL_TENANT, world.tenant), sealed, list(events or ("job.ready", "job.failed")))
+    assert url not in str(hook)
+    assert KEY not in str(hook)
+    made = await world.cluster.create(CONFIGMAPS, hook, world.namespace)
+    return id_of(made)
+
+
+@pytest.mark.timeout(180)
+async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
+    private: None, world: World, receiver: Receiver
+) -> None:
+    await world.create_tenant()
+    name = await _register(world, receiver.url)
+    receiver.answers = [500]
+    await world.upload("ds-1")
+    await world.model("mdl-1", "ds-1")
+    await world.reaches(MODELS, "mdl-1", ready)
+
+    async def tried() -> bool:
+        return bool(receiver.got)
+
+    await world.until(tried, 20, lambda: "nothing was sent")
+    assert world.operator.end(signal.SIGKILL)
+    await world.generation("gen-1", "mdl-1", "ds-1")
+    world.operator.start()
+    await world.reaches(DATASETS, "ds-1", lambda one: name in _notified(one))
+    await world.reaches(GENERATION_JOBS, "gen-1", lambda one: name in _notified(one))
+    ids = [message for message, _ in receiver.got]
+    assert len(ids) == 3
+    assert len(set(ids)) == 2  # the first came again under its own id
+    assert {body["data"]["job_id"] for _, body in receiver.got} == {"job-ds-1", "job-gen-1"}
+    await asyncio.sleep(2 * duty.LOOK_S)
+    assert len(receiver.got) == 3
+    logged = world.operator.log.read_text()
+    assert receiver.url not in logged
+    assert KEY not in logged
+
+
+@pytest.mark.timeout(180)
+async def test_an_address_that_is_gone_is_let_be(private: None, world: World, receiver: Receiver) -> None:
+    await world.create_tenant()
+    name = await _register(world, receiver.url)
+    receiver.answers = [410]
+    world.pods.plays["prepare"] = fail(10, "UploadInvalid")
+    await world.upload("ds-1")
+    await world.reaches(CONFIGMAPS, f"webhook-{name}", lambda one: DISABLED in one["metadata"].get("annotations", {}))
+    await world.upload("ds-2")
+    await world.reaches(DATASETS, "ds-2", lambda one: one.get("status", {}).get("phase") == "Failed")
+    await asyncio.sleep(2 * duty.LOOK_S)
+    assert [body["type"] for _, body in receiver.got] == ["job.failed"]
+
+
+@pytest.mark.timeout(180)
+async def test_without_the_setting_no_private_address_is_called(world: World, receiver: Receiver) -> None:
+    await world.create_tenant()
+    await _register(world, receiver.url.replace("http:", "https:"))
+    world.pods.plays["prepare"] = fail(10, "UploadInvalid")
+    await world.upload("ds-1")
+
+    async def refused() -> bool:
+        return "a webhook points to where none may" in world.operator.log.read_text()
+
+    await world.until(refused, 30, lambda: "the webhook was not looked at")
+    assert receiver.got == []
+
+
+def _notified(body: Object) -> str:
+    return str((body["metadata"].get("annotations") or {}).get(NOTIFIED, ""))
