@@ -58,6 +58,7 @@ def test_nothing_is_remembered_where_that_serves_nobody() -> None:
         going("Dataset", {"source": {}}),  # never complete: the same key may try again
         going("Dataset", creationTimestamp=iso(NOW - REMEMBERED)),
         going("Dataset", annotations={}),  # made with kubectl
+        going("GenerationJob", annotations={REQUEST_DIGEST: ""}),  # a probe
         going("Dataset", tenant=dying),
     ):
         assert left(seen) == []

@@ -1,7 +1,7 @@
 """Keeps an Idempotency-Key in mind after its resource is gone.
 
 Only a resource that goes within 24 hours needs that: the key of an older one was remembered long enough. An upload
-that was never completed made nothing, so its key stays free.
+that was never completed made nothing, so its key stays free. A probe has no key, and an empty digest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def remember(seen: Observed) -> list[Action]:
     """Return the action that leaves a tombstone, none where nothing is to be remembered."""
     subject, digest = seen.subject, seen.subject.meta.annotations.get(REQUEST_DIGEST)
     tenant_goes = seen.tenant is None or seen.tenant.deleting
-    if digest is None or tenant_goes or subject.spec is None or seen.now >= subject.created + REMEMBERED:
+    if not digest or tenant_goes or subject.spec is None or seen.now >= subject.created + REMEMBERED:
         return []
     facts = {"request": digest, "created": subject.created}
     if subject.kind == "Dataset":
