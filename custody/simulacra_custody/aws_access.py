@@ -6,7 +6,7 @@ what a customer's trust policy asks for, so that nobody else can send the servic
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -59,10 +59,6 @@ class KmsAccess:
             return boto3.Session(botocore_session=session).client(
                 "kms", region_name=self.region, endpoint_url=self.endpoint, config=_CONFIG
             )
-
-    def own(self) -> "KmsAccess":
-        """The same place without the role: the service as itself."""
-        return replace(self, role_arn=None, external_id=None)
 
     def _assume(self) -> dict[str, str]:
         sts = boto3.Session().client("sts", region_name=self.region, endpoint_url=self.endpoint, config=_CONFIG)

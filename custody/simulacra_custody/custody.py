@@ -96,6 +96,17 @@ class ArtefactWriter:
             raise ValueError("the artefact is committed or abandoned already")
 
 
+@contextlib.contextmanager
+def open_artefact(store: ObjectStore, ref: ArtefactRef, encryptor: "Encryptor") -> Iterator[ArtefactWriter]:
+    """Put an artefact through an encryptor; leaving without `ArtefactWriter.commit` stores nothing."""
+    with store.open_put(ref.key) as upload:
+        writer = ArtefactWriter(ref.artefact, encryptor, upload)
+        try:
+            yield writer
+        finally:
+            writer.closed = True
+
+
 class Custody:
     """Artefacts in an object store, each under its resource's data key, which the tenant's key wraps.
 
@@ -136,15 +147,11 @@ class Custody:
             KeyUnavailable: if the data key cannot be unwrapped.
             StoreUnavailable: if the store fails.
         """
-        from simulacra_custody.envelope import Encryptor  # half a second, see there
+        from simulacra_custody.envelope import Encryptor, data_keyring  # half a second, see there
 
-        encryptor = Encryptor(self._unwrap(ref, wrapped_key), ref.encryption_context)
-        with self.store.open_put(ref.key) as upload:
-            writer = ArtefactWriter(ref.artefact, encryptor, upload)
-            try:
-                yield writer
-            finally:
-                writer.closed = True
+        encryptor = Encryptor(data_keyring(self._unwrap(ref, wrapped_key)), ref.encryption_context)
+        with open_artefact(self.store, ref, encryptor) as writer:
+            yield writer
 
     def read(self, ref: ArtefactRef, wrapped_key: str, *, chunk_size: int = 1 << 20) -> Iterator[bytes]:
         """Decrypt an artefact in chunks of ``chunk_size`` bytes.
@@ -156,11 +163,11 @@ class Custody:
             ArtefactMissing, KeyUnavailable, StoreUnavailable: at the call.
             ArtefactCorrupt: at the call or while iterating.
         """
-        from simulacra_custody.envelope import decrypt
+        from simulacra_custody.envelope import data_keyring, decrypt
 
-        data_key = self._unwrap(ref, wrapped_key)
+        keyring = data_keyring(self._unwrap(ref, wrapped_key))
         chunks = self.store.open_range(ref.key)
-        plaintext = decrypt(ref.key, data_key, ref.encryption_context, chunks, chunk_size)
+        plaintext = decrypt(ref.key, keyring, ref.encryption_context, chunks, chunk_size)
         first = next(plaintext, None)
         return plaintext if first is None else itertools.chain((first,), plaintext)
 

@@ -1,7 +1,8 @@
 """AWS Encryption SDK messages, streamed both ways in constant memory.
 
 Suite AES_256_GCM_HKDF_SHA512_COMMIT_KEY with key commitment required, one message an artefact, its message key
-wrapped by a raw AES keyring that holds the resource's data key. Any AWS Encryption SDK opens such a message.
+wrapped by a raw AES keyring that holds the resource's data key or by a customer's AWS KMS key. Any AWS Encryption SDK
+opens such a message.
 Importing this module costs half a second (the SDK and its Dafny runtime), so `custody` imports it when first needed.
 """
 
@@ -13,13 +14,20 @@ from typing import Any
 import aws_encryption_sdk
 from aws_cryptographic_material_providers.mpl import AwsCryptographicMaterialProviders
 from aws_cryptographic_material_providers.mpl.config import MaterialProvidersConfig
-from aws_cryptographic_material_providers.mpl.models import AesWrappingAlg, CreateRawAesKeyringInput
+from aws_cryptographic_material_providers.mpl.models import (
+    AesWrappingAlg,
+    CreateAwsKmsKeyringInput,
+    CreateRawAesKeyringInput,
+)
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy
 
 from simulacra_custody.errors import ArtefactCorrupt, CustodyError
 
 FRAME_BYTES = 256 * 1024
 """Plaintext a frame: the fastest of 64 KiB, 256 KiB and 1 MiB here."""
+
+SUITE = Algorithm.AES_256_GCM_HKDF_SHA512_COMMIT_KEY
+"""Key commitment and no signature: AES-256-GCM, HKDF with SHA-512."""
 
 KEY_NAMESPACE = "simulacra"
 KEY_NAME = "resource-data-key"
@@ -65,16 +73,20 @@ class Encryptor:
     needed.
     """
 
-    def __init__(self, data_key: bytes, context: dict[str, str]) -> None:
+    def __init__(self, keyring: Any, context: dict[str, str]) -> None:
         self._source = _Buffer()
         self._stream: Any = _CLIENT.stream(
             mode="encrypt",
             source=self._source,
-            keyring=_keyring(data_key),
+            keyring=keyring,
             encryption_context=context,
-            algorithm=Algorithm.AES_256_GCM_HKDF_SHA512_COMMIT_KEY,
+            algorithm=SUITE,
             frame_length=FRAME_BYTES,
         )
+
+    def start(self) -> None:
+        """Get the message's key now rather than with the first frame; raises whatever the keyring does."""
+        _ = self._stream.header
 
     def update(self, data: bytes) -> Iterator[bytes]:
         """Feed plaintext; yields the ciphertext of every frame that is now full."""
@@ -104,12 +116,12 @@ class _Source:
         return self._buffer.read(size)
 
 
-def decrypt(name: str, data_key: bytes, context: dict[str, str], chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+def decrypt(name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Plaintext of a message in chunks of ``size`` bytes, each authenticated before it is given out.
 
     Args:
         name: the object's key, for the error's text.
-        data_key: the resource's data key.
+        keyring: of `data_keyring` or `kms_keyring`.
         context: the exact encryption context that the message must be bound to.
         chunks: the message.
         size: bytes a plaintext chunk (the last one may be shorter).
@@ -124,7 +136,7 @@ def decrypt(name: str, data_key: bytes, context: dict[str, str], chunks: Iterato
         stream: Any = _CLIENT.stream(
             mode="decrypt",
             source=source,
-            keyring=_keyring(data_key),
+            keyring=keyring,
             encryption_context=context,
             max_body_length=FRAME_BYTES,
         )
@@ -141,7 +153,8 @@ def decrypt(name: str, data_key: bytes, context: dict[str, str], chunks: Iterato
         raise ArtefactCorrupt(f"{name} does not authenticate ({type(error).__name__})") from None
 
 
-def _keyring(data_key: bytes) -> Any:
+def data_keyring(data_key: bytes) -> Any:
+    """The keyring of a resource's data key (256 bits)."""
     return _PROVIDERS.create_raw_aes_keyring(
         CreateRawAesKeyringInput(
             key_namespace=KEY_NAMESPACE,
@@ -150,3 +163,8 @@ def _keyring(data_key: bytes) -> Any:
             wrapping_alg=AesWrappingAlg.ALG_AES256_GCM_IV12_TAG16,
         )
     )
+
+
+def kms_keyring(key_arn: str, client: Any) -> Any:
+    """The keyring of an AWS KMS key: encrypting asks for ``kms:GenerateDataKey``, decrypting for ``kms:Decrypt``."""
+    return _PROVIDERS.create_aws_kms_keyring(CreateAwsKmsKeyringInput(kms_key_id=key_arn, kms_client=client))

@@ -190,23 +190,23 @@ def test_object_copied_elsewhere_is_refused(
 
 
 def test_message_with_more_context_than_ours_is_refused(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
-    from simulacra_custody.envelope import Encryptor
+    from simulacra_custody.envelope import Encryptor, data_keyring
 
     data_key = custody.keys.unwrap("acme", wrapped, ref.resource.encryption_context)
     for context in ({}, {"tenant": "acme"}, {**ref.encryption_context, "more": "x"}):
-        encryptor = Encryptor(data_key, context)
+        encryptor = Encryptor(data_keyring(data_key), context)
         custody.store.put(ref.key, [*encryptor.update(b"x"), *encryptor.finalize()])
         with pytest.raises(ArtefactCorrupt):
             custody.read(ref, wrapped)
 
 
 def test_message_without_key_commitment_is_refused(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
-    from simulacra_custody.envelope import _keyring
+    from simulacra_custody.envelope import data_keyring
 
     client = aws_encryption_sdk.EncryptionSDKClient(commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT)
     message, _ = client.encrypt(
         source=b"x",
-        keyring=_keyring(custody.keys.unwrap("acme", wrapped, ref.resource.encryption_context)),
+        keyring=data_keyring(custody.keys.unwrap("acme", wrapped, ref.resource.encryption_context)),
         encryption_context=ref.encryption_context,
         algorithm=Algorithm.AES_256_GCM_IV12_TAG16_HKDF_SHA256,
     )

@@ -1,0 +1,216 @@
+"""Customer mode against MiniStack with policies enforced: the customer reads with Amazon's tool, the service cannot."""
+
+import os
+import shlex
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from custody_aws import ACCOUNT, CustomerAccount
+from custody_servers import Server
+from simulacra_custody.context import ArtefactRef, ResourceRef
+from simulacra_custody.custody import Custody, StoredArtefact
+from simulacra_custody.customer import (
+    CustomerKey,
+    check_customer_key,
+    decrypt_metadata,
+    open_customer_writer,
+    presigned_url,
+    prove_unreadable,
+)
+from simulacra_custody.errors import ArtefactMissing, KeyCheckError, KeyUnavailable
+from simulacra_custody.local_store import LocalStore
+from simulacra_custody.settings import open_store
+from simulacra_custody.store import ObjectStore
+
+
+@pytest.fixture
+def account(aws: Server, monkeypatch: pytest.MonkeyPatch) -> CustomerAccount:
+    """The customer's account, and the service's own credentials in the environment."""
+    account = CustomerAccount(aws)
+    for name, value in account.service.items():
+        monkeypatch.setenv(name, value)
+    return account
+
+
+@pytest.fixture
+def key(account: CustomerAccount) -> CustomerKey:
+    return CustomerKey(account.key_arn, endpoint=account.server.url)
+
+
+@pytest.fixture
+def ref() -> ArtefactRef:
+    return ResourceRef("acme", "generationjobs", "g1").artefact("parts/00000.parquet")
+
+
+def write(store: ObjectStore, ref: ArtefactRef, key: CustomerKey, data: bytes) -> StoredArtefact:
+    with open_customer_writer(store, ref, key) as writer:
+        for start in range(0, len(data), 1_000_001):
+            writer.write(data[start : start + 1_000_001])
+        return writer.commit()
+
+
+@pytest.fixture(scope="session")
+def encryption_cli(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``aws-encryption-cli`` in an environment of its own, since it needs an older SDK than ours."""
+    folder = tmp_path_factory.mktemp("encryption-cli")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
+    install = [str(folder / "bin" / "pip"), "install", "--quiet", "aws-encryption-sdk-cli>=4.2,<5"]
+    subprocess.run(install, check=True, timeout=300)
+    return folder / "bin" / "aws-encryption-cli"
+
+
+Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def decrypt(encryption_cli: Path, account: CustomerAccount, tmp_path: Path) -> Decrypt:
+    """Run a command that we returned, in ``tmp_path``, with somebody's credentials."""
+
+    def run(command: str, credentials: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+        program, *arguments = shlex.split(command)
+        assert program == encryption_cli.name
+        env = {"PATH": os.environ["PATH"], **credentials, "AWS_ENDPOINT_URL_KMS": account.server.url}
+        return subprocess.run(
+            [str(encryption_cli), *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200
+        )
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("megabytes", [5, 200])
+def test_customer_decrypts_with_amazons_tool_what_we_return(
+    key: CustomerKey, account: CustomerAccount, ref: ArtefactRef, decrypt: Decrypt, weed: Server, buckets: dict[str, str],
+    tmp_path: Path, megabytes: int,
+) -> None:  # fmt: skip
+    store = weed_store(weed, buckets)
+    block = os.urandom(1 << 20)
+    with open_customer_writer(store, ref, key) as writer:
+        for number in range(megabytes):
+            writer.write(number.to_bytes(4) + block[4:])
+        stored = writer.commit()
+    metadata = decrypt_metadata(ref, key.key_arn, stored)
+    url = presigned_url(store, ref)
+    assert url is not None
+    urllib.request.urlretrieve(url, tmp_path / "parts-00000.parquet.encrypted")
+    done = decrypt(metadata.command, account.customer)
+    assert (done.returncode, done.stderr) == (0, "")
+    sum_of = subprocess.run(["sha256sum", "parts-00000.parquet"], cwd=tmp_path, capture_output=True, text=True)
+    assert sum_of.stdout.split()[0] == metadata.sha256
+    assert (tmp_path / "parts-00000.parquet").stat().st_size == metadata.bytes == megabytes << 20
+
+    (tmp_path / "parts-00000.parquet").unlink()
+    refused = decrypt(metadata.command, account.service)
+    assert refused.returncode != 0
+    assert "Unable to decrypt any data key" in refused.stderr
+    other = decrypt(metadata.command.replace("tenant=acme", "tenant=globex"), account.customer)
+    assert other.returncode != 0
+    assert not (tmp_path / "parts-00000.parquet").exists()
+
+
+def weed_store(weed: Server, buckets: dict[str, str]) -> ObjectStore:
+    """A store in SeaweedFS whose client keeps its credentials, though the environment has the service's for AWS."""
+    before = {name: os.environ.get(name, "") for name in weed.env}
+    os.environ.update(weed.env)
+    try:
+        store = open_store({"STORE": f"s3://{buckets['s3']}/{os.urandom(6).hex()}?endpoint={weed.url}"}, "STORE")
+        assert store.stat("tenants/acme/generationjobs/g1/x") is None  # resolves the credentials
+        return store
+    finally:
+        os.environ.update(before)
+
+
+def test_metadata_names_all_that_is_needed(store: LocalStore, key: CustomerKey, ref: ArtefactRef) -> None:
+    stored = write(store, ref, key, b"abc")
+    metadata = decrypt_metadata(ref, key.key_arn, stored)
+    assert metadata.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (metadata.bytes, metadata.format) == (3, "aws-encryption-sdk-message-v2")
+    assert b"".join(store.open_range(ref.key))[:3] == b"\x02\x04\x78"  # version 2, suite 0478 as the SDK lists it
+    assert metadata.encryption_context == ref.encryption_context
+    assert f"key={key.key_arn}" in shlex.split(metadata.command)
+    assert presigned_url(store, ref) is None
+
+
+def test_service_proves_that_it_cannot_read(
+    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtefactRef, custody: Custody, wrapped: str
+) -> None:
+    check_customer_key(key, "acme")
+    write(store, ref, key, os.urandom(700_000))
+    proof = prove_unreadable(store, ref, key)
+    assert proof.refusals == {"the service": "AccessDeniedException"}
+    assert proof.key == ref.key
+    with pytest.raises(KeyUnavailable):
+        custody.read(ref, wrapped)
+
+
+def test_key_that_lets_the_service_decrypt_is_found_out(
+    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtefactRef
+) -> None:
+    write(store, ref, key, b"x")
+    account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
+    for attempt in (lambda: check_customer_key(key, "acme"), lambda: prove_unreadable(store, ref, key)):
+        with pytest.raises(KeyCheckError, match="the service was not refused kms:Decrypt but got the key") as failure:
+            attempt()
+        assert failure.value.step == "refuse"
+
+
+def test_a_refusal_for_another_reason_is_no_proof(
+    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtefactRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ArtefactMissing):
+        prove_unreadable(store, ref, key)
+    write(store, ref, key, b"x")
+    account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
+    account.root("kms").disable_key(KeyId=key.key_arn)
+    with pytest.raises(KeyCheckError, match="but got DisabledException"):
+        prove_unreadable(store, ref, key)
+    with pytest.raises(KeyCheckError, match="but got no answer"):
+        prove_unreadable(store, ref, replace(key, endpoint="http://127.0.0.1:9"))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x" * 40)
+    with pytest.raises(KeyCheckError, match="but got InvalidSignatureException"):
+        prove_unreadable(store, ref, key)
+
+
+def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref: ArtefactRef, key: CustomerKey) -> None:
+    role = account.role("their-id")
+    account.allow_service("kms:GenerateDataKey", principal=role)
+    with_role = replace(key, role_arn=role, external_id="their-id")
+    check_customer_key(with_role, "acme")
+    write(store, ref, with_role, b"x")
+    assert prove_unreadable(store, ref, with_role).refusals.keys() == {"the service", "the role"}
+    for bad in (replace(with_role, external_id=None), replace(with_role, external_id="other"), key):
+        with pytest.raises(KeyUnavailable, match=r"AccessDenied|no answer"):
+            write(store, ref, bad, b"y")
+        with pytest.raises(KeyCheckError) as failure:
+            check_customer_key(bad, "acme")
+        assert failure.value.step == "generate"
+
+
+@pytest.mark.parametrize("state", ["disabled", "pending", "policy", "unknown", "unreachable", "not an ARN"])
+def test_key_that_cannot_encrypt_stores_nothing(
+    store: LocalStore, account: CustomerAccount, ref: ArtefactRef, key: CustomerKey, state: str
+) -> None:
+    if state == "disabled":
+        account.root("kms").disable_key(KeyId=key.key_arn)
+    elif state == "pending":
+        account.root("kms").schedule_key_deletion(KeyId=key.key_arn, PendingWindowInDays=7)
+    elif state == "policy":
+        account.allow_service()
+    elif state == "unknown":
+        key = replace(key, key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000")
+    elif state == "unreachable":
+        key = replace(key, endpoint="http://127.0.0.1:9")
+    else:
+        key = replace(key, key_arn="alias/mine")
+    expected = ValueError if state == "not an ARN" else KeyUnavailable
+    with pytest.raises(expected), open_customer_writer(store, ref, key):
+        pytest.fail("the writer opened")
+    assert [*store.list(""), *store.list_incomplete("")] == []
+    with pytest.raises(KeyCheckError):
+        check_customer_key(key, "acme")
