@@ -20,7 +20,7 @@ import yaml
 from simulacra_crds import cluster as kube
 from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.cluster import ApiResource, Cluster, ClusterError, Object
-from simulacra_crds.names import tenant_namespace
+from simulacra_crds.names import SYSTEM_NAMESPACE, tenant_namespace
 from simulacra_crds.tasks import TASK_ENV, UPLOAD, TaskSpec
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody
@@ -315,7 +315,9 @@ def reason(text: str) -> Callable[[Object], bool]:
 
 
 async def apply_crds(cluster: Cluster) -> None:
-    """Create our CRDs and wait until they are served."""
+    """Create our CRDs and wait until they are served, and the system namespace."""
+    with suppress(kube.AlreadyExists):
+        await cluster.create(kube.NAMESPACES, {"metadata": {"name": SYSTEM_NAMESPACE}})
     for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
         body = yaml.safe_load(path.read_text())
         with suppress(kube.AlreadyExists):
@@ -331,20 +333,12 @@ async def apply_crds(cluster: Cluster) -> None:
 
 async def operator_kubeconfig(cluster: Cluster, plane: Plane, folder: Path) -> Path:
     """Return a kubeconfig with the rights of operator/rbac.yaml and no other."""
-    name, namespace = "simulacra-operator", "simulacra-system"
-    role = yaml.safe_load((ROOT / "operator" / "rbac.yaml").read_text())
-    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]}
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
-    bodies: list[tuple[str, Object]] = [
-        ("/api/v1/namespaces", {"metadata": {"name": namespace}}),
-        (f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}}),
-        (f"{rbac}/clusterroles", role),
-        (f"{rbac}/clusterrolebindings", {"metadata": {"name": name}, "roleRef": ref, "subjects": [subject]}),
-    ]
-    for path, body in bodies:
+    name, namespace = "simulacra-operator", SYSTEM_NAMESPACE
+    for body in yaml.safe_load_all((ROOT / "operator" / "rbac.yaml").read_text()):
+        root = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
+        scope = f"/namespaces/{namespace}" if body["metadata"].get("namespace") else ""
         with suppress(kube.AlreadyExists):
-            await cluster.request("POST", path, json=body)
+            await cluster.request("POST", f"{root}{scope}/{body['kind'].lower()}s", json=body)
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     token = (await cluster.request("POST", path, json={"spec": {"expirationSeconds": 3600}}))["status"]["token"]
     config = yaml.safe_load(plane.kubeconfig.read_text())

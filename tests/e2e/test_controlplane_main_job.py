@@ -1,0 +1,198 @@
+"""The whole main job on a real control plane, with RBAC on; then the audit log is held against the roles.
+
+Operator and API run under their own ServiceAccounts with the rights of `operator/rbac.yaml` and `api/rbac.yaml`; the
+embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the customer uploads,
+generates, downloads and deletes over HTTP, and at the end the tenant goes.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from installation import SURVEY, eventually
+from real_cluster import TOOL, Product, RealCluster, Right, granted
+from simulacra import Client, Connection, JobFailed
+
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(400)]
+SECONDS = 150
+CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
+KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
+
+RARE = {
+    "operator": {
+        Right("delete", "simulacra.dev", "accessrequests"): "30 days after the request",
+        Right("delete", "", "configmaps"): "a tombstone, 24 hours after its key was used",
+        Right("patch", "", "configmaps"): "a webhook whose receiver answers 410",
+    },
+    "api": {
+        Right("update", "simulacra.dev", "datasets/finalizers"): "admission OwnerReferencesPermissionEnforcement asks",
+        Right("update", "simulacra.dev", "models/finalizers"): "admission OwnerReferencesPermissionEnforcement asks",
+    },
+}
+"""Rights that this job does not come to use, and when they are; each has a test of its own.
+
+A new right belongs into `main_job`; only what cannot happen there belongs here.
+"""
+
+
+@dataclass
+class Story:
+    """What happened, for the tests to look at."""
+
+    product: Product
+    cluster: RealCluster
+    namespace: str = ""
+    table: Any = None
+    left: dict[str, Any] = field(default_factory=dict)
+    events: str = ""
+    seconds: float = 0.0
+
+
+def sign_up(story: Story) -> Client:
+    """Ask for access, be approved with kubectl, claim the secret."""
+    url, cluster = story.product.api_url, story.cluster
+    with httpx.Client(base_url=url, timeout=30) as http:
+        asked = http.post("/v1/signup", json={"company": "Acme Research", "contact": "ada@acme.example"})
+        assert asked.status_code == 202, asked.text + story.product.log("api")
+        path = f"/v1/signup/{asked.json()['request_id']}"
+        assert http.get(path).json()["status"] == "pending"
+        (name,) = cluster.kubectl("get", "accessrequests", "-o", "name").split()
+        cluster.kubectl("patch", name, "--type=merge", "-p", '{"spec": {"decision": "Approved"}}')
+        cluster.kubectl("wait", "--for=condition=Ready", name, "--timeout=30s")
+        claim = http.get(path).json()["credential_claim_token"]
+        known = http.post("/v1/credential-claims", json={"credential_claim_token": claim}).json()
+    tenant = cluster.kubectl("get", name, "-o", "jsonpath={.status.tenant}")
+    story.namespace = f"tenant-{tenant}"
+    secret = known["client_secret"]
+    return Client(Connection(url, known["token_url"], known["client_id"], secret, known["audience"]))
+
+
+def main_job(story: Story, client: Client, folder: Path) -> None:
+    """Upload, generate, download, extend, delete; and a job that a person suspends and resumes."""
+    uploaded = client.upload(SURVEY, family="forest")
+    client.wait(uploaded["job_id"], timeout=120)
+    dataset = uploaded["dataset_id"]
+    assert client.schema(dataset)["rows"] > 0
+    client.extend(dataset, 200_000)
+    asked = client.generate(dataset, 2_000, conditions=CONDITIONS, seed=1)
+    client.wait(asked["job_id"], timeout=60)
+    client.download(asked["generation_id"], folder / "synthetic.parquet", "parquet")
+    story.table = pq.read_table(folder / "synthetic.parquet")
+    suspend_and_cancel(story, client, dataset)
+    ask_for_effects(client, dataset)
+    assert client.datasets()[0]["dataset_id"] == dataset
+    meddle(story)
+    story.events = story.cluster.kubectl("get", "events", "-A")
+    client.delete_generation(asked["generation_id"])
+    client.delete_dataset(dataset)
+    story.left = {
+        "resources": story.cluster.kubectl("get", KINDS, "-A", "-o", "name").split(),
+        "objects": story.product.objects(),
+    }
+
+
+def suspend_and_cancel(story: Story, client: Client, dataset: str) -> None:
+    """A running generation is suspended and resumed by kubectl, then cancelled by the customer."""
+    big = client.generate(dataset, 500_000, seed=2)
+    name = f"generationjob/{big['generation_id']}"
+    kubectl = story.cluster.kubectl
+    kubectl("patch", name, "-n", story.namespace, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    waiting = "--for=jsonpath={.status.phase}=Suspended"
+    kubectl("wait", waiting, name, "-n", story.namespace, "--timeout=30s")
+    kubectl("patch", name, "-n", story.namespace, "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    client._http.post(f"/v1/jobs/{big['job_id']}/cancel")
+    with pytest.raises(JobFailed):
+        client.wait(big["job_id"], timeout=30)
+
+
+def ask_for_effects(client: Client, dataset: str) -> None:
+    """One estimate is waited for and deleted, another is cancelled and left."""
+    effect = {"treatment": "tv_hours", "value": 1, "baseline": 4, "outcome": "education_years"}
+    first, second = (
+        client._http.post(f"/v1/datasets/{dataset}/effects", json=effect, headers={"Idempotency-Key": key})
+        for key in ("effect-1", "effect-2")
+    )
+    assert first.status_code == 202, first.text
+    client._http.post(f"/v1/jobs/{second.json()['job_id']}/cancel").raise_for_status()
+    client.wait(first.json()["job_id"], timeout=60)
+    client._delete(f"/v1/effects/{first.json()['effect_id']}", 30)
+
+
+def meddle(story: Story) -> None:
+    """Somebody opens the tenant's namespace; the operator closes it, and follows the quotas that a person sets."""
+    tenant, inside = story.namespace.removeprefix("tenant-"), ("-n", story.namespace)
+    kubectl = story.cluster.kubectl
+    kubectl("label", "namespace", story.namespace, "pod-security.kubernetes.io/enforce=privileged", "--overwrite")
+    merge = ("--type=merge", "-p")
+    kubectl("patch", "networkpolicy/simulacra-default-deny", *inside, *merge, '{"spec": {"policyTypes": ["Ingress"]}}')
+    kubectl("patch", "serviceaccount/simulacra-trainer", *inside, *merge, '{"automountServiceAccountToken": true}')
+    patch = json.dumps({"spec": {"quotas": {"concurrentJobs": 7, "requestsPerMinute": 300}}})
+    kubectl("patch", "tenant", tenant, *merge, patch)
+    for what, path, value in (
+        ("resourcequota/simulacra", ".spec.hard.pods", "56"),
+        ("serviceaccount/simulacra-trainer", ".automountServiceAccountToken", "false"),
+        ("networkpolicy/simulacra-default-deny", ".spec.policyTypes[1]", "Egress"),
+    ):
+        kubectl("wait", f"--for=jsonpath={{{path}}}={value}", what, *inside, "--timeout=30s")
+    enforce = kubectl("get", "namespace", story.namespace, "-o", "jsonpath={.metadata.labels}")
+    assert json.loads(enforce)["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """The whole job, once."""
+    if not TOOL.exists():
+        pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
+    folder = tmp_path_factory.mktemp("real")
+    began = time.monotonic()
+    cluster = RealCluster(folder / "cluster")
+    with cluster.running():
+        cluster.install()
+        product = Product(cluster, folder / "product")
+        story = Story(product, cluster)
+        with product.running():
+            with sign_up(story) as client:
+                main_job(story, client, folder)
+                client.upload(SURVEY, family="forest")  # goes with its tenant
+            tenant = story.namespace.removeprefix("tenant-")
+            cluster.kubectl("delete", "tenant", tenant, "--timeout=60s")
+            eventually(lambda: "tenant-" not in cluster.kubectl("get", "namespaces", "-o", "name"), 30)
+        story.seconds = time.monotonic() - began
+        yield story
+
+
+def test_the_customer_gets_what_was_asked(story: Story) -> None:
+    table = story.table
+    assert table.num_rows == 2_000
+    assert sum(value == "very happy" for value in table["happiness"].to_pylist()) == 1_000
+    assert all(1 <= value <= 4 for value in table["tv_hours"].to_pylist() if value is not None)
+
+
+def test_nothing_is_left_of_the_dataset(story: Story) -> None:
+    assert story.left == {"resources": [], "objects": []}
+
+
+def test_it_takes_less_than_its_limit(story: Story) -> None:
+    assert story.seconds < SECONDS
+
+
+@pytest.mark.parametrize("room", ["operator", "api"])
+def test_no_right_is_used_that_is_not_granted(story: Story, room: str) -> None:
+    assert story.cluster.refused(f"simulacra-{room}") == []
+
+
+@pytest.mark.parametrize("room", ["operator", "api"])
+def test_no_right_is_granted_that_is_not_used(story: Story, room: str) -> None:
+    used = story.cluster.used(f"simulacra-{room}")
+    assert used, "the audit log names the account"
+    unused = granted(room) - used.keys() - RARE[room].keys()
+    assert not unused, ", ".join(sorted(map(str, unused)))

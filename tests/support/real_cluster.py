@@ -1,0 +1,206 @@
+"""A real control plane with its audit log, the product's programs on it, each with the rights of its role alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from installation import eventually
+
+Object = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT.parent / "shared" / "bin" / "cluster"
+SYSTEM = "simulacra-system"
+
+
+class Right(NamedTuple):
+    """One verb on one resource (`plural` or `plural/subresource`) of an API group."""
+
+    verb: str
+    group: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}{'.' + self.group if self.group else ''}"
+
+
+def free_port(count: int) -> int:
+    """Return the first of `count` neighbouring free ports on loopback."""
+    for _ in range(50):
+        base = 20000 + secrets.randbelow(10000)
+        with ExitStack() as stack:
+            try:
+                for offset in range(count):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
+            except OSError:
+                continue
+            return base
+    raise AssertionError("no free ports")
+
+
+class RealCluster:
+    """One control plane; made by the shared tool, which needs no root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kubeconfig = folder / "kubeconfig"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run it, with every request noted in audit.jsonl."""
+        command = [str(TOOL), "up", str(self.folder), "--audit", "--port", str(free_port(5))]
+        subprocess.run(command, check=True, capture_output=True, timeout=180)
+        try:
+            yield
+        finally:
+            subprocess.run([str(TOOL), "down", str(self.folder)], check=True, capture_output=True, timeout=60)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool = True) -> str:
+        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail)."""
+        command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
+        assert (done.returncode == 0) is ok, done.stdout + done.stderr
+        return done.stdout if ok else done.stdout + done.stderr
+
+    def install(self) -> None:
+        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts."""
+        for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
+            self.kubectl("apply", "--server-side", "-f", str(name))
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        self.kubectl("create", "namespace", SYSTEM)
+        for room in ("operator", "api"):
+            self.kubectl("apply", "-f", str(ROOT / room / "rbac.yaml"))
+            # the authorizer learns of a role by a watch, a moment later
+            who = f"system:serviceaccount:{SYSTEM}:simulacra-{room}"
+            eventually(lambda who=who: "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who), 20)
+
+    def login(self, account: str) -> Path:
+        """Return a kubeconfig that holds a ServiceAccount's token, asked for by TokenRequest."""
+        token = self.kubectl("create", "token", account, "-n", SYSTEM, "--duration", "1h").strip()
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
+        target = self.folder / f"{account}.kubeconfig"
+        target.write_text(yaml.safe_dump(config))
+        target.chmod(0o600)
+        return target
+
+    def requests_of(self, account: str) -> Iterator[Object]:
+        """Yield the audit log's entries of a ServiceAccount."""
+        user = f"system:serviceaccount:{SYSTEM}:{account}"
+        with (self.folder / "audit.jsonl").open() as lines:
+            for line in lines:
+                entry = json.loads(line)
+                if entry["user"]["username"] == user:
+                    yield entry
+
+    def used(self, account: str) -> dict[Right, int]:
+        """Return how often an account used each right, and was let."""
+        counts: dict[Right, int] = {}
+        for entry in self.requests_of(account):
+            if entry["annotations"].get("authorization.k8s.io/decision") == "allow" and "objectRef" in entry:
+                right = right_of(entry)
+                counts[right] = counts.get(right, 0) + 1
+        return counts
+
+    def refused(self, account: str) -> list[str]:
+        """Return what an account asked for and may not do."""
+        entries = [one for one in self.requests_of(account) if one.get("responseStatus", {}).get("code") == 403]
+        forbidden = [one for one in entries if one["annotations"].get("authorization.k8s.io/decision") == "forbid"]
+        return [f"{one['verb']} {one['requestURI']}" for one in forbidden]
+
+
+def right_of(entry: Object) -> Right:
+    """Return the right that an entry of the audit log used."""
+    ref = entry["objectRef"]
+    resource = ref["resource"] + (f"/{ref['subresource']}" if "subresource" in ref else "")
+    return Right(entry["verb"], ref.get("apiGroup", ""), resource)
+
+
+def granted(room: str) -> set[Right]:
+    """Return every right that the roles in a room's rbac.yaml grant."""
+    documents = yaml.safe_load_all((ROOT / room / "rbac.yaml").read_text())
+    return {
+        Right(verb, group, resource)
+        for role in documents
+        for rule in role.get("rules", ())
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+class Product:
+    """The operator, the API and the node agent as processes, all on one control plane."""
+
+    def __init__(self, cluster: RealCluster, folder: Path) -> None:
+        self.cluster, self.folder = cluster, folder
+        self.api_url = ""
+        self._processes: list[tuple[str, subprocess.Popen[str]]] = []
+
+    @property
+    def custody(self) -> dict[str, str]:
+        """The variables by which every program finds the same store, keys and audit log."""
+        return {
+            "SIMULACRA_STORE": f"file://{self.folder}/objects",
+            "SIMULACRA_KEYS": f"local://{self.folder}/keyring.json",
+            "SIMULACRA_AUDIT": f"file://{self.folder}/audit",
+        }
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run all three; each must end in order when asked to."""
+        operator, api = self.cluster.login("simulacra-operator"), self.cluster.login("simulacra-api")
+        agent = ["simulacra_embedded.node", "--data-dir", str(self.folder / "node")]
+        try:
+            self._start("operator", ["simulacra_operator"], operator)
+            self._start("node", agent, self.cluster.kubeconfig)  # plays kubelet, which is no part of the product
+            self._start("api", ["simulacra_api", "--port", "0"], api)
+            out = self._processes[-1][1].stdout
+            assert out is not None
+            line = out.readline()
+            assert line, self.log("api")
+            self.api_url = json.loads(line)["url"]
+            yield
+        finally:
+            codes = self._stop()
+        assert codes["api"] in (0, -signal.SIGTERM), codes  # uvicorn ends by the signal that it was given
+        assert codes["operator"] == codes["node"] == 0, codes
+
+    def log(self, program: str) -> str:
+        """Return what a program wrote."""
+        return (self.folder / f"{program}.log").read_text()
+
+    def objects(self) -> list[str]:
+        """Return the keys of everything that is stored."""
+        root = self.folder / "objects"
+        return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+
+    def _start(self, name: str, arguments: list[str], kubeconfig: Path) -> None:
+        more = {"KUBECONFIG": str(kubeconfig), "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0"}
+        command = [sys.executable, "-W", "ignore", "-m", *arguments]
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env=os.environ | self.custody | more, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        self._processes.append((name, process))
+
+    def _stop(self) -> dict[str, int]:
+        for _, process in self._processes:
+            process.terminate()
+        codes = {}
+        for name, process in self._processes:
+            codes[name] = process.wait(20)
+            if process.stdout is not None:
+                process.stdout.close()
+        return codes
