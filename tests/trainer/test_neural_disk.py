@@ -21,7 +21,7 @@ from trainer_tables import quiet, survey
 pytestmark = pytest.mark.neural
 family = pytest.importorskip("simulacra_trainer.families.neural", exc_type=ModuleNotFoundError).NEURAL
 
-TABLE, SCHEMA = survey(400, seed=3)
+TABLE, SCHEMA = survey(300, seed=3)
 NARROW = ["age", "segment", "city"]
 
 
