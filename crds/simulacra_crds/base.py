@@ -95,6 +95,20 @@ class Artefact(KubeModel):
     rows: int | None = Field(default=None, ge=0)
 
 
+class Erasure(KubeModel):
+    """What an erasure under way has found out and would forget: the erasure certificate is made from it.
+
+    Attributes:
+        key_shredded_at: when the only copy of the data key was dropped; None if there was none.
+        objects: stored objects before the first of them was erased, None until they were counted.
+        stored_bytes: their size, encrypted.
+    """
+
+    key_shredded_at: Timestamp | None = None
+    objects: int | None = Field(default=None, ge=0)
+    stored_bytes: int | None = Field(default=None, ge=0)
+
+
 Conditions = Annotated[
     list[Condition],
     Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
@@ -149,6 +163,7 @@ class WorkStatus(KubeModel):
     expires_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     last_failure: LastFailure | None = None
+    erasure: Erasure | None = None
 
 
 class PrinterColumn(KubeModel):

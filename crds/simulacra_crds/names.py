@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 
 SYSTEM_NAMESPACE = "simulacra-system"
+INSTALLATION_KEYS = "installation-keys"
+"""The Secret (in SYSTEM_NAMESPACE) with the keys that sign erasure certificates and audit checkpoints, and the
+ConfigMap with their public parts."""
 
 
 def tenant_namespace(tenant: str) -> str:

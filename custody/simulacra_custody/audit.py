@@ -95,7 +95,7 @@ class SegmentedAuditLog:
     """`AuditLog` over an object store; one instance may be used by several threads, one store by several processes."""
 
     def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+        self.store = store
         self._head = Head()
 
     def append(self, event: AuditEvent) -> AuditPosition:
@@ -106,7 +106,7 @@ class SegmentedAuditLog:
             for _ in range(_CONFLICTS):
                 content, following = _chain(head, line)
                 try:
-                    self._store.put(segment_key(following.segment), [content], if_absent=True)
+                    self.store.put(segment_key(following.segment), [content], if_absent=True)
                 except ObjectExists:
                     head = self._end_after(head)
                 else:
@@ -118,8 +118,8 @@ class SegmentedAuditLog:
 
     def _end_after(self, head: Head) -> Head:
         """The log's end, found from a head that others have gone past."""
-        further = last_present(self._store, lambda step: segment_key(head.segment + step))
-        return read_segment(self._store, head.segment + further)
+        further = last_present(self.store, lambda step: segment_key(head.segment + step))
+        return read_segment(self.store, head.segment + further)
 
 
 def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:

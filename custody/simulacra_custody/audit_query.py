@@ -30,7 +30,7 @@ class AuditReader:
     """Pages through a log; one instance may be used by several threads."""
 
     def __init__(self, log: SegmentedAuditLog) -> None:
-        self._store = log._store
+        self._store = log.store
         self._end = 0
         self._tenants: dict[int, frozenset[str]] = {}
 

@@ -10,9 +10,10 @@ import sys
 from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import open_audit
+from simulacra_custody.certificates import open_certificates
 from simulacra_custody.errors import SettingsError
 from simulacra_custody.settings import open_custody
-from simulacra_operator import handlers, health, logs, orphans, tombstones
+from simulacra_operator import attest, handlers, health, logs, orphans, tombstones
 from simulacra_operator.accessrequest import duty
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
@@ -36,6 +37,7 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
         orphans.run(engine.cluster, custodian),
         duty.run(engine),
         tombstones.run(engine.cluster, utcnow),
+        attest.run(engine),
         WebhookDuty(engine.cluster, custodian, allow_private=settings.webhooks_allow_private).run(),
     )
     working = [asyncio.create_task(duty) for duty in duties]
@@ -66,7 +68,7 @@ def main() -> int:
     logs.configure()
     try:
         settings = read_settings(os.environ)
-        custodian = Custodian(open_custody(os.environ), open_audit(os.environ))
+        custodian = Custodian(open_custody(os.environ), open_audit(os.environ), open_certificates(os.environ))
     except (OperatorSettingsError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -77,9 +77,10 @@ class DropKey:
 
 @dataclass(frozen=True)
 class Erase:
-    """Erase every object of the resource, verify that none is left, and record it."""
+    """Erase every object of the resource, verify that none is left, record it and certify it to its tenant."""
 
     expired: bool
+    tenant_uid: str
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,13 @@ class RecordDecision:
 
 
 @dataclass(frozen=True)
+class RegisterClient:
+    """Have the external identity provider make the client of an AccessRequest, and keep its id in status."""
+
+    tenant: str
+
+
+@dataclass(frozen=True)
 class RecordTenantErased:
     """Record that nothing of the tenant is left."""
 
@@ -169,5 +177,6 @@ Action = (
     | DestroyTenantKey
     | DeleteNamespace
     | RecordDecision
+    | RegisterClient
     | RecordTenantErased
 )

@@ -12,10 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from simulacra_crds.tasks import PROGRESS, REQUEST, ProgressReport
-from simulacra_custody.audit import AuditData, AuditEvent, AuditLog, Component, Counts, EventType, Outcome
+from simulacra_custody.audit import (
+    AuditData,
+    AuditEvent,
+    AuditPosition,
+    Component,
+    Counts,
+    EventType,
+    Outcome,
+    SegmentedAuditLog,
+)
+from simulacra_custody.certificates import Certificates, ErasureCertificate
+from simulacra_custody.checkpoints import Checkpoint, CheckpointSigner
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody, ErasureReport, SweepReport
 from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreUnavailable
+from simulacra_custody.installation_keys import InstallationKeys
 from simulacra_custody.sealed import unseal
 from simulacra_operator import metrics
 
@@ -27,8 +39,9 @@ _PROGRESS_LIMIT = 4096
 class Custodian:
     """What the operator asks of custody. Every method may raise a `CustodyError`."""
 
-    def __init__(self, custody: Custody, audit: AuditLog) -> None:
-        self._custody, self._audit = custody, audit
+    def __init__(self, custody: Custody, audit: SegmentedAuditLog, certificates: Certificates) -> None:
+        self._custody, self._audit, self._certificates = custody, audit, certificates
+        self._signer: CheckpointSigner | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
 
     async def _call(self, verb: str, function: Callable[[], Result]) -> Result:
@@ -61,6 +74,34 @@ class Custodian:
         if not report.verified_empty:
             raise StoreUnavailable("objects are left after the erasure")
         return report
+
+    async def count(self, resource: ResourceRef) -> Counts:
+        """Count what is stored for a resource, unfinished objects and old versions included, in encrypted bytes."""
+
+        def look() -> Counts:
+            store, prefix = self._custody.store, resource.prefix
+            sizes = [info.size for info in (*store.list_incomplete(prefix), *store.list_versions(prefix))]
+            return Counts(objects=len(sizes), bytes=sum(sizes))
+
+        return await self._call("count", look)
+
+    async def is_certified(self, tenant_uid: str, name: str, uid: str) -> bool:
+        """Whether the erasure of a resource has its certificate."""
+        return await self._call("isCertified", lambda: self._certificates.exists(tenant_uid, name, uid))
+
+    async def certify(self, certificate: ErasureCertificate, signed: str) -> None:
+        """Keep a signed certificate."""
+        await self._call("certify", lambda: self._certificates.issue(certificate, signed))
+
+    async def sweep_certificates(self) -> None:
+        """Forget certificates whose retention is over."""
+        await self._call("sweepCertificates", self._certificates.sweep)
+
+    async def sign_checkpoint(self, keys: InstallationKeys) -> Checkpoint | None:
+        """Verify what is new in the audit log and sign a checkpoint if one is due. Raises `AuditCorrupt`."""
+        if self._signer is None:
+            self._signer = CheckpointSigner(self._audit.store, keys.log_name, keys.checkpoint)
+        return await self._call("checkpoint", self._signer.step)
 
     async def sweep_orphans(self, live: frozenset[tuple[str, str, str]]) -> SweepReport:
         """Erase what belongs to resources that are gone, but nothing that was written lately."""
@@ -104,7 +145,7 @@ class Custodian:
         resource: ResourceRef | None = None,
         counts: Counts | None = None,
         outcome: Outcome = Outcome.SUCCESS,
-    ) -> None:
+    ) -> AuditPosition:
         """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow."""
         data = AuditData(
             outcome=outcome,
@@ -114,7 +155,7 @@ class Custodian:
             counts=counts,
         )
         entry = AuditEvent(type=event, source=Component.OPERATOR, data=data)
-        await self._call("audit", lambda: self._audit.append(entry))
+        return await self._call("audit", lambda: self._audit.append(entry))
 
     def close(self) -> None:
         """Let running calls end and take no more."""

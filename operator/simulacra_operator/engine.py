@@ -13,8 +13,8 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime
 
+from simulacra_crds.auth0 import Auth0, Auth0Error
 from simulacra_crds.cluster import Cluster, ClusterError, Conflict, NotFound, Unavailable
-from simulacra_custody.audit import Counts
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.accessrequest import reconcile as accessrequest
@@ -26,6 +26,7 @@ from simulacra_operator.dataset import reconcile as dataset
 from simulacra_operator.effectestimate import reconcile as effectestimate
 from simulacra_operator.execute import Executor
 from simulacra_operator.generationjob import reconcile as generationjob
+from simulacra_operator.installation import Installation
 from simulacra_operator.model import reconcile as model
 from simulacra_operator.queue import WorkQueue
 from simulacra_operator.settings import Settings
@@ -57,8 +58,9 @@ class Engine:
 
     def __init__(self, cluster: Cluster, custodian: Custodian, settings: Settings, now: Callable[[], datetime]) -> None:
         self.cluster, self.custodian, self.now = cluster, custodian, now
+        self.auth0 = Auth0(settings.auth0) if settings.auth0 else None
         self.checks: dict[str, KeyCheck] = {}
-        self.erased: dict[str, Counts] = {}
+        self.installation = Installation(cluster)
         self._works = WorkObserver(cluster, settings)
         self._tenants = TenantObserver(cluster)
         self._queue = WorkQueue()
@@ -101,8 +103,7 @@ class Engine:
         That it was released is dropped later: a pass that still saw it must not erase, and record, a second time.
         """
         asyncio.get_running_loop().call_later(FORGET_S, self._released.pop, uid, None)
-        for remembered in (self.checks, self.erased):
-            remembered.pop(uid, None)
+        self.checks.pop(uid, None)
         self._faults.pop(key, None)
         self._queue.forgive(key)
         self._wait_for(key, frozenset())
@@ -127,7 +128,7 @@ class Engine:
         except (Conflict, NotFound):
             await self._queue.retry(key, last=1.0)  # a stale view: look again
             return "conflict"
-        except (AuditUnavailable, CustodyError, ClusterError) as error:
+        except (AuditUnavailable, CustodyError, ClusterError, Auth0Error) as error:
             fault = _fault(error)
             status = getattr(error, "status", None)
         except Exception as error:
@@ -143,7 +144,7 @@ class Engine:
     async def _attempt(self, key: Key) -> str:
         """Run a pass. One that would start a Job looks again while no other of the tenant may: quotas hold exactly."""
         if key.kind == "AccessRequest":
-            seen_access = await observe_access(self.cluster, key, self.now())
+            seen_access = await observe_access(self.cluster, key, self.now(), external=self.auth0 is not None)
             if seen_access is None:
                 return self._gone(key)
             return await self._act(key, seen_access, accessrequest.reconcile(seen_access))
@@ -231,7 +232,7 @@ def _fault(error: Exception) -> Fault | None:
         return Fault.AUDIT
     if isinstance(error, CustodyError):
         return Fault.CUSTODY
-    return None if isinstance(error, Unavailable) else Fault.CLUSTER
+    return None if isinstance(error, Unavailable | Auth0Error) else Fault.CLUSTER
 
 
 def _names(key: Key) -> dict[str, str | None]:

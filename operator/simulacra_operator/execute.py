@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from datetime import datetime
 from typing import Protocol
 
+from simulacra_crds.auth0 import Auth0
 from simulacra_crds.base import LABEL_UID
 from simulacra_crds.cluster import (
     CUSTOM,
@@ -19,10 +21,12 @@ from simulacra_crds.cluster import (
     Object,
     Propagation,
 )
-from simulacra_custody.audit import Counts, EventType, Outcome
+from simulacra_custody.audit import EventType, Outcome
 from simulacra_custody.context import ResourceRef
 from simulacra_operator import actions as act
 from simulacra_operator.custodian import Custodian
+from simulacra_operator.erase import Eraser
+from simulacra_operator.installation import Installation
 from simulacra_operator.subject import Subject, tenant_of
 from simulacra_operator.tenant.observed import KeyCheck
 from simulacra_operator.work import memory
@@ -33,8 +37,9 @@ log = logging.getLogger(__name__)
 class Memory(Protocol):
     """What the engine remembers between passes, because the API has no place for it."""
 
+    auth0: Auth0 | None
     checks: dict[str, KeyCheck]
-    erased: dict[str, Counts]
+    installation: Installation
 
     def release(self, uid: str) -> None:
         """Let the deletion handler of a resource return."""
@@ -95,24 +100,21 @@ class Executor:
                 self._wrapped_key = await self._custodian.new_key(self._ref)
                 await self._patch({"status": {"wrappedKey": self._wrapped_key}}, "status")
             case act.DropKey():
-                await self._patch({"status": {"wrappedKey": None}}, "status")
+                await self._eraser.shred()
             case act.WriteRequest(content):
                 await self._custodian.write_request(self._ref, self._wrapped_key or "", content)
-            case act.Erase(expired):
-                await self._erase(expired)
+            case act.Erase():
+                await self._eraser.erase(action)
 
-    async def _erase(self, expired: bool) -> None:
-        uid = self._subject.meta.uid
-        report = await self._custodian.erase(self._ref)
-        before = self._memory.erased.get(uid, Counts(objects=0, bytes=0))
-        counts = Counts(
-            objects=(before.objects or 0) + report.objects, bytes=(before.bytes or 0) + report.bytes
-        )  # an erasure whose record failed is repeated: the record must still say how much it was
-        self._memory.erased[uid] = counts
-        if expired:
-            await self._custodian.record(EventType.RESOURCE_EXPIRED, resource=self._ref)
-        await self._custodian.record(EventType.RESOURCE_ERASED, resource=self._ref, counts=counts)
-        del self._memory.erased[uid]
+    @functools.cached_property
+    def _eraser(self) -> Eraser:
+        """One a pass: it remembers what it wrote to status."""
+
+        async def patch(status: Object) -> None:
+            await self._patch({"status": status}, "status")
+
+        memory = self._memory
+        return Eraser(self._custodian, memory.installation, self._subject, self._ref, patch, memory.now)
 
     async def _job(self, action: act.CreateJob | act.SuspendJob | act.DeleteJob) -> None:
         namespace = self._subject.meta.namespace
@@ -152,6 +154,10 @@ class Executor:
                 await self._cluster.delete(NAMESPACES, namespace, uid=uid)
             case act.RecordDecision(event, tenant):
                 await self._custodian.record(event, tenant)
+            case act.RegisterClient(tenant):
+                assert self._memory.auth0 is not None, "planned only where there is one"
+                client_id = await self._memory.auth0.ensure_client(self._subject.meta.uid, tenant)
+                await self._patch({"status": {"clientId": client_id}}, "status")
             case act.RecordTenantErased():
                 await self._custodian.record(EventType.TENANT_ERASED, name)
             case _:

@@ -19,6 +19,9 @@ from simulacra_operator.work.memory import remember
 from simulacra_operator.work.observed import Observed
 from simulacra_operator.work.status import deletion_status
 
+WITHOUT_TENANT = "without-tenant"
+"""In the place of the tenant's uid when somebody removed a Tenant by force before its resources were gone."""
+
 
 def reconcile(seen: Observed) -> list[Action]:
     """Return the next steps of a deletion."""
@@ -39,7 +42,8 @@ def reconcile(seen: Observed) -> list[Action]:
     actions += remember(seen)
     if seen.subject.status.wrapped_key is not None:
         actions.append(DropKey())
-    return [*actions, Erase(expired=by_expiry(seen)), Release()]
+    tenant_uid = seen.tenant.meta.uid if seen.tenant is not None else WITHOUT_TENANT
+    return [*actions, Erase(by_expiry(seen), tenant_uid), Release()]
 
 
 def by_expiry(seen: Observed) -> bool:

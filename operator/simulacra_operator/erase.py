@@ -1,0 +1,110 @@
+"""Shreds a resource's key, erases its objects, and states it: in the audit log and in a signed certificate.
+
+Each step may be the last before a crash, so each is safe to repeat, and what a repetition could not find out any more
+(when the key went, how much there was) is in status before the step after it. The certificate is the last step: where
+it is, the erasure is complete and on record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from simulacra_crds.base import Erasure
+from simulacra_crds.cluster import Object
+from simulacra_custody.audit import AuditPosition, Counts, EventType
+from simulacra_custody.certificates import ErasedArtefact, ErasureCertificate
+from simulacra_custody.context import ResourceRef
+from simulacra_operator.actions import Erase
+from simulacra_operator.custodian import Custodian
+from simulacra_operator.installation import Installation
+from simulacra_operator.subject import Subject
+
+
+class Eraser:
+    """Ends one resource.
+
+    Args:
+        custodian: the custody port.
+        installation: whose keys sign the certificate.
+        subject: the resource as it was seen.
+        ref: the name that custody knows it by.
+        patch: merges fields into its status, if it is still as it was seen.
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        custodian: Custodian,
+        installation: Installation,
+        subject: Subject,
+        ref: ResourceRef,
+        patch: Callable[[Object], Awaitable[None]],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._custodian, self._installation = custodian, installation
+        self._subject, self._ref = subject, ref
+        self._patch, self._now = patch, now
+        self._known: Erasure = subject.status.erasure or Erasure()
+
+    async def shred(self) -> None:
+        """Drop the wrapped key and note when."""
+        self._known = self._known.model_copy(update={"key_shredded_at": self._now().replace(microsecond=0)})
+        await self._patch({"wrappedKey": None, "erasure": self._known.to_wire()})
+
+    async def erase(self, action: Erase) -> None:
+        """Erase and verify, then state it once. Nothing is recorded that could not be signed, and nothing twice."""
+        keys = await self._installation.keys()
+        await self._count()
+        report = await self._custodian.erase(self._ref)
+        absent_at = self._now()
+        meta = self._subject.meta
+        if await self._custodian.is_certified(action.tenant_uid, meta.name, meta.uid):
+            return
+        counts = Counts(
+            objects=max(self._known.objects or 0, report.objects),
+            bytes=max(self._known.stored_bytes or 0, report.bytes),
+        )  # an API that still streamed while they were counted added to them
+        if action.expired:
+            await self._custodian.record(EventType.RESOURCE_EXPIRED, resource=self._ref)
+        position = await self._custodian.record(EventType.RESOURCE_ERASED, resource=self._ref, counts=counts)
+        certificate = self._certificate(action, counts, absent_at, position, keys.log_name)
+        await self._custodian.certify(certificate, keys.sign_certificate(certificate.statement()))
+
+    async def _count(self) -> None:
+        if self._known.objects is None:
+            counts = await self._custodian.count(self._ref)
+            update = {"objects": counts.objects, "stored_bytes": counts.bytes}
+            self._known = self._known.model_copy(update=update)
+            await self._patch({"erasure": self._known.to_wire()})
+
+    def _certificate(
+        self, action: Erase, counts: Counts, absent_at: datetime, position: AuditPosition, installation: str
+    ) -> ErasureCertificate:
+        subject = self._subject
+        return ErasureCertificate(
+            installation=installation,
+            tenant=self._ref.tenant,
+            tenant_uid=action.tenant_uid,
+            kind=subject.plural,
+            id=subject.meta.name,
+            uid=subject.meta.uid,
+            cause="expired" if action.expired else "deleted",
+            created_at=subject.created,
+            deletion_requested_at=subject.meta.deletion_timestamp or absent_at,
+            artefacts=tuple(_artefacts(subject)),
+            objects=counts.objects or 0,
+            stored_bytes=counts.bytes or 0,
+            key_shredded_at=self._known.key_shredded_at,
+            verified_absent_at=absent_at,
+            audit=position,
+        )
+
+
+def _artefacts(subject: Subject) -> list[ErasedArtefact]:
+    """Return what the resource was known to hold: a Dataset's upload, and what its work made."""
+    known = [ErasedArtefact(name=one.name, bytes=one.bytes, sha256=one.sha256) for one in subject.status.artefacts]
+    if subject.kind == "Dataset" and subject.spec is not None and subject.spec.source.sha256 is not None:
+        source = subject.spec.source
+        known.insert(0, ErasedArtefact(name="upload", bytes=source.bytes or 0, sha256=source.sha256))
+    return known

@@ -1,0 +1,59 @@
+"""The installation's signing keys: made once by the operator, read by nobody else; the public parts are published.
+
+The API reads the ConfigMap with the public parts: who takes over the API cannot sign an erasure certificate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from simulacra_crds.cluster import CONFIGMAPS, SECRETS, AlreadyExists, Cluster, Object
+from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_custody.installation_keys import InstallationKeys
+
+
+class Installation:
+    """Reads the keys, or makes them, at the first use. Create it inside the event loop that it is used in."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._keys: InstallationKeys | None = None
+        self._turn = asyncio.Lock()
+
+    async def keys(self) -> InstallationKeys:
+        """Return the keys; they are published when this returns. Raises ClusterError."""
+        async with self._turn:
+            if self._keys is None:
+                keys = InstallationKeys.from_data((await self._secret())["data"])
+                await self._publish(keys)
+                self._keys = keys
+            return self._keys
+
+    async def _secret(self) -> Object:
+        found = await self._cluster.find(SECRETS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+        if found is not None:
+            return found
+        body = {**_named("Secret"), "type": "simulacra.dev/installation-keys"}
+        body |= {"data": InstallationKeys.generate().to_data()}
+        try:
+            return await self._cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+        except AlreadyExists:  # another operator was first: its keys are the keys
+            return await self._cluster.get(SECRETS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+
+    async def _publish(self, keys: InstallationKeys) -> None:
+        """Publish the public parts, in the place of others that may be there from before a Secret was lost."""
+        data = {"keys.json": json.dumps(keys.public().document())}
+        found = await self._cluster.find(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+        if found is not None and found.get("data") == data:
+            return
+        if found is not None:
+            await self._cluster.delete(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE, uid=found["metadata"]["uid"])
+        try:
+            await self._cluster.create(CONFIGMAPS, {**_named("ConfigMap"), "data": data}, SYSTEM_NAMESPACE)
+        except AlreadyExists:
+            return  # another operator has published the same
+
+
+def _named(kind: str) -> Object:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": INSTALLATION_KEYS}}
