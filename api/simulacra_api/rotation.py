@@ -17,6 +17,7 @@ from simulacra_api.auth.clients import expiry_of
 from simulacra_api.auth.credentials import ATTEMPTS, Claim, ClientRecord, Redeemed
 from simulacra_api.problems import Problem
 from simulacra_api.services import Services
+from simulacra_crds.auth0 import Auth0Error
 from simulacra_crds.cluster import ClusterError, Conflict
 from simulacra_custody.audit import AuditData, EventType, Outcome
 from simulacra_custody.errors import CustodyError
@@ -74,7 +75,7 @@ class CredentialBody(BaseModel):
 
 
 async def request_rotation(rooms: Services, caller: Caller, wanted: RotationRequest) -> RotationBody:
-    """Open a rotation of the caller's client.
+    """Open a rotation of the caller's client. Auth0 knows no overlap: there the secret before ends with the claim.
 
     Raises:
         Problem: 409 for a client of an external issuer, 429 above five a day.
@@ -86,7 +87,7 @@ async def request_rotation(rooms: Services, caller: Caller, wanted: RotationRequ
         _check_rate(known)
         name = f"rot-{secrets.token_hex(12)}"
         claim = await rooms.credentials.issue(
-            caller.client_id, name, "rotation", overlap=wanted.overlap_seconds, knowledge=""
+            caller.client_id, name, "rotation", overlap=0 if rooms.auth0 else wanted.overlap_seconds, knowledge=""
         )
         await record(rooms.audit, EventType.CREDENTIAL_OFFERED, caller.audit_data())
         try:
@@ -111,7 +112,7 @@ async def claim_credential(rooms: Services, token: str, request_id: str) -> Cred
     Raises:
         Problem: 404 for a token that is unknown or expired, or a signup's that was used; 410 for a rotation's.
     """
-    redeemed = await rooms.credentials.redeem(token)
+    redeemed = await rooms.credentials.redeem(token, keep=rooms.auth0 is None)
     if redeemed is None:
         raise Problem("simio_credential_claim_not_found")
     who = AuditData(client=redeemed.after.client_id, request=request_id, tenant=await _tenant(rooms, redeemed))
@@ -121,14 +122,19 @@ async def claim_credential(rooms: Services, token: str, request_id: str) -> Cred
         raise Problem("simio_rotation_claim_already_consumed" if spent else "simio_credential_claim_not_found")
     try:
         await record(rooms.audit, EventType.CREDENTIAL_CLAIMED, who)
-    except CustodyError:
+        secret = await rooms.auth0.rotate_secret(redeemed.after.client_id) if rooms.auth0 else redeemed.secret
+    except (CustodyError, Auth0Error) as error:
         await _take_back(rooms, redeemed)
+        if isinstance(error, Auth0Error):
+            _LOG.error("Auth0 gave no secret: %s", error)
+            raise Problem("simio_unavailable") from None
         raise
     retiring = [expiry_of(entry) for entry in redeemed.after.hashes[:-1]]
+    own = f"{rooms.settings.public_url}/oauth/token"
     return CredentialBody(
         client_id=redeemed.after.client_id,
-        client_secret=redeemed.secret,
-        token_url=f"{rooms.settings.public_url}/oauth/token",
+        client_secret=secret,
+        token_url=rooms.auth0.settings.token_url if rooms.auth0 else own,
         audience=rooms.settings.audience,
         previous_secret_expires_at=datetime.fromtimestamp(retiring[0], UTC) if retiring else None,
     )

@@ -21,6 +21,7 @@ from simulacra_api.consumption import Books
 from simulacra_api.rates import Rates
 from simulacra_api.settings import Settings
 from simulacra_api.turn import Turn
+from simulacra_crds.auth0 import Auth0
 from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import AuditLog, open_audit
 from simulacra_custody.audit_query import AuditReader
@@ -41,6 +42,7 @@ class Services:
     signing: SigningKeyStore
     clients: Clients
     credentials: Credentials
+    auth0: Auth0 | None
     signup_turn: Turn
     rates: Rates
     books: Books
@@ -55,6 +57,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     signing = SigningKeyStore(cluster)
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
     warm_up = asyncio.create_task(asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope"))
+    auth0 = Auth0(settings.auth0) if settings.auth0 else None
     rates, audit = Rates(cluster), open_audit()
     keeping_rates = asyncio.create_task(rates.run())
     try:
@@ -68,6 +71,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             signing=signing,
             clients=Clients(cluster),
             credentials=Credentials(cluster, signing),
+            auth0=auth0,
             signup_turn=Turn(),
             rates=rates,
             books=Books(cluster),
@@ -78,8 +82,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         keeping_rates.cancel()
         await rates.close()
         await warm_up  # half a second of imports that the first upload need not wait for
-        if external is not None:
-            await external.close()
+        for provider in (external, auth0):
+            if provider is not None:
+                await provider.close()
 
 
 def services(request: Request) -> Services:

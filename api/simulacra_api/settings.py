@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulacra_api.cache import CACHE_SECONDS
+from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
+from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 
-DEFAULT_AUDIENCE = "https://api.simulacra.dev"
 LINK_SECONDS = 900
 """A download link lives this long (15 minutes)."""
 LEASE_SECONDS = 60.0
@@ -34,6 +35,7 @@ class Settings:
         cache_seconds: how old a resource may be that is shown; a change takes this longer (see `cache`).
         oidc_issuer: an OpenID Connect issuer whose tokens are accepted beside the built-in one's.
         webhooks_allow_private: webhooks may use http and addresses that are not public.
+        auth0: where the clients of approved signups and their secrets are made; None: the built-in issuer knows them.
     """
 
     public_url: str
@@ -45,11 +47,12 @@ class Settings:
     cache_seconds: float = CACHE_SECONDS
     oidc_issuer: str | None = None
     webhooks_allow_private: bool = False
+    auth0: Auth0Settings | None = None
 
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
         """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER and
-        _WEBHOOK_ALLOW_PRIVATE (true or nothing); KUBECONFIG.
+        _WEBHOOK_ALLOW_PRIVATE (true or nothing); SIMULACRA_AUTH0_* (see `simulacra_crds.auth0`); KUBECONFIG.
 
         Raises:
             ValueError: naming the variable and the form it must have.
@@ -60,11 +63,14 @@ class Settings:
         public = env.get("SIMULACRA_PUBLIC_URL") or public_url
         if not public.startswith(("http://", "https://")):
             raise ValueError("SIMULACRA_PUBLIC_URL must begin with http:// or https://")
+        audience = env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE
+        auth0 = Auth0Settings.from_env(env, audience)
         return cls(
             public_url=public.rstrip("/"),
-            audience=env.get("SIMULACRA_AUDIENCE") or DEFAULT_AUDIENCE,
+            audience=audience,
             kubeconfig=env.get("KUBECONFIG") or None,
             max_upload_bytes=int(limit),
-            oidc_issuer=env.get("SIMULACRA_OIDC_ISSUER") or None,
+            oidc_issuer=env.get("SIMULACRA_OIDC_ISSUER") or (auth0.issuer if auth0 else None),
+            auth0=auth0,
             webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
         )

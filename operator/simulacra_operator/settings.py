@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE
 
@@ -26,6 +27,7 @@ class Settings:
         host: address that health and metrics listen on.
         port: port of the same; 0 takes a free one.
         webhooks_allow_private: webhooks may use http and addresses that are not public.
+        auth0: where the clients of approved requests are made; None: the built-in issuer knows them.
     """
 
     trainer_image: str
@@ -33,11 +35,12 @@ class Settings:
     host: str
     port: int
     webhooks_allow_private: bool = False
+    auth0: Auth0Settings | None = None
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_STORE, SIMULACRA_KEYS and
-    SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing).
+    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_STORE, SIMULACRA_KEYS,
+    SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_AUDIENCE and SIMULACRA_AUTH0_*.
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -45,10 +48,15 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     host, _, port = env.get(LISTEN_VARIABLE, "127.0.0.1:8081").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
+    try:
+        auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
+    except ValueError as error:
+        raise OperatorSettingsError(str(error)) from None
     return Settings(
         trainer_image=env.get(IMAGE_VARIABLE) or "simulacra/trainer:dev",
         pod_env=tuple((name, env[name]) for name in (STORE_VARIABLE, KEYS_VARIABLE) if name in env),
         host=host,
         port=int(port),
         webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
+        auth0=auth0,
     )

@@ -8,16 +8,20 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from auth0_mock import SETTINGS, Auth0Mock
 from operator_bench import Plane, World, condition, ready
 from operator_facts import NOW, iso, ready_condition, resource
+from simulacra_crds.auth0 import Auth0
 from simulacra_crds.cluster import ACCESS_REQUESTS, TENANTS, ClusterError, Object
 from simulacra_operator import actions as act
 from simulacra_operator.accessrequest.observe import AccessObserved
 from simulacra_operator.accessrequest.reconcile import FORGOTTEN_AFTER, reconcile
+from simulacra_operator.execute import Executor
 from simulacra_operator.subject import parse
 
 SPEC = {"company": "Acme Research GmbH & Co.", "contact": "ada@acme.example"}
@@ -118,6 +122,34 @@ def test_every_company_gets_a_lawful_name(company: str) -> None:
     assert tenant is not None
     parse({**tenant, "kind": "Tenant"})
     assert tenant["metadata"]["name"][0].isalnum()
+
+
+def test_where_auth0_keeps_the_clients_it_makes_one_first() -> None:
+    body = asked("Approved")
+    first = reconcile(AccessObserved(NOW, parse(body), None, external=True))
+    assert kinds(first) == ["RecordDecision", "RegisterClient"]
+    body["status"] = {"clientId": "aBcD1234"}
+    then = reconcile(AccessObserved(NOW, parse(body), None, external=True))
+    assert kinds(then) == ["Ensure"]
+    (made,) = [one.manifest for one in then if isinstance(one, act.Ensure)]
+    assert made["spec"]["clients"] == ["aBcD1234"]
+
+
+async def test_a_registered_client_is_kept_in_status(world: World) -> None:
+    body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": "ar-auth0"}}
+    made = await world.cluster.create(ACCESS_REQUESTS, body | {"spec": SPEC})
+    edge = Auth0Mock()
+    memory: Any = SimpleNamespace(auth0=Auth0(SETTINGS, edge))
+    try:
+        found = await world.reaches(ACCESS_REQUESTS, "ar-auth0", lambda one: condition(one, "Ready"), namespace=None)
+        subject = parse({"kind": "AccessRequest", **found})
+        executor = Executor(world.cluster, world.custody, memory, subject)  # type: ignore[arg-type]
+        await executor.run(act.RegisterClient("acme-1"))
+        after = await world.cluster.get(ACCESS_REQUESTS, "ar-auth0")
+        assert after["status"]["clientId"] == edge.clients[0]["client_id"]
+        assert edge.clients[0]["client_metadata"] == {"access_request": made["metadata"]["uid"]}
+    finally:
+        await world.cluster.delete(ACCESS_REQUESTS, "ar-auth0")
 
 
 async def test_a_request_approved_on_the_command_line_becomes_a_ready_tenant(world: World, plane: Plane) -> None:

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -30,6 +31,7 @@ CLAIM_SECONDS = 3600
 """A claim token is good for so long after it was issued."""
 KEPT_CLAIMS = 16
 ATTEMPTS = 10
+_ANY_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _BEARER_LENGTH = 43  # 256 bits in base64url
 
 
@@ -88,7 +90,7 @@ class Credentials:
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
-        found = await self._cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE)
+        found = await self._cluster.find(SECRETS, _record_name(client_id), SYSTEM_NAMESPACE)
         if found is None:
             return ClientRecord(client_id, None, [], [])
         data = found.get("data") or {}
@@ -99,7 +101,7 @@ class Credentials:
         """Store a record if it is still as it was read; Conflict otherwise."""
         texts = {"hashes": json.dumps(record.hashes), "claims": json.dumps([asdict(one) for one in record.claims])}
         data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
-        name = secret_name(record.client_id)
+        name = _record_name(record.client_id)
         if record.version is None:
             body: Object = {"apiVersion": "v1", "kind": "Secret", "data": data}
             body["metadata"] = {"name": name, "labels": {LABEL_KIND: "client"}}
@@ -127,10 +129,11 @@ class Credentials:
         draft = Claim(claim_id, purpose, "", now, now + CLAIM_SECONDS, overlap)
         return replace(draft, sha256=digest_of(await self.token_of(client_id, draft, knowledge)))
 
-    async def redeem(self, token: str) -> Redeemed | None:
-        """Use a claim token up; None when it is unknown, expired or was used (`spent` of the record tells which).
+    async def redeem(self, token: str, *, keep: bool = True) -> Redeemed | None:
+        """Use a claim token up; None when it is unknown. One that was used or has expired gives no secret.
 
-        One conditional write decides. The secret is in the return value and nowhere else.
+        One conditional write decides. The secret is in the return value and nowhere else. Without `keep` the claim is
+        used up all the same, but no hash is stored: the secret is another issuer's to give.
         """
         client_id = client_of_token(token)
         if client_id is None:
@@ -148,7 +151,9 @@ class Credentials:
             now = int(time.time())
             entry = {"hash": hashed, "created": now}
             used = replace(claim, used=now)
-            after = replace(before.with_claim(used), hashes=[*_retiring(before.hashes, now, claim.overlap), entry])
+            after = before.with_claim(used)
+            if keep:
+                after = replace(after, hashes=[*_retiring(before.hashes, now, claim.overlap), entry])
             try:
                 await self.write(after)
             except Conflict:
@@ -180,7 +185,14 @@ def client_of_token(token: str) -> str | None:
     """Return the client id in a claim token, None when it is none."""
     body = token.removeprefix(TOKEN_PREFIX)
     client_id, separator = body[: -_BEARER_LENGTH - 1], body[-_BEARER_LENGTH - 1 : -_BEARER_LENGTH]
-    return client_id if body != token and separator == "_" and CLIENT_ID.fullmatch(client_id) else None
+    return client_id if body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id) else None
+
+
+def _record_name(client_id: str) -> str:
+    """Return the name of a client's Secret; an id of another issuer that is no lawful name is digested."""
+    if CLIENT_ID.fullmatch(client_id):
+        return secret_name(client_id)
+    return secret_name(f"x-{hashlib.sha256(client_id.encode()).hexdigest()[:40]}")
 
 
 def _retiring(hashes: list[dict[str, Any]], now: int, overlap: int) -> list[dict[str, Any]]:

@@ -19,11 +19,19 @@ class AccessObserved:
         now: time of the pass.
         subject: the AccessRequest.
         tenant: the Tenant of its name, None when there is none.
+        external: whether an identity provider makes the clients.
     """
 
     now: datetime
     subject: Subject
     tenant: Subject | None = None
+    external: bool = False
+
+    @property
+    def client_id(self) -> str | None:
+        """The requester's client id; None while the identity provider has made none."""
+        known: str | None = self.subject.status.client_id
+        return known or (None if self.external else f"sim-{_digest(self.subject)[:16]}")
 
     @property
     def tenant_name(self) -> str:
@@ -40,19 +48,14 @@ def tenant_name(request: Subject) -> str:
     return f"{slug or 'tenant'}-{_digest(request)[:8]}"
 
 
-def client_id(request: Subject) -> str:
-    """Return the client id that the built-in issuer knows the requester by."""
-    return f"sim-{_digest(request)[:16]}"
-
-
-async def observe(cluster: Cluster, key: Key, now: datetime) -> AccessObserved | None:
+async def observe(cluster: Cluster, key: Key, now: datetime, *, external: bool) -> AccessObserved | None:
     """Return the facts about an AccessRequest, None when it is gone."""
     found = await cluster.find(ACCESS_REQUESTS, key.name)
     if found is None:
         return None
     subject = parse({"kind": "AccessRequest", **found})
     tenant = await cluster.find(TENANTS, tenant_name(subject))
-    return AccessObserved(now, subject, parse({"kind": "Tenant", **tenant}) if tenant else None)
+    return AccessObserved(now, subject, parse({"kind": "Tenant", **tenant}) if tenant else None, external)
 
 
 def _digest(request: Subject) -> str:

@@ -10,9 +10,9 @@ from datetime import timedelta
 from simulacra_crds.base import API_VERSION, LABEL_UID
 from simulacra_crds.cluster import TENANTS, Object
 from simulacra_custody.audit import EventType
-from simulacra_operator.accessrequest.observe import AccessObserved, client_id
+from simulacra_operator.accessrequest.observe import AccessObserved
 from simulacra_operator.accessrequest.status import access_status
-from simulacra_operator.actions import Action, DeleteResource, Ensure, PatchStatus, RecordDecision
+from simulacra_operator.actions import Action, DeleteResource, Ensure, PatchStatus, RecordDecision, RegisterClient
 
 FORGOTTEN_AFTER = timedelta(days=30)
 """A request that did not become a Tenant holds a name and an address for no longer than this."""
@@ -27,6 +27,8 @@ def reconcile(seen: AccessObserved) -> list[Action]:
         return [DeleteResource(subject.key, subject.meta.uid)]
     patch = access_status(seen)
     actions: list[Action] = [*_record(seen)]
+    if _lacks_tenant(seen) and seen.client_id is None:
+        return [*actions, RegisterClient(seen.tenant_name)]
     if _lacks_tenant(seen):
         return [*actions, Ensure(TENANTS, _tenant(seen), exists=False)]
     return [*actions, PatchStatus(patch)] if patch else actions
@@ -35,7 +37,8 @@ def reconcile(seen: AccessObserved) -> list[Action]:
 def _record(seen: AccessObserved) -> list[Action]:
     """Record a decision when it is first seen; the status patch of the same pass says that it was."""
     decided = seen.subject.condition("Decided") == "True"
-    if decided or seen.subject.spec.decision == "Pending" or (_approved(seen) and not _lacks_tenant(seen)):
+    begun = _approved(seen) and (not _lacks_tenant(seen) or seen.subject.status.client_id is not None)
+    if decided or begun or seen.subject.spec.decision == "Pending":
         return []
     event = EventType.ACCESS_APPROVED if _approved(seen) else EventType.ACCESS_DENIED
     return [RecordDecision(event, seen.tenant_name if _approved(seen) else None)]
@@ -51,5 +54,5 @@ def _lacks_tenant(seen: AccessObserved) -> bool:
 
 def _tenant(seen: AccessObserved) -> Object:
     metadata = {"name": seen.tenant_name, "labels": {LABEL_UID: seen.subject.meta.uid}}
-    spec = {"clients": [client_id(seen.subject)]}
+    spec = {"clients": [seen.client_id]}
     return {"apiVersion": API_VERSION, "kind": "Tenant", "metadata": metadata, "spec": spec}

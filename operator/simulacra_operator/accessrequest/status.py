@@ -6,7 +6,7 @@ from simulacra_crds.access_request import AccessRequestStatus
 from simulacra_crds.base import LABEL_UID
 from simulacra_crds.cluster import Object
 from simulacra_crds.reasons import Reason
-from simulacra_operator.accessrequest.observe import AccessObserved, client_id
+from simulacra_operator.accessrequest.observe import AccessObserved
 from simulacra_operator.conditions import Finding, conditions, ready, status_patch
 
 
@@ -24,7 +24,7 @@ def access_status(seen: AccessObserved) -> Object:
     desired = AccessRequestStatus(
         observed_generation=subject.meta.generation,
         tenant=seen.tenant_name if made else current.tenant,
-        client_id=current.client_id or (client_id(subject) if made else None),
+        client_id=current.client_id or (seen.client_id if made else None),
         conditions=conditions(current.conditions, findings, subject.meta.generation, seen.now),
     )
     return status_patch(current, desired)
