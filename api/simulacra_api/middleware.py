@@ -1,4 +1,4 @@
-"""Around every request: its id, security headers, one access log line, and a last net for exceptions.
+"""Around every request: its id, security headers, metrics, one access log line, and a last net for exceptions.
 
 Written as plain ASGI, so that bodies stream through untouched. Query strings, bodies and raw paths are never logged
 (a link's signature, a token or a column name might be in them): the line has the route's template.
@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from simulacra_api.metrics import Metrics
 from simulacra_api.problems import Problem, problem_response
 from simulacra_api.settings import MAX_JSON_BYTES
 
@@ -38,8 +39,9 @@ _SECURITY_HEADERS = {
 class RequestMiddleware:
     """ASGI middleware; see the module."""
 
-    def __init__(self, app: ASGIApp, base_url: str) -> None:
+    def __init__(self, app: ASGIApp, base_url: str, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._base_url = base_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +65,8 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, _limited(scope, receive), send_with_headers)
+            with self._metrics.in_progress.track_inprogress():
+                await self._app(scope, _limited(scope, receive), send_with_headers)
         except ClientDisconnect:  # nobody is there to be answered
             state["code"] = "client_disconnected"
         except Exception as error:
@@ -72,7 +75,9 @@ class RequestMiddleware:
                 answer = problem_response(Problem("simio_internal"), self._base_url, request_id)
                 await answer(scope, receive, send_with_headers)
         finally:
-            _log_access(scope, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.answered(scope["method"], getattr(scope.get("route"), "path", "-"), status, seconds)
+            _log_access(scope, status, seconds)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

@@ -30,9 +30,11 @@ import pytest_asyncio
 import uvicorn
 
 import yaml
+from simulacra_api import middleware, problems
 from simulacra_api.__main__ import listen
 from simulacra_api.app import create_app
 from simulacra_api.auth.secrets import hash_secret
+from simulacra_api.catalogue import CATALOGUE
 from simulacra_api.settings import Settings
 from simulacra_crds.base import FINALIZER
 from simulacra_crds.cluster import (
@@ -63,6 +65,7 @@ REAL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
 SECRET = "sim_secret_of_the_tests"
 SMALL_LIMIT = 3 << 20
+ENVELOPE = {"type", "title", "status", "detail", "code", "request_id", "errors"}
 TABLE = TableSchema(
     rows=100,
     columns=[
@@ -83,6 +86,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("asyncio"):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_error(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold every problem that any test here produces against the one envelope, and the whole of them to the catalogue.
+
+    The second only where all files of this folder run, without a selection by name.
+    """
+    seen: set[str] = set()
+    render = problems.problem_response
+
+    def recorded(problem: problems.Problem, base_url: str, request_id: str) -> Any:
+        answer = render(problem, base_url, request_id)
+        body = json.loads(answer.body)
+        assert ENVELOPE <= set(body) <= ENVELOPE | {"error", "error_description"}
+        assert (body["status"], body["request_id"]) == (answer.status_code, request_id)
+        assert body["type"] == f"{base_url}/errors/{body['code']}"
+        assert answer.headers["content-type"] == "application/problem+json"
+        seen.add(body["code"])
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(problems, "problem_response", recorded)
+        patch.setattr(middleware, "problem_response", recorded)
+        yield
+    here = Path(__file__).parent
+    ran = {item.path for item in request.session.items if item.path.is_relative_to(here)}
+    if ran == set(here.glob("test_*.py")) and not request.config.option.keyword and not request.session.testsfailed:
+        assert set(CATALOGUE) <= seen, f"no test produces {set(CATALOGUE) - seen}"
 
 
 @pytest.fixture(

@@ -32,7 +32,6 @@ from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import DATASETS
 from simulacra_crds.model import FamilyName
 from simulacra_crds.names import dataset_name, job_id
-from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
 router = APIRouter(prefix="/v1", tags=["datasets"])
@@ -128,9 +127,11 @@ async def get_dataset(
     "/datasets/{dataset_id}/schema",
     operation_id="getDatasetSchema",
     summary="Get the cleaned schema",
-    responses=problems(404, 409) | NOT_CHANGED,
+    responses=problems(404, 409)
+    | NOT_CHANGED
+    | {200: {"content": {JSON: {"schema": {"$ref": "#/components/schemas/TableSchema"}}}}},
 )
-async def get_schema(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> TableSchema:
+async def get_schema(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> dict[str, Any]:
     """Columns, kinds, levels and ranges: what conditions are written against, and what was cleaned."""
     schema = await schema_of(library, await library.dataset(dataset_id))
     return _document(schema.model_dump_json(exclude_none=True).encode(), JSON, if_none_match)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from simulacra_api import docs_text
 from simulacra_api.auth.caller import Rooms
 from simulacra_api.catalogue import CATALOGUE, ErrorCode
+from simulacra_api.docs_page import documentation, page, table
+from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
 from simulacra_api.problems import Problem
+from simulacra_api.routes.common import problems
 
 router = APIRouter(tags=["meta"])
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:1rem/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
-td,th{{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}}</style>
-<h1>{title}</h1>{body}</html>"""
-
-
-def _page(title: str, head: list[str], rows: list[list[str]]) -> HTMLResponse:
-    def row(cells: list[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    table = row(head, "th") + "".join(row(cells, "td") for cells in rows)
-    return HTMLResponse(_PAGE.format(title=html.escape(title), body=f"<table>{table}</table>"))
+_VARY = {"Vary": "Accept"}
 
 
 def _wants_html(request: Request) -> bool:
@@ -34,9 +26,9 @@ def _wants_html(request: Request) -> bool:
 
 def _catalogue(request: Request, title: str, entries: list[ErrorCode], content: Any) -> Response:
     if not _wants_html(request):
-        return JSONResponse(content)
+        return JSONResponse(content, headers=_VARY)
     rows = [[entry.code, str(entry.status), entry.title, entry.remedy] for entry in entries]
-    return _page(title, ["Code", "HTTP status", "Meaning", "What to do"], rows)
+    return HTMLResponse(page(title, [table(("Code", "HTTP status", "Meaning", "What to do"), rows)]), headers=_VARY)
 
 
 @router.get("/healthz", operation_id="getHealth", summary="Is the process up")
@@ -45,7 +37,7 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", operation_id="getReadiness", summary="Can the process work")
+@router.get("/readyz", operation_id="getReadiness", summary="Can the process work", responses=problems())
 async def readiness(rooms: Rooms) -> dict[str, str]:
     """Answers 503 when the control plane cannot be reached."""
     await rooms.signing.current(max_age=0.0)
@@ -59,7 +51,13 @@ async def errors(request: Request) -> Response:
     return _catalogue(request, "Errors", entries, {"items": [asdict(entry) for entry in entries]})
 
 
-@router.get("/errors/{code}", operation_id="getError", summary="One error code", response_class=JSONResponse)
+@router.get(
+    "/errors/{code}",
+    operation_id="getError",
+    summary="One error code",
+    response_class=JSONResponse,
+    responses=problems(404),
+)
 async def error(code: str, request: Request) -> Response:
     """What a code means and what to do about it."""
     entry = CATALOGUE.get(code)
@@ -70,10 +68,23 @@ async def error(code: str, request: Request) -> Response:
 
 @router.get("/__docs__/", include_in_schema=False)
 async def docs(request: Request) -> Response:
-    """The routes on one page, without anything from another host."""
-    rows = [
-        [method.upper(), path, operation.get("summary", ""), operation.get("description", "")]
-        for path, operations in request.app.openapi()["paths"].items()
-        for method, operation in operations.items()
-    ]
-    return _page("Simulacra REST API", ["Method", "Path", "What", "Details"], rows)
+    """The documentation on one page, without anything from another host."""
+    return HTMLResponse(documentation(request.app.openapi()))
+
+
+@router.get("/llms.txt", include_in_schema=False)
+async def llms(request: Request, rooms: Rooms) -> Response:
+    """The documentation's index for machines that read."""
+    return Response(docs_text.index(request.app.openapi(), rooms.settings.public_url), media_type=docs_text.MEDIA_TYPE)
+
+
+@router.get("/llms-full.txt", include_in_schema=False)
+async def llms_full(request: Request) -> Response:
+    """The documentation for machines that read."""
+    return Response(docs_text.full(request.app.openapi()), media_type=docs_text.MEDIA_TYPE)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """For the monitoring of whoever operates this; an ingress need not route it."""
+    return Response(request.app.state.metrics.render(), media_type=METRICS_TYPE)

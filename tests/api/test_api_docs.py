@@ -1,0 +1,139 @@
+"""The documentation: one source, nothing from another host; metrics without ids."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+
+from simulacra_api.catalogue import CATALOGUE
+from simulacra_api.docs import STEPS
+from simulacra_api.examples import LEADS
+
+
+async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=world.url) as http:
+        return await http.get(path, **kwargs)
+
+
+async def _operations(world: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    document = (await _get(world, "/openapi.json")).json()
+    return [(path, method, found) for path, methods in document["paths"].items() for method, found in methods.items()]
+
+
+async def test_every_status_of_every_operation_has_an_example(world: Any) -> None:
+    missing = []
+    for path, method, found in await _operations(world):
+        for status, answer in found["responses"].items():
+            for media_type, content in answer.get("content", {}).items():
+                binary = "text/html" in media_type or found["operationId"] == "downloadArtifact"
+                if not binary and "example" not in content and not content.get("examples"):
+                    missing.append(f"{method} {path} {status} {media_type}")
+        for content in found.get("requestBody", {}).get("content", {}).values():
+            if not content.get("example"):
+                missing.append(f"{method} {path} request")
+    assert not missing
+
+
+async def test_what_is_accepted_leads_on(world: Any) -> None:
+    operations = {found["operationId"]: found for _, _, found in await _operations(world)}
+    assert {target for targets in LEADS.values() for target in targets} <= set(operations)
+    for name in ("uploadDataset", "createGeneration", "createEffect"):
+        for status in ("201", "202"):
+            links = operations[name]["responses"][status]["links"]
+            assert links["getJob"]["parameters"] == {"job_id": "$response.body#/job_id"}
+    assert operations["requestAccess"]["responses"]["202"]["links"]["getAccessRequest"]
+
+
+async def test_errors_of_an_operation_are_its_own(world: Any) -> None:
+    operations = {found["operationId"]: found for _, _, found in await _operations(world)}
+
+    def codes(name: str, status: str) -> set[str]:
+        return set(operations[name]["responses"][status]["content"]["application/problem+json"]["examples"])
+
+    assert codes("getDataset", "404") == {"simio_dataset_not_found"}
+    assert codes("getJob", "404") == {"simio_job_not_found"}
+    assert codes("listJobs", "400") == {"simio_invalid_field"}
+    assert codes("cancelJob", "409") == {"simio_job_finished"}
+    assert "401" not in operations["getHealth"]["responses"]
+    shown = {
+        code
+        for found in operations.values()
+        for answer in found["responses"].values()
+        for code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    elsewhere = {"simio_not_found", "simio_method_not_allowed"}  # of no operation
+    assert set(CATALOGUE) - shown == elsewhere
+
+
+class _Html(HTMLParser):
+    """Counts what must not be there, and checks that tags close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: set[str] = set()
+        self.targets: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        assert tag not in ("script", "link", "img", "iframe", "form")
+        assert not {"src", "onclick", "style"} & set(given)
+        assert str(given.get("href", "/")).startswith(("/", "#"))
+        if given.get("id"):
+            assert given["id"] not in self.ids
+            self.ids.add(str(given["id"]))
+        if str(given.get("href", "")).startswith("#"):
+            self.targets.add(str(given["href"])[1:])
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+async def test_the_page_is_whole_and_leads_to_every_operation(world: Any) -> None:
+    text = (await _get(world, "/__docs__/")).text
+    parsed = _Html()
+    parsed.feed(text)
+    assert not parsed.open
+    operations = {found["operationId"] for _, _, found in await _operations(world)}
+    assert operations == parsed.ids
+    assert parsed.targets == operations
+    assert {step for step, _ in STEPS} <= operations
+
+
+async def test_machines_read_the_same(world: Any) -> None:
+    index, full = (await _get(world, "/llms.txt")).text, (await _get(world, "/llms-full.txt")).text
+    assert index.startswith("# Simulacra\n\n> ")
+    for path, method, found in await _operations(world):
+        assert f"`{method.upper()} {path}` ({found['operationId']})" in index
+        assert f"## {method.upper()} {path}\n" in full
+    for link in re.findall(r"\]\((\S+?)\)", index):
+        assert (await _get(world, link.removeprefix(world.url))).status_code == 200
+
+
+async def test_an_error_is_a_page_for_people(world: Any) -> None:
+    for code in CATALOGUE:
+        page = await _get(world, f"/errors/{code}", headers={"Accept": "text/html"})
+        assert page.headers["content-type"].startswith("text/html")
+        assert code in page.text
+        assert (await _get(world, f"/errors/{code}")).json()["code"] == code
+
+
+async def test_metrics_count_by_template_and_hold_no_ids(world: Any, http: httpx.AsyncClient, uploaded: str) -> None:
+    await http.get(f"/v1/datasets/{uploaded}?genz=1")
+    await http.get("/v1/genz_switcher")
+    await http.request("GENZ", "/healthz")
+    text = (await _get(world, "/metrics")).text
+    assert re.search(
+        r'simulacra_api_requests_total\{method="GET",route="/v1/datasets/\{dataset_id\}",status="200"\} \d', text
+    )
+    assert 'method="other"' in text
+    assert 'route="-"' in text
+    assert "simulacra_api_request_seconds_bucket" in text
+    assert "simulacra_api_requests_in_progress 1.0" in text
+    for secret in (uploaded, "genz", "GENZ", "acme"):
+        assert secret not in text

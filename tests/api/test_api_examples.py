@@ -1,0 +1,210 @@
+"""The documentation's story, told to a running service: every request is sent, every answer held to its example."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import jsonschema
+import pyarrow as pa
+import pytest_asyncio
+
+from simulacra_api import signup
+from simulacra_crds.cluster import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, SECRETS
+from simulacra_crds.cluster import DATASETS as DATASET_KIND
+from simulacra_crds.names import access_request_name
+
+ROWS = pa.table({"segment": ["loyal", "genz_switcher"], "price": [5.49, 5.49]})
+CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
+
+
+class Teller:
+    """Sends the request of an operation as documented, with the ids that the story has by now."""
+
+    def __init__(self, http: httpx.AsyncClient, document: dict[str, Any]) -> None:
+        self._http, self._document = http, document
+        self.ids: dict[str, str] = {"code": "simio_dataset_not_found"}
+        self.told: set[str] = set()
+        self._operations = {
+            found["operationId"]: (method.upper(), path, found)
+            for path, methods in document["paths"].items()
+            for method, found in methods.items()
+        }
+
+    @property
+    def untold(self) -> set[str]:
+        return set(self._operations) - self.told
+
+    async def tell(self, operation: str, change: dict[str, Any] | None = None, **options: Any) -> Any:
+        """Send it, check status, schema and example, and return the body."""
+        method, path, found = self._operations[operation]
+        request = next((dict(body["example"]) for body in _content(found.get("requestBody"))), {}) | (change or {})
+        expected = set(map(int, found["responses"])) & set(range(200, 300))
+        headers = {"Idempotency-Key": uuid.uuid4().hex} | options.pop("headers", {})
+        if operation == "uploadDataset":
+            del request["file"]
+            options |= {"files": {"file": ("survey.csv", CSV)}, "data": request}
+        elif request:
+            options["json"] = request
+        answer = await self._http.request(method, path.format(**self.ids), headers=headers, **options)
+        assert answer.status_code in expected, f"{operation}: {answer.status_code} {answer.text}"
+        self.told.add(operation)
+        media_type = answer.headers.get("content-type", "")
+        if not media_type.startswith("application/json"):
+            return answer
+        body = answer.json()
+        schema = found["responses"][str(answer.status_code)]["content"]["application/json"].get("schema", {})
+        whole = schema | {"components": self._document["components"]}
+        jsonschema.Draft202012Validator(whole).validate(body)
+        _compare(next(_content(found["responses"][str(answer.status_code)]))["example"], body, operation)
+        for name, value in body.items():
+            if name.endswith("_id") and isinstance(value, str):
+                self.ids[name] = value
+        return body
+
+
+def _content(part: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    return iter((part or {}).get("content", {}).values())
+
+
+def _compare(example: Any, body: Any, at: str) -> None:
+    """Fail for a member of the example that the answer lacks, or one of another kind."""
+    if isinstance(example, dict):
+        assert isinstance(body, dict), at
+        if at.endswith(("/figures", "/report", "/fidelity")):
+            return
+        for name, value in example.items():
+            assert name in body, f"{at}/{name} is not in the answer"
+            if value is not None and body[name] is not None:
+                _compare(value, body[name], f"{at}/{name}")
+    elif isinstance(example, list):
+        assert isinstance(body, list), at
+        for value in body[:1] if example else []:
+            _compare(example[0], value, f"{at}/0")
+    else:
+        same = isinstance(example, bool) == isinstance(body, bool)
+        number = isinstance(example, int | float) and isinstance(body, int | float)
+        assert same, f"{at}: {body!r} is not like {example!r}"
+        assert number or type(example) is type(body), f"{at}: {body!r} is not like {example!r}"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def teller(world: Any, http: httpx.AsyncClient) -> AsyncIterator[Teller]:
+    yield Teller(http, (await http.get("/openapi.json")).json())
+
+
+async def _approved(world: Any, request_id: str, client: str) -> None:
+    """What a person, and then the operator, would do: the client is one of the tenant of these tests."""
+    name = access_request_name(request_id)
+    await world.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
+    condition = {"type": "Decided", "status": "True", "reason": "Approved", "message": "", "observedGeneration": 1}
+    condition["lastTransitionTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    status = {"tenant": "acme", "clientId": client, "conditions": [condition]}
+    await world.cluster.patch(ACCESS_REQUESTS, name, {"status": status}, subresource="status")
+
+
+async def _access(world: Any, teller: Teller, monkeypatch: Any) -> None:
+    monkeypatch.setattr(signup, "ALL_AN_HOUR", 10_000)
+    asked = await teller.tell("requestAccess", headers={"X-Forwarded-For": "203.0.113.9"})
+    client = "client.acme"
+    await _approved(world, asked["request_id"], client)
+    shown = await teller.tell("getAccessRequest")
+    assert shown["status"] == "approved", shown
+    got = await teller.tell("claimCredential", {"credential_claim_token": shown["credential_claim_token"]})
+    await teller.tell("issueToken", {"client_id": client, "client_secret": got["client_secret"]})
+    for operation in ("getJwks", "getIssuerMetadata", "requestCredentialRotation", "getCredentialRotation"):
+        await teller.tell(operation)
+
+
+async def _model(teller: Teller, acme: Any) -> str:
+    await teller.tell("uploadDataset")
+    dataset = teller.ids["dataset_id"]
+    await acme.prepare(dataset)
+    await acme.fit(dataset)
+    return dataset
+
+
+async def _rows(teller: Teller, acme: Any) -> None:
+    await teller.tell("createGeneration")
+    await acme.generate(teller.ids["generation_id"], [ROWS])
+    shown = await teller.tell("getGeneration")
+    query = dict(httpx.URL(shown["artifact_url"]).params)
+    download = await teller.tell("downloadArtifact", params=query)
+    assert download.content[:4] == b"PAR1"
+
+
+async def _probe(world: Any, teller: Teller, acme: Any) -> None:
+    probing = asyncio.create_task(teller.tell("probeDataset"))
+    while not (names := [n async for n in _names(world) if n.startswith("probe-")]):
+        await asyncio.sleep(0.02)
+    await acme.generate(names[0], [ROWS], phase="Running")
+    await acme.status(GENERATION_JOBS, names[0], phase="Ready", attainment={"status": "exact", "asked": 2, "met": 2})
+    await probing
+    await acme.erase(GENERATION_JOBS, names[0])
+
+
+async def _names(world: Any) -> AsyncIterator[str]:
+    async for item in world.cluster.list(GENERATION_JOBS, "tenant-acme"):
+        yield item["metadata"]["name"]
+
+
+async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any) -> None:
+    secret = await world.cluster.find(SECRETS, "client-client.acme", "simulacra-system")
+    try:
+        await _access(world, teller, monkeypatch)
+    finally:  # other tests use the secret that they know
+        await world.cluster.patch(SECRETS, "client-client.acme", {"data": secret["data"]}, "simulacra-system")
+    dataset = await _model(teller, acme)
+    for operation in ("getDataset", "getDatasetSchema", "getDatasetReport", "getDatasetGraph", "getJob"):
+        await teller.tell(operation)
+    await teller.tell("updateDataset")
+    await _rows(teller, acme)
+    await _probe(world, teller, acme)
+    await teller.tell("createEffect")
+    await acme.estimate(teller.ids["effect_id"])
+    await teller.tell("getEffect")
+    for operation in ("listDatasets", "listGenerations", "listEffects", "listJobs", "getUsage", "listAuditEvents"):
+        await teller.tell(operation)
+    await teller.tell("streamJobEvents")
+    finished = dict(teller.ids)
+    await teller.tell("createGeneration")
+    assert (await teller.tell("cancelJob"))["error"]["code"] == "simio_cancelled"
+    teller.ids = finished
+    for operation in ("getHealth", "getReadiness", "listErrors", "getError"):
+        await teller.tell(operation)
+    await _webhooks(teller)
+    for operation, kind, name in (
+        ("deleteEffect", EFFECT_ESTIMATES, finished["effect_id"]),
+        ("deleteGeneration", GENERATION_JOBS, finished["generation_id"]),
+        ("deleteDataset", DATASET_KIND, dataset),
+    ):
+        erased = asyncio.gather(acme.erase(kind, name))
+        await teller.tell(operation)
+        await erased
+    assert not teller.untold
+
+
+async def _webhooks(teller: Teller) -> None:
+    for operation in ("createWebhook", "listWebhooks", "getWebhook", "deleteWebhook"):
+        if operation in teller.untold:
+            await teller.tell(operation)
+
+
+async def test_every_example_meets_the_schema_of_its_place(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    for path, methods in document["paths"].items():
+        for method, found in methods.items():
+            for status, answer in found["responses"].items():
+                for media_type, content in answer.get("content", {}).items():
+                    shown = [content["example"]] if "example" in content else []
+                    shown += [example["value"] for example in content.get("examples", {}).values()]
+                    validator = jsonschema.Draft202012Validator(
+                        content.get("schema", {}) | {"components": document["components"]}
+                    )
+                    for value in shown:
+                        errors = [error.message for error in validator.iter_errors(value)]
+                        assert not errors, (method, path, status, media_type, errors)
