@@ -45,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    for module in (oauth, access, account, datasets, jobs, generations, effects, webhooks, meta):
         app.include_router(module.router)
     problems.install(app, settings.public_url)
     app.state.metrics = Metrics()
