@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulacra import Client
+from simulacra.certificates import verify_certificate
 from simulacra.cli import wait_with_progress
 
 ROWS = 2_000
@@ -130,6 +131,18 @@ def prove_gone(kubeconfig: str, data_dir: Path) -> bool:
     return not names and not objects
 
 
+def show_certificate(certificate: dict[str, Any], keys: dict[str, Any]) -> bool:
+    """Print the erasure certificate, checked against the published keys; True when it says that all is gone."""
+    stated = verify_certificate(certificate, keys)
+    table = Table("", "", title="Erasure certificate (Ed25519 signature holds)", show_header=False)
+    for name in ("id", "cause", "objects", "key_shredded_at", "verified_absent_at"):
+        table.add_row(name, str(stated[name]))
+    table.add_row("artefacts", ", ".join(f"{one['name']} {one['sha256'][:12]}" for one in stated["artefacts"]))
+    table.add_row("audit record", f"number {stated['audit']['index']} under root {stated['audit']['root'][:16]}")
+    console.print(table)
+    return stated["key_shredded_at"] is not None and stated["objects"] > 0
+
+
 def main() -> int:
     """Run the demo; 0 when every promise held."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -151,15 +164,16 @@ def main() -> int:
                 print(kubectl(ready["kubeconfig"], "get", KINDS, "-A", "-o", "wide"))
                 with step("delete the dataset and everything that came of it"):
                     client.delete_dataset(dataset_id)
+                certified = show_certificate(client.erasure_certificate(dataset_id), client.published_keys())
             gone = prove_gone(ready["kubeconfig"], data_dir)
     table = Table("step", "seconds", title="Time")
     for name, seconds in timings:
         table.add_row(name, f"{seconds:.2f}")
     console.print(table)
     console.print(f"The two files are in {arguments.output}/.")
-    if not (met and gone):
+    if not (met and gone and certified):
         console.print("[red]A promise was not kept; see above.")
-    return 0 if met and gone else 1
+    return 0 if met and gone and certified else 1
 
 
 if __name__ == "__main__":

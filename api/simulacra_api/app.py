@@ -16,6 +16,7 @@ from simulacra_api.openapi import document
 from simulacra_api.routes import (
     access,
     account,
+    certificates,
     datasets,
     effects,
     generations,
@@ -45,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    for module in (oauth, access, account, datasets, jobs, generations, effects, webhooks, meta):
+    for module in (oauth, access, account, datasets, jobs, generations, effects, webhooks, certificates, meta):
         app.include_router(module.router)
     problems.install(app, settings.public_url)
     app.state.metrics = Metrics()

@@ -23,8 +23,9 @@ from simulacra_api.settings import Settings
 from simulacra_api.turn import Turn
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.cluster import Cluster
-from simulacra_custody.audit import AuditLog, open_audit
+from simulacra_custody.audit import SegmentedAuditLog, open_audit
 from simulacra_custody.audit_query import AuditReader
+from simulacra_custody.certificates import Certificates
 from simulacra_custody.custody import Custody
 from simulacra_custody.settings import open_custody
 
@@ -37,7 +38,8 @@ class Services:
     cluster: Cluster
     cache: ReadCache
     custody: Custody
-    audit: AuditLog
+    audit: SegmentedAuditLog
+    certificates: Certificates
     audit_reader: AuditReader
     signing: SigningKeyStore
     clients: Clients
@@ -67,6 +69,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             cache=ReadCache(cluster, settings.cache_seconds),
             custody=open_custody(),
             audit=audit,
+            certificates=Certificates(audit.store),
             audit_reader=AuditReader(audit),
             signing=signing,
             clients=Clients(cluster),

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from simulacra.admin import admin
+from simulacra.certificates import verify_certificate
 from simulacra.client import Client, Format, Json
 from simulacra.connection import Connection
 from simulacra.errors import ApiError, JobFailed
@@ -182,10 +183,33 @@ def delete(
     resource_id: Annotated[str, typer.Argument(help="A dataset_id (ds-...) or generation_id (gen-...).")],
     connection: ConnectionOption = None,
 ) -> None:
-    """Delete a dataset with all that came of it, or one generation, and wait until it is erased."""
+    """Delete a dataset with all that came of it, or one generation; wait, and print the erasure certificate."""
     with _client(connection) as client:
         (client.delete_generation if resource_id.startswith("gen-") else client.delete_dataset)(resource_id)
-        _say({"deleted": resource_id})
+        _say({"deleted": resource_id, "certificate": client.erasure_certificate(resource_id)})
+
+
+@app.command("verify-certificate")
+def verify(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `delete` printed.")],
+    keys: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="The installation's published keys, kept earlier: then nothing is asked for."),
+    ] = None,
+    connection: ConnectionOption = None,
+) -> None:
+    """Check an erasure certificate's signature and print what it states."""
+    document = _load(file) or {}
+    try:
+        if keys is None:
+            with _client(connection) as client:
+                known = client.published_keys()
+        else:
+            known = _load(keys) or {}
+        _say(verify_certificate(document.get("certificate", document), known))
+    except ValueError as error:
+        console.print(f"[red]{error}", highlight=False)
+        raise typer.Exit(1) from error
 
 
 def _format(path: Path) -> Format:

@@ -156,6 +156,14 @@ class Client:
         """Delete a dataset with its model and generations, and wait until it is gone."""
         self._delete(f"/v1/datasets/{dataset_id}", timeout)
 
+    def erasure_certificate(self, resource: str) -> Json:
+        """Return the signed certificate that a resource (by its id or uid) was erased; 404 before that is complete."""
+        return self._get(f"/v1/erasure-certificates/{resource}")
+
+    def published_keys(self) -> Json:
+        """Return the public keys that certificates and audit checkpoints are signed with. Keep a copy."""
+        return self._get("/.well-known/simulacra-keys.json")
+
     def delete_generation(self, generation_id: str, *, timeout: float = 120.0) -> None:
         """Delete one generation and wait until it is gone."""
         self._delete(f"/v1/generations/{generation_id}", timeout)

@@ -1,0 +1,88 @@
+"""Erasure certificates of the caller's tenant, and the keys and checkpoints that anybody may check them with."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from simulacra_api.listing import ListQuery, Page
+from simulacra_api.problems import Problem, invalid_field
+from simulacra_api.resources import Library
+from simulacra_crds.cluster import CONFIGMAPS, Cluster
+from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_custody.certificates import CertificateEntry
+
+
+class CertificateItem(BaseModel):
+    """A certificate in a list; GET it for what it states."""
+
+    resource_id: str
+    uid: str = Field(description="Which life of the resource: an id can be used again.")
+    issued_at: datetime
+
+
+class CertificateList(Page):
+    """The tenant's certificates, newest first."""
+
+    items: list[CertificateItem]
+
+
+class CertificateBody(CertificateItem):
+    """A certificate."""
+
+    statement: dict[str, Any] = Field(description="What is stated: the payload of `signature`, to be read by people.")
+    signature: str = Field(description="The statement as JSON Web Signature (RFC 7515, compact, Ed25519).")
+
+
+async def certificate_page(library: Library, query: ListQuery) -> CertificateList:
+    """Return a page of the tenant's certificates; 400 for a cursor that no page gave out."""
+    before = None if query.cursor is None else _decode(query.cursor)
+    found = await asyncio.to_thread(library.rooms.certificates.entries, library.caller.tenant.metadata.uid)
+    rest = found if before is None else [one for one in found if one < before]
+    page = rest[: query.limit]
+    items = [CertificateItem(**_shown(one)) for one in page]
+    return CertificateList(items=items, next_cursor=_encode(page[-1]) if len(rest) > query.limit else None)
+
+
+async def certificate_of(library: Library, name: str) -> CertificateBody:
+    """Return the newest certificate of a resource, by its id or its uid; 404 if there is none."""
+    rooms, tenant_uid = library.rooms, library.caller.tenant.metadata.uid
+    entry = await asyncio.to_thread(rooms.certificates.find, tenant_uid, name)
+    if entry is None:
+        raise Problem("simio_certificate_not_found")
+    signed = await asyncio.to_thread(rooms.certificates.read, tenant_uid, entry)
+    payload = signed.split(".")[1]
+    statement = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return CertificateBody(**_shown(entry), statement=statement, signature=signed)
+
+
+async def published_keys(cluster: Cluster) -> dict[str, Any]:
+    """Return what the operator has published; 503 before it has."""
+    found = await cluster.find(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+    if found is None:
+        raise Problem("simio_unavailable", "The operator has not published its keys yet", headers={"Retry-After": "5"})
+    return dict(json.loads(found["data"]["keys.json"]))
+
+
+def _shown(entry: CertificateEntry) -> dict[str, Any]:
+    issued = datetime.fromtimestamp(entry.issued, UTC).replace(microsecond=0)
+    return {"resource_id": entry.id, "uid": entry.uid, "issued_at": issued}
+
+
+def _encode(entry: CertificateEntry) -> str:
+    return base64.urlsafe_b64encode(f"{entry.issued!r}|{entry.id}|{entry.uid}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> CertificateEntry:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        issued, resource_id, uid = text.split("|")
+        return CertificateEntry(float(issued), resource_id, uid)
+    except (ValueError, binascii.Error):
+        raise invalid_field("cursor", "give the next_cursor of a page of this list") from None
