@@ -1,0 +1,237 @@
+"""Every rule of the product's CRDs, proven by an object that is accepted and one that is refused, on both servers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from crd_rules import KEY, ROLE, Bound, bounds
+from simulacra_crds.generate import FIXED_SPEC, crd
+from simulacra_crds.registry import KINDS
+
+Object = dict[str, Any]
+CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
+ROOT = "/apis/simulacra.dev/v1alpha1"
+WHOLE = {"sha256": "a" * 64, "bytes": 3}
+SPECS: dict[str, Object] = {
+    "Dataset": {"source": WHOLE},
+    "Model": {"datasetRef": {"name": "ds-1"}},
+    "GenerationJob": {"modelRef": {"name": "mdl-1"}, "rowCount": 10},
+    "EffectEstimate": {
+        "modelRef": {"name": "mdl-1"},
+        "treatment": "a",
+        "value": {"number": 1},
+        "baseline": {"number": 0},
+        "outcome": "b",
+    },
+    "Tenant": {},
+    "AccessRequest": {"company": "Acme", "contact": "ada@acme.example"},
+}
+CHANGES: dict[str, Object] = {
+    "Model": {
+        "datasetRef": {"name": "ds-2"},
+        "family": "forest",
+        "knowledge": {"tiers": [["a"]]},
+        "seed": 1,
+        "resources": {"gpu": 1},
+    },
+    "GenerationJob": {
+        "modelRef": {"name": "mdl-2"},
+        "rowCount": 11,
+        "conditions": {"numeric": {"a": {"min": 1}}},
+        "interventions": {"a": {"number": 1}},
+        "seed": 1,
+        "shards": 2,
+    },
+    "EffectEstimate": {
+        "modelRef": {"name": "mdl-2"},
+        "treatment": "c",
+        "value": {"number": 2},
+        "baseline": {"number": 3},
+        "outcome": "c",
+        "segment": "c",
+    },
+}
+"""Another lawful value of every field that is fixed at creation."""
+
+
+def schema(kind: str) -> Object:
+    found: Object = CRDS[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    return found
+
+
+def rules(section: str) -> list[Any]:
+    return [
+        pytest.param(kind, bound, id=f"{kind}.{bound.name}")
+        for kind in CRDS
+        for bound in bounds(section, schema(kind)[section])
+    ]
+
+
+def cel_rules() -> Iterator[tuple[str, str]]:
+    """Yield kind and rule of every validation expression."""
+
+    def inside(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from (rule["rule"] for rule in node.get("x-kubernetes-validations", ()))
+            for value in node.values():
+                yield from inside(value)
+
+    for kind in CRDS:
+        yield from ((kind, rule) for rule in inside(schema(kind)))
+
+
+@pytest.fixture(scope="module")
+def place(cluster: Any) -> dict[str, str]:
+    """The product's kinds are served, with one object of each; returns the path of each kind."""
+    for definition in CRDS.values():
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "contract-rules"}}
+    cluster.call("POST", "/api/v1/namespaces", namespace)
+    paths = {}
+    for kind, definition in CRDS.items():
+        inside = "/namespaces/contract-rules" if definition["spec"]["scope"] == "Namespaced" else ""
+        paths[kind] = f"{ROOT}{inside}/{definition['spec']['names']['plural']}"
+        cluster.call("POST", paths[kind], body(kind, SPECS[kind], "there"), 201)
+    return paths
+
+
+def body(kind: str, spec: Object, name: str = "new") -> Object:
+    return {"apiVersion": "simulacra.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def create(cluster: Any, path: str, kind: str, spec: Object) -> tuple[int, Object]:
+    answer = cluster.client.post(f"{path}?dryRun=All&fieldValidation=Strict", json=body(kind, spec))
+    return answer.status_code, answer.json()
+
+
+def change(cluster: Any, path: str, patch: Object, subresource: str = "") -> tuple[int, Object]:
+    answer = cluster.client.patch(
+        f"{path}/there{subresource}?dryRun=All&fieldValidation=Strict",
+        content=json.dumps(patch),
+        headers={"Content-Type": "application/merge-patch+json"},
+    )
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize(("kind", "bound"), rules("spec"))
+def test_a_bound_of_spec(cluster: Any, place: dict[str, str], kind: str, bound: Bound) -> None:
+    code, answer = create(cluster, place[kind], kind, bound.inside)
+    assert code == 201, answer
+    code, answer = create(cluster, place[kind], kind, bound.outside)
+    assert code in (400, 422), f"{bound.name}: {answer}"
+    assert answer["message"]
+
+
+@pytest.mark.parametrize(("kind", "bound"), rules("status"))
+def test_a_bound_of_status(cluster: Any, place: dict[str, str], kind: str, bound: Bound) -> None:
+    code, answer = change(cluster, place[kind], {"status": bound.inside}, "/status")
+    assert code == 200, answer
+    code, answer = change(cluster, place[kind], {"status": bound.outside}, "/status")
+    assert code in (400, 422), f"{bound.name}: {answer}"
+
+
+@pytest.mark.parametrize("kind", CRDS)
+def test_what_a_spec_must_hold(cluster: Any, place: dict[str, str], kind: str) -> None:
+    assert create(cluster, place[kind], kind, SPECS[kind])[0] == 201
+    for name in schema(kind)["spec"].get("required", ()):
+        without = {key: value for key, value in SPECS[kind].items() if key != name}
+        code, answer = create(cluster, place[kind], kind, without)
+        assert code == 422
+        assert name in answer["message"]
+
+
+@pytest.mark.parametrize("kind", CRDS)
+def test_a_misspelt_field_is_refused(cluster: Any, place: dict[str, str], kind: str) -> None:
+    code, answer = create(cluster, place[kind], kind, {**SPECS[kind], "retensionSeconds": 60})
+    assert code == 400
+    assert 'unknown field "spec.retensionSeconds"' in answer["message"]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, fixed in FIXED_SPEC.items() for name in fixed])
+def test_a_fixed_field(cluster: Any, place: dict[str, str], kind: str, name: str) -> None:
+    code, answer = change(cluster, place[kind], {"spec": {name: CHANGES[kind][name]}})
+    assert code == 422
+    assert f"{name} is fixed at creation; create another {kind}" in answer["message"]
+    code, answer = create(cluster, place[kind], kind, {**SPECS[kind], name: CHANGES[kind][name]})
+    assert code == 201, answer
+
+
+@pytest.mark.parametrize("kind", FIXED_SPEC)
+def test_what_stays_free_beside_the_fixed_fields(cluster: Any, place: dict[str, str], kind: str) -> None:
+    for free in ({"retentionSeconds": 200_000}, {"suspend": True}):
+        code, answer = change(cluster, place[kind], {"spec": free})
+        assert code == 200, answer
+
+
+def test_a_digest_is_fixed_and_comes_with_its_size(cluster: Any, place: dict[str, str]) -> None:
+    path = place["Dataset"]
+    code, answer = change(cluster, path, {"spec": {"source": {"sha256": "b" * 64}}})
+    assert (code, "fixed once the upload is complete" in answer["message"]) == (422, True)
+    code, answer = change(cluster, path, {"spec": {"source": {"sha256": None, "bytes": None}}})
+    assert code == 422
+    assert change(cluster, path, {"spec": {"source": WHOLE}})[0] == 200
+    for alone in ("sha256", "bytes"):
+        code, answer = create(cluster, path, "Dataset", {"source": {alone: WHOLE[alone]}})
+        assert (code, "come together" in answer["message"]) == (422, True)
+
+
+@pytest.mark.parametrize("value", [{}, {"number": 1, "level": "a"}])
+def test_a_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], value: Object) -> None:
+    places = {
+        "EffectEstimate": [{"value": value}, {"baseline": value}],
+        "GenerationJob": [{"interventions": {"a": value}}],
+    }
+    for kind, specs in places.items():
+        for spec in specs:
+            code, answer = create(cluster, place[kind], kind, {**SPECS[kind], **spec})
+            assert (code, "give either number or level" in answer["message"]) == (422, True)
+    assert create(cluster, place["GenerationJob"], "GenerationJob", SPECS["GenerationJob"])[0] == 201
+
+
+def test_a_decision_is_final(cluster: Any, place: dict[str, str]) -> None:
+    path = place["AccessRequest"]
+    made = body("AccessRequest", {**SPECS["AccessRequest"], "decision": "Approved"}, "decided")
+    cluster.call("POST", path, made, 201)
+    for decision in ("Pending", "Denied"):
+        answer = cluster.patch(f"{path}/decided?dryRun=All", {"spec": {"decision": decision}}, code=422)
+        assert "a decision is final" in answer["message"]
+    assert change(cluster, path, {"spec": {"decision": "Denied"}})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("encryption", "message"),
+    [
+        ({"mode": "Customer"}, "keyArn goes with mode Customer"),
+        ({"keyArn": KEY}, "keyArn goes with mode Customer"),
+        ({"roleArn": ROLE}, "roleArn goes with keyArn"),
+        ({"mode": "Customer", "keyArn": KEY, "externalId": "ab"}, "externalId goes with roleArn"),
+    ],
+)
+def test_the_parts_of_a_customers_key_go_together(
+    cluster: Any, place: dict[str, str], encryption: Object, message: str
+) -> None:
+    code, answer = create(cluster, place["Tenant"], "Tenant", {"encryption": encryption})
+    assert (code, message in answer["message"]) == (422, True)
+    whole = {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE, "externalId": "ab"}
+    assert create(cluster, place["Tenant"], "Tenant", {"encryption": whole})[0] == 201
+
+
+def test_every_expression_has_a_test_here() -> None:
+    tested = {
+        "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",
+        "has(self.sha256) == has(self.bytes)",
+        "has(self.number) != has(self.level)",
+        "oldSelf == 'Pending' || self == oldSelf",
+        "(self.mode == 'Customer') == has(self.keyArn)",
+        "has(self.keyArn) || !has(self.roleArn)",
+        "has(self.roleArn) || !has(self.externalId)",
+    }
+    for kind, rule in cel_rules():
+        fixed = any(rule.startswith(f"has(self.{name}) ==") for name in FIXED_SPEC.get(kind, ()))
+        assert fixed or rule in tested, f"{kind}: {rule}"
+    assert {kind: set(fields) for kind, fields in FIXED_SPEC.items()} == {k: set(v) for k, v in CHANGES.items()}

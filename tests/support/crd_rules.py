@@ -1,0 +1,192 @@
+"""Every bound of a CRD's schema as a pair of values: one just inside, one just outside. Derived from the schema."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Schema = dict[str, Any]
+Value = Any
+Place = Callable[[Value], Value]
+"""Puts a value into the smallest object around it that is otherwise valid."""
+
+KEY, ROLE = "arn:aws:kms:eu-central-1:123456789012:key/a", "arn:aws:iam::123456789012:role/a"
+BY_PATTERN = {
+    r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": ("a-b", "A_b"),
+    r"^[0-9a-f]{64}$": ("a" * 64, "g" * 64),
+    r"^[0-9]+m?$": ("5", "half"),
+    r"^[0-9]+(Ki|Mi|Gi)?$": ("5", "2 gigabytes"),
+    r"^[A-Za-z][A-Za-z0-9]*$": ("Ready", "not ready"),
+    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$": (KEY, ROLE),
+    r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (ROLE, KEY),
+    r"^[A-Za-z0-9+=,.@:/_-]+$": ("ab", "a b"),
+}
+"""A string that meets each pattern, however often its last character is repeated, and one that does not."""
+FELLOWS: dict[str, Schema] = {
+    "sha256": {"bytes": 1},
+    "bytes": {"sha256": "a" * 64},
+    "mode=Customer": {"keyArn": KEY},
+    "keyArn": {"mode": "Customer"},
+    "roleArn": {"mode": "Customer", "keyArn": KEY},
+    "externalId": {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE},
+}
+"""What a CEL rule wants beside a field (or beside one value of it)."""
+EITHER = "has(self.number) != has(self.level)"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One rule of a schema.
+
+    Attributes:
+        name: path and keyword, for the test's name.
+        inside: the value of spec or status that the rule lets pass.
+        outside: the one that it refuses.
+    """
+
+    name: str
+    inside: Value
+    outside: Value
+
+
+def bounds(section: str, schema: Schema) -> Iterator[Bound]:
+    """Yield every rule of a section of a CRD ('spec' or 'status')."""
+    base = sample(schema) or {}
+
+    def place(value: Value) -> Value:
+        return {**copy.deepcopy(base), **value}
+
+    yield from _object(section, schema, place)
+
+
+def sample(schema: Schema) -> Value:
+    """Return a small valid value: of an object only what is required."""
+    if "default" in schema:
+        return copy.deepcopy(schema["default"])
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema["type"]:
+        case "object":
+            if any(rule["rule"] == EITHER for rule in schema.get("x-kubernetes-validations", ())):
+                return {"number": 1}
+            made = {name: sample(schema["properties"][name]) for name in schema.get("required", ())}
+            return made | {f"k{number}": sample(schema["additionalProperties"]) for number in _least(schema)}
+        case "array":
+            return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
+        case "string":
+            return _text(schema)
+        case "boolean":
+            return True
+        case _:
+            return schema.get("minimum", 1)
+
+
+def _least(schema: Schema) -> range:
+    return range(schema.get("minProperties", 0))
+
+
+def _text(schema: Schema) -> str:
+    if schema.get("format") == "date-time":
+        return "2026-01-01T00:00:00Z"
+    if pattern := schema.get("pattern"):
+        return BY_PATTERN[pattern][0]
+    return "x" * max(schema.get("minLength", 0), 1)
+
+
+def _walk(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
+    def bound(keyword: str, inside: Value, outside: Value) -> Bound:
+        return Bound(f"{path}:{keyword}", place(inside), place(outside))
+
+    if "enum" in schema:
+        for value in schema["enum"]:
+            yield bound(f"enum {value}", value, "Nonsense")
+        return
+    match schema["type"]:
+        case "object":
+            yield from _object(path, schema, lambda value: place(value))
+        case "array":
+            yield from _array(path, schema, place, bound)
+        case "string":
+            yield from _string(schema, bound)
+        case "boolean":
+            yield bound("type", True, "yes")
+        case _:
+            yield from _number(schema, bound)
+
+
+def _object(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
+    least = sample(schema)
+    for name in schema.get("required", ()):
+        without = {key: value for key, value in least.items() if key != name}
+        if path not in ("spec", "status"):
+            yield Bound(f"{path}:required {name}", place(least), place(without))
+    for name, inner in schema.get("properties", {}).items():
+        kept = {} if any(rule["rule"] == EITHER for rule in schema.get("x-kubernetes-validations", ())) else least
+        tied = path.endswith((".source", ".encryption"))
+
+        def inside(value: Value, name: str = name, kept: Value = kept, tied: bool = tied) -> Value:
+            fellows = FELLOWS.get(name) or FELLOWS.get(f"{name}={value}") or {} if tied else {}
+            return place({**kept, **fellows, name: value})
+
+        yield from _walk(f"{path}.{name}", inner, inside)
+    if (inner := schema.get("additionalProperties")) is not None:
+        yield from _map(path, schema, inner, place)
+
+
+def _map(path: str, schema: Schema, inner: Schema, place: Place) -> Iterator[Bound]:
+    def entries(count: int) -> Value:
+        return {f"k{number}": sample(inner) for number in range(count)}
+
+    most = schema["maxProperties"]
+    yield Bound(f"{path}:maxProperties", place(entries(most)), place(entries(most + 1)))
+    if schema.get("minProperties"):
+        yield Bound(f"{path}:minProperties", place(entries(1)), place({}))
+    yield from _walk(f"{path}.*", inner, lambda value: place({"k0": value}))
+
+
+def _array(path: str, schema: Schema, place: Place, bound: Callable[..., Bound]) -> Iterator[Bound]:
+    inner, keys = schema["items"], schema.get("x-kubernetes-list-map-keys", ())
+
+    def items(count: int) -> Value:
+        made = [sample(inner) for _ in range(count)]
+        for number, one in enumerate(made):
+            if schema.get("x-kubernetes-list-type") == "set":
+                made[number] = f"item-{number}"
+            for key in keys:
+                one[key] = f"item-{number}"
+        return made
+
+    yield bound("maxItems", items(schema["maxItems"]), items(schema["maxItems"] + 1))
+    if schema.get("minItems"):
+        yield bound("minItems", items(1), [])
+    if keys or schema.get("x-kubernetes-list-type") == "set":
+        yield bound("unique", items(2), items(1) * 2)
+    yield from _walk(f"{path}[]", inner, lambda value: place([value]))
+
+
+def _string(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:
+    good = _text(schema)
+    if pattern := schema.get("pattern"):
+        yield bound("pattern", good, BY_PATTERN[pattern][1])
+    if schema.get("format") != "date-time":
+        most = schema["maxLength"]  # every string has a bound
+        longest = good.ljust(most, good[-1])
+        yield bound("maxLength", longest, longest + longest[-1])
+    if schema.get("minLength"):
+        least = schema["minLength"]
+        yield bound("minLength", good[:least], good[: least - 1])
+    if schema.get("format") == "date-time":
+        yield bound("format", good, "yesterday")
+    yield bound("type", good, 5)
+
+
+def _number(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:
+    if "minimum" in schema:
+        yield bound("minimum", schema["minimum"], schema["minimum"] - 1)
+    if "maximum" in schema:
+        yield bound("maximum", schema["maximum"], schema["maximum"] + 1)
+    yield bound("type", sample(schema), "many")
+    if schema["type"] == "integer":
+        yield bound("whole", sample(schema), sample(schema) + 0.5)
