@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,9 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def fit(args: argparse.Namespace) -> int:
     """Read and clean a table, fit a model on it, write the model directory; a neural fit cut short can be repeated."""
-    from simulacra_trainer.fit import fit_model, fit_steps
-    from simulacra_trainer.model_dir import save_model
-    from simulacra_trainer.progress import ProgressMeter
     from simulacra_trainer.table.clean import clean_table
     from simulacra_trainer.table.read import read_table
 
@@ -63,7 +61,13 @@ def fit(args: argparse.Namespace) -> int:
         raise UsageError(f"--data: there is no file {args.data}")
     knowledge = Knowledge() if args.knowledge is None else _parse(Knowledge, args.knowledge, "--knowledge")
     request = FitRequest(family=args.family, knowledge=knowledge, seed=args.seed, gpu=args.gpus)
-    clean = clean_table(read_table(args.data))
+    with ThreadPoolExecutor(1) as reader:
+        table = reader.submit(read_table, args.data)  # a process of its own reads: these imports take as long
+        from simulacra_trainer.fit import fit_model, fit_steps
+        from simulacra_trainer.model_dir import save_model
+        from simulacra_trainer.progress import ProgressMeter
+
+        clean = clean_table(table.result())
     checkpoints = args.out / "checkpoints"
     meter = ProgressMeter(fit_steps(request), _tell)
     trained = fit_model(clean.table, clean.schema, request, meter, checkpoints=checkpoints)

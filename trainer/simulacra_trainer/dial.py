@@ -11,7 +11,7 @@ import pyarrow as pa
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.halves import HalfModelRows, draw_half_model, split_halves
+from simulacra_trainer.halves import HalfModelRows, draw_rows, split_halves
 from simulacra_trainer.report import equal_halves_dcr
 
 PENALTIES = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 18.0)
@@ -36,12 +36,13 @@ def turn_dial(
 ) -> DialResult:
     """Choose the penalty for a clean table; big tables are judged on a sample of rows."""
     halves = split_halves(table, seed=seed)
+    options = {"penalty": PENALTIES[START]}
+    first = FOREST.fit(halves.seen, schema, order, seed=seed, options=options, progress=no_progress)
     tried: dict[int, DialResult] = {}
 
     def passes(place: int) -> bool:
         penalty = PENALTIES[place]
-        options = {"penalty": penalty}
-        drawn = draw_half_model(FOREST, halves, schema, order, seed=seed, options=options, progress=no_progress)
+        drawn = draw_rows(first.with_penalty(penalty), halves, seed=seed)
         judged = drawn.synthetic.slice(0, JUDGED_ROWS)
         share = equal_halves_dcr(halves.seen, halves.unseen, judged, schema, np.random.default_rng(seed))
         tried[place] = DialResult(penalty, share, drawn)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.schema import TableSchema
-from simulacra_trainer.families.base import Family, Options, Progress
+from simulacra_trainer.families.base import Family, FittedModel, Options, Progress
 
 MAX_HALF_ROWS, MAX_HALF_CELLS = 10_000, 400_000
 SYNTHETIC_ROWS = 20_000
@@ -54,5 +54,10 @@ def draw_half_model(
 ) -> HalfModelRows:
     """Fit a model on the seen half and draw from it."""
     model = family.fit(halves.seen, schema, order, seed=seed, options=options, progress=progress)
+    return draw_rows(model, halves, seed=seed)
+
+
+def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:
+    """Draw from a model that was fit on the seen half."""
     rows = model.sample(min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows), np.random.default_rng([seed, 18]))
     return HalfModelRows(halves, rows.select(halves.seen.column_names))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from simulacra_crds.model import Knowledge
 from simulacra_crds.schema import TableSchema
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge, State
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
 from simulacra_trainer.graph.discretise import discretise
@@ -82,14 +84,16 @@ def learn_graph(
     candidates = candidate_parents(codes, cards, constraints, effort.strongest)
     search = OrderSearch(codes, cards, constraints, candidates)
     found = search.best(effort.restarts, rng, start + SEARCH_SHARE * budget_s)
-    patterns = []
-    for _ in range(effort.bootstraps):
-        rows = np.sort(rng.integers(table.num_rows, size=table.num_rows))
+    each_s = (budget_s - (time.thread_time() - start)) / max(effort.bootstraps, 1)
+
+    def resampled(own: np.random.Generator) -> BoolMatrix | None:
+        rows = np.sort(own.integers(codes.shape[1], size=codes.shape[1]))
         resample = OrderSearch(np.ascontiguousarray(codes[:, rows]), cards, constraints, candidates)
-        confirmed = resample.improve(found.order, rng, start + budget_s)
-        if confirmed is None:
-            break
-        patterns.append(pattern_of(confirmed, constraints.directed))
+        confirmed = resample.improve(found.order, own, time.thread_time() + each_s)
+        return None if confirmed is None else pattern_of(confirmed, constraints.directed)
+
+    with ThreadPoolExecutor(threads()) as pool:
+        patterns = [pattern for pattern in pool.map(resampled, rng.spawn(effort.bootstraps)) if pattern is not None]
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     return _graph(names, found, pattern, patterns, table.num_rows, complete)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
+from scipy.special import chdtrc, chdtri
 
 from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
@@ -46,8 +46,8 @@ def split_prices(penalty: float, most: int) -> Floats:
     the same penalty to half a nat a parameter would let targets of many classes overfit.
     """
     parameters = np.arange(1, most + 1)
-    seldom = chi2.sf(2.0 * (0.5 + penalty), 1)
-    return np.append(0.5 + penalty, 0.5 * chi2.isf(seldom, parameters))
+    seldom = chdtrc(1, 2.0 * (0.5 + penalty))
+    return np.append(0.5 + penalty, 0.5 * chdtri(parameters, seldom))
 
 
 @dataclass(frozen=True)

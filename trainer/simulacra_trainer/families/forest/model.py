@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,12 @@ class ForestModel:
         before: dict[int, frozenset[int]] = {j: frozenset(self.order[:i]) for i, j in enumerate(self.order)}
         kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
         return grow_parts(self.data, order, kept, self.structure, no_progress)
+
+    def with_penalty(self, penalty: float) -> ForestModel:
+        """Return a model of the same rows and order that was grown with another penalty."""
+        if penalty == self.data.penalty:
+            return self
+        return grow_parts(replace(self.data, penalty=penalty), self.order, {}, self.structure, no_progress)
 
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
