@@ -130,7 +130,7 @@ class Engine:
             return "conflict"
         except (AuditUnavailable, CustodyError, ClusterError, Auth0Error) as error:
             fault = _fault(error)
-            status = getattr(error, "status", None)
+            status = getattr(error, "status", type(error).__name__)
         except Exception as error:
             fault, status = Fault.INTERNAL, type(error).__name__
             log.error("a pass failed", extra={**_names(key), "trace": _trace(error)})

@@ -1,0 +1,86 @@
+"""A stranger becomes a customer, on the whole product and on two API processes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from installation import Installation
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+ASKED = {"company": "Initech GmbH", "contact": "ada@initech.example"}
+
+
+@contextmanager
+def _second_process(installation: Installation) -> Iterator[str]:
+    """Another API process with the same public address, as behind one load balancer."""
+    root = installation.data_dir
+    env = os.environ | {
+        "KUBECONFIG": installation.connection["kubeconfig"],
+        "SIMULACRA_PUBLIC_URL": installation.connection["api_url"],
+        "SIMULACRA_STORE": f"file://{root}/objects",
+        "SIMULACRA_KEYS": f"local://{root}/keyring.json",
+        "SIMULACRA_AUDIT": f"file://{root}/audit",
+    }
+    command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["url"]
+        process.terminate()
+        process.wait(15)
+
+
+def _eventually_approved(url: str, request_id: str) -> dict[str, str]:
+    deadline = time.monotonic() + 60
+    while (body := httpx.get(f"{url}/v1/signup/{request_id}").json())["status"] != "approved":
+        assert time.monotonic() < deadline, body
+        time.sleep(0.2)
+    return dict(body)
+
+
+async def _race(urls: list[str], token: str) -> list[httpx.Response]:
+    async with httpx.AsyncClient(timeout=60) as http:
+        body = {"credential_claim_token": token}
+        return await asyncio.gather(*(http.post(f"{url}/v1/credential-claims", json=body) for url in urls * 5))
+
+
+def test_signup_to_the_first_dataset_over_two_processes(installation: Installation) -> None:
+    first = installation.connection["api_url"]
+    with _second_process(installation) as second:
+        asked = httpx.post(f"{first}/v1/signup", json=ASKED).json()
+        admin = [str(Path(sys.executable).with_name("simulacra")), "admin"]
+        options = ["--kubeconfig", installation.connection["kubeconfig"]]
+        listed = subprocess.run([*admin, "requests", *options], capture_output=True, text=True, check=True).stdout
+        (waiting,) = json.loads(listed)
+        assert waiting["company"] == ASKED["company"]
+        assert asked["request_id"] not in listed
+        subprocess.run([*admin, "approve", waiting["name"], *options], check=True, capture_output=True)
+        approved = _eventually_approved(second, asked["request_id"])
+        assert _eventually_approved(first, asked["request_id"]) == approved
+        answers = asyncio.run(_race([first, second], approved["credential_claim_token"]))
+        (won,) = [one.json() for one in answers if one.status_code == 201]
+        assert {one.status_code for one in answers} == {201, 404}
+        form = {"grant_type": "client_credentials", "client_id": won["client_id"]}
+        form |= {"client_secret": won["client_secret"], "audience": won["audience"]}
+        bearer = httpx.post(won["token_url"], data=form).json()["access_token"]
+        headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "first"}
+        content = b"a,b\n" + b"".join(b"%d,%d\n" % (n % 7, n % 5) for n in range(300))
+        uploaded = httpx.post(f"{second}/v1/datasets", files={"file": ("t.csv", content)}, headers=headers)
+        assert uploaded.status_code == 202, uploaded.text
+        usage = httpx.get(f"{first}/v1/usage", headers=headers).json()
+        assert usage["datasets"] == 1
+        seen = {one["type"] for one in httpx.get(f"{first}/v1/audit-events", headers=headers).json()["items"]}
+        assert {"dev.simulacra.credential.claimed", "dev.simulacra.artefact.written"} <= seen
+    everything = "".join(path.read_text(errors="replace") for path in (installation.data_dir / "logs").iterdir())
+    for secretive in (won["client_secret"], approved["credential_claim_token"], asked["request_id"], bearer):
+        assert secretive not in everything
