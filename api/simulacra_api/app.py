@@ -13,6 +13,7 @@ from simulacra_api import problems
 from simulacra_api.metrics import Metrics
 from simulacra_api.middleware import RequestMiddleware
 from simulacra_api.openapi import document
+from simulacra_api.pages.router import router as pages
 from simulacra_api.routes import (
     access,
     account,
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for module in (oauth, access, account, datasets, jobs, generations, effects, webhooks, certificates, meta):
         app.include_router(module.router)
+    app.include_router(pages)
     problems.install(app, settings.public_url)
     app.state.metrics = Metrics()
     app.add_middleware(RequestMiddleware, base_url=settings.public_url, metrics=app.state.metrics)

@@ -1,0 +1,1 @@
+"""The pages that people look at: the custody map and the console, with their assets, served by the API itself."""

@@ -1,0 +1,176 @@
+// The one way to the API: same origin, bearer token in memory only, problems as sentences.
+
+const RETRIED = new Set([429, 502, 503, 504]);
+const ATTEMPTS = 3;
+
+/** What went wrong, to be shown as it is: `message` is a sentence, `fields` one entry a wrong field. */
+export class Problem extends Error {
+  constructor(body, status) {
+    super(sentence(body.detail || body.title || `The service answered ${status}`));
+    this.code = body.code ?? "";
+    this.status = status;
+    this.requestId = body.request_id ?? "";
+    this.fields = (body.errors ?? []).map((one) => ({ pointer: one.pointer, text: `${named(one.pointer)}: ${one.detail}` }));
+  }
+}
+
+const sentence = (text) => text.trim().replace(/^./, (first) => first.toUpperCase()).replace(/([^.!?])$/, "$1.");
+const named = (pointer) => pointer.split("/").slice(1).map((part) => part.replace(/~1/g, "/").replace(/~0/g, "~")).join(" › ");
+const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+async function problemOf(response) {
+  const text = await response.text();
+  try {
+    return new Problem(JSON.parse(text), response.status);
+  } catch {
+    return new Problem({ detail: `The service answered ${response.status} without a reason` }, response.status);
+  }
+}
+
+/** Exchange client credentials for a token. The secret is not kept. */
+export async function signIn(clientId, secret) {
+  const form = new URLSearchParams({ grant_type: "client_credentials", client_id: clientId, client_secret: secret });
+  const response = await reach("/oauth/token", { method: "POST", body: form });
+  if (!response.ok) throw await problemOf(response);
+  return new Session((await response.json()).access_token);
+}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, { credentials: "omit", cache: "no-store", redirect: "error", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ detail: "The service cannot be reached; check the connection and try again" }, 0);
+  }
+}
+
+/** A signed-in caller. The token lives in this object and ends with the page. */
+export class Session {
+  #token;
+
+  constructor(token) {
+    this.#token = token;
+    this.onEnd = () => {};
+  }
+
+  #headers(extra) {
+    return { Authorization: `Bearer ${this.#token}`, ...extra };
+  }
+
+  async #send(path, { method = "GET", json, key, headers = {}, signal } = {}) {
+    const body = json === undefined ? undefined : JSON.stringify(json);
+    const sent = this.#headers({ ...headers, ...(body && { "Content-Type": "application/json" }), ...(key && { "Idempotency-Key": key }) });
+    const again = method === "GET" || key !== undefined;
+    for (let attempt = 1; ; attempt++) {
+      const response = await reach(path, { method, body, headers: sent, signal });
+      if (response.ok || response.status === 304) return response;
+      if (again && attempt < ATTEMPTS && RETRIED.has(response.status)) {
+        await wait(Math.min(Number(response.headers.get("Retry-After")) || 1, 5));
+        continue;
+      }
+      const problem = await problemOf(response);
+      if (response.status === 401) this.onEnd(problem);
+      throw problem;
+    }
+  }
+
+  async json(path, options) {
+    const response = await this.#send(path, options);
+    return response.status === 204 ? null : response.json();
+  }
+
+  get(path, signal) { return this.json(path, { signal }); }
+  post(path, json) { return this.json(path, { method: "POST", json, key: crypto.randomUUID() }); }
+  text(path, accept) { return this.#send(path, { headers: { Accept: accept } }).then((response) => response.text()); }
+
+  /** Delete and wait until the erasure is verified: 204 at once, or a 404 after a while. */
+  async erase(path) {
+    let response = await this.#send(path, { method: "DELETE" });
+    while (response.status === 202) {
+      await wait(1);
+      try {
+        response = await this.#send(path);
+        if (response.status === 200) response = { status: 202 };
+      } catch (problem) {
+        if (problem.status === 404) return;
+        throw problem;
+      }
+    }
+  }
+
+  /** Every item of a list, page by page, `limit` at most. */
+  async list(path, limit = 200) {
+    const items = [];
+    let cursor = null;
+    do {
+      const page = await this.get(path + (cursor ? `${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}` : ""));
+      items.push(...page.items);
+      cursor = page.next_cursor;
+    } while (cursor && items.length < limit);
+    return items;
+  }
+
+  /** Follow a job's server-sent events; resolves with its last state. A cut connection is taken up again. */
+  async follow(jobId, onState, signal) {
+    for (;;) {
+      const response = await this.#send(`/v1/jobs/${jobId}/events`, { headers: { Accept: "text/event-stream" }, signal });
+      const last = await readEvents(response.body, onState);
+      if (last) return last;
+      await wait(1);
+    }
+  }
+
+  /** Upload a file; `onPart` gets the share (0..1) that was sent. */
+  upload(file, fields, onPart) {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    form.append("file", file);
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open("POST", "/v1/datasets");
+      for (const [name, value] of Object.entries(this.#headers({ "Idempotency-Key": crypto.randomUUID() }))) request.setRequestHeader(name, value);
+      request.upload.onprogress = (event) => event.lengthComputable && onPart(event.loaded / event.total);
+      request.onerror = () => reject(new Problem({ detail: "The upload was cut off; try again" }, 0));
+      request.onload = () => {
+        let body = {};
+        try { body = JSON.parse(request.responseText); } catch { /* no body: the status has to do */ }
+        if (request.status < 300) resolve(body);
+        else reject(new Problem(body, request.status));
+      };
+      request.send(form);
+    });
+  }
+
+  /** Save what a link of the API answers with as a file. Only the path counts: the token goes nowhere else. */
+  async save(url, name) {
+    const at = new URL(url, location.href);
+    const response = await this.#send(at.pathname + at.search);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }
+}
+
+async function readEvents(body, onState) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return null;
+    buffer += value.replace(/\r\n?/g, "\n");
+    let end;
+    while ((end = buffer.indexOf("\n\n")) >= 0) {
+      const lines = buffer.slice(0, end).split("\n");
+      buffer = buffer.slice(end + 2);
+      const kind = lines.find((line) => line.startsWith("event:"))?.slice(6).trim();
+      const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).join("\n");
+      if (kind === "gone") return { status: "gone" };
+      if (!data) continue;
+      const state = JSON.parse(data);
+      onState(state);
+      if (kind === "end") return state;
+    }
+  }
+}

@@ -1,0 +1,98 @@
+// Small parts that several pages use: signing in, clocks, states, problems as sentences.
+import { Problem, Session, signIn } from "./api.js";
+import { html, useEffect, useState } from "./vendor/preact.js";
+
+const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased" };
+export const number = (value, digits = 0) => value == null ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });
+export const percent = (share, digits = 1) => share == null ? "–" : `${number(share * 100, digits)} %`;
+export const when = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+export const unfinished = (status) => ["queued", "uploading", "running", "deleting"].includes(status);
+
+export function bytes(value) {
+  if (value == null) return "–";
+  const step = value < 1e3 ? 0 : value < 1e6 ? 1 : value < 1e9 ? 2 : 3;
+  return `${number(value / 10 ** (3 * step), step ? 1 : 0)} ${["B", "kB", "MB", "GB"][step]}`;
+}
+
+/** Time left as two units at most: "6 d 23 h", "23 h 10 min", "41 s". */
+export function left(milliseconds) {
+  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  let seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const first = units.findIndex(([, size]) => seconds >= size);
+  if (first < 0) return "now";
+  const said = units.slice(first, first + 2).map(([name, size]) => {
+    const count = Math.floor(seconds / size);
+    seconds -= count * size;
+    return count ? `${count} ${name}` : "";
+  });
+  return said.filter(Boolean).join(" ");
+}
+
+/** Counts down to the moment of erasure; the ring empties over the whole retention. */
+export function Clock({ until, from }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const rest = new Date(until) - now;
+  const share = from ? Math.min(1, Math.max(0, rest / (new Date(until) - new Date(from)))) : 1;
+  return html`<span class="clock-face" title=${`Erased at ${when(until)}`}>
+    <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><circle class="track" cx="10" cy="10" r="8" />
+      <circle class="rest" cx="10" cy="10" r="8" pathLength="100" stroke-dasharray=${`${share * 100} 100`} transform="rotate(-90 10 10)" /></svg>
+    <span>${rest > 0 ? `erased in ${left(rest)}` : "being erased"}</span></span>`;
+}
+
+export const Status = ({ of }) => html`<span class=${`status ${of}`}>${STATES[of] ?? of}</span>`;
+
+export function Meter({ value, label }) {
+  return html`<progress max="100" value=${value} aria-label=${label}>${value} %</progress>`;
+}
+
+export function Failure({ problem }) {
+  if (!problem) return null;
+  return html`<div class="notice bad" role="alert"><p>${problem.message}</p>
+    ${problem.fields?.length > 0 && html`<ul>${problem.fields.map((one) => html`<li>${one.text}</li>`)}</ul>`}
+    ${problem.requestId && html`<p class="support">Support id ${problem.requestId}</p>`}</div>`;
+}
+
+/** Run something asynchronous for a button: [run, busy, problem]. */
+export function useAction(work) {
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState(null);
+  const run = async (...args) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      return await work(...args);
+    } catch (error) {
+      if (!(error instanceof Problem)) console.error(error);
+      setProblem(error instanceof Problem ? error : new Problem({ detail: "This page failed; reload it and try again" }, 0));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return [run, busy, problem];
+}
+
+/** Ask for client credentials or a token; `onSession` gets a Session. */
+export function SignIn({ onSession, notice }) {
+  const [run, busy, problem] = useAction(async (form) => {
+    const token = form.get("token")?.trim();
+    const session = token ? new Session(token) : await signIn(form.get("id").trim(), form.get("secret").trim());
+    if (token) await session.get("/v1/datasets?limit=1");
+    onSession(session);
+  });
+  const [byToken, setByToken] = useState(false);
+  const submit = (event) => { event.preventDefault(); run(new FormData(event.currentTarget)); };
+  return html`<form class="sign-in" onSubmit=${submit}>
+    ${notice && html`<p class="notice warn" role="status">${notice}</p>`}
+    ${byToken
+      ? html`<div class="field"><label for="token">Access token</label><input id="token" name="token" type="password" required autocomplete="off" spellcheck="false" /></div>`
+      : html`<div class="field"><label for="id">Client id</label><input id="id" name="id" required autocomplete="username" spellcheck="false" /></div>
+        <div class="field"><label for="secret">Client secret</label><input id="secret" name="secret" type="password" required autocomplete="current-password" /></div>`}
+    <${Failure} problem=${problem} />
+    <div class="row"><button class="primary" disabled=${busy}>${busy ? "Signing in" : "Sign in"}</button>
+      <button type="button" class="plain" onClick=${() => setByToken(!byToken)}>${byToken ? "Use client credentials" : "Use a token instead"}</button></div>
+    <p class="quiet">The token stays in this page's memory and ends with it. The secret is not kept.</p></form>`;
+}

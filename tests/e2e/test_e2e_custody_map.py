@@ -1,0 +1,177 @@
+"""Every step of the custody map is run, and what it keeps and records is exactly what the map says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from installation import SURVEY, Installation, eventually
+from simulacra import Client, Connection
+from simulacra_api.pages.custody_steps import MODES, STEPS, kept_artefacts
+
+pytestmark = pytest.mark.e2e
+STEP = {step.key: step for step in STEPS}
+CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}}
+QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}
+
+
+class Witness:
+    """Sees what a step changes: audit records and stored artefacts since the last look."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.records = len(self._records())
+        self.before = set(installation.objects())
+
+    def _records(self) -> list[dict[str, Any]]:
+        segments = sorted((self.installation.data_dir / "audit" / "segments").rglob("*.jsonl"))
+        lines = [json.loads(line) for path in segments for line in path.read_text().splitlines()]
+        return [line for line in lines if "specversion" in line]
+
+    def recorded(self) -> set[str]:
+        found = self._records()
+        new, self.records = found[self.records :], len(found)
+        return {record["type"] for record in new}
+
+    def kept(self) -> set[str]:
+        """New artefacts as `kind/name`."""
+        now = set(self.installation.objects())
+        new, self.before = now - self.before, now
+        return {"/".join([parts[2], *parts[4:]]) for parts in (name.split("/") for name in new)}
+
+
+def assert_as_said(step: str, witness: Witness, *, without: frozenset[str] = frozenset()) -> None:
+    """Assert that what was recorded and kept is what the map says, no more and no less."""
+    said = {event.value for event in STEP[step].logged} - without
+    assert witness.recorded() == said, step
+    kept, patterns = witness.kept(), kept_artefacts(STEP[step])
+    assert {name for name in kept if not any(fnmatch(name, pattern) for pattern in patterns)} == set(), step
+    promised = {pattern for pattern in patterns if not pattern.endswith("/progress.json")}  # quick work reports none
+    assert {pattern for pattern in promised if not any(fnmatch(name, pattern) for name in kept)} == set(), step
+
+
+@pytest.fixture(scope="module")
+def witness(shared_installation: Installation) -> Witness:
+    return Witness(shared_installation)
+
+
+def admin(installation: Installation, *arguments: str) -> Any:
+    command = [str(Path(sys.executable).with_name("simulacra")), "admin", *arguments]
+    kubeconfig = ["--kubeconfig", installation.connection["kubeconfig"]]
+    done = subprocess.run([*command, *kubeconfig], capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def client(shared_installation: Installation, witness: Witness) -> Iterator[Client]:
+    """A tenant that asked for access as the map says; its first token is minted by the first request."""
+    known = shared_installation.connection
+    with httpx.Client(base_url=known["api_url"]) as http:
+        asked = http.post("/v1/signup", json={"company": "Initech", "contact": "ada@initech.example"}).json()
+        admin(shared_installation, "approve", admin(shared_installation, "requests")[-1]["name"])
+        status: dict[str, Any] = {}
+
+        def approved() -> bool:
+            status.update(http.get(f"/v1/signup/{asked['request_id']}").json())
+            return status["status"] == "approved"
+
+        eventually(approved)
+        claim = {"credential_claim_token": status["credential_claim_token"]}
+        secret = http.post("/v1/credential-claims", json=claim).json()["client_secret"]
+    connection = Connection(known["api_url"], known["token_url"], status["client_id"], secret, known["audience"])
+    with Client(connection) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    """Ids that one step makes and a later one needs."""
+    return {}
+
+
+def test_request_access(client: Client, witness: Witness) -> None:
+    assert_as_said("request-access", witness)
+
+
+def test_mint_token(client: Client, witness: Witness) -> None:
+    assert client.datasets() == []
+    assert_as_said("mint-token", witness)
+
+
+def test_upload_and_train(client: Client, witness: Witness, made: dict[str, str]) -> None:
+    uploaded = client.upload(SURVEY)
+    client.wait(uploaded["job_id"], timeout=120)
+    made["dataset"] = uploaded["dataset_id"]
+    assert_as_said("upload", witness)
+    words = b"very happy"
+    folder = witness.installation.data_dir
+    assert not [str(path) for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()]
+
+
+def test_clocks(client: Client, made: dict[str, str]) -> None:
+    shown = client.dataset(made["dataset"])
+    lives = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(shown["created_at"])
+    assert lives.total_seconds() == 24 * 3600
+    path = f"/v1/datasets/{made['dataset']}"
+    assert client._http.patch(path, json={"retention_seconds": 7 * 86_400 + 1}).status_code == 400
+
+
+def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> None:
+    asked = client.generate(made["dataset"], 200, conditions=CONDITIONS)
+    client.wait(asked["job_id"], timeout=60)
+    path = f"/v1/datasets/{made['dataset']}/effects"
+    effect = client._http.post(path, json=QUESTION, headers={"Idempotency-Key": "custody-map-effect"}).json()
+    client.wait(effect["job_id"], timeout=60)
+    made["generation"] = asked["generation_id"]
+    assert_as_said("generate", witness)
+
+
+def test_a_probe_keeps_nothing(client: Client, witness: Witness, made: dict[str, str]) -> None:
+    answer = client._http.post(f"/v1/datasets/{made['dataset']}/probe", json={"row_count": 3}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    eventually(lambda: set(witness.installation.objects()) == witness.before)
+    witness.recorded()
+
+
+def test_download(client: Client, witness: Witness, made: dict[str, str], tmp_path: Path) -> None:
+    client.download(made["generation"], tmp_path / "rows.csv", "csv")
+    assert (tmp_path / "rows.csv").read_text().count("\n") == 201
+    assert_as_said("download", witness)
+
+
+def test_delete(client: Client, witness: Witness, made: dict[str, str]) -> None:
+    client.delete_dataset(made["dataset"])
+    assert_as_said("erase", witness, without=frozenset({"dev.simulacra.resource.expired"}))
+    assert witness.installation.objects() == []
+    for one in (made["dataset"], made["generation"]):
+        assert client._http.get(f"/v1/erasure-certificates/{one}").status_code == 200
+
+
+def test_expire(client: Client, witness: Witness, tmp_path: Path) -> None:
+    small = tmp_path / "small.csv"
+    small.write_text("".join(SURVEY.open().readlines()[:300]))
+    name = client.upload(small, retention_seconds=10)["dataset_id"].removeprefix("ds-")
+    eventually(lambda: not [one for one in witness.installation.resources() if name in one], 60)
+    recorded = witness.recorded() - {event.value for event in STEP["upload"].logged}
+    assert recorded == {"dev.simulacra.resource.expired", "dev.simulacra.resource.erased"}
+    assert witness.installation.objects() == []
+
+
+def test_the_page_says_it_all(shared_installation: Installation) -> None:
+    with httpx.Client(base_url=shared_installation.connection["api_url"]) as http:
+        page = http.get("/custody")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    for step in STEPS:
+        assert f'id="{step.key}"' in page.text
+        for event in step.logged:
+            assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, event  # in the panel and the table
+    assert [mode.offered for mode in MODES] == [True, False]
