@@ -22,6 +22,7 @@ PARAMETERS = {
     "request_id": REQUEST,
     "rotation_id": ROTATION,
     "webhook_id": WEBHOOK,
+    "resource_id": DATASET,
     "code": "simio_dataset_not_found",
 }
 CREATED, EXPIRES = "2026-03-02T09:30:00Z", "2026-03-03T09:30:00Z"
@@ -135,3 +136,39 @@ WEBHOOK_BODY = {
     "created_at": CREATED,
     "disabled_at": None,
 }
+CERTIFICATE_ITEM: Json = {
+    "resource_id": DATASET,
+    "uid": "0e0f8f6e-9d0a-4a53-8d0f-7b1f6f3a2c11",
+    "issued_at": EXPIRES,
+}
+CERTIFICATE_BODY = CERTIFICATE_ITEM | {
+    "statement": {
+        "version": 1,
+        "installation": "simulacra.dev/audit/90785e326a9365f5",
+        "tenant": "acme",
+        "tenant_uid": "534bcad5-3e9e-460c-b77d-9895d2ecc95a",
+        "kind": "datasets",
+        "id": DATASET,
+        "uid": CERTIFICATE_ITEM["uid"],
+        "cause": "expired",
+        "created_at": CREATED,
+        "deletion_requested_at": EXPIRES,
+        "artefacts": [{"name": "upload", "bytes": 499580, "sha256": SHA256}],
+        "objects": 4,
+        "stored_bytes": 544336,
+        "key_shredded_at": EXPIRES,
+        "verified_absent_at": EXPIRES,
+        "audit": {"index": 41, "root": SHA256},
+    },
+    "signature": "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi...",
+}
+INSTALLATION_KEYS: Json = {
+    "keys": [
+        {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "Ed25519", "kid": "WRkqgTi6gQM", "x": "NWdZ5AxWr50"}
+    ],
+    "audit_log": "simulacra.dev/audit/90785e326a9365f5+fc132014+AUg+SSWNW3VWivlutcOEH5NUATjTkWKN",
+}
+CHECKPOINT = (
+    "simulacra.dev/audit/90785e326a9365f5\n42\nps8yUab/d4m0EvWHnexvNH/wKu/Jo1gYTpu7z26jGjY=\nsegment 42\n\n"
+    "\N{EM DASH} simulacra.dev/audit/90785e326a9365f5 /BMgFB4ocVnzw4+97iwjQAwGuAJgm1XqUmQ...\n"
+)

@@ -13,8 +13,9 @@ import jsonschema
 import pyarrow as pa
 import pytest_asyncio
 
+from proofs import Proofs
 from simulacra_api import signup
-from simulacra_crds.cluster import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, SECRETS
+from simulacra_crds.cluster import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, SECRETS, TENANTS
 from simulacra_crds.cluster import DATASETS as DATASET_KIND
 from simulacra_crds.names import access_request_name
 
@@ -185,7 +186,20 @@ async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any
         erased = asyncio.gather(acme.erase(kind, name))
         await teller.tell(operation)
         await erased
+    await _proofs(world, teller, dataset)
     assert not teller.untold
+
+
+async def _proofs(world: Any, teller: Teller, dataset: str) -> None:
+    tenant = await world.cluster.get(TENANTS, "acme")
+    proofs = Proofs(world.folder / "audit")
+    await proofs.publish(world.cluster)
+    proofs.certify(tenant["metadata"]["uid"], dataset, str(uuid.uuid4()))
+    proofs.checkpoint()
+    teller.ids["resource_id"] = dataset
+    proving = ("listErasureCertificates", "getErasureCertificate", "getInstallationKeys", "getAuditCheckpoint")
+    for operation in proving:
+        await teller.tell(operation)
 
 
 async def _webhooks(teller: Teller) -> None:

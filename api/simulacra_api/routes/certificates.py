@@ -37,14 +37,14 @@ async def list_certificates(library: Mine, response: Response, query: Annotated[
 
 
 @router.get(
-    "/v1/erasure-certificates/{resource}",
+    "/v1/erasure-certificates/{resource_id}",
     operation_id="getErasureCertificate",
     summary="Get an erasure certificate",
     responses=problems(404),
 )
-async def get_certificate(resource: str, library: Mine) -> CertificateBody:
+async def get_certificate(resource_id: str, library: Mine) -> CertificateBody:
     """By the id of the resource or its uid. There is none before everything is erased and verified absent."""
-    return await certificate_of(library, resource)
+    return await certificate_of(library, resource_id)
 
 
 @router.get(
@@ -63,11 +63,11 @@ async def keys(rooms: Rooms, response: Response) -> dict[str, Any]:
     operation_id="getAuditCheckpoint",
     summary="Newest checkpoint of the audit log",
     response_class=Response,
-    responses=problems(404) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses=problems() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def checkpoint(rooms: Rooms) -> Response:
     """A signed note (C2SP tlog-checkpoint). Who keeps one can show later that the log was cut off or rewritten."""
     note = await asyncio.to_thread(newest_checkpoint, rooms.audit.store)
     if note is None:
-        raise Problem("simio_not_found", "No checkpoint has been signed yet; try again in a minute")
+        raise Problem("simio_unavailable", "No checkpoint has been signed yet", headers={"Retry-After": "60"})
     return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "public, max-age=10"})

@@ -1,0 +1,119 @@
+"""Erasure certificates over REST: found after the resource is gone, by its tenant only, in pages, and verified."""
+
+from __future__ import annotations
+
+import copy
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from proofs import KEYS, Proofs
+from simulacra.certificates import verify_certificate
+from simulacra.cli import app
+from simulacra_crds.cluster import TENANTS
+from simulacra_custody.checkpoints import Checkpoint
+from simulacra_custody.installation_keys import InstallationKeys
+from simulacra_custody.signed_note import VerifierKey, open_note
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def issued(world: Any, count: int, tenant: str = "acme") -> tuple[Proofs, list[tuple[str, str]]]:
+    """Issue certificates for resources that are gone; return their ids and uids, oldest first."""
+    owner = (await world.cluster.get(TENANTS, tenant))["metadata"]["uid"]
+    proofs, names = Proofs(world.folder / "audit"), []
+    await proofs.publish(world.cluster)
+    for _ in range(count):
+        names.append((f"ds-{uuid.uuid4().hex[:24]}", str(uuid.uuid4())))
+        proofs.certify(owner, *names[-1])
+    return proofs, names
+
+
+async def test_a_certificate_is_found_by_id_and_uid_and_holds(world: Any) -> None:
+    _, [(name, uid)] = await issued(world, 1)
+    async with world.client() as http:
+        body = (await http.get(f"/v1/erasure-certificates/{name}")).json()
+        assert (await http.get(f"/v1/erasure-certificates/{uid}")).json() == body
+        keys = (await http.get("/.well-known/simulacra-keys.json")).json()
+    assert verify_certificate(body, keys) == body["statement"]
+    assert (body["resource_id"], body["uid"], body["statement"]["objects"]) == (name, uid, 3)
+    assert "d" not in keys["keys"][0], "the private part"
+
+
+async def test_nobody_elses_and_unknown_certificates_are_the_same_404(world: Any) -> None:
+    _, [(name, _)] = await issued(world, 1)
+    async with world.client("globex") as http:
+        answers = [await http.get(f"/v1/erasure-certificates/{one}") for one in (name, "ds-" + "0" * 24)]
+        listed = (await http.get("/v1/erasure-certificates")).json()["items"]
+    assert [one.status_code for one in answers] == [404, 404]
+    assert {one.json()["code"] for one in answers} == {"simio_certificate_not_found"}
+    assert name not in [one["resource_id"] for one in listed]
+
+
+async def test_pages_lead_through_all_newest_first(world: Any) -> None:
+    _, names = await issued(world, 5)
+    found, path = [], "/v1/erasure-certificates?limit=2"
+    async with world.client() as http:
+        while path:
+            answer = await http.get(path)
+            found += [(one["resource_id"], one["uid"]) for one in answer.json()["items"]]
+            path = answer.links.get("next", {}).get("url", "")
+        assert (await http.get("/v1/erasure-certificates?cursor=nonsense")).status_code == 400
+    assert len(found) == len(set(found))
+    assert [one for one in found if one in names] == names[::-1]
+
+
+async def test_a_name_used_again_shows_its_newest_certificate(world: Any) -> None:
+    proofs, [(name, _)] = await issued(world, 1)
+    owner, second = (await world.cluster.get(TENANTS, "acme"))["metadata"]["uid"], str(uuid.uuid4())
+    proofs.certify(owner, name, second)
+    async with world.client() as http:
+        assert (await http.get(f"/v1/erasure-certificates/{name}")).json()["uid"] == second
+
+
+async def test_the_checkpoint_is_public_and_signed(world: Any, http: Any) -> None:
+    proofs, _ = await issued(world, 0)
+    proofs.checkpoint()
+    answer = await http.get("/.well-known/simulacra-checkpoint", headers={"Authorization": ""})
+    key = VerifierKey.parse((await http.get("/.well-known/simulacra-keys.json")).json()["audit_log"])
+    assert Checkpoint.parse(open_note(answer.content, key)).size > 0
+
+
+async def test_what_was_tampered_with_does_not_verify(world: Any) -> None:
+    _, [(name, _)] = await issued(world, 1)
+    async with world.client() as http:
+        good = (await http.get(f"/v1/erasure-certificates/{name}")).json()
+    keys = KEYS.public().document()
+    other = copy.deepcopy(good)
+    other["statement"]["objects"] = 4
+    head, payload, signature = good["signature"].split(".")
+    bad: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (other, keys),
+        (good, InstallationKeys.generate().public().document()),
+        (good | {"signature": f"{head}.{payload[:-2]}AA.{signature}"}, keys),
+        (good | {"signature": f"{head}.{payload}.{'A' * 86}"}, keys),
+        (good | {"signature": "eyJhbGciOiJub25lIn0.e30."}, keys),
+        ({}, keys),
+        (good, {}),
+    ]
+    for certificate, known in bad:
+        with pytest.raises(ValueError, match=r"signature|statement|certificate"):
+            verify_certificate(certificate, known)
+
+
+async def test_verify_certificate_command_works_offline(world: Any, tmp_path: Path) -> None:
+    _, [(name, _)] = await issued(world, 1)
+    async with world.client() as http:
+        good = (await http.get(f"/v1/erasure-certificates/{name}")).json()
+    file, keys = tmp_path / "certificate.json", tmp_path / "keys.json"
+    keys.write_text(json.dumps(KEYS.public().document()))
+    file.write_text(json.dumps({"deleted": name, "certificate": good}))
+    run = CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)])
+    assert run.exit_code == 0, run.output
+    assert f'"id": "{name}"' in run.output
+    file.write_text(json.dumps(good | {"statement": {}}))
+    assert CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)]).exit_code == 1

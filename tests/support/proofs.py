@@ -1,0 +1,64 @@
+"""What the operator would sign, for tests of who reads it: keys, a certificate, a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simulacra_crds.cluster import CONFIGMAPS, AlreadyExists, Cluster
+from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_custody.audit import AuditPosition, SegmentedAuditLog
+from simulacra_custody.certificates import Certificates, ErasedArtefact, ErasureCertificate
+from simulacra_custody.checkpoints import CheckpointSigner
+from simulacra_custody.installation_keys import InstallationKeys
+from simulacra_custody.local_store import LocalStore
+
+KEYS = InstallationKeys.generate()
+THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def statement(tenant_uid: str, resource_id: str, uid: str) -> ErasureCertificate:
+    """Return a certificate's statement about a dataset."""
+    return ErasureCertificate(
+        installation=KEYS.log_name,
+        tenant="acme",
+        tenant_uid=tenant_uid,
+        kind="datasets",
+        id=resource_id,
+        uid=uid,
+        cause="deleted",
+        created_at=THEN,
+        deletion_requested_at=THEN,
+        artefacts=(ErasedArtefact(name="upload", bytes=3, sha256="a" * 64),),
+        objects=3,
+        stored_bytes=4711,
+        key_shredded_at=THEN,
+        verified_absent_at=THEN,
+        audit=AuditPosition(index=7, root="b" * 64),
+    )
+
+
+class Proofs:
+    """The operator's part beside an audit log in a directory."""
+
+    def __init__(self, audit: Path) -> None:
+        self._store = LocalStore(audit)
+        self.certificates = Certificates(self._store)
+
+    async def publish(self, cluster: Cluster) -> None:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": INSTALLATION_KEYS}}
+        data = {"keys.json": json.dumps(KEYS.public().document())}
+        with suppress(AlreadyExists):
+            await cluster.create(CONFIGMAPS, body | {"data": data}, SYSTEM_NAMESPACE)
+
+    def certify(self, tenant_uid: str, resource_id: str, uid: str) -> str:
+        """Issue a certificate and return it signed."""
+        one = statement(tenant_uid, resource_id, uid)
+        signed = KEYS.sign_certificate(one.statement())
+        self.certificates.issue(one, signed)
+        return signed
+
+    def checkpoint(self) -> None:
+        CheckpointSigner(SegmentedAuditLog(self._store).store, KEYS.log_name, KEYS.checkpoint).step()
