@@ -59,7 +59,7 @@ class S3Location:
         """A boto3 client with credentials from the usual AWS chain; path style where the endpoint is not AWS's own."""
         endpoint = (self.public_endpoint if public else None) or self.endpoint
         with s3_errors("be reached"):
-            return boto3.client(
+            return boto3.Session().client(
                 "s3",
                 region_name=self.region,
                 endpoint_url=endpoint,

@@ -27,7 +27,7 @@ class S3Store:
     def __init__(self, location: S3Location) -> None:
         self.location = location
         self._client = location.client()
-        self._public = location.client(public=True)
+        self._public = location.client(public=True) if location.public_endpoint else self._client
         self._buckets = S3Buckets(self._client, location)
 
     @contextlib.contextmanager

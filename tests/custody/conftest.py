@@ -80,7 +80,7 @@ def buckets(weed: Server) -> dict[str, str]:
     """A plain and a versioned bucket; each test has a prefix of its own in them."""
     import boto3
 
-    client = boto3.client(
+    client = boto3.Session().client(
         "s3",
         endpoint_url=weed.url,
         region_name=REGION,

@@ -86,17 +86,21 @@ def decrypt(encryption_cli: Path, account: CustomerAccount, tmp_path: Path) -> D
 @pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [5, 200])
 def test_customer_decrypts_with_amazons_tool_what_we_return(
-    key: CustomerKey, account: CustomerAccount, ref: ArtefactRef, decrypt: Decrypt, weed: Server, buckets: dict[str, str],
-    tmp_path: Path, megabytes: int,
-) -> None:  # fmt: skip
-    store = weed_store(weed, buckets)
+    key: CustomerKey,
+    account: CustomerAccount,
+    ref: ArtefactRef,
+    decrypt: Decrypt,
+    bucket: ObjectStore,
+    tmp_path: Path,
+    megabytes: int,
+) -> None:
     block = os.urandom(1 << 20)
-    with open_customer_writer(store, ref, key) as writer:
+    with open_customer_writer(bucket, ref, key) as writer:
         for number in range(megabytes):
             writer.write(number.to_bytes(4) + block[4:])
         stored = writer.commit()
     metadata = decrypt_metadata(ref, key.key_arn, stored)
-    url = presigned_url(store, ref)
+    url = presigned_url(bucket, ref)
     assert url is not None
     urllib.request.urlretrieve(url, tmp_path / "parts-00000.parquet.encrypted")
     done = decrypt(metadata.command, account.customer)
@@ -114,7 +118,8 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     assert not (tmp_path / "parts-00000.parquet").exists()
 
 
-def weed_store(weed: Server, buckets: dict[str, str]) -> ObjectStore:
+@pytest.fixture
+def bucket(weed: Server, buckets: dict[str, str]) -> ObjectStore:
     """A store in SeaweedFS whose client keeps its credentials, though the environment has the service's for AWS."""
     before = {name: os.environ.get(name, "") for name in weed.env}
     os.environ.update(weed.env)

@@ -42,7 +42,7 @@ def test_put_stat_list_and_read_back(any_store: ObjectStore) -> None:
     assert content(any_store, KEY) == b"abcdef"
 
 
-@pytest.mark.parametrize("size", [0, 1, 1 << 20, (16 << 20) + 5])
+@pytest.mark.parametrize("size", [0, 1000, (16 << 20) + 5])
 def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
     data = os.urandom(size)
     assert any_store.put(KEY, [data]).size == size
@@ -55,12 +55,10 @@ def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
     assert list(any_store.list_incomplete("")) == []
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "expected"), [(0, 2, b"ab"), (2, None, b"cdef"), (1, 1, b""), (4, 99, b"ef"), (9, None, b"")]
-)
-def test_range(any_store: ObjectStore, start: int, end: int | None, expected: bytes) -> None:
+def test_ranges(any_store: ObjectStore) -> None:
     any_store.put(KEY, [b"abcdef"])
-    assert content(any_store, KEY, start, end) == expected
+    ranges = [(0, 2, b"ab"), (2, None, b"cdef"), (1, 1, b""), (4, 99, b"ef"), (9, None, b""), (0, None, b"abcdef")]
+    assert [content(any_store, KEY, start, end) for start, end, _ in ranges] == [expected for *_, expected in ranges]
 
 
 def test_missing_object(any_store: ObjectStore) -> None:
@@ -150,6 +148,7 @@ def test_delete_prefix_takes_every_version_and_no_neighbour(any_store: ObjectSto
     assert left(any_store) == neighbours[1:]
 
 
+@pytest.mark.parametrize("any_store_url", ["s3-versioned"], indirect=True)
 def test_more_objects_than_a_page(any_store: ObjectStore) -> None:
     names = [f"{PREFIX}parts/{number:05d}" for number in range(1003)]
     done = iter(names)
@@ -169,24 +168,19 @@ def test_more_objects_than_a_page(any_store: ObjectStore) -> None:
     assert left(any_store) == []
 
 
-@pytest.mark.parametrize("prefix", ["tenants/acme", "/", "../", "tenants/../", "tenants//"])
-def test_unlawful_prefix_is_refused(any_store: ObjectStore, prefix: str) -> None:
-    for method in (any_store.list, any_store.list_versions, any_store.list_incomplete):
-        with pytest.raises(ValueError):
-            list(method(prefix))
-    for method in (any_store.delete_prefix, any_store.purge_incomplete):
-        for bad in (prefix, ""):
+def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
+    for prefix in ("tenants/acme", "/", "../", "tenants/../", "tenants//"):
+        for look in (any_store.list, any_store.list_versions, any_store.list_incomplete):
             with pytest.raises(ValueError):
-                method(bad)
-
-
-@pytest.mark.parametrize("key", ["", "/abs", "a//b", "../x", "a/../b", ".incomplete/x", "A", "a b", "a\n", "tenants/"])
-def test_unlawful_key_is_refused(any_store: ObjectStore, key: str) -> None:
-    for attempt in (lambda: any_store.put(key, [b"x"]), lambda: any_store.open_range(key), lambda: any_store.stat(key)):
-        with pytest.raises(ValueError):
-            attempt()
-    with pytest.raises(ValueError):
-        any_store.delete(key)
+                list(look(prefix))
+        for erase in (any_store.delete_prefix, any_store.purge_incomplete):
+            for bad in (prefix, ""):
+                with pytest.raises(ValueError):
+                    erase(bad)
+    for key in ("", "/abs", "a//b", "../x", "a/../b", ".incomplete/x", "A", "a b", "a\n", "tenants/"):
+        for use in (lambda key: any_store.put(key, [b"x"]), any_store.open_range, any_store.stat, any_store.delete):
+            with pytest.raises(ValueError):
+                use(key)
     assert left(any_store) == []
 
 

@@ -36,7 +36,7 @@ class CustomerAccount:
 
     def root(self, service: str) -> Any:
         """A client of the account's administrator."""
-        return boto3.client(
+        return boto3.Session().client(
             service,
             endpoint_url=self.server.url,
             region_name=REGION,

@@ -1,0 +1,230 @@
+"""Vault Transit against a real OpenBao: logins and their renewal, least rights, sealing."""
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import hvac
+import pytest
+
+from custody_servers import Server, openbao
+from simulacra_custody.errors import KeyCheckError, KeyUnavailable
+from simulacra_custody.keys import KeyProvider
+from simulacra_custody.settings import open_keys
+
+CONTEXT = {"tenant": "acme"}
+KEY = bytes(range(32))
+
+# What docs/customer-keys.md gives the service: no key can be exported, and encrypting makes no key.
+POLICY = """
+path "transit/keys/simulacra-*" { capabilities = ["create", "read", "update", "delete"] }
+path "transit/encrypt/simulacra-*" { capabilities = ["update"] }
+path "transit/decrypt/simulacra-*" { capabilities = ["update"] }
+"""
+
+
+@pytest.fixture
+def root(bao: Server) -> Any:
+    client = hvac.Client(bao.url, token=bao.access)
+    client.sys.create_or_update_policy("simulacra", POLICY)
+    return client
+
+
+def vault(bao: Server, query: str = "", **env: str) -> KeyProvider:
+    return open_keys({"SIMULACRA_KEYS": f"vault+{bao.url}/transit{query}", **env}).provider("vault")
+
+
+def test_least_rights_are_enough_and_the_key_cannot_be_taken_out(bao: Server, root: Any) -> None:
+    token = root.auth.token.create(policies=["simulacra"], period="1h")["auth"]["client_token"]
+    keys = vault(bao, VAULT_TOKEN=token)
+    keys.create_tenant_key("least")
+    wrapped = keys.wrap("least", KEY, CONTEXT)
+    keys.check("least")
+    keys.rotate_tenant_key("least")
+    keys.retire_old_keys("least")
+    with pytest.raises(KeyUnavailable):
+        keys.unwrap("least", wrapped, CONTEXT)
+    for take in (lambda: root.secrets.transit.export_key("simulacra-least", "encryption-key"),
+                 lambda: root.secrets.transit.backup_key("simulacra-least")):  # fmt: skip
+        with pytest.raises(hvac.exceptions.VaultError, match="export"):
+            take()
+    assert root.secrets.transit.read_key("simulacra-least")["data"]["min_available_version"] == 2  # the first is gone
+    keys.destroy_tenant_key("least")
+
+
+def test_key_that_is_not_derived_is_refused(bao: Server, root: Any) -> None:
+    """On such a key Transit ignores the context: shown first, then refused."""
+    transit = root.secrets.transit
+    transit.create_key("simulacra-plain", key_type="aes256-gcm96")
+    ciphertext = transit.encrypt_data("simulacra-plain", "AAAA")["data"]["ciphertext"]
+    assert transit.decrypt_data("simulacra-plain", ciphertext)["data"]["plaintext"] == "AAAA"
+    keys = vault(bao, VAULT_TOKEN=bao.access)
+    with pytest.raises(KeyUnavailable, match="not derived"):
+        keys.wrap("plain", KEY, CONTEXT)
+    with pytest.raises(KeyCheckError, match="not derived") as failure:
+        keys.check("plain")
+    assert failure.value.step == "generate"
+
+
+@pytest.mark.parametrize(
+    ("token", "said"), [("no-such-token", "its policy or the login does not allow it"), ("", "VAULT_TOKEN")]
+)
+def test_wrong_token(bao: Server, token: str, said: str) -> None:
+    with pytest.raises(Exception, match=said) as refusal:
+        vault(bao, VAULT_TOKEN=token).has_tenant_key("acme")
+    assert "no-such-token" not in str(refusal.value)
+
+
+def test_token_without_the_policy_is_refused_by_step(bao: Server, root: Any) -> None:
+    token = root.auth.token.create(policies=["default"])["auth"]["client_token"]
+    with pytest.raises(KeyCheckError, match="policy") as failure:
+        vault(bao, VAULT_TOKEN=token).check("acme")
+    assert failure.value.step == "key"
+
+
+@pytest.fixture
+def approle(root: Any) -> dict[str, str]:
+    """A role whose tokens live a second, and three with renewals."""
+    if "approle/" not in root.sys.list_auth_methods()["data"]:
+        root.sys.enable_auth_method("approle")
+    root.auth.approle.create_or_update_approle(
+        "simulacra", token_policies=["simulacra"], token_ttl="1s", token_max_ttl="3s"
+    )
+    return {
+        "VAULT_ROLE_ID": root.auth.approle.read_role_id("simulacra")["data"]["role_id"],
+        "VAULT_SECRET_ID": root.auth.approle.generate_secret_id("simulacra")["data"]["secret_id"],
+    }
+
+
+def test_approle_outlives_its_tokens(bao: Server, root: Any, approle: dict[str, str]) -> None:
+    keys = vault(bao, "?auth=approle", **approle)
+    keys.create_tenant_key("roles")
+    wrapped = keys.wrap("roles", KEY, CONTEXT)
+    end = time.monotonic() + 3.5
+    while time.monotonic() < end:  # past renewals and past the last renewal
+        assert keys.unwrap("roles", wrapped, CONTEXT) == KEY
+        time.sleep(0.2)
+    time.sleep(1.2)  # idle until the token is gone
+    assert keys.unwrap("roles", wrapped, CONTEXT) == KEY
+    root.auth.token.revoke(keys._login._client.token)  # type: ignore[attr-defined]
+    assert keys.unwrap("roles", wrapped, CONTEXT) == KEY
+    with pytest.raises(KeyUnavailable, match="InvalidRequest") as refusal:
+        vault(bao, "?auth=approle", **{**approle, "VAULT_SECRET_ID": "wrong"}).has_tenant_key("roles")
+    assert approle["VAULT_ROLE_ID"] not in str(refusal.value)
+
+
+def test_periodic_token_is_renewed(bao: Server, root: Any) -> None:
+    token = root.auth.token.create(policies=["simulacra"], period="3s")["auth"]["client_token"]
+    keys = vault(bao, VAULT_TOKEN=token)
+    end = time.monotonic() + 4.5
+    while time.monotonic() < end:
+        assert not keys.has_tenant_key("nobody")
+        time.sleep(0.2)
+
+
+class TokenReview(BaseHTTPRequestHandler):
+    """Stands in for the Kubernetes API server, which OpenBao asks whether a service account's token is good."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        good = asked["spec"]["token"].endswith(".good")
+        user = {"username": "system:serviceaccount:simulacra:api", "uid": "u", "groups": []}
+        answer = json.dumps({**asked, "status": {"authenticated": good, "user": user if good else {}}}).encode()
+        self.send_response(201)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def kubernetes(root: Any, tmp_path: Path) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), TokenReview)
+    Thread(target=server.serve_forever, daemon=True).start()
+    root.sys.enable_auth_method("kubernetes")
+    root.write_data(
+        "auth/kubernetes/config",
+        data={
+            "kubernetes_host": f"http://127.0.0.1:{server.server_port}",
+            "token_reviewer_jwt": "a.b.c",
+            "disable_local_ca_jwt": True,
+            "kubernetes_ca_cert": certificate(tmp_path),
+        },
+    )
+    bound = {"bound_service_account_names": "api", "bound_service_account_namespaces": "simulacra"}
+    root.write_data("auth/kubernetes/role/simulacra", data={**bound, "token_policies": "simulacra", "token_ttl": "1s"})
+    yield "?auth=kubernetes&role=simulacra&jwt-file="
+    root.sys.disable_auth_method("kubernetes")
+    server.shutdown()
+    server.server_close()
+
+
+def certificate(folder: Path) -> str:
+    """Some CA, which OpenBao asks for even where the API server is plain HTTP."""
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -keyout k.pem -out c.pem"
+    )
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return (folder / "c.pem").read_text()
+
+
+def service_account_token(path: Path, signature: str) -> str:
+    now = int(time.time())
+    claims = {"iss": "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/namespace": "simulacra"}
+    claims |= {
+        "kubernetes.io/serviceaccount/service-account.name": "api",
+        "exp": now + 600,
+        "iat": now - 10,
+        "nbf": now - 10,
+    }
+    claims |= {"kubernetes.io/serviceaccount/service-account.uid": "u", "sub": "system:serviceaccount:simulacra:api"}
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "RS256"}, claims)
+    ]
+    path.write_text(".".join([*parts, signature]))
+    return str(path)
+
+
+def test_kubernetes_service_account(bao: Server, kubernetes: str, tmp_path: Path) -> None:
+    token = service_account_token(tmp_path / "token", "good")
+    keys = vault(bao, kubernetes + token)
+    keys.create_tenant_key("pods")
+    keys.check("pods")
+    time.sleep(1.2)  # the lease is over: it logs in with the token that the file has by then
+    keys.check("pods")
+    service_account_token(tmp_path / "token", "bad")
+    time.sleep(1.2)
+    with pytest.raises(KeyCheckError, match="does not allow"):
+        keys.check("pods")
+    with pytest.raises(KeyUnavailable, match="token cannot be read"):
+        vault(bao, kubernetes + str(tmp_path / "none")).has_tenant_key("pods")
+
+
+def test_sealed_and_stopped(tmp_path: Path) -> None:
+    with openbao(tmp_path) as bao:
+        keys = vault(bao, VAULT_TOKEN=bao.access)
+        keys.create_tenant_key("acme")
+        wrapped = keys.wrap("acme", KEY, CONTEXT)
+        root = hvac.Client(bao.url, token=bao.access)
+        root.sys.seal()
+        for attempt in (lambda: keys.unwrap("acme", wrapped, CONTEXT), lambda: keys.wrap("acme", KEY, CONTEXT)):
+            with pytest.raises(KeyUnavailable, match="sealed"):
+                attempt()
+        with pytest.raises(KeyUnavailable, match="sealed"):
+            keys.destroy_tenant_key("acme")
+        root.sys.submit_unseal_key(bao.secret)
+        end = time.monotonic() + 10
+        while root.sys.is_sealed() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert keys.unwrap("acme", wrapped, CONTEXT) == KEY
+    with pytest.raises(KeyUnavailable, match="ConnectionError"):
+        keys.unwrap("acme", wrapped, CONTEXT)
