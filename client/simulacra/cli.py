@@ -121,6 +121,28 @@ def datasets(connection: ConnectionOption = None) -> None:
 
 
 @app.command()
+def jobs(
+    status: Annotated[str | None, typer.Option(help="queued, running, ready, partial or failed.")] = None,
+    dataset_id: Annotated[str | None, typer.Option("--dataset")] = None,
+    connection: ConnectionOption = None,
+) -> None:
+    """List the jobs, newest first."""
+    with _client(connection) as client:
+        filters = {"status": status, "dataset_id": dataset_id}
+        _say(client.jobs(**{name: value for name, value in filters.items() if value}))
+
+
+@app.command()
+def cancel(
+    job_id: Annotated[str, typer.Argument(help="As `upload`, `generate` or `jobs` printed it.")],
+    connection: ConnectionOption = None,
+) -> None:
+    """Stop a job for good."""
+    with _client(connection) as client:
+        _say(client.cancel(job_id))
+
+
+@app.command()
 def schema(dataset_id: DatasetArgument, connection: ConnectionOption = None) -> None:
     """Print the cleaned schema, which conditions are written against."""
     with _client(connection) as client:
@@ -168,6 +190,57 @@ def generate(
 
 
 @app.command()
+def probe(
+    dataset_id: DatasetArgument,
+    rows: Annotated[int, typer.Option(help="100 at most.")] = 20,
+    conditions: Annotated[Path | None, typer.Option(exists=True, help="JSON file: the `conditions` object.")] = None,
+    do: Annotated[Path | None, typer.Option(exists=True, help="JSON file: {column: value} to intervene on.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same rows.")] = None,
+    connection: ConnectionOption = None,
+) -> None:
+    """Sample a few rows at once and say how feasible the conditions are; nothing is kept."""
+    with _client(connection) as client:
+        _say(client.probe(dataset_id, rows, conditions=_load(conditions), interventions=_load(do), seed=seed))
+
+
+@app.command()
+def effect(
+    dataset_id: DatasetArgument,
+    treatment: Annotated[str, typer.Option(help="The column that is set.")],
+    value: Annotated[str, typer.Option(help="What it is set to: a number or a level.")],
+    baseline: Annotated[str, typer.Option(help="What that is compared with.")],
+    outcome: Annotated[str, typer.Option(help="The column whose average is compared.")],
+    outcome_level: Annotated[str | None, typer.Option(help="Of a category: whose share counts.")] = None,
+    segment: Annotated[str | None, typer.Option(help="Give the effect by this column as well.")] = None,
+    key: KeyOption = None,
+    connection: ConnectionOption = None,
+) -> None:
+    """Estimate an average causal effect, and wait for it."""
+    with _client(connection) as client:
+        kinds = {column["name"]: column["kind"] for column in client.schema(dataset_id)["columns"]}
+        numeric = kinds.get(treatment) in ("integer", "numeric")
+        asked = client.estimate(
+            dataset_id,
+            treatment=treatment,
+            value=_number(value) if numeric else value,
+            baseline=_number(baseline) if numeric else baseline,
+            outcome=outcome,
+            outcome_level=outcome_level,
+            segment=segment,
+            key=key,
+        )
+        wait_with_progress(client, asked["job_id"])
+        _say(client.effect(asked["effect_id"]))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text}: the treatment is a number, so give one") from None
+
+
+@app.command()
 def download(
     generation_id: Annotated[str, typer.Argument()],
     output: Annotated[Path, typer.Argument(help="The suffix decides: .parquet, .csv or .arrow.")],
@@ -180,7 +253,9 @@ def download(
 
 @app.command()
 def delete(
-    resource_id: Annotated[str, typer.Argument(help="A dataset_id (ds-...) or generation_id (gen-...).")],
+    resource_id: Annotated[
+        str, typer.Argument(help="A dataset_id (ds-...), generation_id (gen-...) or effect_id (eff-...).")
+    ],
     connection: ConnectionOption = None,
 ) -> None:
     """Delete a dataset with all that came of it, or one generation; wait, and print the erasure certificate."""

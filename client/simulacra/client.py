@@ -66,9 +66,21 @@ class Client:
 
         return cast(Json, self._retried(send).json())
 
-    def datasets(self) -> list[Json]:
-        """List the tenant's datasets."""
-        return cast(list[Json], self._get("/v1/datasets")["items"])
+    def datasets(self, **filters: str) -> list[Json]:
+        """List the tenant's datasets, newest first. Filters: status."""
+        return self._pages("/v1/datasets", filters)
+
+    def generations(self, **filters: str) -> list[Json]:
+        """List the tenant's generations, newest first. Filters: dataset_id, status."""
+        return self._pages("/v1/generations", filters)
+
+    def jobs(self, **filters: str) -> list[Json]:
+        """List the tenant's jobs, newest first. Filters: kind, status, dataset_id."""
+        return self._pages("/v1/jobs", filters)
+
+    def effects(self, **filters: str) -> list[Json]:
+        """List the tenant's effect estimates, newest first. Filters: dataset_id, status."""
+        return self._pages("/v1/effects", filters)
 
     def dataset(self, dataset_id: str) -> Json:
         """Return one dataset: status, rows, columns, expiry."""
@@ -81,6 +93,10 @@ class Client:
     def report(self, dataset_id: str) -> Json:
         """Return the fidelity and privacy report of the dataset's model."""
         return self._get(f"/v1/datasets/{dataset_id}/report")
+
+    def graph(self, dataset_id: str) -> Json:
+        """Return the learned causal graph of the dataset's model."""
+        return self._get(f"/v1/datasets/{dataset_id}/graph")
 
     def extend(self, dataset_id: str, retention_seconds: int) -> Json:
         """Set the retention of a dataset and its model, counted from creation."""
@@ -98,13 +114,47 @@ class Client:
         key: str | None = None,
     ) -> Json:
         """Ask for synthetic rows; returns `generation_id` and `job_id`."""
-        body: Json = {"row_count": row_count}
-        body |= {"conditions": conditions} if conditions else {}
-        body |= {"interventions": interventions} if interventions else {}
-        body |= {} if seed is None else {"seed": seed}
+        body = _asked(row_count, conditions, interventions, seed)
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         path = f"/v1/datasets/{dataset_id}/generations"
         return cast(Json, self._retried(lambda: self._http.post(path, json=body, headers=headers)).json())
+
+    def probe(
+        self,
+        dataset_id: str,
+        row_count: int = 20,
+        *,
+        conditions: Json | None = None,
+        interventions: Json | None = None,
+        seed: int | None = None,
+    ) -> Json:
+        """Sample up to 100 rows at once: `rows`, and how feasible the conditions are. Nothing is kept."""
+        body = _asked(row_count, conditions, interventions, seed)
+        return cast(Json, self._retried(lambda: self._http.post(f"/v1/datasets/{dataset_id}/probe", json=body)).json())
+
+    def estimate(
+        self,
+        dataset_id: str,
+        *,
+        treatment: str,
+        value: float | str,
+        baseline: float | str,
+        outcome: str,
+        outcome_level: str | None = None,
+        segment: str | None = None,
+        key: str | None = None,
+    ) -> Json:
+        """Ask for E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]; returns effect_id, job_id."""
+        body: Json = {"treatment": treatment, "value": value, "baseline": baseline, "outcome": outcome}
+        body |= {} if outcome_level is None else {"outcome_level": outcome_level}
+        body |= {} if segment is None else {"segment": segment}
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        path = f"/v1/datasets/{dataset_id}/effects"
+        return cast(Json, self._retried(lambda: self._http.post(path, json=body, headers=headers)).json())
+
+    def effect(self, effect_id: str) -> Json:
+        """Return one effect estimate: `ace`, and `segments` where asked, once it is ready."""
+        return self._get(f"/v1/effects/{effect_id}")
 
     def generation(self, generation_id: str) -> Json:
         """Return one generation: status, attainment, and `artifact_url` once it has rows."""
@@ -135,6 +185,10 @@ class Client:
     def job(self, job_id: str) -> Json:
         """Return the state of a job."""
         return self._get(f"/v1/jobs/{job_id}")
+
+    def cancel(self, job_id: str) -> Json:
+        """Stop a job for good: it ends as failed with the code simio_cancelled."""
+        return cast(Json, self._retried(lambda: self._http.post(f"/v1/jobs/{job_id}/cancel")).json())
 
     def wait(self, job_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None) -> Json:
         """Poll a job until it ends; raises JobFailed or TimeoutError. Poll gaps grow to 2 s, jittered."""
@@ -168,6 +222,10 @@ class Client:
         """Delete one generation and wait until it is gone."""
         self._delete(f"/v1/generations/{generation_id}", timeout)
 
+    def delete_effect(self, effect_id: str, *, timeout: float = 120.0) -> None:
+        """Delete one effect estimate and wait until it is gone."""
+        self._delete(f"/v1/effects/{effect_id}", timeout)
+
     def _delete(self, path: str, timeout: float) -> None:
         response = self._retried(lambda: self._http.delete(path))
         deadline = time.monotonic() + timeout
@@ -181,6 +239,16 @@ class Client:
 
     def _get(self, path: str) -> Json:
         return cast(Json, self._retried(lambda: self._http.get(path)).json())
+
+    def _pages(self, path: str, filters: dict[str, str]) -> list[Json]:
+        items: list[Json] = []
+        query = {**filters, "limit": "100"}
+        while True:
+            page = self._retried(lambda: self._http.get(path, params=query)).json()
+            items += page["items"]
+            if page.get("next_cursor") is None:
+                return items
+            query["cursor"] = page["next_cursor"]
 
     def _retried(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         for attempt in range(MAX_ATTEMPTS):
@@ -198,6 +266,13 @@ class Client:
         if response.is_error:
             raise ApiError.from_response(response)
         return response
+
+
+def _asked(row_count: int, conditions: Json | None, interventions: Json | None, seed: int | None) -> Json:
+    body: Json = {"row_count": row_count}
+    body |= {"conditions": conditions} if conditions else {}
+    body |= {"interventions": interventions} if interventions else {}
+    return body | ({} if seed is None else {"seed": seed})
 
 
 def _pause(response: httpx.Response | None, attempt: int) -> float:

@@ -1,0 +1,113 @@
+"""Probe, effect, lists and cancel through SDK and command line, with the real operator and trainer."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from installation import SURVEY, Installation, eventually
+from simulacra import ApiError, Client, JobFailed
+
+pytestmark = pytest.mark.e2e
+HAPPY = {"categorical": {"happiness": {"very happy": 1.0}}}
+
+
+@pytest.fixture(scope="module")
+def client(shared_installation: Installation) -> Iterator[Client]:
+    with shared_installation.client() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def dataset(client: Client) -> str:
+    uploaded = client.upload(SURVEY)
+    client.wait(uploaded["job_id"], timeout=120)
+    return str(uploaded["dataset_id"])
+
+
+def _command(installation: Installation, *arguments: str) -> dict[str, Any]:
+    simulacra = str(Path(sys.executable).with_name("simulacra"))
+    connection = str(installation.data_dir / "connection.json")
+    done = subprocess.run([simulacra, *arguments, "-c", connection], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_a_probe_meets_its_conditions_and_leaves_nothing(
+    shared_installation: Installation, client: Client, dataset: str
+) -> None:
+    before = set(shared_installation.objects())
+    found = client.probe(dataset, 40, conditions=HAPPY, seed=5)
+    assert [row["happiness"] for row in found["rows"]] == ["very happy"] * 40
+    assert found["feasibility"]["status"] == "exact"
+    assert found["feasibility"]["effective_sample_size"] > 100
+    assert client.probe(dataset, 40, conditions=HAPPY, seed=5)["rows"] == found["rows"]
+    assert client.generations() == []
+    eventually(lambda: set(shared_installation.objects()) <= before, 20)
+
+
+def test_a_probe_says_at_once_that_nobody_is_like_that(client: Client, dataset: str) -> None:
+    conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
+    with pytest.raises(ApiError) as refused:
+        client.probe(dataset, conditions=conditions)
+    assert (refused.value.status, refused.value.code) == (400, "simio_conditions_infeasible")
+    assert "babies" in refused.value.detail or "teens" in refused.value.detail
+
+
+def test_an_effect_with_segments(shared_installation: Installation, client: Client, dataset: str) -> None:
+    asked = ["--treatment", "education_years", "--value", "16", "--baseline", "12", "--outcome", "job_prestige"]
+    found = _command(shared_installation, "effect", dataset, *asked, "--segment", "happiness")
+    ace = found["ace"]
+    assert ace["low"] < ace["effect"] < ace["high"]
+    assert 0 < ace["effect"] < 30  # four more years of school: points of prestige on a scale of 17 to 86
+    assert {segment["level"] for segment in found["segments"]} >= {"very happy", "pretty happy"}
+    assert [one["effect_id"] for one in client.effects(dataset_id=dataset)] == [found["effect_id"]]
+    client.delete_effect(found["effect_id"])
+    assert client.effects() == []
+
+
+def test_a_cancelled_generation_stops_at_once(shared_installation: Installation, client: Client, dataset: str) -> None:
+    asked = client.generate(dataset, 1_000_000)
+    eventually(lambda: client.job(asked["job_id"])["status"] == "running", 30)
+    _command(shared_installation, "cancel", asked["job_id"])
+    with pytest.raises(JobFailed) as failed:
+        client.wait(asked["job_id"], timeout=5)
+    assert failed.value.code == "simio_cancelled"
+    uid_of = f"jsonpath={{.items[?(@.metadata.name=='{asked['generation_id']}')].metadata.uid}}"
+    uid = shared_installation.kubectl("get", "generationjobs", "-A", "-o", uid_of)
+    pods = (
+        "get",
+        "pods",
+        "-A",
+        "-l",
+        f"simulacra.dev/uid={uid}",
+        "-o",
+        "name",
+        "--field-selector=status.phase=Running",
+    )
+    eventually(lambda: not shared_installation.kubectl(*pods).strip(), 30)
+    client.delete_generation(asked["generation_id"])
+
+
+def test_one_call_is_enough_for_a_small_dataset(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "small.csv"
+    file.write_text("a,b,c\n" + "".join(f"{i % 7},{i % 3},{'xyz'[i % 3]}\n" for i in range(300)))
+    headers = {"Idempotency-Key": "one-call", "Prefer": "wait=60"}
+    began = time.monotonic()
+    with file.open("rb") as table:
+        answer = client._http.post("/v1/datasets", files={"file": table}, headers=headers, timeout=90)
+    assert (answer.status_code, answer.json()["status"]) == (201, "ready"), answer.text
+    assert time.monotonic() - began < 60
+
+
+def test_the_report_is_a_page(client: Client, dataset: str) -> None:
+    page = client._http.get(f"/v1/datasets/{dataset}/report", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<h1>Quality report</h1>" in page.text
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert client.graph(dataset)["edges"]
