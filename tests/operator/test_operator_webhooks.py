@@ -285,7 +285,7 @@ async def test_an_address_that_is_gone_is_let_be(private: None, world: World, re
     await world.create_tenant()
     name = await _register(world, receiver.url)
     receiver.answers = [410]
-    world.pods.plays["prepare"] = fail(10, "UploadInvalid")
+    world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     await world.upload("ds-1")
     await world.reaches(CONFIGMAPS, f"webhook-{name}", lambda one: DISABLED in one["metadata"].get("annotations", {}))
     await world.upload("ds-2")
@@ -298,7 +298,7 @@ async def test_an_address_that_is_gone_is_let_be(private: None, world: World, re
 async def test_without_the_setting_no_private_address_is_called(world: World, receiver: Receiver) -> None:
     await world.create_tenant()
     await _register(world, receiver.url.replace("http:", "https:"))
-    world.pods.plays["prepare"] = fail(10, "UploadInvalid")
+    world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     await world.upload("ds-1")
 
     async def refused() -> bool:
