@@ -88,7 +88,7 @@ async def ask(
     except NotFound:
         raise Problem("simio_tenant_not_ready") from None
     await _record(library, resource, created, counts)
-    used.add(resource, created)
+    library.rooms.books.count(library.caller.tenant, resource, created)
     return created
 
 

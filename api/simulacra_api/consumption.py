@@ -118,7 +118,7 @@ class Books:
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def of(self, tenant: Tenant, *, fresh: bool = False) -> Consumption:
-        """Return what a tenant uses; callers count what they accept into it until it is read again."""
+        """Return what a tenant uses; `count` adds to it until it is read again."""
         name = tenant.metadata.name
         async with self._turns.setdefault(name, asyncio.Lock()):  # one reading for all who wait
             at, known = self._read.get(name, (float("-inf"), Consumption()))
@@ -126,6 +126,11 @@ class Books:
                 known = await self._count(tenant_namespace(name))
                 self._read[name] = time.monotonic(), known
             return known
+
+    def count(self, tenant: Tenant, resource: ApiResource, body: Object) -> None:
+        """Count a resource that this process has just made into what was read last."""
+        if (entry := self._read.get(tenant.metadata.name)) is not None:
+            entry[1].add(resource, body)
 
     async def _count(self, namespace: str) -> Consumption:
         counted = Consumption()

@@ -115,12 +115,14 @@ class Upload:
                 wrapped = await self._ensure_key(dataset)
                 stored = await self._store(dataset, wrapped, lease, chunks)
                 await self._record(dataset, stored)
-            return await lease.complete(
+            completed = await lease.complete(
                 [
                     {"op": "add", "path": "/spec/source/sha256", "value": stored.sha256},
                     {"op": "add", "path": "/spec/source/bytes", "value": stored.bytes},
                 ]
             )
+            self._rooms.books.count(self._caller.tenant, DATASETS, completed)
+            return completed
         except BaseException:
             await asyncio.shield(self._discard(dataset, lease))
             raise

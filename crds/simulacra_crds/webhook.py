@@ -80,11 +80,13 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise ValueError(f"give at most {MAX_URL} visible ASCII characters")
     if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
         raise ValueError("give an https URL")
-    if not parts.hostname or port == 0:
+    host = parts.hostname or ""
+    labels = host.removesuffix(".").split(".")
+    if not all(0 < len(label) <= 63 for label in labels) or port == 0:
         raise ValueError("give a URL with a host name")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise ValueError("give a URL without user, password and fragment")
-    if not allow_private and not _may_be_public(parts.hostname):
+    if not allow_private and not _may_be_public(host):
         raise ValueError("give an address on the public internet")
 
 

@@ -154,6 +154,9 @@ BAD_URLS = [
     "https://hooks.example.com/\r\nX: y",
     "https://h\u00f6rbert.example/",
     "https://hooks.example.com/" + "x" * 1024,
+    "https://" + "x" * 64 + ".example.com/",
+    "https://hooks..example.com/",
+    "https://[",
     "not a url",
 ]
 

@@ -43,7 +43,7 @@ async def send(target: WebhookTarget, message_id: str, body: bytes, *, allow_pri
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await _post(target, message_id, body, allow_private)
-    except (httpx.HTTPError, OSError, TimeoutError):
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError):  # UnicodeError: no name that DNS knows
         return NO_ANSWER
 
 
