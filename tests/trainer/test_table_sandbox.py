@@ -22,7 +22,7 @@ PROBE = """
 import resource, socket, sys
 from simulacra_trainer.table.limits import SandboxLimits
 from simulacra_trainer.table.sandbox import confine
-isolated = confine(SandboxLimits())
+isolated = confine(SandboxLimits()).namespace
 with open("/proc/self/status") as status:
     held = [line.split()[1] for line in status if line.startswith("NoNewPrivs")]
 with open("/proc/net/dev") as devices:

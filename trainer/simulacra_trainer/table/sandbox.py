@@ -2,8 +2,9 @@
 
 The child gets the upload as an open descriptor (stdin) and an anonymous file for its result, so that it needs no path
 and nothing is left on disk whatever happens to it. It confines itself before it looks at a byte: address space, CPU,
-output size and descriptors by rlimit, no core dump, no new privileges, death with its parent, and a network namespace
-of its own where the kernel grants one without root. Its stderr is discarded: it could quote the upload.
+output size and descriptors by rlimit, no core dump, no new privileges, death with its parent, and where the kernel
+grants them without root a network namespace of its own, no system calls but a parser's, and no files but Python's.
+Its stderr is discarded: it could quote the upload.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
+from simulacra_trainer.table import kernel
 from simulacra_trainer.table.limits import GIB, KIB, SandboxLimits
 
 READY = b"ready\n"
@@ -29,6 +31,22 @@ REFUSED = 3
 _MAX_ANSWER = 64 * KIB
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_READABLE = (
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/dev/null",
+    "/dev/urandom",
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/vm",
+    "/sys/devices/system",
+)
+"""What libraries read on their way to a parser: shared objects, locales, the number and kind of processors."""
 _ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # pools that reserve address space ahead collide with RLIMIT_AS
     "ARROW_IO_THREADS": "1",
@@ -50,22 +68,33 @@ class Answer:
     text: bytes
 
 
-def confine(limits: SandboxLimits) -> bool:
-    """Take from this process what parsing does not need. Call before threads exist and before bytes are read.
+@dataclass(frozen=True)
+class Granted:
+    """What the platform granted besides rlimits: a network namespace, a filter of calls, one of files."""
 
-    Returns:
-        True when the process has no network; False where the platform grants no namespace without root.
-    """
+    namespace: bool
+    calls: bool
+    files: bool
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the process has no network: none to reach, or no way to ask for a socket."""
+        return self.namespace or self.calls
+
+
+def confine(limits: SandboxLimits) -> Granted:
+    """Take from this process what parsing does not need. Call before threads exist and before bytes are read."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    isolated: bool = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    namespace: bool = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
-    return isolated
+    files = kernel.refuse_files(libc, [*_READABLE, sys.prefix, sys.base_prefix, *filter(None, sys.path)])
+    return Granted(namespace, kernel.refuse_calls(libc), files)
 
 
 def run_confined(module: str, argument: str, source: BinaryIO, sink: BinaryIO, limits: SandboxLimits) -> Answer:

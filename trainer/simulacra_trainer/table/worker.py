@@ -16,7 +16,7 @@ from simulacra_trainer.table.sandbox import READY, REFUSED, confine
 
 def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     """Parse stdin into sink_fd; return the exit status."""
-    isolated = confine(limits)
+    granted = confine(limits)
     # Imported only now: a new user namespace needs a process without threads, and Arrow starts some.
     import pyarrow as pa
 
@@ -29,7 +29,7 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     out.flush()
     try:
         with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
-            parse(source, file_format, sink_fd, isolated)
+            parse(source, file_format, sink_fd, granted.isolated)
         return 0
     except InputError as refusal:
         error = refusal
