@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from simulacra_trainer.families.forest.grow import split_prices
-from simulacra_trainer.families.forest.kernels import MIN_LEAF, VARIANCE_FLOOR, grow_classes, grow_numbers
+from simulacra_trainer.families.forest.kernels import MIN_LEAF, SAMPLED_FROM, VARIANCE_FLOOR, grow_classes, grow_numbers
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.walk import pick, split_masks, walk
+from simulacra_trainer.families.forest.walk import find_bins, pick, split_masks, walk
 
 
 def multinomial(y: np.ndarray) -> float:
@@ -71,6 +71,36 @@ def test_number_tree_equals_brute_force(seed: int) -> None:
     assert len(expected) > 1
 
 
+@pytest.mark.parametrize("levels", [3, 40])
+def test_a_big_node_searched_on_a_sample_splits_where_all_rows_say(levels: int) -> None:
+    n, rng = 3 * SAMPLED_FROM, np.random.default_rng(levels)
+    Z = rng.integers(0, 30, (4, n)).astype(np.uint8)
+    Z[1] = np.where(rng.random(n) < 0.9, Z[2], Z[1])  # a rival of the best
+    y = (np.minimum(Z[2] // 6, 2) + (rng.random(n) < 0.3) * rng.integers(0, levels - 2, n)).astype(np.int32)
+    _, f, t = best_split(Z, y, multinomial)
+    feature, threshold, *_ = grow_classes(Z, y, levels, split_prices(3.0, levels))
+    assert (feature[0], threshold[0]) == (f, t)
+    _, f, t = best_split(Z, y.astype(float), gaussian)
+    feature, threshold, *_ = grow_numbers(Z, y.astype(float), 3.0)
+    assert (feature[0], threshold[0]) == (f, t)
+
+
+def test_a_weak_effect_that_a_sample_cannot_show_is_found_in_a_big_node() -> None:
+    n, rng = 6 * SAMPLED_FROM, np.random.default_rng(5)
+    Z = rng.integers(0, 2, (30, n)).astype(np.uint8)
+    y = (rng.random(n) < 0.5 + 0.02 * Z[17]).astype(np.int32)
+    assert grow_classes(Z, y, 2, split_prices(3.0, 2))[0][0] == 17
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 249])
+def test_bins_are_those_of_a_sorted_search(count: int) -> None:
+    rng = np.random.default_rng(count)
+    edges = np.sort(rng.normal(size=count))
+    values = np.concatenate([rng.normal(size=500), [np.nan, np.inf, -np.inf], edges])
+    expected = np.where(np.isnan(values), 0, np.searchsorted(edges, values, side="right") + 1)
+    assert np.array_equal(find_bins(values, edges), expected)
+
+
 def test_noise_is_not_split_and_signal_is() -> None:
     rng = np.random.default_rng(0)
     Z = rng.integers(0, 50, (20, 1000)).astype(np.uint8)
@@ -88,7 +118,7 @@ def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
     luts = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
     masks = split_masks(feature, threshold, luts)
     rows = np.arange(500, dtype=np.int32)
-    leaves = walk(np.ascontiguousarray(Z.T), rows, feature, masks, child)
+    leaves = walk(Z, rows, feature, masks, child)
     place = np.empty(500, int)
     place[index] = rows
     assert np.all((start[leaves] <= place) & (place < stop[leaves]))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.schema import ColumnSchema
+from simulacra_trainer.families.forest.walk import find_bins
 from simulacra_trainer.families.grid import bin_edges
 
 Floats = npt.NDArray[np.float64]
@@ -92,11 +93,10 @@ class ColumnCodec:
 
     def encode(self, values: Floats) -> Codes:
         """Return predictor codes, uint8 [n]."""
-        missing = np.isnan(values)
         if self.is_category:
+            missing = np.isnan(values)
             return np.where(missing, 0, self.codes[np.where(missing, 0, values).astype(np.int64)]).astype(np.uint8)
-        bins = np.searchsorted(self.edges, values, side="right") + 1
-        return np.where(missing, 0, bins).astype(np.uint8)
+        return find_bins(values, self.edges)
 
     def tidy(self, values: Floats) -> Floats:
         """Round interpolated numbers to what the data carry and keep them in the range seen."""

@@ -57,7 +57,7 @@ class ForestModel:
         rows = np.arange(n, dtype=np.int32)
         held = {self._position[name]: value for name, value in (do or {}).items()}
         fixed = {self._position[name]: given.column(name) for name in given.column_names} if given is not None else {}
-        context = Context(np.zeros((n, len(self.order)), np.uint8), [np.empty(0)] * len(self.order))
+        context = Context(np.zeros((len(self.order), n), np.uint8), [np.empty(0)] * len(self.order))
         drawn = self.order[:only]
         for j in drawn:
             codec, u = self.data.codecs[j], rng.random(n)
@@ -68,7 +68,7 @@ class ForestModel:
             else:
                 values = codec.tidy(self.parts[j].draw(context, rows, u))
             context.values[j] = values
-            context.codes[:, j] = codec.encode(values)
+            context.codes[j] = codec.encode(values)
         names = [self.data.codecs[j].name for j in drawn]
         return pa.table([self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names)
 
@@ -90,8 +90,8 @@ class ForestModel:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
         rows = np.arange(table.num_rows, dtype=np.int32)
         values = [codec.values(table.column(codec.name)) for codec in self.data.codecs]
-        codes = np.column_stack([codec.encode(v) for codec, v in zip(self.data.codecs, values, strict=True)])
-        context = Context(np.ascontiguousarray(codes), values)
+        codes = np.stack([codec.encode(v) for codec, v in zip(self.data.codecs, values, strict=True)])
+        context = Context(codes, values)
         total = np.zeros(table.num_rows)
         for j, codec in enumerate(self.data.codecs):
             grid = level_grid(codec.levels) if codec.is_category else number_grid(self.data.values[j])

@@ -41,7 +41,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Context:
-    """The rows drawn so far: predictor codes uint8 [n, columns] and values float64 [columns][n], in schema order."""
+    """The rows drawn so far: predictor codes uint8 [columns, n] and values float64 [columns][n], in schema order."""
 
     codes: Codes
     values: list[Floats]
