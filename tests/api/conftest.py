@@ -39,6 +39,7 @@ from simulacra_api.settings import Settings
 from simulacra_crds.base import FINALIZER
 from simulacra_crds.cluster import (
     CRDS,
+    CUSTOM,
     DATASETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
@@ -49,6 +50,7 @@ from simulacra_crds.cluster import (
     AlreadyExists,
     ApiResource,
     Cluster,
+    ClusterError,
 )
 from simulacra_crds.generate import crd
 from simulacra_crds.names import model_name
@@ -150,6 +152,8 @@ async def _install(cluster: Cluster) -> None:
         await _make(cluster, CRDS, crd(kind))
     for name in (SYSTEM, "tenant-acme", "tenant-globex", "tenant-tiny"):
         await _make(cluster, NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    for resource in CUSTOM.values():  # a kind is served a moment after its definition is accepted
+        await _until_served(cluster, resource)
     hashes = json.dumps([{"hash": hash_secret(SECRET), "created": datetime.now(UTC).isoformat()}])
     for tenant in ("acme", "globex", "tiny", "asleep"):
         quotas = {"maxUploadBytes": SMALL_LIMIT, "maxRowsPerGeneration": 5000} if tenant == "tiny" else {}
@@ -160,6 +164,17 @@ async def _install(cluster: Cluster) -> None:
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"client-client.{client}"}}
         secret |= {"data": {"hashes": base64.b64encode(hashes.encode()).decode()}}
         await _make(cluster, SECRETS, secret, SYSTEM)
+
+
+async def _until_served(cluster: Cluster, resource: ApiResource) -> None:
+    for attempt in range(50):
+        try:
+            await cluster.request("GET", resource.path())
+            return
+        except ClusterError:
+            if attempt == 49:
+                raise
+            await asyncio.sleep(0.2)
 
 
 async def _until_established(cluster: Cluster, tenant: Object) -> None:

@@ -32,6 +32,9 @@ class Tenants:
         Raises:
             Problem: 403 when there is none (or more than one, which nobody may profit from), or it is suspended.
         """
+        early = self._listed + UNKNOWN_SECONDS - time.monotonic()
+        if client_id not in self._by_client and early > 0:
+            await asyncio.sleep(early)  # its Tenant may be younger than the listing; a 403 would be for good
         async with self._turn:  # one listing for all who wait
             limit = CACHE_SECONDS if client_id in self._by_client else UNKNOWN_SECONDS
             if time.monotonic() - self._listed > limit:
