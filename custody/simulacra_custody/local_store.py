@@ -18,7 +18,7 @@ from simulacra_custody.errors import ArtefactMissing, ObjectExists, StoreUnavail
 from simulacra_custody.store import ObjectInfo, check_key, check_prefix
 
 _INCOMPLETE = ".incomplete"
-_READ_SIZE = 1 << 20
+_READ_SIZE = 1 << 18
 T = TypeVar("T")
 _FOLDER_RETRIES = 100  # each one needs a concurrent delete in the same folder
 
@@ -98,7 +98,7 @@ class LocalStore:
                 break
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Read a range in chunks of up to 1 MiB; `ArtefactMissing` is raised at the call, not at the first chunk."""
+        """Read a range in chunks of up to 256 KiB; `ArtefactMissing` is raised at the call, not at the first chunk."""
         check_key(key)
         try:
             with _store_errors("open an object"):

@@ -18,7 +18,7 @@ from simulacra_custody.store import ObjectInfo, check_prefix
 PRESIGNED_S = 900
 """A presigned link is good for 15 minutes."""
 
-_READ_SIZE = 1 << 20
+_READ_SIZE = 1 << 18
 
 
 class S3Store:
@@ -61,7 +61,7 @@ class S3Store:
             return upload.commit()
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Read a range in chunks of up to 1 MiB; `ArtefactMissing` is raised at the call, not at the first chunk."""
+        """Read a range in chunks of up to 256 KiB; `ArtefactMissing` is raised at the call, not at the first chunk."""
         target = self._buckets.target(key)
         if end is not None and end <= start:
             if self.stat(key) is None:
