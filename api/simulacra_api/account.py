@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from simulacra_api.consumption import QUEUED_JOBS
-from simulacra_api.listing import ListQuery, Page
-from simulacra_api.problems import invalid_field
+from simulacra_api.listing import ListQuery, Page, cursor_of
 from simulacra_api.rates import WINDOW_SECONDS
 from simulacra_api.resources import Library
 from simulacra_crds.base import utcnow
@@ -87,13 +84,13 @@ async def usage_of(library: Library) -> UsageBody:
 
 
 async def audit_page(library: Library, query: AuditQuery) -> AuditEventList:
-    """Return a page of the tenant's audit events; 400 for a cursor that no page gave out."""
-    before = None if query.cursor is None else _decode(query.cursor)
+    """Return a page of the tenant's audit events."""
+    before = None if query.after is None else query.after[0]
     types = () if query.type is None else (query.type,)
     reader, tenant = library.rooms.audit_reader, library.caller.tenant_name
     page = await asyncio.to_thread(reader.page, tenant, before=before, limit=query.limit, types=types)
     items = [_body(event) for event in page.events]
-    return AuditEventList(items=items, next_cursor=None if page.before is None else _encode(page.before))
+    return AuditEventList(items=items, next_cursor=None if page.before is None else cursor_of((page.before, "", "")))
 
 
 def _body(event: AuditEvent) -> AuditEventBody:
@@ -101,18 +98,3 @@ def _body(event: AuditEvent) -> AuditEventBody:
     if "request" in known:
         known["request_id"] = known.pop("request")
     return AuditEventBody(id=event.id, time=event.time, type=event.type, source=event.source, **known)
-
-
-def _encode(before: int) -> str:
-    return base64.urlsafe_b64encode(f"audit|{before}".encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        kind, _, number = text.partition("|")
-        if kind != "audit" or not number.isascii() or not number.isdigit() or len(number) > 12:
-            raise ValueError
-        return int(number)
-    except (ValueError, binascii.Error):
-        raise invalid_field("cursor", "give the next_cursor of a page of this list") from None

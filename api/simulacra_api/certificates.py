@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from simulacra_api.listing import ListQuery, Page
-from simulacra_api.problems import Problem, invalid_field
+from simulacra_api.listing import ListQuery, Page, Place, cursor_of
+from simulacra_api.problems import Problem
 from simulacra_api.resources import Library
 from simulacra_crds.cluster import CONFIGMAPS, Cluster
 from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
@@ -41,13 +40,12 @@ class CertificateBody(CertificateItem):
 
 
 async def certificate_page(library: Library, query: ListQuery) -> CertificateList:
-    """Return a page of the tenant's certificates; 400 for a cursor that no page gave out."""
-    before = None if query.cursor is None else _decode(query.cursor)
+    """Return a page of the tenant's certificates."""
     found = await asyncio.to_thread(library.rooms.certificates.entries, library.caller.tenant.metadata.uid)
-    rest = found if before is None else [one for one in found if one < before]
+    rest = found if query.after is None else [one for one in found if _place(one) < query.after]
     page = rest[: query.limit]
     items = [CertificateItem(**_shown(one)) for one in page]
-    return CertificateList(items=items, next_cursor=_encode(page[-1]) if len(rest) > query.limit else None)
+    return CertificateList(items=items, next_cursor=cursor_of(_place(page[-1])) if len(rest) > query.limit else None)
 
 
 async def certificate_of(library: Library, name: str) -> CertificateBody:
@@ -75,14 +73,5 @@ def _shown(entry: CertificateEntry) -> dict[str, Any]:
     return {"resource_id": entry.id, "uid": entry.uid, "issued_at": issued}
 
 
-def _encode(entry: CertificateEntry) -> str:
-    return base64.urlsafe_b64encode(f"{entry.issued!r}|{entry.id}|{entry.uid}".encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> CertificateEntry:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        issued, resource_id, uid = text.split("|")
-        return CertificateEntry(float(issued), resource_id, uid)
-    except (ValueError, binascii.Error):
-        raise invalid_field("cursor", "give the next_cursor of a page of this list") from None
+def _place(entry: CertificateEntry) -> Place:
+    return int(entry.issued * 1e6), entry.id, entry.uid

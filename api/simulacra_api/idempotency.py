@@ -17,7 +17,8 @@ from simulacra_api.problems import Problem
 from simulacra_crds.cluster import Object
 from simulacra_crds.tombstone import REQUEST_DIGEST as REQUEST_DIGEST
 
-_KEY = re.compile(r"[!-~]{1,255}")
+KEY = re.compile(r"[!-~]{1,255}")
+"""What a key looks like."""
 
 
 def idempotency_key(
@@ -26,7 +27,7 @@ def idempotency_key(
     ] = None,
 ) -> str:
     """FastAPI dependency: the key, or 400."""
-    if value is None or not _KEY.fullmatch(value):
+    if value is None or not KEY.fullmatch(value):
         raise Problem("simio_invalid_idempotency_key")
     return value
 

@@ -1,28 +1,37 @@
 """Lists: newest first, in pages that a cursor leads through.
 
-The cursor is the place of the last item (when it was made, and its name), so it stays good while items come and go,
-and needs no memory between two calls. The control plane keeps objects by name, and names are digests here: a page
-reads all of a tenant's objects of a kind, which are few and small.
+A cursor is the place of the last item (when it was made, and its name), so it stays good while items come and go, and
+needs no memory between two calls. Whatever has the form of a cursor is a place, whether an item stands there or not.
+The control plane keeps objects by name, and names are digests here: a page reads all of a tenant's objects of a kind,
+which are few and small.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from simulacra_api.problems import invalid_field
 from simulacra_api.resources import Library, Work
 from simulacra_crds.base import utcnow
 
 W = TypeVar("W", bound=Work)
-Place = tuple[datetime, str]
+Place = tuple[int, str, str]
+"""A number that grows, and up to two names that tell items with the same number apart."""
+CURSOR = r"^[0-9]{1,18}(\.[a-z0-9-]{1,63}){0,2}$"
+
+
+def _check_cursor(cursor: str) -> str:
+    if not re.fullmatch(CURSOR, cursor, re.ASCII):
+        raise ValueError("give next_cursor of an earlier page, or none for the first page")
+    return cursor
+
+
+Cursor = Annotated[str, AfterValidator(_check_cursor), WithJsonSchema({"type": "string", "pattern": CURSOR})]
 
 
 class ListQuery(BaseModel):
@@ -31,9 +40,18 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=100, description="Items a page.")
-    cursor: str | None = Field(
-        default=None, max_length=256, description="`next_cursor` of the page before; opaque, good for the same filters."
+    cursor: Cursor | None = Field(
+        default=None, description="`next_cursor` of the page before; opaque, good for the same filters."
     )
+
+    @property
+    def after(self) -> Place | None:
+        """The place where the page before ended, None for the first page."""
+        if self.cursor is None:
+            return None
+        number, *names = self.cursor.split(".")
+        first, second = (*names, "", "")[:2]
+        return int(number), first, second
 
 
 class Page(BaseModel):
@@ -42,22 +60,23 @@ class Page(BaseModel):
     next_cursor: str | None = Field(default=None, description="Absent on the last page; also as `Link: rel=next`.")
 
 
+def cursor_of(place: Place) -> str:
+    """Return the cursor that leads on from a place."""
+    return ".".join((str(place[0]), *(name for name in place[1:] if name)))
+
+
 def place_of(work: Work) -> Place:
     """Return where a resource stands in a list."""
-    return work.metadata.creation_timestamp or utcnow(), work.metadata.name
+    made = work.metadata.creation_timestamp or utcnow()
+    return int(made.timestamp()), work.metadata.name, ""
 
 
 def page_of(works: Sequence[W], query: ListQuery, keep: Callable[[W], bool]) -> tuple[list[W], str | None]:
-    """Return the page that is asked for and the cursor of the next one.
-
-    Raises:
-        Problem: 400 for a cursor that no page gave out.
-    """
-    after = None if query.cursor is None else _decode(query.cursor)
+    """Return the page that is asked for and the cursor of the next one."""
     ordered = sorted((work for work in works if keep(work)), key=place_of, reverse=True)
-    rest = ordered if after is None else [work for work in ordered if place_of(work) < after]
+    rest = ordered if query.after is None else [work for work in ordered if place_of(work) < query.after]
     page = rest[: query.limit]
-    return page, _encode(place_of(page[-1])) if len(rest) > query.limit else None
+    return page, cursor_of(place_of(page[-1])) if len(rest) > query.limit else None
 
 
 def link_next(library: Library, response: Response, path: str, query: ListQuery, cursor: str | None) -> None:
@@ -66,16 +85,3 @@ def link_next(library: Library, response: Response, path: str, query: ListQuery,
         given = query.model_dump(exclude_none=True, exclude={"cursor"}, mode="json")
         target = f"{library.rooms.settings.public_url}{path}?{urlencode(given | {'cursor': cursor})}"
         response.headers["Link"] = f'<{target}>; rel="next"'
-
-
-def _encode(place: Place) -> str:
-    return base64.urlsafe_b64encode(f"{place[0].isoformat()}|{place[1]}".encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> Place:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        made, _, name = text.partition("|")
-        return datetime.fromisoformat(made).astimezone(), name
-    except (ValueError, binascii.Error, OverflowError):
-        raise invalid_field("/cursor", "give next_cursor of an earlier page, or none for the first page") from None

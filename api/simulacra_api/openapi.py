@@ -13,26 +13,28 @@ from simulacra_api import problems
 from simulacra_api.catalogue import CATALOGUE, ErrorCode
 from simulacra_api.example_bodies import AUDIENCE, BASE, PARAMETERS
 from simulacra_api.examples import EXAMPLES, LEADS, Example
+from simulacra_api.idempotency import KEY
 from simulacra_crds.schema import TableSchema
 
 Json = dict[str, Any]
 REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
 _KEYED = frozenset({"uploadDataset", "createGeneration", "createEffect"})
 _ASKING = frozenset({"createGeneration", "createEffect", "probeDataset"})
+_OF_ROWS = frozenset({"downloadArtifact", "describeArtifact"})
 _OF_MODEL = _ASKING | {"getDatasetSchema", "getDatasetReport", "getDatasetGraph"}
 ONLY: dict[str, frozenset[str]] = {
     "simio_upload_invalid": frozenset({"uploadDataset"}),
     "simio_invalid_idempotency_key": _KEYED,
     "simio_conditions_infeasible": frozenset({"probeDataset"}),
     "simio_invalid_client": frozenset({"issueToken"}),
-    "simio_artifact_link_invalid": frozenset({"downloadArtifact"}),
+    "simio_artifact_link_invalid": _OF_ROWS,
     "simio_idempotency_conflict": _KEYED,
     "simio_idempotency_in_flight": _KEYED,
     "simio_dataset_not_ready": _OF_MODEL,
     "simio_dataset_failed": _OF_MODEL,
-    "simio_generation_not_ready": frozenset({"downloadArtifact"}),
-    "simio_generation_failed": frozenset({"downloadArtifact"}),
-    "simio_cancelled": _OF_MODEL | {"downloadArtifact"},
+    "simio_generation_not_ready": _OF_ROWS,
+    "simio_generation_failed": _OF_ROWS,
+    "simio_cancelled": _OF_MODEL | _OF_ROWS,
     "simio_job_finished": frozenset({"cancelJob"}),
     "simio_credentials_external": frozenset({"requestCredentialRotation"}),
     "simio_error_code_not_found": frozenset({"getError"}),
@@ -97,6 +99,8 @@ def _illustrate(operation: Json, example: Example, path: str, base_url: str) -> 
     for parameter in operation.get("parameters", []):
         if parameter["name"] in PARAMETERS:
             parameter["example"] = PARAMETERS[parameter["name"]]
+        elif parameter["name"] == "Idempotency-Key":  # optional to FastAPI, so that its absence has a code of its own
+            parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"}}
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = example.request
     if not operation.get("security") and operation["operationId"] != "issueToken":

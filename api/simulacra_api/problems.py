@@ -140,10 +140,19 @@ def install(app: FastAPI, base_url: str) -> None:
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(app, request, headers.get("Allow", ""))
         code = _OF_STATUS.get(error.status_code, "simio_invalid_field" if error.status_code < 500 else "simio_internal")
-        return answer(request, Problem(code, headers=error.headers))
+        return answer(request, Problem(code, headers=headers))
 
     for kind in (Problem, CustodyError, ClusterError):
         app.add_exception_handler(kind, on_error)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _allowed(app: FastAPI, request: Request, first: str) -> str:
+    """Return the methods of a path: Starlette names those of the first route that has it, the document all."""
+    documented = app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", ""), {})
+    return ", ".join(sorted({method.upper() for method in documented} | set(filter(None, first.split(", ")))))

@@ -134,7 +134,9 @@ async def _rows(teller: Teller, acme: Any) -> None:
     await acme.generate(teller.ids["generation_id"], [ROWS])
     shown = await teller.tell("getGeneration")
     query = dict(httpx.URL(shown["artifact_url"]).params)
+    described = await teller.tell("describeArtifact", params=query)
     download = await teller.tell("downloadArtifact", params=query)
+    assert described.headers["content-length"] == str(len(download.content))
     assert download.content[:4] == b"PAR1"
 
 

@@ -67,16 +67,14 @@ async def test_a_cursor_stays_good_while_items_come_and_go(
         ("limit=0", "/limit"),
         ("limit=101", "/limit"),
         ("cursor=nothing", "/cursor"),
-        ("cursor=MjAyNnx4", "/cursor"),
+        ("cursor=1.a.b.c", "/cursor"),
+        ("cursor=1.A", "/cursor"),
         ("status=done", "/status"),
         ("colour=blue", "/colour"),
     ],
 )
 async def test_a_wrong_query_is_named(http: httpx.AsyncClient, path: str, query: str, pointer: str) -> None:
     answer = await http.get(f"{path}?{query}")
-    if answer.status_code == 200:  # "2026|x" is a place, only none that exists
-        assert query == "cursor=MjAyNnx4"
-        return
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert answer.json()["errors"][0]["pointer"] == pointer
 

@@ -40,6 +40,19 @@ async def test_the_envelope_is_the_same_everywhere(world: Any, method: str, path
     assert ("allow" in answer.headers) == (status == 405)
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/datasets", "GET, POST"),
+        ("/v1/datasets/ds-1", "DELETE, GET, PATCH"),
+        ("/v1/generations/gen-1/artifact", "GET, HEAD"),
+        ("/metrics", "GET"),
+    ],
+)
+async def test_allow_names_all_methods_of_a_path(world: Any, path: str, methods: str) -> None:
+    assert (await _get(world, path, method="PUT")).headers["allow"] == methods
+
+
 async def test_a_request_id_is_taken_over_when_it_is_one(world: Any) -> None:
     assert (await _get(world, "/healthz", headers={"X-Request-Id": "abcdefgh-1"})).headers[
         "x-request-id"

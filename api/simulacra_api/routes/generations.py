@@ -99,7 +99,7 @@ async def _download(
     "/generations/{generation_id}/artifact",
     operation_id="downloadArtifact",
     summary="Download the rows",
-    responses=problems(404, 409, 416),
+    responses=problems(400, 404, 409, 416),
     response_class=Response,
 )
 async def get_artifact(
@@ -121,7 +121,13 @@ async def get_artifact(
     return answer
 
 
-@router.head("/generations/{generation_id}/artifact", include_in_schema=False)
+@router.head(
+    "/generations/{generation_id}/artifact",
+    operation_id="describeArtifact",
+    summary="Describe the rows",
+    responses=problems(400, 404, 409),
+    response_class=Response,
+)
 async def head_artifact(
     generation_id: str,
     library: Mine,
