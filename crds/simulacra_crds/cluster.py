@@ -11,12 +11,14 @@ import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import httpx
 import kr8s.asyncio
 
-from simulacra_crds.base import API_VERSION
+from simulacra_crds.base import API_VERSION, utcnow
 from simulacra_crds.registry import KINDS
 
 Object = dict[str, Any]
@@ -75,6 +77,10 @@ GENERATION_JOBS = CUSTOM["GenerationJob"]
 EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
 
 
+CLOCK_TOLERANCE = timedelta(seconds=3)
+"""Two clocks that differ by less are taken for equal: the header that tells has whole seconds, and takes its time."""
+
+
 class ClusterError(Exception):
     """The API server refused or could not be reached. `status` is the HTTP code, 0 when there was no answer."""
 
@@ -123,6 +129,15 @@ def _error(response: httpx.Response) -> ClusterError:
     return ClusterError(code, reason, message)
 
 
+def _ahead(response: httpx.Response, known: timedelta) -> timedelta:
+    """Return how far the server's clock is ahead of ours, by its Date header; as known where there is none."""
+    try:
+        ahead = parsedate_to_datetime(response.headers["date"]) - utcnow()
+    except (KeyError, ValueError, TypeError):
+        return known
+    return ahead if abs(ahead) > CLOCK_TOLERANCE else timedelta(0)
+
+
 def _difference(old: dict[str, Object], new: dict[str, Object]) -> Iterator[tuple[Change, Object]]:
     for uid, item in old.items():
         if uid not in new:
@@ -139,6 +154,7 @@ class Cluster:
 
     def __init__(self, api: Any) -> None:
         self._api = api
+        self._ahead = timedelta(0)
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Cluster:
@@ -147,11 +163,19 @@ class Cluster:
         warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)
         return cls(await kr8s.asyncio.api(kubeconfig=kubeconfig))
 
+    def now(self) -> datetime:
+        """Return the time by the API server's clock, in UTC: it stamps what is created and deleted.
+
+        As its last answer said, to the second; a difference of up to CLOCK_TOLERANCE is taken for none.
+        """
+        return utcnow() + self._ahead
+
     async def request(self, method: str, path: str, **kwargs: Any) -> Any:
         """Send one request and return the JSON answer; raise a ClusterError otherwise."""
         kwargs.setdefault("timeout", REQUEST_SECONDS)
         try:
             async with self._api.call_api(method, base=path, version="", raise_for_status=False, **kwargs) as response:
+                self._ahead = _ahead(response, self._ahead)
                 if response.is_error:
                     raise _error(response)
                 return response.json() if response.content else None
@@ -309,16 +333,18 @@ class Cluster:
         namespace: str | None = None,
         *,
         uid: str | None = None,
+        version: str | None = None,
         propagation: Propagation = "Background",
         grace: int | None = None,
     ) -> bool:
-        """Delete an object, of this uid only if given; False when it (or this incarnation of it) is gone already.
+        """Delete an object, of this uid and version only if given; False when that one is not there (any more).
 
         `grace` is the number of seconds that a pod gets to end; 0 takes it off the API at once (a node's last word).
         """
         options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        if uid or version:
+            wanted = {"uid": uid, "resourceVersion": version}
+            options["preconditions"] = {name: value for name, value in wanted.items() if value}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         try:

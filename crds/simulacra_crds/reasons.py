@@ -23,6 +23,8 @@ class Reason(StrEnum):
     """spec.suspend is true, or the tenant is suspended."""
     JOB_RUNNING = "JobRunning"
     """A Job works on it."""
+    POD_NOT_STARTING = "PodNotStarting"
+    """A Job is there, but a pod of it does not start: it fits no node, or its image cannot be pulled."""
     JOB_RETRYING = "JobRetrying"
     """A pod failed for a reason that may pass; the Job tries again."""
 

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 
-from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import open_audit
 from simulacra_custody.certificates import open_certificates
@@ -26,7 +25,8 @@ log = logging.getLogger("simulacra_operator")
 
 async def operate(settings: Settings, custodian: Custodian) -> None:
     """Run until SIGTERM or SIGINT; whichever part ends first ends the process."""
-    engine = Engine(await Cluster.connect(), custodian, settings, utcnow)
+    cluster = await Cluster.connect()
+    engine = Engine(cluster, custodian, settings, cluster.now)
     sweep = Sweep(engine)
     runner, port = await health.serve(settings, sweep)
     logs.log_started(settings.host, port)
@@ -36,7 +36,7 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
         sweep.run(),
         orphans.run(engine.cluster, custodian),
         duty.run(engine),
-        tombstones.run(engine.cluster, utcnow),
+        tombstones.run(cluster, cluster.now),
         attest.run(engine),
         WebhookDuty(engine.cluster, custodian, allow_private=settings.webhooks_allow_private).run(),
     )

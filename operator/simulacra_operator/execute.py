@@ -24,6 +24,7 @@ from simulacra_crds.cluster import (
 from simulacra_custody.audit import EventType, Outcome
 from simulacra_custody.context import ResourceRef
 from simulacra_operator import actions as act
+from simulacra_operator import events
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.erase import Eraser
 from simulacra_operator.installation import Installation
@@ -62,6 +63,7 @@ class Executor:
         match action:
             case act.PatchStatus(patch):
                 await self._patch({"status": patch}, "status")
+                await events.tell(self._cluster, self._subject, patch)
             case act.PatchMeta(patch):
                 await self._patch({"metadata": patch}, None)
             case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase():

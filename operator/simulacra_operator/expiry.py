@@ -16,6 +16,8 @@ UPLOAD_LEASE = "simulacra.dev/upload-lease"
 """Annotation that the API renews while bytes arrive: the writer's nonce, a space, the time (RFC 3339)."""
 UPLOAD_TIMEOUT = timedelta(hours=1)
 DEFAULT_RETENTION_S = 86_400
+PROMPT = timedelta(seconds=5)
+"""A deletion asked for so shortly before the expiry counts as one: it is stamped by a clock that is not ours."""
 _FROM_CREATION = ("Dataset", "Model")
 
 
@@ -45,13 +47,15 @@ def due(subject: Subject, max_retention_s: int) -> Due:
 def deleted_by_expiry(subject: Subject, max_retention_s: int) -> bool:
     """Whether a resource that is being deleted had expired when its deletion was asked for.
 
-    What status said counts as well: a retention extended during the deletion changes nothing.
+    What status said counts as well: a retention extended during the deletion changes nothing. A person who deletes
+    in the last seconds is taken for the expiry, which spares finished results: they have an expiry of their own.
     """
     asked = subject.meta.deletion_timestamp
     if asked is None:
         return False
     stated: WorkStatus = subject.status
-    return expiry(subject, max_retention_s) <= asked or (stated.expires_at is not None and stated.expires_at <= asked)
+    last = asked + PROMPT
+    return expiry(subject, max_retention_s) <= last or (stated.expires_at is not None and stated.expires_at <= last)
 
 
 def _upload_alive(subject: Subject) -> datetime:

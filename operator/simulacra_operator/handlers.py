@@ -54,7 +54,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.finalizer = FINALIZER
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"operator.{GROUP}", v1=False)
     settings.persistence.diffbase_storage = NothingStored()
-    settings.posting.enabled = False  # conditions tell more, cost less, and carry no free text
+    settings.posting.enabled = False  # ours are in `events`: they carry no free text
     settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
     settings.watching.connect_timeout = 10.0
     settings.queueing.exit_timeout = 0.5  # a deletion that waits is taken up again at the next start

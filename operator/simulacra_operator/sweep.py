@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 5.0
 """Between two sweeps. Retention is 10 s at least, so what is created meanwhile cannot expire unseen."""
 RESYNC_S = 30.0
+AGAIN = timedelta(seconds=0.3)
+"""How soon a resource is looked at again that changed while it was to be deleted."""
 STUCK = timedelta(minutes=10)
 PROGRESS_STEP = 10
 """Percent: progress is copied to status in steps of this, so that it costs ten writes a Job at most."""
@@ -114,15 +116,19 @@ class Sweep:
         for end, subject in sorted(pending, key=lambda pair: pair[0].at):
             if end.at > now:
                 return min(next_due, end.at)
-            await self._delete(subject, end.at, end.reason)
+            if not await self._delete(subject, end.at, end.reason):
+                next_due = min(next_due, now + AGAIN)
         return next_due
 
-    async def _delete(self, subject: Subject, at: datetime, reason: Reason) -> None:
-        key, uid = subject.key, subject.meta.uid
-        if await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid):
+    async def _delete(self, subject: Subject, at: datetime, reason: Reason) -> bool:
+        """Delete what is due as it was seen: of an expiry and an extension, the one that came first counts."""
+        key, uid, version = subject.key, subject.meta.uid, subject.meta.resource_version
+        gone = await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid, version=version)
+        if gone:
             metrics.EXPIRED.labels(key.kind, reason).inc()
             metrics.EXPIRY_LAG.observe((self._engine.now() - at).total_seconds())
             log.info("deleted", extra={"kind": key.kind, "resource": key.name, "uid": uid, "reason": str(reason)})
+        return gone
 
     async def _resync(self, sight: _Sight) -> None:
         """Call the engine on what is not settled, and on what shows an expiry that is no longer true."""

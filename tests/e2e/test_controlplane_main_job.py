@@ -102,13 +102,14 @@ def main_job(story: Story, client: Client, folder: Path) -> None:
 
 def suspend_and_cancel(story: Story, client: Client, dataset: str) -> None:
     """A running generation is suspended and resumed by kubectl, then cancelled by the customer."""
-    big = client.generate(dataset, 500_000, seed=2)
+    big = client.generate(dataset, 1_000_000, seed=2)
     name = f"generationjob/{big['generation_id']}"
     kubectl = story.cluster.kubectl
-    kubectl("patch", name, "-n", story.namespace, "--type=merge", "-p", '{"spec": {"suspend": true}}')
-    waiting = "--for=jsonpath={.status.phase}=Suspended"
-    kubectl("wait", waiting, name, "-n", story.namespace, "--timeout=30s")
-    kubectl("patch", name, "-n", story.namespace, "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    for suspend, phase in (("true", "Suspended"), ("false", "Running"), ("true", "Suspended"), ("false", "Running")):
+        patch = f'{{"spec": {{"suspend": {suspend}}}}}'
+        kubectl("patch", name, "-n", story.namespace, "--type=merge", "-p", patch)
+        kubectl("wait", f"--for=jsonpath={{.status.phase}}={phase}", name, "-n", story.namespace, "--timeout=30s")
+    assert "Suspended" in kubectl("describe", name, "-n", story.namespace).partition("Events:")[2]
     client._http.post(f"/v1/jobs/{big['job_id']}/cancel")
     with pytest.raises(JobFailed):
         client.wait(big["job_id"], timeout=30)

@@ -49,7 +49,7 @@ def test_a_complete_upload_is_never_given_up() -> None:
 
 def test_results_outlive_a_dataset_that_expired_but_not_one_that_was_deleted() -> None:
     results = (ended("GenerationJob", "gen-1"), parse(resource("GenerationJob", "gen-2", uid="uid-2")))
-    early, late = iso(CREATED + timedelta(seconds=59)), iso(CREATED + timedelta(seconds=60))
+    early, late = iso(CREATED + timedelta(seconds=50)), iso(CREATED + timedelta(seconds=60))
     body = resource("Dataset", "ds-1", {"retentionSeconds": 60}, {}, deletionTimestamp=early)
     explicit = erasure.reconcile(observed(body, dependants=results))
     body["metadata"]["deletionTimestamp"] = late

@@ -104,12 +104,21 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
         phase = Phase.PARTIAL if reason == Reason.GENERATED_PARTIALLY else Phase.READY
         work = Finding("True", reason)
         return Stage(gate, work, phase, after=_tidy(seen), ended=True, percent=100, fields=fields)
-    if isinstance(state, outcome.Failed):
+    if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
+        work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
+        return Stage(gate, work, Phase.RUNNING, after=_tidy(seen), failure=state.failure)
+    if isinstance(state, outcome.Failed | outcome.Lost):
         failure = state.failure
         work = Finding("False", Reason(failure.reason), failure.message)
         note = LogFailure(failure.reason, failure.message, outcome.support_id(job), failure.exit_code)
         return Stage(gate, work, Phase.FAILED, before=(note,), after=_tidy(seen), ended=True, failure=failure)
     return _running(seen, gate, state, shards)
+
+
+def _lost_before(seen: Observed, state: outcome.Lost) -> bool:
+    """Whether an earlier Job lost its result too: the time of a failure tells one Job from another."""
+    known = seen.subject.status.last_failure
+    return known is not None and known.message == state.failure.message and known.time != state.failure.time
 
 
 def _running(seen: Observed, gate: Finding, state: outcome.Running, shards: int) -> Stage:
@@ -122,6 +131,8 @@ def _running(seen: Observed, gate: Finding, state: outcome.Running, shards: int)
         work, phase = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on"), Phase.SUSPENDED
     elif state.failure is not None:
         work, phase = Finding("False", Reason.JOB_RETRYING, state.failure.message), Phase.RUNNING
+    elif (stalled := outcome.stalled(seen.pods, seen.now)) is not None:
+        work, phase = Finding("False", Reason.POD_NOT_STARTING, stalled), Phase.RUNNING
     else:
         work, phase = Finding("False", Reason.JOB_RUNNING), Phase.RUNNING
     return Stage(gate, work, phase, after=change, failure=state.failure, percent=percent)

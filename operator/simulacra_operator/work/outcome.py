@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +17,11 @@ from simulacra_crds.tasks import ExitCode, TaskResult
 
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _SIGKILL = 137
+PATIENCE = timedelta(seconds=10)
+"""A pod that fits no node for so long is told of; schedulers need a moment."""
+_NOT_STARTING = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
+)
 _MESSAGES = {
     Reason.OUT_OF_MEMORY: "the work needs more memory than its limit; ask for more in spec.resources or give less data",
     Reason.DEADLINE_EXCEEDED: "the work did not end within its time limit; give less data or fewer rows",
@@ -48,6 +53,13 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """The work ended well, but a pod vanished with its result: worth doing once more. `failure` if it is so again."""
+
+    failure: LastFailure
+
+
+@dataclass(frozen=True)
 class _Ended:
     """One terminated container."""
 
@@ -63,7 +75,7 @@ def support_id(job: Object) -> str:
     return hashlib.sha256(job["metadata"]["uid"].encode()).hexdigest()[:12]
 
 
-def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Running | Succeeded | Failed:
+def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Running | Succeeded | Failed | Lost:
     """Return what a Job and its pods amount to."""
     ended = [one for pod in pods for one in _ended(pod, now)]
     for condition in job.get("status", {}).get("conditions") or []:
@@ -76,12 +88,31 @@ def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Ru
     return Running(failure, int(job.get("status", {}).get("succeeded") or 0))
 
 
-def _success(job: Object, ended: list[_Ended], shards: int, now: datetime) -> Succeeded | Failed:
+def _success(job: Object, ended: list[_Ended], shards: int, now: datetime) -> Succeeded | Failed | Lost:
     results = {one.index: one.result for one in ended if one.exit_code == ExitCode.OK and one.result is not None}
     if set(results) >= set(range(shards)):
         return Succeeded(tuple(results[index] for index in range(shards)))
+    if not set(range(shards)) <= {one.index for one in ended}:
+        message = "the work ended, but a pod was removed before its result was read"
+        time = _time(job["status"].get("completionTime"), now)
+        return Lost(LastFailure(reason=Reason.INTERNAL, message=message, time=time))
     message = f"the work ended, but a pod left no result; quote support id {support_id(job)}"
     return Failed(LastFailure(reason=Reason.INTERNAL, message=message, time=now))
+
+
+def stalled(pods: Iterable[Object], now: datetime) -> str | None:
+    """Return why a pod does not start, for a person to put right; None when all do, or it is so only for a moment."""
+    for pod in pods:
+        status = pod.get("status", {})
+        for one in status.get("conditions") or []:
+            unfit = one["type"] == "PodScheduled" and one.get("reason") == "Unschedulable"
+            if unfit and now - _time(one.get("lastTransitionTime"), now) >= PATIENCE:
+                return f"a pod fits no node: {one.get('message', '')}"
+        for container in status.get("containerStatuses") or []:
+            reason = container.get("state", {}).get("waiting", {}).get("reason", "")
+            if reason in _NOT_STARTING:
+                return f"a pod does not start: {reason}; look at its image and its configuration"
+    return None
 
 
 def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -> LastFailure:
