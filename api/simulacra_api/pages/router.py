@@ -30,6 +30,18 @@ async def custody() -> Response:
     return _page(_custody())
 
 
+@cache
+def _console() -> str:
+    body = '<div id="console"><noscript><p>The console needs JavaScript.</p></noscript></div>'
+    return document("Console", body, here="/console", styles=("console.css",), script="console/main.js")
+
+
+@router.get("/console")
+async def console() -> Response:
+    """The console; it signs in and works through the same API as everybody."""
+    return _page(_console())
+
+
 @router.get(PATH + "/{name:path}")
 async def asset(
     name: str,

@@ -31,7 +31,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-_LINKS = (("/custody", "Custody map"), ("/__docs__/", "API"))
+_LINKS = (("/custody", "Custody map"), ("/console", "Console"), ("/__docs__/", "API"))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,13 @@ import { Problem, Session, signIn } from "./api.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 
 const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased" };
-export const number = (value, digits = 0) => value == null ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });
-export const percent = (share, digits = 1) => share == null ? "–" : `${number(share * 100, digits)} %`;
+/** A figure with `digits` decimals at most, or exactly so many where figures stand below each other. */
+export const number = (value, digits = 0, exact = false) => value == null ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: exact ? digits : 0, useGrouping: "min2" });
+export function percent(share, digits = 1) {
+  if (share == null) return "–";
+  const least = 10 ** -digits;
+  return share > 0 && share * 100 < least / 2 ? `< ${least} %` : `${number(share * 100, digits)} %`;
+}
 export const when = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 export const unfinished = (status) => ["queued", "uploading", "running", "deleting"].includes(status);
 

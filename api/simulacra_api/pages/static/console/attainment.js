@@ -1,0 +1,20 @@
+// Asked against attained, condition by condition: a bar for what was attained, a mark for what was asked.
+import { number, percent } from "../ui.js";
+import { html } from "../vendor/preact.js";
+
+const WIDTH = 200;
+
+function name(condition) {
+  if (condition.level != null) return html`${condition.column} = ${condition.level}`;
+  const { minimum: low, maximum: high } = condition;
+  if (low === high) return html`${condition.column} = ${number(low, 6)}`;
+  return html`${condition.column} ${low == null ? `≤ ${number(high, 6)}` : high == null ? `≥ ${number(low, 6)}` : `${number(low, 6)} to ${number(high, 6)}`}`;
+}
+
+export function Attainment({ of }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Asked and attained"><table class="attainment"><caption>Asked and attained, as shares of the rows</caption>
+    <thead><tr><th scope="col">Condition</th><th scope="col"><span class="unseen">Picture</span></th><th scope="col">Asked</th><th scope="col">Attained</th></tr></thead>
+    <tbody>${of.conditions.map((one) => html`<tr><th scope="row">${name(one)}</th><td><svg viewBox=${`0 0 ${WIDTH} 14`} width=${WIDTH} height="14" aria-hidden="true"><rect class="track" width=${WIDTH} height="8" y="3" rx="4" />
+      <rect class=${one.met ? "met" : "missed"} width=${WIDTH * one.attained} height="8" y="3" rx="4" /><rect class="asked" x=${Math.max(0, WIDTH * one.asked - 2)} width="2.5" height="14" /></svg></td>
+      <td>${percent(one.asked, 2)}</td><td>${percent(one.attained, 2)} ${!one.met && html`<span class="wrong">not met</span>`}</td></tr>`)}</tbody></table></div>`;
+}

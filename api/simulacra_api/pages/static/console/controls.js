@@ -1,0 +1,78 @@
+// Sliders for conditions and fields for do(), built from a column of the schema.
+import { number, percent } from "../ui.js";
+import { html } from "../vendor/preact.js";
+
+const numeric = (column) => column.kind === "integer" || column.kind === "numeric";
+/** True where shares of levels can be asked for; few-valued numbers are easier so. */
+export const hasShares = (column) => column.levels.length > 0 && (!numeric(column) || column.levels.length <= 8);
+/** True for columns that a condition or an intervention can name. */
+export const settable = (column) => column.learned && column.kind !== "datetime" && (numeric(column) || column.levels.length > 0);
+const stepOf = (column) => column.kind === "integer" ? 1 : Math.max(10 ** -(column.decimals ?? 4), (column.maximum - column.minimum) / 1000);
+
+/** Shares of levels: what isn't asked for keeps its natural mix. `value` maps levels to shares. */
+function Shares({ column, value, onChange }) {
+  const asked = Object.values(value).reduce((sum, share) => sum + share, 0);
+  const set = (level, share) => onChange({ ...value, [level]: Math.round(share * 1000) / 1000 });
+  const free = (level) => { const { [level]: _, ...rest } = value; onChange(rest); };
+  return html`<div class="shares">${column.levels.map((level, index) => {
+    const on = level.value in value;
+    const id = `${column.name}-${index}`;
+    const shown = on ? value[level.value] : level.share;
+    return html`<div class=${`share ${on ? "on" : ""}`} key=${level.value}><label for=${id}>${level.label ?? level.value}</label>
+      <input id=${id} type="range" min="0" max="100" step="0.5" value=${shown * 100} aria-valuetext=${`${percent(shown)}${on ? "" : ", as learned"}`} onInput=${(event) => set(level.value, event.target.value / 100)} />
+      <span class="value">${percent(shown)}</span>${on ? html`<button class="plain small" onClick=${() => free(level.value)} aria-label=${`Leave ${level.value} as learned`}>Free</button>` : html`<span class="quiet small">as learned</span>`}</div>`;
+  })}<p class=${asked > 1.0001 ? "wrong" : "quiet"} role="status">${asked > 1.0001 ? `The shares sum to ${percent(asked)}; lower one of them.` : Object.keys(value).length ? `${percent(asked)} asked for; the rest keeps its natural mix.` : "Move a slider to ask for a share."}</p></div>`;
+}
+
+/** A closed range; `value` is {min, max}. */
+function Range({ column, value, onChange }) {
+  const step = stepOf(column);
+  const slider = (end, label) => {
+    const id = `${column.name}-${end}`;
+    const set = (event) => {
+      const at = Number(event.target.value);
+      onChange(end === "min" ? { min: at, max: Math.max(at, value.max) } : { min: Math.min(at, value.min), max: at });
+    };
+    return html`<div class="share on"><label for=${id}>${label}</label><input id=${id} type="range" min=${column.minimum} max=${column.maximum} step=${step} value=${value[end]} onInput=${set} />
+      <input class="figure" type="number" aria-label=${`${column.name}, ${label.toLowerCase()}`} min=${column.minimum} max=${column.maximum} step="any" value=${value[end]} onChange=${set} /></div>`;
+  };
+  return html`<div class="shares">${slider("min", "At least")}${slider("max", "At most")}
+    <p class="quiet">${value.min === value.max ? `Every row has ${number(value.min, 6)}.` : `Every row lies between ${number(value.min, 6)} and ${number(value.max, 6)}.`}</p></div>`;
+}
+
+/** One condition: its column, its sliders, and a way to take it back. */
+export function Condition({ column, value, onChange, onRemove }) {
+  return html`<fieldset class="card"><legend>${column.name}</legend><button class="plain remove" onClick=${onRemove} aria-label=${`Remove the condition on ${column.name}`}>Remove</button>
+    ${hasShares(column) ? html`<${Shares} column=${column} value=${value} onChange=${onChange} />` : html`<${Range} column=${column} value=${value} onChange=${onChange} />`}</fieldset>`;
+}
+
+/** What a condition begins with: nothing asked for, or the whole range. */
+export const initial = (column) => hasShares(column) ? {} : { min: column.minimum, max: column.maximum };
+/** What a value field begins with: the middle of the range, or the most common level. */
+export const typical = (column) => numeric(column)
+  ? (column.kind === "integer" ? Math.round((column.minimum + column.maximum) / 2) : (column.minimum + column.maximum) / 2)
+  : column.levels.reduce((best, level) => level.share > best.share ? level : best).value;
+
+/** A value of a column: a number, or one of its levels. */
+export function Value({ id, label, column, value, onChange }) {
+  return html`<div class="field"><label for=${id}>${label}</label>${numeric(column)
+    ? html`<input id=${id} type="number" step="any" min=${column.minimum} max=${column.maximum} value=${value} onChange=${(event) => onChange(Number(event.target.value))} />`
+    : html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}>${column.levels.map((level) => html`<option value=${level.value}>${level.label ?? level.value}</option>`)}</select>`}</div>`;
+}
+
+/** Pick a column out of several. */
+export function ColumnSelect({ id, label, columns, value, onChange, none }) {
+  return html`<div class="field"><label for=${id}>${label}</label><select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}>
+    ${none !== undefined && html`<option value="">${none}</option>`}${columns.map((column) => html`<option value=${column.name}>${column.name}</option>`)}</select></div>`;
+}
+
+/** The body's `conditions`: shares and ranges that ask for something. */
+export function conditionsOf(chosen, columns) {
+  const found = { categorical: {}, numeric: {} };
+  for (const [name, value] of Object.entries(chosen)) {
+    const column = columns.get(name);
+    if (!hasShares(column)) found.numeric[name] = value;
+    else if (Object.keys(value).length) found.categorical[name] = value;
+  }
+  return found;
+}

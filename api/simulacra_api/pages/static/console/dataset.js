@@ -1,0 +1,53 @@
+// One dataset: its state and clock, and a tab for each thing that its model is asked.
+import { Failure, Status, bytes, number, percent, useAction } from "../ui.js";
+import { html } from "../vendor/preact.js";
+import { Effects } from "./effects.js";
+import { Generate } from "./generate.js";
+import { Graph } from "./graph.js";
+import { Erase, Progress, Retention, useLoad } from "./parts.js";
+import { Schema } from "./schema.js";
+
+const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], ["graph", "Causal graph"], ["quality", "Quality"]];
+const TAB = { "": Schema, generate: Generate, effects: Effects, graph: Graph, quality: Quality };
+
+const FIGURES = [
+  ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Distance of single columns from rows that the model has not seen; sampling alone costs ${number(f.univariate_floor_percent, 2)} %.`],
+  ["bivariate_error_percent", "Pairs of columns", (f) => `${number(f.bivariate_error_percent, 2)} %`, (f) => `The same for pairs; sampling alone costs ${number(f.bivariate_floor_percent, 2)} %.`],
+  ["c2st_auc", "Told apart", (f) => number(f.c2st_auc, 3), () => "How well a classifier tells synthetic from real rows: 0.5 is not at all, 1 is always."],
+  ["dcr_share", "Closer to training rows", (f) => percent(f.dcr_share), () => "Synthetic rows that lie closer to a training row than to an unseen one; 50 % means that nothing was memorised."],
+  ["exact_copies", "Exact copies", (f) => percent(f.exact_copies, 2), (f) => `Synthetic rows that equal a real one; among real rows themselves it is ${percent(f.exact_base, 2)}.`],
+];
+
+function Quality({ session, dataset }) {
+  const figures = dataset.model?.figures ?? {};
+  const path = `/v1/datasets/${dataset.dataset_id}/report`;
+  const [save, busy, problem] = useAction(async () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([await session.text(path, "text/html")], { type: "text/html" }));
+    link.download = `report-${dataset.dataset_id}.html`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  });
+  const shown = FIGURES.filter(([name]) => figures[name] != null);
+  return html`<section aria-labelledby="quality-title"><h2 id="quality-title">Fidelity and privacy</h2>
+    ${shown.length ? html`<dl class="figures">${shown.map(([, title, value, text]) => html`<div><dt>${title}</dt><dd><strong>${value(figures)}</strong><span>${text(figures)}</span></dd></div>`)}</dl>`
+      : html`<p class="empty">There are too few rows to judge the model by.</p>`}
+    <div class="row"><button disabled=${busy} onClick=${save}>Save the full report</button><span class="quiet">One HTML file, to read, print and hand on.</span></div><${Failure} problem=${problem} /></section>`;
+}
+
+export function Dataset({ session, id, tab }) {
+  const path = `/v1/datasets/${encodeURIComponent(id)}`;
+  const [dataset, problem, again] = useLoad(() => session.get(path), [session, id]);
+  const [job] = useLoad(async () => dataset?.status === "failed" ? session.get(`/v1/jobs/${dataset.job_id}`) : null, [dataset?.status]);
+  if (problem) return html`<h1>Dataset</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
+  if (!dataset) return html`<p role="status">Looking</p>`;
+  const Tab = TAB[tab] ?? Schema;
+  const link = ([key, label]) => html`<a href=${`#/datasets/${id}${key && `/${key}`}`} aria-current=${key === tab ? "page" : null}>${label}</a>`;
+  return html`<p class="crumb"><a href="#/">Datasets</a></p>
+    <header class="subject"><div><h1 class="id">${id}</h1><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p></div>
+      <${Status} of=${dataset.status} /><${Retention} session=${session} dataset=${dataset} onChange=${again} />
+      <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." /></header>
+    <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
+    ${job?.error && html`<div class="notice bad" role="alert"><p>${job.error.detail}</p></div>`}
+    ${dataset.status === "ready" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} />`}`;
+}

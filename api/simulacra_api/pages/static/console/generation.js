@@ -1,0 +1,35 @@
+// One generation: progress, what was asked and attained, the download, its own clock.
+import { Clock, Failure, Status, number, useAction } from "../ui.js";
+import { html } from "../vendor/preact.js";
+import { Attainment } from "./attainment.js";
+import { Erase, Progress, useLoad } from "./parts.js";
+
+const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"]];
+
+function Downloads({ session, id }) {
+  const [save, busy, problem] = useAction(async (format) => {
+    const { artifact_url: url } = await session.get(`/v1/generations/${id}`);
+    const link = new URL(url);
+    link.searchParams.set("format", format);
+    await session.save(link.href, `${id}.${format}`);
+  });
+  return html`<section class="card" aria-labelledby="download-title"><h2 id="download-title">Download</h2><div class="row">${FORMATS.map(([format, label]) => html`<button class=${format === "csv" ? "primary" : ""} disabled=${busy} onClick=${() => save(format)}>${label}</button>`)}
+    <span class="quiet" role="status">${busy ? "Decrypting and sending" : "A fresh link each time, good for 15 minutes with your token."}</span></div><${Failure} problem=${problem} /></section>`;
+}
+
+export function Generation({ session, id }) {
+  const path = `/v1/generations/${encodeURIComponent(id)}`;
+  const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
+  if (problem) return html`<h1>Generation</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
+  if (!one) return html`<p role="status">Looking</p>`;
+  const dos = Object.entries(one.interventions);
+  const back = `#/datasets/${one.dataset_id}/generate`;
+  return html`<p class="crumb"><a href="#/">Datasets</a> <span aria-hidden="true">/</span> <a href=${back}>${one.dataset_id}</a></p>
+    <header class="subject"><div><h1 class="id">${id}</h1><p class="quiet">${number(one.rows ?? one.row_count)} rows, seed ${one.seed}</p></div><${Status} of=${one.status} />
+      <${Clock} until=${one.expires_at} from=${one.created_at} /><${Erase} session=${session} path=${path} id=${id} back=${back} what="These generated rows will be erased." /></header>
+    <${Progress} session=${session} jobId=${one.job_id} status=${one.status} percent=${one.progress_percent} onEnd=${again} />
+    ${one.error && html`<div class="notice bad" role="alert"><p>${one.error.detail}</p></div>`}
+    ${dos.length > 0 && html`<p class="dos">${dos.map(([name, value]) => html`<code>do(${name} = ${value})</code> `)}</p>`}
+    ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
+    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} />`}`;
+}

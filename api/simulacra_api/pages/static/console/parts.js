@@ -1,0 +1,83 @@
+// What the console's views share: loading, following a job, extending, erasing.
+import { Clock, Failure, Meter, number, unfinished, useAction, when } from "../ui.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+
+/** Load something when its inputs change: [value, problem, again]. */
+export function useLoad(load, inputs) {
+  const [value, setValue] = useState(null);
+  const [run, , problem] = useAction(async () => setValue(await load()));
+  useEffect(() => { run(); }, inputs);
+  return [value, problem, run];
+}
+
+/** The state of a job while it runs; `onEnd` is called when it has ended. */
+export function useJob(session, jobId, active, onEnd) {
+  const [job, setJob] = useState(null);
+  useEffect(() => {
+    if (!active) return undefined;
+    const stop = new AbortController();
+    session.follow(jobId, setJob, stop.signal).then(onEnd, (error) => error.name === "AbortError" || onEnd());
+    return () => stop.abort();
+  }, [jobId, active]);
+  return job;
+}
+
+/** Progress of a job with a way to give it up. */
+export function Progress({ session, jobId, status, percent, onEnd }) {
+  const active = unfinished(status) && status !== "deleting" && status !== "uploading";
+  const job = useJob(session, jobId, active, onEnd);
+  const [cancel, busy, problem] = useAction(() => session.json(`/v1/jobs/${jobId}/cancel`, { method: "POST" }));
+  if (!active) return null;
+  const share = job?.progress_percent ?? percent ?? 0;
+  const eta = job?.eta_seconds != null ? `, about ${number(job.eta_seconds)} s left` : "";
+  return html`<div class="progress"><${Meter} value=${share} label="Progress" />
+    <span class="quiet" role="status">${share} %${eta}</span>
+    <button class="plain" disabled=${busy} onClick=${cancel}>Cancel</button><${Failure} problem=${problem} /></div>`;
+}
+
+const CHOICES = [[86_400, "24 hours"], [3 * 86_400, "3 days"], [7 * 86_400, "7 days"]];
+
+export function RetentionSelect({ id, value, onChange, label }) {
+  return html`<div class="field inline"><label for=${id}>${label}</label><select id=${id} value=${value} onChange=${(event) => onChange(Number(event.target.value))}>
+    ${!CHOICES.some(([seconds]) => seconds === value) && html`<option value=${value}>${number(value)} seconds</option>`}
+    ${CHOICES.map(([seconds, text]) => html`<option value=${seconds}>${text}</option>`)}</select></div>`;
+}
+
+/** The retention clock with a way to change it, counted from the upload. */
+export function Retention({ session, dataset, onChange }) {
+  const [change, , problem] = useAction(async (seconds) =>
+    onChange(await session.json(`/v1/datasets/${dataset.dataset_id}`, { method: "PATCH", json: { retention_seconds: seconds } })));
+  return html`<div class="retention"><${Clock} until=${dataset.expires_at} from=${dataset.created_at} />
+    <${RetentionSelect} id="retention" label="Keep for" value=${dataset.retention_seconds} onChange=${change} /><${Failure} problem=${problem} /></div>`;
+}
+
+/** Asks once more, erases, and shows the certificate. */
+export function Erase({ session, path, id, what, back }) {
+  const [asking, setAsking] = useState(false);
+  const [certificate, setCertificate] = useState(null);
+  const sure = useRef(null);
+  useEffect(() => { if (asking) sure.current?.focus(); }, [asking]);
+  const [erase, busy, problem] = useAction(async () => {
+    await session.erase(path);
+    setCertificate(await session.get(`/v1/erasure-certificates/${id}`).catch(() => ({})));
+  });
+  if (certificate) return html`<${Certificate} of=${certificate} id=${id} back=${back} />`;
+  if (!asking) return html`<button class="danger" onClick=${() => setAsking(true)}>Delete</button>`;
+  return html`<div class="notice bad ask" role="group" aria-label="Confirm"><p>${what} This cannot be undone.</p><div class="row">
+    <button class="danger" ref=${sure} disabled=${busy} onClick=${erase}>${busy ? "Erasing and verifying" : "Erase"}</button>
+    <button disabled=${busy} onClick=${() => setAsking(false)}>Keep</button></div><${Failure} problem=${problem} /></div>`;
+}
+
+export function Certificate({ of, id, back }) {
+  const said = of.statement;
+  const save = () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(of, null, 2)], { type: "application/json" }));
+    link.download = `erasure-${id}.json`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  };
+  return html`<div class="notice good certificate" role="status"><p><b>Erased and verified absent.</b> ${said
+    ? `${number(said.objects)} stored objects of ${id}; key destroyed ${said.key_shredded_at ? when(said.key_shredded_at) : "(it had none)"}; found empty ${when(said.verified_absent_at)}.`
+    : `${id} is gone.`}</p><div class="row">${said && html`<button onClick=${save}>Save the signed certificate</button>`}<a class="button" href=${back}>Back</a></div></div>`;
+}

@@ -1,0 +1,46 @@
+// The cleaned schema, column by column: what conditions are written against, and what cleaning did.
+import { Failure, number, percent, when } from "../ui.js";
+import { html, useState } from "../vendor/preact.js";
+import { useLoad } from "./parts.js";
+
+const SHOWN_LEVELS = 8;
+const DAY_KINDS = new Set(["datetime"]);
+
+/** Load a dataset's schema. */
+export const useSchema = (session, dataset) => useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/schema`), [session, dataset.dataset_id]);
+
+function span(column) {
+  if (column.minimum == null) return column.constant != null ? `always ${column.constant}` : "";
+  const show = DAY_KINDS.has(column.kind) ? (seconds) => when(seconds * 1000) : (value) => number(value, column.decimals ?? 4);
+  return `${show(column.minimum)} to ${show(column.maximum)}`;
+}
+
+function Levels({ column }) {
+  const [all, setAll] = useState(false);
+  if (!column.levels.length) return null;
+  const shown = all ? column.levels : column.levels.slice(0, SHOWN_LEVELS);
+  const most = Math.max(...column.levels.map((level) => level.share));
+  return html`<ul class="levels">${shown.map((level) => html`<li><span>${level.label ?? level.value}</span>
+    <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width=${(level.share / most) * 100} height="6" rx="1" /></svg><span class="quiet">${percent(level.share)}</span></li>`)}</ul>
+    ${column.levels.length > SHOWN_LEVELS && html`<button class="plain" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${column.levels.length}`}</button>`}`;
+}
+
+function Column({ column, notes }) {
+  return html`<li class="card column"><h3>${column.name}</h3><p class="quiet">${[column.kind, !column.learned && "not learned", span(column), column.missing_share > 0 && `${percent(column.missing_share)} missing`].filter(Boolean).join(", ")}</p>
+    ${column.label && html`<p>${column.label}</p>`}<${Levels} column=${column} />
+    ${notes.length > 0 && html`<details><summary>Cleaned</summary><ul>${notes.map((note) => html`<li>${note.action}${note.count ? ` (${number(note.count)})` : ""}</li>`)}</ul></details>`}</li>`;
+}
+
+export function Schema({ session, dataset }) {
+  const [schema, problem] = useSchema(session, dataset);
+  const [sought, setSought] = useState("");
+  if (problem) return html`<${Failure} problem=${problem} />`;
+  if (!schema) return html`<p role="status">Reading the schema</p>`;
+  const found = schema.columns.filter((column) => column.name.toLowerCase().includes(sought.toLowerCase()));
+  const about = schema.cleaning.filter((note) => note.column == null);
+  return html`<section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>
+    <div class="field inline"><label for="sought">Find a column</label><input id="sought" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div></div>
+    ${about.length > 0 && html`<ul class="quiet">${about.map((note) => html`<li>${note.action}</li>`)}</ul>`}
+    ${found.length ? html`<ul class="cards">${found.map((column) => html`<${Column} key=${column.name} column=${column} notes=${schema.cleaning.filter((note) => note.column === column.name)} />`)}</ul>`
+      : html`<p class="empty">No column has “${sought}” in its name.</p>`}</section>`;
+}
