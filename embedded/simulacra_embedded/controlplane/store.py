@@ -4,6 +4,9 @@ Every write is one transaction in WAL mode and is acknowledged after its commit,
 that it acknowledged. (`synchronous=NORMAL`: after a power cut the last moments may be missing, never torn.)
 The change window lives in memory: after a restart a watch resumes only from the newest revision, and older ones are
 answered 410, on which every client lists again.
+
+What must not outlive its object (a wrapped data key, a Secret) leaves the disk with it: freed pages are overwritten
+(`secure_delete`) and the write-ahead log, which still holds the old page, is emptied at once.
 """
 
 from __future__ import annotations
@@ -81,6 +84,7 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("PRAGMA secure_delete=ON")
         self._db.executescript(_SCHEMA)
         self.revision: int = self._db.execute("SELECT value FROM revision").fetchone()[0]
         self.compacted = self.revision
@@ -147,6 +151,8 @@ class Store:
                 (key.resource, key.namespace, key.name, to_json(stored)),
             )
             self._write_owners(key, [] if old is None else _owners(old), _owners(stored))
+        if _shreds(key, old, stored):
+            self._empty_log()
         self._publish(Change(revision, key, old, stored))
         return stored
 
@@ -162,6 +168,8 @@ class Store:
                 (key.resource, key.namespace, key.name),
             )
             self._write_owners(key, _owners(old), [])
+        if _shreds(key, old, None):
+            self._empty_log()
         change = Change(revision, key, old, None)
         self._publish(change)
         return change.last_state
@@ -198,6 +206,9 @@ class Store:
         self._db.execute("DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", at)
         self._db.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?)", [(uid, *at) for uid in new])
 
+    def _empty_log(self) -> None:
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def _publish(self, change: Change) -> None:
         self.revision = change.revision
         self._changes.append(change)
@@ -214,3 +225,13 @@ class Store:
 
 def _owners(obj: Object) -> list[str]:
     return [reference["uid"] for reference in obj["metadata"].get("ownerReferences") or []]
+
+
+def _shreds(key: Key, old: Object | None, new: Object | None) -> bool:
+    """Whether a write takes something away that must not be read from the disk any more."""
+    if old is None:
+        return False
+    if key.resource == "secrets":
+        return new is None or new.get("data") != old.get("data")
+    wrapped = old.get("status", {}).get("wrappedKey")
+    return wrapped is not None and (new is None or new.get("status", {}).get("wrappedKey") != wrapped)
