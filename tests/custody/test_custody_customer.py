@@ -1,5 +1,6 @@
 """Customer mode against MiniStack with policies enforced: the customer reads with Amazon's tool, the service cannot."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -219,3 +220,24 @@ def test_key_that_cannot_encrypt_stores_nothing(
     assert [*store.list(""), *store.list_incomplete("")] == []
     with pytest.raises(KeyCheckError):
         check_customer_key(key, "acme")
+
+
+def test_documented_key_policy_is_what_the_check_accepts(account: CustomerAccount, key: CustomerKey) -> None:
+    """The policy of docs/customer-keys.md, less its condition, which no server here evaluates."""
+    page = (Path(__file__).parents[2] / "docs" / "customer-keys.md").read_text()
+    policy = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    service = f"arn:aws:iam::{ACCOUNT}:user/service-{account.name}"
+    for statement in policy["Statement"]:
+        statement.pop("Condition", None)
+        who = statement["Principal"]["AWS"]
+        statement["Principal"]["AWS"] = who.replace("<you>", ACCOUNT).replace("<the service's role>", service)
+    account.root("kms").put_key_policy(KeyId=key.key_arn, PolicyName="default", Policy=json.dumps(policy))
+    check_customer_key(key, "acme")
+    client = key.access.client()
+    for refused in (
+        lambda: client.encrypt(KeyId=key.key_arn, Plaintext=b"x"),
+        lambda: client.create_grant(KeyId=key.key_arn, GranteePrincipal=service, Operations=["Decrypt"]),
+        lambda: client.disable_key(KeyId=key.key_arn),
+    ):
+        with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):
+            refused()
