@@ -115,7 +115,7 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     assert refused.returncode != 0
     assert "Unable to decrypt any data key" in refused.stderr
     other = decrypt(metadata.command.replace("tenant=acme", "tenant=globex"), account.customer)
-    assert other.returncode != 0
+    assert "deleting output file" in other.stderr  # and it ends with 0: docs/customer-keys.md says to compare digests
     assert not (tmp_path / "parts-00000.parquet").exists()
 
 
