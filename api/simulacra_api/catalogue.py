@@ -73,6 +73,12 @@ _ENTRIES = (
     ErrorCode("simio_effect_not_found", 404, "No such effect estimate", "It may have expired; ask again."),
     ErrorCode("simio_job_not_found", 404, "No such job", "It may have expired with its dataset or generation."),
     ErrorCode(
+        "simio_customer_key",
+        409,
+        "The rows are under your own key, which this service cannot decrypt with",
+        "GET the generation: artifacts[] has the links, and how to decrypt what they lead to.",
+    ),
+    ErrorCode(
         "simio_certificate_not_found",
         404,
         "No such erasure certificate",

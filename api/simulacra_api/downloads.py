@@ -40,6 +40,8 @@ class Download:
         self._parts = sorted((a for a in artefacts if a.name.startswith(PART_PREFIX)), key=lambda a: a.name)
         if not self._parts or generation.status.wrapped_key is None:
             raise ArtefactMissing("a finished generation without rows")
+        if any(part.key_arn is not None for part in self._parts):
+            raise Problem("simio_customer_key")
         self.uid = generation.metadata.uid
         self.rows = generation.status.rows
         self._wrapped_key = generation.status.wrapped_key

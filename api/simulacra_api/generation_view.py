@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from pydantic.alias_generators import to_snake
 
 from simulacra_api.conditional import entity_tag
+from simulacra_api.customer import CustomerArtifact, customer_artifacts
 from simulacra_api.generations import FORMAT
 from simulacra_api.jobs import JobError, dataset_of, result_job
 from simulacra_api.links import make_link
@@ -44,6 +45,9 @@ class GenerationBody(BaseModel):
     interventions: dict[str, float | str]
     attainment: dict[str, Any] | None = Field(default=None, description="Asked and attained, condition by condition.")
     artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
+    artifacts: list[CustomerArtifact] | None = Field(
+        default=None, description="In place of artifact_url where the rows are under the tenant's own key."
+    )
     artifact_url_expires_at: datetime | None = None
     created_at: datetime | None
     expires_at: datetime | None
@@ -51,8 +55,8 @@ class GenerationBody(BaseModel):
 
     def etag(self) -> str:
         """Return the entity tag: of everything but the link, which is another one in each answer."""
-        volatile = {"artifact_url", "artifact_url_expires_at"}
-        window = int(time.time()) // TAG_SECONDS if self.artifact_url else 0
+        volatile = {"artifact_url", "artifact_url_expires_at", "artifacts"}
+        window = int(time.time()) // TAG_SECONDS if self.artifact_url or self.artifacts else 0
         return entity_tag(f"{window} {self.model_dump_json(exclude=volatile)}", weak=True)
 
 
@@ -87,7 +91,8 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
     job, spec, status = await result_job(library, generation), generation.spec, generation.status
     done = job.status in ("ready", "partial") and not is_deleting(generation)
     created = generation.metadata.creation_timestamp or utcnow()
-    url, url_expires = await artifact_link(library, generation) if done else (None, None)
+    artifacts = await customer_artifacts(library, generation) if done else None
+    url, url_expires = await artifact_link(library, generation) if done and not artifacts else (None, None)
     return GenerationBody(
         generation_id=generation.metadata.name,
         dataset_id=dataset_of(generation),
@@ -102,6 +107,7 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
         interventions={name: value.value for name, value in spec.interventions.items()},
         attainment=await attainment_of(library, generation) if done else None,
         artifact_url=url,
+        artifacts=artifacts,
         artifact_url_expires_at=url_expires,
         created_at=generation.metadata.creation_timestamp,
         expires_at=status.expires_at or expires_at(created, status.finished_at, spec.retention_seconds),

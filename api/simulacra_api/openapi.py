@@ -36,6 +36,7 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_generation_failed": _OF_ROWS,
     "simio_cancelled": _OF_MODEL | _OF_ROWS,
     "simio_job_finished": frozenset({"cancelJob"}),
+    "simio_customer_key": frozenset({"downloadArtifact", "probeDataset"}),
     "simio_credentials_external": frozenset({"requestCredentialRotation"}),
     "simio_error_code_not_found": frozenset({"getError"}),
     "simio_rotation_request_not_found": frozenset({"getCredentialRotation"}),

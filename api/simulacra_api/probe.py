@@ -83,6 +83,8 @@ async def probe(library: Library, dataset: Dataset, request: ProbeRequest) -> Pr
         Problem: 400 for what does not fit the schema or cannot be met, 409 for a dataset that is not ready, 504 when
             the sample takes longer than `WAIT_SECONDS`.
     """
+    if library.caller.tenant.spec.encryption.key_arn is not None:
+        raise Problem("simio_customer_key", "A sample's rows would be under your own key; generate them instead.")
     began, name = time.monotonic(), PREFIX + secrets.token_hex(12)
     asked = GenerationRequest(**dict(request), retention_seconds=RETENTION_SECONDS)
     await create_generation(library, dataset, asked, name, digest="")

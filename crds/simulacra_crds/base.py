@@ -87,12 +87,16 @@ class Progress(KubeModel):
 
 
 class Artefact(KubeModel):
-    """One stored object of a resource: plaintext size in bytes and digest, rows for tables."""
+    """One stored object of a resource: plaintext size in bytes and digest, rows for tables.
+
+    `key_arn` names the customer's key that it is under; without it, it is under the resource's data key.
+    """
 
     name: str = Field(max_length=128)
     bytes: int = Field(ge=0)
     sha256: Sha256
     rows: int | None = Field(default=None, ge=0)
+    key_arn: str | None = Field(default=None, max_length=256)
 
 
 class Erasure(KubeModel):

@@ -69,8 +69,16 @@ class KeyedRef(KubeModel):
     wrapped_key: WrappedKey
 
 
+class CustomerKeyRef(KubeModel):
+    """A customer's own key and how it is reached, as the Tenant's spec.encryption says it."""
+
+    key_arn: str = Field(max_length=256)
+    role_arn: str | None = Field(default=None, max_length=256)
+    external_id: str | None = Field(default=None, max_length=128)
+
+
 class TaskSpec(KubeModel):
-    """What one pod is to do."""
+    """What one pod is to do; with a customer's key, the rows that it generates are under that key and no other."""
 
     task: Literal["prepare", "fit", "generate", "estimate"]
     tenant: Name
@@ -78,6 +86,7 @@ class TaskSpec(KubeModel):
     dataset: KeyedRef | None = None
     model: KeyedRef | None = None
     shards: int = Field(default=1, ge=1)
+    customer_key: CustomerKeyRef | None = None
 
 
 class PrepareRequest(KubeModel):

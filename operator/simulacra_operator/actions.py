@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulacra_crds.cluster import ApiResource, Object
+from simulacra_crds.tenant import Encryption
 from simulacra_custody.audit import EventType
 from simulacra_operator.subject import Key
 
@@ -116,12 +117,16 @@ class Ensure:
 
 @dataclass(frozen=True)
 class CreateTenantKey:
-    """Make the tenant's key; one that is there is kept."""
+    """Make the tenant's key with a provider (None: the installation's first); one that is there is kept."""
+
+    provider: str | None
 
 
 @dataclass(frozen=True)
 class CheckTenantKey:
-    """Prove that the tenant's key works and remember the answer."""
+    """Prove that the tenant's key works, in mode Customer the customer's as well, and remember the answer."""
+
+    encryption: Encryption
 
 
 @dataclass(frozen=True)

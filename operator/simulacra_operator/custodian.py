@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from simulacra_crds.tasks import PROGRESS, REQUEST, ProgressReport
+from simulacra_crds.tenant import Encryption
 from simulacra_custody.audit import (
     AuditData,
     AuditEvent,
@@ -29,6 +30,8 @@ from simulacra_custody.custody import Custody, ErasureReport, SweepReport
 from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreUnavailable
 from simulacra_custody.installation_keys import InstallationKeys
 from simulacra_custody.sealed import unseal
+from simulacra_custody.store import Presigning
+from simulacra_custody.tenant_keys import TenantKeys
 from simulacra_operator import metrics
 
 Result = TypeVar("Result")
@@ -107,13 +110,15 @@ class Custodian:
         """Erase what belongs to resources that are gone, but nothing that was written lately."""
         return await self._call("sweepOrphans", lambda: self._custody.sweep_orphans(live))
 
-    async def create_tenant_key(self, tenant: str) -> bool:
-        """Make a tenant's key; False when it was there."""
+    async def create_tenant_key(self, tenant: str, provider: str | None) -> bool:
+        """Make a tenant's key with a provider, None: the first; False when there was one, wherever."""
 
         def create() -> bool:
-            if self._custody.keys.has_tenant_key(tenant):
+            keys = self._custody.keys
+            if keys.has_tenant_key(tenant):
                 return False
-            self._custody.keys.create_tenant_key(tenant)
+            chosen = keys.provider(provider) if provider is not None and isinstance(keys, TenantKeys) else keys
+            chosen.create_tenant_key(tenant)
             return True
 
         return await self._call("createKey", create)
@@ -126,12 +131,23 @@ class Custodian:
         """Destroy a tenant's key."""
         await self._call("destroyKey", lambda: self._custody.keys.destroy_tenant_key(tenant))
 
-    async def check_tenant_key(self, tenant: str) -> str | None:
-        """Prove that a tenant's key works; return the step that failed, None when all passed."""
+    async def check_tenant_key(self, tenant: str, encryption: Encryption) -> str | None:
+        """Prove that a tenant's key works, and a customer's; return the step that failed, None when all passed."""
         try:
             await self._call("checkKey", lambda: self._custody.keys.check(tenant))
         except KeyCheckError as error:
             return error.step
+        if encryption.key_arn is None:
+            return None
+        from simulacra_custody.customer import CustomerKey, check_customer_key  # boto3, which few installations have
+
+        key = CustomerKey(encryption.key_arn, encryption.role_arn, encryption.external_id)
+        try:
+            if not isinstance(self._custody.store, Presigning):
+                raise KeyCheckError("links", "the object store gives out no links, which customers read by")
+            await self._call("checkKey", lambda: check_customer_key(key, tenant))
+        except KeyCheckError as error:
+            return f"customer {error.step}"
         return None
 
     async def unseal(self, tenant: str, purpose: str, sealed: str) -> bytes:

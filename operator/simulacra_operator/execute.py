@@ -21,6 +21,7 @@ from simulacra_crds.cluster import (
     Object,
     Propagation,
 )
+from simulacra_crds.tenant import Encryption
 from simulacra_custody.audit import EventType, Outcome
 from simulacra_custody.context import ResourceRef
 from simulacra_operator import actions as act
@@ -143,11 +144,11 @@ class Executor:
         match action:
             case act.Ensure(resource, manifest, exists):
                 await self._ensure(resource, manifest, exists)
-            case act.CreateTenantKey():
-                if await self._custodian.create_tenant_key(name):
+            case act.CreateTenantKey(provider):
+                if await self._custodian.create_tenant_key(name, provider):
                     await self._custodian.record(EventType.KEY_CREATED, name)
-            case act.CheckTenantKey():
-                await self._check_key(name)
+            case act.CheckTenantKey(encryption):
+                await self._check_key(name, encryption)
             case act.DestroyTenantKey():
                 if await self._custodian.has_tenant_key(name):
                     await self._custodian.record(EventType.KEY_DESTROYED, name)
@@ -165,10 +166,10 @@ class Executor:
             case _:
                 raise TypeError(f"no such action: {type(action).__name__}")
 
-    async def _check_key(self, tenant: str) -> None:
-        step = await self._custodian.check_tenant_key(tenant)
+    async def _check_key(self, tenant: str, encryption: Encryption) -> None:
+        step = await self._custodian.check_tenant_key(tenant, encryption)
         before = self._memory.checks.get(self._subject.meta.uid)
-        self._memory.checks[self._subject.meta.uid] = KeyCheck(self._memory.now(), step)
+        self._memory.checks[self._subject.meta.uid] = KeyCheck(self._memory.now(), step, encryption)
         if before is not None and (before.failed_step is None) != (step is None):
             outcome = Outcome.SUCCESS if step is None else Outcome.FAILED
             await self._custodian.record(EventType.KEY_CHECKED, tenant, outcome=outcome)

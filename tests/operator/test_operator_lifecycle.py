@@ -225,3 +225,18 @@ def test_a_spec_beyond_the_contract_fails_without_being_quoted() -> None:
     actions = decide(observed(resource("GenerationJob", "gen-1", spec)))
     assert conditions(actions)["Ready"] == ("False", "RequestInvalid")
     assert "zoe" not in repr(actions)
+
+
+def test_rows_of_a_tenant_in_mode_customer_are_made_under_its_key() -> None:
+    arn = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
+    encryption = {"mode": "Customer", "keyArn": arn, "roleArn": "arn:aws:iam::111122223333:role/simulacra"}
+    for spec, expected in (({"encryption": encryption}, arn), ({}, None)):
+        seen = observed(
+            resource("GenerationJob", "gen-1", status={"wrappedKey": "k"}, labels={LABEL_DATASET: "ds-1"}),
+            model=ended("Model", "mdl-1"),
+            tenant=tenant(**spec),
+        )
+        (job,) = [one.manifest for one in RECONCILERS["GenerationJob"](seen) if isinstance(one, act.CreateJob)]
+        env = {one["name"]: one.get("value") for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+        task = TaskSpec.model_validate_json(env["SIMULACRA_TASK"])
+        assert (task.customer_key.key_arn if task.customer_key else None) == expected

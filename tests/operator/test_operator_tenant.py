@@ -128,3 +128,27 @@ def test_a_tenant_goes_in_this_order() -> None:
 def test_a_blocked_erasure_says_so() -> None:
     actions = reconcile(complete(body(deletionTimestamp=iso(NOW)), fault=Fault.AUDIT))
     assert findings(actions)["Ready"] == ("False", "ErasureBlocked")
+
+
+KEY_ARN = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
+
+
+def test_the_key_is_made_with_the_provider_that_the_tenant_names() -> None:
+    actions = reconcile(TenantObserved(NOW, parse(body({"encryption": {"provider": "vault"}}))))
+    assert [one.provider for one in actions if isinstance(one, act.CreateTenantKey)] == ["vault"]
+
+
+def test_another_key_in_the_spec_is_checked_at_once() -> None:
+    wanted = body({"encryption": {"mode": "Customer", "keyArn": KEY_ARN}})
+    (check,) = [one for one in reconcile(complete(wanted)) if isinstance(one, act.CheckTenantKey)]
+    assert check.encryption.key_arn == KEY_ARN
+    same = replace(GOOD, encryption=check.encryption)
+    assert "CheckTenantKey" not in kinds(reconcile(complete(wanted, check=same)))
+
+
+def test_the_step_of_a_customers_key_that_failed_is_said() -> None:
+    seen = complete(check=replace(GOOD, failed_step="customer refuse"))
+    (patch,) = [one.patch for one in reconcile(seen) if isinstance(one, act.PatchStatus)]
+    (condition,) = [one for one in patch["conditions"] if one["type"] == "KeyReady"]
+    assert condition["status"] == "False"
+    assert "customer refuse" in condition["message"]

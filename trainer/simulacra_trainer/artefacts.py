@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,9 +13,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from simulacra_crds.base import Artefact
-from simulacra_crds.tasks import KeyedRef
+from simulacra_crds.tasks import CustomerKeyRef, KeyedRef
 from simulacra_custody.context import ArtefactRef, ResourceRef
-from simulacra_custody.custody import Custody, StoredArtefact
+from simulacra_custody.custody import ArtefactWriter, Custody, StoredArtefact
 
 SMALL_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
@@ -59,15 +60,29 @@ class Artefacts:
         """Store a file."""
         return _describe(self._custody.write(self._ref(name), self._key, _chunks(path)), rows)
 
-    def store_table(self, name: str, tables: Iterator[pa.Table], schema: pa.Schema) -> Artefact:
-        """Store tables of one schema as one Parquet file, in constant memory; nothing is stored unless all are."""
+    def store_table(
+        self, name: str, tables: Iterator[pa.Table], schema: pa.Schema, key: CustomerKeyRef | None = None
+    ) -> Artefact:
+        """Store tables of one schema as one Parquet file, in constant memory; nothing is stored unless all are.
+
+        Under a customer's key, what is stored cannot be read here any more.
+        """
         rows = 0
-        with self._custody.open_writer(self._ref(name), self._key) as sink:
+        with self._writer(name, key) as sink:
             with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
                 for table in tables:
                     writer.write_table(table)
                     rows += table.num_rows
-            return _describe(sink.commit(), rows)
+            stored = _describe(sink.commit(), rows)
+        return stored if key is None else stored.model_copy(update={"key_arn": key.key_arn})
+
+    def _writer(self, name: str, key: CustomerKeyRef | None) -> AbstractContextManager[ArtefactWriter]:
+        if key is None:
+            return self._custody.open_writer(self._ref(name), self._key)
+        from simulacra_custody.customer import CustomerKey, open_customer_writer  # boto3, which few installations have
+
+        own = CustomerKey(key.key_arn, key.role_arn, key.external_id)
+        return open_customer_writer(self._custody.store, self._ref(name), own)
 
     def describe(self, name: str, rows: int | None = None) -> Artefact:
         """Return size and digest of what is stored, by reading it."""

@@ -131,7 +131,7 @@ def generate(context: TaskContext) -> TaskResult:
     own, request = context.own, context.own.load(REQUEST, GenerateRequest)
     name, shards = part_name(context.shard), context.spec.shards
     start, stop = shard_range(request.row_count, context.shard, shards)
-    if own.exists(name):
+    if own.exists(name) and context.spec.customer_key is None:  # else it cannot be read, and is written again
         detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
         return _generated(own.describe(name, stop - start), detail)
     # every shard makes the same plan; the first one tells of it
@@ -153,7 +153,9 @@ def generate(context: TaskContext) -> TaskResult:
         progress(min(next(done) / chunks, 1.0))
         return table is not None
 
-    part = own.store_table(name, filter(counted, itertools.chain([first], tables)), first.schema)
+    part = own.store_table(
+        name, filter(counted, itertools.chain([first], tables)), first.schema, context.spec.customer_key
+    )
     return _generated(part, plan.attainment)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from simulacra_crds.base import KubeModel
 from simulacra_crds.generation_job import GenerationJobSpec
 from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import GenerateRequest, TaskSpec
+from simulacra_crds.tasks import CustomerKeyRef, GenerateRequest, TaskSpec
+from simulacra_crds.tenant import Encryption
 from simulacra_operator.actions import Action
 from simulacra_operator.generationjob.status import generated
 from simulacra_operator.work import lifecycle
@@ -32,8 +33,16 @@ def _work(seen: Observed) -> Work:
         resource=own_key(seen),
         model=keyed(seen.model),
         shards=seen.subject.spec.shards,
+        customer_key=customer_key(seen.tenant_spec.encryption),
     )
     return Work(task, _SIZE)
+
+
+def customer_key(encryption: Encryption) -> CustomerKeyRef | None:
+    """Return the key that a tenant's rows are to be under, None in mode Managed."""
+    if encryption.key_arn is None:
+        return None
+    return CustomerKeyRef(key_arn=encryption.key_arn, role_arn=encryption.role_arn, external_id=encryption.external_id)
 
 
 GENERATION_JOB = WorkKind(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulacra_crds.cluster import Object
 from simulacra_crds.names import tenant_namespace
+from simulacra_crds.tenant import Encryption
 from simulacra_operator.subject import Subject
 from simulacra_operator.work.observed import Fault
 
@@ -17,10 +18,11 @@ RECHECK_INTERVAL = timedelta(seconds=15)
 
 @dataclass(frozen=True)
 class KeyCheck:
-    """The answer of the last key check in this process: when, and which step failed (None: all passed)."""
+    """The answer of the last key check in this process: when, which step failed (None: all passed), and of what."""
 
     at: datetime
     failed_step: str | None
+    encryption: Encryption = field(default_factory=Encryption)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulacra_crds.cluster import NAMESPACES
+from simulacra_crds.tenant import Encryption
 from simulacra_operator.actions import (
     Action,
     CheckTenantKey,
@@ -50,11 +51,14 @@ def _guard_rails(seen: TenantObserved) -> list[Action]:
 
 def _key(seen: TenantObserved) -> list[Action]:
     """A key is made once. One that is lost later is reported, never made again: that would hide the loss."""
+    encryption = seen.subject.spec.encryption if seen.subject.spec is not None else Encryption()
     if seen.check is None:
         made = seen.subject.condition("KeyReady") != "Unknown"
-        return [CheckTenantKey()] if made else [CreateTenantKey(), CheckTenantKey()]
+        check = CheckTenantKey(encryption)
+        return [check] if made else [CreateTenantKey(encryption.provider), check]
     interval = CHECK_INTERVAL if seen.check.failed_step is None else RECHECK_INTERVAL
-    return [CheckTenantKey()] if seen.now >= seen.check.at + interval else []
+    due = seen.now >= seen.check.at + interval or seen.check.encryption != encryption
+    return [CheckTenantKey(encryption)] if due else []
 
 
 def _erase(seen: TenantObserved) -> list[Action]:

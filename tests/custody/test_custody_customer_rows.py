@@ -1,0 +1,81 @@
+"""Generated rows in mode Customer, as the trainer writes them: the customer reads the table, the service does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from custody_aws import CustomerAccount
+from custody_servers import REGION, Server
+from simulacra_crds.tasks import CustomerKeyRef, KeyedRef
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.custody import Custody
+from simulacra_custody.customer import CustomerKey, prove_unreadable
+from simulacra_custody.envelope import decrypt, kms_keyring
+from simulacra_custody.errors import ArtefactCorrupt, KeyUnavailable
+from simulacra_custody.local_store import LocalStore
+from simulacra_trainer.artefacts import Artefacts
+
+ROWS = pa.table({"n": list(range(1000))})
+
+
+@pytest.fixture
+def account(aws: Server, monkeypatch: pytest.MonkeyPatch) -> CustomerAccount:
+    account = CustomerAccount(aws)
+    for name, value in account.service.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"):
+        monkeypatch.setenv(name, aws.url)
+    return account
+
+
+def artefacts(custody: Custody) -> tuple[Artefacts, str]:
+    wrapped = custody.new_resource_key(ResourceRef("acme", "generationjobs", "g1"))
+    return Artefacts(custody, "acme", KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)), wrapped
+
+
+def test_rows_are_under_the_customers_key_and_no_other(
+    custody: Custody, store: LocalStore, account: CustomerAccount, tmp_path: Path
+) -> None:
+    own, wrapped = artefacts(custody)
+    key = CustomerKeyRef(key_arn=account.key_arn)
+    part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, key)
+    assert (part.key_arn, part.rows) == (account.key_arn, 1000)
+    ref = ResourceRef("acme", "generationjobs", "g1").artefact(part.name)
+    with pytest.raises(ArtefactCorrupt):
+        custody.read_bytes(ref, wrapped, limit=1 << 20)
+    assert prove_unreadable(store, ref, CustomerKey(account.key_arn)).refusals
+    customer = boto3.Session().client(
+        "kms",
+        endpoint_url=account.server.url,
+        region_name=REGION,
+        aws_access_key_id=account.customer["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=account.customer["AWS_SECRET_ACCESS_KEY"],
+    )
+    keyring = kms_keyring(account.key_arn, customer)
+    content = b"".join(decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20))
+    assert len(content) == part.bytes
+    (tmp_path / "t.parquet").write_bytes(content)
+    assert pq.read_table(tmp_path / "t.parquet").equals(ROWS)
+
+
+def test_without_the_customers_key_nothing_is_stored(
+    custody: Custody, store: LocalStore, account: CustomerAccount
+) -> None:
+    account.allow_service()
+    own, _ = artefacts(custody)
+    with pytest.raises(KeyUnavailable):
+        own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, CustomerKeyRef(key_arn=account.key_arn))
+    assert not own.exists("parts/00000.parquet")
+
+
+def test_managed_rows_are_as_before(custody: Custody) -> None:
+    own, wrapped = artefacts(custody)
+    part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema)
+    assert part.key_arn is None
+    ref = ResourceRef("acme", "generationjobs", "g1").artefact(part.name)
+    assert len(custody.read_bytes(ref, wrapped, limit=1 << 20)) == part.bytes
