@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from simulacra_crds.base import AGE, READY, REASON, Conditions, KubeModel, Name, PrinterColumn, Resource
+from simulacra_crds.base import AGE, READY, REASON, Conditions, KubeModel, Name, PrinterColumn, Resource, Timestamp
 
 ClientId = str
 
@@ -93,12 +93,24 @@ class TenantSpec(KubeModel):
     suspend: bool = Field(default=False, description="A suspended tenant gets no token and runs nothing.")
 
 
+class KeyRotation(KubeModel):
+    """The last rotation of the tenant's key that the annotation simulacra.dev/rotate-key asked for.
+
+    Between start and end, live data keys are wrapped again; at the end older versions of the key are destroyed.
+    """
+
+    asked: str = Field(max_length=63, description="The annotation's value.")
+    started_at: Timestamp
+    finished_at: Timestamp | None = None
+
+
 class TenantStatus(KubeModel):
     """What is true of a tenant. Ready is KeyReady and NamespaceReady and not suspended."""
 
     observed_generation: int = Field(default=0, ge=0)
     namespace: Name | None = None
     conditions: Conditions = Field(default_factory=list)
+    rotation: KeyRotation | None = None
 
 
 class Tenant(Resource):

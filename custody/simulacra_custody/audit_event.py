@@ -27,6 +27,8 @@ class EventType(StrEnum):
     TENANT_ERASED = "dev.simulacra.tenant.erased"
     KEY_CREATED = "dev.simulacra.key.created"
     KEY_CHECKED = "dev.simulacra.key.checked"
+    KEY_ROTATED = "dev.simulacra.key.rotated"
+    KEY_RETIRED = "dev.simulacra.key.retired"
     KEY_DESTROYED = "dev.simulacra.key.destroyed"
     TOKEN_ISSUED = "dev.simulacra.token.issued"  # noqa: S105 - an event's name
     TOKEN_REFUSED = "dev.simulacra.token.refused"  # noqa: S105 - an event's name

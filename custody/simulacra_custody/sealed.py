@@ -44,5 +44,20 @@ def unseal(keys: KeyProvider, tenant: str, purpose: str, sealed: str) -> bytes:
         raise KeyUnavailable("a sealed secret does not open for this purpose") from None
 
 
+def reseal(keys: KeyProvider, tenant: str, purpose: str, sealed: str) -> str:
+    """Return the same plaintext sealed under the newest version of the tenant's key; ``sealed`` itself if it is.
+
+    Raises:
+        KeyUnavailable: see `unseal`.
+    """
+    try:
+        wrapped = str(json.loads(sealed)["key"])
+    except (ValueError, KeyError, TypeError):
+        raise KeyUnavailable("a sealed secret is malformed") from None
+    if keys.is_current(tenant, wrapped):
+        return sealed
+    return seal(keys, tenant, purpose, unseal(keys, tenant, purpose, sealed))
+
+
 def _context(tenant: str, purpose: str) -> dict[str, str]:
     return {"tenant": tenant, "purpose": purpose}

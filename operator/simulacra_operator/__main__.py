@@ -16,6 +16,7 @@ from simulacra_operator import attest, handlers, health, logs, orphans, tombston
 from simulacra_operator.accessrequest import duty
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
+from simulacra_operator.rotation import Rotation
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.sweep import Sweep
 from simulacra_operator.webhooks.duty import WebhookDuty
@@ -38,6 +39,7 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
         duty.run(engine),
         tombstones.run(cluster, cluster.now),
         attest.run(engine),
+        Rotation(engine).run(),
         WebhookDuty(engine.cluster, custodian, allow_private=settings.webhooks_allow_private).run(),
     )
     working = [asyncio.create_task(duty) for duty in duties]

@@ -7,7 +7,7 @@ store or key provider is pressed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody, ErasureReport, SweepReport
 from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreUnavailable
 from simulacra_custody.installation_keys import InstallationKeys
-from simulacra_custody.sealed import unseal
+from simulacra_custody.sealed import reseal, unseal
 from simulacra_custody.store import Presigning
 from simulacra_custody.tenant_keys import TenantKeys
 from simulacra_operator import metrics
@@ -149,6 +149,27 @@ class Custodian:
         except KeyCheckError as error:
             return f"customer {error.step}"
         return None
+
+    async def rotate_tenant_key(self, tenant: str) -> None:
+        """Give a tenant's key a new version."""
+        await self._call("rotateKey", lambda: self._custody.keys.rotate_tenant_key(tenant))
+
+    async def retire_old_keys(self, tenant: str) -> None:
+        """Destroy every version of a tenant's key but the newest."""
+        await self._call("retireKeys", lambda: self._custody.keys.retire_old_keys(tenant))
+
+    async def rewrap(self, resource: ResourceRef, wrapped_key: str) -> str:
+        """Return a data key under the newest version of its tenant's key; the same token if it is."""
+        return await self._call("rewrap", lambda: self._custody.rewrap(resource, wrapped_key))
+
+    async def are_current(self, tenant: str, tokens: Iterable[str]) -> bool:
+        """Whether all tokens are of the newest version of the tenant's key."""
+        keys = self._custody.keys
+        return await self._call("isCurrent", lambda: all(keys.is_current(tenant, token) for token in tokens))
+
+    async def reseal(self, tenant: str, purpose: str, sealed: str) -> str:
+        """Return a small secret sealed under the newest version of its tenant's key; the same if it is."""
+        return await self._call("reseal", lambda: reseal(self._custody.keys, tenant, purpose, sealed))
 
     async def unseal(self, tenant: str, purpose: str, sealed: str) -> bytes:
         """Return a small secret of a tenant that is sealed under its key."""

@@ -28,6 +28,7 @@ def tenant_status(seen: TenantObserved, complete: bool) -> Object:
         observed_generation=subject.meta.generation,
         namespace=seen.namespace_name if owns_namespace(seen) else current.namespace,
         conditions=conditions(current.conditions, findings, subject.meta.generation, seen.now),
+        rotation=current.rotation,
     )
     return status_patch(current, desired)
 

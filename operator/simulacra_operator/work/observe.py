@@ -77,7 +77,7 @@ class WorkObserver:
     async def _active(self, key: Key) -> int:
         """Count the tenant's Jobs that run or may run."""
         jobs = self._cluster.list(JOBS, key.namespace, labels=LABEL_KIND)
-        return sum([not _ended(job) and not job["spec"].get("suspend") async for job in jobs])
+        return sum([not job_ended(job) and not job["spec"].get("suspend") async for job in jobs])
 
     async def _dependants(self, subject: Subject) -> AsyncIterator[Subject]:
         """Yield what must be looked at before a Dataset or a Model goes.
@@ -97,6 +97,7 @@ class WorkObserver:
                 yield parse(body)
 
 
-def _ended(job: Object) -> bool:
+def job_ended(job: Object) -> bool:
+    """Return whether a Job is complete or has failed."""
     conditions = job.get("status", {}).get("conditions") or []
     return any(one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions)

@@ -1,0 +1,81 @@
+"""Rotation: everything live is wrapped again, then the old key is gone. Offboarding: nothing opens any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from operator_bench import World, condition, hold, ready, reason
+from simulacra_crds import cluster as kube
+from simulacra_crds.cluster import Object
+from simulacra_crds.webhook import manifest, sealing_purpose
+from simulacra_custody.context import ResourceRef
+from simulacra_custody.errors import CustodyError, KeyUnavailable
+from simulacra_custody.sealed import seal, unseal
+from simulacra_operator.rotation import ROTATE, SETTLED
+
+
+def token(body: Object) -> str:
+    return str(body["status"]["wrappedKey"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(world: World) -> None:
+    await world.create_tenant()
+    made = await world.upload("ds-1")
+    uid = made["metadata"]["uid"]
+    before = await world.reaches(kube.DATASETS, "ds-1", ready)
+    sealed = seal(world.custody.keys, world.tenant, sealing_purpose("w1"), b"secret")
+    hook = manifest("w1", ("simulacra.dev/tenant", world.tenant), sealed, ["job.ready"])
+    await world.cluster.create(kube.CONFIGMAPS, hook, world.namespace)
+    await world.cluster.patch(kube.TENANTS, world.tenant, {"metadata": {"annotations": {ROTATE: "2026-03"}}})
+    after = await world.reaches(kube.DATASETS, "ds-1", lambda one: token(one) != token(before) and one, seconds=60)
+    ref = ResourceRef(world.tenant, "datasets", uid)
+    keys = world.custody.keys
+    assert keys.is_current(world.tenant, token(after))
+    assert keys.unwrap(world.tenant, token(after), ref.encryption_context) == keys.unwrap(
+        world.tenant, token(before), ref.encryption_context
+    ), "until it is retired the old token is good as well"
+    patient = SETTLED.total_seconds() + 60
+    tenant = await world.reaches(
+        kube.TENANTS,
+        world.tenant,
+        lambda one: one["status"].get("rotation", {}).get("finishedAt"),
+        namespace=None,
+        seconds=patient,
+    )
+    assert tenant["status"]["rotation"]["asked"] == "2026-03"
+    assert ready(tenant)
+    with pytest.raises(KeyUnavailable):
+        keys.unwrap(world.tenant, token(before), ref.encryption_context)
+    names = world.custody.list_artefacts(ref)
+    assert world.custody.read_bytes(ref.artefact(names[0]), token(after), limit=1 << 20)
+    stored = await world.cluster.get(kube.CONFIGMAPS, "webhook-w1", world.namespace)
+    assert unseal(keys, world.tenant, sealing_purpose("w1"), stored["data"]["sealed"]) == b"secret"
+    types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
+    assert types == ["key.created", "key.rotated", "key.retired"]
+
+
+async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(world: World) -> None:
+    """A key destroyed at its provider: nothing opens any more, and both Tenant and new work say why."""
+    await world.create_tenant()
+    made = await world.upload("ds-1")
+    found = await world.reaches(kube.DATASETS, "ds-1", ready)
+    ref = ResourceRef(world.tenant, "datasets", made["metadata"]["uid"])
+    world.custody.keys.destroy_tenant_key(world.tenant)
+    for name in world.custody.list_artefacts(ref):
+        with pytest.raises(CustodyError):
+            world.custody.read_bytes(ref.artefact(name), token(found), limit=1 << 20)
+    world.operator.end()
+    world.operator.start()
+    tenant = await world.reaches(
+        kube.TENANTS, world.tenant, lambda one: condition(one, "KeyReady")["status"] == "False", namespace=None
+    )
+    assert "step key" in condition(tenant, "KeyReady")["message"]
+    world.pods.plays["fit"] = hold
+    await world.model("mdl-1", "ds-1")
+    waiting = await world.reaches(kube.MODELS, "mdl-1", reason("AwaitingTenant"))
+    assert "not Ready" in condition(waiting, "Ready")["message"]
+    await world.cluster.delete(kube.TENANTS, world.tenant)
+    await world.gone(kube.TENANTS, world.tenant, namespace=None, seconds=60)
+    assert world.objects() == []
