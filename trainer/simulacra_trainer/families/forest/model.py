@@ -17,9 +17,10 @@ from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats, 
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Part
+from simulacra_trainer.families.forest.parts import Context, Numbers, Part
 from simulacra_trainer.families.forest.screen import Screen
 from simulacra_trainer.families.forest.store import load_parts, save_parts
+from simulacra_trainer.families.forest.trend import Trend, find_trend
 from simulacra_trainer.families.grid import level_grid, number_grid
 
 PENALTY = "penalty"
@@ -38,6 +39,7 @@ class ForestModel:
     ) -> None:
         self.data, self.order, self.parts, self._structure = data, list(order), dict(parts), structure
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
+        self._trends: dict[int, Trend | None] = {}
 
     @property
     def columns(self) -> list[str]:
@@ -66,11 +68,27 @@ class ForestModel:
             elif j in fixed:
                 values = codec.values(fixed[j])
             else:
-                values = codec.tidy(self.parts[j].draw(context, rows, u))
+                values = self.parts[j].draw(context, rows, u)
+                if held and (trend := self._trend(j)) is not None:
+                    values = values + trend.shift(context, rows)
+                values = codec.tidy(values)
             context.values[j] = values
             context.codes[j] = codec.encode(values)
         names = [self.data.codecs[j].name for j in drawn]
         return pa.table([self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names)
+
+    def _trend(self, column: int) -> Trend | None:
+        """Return what moves a column's numbers under do(), estimated when first asked for."""
+        part = self.parts[column]
+        if column not in self._trends:
+            is_number = [not codec.is_category for codec in self.data.codecs]
+            training = Context(self.data.codes, self.data.values)
+            self._trends[column] = (
+                find_trend(part.tree, training, self.data.values[column], is_number)
+                if isinstance(part, Numbers)
+                else None
+            )
+        return self._trends[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
         """Return a model with these columns first; only columns whose predecessors change are fit again."""
