@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from operator_bench import REAL, WORK, OperatorProcess, Plane, World, apply_crds, operator_kubeconfig
+from operator_proxy import KillingProxy
 from simulacra_crds.cluster import TENANTS, Cluster, ClusterError
 
 _tenants = itertools.count(1)
@@ -53,6 +54,30 @@ async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
         if world.operator.running:
             world.operator.end(signal.SIGKILL)
         await _clear(cluster)
+
+
+@pytest.fixture
+async def proxy(world: World) -> AsyncIterator[KillingProxy]:
+    """A proxy that the operator of this test goes through, and that restarts it when it was killed."""
+    world.operator.end()
+    proxy = KillingProxy(world.operator.kubeconfig, world.operator.root)
+    kubeconfig = await proxy.start()
+    proxy.kill = lambda: world.operator.end(signal.SIGKILL)
+
+    async def supervise() -> None:
+        while True:
+            if not world.operator.running:
+                world.operator.start(kubeconfig)
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(supervise())
+    yield proxy
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    if world.operator.running:
+        world.operator.end(signal.SIGKILL)
+    await proxy.stop()
 
 
 async def _clear(cluster: Cluster) -> None:

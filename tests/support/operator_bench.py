@@ -83,6 +83,8 @@ class OperatorProcess:
     def __init__(self, root: Path, kubeconfig: Path) -> None:
         self.root, self.kubeconfig = root, kubeconfig
         self.log = root / "operator.log"
+        self.program = ["-m", "simulacra_operator"]
+        self.extra: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,7 +99,8 @@ class OperatorProcess:
     def start(self, kubeconfig: Path | None = None) -> None:
         env = {name: value for name, value in os.environ.items() if name not in ("LOGNAME", "USER")} | self.env
         env["KUBECONFIG"] = str(kubeconfig or self.kubeconfig)
-        command = [sys.executable, "-W", "ignore", "-m", "simulacra_operator"]
+        env |= self.extra
+        command = [sys.executable, "-W", "ignore", *self.program]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=env, stderr=log)
 

@@ -1,18 +1,54 @@
-"""A proxy between the operator and the API server that counts writes and can kill the operator at any of them."""
+"""A proxy between the operator and the API server that counts requests and can kill, fail, hang, drop and cut."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
 import yaml
 
+HANG_S = 40.0
+"""Longer than any program of ours waits for an answer."""
 HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the n-th request of each kind of call gets instead of an answer; watches are let through.
+
+    A kind of call is method, resource and subresource.
+
+    Attributes:
+        status: HTTP code; 0 cuts the connection, -1 lets it hang for `HANG_S` first.
+        nth: which of the calls of a kind, counted from 1.
+        after: whether the API server sees the request nevertheless.
+        only: the one kind of call that is meant; None: each.
+    """
+
+    status: int
+    nth: int
+    after: bool = False
+    only: str | None = None
+
+
+def kind_of_call(method: str, path: str) -> str:
+    """Return method, resource and subresource of a request: `PATCH datasets/status`."""
+    parts = path.strip("/").split("/")
+    parts = parts[2 if parts[0] == "api" else 3 :]
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    what = "/".join(part for at, part in enumerate(parts) if at != 1)
+    return f"{method} {what}{'' if len(parts) > 1 or method == 'POST' else ' (list)'}"
 
 
 class KillingProxy:
@@ -34,6 +70,13 @@ class KillingProxy:
         self.before = True
         self.kill: Callable[[], object] = lambda: None
         self.kills = 0
+        self.fault: Fault | None = None
+        self.faults: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+        self.cut_after: int | None = None
+        self.drop_every: int | None = None
+        self.lost = 0
+        self.ahead = timedelta(0)
 
     async def start(self) -> Path:
         """Start serving on loopback; return the kubeconfig that leads here."""
@@ -59,12 +102,24 @@ class KillingProxy:
         target.write_text(yaml.safe_dump(config))
         return target
 
+    def disturb(self, fault: Fault | None) -> None:
+        """Begin to count the calls of each kind anew, and let one of each meet a fault."""
+        self._seen.clear()
+        self.fault = fault
+
     async def stop(self) -> None:
         await self._session.close()
         await self._runner.cleanup()
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         write = request.method != "GET"
+        if "watch" not in request.query:
+            kind = kind_of_call(request.method, request.path)
+            self._seen[kind] += 1
+            fault = self.fault
+            if fault is not None and self._seen[kind] == fault.nth and fault.only in (None, kind):
+                self.faults[kind] += 1
+                return await self._fail(request, fault)
         if write:
             self.writes += 1
             doomed = self.writes == self.at
@@ -80,6 +135,7 @@ class KillingProxy:
             request.method, self._url + request.path_qs, headers=headers, data=body
         ) as seen:
             kept = {name: value for name, value in seen.headers.items() if name.lower() not in HOP | {"server", "date"}}
+            kept["Date"] = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
             if write:
                 content = await seen.read()
                 if request.method == "POST" and seen.status == 201 and body:
@@ -91,9 +147,47 @@ class KillingProxy:
                 return web.Response(status=seen.status, headers=kept, body=content)
             response = web.StreamResponse(status=seen.status, headers=kept)
             await response.prepare(request)
+            if "watch" in request.query:
+                with suppress(ConnectionResetError):  # the operator was killed
+                    await self._stream(seen, response)
+                return response
             async for chunk in seen.content.iter_any():
                 await response.write(chunk)
             return response
+
+    async def _stream(self, seen: ClientResponse, response: web.StreamResponse) -> None:
+        """Pass on a watch, line by line; lose some, or end it early, as told."""
+        passed = 0
+        async for line in seen.content:
+            passed += 1
+            if self.drop_every and passed % self.drop_every == 0:
+                self.lost += 1
+                continue
+            await response.write(line)
+            if self.cut_after and passed >= self.cut_after:
+                self.lost += 1
+                return
+
+    async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        if fault.after:
+            body = await request.read()
+            headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
+            if self._token:
+                headers["Authorization"] = f"Bearer {self._token}"
+            url = self._url + request.path_qs
+            async with self._session.request(request.method, url, headers=headers, data=body) as seen:
+                await seen.read()
+        if fault.status == -1:
+            await asyncio.sleep(HANG_S)
+        if fault.status <= 0:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response(status=503)
+        names = {409: "Conflict", 410: "Expired", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError"}
+        answer = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault.status}
+        answer |= {"reason": names[fault.status], "message": "injected"}
+        headers = {"Retry-After": "1"} if fault.status == 429 else {}
+        return web.json_response(answer, status=fault.status, headers=headers)
 
 
 def _tls(cluster: dict[str, str], user: dict[str, str], folder: Path) -> ssl.SSLContext | bool:

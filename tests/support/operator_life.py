@@ -1,0 +1,80 @@
+"""Lives that a reliability test disturbs, and what must be true at their end however they went."""
+
+from __future__ import annotations
+
+from operator_bench import World, hold, ready, reason
+from operator_proxy import KillingProxy
+from simulacra_crds import cluster as kube
+from simulacra_crds.names import tenant_namespace
+
+
+async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
+    """A Dataset, its Model and a generation are made, extended, deleted; return how many writes it took."""
+    start = proxy.writes
+    dataset, model, generation = f"ds-{number}", f"mdl-{number}", f"gen-{number}"
+    uids = [(await world.upload(dataset))["metadata"]["uid"]]
+    uids.append((await world.model(model, dataset))["metadata"]["uid"])
+    uids.append((await world.generation(generation, model, dataset))["metadata"]["uid"])
+    done = await world.reaches(kube.GENERATION_JOBS, generation, ready, seconds=seconds)
+    assert [one["name"] for one in done["status"]["artefacts"]] == ["parts/00000.parquet"]
+    assert done["status"]["rows"] == 10
+    before = done["status"]["expiresAt"]
+    longer = {"spec": {"retentionSeconds": 100_000}}
+    await world.cluster.patch(kube.GENERATION_JOBS, generation, longer, world.namespace)
+    await world.reaches(
+        kube.GENERATION_JOBS, generation, lambda one: one["status"].get("expiresAt", before) != before, seconds=seconds
+    )
+    await world.cluster.delete(kube.DATASETS, dataset, world.namespace)
+    await _ends(world, proxy, number, uids, seconds)
+    return proxy.writes - start
+
+
+async def expiring(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
+    """The same with a retention of ten seconds, and nobody who deletes."""
+    start, short = proxy.writes, {"retentionSeconds": 10}
+    dataset, model, generation = f"ds-{number}", f"mdl-{number}", f"gen-{number}"
+    uids = [(await world.upload(dataset, **short))["metadata"]["uid"]]
+    uids.append((await world.model(model, dataset))["metadata"]["uid"])
+    uids.append((await world.generation(generation, model, dataset, **short))["metadata"]["uid"])
+    await _ends(world, proxy, number, uids, seconds)
+    expired = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.expired")]
+    assert uids[0] in expired
+    return proxy.writes - start
+
+
+async def tenant(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
+    """A tenant of its own is made, works, and is deleted while a Job runs."""
+    start, first = proxy.writes, world.tenant
+    world.tenant = f"{first}-{number}"
+    world.namespace = tenant_namespace(world.tenant)
+    try:
+        await world.create("Tenant", world.tenant, {})
+        await world.reaches(kube.TENANTS, world.tenant, ready, namespace=None, seconds=seconds)
+        world.pods.plays["fit"] = hold
+        await world.upload("ds-1")
+        await world.model("mdl-1", "ds-1")
+        await world.reaches(kube.MODELS, "mdl-1", reason("JobRunning"), seconds=seconds)
+        await world.cluster.delete(kube.TENANTS, world.tenant)
+        await world.gone(kube.TENANTS, world.tenant, namespace=None, seconds=seconds)
+        await world.gone(kube.NAMESPACES, world.namespace, namespace=None, seconds=seconds)
+        assert world.objects() == []
+        assert not world.custody.keys.has_tenant_key(world.tenant)
+        types = [one["type"] for one in world.audit() if one["data"].get("tenant") == world.tenant]
+        assert types[-1] == "dev.simulacra.tenant.erased"
+    finally:
+        world.pods.plays.clear()
+        world.tenant, world.namespace = first, tenant_namespace(first)
+    return proxy.writes - start
+
+
+async def _ends(world: World, proxy: KillingProxy, number: int, uids: list[str], seconds: float) -> None:
+    """Everything goes, nothing is left, each piece of work ran once at most, and each erasure is on record."""
+    for resource, name in ((kube.DATASETS, "ds"), (kube.MODELS, "mdl"), (kube.GENERATION_JOBS, "gen")):
+        await world.gone(resource, f"{name}-{number}", seconds=seconds)
+    assert world.objects() == []
+    assert await world.names(kube.JOBS) == []
+    jobs = {path: count for path, count in proxy.created.items() if f"-{number}-" in path.rpartition("/")[2]}
+    jobs = {path: count for path, count in jobs.items() if "/jobs/" in path}
+    assert all(count == 1 for count in jobs.values()), f"work ran more than once: {jobs}"
+    erased = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.erased")]
+    assert set(uids) <= set(erased)
