@@ -1,6 +1,6 @@
-"""The installation's signing keys: made once by the operator, read by nobody else; the public parts are published.
+"""The installation's signing keys: made once by the operator and read by it; the public parts are published.
 
-The API reads the ConfigMap with the public parts: who takes over the API cannot sign an erasure certificate.
+The API serves the ConfigMap with the public parts and never has the keys in its memory.
 """
 
 from __future__ import annotations

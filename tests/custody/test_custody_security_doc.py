@@ -1,0 +1,72 @@
+"""docs/security.md: every claim is held by a test, and every test that is named exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "security.md"
+NAMED = re.compile(r"`(tests/[a-z0-9_/]+\.py)(?:::([A-Za-z0-9_]+))?`")
+DOCUMENT = re.compile(r"`(docs/[a-z0-9_/.-]+\.md)`")
+
+
+@cache
+def functions(file: str) -> frozenset[str]:
+    nodes = ast.walk(ast.parse((ROOT / file).read_text()))
+    return frozenset(node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def missing(text: str) -> list[str]:
+    """Return the references that lead nowhere."""
+    wrong = [name for name in DOCUMENT.findall(text) if not (ROOT / name).is_file()]
+    for file, function in NAMED.findall(text):
+        if not (ROOT / file).is_file() or (function and function not in functions(file)):
+            wrong.append(f"{file}::{function}")
+    return wrong
+
+
+def held(text: str) -> list[tuple[str, bool]]:
+    """Return each row of the tables whose last column is "Held by", and whether it names a test."""
+    rows, inside = [], False
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            inside = False
+        elif line.rstrip().endswith("| Held by |"):
+            inside = True
+        elif inside and not line.startswith("|---"):
+            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+            rows.append((cells[0], any(function for _, function in NAMED.findall(cells[-1]))))
+    return rows
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    text = PAGE.read_text()
+    assert len(NAMED.findall(text)) > 50
+    assert missing(text) == []
+
+
+def test_every_claim_and_failure_mode_names_a_test() -> None:
+    rows = held(PAGE.read_text())
+    assert len(rows) > 25
+    assert [claim for claim, proven in rows if not proven] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`tests/custody/test_custody_security_doc.py::test_that_is_not_there`",
+        "`tests/custody/no_such_file.py::test_x`",
+        "`docs/adr/no-such.md`",
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_found(text: str) -> None:
+    assert missing(text)
+    assert held(f"| Claim | Held by |\n|---|---|\n| a claim | words |\n| another | {text} |") == [
+        ("a claim", False),
+        ("another", "::" in text),
+    ]
