@@ -14,6 +14,7 @@ from simulacra_api.jobs import JobError, stage_of
 from simulacra_api.listing import ListQuery, Page, page_of
 from simulacra_api.problems import Problem, invalid_field
 from simulacra_api.resources import Library, Status, is_deleting, status_of
+from simulacra_api.values import Retention
 from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import DATASETS, MODELS, Conflict, NotFound, Object
 from simulacra_crds.dataset import Dataset
@@ -82,7 +83,7 @@ class RetentionChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    retention_seconds: int = Field(ge=MIN_RETENTION_SECONDS, strict=True)
+    retention_seconds: Retention
 
 
 async def dataset_body(library: Library, dataset: Dataset) -> DatasetBody:

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.artefacts import schema_of
 from simulacra_api.asking import ask, check_retention_limit, find_asked, model_to_ask
-from simulacra_api.generations import SetValue
 from simulacra_api.idempotency import fingerprint
 from simulacra_api.jobs import JobError, dataset_of, result_job
 from simulacra_api.listing import ListQuery, Page
 from simulacra_api.problems import Problem
 from simulacra_api.resources import Library, Status, is_deleting, status_of
+from simulacra_api.values import Retention, SetValue
 from simulacra_crds.base import ColumnName, utcnow
 from simulacra_crds.cluster import EFFECT_ESTIMATES, Object
 from simulacra_crds.conditions import FieldError, check_interventions
@@ -45,7 +45,7 @@ class EffectRequest(BaseModel):
     outcome: ColumnName = Field(description="The column whose average is compared: a number, a boolean or a category.")
     outcome_level: str | None = Field(default=None, max_length=512, description="Of a category: whose share counts.")
     segment: ColumnName | None = Field(default=None, description="Give the effect by this column as well (CATE).")
-    retention_seconds: int = Field(default=86_400, ge=10, strict=True)
+    retention_seconds: Retention = 86_400
 
 
 class EffectAccepted(BaseModel):

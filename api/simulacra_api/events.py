@@ -20,6 +20,14 @@ HEARTBEAT_SECONDS = 15.0
 STREAM_SECONDS = 900.0
 """A stream ends after so long, and the client comes back: a token that was withdrawn is not followed for ever."""
 MEDIA_TYPE = "text/event-stream"
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "end", "gone"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+"""Of one event."""
 
 
 async def job_events(library: Library, job: JobBody) -> AsyncIterator[bytes]:

@@ -126,7 +126,7 @@ EXAMPLES: dict[str, Example] = {
         }
     ),
     "uploadDataset": Example(
-        {"file": "@survey.csv", "retention_seconds": 86_400},
+        {"retention_seconds": 86_400, "file": "@survey.csv"},
         {202: UPLOADED | {"status": "queued"}, 201: UPLOADED | {"status": "ready"}},
     ),
     "listDatasets": Example(answers={200: {"items": [DATASET_BODY], "next_cursor": None}}),
@@ -260,7 +260,17 @@ EXAMPLES: dict[str, Example] = {
 
 LEADS: dict[str, tuple[str, ...]] = {
     "job_id": ("getJob", "streamJobEvents", "cancelJob"),
-    "dataset_id": ("getDataset", "getDatasetSchema", "createGeneration", "createEffect", "deleteDataset"),
+    "dataset_id": (
+        "getDataset",
+        "getDatasetSchema",
+        "getDatasetReport",
+        "getDatasetGraph",
+        "updateDataset",
+        "probeDataset",
+        "createGeneration",
+        "createEffect",
+        "deleteDataset",
+    ),
     "generation_id": ("getGeneration", "deleteGeneration"),
     "effect_id": ("getEffect", "deleteEffect"),
     "request_id": ("getAccessRequest",),

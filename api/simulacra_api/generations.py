@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import sys
-from typing import Annotated, Any, Literal, cast
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.artefacts import schema_of
 from simulacra_api.asking import ask, find_asked, model_to_ask
@@ -14,6 +13,7 @@ from simulacra_api.idempotency import fingerprint
 from simulacra_api.jobs import JobError
 from simulacra_api.problems import Problem
 from simulacra_api.resources import Library, Status
+from simulacra_api.values import Retention, RowCount, Seed, SetValue
 from simulacra_crds.base import GROUP, ColumnName
 from simulacra_crds.cluster import GENERATION_JOBS, Object
 from simulacra_crds.conditions import ConditionSet, FieldError, check_conditions, check_interventions, pointer
@@ -28,34 +28,19 @@ FORMAT = f"{GROUP}/format"
 """Annotation: the format that the artefact's link asks for; any other can be asked for as well."""
 
 
-def _set_value(value: Any) -> int | float | str:
-    """Accept a finite number or a level, with one message where a union of types would give three."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    if not is_number and not isinstance(value, str):
-        raise ValueError("give a finite number or a level")
-    if isinstance(value, str):
-        value.encode()  # a lone surrogate is no Unicode: UnicodeEncodeError is a ValueError
-    return cast(int | float | str, value)
-
-
-SetValue = Annotated[
-    int | float | str, PlainValidator(_set_value), WithJsonSchema({"type": ["number", "string"], "maxLength": 512})
-]
-
-
 class GenerationRequest(BaseModel):
     """What to generate."""
 
     model_config = ConfigDict(extra="forbid")
 
-    row_count: int = Field(ge=1, strict=True, description="Rows; the tenant's quota is the upper limit.")
+    row_count: RowCount = Field(description="Rows; the tenant's quota is the upper limit.")
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[ColumnName, SetValue] = Field(
         default_factory=dict, max_length=32, description="do(column = value): a number or a level."
     )
-    seed: int | None = Field(default=None, ge=0, le=2**31 - 1, strict=True, description="Drawn when absent.")
+    seed: Seed | None = Field(default=None, description="Drawn when absent.")
     format: Format = "parquet"
-    retention_seconds: int = Field(default=86_400, ge=10, strict=True)
+    retention_seconds: Retention = 86_400
 
 
 class GenerationAccepted(BaseModel):

@@ -22,10 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.auditing import record
 from simulacra_api.generation_view import attainment_of
-from simulacra_api.generations import GenerationRequest, SetValue, create_generation
+from simulacra_api.generations import GenerationRequest, create_generation
 from simulacra_api.jobs import job_error
 from simulacra_api.problems import Problem, invalid_field
 from simulacra_api.resources import Library, status_of
+from simulacra_api.values import FewRows, Seed, SetValue
 from simulacra_api.waiting import TERMINAL
 from simulacra_crds.base import ColumnName
 from simulacra_crds.cluster import GENERATION_JOBS, ClusterError
@@ -35,7 +36,6 @@ from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.tasks import part_name
 from simulacra_custody.audit import Counts, EventType
 
-MAX_ROWS = 100
 PREFIX = "probe-"
 """Names of probes; a tenant's lists leave them out."""
 WAIT_SECONDS = 30.0
@@ -48,10 +48,10 @@ class ProbeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    row_count: int = Field(default=20, ge=1, le=MAX_ROWS, strict=True)
+    row_count: FewRows = 20
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[ColumnName, SetValue] = Field(default_factory=dict, max_length=32)
-    seed: int | None = Field(default=None, ge=0, le=2**31 - 1, strict=True, description="Drawn when absent.")
+    seed: Seed | None = Field(default=None, description="Drawn when absent.")
 
 
 class Feasibility(BaseModel):

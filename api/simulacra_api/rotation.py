@@ -17,6 +17,7 @@ from simulacra_api.auth.clients import expiry_of
 from simulacra_api.auth.credentials import ATTEMPTS, Claim, ClientRecord, Redeemed
 from simulacra_api.problems import Problem
 from simulacra_api.services import Services
+from simulacra_api.values import Overlap
 from simulacra_crds.auth0 import Auth0Error
 from simulacra_crds.cluster import ClusterError, Conflict
 from simulacra_custody.audit import AuditData, EventType, Outcome
@@ -33,11 +34,8 @@ class RotationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"overlap_seconds": 86_400}]})
 
-    overlap_seconds: int = Field(
+    overlap_seconds: Overlap = Field(
         default=OVERLAP_SECONDS,
-        ge=0,
-        le=OVERLAP_SECONDS,
-        strict=True,
         description="So long the present secret stays good once the new one is claimed; 0 when it has leaked.",
     )
 

@@ -216,6 +216,8 @@ async def test_every_example_meets_the_schema_of_its_place(http: httpx.AsyncClie
         for method, found in methods.items():
             for status, answer in found["responses"].items():
                 for media_type, content in answer.get("content", {}).items():
+                    if media_type == "text/event-stream":
+                        continue  # the schema is that of one event
                     shown = [content["example"]] if "example" in content else []
                     shown += [example["value"] for example in content.get("examples", {}).values()]
                     validator = jsonschema.Draft202012Validator(

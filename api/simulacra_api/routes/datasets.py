@@ -57,6 +57,7 @@ _FORM = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
+                    "additionalProperties": False,
                     "properties": {
                         "retention_seconds": {"type": "integer", "minimum": 10, "maximum": 604_800},
                         "family": {"type": "string", "enum": ["auto", "forest", "neural"]},

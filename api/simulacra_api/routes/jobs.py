@@ -38,7 +38,7 @@ async def get_job(job_id: str, library: Mine, response: Response, wait: Wait) ->
     "/jobs/{job_id}/events",
     operation_id="streamJobEvents",
     summary="Follow a job",
-    responses=problems(404) | {200: {"content": {events.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses=problems(404) | {200: {"content": {events.MEDIA_TYPE: {"schema": events.SCHEMA}}}},
     response_class=StreamingResponse,
 )
 async def stream_job(job_id: str, library: Mine) -> StreamingResponse:

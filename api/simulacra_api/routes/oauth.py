@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from simulacra_api.auditing import record
 from simulacra_api.auth import tokens
 from simulacra_api.auth.caller import Rooms
+from simulacra_api.example_bodies import AUDIENCE
 from simulacra_api.problems import Problem
 from simulacra_api.routes.common import problems
 from simulacra_custody.audit import AuditData, EventType, Outcome
@@ -41,7 +42,7 @@ _FORM_SCHEMA = {
         "grant_type": {"type": "string", "enum": ["client_credentials"]},
         "client_id": {"type": "string"},
         "client_secret": {"type": "string", "format": "password"},
-        "audience": {"type": "string"},
+        "audience": {"type": "string", "enum": [AUDIENCE]},
     },
 }
 
