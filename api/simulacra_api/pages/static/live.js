@@ -2,7 +2,7 @@
 import { Clock, Failure, SignIn, Status, bytes, number, useAction } from "./ui.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 
-const REFRESH_SECONDS = 10;
+const REFRESH_SECONDS = 5;
 
 function stagesOf(dataset, generations) {
   const ready = dataset.status === "ready";

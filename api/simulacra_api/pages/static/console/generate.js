@@ -62,7 +62,7 @@ function Form({ session, dataset, schema, onMade }) {
     ${Object.entries(interventions).map(([name, value]) => html`<div class="row do" key=${name}><${Value} id=${`do-${name}`} label=${`do(${name})`} column=${columns.get(name)} value=${value} onChange=${(next) => setInterventions({ ...interventions, [name]: next })} />
       <button type="button" class="plain" aria-label=${`Remove do(${name})`} onClick=${() => setInterventions(without(interventions, name))}>Remove</button></div>`)}
     <${ColumnSelect} id="add-do" label="Set a column" columns=${rest} value="" none="Choose a column" onChange=${begin(setInterventions, typical)} />
-    <div class="row go"><div class="field"><label for="rows">Rows</label><input id="rows" type="number" min="1" required value=${rows} onChange=${(event) => setRows(Number(event.target.value))} /></div>
+    <div class="row go"><div class="field"><label for="rows">Rows</label><input id="rows" type="number" min="1" required value=${rows} onInput=${(event) => setRows(Number(event.target.value))} /></div>
       <button class="primary" disabled=${busy}>${busy ? "Asking" : "Generate"}</button></div><${Failure} problem=${problem} /></form>
     <div><${Sample} sample=${sample} busy=${drawing} problem=${refused} />${sample?.attainment && html`<${Attainment} of=${sample.attainment} />`}</div></div>`;
 }

@@ -1,0 +1,70 @@
+"""One browser and one installation for the tests of this folder; skipped visibly where there is no chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from browser import CHROMIUM, Scheme, Watched, chromium
+from installation import SURVEY, Installation
+from simulacra import Client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install -y chromium fonts-dejavu")
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def installation(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A started installation that the tests of this folder share."""
+    one = Installation(tmp_path_factory.mktemp("up") / "data")
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def client(installation: Installation) -> Iterator[Client]:
+    with installation.client() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def dataset(client: Client) -> str:
+    """A ready dataset that tests look at; they do not change it."""
+    uploaded = client.upload(SURVEY)
+    client.wait(uploaded["job_id"], timeout=120)
+    return str(uploaded["dataset_id"])
+
+
+@pytest.fixture(scope="session")
+def generation(client: Client, dataset: str) -> str:
+    conditions: dict[str, Any] = {"categorical": {"happiness": {"very happy": 0.5}}}
+    asked = client.generate(dataset, 400, conditions=conditions | {"numeric": {"tv_hours": {"min": 1, "max": 4}}})
+    client.wait(asked["job_id"], timeout=60)
+    return str(asked["generation_id"])
+
+
+@pytest.fixture
+def open_tab(browser: Browser, installation: Installation) -> Iterator[Callable[..., Watched]]:
+    """Open tabs; at the end, none of them may have seen anything wrong."""
+    tabs: list[Watched] = []
+
+    def open_one(path: str, width: str = "desk", scheme: Scheme = "light") -> Watched:
+        tab = Watched(browser, installation.connection["api_url"], width, scheme)
+        tabs.append(tab)
+        tab.page.goto(path)
+        return tab
+
+    yield open_one
+    wrong = [text for tab in tabs for text in tab.wrong]
+    for tab in tabs:
+        tab.close()
+    assert wrong == []

@@ -1,0 +1,251 @@
+"""The console in a real browser, on a real installation: the main job by hand, its errors, and what it must not do."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from browser import Watched, assert_accessible, shoot
+from installation import SURVEY, Installation
+from simulacra import Client
+
+pytestmark = [pytest.mark.browser, pytest.mark.e2e]
+expect.set_options(timeout=30_000)
+MAX_WIRE_BYTES = 300_000
+Open = Callable[..., Watched]
+
+
+def link(page: Page, name: str, bar: str = "Dataset") -> Locator:
+    return page.get_by_role("navigation", name=bar, exact=True).get_by_role("link", name=name)
+
+
+def show(page: Page, place: str) -> None:
+    """Go to a place of the console that is open: it stays signed in."""
+    page.evaluate("place => { location.hash = '#/' + place; }", place)
+
+
+def slide(slider: Locator, value: str) -> None:
+    slider.fill(value)
+    expect(slider).to_have_value(value)
+
+
+@pytest.fixture
+def enter(open_tab: Open, installation: Installation) -> Callable[[str], Watched]:
+    """Open the console at a place and sign in."""
+
+    def entered(place: str = "") -> Watched:
+        known = installation.connection
+        tab = open_tab(f"/console#/{place}")
+        tab.sign_in(known["client_id"], known["client_secret"])
+        return tab
+
+    return entered
+
+
+def test_signing_in(open_tab: Open, installation: Installation) -> None:
+    known = installation.connection
+    tab = open_tab("/console")
+    tab.expected = {401}
+    assert_accessible(tab, "sign-in")
+    tab.sign_in(known["client_id"], "simsec_wrong")
+    expect(tab.page.get_by_role("alert")).to_contain_text("Unknown client_id or wrong client_secret.")
+    tab.page.get_by_role("button", name="Use a token instead").click()
+    tab.page.get_by_label("Access token").fill("not-a-token")
+    tab.page.get_by_role("button", name="Sign in").click()
+    expect(tab.page.get_by_role("alert")).to_be_visible()
+    tab.page.get_by_role("button", name="Use client credentials").click()
+    tab.sign_in(known["client_id"], known["client_secret"])
+    expect(tab.page.get_by_role("heading", name="Datasets")).to_be_visible()
+    expect(tab.page.get_by_text("Nothing is kept: no dataset, no model, no generated rows.")).to_be_visible()
+    assert_accessible(tab, "empty")
+    kept = tab.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
+    assert kept == [0, 0, ""]
+    tab.page.reload()
+    expect(tab.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -> None:
+    tab = enter("")
+    tab.expected = {404}  # an erasure that takes a while is polled until there is nothing
+    page = tab.page
+    page.get_by_label("Table to upload").set_input_files(SURVEY)
+    expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("4323 rows, 21 columns")).to_be_visible()
+    page.get_by_label("Keep for").select_option("7 days")
+    expect(page.get_by_text(re.compile("erased in 6 d"))).to_be_visible()
+
+    link(page, "Generate").click()
+    page.get_by_label("Add a condition on").select_option("happiness")
+    slide(page.get_by_role("slider", name="very happy"), "50")
+    page.get_by_label("Add a condition on").select_option("tv_hours")
+    slide(page.get_by_role("slider", name="At most"), "4")
+    page.get_by_label("Set a column").select_option("education_years")
+    page.get_by_label("do(education_years)", exact=True).fill("16")
+    expect(page.get_by_text("These conditions can be met to the row.")).to_be_visible()
+    expect(page.get_by_role("region", name="Sampled rows").get_by_role("row")).to_have_count(9)
+    page.get_by_label("Rows", exact=True).fill("600")
+    page.get_by_role("button", name="Generate").click()
+
+    expect(page.get_by_role("heading", name="Download")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("row", name="happiness = very happy")).to_contain_text("50 %50 %")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    saved.value.save_as(tmp_path / "rows.csv")
+    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    assert len(rows) == 600
+    assert sum(row["happiness"] == "very happy" for row in rows) == 300
+    assert {row["education_years"] for row in rows} == {"16"}
+    assert {row["tv_hours"] for row in rows} <= {"0", "1", "2", "3", "4"}
+
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Erase").click()
+    expect(page.get_by_text("Erased and verified absent.")).to_be_visible()
+    with page.expect_download() as proof:
+        page.get_by_role("button", name="Save the signed certificate").click()
+    assert proof.value.suggested_filename.startswith("erasure-gen-")
+    page.get_by_role("link", name="Back").click()
+    expect(page.get_by_text("Nothing was generated from this dataset")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Erase").click()
+    expect(page.get_by_text("Erased and verified absent.")).to_be_visible()
+    page.get_by_role("link", name="Back").click()
+    expect(page.get_by_text("Nothing is kept")).to_be_visible()
+
+
+def test_effects_graph_and_quality(enter: Callable[[str], Watched], dataset: str, tmp_path: Path) -> None:
+    page = enter(f"datasets/{dataset}/effects").page
+    page.get_by_label("What is changed").select_option("education_years")
+    page.get_by_label("to", exact=True).fill("16")
+    page.get_by_label("instead of").fill("12")
+    page.get_by_label("What it does to").select_option("happiness")
+    page.get_by_label("the share of").select_option("very happy")
+    page.get_by_label("by segment").select_option("region")
+    page.get_by_role("button", name="Estimate").click()
+    table = page.get_by_role("region", name="Effect", exact=True)
+    expect(table.get_by_role("row")).to_have_count(11)
+    expect(page.get_by_text(re.compile("The causal graph (settles|leaves)"))).to_be_visible()
+    link(page, "Causal graph").click()
+    expect(page.get_by_role("img", name="Causal graph")).to_be_visible()
+    page.get_by_label("Look at").select_option("happiness")
+    page.get_by_text("The edges as a table").click()
+    for row in page.get_by_role("region", name="Edges").locator("tbody tr").all_inner_texts():
+        assert "happiness" in row
+    link(page, "Quality").click()
+    expect(page.get_by_text("Exact copies")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the full report").click()
+    saved.value.save_as(tmp_path / "report.html")
+    assert "<h1>Quality report</h1>" in (tmp_path / "report.html").read_text()
+
+
+def test_what_goes_wrong_is_said_in_sentences(enter: Callable[[str], Watched], dataset: str, tmp_path: Path) -> None:
+    tab = enter("")
+    tab.expected = {400, 404}
+    page = tab.page
+    bad = tmp_path / "picture.csv"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(400))
+    page.get_by_label("Table to upload").set_input_files(bad)
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(r"\w+ .*\."))
+    show(page, "datasets/ds-" + "0" * 24)
+    expect(page.get_by_role("alert")).to_contain_text("No such dataset")
+    show(page, f"datasets/{dataset}/generate")
+    page.get_by_label("Add a condition on").select_option("happiness")
+    for level in ("very happy", "pretty happy"):
+        slide(page.get_by_role("slider", name=level), "80")
+    expect(page.get_by_text("The shares sum to 160 %; lower one of them.")).to_be_visible()
+    expect(page.get_by_role("alert").first).to_contain_text("the shares sum to 1.6; the limit is 1")
+    assert_accessible(tab, "error")
+
+
+def test_a_job_is_cancelled(enter: Callable[[str], Watched], client: Client, dataset: str) -> None:
+    asked = client.generate(dataset, 900_000)
+    page = enter(f"generations/{asked['generation_id']}").page
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Failed")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile("cancel", re.IGNORECASE))
+    client.delete_generation(asked["generation_id"])
+
+
+def test_every_view_is_accessible(enter: Callable[[str], Watched], dataset: str, generation: str) -> None:
+    tab = enter("")
+    expect(tab.page.locator("a.item")).to_have_count(1)
+    shoot(tab.page, "console-datasets")
+    assert_accessible(tab, "datasets")
+    tab.page.locator("a.item").click()
+    views = {"Schema": "Find a column", "Causal graph": "Look at", "Effects": "What is changed"}
+    for name, label in views.items():
+        link(tab.page, name).click()
+        expect(tab.page.get_by_label(label)).to_be_visible()
+        shoot(tab.page, f"console-{name.lower().replace(' ', '-')}")
+        assert_accessible(tab, name)
+    link(tab.page, "Quality").click()
+    expect(tab.page.get_by_text("Told apart")).to_be_visible()
+    assert_accessible(tab, "quality")
+    link(tab.page, "Generate").click()
+    tab.page.get_by_label("Add a condition on").select_option("happiness")
+    slide(tab.page.get_by_role("slider", name="very happy"), "50")
+    tab.page.get_by_label("Set a column").select_option("education_years")
+    expect(tab.page.get_by_text("These conditions can be met to the row.")).to_be_visible()
+    shoot(tab.page, "console-generate")
+    assert_accessible(tab, "generate")
+    tab.page.locator("a.item").first.click()
+    expect(tab.page.get_by_role("heading", name="Download")).to_be_visible()
+    shoot(tab.page, "console-generation")
+    assert_accessible(tab, "generation")
+    link(tab.page, "Audit trail", "Console").click()
+    expect(tab.page.get_by_role("cell", name="artefact.written").first).to_be_visible()
+    shoot(tab.page, "console-audit")
+    assert_accessible(tab, "audit")
+
+
+def test_another_tenant_sees_nothing(
+    open_tab: Open, installation: Installation, dataset: str, generation: str, tmp_path: Path
+) -> None:
+    with installation.add_tenant("rival") as rival:
+        tab = open_tab(f"/console#/datasets/{dataset}")
+        tab.expected = {404}
+        tab.sign_in(*_credentials(rival))
+        page = tab.page
+        expect(page.get_by_role("alert")).to_contain_text("No such dataset")
+        for place in (f"datasets/{dataset}/generate", f"generations/{generation}"):
+            show(page, place)
+            expect(page.get_by_role("alert")).to_contain_text(re.compile("No such (dataset|generation)"))
+        show(page, "")
+        expect(page.get_by_text("Nothing is kept")).to_be_visible()
+        hostile = tmp_path / "hostile.csv"
+        lines = SURVEY.read_text().splitlines()[:400]
+        hostile.write_text("\n".join([lines[0].replace("region,", "<img src=x onerror=alert(1)>,", 1), *lines[1:]]))
+        page.get_by_label("Table to upload").set_input_files(hostile)
+        expect(page.get_by_role("heading", name="<img src=x onerror=alert(1)>")).to_be_visible(timeout=60_000)
+        assert page.locator("main img").count() == 0
+
+
+def test_the_policy_holds_and_the_page_is_light(browser: Browser, installation: Installation) -> None:
+    tab = Watched(browser, installation.connection["api_url"])
+    answers: list[Any] = []
+    tab.page.on("requestfinished", lambda one: answers.append(one))
+    page = tab.page.goto("/console")
+    tab.page.wait_for_load_state("networkidle")
+    assert page is not None
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    sizes = [answer.sizes() for answer in answers]
+    assert 0 < sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) < MAX_WIRE_BYTES
+    assert tab.wrong == []
+    inline = "() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.head.append(s); return window.ran ?? 0; }"  # noqa: E501
+    assert tab.page.evaluate(inline) == 0
+    assert any("Content Security Policy" in text for text in tab.wrong)
+    tab.close()
+
+
+def _credentials(client: Client) -> tuple[str, str]:
+    known = client._http.auth._connection  # type: ignore[union-attr]
+    return known.client_id, known.client_secret

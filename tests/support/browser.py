@@ -1,0 +1,112 @@
+"""A real browser for tests: Debian's chromium, with everything that it must not do written down as it happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = {"desk": 1440, "phone": 390}
+Scheme = Literal["light", "dark"]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+SHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
+"""Folder that pictures of the pages are written to (`docs/screenshots`); none are taken without it."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser with an empty profile."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A tab of its own profile; `wrong` collects console errors, exceptions, refused and foreign requests."""
+
+    def __init__(self, browser: Browser, base: str, width: str = "desk", scheme: Scheme = "light") -> None:
+        size = {"width": WIDTHS[width], "height": 900}
+        self.base = base
+        self.wrong: list[str] = []
+        self.expected: set[int] = set()
+        """HTTP statuses that a test brings about."""
+        self.wire = 0
+        self.context: BrowserContext = browser.new_context(
+            viewport=size, color_scheme=scheme, base_url=base, accept_downloads=True, reduced_motion="reduce"
+        )
+        self.context.route("**/*", self._same_host)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda said: self._said(said.type, said.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
+
+    def _same_host(self, route: Route) -> None:
+        parts = urlsplit(route.request.url)
+        if parts.netloc == urlsplit(self.base).netloc:
+            route.continue_()
+        else:
+            self.wrong.append(f"request to {parts.netloc}")
+            route.abort()
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not any(f"status of {status}" in text for status in self.expected):
+            self.wrong.append(f"{kind}: {text}")
+
+    def sign_in(self, client_id: str, secret: str) -> None:
+        """Fill the sign-in form of the page that is open and send it."""
+        self.page.get_by_label("Client id").fill(client_id)
+        self.page.get_by_label("Client secret").fill(secret)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def overflow(self) -> int:
+        """How many pixels the page is wider than its window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+    def close(self) -> None:
+        self.context.close()
+
+
+def shoot(page: Page, name: str) -> None:
+    """Take a picture of the window, when pictures are wanted."""
+    if SHOTS:
+        page.evaluate("window.scrollTo(0, 0)")
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def assert_accessible(tab: Watched, name: str) -> None:
+    """No finding of axe, and nothing wider than the window, at both widths, in light and dark."""
+    wrong = []
+    for width in WIDTHS.values():
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        wrong += [f"{name} at {width}: {tab.overflow()} px too wide"] if tab.overflow() > 0 else []
+        for scheme in ("light", "dark"):
+            tab.page.emulate_media(color_scheme=scheme)
+            found = Axe().run(tab.page, options=RULES).response["violations"]
+            wrong += [
+                f"{name} at {width} {scheme}: {one['id']}: {node['html'][:160]} {node['any'][:1]}"
+                for one in found
+                for node in one["nodes"][:3]
+            ]
+            if scheme == "dark" and width == WIDTHS["phone"]:
+                shoot(tab.page, f"{name}-phone-dark")
+    tab.page.set_viewport_size({"width": WIDTHS["desk"], "height": 900})
+    tab.page.emulate_media(color_scheme="light")
+    assert wrong == []
