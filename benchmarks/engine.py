@@ -6,7 +6,8 @@
 Ours is run by its three commands, as users do; a peer in an environment of its own (`requirements.txt`), which is made
 under the cache folder on the first run. All are judged by `evaluate.py` of the bench beside the repository; where that
 is absent, only times are reported and the file says so. Rows per second: ours of one `generate` command of a million
-rows, start included; a peer's of one call in a warm process. The result: benchmarks/results/engine.md and engine.png.
+rows, start included; a peer's of one call in a warm process. The result: engine.json, engine.md and engine.png under
+benchmarks/results; a run replaces the lines that it measures.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 BENCH = HERE.parents[1] / "shared" / "bench"
 RESULTS = HERE / "results"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "simulacra" / "bench-venv"
-TARGETS = {"adult": "income", "gss": "happy", "telco": "churn", "shoppers": "Revenue"}
+TARGETS = {"adult": "income", "gss": "happy", "telco": "churn", "shoppers": "Revenue", "survey": "happy"}
 OURS = ("forest", "neural")
 PEERS = ("CART", "GaussianCopula", "TabularARGN")
 FLOOR = "real training rows (floor)"
@@ -46,12 +47,14 @@ QUIET_LOAD, WAIT_S = 3.0, 300.0
 
 @dataclass
 class Row:
-    """One line of the result: an engine on a table; figures that were not measured are absent."""
+    """One line of the result: an engine on a table, the day and the load average; what was not measured is absent."""
 
     table: str
     engine: str
     figures: dict[str, float] = field(default_factory=dict)
     failure: str = ""
+    day: str = field(default_factory=lambda: time.strftime("%Y-%m-%d"))
+    load: str = field(default_factory=lambda: f"{os.getloadavg()[0]:.1f}")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def tables(names: list[str], scratch: Path) -> list[Table]:
         parts = [scratch / "survey_train.parquet", scratch / "survey_holdout.parquet"]
         for part, rows in zip(parts, (order[:cut], order[cut:]), strict=True):
             pq.write_table(whole.take(pa.array(np.sort(rows))), part)
-        found.append(Table("survey", *parts, TARGETS["gss"]))
+        found.append(Table("survey", *parts, TARGETS["survey"]))
     return found
 
 
@@ -183,25 +186,38 @@ COLUMNS: dict[str, Show] = {
 }
 
 
-def markdown(lines: list[Row], load: tuple[float, float], seconds: float) -> str:
+def merged(lines: list[Row]) -> list[Row]:
+    """Store the lines and return them with those of earlier runs that they do not replace, by table and engine."""
+    store = RESULTS / "engine.json"
+    kept = (
+        {(row["table"], row["engine"]): Row(**row) for row in json.loads(store.read_text())} if store.exists() else {}
+    )
+    kept |= {(line.table, line.engine): line for line in lines}
+    rank = [FLOOR, *OURS, *PEERS]
+    rows = sorted(kept.values(), key=lambda line: (list(TARGETS).index(line.table), rank.index(line.engine)))
+    store.write_text(json.dumps([vars(row) for row in rows], indent=1) + "\n")
+    return rows
+
+
+def markdown(lines: list[Row], seconds: float) -> str:
     """Return the result as a Markdown page."""
-    head = ["table", "engine", *COLUMNS]
+    head = ["table", "engine", *COLUMNS, "load, day"]
     page = [
         "# The engine beside its peers",
         "",
-        f"`python benchmarks/engine.py`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}; load average {load[0]:.1f} before and {load[1]:.1f} after (the machine "
-        f"is shared: wall times are upper bounds). TabularARGN was stopped after {seconds:.0f} s of training.",
+        f"`python benchmarks/engine.py`, {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}. The machine is shared: *load* is its load average when a line began, and wall "
+        f"times are upper bounds. TabularARGN was stopped after {seconds:.0f} s of training.",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
     ]
     floors = {line.table: line.figures for line in lines if line.engine == FLOOR}
     for line in lines:
-        cells = [_cell(show, line.figures, floors[line.table]) for show in COLUMNS.values()]
+        cells = [_cell(show, line.figures, floors.get(line.table, {})) for show in COLUMNS.values()]
         if line.failure:
             cells = [f"failed: {line.failure}"] + [""] * (len(cells) - 1)
-        page.append("| " + " | ".join([line.table, line.engine, *cells]) + " |")
+        page.append("| " + " | ".join([line.table, line.engine, *cells, f"{line.load}, {line.day}"]) + " |")
     if not any(floors.values()):
         page += ["", "**Skipped:** fidelity, utility and privacy, because the bench is not beside the repository."]
     return "\n".join([*page, "", "![realism, privacy and speed](engine.png)", ""])
@@ -217,7 +233,7 @@ def _cell(show: Show, figures: dict[str, float], floor: dict[str, float]) -> str
 def main() -> None:
     """Run the benchmark and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", nargs="+", choices=list(TARGETS), default=["adult", "gss"])
+    parser.add_argument("--tables", nargs="+", choices=list(TARGETS)[:-1], default=["adult", "gss"])
     parser.add_argument("--engines", nargs="+", choices=[*OURS, *PEERS])
     parser.add_argument("--seconds", type=float, default=90.0, help="training time of TabularARGN, at most")
     args = parser.parse_args()
@@ -227,7 +243,6 @@ def main() -> None:
     deadline = time.monotonic() + WAIT_S
     while os.getloadavg()[0] >= QUIET_LOAD and time.monotonic() < deadline:
         time.sleep(10)
-    before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
         lines = [
             line
@@ -235,7 +250,8 @@ def main() -> None:
             for line in measure(table, engines, python, Path(scratch), args.seconds)
         ]
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "engine.md").write_text(markdown(lines, (before, os.getloadavg()[0]), args.seconds))
+    lines = merged(lines)
+    (RESULTS / "engine.md").write_text(markdown(lines, args.seconds))
     data = json.dumps([vars(line) for line in lines])
     plot = [str(python), str(HERE / "engine_plot.py"), str(RESULTS / "engine.png")]
     subprocess.run(plot, input=data, text=True, check=True)

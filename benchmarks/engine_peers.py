@@ -63,9 +63,9 @@ def copula(table: pd.DataFrame, _seconds: float) -> Sampler:
     from sdv.metadata import Metadata
     from sdv.single_table import GaussianCopulaSynthesizer
 
-    model = GaussianCopulaSynthesizer(Metadata.detect_from_dataframe(table))
-    model.fit(table)
-    return lambda n: model.sample(n)
+    model = GaussianCopulaSynthesizer(Metadata.detect_from_dataframes({"table": table}))
+    model.fit({"table": table})
+    return lambda n: model.sample(n)["table"]
 
 
 def argn(table: pd.DataFrame, seconds: float) -> Sampler:
