@@ -118,11 +118,12 @@ def seaweedfs(folder: Path) -> Iterator[Server]:
     config.write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir()
     names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"]
-    names += ["s3.port", "s3.port.grpc", "s3.port.iceberg"]
+    names += ["s3.port", "s3.port.grpc"]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     command = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}", "-s3"]
     command += ["-volume.max=5000", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", f"-s3.config={config}"]
     command += ["-volume.preStopSeconds=0", "-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # listeners with fixed ports, not needed
     command += [f"-{name}={port}" for name, port in ports.items()]
     url = f"http://127.0.0.1:{ports['s3.port']}"
     with running(command, {}, folder / "weed.log", lambda: _answers(f"{url}/healthz")) as pid:
