@@ -155,12 +155,12 @@ async def _install(cluster: Cluster) -> None:
     for resource in CUSTOM.values():  # a kind is served a moment after its definition is accepted
         await _until_served(cluster, resource)
     hashes = json.dumps([{"hash": hash_secret(SECRET), "created": datetime.now(UTC).isoformat()}])
-    for tenant in ("acme", "globex", "tiny", "asleep"):
+    for tenant in ("acme", "globex", "tiny", "asleep", "early"):  # the last has no namespace yet
         quotas = {"maxUploadBytes": SMALL_LIMIT, "maxRowsPerGeneration": 5000} if tenant == "tiny" else {}
         body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": tenant}}
         body |= {"spec": {"clients": [f"client.{tenant}"], "quotas": quotas, "suspend": tenant == "asleep"}}
         await _until_established(cluster, body)
-    for client in ("acme", "globex", "tiny", "asleep", "nobody"):
+    for client in ("acme", "globex", "tiny", "asleep", "early", "nobody"):
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"client-client.{client}"}}
         secret |= {"data": {"hashes": base64.b64encode(hashes.encode()).decode()}}
         await _make(cluster, SECRETS, secret, SYSTEM)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_api import rotation, signup
+from simulacra_api import problems, rotation, signup
 from simulacra_api.auth import credentials
 from simulacra_api.auth.credentials import Credentials, client_of_token
 from simulacra_api.auth.signing import SigningKeyStore
@@ -302,4 +302,5 @@ async def test_a_client_of_an_external_issuer_rotates_there(world: Any) -> None:
     caller = SimpleNamespace(client_id="auth0-client")
     with pytest.raises(rotation.Problem) as refused:
         await rotation.request_rotation(rooms, caller, rotation.RotationRequest())
-    assert refused.value.entry.code == "simio_credentials_external"
+    answer = problems.problem_response(refused.value, world.url, "req-1")
+    assert (answer.status_code, json.loads(answer.body)["code"]) == (409, "simio_credentials_external")

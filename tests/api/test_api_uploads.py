@@ -57,6 +57,13 @@ async def test_of_many_at_once_one_makes_the_dataset(world: Any, http: httpx.Asy
     assert len([line for line in world.audit_text().splitlines() if uid in line]) == 1
 
 
+async def test_a_tenant_that_is_being_set_up_is_told_to_wait(world: Any, key: str) -> None:
+    async with world.client("early") as early:
+        answer = await _upload(early, key)
+    assert (answer.status_code, answer.json()["code"]) == (503, "simio_tenant_not_ready")
+    assert int(answer.headers["retry-after"]) > 0
+
+
 async def test_the_same_key_of_two_tenants_is_two_uploads(world: Any, http: httpx.AsyncClient, key: str) -> None:
     async with world.client("globex") as other:
         ids = {(await _upload(client, key)).json()["dataset_id"] for client in (http, other)}
