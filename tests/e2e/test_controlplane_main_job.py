@@ -79,12 +79,12 @@ def sign_up(story: Story) -> Client:
 def main_job(story: Story, client: Client, folder: Path) -> None:
     """Upload, generate, download, extend, delete; and a job that a person suspends and resumes."""
     uploaded = client.upload(SURVEY, family="forest")
-    client.wait(uploaded["job_id"], timeout=120)
+    client.wait(uploaded["job_id"], timeout=240)
     dataset = uploaded["dataset_id"]
     assert client.schema(dataset)["rows"] > 0
     client.extend(dataset, 200_000)
     asked = client.generate(dataset, 2_000, conditions=CONDITIONS, seed=1)
-    client.wait(asked["job_id"], timeout=60)
+    client.wait(asked["job_id"], timeout=120)
     client.download(asked["generation_id"], folder / "synthetic.parquet", "parquet")
     story.table = pq.read_table(folder / "synthetic.parquet")
     suspend_and_cancel(story, client, dataset)
@@ -124,7 +124,7 @@ def ask_for_effects(client: Client, dataset: str) -> None:
     )
     assert first.status_code == 202, first.text
     client._http.post(f"/v1/jobs/{second.json()['job_id']}/cancel").raise_for_status()
-    client.wait(first.json()["job_id"], timeout=60)
+    client.wait(first.json()["job_id"], timeout=120)
     client._delete(f"/v1/effects/{first.json()['effect_id']}", 30)
 
 

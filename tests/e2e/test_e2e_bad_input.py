@@ -36,7 +36,7 @@ def client(shared_installation: Installation) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def dataset(client: Client) -> str:
     uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=120)
+    client.wait(uploaded["job_id"], timeout=240)
     return str(uploaded["dataset_id"])
 
 
@@ -63,7 +63,7 @@ def test_upload_refused_by_prepare(client: Client, tmp_path: Path, name: str) ->
         assert (refused.status, refused.code) == (400, "simio_upload_invalid")  # noqa: PT017
         return
     with pytest.raises(JobFailed) as failed:
-        client.wait(uploaded["job_id"], timeout=60)
+        client.wait(uploaded["job_id"], timeout=120)
     assert failed.value.code == "simio_upload_invalid"
     assert len(failed.value.detail) > 20
     client.delete_dataset(uploaded["dataset_id"])
@@ -126,5 +126,5 @@ def test_impossible_conditions_fail_with_a_reason(client: Client, dataset: str) 
     conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
     asked = client.generate(dataset, 100, conditions=conditions)
     with pytest.raises(JobFailed) as failed:
-        client.wait(asked["job_id"], timeout=60)
+        client.wait(asked["job_id"], timeout=120)
     assert failed.value.code == "simio_conditions_infeasible"

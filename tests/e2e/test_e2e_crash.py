@@ -31,7 +31,7 @@ def test_kill_during_fit(installation: Installation) -> None:
     installation.kill_tree()
     installation.start()
     with installation.client() as client:
-        job = client.wait(uploaded["job_id"], timeout=150)
+        job = client.wait(uploaded["job_id"], timeout=240)
         assert job["status"] == "ready"
         delete_and_check(installation, client, uploaded["dataset_id"])
 
@@ -39,7 +39,7 @@ def test_kill_during_fit(installation: Installation) -> None:
 def test_kill_during_delete(installation: Installation) -> None:
     with installation.client() as client:
         uploaded = client.upload(SURVEY)
-        client.wait(uploaded["job_id"], timeout=150)
+        client.wait(uploaded["job_id"], timeout=240)
         deleting = threading.Thread(target=delete_quietly, args=(client, uploaded["dataset_id"]))
         deleting.start()
         eventually(lambda: is_deleting(installation, uploaded["dataset_id"]), 20)
@@ -66,7 +66,7 @@ def test_kill_during_upload(installation: Installation) -> None:
     installation.start()
     with installation.client() as client:
         uploaded = upload_when_free(client)
-        client.wait(uploaded["job_id"], timeout=150)
+        client.wait(uploaded["job_id"], timeout=240)
         delete_and_check(installation, client, uploaded["dataset_id"])
 
 

@@ -22,10 +22,10 @@ def client(shared_installation: Installation) -> Client:
 def dataset(client: Client) -> str:
     """A ready dataset with one finished generation under conditions."""
     uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=120)
+    client.wait(uploaded["job_id"], timeout=240)
     conditions = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
     asked = client.generate(uploaded["dataset_id"], 500, conditions=conditions)
-    client.wait(asked["job_id"], timeout=60)
+    client.wait(asked["job_id"], timeout=120)
     return str(uploaded["dataset_id"])
 
 
@@ -132,7 +132,7 @@ def test_expiry_erases_everything(shared_installation: Installation, client: Cli
 
 def test_deleting_through_kubectl_erases_as_well(shared_installation: Installation, client: Client) -> None:
     uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=120)
+    client.wait(uploaded["job_id"], timeout=240)
     uid = shared_installation.kubectl(
         "get", "dataset", uploaded["dataset_id"], "-n", "tenant-default", "-o", "jsonpath={.metadata.uid}"
     )

@@ -109,7 +109,7 @@ def test_mint_token(client: Client, witness: Witness) -> None:
 
 def test_upload_and_train(client: Client, witness: Witness, made: dict[str, str]) -> None:
     uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=120)
+    client.wait(uploaded["job_id"], timeout=240)
     made["dataset"] = uploaded["dataset_id"]
     assert_as_said("upload", witness)
     words = b"very happy"
@@ -127,16 +127,16 @@ def test_clocks(client: Client, made: dict[str, str]) -> None:
 
 def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> None:
     asked = client.generate(made["dataset"], 200, conditions=CONDITIONS)
-    client.wait(asked["job_id"], timeout=60)
+    client.wait(asked["job_id"], timeout=120)
     path = f"/v1/datasets/{made['dataset']}/effects"
     effect = client._http.post(path, json=QUESTION, headers={"Idempotency-Key": "custody-map-effect"}).json()
-    client.wait(effect["job_id"], timeout=60)
+    client.wait(effect["job_id"], timeout=120)
     made["generation"] = asked["generation_id"]
     assert_as_said("generate", witness)
 
 
 def test_a_probe_keeps_nothing(client: Client, witness: Witness, made: dict[str, str]) -> None:
-    answer = client._http.post(f"/v1/datasets/{made['dataset']}/probe", json={"row_count": 3}, timeout=60)
+    answer = client._http.post(f"/v1/datasets/{made['dataset']}/probe", json={"row_count": 3}, timeout=120)
     assert answer.status_code == 200, answer.text
     eventually(lambda: set(witness.installation.objects()) == witness.before)
     witness.recorded()

@@ -42,7 +42,7 @@ def gone(shared_installation: Installation, client: Client, tmp_path_factory: py
     """A dataset that was backed up while it lived and deleted since."""
     one = shared_installation
     name = client.upload(SURVEY, family="forest")
-    client.wait(name["job_id"], timeout=120)
+    client.wait(name["job_id"], timeout=240)
     found = json.loads(one.kubectl("get", "dataset", name["dataset_id"], "-n", "tenant-default", "-o", "json"))
     backup = tmp_path_factory.mktemp("backup") / "objects"
     shutil.copytree(one.data_dir / "objects", backup)
@@ -111,7 +111,7 @@ def test_the_record_is_where_the_certificate_says(
 
 def verify(log: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "simulacra_custody.verify", str(log), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def test_the_audit_log_verifies_and_a_cut_one_does_not(

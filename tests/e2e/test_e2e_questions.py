@@ -26,14 +26,14 @@ def client(shared_installation: Installation) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def dataset(client: Client) -> str:
     uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=120)
+    client.wait(uploaded["job_id"], timeout=240)
     return str(uploaded["dataset_id"])
 
 
 def _command(installation: Installation, *arguments: str) -> dict[str, Any]:
     simulacra = str(Path(sys.executable).with_name("simulacra"))
     connection = str(installation.data_dir / "connection.json")
-    done = subprocess.run([simulacra, *arguments, "-c", connection], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([simulacra, *arguments, "-c", connection], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 

@@ -39,7 +39,7 @@ def test_a_refusal_is_one_sentence(shared_installation: Installation, tmp_path: 
     bad.write_bytes(b"")
     connection = shared_installation.data_dir / "connection.json"
     command = [sys.executable, str(SCRIPT), "--connection", str(connection), "--file", str(bad)]
-    done = subprocess.run([*command, "--output", str(tmp_path / "o")], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "--output", str(tmp_path / "o")], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stderr.startswith("simio_upload_invalid: ")
     assert "Traceback" not in done.stderr
