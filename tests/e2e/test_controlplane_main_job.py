@@ -36,6 +36,9 @@ RARE = {
     "api": {
         Right("update", "simulacra.dev", "datasets/finalizers"): "admission OwnerReferencesPermissionEnforcement asks",
         Right("update", "simulacra.dev", "models/finalizers"): "admission OwnerReferencesPermissionEnforcement asks",
+        Right("create", "", "configmaps"): "a webhook; request counts of a tenant that nears its limit",
+        Right("patch", "", "configmaps"): "request counts of a tenant that nears its limit",
+        Right("delete", "", "configmaps"): "a webhook; request counts of a process that ends",
     },
 }
 """Rights that this job does not come to use, and when they are; each has a test of its own.
