@@ -109,7 +109,8 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            raise RuntimeError(err.read().decode(errors="replace").strip().splitlines()[-1:] or "no message")
+            said = err.read().decode(errors="replace").strip().splitlines()
+            raise RuntimeError(f"exit status {process.returncode}: {said[-1] if said else 'no message'}")
         said = out.read().decode()
     # the child is `timeout`: its own use is negligible, and its children's is counted when it waits for them
     return said, {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss / 1024}
