@@ -35,9 +35,11 @@ def _second_process(installation: Installation) -> Iterator[str]:
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env) as process:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-        process.terminate()
-        process.wait(15)
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+            process.wait(15)
 
 
 def _eventually_approved(url: str, request_id: str) -> dict[str, str]:
