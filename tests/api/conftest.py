@@ -325,7 +325,7 @@ class World:
     @asynccontextmanager
     async def client(self, tenant: str = "acme") -> AsyncIterator[httpx.AsyncClient]:
         headers = {"Authorization": f"Bearer {await self.token(tenant)}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60) as http:
             yield http
 
     def serve(self, settings: Settings, listener: socket.socket) -> AbstractAsyncContextManager[None]:
