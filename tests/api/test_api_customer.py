@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from simulacra_api.auth.tenants import CACHE_SECONDS
 from simulacra_crds.cluster import GENERATION_JOBS, TENANTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,6 +57,7 @@ async def test_a_sample_is_refused_where_rows_are_under_the_customers_key(
 ) -> None:
     spec = {"encryption": {"mode": "Customer", "keyArn": KEY}}
     await world.cluster.patch(TENANTS, "acme", {"spec": spec})
+    await asyncio.sleep(CACHE_SECONDS + 0.5)  # the API has seen it by then
     try:
         answer = await http.post(f"/v1/datasets/{ready}/probe", json={})
         while answer.status_code == 504:
@@ -62,3 +65,4 @@ async def test_a_sample_is_refused_where_rows_are_under_the_customers_key(
         assert (answer.status_code, answer.json()["code"]) == (409, "simio_customer_key")
     finally:
         await world.cluster.patch(TENANTS, "acme", {"spec": {"encryption": {"mode": "Managed", "keyArn": None}}})
+        await asyncio.sleep(CACHE_SECONDS + 0.5)

@@ -14,12 +14,13 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -31,7 +32,7 @@ from simulacra_crds.names import model_name
 
 ROWS = pa.table({"segment": ["loyal"] * 5})
 TABLES = (b"segment,price\nloyal,1\n", b"segment,price\nloyal,2\n")
-KEYS = st.sampled_from(["a", "b", "c"])
+KEYS = st.sampled_from(["a", "b"])
 
 
 @dataclass
@@ -73,6 +74,13 @@ class Lifecycle(RuleBasedStateMachine):
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         answer: httpx.Response = self.do(self.http.request(method, path, **options))
         return answer
+
+    @initialize(target=datasets)
+    def begin(self) -> Any:
+        """Most rules need a model, so each story has one from its start."""
+        name = self.upload("a", TABLES[0])
+        self.finish(name)
+        return name
 
     @rule(target=datasets, key=KEYS, table=st.sampled_from(TABLES))
     def upload(self, key: str, table: bytes) -> Any:
@@ -135,6 +143,20 @@ class Lifecycle(RuleBasedStateMachine):
     def _of(self, pair: tuple[str, str]) -> Generation | None:
         dataset = self.known.get(pair[0])
         return dataset.generations.get(pair[1]) if dataset else None
+
+    @rule(pair=generations, rows=st.sampled_from([1, 2]))
+    def generate_again(self, pair: tuple[str, str], rows: int) -> None:
+        """Repeat a request whose key made something: the general rule comes to that too seldom."""
+        made = self._of(pair)
+        keys = [key for (name, key), generation in self.generation_keys.items() if (name, generation) == pair]
+        if made is None or not keys:
+            return
+        headers = {"Idempotency-Key": f"{self.prefix}-{keys[0]}"}
+        answer = self.call("POST", f"/v1/datasets/{pair[0]}/generations", json={"row_count": rows}, headers=headers)
+        if made.rows == rows:
+            assert (answer.status_code, answer.json()["generation_id"]) == (202, pair[1])
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (409, "simio_idempotency_conflict")
 
     @rule(pair=generations)
     def write_rows(self, pair: tuple[str, str]) -> None:
@@ -207,6 +229,11 @@ class Lifecycle(RuleBasedStateMachine):
             await erasing
         return answer.status_code
 
+    def teardown(self) -> None:
+        """Leave no unfinished job: a tenant may have a hundred, and a session has many stories."""
+        for name in list(self.known):
+            self.delete_dataset(name)
+
     @invariant()
     def lists_say_the_same(self) -> None:
         for name, dataset in self.known.items():
@@ -222,10 +249,11 @@ async def test_the_lifecycle_in_any_order(world: Any, http: httpx.AsyncClient, a
     loop = asyncio.get_running_loop()
     machine = type("Bound", (Lifecycle,), {"world": world, "http": http, "acme": acme, "loop": loop})
     few = settings(
-        max_examples=8,
-        stateful_step_count=18,
+        max_examples=10,
+        stateful_step_count=20,
         deadline=None,
         database=None,
+        phases=(Phase.generate,),  # shrinking would tell hundreds of stories to a service with limits
         suppress_health_check=list(HealthCheck),
     )
     await asyncio.to_thread(run_state_machine_as_test, machine, settings=few)
