@@ -15,11 +15,11 @@ from typing import Any
 
 from simulacra_api.idempotency import in_flight
 from simulacra_api.settings import LEASE_SECONDS
-from simulacra_crds.base import GROUP
+from simulacra_crds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED
 from simulacra_crds.cluster import DATASETS, Cluster, ClusterError, Conflict, Invalid, NotFound, Object
 
-ANNOTATION = f"{GROUP}/upload-lease"
-STARTED = f"{GROUP}/upload-started"
+ANNOTATION = ANNOTATION_UPLOAD_LEASE
+STARTED = ANNOTATION_UPLOAD_STARTED
 """Annotation: when the upload began, ISO 8601; the operator gives up on uploads that are neither done nor leased."""
 _POINTER = "/metadata/annotations/" + ANNOTATION.replace("/", "~1")
 _RENEWALS_A_LEASE = 4

@@ -13,7 +13,7 @@ from simulacra_api.auth.caller import Caller
 from simulacra_api.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.settings import MAX_ARTEFACT_BYTES
-from simulacra_crds.base import GROUP, NAME_PATTERN, Phase
+from simulacra_crds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase
 from simulacra_crds.cluster import CUSTOM
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.effect_estimate import EffectEstimate
@@ -28,7 +28,7 @@ Work = Dataset | Model | GenerationJob | EffectEstimate
 Status = Literal["queued", "running", "ready", "partial", "failed"]
 R = TypeVar("R", bound=Work)
 B = TypeVar("B", bound=BaseModel)
-CANCELLED = f"{GROUP}/cancelled"
+CANCELLED = ANNOTATION_CANCELLED
 """Annotation: when the customer gave the work up. It counts as failed from then on, whatever becomes of its Job."""
 _STATUSES: dict[str | None, Status] = {
     Phase.RUNNING: "running",

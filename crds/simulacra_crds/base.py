@@ -28,6 +28,12 @@ LABEL_KIND = f"{GROUP}/kind"
 LABEL_UID = f"{GROUP}/uid"
 """On child Jobs and Pods: the kind and uid of the custom resource they work for."""
 
+ANNOTATION_CANCELLED = f"{GROUP}/cancelled"
+"""Set by the API on work that its owner cancelled; the operator announces it."""
+ANNOTATION_UPLOAD_STARTED = f"{GROUP}/upload-started"
+ANNOTATION_UPLOAD_LEASE = f"{GROUP}/upload-lease"
+"""Kept by the API while an upload streams; the operator tells abandoned uploads by them."""
+
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]

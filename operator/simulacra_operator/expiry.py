@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from simulacra_crds.base import WorkStatus
+from simulacra_crds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED, WorkStatus
 from simulacra_crds.reasons import Reason
 from simulacra_crds.retention import expires_at
 from simulacra_operator.subject import Subject
 
-UPLOAD_STARTED = "simulacra.dev/upload-started"
+UPLOAD_STARTED = ANNOTATION_UPLOAD_STARTED
 """Annotation by which the API says when an upload began (RFC 3339)."""
-UPLOAD_LEASE = "simulacra.dev/upload-lease"
+UPLOAD_LEASE = ANNOTATION_UPLOAD_LEASE
 """Annotation that the API renews while bytes arrive: the writer's nonce, a space, the time (RFC 3339)."""
 UPLOAD_TIMEOUT = timedelta(hours=1)
 DEFAULT_RETENTION_S = 86_400

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from simulacra_crds.base import GROUP, LABEL_DATASET, Phase
+from simulacra_crds.base import ANNOTATION_CANCELLED, LABEL_DATASET, Phase
 from simulacra_crds.cluster import Object
 from simulacra_crds.names import job_id, model_name
 from simulacra_crds.webhook import DISABLED, NOTIFIED, EventName, created_of, id_of
 from simulacra_operator.subject import Subject
 
-CANCELLED = f"{GROUP}/cancelled"
+CANCELLED = ANNOTATION_CANCELLED
 """Annotation by which the API says that the customer has given a work up: it counts as failed."""
 _EVENTS: dict[str | None, EventName] = {
     Phase.READY: "job.ready",
