@@ -132,12 +132,24 @@ class Executor:
 
     async def _create_job(self, manifest: Object) -> None:
         namespace, name = self._subject.meta.namespace, manifest["metadata"]["name"]
+        await self._confirm_view()
         try:
             await self._cluster.create(JOBS, manifest, namespace)
         except AlreadyExists as error:
             found = await self._cluster.find(JOBS, name, namespace)
             if found is None or found["metadata"].get("labels", {}).get(LABEL_UID) != self._subject.meta.uid:
                 raise Conflict(error.status, error.reason, "a Job of another resource has this name") from error
+
+    async def _confirm_view(self) -> None:
+        """Raise Conflict when the resource changed since it was seen.
+
+        A second operator may have finished the work and deleted its Job between our look at the resource and our
+        look at the Job: without this the work would run once more.
+        """
+        key = self._subject.key
+        found = await self._cluster.get(CUSTOM[key.kind], key.name, key.namespace)
+        if found["metadata"]["resourceVersion"] != self._version:
+            raise Conflict(409, "Conflict", "the resource changed since it was seen")
 
     async def _tenant(self, action: act.Action) -> None:
         name = self._subject.meta.name

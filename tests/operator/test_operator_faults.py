@@ -9,13 +9,18 @@ from __future__ import annotations
 import asyncio
 import signal
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import operator_life as life
-from operator_bench import OperatorProcess, World, ready
+from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
 from simulacra_crds import cluster as kube
+from simulacra_operator.actions import CreateJob
+from simulacra_operator.execute import Executor
+from simulacra_operator.subject import parse
 
 NTH = (1, 2, 4)
 REPEATED = 3
@@ -84,6 +89,19 @@ async def test_two_operators_at_once_do_the_work_once(world: World, proxy: Killi
         assert other.running
     finally:
         other.end(signal.SIGTERM)
+
+
+async def test_a_job_is_never_made_on_a_stale_view(world: World) -> None:
+    """What a second operator does between a first one's look at the resource and its look at the Job."""
+    await world.create_tenant()
+    await world.upload("ds-1", suspend=True)
+    seen = await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
+    memory: Any = SimpleNamespace()
+    executor = Executor(world.cluster, world.custody, memory, parse({"kind": "Dataset", **seen}))  # type: ignore[arg-type]
+    await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": 90_000}}, world.namespace)
+    with pytest.raises(kube.Conflict):
+        await executor.run(CreateJob({"metadata": {"name": "ds-1-again"}}))
+    assert await world.names(kube.JOBS) == []
 
 
 @pytest.mark.timeout(120)

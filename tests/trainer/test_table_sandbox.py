@@ -64,8 +64,8 @@ def test_read_says_whether_the_network_was_cut(tmp_path: Path) -> None:
     ],
 )
 def test_a_limit_is_named(big_csv: Path, limits: SandboxLimits, sentence: str) -> None:
-    if limits.cpu_s == 1:  # slow it down enough on any machine: the file twice over in one
-        big_csv.write_bytes(big_csv.read_bytes() + b"1,2,3\n" * 10_000_000)
+    if 1 in (limits.cpu_s, limits.wall_s):  # slow it down enough on any machine
+        big_csv.write_bytes(big_csv.read_bytes() + b"1,2,3\n" * 40_000_000)
     with pytest.raises(InputError, match=sentence) as refusal:
         read_table(big_csv, limits=limits)
     assert refusal.value.reason == "UploadInvalid"
