@@ -49,11 +49,13 @@ format: $(VENV)/.dev ## Format the code
 	$(VENV)/bin/ruff format -q .
 
 ##@ Generated files
-generate: $(VENV)/.dev ## Write crds/yaml from the pydantic models
+generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models
 	$(PY) -m simulacra_crds.generate crds/yaml
+	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart
 
 verify: $(VENV)/.dev ## Fail when a generated file is out of date
 	$(PY) -m simulacra_crds.generate crds/yaml --check
+	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart --check
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running

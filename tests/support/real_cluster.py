@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import helm_chart
 import yaml
 from installation import eventually
 
@@ -79,7 +80,7 @@ class RealCluster:
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
         for room in ("operator", "api"):
-            self.kubectl("apply", "-f", str(ROOT / room / "rbac.yaml"))
+            self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room)))
             # the authorizer learns of a role by a watch, a moment later
             who = f"system:serviceaccount:{SYSTEM}:simulacra-{room}"
             eventually(lambda who=who: "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who), 20)
@@ -127,11 +128,10 @@ def right_of(entry: Object) -> Right:
 
 
 def granted(room: str) -> set[Right]:
-    """Return every right that the roles in a room's rbac.yaml grant."""
-    documents = yaml.safe_load_all((ROOT / room / "rbac.yaml").read_text())
+    """Return every right that the chart's roles of a room grant."""
     return {
         Right(verb, group, resource)
-        for role in documents
+        for role in helm_chart.rights(room)
         for rule in role.get("rules", ())
         for group in rule["apiGroups"]
         for resource in rule["resources"]
