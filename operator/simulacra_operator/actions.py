@@ -5,7 +5,7 @@ Actions run in order; the first that fails ends the pass, which is then tried ag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulacra_crds.cluster import ApiResource, Object
 from simulacra_crds.tenant import Encryption
@@ -108,10 +108,10 @@ class LogFailure:
 
 @dataclass(frozen=True)
 class Ensure:
-    """Create an object of the tenant or bring it back to what the manifest says."""
+    """Create an object of the tenant or bring it back to what the manifest says (which may hold credentials)."""
 
     resource: ApiResource
-    manifest: Object
+    manifest: Object = field(repr=False)
     exists: bool
 
 

@@ -62,7 +62,7 @@ class Engine:
         self.checks: dict[str, KeyCheck] = {}
         self.installation = Installation(cluster)
         self._works = WorkObserver(cluster, settings)
-        self._tenants = TenantObserver(cluster)
+        self._tenants = TenantObserver(cluster, settings.pod_access)
         self._queue = WorkQueue()
         self._faults: dict[Key, Fault] = {}
         self._waiting: dict[Key, set[Key]] = {}

@@ -139,12 +139,14 @@ def meddle(story: Story) -> None:
     merge = ("--type=merge", "-p")
     kubectl("patch", "networkpolicy/simulacra-default-deny", *inside, *merge, '{"spec": {"policyTypes": ["Ingress"]}}')
     kubectl("patch", "serviceaccount/simulacra-trainer", *inside, *merge, '{"automountServiceAccountToken": true}')
+    kubectl("patch", "secret/simulacra-pods", *inside, *merge, '{"data": {"AWS_PROFILE": "Zm9yZWlnbg=="}}')
     patch = json.dumps({"spec": {"quotas": {"concurrentJobs": 7, "requestsPerMinute": 300}}})
     kubectl("patch", "tenant", tenant, *merge, patch)
     for what, path, value in (
         ("resourcequota/simulacra", ".spec.hard.pods", "56"),
         ("serviceaccount/simulacra-trainer", ".automountServiceAccountToken", "false"),
         ("networkpolicy/simulacra-default-deny", ".spec.policyTypes[1]", "Egress"),
+        ("secret/simulacra-pods", ".data.AWS_PROFILE", "cGxhdGZvcm0="),
     ):
         kubectl("wait", f"--for=jsonpath={{{path}}}={value}", what, *inside, "--timeout=30s")
     enforce = kubectl("get", "namespace", story.namespace, "-o", "jsonpath={.metadata.labels}")
@@ -161,6 +163,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     cluster = RealCluster(folder / "cluster")
     with cluster.running():
         cluster.install()
+        environment = "--from-literal=AWS_PROFILE=platform"
+        cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", "simulacra-system", environment)
         product = Product(cluster, folder / "product")
         story = Story(product, cluster)
         with product.running():

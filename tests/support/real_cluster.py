@@ -187,6 +187,7 @@ class Product:
 
     def _start(self, name: str, arguments: list[str], kubeconfig: Path) -> None:
         more = {"KUBECONFIG": str(kubeconfig), "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0"}
+        more |= {"SIMULACRA_POD_SECRET": "simulacra-pods"}
         command = [sys.executable, "-W", "ignore", "-m", *arguments]
         self.folder.mkdir(exist_ok=True)
         with (self.folder / f"{name}.log").open("ab") as log:
