@@ -36,7 +36,7 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 	$(PY) -m pytest -m "reliability and not controlplane" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(PY) -m pytest -m controlplane -rs
+	$(PY) -m pytest -m "controlplane and not reliability" -rs --durations=15
 
 lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
 	$(VENV)/bin/ruff check .
