@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from helm_chart import helm, CHART, render
+from helm_chart import CHART, helm
 
 Object = dict[str, Any]
 
