@@ -91,7 +91,14 @@ vault+http://{{ include "simulacra.tryoutHost" . }}:8200/transit?auth=token
 {{- end }}
 
 {{- define "simulacra.publicUrl" -}}
-{{- .Values.api.publicUrl | default (printf "http://simulacra-api.%s.svc" .Release.Namespace) | trimSuffix "/" }}
+{{- $ingress := .Values.api.ingress }}
+{{- $found := printf "http://simulacra-api.%s.svc" .Release.Namespace }}
+{{- if and .Values.api.gateway.enabled .Values.api.gateway.hostnames }}
+{{- $found = printf "https://%s" (first .Values.api.gateway.hostnames) }}
+{{- else if $ingress.enabled }}
+{{- $found = printf "%s://%s" (ternary "https" "http" (ne $ingress.tlsSecret "")) $ingress.host }}
+{{- end }}
+{{- .Values.api.publicUrl | default $found | trimSuffix "/" }}
 {{- end }}
 
 {{/* What every process of ours reads: where it is, the store, the keys, the audit log. */}}
@@ -104,11 +111,88 @@ vault+http://{{ include "simulacra.tryoutHost" . }}:8200/transit?auth=token
   value: {{ include "simulacra.auditUrl" . | quote }}
 - name: SIMULACRA_KEYS
   value: {{ include "simulacra.keysUrl" . | quote }}
+- name: SIMULACRA_AUDIENCE
+  value: {{ .Values.auth.audience | quote }}
+- name: SIMULACRA_WEBHOOK_ALLOW_PRIVATE
+  value: {{ .Values.webhooks.allowPrivate | ternary "true" "" | quote }}
+{{- with .Values.auth.auth0.domain }}
+- name: SIMULACRA_AUTH0_DOMAIN
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{- define "simulacra.envFrom" -}}
-{{- with include "simulacra.credentials" . }}
+{{- $secrets := list (include "simulacra.credentials" .) .Values.auth.auth0.existingSecret | compact }}
+{{- with $secrets }}
 envFrom:
+  {{- range . }}
   - secretRef: {name: {{ . }}}
+  {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Scheduling of a role: its values */}}
+{{- define "simulacra.scheduling" -}}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Egress rules, as a list: DNS, and store and key provider. Tenants' pods get these and no others. */}}
+{{- define "simulacra.custodyEgress" -}}
+- to: {{- .Values.networkPolicy.dns.to | default (include "simulacra.anywhere" . | fromYamlArray) | toYaml | nindent 4 }}
+  ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+{{- if .Values.tryout.enabled }}
+- to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .Release.Namespace }}}}
+      podSelector: {matchLabels: {app.kubernetes.io/name: simulacra, app.kubernetes.io/component: tryout}}
+  ports: [{protocol: TCP, port: 8333}, {protocol: TCP, port: 8200}]
+{{- else }}
+- to: {{- include "simulacra.peers" (list . .Values.networkPolicy.custody.cidrs) | nindent 4 }}
+  ports:
+    {{- range include "simulacra.custodyPorts" . | splitList "," }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "simulacra.anywhere" -}}
+- ipBlock: {cidr: 0.0.0.0/0}
+- ipBlock: {cidr: "::/0"}
+{{- end }}
+
+{{- define "simulacra.peers" -}}
+{{- range index . 1 }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- else }}
+{{ include "simulacra.anywhere" (index . 0) }}
+{{- end }}
+{{- end }}
+
+{{/* 443 and every port that an address of store, audit log or keys names, separated by commas. */}}
+{{- define "simulacra.custodyPorts" -}}
+{{- $ports := list "443" }}
+{{- $urls := join " " (list .Values.store.url .Values.store.auditUrl .Values.keys.url) | replace "%3A" ":" | replace "%2F" "/" }}
+{{- range regexFindAll "://[^/?& ]+:[0-9]+" $urls -1 }}
+{{- $ports = append $ports (regexFind "[0-9]+$" .) }}
+{{- end }}
+{{- $ports | uniq | join "," }}
+{{- end }}
+
+{{/* Egress rule to the API server. */}}
+{{- define "simulacra.apiServerEgress" -}}
+{{- $ports := .Values.networkPolicy.apiServer.ports }}
+{{- if not $ports }}
+{{- range (lookup "discovery.k8s.io/v1" "EndpointSlice" "default" "kubernetes").ports }}
+{{- $ports = append $ports (int .port) }}
+{{- end }}
+{{- end }}
+- to: {{- include "simulacra.peers" (list . .Values.networkPolicy.apiServer.cidrs) | nindent 4 }}
+  ports:
+    {{- range $ports | default (list 443 6443) }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
 {{- end }}
