@@ -16,7 +16,7 @@ endef
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-reliability test-controlplane lint format generate verify clean
+.PHONY: help docs demo test test-fast test-reliability test-controlplane lint format generate verify clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ format: $(VENV)/.dev ## Format the code
 	$(VENV)/bin/ruff check --fix-only -q .
 	$(VENV)/bin/ruff format -q .
 
+##@ Read it
+docs: $(VENV)/.dev ## Build the documentation site into site/ (tutorial, how-tos, reference from the code)
+	$(PY) -m mkdocs build -q -d site
+
 ##@ Generated files
 generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models
 	$(PY) -m simulacra_crds.generate crds/yaml
@@ -59,7 +63,7 @@ verify: $(VENV)/.dev ## Fail when a generated file is out of date
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running
-	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/pip:
 	python3 -m venv $(VENV)
