@@ -34,7 +34,7 @@ def upload(
     An upload whose connection breaks is sent again under its key; give the key of an interrupted process to go on.
 
     Args:
-        source: path of a file that the service reads (CSV, Parquet), or anything with Arrow's `__arrow_c_stream__`.
+        source: path of a file that the service reads (CSV, Parquet, Arrow, .xlsx, .sav), or anything with Arrow's `__arrow_c_stream__`.
         retention_seconds: 24 hours by default, 7 days at most.
         family: forest, neural or auto.
         key: Idempotency-Key; a new one when absent.

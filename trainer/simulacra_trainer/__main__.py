@@ -142,7 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("fit", help="fit a model on a table", description=fit.__doc__)
-    one.add_argument("--data", type=Path, required=True, help="the table: Parquet or CSV, cleaned as an upload is")
+    one.add_argument(
+        "--data", type=Path, required=True, help="the table (CSV, Parquet, Arrow, .xlsx, .sav), cleaned as an upload is"
+    )
     one.add_argument("--out", type=Path, required=True, help="model directory to write")
     one.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     one.add_argument("--knowledge", type=Path, help="JSON: tiers, required and forbidden edges")

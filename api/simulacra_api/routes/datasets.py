@@ -81,7 +81,7 @@ _FORM = {
 async def upload_dataset(
     request: Request, response: Response, library: Mine, key: IdempotencyKey, wait: Wait
 ) -> DatasetAccepted:
-    """Stream a CSV or Parquet file; a model is fit at once. Poll the job until ready."""
+    """Stream a CSV (also gzip or zstd), Parquet, Arrow, .xlsx or .sav file; a model is fit at once. Poll the job."""
     tenant, settings = library.caller.tenant, library.rooms.settings
     limit = min(tenant.spec.quotas.max_upload_bytes, settings.max_upload_bytes)
     if int(request.headers.get("content-length", "0")) > limit + FORM_ALLOWANCE:
