@@ -27,7 +27,9 @@ OfDatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only wha
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav.")
+    ],
     wait: Annotated[bool, typer.Option(help="Wait until the model is ready.")] = True,
     retention_hours: Annotated[float | None, typer.Option(help="24 by default, 168 at most.")] = None,
     family: Annotated[str | None, typer.Option(help="forest, neural or auto.")] = None,
