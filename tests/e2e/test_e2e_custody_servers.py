@@ -143,7 +143,7 @@ def key_ready(one: Installation) -> dict[str, Any]:
     return found
 
 
-def encryption(one: Installation, **fields: str) -> None:
+def encryption(one: Installation, **fields: str | None) -> None:
     patch = json.dumps({"spec": {"encryption": fields}})
     one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
 
@@ -179,7 +179,10 @@ def test_customer_mode_end_to_end(tmp_path: Path) -> None:
                 assert "Unable to decrypt any data key" in refused.stderr
 
                 account.root("kms").disable_key(KeyId=account.key_arn)
-                encryption(one, provider="awsKms")  # a changed spec is checked at once, others within 5 minutes
+                encryption(one, mode="Managed", keyArn=None)
+                encryption(
+                    one, mode="Customer", keyArn=account.key_arn
+                )  # a change is checked at once, else in 5 minutes
                 eventually(lambda: key_ready(one)["status"] == "False", 20)
                 assert key_ready(one)["message"] == "the key check failed at step customer generate"
                 late = client.generate(dataset, 100, seed=2)
