@@ -27,6 +27,12 @@ _ENTRIES = (
         "Upload a CSV, Parquet, Arrow, Excel (.xlsx) or SPSS (.sav) file with at least two columns.",
     ),
     ErrorCode(
+        "simio_digest_mismatch",
+        400,
+        "The upload is not what its Content-Digest or Repr-Digest says",
+        "Send it again, with the same key: it was changed or cut on its way, and nothing of it was kept.",
+    ),
+    ErrorCode(
         "simio_invalid_idempotency_key",
         400,
         "The Idempotency-Key header is missing or malformed",

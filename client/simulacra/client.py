@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,12 +132,14 @@ class Client:
 
 @contextmanager
 def opened(step: Ask) -> Iterator[Any]:
-    """Open the file of a request, if it has one, as httpx takes it."""
+    """Open the file of a request, if it has one, as httpx takes it, with its digest (RFC 9530)."""
     if step.file is None:
         yield None
         return
     with step.file.open("rb") as file:
-        yield {"file": (step.file.name, file)}
+        digest = base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
+        file.seek(0)
+        yield {"file": (step.file.name, file, None, {"Content-Digest": f"sha-256=:{digest}:"})}
 
 
 def fetching(step: Fetch, base_url: httpx.URL) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Tools:
         path: Local,
         retention_hours: Annotated[float, Field(gt=0, le=168, description="How long it is kept.")] = 24,
     ) -> Json:
-        """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a causal generative model is fit on it. Then wait for its job_id."""
+        """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id."""
         with _sentences():
             return await self._client.upload(self._inside(path), retention_seconds=round(retention_hours * 3600))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 import uuid
@@ -27,6 +28,7 @@ def upload(
     *,
     retention_seconds: int | None = None,
     family: str | None = None,
+    knowledge: Json | None = None,
     key: str | None = None,
 ) -> Steps[Upload]:
     """Upload a seed table: a file, or a pandas, polars or Arrow table. The same key twice is one upload.
@@ -34,13 +36,16 @@ def upload(
     An upload whose connection breaks is sent again under its key; give the key of an interrupted process to go on.
 
     Args:
-        source: path of a file that the service reads (CSV, Parquet, Arrow, .xlsx, .sav), or anything with Arrow's `__arrow_c_stream__`.
+        source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or anything with Arrow's `__arrow_c_stream__`.
         retention_seconds: 24 hours by default, 7 days at most.
         family: forest, neural or auto.
+        knowledge: what is known of causes: {"tiers": [[column]], "required": [{"source": column, "target": column}],
+            "forbidden": [...]}.
         key: Idempotency-Key; a new one when absent.
     """
     form = {} if retention_seconds is None else {"retention_seconds": str(retention_seconds)}
     form |= {} if family is None else {"family": family}
+    form |= {} if knowledge is None else {"knowledge": json.dumps(knowledge)}
     with tables.as_file(source) as path:
         return Upload((yield from ask(Ask("POST", "/v1/datasets", form=form, file=path, headers=_key(key)))).json())
 

@@ -16,6 +16,7 @@ from simulacra.commands.shared import (
     connected,
     console,
     format_of,
+    load,
     say,
     wait_with_progress,
 )
@@ -33,6 +34,9 @@ def upload(
     wait: Annotated[bool, typer.Option(help="Wait until the model is ready.")] = True,
     retention_hours: Annotated[float | None, typer.Option(help="24 by default, 168 at most.")] = None,
     family: Annotated[str | None, typer.Option(help="forest, neural or auto.")] = None,
+    knowledge: Annotated[
+        Path | None, typer.Option(exists=True, help="JSON file: tiers, required and forbidden edges.")
+    ] = None,
     key: KeyOption = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
@@ -41,7 +45,7 @@ def upload(
     seconds = None if retention_hours is None else round(retention_hours * 3600)
     key = key or uuid.uuid4().hex
     with connected(connection, f"run it again with --key {key} to go on") as client:
-        answer = client.upload(file, retention_seconds=seconds, family=family, key=key)
+        answer = client.upload(file, retention_seconds=seconds, family=family, knowledge=load(knowledge), key=key)
         if wait:
             answer["status"] = wait_with_progress(client, answer["job_id"])["status"]
         say(answer, as_json)
