@@ -24,6 +24,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
 from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.kernel_cache import link_shipped
 from simulacra_trainer.table.errors import InputError
 
 BAD_REQUEST = 2
@@ -132,6 +133,7 @@ def estimate(args: argparse.Namespace) -> int:
 
 def run(_args: argparse.Namespace) -> int:
     """Do the task in SIMULACRA_TASK, as a Job's pod does."""
+    link_shipped()  # before numba is imported
     from simulacra_trainer.task import run_task
 
     return run_task()
