@@ -30,12 +30,13 @@ POLICY = 'path "transit/*" { capabilities = ["create", "read", "update", "delete
 def openbao() -> list[subprocess.Popen[bytes]]:
     """OpenBao with a Transit engine at transit/ and the token VAULT_TOKEN, which reaches that engine only."""
     folder, token = DATA / "openbao", os.environ["VAULT_TOKEN"]
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "raft").mkdir(parents=True, exist_ok=True)
     config, keys = LIVE / "openbao.json", folder / "unseal.json"
     settings = {
-        "storage": {"file": {"path": str(folder / "store")}},
+        "storage": {"raft": {"path": str(folder / "raft"), "node_id": "tryout"}},
+        "api_addr": "http://127.0.0.1:8200",
+        "cluster_addr": "http://127.0.0.1:8201",
         "listener": [{"tcp": {"address": "0.0.0.0:8200", "tls_disable": True}}],
-        "disable_mlock": True,
         "max_lease_ttl": TEN_YEARS,
         "default_lease_ttl": TEN_YEARS,
     }
