@@ -16,10 +16,10 @@ endef
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help docs demo test test-fast test-reliability test-controlplane lint format generate verify clean
+.PHONY: help images e2e e2e-kind docs demo test test-fast test-reliability test-controlplane lint format generate verify clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ See it work
 demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (FAMILY=forest or neural)
@@ -27,10 +27,10 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
-	$(call run_halves,not controlplane and not reliability)
+	$(call run_halves,not controlplane and not node and not reliability)
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
-	$(call run_halves,not controlplane and not reliability and not slow and not neural and not e2e)
+	$(call run_halves,not controlplane and not node and not reliability and not slow and not neural and not e2e)
 
 test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators at every point (up to 30 minutes)
 	$(PY) -m pytest -m "reliability and not controlplane" -rP
@@ -51,6 +51,16 @@ format: $(VENV)/.dev ## Format the code
 ##@ Read it
 docs: $(VENV)/.dev ## Build the documentation site into site/ (tutorial, how-tos, reference from the code)
 	$(PY) -m mkdocs build -q -d site
+
+##@ On a cluster
+images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/images.md)
+	$(PY) images/build.py
+
+e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECONFIG, or ../shared/bin/cluster)
+	$(PY) scripts/e2e.py
+
+e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
+	$(PY) scripts/e2e.py --kind
 
 ##@ Generated files
 generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models

@@ -1,7 +1,7 @@
 """Builds the images: `python images/build.py [ROLE ...]`; api, operator, trainer and tryout unless told otherwise.
 
-With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first (`layout`), so that the
-build itself needs no network. Beside each archive lie its SBOM (CycloneDX) and, in images.json, what was measured.
+With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first (`layout`), so that
+the build itself needs no network. Beside each archive lies its SBOM (CycloneDX).
 An image above its budget (budget.json, MiB unpacked) fails the build.
 """
 

@@ -56,4 +56,6 @@ def detect(wanted: str | None) -> Builder:
             words = ("bud", "-q", "--layers", "--pull-never", *limits)
             return Builder("buildah", words, {"BUILDAH_ISOLATION": "chroot"})
         return Builder(program)
-    raise SystemExit(f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get install buildah")
+    raise SystemExit(
+        f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get install buildah netavark"
+    )

@@ -54,7 +54,9 @@ def base() -> Path:
     suite = SUITES.get(sys.version_info[:2])
     if suite is None:
         known = ", ".join(f"{major}.{minor}" for major, minor in SUITES)
-        raise SystemExit(f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the same Python")
+        raise SystemExit(
+            f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the same Python"
+        )
     folder = BUILD / "base"
     archive = folder / "base.tar"
     if archive.exists():
@@ -128,4 +130,6 @@ def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None =
     """Run a program; what fails ends the build with its output."""
     done = subprocess.run(command, capture_output=quiet, text=True, check=False, env=env)
     if done.returncode:
-        raise SystemExit(f"images: {' '.join(command[:3])} failed ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}")
+        raise SystemExit(
+            f"images: {' '.join(command[:3])} failed ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}"
+        )

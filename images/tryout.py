@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(os.environ.get("TRYOUT_DATA", "/data"))
-LIVE = Path("/tmp")  # noqa: S108 - the pod's own, empty volume
+LIVE = Path("/tmp")
 BAO = "http://127.0.0.1:8200/v1/"
 TEN_YEARS = "87600h"
 POLICY = 'path "transit/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
