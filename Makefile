@@ -33,7 +33,7 @@ test-fast: $(VENV)/.dev ## The tests without the slow ones
 	$(call run_halves,not controlplane and not node and not reliability and not slow and not neural and not e2e)
 
 test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators at every point (up to 30 minutes)
-	$(PY) -m pytest -m "reliability and not controlplane" -rP
+	$(PY) -m pytest -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
 	$(PY) -m pytest -m "controlplane and not reliability" -rs --durations=15
