@@ -63,9 +63,10 @@ e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
 	$(PY) scripts/e2e.py --kind
 
 ##@ Generated files
-generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models
+generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
 	$(PY) -m simulacra_crds.generate crds/yaml
 	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart
+	@if command -v helm-docs >/dev/null; then helm-docs -c charts -s file -l warning; else echo "charts/simulacra/README.md stays as it is: helm-docs is not in PATH"; fi
 
 verify: $(VENV)/.dev ## Fail when a generated file is out of date
 	$(PY) -m simulacra_crds.generate crds/yaml --check

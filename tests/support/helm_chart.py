@@ -19,6 +19,19 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "simulacra"
 TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
+OWN = "tryout.enabled=false,store.url=s3://abc/d,store.auditUrl=s3://abc/a,keys.url=awskms://?region=eu-west-1"
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "defaults": (),
+    "volume": ("--set", "tryout.persistence.enabled=true,tryout.persistence.storageClass=fast"),
+    "bare": ("--set", f"{OWN},networkPolicy.enabled=false,roles.enabled=false,check.enabled=false,crds.install=false"),
+    "aggregated": (
+        "--set",
+        "roles.aggregate=true,auth.oidcIssuer=https://issuer.example,api.maxUploadBytes=1000000000",
+    ),
+    **{path.stem: ("-f", str(path)) for path in sorted((CHART / "examples").glob("*.yaml"))},
+}
+"""What tests render: name and arguments of helm."""
+FOREIGN = ("monitoring.coreos.com", "gateway.networking.k8s.io")
 
 
 @functools.cache

@@ -52,4 +52,4 @@ for url, metric in ((api, b"simulacra_api_requests_total"), (operator, b"simulac
         sys.exit(f"FAILED: {url}/metrics does not have {metric.decode()}")
 store("SIMULACRA_STORE", write=True)
 store("SIMULACRA_AUDIT", write=False)
-print("ok: API, operator, store and audit log answer")  # noqa: T201
+print("ok: API, operator, store and audit log answer")
