@@ -22,8 +22,7 @@ class LevelSchema(KubeModel):
 
     value: str
     share: float
-    label: str | None = Field(default=None, description="What the upload calls a number that it labels (SPSS).")
-    code: str | None = Field(default=None, description="The upload's code for this word (SPSS).")
+    label: str | None = None
 
 
 class ColumnSchema(KubeModel):
@@ -47,9 +46,6 @@ class ColumnSchema(KubeModel):
     missing_share: float = 0.0
     constant: str | None = None
     label: str | None = None
-    missing_codes: list[str] = Field(
-        default_factory=list, description="Codes that the upload declares to be no value (SPSS); they are missing."
-    )
     text_format: str | None = Field(
         default=None,
         description="How text columns wrote their dates (strftime) or numbers (.2f): generated values are written so.",

@@ -29,7 +29,12 @@ class PatchMeta:
 
 @dataclass(frozen=True)
 class MakeKey:
-    """Make the resource's data key and keep its wrapped form in status.wrappedKey, the only copy."""
+    """Make the resource's data key and keep its wrapped form in status.wrappedKey, the only copy.
+
+    `patch` is what else changes in status: one write for both.
+    """
+
+    patch: Object = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,10 +113,10 @@ class LogFailure:
 
 @dataclass(frozen=True)
 class Ensure:
-    """Create an object of the tenant or bring it back to what the manifest says (which may hold credentials)."""
+    """Create an object of the tenant or bring it back to what the manifest says."""
 
     resource: ApiResource
-    manifest: Object = field(repr=False)
+    manifest: Object
     exists: bool
 
 

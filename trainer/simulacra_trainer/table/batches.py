@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,9 +10,8 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Batches:
-    """A table as a stream: its schema, its record batches, the delimiter where it was a CSV, and what to tell of it."""
+    """A table as a stream: its schema, its record batches, and the delimiter where it was a CSV."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     delimiter: str = ""
-    notes: Sequence[str] = ()

@@ -7,7 +7,6 @@ JSON object {reason, message, detail, pointer} with exit status REFUSED.
 from __future__ import annotations
 
 import json
-import mimetypes
 import os
 import sys
 
@@ -25,7 +24,6 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     from simulacra_trainer.table.parse import parse
 
     pa.set_cpu_count(1)
-    mimetypes.knownfiles.clear()  # openpyxl's import would read them, which this process may not
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()

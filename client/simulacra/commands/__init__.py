@@ -1,1 +1,0 @@
-"""The customer's commands; `simulacra.cli` puts them together."""
