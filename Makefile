@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 FAMILY ?= forest
 # The suite mostly waits on processes: two halves at once use both cores. The second half reports when both are done.
 # tests/browser comes last: Playwright's loop stays in its process.
-HALF_ONE := tests/api tests/operator tests/client tests/crds tests/browser
+HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests/browser
 HALF_TWO := $(filter-out $(HALF_ONE) tests/support,$(wildcard tests/*))
 define run_halves
 	@log=$$(mktemp); $(PY) -m pytest $(HALF_TWO) -m "$(1)" > $$log 2>&1 & second=$$!; \
@@ -16,10 +16,10 @@ endef
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-reliability test-controlplane lint format generate verify clean
+.PHONY: help images e2e e2e-kind docs demo test test-fast test-reliability test-controlplane lint format generate verify clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ See it work
 demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (FAMILY=forest or neural)
@@ -27,16 +27,16 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
-	$(call run_halves,not controlplane and not reliability)
+	$(call run_halves,not controlplane and not node and not reliability)
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
-	$(call run_halves,not controlplane and not reliability and not slow and not neural and not e2e)
+	$(call run_halves,not controlplane and not node and not reliability and not slow and not neural and not e2e)
 
 test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators at every point (up to 30 minutes)
-	$(PY) -m pytest -m "reliability and not controlplane" -rP
+	$(PY) -m pytest -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(PY) -m pytest -m controlplane -rs
+	$(PY) -m pytest -m "controlplane and not reliability" -rs --durations=15
 
 lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
 	$(VENV)/bin/ruff check .
@@ -48,16 +48,33 @@ format: $(VENV)/.dev ## Format the code
 	$(VENV)/bin/ruff check --fix-only -q .
 	$(VENV)/bin/ruff format -q .
 
+##@ Read it
+docs: $(VENV)/.dev ## Build the documentation site into site/ (tutorial, how-tos, reference from the code)
+	$(PY) -m mkdocs build -q -d site
+
+##@ On a cluster
+images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/images.md)
+	$(PY) images/build.py
+
+e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECONFIG, or ../shared/bin/cluster)
+	$(PY) scripts/e2e.py
+
+e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
+	$(PY) scripts/e2e.py --kind
+
 ##@ Generated files
-generate: $(VENV)/.dev ## Write crds/yaml from the pydantic models
+generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
 	$(PY) -m simulacra_crds.generate crds/yaml
+	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart
+	@if command -v helm-docs >/dev/null; then helm-docs -c charts -s file -l warning; else echo "charts/simulacra/README.md stays as it is: helm-docs is not in PATH"; fi
 
 verify: $(VENV)/.dev ## Fail when a generated file is out of date
 	$(PY) -m simulacra_crds.generate crds/yaml --check
+	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart --check
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running
-	rm -rf $(VENV) demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/pip:
 	python3 -m venv $(VENV)

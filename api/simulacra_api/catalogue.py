@@ -24,7 +24,13 @@ _ENTRIES = (
         "simio_upload_invalid",
         400,
         "The upload cannot be read as a table",
-        "Upload a CSV (UTF-8) or a Parquet file with at least two columns.",
+        "Upload a CSV, Parquet, Arrow, Excel (.xlsx) or SPSS (.sav) file with at least two columns.",
+    ),
+    ErrorCode(
+        "simio_digest_mismatch",
+        400,
+        "The upload is not what its Content-Digest or Repr-Digest says",
+        "Send it again, with the same key: it was changed or cut on its way, and nothing of it was kept.",
     ),
     ErrorCode(
         "simio_invalid_idempotency_key",
@@ -123,7 +129,7 @@ _ENTRIES = (
         "simio_unsupported_content_type",
         415,
         "The content type is not supported",
-        "Send multipart/form-data with a CSV or Parquet part named file; JSON elsewhere.",
+        "Send multipart/form-data with a table (CSV, Parquet, Arrow, .xlsx, .sav) as part file; JSON elsewhere.",
     ),
     ErrorCode("simio_range_not_satisfiable", 416, "The range lies outside the artefact", "See Content-Range."),
     ErrorCode(

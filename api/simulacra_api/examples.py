@@ -126,7 +126,11 @@ EXAMPLES: dict[str, Example] = {
         }
     ),
     "uploadDataset": Example(
-        {"retention_seconds": 86_400, "file": "@survey.csv"},
+        {
+            "retention_seconds": 86_400,
+            "knowledge": '{"tiers": [["segment"], ["price"]], "forbidden": [{"source": "price", "target": "segment"}]}',
+            "file": "@survey.csv",
+        },
         {202: UPLOADED | {"status": "queued"}, 201: UPLOADED | {"status": "ready"}},
     ),
     "listDatasets": Example(answers={200: {"items": [DATASET_BODY], "next_cursor": None}}),

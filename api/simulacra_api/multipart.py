@@ -7,16 +7,17 @@ plaintext.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from simulacra_api.digests import FIELDS, DigestCheck
 from simulacra_api.problems import Problem, invalid_field
 
 FILE_FIELD = "file"
-MAX_FIELD_BYTES = 4096
+MAX_FIELD_BYTES = 64 << 10
 MAX_FIELDS = 16
 BATCH_BYTES = 1 << 20
 IDLE_SECONDS = 60.0
@@ -29,6 +30,7 @@ class Part:
 
     name: str = ""
     content_type: str = ""
+    digests: list[str] = field(default_factory=list)
     value: bytearray = field(default_factory=bytearray)
 
 
@@ -38,7 +40,14 @@ class FormStream:
     Fields after the file are refused: by then the resource exists as the fields before it said.
     """
 
-    def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:
+    def __init__(self, content_type: str, body: AsyncIterator[bytes], digests: Sequence[str] = ()) -> None:
+        """Begin.
+
+        Args:
+            content_type: of the request.
+            body: of the request.
+            digests: values of the request's digest fields; those of the part `file` are found in it.
+        """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
@@ -46,6 +55,9 @@ class FormStream:
         self.fields: dict[str, str] = {}
         self.file_type = ""
         self._body = body
+        self._whole, self._file = DigestCheck("body"), DigestCheck("file")
+        for value in digests:
+            self._whole.expect(value)
         self._part = Part()
         self._header = (bytearray(), bytearray())
         self._data = bytearray()
@@ -69,7 +81,7 @@ class FormStream:
         """Yield the file in chunks of about 1 MiB; ends when the form ends well.
 
         Raises:
-            Problem: 400 when the body breaks off or goes on with another part.
+            Problem: 400 when the body breaks off, goes on with another part, or is not what its digest says.
         """
         while True:
             while len(self._data) < BATCH_BYTES and not self._ended and await self._feed():
@@ -77,9 +89,15 @@ class FormStream:
             if not self._data:
                 break
             batch, self._data = bytes(self._data), bytearray()
+            if self._file:
+                await asyncio.to_thread(self._file.update, batch)
             yield batch
         if not self._ended:
             raise Problem("simio_upload_invalid", "The form breaks off before its end: send the whole body")
+        self._file.verify()
+        while self._whole and await self._feed():  # what follows the form belongs to the body
+            pass
+        self._whole.verify()
 
     async def _feed(self) -> bool:
         """Parse the next piece of the body; False at its end."""
@@ -90,6 +108,7 @@ class FormStream:
             raise Problem("simio_upload_timeout", f"No byte arrived for {IDLE_SECONDS:.0f} seconds") from None
         if data is None:
             return False
+        self._whole.update(data)
         try:
             self._parser.write(data)
         except FormParserError:
@@ -134,10 +153,14 @@ class FormStream:
             self._part.name = parse_options_header(value)[1].get(b"name", b"").decode("utf-8", "replace")
         elif name == b"content-type":
             self._part.content_type = value.partition(b";")[0].strip().lower().decode("latin-1")
+        elif name.decode("latin-1") in FIELDS:
+            self._part.digests.append(value.decode("latin-1"))
 
     def _on_headers_finished(self) -> None:
         if self._part.name == FILE_FIELD:
             self._file_begun, self.file_type = True, self._part.content_type
+            for value in self._part.digests:
+                self._file.expect(value)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._file_begun:

@@ -24,6 +24,7 @@ _OF_ROWS = frozenset({"downloadArtifact", "describeArtifact"})
 _OF_MODEL = _ASKING | {"getDatasetSchema", "getDatasetReport", "getDatasetGraph"}
 ONLY: dict[str, frozenset[str]] = {
     "simio_upload_invalid": frozenset({"uploadDataset"}),
+    "simio_digest_mismatch": frozenset({"uploadDataset"}),
     "simio_invalid_idempotency_key": _KEYED,
     "simio_conditions_infeasible": frozenset({"probeDataset"}),
     "simio_invalid_client": frozenset({"issueToken"}),

@@ -25,6 +25,7 @@ from simulacra_api.remembered import as_it_was, find_remembered
 from simulacra_api.services import Services
 from simulacra_crds.base import API_VERSION
 from simulacra_crds.cluster import DATASETS, MODELS, AlreadyExists, ClusterError, Conflict, NotFound, Object
+from simulacra_crds.model import Knowledge
 from simulacra_crds.names import model_name
 from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.audit import Counts, EventType
@@ -45,6 +46,7 @@ class UploadRequest:
     digest: str
     retention_seconds: int
     family: str
+    knowledge: Knowledge | None = None
 
 
 class Upload:
@@ -155,7 +157,7 @@ class Upload:
             raise storage_full(self._caller.tenant.spec.quotas)
 
     async def _ensure_model(self, dataset: Object) -> None:
-        name = model_name(self._request.name)
+        name, known = model_name(self._request.name), self._request.knowledge
         body = {
             "apiVersion": API_VERSION,
             "kind": "Model",
@@ -166,6 +168,7 @@ class Upload:
                 "datasetRef": {"name": self._request.name},
                 "retentionSeconds": self._request.retention_seconds,
                 "family": self._request.family,
+                **({"knowledge": known.model_dump(by_alias=True)} if known else {}),
             },
         }
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
@@ -16,12 +16,36 @@ REFRESH_BEFORE_SECONDS = 30.0
 class ClientCredentials(httpx.Auth):
     """RFC 6749, section 4.4, with the `audience` parameter that Auth0 and the built-in issuer want."""
 
-    requires_response_body = True
-
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._token = ""
         self._expires = 0.0
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Read the answers that hold tokens; `requires_response_body` would read whole downloads into memory."""
+        flow = self.auth_flow(request)
+        asked = next(flow)
+        while True:
+            response = yield asked
+            if asked is not request:
+                response.read()
+            try:
+                asked = flow.send(response)
+            except StopIteration:
+                return
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Do the same as `sync_auth_flow`, awaited."""
+        flow = self.auth_flow(request)
+        asked = next(flow)
+        while True:
+            response = yield asked
+            if asked is not request:
+                await response.aread()
+            try:
+                asked = flow.send(response)
+            except StopIteration:
+                return
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the bearer token; on a 401 try once more with a new one."""

@@ -38,3 +38,10 @@ class JobFailed(Exception):
         self.code = str(error.get("code", ""))
         self.detail = str(error.get("detail", ""))
         super().__init__(f"{self.code}: {self.detail}")
+
+
+class DownloadCorrupt(Exception):
+    """The bytes that arrived do not have the digest that the service stated; download again."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: what arrived is not what the service sent (its digest differs); download it again")

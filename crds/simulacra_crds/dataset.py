@@ -21,12 +21,14 @@ from simulacra_crds.base import (
     WorkStatus,
 )
 
+FileFormat = Literal["csv", "parquet", "arrow", "xlsx", "spss"]
+
 
 class Source(KubeModel):
     """Where the bytes come from. The API fills digest and size when an upload is complete."""
 
     type: Literal["Upload"] = "Upload"
-    format: Literal["auto", "csv", "parquet"] = "auto"
+    format: Literal["auto", FileFormat] = "auto"
     sha256: Sha256 | None = Field(
         default=None,
         description="Digest of the uploaded bytes; present once the upload is complete, then fixed.",

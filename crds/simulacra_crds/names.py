@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
-SYSTEM_NAMESPACE = "simulacra-system"
+SYSTEM_NAMESPACE = os.environ.get("SIMULACRA_NAMESPACE") or "simulacra-system"
+"""Where the installation's own Secrets and ConfigMaps are: the namespace that its pods run in, which they are told."""
+KEYS_NAMESPACE = f"{SYSTEM_NAMESPACE}-keys"
+"""Where the operator keeps what the API must not read."""
 INSTALLATION_KEYS = "installation-keys"
-"""The Secret (in SYSTEM_NAMESPACE) with the keys that sign erasure certificates and audit checkpoints, and the
-ConfigMap with their public parts."""
+"""The Secret (in KEYS_NAMESPACE) with the keys that sign erasure certificates and audit checkpoints, and the ConfigMap
+(in SYSTEM_NAMESPACE) with their public parts."""
 
 
 def tenant_namespace(tenant: str) -> str:

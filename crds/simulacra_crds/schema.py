@@ -22,7 +22,8 @@ class LevelSchema(KubeModel):
 
     value: str
     share: float
-    label: str | None = None
+    label: str | None = Field(default=None, description="What the upload calls a number that it labels (SPSS).")
+    code: str | None = Field(default=None, description="The upload's code for this word (SPSS).")
 
 
 class ColumnSchema(KubeModel):
@@ -46,6 +47,9 @@ class ColumnSchema(KubeModel):
     missing_share: float = 0.0
     constant: str | None = None
     label: str | None = None
+    missing_codes: list[str] = Field(
+        default_factory=list, description="Codes that the upload declares to be no value (SPSS); they are missing."
+    )
     text_format: str | None = Field(
         default=None,
         description="How text columns wrote their dates (strftime) or numbers (.2f): generated values are written so.",

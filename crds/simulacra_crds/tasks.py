@@ -16,6 +16,7 @@ from pydantic import Field
 
 from simulacra_crds.base import Artefact, KubeModel, Name, Progress, WrappedKey
 from simulacra_crds.conditions import ConditionSet
+from simulacra_crds.dataset import FileFormat
 from simulacra_crds.effect_estimate import Estimate
 from simulacra_crds.generation_job import Attainment
 from simulacra_crds.model import FamilyName, Knowledge
@@ -92,7 +93,7 @@ class TaskSpec(KubeModel):
 class PrepareRequest(KubeModel):
     """Parameters of prepare: which format the upload is said to have."""
 
-    format: Literal["auto", "csv", "parquet"] = "auto"
+    format: Literal["auto", FileFormat] = "auto"
 
 
 class FitRequest(KubeModel):

@@ -13,6 +13,16 @@ ClientId = str
 _MODE_NEEDS_KEY = "keyArn goes with mode Customer, and only with it"
 _ROLE_NEEDS_KEY = "roleArn goes with keyArn"
 _ID_NEEDS_ROLE = "externalId goes with roleArn"
+_PROVIDER_IS_FIXED = (
+    "encryption.provider cannot be changed: the present provider holds the key of all that lives; "
+    "make another Tenant there, and delete this one when its data has expired"
+)
+
+
+def _provider(tenant: str) -> str:
+    """The provider that a spec names, in CEL."""
+    named = f"has({tenant}.encryption) && has({tenant}.encryption.provider)"
+    return f"({named} ? {tenant}.encryption.provider : '')"
 
 
 class Encryption(KubeModel):
@@ -34,7 +44,8 @@ class Encryption(KubeModel):
 
     mode: Literal["Managed", "Customer"] = "Managed"
     provider: Literal["local", "vault", "awsKms"] | None = Field(
-        default=None, description="Where the tenant's key is kept; the first that SIMULACRA_KEYS names if left out."
+        default=None,
+        description="Where the tenant's key is kept, for good; the first that SIMULACRA_KEYS names if left out.",
     )
     key_arn: str | None = Field(
         default=None,
@@ -80,6 +91,14 @@ class Quotas(KubeModel):
 
 class TenantSpec(KubeModel):
     """What the operator is asked to keep true for a tenant."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": f"{_provider('self')} == {_provider('oldSelf')}", "message": _PROVIDER_IS_FIXED}
+            ]
+        }
+    )
 
     clients: list[ClientId] = Field(
         default_factory=list,

@@ -29,12 +29,7 @@ class PatchMeta:
 
 @dataclass(frozen=True)
 class MakeKey:
-    """Make the resource's data key and keep its wrapped form in status.wrappedKey, the only copy.
-
-    `patch` is what else changes in status: one write for both.
-    """
-
-    patch: Object = field(default_factory=dict)
+    """Make the resource's data key and keep its wrapped form in status.wrappedKey, the only copy."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +108,10 @@ class LogFailure:
 
 @dataclass(frozen=True)
 class Ensure:
-    """Create an object of the tenant or bring it back to what the manifest says."""
+    """Create an object of the tenant or bring it back to what the manifest says (which may hold credentials)."""
 
     resource: ApiResource
-    manifest: Object
+    manifest: Object = field(repr=False)
     exists: bool
 
 

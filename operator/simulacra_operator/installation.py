@@ -1,15 +1,16 @@
 """The installation's signing keys: made once by the operator and read by it; the public parts are published.
 
-The API serves the ConfigMap with the public parts and never has the keys in its memory.
+The API serves the ConfigMap with the public parts. The keys are in a namespace of their own, where it may read nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 
-from simulacra_crds.cluster import CONFIGMAPS, SECRETS, AlreadyExists, Cluster, Object
-from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_crds.cluster import CONFIGMAPS, NAMESPACES, SECRETS, AlreadyExists, Cluster, Object
+from simulacra_crds.names import INSTALLATION_KEYS, KEYS_NAMESPACE, SYSTEM_NAMESPACE
 from simulacra_custody.installation_keys import InstallationKeys
 
 
@@ -31,15 +32,17 @@ class Installation:
             return self._keys
 
     async def _secret(self) -> Object:
-        found = await self._cluster.find(SECRETS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+        found = await self._cluster.find(SECRETS, INSTALLATION_KEYS, KEYS_NAMESPACE)
         if found is not None:
             return found
-        body = {**_named("Secret"), "type": "simulacra.dev/installation-keys"}
+        with suppress(AlreadyExists):
+            await self._cluster.create(NAMESPACES, _named("Namespace", KEYS_NAMESPACE))
+        body = {**_named("Secret", INSTALLATION_KEYS), "type": "simulacra.dev/installation-keys"}
         body |= {"data": InstallationKeys.generate().to_data()}
         try:
-            return await self._cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+            return await self._cluster.create(SECRETS, body, KEYS_NAMESPACE)
         except AlreadyExists:  # another operator was first: its keys are the keys
-            return await self._cluster.get(SECRETS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+            return await self._cluster.get(SECRETS, INSTALLATION_KEYS, KEYS_NAMESPACE)
 
     async def _publish(self, keys: InstallationKeys) -> None:
         """Publish the public parts, in the place of others that may be there from before a Secret was lost."""
@@ -50,10 +53,12 @@ class Installation:
         if found is not None:
             await self._cluster.delete(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE, uid=found["metadata"]["uid"])
         try:
-            await self._cluster.create(CONFIGMAPS, {**_named("ConfigMap"), "data": data}, SYSTEM_NAMESPACE)
+            await self._cluster.create(
+                CONFIGMAPS, {**_named("ConfigMap", INSTALLATION_KEYS), "data": data}, SYSTEM_NAMESPACE
+            )
         except AlreadyExists:
             return  # another operator has published the same
 
 
-def _named(kind: str) -> Object:
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": INSTALLATION_KEYS}}
+def _named(kind: str, name: str) -> Object:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}

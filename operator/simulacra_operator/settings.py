@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE
+from simulacra_operator.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
@@ -28,6 +29,7 @@ class Settings:
         port: port of the same; 0 takes a free one.
         webhooks_allow_private: webhooks may use http and addresses that are not public.
         auth0: where the clients of approved requests are made; None: the built-in issuer knows them.
+        pod_access: what pods get to reach both.
     """
 
     trainer_image: str
@@ -36,11 +38,12 @@ class Settings:
     port: int
     webhooks_allow_private: bool = False
     auth0: Auth0Settings | None = None
+    pod_access: PodAccess = field(default_factory=PodAccess)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_STORE, SIMULACRA_KEYS,
-    SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_AUDIENCE and SIMULACRA_AUTH0_*.
+    SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access`.
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -50,6 +53,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
+        pod_access = PodAccess.from_env(env)
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
     return Settings(
@@ -59,4 +63,5 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         port=int(port),
         webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
         auth0=auth0,
+        pod_access=pod_access,
     )

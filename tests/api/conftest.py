@@ -1,7 +1,7 @@
 """A served API on a control plane with two tenants, and a stand-in for the operator and the trainer.
 
 No operator runs here: `StandIn` sets the statuses and writes the artefacts that they would. The control plane is the
-embedded one, and, under the marker `controlplane`, the real one, where the API has only the rights of `api/rbac.yaml`.
+embedded one, and, under the marker `controlplane`, the real one, where the API has only the rights of the chart.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
+import helm_chart
 import yaml
 from simulacra_api import middleware, problems
 from simulacra_api.__main__ import listen
@@ -188,7 +189,7 @@ async def _until_established(cluster: Cluster, tenant: Object) -> None:
 
 
 async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
-    """A kubeconfig with the rights of `api/rbac.yaml` and no more (real control plane only)."""
+    """A kubeconfig with the rights that the chart gives the API and no more (real control plane only)."""
     roles = ApiResource("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
     bindings = ApiResource(
         "rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
@@ -200,7 +201,7 @@ async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
         "RoleBinding": (ApiResource(roles.api_version, "rolebindings", "RoleBinding"), SYSTEM),
         "ServiceAccount": (ApiResource("v1", "serviceaccounts", "ServiceAccount"), SYSTEM),
     }
-    for document in yaml.safe_load_all((ROOT / "api" / "rbac.yaml").read_text()):
+    for document in helm_chart.rights("api"):
         resource, namespace = kinds[document["kind"]]
         await _make(cluster, resource, document, namespace)
     path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/simulacra-api/token"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import uuid
@@ -204,6 +205,27 @@ async def test_what_is_no_table_is_refused_and_nothing_is_made(
 
 
 @pytest.mark.parametrize(
+    ("content", "declared"),
+    [
+        (gzip.compress(CSV), "application/gzip"),
+        (b"\x28\xb5\x2f\xfd" + bytes(50), "application/zstd"),
+        (b"PAR1" + bytes(50), "application/vnd.apache.parquet"),
+        (b"ARROW1\0\0", "application/octet-stream"),
+        (b"\xff\xff\xff\xff\x10\0\0\0", "application/vnd.apache.arrow.stream"),
+        (b"PK\x03\x04".ljust(30, b"\0") + b"[Content_Types].xml", "application/octet-stream"),
+        (b"$FL2@(#) SPSS DATA FILE", "application/x-spss-sav"),
+        (b"$FL3@(#) SPSS DATA FILE", ""),
+    ],
+    ids=["gzip", "zstd", "parquet", "arrow", "arrow stream", "xlsx", "sav", "zsav"],
+)
+async def test_every_format_of_a_table_comes_in(http: httpx.AsyncClient, content: bytes, declared: str) -> None:
+    answer = await http.post(
+        "/v1/datasets", files={"file": ("t", content, declared)}, headers={"Idempotency-Key": uuid.uuid4().hex}
+    )
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize(
     ("body", "headers", "status", "at"),
     [
         (b"{}", {"Content-Type": "application/json"}, 415, None),
@@ -217,7 +239,7 @@ async def test_what_is_no_table_is_refused_and_nothing_is_made(
             "/file",
         ),
         (HEAD + CSV, FORM_TYPE, 400, None),
-        (HEAD.replace(b'"file"', b'"f"') + b"x" * 5000 + TAIL, FORM_TYPE, 400, ""),
+        (HEAD.replace(b'"file"', b'"f"') + b"x" * 70_000 + TAIL, FORM_TYPE, 400, ""),
     ],
     ids=["json", "no boundary", "garbage", "empty form", "field after the file", "breaks off", "large field"],
 )

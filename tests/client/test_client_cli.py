@@ -33,7 +33,7 @@ def test_a_service_that_is_down_is_said_so(tmp_path: Path, monkeypatch: pytest.M
     fields = {"api_url": url, "token_url": f"{url}/t", "client_id": "x", "client_secret": "y"}
     file.write_text(str(fields).replace("'", '"'))
     done = runner.invoke(app, ["datasets", "-c", str(file)])
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert "simulacra up" in done.stderr
 
 

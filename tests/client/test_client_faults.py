@@ -3,6 +3,9 @@ the same key, tokens are renewed, a broken download leaves nothing, and a token 
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import inspect
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra import ApiError, Client, Connection, JobFailed
+from simulacra import ApiError, AsyncClient, Client, Connection, DownloadCorrupt, JobFailed
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -24,12 +27,16 @@ class Script(BaseHTTPRequestHandler):
     answers: dict[str, list[Answer]]
     seen: list[tuple[str, str, dict[str, str]]]
     port: int
+    honest: bool = True
 
     def handle_any(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         self.rfile.read(length)
         path = self.path.partition("?")[0]
         self.seen.append((self.command, path, dict(self.headers)))
+        if path == "/resumed":
+            self.send_range(bytes(range(200)) * 5000)
+            return
         if path == "/cut":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -41,9 +48,26 @@ class Script(BaseHTTPRequestHandler):
         payload = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if status == 409:
+            self.send_header("Retry-After", "1")
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
+
+    def send_range(self, whole: bytes) -> None:
+        """The first answer breaks off half way; after that, ranges are served as RFC 9110 says."""
+        first = len([1 for _, path, _ in self.seen if path == "/resumed"]) == 1
+        fits = self.headers.get("If-Range") == '"v1"'
+        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) if fits else 0
+        self.send_response(206 if start else 200)
+        digest = base64.b64encode(hashlib.sha256(whole).digest()).decode()
+        self.send_header("Repr-Digest", f"sha-256=:{digest}:" if self.honest else "sha-256=:AAAA:")
+        self.send_header("ETag", '"v1"')
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
+        self.send_header("Content-Length", str(len(whole) - start))
+        self.end_headers()
+        self.wfile.write(whole[start : len(whole) // 2] if first else whole[start:])
 
     do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
@@ -152,3 +176,85 @@ def test_a_foreign_link_gets_no_token(start: Start, tmp_path: Path) -> None:
 
 def test_a_secret_is_not_in_the_repr() -> None:
     assert "hush" not in repr(Connection("u", "t", "id", "hush"))
+
+
+LINK: dict[str, list[Answer]] = {
+    "/v1/generations/gen-1": [(200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/resumed?token=x"})]
+}
+WHOLE = bytes(range(200)) * 5000
+
+
+def test_a_download_goes_on_where_it_broke(start: Start, tmp_path: Path) -> None:
+    client, server = start(LINK)
+    assert client.download("gen-1", tmp_path / "out.parquet") == len(WHOLE)
+    assert (tmp_path / "out.parquet").read_bytes() == WHOLE
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+    asked = [headers.get("Range", "") for _, path, headers in server.seen if path == "/resumed"]
+    assert asked[0] == ""
+    assert 0 < int(asked[1].removeprefix("bytes=").rstrip("-")) <= len(WHOLE) // 2
+
+
+def test_a_download_goes_on_in_another_process(start: Start, tmp_path: Path) -> None:
+    client, server = start(LINK)
+    server.seen.append(("GET", "/resumed", {}))  # so that no answer breaks off
+    (tmp_path / "out.parquet.v1.part").write_bytes(WHOLE[:1234])
+    client.download("gen-1", tmp_path / "out.parquet")
+    assert (tmp_path / "out.parquet").read_bytes() == WHOLE
+    assert server.seen[-1][2]["Range"] == "bytes=1234-"
+
+
+def test_what_arrived_of_another_version_is_not_gone_on_from(start: Start, tmp_path: Path) -> None:
+    client, server = start(LINK)
+    server.seen.append(("GET", "/resumed", {}))
+    (tmp_path / "out.parquet.v0.part").write_bytes(b"old")
+    client.download("gen-1", tmp_path / "out.parquet")
+    assert (tmp_path / "out.parquet").read_bytes() == WHOLE
+
+
+def test_a_wrong_digest_leaves_no_file(start: Start, tmp_path: Path) -> None:
+    client, server = start(LINK)
+    server.honest = False
+    with pytest.raises(DownloadCorrupt):
+        client.download("gen-1", tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_upload_waits_for_its_own_broken_attempt(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    script: list[Answer] = [(409, {"code": "simio_idempotency_in_flight"}), (202, {"dataset_id": "ds-1"})]
+    client, _ = start({"/v1/datasets": script})
+    assert client.upload(tmp_path / "t.csv").dataset_id == "ds-1"
+
+
+def test_only_what_is_safe_is_asked_again(start: Start) -> None:
+    client, server = start({"/v1/webhooks": [(500, {"code": "simio_internal"})]})
+    with pytest.raises(ApiError):
+        client.create_webhook("https://example.org/hook")
+    assert len([1 for method, _, _ in server.seen if method == "POST"]) == 2  # the token, and one try
+    with pytest.raises(ApiError):
+        client.webhooks()
+    assert len([1 for method, path, _ in server.seen if method == "GET"]) == 5
+
+
+def _operations(kind: type) -> dict[str, str]:
+    found = {name: member for name, member in vars(kind).items() if inspect.isfunction(member)}
+    return {name: str(inspect.signature(member)) for name, member in found.items() if hasattr(member, "__wrapped__")}
+
+
+async def test_the_async_client_is_the_same(start: Start, tmp_path: Path) -> None:
+    blocking, _ = start({**LINK, "/v1/datasets/ds-1": [(503, {}), (200, {"dataset_id": "ds-1"})]})
+    async with AsyncClient(blocking._http.auth._connection) as client:  # type: ignore[union-attr]
+        assert (await client.dataset("ds-1")).dataset_id == "ds-1"
+        await client.download("gen-1", tmp_path / "out.parquet")
+    assert (tmp_path / "out.parquet").read_bytes() == WHOLE
+    methods = [_operations(kind) for kind in (Client, AsyncClient)]
+    assert methods[0] == methods[1]
+    assert len(methods[0]) > 30
+
+
+def test_notebooks_show_tables_and_escape(start: Start) -> None:
+    client, _ = start({"/v1/datasets/ds-1": [(200, {"dataset_id": "<b>", "model": {"status": "ready"}})]})
+    shown = client.dataset("ds-1")._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert "<table>" in shown
+    assert "<b>" not in shown

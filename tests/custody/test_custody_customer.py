@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ import pytest
 
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import Server
+from encryption_cli import run_decrypt
 from simulacra_custody.context import ArtefactRef, ResourceRef
 from simulacra_custody.custody import Custody, StoredArtefact
 from simulacra_custody.customer import (
@@ -56,32 +56,13 @@ def write(store: ObjectStore, ref: ArtefactRef, key: CustomerKey, data: bytes) -
         return writer.commit()
 
 
-@pytest.fixture(scope="session")
-def encryption_cli(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``aws-encryption-cli`` in an environment of its own, since it needs an older SDK than ours."""
-    folder = tmp_path_factory.mktemp("encryption-cli")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
-    install = [str(folder / "bin" / "pip"), "install", "--quiet", "aws-encryption-sdk-cli>=4.2,<5"]
-    subprocess.run(install, check=True, timeout=300)
-    return folder / "bin" / "aws-encryption-cli"
-
-
 Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def decrypt(encryption_cli: Path, account: CustomerAccount, tmp_path: Path) -> Decrypt:
+def decrypt(account: CustomerAccount, tmp_path: Path) -> Decrypt:
     """Run a command that we returned, in ``tmp_path``, with somebody's credentials."""
-
-    def run(command: str, credentials: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-        program, *arguments = shlex.split(command)
-        assert program == encryption_cli.name
-        env = {"PATH": os.environ["PATH"], **credentials, "AWS_ENDPOINT_URL_KMS": account.server.url}
-        return subprocess.run(
-            [str(encryption_cli), *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200
-        )
-
-    return run
+    return lambda command, credentials: run_decrypt(command, tmp_path, credentials, account.server.url)
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """The whole main job on a real control plane, with RBAC on; then the audit log is held against the roles.
 
-Operator and API run under their own ServiceAccounts with the rights of `operator/rbac.yaml` and `api/rbac.yaml`; the
-embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the customer uploads,
-generates, downloads and deletes over HTTP, and at the end the tenant goes.
+Operator and API run under their own ServiceAccounts with the rights that the Helm chart gives them; the embedded node
+agent plays the kubelet. A customer signs up, a person approves with kubectl, the customer uploads, generates, downloads
+and deletes over HTTP, and at the end the tenant goes.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Story:
     namespace: str = ""
     table: Any = None
     left: dict[str, Any] = field(default_factory=dict)
+    keys_for: dict[str, str] = field(default_factory=dict)
     events: str = ""
     seconds: float = 0.0
 
@@ -128,7 +129,7 @@ def ask_for_effects(client: Client, dataset: str) -> None:
     assert first.status_code == 202, first.text
     client._http.post(f"/v1/jobs/{second.json()['job_id']}/cancel").raise_for_status()
     client.wait(first.json()["job_id"], timeout=120)
-    client._delete(f"/v1/effects/{first.json()['effect_id']}", 30)
+    client.delete_effect(first.json()["effect_id"])
 
 
 def meddle(story: Story) -> None:
@@ -139,12 +140,14 @@ def meddle(story: Story) -> None:
     merge = ("--type=merge", "-p")
     kubectl("patch", "networkpolicy/simulacra-default-deny", *inside, *merge, '{"spec": {"policyTypes": ["Ingress"]}}')
     kubectl("patch", "serviceaccount/simulacra-trainer", *inside, *merge, '{"automountServiceAccountToken": true}')
+    kubectl("patch", "secret/simulacra-pods", *inside, *merge, '{"data": {"AWS_PROFILE": "Zm9yZWlnbg=="}}')
     patch = json.dumps({"spec": {"quotas": {"concurrentJobs": 7, "requestsPerMinute": 300}}})
     kubectl("patch", "tenant", tenant, *merge, patch)
     for what, path, value in (
         ("resourcequota/simulacra", ".spec.hard.pods", "56"),
         ("serviceaccount/simulacra-trainer", ".automountServiceAccountToken", "false"),
         ("networkpolicy/simulacra-default-deny", ".spec.policyTypes[1]", "Egress"),
+        ("secret/simulacra-pods", ".data.AWS_PROFILE", "cGxhdGZvcm1z"),
     ):
         kubectl("wait", f"--for=jsonpath={{{path}}}={value}", what, *inside, "--timeout=30s")
     enforce = kubectl("get", "namespace", story.namespace, "-o", "jsonpath={.metadata.labels}")
@@ -161,11 +164,17 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     cluster = RealCluster(folder / "cluster")
     with cluster.running():
         cluster.install()
+        environment = "--from-literal=AWS_PROFILE=platforms"
+        cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", "simulacra-system", environment)
         product = Product(cluster, folder / "product")
         story = Story(product, cluster)
         with product.running():
             with sign_up(story) as client:
                 main_job(story, client, folder)
+                for account in ("simulacra-api", "simulacra-operator"):
+                    who = f"system:serviceaccount:simulacra-system:{account}"
+                    asked = ("get", "secret/installation-keys", "-n", "simulacra-system-keys", "--as", who)
+                    story.keys_for[account] = cluster.kubectl("auth", "can-i", *asked, ok=None).strip()
                 client.upload(SURVEY, family="forest")  # goes with its tenant
             tenant = story.namespace.removeprefix("tenant-")
             cluster.kubectl("delete", "tenant", tenant, "--timeout=60s")
@@ -187,6 +196,10 @@ def test_nothing_is_left_of_the_dataset(story: Story) -> None:
 
 def test_it_takes_less_than_its_limit(story: Story) -> None:
     assert story.seconds < SECONDS
+
+
+def test_the_api_reads_no_signing_key(story: Story) -> None:
+    assert story.keys_for == {"simulacra-api": "no", "simulacra-operator": "yes"}
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])

@@ -174,4 +174,4 @@ def test_the_page_says_it_all(shared_installation: Installation) -> None:
         assert f'id="{step.key}"' in page.text
         for event in step.logged:
             assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, event  # in the panel and the table
-    assert [mode.offered for mode in MODES] == [True, False]
+    assert all(mode.offered for mode in MODES)  # customer-held: test_e2e_custody_servers does what its card says

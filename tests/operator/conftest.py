@@ -38,7 +38,7 @@ def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
-    """A tenant of its own, on an operator of its own; on the real plane it has the rights of operator/rbac.yaml."""
+    """A tenant of its own, on an operator of its own; on the real plane it has the rights that the chart gives it."""
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
     kubeconfig = await operator_kubeconfig(cluster, plane, tmp_path) if plane.real else plane.kubeconfig

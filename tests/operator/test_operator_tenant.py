@@ -12,6 +12,7 @@ import pytest
 from operator_facts import NOW, ended, iso, ready_condition, resource
 from simulacra_crds.cluster import Object
 from simulacra_operator import actions as act
+from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.subject import parse
 from simulacra_operator.tenant import manifests
 from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
@@ -30,7 +31,8 @@ def complete(wanted: Object | None = None, **facts: Any) -> TenantObserved:
     tenant = parse(body() if wanted is None else wanted)
     namespace = manifests.namespace(tenant)
     namespace["metadata"] |= {"uid": "uid-ns"}
-    rails = tuple(manifest for _, manifest in manifests.guard_rails(tenant))
+    keep = manifests.guard_rails(tenant, facts.get("access", PodAccess()), facts.get("environment"))
+    rails = tuple(manifest for _, manifest in keep)
     defaults = {"namespace": namespace, "objects": rails, "check": GOOD}
     return TenantObserved(NOW, tenant, **{**defaults, **facts})
 
@@ -93,8 +95,7 @@ def test_a_namespace_of_somebody_else_is_never_touched() -> None:
 def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
     actions = reconcile(complete(check=BAD))
     assert findings(actions)["KeyReady"] == ("False", "KeyCheckFailed")
-    later = complete(check=BAD)
-    later = TenantObserved(NOW + timedelta(seconds=20), later.subject, later.namespace, later.objects, BAD)
+    later = replace(complete(check=BAD), now=NOW + timedelta(seconds=20))
     assert "CheckTenantKey" in kinds(reconcile(later))
 
 
@@ -152,3 +153,55 @@ def test_the_step_of_a_customers_key_that_failed_is_said() -> None:
     (condition,) = [one for one in patch["conditions"] if one["type"] == "KeyReady"]
     assert condition["status"] == "False"
     assert "customer refuse" in condition["message"]
+
+
+ACCESS = PodAccess(
+    secret="credentials",
+    annotations=(("eks.amazonaws.com/role-arn", "arn:aws:iam::111122223333:role/simulacra"),),
+    egress=({"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 443}]},),
+)
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "QUtJQQ==", "AWS_SECRET_ACCESS_KEY": "c2VjcmV0"}
+
+
+def ensured(seen: TenantObserved) -> dict[str, Object]:
+    return {one.manifest["kind"]: one.manifest for one in reconcile(seen) if isinstance(one, act.Ensure)}
+
+
+def test_pods_get_a_copy_of_the_secret_an_identity_and_a_way_out() -> None:
+    made = ensured(complete(objects=(), access=ACCESS, environment=ENVIRONMENT))
+    assert made["Secret"]["data"] == ENVIRONMENT
+    assert made["Secret"]["metadata"]["namespace"] == "tenant-acme"
+    assert made["ServiceAccount"]["metadata"]["annotations"] == dict(ACCESS.annotations)
+    assert made["NetworkPolicy"]["spec"]["egress"] == list(ACCESS.egress)
+
+
+def test_what_an_api_server_fills_in_is_no_change() -> None:
+    seen = complete(access=ACCESS, environment=ENVIRONMENT)
+    filled = copy.deepcopy(seen.objects)
+    filled[2]["spec"]["egress"][0]["ports"][0]["protocol"] = "TCP"
+    assert ensured(replace(seen, objects=filled)) == {}
+
+
+def test_the_copy_follows_its_source_and_keeps_no_key_that_is_gone() -> None:
+    seen = complete(access=ACCESS, environment=ENVIRONMENT)
+    turned = {"AWS_ACCESS_KEY_ID": "bmV3", "VAULT_TOKEN": "cy4x"}
+    patch = ensured(replace(seen, environment=turned))["Secret"]
+    assert patch["data"] == {**turned, "AWS_SECRET_ACCESS_KEY": None}
+    assert ensured(replace(seen, access=PodAccess(), environment={}))["Secret"]["data"] == dict.fromkeys(ENVIRONMENT)
+
+
+def test_a_way_out_that_is_no_longer_set_is_closed() -> None:
+    seen = complete(access=ACCESS, environment=ENVIRONMENT)
+    assert ensured(replace(seen, access=replace(ACCESS, egress=())))["NetworkPolicy"]["spec"]["egress"] == []
+
+
+def test_a_secret_that_is_not_there_is_named() -> None:
+    (patch,) = [one.patch for one in reconcile(complete(access=ACCESS)) if isinstance(one, act.PatchStatus)]
+    (condition,) = [one for one in patch["conditions"] if one["type"] == "NamespaceReady"]
+    assert condition["status"] == "False"
+    assert "Secret credentials, named by SIMULACRA_POD_SECRET" in condition["message"]
+
+
+def test_no_credential_is_in_what_is_printed_of_an_action() -> None:
+    seen = complete(objects=(), access=ACCESS, environment=ENVIRONMENT)
+    assert "c2VjcmV0" not in repr(seen) + repr(reconcile(seen))

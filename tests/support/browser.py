@@ -89,7 +89,11 @@ def shoot(page: Page, name: str) -> None:
     """Take a picture of the window, when pictures are wanted."""
     if SHOTS:
         page.evaluate("window.scrollTo(0, 0)")
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=name.startswith("error"))
+
+
+IN_ALL_FORMS = {"sign-in", "quality", "error"}
+"""Pages whose pictures are taken at both widths, light and dark."""
 
 
 def assert_accessible(tab: Watched, name: str) -> None:
@@ -107,8 +111,8 @@ def assert_accessible(tab: Watched, name: str) -> None:
                 for one in found
                 for node in one["nodes"][:3]
             ]
-            if scheme == "dark" and width == WIDTHS["phone"]:
-                shoot(tab.page, f"{name}-phone-dark")
+            if name in IN_ALL_FORMS or (scheme == "dark" and width == WIDTHS["phone"]):
+                shoot(tab.page, f"{name}-{width}-{scheme}".lower().replace(" ", "-"))
     tab.page.set_viewport_size({"width": WIDTHS["desk"], "height": 900})
     tab.page.emulate_media(color_scheme="light")
     assert wrong == []

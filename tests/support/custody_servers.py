@@ -106,9 +106,9 @@ def openbao(folder: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path) -> Iterator[Server]:
-    """SeaweedFS with its S3 gateway and one identity."""
-    access, secret = "simulacra", secrets.token_hex(16)
+def seaweedfs(folder: Path, access: str = "simulacra", secret: str = "") -> Iterator[Server]:
+    """SeaweedFS with its S3 gateway and one identity, of these credentials or with a secret of its own."""
+    secret = secret or secrets.token_hex(16)
     identity = {
         "name": "simulacra",
         "credentials": [{"accessKey": access, "secretKey": secret}],

@@ -37,14 +37,14 @@ def descendants(pid: int) -> list[int]:
 class Installation:
     """One data directory and the `simulacra up` that serves it."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
+    def __init__(self, data_dir: Path, env: dict[str, str] | None = None) -> None:
+        self.data_dir, self._env = data_dir, env or {}
         self.process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
 
     def start(self) -> None:
         command = [str(Path(sys.executable).with_name("simulacra")), "up", "--data-dir", str(self.data_dir)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, env=os.environ | self._env, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.ready = json.loads(self.process.stdout.readline())
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import helm_chart
 import yaml
 from simulacra_crds import cluster as kube
 from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
@@ -36,18 +37,17 @@ WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
 class Plane:
     """The control plane: `simulacra_embedded`'s with its Job controller, or a real one."""
 
-    def __init__(self, root: Path, real: bool, *, jobs: bool = True) -> None:
-        self.root, self.real, self._jobs = root, real, jobs
+    def __init__(self, root: Path, real: bool) -> None:
+        self.root, self.real = root, real
         self.kubeconfig = root / "plane" / "kubeconfig"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def up(self) -> None:
         if self.real:
-            self._cluster("up", "--port", os.environ.get("SIMULACRA_TEST_PORT", "23100"))
+            self._cluster("up", "--port", "23100")
         else:
             self.start("controlplane")
-            if self._jobs:
-                self.start("jobs")
+            self.start("jobs")
 
     def down(self) -> None:
         if self.real:
@@ -336,9 +336,9 @@ async def apply_crds(cluster: Cluster) -> None:
 
 
 async def operator_kubeconfig(cluster: Cluster, plane: Plane, folder: Path) -> Path:
-    """Return a kubeconfig with the rights of operator/rbac.yaml and no other."""
+    """Return a kubeconfig with the rights that the chart gives the operator and no other."""
     name, namespace = "simulacra-operator", SYSTEM_NAMESPACE
-    for body in yaml.safe_load_all((ROOT / "operator" / "rbac.yaml").read_text()):
+    for body in helm_chart.rights("operator"):
         root = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
         scope = f"/namespaces/{namespace}" if body["metadata"].get("namespace") else ""
         with suppress(kube.AlreadyExists):

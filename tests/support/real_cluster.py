@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import helm_chart
 import yaml
 from installation import eventually
 
@@ -65,12 +66,12 @@ class RealCluster:
         finally:
             subprocess.run([str(TOOL), "down", str(self.folder)], check=True, capture_output=True, timeout=60)
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool = True) -> str:
-        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail)."""
+    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool | None = True) -> str:
+        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail; None: either way)."""
         command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
-        assert (done.returncode == 0) is ok, done.stdout + done.stderr
-        return done.stdout if ok else done.stdout + done.stderr
+        assert ok is None or (done.returncode == 0) is ok, done.stdout + done.stderr
+        return done.stdout + done.stderr if ok is False else done.stdout
 
     def install(self) -> None:
         """Apply the CRDs, the system namespace and both roles with their ServiceAccounts."""
@@ -79,7 +80,7 @@ class RealCluster:
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
         for room in ("operator", "api"):
-            self.kubectl("apply", "-f", str(ROOT / room / "rbac.yaml"))
+            self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room)))
             # the authorizer learns of a role by a watch, a moment later
             who = f"system:serviceaccount:{SYSTEM}:simulacra-{room}"
             eventually(lambda who=who: "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who), 20)
@@ -127,11 +128,10 @@ def right_of(entry: Object) -> Right:
 
 
 def granted(room: str) -> set[Right]:
-    """Return every right that the roles in a room's rbac.yaml grant."""
-    documents = yaml.safe_load_all((ROOT / room / "rbac.yaml").read_text())
+    """Return every right that the chart's roles of a room grant."""
     return {
         Right(verb, group, resource)
-        for role in documents
+        for role in helm_chart.rights(room)
         for rule in role.get("rules", ())
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -187,6 +187,7 @@ class Product:
 
     def _start(self, name: str, arguments: list[str], kubeconfig: Path) -> None:
         more = {"KUBECONFIG": str(kubeconfig), "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0"}
+        more |= {"SIMULACRA_POD_SECRET": "simulacra-pods"}
         command = [sys.executable, "-W", "ignore", "-m", *arguments]
         self.folder.mkdir(exist_ok=True)
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -101,5 +101,5 @@ def test_the_announced_format_must_be_the_real_one(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": range(30), "b": range(30)}), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="announced as CSV but holds Parquet"):
         read_table(tmp_path / "t.parquet", "csv")
-    with pytest.raises(InputError, match="announced as Parquet but is not"):
+    with pytest.raises(InputError, match="announced as Parquet but holds CSV"):
         read_bytes(tmp_path, as_csv().encode(), "parquet")

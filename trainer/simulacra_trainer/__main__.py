@@ -24,6 +24,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
 from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.kernel_cache import link_shipped
 from simulacra_trainer.table.errors import InputError
 
 BAD_REQUEST = 2
@@ -132,6 +133,7 @@ def estimate(args: argparse.Namespace) -> int:
 
 def run(_args: argparse.Namespace) -> int:
     """Do the task in SIMULACRA_TASK, as a Job's pod does."""
+    link_shipped()  # before numba is imported
     from simulacra_trainer.task import run_task
 
     return run_task()
@@ -142,7 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("fit", help="fit a model on a table", description=fit.__doc__)
-    one.add_argument("--data", type=Path, required=True, help="the table: Parquet or CSV, cleaned as an upload is")
+    one.add_argument(
+        "--data", type=Path, required=True, help="the table (CSV, Parquet, Arrow, .xlsx, .sav), cleaned as an upload is"
+    )
     one.add_argument("--out", type=Path, required=True, help="model directory to write")
     one.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     one.add_argument("--knowledge", type=Path, help="JSON: tiers, required and forbidden edges")

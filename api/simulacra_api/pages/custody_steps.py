@@ -335,13 +335,15 @@ MODES = (
     ),
     Mode(
         "Customer-held key",
-        offered=False,
-        status="Being built, not offered yet",
+        offered=True,
+        status="For tenants that bring an AWS KMS key",
         answers=(
-            "Intended: generated rows under a key in your own AWS KMS, which the service may only encrypt with.",
-            "Intended: you alone, with your key. The service cannot read them back.",
-            "Intended: the encrypted file from the object store, opened by you with a standard tool.",
-            "Intended: the same, and withdrawing your key.",
+            "Yours for generated rows: a key in your AWS KMS, which the service may encrypt with and must be refused to"
+            " decrypt with. Upload and model stay under the service's key of your tenant.",
+            "You alone, with your key. The service cannot read them back.",
+            f"The encrypted file from the object store, by a link for {LINK_SECONDS // 60} minutes; you open it with"
+            " aws-encryption-cli.",
+            "The same, and withdrawing your key.",
         ),
     ),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simulacra_api.artefacts import read_of_model, schema_of
 from simulacra_api.conditional import IfMatch, IfNoneMatch, describe, entity_tag
@@ -21,6 +22,7 @@ from simulacra_api.datasets import (
     dataset_page,
 )
 from simulacra_api.deletion import delete
+from simulacra_api.digests import FIELDS
 from simulacra_api.idempotency import fingerprint
 from simulacra_api.listing import link_next
 from simulacra_api.multipart import FormStream
@@ -30,7 +32,7 @@ from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.uploads import Upload, UploadRequest, too_large
 from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import DATASETS
-from simulacra_crds.model import FamilyName
+from simulacra_crds.model import FamilyName, Knowledge
 from simulacra_crds.names import dataset_name, job_id
 from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
@@ -40,6 +42,14 @@ FORM_ALLOWANCE = 64 << 10
 """Bytes that a form may have besides its file."""
 
 
+def _from_json(value: object) -> object:
+    """Read the text of a form field; pydantic's own type would quote it."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        raise ValueError("the field is not valid JSON") from None
+
+
 class UploadFields(BaseModel):
     """The fields of the form besides `file`; send them before it."""
 
@@ -47,6 +57,7 @@ class UploadFields(BaseModel):
 
     retention_seconds: int = 86_400
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
+    knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
 
 
 _FORM = {
@@ -61,6 +72,13 @@ _FORM = {
                     "properties": {
                         "retention_seconds": {"type": "integer", "minimum": 10, "maximum": 604_800},
                         "family": {"type": "string", "enum": ["auto", "forest", "neural"]},
+                        "knowledge": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "description": "What is known of causes, binding for the fit: "
+                            '{"tiers": [[column, ...], ...], "required": [{"source": column, "target": column}], '
+                            '"forbidden": [...]}. No column is caused by one of a later tier.',
+                        },
                         "file": {"type": "string", "contentMediaType": "application/octet-stream"},
                     },
                 }
@@ -81,12 +99,16 @@ _FORM = {
 async def upload_dataset(
     request: Request, response: Response, library: Mine, key: IdempotencyKey, wait: Wait
 ) -> DatasetAccepted:
-    """Stream a CSV or Parquet file; a model is fit at once. Poll the job until ready."""
+    """Stream a CSV (also gzip or zstd), Parquet, Arrow, .xlsx or .sav file; a model is fit at once. Poll the job.
+
+    A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or on the part is verified.
+    """
     tenant, settings = library.caller.tenant, library.rooms.settings
     limit = min(tenant.spec.quotas.max_upload_bytes, settings.max_upload_bytes)
     if int(request.headers.get("content-length", "0")) > limit + FORM_ALLOWANCE:
         raise too_large(limit)
-    form = FormStream(request.headers.get("content-type", ""), request.stream())
+    digests = [value for name in FIELDS for value in request.headers.getlist(name)]
+    form = FormStream(request.headers.get("content-type", ""), request.stream(), digests)
     check_head(await form.read_head(HEAD_BYTES), form.file_type)
     try:
         fields = UploadFields.model_validate(form.fields)
@@ -94,7 +116,9 @@ async def upload_dataset(
         raise validation_problem(error) from None
     check_retention(library, fields.retention_seconds)
     name = dataset_name(library.caller.tenant_name, key)
-    asked = UploadRequest(name, fingerprint(fields.model_dump()), fields.retention_seconds, fields.family)
+    # of what is said only: a field that is added to the form does not change what older requests were
+    digest = fingerprint(fields.model_dump(mode="json", exclude=None if fields.knowledge else {"knowledge"}))
+    asked = UploadRequest(name, digest, fields.retention_seconds, fields.family, fields.knowledge)
     dataset = await Upload(library.rooms, library.caller, asked, limit).run(form.chunks())
     source = dataset["spec"]["source"]
     job = await accepted(library, response, f"/v1/datasets/{name}", job_id(name), wait)

@@ -17,8 +17,12 @@ from simulacra_embedded.node import quantities
 from simulacra_embedded.node.folder import PodFolder
 
 Object = dict[str, Any]
-PASSED_ON = ("SIMULACRA_STORE", "SIMULACRA_KEYS", "SIMULACRA_AUDIT")
-"""Where custody lives: the agent's own values, for pods that do not say."""
+PASSED_ON = re.compile(
+    r"SIMULACRA_(STORE|KEYS)|VAULT_(TOKEN|ROLE_ID|SECRET_ID)|AWS_CA_BUNDLE|AWS_EC2_METADATA_DISABLED|AWS_ENDPOINT_URL.*"
+    r"|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|PROFILE|REGION|DEFAULT_REGION|CONFIG_FILE)"
+    r"|AWS_(SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE)"
+)
+"""Where custody lives and how it is reached: the agent's own values, for pods that do not say."""
 TRAINER = [sys.executable, "-m", "simulacra_trainer"]
 """What a trainer image runs by itself."""
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
@@ -51,7 +55,7 @@ async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path,
         ConfigError: A Secret, ConfigMap, key or field does not exist.
     """
     container = pod["spec"]["containers"][0]
-    env = {name: os.environ[name] for name in ("PATH", "LANG", *PASSED_ON) if name in os.environ}
+    env = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or PASSED_ON.fullmatch(name)}
     env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
     env |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
     for source in container.get("envFrom") or []:

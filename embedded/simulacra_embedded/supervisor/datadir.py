@@ -21,6 +21,7 @@ import socket
 from pathlib import Path
 from urllib.parse import quote
 
+from simulacra_custody.settings import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
 from simulacra_embedded import processes
 from simulacra_embedded.supervisor.errors import UpError
 
@@ -67,14 +68,15 @@ class DataDir:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which every program finds custody and the cluster."""
+        """The variables by which every program finds custody and the cluster; custody is here unless they say where."""
         root = quote(str(self.path))
-        return {
-            "KUBECONFIG": str(self.kubeconfig),
-            "SIMULACRA_STORE": f"file://{root}/objects",
-            "SIMULACRA_KEYS": f"local://{root}/keyring.json",
-            "SIMULACRA_AUDIT": f"file://{root}/audit",
+        custody = {
+            STORE_VARIABLE: f"file://{root}/objects",
+            KEYS_VARIABLE: f"local://{root}/keyring.json",
+            AUDIT_VARIABLE: f"file://{root}/audit",
         }
+        given = {name: os.environ[name] for name in custody if os.environ.get(name)}
+        return {"KUBECONFIG": str(self.kubeconfig), **custody, **given}
 
     def log(self, program: str) -> Path:
         """Where a program's output goes."""

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import httpx
 
@@ -40,6 +41,8 @@ class Supervisor:
         self._env = os.environ | data.environment | {"SIMULACRA_OPERATOR_LISTEN": listen, "PYTHONUNBUFFERED": "1"}
         self._env.setdefault("LOGNAME", "simulacra")  # kopf asks for a user name, which not every uid has
         self._env.setdefault(ALLOW_PRIVATE_VARIABLE, "true")  # the only tenant is who runs the machine
+        for name, file in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
+            self._env.setdefault(name, str(Path.home() / ".aws" / file))  # a pod has another home
         root = ["--data-dir", str(data.path)]
         ready = f"http://{listen}/readyz"
         plane_port = ("--port", str(ports["controlplane"]))

@@ -1,13 +1,15 @@
-"""The objects that every tenant has: a namespace under restricted Pod Security and three guard rails in it."""
+"""The objects that every tenant has: a namespace under restricted Pod Security and the guard rails in it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from simulacra_crds.base import LABEL_TENANT, LABEL_UID
-from simulacra_crds.cluster import NETWORK_POLICIES, RESOURCE_QUOTAS, SERVICE_ACCOUNTS, ApiResource, Object
+from simulacra_crds.cluster import NETWORK_POLICIES, RESOURCE_QUOTAS, SECRETS, SERVICE_ACCOUNTS, ApiResource, Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tenant import TenantSpec
+from simulacra_operator.pod_access import COPY, PodAccess
 from simulacra_operator.subject import Subject
 from simulacra_operator.work.jobs import MAX_PARALLEL_PODS, SERVICE_ACCOUNT
 
@@ -23,28 +25,47 @@ def namespace(tenant: Subject) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def guard_rails(tenant: Subject) -> list[tuple[ApiResource, Object]]:
-    """Return what is kept true inside the namespace: who pods run as, how many there are, what they may reach."""
+def guard_rails(
+    tenant: Subject, access: PodAccess, environment: Mapping[str, str] | None
+) -> list[tuple[ApiResource, Object]]:
+    """Return what is kept true inside the namespace: who pods run as, how many there are, what they may reach.
+
+    `environment` is the data of the pods' Secret, to be copied; None leaves the copy as it is.
+    """
     spec = tenant.spec if isinstance(tenant.spec, TenantSpec) else TenantSpec()
     jobs = spec.quotas.concurrent_jobs
     hard = {"count/jobs.batch": str(jobs + _SPARE_JOBS), "pods": str(jobs * MAX_PARALLEL_PODS)}
     account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT)
-    closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    return [
-        (
-            SERVICE_ACCOUNTS,
-            {**account, "automountServiceAccountToken": False},
-        ),
+    account["metadata"]["annotations"] = dict(access.annotations)
+    reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
+    rails = [
+        (SERVICE_ACCOUNTS, {**account, "automountServiceAccountToken": False}),
         (RESOURCE_QUOTAS, {**_object(tenant, RESOURCE_QUOTAS, "simulacra"), "spec": {"hard": hard}}),
-        (NETWORK_POLICIES, {**_object(tenant, NETWORK_POLICIES, "simulacra-default-deny"), "spec": closed}),
+        (NETWORK_POLICIES, {**_object(tenant, NETWORK_POLICIES, "simulacra-default-deny"), "spec": reach}),
     ]
+    if environment is not None:
+        rails.append((SECRETS, {**_object(tenant, SECRETS, COPY), "type": "Opaque", "data": dict(environment)}))
+    return rails
 
 
-def holds(desired: Any, actual: Any) -> bool:
-    """Whether everything that a manifest says is so; what the API server adds does not matter."""
-    if isinstance(desired, dict):
-        return isinstance(actual, dict) and all(holds(value, actual.get(name)) for name, value in desired.items())
-    return bool(desired == actual) or (desired == {} and actual is None)
+def change(desired: Object, actual: Object | None) -> Object | None:
+    """Return the merge patch that brings an object to its manifest, None when all that it says is so.
+
+    What the API server adds does not matter, save in `data`: of a Secret, no key stays that is not in the manifest.
+    """
+    gone = (actual or {}).get("data") or {}
+    gone = dict.fromkeys(gone.keys() - desired["data"].keys()) if "data" in desired else {}
+    if gone:
+        return {**desired, "data": {**gone, **desired["data"]}}
+    return None if _holds(desired, actual) else desired
+
+
+def _holds(desired: Any, actual: Any) -> bool:
+    if isinstance(desired, dict) and isinstance(actual, dict):
+        return all(_holds(value, actual.get(name)) for name, value in desired.items())
+    if isinstance(desired, list) and isinstance(actual, list):
+        return len(desired) == len(actual) and all(map(_holds, desired, actual))
+    return bool(desired == actual) or (desired in ({}, []) and actual is None)
 
 
 def _object(tenant: Subject, resource: ApiResource, name: str) -> Object:

@@ -11,11 +11,13 @@ from simulacra_crds.cluster import (
     GENERATION_JOBS,
     MODELS,
     NAMESPACES,
+    SECRETS,
     TENANTS,
     Cluster,
     Object,
 )
-from simulacra_crds.names import tenant_namespace
+from simulacra_crds.names import SYSTEM_NAMESPACE, tenant_namespace
+from simulacra_operator.pod_access import COPY, PodAccess
 from simulacra_operator.subject import Key, Subject, parse
 from simulacra_operator.tenant import manifests
 from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
@@ -27,8 +29,8 @@ WORK_RESOURCES = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
 class TenantObserver:
     """Gathers the facts that the tenants' reconciler decides on."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, access: PodAccess) -> None:
+        self._cluster, self._access = cluster, access
 
     async def observe(
         self, key: Key, now: datetime, fault: Fault | None, checks: dict[str, KeyCheck]
@@ -39,21 +41,32 @@ class TenantObserver:
             return None
         subject = parse({"kind": "Tenant", **found})
         namespace = await self._cluster.find(NAMESPACES, tenant_namespace(key.name))
-        rails = [one async for one in self._rails(subject)] if namespace and not subject.deleting else []
+        stays = namespace is not None and not subject.deleting
+        environment = await self._environment(tenant_namespace(key.name)) if stays else None
+        rails = [one async for one in self._rails(subject, environment)] if stays else []
         dependants = [one async for one in self._dependants(subject)] if namespace and subject.deleting else []
         return TenantObserved(
             now=now,
             subject=subject,
             namespace=namespace,
             objects=tuple(rails),
+            access=self._access,
+            environment=environment,
             check=checks.get(subject.meta.uid),
             dependants=tuple(dependants),
             fault=fault,
         )
 
-    async def _rails(self, tenant: Subject) -> AsyncIterator[Object]:
+    async def _environment(self, namespace: str) -> dict[str, str] | None:
+        """What the tenant's copy is to hold: what the source holds, or nothing once the setting is gone."""
+        if self._access.secret is not None:
+            source = await self._cluster.find(SECRETS, self._access.secret, SYSTEM_NAMESPACE)
+            return None if source is None else source.get("data") or {}
+        return None if await self._cluster.find(SECRETS, COPY, namespace) is None else {}
+
+    async def _rails(self, tenant: Subject, environment: dict[str, str] | None) -> AsyncIterator[Object]:
         namespace = tenant_namespace(tenant.meta.name)
-        for resource, manifest in manifests.guard_rails(tenant):
+        for resource, manifest in manifests.guard_rails(tenant, self._access, environment):
             found = await self._cluster.find(resource, manifest["metadata"]["name"], namespace)
             if found is not None:
                 yield {"kind": resource.kind, **found}

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from simulacra_crds.cluster import Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tenant import Encryption
+from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.subject import Subject
 from simulacra_operator.work.observed import Fault
 
@@ -34,6 +35,8 @@ class TenantObserved:
         subject: the Tenant.
         namespace: its namespace, None when there is none.
         objects: the guard rails that are there, by kind.
+        access: what pods get to reach store and keys.
+        environment: what the copy of the pods' Secret is to hold, base64; None: there is no copy to be kept.
         check: the last key check.
         dependants: every custom resource in the namespace; read only while the tenant is being deleted.
         fault: what failed at the last attempt.
@@ -42,7 +45,9 @@ class TenantObserved:
     now: datetime
     subject: Subject
     namespace: Object | None = None
-    objects: tuple[Object, ...] = ()
+    objects: tuple[Object, ...] = field(default=(), repr=False)
+    access: PodAccess = field(default_factory=PodAccess)
+    environment: dict[str, str] | None = field(default=None, repr=False)
     check: KeyCheck | None = None
     dependants: tuple[Subject, ...] = ()
     fault: Fault | None = None
@@ -51,3 +56,8 @@ class TenantObserved:
     def namespace_name(self) -> str:
         """The namespace that the tenant has or would have."""
         return tenant_namespace(self.subject.meta.name)
+
+    @property
+    def lacks_secret(self) -> bool:
+        """Whether the Secret for the pods is not there."""
+        return self.access.secret is not None and self.environment is None

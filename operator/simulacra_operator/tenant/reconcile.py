@@ -40,12 +40,12 @@ def _guard_rails(seen: TenantObserved) -> list[Action]:
     if not owns_namespace(seen) or seen.namespace["metadata"].get("deletionTimestamp"):
         return []
     missing: list[Action] = []
-    if not manifests.holds(wanted, seen.namespace):
-        missing.append(Ensure(NAMESPACES, wanted, exists=True))
+    if (patch := manifests.change(wanted, seen.namespace)) is not None:
+        missing.append(Ensure(NAMESPACES, patch, exists=True))
     there = {one["kind"]: one for one in seen.objects}
-    for resource, manifest in manifests.guard_rails(seen.subject):
-        if not manifests.holds(manifest, there.get(resource.kind)):
-            missing.append(Ensure(resource, manifest, exists=resource.kind in there))
+    for resource, manifest in manifests.guard_rails(seen.subject, seen.access, seen.environment):
+        if (patch := manifests.change(manifest, there.get(resource.kind))) is not None:
+            missing.append(Ensure(resource, patch, exists=resource.kind in there))
     return missing
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from simulacra_crds.base import LABEL_UID
 from simulacra_crds.cluster import Object
+from simulacra_crds.names import SYSTEM_NAMESPACE
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tenant import TenantStatus
 from simulacra_operator.conditions import Finding, conditions, ready, status_patch
+from simulacra_operator.pod_access import SECRET_VARIABLE
 from simulacra_operator.tenant.observed import TenantObserved
 
 
@@ -71,6 +73,9 @@ def _namespace(seen: TenantObserved, complete: bool) -> Finding:
         return Finding("False", Reason.INTERNAL, message)
     if seen.namespace["metadata"].get("deletionTimestamp"):
         return Finding("False", Reason.DRAINING, "the namespace is being deleted; it is made again once it is gone")
+    if seen.lacks_secret:
+        message = f"Secret {seen.access.secret}, named by {SECRET_VARIABLE}, is not in {SYSTEM_NAMESPACE}; create it"
+        return Finding("False", Reason.AWAITING_TENANT, message)
     if not complete:
         return Finding("False", Reason.AWAITING_TENANT, "quota, network policy and service account are being made")
     return Finding("True", Reason.NAMESPACE_CREATED)

@@ -116,7 +116,7 @@ def _pod(seen: Observed, work: Work) -> Object:
     }
     if work.size.gpu:
         spec["tolerations"] = [{"key": _GPU, "operator": "Exists", "effect": "NoSchedule"}]
-    return spec
+    return seen.settings.pod_access.give(spec)
 
 
 def _resources(size: Size) -> Object:

@@ -187,10 +187,10 @@ async def test_everything_killed_in_the_middle(bench: Any, condition: Any) -> No
 async def test_failures_are_counted_once_over_restarts(bench: Any, condition: Any) -> None:
     if bench.real:
         pytest.skip("kube-controller-manager is not ours to kill")
-    await bench.job("exit 1", backoffLimit=2)
+    await bench.job("sleep 0.5; exit 1", backoffLimit=2)
 
     async def failed_once() -> bool:
-        return (await bench.status()).get("failed") == 1
+        return bool((await bench.status()).get("failed"))
 
     await bench.until(failed_once)
     bench.processes.end("jobs", signal.SIGKILL)

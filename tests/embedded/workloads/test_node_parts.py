@@ -14,7 +14,7 @@ import pytest
 from simulacra_embedded import processes, procfs
 from simulacra_embedded.node import quantities
 from simulacra_embedded.node.agent import objection
-from simulacra_embedded.node.environment import TRAINER, command, threads
+from simulacra_embedded.node.environment import PASSED_ON, TRAINER, command, threads
 from simulacra_embedded.node.folder import PodFolder
 
 
@@ -165,3 +165,20 @@ def test_memory_counts_descendants() -> None:
     child.stdout.close()
     assert procfs.memory(child.pid) == 0
     assert procfs.start_time(os.getpid()) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "passed"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("AWS_ENDPOINT_URL_KMS", True),
+        ("VAULT_SECRET_ID", True),
+        ("SIMULACRA_KEYS", True),
+        ("KUBECONFIG", False),
+        ("SIMULACRA_AUDIT", False),
+        ("AWS_LAMBDA_RUNTIME_API", False),
+        ("MY_AWS_PROFILE", False),
+    ],
+)
+def test_pods_get_what_reaches_custody_and_no_more(name: str, passed: bool) -> None:
+    assert bool(PASSED_ON.fullmatch(name)) is passed

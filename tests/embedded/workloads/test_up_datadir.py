@@ -82,3 +82,11 @@ def test_custody_addresses_survive_odd_paths(tmp_path: Path) -> None:
         "AUDIT": str(data.path / "audit"),
     }
     open_custody(data.environment)  # custody takes them, too
+
+
+def test_custody_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULACRA_STORE", "s3://bucket")
+    monkeypatch.setenv("SIMULACRA_KEYS", "")
+    data = DataDir(tmp_path)
+    assert data.environment["SIMULACRA_STORE"] == "s3://bucket"
+    assert data.environment["SIMULACRA_KEYS"].startswith("local://")

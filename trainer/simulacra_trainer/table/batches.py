@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,8 +10,9 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Batches:
-    """A table as a stream: its schema, its record batches, and the delimiter where it was a CSV."""
+    """A table as a stream: its schema, its record batches, the delimiter where it was a CSV, and what to tell of it."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     delimiter: str = ""
+    notes: Sequence[str] = ()

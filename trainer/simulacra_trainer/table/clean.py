@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.schema import CleaningNote, TableSchema
 from simulacra_trainer.table.columns import (
     CleanColumn,
     datetime_column,
@@ -21,12 +21,14 @@ from simulacra_trainer.table.columns import (
     numeric_column,
     unlearned,
 )
+from simulacra_trainer.table.declared import declared_of
 from simulacra_trainer.table.errors import too_small
 from simulacra_trainer.table.identifiers import is_named_id, is_row_number
+from simulacra_trainer.table.labels import decode, label_levels, missing_codes
 from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.names import check_names, check_row_count
 from simulacra_trainer.table.numerals import MAX_DECIMALS
-from simulacra_trainer.table.read import DELIMITER, ORIGIN
+from simulacra_trainer.table.read import DELIMITER, NOTES, ORIGIN
 from simulacra_trainer.table.text import TextOrigin, clean_dictionary, clean_levels, clean_text
 from simulacra_trainer.table.words import split_words
 
@@ -58,8 +60,13 @@ def clean_table(raw: pa.Table) -> CleanTable:
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
     metadata = raw.schema.metadata or {}
-    origin = TextOrigin(csv=metadata.get(ORIGIN) == b"csv", prefer_comma=metadata.get(DELIMITER) == b";")
-    columns = [_clean_column(name, raw.column(name), origin) for name in raw.column_names]
+    source = metadata.get(ORIGIN)
+    origin = TextOrigin(
+        csv=source in (b"csv", b"xlsx"),
+        prefer_comma=metadata.get(DELIMITER) == b";",
+        doubles=source in (b"xlsx", b"spss"),
+    )
+    columns = [_declared_column(raw.field(i), raw.column(i), origin) for i in range(raw.num_columns)]
     learned = [c for c in columns if c.values is not None]
     if len(learned) < MIN_COLUMNS:
         raise too_small(
@@ -69,10 +76,30 @@ def clean_table(raw: pa.Table) -> CleanTable:
     schema = TableSchema(
         rows=raw.num_rows,
         columns=[c.schema for c in columns],
-        cleaning=[note for c in columns for note in c.notes],
+        cleaning=[
+            *(CleaningNote(action=line) for line in metadata.get(NOTES, b"").decode().splitlines()),
+            *(note for c in columns for note in c.notes),
+        ],
     )
     table = pa.table({c.schema.name: c.values for c in learned})
     return CleanTable(table, schema)
+
+
+def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
+    """Clean a column of which the file may declare labels and codes for missing values."""
+    declared = declared_of(field)
+    decoded = decode(column, declared)
+    result = _clean_column(field.name, decoded.values, origin)
+    levels = label_levels(result.schema.levels, declared, decoded.codes)
+    missing = missing_codes(declared)
+    result.schema = result.schema.model_copy(
+        update={"label": declared.label, "levels": levels, "missing_codes": missing}
+    )
+    if decoded.missing:
+        result.note("codes that the file declares to be no value were set to missing", decoded.missing)
+    if decoded.codes:
+        result.note("codes were replaced by their labels", len(decoded.values) - decoded.values.null_count)
+    return result
 
 
 def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
@@ -93,7 +120,7 @@ def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Cle
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _moment(name, values, storage)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _number(name, values, storage)
+        return _number(name, values, storage, doubles=origin.doubles)
     return _integer(name, values, storage)
 
 
@@ -112,7 +139,8 @@ def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
     return result
 
 
-def _number(name: str, values: pa.Array, storage: str) -> CleanColumn:
+def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> CleanColumn:
+    """Numbers; where the format knows doubles only, whole ones are integers."""
     scale = values.type.scale if pa.types.is_decimal(values.type) else None
     numbers = values.cast(pa.float64())
     finite = pc.and_(pc.is_valid(numbers), pc.is_finite(numbers))
@@ -120,6 +148,8 @@ def _number(name: str, values: pa.Array, storage: str) -> CleanColumn:
     numbers = pc.if_else(finite, numbers, None)
     if numbers.null_count == len(numbers):
         return empty_column(name, len(numbers), storage)
+    if doubles and not infinite and pc.all(pc.equal(numbers, pc.round(numbers))).as_py() and _fits(numbers):
+        return _integer(name, numbers.cast(pa.int64()), "int64")
     result = numeric_column(name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None)
     if result.schema.decimals == 0 and (result.schema.maximum or 0) < 2**53 and is_named_id(name):
         whole = numbers.cast(pa.int64())  # whole numbers become doubles where some are missing
@@ -128,6 +158,11 @@ def _number(name: str, values: pa.Array, storage: str) -> CleanColumn:
     if infinite:
         result.note("infinite numbers were set to missing", infinite)
     return result
+
+
+def _fits(numbers: pa.Array) -> bool:
+    limits = pc.min_max(numbers).as_py()
+    return bool(max(-limits["min"], limits["max"]) < 2**53)
 
 
 def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:

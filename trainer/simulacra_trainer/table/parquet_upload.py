@@ -12,14 +12,13 @@ import struct
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simulacra_trainer.table.batches import Batches
 from simulacra_trainer.table.errors import invalid_upload
+from simulacra_trainer.table.flat import read_column, readable_field
 from simulacra_trainer.table.limits import (
     GIB,
-    MAX_CELL_BYTES,
     MAX_DECODED_BYTES,
     MAX_FOOTER_BYTES,
     MAX_ROW_GROUPS,
@@ -50,7 +49,7 @@ def open_batches(source: io.FileIO) -> Batches:
     _check_footer(file.metadata)
     schema = file.schema_arrow
     check_names(schema.names)
-    readable = pa.schema([_readable(field) for field in schema])
+    readable = pa.schema([readable_field(field) for field in schema])
     return Batches(readable, _batches(file, readable))
 
 
@@ -76,43 +75,8 @@ def _check_footer(metadata: pq.FileMetaData) -> None:
         raise invalid_upload(f"The Parquet file unpacks to more than {MAX_DECODED_BYTES // GIB} GiB.")
 
 
-def _readable(field: pa.Field) -> pa.Field:
-    """Return the field as it is read: binary as text; refuse what is not a flat value."""
-    kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if pa.types.is_nested(value) or pa.types.is_fixed_size_binary(value) or pa.types.is_interval(value):
-        raise invalid_upload(
-            "A column holds lists, structures or raw bytes; only flat values can be read.",
-            f"Column {field.name!r} has the type {field.type}: split it into plain columns or remove it.",
-        )
-    if pa.types.is_binary(value) or pa.types.is_large_binary(value) or pa.types.is_binary_view(value):
-        value = pa.string()
-    if pa.types.is_dictionary(kind):
-        value = pa.dictionary(pa.int32(), value, kind.ordered)
-    return pa.field(field.name, value)
-
-
 def _batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     rows = max(min(BATCH_ROWS, BATCH_CELLS // len(schema)), 1)
     for batch in file.iter_batches(batch_size=rows, use_threads=False):
-        columns = [_cast(column, field) for column, field in zip(batch.columns, schema, strict=True)]
+        columns = [read_column(column, field) for column, field in zip(batch.columns, schema, strict=True)]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
-    if isinstance(column, pa.ExtensionArray):
-        column = column.storage
-    if column.type != field.type:
-        try:
-            column = column.cast(field.type)
-        except pa.ArrowInvalid:
-            raise invalid_upload(
-                "A column holds bytes that are not UTF-8 text.", f"Convert or remove column {field.name!r}."
-            ) from None
-    values = column.dictionary if pa.types.is_dictionary(column.type) else column
-    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
-    if is_text and (pc.max(pc.binary_length(values)).as_py() or 0) > MAX_CELL_BYTES:
-        raise invalid_upload(
-            f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.", f"Shorten the cells of column {field.name!r}."
-        )
-    return column

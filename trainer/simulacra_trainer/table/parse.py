@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import io
 import os
+from importlib import import_module
 
 import pyarrow as pa
 
-from simulacra_trainer.table import csv_upload, parquet_upload
+from simulacra_trainer.table.batches import Batches
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_ROWS
 from simulacra_trainer.table.names import check_row_count
-from simulacra_trainer.table.read import DELIMITER, NETWORK, ORIGIN
-from simulacra_trainer.table.sniff import is_parquet
+from simulacra_trainer.table.read import DELIMITER, NETWORK, NOTES, ORIGIN
+from simulacra_trainer.table.sniff import NAMES, format_of
+
+MAGIC_BYTES = 8
 
 
 def parse(source: io.FileIO, file_format: str, sink_fd: int, isolated: bool) -> None:
@@ -26,16 +29,22 @@ def parse(source: io.FileIO, file_format: str, sink_fd: int, isolated: bool) -> 
     """
     if os.fstat(source.fileno()).st_size == 0:
         raise invalid_upload("The file is empty.")
-    parquet = is_parquet(source)
-    if parquet and file_format == "csv":
-        raise invalid_upload("The file was announced as CSV but holds Parquet.", "Upload it with format parquet.")
-    if file_format == "parquet" and not parquet:
-        raise invalid_upload("The file was announced as Parquet but is not Parquet.", "Upload it with format csv.")
-    reader = parquet_upload.open_batches(source) if parquet else csv_upload.open_batches(source)
+    found = format_of(source.read(MAGIC_BYTES)) or "csv"
+    source.seek(0)
+    if file_format not in ("auto", found):
+        announced = next(name for key, name in NAMES.items() if key == file_format)
+        raise invalid_upload(
+            f"The file was announced as {announced} but holds {NAMES[found]}.",
+            f"Upload it with format {found} or auto.",
+        )
+    # only the one that is needed: each of the others takes memory and time
+    reader: Batches = import_module(f"simulacra_trainer.table.{found}_upload").open_batches(source)
     metadata = {
-        ORIGIN: b"parquet" if parquet else b"csv",
+        ORIGIN: found.encode(),
         NETWORK: b"isolated" if isolated else b"inherited",
     }
+    if reader.notes:
+        metadata[NOTES] = "\n".join(reader.notes).encode()
     if reader.delimiter:
         metadata[DELIMITER] = reader.delimiter.encode()
     rows = 0

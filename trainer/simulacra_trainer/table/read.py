@@ -20,24 +20,27 @@ from simulacra_trainer.table.sandbox import SandboxStopped, run_confined
 
 WORKER = "simulacra_trainer.table.worker"
 ORIGIN = b"simulacra.origin"
-"""Schema metadata key: "csv" or "parquet". The cells of a CSV are text without a declared type."""
+"""Schema metadata key: csv, parquet, arrow, xlsx or spss. The cells of a CSV are text without a declared type."""
 DELIMITER = b"simulacra.delimiter"
 """Schema metadata key of a CSV: its delimiter. A semicolon speaks for decimal commas."""
+NOTES = b"simulacra.notes"
+"""Schema metadata key: what the reader left out, a sentence a line."""
 NETWORK = b"simulacra.network"
 """Schema metadata key: "isolated" when the parser ran without a network, "inherited" where the platform refused."""
 
 
 def read_table(path: Path, file_format: str = "auto", limits: SandboxLimits | None = None) -> pa.Table:
-    """Read a CSV (plain, gzip or zstd) or Parquet upload.
+    """Read an upload: CSV (plain, gzip or zstd), Parquet, Arrow, an Excel workbook or an SPSS file.
 
     Args:
         path: the uploaded bytes.
-        file_format: "csv", "parquet" or "auto" (told from the bytes).
+        file_format: "csv", "parquet", "arrow", "xlsx", "spss" or "auto" (told from the bytes).
         limits: of the parsing process; the defaults are the product's.
 
     Returns:
         The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with empty cells as "";
-        columns of a Parquet file keep their types. Schema metadata: ORIGIN, DELIMITER, NETWORK.
+        columns of the others have types; all numbers of a workbook and an SPSS file are doubles. Schema metadata:
+        ORIGIN, DELIMITER, NOTES, NETWORK; field metadata of an SPSS file: `declared.KEY`.
 
     Raises:
         InputError: the bytes are no table within the limits; nothing else is raised for bad bytes.

@@ -1,4 +1,4 @@
-"""Tell what bytes are: Parquet, compressed, something that is no table, and the encoding and delimiter of a CSV."""
+"""Tell what bytes are: a format by its mark, compressed, no table; and the encoding and delimiter of a CSV."""
 
 from __future__ import annotations
 
@@ -12,19 +12,34 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import AnyStr
 
+from simulacra_crds.dataset import FileFormat
 from simulacra_trainer.table.errors import invalid_upload
 
+ARROW_FILE = b"ARROW1"
+NAMES: dict[FileFormat, str] = {
+    "csv": "CSV",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+    "xlsx": "an Excel workbook",
+    "spss": "an SPSS file",
+}
 DELIMITERS = ",;\t|"
 SAMPLE_ROWS = 200
 
+_FORMATS: dict[bytes, FileFormat] = {
+    b"PAR1": "parquet",
+    b"PARE": "parquet",  # with an encrypted footer
+    ARROW_FILE: "arrow",
+    b"\xff\xff\xff\xff": "arrow",  # a stream: the mark that goes before each message
+    b"PK\x03\x04": "xlsx",
+    b"$FL2": "spss",
+    b"$FL3": "spss",
+}
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _EXPORT = "Export it as CSV or Parquet and upload that."
 _NOT_TABLES: dict[bytes, tuple[str, str]] = {
-    b"PK\x03\x04": ("a ZIP archive or an Excel workbook", _EXPORT),
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", _EXPORT),
-    b"$FL2": ("an SPSS file", _EXPORT),
-    b"$FL3": ("an SPSS file", _EXPORT),
-    b"ARROW1": ("an Arrow or Feather file", _EXPORT),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook, or one with a password", "Save it as .xlsx without a password."),
+    b"FEA1": ("a Feather file of version 1", "Write it as Feather 2 (Arrow), Parquet or CSV."),
     b"Obj\x01": ("an Avro file", _EXPORT),
     b"SQLite format 3": ("a database", _EXPORT),
     b"%PDF": ("a PDF document", _EXPORT),
@@ -48,12 +63,9 @@ _FOREIGN_SHARE = 0.35
 """Of the letters of a text in Windows-1252, fewer than these are accented; more means another script."""
 
 
-def is_parquet(source: io.FileIO) -> bool:
-    """Return whether source starts as Parquet does (plain or encrypted footer); rewinds it."""
-    source.seek(0)
-    magic = source.read(4)
-    source.seek(0)
-    return magic in (b"PAR1", b"PARE")
+def format_of(head: bytes) -> FileFormat | None:
+    """Return the format that the first 8 bytes tell; None: a CSV or nothing that is known."""
+    return next((name for magic, name in _FORMATS.items() if head.startswith(magic)), None)
 
 
 def compression_of(head: bytes) -> str | None:
@@ -73,8 +85,8 @@ def refuse_other_formats(head: bytes) -> None:
     for magic, (what, remedy) in _NOT_TABLES.items():
         if head.startswith(magic):
             raise invalid_upload(f"The file is not a table but {what}.", remedy)
-    if head.startswith(b"PAR1"):
-        raise invalid_upload("The file is compressed Parquet.", "Parquet compresses by itself: upload it as it is.")
+    if packed := format_of(head):
+        raise invalid_upload(f"The file is compressed {NAMES[packed]}.", "Only a CSV may be compressed: unpack it.")
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text.strip(b"\x00"):
         raise invalid_upload("The file is empty." if not text else "The file holds nothing but NUL bytes.")

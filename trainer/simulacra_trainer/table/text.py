@@ -34,10 +34,17 @@ TRUTH_WORDS = (
 
 @dataclass(frozen=True)
 class TextOrigin:
-    """Where text came from: a CSV has no types, so what is found there becomes the column's type."""
+    """Where values came from: a CSV has no types, so what is found there becomes the column's type.
+
+    Attributes:
+        csv: text may become another type.
+        prefer_comma: a comma is more likely a decimal one.
+        doubles: all numbers are doubles, so whole ones are integers.
+    """
 
     csv: bool = False
     prefer_comma: bool = False
+    doubles: bool = False
 
 
 def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:

@@ -7,6 +7,7 @@ JSON object {reason, message, detail, pointer} with exit status REFUSED.
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
 import sys
 
@@ -24,6 +25,7 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     from simulacra_trainer.table.parse import parse
 
     pa.set_cpu_count(1)
+    mimetypes.knownfiles.clear()  # openpyxl's import would read them, which this process may not
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()

@@ -141,10 +141,17 @@ export class Session {
     });
   }
 
-  /** Save what a link of the API answers with as a file. Only the path counts: the token goes nowhere else. */
-  async save(url, name) {
+  /**
+   * Save what a link of the API answers with as a file. Only the path counts: the token goes nowhere else.
+   * With a file handle (File System Access API) the answer streams to the disk; without, the browser holds it until saved.
+   */
+  async save(url, name, handle = null) {
     const at = new URL(url, location.href);
     const response = await this.#send(at.pathname + at.search);
+    if (handle) {
+      await response.body.pipeTo(await handle.createWritable());
+      return;
+    }
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await response.blob());
     link.download = name;

@@ -6,12 +6,28 @@ import { Erase, Progress, useLoad } from "./parts.js";
 
 const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"]];
 
-function Downloads({ session, id }) {
+const LARGE_ROWS = 200_000;
+
+/** Where a large file is to go, in browsers that can write to it as it arrives; null: as an ordinary download. */
+async function chosenFile(name, rows) {
+  if (rows < LARGE_ROWS || !window.showSaveFilePicker) return null;
+  return window.showSaveFilePicker({ suggestedName: name });
+}
+
+function Downloads({ session, id, rows }) {
   const [save, busy, problem] = useAction(async (format) => {
+    const name = `${id}.${format}`;
+    let handle;
+    try {
+      handle = await chosenFile(name, rows);
+    } catch (error) {
+      if (error.name === "AbortError") return; // the dialog was closed
+      throw error;
+    }
     const { artifact_url: url } = await session.get(`/v1/generations/${id}`);
     const link = new URL(url);
     link.searchParams.set("format", format);
-    await session.save(link.href, `${id}.${format}`);
+    await session.save(link.href, name, handle);
   });
   return html`<section class="card" aria-labelledby="download-title"><h2 id="download-title">Download</h2><div class="row">${FORMATS.map(([format, label]) => html`<button class=${format === "csv" ? "primary" : ""} disabled=${busy} onClick=${() => save(format)}>${label}</button>`)}
     <span class="quiet" role="status">${busy ? "Decrypting and sending" : "A fresh link each time, good for 15 minutes with your token."}</span></div><${Failure} problem=${problem} /></section>`;
@@ -31,5 +47,5 @@ export function Generation({ session, id }) {
     ${one.error && html`<div class="notice bad" role="alert"><p>${one.error.detail}</p></div>`}
     ${dos.length > 0 && html`<p class="dos">${dos.map(([name, value]) => html`<code>do(${name} = ${value})</code> `)}</p>`}
     ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
-    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} />`}`;
+    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} />`}`;
 }

@@ -1,0 +1,130 @@
+"""The SDK for asyncio: `AsyncClient`. The same operations as `Client`, from the same core."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import httpx
+
+from simulacra import operations
+from simulacra.auth import ClientCredentials
+from simulacra.client import fetching, opened
+from simulacra.connection import Connection
+from simulacra.protocol import Ask, Fetch, Pause, Steps, describe
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _awaited(operation: Callable[P, Steps[T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    """Return the coroutine method that does an operation's steps."""
+
+    @wraps(operation)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(operation(*args, **kwargs))
+
+    describe(method, operation)
+    return method
+
+
+class AsyncClient:
+    """A tenant's view of the service. Use it with `async with`, or await close()."""
+
+    def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
+        self._http = httpx.AsyncClient(base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout)
+
+    @classmethod
+    def from_connection(cls, path: str | Path) -> AsyncClient:
+        """Connect as the `connection.json` of `simulacra up` says."""
+        return cls(Connection.from_file(path))
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    upload = _awaited(operations.upload)
+    datasets = _awaited(operations.datasets)
+    dataset = _awaited(operations.dataset)
+    schema = _awaited(operations.schema)
+    report = _awaited(operations.report)
+    report_page = _awaited(operations.report_page)
+    graph = _awaited(operations.graph)
+    extend = _awaited(operations.extend)
+    generate = _awaited(operations.generate)
+    generations = _awaited(operations.generations)
+    generation = _awaited(operations.generation)
+    probe = _awaited(operations.probe)
+    download = _awaited(operations.download)
+    table = _awaited(operations.table)
+    to_pandas = _awaited(operations.to_pandas)
+    to_polars = _awaited(operations.to_polars)
+    estimate = _awaited(operations.estimate)
+    effects = _awaited(operations.effects)
+    effect = _awaited(operations.effect)
+    jobs = _awaited(operations.jobs)
+    job = _awaited(operations.job)
+    wait = _awaited(operations.wait)
+    cancel = _awaited(operations.cancel)
+    delete = _awaited(operations.delete)
+    delete_dataset = _awaited(operations.delete_dataset)
+    delete_generation = _awaited(operations.delete_generation)
+    delete_effect = _awaited(operations.delete_effect)
+    erasure_certificate = _awaited(operations.erasure_certificate)
+    published_keys = _awaited(operations.published_keys)
+    usage = _awaited(operations.usage)
+    audit_events = _awaited(operations.audit_events)
+    webhooks = _awaited(operations.webhooks)
+    create_webhook = _awaited(operations.create_webhook)
+    delete_webhook = _awaited(operations.delete_webhook)
+    rotate_credentials = _awaited(operations.rotate_credentials)
+
+    async def _run(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = await self._do(step)
+                except BaseException as error:  # the operation decides what to do about it, and closes its files
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+
+    async def _do(self, step: Ask | Pause | Fetch) -> httpx.Response | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        if isinstance(step, Ask):
+            with opened(step) as files:
+                request = self._http.build_request(
+                    step.method,
+                    step.path,
+                    params=step.params,
+                    json=step.json,
+                    data=step.form,
+                    files=files,
+                    headers=step.headers,
+                )
+                return await self._http.send(request)
+        async with self._http.stream("GET", step.url, **fetching(step, self._http.base_url)) as response:
+            if response.is_error:
+                await response.aread()
+            else:
+                step.into.begin(response)
+                async for chunk in response.aiter_bytes():
+                    step.into.write(chunk)
+        return response

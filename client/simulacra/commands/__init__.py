@@ -1,0 +1,1 @@
+"""The customer's commands; `simulacra.cli` puts them together."""

@@ -1,0 +1,144 @@
+"""What the commands share: how they connect, how they speak, and how they end.
+
+Exit codes: 0 done; 1 the service refused; 2 wrong usage; 3 the job failed; 4 the service did not answer, or not in
+time; 130 interrupted. Results go to stdout: JSON with `--json` or where stdout is no terminal, tables for people else.
+Progress and errors go to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from simulacra.client import Client
+from simulacra.connection import Connection
+from simulacra.documents import Job, Json
+from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.operations import Format
+
+REFUSED, USAGE, FAILED, SILENT, INTERRUPTED = 1, 2, 3, 4, 130
+EXIT_CODES = {
+    0: "done",
+    REFUSED: "the service refused, or a check did not hold",
+    USAGE: "wrong usage: an option, a file or the connection",
+    FAILED: "the job failed",
+    SILENT: "the service did not answer, or not in time",
+    INTERRUPTED: "interrupted (Ctrl-C)",
+}
+console = Console(stderr=True)
+ConnectionOption = Annotated[
+    Path | None,
+    typer.Option("--connection", "-c", help="connection.json of `simulacra up` (else SIMULACRA_* variables)."),
+]
+DatasetArgument = Annotated[str, typer.Argument(help="dataset_id as `upload` printed it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON also on a terminal.")]
+KeyOption = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: the same key twice is one request.")]
+ConditionsOption = Annotated[
+    Path | None, typer.Option("--conditions", exists=True, help="JSON file: the `conditions` object.")
+]
+DoOption = Annotated[Path | None, typer.Option("--do", exists=True, help="JSON file: {column: value} to intervene on.")]
+
+
+@contextmanager
+def connected(path: Path | None, hint: str = "") -> Iterator[Client]:
+    """Open a client and turn what goes wrong into one sentence on stderr and an exit code.
+
+    Args:
+        path: a connection.json; None: the environment says.
+        hint: what to do after an interruption or a broken connection.
+    """
+    try:
+        with Client(Connection.from_file(path) if path else Connection.from_environment()) as client:
+            yield client
+    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
+        raise _end(USAGE, str(error)) from error
+    except JobFailed as error:
+        raise _end(FAILED, str(error)) from error
+    except (ApiError, DownloadCorrupt) as error:
+        raise _end(REFUSED, str(error)) from error
+    except TimeoutError as error:
+        raise _end(SILENT, str(error)) from error
+    except httpx.TransportError as error:
+        what = f"the service does not answer ({type(error).__name__}); is `simulacra up` running?"
+        raise _end(SILENT, what, hint) from error
+    except KeyboardInterrupt as error:
+        raise _end(INTERRUPTED, "interrupted", hint) from error
+
+
+def _end(code: int, sentence: str, hint: str = "") -> typer.Exit:
+    console.print(sentence, style="red", highlight=False, markup=False)
+    if hint:
+        console.print(hint, highlight=False, markup=False)
+    return typer.Exit(code)
+
+
+def say(value: Any, as_json: bool) -> None:
+    """Print a result: for programs, or for people."""
+    if as_json or not sys.stdout.isatty():
+        print(json.dumps(value, indent=2))
+    else:
+        Console().print(_table(value), highlight=False)
+
+
+def _table(value: Any) -> Table | str:
+    if isinstance(value, dict):
+        table = Table(show_header=False)
+        for name, cell in value.items():
+            table.add_row(name, _cell(cell))
+        return table
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        names = list(dict.fromkeys(name for row in value for name in row))
+        table = Table(*names)
+        for row in value:
+            table.add_row(*(_cell(row.get(name)) for name in names))
+        return table
+    return _cell(value) if value != [] else "none"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return escape(value if isinstance(value, str) else json.dumps(value, indent=1))
+
+
+def load(path: Path | None) -> Json | None:
+    """Read a JSON object from a file."""
+    if path is None:
+        return None
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise typer.BadParameter(f"{path} is not a JSON object: {error}") from error
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that a file's suffix asks for."""
+    formats: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow"}
+    if path.suffix not in formats:
+        raise ValueError(f"{path.name}: name it .parquet, .csv or .arrow")
+    return formats[path.suffix]
+
+
+def wait_with_progress(client: Client, job_id: str) -> Job:
+    """Wait for a job with a bar on stderr: percent, elapsed time and the service's own ETA."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[eta]}"), console=console) as bars:
+        bar = bars.add_task(job_id, total=100, eta="")
+
+        def show(job: Job) -> None:
+            eta = job.get("eta_seconds")
+            done = job.get("progress_percent") or (100 if job["status"] in ("ready", "partial") else 0)
+            bars.update(bar, completed=done, description=job["status"], eta=f"about {eta} s left" if eta else "")
+
+        return client.wait(job_id, on_progress=show)

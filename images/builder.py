@@ -1,0 +1,61 @@
+"""docker, podman or buildah: build an image from a context, write it as a docker archive."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from layout import run
+
+
+@dataclass(frozen=True)
+class Builder:
+    """One of the three programs; each takes the same Containerfiles."""
+
+    program: str
+    build_words: tuple[str, ...] = ("build",)
+    env: dict[str, str] = field(default_factory=dict)
+
+    def build(self, image: str, containerfile: Path, context: Path, arguments: dict[str, str]) -> None:
+        """Build and tag an image; nothing is pulled that is here."""
+        words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+        command = [self.program, *self.build_words, "-f", str(containerfile), "-t", image, *words, str(context)]
+        run(command, quiet=True, env=os.environ | self.env)
+
+    def save(self, image: str, archive: Path) -> None:
+        """Write the image as a docker archive that docker, podman, kind and containerd take."""
+        archive.unlink(missing_ok=True)
+        if self.program == "buildah":
+            command = ["buildah", "push", "-q", image, f"docker-archive:{archive}:{image}"]
+        elif self.program == "podman":
+            command = ["podman", "save", "-q", "--format", "docker-archive", "-o", str(archive), image]
+        else:
+            command = ["docker", "save", "-o", str(archive), image]
+        run(command, quiet=True, env=os.environ | self.env)
+
+
+def detect(wanted: str | None) -> Builder:
+    """Return the builder of that name, else the first of docker, podman and buildah that works here."""
+    for program in [wanted] if wanted else ["docker", "podman", "buildah"]:
+        if shutil.which(program) is None:
+            continue
+        if program == "docker" and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+            continue  # the client without its daemon
+        if program == "buildah":
+            limits = [
+                f"--ulimit={name}={soft}:{hard}"  # buildah raises both to its defaults, which a container may refuse
+                for name, (soft, hard) in {
+                    "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
+                    "nproc": resource.getrlimit(resource.RLIMIT_NPROC),
+                }.items()
+            ]
+            words = ("bud", "-q", "--layers", "--pull-never", *limits)
+            return Builder("buildah", words, {"BUILDAH_ISOLATION": "chroot"})
+        return Builder(program)
+    raise SystemExit(
+        f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get install buildah netavark"
+    )

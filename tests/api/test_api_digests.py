@@ -1,0 +1,88 @@
+"""Digests and knowledge sent with an upload."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra_crds.cluster import DATASETS, MODELS
+from simulacra_crds.names import dataset_name, model_name
+
+CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
+KNOWLEDGE = {"tiers": [["segment"], ["price"]], "required": [{"source": "segment", "target": "price"}]}
+
+
+def digest(content: bytes, algorithm: str = "sha-256") -> str:
+    raw = hashlib.new(algorithm.replace("-", ""), content).digest()
+    return f"{algorithm}=:{base64.b64encode(raw).decode()}:"
+
+
+def form(http: httpx.AsyncClient, key: str, part: dict[str, str], **data: str) -> httpx.Request:
+    files = {"file": ("t.csv", CSV, "text/csv", part)}
+    return http.build_request("POST", "/v1/datasets", files=files, data=data, headers={"Idempotency-Key": key})
+
+
+@pytest.mark.parametrize("name", ["Content-Digest", "Repr-Digest"])
+@pytest.mark.parametrize("on_part", [True, False])
+async def test_a_digest_that_is_right_is_accepted_and_a_wrong_one_leaves_nothing(
+    world: Any, http: httpx.AsyncClient, acme: Any, key: str, name: str, on_part: bool
+) -> None:
+    wrong = form(http, key, {name: digest(b"other")} if on_part else {})
+    await wrong.aread()
+    if not on_part:
+        wrong.headers[name] = f"md5=:AAAA:, {digest(wrong.content + b'x', 'sha-512')}"
+    answer = await http.send(wrong)
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_digest_mismatch")
+    await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 10)
+    assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
+    right = form(http, f"{key}-2", {name: digest(CSV)} if on_part else {})
+    await right.aread()
+    if not on_part:
+        right.headers[name] = digest(right.content, "sha-512")
+    assert (await http.send(right)).status_code == 202
+
+
+@pytest.mark.parametrize("value", ["sha-256=abc", "sha-256", ":", ""])
+async def test_a_malformed_digest_is_named(world: Any, http: httpx.AsyncClient, key: str, value: str) -> None:
+    answer = await http.send(form(http, key, {"Content-Digest": value}))
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+    assert "RFC 9530" in answer.json()["errors"][0]["detail"]
+    assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
+
+
+async def test_a_replay_is_held_to_its_digest_too(http: httpx.AsyncClient, key: str) -> None:
+    assert (await http.send(form(http, key, {"Content-Digest": digest(CSV)}))).status_code == 202
+    answer = await http.send(form(http, key, {"Content-Digest": digest(b"other")}))
+    assert answer.json()["code"] == "simio_digest_mismatch"
+
+
+async def test_knowledge_is_the_models(world: Any, http: httpx.AsyncClient, key: str) -> None:
+    assert (await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))).status_code == 202
+    model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
+    assert model["spec"]["knowledge"] == KNOWLEDGE | {"forbidden": []}
+    other = await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE | {"required": []})))
+    assert other.json()["code"] == "simio_idempotency_conflict"
+    assert (await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("{", "/knowledge"),
+        ("[" * 60_000, "/knowledge"),
+        ("[]", "/knowledge"),
+        ('{"tiers": [[]]}', "/knowledge/tiers/0"),
+        ('{"required": [{"source": "segment"}]}', "/knowledge/required/0/target"),
+        ('{"surprise": 1}', "/knowledge/surprise"),
+    ],
+)
+async def test_wrong_knowledge_is_named(http: httpx.AsyncClient, key: str, text: str, at: str) -> None:
+    answer = await http.send(form(http, key, {}, knowledge=text))
+    assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
+    assert answer.json()["errors"][0]["pointer"] == at

@@ -1,0 +1,125 @@
+"""Alerts fire when they should and only then (promtool); alerts and dashboard ask for metrics that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+import yaml
+from helm_chart import CHART, ROOT, needed
+from simulacra_api.metrics import Metrics
+from simulacra_crds.reasons import Reason
+from simulacra_operator import metrics as _operator
+
+ALERTS = CHART / "files" / "alerts.yaml"
+DASHBOARD: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_text())
+RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+HEALTHY = {
+    "simulacra_sweep_age_seconds": "5x90",
+    "simulacra_api_requests_in_progress": "1x90",
+    "simulacra_expired_not_erased": "0x90",
+    "simulacra_stuck_deletions": "0x90",
+    "simulacra_audit_corrupt": "0x90",
+    'simulacra_custody_errors_total{verb="read"}': "0x90",
+    'simulacra_reconcile_total{kind="Model",result="failed"}': "0x90",
+    'simulacra_reconcile_total{kind="Model",result="settled"}': "0+50x90",
+    'simulacra_queue_lag_seconds_bucket{le="1.0"}': "0+60x90",
+    'simulacra_queue_lag_seconds_bucket{le="10.0"}': "0+60x90",
+    'simulacra_queue_lag_seconds_bucket{le="+Inf"}': "0+60x90",
+    "simulacra_orphan_objects_total": "0x90",
+    'simulacra_webhook_messages_total{outcome="given up"}': "0x90",
+    'simulacra_api_requests_total{method="GET",route="/v1/jobs",status="200"}': "0+60x90",
+    'simulacra_api_requests_total{method="GET",route="/v1/jobs",status="500"}': "0x90",
+    'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="0.1"}': "0+60x90",
+    'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="10.0"}': "0+60x90",
+    'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="+Inf"}': "0+60x90",
+}
+SICK: dict[str, dict[str, str | None]] = {
+    "SimulacraOperatorDown": {"simulacra_sweep_age_seconds": None},
+    "SimulacraApiDown": {"simulacra_api_requests_in_progress": None},
+    "SimulacraSweepStalled": {"simulacra_sweep_age_seconds": "0+60x90"},
+    "SimulacraExpiredNotErased": {"simulacra_expired_not_erased": "2x90"},
+    "SimulacraStuckDeletions": {"simulacra_stuck_deletions": "1x90"},
+    "SimulacraAuditCorrupt": {"simulacra_audit_corrupt": "1x90"},
+    "SimulacraCustodyErrors": {'simulacra_custody_errors_total{verb="read"}': "0+1x90"},
+    "SimulacraReconcileFaults": {'simulacra_reconcile_total{kind="Model",result="failed"}': "0+1x90"},
+    "SimulacraQueueLag": {'simulacra_queue_lag_seconds_bucket{le="1.0"}': "0x90"},
+    "SimulacraOrphanObjects": {"simulacra_orphan_objects_total": "0+1x90"},
+    "SimulacraWebhooksGivenUp": {'simulacra_webhook_messages_total{outcome="given up"}': "0+1x90"},
+    "SimulacraApiErrors": {'simulacra_api_requests_total{method="GET",route="/v1/jobs",status="500"}': "0+5x90"},
+    "SimulacraApiSlow": {'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="0.1"}': "0x90"},
+}
+
+
+def _case(alert: str | None) -> dict[str, Any]:
+    """Return promtool's test of one alert, or of none: at 85 minutes it fires, and no other does."""
+    values = HEALTHY | (SICK[alert] if alert else {})
+    found = []
+    for rule in RULES:
+        name = rule["alert"]
+        expression = f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)'
+        samples = [{"labels": "{}", "value": 1 if name == alert else 0}]
+        found.append({"expr": expression, "eval_time": "85m", "exp_samples": samples})
+    series = [{"series": name, "values": values[name]} for name in values if values[name] is not None]
+    return {"name": alert or "healthy", "interval": "1m", "input_series": series, "promql_expr_test": found}
+
+
+def _known() -> set[str]:
+    """Return the names of all series that API and operator have."""
+    assert _operator  # registers them
+    families = [*REGISTRY.collect(), *Metrics()._registry.collect()]
+    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+    return {family.name + end for family in families for end in suffixes.get(family.type, ())}
+
+
+def _asked(query: str) -> set[str]:
+    return set(re.findall(r"\b(?:simulacra|process)_[a-z_]+", re.sub(r'"[^"]*"', '""', query)))
+
+
+def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> None:
+    promtool = needed("promtool")
+    assert SICK.keys() == {rule["alert"] for rule in RULES}
+    subprocess.run([promtool, "check", "rules", str(ALERTS)], check=True, capture_output=True)
+    document = {
+        "rule_files": [str(ALERTS)],
+        "evaluation_interval": "1m",
+        "tests": [_case(name) for name in (None, *SICK)],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    done = subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_asks_for_metrics_that_exist_and_is_in_the_docs(rule: dict[str, Any]) -> None:
+    assert _asked(rule["expr"])
+    assert _asked(rule["expr"]) <= _known()
+    assert f"`{rule['alert']}`" in (ROOT / "docs" / "operations.md").read_text()
+
+
+@pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
+def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(panel: dict[str, Any]) -> None:
+    assert panel["description"]
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    for target in panel["targets"]:
+        assert _asked(target["expr"]) <= _known()
+
+
+def test_the_metrics_reference_names_every_metric_of_ours() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in _known() if name.startswith("simulacra")}
+    assert [name for name in sorted(bases) if f"`{name}" not in text] == []
+    named = set(re.findall(r"`(simulacra_[a-z_]+)[`{]", text))
+    assert named - bases - _known() == set()
+
+
+def test_troubleshooting_knows_every_reason_and_no_other() -> None:
+    section = (ROOT / "docs" / "operations.md").read_text().partition("## Troubleshooting")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`([A-Z][A-Za-z]+)`", "".join(re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE))))
+    assert told == {reason.value for reason in Reason}

@@ -1,0 +1,157 @@
+"""The chart as helm renders it: every variant is valid on the supported Kubernetes versions, and locked down."""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, needed, render
+
+Object = dict[str, Any]
+VERSIONS = ("1.31", "1.33", "1.36")
+
+
+def pods(objects: list[Object]) -> list[tuple[str, Object]]:
+    """Return the name and spec of every pod that objects make."""
+    found = []
+    for one in objects:
+        spec = one if one["kind"] == "Pod" else one.get("spec", {}).get("template", {})
+        if one["kind"] in ("Pod", "Job", "Deployment"):
+            found.append((one["metadata"]["name"], spec["spec"]))
+    return found
+
+
+def test_lint_finds_nothing() -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_valid(variant: str) -> None:
+    objects = render(*VARIANTS[variant])
+    names = [(one["kind"], one["metadata"]["name"]) for one in objects]
+    assert len(names) == len(set(names))
+    for version in VERSIONS:
+        for one in objects:
+            if one["kind"] != "CustomResourceDefinition" and one["apiVersion"].split("/")[0] not in FOREIGN:
+                kubernetes_validate.validate(one, version, strict=True)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_pod_is_restricted(variant: str) -> None:
+    for name, pod in pods(render(*VARIANTS[variant])):
+        security = pod["securityContext"]
+        assert (security["runAsNonRoot"], security["runAsUser"]) == (True, 65532), name
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in pod["containers"]:
+            inside = container["securityContext"]
+            assert (inside["readOnlyRootFilesystem"], inside["allowPrivilegeEscalation"]) == (True, False), name
+            assert inside["capabilities"] == {"drop": ["ALL"]}, name
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), name
+            assert "memory" in container["resources"]["limits"], name
+        assert pod["automountServiceAccountToken"] is (name in ("simulacra-api", "simulacra-operator")), name
+
+
+def test_every_pod_is_under_the_policy_that_denies() -> None:
+    objects = render()
+    (deny,) = [one for one in objects if one["metadata"]["name"] == "simulacra-default-deny"]
+    assert deny["spec"] == {"podSelector": deny["spec"]["podSelector"], "policyTypes": ["Ingress", "Egress"]}
+    ((key, value),) = deny["spec"]["podSelector"]["matchLabels"].items()
+    for one in objects:
+        if one["kind"] in ("Deployment", "Job"):
+            assert one["spec"]["template"]["metadata"]["labels"][key] == value
+        if one["kind"] == "Pod":
+            assert one["metadata"]["labels"][key] == value
+
+
+def test_definitions_outlive_the_release_and_are_the_contracts() -> None:
+    found = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
+    assert len(found) == len(list((CHART.parents[1] / "crds" / "yaml").glob("*.yaml")))
+    assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in found)
+
+
+def test_no_role_has_a_wildcard() -> None:
+    for one in render("--set", "roles.aggregate=true"):
+        for rule in one.get("rules") or ():
+            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], one["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ("store.url=s3://abc/d", "store.url is set while tryout.enabled is true"),
+        ("tryout.enabled=false", "is needed where tryout.enabled is false"),
+        ("api.ingress.enabled=true", "api.ingress.host is needed"),
+        ("api.gateway.enabled=true", "api.gateway.parentRefs is needed"),
+        ("auth.auth0.domain=a.auth0.com", "auth.auth0.existingSecret is needed"),
+        ("api.autoscaling.minReplicas=9,api.autoscaling.maxReplicas=2", "is above api.autoscaling.maxReplicas"),
+        ("replicas=3", "additional properties 'replicas' not allowed"),
+        ("api.replicas=0", "/api/replicas"),
+        ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
+        ("trainer.image.digest=abc", "/trainer/image/digest"),
+        ("trainer.image.variant=rocm", "/trainer/image/variant"),
+        (f"{OWN},store.url=https://abc", "/store/url"),
+        ("networkPolicy.custody.cidrs[0]=10.0.0.1", "/networkPolicy/custody/cidrs/0"),
+    ],
+)
+def test_a_violation_is_refused_with_its_name(values: str, complaint: str) -> None:
+    assert complaint in helm("template", "simulacra", str(CHART), "--set", values, ok=False).replace("\\", "")
+
+
+def test_every_value_is_explained() -> None:
+    lines = (CHART / "values.yaml").read_text().splitlines()
+    for before, line in itertools.pairwise(lines):
+        leaf = ":" in line and not line.strip().startswith(("#", "-")) and line.split(":", 1)[1].strip()
+        if leaf and not line.strip().startswith(("requests:", "limits:")):
+            assert before.strip().startswith("# --"), line
+
+
+def test_the_readme_is_up_to_date() -> None:
+    command = [str(needed("helm-docs")), "-c", str(CHART.parent), "-s", "file", "--dry-run"]
+    written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (CHART / "README.md").read_text().strip() == written.strip(), "run make generate with helm-docs in PATH"
+
+
+def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path: Path) -> None:
+    class Pages(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        environment = {"CHECK_API": url, "CHECK_OPERATOR": url, "CHECK_SECONDS": "5"}
+        environment |= {"SIMULACRA_AUDIT": f"file://{tmp_path}/audit"}
+        for store, code in ((f"file://{tmp_path}/store", 0), ("s3://no-such?endpoint=http://127.0.0.1:9", 1)):
+            command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
+            values = os.environ | environment | {"SIMULACRA_STORE": store, "AWS_ACCESS_KEY_ID": "a"}
+            values["AWS_SECRET_ACCESS_KEY"] = "b"
+            done = subprocess.run(command, env=values, capture_output=True, text=True, timeout=60)
+            assert done.returncode == code, done.stdout + done.stderr
+        server.shutdown()
+    assert "FAILED SIMULACRA_STORE" in done.stderr
+    assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+
+
+def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
+    digest = "sha256:" + "a" * 64
+    values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda,image.registry=mirror.example/x"
+    by_name = {one["metadata"]["name"]: one for one in render("--set", values) if one["kind"] == "Deployment"}
+    (api,) = by_name["simulacra-api"]["spec"]["template"]["spec"]["containers"]
+    assert api["image"] == f"mirror.example/x/simulacra/api@{digest}"
+    (operator,) = by_name["simulacra-operator"]["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one.get("value") for one in operator["env"]}
+    assert environment["SIMULACRA_TRAINER_IMAGE"] == "mirror.example/x/simulacra/trainer:v9-cuda"

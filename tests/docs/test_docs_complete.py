@@ -1,0 +1,98 @@
+"""Everything that a user can set, see or call is in the docs, found by other means than the docs find it."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import yaml
+from simulacra import Client
+from simulacra.cli import app
+from simulacra_crds.reasons import Reason
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    pages: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "docs_reference.py"))["pages"]()
+    written = [path.read_text() for path in (ROOT / "docs").rglob("*.md") if "adr" not in path.parts]
+    return "\n".join([*pages.values(), *written])
+
+
+def _source() -> str:
+    return "\n".join(path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+
+def _flags(command: Any) -> set[str]:
+    below = getattr(command, "commands", None)
+    if below:
+        return set().union(*(_flags(one) for one in below.values()))
+    return {text for one in command.params for text in (*one.opts, *one.secondary_opts) if text.startswith("-")}
+
+
+def test_settings_metrics_and_error_codes(text: str) -> None:
+    source = _source()
+    settings = set(re.findall(r'"((?:SIMULACRA|VAULT)_[A-Z0-9_]*[A-Z0-9])"', source))
+    metrics = set(re.findall(r'(?:Counter|Gauge|Histogram)\(\s*"(simulacra_\w+)"', source))
+    codes = set(re.findall(r'"(simio_[a-z_]+[a-z])"', source))
+    assert len(settings) > 12
+    assert len(metrics) > 15
+    assert len(codes) > 40
+    assert {name for name in settings | metrics | codes if name not in text} == set()
+
+
+def test_reasons_commands_and_methods(text: str) -> None:
+    flags = _flags(typer.main.get_command(app))
+    assert len(flags) > 25
+    methods = {f"## {name}\n" for name in vars(Client) if not name.startswith("_")} - {
+        "## close\n",
+        "## from_connection\n",
+    }
+    wanted = {f"`{reason.value}`" for reason in Reason} | {f"`{flag}`" for flag in flags} | methods
+    assert {name for name in wanted if name not in text} == set()
+
+
+def test_routes_kinds_and_chart_values(text: str) -> None:
+    routes = set(re.findall(r'operation_id="(\w+)"', _source()))
+    kinds = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds" / "yaml").glob("*.yaml")]
+    values = yaml.safe_load((ROOT / "charts" / "simulacra" / "values.yaml").read_text())
+    assert len(routes) > 35
+    wanted = routes | {f"## {one['spec']['names']['kind']}" for one in kinds} | {f"{name}:" for name in values}
+    assert {name for name in wanted if name not in text} == set()
+
+
+class _Requests(HTMLParser):
+    """What a page loads by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if tag in ("script", "img", "iframe"):
+            self.found.append(known.get("src") or "")
+        if tag == "link" and known.get("rel") not in ("canonical", "prev", "next"):
+            self.found.append(known.get("href") or "")
+
+
+def test_the_site_builds_and_asks_no_other_host(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "-q", "-d", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 20
+    for page in pages:
+        parser = _Requests()
+        parser.feed(page.read_text())
+        assert [url for url in parser.found if re.match(r"(https?:)?//", url)] == [], page

@@ -1,0 +1,202 @@
+"""The whole flow of a customer through `simulacra up` on real servers: OpenBao and SeaweedFS, then customer mode.
+
+Customer mode runs on SeaweedFS and MiniStack: the tenant's key and the customer's are in KMS, the service is a user
+that may not decrypt with the customer's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pyarrow.parquet as pq
+import pytest
+
+from custody_aws import CustomerAccount
+from custody_servers import REGION, Server, ministack, openbao, seaweedfs
+from encryption_cli import run_decrypt
+from installation import SURVEY, Installation, eventually
+from simulacra.certificates import verify_certificate
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
+BUCKET = "simulacra"
+WORDS = (b"tv_hours", b"very happy")
+
+
+class Walk:
+    """What a thief of the object store sees."""
+
+    def __init__(self, weed: Server) -> None:
+        keys = {"aws_access_key_id": weed.access, "aws_secret_access_key": weed.secret}
+        self._s3: Any = boto3.Session().client("s3", endpoint_url=weed.url, region_name=REGION, **keys)
+
+    def make_bucket(self) -> None:
+        self._s3.create_bucket(Bucket=BUCKET)
+        self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+
+    def tenants(self) -> list[str]:
+        """Every object, old version, delete marker and unfinished upload under tenants/."""
+        versions = self._s3.list_object_versions(Bucket=BUCKET, Prefix="data/tenants/")
+        uploads = self._s3.list_multipart_uploads(Bucket=BUCKET, Prefix="data/tenants/").get("Uploads", [])
+        found = [*versions.get("Versions", []), *versions.get("DeleteMarkers", []), *uploads]
+        return [str(one["Key"]) for one in found]
+
+    def raw(self) -> bytes:
+        return b"".join(self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in self.tenants())
+
+
+@contextmanager
+def running(folder: Path, weed: Server, keys: str, env: dict[str, str]) -> Iterator[Installation]:
+    query = f"?endpoint={weed.url}&region={REGION}"
+    store = {"SIMULACRA_STORE": f"s3://{BUCKET}/data{query}", "SIMULACRA_AUDIT": f"s3://{BUCKET}/audit{query}"}
+    one = Installation(folder / "data", {**weed.env, **env, **store, "SIMULACRA_KEYS": keys})
+    one.start()
+    try:
+        yield one
+    finally:
+        assert one.stop() == 0
+
+
+def said(one: Installation) -> str:
+    """Everything that the installation wrote of itself: logs, and the resources that kubectl shows."""
+    logs = [path.read_text(errors="replace") for path in one.data_dir.rglob("*.log")]
+    return "".join(logs) + one.kubectl("get", "tenants,datasets,models,generationjobs,jobs,pods", "-A", "-o", "json")
+
+
+def verify_log(weed: Server, key: str) -> str:
+    """Run the verifier on the log in the bucket, as a reviewer would."""
+    log = f"s3://{BUCKET}/audit?endpoint={weed.url}&region={REGION}"
+    command = [sys.executable, "-m", "simulacra_custody.verify", log, "--key", key]
+    done = subprocess.run(command, env=os.environ | weed.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def seal(bao: Server, verb: str, body: dict[str, str]) -> None:
+    request = urllib.request.Request(
+        f"{bao.url}/v1/sys/{verb}", json.dumps(body).encode(), {"X-Vault-Token": bao.access}, method="POST"
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
+    with openbao(tmp_path) as bao, seaweedfs(tmp_path) as weed:
+        walk = Walk(weed)
+        walk.make_bucket()
+        keys, token = f"vault+{bao.url}/transit", {"VAULT_TOKEN": bao.access}
+        with running(tmp_path, weed, keys, token) as one, one.client() as client:
+            uploaded = client.upload(SURVEY, family="forest")
+            client.wait(uploaded["job_id"], timeout=120)
+            dataset = uploaded["dataset_id"]
+            asked = client.generate(dataset, 500, conditions={"categorical": {"happiness": {"very happy": 0.5}}})
+            client.wait(asked["job_id"], timeout=60)
+            client.download(asked["generation_id"], tmp_path / "rows.parquet")
+            rows = pq.read_table(tmp_path / "rows.parquet")
+            assert rows["happiness"].to_pylist().count("very happy") == 250
+
+            content = walk.raw()
+            assert len(content) > 10_000
+            assert not [word for word in WORDS if word in content]
+            words = said(one)
+            assert not [secret for secret in (bao.access, weed.secret) if secret in words]
+
+            url = client.generation(asked["generation_id"])["artifact_url"]
+            seal(bao, "seal", {})
+            refused = client._http.get(url)
+            assert (refused.status_code, refused.json()["code"]) == (503, "simio_unavailable")
+            seal(bao, "unseal", {"key": bao.secret})
+            client.download(asked["generation_id"], tmp_path / "again.parquet")
+            assert pq.read_table(tmp_path / "again.parquet").equals(rows)
+
+            client.delete_dataset(dataset)
+            assert walk.tenants() == []
+            keys_document = client.published_keys()
+            for resource in (dataset, asked["generation_id"]):
+                stated = verify_certificate(client.erasure_certificate(resource), keys_document)
+                assert stated["cause"] == "deleted"
+            assert "audit log verified" in verify_log(weed, keys_document["audit_log"])
+
+
+def in_kms(account: CustomerAccount) -> None:
+    """Let the service's user keep tenants' keys in KMS, and never decrypt with the customer's."""
+    statements = [
+        {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Deny", "NotAction": "kms:GenerateDataKey", "Resource": account.key_arn},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    account.root("iam").put_user_policy(UserName=f"service-{account.name}", PolicyName="keys", PolicyDocument=policy)
+
+
+def key_ready(one: Installation) -> dict[str, Any]:
+    conditions = json.loads(one.kubectl("get", "tenant", "default", "-o", "json"))["status"]["conditions"]
+    found: dict[str, Any] = next(each for each in conditions if each["type"] == "KeyReady")
+    return found
+
+
+def encryption(one: Installation, **fields: str | None) -> None:
+    patch = json.dumps({"spec": {"encryption": fields}})
+    one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
+
+
+def test_customer_mode_end_to_end(tmp_path: Path) -> None:
+    with ministack(tmp_path) as kms:
+        account = CustomerAccount(kms)
+        in_kms(account)
+        service = account.service
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        with seaweedfs(tmp_path, *(service[name] for name in names)) as weed:
+            walk = Walk(weed)
+            walk.make_bucket()
+            env = {"AWS_ENDPOINT_URL_KMS": kms.url, "AWS_ENDPOINT_URL_STS": kms.url}
+            keys = f"awskms://?region={REGION}&endpoint={kms.url}"
+            with running(tmp_path, weed, keys, env) as one, one.client() as client:
+                uploaded = client.upload(SURVEY, family="forest")
+                encryption(one, mode="Customer", keyArn=account.key_arn)
+                client.wait(uploaded["job_id"], timeout=120)
+                dataset = uploaded["dataset_id"]
+                asked = client.generate(dataset, 300, seed=1)
+                client.wait(asked["job_id"], timeout=60)
+                shown = client.generation(asked["generation_id"])
+                assert shown["artifact_url"] is None
+                (part,) = shown["artifacts"]
+                encrypted = tmp_path / "parts-00000.parquet.encrypted"
+                urllib.request.urlretrieve(part["url"], encrypted)
+                done = run_decrypt(part["decrypt"]["command"], tmp_path, account.customer, kms.url)
+                assert (done.returncode, done.stderr) == (0, "")
+                assert pq.read_table(tmp_path / "parts-00000.parquet").num_rows == 300
+                refused = run_decrypt(part["decrypt"]["command"], tmp_path, service, kms.url)
+                assert refused.returncode != 0
+                assert "Unable to decrypt any data key" in refused.stderr
+
+                account.root("kms").disable_key(KeyId=account.key_arn)
+                encryption(one, mode="Managed", keyArn=None)
+                encryption(
+                    one, mode="Customer", keyArn=account.key_arn
+                )  # a change is checked at once, else in 5 minutes
+                eventually(lambda: key_ready(one)["status"] == "False", 20)
+                assert key_ready(one)["message"] == "the key check failed at step customer generate"
+                late = client.generate(dataset, 100, seed=2)
+                time.sleep(2)
+                job = client.job(late["job_id"])
+                assert job["status"] not in ("ready", "failed"), job
+                account.root("kms").enable_key(KeyId=account.key_arn)
+                client.wait(late["job_id"], timeout=90)
+                assert key_ready(one)["status"] == "True"
+
+                client.delete_dataset(dataset)
+                assert walk.tenants() == []
+                with pytest.raises(urllib.error.HTTPError, match="404"):
+                    urllib.request.urlopen(part["url"], timeout=10)
+                stated = client.erasure_certificate(asked["generation_id"])
+                assert verify_certificate(stated, client.published_keys())["cause"] == "deleted"
+                assert service["AWS_SECRET_ACCESS_KEY"] not in said(one)

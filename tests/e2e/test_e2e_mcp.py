@@ -1,0 +1,88 @@
+"""An agent does the main job: the official MCP SDK's client over stdio, and tables of pandas and polars in the SDK."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas
+import polars
+import pyarrow.parquet as pq
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from installation import SURVEY, Installation
+from simulacra import AsyncClient
+
+pytestmark = pytest.mark.e2e
+
+
+async def _call(session: ClientSession, tool: str, **arguments: Any) -> Any:
+    answer = await session.call_tool(tool, arguments)
+    text = "".join(getattr(part, "text", "") for part in answer.content)
+    assert not answer.is_error, text
+    assert len(text) < 100_000
+    return json.loads(text)
+
+
+async def test_an_agent_does_the_main_job(shared_installation: Installation, tmp_path: Path) -> None:
+    polars.read_csv(SURVEY).head(1000).write_csv(tmp_path / "survey.csv")
+    program = str(Path(sys.executable).with_name("simulacra"))
+    connection = str(shared_installation.data_dir / "connection.json")
+    asked = StdioServerParameters(command=program, args=["mcp", "-c", connection, "--directory", str(tmp_path)])
+    async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
+        await session.initialize()
+        tools = {tool.name for tool in (await session.list_tools()).tools}
+        assert tools == {"upload", "datasets", "schema", "generate", "estimate", "wait", "status", "download", "delete"}
+        uploaded = await _call(session, "upload", path="survey.csv")
+        dataset = uploaded["dataset_id"]
+        assert (await _call(session, "wait", job_id=uploaded["job_id"]))["status"] == "ready"
+        assert "happiness" in {
+            column["name"] for column in (await _call(session, "schema", dataset_id=dataset))["columns"]
+        }
+        conditions = {"categorical": {"happiness": {"very happy": 0.5}}}
+        made = await _call(
+            session, "generate", dataset_id=dataset, rows=200, conditions=conditions, do={"education_years": 16}
+        )
+        await _call(session, "wait", job_id=made["job_id"])
+        assert (await _call(session, "status", id=made["generation_id"]))["attainment"]
+        saved = await _call(session, "download", generation_id=made["generation_id"], path="rows.parquet")
+        rows = pq.read_table(saved["path"])
+        assert rows.num_rows == 200
+        assert rows["happiness"].to_pylist().count("very happy") == 100
+        question = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}
+        effect = await _call(session, "estimate", dataset_id=dataset, **question)
+        await _call(session, "wait", job_id=effect["job_id"])
+        assert "effect" in (await _call(session, "status", id=effect["effect_id"]))["ace"]
+
+        wrong = await session.call_tool("generate", {"dataset_id": dataset, "rows": 5, "do": {"nosuch": 1}})
+        assert wrong.is_error
+        assert "/interventions/nosuch" in str(wrong.content)
+        outside = await session.call_tool("download", {"generation_id": made["generation_id"], "path": "../rows.csv"})
+        assert outside.is_error
+        assert "outside" in str(outside.content)
+
+        gone = await _call(session, "delete", id=dataset, certificate_path="certificate.json")
+        assert gone["signature"] == "holds"
+        assert (tmp_path / "certificate.json").exists()
+        assert (await session.call_tool("schema", {"dataset_id": dataset})).is_error
+
+
+async def test_tables_go_in_and_out(shared_installation: Installation) -> None:
+    survey = polars.read_csv(SURVEY)
+    async with AsyncClient.from_connection(shared_installation.data_dir / "connection.json") as client:
+        uploaded = await client.upload(survey.head(800))
+        await client.wait(uploaded.job_id, timeout=120)
+        made = await client.generate(uploaded.dataset_id, 50)
+        await client.wait(made.job_id, timeout=60)
+        assert (await client.to_polars(made.generation_id)).shape == (50, survey.width)
+        found = await client.to_pandas(made.generation_id)
+        assert isinstance(found, pandas.DataFrame)
+        assert set(found.columns) == set(survey.columns)
+        again = await client.upload(found)
+        assert again.status in ("queued", "running", "ready")
+        await client.delete(again.dataset_id)
+        await client.delete(uploaded.dataset_id)

@@ -1,0 +1,124 @@
+"""What a trainer's pod and the API's account cannot do, by trying it on a real node."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helm_chart import SYSTEM
+from node import TRAINER, Node
+from simulacra import Client
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+LISTEN = "import http.server as s; s.HTTPServer(('', 8000), s.SimpleHTTPRequestHandler).serve_forever()"
+PROBE = """
+import json, os, socket, sys, time
+time.sleep(5)  # a policy takes hold a moment after a pod starts
+def reach(host, port):
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+        return True
+    except OSError:
+        return False
+def write(path):
+    try:
+        open(path, "w").close()
+        return True
+    except OSError:
+        return False
+said = {name: reach(*address.rsplit(":", 1)) for name, address in json.loads(sys.argv[1]).items()}
+said["files"] = [path for path in sys.argv[2:] if write(path)]
+said["token"] = os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token")
+print(json.dumps(said))
+"""
+PLACES = ["/tmp/here", "/here", "/opt/simulacra/here", "/etc/here", "/var/tmp/here"]
+
+
+def pod(name: str, *command: str, account: str = "default") -> str:
+    """A pod as the operator makes a trainer's: same image, user, account and restrictions."""
+    container = {
+        "name": "main",
+        "image": TRAINER,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-c", *command],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "serviceAccountName": account,
+        "automountServiceAccountToken": account == "default",
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+
+
+def listening(node: Node, namespace: str, account: str = "default") -> str:
+    """Start a pod that listens at 8000; return its address."""
+    node.kubectl("apply", "-n", namespace, "-f", "-", stdin=pod("listener", LISTEN, account=account))
+    node.kubectl("wait", "--for=condition=Ready", "pod/listener", "-n", namespace, "--timeout=60s")
+    return node.kubectl("get", "pod", "listener", "-n", namespace, "-o", "jsonpath={.status.podIP}")
+
+
+def probed(node: Node, namespace: str, targets: dict[str, str], account: str) -> dict[str, object]:
+    """Run the probe in a namespace; return what it reached and wrote."""
+    text = pod("probe", PROBE, json.dumps(targets), *PLACES, account=account)
+    node.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
+    done = "--for=jsonpath={.status.phase}=Succeeded"
+    node.kubectl("wait", done, "pod/probe", "-n", namespace, "--timeout=90s")
+    said: dict[str, object] = json.loads(node.kubectl("logs", "probe", "-n", namespace))
+    node.kubectl("delete", "pod", "probe", "-n", namespace, "--grace-period=1")
+    return said
+
+
+def test_a_trainers_pod_reaches_its_store_and_nothing_else(node: Node, customer: tuple[Client, str]) -> None:
+    mine = f"tenant-{customer[1]}"
+    with node.api():
+        other_client, other_tenant = node.sign_up("Other Research")
+        other_client.close()
+    other = f"tenant-{other_tenant}"
+    server = "{.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}"
+    api_server = node.kubectl("get", "endpoints", "kubernetes", "-n", "default", "-o", f"jsonpath={server}")
+    targets = {
+        "store": f"simulacra-tryout.{SYSTEM}.svc:8333",
+        "keys": f"simulacra-tryout.{SYSTEM}.svc:8200",
+        "product": f"simulacra-api.{SYSTEM}.svc:80",
+        "api server": api_server,
+        "elsewhere": f"{listening(node, 'default')}:8000",
+        "other tenant": f"{listening(node, other, 'simulacra-trainer')}:8000",
+        "own neighbour": f"{listening(node, mine, 'simulacra-trainer')}:8000",
+    }
+    try:
+        said = probed(node, mine, targets, "simulacra-trainer")
+        outside = probed(node, "default", {name: targets[name] for name in ("api server", "elsewhere")}, "default")
+    finally:
+        for namespace in ("default", other, mine):
+            node.kubectl("delete", "pod", "listener", "-n", namespace, "--grace-period=1")
+        node.kubectl("delete", "tenant", other_tenant, "--timeout=60s")
+    assert outside == {"api server": True, "elsewhere": True, "files": ["/tmp/here"], "token": True}
+    reached = {name for name in targets if said[name]}
+    assert reached == {"store", "keys"}
+    assert said["files"] == ["/tmp/here"]
+    assert said["token"] is False
+
+
+@pytest.mark.parametrize("account", ["simulacra-api", "simulacra-operator"])
+def test_no_account_reads_secrets_of_other_namespaces(node: Node, account: str) -> None:
+    who = f"system:serviceaccount:{SYSTEM}:{account}"
+    for namespace in ("default", "kube-system"):
+        assert "Forbidden" in node.kubectl("get", "secrets", "-n", namespace, "--as", who, ok=False)
+
+
+def test_the_api_cannot_read_the_tenants_copies_of_credentials(node: Node, customer: tuple[Client, str]) -> None:
+    who = f"system:serviceaccount:{SYSTEM}:simulacra-api"
+    inside = f"tenant-{customer[1]}"
+    assert "simulacra-pods" in node.kubectl("get", "secrets", "-n", inside, "-o", "name")
+    said = node.kubectl("get", "secret", "simulacra-pods", "-n", inside, "--as", who, ok=False)
+    assert "Forbidden" in said

@@ -1,0 +1,77 @@
+"""The Helm chart, rendered by the real helm: what tests apply to a cluster is what `helm install` would."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import yaml
+
+Object = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "simulacra"
+TOOL = ROOT.parent / "shared" / "bin" / "cluster"
+SYSTEM = "simulacra-system"
+OWN = "tryout.enabled=false,store.url=s3://abc/d,store.auditUrl=s3://abc/a,keys.url=awskms://?region=eu-west-1"
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "defaults": (),
+    "volume": ("--set", "tryout.persistence.enabled=true,tryout.persistence.storageClass=fast"),
+    "bare": ("--set", f"{OWN},networkPolicy.enabled=false,roles.enabled=false,check.enabled=false,crds.install=false"),
+    "aggregated": (
+        "--set",
+        "roles.aggregate=true,auth.oidcIssuer=https://issuer.example,api.maxUploadBytes=1000000000",
+    ),
+    **{path.stem: ("-f", str(path)) for path in sorted((CHART / "examples").glob("*.yaml"))},
+}
+"""What tests render: name and arguments of helm."""
+FOREIGN = ("monitoring.coreos.com", "gateway.networking.k8s.io")
+
+
+@functools.cache
+def program(name: str) -> Path | None:
+    """Return a program of PATH or of the shared archive (unpacked at first use), None where there is neither."""
+    if found := shutil.which(name):
+        return Path(found)
+    if not TOOL.exists():
+        return None
+    loader = SourceFileLoader("shared_cluster", str(TOOL))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    path = Path(module.binaries()) / name
+    return path if path.exists() else None
+
+
+def needed(name: str) -> Path:
+    """Return a program, or skip the test."""
+    found = program(name)
+    if found is None:
+        pytest.skip(f"{name} is neither in PATH nor in ../shared/bin")
+    return found
+
+
+def helm(*arguments: str, ok: bool = True) -> str:
+    """Run helm; return what it printed, and what it complained of where it is to fail."""
+    done = subprocess.run([str(needed("helm")), *arguments], capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0) is ok, done.stdout + done.stderr
+    return done.stdout if ok else done.stdout + done.stderr
+
+
+def render(*arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM) -> list[Object]:
+    """Render the chart, or some of its templates, with helm's arguments (--set, -f); return the objects."""
+    shown = [part for name in only for part in ("-s", f"templates/{name}")]
+    text = helm("template", "simulacra", str(CHART), "-n", namespace, *shown, *arguments)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def rights(room: str) -> list[Object]:
+    """Return the ServiceAccount, roles and bindings of the API or the operator."""
+    return render(only=(f"{room}/serviceaccount.yaml", f"{room}/rbac.yaml"))

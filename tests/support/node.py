@@ -1,0 +1,141 @@
+"""The product on a cluster with a real node: helm, kubectl, a way to its Services, and what is in its store."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+
+from helm_chart import CHART, SYSTEM, needed
+from installation import eventually
+from simulacra import Client, Connection
+
+VALUES_VARIABLE = "SIMULACRA_E2E_VALUES"
+"""A values file for this cluster; unset: there is no node to test on."""
+TRAINER = "simulacra.local/simulacra/trainer:0.1.0"
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Node:
+    """The cluster of KUBECONFIG, with the release `simulacra` in it."""
+
+    def __init__(self) -> None:
+        self.values = os.environ[VALUES_VARIABLE]
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool = True) -> str:
+        """Run kubectl; return what it printed (stderr too when it is to fail)."""
+        command = [str(Path(sys.executable).with_name("kubectl")), *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180)
+        assert (done.returncode == 0) is ok, done.stdout + done.stderr
+        return done.stdout if ok else done.stdout + done.stderr
+
+    def helm(self, verb: str, *arguments: str) -> str:
+        """Run a verb of helm on the release and wait for it."""
+        command = [str(needed("helm")), verb, "simulacra", *arguments, "-n", SYSTEM, "--timeout", "180s"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def apply(self, verb: str, *arguments: str) -> None:
+        """`helm install` or `helm upgrade`; customers come through a forwarded port, so that is the public URL."""
+        public = ("--set", f"api.publicUrl={self.url}")
+        self.helm(verb, str(CHART), "--create-namespace", "-f", self.values, *public, *arguments, "--wait")
+
+    @contextmanager
+    def forwarded(self, service: str, remote: int, local: int) -> Iterator[None]:
+        """Reach a Service of the release at a local port."""
+        command = [str(Path(sys.executable).with_name("kubectl")), "port-forward", "-n", SYSTEM]
+        process = subprocess.Popen([*command, f"svc/{service}", f"{local}:{remote}"], stdout=subprocess.DEVNULL)
+        try:
+            eventually(lambda: socket.socket().connect_ex(("127.0.0.1", local)) == 0, 30)
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+
+    def api(self) -> Any:
+        """Reach the API at `url`."""
+        return self.forwarded("simulacra-api", 80, self.port)
+
+    def sign_up(self, company: str) -> tuple[Client, str]:
+        """Ask for access, approve it with kubectl, claim the secret; return a client and the tenant."""
+        with httpx.Client(base_url=self.url, timeout=30) as http:
+            body = {"company": company, "contact": "ada@acme.example"}
+            path = f"/v1/signup/{http.post('/v1/signup', json=body).raise_for_status().json()['request_id']}"
+            jsonpath = "{range .items[?(@.spec.decision!='Approved')]}{.metadata.name}{end}"
+            name = self.kubectl("get", "accessrequests", "-o", f"jsonpath={jsonpath}")
+            decision = '{"spec": {"decision": "Approved"}}'
+            self.kubectl("patch", "accessrequest", name, "--type=merge", "-p", decision)
+            self.kubectl("wait", "--for=condition=Ready", f"accessrequest/{name}", "--timeout=60s")
+            claim = {"credential_claim_token": http.get(path).json()["credential_claim_token"]}
+            known = http.post("/v1/credential-claims", json=claim).raise_for_status().json()
+        tenant = self.kubectl("get", "accessrequest", name, "-o", "jsonpath={.status.tenant}")
+        connection = Connection(
+            self.url, known["token_url"], known["client_id"], known["client_secret"], known["audience"]
+        )
+        return Client(connection), tenant
+
+    def stored(self) -> list[str]:
+        """Return the keys and versions of all that is in the store of artefacts."""
+        secret = json.loads(self.kubectl("get", "secret", "simulacra-credentials", "-n", SYSTEM, "-o", "json"))
+        known = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+        port = free_port()
+        with self.forwarded("simulacra-tryout", 8333, port):
+            s3 = boto3.client(
+                "s3",
+                endpoint_url=f"http://127.0.0.1:{port}",
+                region_name="us-east-1",
+                aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
+            )
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket="simulacra", Prefix="data/")
+            return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def restart_kubelet(self, folder: Path) -> None:
+        """End the kubelet of `../shared/bin/cluster` and start it again as the tool did; its folder is given."""
+        noted = folder / "kubelet.pid"
+        pid = int(noted.read_text().split()[0])
+        words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+        space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+        os.kill(pid, signal.SIGKILL)
+        eventually(
+            lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_text(), 20
+        )
+        with (folder / "kubelet.log").open("ab") as log:
+            command = ["nsenter", f"--net=/proc/self/fd/{space}", *words]
+            new = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True,
+                pass_fds=[space],
+            )  # fmt: skip
+        os.close(space)
+        started = Path(f"/proc/{new.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        noted.write_text(f"{new.pid} {started}")
+
+    def fit_job(self, tenant: str) -> str:
+        """Return the Job of a fit that runs, once its pod does."""
+        selector = ("-n", f"tenant-{tenant}", "-l", "simulacra.dev/kind=models")
+        path = "{.items[?(@.status.phase=='Running')].metadata.labels.job-name}"
+        deadline = time.monotonic() + 120
+        while not (name := self.kubectl("get", "pods", *selector, "-o", f"jsonpath={path}")):
+            assert time.monotonic() < deadline, self.kubectl("get", "pods", "-A")
+            time.sleep(0.1)
+        return name
