@@ -6,7 +6,7 @@ end of the tenant's key, and for longer than any data. See ``docs/adr`` for why.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,6 +122,11 @@ class Certificates:
     def read(self, tenant_uid: str, entry: CertificateEntry) -> str:
         """The signed certificate, a JSON Web Signature in compact form. Raises `ArtefactMissing`."""
         return b"".join(self._store.open_range(_key(tenant_uid, entry.id, entry.uid))).decode()
+
+    def every(self) -> Iterator[str]:
+        """Every signed certificate, of tenants that are gone as well."""
+        for info in self._store.list(_ROOT):
+            yield b"".join(self._store.open_range(info.key)).decode()
 
     def sweep(self, *, max_age_s: float = RETENTION_S) -> int:
         """Erase certificates whose retention is over; how many."""

@@ -16,6 +16,7 @@ EXPIRY_LAG = Histogram("simulacra_expiry_lag_seconds", "From expiry to the delet
 EXPIRED_NOT_ERASED = Gauge("simulacra_expired_not_erased", "Resources past their expiry that are still there.")
 STUCK_DELETIONS = Gauge("simulacra_stuck_deletions", "Resources whose deletion was asked for over 10 minutes ago.")
 ORPHANS = Counter("simulacra_orphan_objects_total", "Stored objects erased because their resource was gone.")
+FOREIGN = Gauge("simulacra_foreign_objects", "Objects under tenants/ in the store that are no artefacts; left alone.")
 WEBHOOKS = Counter("simulacra_webhook_messages_total", "Tries to deliver a webhook message.", ["outcome"])
 AUDIT_SIGNED = Gauge("simulacra_audit_signed_events", "Events of the audit log under its newest checkpoint.")
 AUDIT_CORRUPT = Gauge("simulacra_audit_corrupt", "1 when the audit log does not continue its last checkpoint.")

@@ -201,6 +201,7 @@ async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: Wo
     for uid in ("gone-long-ago", "new"):
         ref = ResourceRef(world.tenant, "datasets", uid)
         world.custody.write(ref.artefact("upload"), world.custody.new_resource_key(ref), [b"orphan"])
+    (world.operator.root / "store" / "tenants" / "stray").write_bytes(b"of nobody")
     for path in world.operator.root.glob("store/**/*"):
         if path.is_file() and "/new/" not in str(path):
             os.utime(path, (0, 0))
@@ -212,6 +213,8 @@ async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: Wo
     await world.until(swept, 30, lambda: "the orphan is left")
     assert {key.split("/")[3] for key in world.objects()} == {dataset["metadata"]["uid"], "new"}
     await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no record")
+    assert "objects in the store are no artefacts" in world.operator.log.read_text()
+    assert (world.operator.root / "store" / "tenants" / "stray").exists(), "it is reported, not erased"
 
 
 async def test_a_resource_made_without_the_finalizer_gets_it_first(world: World) -> None:
