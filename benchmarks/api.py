@@ -28,12 +28,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
-from installation import Installation
+from installation import Installation, descendants
 
 RESULT = Path(__file__).parent / "results" / "api.md"
 CLIENTS = (1, 16, 64)
 DOWNLOAD_ROWS, COLUMNS = 500_000, 12
+UPLOAD_MIB = 1024
 BARE = """
 import socket, sys
 import uvicorn
@@ -179,6 +182,40 @@ def table(folder: Path) -> Path:
     return file
 
 
+def resident(pid: int, field: str = "VmRSS") -> float:
+    """Return MiB of memory that a process holds, or with VmHWM the most that it held."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(lines[field].split()[0]) / 1024
+
+
+def large_upload(installation: Installation, headers: dict[str, str]) -> str:
+    """Upload a GiB and return what it cost the API in memory; the dataset is deleted at once."""
+    assert installation.process is not None
+    below = descendants(installation.process.pid)
+    (api,) = [pid for pid in below if b"simulacra_api" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    patch = '{"spec": {"quotas": {"maxUploadBytes": 2147483648}}}'
+    installation.kubectl("patch", "tenants", "default", "--type", "merge", "-p", patch)
+    time.sleep(4)  # the API's listing of tenants is 3 s old at most
+    rows, boundary = (b"1234567,some words here,2.5\n" * 37_450)[: 1 << 20], "frontier"
+
+    def body() -> Iterator[bytes]:
+        yield f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\na,b,c\n'.encode()
+        for _ in range(UPLOAD_MIB):
+            yield rows
+        yield f"\r\n--{boundary}--\r\n".encode()
+
+    own = headers | {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": uuid.uuid4().hex}
+    Path(f"/proc/{api}/clear_refs").write_text("5")  # the peak begins anew
+    before, began = resident(api), time.perf_counter()
+    answer = httpx.post(f"{installation.connection['api_url']}/v1/datasets", content=body(), headers=own, timeout=300)
+    seconds, grown = time.perf_counter() - began, resident(api, "VmHWM") - before
+    assert answer.status_code == 202, answer.text
+    with installation.client() as client:
+        client.delete_dataset(answer.json()["dataset_id"])
+    rate = answer.json()["bytes"] / seconds / 1e6
+    return f"Upload of {UPLOAD_MIB} MiB: {rate:.0f} MB/s; the API's peak RSS grew by {grown:.0f} MiB from {before:.0f} MiB."
+
+
 async def run(installation: Installation, folder: Path, seconds: float) -> list[str]:
     """Measure all and return the lines of the table."""
     with installation.client() as client:
@@ -211,6 +248,7 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
             posted = await measure(poster(f"{thing}/generations", headers), base, clients, min(seconds, 2.0))
             lines.append(row("POST generation (202, then 429 at the tenant's limit)", clients, posted, None))
     lines += ["", f"Probe of 20 rows, three in turn: {', '.join(f'{one:.2f} s' for one in probes)}."]
+    lines.append(await asyncio.to_thread(large_upload, installation, headers))
     lines.append(f"Downloaded file: {file.stat().st_size / 1e6:.1f} MB.")
     return lines
 

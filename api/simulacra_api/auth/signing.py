@@ -60,16 +60,22 @@ class SigningKeyStore:
         self._cluster = cluster
         self._timed: list[_TimedKey] = []
         self._link_key = b""
+        self._keys: SigningKeys | None = None
         self._loaded = float("-inf")
 
     async def current(self, *, max_age: float = RELOAD_SECONDS) -> SigningKeys:
-        """Return the keys, read at most `max_age` seconds ago; which of them signs is decided now."""
+        """Return the keys, read at most `max_age` seconds ago; which of them signs is decided now.
+
+        The same object as before, unless they were read again or another key signs.
+        """
         if time.monotonic() - self._loaded > max_age:
             secret = await self._rotated(await self._read_or_make())
             self._timed, self._link_key = _parse(secret)
-            self._loaded = time.monotonic()
+            self._loaded, self._keys = time.monotonic(), None
         active, others = _split(self._timed)
-        return SigningKeys(active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key)
+        if self._keys is None or self._keys.active is not active.key:
+            self._keys = SigningKeys(active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key)
+        return self._keys
 
     async def _read_or_make(self) -> Object:
         secret = await self._cluster.find(SECRETS, SECRET_NAME, SYSTEM_NAMESPACE)

@@ -71,11 +71,12 @@ def verify(
     header, claims = decoded.header, decoded.claims
     if str(header.get("typ", "")).lower().removeprefix("application/") not in types:
         raise unauthenticated("the token's typ is not that of an access token")
-    _check_claims(claims, issuer, audience)
+    check_claims(claims, issuer, audience)
     return claims
 
 
-def _check_claims(claims: Claims, issuer: str, audience: str) -> None:
+def check_claims(claims: Claims, issuer: str, audience: str) -> None:
+    """Refuse (401) claims of another issuer or audience, and those whose time has not come or is over."""
     if claims.get("iss") != issuer:
         raise unauthenticated("the token comes from another issuer")
     said = claims.get("aud")

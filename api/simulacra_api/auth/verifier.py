@@ -1,15 +1,37 @@
-"""From a bearer token to the client that sends it, whichever issuer made the token."""
+"""From a bearer token to the client that sends it, whichever issuer made the token.
+
+A client sends one token for an hour, so who it is of is remembered: by the token's digest, together with the key set
+that verified its signature. The signature is verified anew once the keys have been read again, whether or not they
+changed; issuer, audience and times are checked at every request.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import dataclass
+
+from joserfc.jwk import KeySet
 
 from simulacra_api.auth import oidc, tokens
 from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import MISS_SECONDS, SigningKeyStore
 from simulacra_api.settings import Settings
 
+REMEMBERED = 4096
+"""Tokens; the one that was verified first is forgotten first."""
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+
+
+@dataclass(frozen=True)
+class _Verified:
+    """A token whose signature these keys have verified."""
+
+    issuer: str
+    kid: str
+    keys: KeySet
+    claims: tokens.Claims
+    client: str
 
 
 class TokenVerifier:
@@ -19,35 +41,47 @@ class TokenVerifier:
         self._settings = settings
         self._signing = signing
         self._external = external
+        self._verified: dict[bytes, _Verified] = {}
 
     async def client_of(self, token: str) -> str:
         """Return the client id of a valid token; Problem 401 says which check failed."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._verified.get(digest)
+        if known is not None and known.keys is await self._keys(known.issuer, known.kid):
+            tokens.check_claims(known.claims, known.issuer, self._settings.audience)
+            return known.client
         issuer, kid = tokens.peek(token)
-        audience = self._settings.audience
+        keys = await self._keys(issuer, kid)
+        own = issuer == self._settings.public_url
+        claims = tokens.verify(
+            token,
+            keys,
+            issuer=issuer,
+            audience=self._settings.audience,
+            algorithms=tokens.ALGORITHMS if own else oidc.ALGORITHMS,
+            types={"at+jwt"} if own else oidc.TYPES,
+        )
+        client = str(claims["client_id"]) if own else _external_client(claims)
+        self._verified.pop(digest, None)
+        self._verified[digest] = _Verified(issuer, kid, keys, claims, client)
+        if len(self._verified) > REMEMBERED:
+            del self._verified[next(iter(self._verified))]
+        return client
+
+    async def _keys(self, issuer: str, kid: str) -> KeySet:
+        """Return the keys of an issuer, read again when they do not have the one that is named."""
         if issuer == self._settings.public_url:
             keys = await self._signing.current()
             if kid not in {key.kid for key in keys.published.keys}:
                 keys = await self._signing.current(max_age=MISS_SECONDS)
-            claims = tokens.verify(
-                token,
-                keys.published,
-                issuer=issuer,
-                audience=audience,
-                algorithms=tokens.ALGORITHMS,
-                types={"at+jwt"},
-            )
-            return str(claims["client_id"])
+            return keys.published
         if self._external is None or issuer != self._external.issuer:
             raise tokens.unauthenticated("the token comes from another issuer")
-        claims = tokens.verify(
-            token,
-            await self._external.keys_for(kid),
-            issuer=issuer,
-            audience=audience,
-            algorithms=oidc.ALGORITHMS,
-            types=oidc.TYPES,
-        )
-        client = claims.get("client_id") or claims.get("azp")
-        if not isinstance(client, str) or not _CLIENT.fullmatch(client):
-            raise tokens.unauthenticated("the token names no client (client_id or azp)")
-        return client
+        return await self._external.keys_for(kid)
+
+
+def _external_client(claims: tokens.Claims) -> str:
+    client = claims.get("client_id") or claims.get("azp")
+    if not isinstance(client, str) or not _CLIENT.fullmatch(client):
+        raise tokens.unauthenticated("the token names no client (client_id or azp)")
+    return client

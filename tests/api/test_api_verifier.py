@@ -1,0 +1,103 @@
+"""What the verifier remembers of a token never outlives its time, its key or its audience."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import pytest
+from joserfc.jwk import ECKey, KeySet
+
+from simulacra_api.auth import tokens, verifier
+from simulacra_api.auth.signing import SigningKeys, SigningKeyStore
+from simulacra_api.problems import Problem
+from simulacra_api.settings import Settings
+
+URL, AUDIENCE = "https://api.example", "https://api.simulacra.dev"
+
+
+class Store:
+    """Keys that a test exchanges."""
+
+    def __init__(self) -> None:
+        self.rotate()
+
+    def rotate(self) -> None:
+        key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+        self.keys = SigningKeys(key, KeySet([key]), b"")
+
+    async def current(self, *, max_age: float = 60) -> SigningKeys:
+        return self.keys
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Signatures that were verified."""
+    seen: list[str] = []
+    real = tokens.verify
+
+    def counted(token: str, *args: Any, **options: Any) -> Any:
+        seen.append(token)
+        return real(token, *args, **options)
+
+    monkeypatch.setattr(tokens, "verify", counted)
+    return seen
+
+
+def made(store: Store, audience: str = AUDIENCE) -> verifier.TokenVerifier:
+    return verifier.TokenVerifier(Settings(URL, audience), cast(SigningKeyStore, store), None)
+
+
+def issued(store: Store, seconds: int = 3600) -> str:
+    return tokens.issue(store.keys, issuer=URL, audience=AUDIENCE, client_id="sim-a", seconds=seconds)
+
+
+async def test_a_signature_is_verified_once_a_key_set(store: Store, checks: list[str]) -> None:
+    one, token = made(store), issued(store)
+    assert [await one.client_of(token) for _ in range(3)] == ["sim-a"] * 3
+    assert len(checks) == 1
+    store.keys = SigningKeys(store.keys.active, KeySet([store.keys.active]), b"")  # read again, the same keys
+    assert await one.client_of(token) == "sim-a"
+    assert len(checks) == 2
+
+
+async def test_a_remembered_token_expires(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, token = made(store), issued(store, 60)
+    await one.client_of(token)
+    now = time.time()
+    monkeypatch.setattr(tokens.time, "time", lambda: now + 60 + tokens.LEEWAY_SECONDS + 1)
+    with pytest.raises(Problem) as refused:
+        await one.client_of(token)
+    assert refused.value.entry.status == 401
+
+
+async def test_a_remembered_token_goes_with_its_key(store: Store) -> None:
+    one, token = made(store), issued(store)
+    await one.client_of(token)
+    store.rotate()
+    with pytest.raises(Problem):
+        await one.client_of(token)
+
+
+async def test_one_changed_byte_is_another_token(store: Store) -> None:
+    one, token = made(store), issued(store)
+    await one.client_of(token)
+    flipped = token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
+    with pytest.raises(Problem):
+        await one.client_of(flipped)
+
+
+async def test_only_so_many_are_remembered(store: Store, monkeypatch: pytest.MonkeyPatch, checks: list[str]) -> None:
+    monkeypatch.setattr(verifier, "REMEMBERED", 2)
+    one, several = made(store), [issued(store) for _ in range(3)]
+    for token in several:
+        await one.client_of(token)
+    await one.client_of(several[2])
+    assert len(checks) == 3
+    await one.client_of(several[0])
+    assert len(checks) == 4
