@@ -67,7 +67,7 @@ class Connection:
 
     async def send(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, int]:
         """Return status and body bytes of the answer."""
-        if self._streams is None:
+        if self._streams is None or self._streams[0].at_eof():  # idle too long for the server
             self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 20)
         reader, writer = self._streams
         parts = urlsplit(url)
@@ -213,7 +213,8 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     with installation.client() as client:
         client.delete_dataset(answer.json()["dataset_id"])
     rate = answer.json()["bytes"] / seconds / 1e6
-    return f"Upload of {UPLOAD_MIB} MiB: {rate:.0f} MB/s; the API's peak RSS grew by {grown:.0f} MiB from {before:.0f} MiB."
+    memory = f"the API's peak RSS grew by {grown:.0f} MiB from {before:.0f} MiB"
+    return f"Upload of {UPLOAD_MIB} MiB: {rate:.0f} MB/s; {memory}."
 
 
 async def run(installation: Installation, folder: Path, seconds: float) -> list[str]:
