@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from simulacra_crds.schema import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
+from simulacra_trainer.families.codec import fit_codec
 from simulacra_trainer.families.forest import FOREST, ForestModel
-from simulacra_trainer.families.forest.codec import fit_codec
 from simulacra_trainer.report.privacy import exact_copies
 from trainer_tables import clean, levels_column, numbers_column, survey
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from simulacra_trainer.families.forest.codec import Floats
+from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.kernels import F8, I4, compiled
 
 ROWS_PER_VALUE = 5

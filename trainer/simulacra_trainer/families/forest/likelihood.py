@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulacra_trainer.families.forest.codec import Floats
+from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.parts import (
     Classes,
     Context,

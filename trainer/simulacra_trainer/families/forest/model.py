@@ -13,14 +13,14 @@ import pyarrow as pa
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress, no_progress
-from simulacra_trainer.families.forest.codec import Codes, ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Numbers, Part
+from simulacra_trainer.families.forest.parts import Context, Part
+from simulacra_trainer.families.forest.response import looked_at, under_do
 from simulacra_trainer.families.forest.screen import Screen
 from simulacra_trainer.families.forest.store import load_parts, save_parts
-from simulacra_trainer.families.forest.trend import Trend, find_trend
 from simulacra_trainer.families.grid import level_grid, number_grid
 
 PENALTY = "penalty"
@@ -39,7 +39,7 @@ class ForestModel:
     ) -> None:
         self.data, self.order, self.parts, self._structure = data, list(order), dict(parts), structure
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
-        self._trends: dict[int, Trend | None] = {}
+        self._responses: dict[int, Part] = {}
 
     @property
     def columns(self) -> list[str]:
@@ -60,7 +60,7 @@ class ForestModel:
         held = {self._position[name]: value for name, value in (do or {}).items()}
         fixed = {self._position[name]: given.column(name) for name in given.column_names} if given is not None else {}
         context = Context(np.zeros((len(self.order), n), np.uint8), [np.empty(0)] * len(self.order))
-        drawn = self.order[:only]
+        drawn, moved = self.order[:only], set(held)
         for j in drawn:
             codec, u = self.data.codecs[j], rng.random(n)
             if j in held:
@@ -68,27 +68,21 @@ class ForestModel:
             elif j in fixed:
                 values = codec.values(fixed[j])
             else:
-                values = self.parts[j].draw(context, rows, u)
-                if held and (trend := self._trend(j)) is not None:
-                    values = values + trend.shift(context, rows)
-                values = codec.tidy(values)
+                part = self.parts[j]
+                if moved & looked_at(part):
+                    moved.add(j)
+                    part = self._under_do(j)
+                values = codec.tidy(part.draw(context, rows, u))
             context.values[j] = values
             context.codes[j] = codec.encode(values)
         names = [self.data.codecs[j].name for j in drawn]
         return pa.table([self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names)
 
-    def _trend(self, column: int) -> Trend | None:
-        """Return what moves a column's numbers under do(), estimated when first asked for."""
-        part = self.parts[column]
-        if column not in self._trends:
-            is_number = [not codec.is_category for codec in self.data.codecs]
-            training = Context(self.data.codes, self.data.values)
-            self._trends[column] = (
-                find_trend(part.tree, training, self.data.values[column], is_number)
-                if isinstance(part, Numbers)
-                else None
-            )
-        return self._trends[column]
+    def _under_do(self, column: int) -> Part:
+        """Return what draws a column that do() reaches, found when first asked for."""
+        if column not in self._responses:
+            self._responses[column] = under_do(self.parts[column], self.data, column)
+        return self._responses[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
         """Return a model with these columns first; only columns whose predecessors change are fit again."""

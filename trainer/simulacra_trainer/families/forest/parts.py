@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.families.forest.codec import Codes, Floats
+from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.walk import pick, walk
 
 Ints = npt.NDArray[np.int32]

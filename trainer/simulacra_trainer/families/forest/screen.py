@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.families.forest.codec import Codes
+from simulacra_trainer.families.codec import Codes
 from simulacra_trainer.families.forest.kernels import F8, U1, compiled
 
 WIDE_COLUMNS = 40

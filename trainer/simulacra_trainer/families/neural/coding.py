@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.schema import ColumnSchema
-from simulacra_trainer.families.forest.codec import ColumnCodec, fit_codec
+from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 
 Floats = npt.NDArray[np.float64]

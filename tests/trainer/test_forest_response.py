@@ -1,0 +1,87 @@
+"""Effects of numbers on numbers under do() are not blurred by the leaves."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_trainer.families.base import no_progress
+from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.families.forest.response import Response, looked_at
+from simulacra_trainer.families.forest.smooth import fit_smooth
+from simulacra_trainer.table.clean import clean_table
+
+ROWS = 4_000
+
+
+def _fit(columns: dict, penalty: float):
+    clean = clean_table(pa.table(columns))
+    options = {"penalty": penalty}
+    return FOREST.fit(clean.table, clean.schema, list(columns), seed=0, options=options, progress=no_progress)
+
+
+def _mean(model, **do: float | str) -> float:
+    return float(np.nanmean(model.sample(50_000, np.random.default_rng(1), do=do).column("y").to_numpy()))
+
+
+def _confounded() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(4)
+    z = rng.normal(size=ROWS)
+    t = z + 0.7 * rng.normal(size=ROWS)
+    return {"z": z, "t": t, "y": t + 2 * z + 0.5 * rng.normal(size=ROWS)}
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("penalty", [3.0, 18.0])
+def test_an_effect_keeps_its_size_under_do(penalty: float, missing: bool) -> None:
+    columns = _confounded()
+    columns["y"][:: 40 if missing else ROWS] = np.nan
+    model = _fit(columns, penalty)
+    assert _mean(model, t=1.0) - _mean(model, t=-1.0) == pytest.approx(2.0, abs=0.12)
+
+
+def test_curves_interactions_and_jumps_are_kept_and_the_noise_is_that_of_the_rows() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=ROWS), rng.uniform(-1, 1, ROWS)
+    y = a**2 + 2 * a * b + 3 * (b > 0.2) + 0.5 * rng.normal(size=ROWS)
+    model = _fit({"a": a, "b": b, "y": y}, 12.0)
+    for at in (-1.0, 0.5, 1.5):
+        assert _mean(model, a=at) == pytest.approx(at**2 + 1.2, abs=0.2)
+    assert _mean(model, b=0.6) - _mean(model, b=-0.2) == pytest.approx(3.0, abs=0.25)
+    rows = model.sample(20_000, np.random.default_rng(2), do={"a": 1.0, "b": 0.5}).column("y").to_numpy()
+    assert rows.std() == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_category_moves_a_number_under_do() -> None:
+    rng = np.random.default_rng(6)
+    z = rng.normal(size=ROWS)
+    kind = np.where(z + rng.normal(size=ROWS) > 0, "new", "old")
+    model = _fit({"z": z, "kind": kind, "y": 2 * z + (kind == "new") + rng.normal(size=ROWS)}, 12.0)
+    assert _mean(model, kind="new") - _mean(model, kind="old") == pytest.approx(1.0, abs=0.15)
+
+
+def test_rows_that_do_cannot_reach_are_drawn_as_without_it() -> None:
+    columns = _confounded()
+    model = _fit({**columns, "other": columns["z"] * 3 + np.random.default_rng(9).normal(size=ROWS)}, 3.0)
+    model = model.first(["z", "other"])
+    plain = model.sample(1_000, np.random.default_rng(1))
+    assert not model._responses
+    done = model.sample(1_000, np.random.default_rng(1), do={"t": 0.0})
+    assert done.select(["z", "other"]).equals(plain.select(["z", "other"]))
+    assert isinstance(model._responses[2], Response)
+
+
+def test_a_column_that_no_number_informs_keeps_its_part() -> None:
+    rng = np.random.default_rng(0)
+    model = _fit({"a": rng.normal(size=ROWS), "b": rng.normal(size=ROWS)}, 18.0)
+    assert not looked_at(model.parts[1])
+    model.sample(10, rng, do={"a": 1.0})
+    assert not model._responses
+
+
+def test_the_regression_leaves_out_what_explains_nothing() -> None:
+    rng = np.random.default_rng(7)
+    x, noise = rng.normal(size=(2, ROWS))
+    smooth = fit_smooth([x, noise], [0, 0], np.sin(x) + 0.3 * rng.normal(size=ROWS))
+    assert [getattr(term, "column", None) for term in smooth.terms] == [0]
+    grid = np.linspace(-2, 2, 41)
+    assert np.abs(smooth.at([grid, grid]) - np.sin(grid)).max() < 0.08
