@@ -21,7 +21,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
         return
     if name == "uploadDataset":
-        case.body = {key: value for key, value in case.body.items() if key not in ("file", "family")} | {"file": CSV}
+        case.body = {key: value for key, value in case.body.items() if key not in ("file", "family", "knowledge")} | {
+            "file": CSV
+        }
         case.headers = {**(case.headers or {}), "Prefer": "wait=30"}  # what follows finds a dataset that is ready
     elif name in ("createGeneration", "probeDataset"):
         case.body = case.body | {"row_count": min(case.body.get("row_count", 20), MAX_ROWS)}
