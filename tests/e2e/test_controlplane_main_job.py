@@ -146,10 +146,11 @@ def meddle(story: Story) -> None:
     for what, path, value in (
         ("resourcequota/simulacra", ".spec.hard.pods", "56"),
         ("serviceaccount/simulacra-trainer", ".automountServiceAccountToken", "false"),
-        ("networkpolicy/simulacra-default-deny", ".spec.policyTypes[1]", "Egress"),
         ("secret/simulacra-pods", ".data.AWS_PROFILE", "cGxhdGZvcm1z"),
     ):
         kubectl("wait", f"--for=jsonpath={{{path}}}={value}", what, *inside, "--timeout=30s")
+    types = ("get", "networkpolicy/simulacra-default-deny", *inside, "-o", "jsonpath={.spec.policyTypes}")
+    eventually(lambda: kubectl(*types) == '["Ingress","Egress"]', 30)  # kubectl wait ends where an index is missing
     enforce = kubectl("get", "namespace", story.namespace, "-o", "jsonpath={.metadata.labels}")
     assert json.loads(enforce)["pod-security.kubernetes.io/enforce"] == "restricted"
 
