@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import httpx
 import kr8s.asyncio
@@ -157,7 +157,7 @@ class Cluster:
         self._ahead = timedelta(0)
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None = None) -> Cluster:
+    async def connect(cls, kubeconfig: str | None = None) -> Self:
         """Connect by the kubeconfig given, KUBECONFIG, or the pod's service account, in this order."""
         # kr8s warns about servers newer than itself; the few stable verbs used here do not change.
         warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)

@@ -7,13 +7,13 @@ import logging
 import os
 import sys
 
-from simulacra_crds.cluster import Cluster
 from simulacra_custody.audit import open_audit
 from simulacra_custody.certificates import open_certificates
 from simulacra_custody.errors import SettingsError
 from simulacra_custody.settings import open_custody
 from simulacra_operator import attest, handlers, health, logs, orphans, tombstones
 from simulacra_operator.accessrequest import duty
+from simulacra_operator.counted import CountedCluster
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
 from simulacra_operator.rotation import Rotation
@@ -26,7 +26,7 @@ log = logging.getLogger("simulacra_operator")
 
 async def operate(settings: Settings, custodian: Custodian) -> None:
     """Run until SIGTERM or SIGINT; whichever part ends first ends the process."""
-    cluster = await Cluster.connect()
+    cluster = await CountedCluster.connect()
     engine = Engine(cluster, custodian, settings, cluster.now)
     sweep = Sweep(engine)
     runner, port = await health.serve(settings, sweep)

@@ -29,7 +29,12 @@ class PatchMeta:
 
 @dataclass(frozen=True)
 class MakeKey:
-    """Make the resource's data key and keep its wrapped form in status.wrappedKey, the only copy."""
+    """Make the resource's data key and keep its wrapped form in status.wrappedKey, the only copy.
+
+    `patch` is what else changes in status: one write for both.
+    """
+
+    patch: Object = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

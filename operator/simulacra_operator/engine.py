@@ -11,6 +11,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from simulacra_crds.auth0 import Auth0, Auth0Error
@@ -20,16 +21,19 @@ from simulacra_operator import metrics
 from simulacra_operator.accessrequest import reconcile as accessrequest
 from simulacra_operator.accessrequest.observe import AccessObserved
 from simulacra_operator.accessrequest.observe import observe as observe_access
-from simulacra_operator.actions import Action, CreateJob
+from simulacra_operator.actions import Action, CreateJob, DeleteJob, MakeKey
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.dataset import reconcile as dataset
 from simulacra_operator.effectestimate import reconcile as effectestimate
 from simulacra_operator.execute import Executor
 from simulacra_operator.generationjob import reconcile as generationjob
 from simulacra_operator.installation import Installation
+from simulacra_operator.jobs_seen import JobsSeen
 from simulacra_operator.model import reconcile as model
+from simulacra_operator.places import Places
 from simulacra_operator.queue import WorkQueue
 from simulacra_operator.settings import Settings
+from simulacra_operator.shared import SharedReads
 from simulacra_operator.subject import Key
 from simulacra_operator.tenant import reconcile as tenant
 from simulacra_operator.tenant.observe import TenantObserver
@@ -61,14 +65,17 @@ class Engine:
         self.auth0 = Auth0(settings.auth0) if settings.auth0 else None
         self.checks: dict[str, KeyCheck] = {}
         self.installation = Installation(cluster)
-        self._works = WorkObserver(cluster, settings)
+        self._shared = SharedReads(cluster)
+        self._works = WorkObserver(cluster, settings, self._shared)
         self._tenants = TenantObserver(cluster, settings.pod_access)
         self._queue = WorkQueue()
         self._faults: dict[Key, Fault] = {}
         self._waiting: dict[Key, set[Key]] = {}
         self._waits_for: dict[Key, frozenset[Key]] = {}
         self._released: dict[str, asyncio.Event] = {}
-        self._starting: dict[str | None, asyncio.Lock] = {}
+        self._written: dict[Key, str] = {}
+        self.jobs = JobsSeen()
+        self.places = Places(cluster, self._queue.add)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -84,6 +91,7 @@ class Engine:
 
     async def awaited(self, key: Key) -> None:
         """Wake those that wait for a change of this key."""
+        self._shared.forget(key)
         for one in tuple(self._waiting.get(key, ())):
             await self._queue.add(one)
 
@@ -97,7 +105,19 @@ class Engine:
         """Let `erased_for_good` return for a resource."""
         self._released.setdefault(uid, asyncio.Event()).set()
 
-    def forget(self, key: Key, uid: str) -> None:
+    def written(self, key: Key, version: str) -> None:
+        """Take note of the version that a resource has by a write of ours: its event tells nothing new."""
+        self._written[key] = version
+
+    def is_own(self, key: Key, version: str) -> bool:
+        """Return whether a version of a resource is by the last write of ours."""
+        return self._written.get(key) == version
+
+    def rest(self, key: Key) -> None:
+        """Keep nothing in mind of a resource whose work has ended."""
+        self._written.pop(key, None)
+
+    async def forget(self, key: Key, uid: str) -> None:
         """Drop what is remembered of a resource that is gone.
 
         That it was released is dropped later: a pass that still saw it must not erase, and record, a second time.
@@ -107,6 +127,8 @@ class Engine:
         self._faults.pop(key, None)
         self._queue.forgive(key)
         self._wait_for(key, frozenset())
+        self.rest(key)
+        await self.places.leave(key)
 
     async def _work(self) -> None:
         while True:
@@ -136,13 +158,14 @@ class Engine:
             log.error("a pass failed", extra={**_names(key), "trace": _trace(error)})
         if fault is not None:
             self._faults[key] = fault
+        await self.places.leave(key)  # who cannot start now holds nobody up
         delay = await self._queue.retry(key)
         port = fault.name if fault else "CLUSTER"
         log.warning("a port refused", extra={**_names(key), "port": port, "status": status, "retry_in_s": delay})
         return "failed"
 
     async def _attempt(self, key: Key) -> str:
-        """Run a pass. One that would start a Job looks again while no other of the tenant may: quotas hold exactly."""
+        """Run a pass. One that would start a Job asks for a place in the tenant's quota first."""
         if key.kind == "AccessRequest":
             seen_access = await observe_access(self.cluster, key, self.now(), external=self.auth0 is not None)
             if seen_access is None:
@@ -155,13 +178,19 @@ class Engine:
             return await self._act(key, seen_tenant, tenant.reconcile(seen_tenant))
         seen = await self._works.observe(key, self.now(), self._faults.get(key))
         if seen is None:
+            await self.places.leave(key)
             return self._gone(key)
         actions = RECONCILERS[key.kind](seen)
-        if not any(isinstance(action, CreateJob) for action in actions):
-            return await self._act(key, seen, actions)
-        async with self._starting.setdefault(key.namespace, asyncio.Lock()):
-            seen = await self._works.observe(key, self.now(), self._faults.get(key)) or seen
-            return await self._act(key, seen, RECONCILERS[key.kind](seen))
+        if any(isinstance(action, CreateJob | MakeKey) for action in actions):
+            limit = seen.tenant_spec.quotas.concurrent_jobs
+            if not await self.places.ask(key, seen.subject.created, limit):
+                seen = replace(seen, place=False)
+                actions = RECONCILERS[key.kind](seen)
+        elif seen.job is not None:
+            await self.places.job(seen.job)
+        else:
+            await self.places.leave(key)
+        return await self._act(key, seen, actions)
 
     def _gone(self, key: Key) -> str:
         self._faults.pop(key, None)
@@ -179,7 +208,8 @@ class Engine:
         self._faults.pop(key, None)
         self._queue.forgive(key)
         if actions:
-            await self._queue.add(key)
+            if subject.deleting or not isinstance(actions[-1], CreateJob | DeleteJob):  # those end in a Job's event
+                await self._queue.add(key)
             return "acted"
         if subject.deleting:
             await self._queue.add(key, DELETION_POLL_S)
@@ -204,11 +234,6 @@ class Engine:
             self._waits_for[key] = sources
 
 
-def jobs_of(namespace: str | None) -> Key:
-    """Return the key under which waiting for a free place in a tenant's quota is noted."""
-    return Key("Jobs", namespace, "")
-
-
 def _sources(seen: _Seen) -> frozenset[Key]:
     if isinstance(seen, AccessObserved):
         return frozenset({Key("Tenant", None, seen.tenant_name)})
@@ -217,8 +242,6 @@ def _sources(seen: _Seen) -> frozenset[Key]:
     if isinstance(seen, TenantObserved) or (subject.finished and not subject.deleting):
         return frozenset(keys)
     keys.add(Key("Tenant", None, seen.tenant_name or ""))
-    if seen.job is None:
-        keys.add(jobs_of(subject.meta.namespace))
     spec, namespace = subject.spec, subject.meta.namespace
     if subject.kind == "Model" and spec is not None:
         keys.add(Key("Dataset", namespace, spec.dataset_ref.name))

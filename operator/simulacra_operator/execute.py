@@ -29,7 +29,7 @@ from simulacra_operator import events
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.erase import Eraser
 from simulacra_operator.installation import Installation
-from simulacra_operator.subject import Subject, tenant_of
+from simulacra_operator.subject import Key, Subject, tenant_of
 from simulacra_operator.tenant.observed import KeyCheck
 from simulacra_operator.work import memory
 
@@ -45,6 +45,9 @@ class Memory(Protocol):
 
     def release(self, uid: str) -> None:
         """Let the deletion handler of a resource return."""
+
+    def written(self, key: Key, version: str) -> None:
+        """Take note of the version that a resource has by a write of ours."""
 
     def now(self) -> datetime:
         """Return the time."""
@@ -89,6 +92,7 @@ class Executor:
         body = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": self._version}}
         answer = await self._cluster.patch(CUSTOM[key.kind], key.name, body, key.namespace, subresource=subresource)
         self._version = answer["metadata"]["resourceVersion"]
+        self._memory.written(key, self._version)
 
     @property
     def _ref(self) -> ResourceRef:
@@ -99,9 +103,10 @@ class Executor:
 
     async def _custody(self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase) -> None:
         match action:
-            case act.MakeKey():
+            case act.MakeKey(patch):
                 self._wrapped_key = await self._custodian.new_key(self._ref)
-                await self._patch({"status": {"wrappedKey": self._wrapped_key}}, "status")
+                await self._patch({"status": {**patch, "wrappedKey": self._wrapped_key}}, "status")
+                await events.tell(self._cluster, self._subject, patch)
             case act.DropKey():
                 await self._eraser.shred()
             case act.WriteRequest(content):

@@ -15,6 +15,7 @@ EXPIRED = Counter("simulacra_expired_total", "Deletions asked for by the sweep."
 EXPIRY_LAG = Histogram("simulacra_expiry_lag_seconds", "From expiry to the deletion request.")
 EXPIRED_NOT_ERASED = Gauge("simulacra_expired_not_erased", "Resources past their expiry that are still there.")
 STUCK_DELETIONS = Gauge("simulacra_stuck_deletions", "Resources whose deletion was asked for over 10 minutes ago.")
+API_WRITES = Counter("simulacra_api_writes_total", "Writes sent to the API server.", ["resource"])
 ORPHANS = Counter("simulacra_orphan_objects_total", "Stored objects erased because their resource was gone.")
 FOREIGN = Gauge("simulacra_foreign_objects", "Objects under tenants/ in the store that are no artefacts; left alone.")
 WEBHOOKS = Counter("simulacra_webhook_messages_total", "Tries to deliver a webhook message.", ["outcome"])

@@ -21,9 +21,9 @@ from simulacra_custody.audit import EventType
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import CustodyError
 from simulacra_operator.engine import Engine
+from simulacra_operator.places import job_ended
 from simulacra_operator.subject import Subject, parse
 from simulacra_operator.tenant.observe import WORK_RESOURCES
-from simulacra_operator.work.observe import job_ended
 
 log = logging.getLogger(__name__)
 ROTATE = f"{GROUP}/rotate-key"

@@ -37,6 +37,8 @@ RESYNC_S = 30.0
 AGAIN = timedelta(seconds=0.3)
 """How soon a resource is looked at again that changed while it was to be deleted."""
 STUCK = timedelta(minutes=10)
+PROGRESS_READS = 2
+"""Reports that are read at once: the threads of custody are for the work first."""
 PROGRESS_STEP = 10
 """Percent: progress is copied to status in steps of this, so that it costs ten writes a Job at most."""
 
@@ -63,6 +65,7 @@ class Sweep:
         self._custodian: Custodian = engine.custodian
         self._resynced = float("-inf")
         self.completed = False
+        self._reading = asyncio.Semaphore(PROGRESS_READS)
         self._fresh = asyncio.get_running_loop().time()
 
     @property
@@ -145,7 +148,9 @@ class Sweep:
         if tenant is None or wrapped_key is None:
             return
         try:
-            report = await self._custodian.progress(ResourceRef(tenant, subject.plural, subject.meta.uid), wrapped_key)
+            async with self._reading:
+                resource = ResourceRef(tenant, subject.plural, subject.meta.uid)
+                report = await self._custodian.progress(resource, wrapped_key)
         except (CustodyError, ValidationError):
             return  # counted by the port; progress is a courtesy
         shown = subject.status.progress.percent if subject.status.progress else 0

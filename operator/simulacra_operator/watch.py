@@ -1,9 +1,9 @@
-"""What kopf's handlers do with an event: tell the engine which resource it concerns."""
+"""What kopf's handlers do with an event: tell the engine which resource it concerns, if it tells anything new."""
 
 from __future__ import annotations
 
 from simulacra_crds.cluster import Object
-from simulacra_operator.engine import Engine, jobs_of
+from simulacra_operator.engine import Engine
 from simulacra_operator.subject import Key, key_of
 
 RETRY_S = 5.0
@@ -11,11 +11,17 @@ RETRY_S = 5.0
 
 
 async def changed(engine: Engine, body: Object, event: str | None) -> None:
-    """Wake the engine for a resource; `event` is DELETED when it is gone, None for a listing."""
-    key = key_of(body)
+    """Wake the engine for a resource; `event` is DELETED when it is gone, None for a listing.
+
+    The echo of our own write wakes only those who wait for it: the pass that wrote it goes on by itself.
+    """
+    key, meta = key_of(body), body["metadata"]
     if event == "DELETED":
-        engine.forget(key, body["metadata"]["uid"])
+        await engine.forget(key, meta["uid"])
     if _settled(body):
+        engine.rest(key)
+        await engine.awaited(key)
+    elif event == "MODIFIED" and engine.is_own(key, meta["resourceVersion"]):
         await engine.awaited(key)
     else:
         await engine.changed(key)
@@ -26,12 +32,15 @@ async def erased(engine: Engine, body: Object) -> None:
     await engine.erased_for_good(key_of(body), body["metadata"]["uid"])
 
 
-async def job_changed(engine: Engine, body: Object) -> None:
-    """Wake the resource that a Job works for, and those that wait for a place in the tenant's quota."""
-    namespace = body["metadata"].get("namespace")
-    for owner in body["metadata"].get("ownerReferences", ()):
-        await engine.changed(Key(owner["kind"], namespace, owner["name"]))
-    await engine.awaited(jobs_of(namespace))
+async def job_changed(engine: Engine, body: Object, event: str | None) -> None:
+    """Wake the resource that a Job works for, and give on the place in the tenant's quota that a Job had."""
+    meta = body["metadata"]
+    gone = event == "DELETED"
+    await engine.places.job(body, gone=gone)
+    if not engine.jobs.news(body, event):
+        return
+    for owner in meta.get("ownerReferences", ()):
+        await engine.changed(Key(owner["kind"], meta.get("namespace"), owner["name"]))
 
 
 def _settled(body: Object) -> bool:

@@ -139,7 +139,7 @@ async def test_a_registered_client_is_kept_in_status(world: World) -> None:
     body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": "ar-auth0"}}
     made = await world.cluster.create(ACCESS_REQUESTS, body | {"spec": SPEC})
     edge = Auth0Mock()
-    memory: Any = SimpleNamespace(auth0=Auth0(SETTINGS, edge))
+    memory: Any = SimpleNamespace(written=lambda key, version: None, auth0=Auth0(SETTINGS, edge))
     try:
         found = await world.reaches(ACCESS_REQUESTS, "ar-auth0", lambda one: condition(one, "Ready"), namespace=None)
         subject = parse({"kind": "AccessRequest", **found})

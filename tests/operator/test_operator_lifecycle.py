@@ -114,7 +114,7 @@ def test_a_model_never_learns_from_another_dataset_of_the_same_name() -> None:
         ({"tenant": None}, "AwaitingTenant"),
         ({"tenant": tenant(ready=False)}, "AwaitingTenant"),
         ({"tenant": tenant(ready=False, suspend=True)}, "Suspended"),
-        ({"active_jobs": 4}, "AwaitingQuota"),
+        ({"place": False}, "AwaitingQuota"),
         ({"model": None}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", deletionTimestamp=iso(NOW))}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", well=False)}, "ModelFailed"),

@@ -66,14 +66,20 @@ def _upstream(kind: str) -> list[dict[str, Any]]:
 
 
 def _living(kind: str) -> Iterator[SmallWorld]:
-    tenants = (None, tenant(), tenant(ready=False), tenant(suspend=True), tenant(quotas={"concurrentJobs": 1}))
+    tenants = (None, tenant(), tenant(ready=False), tenant(suspend=True))
     product = itertools.product(
-        STATUS.values(), (None, "key"), _jobs("job").values(), _upstream(kind), tenants, (None, Fault.CUSTODY)
+        STATUS.values(),
+        (None, "key"),
+        _jobs("job").values(),
+        _upstream(kind),
+        tenants,
+        (None, Fault.CUSTODY),
+        (True, False),
     )
-    for status, key, work, upstream, owner, fault in product:
+    for status, key, work, upstream, owner, fault, place in product:
         status = {**status, **({"wrappedKey": key} if key else {})}
         body = resource(kind, NAMES[kind], None, status)
-        yield SmallWorld(body, **{**work, **upstream, "tenant": owner, "fault": fault, "active_jobs": 1})
+        yield SmallWorld(body, **{**work, **upstream, "tenant": owner, "fault": fault, "place": place})
 
 
 def _dying(kind: str) -> Iterator[SmallWorld]:
@@ -109,7 +115,7 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
             assert seen.tenant is not None
             assert seen.tenant.ready
             assert not seen.suspended
-            assert seen.active_jobs < seen.tenant_spec.quotas.concurrent_jobs
+            assert seen.place
             assert seen.subject.status.wrapped_key is not None
             assert kinds.index(act.WriteRequest) < kinds.index(act.CreateJob)
         if isinstance(action, act.DeleteJob):

@@ -71,10 +71,11 @@ async def test_the_quota_holds_exactly_and_hands_on_its_places(world: World) -> 
 
     async def waiting() -> bool:
         bodies = [one async for one in world.cluster.list(kube.DATASETS, world.namespace)]
-        return sum(reason("AwaitingQuota")(one) for one in bodies) == 3
+        jobs = await world.names(kube.JOBS)
+        assert len(jobs) <= 2
+        return len(jobs) == 2 and sum(reason("AwaitingQuota")(one) for one in bodies) == 3
 
     await world.until(waiting, 20, lambda: "not three of five wait")
-    assert len(await world.names(kube.JOBS)) == 2
     world.pods.plays.clear()
     for name in names:
         await world.reaches(kube.DATASETS, name, ready, seconds=60)

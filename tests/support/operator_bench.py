@@ -37,17 +37,18 @@ WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
 class Plane:
     """The control plane: `simulacra_embedded`'s with its Job controller, or a real one."""
 
-    def __init__(self, root: Path, real: bool) -> None:
-        self.root, self.real = root, real
+    def __init__(self, root: Path, real: bool, *, jobs: bool = True) -> None:
+        self.root, self.real, self._jobs = root, real, jobs
         self.kubeconfig = root / "plane" / "kubeconfig"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def up(self) -> None:
         if self.real:
-            self._cluster("up", "--port", "23100")
+            self._cluster("up", "--port", os.environ.get("SIMULACRA_TEST_PORT", "23100"))
         else:
             self.start("controlplane")
-            self.start("jobs")
+            if self._jobs:
+                self.start("jobs")
 
     def down(self) -> None:
         if self.real:

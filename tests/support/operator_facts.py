@@ -138,7 +138,8 @@ class SmallWorld:
                 self._merge(self.body["status"], patch)
             case act.PatchMeta(patch):
                 self._merge(self.body["metadata"], patch)
-            case act.MakeKey():
+            case act.MakeKey(patch):
+                self._merge(self.body["status"], patch)
                 self.body["status"]["wrappedKey"] = "fresh-key"
             case act.DropKey():
                 self.body["status"].pop("wrappedKey", None)

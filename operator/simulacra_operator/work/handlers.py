@@ -11,6 +11,6 @@ from simulacra_operator import watch
 
 
 @kopf.on.event("batch", "v1", "jobs", labels={LABEL_KIND: kopf.PRESENT})
-async def job_changed(memo: Any, body: Any, **_: Any) -> None:
+async def job_changed(memo: Any, body: Any, type: str | None, **_: Any) -> None:  # noqa: A002
     """Wake the engine."""
-    await watch.job_changed(memo.engine, body)
+    await watch.job_changed(memo.engine, body, type)

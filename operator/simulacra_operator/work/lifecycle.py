@@ -39,6 +39,8 @@ def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
         return [PatchMeta(adoption)]
     stage = _stage(kind, seen)
     patch = work_status(kind, seen, stage)
+    if stage.needs_key:
+        return [MakeKey(patch)]
     return [*stage.before, *([PatchStatus(patch)] if patch else []), *stage.after]
 
 
@@ -72,9 +74,9 @@ def _hold(seen: Observed, gate: Finding) -> Stage | None:
         return _waiting(gate, Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on"))
     if seen.tenant is None or not seen.tenant.ready:
         return _waiting(gate, Finding("False", Reason.AWAITING_TENANT, "the tenant is not Ready; see its conditions"))
-    limit = seen.tenant_spec.quotas.concurrent_jobs
-    if seen.active_jobs >= limit:
-        message = f"{seen.active_jobs} of {limit} concurrent jobs of the tenant are running"
+    if not seen.place:
+        limit = seen.tenant_spec.quotas.concurrent_jobs
+        message = f"the tenant's quota of {limit} concurrent jobs is in use; the oldest resource that waits starts next"
         return _waiting(gate, Finding("False", Reason.AWAITING_QUOTA, message))
     return None
 
@@ -85,7 +87,7 @@ def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
         reason = Reason.CUSTODY_UNAVAILABLE if seen.fault in (Fault.CUSTODY, Fault.AUDIT) else Reason.INTERNAL
         work, phase = Finding("False", reason, f"the {seen.fault.value} refused; trying again"), Phase.PENDING
     if kind.makes_key and seen.subject.status.wrapped_key is None:
-        return Stage(gate, work, phase, after=(MakeKey(),), percent=0)
+        return Stage(gate, work, phase, needs_key=True, percent=0)
     request = kind.request(seen).model_dump_json(by_alias=True, exclude_none=True).encode()
     start = (WriteRequest(request), CreateJob(jobs.manifest(seen, kind.work(seen))))
     return Stage(gate, work, phase, after=start, percent=0)

@@ -1,26 +1,27 @@
-"""Reads the world around one resource, always from the API server and never from a cache."""
+"""Reads the world around one resource from the API server.
+
+The resource and its Job are read afresh in every pass; what many resources look at is up to half a second old, but
+never older than the last event of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from simulacra_crds.base import LABEL_DATASET, LABEL_KIND, LABEL_UID
+from simulacra_crds.base import LABEL_DATASET, LABEL_UID
 from simulacra_crds.cluster import (
-    CUSTOM,
-    DATASETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
     JOBS,
     MODELS,
     PODS,
-    TENANTS,
-    ApiResource,
     Cluster,
     Object,
 )
 from simulacra_crds.names import child_name
 from simulacra_operator.settings import Settings
+from simulacra_operator.shared import SharedReads
 from simulacra_operator.subject import Key, Subject, parse, tenant_of
 from simulacra_operator.work.observed import TASKS, Fault, Observed
 
@@ -30,12 +31,12 @@ RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
 class WorkObserver:
     """Gathers the facts that the reconcilers of the four work kinds decide on."""
 
-    def __init__(self, cluster: Cluster, settings: Settings) -> None:
-        self._cluster, self._settings = cluster, settings
+    def __init__(self, cluster: Cluster, settings: Settings, shared: SharedReads) -> None:
+        self._cluster, self._settings, self._shared = cluster, settings, shared
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
         """Return the facts about a resource, None when it is gone."""
-        subject = await self._find(CUSTOM[key.kind], key.name, key.namespace)
+        subject = await self._shared.find(key, fresh=True)
         if subject is None:
             return None
         name = child_name(key.name, subject.meta.uid, TASKS[key.kind])
@@ -45,39 +46,32 @@ class WorkObserver:
             now=now,
             subject=subject,
             settings=self._settings,
-            tenant=await self._find(TENANTS, tenant_of(key.namespace)),
+            tenant=await self._find("Tenant", tenant_of(key.namespace), None, fresh=subject.deleting),
             dataset=dataset,
             model=model,
             job=job,
             pods=await self._pods(subject, job),
             dependants=tuple([one async for one in self._dependants(subject)]) if subject.deleting else (),
-            active_jobs=0 if job or subject.finished or subject.deleting else await self._active(key),
             fault=fault,
         )
 
-    async def _find(self, resource: ApiResource, name: str | None, namespace: str | None = None) -> Subject | None:
-        found = await self._cluster.find(resource, name, namespace) if name else None
-        return parse({"apiVersion": resource.api_version, "kind": resource.kind, **found}) if found else None
+    async def _find(self, kind: str, name: str | None, namespace: str | None, *, fresh: bool) -> Subject | None:
+        return await self._shared.find(Key(kind, namespace, name), fresh=fresh) if name else None
 
     async def _ancestors(self, subject: Subject) -> tuple[Subject | None, Subject | None]:
         """Return the Dataset of a Model, or the Model of a generation or an estimate."""
         if subject.spec is None or subject.kind == "Dataset" or (subject.finished and not subject.deleting):
             return None, None
-        namespace = subject.meta.namespace
+        namespace, fresh = subject.meta.namespace, subject.deleting
         if subject.kind == "Model":
-            return await self._find(DATASETS, subject.spec.dataset_ref.name, namespace), None
-        return None, await self._find(MODELS, subject.spec.model_ref.name, namespace)
+            return await self._find("Dataset", subject.spec.dataset_ref.name, namespace, fresh=fresh), None
+        return None, await self._find("Model", subject.spec.model_ref.name, namespace, fresh=fresh)
 
     async def _pods(self, subject: Subject, job: Object | None) -> tuple[Object, ...]:
         if job is None and not subject.deleting:
             return ()
         selector = f"{LABEL_UID}={subject.meta.uid}"
         return tuple([pod async for pod in self._cluster.list(PODS, subject.meta.namespace, labels=selector)])
-
-    async def _active(self, key: Key) -> int:
-        """Count the tenant's Jobs that run or may run."""
-        jobs = self._cluster.list(JOBS, key.namespace, labels=LABEL_KIND)
-        return sum([not job_ended(job) and not job["spec"].get("suspend") async for job in jobs])
 
     async def _dependants(self, subject: Subject) -> AsyncIterator[Subject]:
         """Yield what must be looked at before a Dataset or a Model goes.
@@ -95,9 +89,3 @@ class WorkObserver:
         for resource in RESULTS:
             async for body in self._cluster.list(resource, namespace, labels=labels, fields=fields):
                 yield parse(body)
-
-
-def job_ended(job: Object) -> bool:
-    """Return whether a Job is complete or has failed."""
-    conditions = job.get("status", {}).get("conditions") or []
-    return any(one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions)

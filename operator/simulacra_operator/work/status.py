@@ -24,6 +24,7 @@ class Stage:
         phase: the word for people.
         before: actions that come before the status is written.
         after: actions that come once the status is written.
+        needs_key: whether the data key is to be made, with the write of the status.
         ended: whether the work ended, well or not.
         failure: the failure to show; None leaves the one shown.
         percent: progress; None leaves what is shown.
@@ -35,6 +36,7 @@ class Stage:
     phase: Phase
     before: tuple[Action, ...] = ()
     after: tuple[Action, ...] = ()
+    needs_key: bool = False
     ended: bool = False
     failure: LastFailure | None = None
     percent: int | None = None

@@ -1,0 +1,301 @@
+"""The operator under many resources: settling, API writes, memory, lag, restart and expiry.
+
+    python benchmarks/operator_scale.py [--sizes 1000 5000 10000] [--limit-s 240] [--real --port 23400]
+
+Datasets of ten tenants are made at once on a control plane (the embedded one, or a real kube-apiserver with --real).
+Their Jobs are stubs: a player marks each Job complete and makes the pod that says so, as Job controller and kubelet
+would. Measured: seconds from the first creation until every Dataset is Ready, writes of the operator a resource (by
+its own metric, events apart), peak RSS, lag of the queue, all writes to the plane after a restart, lag of expiry. A run
+that has not settled at its limit is cut and reported as such. Writes benchmarks/results/operator.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import re
+import signal
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from operator_bench import OperatorProcess, Plane, apply_crds, ready  # noqa: E402
+from simulacra_crds import cluster as kube  # noqa: E402
+from simulacra_crds.base import FINALIZER, LABEL_KIND  # noqa: E402
+from simulacra_crds.cluster import Cluster, ClusterError, Object  # noqa: E402
+from simulacra_custody.context import ResourceRef  # noqa: E402
+from simulacra_custody.settings import open_custody  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "operator.md"
+THRESHOLDS = {
+    "settle_s": 60.0,
+    "writes_a_resource": 4.0,
+    "rss_mib": 200.0,
+    "restart_writes": 0.0,
+    "expiry_lag_p99_s": 2.0,
+}
+"""Aims for 10 000 resources on two cores; a figure above its aim is marked in the result."""
+TENANTS = 10
+EXPIRING_S = 30
+SHA = "a" * 64
+
+
+@dataclass
+class Figures:
+    """What one run measured; None where it was cut before."""
+
+    size: int
+    plane: str
+    values: dict[str, float | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class Stubs:
+    """Plays Job controller and kubelet: each Job gets a pod that has ended well, and is complete."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.gate = asyncio.Semaphore(16)
+
+    async def run(self) -> None:
+        """Play until cancelled."""
+        tasks: set[asyncio.Task[None]] = set()
+        seen: set[str] = set()
+        async for kind, job in self._cluster.watch(kube.JOBS, labels=LABEL_KIND):
+            uid = job["metadata"].get("uid")
+            if kind in ("ADDED", "MODIFIED") and uid not in seen:
+                seen.add(uid)
+                task = asyncio.create_task(self._play(job))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+
+    async def _play(self, job: Object) -> None:
+        meta, namespace = job["metadata"], job["metadata"]["namespace"]
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        artefact = {"name": "dataset.parquet", "bytes": 4, "sha256": SHA}
+        result = {"outcome": "Succeeded", "reason": "Prepared", "artefacts": [artefact], "rows": 10, "columns": 3}
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": meta["name"], "labels": meta["labels"], "ownerReferences": [owner]},
+            "spec": job["spec"]["template"]["spec"],
+        }
+        ended = {"exitCode": 0, "reason": "Completed", "message": json.dumps(result), "startedAt": now}
+        container: Object = {"name": "trainer", "state": {"terminated": {**ended, "finishedAt": now}}}
+        container |= {"ready": False, "restartCount": 0, "image": "stub", "imageID": "stub"}
+        status = {"status": {"phase": "Succeeded", "containerStatuses": [container]}}
+        done = [
+            {"type": one, "status": "True", "lastTransitionTime": now} for one in ("SuccessCriteriaMet", "Complete")
+        ]
+        complete = {"status": {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}}
+        async with self.gate:
+            with suppress(ClusterError):
+                await self._cluster.create(kube.PODS, pod, namespace)
+                await self._cluster.patch(kube.PODS, meta["name"], status, namespace, subresource="status")
+                await self._cluster.patch(kube.JOBS, meta["name"], complete, namespace, subresource="status")
+
+
+class Scene:
+    """One plane, one operator, many Datasets."""
+
+    def __init__(self, cluster: Cluster, operator: OperatorProcess, size: int) -> None:
+        self.cluster, self.operator, self.size = cluster, operator, size
+        self.custody = open_custody(operator.env)
+
+    async def tenants(self) -> None:
+        """Create the tenants and wait until they are Ready."""
+        for number in range(TENANTS):
+            body: Object = {"metadata": {"name": f"t{number}", "finalizers": [FINALIZER]}, "spec": {}}
+            body["spec"] = {"quotas": {"concurrentJobs": 1000}}
+            identity = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant"}
+            await self.cluster.create(kube.TENANTS, identity | body)
+        while not all([ready(one) async for one in self.cluster.list(kube.TENANTS)]):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+    async def datasets(self, count: int, prefix: str, **spec: Any) -> None:
+        """Create complete Datasets, 16 at a time, as an API would: finalizer on, key made, digest stated."""
+        gate = asyncio.Semaphore(16)
+
+        async def one(number: int) -> None:
+            tenant = f"t{number % TENANTS}"
+            namespace, name = f"tenant-{tenant}", f"{prefix}-{number:05d}"
+            body = {
+                "apiVersion": "simulacra.dev/v1alpha1",
+                "kind": "Dataset",
+                "metadata": {"name": name, "finalizers": [FINALIZER]},
+                "spec": {"source": {"sha256": SHA, "bytes": 8}, **spec},
+            }
+            async with gate:
+                made = await self.cluster.create(kube.DATASETS, body, namespace)
+                ref = ResourceRef(tenant, "datasets", made["metadata"]["uid"])
+                patch = {"status": {"wrappedKey": self.custody.new_resource_key(ref)}}
+                await self.cluster.patch(kube.DATASETS, name, patch, namespace, subresource="status")
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    async def count(self, prefix: str, *, ready_only: bool) -> int:
+        """Count the Datasets of a prefix."""
+        found = [one async for one in self.cluster.list(kube.DATASETS) if one["metadata"]["name"].startswith(prefix)]
+        return sum(ready(one) for one in found) if ready_only else len(found)
+
+    async def revision(self) -> int:
+        """Return the revision of the plane: each write of anybody makes it one more."""
+        listed = await self.cluster.request("GET", kube.DATASETS.path(), params={"limit": "1"})
+        return int(listed["metadata"]["resourceVersion"])
+
+    async def settled(self, limit_s: float) -> int:
+        """Wait until all are Ready or the time is up; return how many are."""
+        end, done = time.monotonic() + limit_s, 0
+        while time.monotonic() < end and done < self.size:
+            await asyncio.sleep(min(2.0, self.size / 2000))
+            done = await self.count("ds", ready_only=True)
+        return done
+
+
+def metrics(port: int) -> str:
+    """Return the operator's metrics page."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        page: str = answer.read().decode()
+    return page
+
+
+def quantile(page: str, histogram: str, share: float) -> float:
+    """Return the upper bound of the bucket that holds this share of a histogram without labels."""
+    found = re.findall(rf'^{histogram}_bucket{{le="([^"]+)"}} (\S+)$', page, re.MULTILINE)
+    total = float(found[-1][1])
+    return next((float(bound) for bound, count in found if float(count) >= share * total), float("inf"))
+
+
+def writes(page: str) -> Counter[str]:
+    """Return how many writes the operator sent, by what they were about."""
+    found = re.findall(r'^simulacra_api_writes_total{resource="([^"]+)"} (\S+)$', page, re.MULTILINE)
+    return Counter({name: int(float(value)) for name, value in found})
+
+
+def cpu_seconds(page: str) -> float:
+    """Return the CPU time that the operator has used: a figure that other load on the machine hardly changes."""
+    found = re.search(r"^process_cpu_seconds_total (\S+)$", page, re.MULTILINE)
+    return float(found.group(1)) if found else 0.0
+
+
+def peak_rss_mib(operator: OperatorProcess) -> float:
+    """Return the operator's peak resident memory in MiB."""
+    assert operator._process is not None
+    status = Path(f"/proc/{operator._process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024  # type: ignore[union-attr]
+
+
+async def measure(plane: Plane, root: Path, size: int, limit_s: float) -> Figures:
+    """Run the scene of one size."""
+    figures = Figures(size, "kube-apiserver" if plane.real else "embedded")
+    cluster = await Cluster.connect(str(plane.kubeconfig))
+    await apply_crds(cluster)
+    operator = OperatorProcess(root, plane.kubeconfig)
+    scene = Scene(cluster, operator, size)
+    stubs = asyncio.create_task(Stubs(cluster).run())
+    operator.start()
+    try:
+        await scene.tenants()
+        before, began = writes(metrics(operator.port())), time.monotonic()
+        cpu = cpu_seconds(metrics(operator.port()))
+        await scene.datasets(size, "ds")
+        figures.values["creation_s"] = time.monotonic() - began
+        done = await scene.settled(limit_s)
+        took = time.monotonic() - began
+        await asyncio.sleep(2)
+        page = metrics(operator.port())
+        counted = writes(page) - before
+        figures.values["settle_s"] = took if done == size else None
+        if done < size:
+            figures.notes.append(f"{size}: cut at {took:.0f} s with {done} of {size} Ready")
+        whole = done == size  # else the writes are of many half-done lives
+        figures.values["writes_a_resource"] = (counted.total() - counted["events"]) / size if whole else None
+        figures.values["events_a_resource"] = counted["events"] / size if whole else None
+        figures.values["cpu_ms_a_resource"] = (cpu_seconds(page) - cpu) * 1000 / max(done, 1)
+        figures.values["queue_lag_p50_s"] = quantile(page, "simulacra_queue_lag_seconds", 0.5)
+        figures.values["queue_lag_p99_s"] = quantile(page, "simulacra_queue_lag_seconds", 0.99)
+        figures.values["rss_mib"] = peak_rss_mib(operator)
+        if done == size:
+            await after(scene, figures)
+    finally:
+        stubs.cancel()
+        operator.end(signal.SIGKILL)
+    return figures
+
+
+async def after(scene: Scene, figures: Figures) -> None:
+    """Measure a restart among settled resources, and the expiry of some."""
+    operator = scene.operator
+    operator.end()
+    before = await scene.revision()
+    operator.start()
+    await asyncio.sleep(5 + scene.size / 500)
+    figures.values["restart_writes"] = await scene.revision() - before
+    few = min(100, scene.size)
+    await scene.datasets(few, "short", retentionSeconds=EXPIRING_S)
+    end = time.monotonic() + EXPIRING_S + 60
+    while time.monotonic() < end and await scene.count("short", ready_only=False):  # noqa: ASYNC110
+        await asyncio.sleep(1)
+    figures.values["expiry_lag_p99_s"] = quantile(metrics(operator.port()), "simulacra_expiry_lag_seconds", 0.99)
+
+
+def table(runs: list[Figures]) -> str:
+    """Return the result as Markdown."""
+    names = list(dict.fromkeys(name for run in runs for name in run.values))
+    lines = [f"| plane | resources | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    for run in runs:
+        cells = [_cell(name, run.values.get(name)) for name in names]
+        lines.append(f"| {run.plane} | {run.size} | {' | '.join(cells)} |")
+    return "\n".join(lines + [""] + [f"- {note}" for run in runs for note in run.notes])
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return "not measured"
+    missed = name in THRESHOLDS and value > THRESHOLDS[name]
+    return f"{value:.4g}{' (!)' if missed else ''}"
+
+
+def main() -> None:
+    """Run every size and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 5000, 10_000])
+    parser.add_argument("--limit-s", type=float, default=240.0, help="a run is cut after this time")
+    parser.add_argument("--real", action="store_true", help="on a real kube-apiserver from ../shared/bin")
+    parser.add_argument("--append", action="store_true", help="keep the rows that the result has")
+    asked = parser.parse_args()
+    runs = []
+    for size in asked.sizes:
+        with tempfile.TemporaryDirectory(prefix="operator-scale-") as folder:
+            plane = Plane(Path(folder), asked.real, jobs=False)
+            try:
+                plane.up()
+                runs.append(asyncio.run(measure(plane, Path(folder), size, asked.limit_s)))
+            finally:
+                plane.down()
+        sys.stdout.write(table(runs[-1:]) + "\n")
+    head = "# The operator under many resources\n\n"
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}, load at the end {load}"
+    if asked.append and RESULTS.exists():
+        RESULTS.write_text(f"{RESULTS.read_text()}\n{table(runs)}\n{machine}\n")
+    else:
+        RESULTS.write_text(f"{head}`(!)` marks a figure above its aim: {THRESHOLDS}\n\n{table(runs)}\n{machine}\n")
+
+
+if __name__ == "__main__":
+    main()

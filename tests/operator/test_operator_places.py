@@ -1,0 +1,126 @@
+"""Places in a tenant's quota: never too many, the oldest first, nobody forgotten, and few reads."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+from operator_facts import CREATED, ready_condition, resource
+from simulacra_crds.cluster import DATASETS, JOBS, ApiResource, Object
+from simulacra_operator.places import Places
+from simulacra_operator.subject import Key
+
+NAMESPACE = "tenant-acme"
+
+
+class Lists:
+    """The lists of an API server, counted."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, list[Object]] = {}
+        self.reads = 0
+
+    async def list(self, resource: ApiResource, namespace: str | None = None, **_: Any) -> AsyncIterator[Object]:
+        self.reads += 1
+        for body in self.bodies.get(resource.plural, []):
+            yield body
+
+
+def named(number: int) -> Key:
+    return Key("Dataset", NAMESPACE, f"ds-{number}")
+
+
+def job_of(key: Key, **status: Any) -> Object:
+    owner = {"kind": key.kind, "name": key.name, "controller": True}
+    meta = {"name": f"job-{key.name}", "uid": f"uid-{key.name}", "namespace": NAMESPACE, "ownerReferences": [owner]}
+    return {"metadata": meta, "spec": {}, "status": status}
+
+
+class Play:
+    """A tenant's resources that ask, start, and end, as the engine would have it."""
+
+    def __init__(self, limit: int) -> None:
+        self.cluster, self.limit = Lists(), limit
+        self.woken: list[Key] = []
+        self.places = Places(self.cluster, self.wake)  # type: ignore[arg-type]
+        self.started: list[Key] = []
+        self.running: list[Key] = []
+        self.asks = 0
+
+    async def wake(self, key: Key) -> None:
+        if key not in self.woken:
+            self.woken.append(key)
+
+    async def ask(self, key: Key) -> bool:
+        self.asks += 1
+        number = int(key.name.removeprefix("ds-"))
+        if not await self.places.ask(key, CREATED + timedelta(seconds=number), self.limit):
+            return False
+        self.started.append(key)
+        self.running.append(key)
+        await self.places.job(job_of(key))
+        return True
+
+    async def end(self, key: Key) -> None:
+        self.running.remove(key)
+        await self.places.job(job_of(key, conditions=[{"type": "Complete", "status": "True"}]))
+        while self.woken:
+            await self.ask(self.woken.pop(0))
+
+
+async def test_a_thousand_that_wait_start_oldest_first_with_few_looks() -> None:
+    play = Play(limit=3)
+    order = list(range(1000))
+    random.Random(0).shuffle(order)
+    for number in order:
+        await play.ask(named(number))
+    first = set(play.started)
+    assert len(first) == 3
+    while play.running:
+        await play.end(play.running[0])
+        assert len(play.running) <= 3
+    assert play.started[3:] == [named(number) for number in range(1000) if named(number) not in first]
+    assert play.asks <= 2100
+    assert play.cluster.reads <= 6
+
+
+async def test_who_leaves_hands_on_the_turn() -> None:
+    play = Play(limit=1)
+    assert [await play.ask(named(number)) for number in (1, 3, 2)] == [True, False, False]
+    await play.places.leave(named(2))
+    await play.end(named(1))
+    assert play.running == [named(3)]
+
+
+async def test_a_place_is_held_before_the_job_is_seen() -> None:
+    play = Play(limit=1)
+    assert await play.places.ask(named(1), CREATED, 1)
+    assert await play.places.ask(named(1), CREATED, 1)
+    assert not await play.ask(named(2))
+    await play.places.leave(named(1))
+    assert play.woken == [named(2)]
+    assert await play.ask(named(2))
+
+
+async def test_a_restart_knows_who_waited_and_what_runs() -> None:
+    play = Play(limit=2)
+    status = {"phase": "Pending", "conditions": [ready_condition("False", "AwaitingQuota")]}
+    waiting = resource("Dataset", "ds-0", None, status)
+    play.cluster.bodies = {JOBS.plural: [job_of(named(9))], DATASETS.plural: [waiting]}
+    assert not await play.ask(named(5)), "ds-0 is older and has waited"
+    assert play.woken == [named(0)]
+    assert await play.ask(named(0))
+    assert not await play.ask(named(5)), "the two places are taken"
+
+
+async def test_a_suspended_job_gives_its_place_back_but_not_one_in_a_queue() -> None:
+    play = Play(limit=1)
+    assert await play.ask(named(1))
+    queued = job_of(named(1))
+    queued["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "gpu"}
+    await play.places.job({**queued, "spec": {"suspend": True}})
+    assert not await play.ask(named(2))
+    await play.places.job({**job_of(named(1)), "spec": {"suspend": True}})
+    assert play.woken == [named(2)]
