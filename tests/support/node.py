@@ -64,9 +64,18 @@ class Node:
     def forwarded(self, service: str, remote: int, local: int) -> Iterator[None]:
         """Reach a Service of the release at a local port."""
         command = [str(Path(sys.executable).with_name("kubectl")), "port-forward", "-n", SYSTEM]
-        process = subprocess.Popen([*command, f"svc/{service}", f"{local}:{remote}"], stdout=subprocess.DEVNULL)
+        command += [f"svc/{service}", f"{local}:{remote}"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+        def open_() -> bool:
+            nonlocal process
+            if process.poll() is not None:  # a kubelet that has just started knows no pods yet
+                process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            with closing(socket.socket()) as one:
+                return one.connect_ex(("127.0.0.1", local)) == 0
+
         try:
-            eventually(lambda: socket.socket().connect_ex(("127.0.0.1", local)) == 0, 30)
+            eventually(open_, 60)
             yield
         finally:
             process.terminate()
