@@ -26,8 +26,6 @@ LABEL_DATASET = f"{GROUP}/dataset"
 """Name of the Dataset that a Model, GenerationJob or EffectEstimate descends from."""
 LABEL_KIND = f"{GROUP}/kind"
 LABEL_UID = f"{GROUP}/uid"
-LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
-"""On a Job: Kueue admits it from this LocalQueue of its namespace."""
 """On child Jobs and Pods: the kind and uid of the custom resource they work for."""
 
 ANNOTATION_CANCELLED = f"{GROUP}/cancelled"

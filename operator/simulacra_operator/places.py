@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from simulacra_crds.base import LABEL_KIND, LABEL_QUEUE, Phase
+from simulacra_crds.base import LABEL_KIND, Phase
 from simulacra_crds.cluster import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, JOBS, MODELS, Cluster, Object
 from simulacra_crds.reasons import Reason
 from simulacra_operator.subject import Key, parse
@@ -134,9 +134,8 @@ class Places:
 
 
 def holds_place(job: Object) -> bool:
-    """Return whether a Job runs or may run at any moment; one that waits in a Kueue queue may."""
-    suspended = job["spec"].get("suspend") and LABEL_QUEUE not in job["metadata"].get("labels", {})
-    return not job_ended(job) and not suspended
+    """Return whether a Job runs or may run at any moment."""
+    return not job_ended(job) and not job["spec"].get("suspend")
 
 
 def job_ended(job: Object) -> bool:

@@ -115,12 +115,10 @@ async def test_a_restart_knows_who_waited_and_what_runs() -> None:
     assert not await play.ask(named(5)), "the two places are taken"
 
 
-async def test_a_suspended_job_gives_its_place_back_but_not_one_in_a_queue() -> None:
+async def test_a_suspended_job_gives_its_place_back() -> None:
     play = Play(limit=1)
     assert await play.ask(named(1))
-    queued = job_of(named(1))
-    queued["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "gpu"}
-    await play.places.job({**queued, "spec": {"suspend": True}})
+    await play.places.job(job_of(named(1)))
     assert not await play.ask(named(2))
     await play.places.job({**job_of(named(1)), "spec": {"suspend": True}})
     assert play.woken == [named(2)]
