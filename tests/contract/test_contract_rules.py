@@ -221,8 +221,25 @@ def test_the_parts_of_a_customers_key_go_together(
     assert create(cluster, place["Tenant"], "Tenant", {"encryption": whole})[0] == 201
 
 
+PROVIDER = "(has({0}.encryption) && has({0}.encryption.provider) ? {0}.encryption.provider : '')"
+"""Of the rule that a tenant's key provider stays."""
+
+
+def test_a_key_provider_is_fixed(cluster: Any, place: dict[str, str]) -> None:
+    path = place["Tenant"]
+    for name, provider, other in (("keys-a", "vault", "awsKms"), ("keys-b", None, "vault")):
+        encryption = {"provider": provider} if provider else {}
+        cluster.call("POST", path, body("Tenant", {"encryption": encryption}, name), 201)
+        for changed in (other, "local" if provider is None else None):
+            patch = {"spec": {"encryption": {"provider": changed}}}
+            answer = cluster.patch(f"{path}/{name}?dryRun=All", patch, code=422)
+            assert "encryption.provider cannot be changed" in answer["message"]
+        cluster.patch(f"{path}/{name}?dryRun=All", {"spec": {"encryption": {"provider": provider}, "suspend": True}})
+
+
 def test_every_expression_has_a_test_here() -> None:
     tested = {
+        f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",
         "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",
         "has(self.sha256) == has(self.bytes)",
         "has(self.number) != has(self.level)",

@@ -36,6 +36,10 @@ class Decoded:
 
 def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
     """Set missing codes to null and codes to words."""
+    if not declared.labels and not declared.missing:
+        return Decoded(column, {}, 0)
+    if pa.types.is_string_view(column.type):  # of which Arrow computes little
+        column = column.cast(pa.string())
     column, missing = _without_missing(column, declared.missing)
     distinct = pc.unique(column.drop_null())
     words = _words(distinct, declared)
