@@ -187,7 +187,7 @@ async def test_usage_is_what_is_there(world: Any, http: httpx.AsyncClient, ready
     assert body["requests"]["limit"] == 60_000
     assert body["requests"]["used"] >= 1
     assert body["rows"]["window_seconds"] == 86_400
-    assert body["running_jobs"]["limit"] == 4
+    assert body["running_jobs"]["limit"] == 1000
 
 
 async def test_a_tenant_sees_its_own_audit_events_page_by_page(world: Any, http: httpx.AsyncClient, ready: str) -> None:
