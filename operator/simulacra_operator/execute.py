@@ -110,6 +110,7 @@ class Executor:
             case act.DropKey():
                 await self._eraser.shred()
             case act.WriteRequest(content):
+                await self._confirm_view()
                 await self._custodian.write_request(self._ref, self._wrapped_key or "", content)
             case act.Erase():
                 await self._eraser.erase(action)
@@ -148,8 +149,8 @@ class Executor:
     async def _confirm_view(self) -> None:
         """Raise Conflict when the resource changed since it was seen.
 
-        A second operator may have finished the work and deleted its Job between our look at the resource and our
-        look at the Job: without this the work would run once more.
+        A second operator may have finished the work and deleted its Job, or erased the resource, since our look:
+        without this the work would run once more, or a request would be left behind.
         """
         key = self._subject.key
         found = await self._cluster.get(CUSTOM[key.kind], key.name, key.namespace)
