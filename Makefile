@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 FAMILY ?= forest
 # The suite mostly waits on processes: two halves at once use both cores. The second half reports when both are done.
 # tests/browser comes last: Playwright's loop stays in its process.
-HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests/browser
+HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests/contract tests/chart tests/docs tests/browser
 HALF_TWO := $(filter-out $(HALF_ONE) tests/support,$(wildcard tests/*))
 define run_halves
 	@log=$$(mktemp); $(PY) -m pytest $(HALF_TWO) -m "$(1)" > $$log 2>&1 & second=$$!; \
