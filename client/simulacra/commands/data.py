@@ -24,6 +24,7 @@ from simulacra.commands.shared import (
 app = typer.Typer()
 StatusOption = Annotated[str | None, typer.Option(help="queued, running, ready, partial or failed.")]
 OfDatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only what belongs to this dataset_id.")]
+JobArgument = Annotated[str, typer.Argument(help="As `upload`, `generate` or `jobs` printed it.")]
 
 
 @app.command()
@@ -102,22 +103,14 @@ def jobs(
 
 
 @app.command()
-def wait(
-    job_id: Annotated[str, typer.Argument(help="As `upload`, `generate` or `jobs` printed it.")],
-    connection: ConnectionOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def wait(job_id: JobArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
     """Wait until a job ends."""
     with connected(connection) as client:
         say(wait_with_progress(client, job_id), as_json)
 
 
 @app.command()
-def cancel(
-    job_id: Annotated[str, typer.Argument(help="As `upload`, `generate` or `jobs` printed it.")],
-    connection: ConnectionOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def cancel(job_id: JobArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
     """Stop a job for good."""
     with connected(connection) as client:
         say(client.cancel(job_id), as_json)
