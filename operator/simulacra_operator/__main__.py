@@ -16,6 +16,7 @@ from simulacra_operator.accessrequest import duty
 from simulacra_operator.counted import CountedCluster
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
+from simulacra_operator.leadership import Leadership, LeadershipLost
 from simulacra_operator.rotation import Rotation
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.sweep import Sweep
@@ -25,14 +26,26 @@ log = logging.getLogger("simulacra_operator")
 
 
 async def operate(settings: Settings, custodian: Custodian) -> None:
-    """Run until SIGTERM or SIGINT; whichever part ends first ends the process."""
+    """Stand by until the Lease is ours, then run until SIGTERM or SIGINT; one part that ends ends the process."""
     cluster = await CountedCluster.connect()
     engine = Engine(cluster, custodian, settings, cluster.now)
-    sweep = Sweep(engine)
-    runner, port = await health.serve(settings, sweep)
+    sweep, leadership = Sweep(engine), Leadership(cluster, settings.identity)
+    runner, port = await health.serve(settings, sweep, leadership)
     logs.log_started(settings.host, port)
-    stop = asyncio.Event()
+    try:
+        await leadership.acquire()
+        await _lead(engine, sweep, leadership, settings)
+    finally:
+        await leadership.release()
+        await runner.cleanup()
+        custodian.close()
+
+
+async def _lead(engine: Engine, sweep: Sweep, leadership: Leadership, settings: Settings) -> None:
+    """Do every duty until one of them ends."""
+    cluster, custodian, stop = engine.cluster, engine.custodian, asyncio.Event()
     duties = (
+        leadership.hold(),
         engine.run(),
         sweep.run(),
         orphans.run(engine.cluster, custodian),
@@ -55,8 +68,6 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
         stop.set()
         end_work()
         results = await asyncio.gather(watching, *working, return_exceptions=True)
-        await runner.cleanup()
-        custodian.close()
     for result in results:
         if isinstance(result, Exception):
             raise result
@@ -64,7 +75,7 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
 
 def main() -> int:
     """Read the settings and run; the exit code is 2 when a setting is missing or malformed,
-    1 when a part of the operator failed: whatever started it starts it again.
+    1 when a part of the operator failed or another operator leads: whatever started it starts it again.
     """
     os.environ.setdefault("LOGNAME", "simulacra")  # kopf asks getpass, which dies where the uid has no passwd entry
     logs.configure()
@@ -76,6 +87,9 @@ def main() -> int:
         return 2
     try:
         asyncio.run(operate(settings, custodian))
+    except LeadershipLost:
+        log.warning("another operator leads: this one ends")
+        return 1
     except Exception:
         log.exception("the operator ends on a fault")  # the formatter leaves out what the exception says
         return 1

@@ -6,6 +6,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from simulacra_operator import metrics
+from simulacra_operator.leadership import Leadership
 from simulacra_operator.settings import Settings
 from simulacra_operator.sweep import Sweep
 
@@ -13,15 +14,18 @@ STALE_S = 60.0
 """A sweep that was not completed for so long means that the operator does not do its work, whatever else runs."""
 
 
-async def serve(settings: Settings, sweep: Sweep) -> tuple[web.AppRunner, int]:
-    """Start serving; return what to clean up at the end, and the port."""
+async def serve(settings: Settings, sweep: Sweep, leadership: Leadership) -> tuple[web.AppRunner, int]:
+    """Start serving; return what to clean up at the end, and the port. A process that stands by is alive and ready."""
 
     async def health(request: web.Request) -> web.Response:
+        if not leadership.leading:
+            return web.json_response({"leading": False})
         fit = sweep.age_s < STALE_S and (sweep.completed or request.path == "/livez")
-        return web.json_response({"sweepAgeSeconds": round(sweep.age_s, 1)}, status=200 if fit else 503)
+        body = {"leading": True, "sweepAgeSeconds": round(sweep.age_s, 1)}
+        return web.json_response(body, status=200 if fit else 503)
 
     async def exposition(request: web.Request) -> web.Response:
-        metrics.SWEEP_AGE.set(sweep.age_s)
+        metrics.SWEEP_AGE.set(sweep.age_s if leadership.leading else 0)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()

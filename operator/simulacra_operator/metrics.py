@@ -21,4 +21,5 @@ FOREIGN = Gauge("simulacra_foreign_objects", "Objects under tenants/ in the stor
 WEBHOOKS = Counter("simulacra_webhook_messages_total", "Tries to deliver a webhook message.", ["outcome"])
 AUDIT_SIGNED = Gauge("simulacra_audit_signed_events", "Events of the audit log under its newest checkpoint.")
 AUDIT_CORRUPT = Gauge("simulacra_audit_corrupt", "1 when the audit log does not continue its last checkpoint.")
+LEADER = Gauge("simulacra_operator_leader", "1 in the process that acts, 0 in one that stands by.")
 SWEEP_AGE = Gauge("simulacra_sweep_age_seconds", "Seconds since the last completed sweep.")

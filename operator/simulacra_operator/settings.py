@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from simulacra_operator.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
+IDENTITY_VARIABLE = "SIMULACRA_OPERATOR_IDENTITY"
 
 
 class OperatorSettingsError(Exception):
@@ -27,6 +29,7 @@ class Settings:
         pod_env: variables that every pod gets, so that it reaches the same store and keys.
         host: address that health and metrics listen on.
         port: port of the same; 0 takes a free one.
+        identity: name under which it holds the Lease; a process of the same name takes over without waiting.
         webhooks_allow_private: webhooks may use http and addresses that are not public.
         auth0: where the clients of approved requests are made; None: the built-in issuer knows them.
         pod_access: what pods get to reach both.
@@ -36,14 +39,16 @@ class Settings:
     pod_env: tuple[tuple[str, str], ...]
     host: str
     port: int
+    identity: str
     webhooks_allow_private: bool = False
     auth0: Auth0Settings | None = None
     pod_access: PodAccess = field(default_factory=PodAccess)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_STORE, SIMULACRA_KEYS,
-    SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access`.
+    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_OPERATOR_IDENTITY,
+    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_AUDIENCE,
+    SIMULACRA_AUTH0_*, and those of `pod_access`.
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -61,6 +66,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         pod_env=tuple((name, env[name]) for name in (STORE_VARIABLE, KEYS_VARIABLE) if name in env),
         host=host,
         port=int(port),
+        identity=env.get(IDENTITY_VARIABLE) or socket.gethostname(),
         webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
         auth0=auth0,
         pod_access=pod_access,

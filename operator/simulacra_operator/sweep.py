@@ -70,11 +70,12 @@ class Sweep:
 
     @property
     def age_s(self) -> float:
-        """Seconds since a sweep was last completed, before the first one since the start."""
+        """Seconds since a sweep was last completed, before the first one since sweeping began."""
         return asyncio.get_running_loop().time() - self._fresh
 
     async def run(self) -> None:
         """Sweep until cancelled; a sweep that fails is logged, and the next one starts as usual."""
+        self._fresh = asyncio.get_running_loop().time()
         while True:
             pause = LONGEST_PAUSE_S
             try:

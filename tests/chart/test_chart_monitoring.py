@@ -23,6 +23,7 @@ RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule
 HEALTHY = {
     "simulacra_sweep_age_seconds": "5x90",
     "simulacra_api_requests_in_progress": "1x90",
+    "simulacra_operator_leader": "1x90",
     "simulacra_expired_not_erased": "0x90",
     "simulacra_stuck_deletions": "0x90",
     "simulacra_audit_corrupt": "0x90",
@@ -42,6 +43,7 @@ HEALTHY = {
 }
 SICK: dict[str, dict[str, str | None]] = {
     "SimulacraOperatorDown": {"simulacra_sweep_age_seconds": None},
+    "SimulacraNoLeader": {"simulacra_operator_leader": "0x90"},
     "SimulacraApiDown": {"simulacra_api_requests_in_progress": None},
     "SimulacraSweepStalled": {"simulacra_sweep_age_seconds": "0+60x90"},
     "SimulacraExpiredNotErased": {"simulacra_expired_not_erased": "2x90"},

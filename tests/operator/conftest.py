@@ -66,7 +66,7 @@ async def proxy(world: World) -> AsyncIterator[KillingProxy]:
 
     async def supervise() -> None:
         while True:
-            if not world.operator.running:
+            if proxy.supervised and not world.operator.running:
                 world.operator.start(kubeconfig)
             await asyncio.sleep(0.1)
 

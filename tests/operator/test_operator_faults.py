@@ -18,8 +18,10 @@ import operator_life as life
 from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
 from simulacra_crds import cluster as kube
+from simulacra_crds.names import SYSTEM_NAMESPACE
 from simulacra_operator.actions import CreateJob, WriteRequest
 from simulacra_operator.execute import Executor
+from simulacra_operator.leadership import LEASE
 from simulacra_operator.subject import parse
 
 NTH = (1, 2, 4)
@@ -79,16 +81,44 @@ async def test_watches_that_end_early_or_lose_events(world: World, proxy: Killin
 
 
 @pytest.mark.timeout(300)
-async def test_two_operators_at_once_do_the_work_once(world: World, proxy: KillingProxy) -> None:
+async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, proxy: KillingProxy) -> None:
     await world.create_tenant()
     other = OperatorProcess(world.operator.root, world.operator.kubeconfig)
+    other.extra = {"SIMULACRA_OPERATOR_IDENTITY": "other"}
     other.start(world.operator.root / "proxy.kubeconfig")
     try:
-        for number in range(1, 4):
-            await life.full(world, proxy, number)
+        await life.full(world, proxy, 1)
         assert other.running
+        assert await _holder(world) != "other"
+        proxy.supervised = False
+        await asyncio.to_thread(world.operator.end)  # the proxy is in this loop
+        await life.full(world, proxy, 2)
+        assert await _holder(world) == "other"
     finally:
         other.end(signal.SIGTERM)
+
+
+@pytest.mark.reliability
+@pytest.mark.timeout(300)
+async def test_a_holder_that_fell_silent_is_replaced_and_ends_when_it_wakes(world: World, proxy: KillingProxy) -> None:
+    await world.create_tenant()
+    other = OperatorProcess(world.operator.root, world.operator.kubeconfig)
+    other.extra = {"SIMULACRA_OPERATOR_IDENTITY": "other"}
+    other.start(world.operator.root / "proxy.kubeconfig")
+    try:
+        proxy.supervised = False
+        world.operator.send(signal.SIGSTOP)
+        await life.full(world, proxy, 1)
+        assert await _holder(world) == "other"
+        assert await asyncio.to_thread(world.operator.end, signal.SIGCONT) == 1
+    finally:
+        other.end(signal.SIGTERM)
+
+
+async def _holder(world: World) -> str:
+    """Return the name of the operator that acts."""
+    lease = await world.cluster.get(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    return str(lease["spec"]["holderIdentity"]).rpartition("_")[0]
 
 
 async def test_nothing_is_made_on_a_stale_view(world: World) -> None:

@@ -107,9 +107,13 @@ class OperatorProcess:
             self._process = subprocess.Popen(command, env=env, stderr=log)
 
     def end(self, signum: int = signal.SIGTERM) -> int:
+        self.send(signum)
+        assert self._process is not None
+        return self._process.wait(20)
+
+    def send(self, signum: int) -> None:
         assert self._process is not None
         self._process.send_signal(signum)
-        return self._process.wait(20)
 
     @property
     def running(self) -> bool:

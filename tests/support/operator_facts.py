@@ -17,7 +17,7 @@ from simulacra_operator.work.observed import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 250_000, UTC)
 CREATED = NOW.replace(microsecond=0) - timedelta(minutes=5)
-SETTINGS = Settings("simulacra/trainer:dev", (("SIMULACRA_STORE", "file:///s"),), "127.0.0.1", 0)
+SETTINGS = Settings("simulacra/trainer:dev", (("SIMULACRA_STORE", "file:///s"),), "127.0.0.1", 0, "me")
 SECRET = "salary_of_zoe"
 """A column name: it may be in the request and nowhere else."""
 UID = "uid-1"

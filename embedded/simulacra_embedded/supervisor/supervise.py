@@ -38,7 +38,8 @@ class Supervisor:
         ports = data.ports(port)
         self.api_url = f"http://{HOST}:{ports['api']}"
         listen = f"{HOST}:{ports['operator']}"
-        self._env = os.environ | data.environment | {"SIMULACRA_OPERATOR_LISTEN": listen, "PYTHONUNBUFFERED": "1"}
+        operator = {"SIMULACRA_OPERATOR_LISTEN": listen, "SIMULACRA_OPERATOR_IDENTITY": "embedded"}
+        self._env = os.environ | data.environment | operator | {"PYTHONUNBUFFERED": "1"}
         self._env.setdefault("LOGNAME", "simulacra")  # kopf asks for a user name, which not every uid has
         self._env.setdefault(ALLOW_PRIVATE_VARIABLE, "true")  # the only tenant is who runs the machine
         for name, file in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):

@@ -1,0 +1,115 @@
+"""The Lease: one process leads, and each way of losing or taking over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from operator_bench import Plane, apply_crds
+from simulacra_crds import cluster as kube
+from simulacra_crds.cluster import Cluster, Unavailable
+from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_operator import leadership
+from simulacra_operator.leadership import LEASE, Leadership, LeadershipLost
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+async def cluster(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+    """A plane without the Lease; the clock of the protocol runs fast."""
+    monkeypatch.setattr(leadership, "RENEW_S", 0.05)
+    monkeypatch.setattr(leadership, "LOOK_S", 0.05)
+    cluster = await Cluster.connect(str(plane.kubeconfig))
+    await apply_crds(cluster)
+    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    yield cluster
+    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+
+
+async def _spec(cluster: Cluster) -> dict[str, Any]:
+    return dict((await cluster.get(kube.LEASES, LEASE, SYSTEM_NAMESPACE))["spec"])
+
+
+async def test_who_stands_by_takes_over_a_lease_that_is_given_back(cluster: Cluster) -> None:
+    first, second = Leadership(cluster, "a"), Leadership(cluster, "b")
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire())
+    await asyncio.sleep(0.3)
+    assert (first.leading, second.leading) == (True, False)
+    await first.release()
+    await waiting
+    spec = await _spec(cluster)
+    assert spec["holderIdentity"].startswith("b_")
+    assert spec["leaseTransitions"] == 1
+
+
+async def test_a_lease_is_taken_only_when_it_was_silent_for_as_long_as_it_says(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(leadership, "monotonic", lambda: clock[0])
+    first, second = Leadership(cluster, "a"), Leadership(cluster, "b")
+    await first.acquire()
+    taken = []
+    for renewed, passes in ((False, 14.9), (True, 14.9), (False, 0.0), (False, 15.0)):
+        if renewed:
+            assert await first._renewed()
+        taken.append(await second._taken())
+        clock[0] += passes
+    assert taken == [False] * 4
+    assert await second._taken()
+    with pytest.raises(LeadershipLost):
+        await first.hold()
+
+
+async def test_a_process_started_anew_takes_over_at_once_and_the_one_before_it_ends(cluster: Cluster) -> None:
+    before, after = Leadership(cluster, "a"), Leadership(cluster, "a")
+    await before.acquire()
+    await after.acquire()
+    with pytest.raises(LeadershipLost):
+        await before.hold()
+    holding = asyncio.create_task(after.hold())
+    await asyncio.sleep(0.2)
+    assert not holding.done()
+    holding.cancel()
+
+
+async def test_a_renewal_whose_answer_was_lost_and_an_outage_are_no_loss(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Leadership(cluster, "a")
+    await one.acquire()
+    patch, steps = cluster.patch, ["answer lost", "no answer", "no answer"]
+
+    async def lossy(*args: Any, **kwargs: Any) -> Any:
+        step = steps.pop(0) if steps else ""
+        answer = await patch(*args, **kwargs) if step != "no answer" else None
+        if step:
+            raise Unavailable(0, "Unreachable", "cut")
+        return answer
+
+    monkeypatch.setattr(cluster, "patch", lossy)
+    assert [await one._renewed() for _ in range(5)] == [False, False, False, False, True]
+
+
+async def test_a_lease_that_a_person_deletes_is_given_up(cluster: Cluster) -> None:
+    one = Leadership(cluster, "a")
+    await one.acquire()
+    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    with pytest.raises(LeadershipLost):
+        await one.hold()
+
+
+async def test_it_waits_for_its_namespace(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leadership, "SYSTEM_NAMESPACE", "not-yet")
+    waiting = asyncio.create_task(Leadership(cluster, "a").acquire())
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
