@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from operator_bench import World, condition, hold, ready, reason
+from operator_proxy import KillingProxy
 from simulacra_crds import cluster as kube
 from simulacra_crds.cluster import Object
 from simulacra_crds.webhook import manifest, sealing_purpose
@@ -20,7 +21,9 @@ def token(body: Object) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(world: World) -> None:
+async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
+    world: World, proxy: KillingProxy
+) -> None:
     await world.create_tenant()
     made = await world.upload("ds-1")
     uid = made["metadata"]["uid"]
@@ -36,13 +39,13 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(wo
     assert keys.unwrap(world.tenant, token(after), ref.encryption_context) == keys.unwrap(
         world.tenant, token(before), ref.encryption_context
     ), "until it is retired the old token is good as well"
-    patient = SETTLED.total_seconds() + 60
+    proxy.ahead = SETTLED  # by the clock that counts, the time is over
     tenant = await world.reaches(
         kube.TENANTS,
         world.tenant,
         lambda one: one["status"].get("rotation", {}).get("finishedAt"),
         namespace=None,
-        seconds=patient,
+        seconds=60,
     )
     assert tenant["status"]["rotation"]["asked"] == "2026-03"
     assert ready(tenant)
