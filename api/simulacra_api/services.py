@@ -84,6 +84,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     finally:
         keeping_rates.cancel()
         await rates.close()
+        await cluster.close()
         await warm_up  # half a second of imports that the first upload need not wait for
         for provider in (external, auth0):
             if provider is not None:

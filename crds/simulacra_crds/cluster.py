@@ -1,4 +1,4 @@
-"""A client for the verbs that this product uses, on kr8s (which knows kubeconfigs, in-cluster tokens and TLS).
+"""A client for the verbs that this product uses.
 
 Objects go in and out as plain JSON dicts. Errors are few and typed, since reconcilers branch on them.
 """
@@ -6,19 +6,16 @@ Objects go in and out as plain JSON dicts. Errors are few and typed, since recon
 from __future__ import annotations
 
 import asyncio
-import json
-import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from json import dumps, loads
 from typing import Any, Literal, Self
 
-import httpx
-import kr8s.asyncio
-
 from simulacra_crds.base import API_VERSION, utcnow
+from simulacra_crds.connection import Answer, Connection, Unreachable
 from simulacra_crds.registry import KINDS
 
 Object = dict[str, Any]
@@ -111,13 +108,13 @@ class Unavailable(ClusterError):
     """429, 5xx or no answer: worth trying again."""
 
 
-def _error(response: httpx.Response) -> ClusterError:
+def _error(answer: Answer) -> ClusterError:
     try:
-        body = response.json()
+        body = loads(answer.content)
     except ValueError:
         body = {}
-    reason, message = str(body.get("reason", "")), str(body.get("message", response.reason_phrase))
-    code = response.status_code
+    reason, message = str(body.get("reason", "")), str(body.get("message", answer.phrase))
+    code = answer.status
     if code == 404:
         return NotFound(code, reason, message)
     if code == 409:
@@ -129,11 +126,11 @@ def _error(response: httpx.Response) -> ClusterError:
     return ClusterError(code, reason, message)
 
 
-def _ahead(response: httpx.Response, known: timedelta) -> timedelta:
+def _ahead(date: str | None, known: timedelta) -> timedelta:
     """Return how far the server's clock is ahead of ours, by its Date header; as known where there is none."""
     try:
-        ahead = parsedate_to_datetime(response.headers["date"]) - utcnow()
-    except (KeyError, ValueError, TypeError):
+        ahead = parsedate_to_datetime(date or "") - utcnow()
+    except (ValueError, TypeError):
         return known
     return ahead if abs(ahead) > CLOCK_TOLERANCE else timedelta(0)
 
@@ -152,16 +149,18 @@ def _difference(old: dict[str, Object], new: dict[str, Object]) -> Iterator[tupl
 class Cluster:
     """The API server. One instance an event loop; create it with `await Cluster.connect()`."""
 
-    def __init__(self, api: Any) -> None:
-        self._api = api
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._ahead = timedelta(0)
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Self:
         """Connect by the kubeconfig given, KUBECONFIG, or the pod's service account, in this order."""
-        # kr8s warns about servers newer than itself; the few stable verbs used here do not change.
-        warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)
-        return cls(await kr8s.asyncio.api(kubeconfig=kubeconfig))
+        return cls(await Connection.open(kubeconfig))
+
+    async def close(self) -> None:
+        """Close the connections; the next request opens others."""
+        await self._connection.close()
 
     def now(self) -> datetime:
         """Return the time by the API server's clock, in UTC: it stamps what is created and deleted.
@@ -170,17 +169,27 @@ class Cluster:
         """
         return utcnow() + self._ahead
 
-    async def request(self, method: str, path: str, **kwargs: Any) -> Any:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        media_type: str = "application/json",
+    ) -> Any:
         """Send one request and return the JSON answer; raise a ClusterError otherwise."""
-        kwargs.setdefault("timeout", REQUEST_SECONDS)
+        body = None if json is None else dumps(json).encode()
         try:
-            async with self._api.call_api(method, base=path, version="", raise_for_status=False, **kwargs) as response:
-                self._ahead = _ahead(response, self._ahead)
-                if response.is_error:
-                    raise _error(response)
-                return response.json() if response.content else None
-        except (httpx.TransportError, kr8s.APITimeoutError) as error:
-            raise Unavailable(0, "Unreachable", type(error).__name__) from error
+            answer = await self._connection.send(
+                method, path, seconds=REQUEST_SECONDS, params=params, body=body, media_type=media_type
+            )
+        except Unreachable as error:
+            raise Unavailable(0, "Unreachable", str(error)) from error
+        self._ahead = _ahead(answer.date, self._ahead)
+        if answer.is_error:
+            raise _error(answer)
+        return loads(answer.content) if answer.content else None
 
     async def get(self, resource: ApiResource, name: str, namespace: str | None = None) -> Object:
         """Read one object, never from a cache."""
@@ -283,26 +292,19 @@ class Cluster:
 
     async def _stream(self, path: str, params: dict[str, str]) -> AsyncGenerator[Object, None]:
         """Yield the events of one watch connection; a 410 in answer to the request looks like one in the stream."""
-        timeout = httpx.Timeout(REQUEST_SECONDS, read=WATCH_SILENCE_SECONDS)
         try:
-            call = self._api.call_api(
-                "GET", base=path, version="", raise_for_status=False, stream=True, params=params, timeout=timeout
-            )
-            async with call as response:
-                if response.is_error:
-                    await response.aread()
-                    error = _error(response)
-                    if error.status != 410:
-                        raise error
-                    yield {"type": "ERROR", "object": {"code": 410}}
-                    return
-                async for line in response.aiter_lines():
-                    if line:
-                        yield json.loads(line)
-        except (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError, kr8s.APITimeoutError):
-            return  # cut off or silent: resume
-        except httpx.TransportError as error:
-            raise Unavailable(0, "Unreachable", type(error).__name__) from error
+            async with aclosing(self._connection.lines(path, params, silence=WATCH_SILENCE_SECONDS)) as lines:
+                async for line in lines:
+                    if isinstance(line, Answer):
+                        if line.status == 410:
+                            yield {"type": "ERROR", "object": {"code": 410}}
+                            return
+                        if line.is_error:
+                            raise _error(line)
+                    elif line:
+                        yield loads(line)
+        except Unreachable as error:
+            raise Unavailable(0, "Unreachable", str(error)) from error
 
     async def create(self, resource: ApiResource, body: Object, namespace: str | None = None) -> Object:
         """Create an object; raises AlreadyExists when the name is taken."""
@@ -322,8 +324,8 @@ class Cluster:
         return await self.request(
             "PATCH",
             resource.path(namespace, name, subresource),
-            content=json.dumps(patch),
-            headers={"Content-Type": f"application/{kind}+json"},
+            json=patch,
+            media_type=f"application/{kind}+json",
         )
 
     async def delete(

@@ -38,6 +38,7 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
     finally:
         await leadership.release()
         await runner.cleanup()
+        await cluster.close()
         custodian.close()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
 from simulacra_crds import cluster as module
 from simulacra_crds.cluster import CONFIGMAPS, Cluster, ClusterError
+from simulacra_crds.connection import Answer, Unreachable
 
 Object = dict[str, Any]
 
@@ -20,41 +20,58 @@ def item(uid: str, version: int) -> Object:
     return {"metadata": {"name": uid, "uid": uid, "resourceVersion": str(version)}}
 
 
-def listing(version: int, *items: Object, more: str = "") -> httpx.Response:
-    return httpx.Response(200, json={"metadata": {"resourceVersion": str(version), "continue": more}, "items": items})
+@dataclass
+class Stream:
+    """What a watch gives before it is cut off or ended, which look the same."""
+
+    events: list[tuple[str, Object]]
 
 
-def stream(*events: tuple[str, Object], cut: bool = False) -> httpx.Response:
-    async def lines() -> AsyncIterator[bytes]:
-        for kind, thing in events:
-            yield json.dumps({"type": kind, "object": thing}).encode() + b"\n"
-        if cut:
-            raise httpx.ReadError("cut")
-
-    return httpx.Response(200, content=lines())
+Scripted = Answer | Stream | Unreachable
 
 
-def refusal(code: int) -> httpx.Response:
-    return httpx.Response(code, json={"reason": "Because", "message": "no"})
+def listing(version: int, *items: Object, more: str = "") -> Answer:
+    body = {"metadata": {"resourceVersion": str(version), "continue": more}, "items": items}
+    return Answer(200, "OK", None, json.dumps(body).encode())
+
+
+def stream(*events: tuple[str, Object]) -> Stream:
+    return Stream(list(events))
+
+
+def refusal(code: int) -> Answer:
+    return Answer(code, "", None, json.dumps({"reason": "Because", "message": "no"}).encode())
 
 
 class Script:
-    """Answers in order; notes the parameters of each call; ends the test with StopAsyncIteration's stand-in."""
+    """Answers in order; notes the parameters of each call; ends the test with EndOfScript."""
 
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
+    def __init__(self, *answers: Scripted) -> None:
         self.answers = list(answers)
         self.calls: list[Object] = []
 
-    @asynccontextmanager
-    async def call_api(self, method: str, **kwargs: Any) -> AsyncIterator[httpx.Response]:
-        self.calls.append(kwargs["params"])
+    def _next(self, params: Object) -> Answer | Stream:
+        self.calls.append(params)
         if not self.answers:
             raise EndOfScript
         answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, Unreachable):
             raise answer
-        answer.request = httpx.Request(method, "https://server")
-        yield answer
+        return answer
+
+    async def send(self, method: str, path: str, *, params: Object, **kwargs: Any) -> Answer:
+        answer = self._next(params)
+        assert isinstance(answer, Answer)
+        return answer
+
+    async def lines(self, path: str, params: Object, *, silence: float) -> AsyncIterator[Answer | bytes]:
+        answer = self._next(params)
+        if isinstance(answer, Answer):
+            yield answer
+            return
+        yield Answer(200, "OK", None, b"")
+        for kind, thing in answer.events:
+            yield json.dumps({"type": kind, "object": thing}).encode()
 
 
 class EndOfScript(Exception):
@@ -92,7 +109,7 @@ async def test_list_pages_then_changes() -> None:
 async def test_a_cut_resumes_where_it_was() -> None:
     script = Script(
         listing(1),
-        stream(("ADDED", item("a", 2)), cut=True),
+        stream(("ADDED", item("a", 2))),
         stream(("BOOKMARK", item("", 9))),
         stream(("ADDED", item("b", 10))),
     )
@@ -101,7 +118,7 @@ async def test_a_cut_resumes_where_it_was() -> None:
 
 
 @pytest.mark.parametrize("gone", [refusal(410), stream(("ERROR", {"code": 410}))])
-async def test_lost_history_is_read_anew_and_told_as_changes(gone: httpx.Response) -> None:
+async def test_lost_history_is_read_anew_and_told_as_changes(gone: Answer | Stream) -> None:
     script = Script(
         listing(1, item("stays", 1), item("changes", 1), item("goes", 1)),
         gone,
@@ -113,11 +130,11 @@ async def test_lost_history_is_read_anew_and_told_as_changes(gone: httpx.Respons
 
 async def test_an_unreachable_server_is_tried_again() -> None:
     script = Script(
-        httpx.ConnectError("down"),
+        Unreachable("down"),
         refusal(503),
         listing(1, item("a", 1)),
         refusal(429),
-        httpx.ConnectError("down"),
+        Unreachable("down"),
         listing(3, item("b", 3)),
     )
     assert await play(script) == [
@@ -126,7 +143,7 @@ async def test_an_unreachable_server_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize("answers", [[refusal(403)], [listing(1), refusal(403)]])
-async def test_a_refusal_is_raised(answers: list[httpx.Response]) -> None:
+async def test_a_refusal_is_raised(answers: list[Answer]) -> None:
     with pytest.raises(ClusterError) as caught:
         await play(Script(*answers))
     assert caught.value.status == 403

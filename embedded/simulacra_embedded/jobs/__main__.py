@@ -13,13 +13,16 @@ from simulacra_embedded.jobs.controller import JobController
 
 
 async def _run(backoff: timedelta) -> None:
-    task = asyncio.ensure_future(JobController(await Cluster.connect(), backoff).run())
+    cluster = await Cluster.connect()
+    task = asyncio.ensure_future(JobController(cluster, backoff).run())
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
     try:
         await task
     except asyncio.CancelledError:
         logging.getLogger("simulacra.jobs").info("stopped")
+    finally:
+        await cluster.close()
 
 
 def main() -> None:

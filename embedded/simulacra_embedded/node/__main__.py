@@ -23,6 +23,8 @@ async def _run(args: argparse.Namespace) -> None:
         await task
     except asyncio.CancelledError:
         logging.getLogger("simulacra.node").info("stopped")
+    finally:
+        await cluster.close()
 
 
 def main() -> None:

@@ -88,6 +88,7 @@ class Supervisor:
             for child in self._rest:
                 group.create_task(child.start())
         await bootstrap.tenant_ready(cluster)
+        await cluster.close()
         self._announce()
         say(f"the API answers at {self.api_url} ({time.monotonic() - began:.1f} s); Ctrl-C stops it")
         async with asyncio.TaskGroup() as group:
