@@ -13,6 +13,14 @@ ClientId = str
 _MODE_NEEDS_KEY = "keyArn goes with mode Customer, and only with it"
 _ROLE_NEEDS_KEY = "roleArn goes with keyArn"
 _ID_NEEDS_ROLE = "externalId goes with roleArn"
+POD_SECRET = "simulacra-pods"  # noqa: S105 - a name
+"""The copy of the pods' credentials in a tenant's namespace: this installation's, never to read a source with."""
+_ONE_ACCESS = "give either secretName or roleArn: who reads the source"
+_ROLE_AND_ID = "roleArn and externalId go together, or anybody's role could be named here that trusts this service"
+_NOT_OURS = f"{POD_SECRET} holds this installation's own credentials; name a Secret of the tenant's"
+_ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
+_EXTERNAL_ID_PATTERN = r"^[A-Za-z0-9+=,.@:/_-]+$"
+PREFIX_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_'()=+@:,&~ -][A-Za-z0-9!_.'()=+@:,&~ -]*/)*$"
 _PROVIDER_IS_FIXED = (
     "encryption.provider cannot be changed: the present provider holds the key of all that lives; "
     "make another Tenant there, and delete this one when its data has expired"
@@ -56,14 +64,14 @@ class Encryption(KubeModel):
     role_arn: str | None = Field(
         default=None,
         max_length=256,
-        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
+        pattern=_ROLE_PATTERN,
         description="Role in the customer's account to assume for that key; without it the key policy names us.",
     )
     external_id: str | None = Field(
         default=None,
         min_length=2,
         max_length=128,
-        pattern=r"^[A-Za-z0-9+=,.@:/_-]+$",
+        pattern=_EXTERNAL_ID_PATTERN,
         description="The external id that the role's trust policy asks for.",
     )
 
@@ -75,6 +83,68 @@ class Encryption(KubeModel):
             raise ValueError(_ROLE_NEEDS_KEY)
         if self.external_id and not self.role_arn:
             raise ValueError(_ID_NEEDS_ROLE)
+        return self
+
+
+class ObjectSource(KubeModel):
+    """A place in an S3 object store that the tenant's Datasets may be read from, and as whom it is read.
+
+    There is no other way to it: pods never read a source with this installation's own rights.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "has(self.secretName) != has(self.roleArn)", "message": _ONE_ACCESS},
+                {"rule": "has(self.roleArn) == has(self.externalId)", "message": _ROLE_AND_ID},
+                {"rule": f"!has(self.secretName) || self.secretName != '{POD_SECRET}'", "message": _NOT_OURS},
+            ]
+        }
+    )
+
+    prefix: str = Field(
+        max_length=512,
+        pattern=PREFIX_PATTERN,
+        description="s3://bucket/ or s3://bucket/folder/, with the last slash. The longest that fits a uri counts.",
+    )
+    endpoint: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Base URL of the object store, https://host:port. AWS's own when absent.",
+    )
+    region: str | None = Field(
+        default=None, max_length=32, pattern=r"^[a-z0-9-]+$", description="Region of the bucket; us-east-1 when absent."
+    )
+    secret_name: Name | None = Field(
+        default=None,
+        description=(
+            "Secret in the tenant's namespace with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN if "
+            "there is one). Or roleArn."
+        ),
+    )
+    role_arn: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=_ROLE_PATTERN,
+        description="AWS role that the pod assumes, narrowed to reading the one object. Or secretName.",
+    )
+    external_id: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=128,
+        pattern=_EXTERNAL_ID_PATTERN,
+        description="The external id that the role's trust policy asks for; with roleArn.",
+    )
+
+    @model_validator(mode="after")
+    def _access_is_one(self) -> ObjectSource:
+        if (self.secret_name is None) == (self.role_arn is None):
+            raise ValueError(_ONE_ACCESS)
+        if (self.role_arn is None) != (self.external_id is None):
+            raise ValueError(_ROLE_AND_ID)
+        if self.secret_name == POD_SECRET:
+            raise ValueError(_NOT_OURS)
         return self
 
 
@@ -109,7 +179,18 @@ class TenantSpec(KubeModel):
     encryption: Encryption = Field(default_factory=Encryption)
     quotas: Quotas = Field(default_factory=Quotas)
     max_retention_seconds: int = Field(default=604_800, ge=10, le=604_800)
+    sources: list[ObjectSource] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Where Datasets of type Object may be read from; nowhere by default.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["prefix"]},
+    )
     suspend: bool = Field(default=False, description="A suspended tenant gets no token and runs nothing.")
+
+    def source_of(self, uri: str) -> ObjectSource | None:
+        """Return the source that a Dataset's uri lies under, the most special one; None when there is none."""
+        under = [one for one in self.sources if uri.startswith(one.prefix)]
+        return max(under, key=lambda one: len(one.prefix), default=None)
 
 
 class KeyRotation(KubeModel):

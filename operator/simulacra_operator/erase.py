@@ -102,9 +102,12 @@ class Eraser:
 
 
 def _artefacts(subject: Subject) -> list[ErasedArtefact]:
-    """Return what the resource was known to hold: a Dataset's upload, and what its work made."""
+    """Return what the resource was known to hold: a Dataset's upload, and what its work made.
+
+    An object that a Dataset was read from is not ours: it was never stored, and it stays where it is.
+    """
     known = [ErasedArtefact(name=one.name, bytes=one.bytes, sha256=one.sha256) for one in subject.status.artefacts]
-    if subject.kind == "Dataset" and subject.spec is not None and subject.spec.source.sha256 is not None:
-        source = subject.spec.source
+    source = subject.spec.source if subject.kind == "Dataset" and subject.spec is not None else None
+    if source is not None and source.type == "Upload" and source.sha256 is not None:
         known.insert(0, ErasedArtefact(name="upload", bytes=source.bytes or 0, sha256=source.sha256))
     return known

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
-from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE
+from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
 from simulacra_operator.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
@@ -33,6 +33,7 @@ class Settings:
         webhooks_allow_private: webhooks may use http and addresses that are not public.
         auth0: where the clients of approved requests are made; None: the built-in issuer knows them.
         pod_access: what pods get to reach both.
+        own_buckets: buckets of this installation's own stores, which no Dataset is read from.
     """
 
     trainer_image: str
@@ -43,6 +44,7 @@ class Settings:
     webhooks_allow_private: bool = False
     auth0: Auth0Settings | None = None
     pod_access: PodAccess = field(default_factory=PodAccess)
+    own_buckets: tuple[str, ...] = ()
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
@@ -70,4 +72,5 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
         auth0=auth0,
         pod_access=pod_access,
+        own_buckets=own_buckets(env),
     )
