@@ -50,16 +50,18 @@ class Encryption(KubeModel):
         }
     )
 
-    mode: Literal["Managed", "Customer"] = "Managed"
+    mode: Literal["Managed", "Customer"] = Field(
+        default="Managed", description="Customer: generated artefacts are under the key that keyArn names."
+    )
     provider: Literal["local", "vault", "awsKms"] | None = Field(
         default=None,
-        description="Where the tenant's key is kept, for good; the first that SIMULACRA_KEYS names if left out.",
+        description="Where the tenant's key is kept, for good; the first that SIMULACRA_KEYS names when absent.",
     )
     key_arn: str | None = Field(
         default=None,
         max_length=256,
         pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
-        description="The customer's AWS KMS key.",
+        description="The customer's AWS KMS key, in mode Customer.",
     )
     role_arn: str | None = Field(
         default=None,
@@ -151,12 +153,36 @@ class ObjectSource(KubeModel):
 class Quotas(KubeModel):
     """Upper limits of one tenant."""
 
-    concurrent_jobs: int = Field(default=4, ge=1, le=1000, description="Jobs that run at once.")
-    max_rows_per_generation: int = Field(default=1_000_000, ge=1, le=10_000_000)
-    max_upload_bytes: int = Field(default=1 << 30, ge=1, le=1 << 40)
-    requests_per_minute: int = Field(default=60_000, ge=1, le=10_000_000, description="Of all clients together.")
-    rows_per_day: int = Field(default=100_000_000, ge=1, le=10**12, description="Asked for in any 24 hours.")
-    stored_bytes: int = Field(default=100 << 30, ge=1, le=1 << 50, description="Uploads and artefacts, in plain text.")
+    concurrent_jobs: int = Field(
+        default=4, ge=1, le=1000, description="Jobs that run at once, 1 to 1000; default 4. The others wait."
+    )
+    max_rows_per_generation: int = Field(
+        default=1_000_000,
+        ge=1,
+        le=10_000_000,
+        description="Rows of one generation, 1 to 10 million; default 1 million.",
+    )
+    max_upload_bytes: int = Field(
+        default=1 << 30, ge=1, le=1 << 40, description="Bytes of one upload or object, 1 to 1 TiB; default 1 GiB."
+    )
+    requests_per_minute: int = Field(
+        default=60_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests per minute of all clients together, 1 to 10 million; default 60000.",
+    )
+    rows_per_day: int = Field(
+        default=100_000_000,
+        ge=1,
+        le=10**12,
+        description="Rows asked for in any 24 hours, 1 to 10^12; default 100 million.",
+    )
+    stored_bytes: int = Field(
+        default=100 << 30,
+        ge=1,
+        le=1 << 50,
+        description="Bytes of uploads and artefacts before encryption, 1 to 1 PiB; default 100 GiB.",
+    )
 
 
 class TenantSpec(KubeModel):
@@ -176,9 +202,14 @@ class TenantSpec(KubeModel):
         description="OAuth2 client ids that act for this tenant.",
         json_schema_extra={"x-kubernetes-list-type": "set", "items": {"type": "string", "maxLength": 128}},
     )
-    encryption: Encryption = Field(default_factory=Encryption)
-    quotas: Quotas = Field(default_factory=Quotas)
-    max_retention_seconds: int = Field(default=604_800, ge=10, le=604_800)
+    encryption: Encryption = Field(default_factory=Encryption, description="Under whose keys its data is.")
+    quotas: Quotas = Field(default_factory=Quotas, description="How much it may use.")
+    max_retention_seconds: int = Field(
+        default=604_800,
+        ge=10,
+        le=604_800,
+        description="Seconds that its data lives at most, 10 to 604800 (7 days), which is the default.",
+    )
     sources: list[ObjectSource] = Field(
         default_factory=list,
         max_length=16,
@@ -199,18 +230,18 @@ class KeyRotation(KubeModel):
     Between start and end, live data keys are wrapped again; at the end older versions of the key are destroyed.
     """
 
-    asked: str = Field(max_length=63, description="The annotation's value.")
-    started_at: Timestamp
-    finished_at: Timestamp | None = None
+    asked: str = Field(max_length=63, description="The annotation's value that was acted on.")
+    started_at: Timestamp = Field(description="When the new version of the key was made.")
+    finished_at: Timestamp | None = Field(default=None, description="When older versions were destroyed.")
 
 
 class TenantStatus(KubeModel):
     """What is true of a tenant. Ready is KeyReady and NamespaceReady and not suspended."""
 
-    observed_generation: int = Field(default=0, ge=0)
-    namespace: Name | None = None
+    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that this was written for.")
+    namespace: Name | None = Field(default=None, description="The namespace that holds its resources.")
     conditions: Conditions = Field(default_factory=list)
-    rotation: KeyRotation | None = None
+    rotation: KeyRotation | None = Field(default=None, description="The last rotation of its key that was asked for.")
 
 
 class Tenant(Resource):
