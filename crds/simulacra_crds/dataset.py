@@ -82,7 +82,7 @@ class Source(KubeModel):
         default=None,
         ge=0,
         le=1 << 40,
-        description="Size in bytes, at most 1 TiB. Upload: comes with sha256. Object: if given, another is SourceMismatch.",
+        description="Size in bytes, at most 1 TiB. Upload: comes with sha256. Object: another is SourceMismatch.",
     )
 
 

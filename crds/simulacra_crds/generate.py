@@ -85,10 +85,7 @@ def crd(kind: type[Resource]) -> Schema:
         "properties": {
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}; the version of this schema."},
             "kind": {"type": "string", "description": f"{name}; the kind of this resource."},
-            "metadata": {
-                "type": "object",
-                "description": "Name, namespace, labels and the like, as of every resource.",
-            },
+            "metadata": {"type": "object"},  # nothing more is allowed; the API server explains it itself
             "spec": spec,
             "status": _section(kind, "status"),
         },

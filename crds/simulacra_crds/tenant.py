@@ -6,7 +6,18 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from simulacra_crds.base import AGE, READY, REASON, Conditions, KubeModel, Name, PrinterColumn, Resource, Timestamp
+from simulacra_crds.base import (
+    AGE,
+    READY,
+    REASON,
+    Conditions,
+    Erasure,
+    KubeModel,
+    Name,
+    PrinterColumn,
+    Resource,
+    Timestamp,
+)
 
 ClientId = str
 
@@ -241,6 +252,7 @@ class TenantStatus(KubeModel):
     observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that this was written for.")
     namespace: Name | None = Field(default=None, description="The namespace that holds its resources.")
     conditions: Conditions = Field(default_factory=list)
+    erasure: Erasure | None = Field(default=None, description="How far the erasure is, of one that is being deleted.")
     rotation: KeyRotation | None = Field(default=None, description="The last rotation of its key that was asked for.")
 
 

@@ -24,6 +24,8 @@ def version(kind: str) -> Schema:
 def fields(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
     """Yield every field below a schema, through lists and maps."""
     for name, found in schema.get("properties", {}).items():
+        if name == "metadata":
+            continue  # the API server's own, which it explains itself
         yield f"{path}.{name}", found
         yield from fields(f"{path}.{name}", found)
     for below in ("items", "additionalProperties"):
