@@ -128,6 +128,7 @@ class Dataset(Resource):
         PROGRESS,
         PrinterColumn(name="Rows", type="integer", json_path=".status.rows"),
         PrinterColumn(name="Columns", type="integer", json_path=".status.columns", priority=1),
+        PrinterColumn(name="Source", type="string", json_path=".spec.source.type", priority=1),
         REASON,
         EXPIRES,
         AGE,

@@ -18,7 +18,7 @@ class Reason(StrEnum):
     AWAITING_MODEL = "AwaitingModel"
     """The Model is missing or not Ready."""
     AWAITING_QUOTA = "AwaitingQuota"
-    """The tenant runs as many jobs as its quota allows."""
+    """The tenant runs as many jobs, or stores as many bytes, as its quota allows."""
     SUSPENDED = "Suspended"
     """spec.suspend is true, or the tenant is suspended."""
     JOB_RUNNING = "JobRunning"

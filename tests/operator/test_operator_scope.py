@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from operator_facts import NOW, iso, resource
 from simulacra_crds.base import FINALIZER
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, TENANTS, Cluster
+from simulacra_crds.cluster import CONFIGMAPS, DATASETS, TENANTS, Cluster, ClusterError
 from simulacra_custody.custody import Custody
 from simulacra_custody.local_keyring import LocalKeyring
 from simulacra_custody.local_store import LocalStore
 from simulacra_operator import actions as act
 from simulacra_operator.accessrequest.observe import AccessObserved
 from simulacra_operator.accessrequest.reconcile import reconcile as reconcile_access
+from simulacra_operator.engine import Engine
 from simulacra_operator.scope import Scope, ScopedCluster
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 from simulacra_operator.subject import Key, parse
+from simulacra_operator.sweep import Sweep
 from simulacra_operator.tenant import manifests
 from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
 from simulacra_operator.tenant.reconcile import reconcile
@@ -58,6 +60,36 @@ async def test_a_list_of_everything_asks_for_the_listed_namespaces(monkeypatch: 
     assert [one async for one in cluster.list(CONFIGMAPS, "simulacra-system")] == [{"in": "simulacra-system"}]
     assert [one async for one in cluster.list(TENANTS)] == [{"in": None}]
     assert [one async for one in ScopedCluster(None).list(DATASETS)] == [{"in": None}]
+
+
+class Unreadable:
+    """An engine on a cluster where one listed namespace may not be read any more."""
+
+    custodian = None
+    scope = Scope(("tenant-a", "tenant-b"))
+
+    def __init__(self, status: int) -> None:
+        self.cluster, self._status = self, status
+
+    async def changed(self, key: Key) -> None:
+        pass
+
+    async def list(self, resource: Any, namespace: str | None = None) -> AsyncIterator[Any]:
+        if namespace == "tenant-a":
+            raise ClusterError(self._status, "Forbidden", "no")
+        if resource == DATASETS:
+            yield resource_in(namespace)
+
+
+def resource_in(namespace: str | None) -> Any:
+    return resource("Dataset", "ds-1", namespace=namespace)
+
+
+async def test_a_namespace_that_may_not_be_read_does_not_hold_up_the_others() -> None:
+    sight = await Sweep(cast(Engine, Unreadable(403)))._look()
+    assert [one.meta.namespace for one in sight.subjects] == ["tenant-b"]
+    with pytest.raises(ClusterError):  # a server that fails is no reason to look away
+        await Sweep(cast(Engine, Unreadable(500)))._look()
 
 
 def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(store: LocalStore, keyring: LocalKeyring) -> None:
