@@ -13,7 +13,7 @@ ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
 def stored_bytes(body: dict[str, Any]) -> int:
     """Return the plaintext bytes that are stored for a resource: its artefacts, and its upload until it is prepared."""
     source, status = body["spec"].get("source", {}), body.get("status", {})
-    total = sum(artefact["bytes"] for artefact in status.get("artefacts") or [])
+    total = sum(int(artefact["bytes"]) for artefact in status.get("artefacts") or [])
     if status.get("phase") not in ENDED and source.get("type", "Upload") == "Upload":
         total += source.get("bytes") or 0
     return total
