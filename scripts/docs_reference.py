@@ -76,7 +76,7 @@ def _note(name: str) -> str:
 
 
 def fields(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield the fields of a schema and of the objects in it."""
+    """Yield the fields of a schema and of the objects and lists of objects in it."""
     for name, found in schema.get("properties", {}).items():
         limits = [
             f"{key} {found[key]}" for key in ("enum", "default", "minimum", "maximum", "maxLength") if key in found
@@ -84,6 +84,7 @@ def fields(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str,
         about = "; ".join(filter(None, [found.get("description", ""), *limits]))
         yield f"`{prefix}{name}`", found.get("type", "any"), about
         yield from fields(found, f"{prefix}{name}.")
+        yield from fields(found.get("items", {}), f"{prefix}{name}[].")
 
 
 def chart() -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulacra_api.problems import Problem
-from simulacra_crds.base import Phase, utcnow
+from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import (
     CONFIGMAPS,
     DATASETS,
@@ -26,6 +26,7 @@ from simulacra_crds.cluster import (
     Object,
 )
 from simulacra_crds.names import tenant_namespace
+from simulacra_crds.stored import ENDED, stored_bytes
 from simulacra_crds.tenant import Quotas, Tenant
 from simulacra_crds.tombstone import SELECTOR, read_tombstone
 
@@ -33,7 +34,6 @@ FRESH_SECONDS = 2.0
 QUEUED_JOBS = 100
 """Jobs of a tenant that may wait beside those that its quota lets run."""
 DAY = timedelta(hours=24)
-_ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
 _WORK = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
 
 
@@ -63,10 +63,8 @@ class Consumption:
         """Count one resource."""
         self.resources[resource.plural] = self.resources.get(resource.plural, 0) + 1
         spec, status = body["spec"], body.get("status", {})
-        self.stored_bytes += sum(artefact["bytes"] for artefact in status.get("artefacts") or [])
-        unfinished = status.get("phase") not in _ENDED
-        if unfinished:  # then the upload is still there
-            self.stored_bytes += spec.get("source", {}).get("bytes") or 0
+        self.stored_bytes += stored_bytes(body)
+        unfinished = status.get("phase") not in ENDED
         if resource == GENERATION_JOBS:
             self.rows.append((datetime.fromisoformat(body["metadata"]["creationTimestamp"]), spec["rowCount"]))
         if unfinished and not body["metadata"].get("deletionTimestamp"):

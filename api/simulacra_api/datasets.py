@@ -109,7 +109,9 @@ async def dataset_page(library: Library, query: DatasetQuery) -> tuple[list[Data
 def _shown_status(dataset: Dataset, model: Model | None) -> ShownStatus:
     if is_deleting(dataset):
         return "deleting"
-    return "uploading" if dataset.spec.source.sha256 is None else stage_of(dataset, model)[0]
+    source = dataset.spec.source
+    uploading = source.type == "Upload" and source.sha256 is None
+    return "uploading" if uploading else stage_of(dataset, model)[0]
 
 
 def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
@@ -117,14 +119,15 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     shown = None
     if model is not None:
         shown = ModelBody(status=status_of(model), family=model.status.family, figures=model.status.figures)
+    read = dataset.status.source or dataset.spec.source
     return DatasetBody(
         dataset_id=dataset.metadata.name,
         job_id=job_id(dataset.metadata.name),
         status=_shown_status(dataset, model),
         rows=dataset.status.rows,
         columns=dataset.status.columns,
-        bytes=dataset.spec.source.bytes,
-        sha256=dataset.spec.source.sha256,
+        bytes=read.bytes,
+        sha256=read.sha256,
         retention_seconds=dataset.spec.retention_seconds,
         created_at=created,
         expires_at=expires_at(created, None, dataset.spec.retention_seconds),

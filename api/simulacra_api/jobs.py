@@ -22,6 +22,10 @@ _CODES: dict[str, str] = {
     Reason.UPLOAD_INVALID: "simio_upload_invalid",
     Reason.TABLE_TOO_SMALL: "simio_upload_invalid",
     Reason.UPLOAD_ABANDONED: "simio_upload_invalid",
+    Reason.SOURCE_NOT_ALLOWED: "simio_upload_invalid",
+    Reason.SOURCE_UNREADABLE: "simio_upload_invalid",
+    Reason.SOURCE_TOO_LARGE: "simio_upload_invalid",
+    Reason.SOURCE_MISMATCH: "simio_upload_invalid",
     Reason.CONDITIONS_INFEASIBLE: "simio_conditions_infeasible",
     Reason.REQUEST_INVALID: "simio_invalid_field",
 }
@@ -77,7 +81,10 @@ async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
 def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
     """Return the status of a dataset with its model, and the resource that decides it."""
     own = status_of(dataset)
-    if own != "ready":
+    unmodelled = (
+        model is None and dataset.spec.source.type == "Object"
+    )  # its models are made with kubectl, under any name
+    if own != "ready" or unmodelled:
         return own, dataset
     if model is None or is_deleting(model):
         return "failed", dataset

@@ -65,67 +65,84 @@ class Phase(StrEnum):
     DELETING = "Deleting"
 
 
+_GENERATION = (
+    "The metadata.generation that this was written for; a smaller one means that a change is still to be seen."
+)
+
+
 class Condition(KubeModel):
     """A metav1.Condition."""
 
-    type: str = Field(min_length=1, max_length=64)
-    status: Literal["True", "False", "Unknown"]
-    reason: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z][A-Za-z0-9]*$")
-    message: str = Field(default="", max_length=1024)
-    observed_generation: int = Field(default=0, ge=0)
-    last_transition_time: Timestamp
+    type: str = Field(min_length=1, max_length=64, description="What may be true; Ready sums up the others.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it is true.")
+    reason: str = Field(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z][A-Za-z0-9]*$",
+        description="Why it has this status: one of the documented constants, which programs may rely on.",
+    )
+    message: str = Field(default="", max_length=1024, description="The same for people, without customer data.")
+    observed_generation: int = Field(default=0, ge=0, description=_GENERATION)
+    last_transition_time: Timestamp = Field(description="When its status last changed.")
 
 
 class LastFailure(KubeModel):
     """Why the last attempt of the work failed, without customer data."""
 
-    reason: str = Field(max_length=128)
-    message: str = Field(max_length=1024)
-    exit_code: int | None = None
-    time: Timestamp
+    reason: str = Field(max_length=128, description="Why: a reason of conditions.")
+    message: str = Field(max_length=1024, description="The same for people, and what to do about it.")
+    exit_code: int | None = Field(
+        default=None, description="Exit code of the pod: 42 the input, 43 store or key, 1 a fault of ours."
+    )
+    time: Timestamp = Field(description="When it failed.")
 
 
 class Progress(KubeModel):
     """How far a running Job is: percent 0..100, seconds left as estimated by the Job itself."""
 
-    percent: int = Field(ge=0, le=100)
-    eta_seconds: int | None = Field(default=None, ge=0)
+    percent: int = Field(ge=0, le=100, description="How much is done, 0 to 100; copied in steps of ten.")
+    eta_seconds: int | None = Field(default=None, ge=0, description="Seconds that are left, as the Job estimates it.")
 
 
 class Artefact(KubeModel):
-    """One stored object of a resource: plaintext size in bytes and digest, rows for tables.
+    """One stored object of a resource."""
 
-    `key_arn` names the customer's key that it is under; without it, it is under the resource's data key.
-    """
-
-    name: str = Field(max_length=128)
-    bytes: int = Field(ge=0)
-    sha256: Sha256
-    rows: int | None = Field(default=None, ge=0)
-    key_arn: str | None = Field(default=None, max_length=256)
+    name: str = Field(max_length=128, description="Name of the object below the resource's prefix in the store.")
+    bytes: int = Field(ge=0, description="Size in bytes before it was encrypted.")
+    sha256: Sha256 = Field(description="SHA-256 before it was encrypted, in hex.")
+    rows: int | None = Field(default=None, ge=0, description="Rows, of a table.")
+    key_arn: str | None = Field(
+        default=None, max_length=256, description="The customer's key that it is under; the resource's own when absent."
+    )
 
 
 class Erasure(KubeModel):
-    """What an erasure under way has found out and would forget: the erasure certificate is made from it.
+    """What an erasure under way has found out and would forget: the erasure certificate is made from it."""
 
-    Attributes:
-        key_shredded_at: when the only copy of the data key was dropped; None if there was none.
-        objects: stored objects before the first of them was erased, None until they were counted.
-        stored_bytes: their size, encrypted.
-    """
-
-    key_shredded_at: Timestamp | None = None
-    objects: int | None = Field(default=None, ge=0)
-    stored_bytes: int | None = Field(default=None, ge=0)
+    key_shredded_at: Timestamp | None = Field(
+        default=None, description="When the only copy of the key was dropped; absent if there was none."
+    )
+    objects: int | None = Field(
+        default=None, ge=0, description="Stored objects before the first of them was erased; absent until counted."
+    )
+    stored_bytes: int | None = Field(default=None, ge=0, description="Their size in bytes, encrypted.")
 
 
 Conditions = Annotated[
     list[Condition],
-    Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    Field(
+        max_length=16,
+        description="What is true of it now, and why.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
 ]
 Artefacts = Annotated[
     list[Artefact],
-    Field(max_length=1100, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+    Field(
+        max_length=1100,
+        description="What is stored for it, once the work has ended.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    ),
 ]
 
 
@@ -154,26 +171,31 @@ class RetainedSpec(KubeModel):
         default=86_400,
         ge=10,
         le=604_800,
-        description="Seconds that the bytes live: 24 h by default, 7 days at most.",
+        description=(
+            "Seconds that the bytes live, 10 to 604800 (7 days); default 86400 (24 h). Datasets and Models count from "
+            "their creation, results from their end. The Tenant may allow less."
+        ),
     )
-    suspend: bool = Field(default=False, description="Stop the work without losing it; false resumes.")
+    suspend: bool = Field(default=False, description="true stops the work without losing it; false resumes it.")
 
 
 class WorkStatus(KubeModel):
     """What the status of every resource with customer bytes has in common."""
 
-    phase: Phase | None = None
-    observed_generation: int = Field(default=0, ge=0)
+    phase: Phase | None = Field(default=None, description="One word for people; programs read conditions.")
+    observed_generation: int = Field(default=0, ge=0, description=_GENERATION)
     conditions: Conditions = Field(default_factory=list)
     wrapped_key: WrappedKey | None = Field(
         default=None, description="The resource's data key, wrapped by the tenant's key; the only copy there is."
     )
-    progress: Progress | None = None
+    progress: Progress | None = Field(default=None, description="How far the running work is.")
     artefacts: Artefacts = Field(default_factory=list)
-    expires_at: Timestamp | None = None
-    finished_at: Timestamp | None = None
-    last_failure: LastFailure | None = None
-    erasure: Erasure | None = None
+    expires_at: Timestamp | None = Field(
+        default=None, description="When it is deleted and its bytes are erased, unless the retention is changed before."
+    )
+    finished_at: Timestamp | None = Field(default=None, description="When the work ended, well or not.")
+    last_failure: LastFailure | None = Field(default=None, description="Why the last attempt of the work failed.")
+    erasure: Erasure | None = Field(default=None, description="How far the erasure is, of one that is being deleted.")
 
 
 class PrinterColumn(KubeModel):

@@ -24,15 +24,23 @@ MAX_CONDITIONS = 32
 class NumericRange(KubeModel):
     """A closed range; an absent end is open. min == max fixes the value."""
 
-    min: Finite | None = None
-    max: Finite | None = None
+    min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
+    max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
 
 
 class ConditionSet(KubeModel):
     """Everything that a generation must meet."""
 
-    categorical: dict[ColumnName, Shares] = Field(default_factory=dict, max_length=MAX_CONDITIONS)
-    numeric: dict[ColumnName, NumericRange] = Field(default_factory=dict, max_length=MAX_CONDITIONS)
+    categorical: dict[ColumnName, Shares] = Field(
+        default_factory=dict,
+        max_length=MAX_CONDITIONS,
+        description="Shares (0..1) of named levels, by column; levels that are not named keep their natural mix.",
+    )
+    numeric: dict[ColumnName, NumericRange] = Field(
+        default_factory=dict,
+        max_length=MAX_CONDITIONS,
+        description="A closed range that every row lies in, by column; min equal to max fixes the value.",
+    )
 
     def columns(self) -> list[str]:
         """Return the conditioned columns, categorical ones first."""

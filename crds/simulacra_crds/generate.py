@@ -83,9 +83,9 @@ def crd(kind: type[Resource]) -> Schema:
         "description": (kind.__doc__ or "").strip(),
         "required": ["spec"],
         "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object"},
+            "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}; the version of this schema."},
+            "kind": {"type": "string", "description": f"{name}; the kind of this resource."},
+            "metadata": {"type": "object"},  # nothing more is allowed; the API server explains it itself
             "spec": spec,
             "status": _section(kind, "status"),
         },

@@ -39,8 +39,8 @@ class InterventionValue(KubeModel):
         }
     )
 
-    number: Finite | None = None
-    level: Level | None = None
+    number: Finite | None = Field(default=None, description="The value of a numeric column. Or level.")
+    level: Level | None = Field(default=None, description="The level of another column. Or number.")
 
     @property
     def value(self) -> float | str:
@@ -51,23 +51,42 @@ class InterventionValue(KubeModel):
 class GenerationJobSpec(RetainedSpec):
     """What to generate. Everything but retention and suspend is fixed at creation."""
 
-    model_ref: ObjectRef
-    row_count: int = Field(ge=1, le=MAX_ROWS)
-    conditions: ConditionSet = Field(default_factory=ConditionSet)
-    interventions: dict[ColumnName, InterventionValue] = Field(default_factory=dict, max_length=32)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    shards: int = Field(default=1, ge=1, le=1000, description="Parallel pods; each writes its own range of rows.")
+    model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
+    row_count: int = Field(ge=1, le=MAX_ROWS, description="How many rows, 1 to 10 million; the Tenant may allow fewer.")
+    conditions: ConditionSet = Field(
+        default_factory=ConditionSet, description="What the rows must look like: shares of levels, ranges of numbers."
+    )
+    interventions: dict[ColumnName, InterventionValue] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="do(column = value) by name of column: the cause is set, and its effects follow. At most 32.",
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="Decides all that is random, 0 to 2147483647; default 0."
+    )
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Pods that generate side by side, each its own range of rows; 1 to 1000, default 1.",
+    )
 
 
 class Attainment(KubeModel):
     """How well the conditions were met, in figures without names."""
 
-    status: Literal["exact", "partial"]
+    status: Literal["exact", "partial"] = Field(description="exact: every share and range is met to the row.")
     asked: int = Field(ge=0, description="Shares and ranges that were asked for.")
-    met: int = Field(ge=0, description="Those met to the row.")
-    max_abs_error: float = Field(default=0.0, ge=0, description="Largest distance of a share, 0..1.")
-    effective_sample_size: float | None = Field(default=None, ge=0)
-    kl_nats: float | None = Field(default=None, ge=0)
+    met: int = Field(ge=0, description="Shares and ranges that are met to the row.")
+    max_abs_error: float = Field(
+        default=0.0, ge=0, description="Largest distance of a share from what was asked, 0..1."
+    )
+    effective_sample_size: float | None = Field(
+        default=None, ge=0, description="Independent rows that the weighted candidates are worth (Kish)."
+    )
+    kl_nats: float | None = Field(
+        default=None, ge=0, description="How far the conditions move the learned distribution: KL divergence in nats."
+    )
 
 
 class GenerationJobStatus(WorkStatus):
@@ -76,8 +95,8 @@ class GenerationJobStatus(WorkStatus):
     Conditions: ModelReady, Generated, Ready (both). Phase Partial: rows are there, some condition was not met.
     """
 
-    rows: int | None = Field(default=None, ge=0)
-    attainment: Attainment | None = None
+    rows: int | None = Field(default=None, ge=0, description="Rows that were generated.")
+    attainment: Attainment | None = Field(default=None, description="How well the conditions were met.")
 
 
 class GenerationJob(Resource):

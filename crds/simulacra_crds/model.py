@@ -29,43 +29,55 @@ Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
 class Edge(KubeModel):
     """A directed causal edge between two columns."""
 
-    source: ColumnName
-    target: ColumnName
+    source: ColumnName = Field(description="The column that causes.")
+    target: ColumnName = Field(description="The column that is caused.")
 
 
 class Knowledge(KubeModel):
-    """What the user knows about causes; binding for the fit.
+    """What the user knows about causes; binding for the fit."""
 
-    tiers: earlier tiers are never caused by later ones (demographics first, outcomes last).
-    """
-
-    tiers: list[Tier] = Field(default_factory=list, max_length=32)
-    required: list[Edge] = Field(default_factory=list, max_length=1000)
-    forbidden: list[Edge] = Field(default_factory=list, max_length=1000)
+    tiers: list[Tier] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Lists of columns; a tier is never caused by a later one (demographics first, outcomes last).",
+    )
+    required: list[Edge] = Field(default_factory=list, max_length=1000, description="Edges that the graph must have.")
+    forbidden: list[Edge] = Field(default_factory=list, max_length=1000, description="Edges that it must not have.")
 
 
 class ObjectRef(KubeModel):
     """The name of another resource in the same namespace."""
 
-    name: Name
+    name: Name = Field(description="Name of the resource, in the same namespace.")
 
 
 class ModelResources(KubeModel):
     """What the fit Job asks of a node."""
 
-    cpu: str | None = Field(default=None, max_length=32, pattern=r"^[0-9]+m?$")
-    memory: str | None = Field(default=None, max_length=32, pattern=r"^[0-9]+(Ki|Mi|Gi)?$")
-    gpu: int = Field(default=0, ge=0, le=64)
+    cpu: str | None = Field(
+        default=None, max_length=32, pattern=r"^[0-9]+m?$", description="Cores that are requested, 2 or 500m."
+    )
+    memory: str | None = Field(
+        default=None, max_length=32, pattern=r"^[0-9]+(Ki|Mi|Gi)?$", description="Memory that it may use, 8Gi."
+    )
+    gpu: int = Field(default=0, ge=0, le=64, description="GPUs (nvidia.com/gpu) of one pod, 0 to 64; default 0.")
 
 
 class ModelSpec(RetainedSpec):
     """How to fit. Everything but retention and suspend is fixed at creation."""
 
-    dataset_ref: ObjectRef
+    dataset_ref: ObjectRef = Field(description="The Dataset that it is fit on, in the same namespace.")
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
-    knowledge: Knowledge = Field(default_factory=Knowledge)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    resources: ModelResources = Field(default_factory=ModelResources)
+    knowledge: Knowledge = Field(
+        default_factory=Knowledge, description="What the user knows about causes; binding for the fit."
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="Decides all that is random, 0 to 2147483647; default 0."
+    )
+    resources: ModelResources = Field(
+        default_factory=ModelResources,
+        description="What the fit Job asks of a node; the product's own figures when absent.",
+    )
 
 
 class ModelStatus(WorkStatus):
@@ -74,8 +86,12 @@ class ModelStatus(WorkStatus):
     Conditions: DatasetReady, Fitted, Ready (both). Figures are fidelity and privacy, never column names.
     """
 
-    family: FamilyName | None = None
-    figures: dict[str, float] = Field(default_factory=dict, max_length=32)
+    family: FamilyName | None = Field(default=None, description="The engine that was fit.")
+    figures: dict[str, float] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Fidelity and privacy of what it generates, by name of the figure.",
+    )
 
 
 class Model(Resource):

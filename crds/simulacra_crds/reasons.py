@@ -18,7 +18,7 @@ class Reason(StrEnum):
     AWAITING_MODEL = "AwaitingModel"
     """The Model is missing or not Ready."""
     AWAITING_QUOTA = "AwaitingQuota"
-    """The tenant runs as many jobs as its quota allows."""
+    """The tenant runs as many jobs, or stores as many bytes, as its quota allows."""
     SUSPENDED = "Suspended"
     """spec.suspend is true, or the tenant is suspended."""
     JOB_RUNNING = "JobRunning"
@@ -30,6 +30,8 @@ class Reason(StrEnum):
 
     # Done
     UPLOADED = "Uploaded"
+    SOURCE_ALLOWED = "SourceAllowed"
+    """The Tenant lets spec.source.uri be read."""
     PREPARED = "Prepared"
     FITTED = "Fitted"
     GENERATED = "Generated"
@@ -49,6 +51,14 @@ class Reason(StrEnum):
     """A parameter does not fit the data (an unknown column, a level that does not exist)."""
     DATASET_FAILED = "DatasetFailed"
     MODEL_FAILED = "ModelFailed"
+    SOURCE_NOT_ALLOWED = "SourceNotAllowed"
+    """spec.source.uri lies under none of the Tenant's spec.sources, or in the installation's own store."""
+    SOURCE_UNREADABLE = "SourceUnreadable"
+    """The object of spec.source.uri is not there, may not be read, or its store does not answer."""
+    SOURCE_TOO_LARGE = "SourceTooLarge"
+    """The object of spec.source.uri is larger than the tenant's quotas allow."""
+    SOURCE_MISMATCH = "SourceMismatch"
+    """The object of spec.source.uri has another digest or size than spec.source says."""
     UPLOAD_ABANDONED = "UploadAbandoned"
     """The upload was not completed in time."""
 

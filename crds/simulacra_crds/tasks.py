@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from simulacra_crds.base import Artefact, KubeModel, Name, Progress, WrappedKey
+from simulacra_crds.base import Artefact, KubeModel, Name, Progress, Sha256, WrappedKey
 from simulacra_crds.conditions import ConditionSet
-from simulacra_crds.dataset import FileFormat
+from simulacra_crds.dataset import FileFormat, ReadSource
 from simulacra_crds.effect_estimate import Estimate
 from simulacra_crds.generation_job import Attainment
 from simulacra_crds.model import FamilyName, Knowledge
@@ -25,6 +25,12 @@ TASK_ENV = "SIMULACRA_TASK"
 TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
 """Where to write the TaskResult; /dev/termination-log when unset."""
 SHARD_ENV = "JOB_COMPLETION_INDEX"
+SOURCE_VARIABLES = {
+    "SIMULACRA_SOURCE_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "SIMULACRA_SOURCE_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
+    "SIMULACRA_SOURCE_SESSION_TOKEN": "AWS_SESSION_TOKEN",
+}
+"""Variables of a pod that reads a source with a Secret of the tenant's, and the keys of that Secret that they hold."""
 TERMINATION_LIMIT = 4096
 
 
@@ -45,6 +51,7 @@ UPLOAD = "upload"
 DATASET = "dataset.parquet"
 SCHEMA = "schema.json"
 REQUEST = "request.json"
+SOURCE = "source.json"
 FAILURE = "failure.json"
 PROGRESS = "progress.json"
 REPORT = "report.json"
@@ -90,10 +97,33 @@ class TaskSpec(KubeModel):
     customer_key: CustomerKeyRef | None = None
 
 
+class SourceRequest(KubeModel):
+    """An object to read in the place of an upload, and as whom.
+
+    Attributes:
+        uri: ``s3://bucket/key``.
+        limit: bytes that it may have.
+        sha256: digest that it must have, None for any; `bytes`: the same of its size.
+        endpoint: base URL of the store, None for AWS's own; `region`: None for us-east-1.
+        role_arn: role to assume; None: the credentials are in SOURCE_VARIABLES.
+        external_id: what the role's trust policy asks for.
+    """
+
+    uri: str = Field(max_length=1100)
+    limit: int = Field(ge=1)
+    sha256: Sha256 | None = None
+    bytes: int | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+
+
 class PrepareRequest(KubeModel):
-    """Parameters of prepare: which format the upload is said to have."""
+    """Parameters of prepare: which format the bytes are said to have, and where they are if they were not uploaded."""
 
     format: Literal["auto", FileFormat] = "auto"
+    source: SourceRequest | None = None
 
 
 class FitRequest(KubeModel):
@@ -133,6 +163,7 @@ class TaskResult(KubeModel):
     artefacts: list[Artefact] = Field(default_factory=list, max_length=16)
     rows: int | None = None
     columns: int | None = None
+    source: ReadSource | None = None
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None

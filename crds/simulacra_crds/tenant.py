@@ -6,13 +6,32 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from simulacra_crds.base import AGE, READY, REASON, Conditions, KubeModel, Name, PrinterColumn, Resource, Timestamp
+from simulacra_crds.base import (
+    AGE,
+    READY,
+    REASON,
+    Conditions,
+    Erasure,
+    KubeModel,
+    Name,
+    PrinterColumn,
+    Resource,
+    Timestamp,
+)
 
 ClientId = str
 
 _MODE_NEEDS_KEY = "keyArn goes with mode Customer, and only with it"
 _ROLE_NEEDS_KEY = "roleArn goes with keyArn"
 _ID_NEEDS_ROLE = "externalId goes with roleArn"
+POD_SECRET = "simulacra-pods"  # noqa: S105 - a name
+"""The copy of the pods' credentials in a tenant's namespace: this installation's, never to read a source with."""
+_ONE_ACCESS = "give either secretName or roleArn: who reads the source"
+_ROLE_AND_ID = "roleArn and externalId go together, or anybody's role could be named here that trusts this service"
+_NOT_OURS = f"{POD_SECRET} holds this installation's own credentials; name a Secret of the tenant's"
+_ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
+_EXTERNAL_ID_PATTERN = r"^[A-Za-z0-9+=,.@:/_-]+$"
+PREFIX_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9!_'()=+@:,&~ -][A-Za-z0-9!_.'()=+@:,&~ -]*/)*$"
 _PROVIDER_IS_FIXED = (
     "encryption.provider cannot be changed: the present provider holds the key of all that lives; "
     "make another Tenant there, and delete this one when its data has expired"
@@ -42,28 +61,30 @@ class Encryption(KubeModel):
         }
     )
 
-    mode: Literal["Managed", "Customer"] = "Managed"
+    mode: Literal["Managed", "Customer"] = Field(
+        default="Managed", description="Customer: generated artefacts are under the key that keyArn names."
+    )
     provider: Literal["local", "vault", "awsKms"] | None = Field(
         default=None,
-        description="Where the tenant's key is kept, for good; the first that SIMULACRA_KEYS names if left out.",
+        description="Where the tenant's key is kept, for good; the first that SIMULACRA_KEYS names when absent.",
     )
     key_arn: str | None = Field(
         default=None,
         max_length=256,
         pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
-        description="The customer's AWS KMS key.",
+        description="The customer's AWS KMS key, in mode Customer.",
     )
     role_arn: str | None = Field(
         default=None,
         max_length=256,
-        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
+        pattern=_ROLE_PATTERN,
         description="Role in the customer's account to assume for that key; without it the key policy names us.",
     )
     external_id: str | None = Field(
         default=None,
         min_length=2,
         max_length=128,
-        pattern=r"^[A-Za-z0-9+=,.@:/_-]+$",
+        pattern=_EXTERNAL_ID_PATTERN,
         description="The external id that the role's trust policy asks for.",
     )
 
@@ -78,15 +99,101 @@ class Encryption(KubeModel):
         return self
 
 
+class ObjectSource(KubeModel):
+    """A place in an S3 object store that the tenant's Datasets may be read from, and as whom it is read.
+
+    There is no other way to it: pods never read a source with this installation's own rights.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "has(self.secretName) != has(self.roleArn)", "message": _ONE_ACCESS},
+                {"rule": "has(self.roleArn) == has(self.externalId)", "message": _ROLE_AND_ID},
+                {"rule": f"!has(self.secretName) || self.secretName != '{POD_SECRET}'", "message": _NOT_OURS},
+            ]
+        }
+    )
+
+    prefix: str = Field(
+        max_length=512,
+        pattern=PREFIX_PATTERN,
+        description="s3://bucket/ or s3://bucket/folder/, with the last slash. The longest that fits a uri counts.",
+    )
+    endpoint: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Base URL of the object store, https://host:port. AWS's own when absent.",
+    )
+    region: str | None = Field(
+        default=None, max_length=32, pattern=r"^[a-z0-9-]+$", description="Region of the bucket; us-east-1 when absent."
+    )
+    secret_name: Name | None = Field(
+        default=None,
+        description=(
+            "Secret in the tenant's namespace with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN if "
+            "there is one). Or roleArn."
+        ),
+    )
+    role_arn: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=_ROLE_PATTERN,
+        description="AWS role that the pod assumes, narrowed to reading the one object. Or secretName.",
+    )
+    external_id: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=128,
+        pattern=_EXTERNAL_ID_PATTERN,
+        description="The external id that the role's trust policy asks for; with roleArn.",
+    )
+
+    @model_validator(mode="after")
+    def _access_is_one(self) -> ObjectSource:
+        if (self.secret_name is None) == (self.role_arn is None):
+            raise ValueError(_ONE_ACCESS)
+        if (self.role_arn is None) != (self.external_id is None):
+            raise ValueError(_ROLE_AND_ID)
+        if self.secret_name == POD_SECRET:
+            raise ValueError(_NOT_OURS)
+        return self
+
+
 class Quotas(KubeModel):
     """Upper limits of one tenant."""
 
-    concurrent_jobs: int = Field(default=4, ge=1, le=1000, description="Jobs that run at once.")
-    max_rows_per_generation: int = Field(default=1_000_000, ge=1, le=10_000_000)
-    max_upload_bytes: int = Field(default=1 << 30, ge=1, le=1 << 40)
-    requests_per_minute: int = Field(default=60_000, ge=1, le=10_000_000, description="Of all clients together.")
-    rows_per_day: int = Field(default=100_000_000, ge=1, le=10**12, description="Asked for in any 24 hours.")
-    stored_bytes: int = Field(default=100 << 30, ge=1, le=1 << 50, description="Uploads and artefacts, in plain text.")
+    concurrent_jobs: int = Field(
+        default=4, ge=1, le=1000, description="Jobs that run at once, 1 to 1000; default 4. The others wait."
+    )
+    max_rows_per_generation: int = Field(
+        default=1_000_000,
+        ge=1,
+        le=10_000_000,
+        description="Rows of one generation, 1 to 10 million; default 1 million.",
+    )
+    max_upload_bytes: int = Field(
+        default=1 << 30, ge=1, le=1 << 40, description="Bytes of one upload or object, 1 to 1 TiB; default 1 GiB."
+    )
+    requests_per_minute: int = Field(
+        default=60_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests per minute of all clients together, 1 to 10 million; default 60000.",
+    )
+    rows_per_day: int = Field(
+        default=100_000_000,
+        ge=1,
+        le=10**12,
+        description="Rows asked for in any 24 hours, 1 to 10^12; default 100 million.",
+    )
+    stored_bytes: int = Field(
+        default=100 << 30,
+        ge=1,
+        le=1 << 50,
+        description="Bytes of uploads and artefacts before encryption, 1 to 1 PiB; default 100 GiB.",
+    )
 
 
 class TenantSpec(KubeModel):
@@ -106,10 +213,26 @@ class TenantSpec(KubeModel):
         description="OAuth2 client ids that act for this tenant.",
         json_schema_extra={"x-kubernetes-list-type": "set", "items": {"type": "string", "maxLength": 128}},
     )
-    encryption: Encryption = Field(default_factory=Encryption)
-    quotas: Quotas = Field(default_factory=Quotas)
-    max_retention_seconds: int = Field(default=604_800, ge=10, le=604_800)
+    encryption: Encryption = Field(default_factory=Encryption, description="Under whose keys its data is.")
+    quotas: Quotas = Field(default_factory=Quotas, description="How much it may use.")
+    max_retention_seconds: int = Field(
+        default=604_800,
+        ge=10,
+        le=604_800,
+        description="Seconds that its data lives at most, 10 to 604800 (7 days), which is the default.",
+    )
+    sources: list[ObjectSource] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Where Datasets of type Object may be read from; nowhere by default.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["prefix"]},
+    )
     suspend: bool = Field(default=False, description="A suspended tenant gets no token and runs nothing.")
+
+    def source_of(self, uri: str) -> ObjectSource | None:
+        """Return the source that a Dataset's uri lies under, the most special one; None when there is none."""
+        under = [one for one in self.sources if uri.startswith(one.prefix)]
+        return max(under, key=lambda one: len(one.prefix), default=None)
 
 
 class KeyRotation(KubeModel):
@@ -118,18 +241,19 @@ class KeyRotation(KubeModel):
     Between start and end, live data keys are wrapped again; at the end older versions of the key are destroyed.
     """
 
-    asked: str = Field(max_length=63, description="The annotation's value.")
-    started_at: Timestamp
-    finished_at: Timestamp | None = None
+    asked: str = Field(max_length=63, description="The annotation's value that was acted on.")
+    started_at: Timestamp = Field(description="When the new version of the key was made.")
+    finished_at: Timestamp | None = Field(default=None, description="When older versions were destroyed.")
 
 
 class TenantStatus(KubeModel):
     """What is true of a tenant. Ready is KeyReady and NamespaceReady and not suspended."""
 
-    observed_generation: int = Field(default=0, ge=0)
-    namespace: Name | None = None
+    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that this was written for.")
+    namespace: Name | None = Field(default=None, description="The namespace that holds its resources.")
     conditions: Conditions = Field(default_factory=list)
-    rotation: KeyRotation | None = None
+    erasure: Erasure | None = Field(default=None, description="How far the erasure is, of one that is being deleted.")
+    rotation: KeyRotation | None = Field(default=None, description="The last rotation of its key that was asked for.")
 
 
 class Tenant(Resource):

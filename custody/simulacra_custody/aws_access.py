@@ -61,15 +61,37 @@ class KmsAccess:
             )
 
     def _assume(self) -> dict[str, str]:
-        sts = boto3.Session().client("sts", region_name=self.region, endpoint_url=self.endpoint, config=_CONFIG)
-        proof = {"ExternalId": self.external_id} if self.external_id else {}
-        found = sts.assume_role(RoleArn=self.role_arn, RoleSessionName="simulacra", **proof)["Credentials"]
+        found = assume_role(str(self.role_arn), self.external_id, region=self.region, endpoint=self.endpoint)
         return {
             "access_key": found["AccessKeyId"],
             "secret_key": found["SecretAccessKey"],
             "token": found["SessionToken"],
             "expiry_time": found["Expiration"].isoformat(),
         }
+
+
+def assume_role(
+    role_arn: str,
+    external_id: str | None,
+    *,
+    region: str | None,
+    endpoint: str | None = None,
+    policy: str | None = None,
+) -> dict[str, Any]:
+    """The temporary credentials of a role, as STS gives them; raises what boto3 raises.
+
+    Args:
+        role_arn: the role.
+        external_id: what its trust policy asks for, if anything.
+        region: AWS region, None for the usual chain.
+        endpoint: base URL of STS, None for AWS's own (or what ``AWS_ENDPOINT_URL_STS`` says).
+        policy: a session policy (JSON): the credentials can do no more than it and the role both allow.
+    """
+    sts = boto3.Session().client("sts", region_name=region, endpoint_url=endpoint, config=_CONFIG)
+    more = {"ExternalId": external_id, "Policy": policy}
+    given = {name: value for name, value in more.items() if value}
+    found: dict[str, Any] = sts.assume_role(RoleArn=role_arn, RoleSessionName="simulacra", **given)["Credentials"]
+    return found
 
 
 @contextlib.contextmanager

@@ -42,7 +42,8 @@ class ErasureCertificate(_Stated):
     Attributes:
         installation: name of the installation's audit log.
         tenant: tenant name; `tenant_uid`: which one of that name.
-        kind: lower-case plural of the resource's kind; `id`: its name; `uid`: which one of that name.
+        kind: lower-case plural of the resource's kind, `tenants` of the tenant as a whole; `id`: its name; `uid`: which
+            one of that name.
         cause: why it was deleted: retention ended, or someone asked.
         created_at: when the resource was made.
         deletion_requested_at: when its deletion was asked for.

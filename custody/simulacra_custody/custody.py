@@ -203,12 +203,17 @@ class Custody:
         return self._erase(f"tenants/{tenant}/")
 
     def sweep_orphans(
-        self, live: AbstractSet[tuple[str, str, str]], *, min_age_s: float = UPLOAD_GRACE_S
+        self,
+        live: AbstractSet[tuple[str, str, str]],
+        *,
+        tenants: AbstractSet[str] | None = None,
+        min_age_s: float = UPLOAD_GRACE_S,
     ) -> SweepReport:
         """Erase the artefacts of resources that are gone.
 
         Args:
             live: (tenant, kind, uid) of every resource, read less than ``min_age_s`` ago.
+            tenants: whose artefacts are looked at, None for everybody's.
             min_age_s: resources with anything written in the last so many seconds are left alone.
         """
         newest: dict[ResourceRef, float] = {}
@@ -224,7 +229,9 @@ class Custody:
         orphans = tuple(
             resource
             for resource, modified in sorted(newest.items())
-            if (resource.tenant, resource.kind, resource.uid) not in live and modified <= limit
+            if (resource.tenant, resource.kind, resource.uid) not in live
+            and modified <= limit
+            and (tenants is None or resource.tenant in tenants)
         )
         reports = [self.erase(resource) for resource in orphans]
         total = ErasureReport(

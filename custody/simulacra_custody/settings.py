@@ -1,7 +1,8 @@
 """Opens custody from the environment: the same three variables in every process of the product."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -46,6 +47,21 @@ def open_store(env: Mapping[str, str], variable: str) -> ObjectStore:
         return LocalStore(_path(url, "file"))
     except ValueError as error:
         raise SettingsError(f"{variable} is malformed: set {variable} to {_STORE_FORM}; {error}") from None
+
+
+def own_buckets(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the S3 buckets that the stores of an environment are in, as regular expressions.
+
+    Nothing that a customer names may be read from there with the customer's words alone.
+    """
+    urls = [urlsplit(env.get(variable, "").strip()) for variable in (STORE_VARIABLE, AUDIT_VARIABLE)]
+    return tuple(re.escape(url.netloc).replace(r"\{tenant\}", ".+") for url in urls if url.scheme == "s3")
+
+
+def is_own_bucket(buckets: Sequence[str], uri: str) -> bool:
+    """Whether an ``s3://bucket/key`` is in one of those buckets; wherever it is said to be: hosts have many names."""
+    bucket = urlsplit(uri).netloc
+    return any(re.fullmatch(pattern, bucket) for pattern in buckets)
 
 
 def open_keys(env: Mapping[str, str]) -> TenantKeys:

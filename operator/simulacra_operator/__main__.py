@@ -13,13 +13,14 @@ from simulacra_custody.errors import SettingsError
 from simulacra_custody.settings import open_custody
 from simulacra_operator import attest, handlers, health, logs, orphans, tombstones
 from simulacra_operator.accessrequest import duty
-from simulacra_operator.counted import CountedCluster
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
 from simulacra_operator.leadership import Leadership, LeadershipLost
 from simulacra_operator.rotation import Rotation
+from simulacra_operator.scope import ScopedCluster
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.sweep import Sweep
+from simulacra_operator.tenant import duty as tenants
 from simulacra_operator.webhooks.duty import WebhookDuty
 
 log = logging.getLogger("simulacra_operator")
@@ -27,7 +28,7 @@ log = logging.getLogger("simulacra_operator")
 
 async def operate(settings: Settings, custodian: Custodian) -> None:
     """Stand by until the Lease is ours, then run until SIGTERM or SIGINT; one part that ends ends the process."""
-    cluster = await CountedCluster.connect()
+    cluster = (await ScopedCluster.connect()).within(settings.scope)
     engine = Engine(cluster, custodian, settings, cluster.now)
     sweep, leadership = Sweep(engine), Leadership(cluster, settings.identity)
     runner, port = await health.serve(settings, sweep, leadership)
@@ -49,7 +50,8 @@ async def _lead(engine: Engine, sweep: Sweep, leadership: Leadership, settings: 
         leadership.hold(),
         engine.run(),
         sweep.run(),
-        orphans.run(engine.cluster, custodian),
+        tenants.run(engine),
+        orphans.run(engine.cluster, custodian, settings.scope),
         duty.run(engine),
         tombstones.run(cluster, cluster.now),
         attest.run(engine),

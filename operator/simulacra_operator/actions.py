@@ -136,7 +136,7 @@ class CheckTenantKey:
 
 @dataclass(frozen=True)
 class DestroyTenantKey:
-    """Record, then destroy the tenant's key."""
+    """Record, then destroy the tenant's key; status keeps when, for the certificate."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class RegisterClient:
 
 @dataclass(frozen=True)
 class RecordTenantErased:
-    """Record that nothing of the tenant is left."""
+    """Verify that nothing of the tenant is left, record it and certify it."""
 
 
 Action = (

@@ -78,6 +78,13 @@ class Custodian:
             raise StoreUnavailable("objects are left after the erasure")
         return report
 
+    async def erase_tenant(self, tenant: str) -> ErasureReport:
+        """Erase whatever is left under a tenant's prefix, its key first; StoreUnavailable when something stays."""
+        report = await self._call("eraseTenant", lambda: self._custody.erase_tenant(tenant))
+        if not report.verified_empty:
+            raise StoreUnavailable("objects are left after the erasure")
+        return report
+
     async def count(self, resource: ResourceRef) -> Counts:
         """Count what is stored for a resource, unfinished objects and old versions included, in encrypted bytes."""
 
@@ -106,9 +113,11 @@ class Custodian:
             self._signer = CheckpointSigner(self._audit.store, keys.log_name, keys.checkpoint)
         return await self._call("checkpoint", self._signer.step)
 
-    async def sweep_orphans(self, live: frozenset[tuple[str, str, str]]) -> SweepReport:
-        """Erase what belongs to resources that are gone, but nothing that was written lately."""
-        return await self._call("sweepOrphans", lambda: self._custody.sweep_orphans(live))
+    async def sweep_orphans(
+        self, live: frozenset[tuple[str, str, str]], tenants: frozenset[str] | None = None
+    ) -> SweepReport:
+        """Erase what belongs to resources that are gone, but nothing that was written lately; some tenants' or all."""
+        return await self._call("sweepOrphans", lambda: self._custody.sweep_orphans(live, tenants=tenants))
 
     async def create_tenant_key(self, tenant: str, provider: str | None) -> bool:
         """Make a tenant's key with a provider, None: the first; False when there was one, wherever."""

@@ -61,13 +61,13 @@ class Engine:
     """The reconcilers at work. Create it inside the event loop that it runs in."""
 
     def __init__(self, cluster: Cluster, custodian: Custodian, settings: Settings, now: Callable[[], datetime]) -> None:
-        self.cluster, self.custodian, self.now = cluster, custodian, now
+        self.cluster, self.custodian, self.now, self.scope = cluster, custodian, now, settings.scope
         self.auth0 = Auth0(settings.auth0) if settings.auth0 else None
         self.checks: dict[str, KeyCheck] = {}
         self.installation = Installation(cluster)
         self._shared = SharedReads(cluster)
         self._works = WorkObserver(cluster, settings, self._shared)
-        self._tenants = TenantObserver(cluster, settings.pod_access)
+        self._tenants = TenantObserver(cluster, settings.pod_access, prepared=not settings.scope.everywhere)
         self._queue = WorkQueue()
         self._faults: dict[Key, Fault] = {}
         self._waiting: dict[Key, set[Key]] = {}
@@ -85,6 +85,8 @@ class Engine:
 
     async def changed(self, key: Key) -> None:
         """Take note that a resource may have something to do; those that wait for it may as well."""
+        if not self.scope.serves(key):
+            return
         if key.kind in RECONCILERS or key.kind in ("Tenant", "AccessRequest"):
             await self._queue.add(key)
         await self.awaited(key)
@@ -167,7 +169,8 @@ class Engine:
     async def _attempt(self, key: Key) -> str:
         """Run a pass. One that would start a Job asks for a place in the tenant's quota first."""
         if key.kind == "AccessRequest":
-            seen_access = await observe_access(self.cluster, key, self.now(), external=self.auth0 is not None)
+            facts = {"external": self.auth0 is not None, "prepared": not self.scope.everywhere}
+            seen_access = await observe_access(self.cluster, key, self.now(), **facts)
             if seen_access is None:
                 return self._gone(key)
             return await self._act(key, seen_access, accessrequest.reconcile(seen_access))

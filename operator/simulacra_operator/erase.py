@@ -1,4 +1,4 @@
-"""Shreds a resource's key, erases its objects, and states it: in the audit log and in a signed certificate.
+"""Shreds the key of a resource or a tenant, erases its objects, and states it: in audit log and signed certificate.
 
 Each step may be the last before a crash, so each is safe to repeat, and what a repetition could not find out any more
 (when the key went, how much there was) is in status before the step after it. The certificate is the last step: where
@@ -101,10 +101,71 @@ class Eraser:
         )
 
 
+class TenantEraser:
+    """Ends a tenant whose resources are gone: its key, then whatever is left, then the certificate of the whole.
+
+    Args: as of `Eraser`.
+    """
+
+    def __init__(
+        self,
+        custodian: Custodian,
+        installation: Installation,
+        subject: Subject,
+        patch: Callable[[Object], Awaitable[None]],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._custodian, self._installation = custodian, installation
+        self._subject, self._patch, self._now = subject, patch, now
+        self._known: Erasure = subject.status.erasure or Erasure()
+
+    async def shred(self) -> None:
+        """Destroy the key and note when; a crash in between notes a moment at which it was gone already."""
+        name = self._subject.meta.name
+        there = await self._custodian.has_tenant_key(name)
+        if there:
+            await self._custodian.record(EventType.KEY_DESTROYED, name)
+            await self._custodian.destroy_tenant_key(name)
+        had_one = there or self._subject.condition("KeyReady") != "Unknown"
+        if had_one and self._known.key_shredded_at is None:
+            self._known = Erasure(key_shredded_at=self._now().replace(microsecond=0))
+            await self._patch({"erasure": self._known.to_wire()})
+
+    async def certify(self) -> None:
+        """Erase what no resource's erasure found, verify, and state it once: in the audit log and in a certificate."""
+        keys, meta = await self._installation.keys(), self._subject.meta
+        report = await self._custodian.erase_tenant(meta.name)
+        absent_at = self._now()
+        if await self._custodian.is_certified(meta.uid, meta.name, meta.uid):
+            return
+        counts = Counts(objects=report.objects, bytes=report.bytes)
+        certificate = ErasureCertificate(
+            installation=keys.log_name,
+            tenant=meta.name,
+            tenant_uid=meta.uid,
+            kind=self._subject.plural,
+            id=meta.name,
+            uid=meta.uid,
+            cause="deleted",
+            created_at=self._subject.created,
+            deletion_requested_at=meta.deletion_timestamp or absent_at,
+            artefacts=(),
+            objects=report.objects,
+            stored_bytes=report.bytes,
+            key_shredded_at=self._known.key_shredded_at,
+            verified_absent_at=absent_at,
+            audit=await self._custodian.record(EventType.TENANT_ERASED, meta.name, counts=counts),
+        )
+        await self._custodian.certify(certificate, keys.sign_certificate(certificate.statement()))
+
+
 def _artefacts(subject: Subject) -> list[ErasedArtefact]:
-    """Return what the resource was known to hold: a Dataset's upload, and what its work made."""
+    """Return what the resource was known to hold: a Dataset's upload, and what its work made.
+
+    An object that a Dataset was read from is not ours: it was never stored, and it stays where it is.
+    """
     known = [ErasedArtefact(name=one.name, bytes=one.bytes, sha256=one.sha256) for one in subject.status.artefacts]
-    if subject.kind == "Dataset" and subject.spec is not None and subject.spec.source.sha256 is not None:
-        source = subject.spec.source
+    source = subject.spec.source if subject.kind == "Dataset" and subject.spec is not None else None
+    if source is not None and source.type == "Upload" and source.sha256 is not None:
         known.insert(0, ErasedArtefact(name="upload", bytes=source.bytes or 0, sha256=source.sha256))
     return known

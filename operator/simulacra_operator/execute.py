@@ -27,7 +27,7 @@ from simulacra_custody.context import ResourceRef
 from simulacra_operator import actions as act
 from simulacra_operator import events
 from simulacra_operator.custodian import Custodian
-from simulacra_operator.erase import Eraser
+from simulacra_operator.erase import Eraser, TenantEraser
 from simulacra_operator.installation import Installation
 from simulacra_operator.subject import Key, Subject, tenant_of
 from simulacra_operator.tenant.observed import KeyCheck
@@ -125,6 +125,14 @@ class Executor:
         memory = self._memory
         return Eraser(self._custodian, memory.installation, self._subject, self._ref, patch, memory.now)
 
+    @functools.cached_property
+    def _tenant_eraser(self) -> TenantEraser:
+        async def patch(status: Object) -> None:
+            await self._patch({"status": status}, "status")
+
+        memory = self._memory
+        return TenantEraser(self._custodian, memory.installation, self._subject, patch, memory.now)
+
     async def _job(self, action: act.CreateJob | act.SuspendJob | act.DeleteJob) -> None:
         namespace = self._subject.meta.namespace
         match action:
@@ -168,9 +176,7 @@ class Executor:
             case act.CheckTenantKey(encryption):
                 await self._check_key(name, encryption)
             case act.DestroyTenantKey():
-                if await self._custodian.has_tenant_key(name):
-                    await self._custodian.record(EventType.KEY_DESTROYED, name)
-                    await self._custodian.destroy_tenant_key(name)
+                await self._tenant_eraser.shred()
             case act.DeleteNamespace(namespace, uid):
                 await self._cluster.delete(NAMESPACES, namespace, uid=uid)
             case act.RecordDecision(event, tenant):
@@ -180,7 +186,7 @@ class Executor:
                 client_id = await self._memory.auth0.ensure_client(self._subject.meta.uid, tenant)
                 await self._patch({"status": {"clientId": client_id}}, "status")
             case act.RecordTenantErased():
-                await self._custodian.record(EventType.TENANT_ERASED, name)
+                await self._tenant_eraser.certify()
             case _:
                 raise TypeError(f"no such action: {type(action).__name__}")
 

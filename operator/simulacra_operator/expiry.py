@@ -38,7 +38,8 @@ def expiry(subject: Subject, max_retention_s: int) -> datetime:
 def due(subject: Subject, max_retention_s: int) -> Due:
     """Return the next deletion of a resource: its expiry, or the end of the time an upload may take."""
     end = Due(expiry(subject, max_retention_s), Reason.EXPIRED)
-    if subject.kind != "Dataset" or subject.spec is None or subject.spec.source.sha256 is not None:
+    source = subject.spec.source if subject.kind == "Dataset" and subject.spec is not None else None
+    if source is None or source.type != "Upload" or source.sha256 is not None:
         return end
     abandoned = Due(_upload_alive(subject) + UPLOAD_TIMEOUT, Reason.UPLOAD_ABANDONED)
     return min(end, abandoned, key=lambda one: one.at)

@@ -22,7 +22,7 @@ from simulacra_operator.effectestimate import handlers as _effectestimate  # noq
 from simulacra_operator.engine import Engine
 from simulacra_operator.generationjob import handlers as _generationjob  # noqa: F401
 from simulacra_operator.model import handlers as _model  # noqa: F401
-from simulacra_operator.tenant import handlers as _tenant  # noqa: F401
+from simulacra_operator.scope import Scope
 from simulacra_operator.work import handlers as _work  # noqa: F401
 
 
@@ -49,8 +49,9 @@ class Patience:
         return itertools.chain((0.5, 1.0, 2.0), itertools.repeat(4.0))
 
 
-def configure(settings: kopf.OperatorSettings) -> None:
-    """Make kopf's settings ours."""
+def configure(settings: kopf.OperatorSettings, scope: Scope) -> None:
+    """Make kopf's settings ours. With listed namespaces it looks for no others, and for no definitions."""
+    settings.scanning.disabled = not scope.everywhere
     settings.persistence.finalizer = FINALIZER
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"operator.{GROUP}", v1=False)
     settings.persistence.diffbase_storage = NothingStored()
@@ -76,12 +77,16 @@ async def cleanup(memo: Any, **_: Any) -> None:
 
 async def run(engine: Engine, stop: asyncio.Event, ended: Callable[[], None]) -> None:
     """Run kopf until `stop` is set, or a SIGTERM or SIGINT; call `ended` before the end."""
+    scope = engine.scope
+    if scope.everywhere:  # else `tenant.duty` watches the Tenants that are served
+        from simulacra_operator.tenant import handlers as _tenant  # noqa: F401
     settings = kopf.OperatorSettings()
-    configure(settings)
+    configure(settings, scope)
     await kopf.operator(
         settings=settings,
         memo=kopf.Memo(engine=engine, ended=ended),
-        clusterwide=True,
+        clusterwide=scope.everywhere,
+        namespaces=scope.namespaces,
         standalone=True,
         stop_flag=stop,
     )

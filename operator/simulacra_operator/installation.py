@@ -9,7 +9,7 @@ import asyncio
 import json
 from contextlib import suppress
 
-from simulacra_crds.cluster import CONFIGMAPS, NAMESPACES, SECRETS, AlreadyExists, Cluster, Object
+from simulacra_crds.cluster import CONFIGMAPS, NAMESPACES, SECRETS, AlreadyExists, Cluster, NotFound, Object
 from simulacra_crds.names import INSTALLATION_KEYS, KEYS_NAMESPACE, SYSTEM_NAMESPACE
 from simulacra_custody.installation_keys import InstallationKeys
 
@@ -35,12 +35,15 @@ class Installation:
         found = await self._cluster.find(SECRETS, INSTALLATION_KEYS, KEYS_NAMESPACE)
         if found is not None:
             return found
-        with suppress(AlreadyExists):
-            await self._cluster.create(NAMESPACES, _named("Namespace", KEYS_NAMESPACE))
         body = {**_named("Secret", INSTALLATION_KEYS), "type": "simulacra.dev/installation-keys"}
         body |= {"data": InstallationKeys.generate().to_data()}
         try:
-            return await self._cluster.create(SECRETS, body, KEYS_NAMESPACE)
+            try:
+                return await self._cluster.create(SECRETS, body, KEYS_NAMESPACE)
+            except NotFound:  # the administrator did not prepare the namespace
+                with suppress(AlreadyExists):
+                    await self._cluster.create(NAMESPACES, _named("Namespace", KEYS_NAMESPACE))
+                return await self._cluster.create(SECRETS, body, KEYS_NAMESPACE)
         except AlreadyExists:  # another operator was first: its keys are the keys
             return await self._cluster.get(SECRETS, INSTALLATION_KEYS, KEYS_NAMESPACE)
 

@@ -10,6 +10,7 @@ from simulacra_custody.audit import Counts, EventType
 from simulacra_custody.errors import CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.custodian import Custodian
+from simulacra_operator.scope import Scope
 from simulacra_operator.subject import tenant_of
 from simulacra_operator.tenant.observe import WORK_RESOURCES
 
@@ -17,27 +18,27 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 600.0
 
 
-async def run(cluster: Cluster, custodian: Custodian) -> None:
+async def run(cluster: Cluster, custodian: Custodian, scope: Scope) -> None:
     """Erase orphans at once and then every ten minutes, until cancelled."""
     while True:
         try:
-            await erase_orphans(cluster, custodian)
+            await erase_orphans(cluster, custodian, scope)
         except (ClusterError, CustodyError) as error:
             log.warning("orphans were not looked for", extra={"error": type(error).__name__})
         await asyncio.sleep(INTERVAL_S)
 
 
-async def erase_orphans(cluster: Cluster, custodian: Custodian) -> None:
+async def erase_orphans(cluster: Cluster, custodian: Custodian, scope: Scope) -> None:
     """Look at every resource, then erase what is stored for none of them and was not written lately.
 
     A resource made after the look is safe: its objects are younger than custody's grace period. A look that fails
-    half-way raises, and nothing is erased.
+    half-way raises, and nothing is erased. Of tenants out of scope nothing is known, so nothing of theirs is an orphan.
     """
     live = set()
     for resource in WORK_RESOURCES:
         async for body in cluster.list(resource):
             live.add((tenant_of(body["metadata"]["namespace"]) or "", resource.plural, body["metadata"]["uid"]))
-    report = await custodian.sweep_orphans(frozenset(live))
+    report = await custodian.sweep_orphans(frozenset(live), scope.tenants)
     metrics.FOREIGN.set(report.foreign)
     if report.foreign:
         log.warning("objects in the store are no artefacts; look at them", extra={"objects": report.foreign})

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulacra_crds.cluster import Object
+from simulacra_crds.tenant import POD_SECRET
 
 SECRET_VARIABLE = "SIMULACRA_POD_SECRET"  # noqa: S105 - a variable's name
 ANNOTATIONS_VARIABLE = "SIMULACRA_TRAINER_SA_ANNOTATIONS"
 AUDIENCE_VARIABLE = "SIMULACRA_POD_TOKEN_AUDIENCE"
 EGRESS_VARIABLE = "SIMULACRA_POD_EGRESS"
 
-COPY = "simulacra-pods"
+COPY = POD_SECRET
 """Name of the Secret in the tenants' namespaces."""
 TOKEN_FOLDER = "/var/run/secrets/simulacra.dev"  # noqa: S105 - a path
 """Where the projected token is, as the file `token`."""

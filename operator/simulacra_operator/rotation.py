@@ -37,13 +37,15 @@ class Rotation:
 
     def __init__(self, engine: Engine) -> None:
         self._cluster, self._custodian, self._now = engine.cluster, engine.custodian, engine.now
+        self._scope = engine.scope
 
     async def run(self) -> None:
         """Look at every tenant, every ten seconds, until cancelled."""
         while True:
             try:
                 async for body in self._cluster.list(TENANTS):
-                    await self._guarded(parse(body))
+                    if self._scope.serves((tenant := parse(body)).key):
+                        await self._guarded(tenant)
             except ClusterError as error:
                 log.warning("tenants were not looked at for rotation", extra={"error": type(error).__name__})
             await asyncio.sleep(INTERVAL_S)

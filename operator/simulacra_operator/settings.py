@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
-from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE
+from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
 from simulacra_operator.pod_access import PodAccess
+from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
@@ -33,6 +34,8 @@ class Settings:
         webhooks_allow_private: webhooks may use http and addresses that are not public.
         auth0: where the clients of approved requests are made; None: the built-in issuer knows them.
         pod_access: what pods get to reach both.
+        scope: which tenants are served.
+        own_buckets: buckets of this installation's own stores, which no Dataset is read from.
     """
 
     trainer_image: str
@@ -43,12 +46,14 @@ class Settings:
     webhooks_allow_private: bool = False
     auth0: Auth0Settings | None = None
     pod_access: PodAccess = field(default_factory=PodAccess)
+    own_buckets: tuple[str, ...] = ()
+    scope: Scope = field(default_factory=Scope)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_OPERATOR_IDENTITY,
-    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_AUDIENCE,
-    SIMULACRA_AUTH0_*, and those of `pod_access`.
+    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_NAMESPACES (separated
+    by commas), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access`.
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -59,6 +64,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
         pod_access = PodAccess.from_env(env)
+        scope = Scope.parse(env.get(NAMESPACES_VARIABLE, ""))
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
     return Settings(
@@ -70,4 +76,6 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
         auth0=auth0,
         pod_access=pod_access,
+        own_buckets=own_buckets(env),
+        scope=scope,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, needed, render
+from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, needed, render, rights
+from simulacra_operator.settings import read_settings
 
 Object = dict[str, Any]
 VERSIONS = ("1.31", "1.33", "1.36")
@@ -48,7 +50,7 @@ def test_every_variant_is_valid() -> None:
     different = {}
     for arguments in VARIANTS.values():
         objects = [one for one in render(*arguments) if one["kind"] != "CustomResourceDefinition"]
-        names = [(one["kind"], one["metadata"]["name"]) for one in objects]
+        names = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects]
         assert len(names) == len(set(names))
         ours = (one for one in objects if one["apiVersion"].split("/")[0] not in FOREIGN)
         # of what differs only in names or text, one is enough: the validator takes 20 ms an object
@@ -97,6 +99,45 @@ def test_no_role_has_a_wildcard() -> None:
             assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], one["metadata"]["name"]
 
 
+NAMESPACED = {"simulacra.dev": {"datasets", "models", "generationjobs", "effectestimates"}, "batch": {"jobs"}}
+NAMESPACED |= {"networking.k8s.io": {"networkpolicies"}}
+NAMESPACED[""] = {"pods", "events", "configmaps", "serviceaccounts", "resourcequotas", "secrets"}
+
+
+@pytest.mark.parametrize("room", ["operator", "api"])
+def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(room: str) -> None:
+    def granted(objects: list[Object]) -> dict[str | None, set[tuple[str, str, str]]]:
+        found: dict[str | None, set[tuple[str, str, str]]] = {}
+        for one in objects:
+            for rule in one.get("rules") or ():
+                product = itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
+                found.setdefault(one["metadata"].get("namespace"), set()).update(product)
+        return found
+
+    def inside(rights: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+        return {one for one in rights if one[1].split("/")[0] in NAMESPACED.get(one[0], ())}
+
+    everywhere = granted(rights(room))
+    listed = granted(rights(room, "--set", "namespaces={tenant-acme,tenant-globex}"))
+    assert inside(everywhere[None]), "else this test says nothing"
+    assert inside(listed[None]) == set()
+    assert listed["tenant-acme"] == listed["tenant-globex"]
+    assert listed["tenant-acme"] == inside(everywhere[None])
+    assert listed[None] <= everywhere[None], "no right is there that the cluster-wide mode has not"
+
+
+def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
+    rule = '[{"to":[{"ipBlock":{"cidr":"10.9.0.0/16"}}],"ports":[{"protocol":"TCP","port":9000}]}]'
+    values = ("--set", "namespaces={tenant-acme,tenant-globex}", "--set-json", f"networkPolicy.sources={rule}")
+    by_name = {one["metadata"]["name"]: one for one in render(*values) if one["kind"] == "Deployment"}
+    (operator,) = by_name["simulacra-operator"]["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one.get("value") for one in operator["env"]}
+    settings = read_settings(environment)
+    assert settings.scope.namespaces == ("tenant-acme", "tenant-globex")
+    assert settings.pod_access.egress[-1] == json.loads(rule)[0]
+    assert len(settings.pod_access.egress) > 1
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
@@ -113,6 +154,8 @@ def test_no_role_has_a_wildcard() -> None:
         ("trainer.image.variant=rocm", "/trainer/image/variant"),
         (f"{OWN},store.url=https://abc", "/store/url"),
         ("networkPolicy.custody.cidrs[0]=10.0.0.1", "/networkPolicy/custody/cidrs/0"),
+        ("networkPolicy.sources[0].ports[0].port=443", "/networkPolicy/sources/0"),
+        ("namespaces[0]=acme", "/namespaces/0"),
     ],
 )
 def test_a_violation_is_refused_with_its_name(values: str, complaint: str) -> None:

@@ -23,7 +23,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     found = RealCluster(tmp_path_factory.mktemp("chart") / "cluster")
     with found.running():
-        found.kubectl("create", "namespace", SYSTEM)
+        for name in (SYSTEM, f"{SYSTEM}-keys", "tenant-acme", "tenant-globex"):  # the last three for "namespaced"
+            found.kubectl("create", "namespace", name)
         found.kubectl("label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted")
         yield found
 

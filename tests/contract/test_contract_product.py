@@ -43,7 +43,12 @@ def test_the_stored_schema_is_the_written_one(cluster: Any, product: dict[str, A
 
 def test_explain_reads_the_kinds(cluster: Any, product: dict[str, Any]) -> None:
     for crd in product.values():
-        assert "FIELDS" in cluster.kubectl("explain", f"{crd['spec']['names']['plural']}.spec")
+        plural = crd["spec"]["names"]["plural"]
+        assert "FIELDS" in cluster.kubectl("explain", f"{plural}.spec")
+        spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        name, last = list(spec.items())[-1]
+        shown = " ".join(cluster.kubectl("explain", f"{plural}.spec.{name}").split())
+        assert " ".join(last["description"].split()) in shown
 
 
 def test_an_empty_object_is_refused_for_the_same_fields(cluster: Any, product: dict[str, Any], ns: str) -> None:

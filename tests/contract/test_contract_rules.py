@@ -180,6 +180,65 @@ def test_a_digest_is_fixed_and_comes_with_its_size(cluster: Any, place: dict[str
         assert (code, "come together" in answer["message"]) == (422, True)
 
 
+OBJECT = {"type": "Object", "uri": "s3://abc/in/a.csv"}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"type": "Object"}, "uri goes with type Object"),
+        ({"uri": OBJECT["uri"]}, "uri goes with type Object"),
+        ({**OBJECT, "uri": "s3://abc/in//a.csv"}, "should match"),
+        ({**OBJECT, "uri": "s3://abc/.ssh/a.csv"}, "should match"),
+        ({**OBJECT, "uri": "s3://user:word@abc/a.csv"}, "should match"),
+        ({**OBJECT, "uri": "s3://abc/a.csv?endpoint=http://169.254.169.254"}, "should match"),
+        ({**OBJECT, "uri": "http://abc/a.csv"}, "should match"),
+        ({**OBJECT, "uri": "file:///etc/passwd"}, "should match"),
+    ],
+)
+def test_a_source_is_an_upload_or_one_object(cluster: Any, place: dict[str, str], source: Object, message: str) -> None:
+    code, answer = create(cluster, place["Dataset"], "Dataset", {"source": source})
+    assert (code, message in answer["message"]) == (422, True), answer
+    for whole in (OBJECT, {**OBJECT, "sha256": "a" * 64}, {**OBJECT, "bytes": 5, "format": "csv"}):
+        assert create(cluster, place["Dataset"], "Dataset", {"source": whole})[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        ({"uri": "s3://abc/in/b.csv"}, "type, uri and format are fixed"),
+        ({"type": "Upload", "uri": None}, "type, uri and format are fixed"),
+        ({"format": "csv"}, "type, uri and format are fixed"),
+        ({"sha256": "a" * 64}, "of an Object are fixed at creation"),
+        ({"bytes": 6}, "bytes is fixed"),
+        ({"bytes": None}, "bytes is fixed"),
+    ],
+)
+def test_the_source_of_an_object_is_fixed(cluster: Any, place: dict[str, str], patch: Object, message: str) -> None:
+    path = place["Dataset"]
+    cluster.client.post(path, json=body("Dataset", {"source": {**OBJECT, "bytes": 5}}, "object"))
+    answer = cluster.patch(f"{path}/object?dryRun=All", {"spec": {"source": patch}}, code=422)
+    assert message in answer["message"]
+    cluster.patch(f"{path}/object?dryRun=All", {"spec": {"source": {"bytes": 5}, "retentionSeconds": 99}}, code=200)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "either secretName or roleArn"),
+        ({"secretName": "a", "roleArn": ROLE, "externalId": "ab"}, "either secretName or roleArn"),
+        ({"roleArn": ROLE}, "roleArn and externalId go together"),
+        ({"secretName": "simulacra-pods"}, "installation's own credentials"),
+    ],
+)
+def test_a_tenants_source_names_one_access(cluster: Any, place: dict[str, str], source: Object, message: str) -> None:
+    code, answer = create(cluster, place["Tenant"], "Tenant", {"sources": [{"prefix": "s3://abc/in/", **source}]})
+    assert (code, message in answer["message"]) == (422, True), answer
+    for access in ({"secretName": "a"}, {"roleArn": ROLE, "externalId": "ab"}):
+        spec = {"sources": [{"prefix": "s3://abc/in/", **access}]}
+        assert create(cluster, place["Tenant"], "Tenant", spec)[0] == 201
+
+
 @pytest.mark.parametrize("value", [{}, {"number": 1, "level": "a"}])
 def test_a_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], value: Object) -> None:
     places = {
@@ -241,7 +300,15 @@ def test_every_expression_has_a_test_here() -> None:
     tested = {
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",
         "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",
-        "has(self.sha256) == has(self.bytes)",
+        "!has(oldSelf.bytes) || (has(self.bytes) && self.bytes == oldSelf.bytes)",
+        "self.type == 'Object' || has(self.sha256) == has(self.bytes)",
+        "self.type == 'Upload' || (has(self.sha256) == has(oldSelf.sha256) && has(self.bytes) == has(oldSelf.bytes))",
+        "(self.type == 'Object') == has(self.uri)",
+        "self.type == oldSelf.type && self.format == oldSelf.format && has(self.uri) == has(oldSelf.uri) "
+        "&& (!has(self.uri) || self.uri == oldSelf.uri)",
+        "has(self.secretName) != has(self.roleArn)",
+        "has(self.roleArn) == has(self.externalId)",
+        "!has(self.secretName) || self.secretName != 'simulacra-pods'",
         "has(self.number) != has(self.level)",
         "oldSelf == 'Pending' || self == oldSelf",
         "(self.mode == 'Customer') == has(self.keyArn)",

@@ -40,6 +40,11 @@ class Walk:
         keys = {"aws_access_key_id": weed.access, "aws_secret_access_key": weed.secret}
         self._s3: Any = boto3.Session().client("s3", endpoint_url=weed.url, region_name=REGION, **keys)
 
+    def offer(self, bucket: str, key: str, content: bytes) -> None:
+        """Put an object of the tenant's into a bucket of the tenant's."""
+        self._s3.create_bucket(Bucket=bucket)
+        self._s3.put_object(Bucket=bucket, Key=key, Body=content)
+
     def make_bucket(self) -> None:
         self._s3.create_bucket(Bucket=BUCKET)
         self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -82,6 +87,41 @@ def verify_log(weed: Server, key: str) -> str:
     return done.stdout
 
 
+def apply(one: Installation, kind: str, name: str, **body: Any) -> None:
+    version = "v1" if kind == "Secret" else "simulacra.dev/v1alpha1"
+    metadata = {"name": name, "namespace": "tenant-default"}
+    one.kubectl(
+        "apply", "-f", "-", stdin=json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, **body})
+    )
+
+
+def from_an_object(one: Installation, weed: Server, walk: Walk) -> None:
+    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and from no other."""
+    walk.offer("acme-in", "drop/survey.csv", SURVEY.read_bytes())
+    source = {"prefix": "s3://acme-in/drop/", "endpoint": weed.url, "secretName": "acme-reader"}
+    patch = json.dumps({"spec": {"sources": [source, {**source, "prefix": f"s3://{BUCKET}/"}]}})
+    one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
+    apply(one, "Secret", "acme-reader", stringData={k: v for k, v in weed.env.items() if "KEY" in k})
+    wanted = {
+        "ds-good": {"uri": "s3://acme-in/drop/survey.csv", "format": "csv", "bytes": SURVEY.stat().st_size},
+        "ds-absent": {"uri": "s3://acme-in/drop/absent.csv"},
+        "ds-foreign": {"uri": "s3://acme-in/other/survey.csv"},
+        "ds-ours": {"uri": f"s3://{BUCKET}/data/tenants/x"},
+    }
+    for name, named in wanted.items():
+        apply(one, "Dataset", name, spec={"source": {"type": "Object", **named}})
+    ended = {"ds-absent": "SourceUnreadable", "ds-foreign": "SourceNotAllowed", "ds-ours": "SourceNotAllowed"}
+    within = ("-n", "tenant-default", "--timeout=60s")
+    for name, reason in ended.items():
+        one.kubectl("wait", f"dataset/{name}", f"--for=jsonpath={{.status.lastFailure.reason}}={reason}", *within)
+    one.kubectl("wait", "dataset/ds-good", "--for=condition=Ready", *within)
+    assert "No object is there" in one.kubectl("describe", "dataset/ds-absent", "-n", "tenant-default")
+    with one.client() as client:
+        shown = next(body for body in client.datasets() if body["dataset_id"] == "ds-good")
+    assert (shown["status"], shown["bytes"]) == ("ready", SURVEY.stat().st_size)
+    one.kubectl("delete", "dataset", *wanted, *within)
+
+
 def seal(bao: Server, verb: str, body: dict[str, str]) -> None:
     request = urllib.request.Request(
         f"{bao.url}/v1/sys/{verb}", json.dumps(body).encode(), {"X-Vault-Token": bao.access}, method="POST"
@@ -104,6 +144,7 @@ def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
             rows = pq.read_table(tmp_path / "rows.parquet")
             assert rows["happiness"].to_pylist().count("very happy") == 250
 
+            from_an_object(one, weed, walk)
             content = walk.raw()
             assert len(content) > 10_000
             assert not [word for word in WORDS if word in content]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -13,8 +14,11 @@ import httpx
 import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
+from simulacra.certificates import verify_certificate
 from simulacra_crds import cluster as kube
 from simulacra_crds.cluster import Object
+from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_custody.certificates import open_certificates
 from simulacra_custody.context import ResourceRef
 
 pytestmark = pytest.mark.timeout(180)
@@ -122,6 +126,7 @@ async def test_a_name_used_again_is_another_resource(world: World) -> None:
 
 async def test_a_tenant_goes_after_everything_it_owns(world: World) -> None:
     await world.create_tenant()
+    tenant = await world.cluster.get(kube.TENANTS, world.tenant)
     await world.upload("ds-1")
     world.pods.plays["fit"] = hold
     await world.model("mdl-1", "ds-1")
@@ -133,6 +138,7 @@ async def test_a_tenant_goes_after_everything_it_owns(world: World) -> None:
     assert not world.custody.keys.has_tenant_key(world.tenant)
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
     assert types == ["key.created", "resource.erased", "resource.erased", "key.destroyed", "tenant.erased"]
+    await _is_certified(world, tenant)
 
 
 @pytest.mark.parametrize("part", ["store", "audit"])
@@ -261,6 +267,22 @@ def test_a_missing_setting_is_named(tmp_path: Path) -> None:
     answer = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert answer.returncode == 2
     assert answer.stderr.startswith("SIMULACRA_STORE is not set: set SIMULACRA_STORE to file:///absolute/path")
+
+
+async def _is_certified(world: World, tenant: Object) -> None:
+    """The tenant as a whole has a signed certificate, after those of its resources."""
+    kept, uid = open_certificates(world.operator.env), tenant["metadata"]["uid"]
+    entry = kept.find(uid, uid)
+    assert entry is not None
+    assert entry == kept.entries(uid)[0], "it is the last one"
+    published = await world.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+    keys = json.loads(published["data"]["keys.json"])
+    stated = verify_certificate({"signature": kept.read(uid, entry)}, keys)
+    assert (stated["kind"], stated["id"], stated["cause"]) == ("tenants", world.tenant, "deleted")
+    assert stated["artefacts"] == []
+    steps = ("created_at", "deletion_requested_at", "key_shredded_at", "verified_absent_at")
+    times = [datetime.fromisoformat(stated[step]) for step in steps]
+    assert times == sorted(times)
 
 
 async def _has_record(world: World, kind: str) -> bool:

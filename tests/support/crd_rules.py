@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from simulacra_crds.dataset import URI_PATTERN
+from simulacra_crds.tenant import PREFIX_PATTERN
+
 Schema = dict[str, Any]
 Value = Any
 Place = Callable[[Value], Value]
@@ -22,18 +25,36 @@ BY_PATTERN = {
     r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$": (KEY, ROLE),
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (ROLE, KEY),
     r"^[A-Za-z0-9+=,.@:/_-]+$": ("ab", "a b"),
+    r"^[a-z0-9-]+$": ("eu-west-1", "EU"),
+    r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$": ("https://s3.example", "https://user@s3.example/x?y"),
+    URI_PATTERN: ("s3://abc/a", "s3://abc/in/../out"),
+    PREFIX_PATTERN: ("s3://abc/", "s3://abc/in"),
 }
 """A string that meets each pattern, however often its last character is repeated, and one that does not."""
-FELLOWS: dict[str, Schema] = {
-    "sha256": {"bytes": 1},
-    "bytes": {"sha256": "a" * 64},
-    "mode=Customer": {"keyArn": KEY},
-    "keyArn": {"mode": "Customer"},
-    "roleArn": {"mode": "Customer", "keyArn": KEY},
-    "externalId": {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE},
+FELLOWS: dict[str, dict[str, Schema]] = {
+    ".source": {
+        "sha256": {"bytes": 1},
+        "bytes": {"sha256": "a" * 64},
+        "type=Object": {"uri": "s3://abc/a"},
+        "uri": {"type": "Object"},
+    },
+    ".encryption": {
+        "mode=Customer": {"keyArn": KEY},
+        "keyArn": {"mode": "Customer"},
+        "roleArn": {"mode": "Customer", "keyArn": KEY},
+        "externalId": {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE},
+    },
+    ".sources[]": {
+        "roleArn": {"secretName": None, "externalId": "ab"},
+        "externalId": {"secretName": None, "roleArn": ROLE},
+    },
 }
-"""What a CEL rule wants beside a field (or beside one value of it)."""
-EITHER = "has(self.number) != has(self.level)"
+"""What a CEL rule wants beside a field (or beside one value of it), by the end of the path; None: it must not be."""
+EITHER = {
+    "has(self.number) != has(self.level)": {"number": 1},
+    "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
+}
+"""Rules that want one of two fields, and the one that a sample has."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +90,8 @@ def sample(schema: Schema) -> Value:
         return schema["enum"][0]
     match schema["type"]:
         case "object":
-            if any(rule["rule"] == EITHER for rule in schema.get("x-kubernetes-validations", ())):
-                return {"number": 1}
-            made = {name: sample(schema["properties"][name]) for name in schema.get("required", ())}
+            made = dict(_either(schema))
+            made |= {name: sample(schema["properties"][name]) for name in schema.get("required", ())}
             return made | {f"k{number}": sample(schema["additionalProperties"]) for number in _least(schema)}
         case "array":
             return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
@@ -81,6 +101,11 @@ def sample(schema: Schema) -> Value:
             return True
         case _:
             return schema.get("minimum", 1)
+
+
+def _either(schema: Schema) -> Schema:
+    chosen = (EITHER.get(rule["rule"]) for rule in schema.get("x-kubernetes-validations", ()))
+    return next(filter(None, chosen), {})
 
 
 def _least(schema: Schema) -> range:
@@ -123,12 +148,13 @@ def _object(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
         if path not in ("spec", "status"):
             yield Bound(f"{path}:required {name}", place(least), place(without))
     for name, inner in schema.get("properties", {}).items():
-        kept = {} if any(rule["rule"] == EITHER for rule in schema.get("x-kubernetes-validations", ())) else least
-        tied = path.endswith((".source", ".encryption"))
+        tied = next((found for end, found in FELLOWS.items() if path.endswith(end)), None)
+        kept = {} if tied is None and _either(schema) else least
 
-        def inside(value: Value, name: str = name, kept: Value = kept, tied: bool = tied) -> Value:
-            fellows = FELLOWS.get(name) or FELLOWS.get(f"{name}={value}") or {} if tied else {}
-            return place({**kept, **fellows, name: value})
+        def inside(value: Value, name: str = name, kept: Value = kept, tied: Any = tied or {}) -> Value:
+            fellows = tied.get(name) or tied.get(f"{name}={value}") or {}
+            whole = {**kept, **fellows, name: value}
+            return place({key: one for key, one in whole.items() if one is not None or key == name})
 
         yield from _walk(f"{path}.{name}", inner, inside)
     if (inner := schema.get("additionalProperties")) is not None:
@@ -155,7 +181,8 @@ def _array(path: str, schema: Schema, place: Place, bound: Callable[..., Bound])
             if schema.get("x-kubernetes-list-type") == "set":
                 made[number] = f"item-{number}"
             for key in keys:
-                one[key] = f"item-{number}"
+                place_name = inner["properties"][key].get("pattern", "").startswith("^s3:")
+                one[key] = f"s3://abc/{number}/" if place_name else f"item-{number}"
         return made
 
     yield bound("maxItems", items(schema["maxItems"]), items(schema["maxItems"] + 1))
@@ -172,14 +199,19 @@ def _string(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:
         yield bound("pattern", good, BY_PATTERN[pattern][1])
     if schema.get("format") != "date-time":
         most = schema["maxLength"]  # every string has a bound
-        longest = good.ljust(most, good[-1])
-        yield bound("maxLength", longest, longest + longest[-1])
+        longest, longer = (_long(good, most + more) for more in (0, 1))
+        yield bound("maxLength", longest, longer)
     if schema.get("minLength"):
         least = schema["minLength"]
         yield bound("minLength", good[:least], good[: least - 1])
     if schema.get("format") == "date-time":
         yield bound("format", good, "yesterday")
     yield bound("type", good, 5)
+
+
+def _long(good: str, length: int) -> str:
+    """Return a text of a length that meets the pattern which the short one meets."""
+    return good + "a" * (length - len(good) - 1) + "/" if good.endswith("/") else good.ljust(length, good[-1])
 
 
 def _number(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:

@@ -28,6 +28,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "--set",
         "roles.aggregate=true,auth.oidcIssuer=https://issuer.example,api.maxUploadBytes=1000000000",
     ),
+    "namespaced": ("--set", "namespaces={tenant-acme,tenant-globex}"),
     **{path.stem: ("-f", str(path)) for path in sorted((CHART / "examples").glob("*.yaml"))},
 }
 """What tests render: name and arguments of helm."""
@@ -72,6 +73,6 @@ def render(*arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def rights(room: str) -> list[Object]:
-    """Return the ServiceAccount, roles and bindings of the API or the operator."""
-    return render(only=(f"{room}/serviceaccount.yaml", f"{room}/rbac.yaml"))
+def rights(room: str, *arguments: str) -> list[Object]:
+    """Return the ServiceAccount, roles and bindings of the API or the operator, with helm's arguments."""
+    return render(*arguments, only=(f"{room}/serviceaccount.yaml", f"{room}/rbac.yaml"))

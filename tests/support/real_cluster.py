@@ -73,14 +73,14 @@ class RealCluster:
         assert ok is None or (done.returncode == 0) is ok, done.stdout + done.stderr
         return done.stdout + done.stderr if ok is False else done.stdout
 
-    def install(self) -> None:
-        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts."""
+    def install(self, *arguments: str) -> None:
+        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts, as helm's arguments say."""
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
             self.kubectl("apply", "--server-side", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
         for room in ("operator", "api"):
-            self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room)))
+            self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room, *arguments)))
             # the authorizer learns of a role by a watch, a moment later
             who = f"system:serviceaccount:{SYSTEM}:simulacra-{room}"
             eventually(lambda who=who: "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who), 20)
@@ -142,8 +142,8 @@ def granted(room: str) -> set[Right]:
 class Product:
     """The operator, the API and the node agent as processes, all on one control plane."""
 
-    def __init__(self, cluster: RealCluster, folder: Path) -> None:
-        self.cluster, self.folder = cluster, folder
+    def __init__(self, cluster: RealCluster, folder: Path, **env: str) -> None:
+        self.cluster, self.folder, self._env = cluster, folder, env
         self.api_url = ""
         self._processes: list[tuple[str, subprocess.Popen[str]]] = []
 
@@ -187,7 +187,7 @@ class Product:
 
     def _start(self, name: str, arguments: list[str], kubeconfig: Path) -> None:
         more = {"KUBECONFIG": str(kubeconfig), "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0"}
-        more |= {"SIMULACRA_POD_SECRET": "simulacra-pods"}
+        more |= {"SIMULACRA_POD_SECRET": "simulacra-pods", **self._env}
         command = [sys.executable, "-W", "ignore", "-m", *arguments]
         self.folder.mkdir(exist_ok=True)
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -37,6 +37,7 @@ from simulacra_custody.custody import Custody
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.settings import open_custody
 from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.source import SourceUnavailable
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.task_work import WORK, TaskContext, shard_of
 
@@ -70,11 +71,14 @@ def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskRes
     try:
         custody = open_custody(env)
         own = Artefacts(custody, spec.tenant, spec.resource)
-        context = TaskContext(spec, custody, directory, lambda report: _tell(own, report), shard_of(env))
+        context = TaskContext(spec, custody, directory, lambda report: _tell(own, report), shard_of(env), env)
         try:
             return ExitCode.OK, WORK[spec.task](context)
         except InputError as error:
             return _refused(custody, spec, error)
+    except SourceUnavailable as error:
+        log.error("the source cannot be read now")
+        return ExitCode.CUSTODY, _failed(Reason.SOURCE_UNREADABLE, str(error))
     except CustodyError as error:
         log.error("custody failed: %s", type(error).__name__)
         return ExitCode.CUSTODY, _failed(Reason.CUSTODY_UNAVAILABLE, f"Custody failed: {type(error).__name__}.")

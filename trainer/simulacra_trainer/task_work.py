@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulacra_crds.base import Artefact
+from simulacra_crds.dataset import ReadSource
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import (
     ATTAINMENT,
@@ -21,6 +22,7 @@ from simulacra_crds.tasks import (
     REQUEST,
     SCHEMA,
     SHARD_ENV,
+    SOURCE,
     UPLOAD,
     EstimateRequest,
     FitRequest,
@@ -39,19 +41,21 @@ from simulacra_trainer.fit import TrainedModel, fit_model, fit_steps
 from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.model_dir import MODEL, load_model, read_clean, save_model, write_clean
 from simulacra_trainer.progress import ProgressMeter, Sink
+from simulacra_trainer.source import fetch
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.read import read_table
 
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What a task works with: its spec, custody, a private directory, where progress goes, and the shard."""
+    """What a task works with: its spec, custody, a private directory, where progress goes, the shard, the variables."""
 
     spec: TaskSpec
     custody: Custody
     directory: Path
     tell: Sink
     shard: int
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def own(self) -> Artefacts:
@@ -80,7 +84,7 @@ def shard_of(env: Mapping[str, str] = os.environ) -> int:
 
 
 def prepare(context: TaskContext) -> TaskResult:
-    """Read and clean the upload, store the dataset and its schema, erase the upload."""
+    """Read and clean the upload (or the object that stands for it), store dataset and schema, erase the upload."""
     own = context.own
     if own.exists(DATASET) and own.exists(SCHEMA):  # an earlier try came as far as the erasure
         schema = own.load(SCHEMA, TableSchema)
@@ -89,7 +93,7 @@ def prepare(context: TaskContext) -> TaskResult:
         request = own.load(REQUEST, PrepareRequest)
         meter = ProgressMeter({"reading": 2.0, "cleaning": 3.0, "storing": 1.0}, context.tell)
         meter.step("reading")
-        raw = read_table(own.download(UPLOAD, context.directory / UPLOAD), request.format)
+        raw = read_table(_received(context, request), request.format)
         meter.step("cleaning")
         clean = clean_table(raw)
         schema = clean.schema
@@ -100,8 +104,22 @@ def prepare(context: TaskContext) -> TaskResult:
         storing(1.0)
     own.erase(UPLOAD)
     return TaskResult(
-        outcome="Succeeded", reason="Prepared", artefacts=stored, rows=schema.rows, columns=len(schema.columns)
+        outcome="Succeeded",
+        reason="Prepared",
+        artefacts=stored,
+        rows=schema.rows,
+        columns=len(schema.columns),
+        source=own.load(SOURCE, ReadSource) if own.exists(SOURCE) else None,
     )
+
+
+def _received(context: TaskContext, request: PrepareRequest) -> Path:
+    """Return the file with the customer's bytes; what was read of an object is noted, for a try that comes later."""
+    path = context.directory / UPLOAD
+    if request.source is None:
+        return context.own.download(UPLOAD, path)
+    context.own.store_model(SOURCE, fetch(request.source, context.env, path))
+    return path
 
 
 def fit(context: TaskContext) -> TaskResult:

@@ -131,6 +131,34 @@ envFrom:
 {{- end }}
 {{- end }}
 
+{{/* A Role in a namespace and its binding to the account of an API or operator: (list $ "api" namespace rules) */}}
+{{- define "simulacra.role" -}}
+{{- $root := index . 0 }}
+{{- $name := printf "simulacra-%s" (index . 1) }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ $name }}
+  namespace: {{ index . 2 }}
+rules:
+  {{ index . 3 | trim }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $name }}
+  namespace: {{ index . 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ $name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ $name }}
+    namespace: {{ $root.Release.Namespace }}
+{{- end }}
+
 {{/* Scheduling of a role: its values */}}
 {{- define "simulacra.scheduling" -}}
 {{- with .nodeSelector }}

@@ -20,12 +20,14 @@ class AccessObserved:
         subject: the AccessRequest.
         tenant: the Tenant of its name, None when there is none.
         external: whether an identity provider makes the clients.
+        prepared: whether the cluster's administrator makes the Tenants, and not this operator.
     """
 
     now: datetime
     subject: Subject
     tenant: Subject | None = None
     external: bool = False
+    prepared: bool = False
 
     @property
     def client_id(self) -> str | None:
@@ -48,14 +50,17 @@ def tenant_name(request: Subject) -> str:
     return f"{slug or 'tenant'}-{_digest(request)[:8]}"
 
 
-async def observe(cluster: Cluster, key: Key, now: datetime, *, external: bool) -> AccessObserved | None:
+async def observe(
+    cluster: Cluster, key: Key, now: datetime, *, external: bool, prepared: bool
+) -> AccessObserved | None:
     """Return the facts about an AccessRequest, None when it is gone."""
     found = await cluster.find(ACCESS_REQUESTS, key.name)
     if found is None:
         return None
     subject = parse({"kind": "AccessRequest", **found})
     tenant = await cluster.find(TENANTS, tenant_name(subject))
-    return AccessObserved(now, subject, parse({"kind": "Tenant", **tenant}) if tenant else None, external)
+    found_tenant = parse({"kind": "Tenant", **tenant}) if tenant else None
+    return AccessObserved(now, subject, found_tenant, external, prepared)
 
 
 def _digest(request: Subject) -> str:

@@ -29,7 +29,7 @@ def reconcile(seen: AccessObserved) -> list[Action]:
     actions: list[Action] = [*_record(seen)]
     if _lacks_tenant(seen) and seen.client_id is None:
         return [*actions, RegisterClient(seen.tenant_name)]
-    if _lacks_tenant(seen):
+    if _lacks_tenant(seen) and not seen.prepared:
         return [*actions, Ensure(TENANTS, _tenant(seen), exists=False)]
     return [*actions, PatchStatus(patch)] if patch else actions
 

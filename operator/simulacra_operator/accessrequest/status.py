@@ -48,9 +48,18 @@ def _tenant(seen: AccessObserved) -> Finding:
     if seen.tenant is None:
         if seen.subject.status.tenant is not None:
             return Finding("False", Reason.TENANT_GONE, "the Tenant was deleted; a new AccessRequest makes a new one")
-        return Finding("False", Reason.AWAITING_TENANT, "the Tenant is being made")
+        return Finding("False", Reason.AWAITING_TENANT, _wanted(seen) if seen.prepared else "the Tenant is being made")
     if not is_own(seen):
         return Finding("False", Reason.INTERNAL, f"a Tenant {seen.tenant_name} is there that another request made")
     if not seen.tenant.ready:
         return Finding("False", Reason.AWAITING_TENANT, "the Tenant is not Ready; see its conditions")
     return Finding("True", Reason.READY)
+
+
+def _wanted(seen: AccessObserved) -> str:
+    """What the administrator is to make, where this operator makes no Tenants."""
+    label = f"{LABEL_UID}={seen.subject.meta.uid}"
+    return (
+        f"this operator makes no Tenants; create Tenant {seen.tenant_name} with the label {label} and "
+        f"{seen.client_id or 'its client'} in spec.clients, and its namespace"
+    )

@@ -1,12 +1,15 @@
-"""What to do about a Dataset: wait for the upload, then clean it."""
+"""What to do about a Dataset: wait for the upload, or see that its object may be read; then clean it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from simulacra_crds.base import KubeModel
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import PrepareRequest, TaskSpec
 from simulacra_operator.actions import Action
 from simulacra_operator.conditions import Finding
+from simulacra_operator.dataset import source
 from simulacra_operator.dataset.status import prepared
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.inputs import own_key
@@ -25,11 +28,12 @@ def _gate(seen: Observed) -> Finding:
 
 
 def _request(seen: Observed) -> KubeModel:
-    return PrepareRequest(format=seen.subject.spec.source.format)
+    return PrepareRequest(format=seen.subject.spec.source.format, source=source.request(seen))
 
 
 def _work(seen: Observed) -> Work:
-    return Work(TaskSpec(task="prepare", tenant=seen.tenant_name or "", resource=own_key(seen)), _SIZE)
+    task = TaskSpec(task="prepare", tenant=seen.tenant_name or "", resource=own_key(seen))
+    return Work(task, _SIZE, source.variables(seen))
 
 
 DATASET = WorkKind(
@@ -43,8 +47,16 @@ DATASET = WorkKind(
     adoption=untied,
     makes_key=False,
 )
+FROM_OBJECT = replace(
+    DATASET,
+    gate_condition="SourceAllowed",
+    gate_passed=Reason.SOURCE_ALLOWED,
+    gate=source.gate,
+    makes_key=True,
+)
 
 
 def reconcile(seen: Observed) -> list[Action]:
     """Return what is to be done about a Dataset now."""
-    return lifecycle.reconcile(DATASET, seen)
+    spec = seen.subject.spec
+    return lifecycle.reconcile(FROM_OBJECT if spec is not None and spec.source.type == "Object" else DATASET, seen)

@@ -10,6 +10,7 @@ from simulacra_crds.tasks import TaskResult
 
 
 def prepared(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
-    """Return the reason of Prepared, and rows, columns and artefacts."""
+    """Return the reason of Prepared; rows, columns, artefacts and what was read from an object."""
     (result,) = results
-    return Reason.PREPARED, {"rows": result.rows, "columns": result.columns, "artefacts": result.artefacts}
+    found = {"rows": result.rows, "columns": result.columns, "source": result.source, "artefacts": result.artefacts}
+    return Reason.PREPARED, found

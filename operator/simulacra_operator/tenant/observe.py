@@ -29,8 +29,8 @@ WORK_RESOURCES = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
 class TenantObserver:
     """Gathers the facts that the tenants' reconciler decides on."""
 
-    def __init__(self, cluster: Cluster, access: PodAccess) -> None:
-        self._cluster, self._access = cluster, access
+    def __init__(self, cluster: Cluster, access: PodAccess, *, prepared: bool = False) -> None:
+        self._cluster, self._access, self._prepared = cluster, access, prepared
 
     async def observe(
         self, key: Key, now: datetime, fault: Fault | None, checks: dict[str, KeyCheck]
@@ -50,6 +50,7 @@ class TenantObserver:
             subject=subject,
             namespace=namespace,
             objects=tuple(rails),
+            prepared=self._prepared,
             access=self._access,
             environment=environment,
             check=checks.get(subject.meta.uid),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from simulacra_crds.base import LABEL_TENANT
 from simulacra_crds.cluster import Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tenant import Encryption
@@ -34,6 +35,7 @@ class TenantObserved:
         now: time of the pass.
         subject: the Tenant.
         namespace: its namespace, None when there is none.
+        prepared: whether the cluster's administrator makes namespaces; then the finalizer is kept here, not by kopf.
         objects: the guard rails that are there, by kind.
         access: what pods get to reach store and keys.
         environment: what the copy of the pods' Secret is to hold, base64; None: there is no copy to be kept.
@@ -45,6 +47,7 @@ class TenantObserved:
     now: datetime
     subject: Subject
     namespace: Object | None = None
+    prepared: bool = False
     objects: tuple[Object, ...] = field(default=(), repr=False)
     access: PodAccess = field(default_factory=PodAccess)
     environment: dict[str, str] | None = field(default=None, repr=False)
@@ -56,6 +59,13 @@ class TenantObserved:
     def namespace_name(self) -> str:
         """The namespace that the tenant has or would have."""
         return tenant_namespace(self.subject.meta.name)
+
+    @property
+    def lacks_labels(self) -> dict[str, str]:
+        """Labels that a namespace must have which the administrator made, and that it has not."""
+        wanted = {LABEL_TENANT: self.subject.meta.name, "pod-security.kubernetes.io/enforce": "restricted"}
+        there = self.namespace["metadata"].get("labels", {}) if self.namespace else {}
+        return {name: value for name, value in wanted.items() if there.get(name) != value}
 
     @property
     def lacks_secret(self) -> bool:

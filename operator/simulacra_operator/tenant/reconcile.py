@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulacra_crds.base import FINALIZER
 from simulacra_crds.cluster import NAMESPACES
 from simulacra_crds.tenant import Encryption
 from simulacra_operator.actions import (
@@ -12,6 +13,7 @@ from simulacra_operator.actions import (
     DeleteResource,
     DestroyTenantKey,
     Ensure,
+    PatchMeta,
     PatchStatus,
     RecordTenantErased,
     Release,
@@ -26,7 +28,8 @@ def reconcile(seen: TenantObserved) -> list[Action]:
     if seen.subject.deleting:
         return _erase(seen)
     if not seen.subject.guarded:
-        return []  # kopf is about to put the finalizer on, and that event calls again
+        guarded = [*seen.subject.meta.finalizers, FINALIZER]  # else kopf is about to, and that event calls again
+        return [PatchMeta({"finalizers": guarded})] if seen.prepared else []
     rails = _guard_rails(seen)
     patch = tenant_status(seen, complete=not rails)
     status: list[Action] = [PatchStatus(patch)] if patch else []
@@ -36,11 +39,11 @@ def reconcile(seen: TenantObserved) -> list[Action]:
 def _guard_rails(seen: TenantObserved) -> list[Action]:
     wanted = manifests.namespace(seen.subject)
     if seen.namespace is None:
-        return [Ensure(NAMESPACES, wanted, exists=False)]
+        return [] if seen.prepared else [Ensure(NAMESPACES, wanted, exists=False)]
     if not owns_namespace(seen) or seen.namespace["metadata"].get("deletionTimestamp"):
         return []
     missing: list[Action] = []
-    if (patch := manifests.change(wanted, seen.namespace)) is not None:
+    if not seen.prepared and (patch := manifests.change(wanted, seen.namespace)) is not None:
         missing.append(Ensure(NAMESPACES, patch, exists=True))
     there = {one["kind"]: one for one in seen.objects}
     for resource, manifest in manifests.guard_rails(seen.subject, seen.access, seen.environment):
@@ -71,8 +74,11 @@ def _erase(seen: TenantObserved) -> list[Action]:
         return [*status, *(DeleteResource(one.key, one.meta.uid) for one in seen.dependants if not one.deleting)]
     actions: list[Action] = [*status, DestroyTenantKey()]
     found = seen.namespace
-    if found is not None and owns_namespace(seen):
+    if found is not None and owns_namespace(seen) and not seen.prepared:
         if not found["metadata"].get("deletionTimestamp"):
             actions.append(DeleteNamespace(found["metadata"]["name"], found["metadata"]["uid"]))
         return actions  # its end is awaited: new resources may still come in until the namespace is closed
-    return [*actions, RecordTenantErased(), Release()]
+    if not seen.prepared:
+        return [*actions, RecordTenantErased(), Release()]
+    left = [one for one in seen.subject.meta.finalizers if one != FINALIZER]
+    return [*actions, RecordTenantErased(), PatchMeta({"finalizers": left})]

@@ -13,8 +13,10 @@ from simulacra_operator.tenant.observed import TenantObserved
 
 
 def owns_namespace(seen: TenantObserved) -> bool:
-    """Whether the namespace is there and was made for this very Tenant."""
+    """Whether the namespace is there and was made for this very Tenant, or prepared for a tenant of its name."""
     found = seen.namespace
+    if seen.prepared:
+        return found is not None and not seen.lacks_labels
     return found is not None and found["metadata"].get("labels", {}).get(LABEL_UID) == seen.subject.meta.uid
 
 
@@ -66,6 +68,10 @@ def _key(seen: TenantObserved) -> Finding:
 
 
 def _namespace(seen: TenantObserved, complete: bool) -> Finding:
+    if seen.prepared and seen.lacks_labels:
+        labels = " ".join(f"{name}={value}" for name, value in seen.lacks_labels.items())
+        message = f"this operator makes no namespaces: create {seen.namespace_name}, or label it, with {labels}"
+        return Finding("False", Reason.AWAITING_TENANT, message)
     if seen.namespace is None:
         return Finding("False", Reason.AWAITING_TENANT, "the namespace is being made")
     if not owns_namespace(seen):

@@ -31,10 +31,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Work:
-    """One Job to be: what its pods do, on how many shards, and how big they are."""
+    """One Job to be: what its pods do, on how many shards, how big they are, and further variables of theirs."""
 
     task: TaskSpec
     size: Size
+    env: tuple[Object, ...] = ()
 
 
 def manifest(seen: Observed, work: Work) -> Object:
@@ -101,7 +102,7 @@ def _pod(seen: Observed, work: Work) -> Object:
                 "image": seen.settings.trainer_image,
                 "imagePullPolicy": "IfNotPresent",
                 "command": ["python", "-m", "simulacra_trainer", "run"],
-                "env": [{"name": name, "value": value} for name, value in env],
+                "env": [*({"name": name, "value": value} for name, value in env), *work.env],
                 "resources": _resources(work.size),
                 "terminationMessagePolicy": "File",
                 "securityContext": {

@@ -42,7 +42,15 @@ class WorkKind:
     makes_key: bool = True
 
 
-FINAL = frozenset({Reason.DATASET_FAILED, Reason.MODEL_FAILED, Reason.REQUEST_INVALID})
+FINAL = frozenset(
+    {
+        Reason.DATASET_FAILED,
+        Reason.MODEL_FAILED,
+        Reason.REQUEST_INVALID,
+        Reason.SOURCE_NOT_ALLOWED,
+        Reason.SOURCE_TOO_LARGE,
+    }
+)
 """Reasons of a gate that no waiting will change."""
 
 

@@ -21,7 +21,7 @@ def remember(seen: Observed) -> list[Action]:
     facts = {"request": digest, "created": subject.created}
     if subject.kind == "Dataset":
         source = subject.spec.source
-        if source.sha256 is None:
+        if source.type != "Upload" or source.sha256 is None:
             return []
         facts |= {"content": source.sha256, "bytes": source.bytes}
     if subject.kind == "GenerationJob":

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from simulacra_crds.base import LABEL_DATASET, LABEL_UID
 from simulacra_crds.cluster import (
+    DATASETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
     JOBS,
@@ -20,6 +21,7 @@ from simulacra_crds.cluster import (
     Object,
 )
 from simulacra_crds.names import child_name
+from simulacra_crds.stored import stored_bytes
 from simulacra_operator.settings import Settings
 from simulacra_operator.shared import SharedReads
 from simulacra_operator.subject import Key, Subject, parse, tenant_of
@@ -41,22 +43,31 @@ class WorkObserver:
             return None
         name = child_name(key.name, subject.meta.uid, TASKS[key.kind])
         job = await self._cluster.find(JOBS, name, key.namespace)
+        importing = job is None and _imports(subject)
         dataset, model = await self._ancestors(subject)
         return Observed(
             now=now,
             subject=subject,
             settings=self._settings,
-            tenant=await self._find("Tenant", tenant_of(key.namespace), None, fresh=subject.deleting),
+            tenant=await self._find("Tenant", tenant_of(key.namespace), None, fresh=subject.deleting or importing),
             dataset=dataset,
             model=model,
             job=job,
             pods=await self._pods(subject, job),
             dependants=tuple([one async for one in self._dependants(subject)]) if subject.deleting else (),
+            stored_bytes=await self._stored_bytes(key.namespace) if importing else 0,
             fault=fault,
         )
 
     async def _find(self, kind: str, name: str | None, namespace: str | None, *, fresh: bool) -> Subject | None:
         return await self._shared.find(Key(kind, namespace, name), fresh=fresh) if name else None
+
+    async def _stored_bytes(self, namespace: str | None) -> int:
+        total = 0
+        for resource in (DATASETS, MODELS, *RESULTS):
+            async for body in self._cluster.list(resource, namespace):
+                total += stored_bytes(body)
+        return total
 
     async def _ancestors(self, subject: Subject) -> tuple[Subject | None, Subject | None]:
         """Return the Dataset of a Model, or the Model of a generation or an estimate."""
@@ -89,3 +100,10 @@ class WorkObserver:
         for resource in RESULTS:
             async for body in self._cluster.list(resource, namespace, labels=labels, fields=fields):
                 yield parse(body)
+
+
+def _imports(subject: Subject) -> bool:
+    """Whether a Dataset is still to be read from an object: its tenant is asked afresh, since a refusal is final."""
+    if subject.kind != "Dataset" or subject.spec is None or subject.deleting or subject.finished:
+        return False
+    return bool(subject.spec.source.type == "Object")

@@ -39,6 +39,7 @@ class Observed:
         job: its Job.
         pods: the pods of its Job, also those that outlived it.
         dependants: resources that must go before it goes; read only while it is being deleted.
+        stored_bytes: what the tenant has stored; read only for a Dataset that is about to be read from an object.
         place: whether the tenant's quota of concurrent Jobs has a place for it; of no matter where it would not start.
         fault: what failed at the last attempt, None after a pass without failure.
     """
@@ -52,6 +53,7 @@ class Observed:
     job: Object | None = None
     pods: tuple[Object, ...] = ()
     dependants: tuple[Subject, ...] = field(default=())
+    stored_bytes: int = 0
     place: bool = True
     fault: Fault | None = None
 

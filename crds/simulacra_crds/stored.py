@@ -1,0 +1,19 @@
+"""What a resource takes of its tenant's quota of stored bytes, from what the resource says itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulacra_crds.base import Phase
+
+ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
+"""Phases of work that has ended, well or not."""
+
+
+def stored_bytes(body: dict[str, Any]) -> int:
+    """Return the plaintext bytes that are stored for a resource: its artefacts, and its upload until it is prepared."""
+    source, status = body["spec"].get("source", {}), body.get("status", {})
+    total = sum(int(artefact["bytes"]) for artefact in status.get("artefacts") or [])
+    if status.get("phase") not in ENDED and source.get("type", "Upload") == "Upload":
+        total += source.get("bytes") or 0
+    return total

@@ -1,0 +1,143 @@
+"""The product with listed namespaces on a real control plane: rights there and nowhere else, and that is enough.
+
+The cluster's administrator prepares namespaces and Tenants, two of each; one namespace is listed. The main job is done
+there over HTTP. The other Tenant and its Dataset stay as they were made, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import yaml
+from helm_chart import OWN
+from installation import SURVEY, eventually
+from real_cluster import SYSTEM, TOOL, Product, RealCluster
+from simulacra import Client, Connection
+from simulacra_api.auth.secrets import hash_secret
+
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
+SERVED, OTHER = "acme", "globex"
+
+
+@dataclass
+class Story:
+    """What happened, for the tests to look at."""
+
+    cluster: RealCluster
+    rows: int = 0
+    left: list[str] = field(default_factory=list)
+    other: list[Any] = field(default_factory=list)
+    events: str = ""
+    namespaces: str = ""
+
+
+def prepare(cluster: RealCluster) -> None:
+    """Do what the documentation asks of the administrator."""
+    for tenant in (SERVED, OTHER):
+        cluster.kubectl("create", "namespace", f"tenant-{tenant}")
+        labels = (f"simulacra.dev/tenant={tenant}", "pod-security.kubernetes.io/enforce=restricted")
+        cluster.kubectl("label", "namespace", f"tenant-{tenant}", *labels)
+    cluster.kubectl("create", "namespace", f"{SYSTEM}-keys")
+
+
+def tenant_of_ours(story: Story, name: str) -> tuple[str, str]:
+    """Make a Tenant with a client; return the client's id and secret."""
+    client, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
+    hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
+    tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
+    meta = {"name": f"client-{client}", "namespace": SYSTEM, "labels": {"simulacra.dev/kind": "client"}}
+    credential = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"hashes": hashes}}
+    documents = [{**tenant, "spec": {"clients": [client]}}, credential]
+    story.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
+    return client, secret
+
+
+def others(cluster: RealCluster) -> list[Any]:
+    """Return everything of the tenant that is not served."""
+    inside = ("get", "datasets,jobs,serviceaccounts,secrets,configmaps,events", "-n", f"tenant-{OTHER}", "-o", "json")
+    found = json.loads(cluster.kubectl(*inside))["items"]
+    found = [one for one in found if one["metadata"]["name"] not in ("default", "kube-root-ca.crt")]
+    return [json.loads(cluster.kubectl("get", "tenant", OTHER, "-o", "json")), *found]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    if not TOOL.exists():
+        pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
+    folder = tmp_path_factory.mktemp("namespaced")
+    cluster = RealCluster(folder / "cluster")
+    story = Story(cluster)
+    with cluster.running():
+        prepare(cluster)
+        cluster.install("--set", f"{OWN},credentials.existingSecret=simulacra-pods,namespaces[0]=tenant-{SERVED}")
+        cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", SYSTEM, "--from-literal=AWS_PROFILE=p")
+        product = Product(cluster, folder / "product", SIMULACRA_NAMESPACES=f"tenant-{SERVED}")
+        tenant_of_ours(story, OTHER)
+        dataset = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Dataset", "metadata": {"name": "ds-1"}, "spec": {}}
+        cluster.kubectl("apply", "-n", f"tenant-{OTHER}", "-f", "-", stdin=json.dumps(dataset))
+        before = others(cluster)
+        with product.running():
+            main_job(story, product, folder)
+            story.other = [before, others(cluster)]
+            story.events = cluster.kubectl("get", "events", "-n", "default")
+            cluster.kubectl("delete", "tenant", SERVED, "--timeout=60s")
+            story.namespaces = cluster.kubectl("get", "namespaces", "-o", "name")
+        story.left = product.objects()
+        yield story
+
+
+def main_job(story: Story, product: Product, folder: Path) -> None:
+    """Upload, generate, download, delete, as the customer of the tenant that is served."""
+    client_id, secret = tenant_of_ours(story, SERVED)
+    story.cluster.kubectl("wait", "--for=condition=Ready", f"tenant/{SERVED}", "--timeout=60s")
+    url = product.api_url
+    connection = Connection(url, f"{url}/oauth/token", client_id, secret, "https://api.simulacra.dev")
+    with Client(connection) as client:
+        uploaded = client.upload(SURVEY, family="forest")
+        client.wait(uploaded["job_id"], timeout=240)
+        asked = client.generate(uploaded["dataset_id"], 200, seed=1)
+        client.wait(asked["job_id"], timeout=120)
+        client.download(asked["generation_id"], folder / "rows.parquet", "parquet")
+        story.rows = pq.read_table(folder / "rows.parquet").num_rows
+        client.delete_dataset(uploaded["dataset_id"])
+    kinds = "datasets,models,generationjobs,jobs,pods"
+    eventually(lambda: story.cluster.kubectl("get", kinds, "-n", f"tenant-{SERVED}", "-o", "name") == "", 60)
+
+
+def test_the_main_job_is_done_and_nothing_is_left(story: Story) -> None:
+    assert story.rows == 200
+    assert story.left == []
+    assert f"tenant/{SERVED}" in story.events, "events of Tenants are written"
+
+
+def test_the_tenant_that_is_not_listed_is_as_it_was_made(story: Story) -> None:
+    before, after = story.other
+    assert after == before
+    assert "finalizers" not in after[0]["metadata"]
+
+
+def test_the_namespace_is_left_to_who_made_it(story: Story) -> None:
+    assert f"namespace/tenant-{SERVED}" in story.namespaces
+
+
+@pytest.mark.parametrize("room", ["operator", "api"])
+def test_no_right_is_used_that_is_not_granted(story: Story, room: str) -> None:
+    assert list(story.cluster.used(f"simulacra-{room}"))
+    assert story.cluster.refused(f"simulacra-{room}") == []
+
+
+@pytest.mark.parametrize("room", ["operator", "api"])
+def test_namespaced_kinds_are_asked_for_in_listed_namespaces_only(story: Story, room: str) -> None:
+    ours = {SYSTEM, f"{SYSTEM}-keys", "default", f"tenant-{SERVED}"}
+    for entry in story.cluster.requests_of(f"simulacra-{room}"):
+        ref = entry.get("objectRef", {})
+        cluster_wide = ref.get("resource") in ("tenants", "accessrequests", "namespaces", "customresourcedefinitions")
+        assert not ref or cluster_wide or ref.get("namespace") in ours, entry["requestURI"]

@@ -1,0 +1,234 @@
+"""Every field of every spec, changed while the operator runs: a lawful value shows its effect, one beyond the schema is
+refused with a message, a fixed field stays, and taking the change back restores the state that was (Acto, SOSP'23).
+
+The points come from the schema (`crd_rules`): each bound of it is one, with a value on either side.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crd_rules import Bound, bounds
+from operator_bench import World, condition, hold, ready, reason
+from simulacra_crds import cluster as kube
+from simulacra_crds.cluster import ApiResource, ClusterError, Object
+from simulacra_crds.generate import FIXED_SPEC, crd
+from simulacra_crds.registry import KINDS
+
+CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
+FIXED = {**{kind: tuple(fields) for kind, fields in FIXED_SPEC.items()}, "Dataset": ("source",)}
+RAILS = (kube.SERVICE_ACCOUNTS, kube.RESOURCE_QUOTAS, kube.NETWORK_POLICIES)
+Effect = Callable[[Object, Any], Awaitable[bool]]
+
+
+@dataclass
+class Sweep:
+    """Walks the points of one object that is at rest, and counts them."""
+
+    world: World
+    kind: str
+    name: str
+    effects: dict[str, Effect] = field(default_factory=dict)
+    converged: int = 0
+    refused: int = 0
+    held: int = 0
+
+    @property
+    def resource(self) -> ApiResource:
+        return kube.CUSTOM[self.kind]
+
+    @property
+    def namespace(self) -> str | None:
+        return self.world.namespace if self.resource.namespaced else None
+
+    async def get(self) -> Object:
+        return await self.world.cluster.get(self.resource, self.name, self.namespace)
+
+    async def state(self) -> Object:
+        """Return what a change must restore: the resource but for times and generations, and what is made for it."""
+        found = await self.get()
+        status = copy.deepcopy(found.get("status", {}))
+        status.pop("observedGeneration", None)
+        for one in status.get("conditions", ()):
+            one.pop("observedGeneration", None)
+            one.pop("lastTransitionTime", None)
+        made: Object = {}
+        if self.kind == "Tenant":
+            inside = f"tenant-{self.name}"
+            for rail in RAILS:
+                async for one in self.world.cluster.list(rail, inside):
+                    made[f"{rail.kind}/{one['metadata']['name']}"] = one.get("spec")
+        elif self.namespace:
+            async for job in self.world.cluster.list(kube.JOBS, self.namespace):
+                made[job["metadata"]["name"]] = job["spec"].get("suspend")
+        return {"spec": found["spec"], "status": status, "made": made}
+
+    async def run(self, points: list[Bound]) -> None:
+        before = await self.state()
+        for point in points:
+            top = point.name.split(":")[0].split(".")[1].removesuffix("[]")
+            await self._refuse(point, top)
+            lawful = point.inside.get(top)
+            if top == "retentionSeconds" and lawful == 10:
+                lawful = 7200  # the least one is over already, and would end the resource: see the expiry tests
+            await self._try(point, top, lawful, before)
+
+    async def _try(self, point: Bound, top: str, lawful: Any, before: Object) -> None:
+        there = await self.get()
+        fixed = top in FIXED.get(self.kind, ()) or point.name.startswith("spec.encryption.provider")
+        answer = await self._ask(top, lawful)
+        if isinstance(answer, ClusterError):
+            assert fixed, f"{point.name}: a lawful value was refused: {answer.message}"
+            assert answer.status == 422
+            assert "fixed" in answer.message or "cannot be changed" in answer.message, answer.message
+            assert (await self.get())["metadata"]["generation"] == there["metadata"]["generation"]
+            self.held += 1
+            return
+        if answer["metadata"]["generation"] != there["metadata"]["generation"]:
+            assert not fixed, f"{point.name}: a fixed field was changed"
+        await self._wait(f"{point.name}: its effect", lambda: self._shows(top, lawful))
+        await self._set(top, there["spec"].get(top))
+        await self._wait(f"{point.name}: the state before", lambda: self._is(before))
+        self.converged += 1
+
+    async def _refuse(self, point: Bound, top: str) -> None:
+        there = await self.get()
+        value = point.outside.get(top)
+        if value is None and top not in there["spec"]:
+            return
+        answer = await self._ask(top, value)
+        assert isinstance(answer, ClusterError), f"{point.name}: {value!r} was taken"
+        assert answer.status in (400, 422), point.name
+        assert answer.message
+        assert (await self.get())["metadata"]["generation"] == there["metadata"]["generation"]
+        self.refused += 1
+
+    async def _ask(self, top: str, value: Any) -> Object | ClusterError:
+        try:
+            return await self._set(top, value)
+        except ClusterError as error:
+            return error
+
+    async def _set(self, top: str, value: Any) -> Object:
+        """Replace one field of spec as a whole."""
+        verb = {"op": "remove"} if value is None else {"op": "add", "value": value}
+        patch = [{**verb, "path": f"/spec/{top}"}]
+        return await self.world.cluster.patch(self.resource, self.name, patch, self.namespace)
+
+    async def _shows(self, top: str, value: Any) -> bool:
+        found = await self.get()
+        if found["status"].get("observedGeneration") != found["metadata"]["generation"]:
+            return False
+        return top not in self.effects or await self.effects[top](found, value)
+
+    async def _is(self, before: Object) -> bool:
+        found = await self.get()
+        observed = found["status"].get("observedGeneration") == found["metadata"]["generation"]
+        return observed and await self.state() == before
+
+    async def _wait(self, what: str, check: Callable[[], Awaitable[bool]]) -> None:
+        await self.world.until(check, 60, lambda: f"{self.kind} {what}")
+
+
+def points_of(kind: str) -> list[Bound]:
+    schema = CRDS[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return list(bounds("spec", schema))
+
+
+def tenant_effects(world: World, name: str) -> dict[str, Effect]:
+    async def quotas(found: Object, value: Any) -> bool:
+        quota = await world.cluster.get(kube.RESOURCE_QUOTAS, "simulacra", f"tenant-{name}")
+        jobs = value.get("concurrentJobs", 4)
+        return ready(found) and quota["spec"]["hard"]["count/jobs.batch"] == str(jobs + 64)
+
+    async def suspend(found: Object, value: Any) -> bool:
+        return reason("Suspended" if value else "Ready")(found)
+
+    async def encryption(found: Object, value: Any) -> bool:
+        usable = value.get("mode", "Managed") == "Managed"  # the store here gives out no links, which customers need
+        return condition(found, "KeyReady").get("status") == str(usable)
+
+    async def still(found: Object, value: Any) -> bool:
+        return ready(found)
+
+    rest = dict.fromkeys(("clients", "maxRetentionSeconds", "sources"), still)
+    return {"quotas": quotas, "suspend": suspend, "encryption": encryption, **rest}
+
+
+async def expires(found: Object, value: Any) -> bool:
+    since = found["metadata"]["creationTimestamp"]
+    if found["kind"] not in ("Dataset", "Model"):
+        since = found["status"].get("finishedAt", since)
+    return datetime.fromisoformat(found["status"]["expiresAt"]) == datetime.fromisoformat(since) + timedelta(
+        seconds=value
+    )
+
+
+async def pauses(found: Object, value: Any) -> bool:
+    return bool(found["status"]["phase"] == ("Suspended" if value else "Running"))
+
+
+async def fresh_tenant(world: World) -> Sweep:
+    await world.create("Tenant", f"{world.tenant}-x", {"encryption": {}, "quotas": {}})
+    await world.reaches(kube.TENANTS, f"{world.tenant}-x", ready, namespace=None)
+    return Sweep(world, "Tenant", f"{world.tenant}-x", tenant_effects(world, f"{world.tenant}-x"))
+
+
+@pytest.mark.timeout(120)
+async def test_a_field_of_each_kind_of_effect(world: World) -> None:
+    """The part of the sweep that fits into every run."""
+    chosen = ("concurrentJobs:minimum", "spec.suspend:type", "clients:maxItems", "encryption.keyArn:pattern")
+    sweep = await fresh_tenant(world)
+    points = [point for point in points_of("Tenant") if point.name.endswith(chosen)]
+    assert len(points) == len(chosen)
+    await sweep.run(points)
+    assert (sweep.converged, sweep.refused) == (4, 4)
+
+
+@pytest.mark.reliability
+@pytest.mark.timeout(1500)
+async def test_every_field_of_every_kind(world: World) -> None:
+    sweeps = [await fresh_tenant(world)]
+    await world.create_tenant()
+    made = {"Dataset": "ds-1", "Model": "mdl-1", "GenerationJob": "gen-1", "EffectEstimate": "eff-1"}
+    await world.upload("ds-1")
+    await world.model("mdl-1", "ds-1")
+    await world.generation("gen-1", "mdl-1", "ds-1")
+    effect = {"modelRef": {"name": "mdl-1"}, "treatment": "a", "outcome": "b"}
+    await world.create("EffectEstimate", "eff-1", {**effect, "value": {"number": 1}, "baseline": {"number": 0}})
+    for kind, name in made.items():
+        await world.reaches(kube.CUSTOM[kind], name, ready)
+        sweeps.append(Sweep(world, kind, name, {"retentionSeconds": expires}))
+    await world.create("AccessRequest", "ar-1", {"company": "Acme", "contact": "ada@acme.example"}, finalizers=[])
+    await world.reaches(kube.ACCESS_REQUESTS, "ar-1", reason("AwaitingDecision"), namespace=None)
+    sweeps.append(Sweep(world, "AccessRequest", "ar-1"))
+    world.pods.plays["generate"] = hold
+    await world.generation("gen-2", "mdl-1", "ds-1")
+    await world.reaches(kube.GENERATION_JOBS, "gen-2", reason("JobRunning"))
+    running = Sweep(world, "GenerationJob", "gen-2", {"retentionSeconds": expires, "suspend": pauses})
+    for sweep in (*sweeps, running):
+        await sweep.run([point for point in points_of(sweep.kind) if not point.name.startswith("spec.decision:enum")])
+        assert sweep.converged > 3
+        assert sweep.refused > 3
+    counts = {f"{one.kind}/{one.name}": (one.converged, one.refused, one.held) for one in (*sweeps, running)}
+    total = sum(sum(count) for count in counts.values())
+    print(f"fields: {total} points; converged and reverted, refused, fixed: {counts}")  # noqa: T201
+    await decide(world)
+
+
+async def decide(world: World) -> None:
+    """The one field that cannot be taken back: each decision converges, and no other follows it."""
+    for decision, then in (("Approved", "Ready"), ("Denied", "Denied")):
+        name = f"ar-{decision.lower()}"
+        await world.create("AccessRequest", name, {"company": "Acme", "contact": "ada@acme.example"}, finalizers=[])
+        await world.cluster.patch(kube.ACCESS_REQUESTS, name, {"spec": {"decision": decision}})
+        await world.reaches(kube.ACCESS_REQUESTS, name, reason(then), namespace=None)
+        with pytest.raises(kube.Invalid, match="a decision is final"):
+            await world.cluster.patch(kube.ACCESS_REQUESTS, name, {"spec": {"decision": "Pending"}})
+        await world.cluster.delete(kube.ACCESS_REQUESTS, name)

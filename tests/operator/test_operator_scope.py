@@ -1,0 +1,162 @@
+"""An operator that serves listed namespaces: what it looks at, whom it leaves alone, and who prepares what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from operator_facts import NOW, iso, resource
+from simulacra_crds.base import FINALIZER
+from simulacra_crds.cluster import CONFIGMAPS, DATASETS, TENANTS, Cluster, ClusterError
+from simulacra_custody.custody import Custody
+from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.local_store import LocalStore
+from simulacra_operator import actions as act
+from simulacra_operator.accessrequest.observe import AccessObserved
+from simulacra_operator.accessrequest.reconcile import reconcile as reconcile_access
+from simulacra_operator.engine import Engine
+from simulacra_operator.scope import Scope, ScopedCluster
+from simulacra_operator.settings import OperatorSettingsError, read_settings
+from simulacra_operator.subject import Key, parse
+from simulacra_operator.sweep import Sweep
+from simulacra_operator.tenant import manifests
+from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.tenant.reconcile import reconcile
+
+LISTED = Scope(("tenant-acme",))
+LABELS = {"simulacra.dev/tenant": "acme", "pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def test_the_setting_is_read_and_a_wrong_one_is_named() -> None:
+    assert read_settings({"SIMULACRA_NAMESPACES": " tenant-b, tenant-a"}).scope.namespaces == ("tenant-a", "tenant-b")
+    assert read_settings({"SIMULACRA_NAMESPACES": ""}).scope.everywhere
+    for wrong in ("acme", "tenant-acme,default", "tenant-A"):
+        with pytest.raises(OperatorSettingsError, match="SIMULACRA_NAMESPACES is malformed"):
+            read_settings({"SIMULACRA_NAMESPACES": wrong})
+
+
+def test_what_is_served() -> None:
+    served = [Key("Tenant", None, "acme"), Key("Dataset", "tenant-acme", "ds"), Key("AccessRequest", None, "ar")]
+    others = [Key("Tenant", None, "globex"), Key("Dataset", "tenant-globex", "ds")]
+    assert all(LISTED.serves(key) for key in served)
+    assert not any(LISTED.serves(key) for key in others)
+    assert all(Scope().serves(key) for key in served + others)
+    assert (LISTED.tenants, Scope().tenants) == (frozenset({"acme"}), None)
+
+
+async def test_a_list_of_everything_asks_for_the_listed_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    async def listing(self: Cluster, resource: Any, namespace: str | None = None, **_: Any) -> AsyncIterator[Any]:
+        asked.append(namespace)
+        yield {"in": namespace}
+
+    monkeypatch.setattr(Cluster, "list", listing)
+    cluster = ScopedCluster(None).within(Scope(("tenant-a", "tenant-b")))
+    assert [one async for one in cluster.list(DATASETS)] == [{"in": "tenant-a"}, {"in": "tenant-b"}]
+    assert [one async for one in cluster.list(CONFIGMAPS, "simulacra-system")] == [{"in": "simulacra-system"}]
+    assert [one async for one in cluster.list(TENANTS)] == [{"in": None}]
+    assert [one async for one in ScopedCluster(None).list(DATASETS)] == [{"in": None}]
+
+
+class Unreadable:
+    """An engine on a cluster where one listed namespace may not be read any more."""
+
+    custodian = None
+    scope = Scope(("tenant-a", "tenant-b"))
+
+    def __init__(self, status: int) -> None:
+        self.cluster, self._status = self, status
+
+    async def changed(self, key: Key) -> None:
+        pass
+
+    async def list(self, resource: Any, namespace: str | None = None) -> AsyncIterator[Any]:
+        if namespace == "tenant-a":
+            raise ClusterError(self._status, "Forbidden", "no")
+        if resource == DATASETS:
+            yield resource_in(namespace)
+
+
+def resource_in(namespace: str | None) -> Any:
+    return resource("Dataset", "ds-1", namespace=namespace)
+
+
+async def test_a_namespace_that_may_not_be_read_does_not_hold_up_the_others() -> None:
+    sight = await Sweep(cast(Engine, Unreadable(403)))._look()
+    assert [one.meta.namespace for one in sight.subjects] == ["tenant-b"]
+    with pytest.raises(ClusterError):  # a server that fails is no reason to look away
+        await Sweep(cast(Engine, Unreadable(500)))._look()
+
+
+def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(store: LocalStore, keyring: LocalKeyring) -> None:
+    from simulacra_custody.context import ResourceRef
+
+    custody, kept = Custody(store, keyring), ResourceRef("globex", "datasets", "u1")
+    for ref in (ResourceRef("acme", "datasets", "u1"), kept):
+        custody.write(ref.artefact("upload"), custody.new_resource_key(ref), [b"x"])
+    time.sleep(0.01)
+    report = custody.sweep_orphans(frozenset(), tenants=LISTED.tenants, min_age_s=0)
+    assert [one.tenant for one in report.resources] == ["acme"]
+    assert [info.key for info in store.list("tenants/")] == [kept.artefact("upload").key]
+
+
+@pytest.fixture
+def keyring(tmp_path: Any) -> LocalKeyring:
+    made = LocalKeyring(tmp_path / "keys.json")
+    for tenant in ("acme", "globex"):
+        made.create_tenant_key(tenant)
+    return made
+
+
+@pytest.fixture
+def store(tmp_path: Any) -> LocalStore:
+    return LocalStore(tmp_path / "store")
+
+
+def tenant(labels: dict[str, str] | None = LABELS, **meta: Any) -> TenantObserved:
+    """Return a Tenant in a prepared namespace with these labels, None: there is none."""
+    subject = parse(resource("Tenant", "acme", {}, None, namespace=None, **meta))
+    namespace = None if labels is None else {"metadata": {"name": "tenant-acme", "uid": "u", "labels": labels}}
+    rails = tuple(body for _, body in manifests.guard_rails(subject, TenantObserved(NOW, subject).access, None))
+    return TenantObserved(NOW, subject, namespace, prepared=True, objects=rails, check=KeyCheck(NOW, None))
+
+
+def namespace_ready(seen: TenantObserved) -> tuple[str, str]:
+    (patch,) = [one.patch for one in reconcile(seen) if isinstance(one, act.PatchStatus)]
+    found = next(one for one in patch["conditions"] if one["type"] == "NamespaceReady")
+    return found["status"], found.get("message", "")
+
+
+def test_a_prepared_namespace_is_used_as_it_is() -> None:
+    assert namespace_ready(tenant()) == ("True", "")
+    assert not any(isinstance(one, act.Ensure) for one in reconcile(tenant()))
+
+
+@pytest.mark.parametrize("labels", [None, {}, {**LABELS, "simulacra.dev/tenant": "globex"}])
+def test_what_a_namespace_lacks_is_said_and_never_made(labels: dict[str, str] | None) -> None:
+    status, message = namespace_ready(tenant(labels))
+    assert status == "False"
+    assert "create tenant-acme, or label it, with simulacra.dev/tenant=acme" in message
+    assert not any(isinstance(one, act.Ensure) for one in reconcile(tenant(labels)))
+
+
+def test_it_keeps_the_finalizer_itself_and_leaves_the_namespace() -> None:
+    assert reconcile(tenant(finalizers=["other"])) == [act.PatchMeta({"finalizers": ["other", FINALIZER]})]
+    dying = tenant(finalizers=["other", FINALIZER], deletionTimestamp=iso(NOW))
+    kinds = [type(one).__name__ for one in reconcile(dying)]
+    assert kinds == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "PatchMeta"]
+    assert reconcile(dying)[-1] == act.PatchMeta({"finalizers": ["other"]})
+
+
+def test_an_approved_request_names_the_tenant_that_is_to_be_made() -> None:
+    spec = {"company": "Acme", "contact": "ada@acme.example", "decision": "Approved"}
+    seen = AccessObserved(NOW, parse(resource("AccessRequest", "ar", spec, None, namespace=None)), prepared=True)
+    actions = reconcile_access(seen)
+    (patch,) = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
+    message = next(one for one in patch["conditions"] if one["type"] == "TenantReady")["message"]
+    assert f"create Tenant {seen.tenant_name} with the label simulacra.dev/uid=uid-1 and {seen.client_id}" in message
+    assert not any(isinstance(one, act.Ensure) for one in actions)

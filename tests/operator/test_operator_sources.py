@@ -1,0 +1,145 @@
+"""A Dataset that is read from an object: who may read what, and what the pod is given for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from operator_facts import NOW, SETTINGS, ended, observed, resource, tenant
+from simulacra_crds.cluster import Object
+from simulacra_crds.tasks import PrepareRequest
+from simulacra_crds.tenant import ObjectSource, TenantSpec
+from simulacra_custody.settings import is_own_bucket, own_buckets
+from simulacra_operator import actions as act
+from simulacra_operator.dataset.reconcile import reconcile
+from simulacra_operator.expiry import due
+from simulacra_operator.subject import parse
+from simulacra_operator.work.observed import Observed
+
+URI = "s3://acme-data/in/layoffs.csv"
+BY_SECRET = {"prefix": "s3://acme-data/in/", "endpoint": "https://s3.acme.example", "secretName": "acme-reader"}
+ROLE = "arn:aws:iam::111122223333:role/reader"
+
+
+def dataset(status: Object | None = None, *, sources: Any = (BY_SECRET,), source: Any = None, **facts: Any) -> Observed:
+    spec = {"source": {"type": "Object", "uri": URI, "format": "csv", **(source or {})}}
+    owner = tenant(sources=list(sources), **facts.pop("quotas", {}))
+    return observed(resource("Dataset", "ds-1", spec, status), **{"tenant": owner, **facts})
+
+
+def of_type(actions: list[act.Action], kind: type[Any]) -> Any:
+    (found,) = [one for one in actions if isinstance(one, kind)]
+    return found
+
+
+def gate(seen: Observed) -> tuple[str, str, str]:
+    """Return status and reason of SourceAllowed, and the phase."""
+    actions = reconcile(seen)
+    patch = next(one.patch for one in actions if isinstance(one, act.PatchStatus | act.MakeKey))
+    found = next(one for one in patch["conditions"] if one["type"] == "SourceAllowed")
+    assert URI not in json.dumps(patch), "a key may say as much as a column's name"
+    assert found["status"] == "True" or found["message"]
+    return found["status"], found["reason"], patch["phase"]
+
+
+def test_the_operator_makes_the_key_and_the_pod_reads_as_the_tenant() -> None:
+    assert gate(dataset()) == ("True", "SourceAllowed", "Running")
+    of_type(reconcile(dataset()), act.MakeKey)
+    actions = reconcile(dataset({"wrappedKey": "key"}, source={"sha256": "a" * 64}))
+    request = PrepareRequest.model_validate_json(of_type(actions, act.WriteRequest).content)
+    assert request.source is not None
+    assert (request.format, request.source.uri, request.source.sha256) == ("csv", URI, "a" * 64)
+    assert (request.source.limit, request.source.endpoint) == (1 << 30, "https://s3.acme.example")
+    (container,) = of_type(actions, act.CreateJob).manifest["spec"]["template"]["spec"]["containers"]
+    refs = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one}
+    assert refs["SIMULACRA_SOURCE_SECRET_ACCESS_KEY"] == {"name": "acme-reader", "key": "AWS_SECRET_ACCESS_KEY"}
+    assert refs["SIMULACRA_SOURCE_SESSION_TOKEN"]["optional"] is True
+    assert URI not in json.dumps(container), "the uri is in the encrypted request only"
+
+
+def test_with_a_role_no_secret_is_given() -> None:
+    role = {"prefix": "s3://acme-data/in/", "roleArn": ROLE, "externalId": "acme-7c1"}
+    actions = reconcile(dataset({"wrappedKey": "key"}, sources=(role,)))
+    request = PrepareRequest.model_validate_json(of_type(actions, act.WriteRequest).content)
+    assert request.source is not None
+    assert (request.source.role_arn, request.source.external_id) == (ROLE, "acme-7c1")
+    assert "secretKeyRef" not in json.dumps(of_type(actions, act.CreateJob).manifest)
+
+
+@pytest.mark.parametrize(
+    "prefix", [None, "s3://acme-data/out/", "s3://acme-dat/in/", "s3://acme-data/in/layoffs.csv/", "s3://acme-data-2/"]
+)
+def test_what_no_prefix_covers_is_refused_for_good(prefix: str | None) -> None:
+    sources = [] if prefix is None else [{**BY_SECRET, "prefix": prefix}]
+    assert gate(dataset(sources=sources)) == ("False", "SourceNotAllowed", "Failed")
+    assert not any(isinstance(one, act.MakeKey | act.CreateJob) for one in reconcile(dataset(sources=sources)))
+
+
+def test_the_longest_prefix_says_who_reads() -> None:
+    wide = {**BY_SECRET, "prefix": "s3://acme-data/", "secretName": "wide"}
+    spec = TenantSpec.model_validate({"sources": [wide, BY_SECRET]})
+    found = spec.source_of(URI), spec.source_of("s3://acme-data/other.csv"), spec.source_of("s3://acme-database/x")
+    assert [one.secret_name if one else None for one in found] == ["acme-reader", "wide", None]
+
+
+@pytest.mark.parametrize(
+    ("store", "refused"),
+    [
+        ("s3://acme-data/deep?endpoint=https://other.example", True),
+        ("s3://acme-{tenant}?region=eu-west-1", True),
+        ("s3://acme-data-2/in", False),
+        ("file:///acme-data", False),
+    ],
+)
+def test_our_own_store_is_never_a_source_whatever_a_tenant_allows(store: str, refused: bool) -> None:
+    for variable in ("SIMULACRA_STORE", "SIMULACRA_AUDIT"):
+        buckets = own_buckets({variable: store})
+        assert is_own_bucket(buckets, URI) is refused
+        settings = SETTINGS.__class__("image", (), "127.0.0.1", 0, own_buckets=buckets)
+        status = gate(dataset(settings=settings))[:2]
+        assert status == (("False", "SourceNotAllowed") if refused else ("True", "SourceAllowed"))
+
+
+def test_the_limits_are_those_of_an_upload() -> None:
+    small = {"quotas": {"quotas": {"maxUploadBytes": 1000, "storedBytes": 5000}}}
+    assert gate(dataset(source={"bytes": 1001}, **small)) == ("False", "SourceTooLarge", "Failed")
+    assert gate(dataset(stored_bytes=5000, **small)) == ("False", "AwaitingQuota", "Pending")
+    actions = reconcile(dataset({"wrappedKey": "key"}, stored_bytes=4400, **small))
+    assert json.loads(of_type(actions, act.WriteRequest).content)["source"]["limit"] == 600
+
+
+def test_it_waits_for_its_tenant_and_is_no_abandoned_upload() -> None:
+    assert gate(dataset(tenant=None)) == ("False", "AwaitingTenant", "Pending")
+    assert gate(dataset(tenant=tenant(ready=False, sources=[BY_SECRET])))[:2] == ("True", "SourceAllowed")
+    assert due(dataset().subject, 604_800).reason == "Expired"
+    assert due(parse(resource("Dataset", "ds-1", {"source": {}})), 604_800).reason == "UploadAbandoned"
+
+
+def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
+    from operator_facts import job, pod, result
+    from simulacra_operator.erase import _artefacts
+
+    read = {"sha256": "b" * 64, "bytes": 7}
+    ends = (pod(0, result=result(rows=20, columns=2, source=read)),)
+    seen = dataset({"wrappedKey": "key"}, job=job("Dataset", "j", "complete"), pods=ends, source=read)
+    assert of_type(reconcile(seen), act.PatchStatus).patch["source"] == read
+    assert _artefacts(seen.subject) == []
+    assert [one.name for one in _artefacts(ended("Dataset", "ds-1"))] == ["upload"]
+    assert seen.now == NOW
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"roleArn": ROLE, "externalId": "ab"}, "either secretName or roleArn"),
+        ({"secretName": None}, "either secretName or roleArn"),
+        ({"secretName": None, "roleArn": ROLE}, "roleArn and externalId go together"),
+        ({"secretName": "simulacra-pods"}, "installation's own credentials"),
+    ],
+)
+def test_a_source_names_one_access_and_never_ours(change: Object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ObjectSource.model_validate({name: value for name, value in {**BY_SECRET, **change}.items() if value})
