@@ -1,5 +1,6 @@
 """Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping, checkpoints.
 
+Several workers share each batch: they fit the model that one would, but for the rounding of sums.
 The budget is work, not time: the number of steps follows from the shape of the table, so a busy machine fits the same
 model as an idle one, later. Averaged weights are judged on held-out rows after every interval of steps; training ends
 when they stop improving, and the best ones are kept.
@@ -9,12 +10,12 @@ Products are in bfloat16 on GPUs only: at these sizes it is slower on a CPU that
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import pickle
-import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,15 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.neural.batches import TableBatches
+from simulacra_trainer.families.neural.group import Group, GroupEnvironment
 from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
+from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
 """Smaller tables are learned at a smaller rate (with the root of their rows), or they are overfitted before long."""
@@ -42,7 +46,8 @@ PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
 STEP_S, CELL_S = 0.004, 4.0e-6
 """Seconds that a step takes on two cores: fixed, and for each value in the batch; what turns seconds into steps."""
-BEST, LAST = "best", "last"
+BEST, LAST, TRAINED = "best", "last", "trained"
+"""Checkpoints of a training under way, and the weights that it ended with."""
 
 
 @dataclass(frozen=True)
@@ -70,62 +75,119 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped)
 
 
-def train(network: Network, batches: TableBatches, plan: TrainingPlan, directory: Path, progress: Progress) -> None:
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a training runs.
+
+    Attributes:
+        directory: where checkpoints lie. One that is there of a training that was cut short, of the same table and
+            plan, is continued with the same result; one that ended is not run again.
+        kept: told after checkpoints were written or removed.
+        group: the workers that train together; None: this process alone.
+    """
+
+    directory: Path
+    kept: Callable[[], None] = lambda: None
+    group: Group | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the checkpoints."""
+        return self.group is None or self.group.workers.leads
+
+    def found(self, name: str) -> Path | None:
+        """Return a whole checkpoint of that name, if every worker has the same."""
+        path = self.directory / f"{name}.ckpt"
+        whole = _is_whole(path)
+        if self.group is None:
+            return path if whole else None
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if whole else ""
+        return path if self.group.agrees(digest) and whole else None
+
+
+def train(network: Network, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress) -> None:
     """Train the network in place.
 
     Args:
-        network: fresh; it ends with the best averaged weights.
+        network: fresh; in the process that leads it ends with the best averaged weights.
         batches: the coded table.
         plan: from `plan_training`.
-        directory: where checkpoints lie during the training; one that is there from a training that was cut short,
-            of the same table and plan, is continued with the same result.
-        progress: told after every step.
+        around: where checkpoints lie, and the other workers.
+        told: told of the share that is done after every step.
     """
     torch.set_num_threads(threads())
-    directory.mkdir(parents=True, exist_ok=True)
-    keeper = ModelCheckpoint(
-        dirpath=directory,
-        filename=BEST,
-        monitor="nll",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
+    around.directory.mkdir(parents=True, exist_ok=True)
+    with _silence():
+        if (ended := around.found(TRAINED)) is not None:
+            network.load_state_dict(torch.load(ended, map_location="cpu", weights_only=True))
+            return
+        module = TrainedNetwork(network, plan, around.group and around.group.workers)
+        trainer = _trainer(module, batches, plan, around, told)
+        trainer.fit(module, datamodule=batches, ckpt_path=around.found(LAST), weights_only=True)
+        if around.leads:
+            best = torch.load(around.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
+            module.cpu().load_state_dict(best["state_dict"])
+            _note_trained(network, around)
+
+
+def _trainer(
+    module: TrainedNetwork, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress
+) -> pl.Trainer:
     averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
     stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
-    last = directory / f"{LAST}.ckpt"
-    with _silence():
-        trainer = pl.Trainer(
-            accelerator="cuda" if plan.on_gpu else "cpu",
-            devices=1,
-            precision="bf16-mixed" if plan.on_gpu and torch.cuda.is_bf16_supported() else "32-true",
-            max_epochs=plan.intervals,
-            num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=1,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=directory,
-            callbacks=[averaging, stopping, keeper, _Told(progress, plan.intervals * batches.interval)],
-        )
-        module = TrainedNetwork(network, plan)
-        trainer.fit(module, datamodule=batches, ckpt_path=last if _is_whole(last) else None, weights_only=True)
-        best = torch.load(directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
-        module.cpu().load_state_dict(best["state_dict"])
+    keeper = _Keeper(around)
+    group = around.group
+    strategy: Strategy | str = "auto"
+    if group is not None:
+        # a table without numbers leaves their weights unused
+        strategy = DDPStrategy(find_unused_parameters=not any(one.is_ordered for one in module.network.tables))
+    return pl.Trainer(
+        accelerator="cuda" if plan.on_gpu else "cpu",
+        devices=1,
+        num_nodes=1 if group is None else group.workers.size,
+        strategy=strategy,
+        plugins=None if group is None else [GroupEnvironment(group.workers)],
+        use_distributed_sampler=False,
+        precision="bf16-mixed" if plan.on_gpu and torch.cuda.is_bf16_supported() else "32-true",
+        max_epochs=plan.intervals,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=around.directory,
+        callbacks=[averaging, stopping, keeper, _Told(told, plan.intervals * batches.interval)],
+    )
+
+
+def _note_trained(network: Network, around: Surroundings) -> None:
+    """Keep the weights that a training ended with, in the place of its checkpoints."""
+    whole = around.directory / f"{TRAINED}.ckpt"
+    part = whole.with_suffix(".part")
+    torch.save(network.state_dict(), part)
+    part.replace(whole)
+    for name in (LAST, BEST):
+        (around.directory / f"{name}.ckpt").unlink(missing_ok=True)
+    around.kept()
 
 
 class TrainedNetwork(pl.LightningModule):
     """The network with its loss and optimiser."""
 
-    def __init__(self, network: Network, plan: TrainingPlan) -> None:
+    def __init__(self, network: Network, plan: TrainingPlan, workers: Workers | None = None) -> None:
         super().__init__()
         self.network, self.seed, self.rate, self.dropped = network, plan.seed, plan.rate, plan.dropped
+        self.workers = workers
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss of a batch, scaled so that the learning rate suits any number of columns."""
         c, n = batch.codes.shape
+        workers = 1 if self.workers is None else self.workers.size
         generator = torch.Generator(batch.codes.device).manual_seed(self.seed * 1_000_003 + self.global_step)
-        keep = (self._kept((c, n, WIDTH), generator), self._kept((c, n, WIDTH), generator))
+        # every worker draws for the whole batch and takes its own rows: together they drop what one would
+        rows = slice(0, n) if self.workers is None else self.workers.part(n * workers)
+        shape = (c, n * workers, WIDTH)
+        keep = (self._kept(shape, generator)[:, rows], self._kept(shape, generator)[:, rows])
         return self.network.nll(batch, keep).sum() / c**0.5
 
     def validation_step(self, batch: Batch, _index: int) -> None:
@@ -162,6 +224,37 @@ class TrainedNetwork(pl.LightningModule):
         return (drawn >= self.dropped).to(torch.float32) * (256.0 / (256 - self.dropped))
 
 
+class _Keeper(ModelCheckpoint):
+    """Keeps the best weights and the last state, after every interval; a directory that was moved is as good."""
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(
+            dirpath=around.directory,
+            filename=BEST,
+            monitor="nll",
+            save_last=True,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+        self._around = around
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save, and tell."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if self._around.leads:
+            self._around.kept()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what an earlier process noted, with its files where they are now."""
+        here = {"dirpath": self.dirpath, "best_model_path": self._here(state_dict["best_model_path"])}
+        here |= {name: self._here(state_dict[name]) for name in ("kth_best_model_path", "last_model_path")}
+        best = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **here, "best_k_models": best})
+
+    def _here(self, path: str) -> str:
+        return str(Path(self.dirpath or "") / Path(path).name) if path else path
+
+
 class _Told(Callback):
     """Tells how much of the work is done."""
 
@@ -175,13 +268,12 @@ class _Told(Callback):
 
 @contextlib.contextmanager
 def scratch(directory: Path | None, name: str) -> Iterator[Path]:
-    """Yield the directory for checkpoints: of that name in the given one, kept unless all goes well, or a new one."""
-    if directory is None:
-        with tempfile.TemporaryDirectory(prefix="simulacra-fit-") as fresh:
-            yield Path(fresh)
+    """Yield the directory for checkpoints: of that name in the given one, whose owner removes it, or a passing one."""
+    if directory is not None:
+        yield directory / name
         return
-    yield directory / name
-    shutil.rmtree(directory / name)
+    with tempfile.TemporaryDirectory(prefix="simulacra-fit-") as fresh:
+        yield Path(fresh)
 
 
 def _is_whole(checkpoint: Path) -> bool:
