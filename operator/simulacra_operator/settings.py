@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
+from simulacra_crds.model import ModelResources
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE
+from simulacra_operator.placement import Placement
 from simulacra_operator.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
@@ -33,6 +35,7 @@ class Settings:
         webhooks_allow_private: webhooks may use http and addresses that are not public.
         auth0: where the clients of approved requests are made; None: the built-in issuer knows them.
         pod_access: what pods get to reach both.
+        placement: which nodes and which queue the pods are for.
     """
 
     trainer_image: str
@@ -43,12 +46,13 @@ class Settings:
     webhooks_allow_private: bool = False
     auth0: Auth0Settings | None = None
     pod_access: PodAccess = field(default_factory=PodAccess)
+    placement: Placement = field(default_factory=lambda: Placement(ModelResources()))
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_OPERATOR_IDENTITY,
     SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_AUDIENCE,
-    SIMULACRA_AUTH0_*, and those of `pod_access`.
+    SIMULACRA_AUTH0_*, and those of `pod_access` and `placement`.
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -58,7 +62,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
-        pod_access = PodAccess.from_env(env)
+        pod_access, placement = PodAccess.from_env(env), Placement.from_env(env)
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
     return Settings(
@@ -70,4 +74,5 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
         auth0=auth0,
         pod_access=pod_access,
+        placement=placement,
     )

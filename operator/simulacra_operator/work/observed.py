@@ -38,6 +38,7 @@ class Observed:
         model: the Model of a generation or an estimate.
         job: its Job.
         pods: the pods of its Job, also those that outlived it.
+        service: the headless Service of a Job of several workers, if it has one.
         dependants: resources that must go before it goes; read only while it is being deleted.
         place: whether the tenant's quota of concurrent Jobs has a place for it; of no matter where it would not start.
         fault: what failed at the last attempt, None after a pass without failure.
@@ -51,6 +52,7 @@ class Observed:
     model: Subject | None = None
     job: Object | None = None
     pods: tuple[Object, ...] = ()
+    service: Object | None = None
     dependants: tuple[Subject, ...] = field(default=())
     place: bool = True
     fault: Fault | None = None
