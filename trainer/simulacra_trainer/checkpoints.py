@@ -35,7 +35,10 @@ class StoredCheckpoints:
 
     def restore(self) -> None:
         """Fetch what an earlier pod left. Raises `CustodyError`."""
-        for name in self._own.names(CHECKPOINT_PREFIX):
+        names = self._own.names(CHECKPOINT_PREFIX)
+        if names:
+            log.info("an earlier pod was cut off: its fit goes on from %d files", len(names))
+        for name in names:
             path = self.directory / name.removeprefix(CHECKPOINT_PREFIX).replace(_JOINT, "/")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._own.download(name, path)
