@@ -92,6 +92,12 @@ class Place:
         (found,) = [one for one in listed if one["metadata"]["name"].startswith(f"{name}-fit-")]
         return found
 
+    def waits(self, who: str, name: str) -> bool:
+        """Whether the Job of a Model is there and suspended."""
+        path = "jsonpath={range .items[*]}{.metadata.name}={.spec.suspend} {end}"
+        listed = self.cluster.kubectl("get", "jobs", "-n", self.namespace(who), "-o", path).split()
+        return any(one.startswith(f"{name}-fit-") and one.endswith("=true") for one in listed)
+
     def hold(self, held: bool) -> None:
         """Let Kueue start nothing more, or go on."""
         for who in self.tenants:
@@ -168,13 +174,14 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
     for name, who in waiting.items():
         place.model(who, name, gpu=1)
         place.reaches(who, name, "QueuedByKueue")
-        assert place.of(who, "jobs", name)["spec"]["suspend"] is True
+        eventually(lambda name=name, who=who: place.waits(who, name), 30)  # its status is written before it
         time.sleep(1.1)  # Kueue's order has the resolution of a second
     place.patch("a", "a-2", {"suspend": True})
     place.reaches("a", "a-2", "Suspended")
     assert "job-a-2" not in place.cluster.kubectl("get", "workloads", "-n", place.namespace("a"))
     place.patch("a", "a-2", {"suspend": False})  # at the end of the queue now
     place.reaches("a", "a-2", "QueuedByKueue")
+    eventually(lambda: place.waits("a", "a-2"), 30)
     message = place.cluster.kubectl("describe", "model", "a-1", "-n", place.namespace("a"))
     assert f"waits in the Kueue queue {QUEUE} for quota" in message.partition("Events:")[2]
     watch = JobWatch(place.cluster, place.folder / "jobs.json")
