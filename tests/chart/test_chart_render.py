@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 
 from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, needed, render
+from simulacra_operator.settings import read_settings
 
 Object = dict[str, Any]
 VERSIONS = ("1.31", "1.33", "1.36")
@@ -113,6 +114,9 @@ def test_no_role_has_a_wildcard() -> None:
         ("trainer.image.variant=rocm", "/trainer/image/variant"),
         (f"{OWN},store.url=https://abc", "/store/url"),
         ("networkPolicy.custody.cidrs[0]=10.0.0.1", "/networkPolicy/custody/cidrs/0"),
+        ("trainer.priorityClass=system-node-critical", "/trainer/priorityClass"),
+        ("trainer.tolerations[0].operator=Exists", "/trainer/tolerations/0"),
+        ("kueue.queue=Jobs", "/kueue/queue"),
     ],
 )
 def test_a_violation_is_refused_with_its_name(values: str, complaint: str) -> None:
@@ -168,3 +172,19 @@ def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
     (operator,) = by_name["simulacra-operator"]["spec"]["template"]["spec"]["containers"]
     environment = {one["name"]: one.get("value") for one in operator["env"]}
     assert environment["SIMULACRA_TRAINER_IMAGE"] == "mirror.example/x/simulacra/trainer:v9-cuda"
+
+
+def test_the_operator_is_told_where_pods_go() -> None:
+    def told(*arguments: str) -> dict[str, str]:
+        objects = [one for one in render(*arguments) if one["kind"] == "Deployment"]
+        (operator,) = [one for one in objects if one["metadata"]["name"] == "simulacra-operator"]
+        (container,) = operator["spec"]["template"]["spec"]["containers"]
+        of_auth0 = {f"SIMULACRA_AUTH0_CLIENT_{name}": "from a Secret" for name in ("ID", "SECRET")}
+        return of_auth0 | {one["name"]: one.get("value", "") for one in container["env"]}
+
+    assert read_settings(told()).placement == read_settings({}).placement
+    placement = read_settings(told("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))).placement
+    assert placement.queue == "jobs"
+    assert placement.resources.node_selector == {"node.example.com/pool": "gpu"}
+    assert [(one.key, one.operator) for one in placement.resources.tolerations] == [("example.com/batch", "Exists")]
+    assert placement.resources.priority_class == "batch"

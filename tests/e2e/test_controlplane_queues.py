@@ -190,7 +190,9 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
         place.reaches(who, name, "Ready", 400)
     order, most = gpu_story(watch.end(), waiting)
     assert sorted(order) == sorted(waiting), "each was started once"
-    assert [name for name in order if name[0] == "a"] == ["a-1", "a-3", "a-2"]
+    of_a = [name for name in order if name[0] == "a"]
+    # two that are admitted one right after the other are started at once, in either order
+    assert (sorted(of_a[:2]), of_a[2]) == (["a-1", "a-3"], "a-2")
     assert [name for name in order if name[0] == "b"] == ["b-1", "b-2"]
     assert order.index("b-1") < order.index("a-2"), "a tenant may borrow what is free, and no more"
     assert most == 2 * GPUS_EACH
