@@ -141,10 +141,12 @@ def _store(workers: Workers) -> dist.TCPStore:
     """Return the key-value store; the leader serves it, on loopback alone if that is where it is to be met."""
     if not workers.leads:
         return dist.TCPStore(workers.address, workers.port, workers.size, is_master=False, timeout=PATIENCE)
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1" if _is_loopback(workers.address) else "", workers.port))
-    listener.listen()
+    if _is_loopback(workers.address):
+        listener = socket.create_server(("127.0.0.1", workers.port))
+    elif socket.has_dualstack_ipv6():
+        listener = socket.create_server(("", workers.port), family=socket.AF_INET6, dualstack_ipv6=True)
+    else:
+        listener = socket.create_server(("", workers.port))
     return dist.TCPStore(
         "127.0.0.1",
         workers.port,

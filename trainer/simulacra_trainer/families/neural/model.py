@@ -132,7 +132,8 @@ class Neural:
         """Fit on the clean table; deterministic for a seed on one platform."""
         from simulacra_trainer.families.neural.batches import TableBatches, code_table
         from simulacra_trainer.families.neural.network import Network
-        from simulacra_trainer.families.neural.training import Surroundings, plan_training, scratch, train
+        from simulacra_trainer.families.neural.surroundings import Surroundings, scratch
+        from simulacra_trainer.families.neural.training import plan_training, train
 
         codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
         values = [coding.codec.values(table.column(coding.codec.name)) for coding in codings]

@@ -10,27 +10,24 @@ Products are in bfloat16 on GPUs only: at these sizes it is slower on a CPU that
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import pickle
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.neural.batches import TableBatches
-from simulacra_trainer.families.neural.group import Group, GroupEnvironment
+from simulacra_trainer.families.neural.group import GroupEnvironment
 from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
+from simulacra_trainer.families.neural.surroundings import BEST, LAST, TRAINED, Keeper, Surroundings
 from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
@@ -46,8 +43,6 @@ PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
 STEP_S, CELL_S = 0.004, 4.0e-6
 """Seconds that a step takes on two cores: fixed, and for each value in the batch; what turns seconds into steps."""
-BEST, LAST, TRAINED = "best", "last", "trained"
-"""Checkpoints of a training under way, and the weights that it ended with."""
 
 
 @dataclass(frozen=True)
@@ -73,36 +68,6 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     dropout = DROPOUT * (DROPOUT_ROWS / rows) ** DROPOUT_POWER
     dropped = round(256 * min(max(dropout, LEAST_DROPOUT), MOST_DROPOUT))
     return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Where a training runs.
-
-    Attributes:
-        directory: where checkpoints lie. One that is there of a training that was cut short, of the same table and
-            plan, is continued with the same result; one that ended is not run again.
-        kept: told after checkpoints were written or removed.
-        group: the workers that train together; None: this process alone.
-    """
-
-    directory: Path
-    kept: Callable[[], None] = lambda: None
-    group: Group | None = None
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process writes the checkpoints."""
-        return self.group is None or self.group.workers.leads
-
-    def found(self, name: str) -> Path | None:
-        """Return a whole checkpoint of that name, if every worker has the same."""
-        path = self.directory / f"{name}.ckpt"
-        whole = _is_whole(path)
-        if self.group is None:
-            return path if whole else None
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if whole else ""
-        return path if self.group.agrees(digest) and whole else None
 
 
 def train(network: Network, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress) -> None:
@@ -135,7 +100,7 @@ def _trainer(
 ) -> pl.Trainer:
     averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
     stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
-    keeper = _Keeper(around)
+    keeper = Keeper(around)
     group = around.group
     strategy: Strategy | str = "auto"
     if group is not None:
@@ -224,37 +189,6 @@ class TrainedNetwork(pl.LightningModule):
         return (drawn >= self.dropped).to(torch.float32) * (256.0 / (256 - self.dropped))
 
 
-class _Keeper(ModelCheckpoint):
-    """Keeps the best weights and the last state, after every interval; a directory that was moved is as good."""
-
-    def __init__(self, around: Surroundings) -> None:
-        super().__init__(
-            dirpath=around.directory,
-            filename=BEST,
-            monitor="nll",
-            save_last=True,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
-        )
-        self._around = around
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save, and tell."""
-        super().on_train_epoch_end(trainer, pl_module)
-        if self._around.leads:
-            self._around.kept()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what an earlier process noted, with its files where they are now."""
-        here = {"dirpath": self.dirpath, "best_model_path": self._here(state_dict["best_model_path"])}
-        here |= {name: self._here(state_dict[name]) for name in ("kth_best_model_path", "last_model_path")}
-        best = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
-        super().load_state_dict({**state_dict, **here, "best_k_models": best})
-
-    def _here(self, path: str) -> str:
-        return str(Path(self.dirpath or "") / Path(path).name) if path else path
-
-
 class _Told(Callback):
     """Tells how much of the work is done."""
 
@@ -264,25 +198,6 @@ class _Told(Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         """Tell."""
         self._progress(min(trainer.global_step / self._steps, 1.0))
-
-
-@contextlib.contextmanager
-def scratch(directory: Path | None, name: str) -> Iterator[Path]:
-    """Yield the directory for checkpoints: of that name in the given one, whose owner removes it, or a passing one."""
-    if directory is not None:
-        yield directory / name
-        return
-    with tempfile.TemporaryDirectory(prefix="simulacra-fit-") as fresh:
-        yield Path(fresh)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether the file is a checkpoint that was written to its end; another one is of no use."""
-    try:
-        torch.load(checkpoint, map_location="meta", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
-        return False
-    return True
 
 
 @contextlib.contextmanager
