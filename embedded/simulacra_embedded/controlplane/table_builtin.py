@@ -35,7 +35,7 @@ def _ports(service: Object) -> str:
     return ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
 
 
-def _selector(service: Object) -> str:
+def _service_selector(service: Object) -> str:
     selector = _get(service, "spec", "selector", default={})
     return ",".join(f"{name}={value}" for name, value in sorted(selector.items())) or "<none>"
 
@@ -154,7 +154,7 @@ _COLUMNS: dict[str, _Spec] = {
         ("Age", "string", 0, _age),
         ("Containers", "string", 1, lambda o: ",".join(c["name"] for c in _containers(o))),
         ("Images", "string", 1, lambda o: ",".join(c.get("image", "") for c in _containers(o))),
-        ("Selector", "string", 1, _selector),
+        ("Selector", "string", 1, _service_selector),
     ],
     "leases.coordination.k8s.io": [
         ("Holder", "string", 0, lambda o: _get(o, "spec", "holderIdentity")),
@@ -203,7 +203,7 @@ _COLUMNS: dict[str, _Spec] = {
         ("External-IP", "string", 0, lambda o: "<none>"),
         ("Port(s)", "string", 0, _ports),
         ("Age", "string", 0, _age),
-        ("Selector", "string", 1, _selector),
+        ("Selector", "string", 1, _service_selector),
     ],
 }  # fmt: skip
 

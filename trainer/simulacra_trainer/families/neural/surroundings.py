@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from simulacra_trainer.families.neural.group import Group
+from simulacra_trainer.workers import Workers
 
 BEST, LAST, TRAINED = "best", "last", "trained"
 """Checkpoints of a training under way, and the weights that it ended with."""
@@ -37,9 +38,14 @@ class Surroundings:
     group: Group | None = None
 
     @property
+    def workers(self) -> Workers | None:
+        """The place of this process among the workers; None: it is alone."""
+        return None if self.group is None else self.group.workers
+
+    @property
     def leads(self) -> bool:
         """Whether this process writes the checkpoints."""
-        return self.group is None or self.group.workers.leads
+        return self.workers is None or self.workers.leads
 
     def found(self, name: str) -> Path | None:
         """Return a whole checkpoint of that name, if every worker has the same."""

@@ -86,7 +86,7 @@ def train(network: Network, batches: TableBatches, plan: TrainingPlan, around: S
         if (ended := around.found(TRAINED)) is not None:
             network.load_state_dict(torch.load(ended, map_location="cpu", weights_only=True))
             return
-        module = TrainedNetwork(network, plan, around.group and around.group.workers)
+        module = TrainedNetwork(network, plan, around.workers)
         trainer = _trainer(module, batches, plan, around, told)
         trainer.fit(module, datamodule=batches, ckpt_path=around.found(LAST), weights_only=True)
         if around.leads:
