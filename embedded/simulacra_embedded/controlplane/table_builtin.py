@@ -35,11 +35,6 @@ def _ports(service: Object) -> str:
     return ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
 
 
-def _service_selector(service: Object) -> str:
-    selector = _get(service, "spec", "selector", default={})
-    return ",".join(f"{name}={value}" for name, value in sorted(selector.items())) or "<none>"
-
-
 def _job_status(job: Object) -> str:
     conditions = {c["type"]: c["status"] for c in _get(job, "status", "conditions", default=[])}
     if conditions.get("Complete") == "True":
@@ -154,7 +149,7 @@ _COLUMNS: dict[str, _Spec] = {
         ("Age", "string", 0, _age),
         ("Containers", "string", 1, lambda o: ",".join(c["name"] for c in _containers(o))),
         ("Images", "string", 1, lambda o: ",".join(c.get("image", "") for c in _containers(o))),
-        ("Selector", "string", 1, _service_selector),
+        ("Selector", "string", 1, _selector),
     ],
     "leases.coordination.k8s.io": [
         ("Holder", "string", 0, lambda o: _get(o, "spec", "holderIdentity")),
@@ -203,7 +198,7 @@ _COLUMNS: dict[str, _Spec] = {
         ("External-IP", "string", 0, lambda o: "<none>"),
         ("Port(s)", "string", 0, _ports),
         ("Age", "string", 0, _age),
-        ("Selector", "string", 1, _service_selector),
+        ("Selector", "string", 1, lambda o: _labels(_get(o, "spec", "selector", default={}))),
     ],
 }  # fmt: skip
 
