@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from operator_bench import World, hold
+from operator_bench import ready as is_ready
 from operator_facts import LABELS, SETTINGS, SmallWorld, ended, job, observed, pod, resource, result, tenant
+from simulacra_crds import cluster as kube
 from simulacra_crds.cluster import Object
 from simulacra_crds.model import ModelResources, ModelSpec
 from simulacra_crds.tasks import TaskSpec
@@ -207,3 +211,29 @@ def test_workers_must_divide_a_batch() -> None:
         ModelSpec.model_validate({"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 3}})
     with pytest.raises(ValueError, match="needs family neural"):
         ModelSpec.model_validate({"datasetRef": {"name": "ds-1"}, "resources": {"workers": 2}})
+
+
+@pytest.mark.reliability
+async def test_a_service_that_is_missing_after_a_restart_is_made_and_goes_with_its_job(world: World) -> None:
+    """As after an operator that died between Job and Service."""
+    await world.create_tenant()
+    world.pods.plays["fit"] = hold
+    await world.upload("ds-1")
+    await world.model("mdl-1", "ds-1", family="neural", resources={"workers": 2})
+
+    async def services() -> list[str]:
+        return await world.names(kube.SERVICES)
+
+    (name,) = await world.until(services, 30, lambda: "no Service")
+    assert await world.names(kube.JOBS) == [name]
+    world.operator.end(signal.SIGKILL)
+    await world.cluster.delete(kube.SERVICES, name, world.namespace)
+    world.operator.start()
+    assert await world.until(services, 30, lambda: "no Service after the restart") == [name]
+    world.pods.plays.clear()
+    await world.reaches(kube.MODELS, "mdl-1", is_ready)
+
+    async def gone() -> bool:
+        return not await services()
+
+    await world.until(gone, 30, lambda: "the Service outlived its Job")
