@@ -163,8 +163,9 @@ def _suspend(seen: Observed, job: Object) -> tuple[Action, ...]:
 
 
 def _meet(seen: Observed, job: Object) -> tuple[Action, ...]:
-    service = jobs.meeting_point(seen, job)
-    return () if service is None or seen.service is not None else (CreateService(service),)
+    """Return the Service of a Job's workers where it is missing."""
+    service = None if seen.suspended or seen.service is not None else jobs.meeting_point(seen, job)
+    return () if service is None else (CreateService(service),)
 
 
 def _queued(queue: str) -> Finding:
