@@ -24,6 +24,7 @@ KINDS: dict[str, list[str]] = {
         "core.v1.Pod",
         "core.v1.ResourceQuota",
         "core.v1.Secret",
+        "core.v1.Service",
         "core.v1.ServiceAccount",
     ],
     "apis/apiextensions.k8s.io/v1": ["apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition"],

@@ -77,7 +77,7 @@ def crd(kind: type[Resource]) -> Schema:
     name = kind.model_fields["kind"].default
     spec = _section(kind, "spec")
     if rules := _fixed_rules(name):
-        spec["x-kubernetes-validations"] = rules
+        spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", ()), *rules]
     schema = {
         "type": "object",
         "description": (kind.__doc__ or "").strip(),

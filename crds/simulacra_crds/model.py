@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from simulacra_crds.base import (
     AGE,
@@ -23,7 +23,12 @@ from simulacra_crds.base import (
 )
 
 FamilyName = Literal["auto", "forest", "neural"]
+NodeLabel = Annotated[str, Field(max_length=316)]
+NodeLabelValue = Annotated[str, Field(max_length=63)]
 Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
+
+_WORKERS_NEED_NEURAL = "resources.workers above 1 needs family neural: other families are fit by one pod"
+_PRIORITY_IS_THEIRS = "resources.priorityClass must not be one of the system's (system-...); name one of your own"
 
 
 class Edge(KubeModel):
@@ -51,8 +56,32 @@ class ObjectRef(KubeModel):
     name: Name = Field(description="Name of the resource, in the same namespace.")
 
 
+class Toleration(KubeModel):
+    """A taint of nodes that the pods put up with, as Kubernetes writes it."""
+
+    key: str = Field(min_length=1, max_length=316, description="Key of the taint.")
+    operator: Literal["Exists", "Equal"] = Field(
+        default="Equal", description="Equal: the value counts; Exists: any value."
+    )
+    value: str | None = Field(default=None, max_length=63, description="Value of the taint, where operator is Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="Effect of the taint; any when absent."
+    )
+
+
 class ModelResources(KubeModel):
-    """What the fit Job asks of a node."""
+    """What the fit Job asks of nodes; each of its workers asks for all of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
+                    "message": _PRIORITY_IS_THEIRS,
+                }
+            ]
+        }
+    )
 
     cpu: str | None = Field(
         default=None, max_length=32, pattern=r"^[0-9]+m?$", description="Cores that are requested, 2 or 500m."
@@ -60,11 +89,46 @@ class ModelResources(KubeModel):
     memory: str | None = Field(
         default=None, max_length=32, pattern=r"^[0-9]+(Ki|Mi|Gi)?$", description="Memory that it may use, 8Gi."
     )
-    gpu: int = Field(default=0, ge=0, le=64, description="GPUs (nvidia.com/gpu) of one pod, 0 to 64; default 0.")
+    gpu: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="GPUs (nvidia.com/gpu) of one worker, 0 to 64; default 0. It trains on one of them.",
+    )
+    workers: Literal[1, 2, 4, 8] = Field(
+        default=1, description="Pods that fit together, each on its own GPU or CPUs; more than one needs family neural."
+    )
+    node_selector: dict[NodeLabel, NodeLabelValue] = Field(
+        default_factory=dict, max_length=8, description="Labels of the nodes, added to the installation's."
+    )
+    tolerations: list[Toleration] = Field(
+        default_factory=list, max_length=8, description="Added to the installation's."
+    )
+    priority_class: str | None = Field(
+        default=None, min_length=1, max_length=63, description="PriorityClass, in the place of the installation's."
+    )
+
+    @model_validator(mode="after")
+    def _priority_is_not_the_systems(self) -> ModelResources:
+        if self.priority_class and self.priority_class.startswith("system-"):
+            raise ValueError(_PRIORITY_IS_THEIRS)
+        return self
 
 
 class ModelSpec(RetainedSpec):
     """How to fit. Everything but retention and suspend is fixed at creation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
+                    " || self.family == 'neural'",
+                    "message": _WORKERS_NEED_NEURAL,
+                }
+            ]
+        }
+    )
 
     dataset_ref: ObjectRef = Field(description="The Dataset that it is fit on, in the same namespace.")
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
@@ -76,8 +140,14 @@ class ModelSpec(RetainedSpec):
     )
     resources: ModelResources = Field(
         default_factory=ModelResources,
-        description="What the fit Job asks of a node; the product's own figures when absent.",
+        description="What the fit Job asks of nodes, each worker all of it; the product's own figures when absent.",
     )
+
+    @model_validator(mode="after")
+    def _workers_need_neural(self) -> ModelSpec:
+        if self.resources.workers > 1 and self.family != "neural":
+            raise ValueError(_WORKERS_NEED_NEURAL)
+        return self
 
 
 class ModelStatus(WorkStatus):

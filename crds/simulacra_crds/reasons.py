@@ -19,6 +19,8 @@ class Reason(StrEnum):
     """The Model is missing or not Ready."""
     AWAITING_QUOTA = "AwaitingQuota"
     """The tenant runs as many jobs, or stores as many bytes, as its quota allows."""
+    QUEUED_BY_KUEUE = "QueuedByKueue"
+    """Its Job is made and waits in a queue of Kueue's until the quota has room for it."""
     SUSPENDED = "Suspended"
     """spec.suspend is true, or the tenant is suspended."""
     JOB_RUNNING = "JobRunning"

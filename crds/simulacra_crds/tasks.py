@@ -44,6 +44,8 @@ class ExitCode(IntEnum):
     """The customer's input cannot be worked with: the Job fails at once."""
     CUSTODY = 43
     """Store or key unavailable: retried."""
+    PEER = 44
+    """Another worker of the same fit ended: retried. The fault is where that one says it is."""
 
 
 # Artefact names, by resource.
@@ -61,6 +63,8 @@ ESTIMATE = "estimate.json"
 ATTAINMENT = "attainment.json"
 MODEL_PREFIX = "model/"
 """Files of a fitted model directory are stored as model/<file>."""
+CHECKPOINT_PREFIX = "checkpoint/"
+"""What a fit that is cut short left for the next try of it."""
 PART_PREFIX = "parts/"
 
 
@@ -86,7 +90,10 @@ class CustomerKeyRef(KubeModel):
 
 
 class TaskSpec(KubeModel):
-    """What one pod is to do; with a customer's key, the rows that it generates are under that key and no other."""
+    """What one pod is to do; with a customer's key, the rows that it generates are under that key and no other.
+
+    shards: pods that share the work: parts of a generation, workers of a fit.
+    """
 
     task: Literal["prepare", "fit", "generate", "estimate"]
     tenant: Name

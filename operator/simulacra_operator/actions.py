@@ -52,6 +52,13 @@ class CreateJob:
 
 
 @dataclass(frozen=True)
+class CreateService:
+    """Create the headless Service of a Job's workers."""
+
+    manifest: Object
+
+
+@dataclass(frozen=True)
 class SuspendJob:
     """Suspend or resume the Job."""
 
@@ -173,6 +180,7 @@ Action = (
     | MakeKey
     | WriteRequest
     | CreateJob
+    | CreateService
     | SuspendJob
     | DeleteJob
     | DeleteResource

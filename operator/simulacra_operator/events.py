@@ -54,7 +54,7 @@ _WARNINGS = frozenset(
         Reason.POD_NOT_STARTING,
     }
 )
-_NORMAL = frozenset({*_STORY, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.DRAINING})
+_NORMAL = frozenset({*_STORY, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.QUEUED_BY_KUEUE, Reason.DRAINING})
 
 
 @dataclass(frozen=True)

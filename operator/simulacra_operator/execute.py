@@ -13,6 +13,7 @@ from simulacra_crds.cluster import (
     CUSTOM,
     JOBS,
     NAMESPACES,
+    SERVICES,
     AlreadyExists,
     ApiResource,
     Cluster,
@@ -72,7 +73,7 @@ class Executor:
                 await self._patch({"metadata": patch}, None)
             case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase():
                 await self._custody(action)
-            case act.CreateJob() | act.SuspendJob() | act.DeleteJob():
+            case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
                 await self._job(action)
             case act.DeleteResource(key, uid):
                 await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
@@ -133,11 +134,13 @@ class Executor:
         memory = self._memory
         return TenantEraser(self._custodian, memory.installation, self._subject, patch, memory.now)
 
-    async def _job(self, action: act.CreateJob | act.SuspendJob | act.DeleteJob) -> None:
+    async def _job(self, action: act.CreateJob | act.CreateService | act.SuspendJob | act.DeleteJob) -> None:
         namespace = self._subject.meta.namespace
         match action:
             case act.CreateJob(manifest):
                 await self._create_job(manifest)
+            case act.CreateService(manifest):
+                await self._create_service(manifest)
             case act.SuspendJob(name, suspend):
                 await self._cluster.patch(JOBS, name, {"spec": {"suspend": suspend}}, namespace)
             case act.DeleteJob(name, uid, wait):
@@ -153,6 +156,16 @@ class Executor:
             found = await self._cluster.find(JOBS, name, namespace)
             if found is None or found["metadata"].get("labels", {}).get(LABEL_UID) != self._subject.meta.uid:
                 raise Conflict(error.status, error.reason, "a Job of another resource has this name") from error
+
+    async def _create_service(self, manifest: Object) -> None:
+        namespace, name = self._subject.meta.namespace, manifest["metadata"]["name"]
+        try:
+            await self._cluster.create(SERVICES, manifest, namespace)
+        except AlreadyExists as error:
+            found = await self._cluster.find(SERVICES, name, namespace)
+            owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
+            if manifest["metadata"]["ownerReferences"][0]["uid"] not in [one["uid"] for one in owners]:
+                raise Conflict(error.status, error.reason, "the Service of an earlier Job is not gone yet") from error
 
     async def _confirm_view(self) -> None:
         """Raise Conflict when the resource changed since it was seen.

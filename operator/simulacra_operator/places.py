@@ -16,6 +16,7 @@ from datetime import datetime
 from simulacra_crds.base import LABEL_KIND, Phase
 from simulacra_crds.cluster import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, JOBS, MODELS, Cluster, Object
 from simulacra_crds.reasons import Reason
+from simulacra_operator.placement import queued
 from simulacra_operator.subject import Key, parse
 
 DOUBT_S = 5.0
@@ -134,8 +135,8 @@ class Places:
 
 
 def holds_place(job: Object) -> bool:
-    """Return whether a Job runs or may run at any moment."""
-    return not job_ended(job) and not job["spec"].get("suspend")
+    """Return whether a Job runs or may run at any moment, as one may that waits in a queue of Kueue's."""
+    return not job_ended(job) and (queued(job) or not job["spec"].get("suspend"))
 
 
 def job_ended(job: Object) -> bool:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
+from simulacra_crds.model import ModelResources
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
+from simulacra_operator.placement import Placement
 from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
 
@@ -36,6 +38,7 @@ class Settings:
         pod_access: what pods get to reach both.
         scope: which tenants are served.
         own_buckets: buckets of this installation's own stores, which no Dataset is read from.
+        placement: which nodes and which queue the pods are for.
     """
 
     trainer_image: str
@@ -48,12 +51,13 @@ class Settings:
     pod_access: PodAccess = field(default_factory=PodAccess)
     own_buckets: tuple[str, ...] = ()
     scope: Scope = field(default_factory=Scope)
+    placement: Placement = field(default_factory=lambda: Placement(ModelResources()))
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_OPERATOR_IDENTITY,
     SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_NAMESPACES (separated
-    by commas), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access`.
+    by commas), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access` and `placement`.
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -63,7 +67,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
-        pod_access = PodAccess.from_env(env)
+        pod_access, placement = PodAccess.from_env(env), Placement.from_env(env)
         scope = Scope.parse(env.get(NAMESPACES_VARIABLE, ""))
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
@@ -78,4 +82,5 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         pod_access=pod_access,
         own_buckets=own_buckets(env),
         scope=scope,
+        placement=placement,
     )

@@ -156,6 +156,9 @@ def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
         ("networkPolicy.custody.cidrs[0]=10.0.0.1", "/networkPolicy/custody/cidrs/0"),
         ("networkPolicy.sources[0].ports[0].port=443", "/networkPolicy/sources/0"),
         ("namespaces[0]=acme", "/namespaces/0"),
+        ("trainer.priorityClass=system-node-critical", "/trainer/priorityClass"),
+        ("trainer.tolerations[0].operator=Exists", "/trainer/tolerations/0"),
+        ("kueue.queue=Jobs", "/kueue/queue"),
     ],
 )
 def test_a_violation_is_refused_with_its_name(values: str, complaint: str) -> None:
@@ -211,3 +214,19 @@ def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
     (operator,) = by_name["simulacra-operator"]["spec"]["template"]["spec"]["containers"]
     environment = {one["name"]: one.get("value") for one in operator["env"]}
     assert environment["SIMULACRA_TRAINER_IMAGE"] == "mirror.example/x/simulacra/trainer:v9-cuda"
+
+
+def test_the_operator_is_told_where_pods_go() -> None:
+    def told(*arguments: str) -> dict[str, str]:
+        objects = [one for one in render(*arguments) if one["kind"] == "Deployment"]
+        (operator,) = [one for one in objects if one["metadata"]["name"] == "simulacra-operator"]
+        (container,) = operator["spec"]["template"]["spec"]["containers"]
+        of_auth0 = {f"SIMULACRA_AUTH0_CLIENT_{name}": "from a Secret" for name in ("ID", "SECRET")}
+        return of_auth0 | {one["name"]: one.get("value", "") for one in container["env"]}
+
+    assert read_settings(told()).placement == read_settings({}).placement
+    placement = read_settings(told("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))).placement
+    assert placement.queue == "jobs"
+    assert placement.resources.node_selector == {"node.example.com/pool": "gpu"}
+    assert [(one.key, one.operator) for one in placement.resources.tolerations] == [("example.com/batch", "Exists")]
+    assert placement.resources.priority_class == "batch"

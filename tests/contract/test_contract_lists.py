@@ -133,6 +133,7 @@ def test_tables_of_custom_kinds(cluster: Any, three: str) -> None:
         ("/api/v1/namespaces/default/events", ["Last Seen", "Type", "Reason", "Object", "Message"]),
         ("/api/v1/namespaces/default/pods", ["Name", "Ready", "Status", "Restarts", "Age"]),
         ("/api/v1/namespaces/default/serviceaccounts", ["Name", "Age"]),
+        ("/api/v1/namespaces/default/services", ["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"]),
         ("/api/v1/namespaces/default/resourcequotas", ["Name", "Request", "Limit", "Age"]),
         ("/api/v1/namespaces/default/limitranges", ["Name", "Created At"]),
         ("/apis/batch/v1/namespaces/default/jobs", ["Name", "Status", "Completions", "Duration", "Age"]),

@@ -236,3 +236,17 @@ def test_reviews_allow_the_token(cluster: Any) -> None:
     who = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     answer = cluster.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", who, 201)
     assert answer["status"]["userInfo"]["username"]
+
+
+def test_a_headless_service_is_as_it_was_asked_for(cluster: Any, ns: str) -> None:
+    path = f"/api/v1/namespaces/{ns}/services"
+    spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {"a": "b"}, "ports": [{"port": 29500}]}
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec}
+    made = cluster.call("POST", path, body, 201)
+    assert made["spec"]["ports"] == [{"port": 29500, "protocol": "TCP", "targetPort": 29500}]
+    kept = {name: made["spec"][name] for name in ("clusterIP", "clusterIPs", "type", "sessionAffinity")}
+    assert kept == {"clusterIP": "None", "clusterIPs": ["None"], "type": "ClusterIP", "sessionAffinity": "None"}
+    assert made["status"] == {"loadBalancer": {}}
+    assert cluster.call("POST", path, body, 409)["reason"] == "AlreadyExists"
+    cluster.kubectl("delete", "service/s", "-n", ns)
+    cluster.call("GET", f"{path}/s", code=404)

@@ -296,6 +296,24 @@ def test_a_key_provider_is_fixed(cluster: Any, place: dict[str, str]) -> None:
         cluster.patch(f"{path}/{name}?dryRun=All", {"spec": {"encryption": {"provider": provider}, "suspend": True}})
 
 
+def test_only_the_neural_family_is_fit_by_several_workers(cluster: Any, place: dict[str, str]) -> None:
+    path, spec = place["Model"], SPECS["Model"]
+    for family in ("auto", "forest", None):
+        named = {"family": family} if family else {}
+        code, answer = create(cluster, path, "Model", {**spec, **named, "resources": {"workers": 2, "gpu": 1}})
+        assert (code, "resources.workers above 1 needs family neural" in answer["message"]) == (422, True)
+        assert create(cluster, path, "Model", {**spec, **named, "resources": {"workers": 1}})[0] == 201
+    assert create(cluster, path, "Model", {**spec, "family": "neural", "resources": {"workers": 8}})[0] == 201
+    assert create(cluster, path, "Model", {**spec, "family": "neural", "resources": {"workers": 3}})[0] == 422
+
+
+def test_the_systems_priorities_are_not_for_fits(cluster: Any, place: dict[str, str]) -> None:
+    path, spec = place["Model"], SPECS["Model"]
+    code, answer = create(cluster, path, "Model", {**spec, "resources": {"priorityClass": "system-node-critical"}})
+    assert (code, "must not be one of the system's" in answer["message"]) == (422, True)
+    assert create(cluster, path, "Model", {**spec, "resources": {"priorityClass": "batch"}})[0] == 201
+
+
 def test_every_expression_has_a_test_here() -> None:
     tested = {
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",
@@ -314,6 +332,9 @@ def test_every_expression_has_a_test_here() -> None:
         "(self.mode == 'Customer') == has(self.keyArn)",
         "has(self.keyArn) || !has(self.roleArn)",
         "has(self.roleArn) || !has(self.externalId)",
+        "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
+        " || self.family == 'neural'",
+        "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
     }
     for kind, rule in cel_rules():
         fixed = any(rule.startswith(f"has(self.{name}) ==") for name in FIXED_SPEC.get(kind, ()))

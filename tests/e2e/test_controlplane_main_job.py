@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow.parquet as pq
 import pytest
 
 from installation import SURVEY, eventually
 from real_cluster import TOOL, Product, RealCluster, Right, granted
-from simulacra import Client, Connection, JobFailed
+from simulacra import Client, JobFailed
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(400)]
 SECONDS = 150
@@ -32,6 +31,8 @@ RARE = {
         Right("delete", "simulacra.dev", "accessrequests"): "30 days after the request",
         Right("delete", "", "configmaps"): "a tombstone, 24 hours after its key was used",
         Right("patch", "", "configmaps"): "a webhook whose receiver answers 410",
+        Right("get", "", "services"): "a fit by several workers",
+        Right("create", "", "services"): "a fit by several workers",
     },
     "api": {
         Right("update", "simulacra.dev", "datasets/finalizers"): "admission OwnerReferencesPermissionEnforcement asks",
@@ -59,25 +60,6 @@ class Story:
     keys_for: dict[str, str] = field(default_factory=dict)
     events: str = ""
     seconds: float = 0.0
-
-
-def sign_up(story: Story) -> Client:
-    """Ask for access, be approved with kubectl, claim the secret."""
-    url, cluster = story.product.api_url, story.cluster
-    with httpx.Client(base_url=url, timeout=30) as http:
-        asked = http.post("/v1/signup", json={"company": "Acme Research", "contact": "ada@acme.example"})
-        assert asked.status_code == 202, asked.text + story.product.log("api")
-        path = f"/v1/signup/{asked.json()['request_id']}"
-        assert http.get(path).json()["status"] == "pending"
-        (name,) = cluster.kubectl("get", "accessrequests", "-o", "name").split()
-        cluster.kubectl("patch", name, "--type=merge", "-p", '{"spec": {"decision": "Approved"}}')
-        cluster.kubectl("wait", "--for=condition=Ready", name, "--timeout=30s")
-        claim = http.get(path).json()["credential_claim_token"]
-        known = http.post("/v1/credential-claims", json={"credential_claim_token": claim}).json()
-    tenant = cluster.kubectl("get", name, "-o", "jsonpath={.status.tenant}")
-    story.namespace = f"tenant-{tenant}"
-    secret = known["client_secret"]
-    return Client(Connection(url, known["token_url"], known["client_id"], secret, known["audience"]))
 
 
 def main_job(story: Story, client: Client, folder: Path) -> None:
@@ -170,14 +152,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         product = Product(cluster, folder / "product")
         story = Story(product, cluster)
         with product.running():
-            with sign_up(story) as client:
+            client, tenant = product.sign_up("Acme Research")
+            story.namespace = f"tenant-{tenant}"
+            with client:
                 main_job(story, client, folder)
                 for account in ("simulacra-api", "simulacra-operator"):
                     who = f"system:serviceaccount:simulacra-system:{account}"
                     asked = ("get", "secret/installation-keys", "-n", "simulacra-system-keys", "--as", who)
                     story.keys_for[account] = cluster.kubectl("auth", "can-i", *asked, ok=None).strip()
                 client.upload(SURVEY, family="forest")  # goes with its tenant
-            tenant = story.namespace.removeprefix("tenant-")
             cluster.kubectl("delete", "tenant", tenant, "--timeout=60s")
             eventually(lambda: "tenant-" not in cluster.kubectl("get", "namespaces", "-o", "name"), 30)
         story.seconds = time.monotonic() - began

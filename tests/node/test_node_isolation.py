@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from helm_chart import SYSTEM
+from installation import eventually
 from node import TRAINER, Node
+from operator_facts import LABELS, ended, observed, resource
 from simulacra import Client
+from simulacra_operator.actions import CreateJob
+from simulacra_operator.model.reconcile import reconcile
+from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, meeting_point
+from simulacra_operator.work.observed import Observed
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 LISTEN = "import http.server as s; s.HTTPServer(('', 8000), s.SimpleHTTPRequestHandler).serve_forever()"
@@ -32,7 +39,58 @@ said["files"] = [path for path in sys.argv[2:] if write(path)]
 said["token"] = os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token")
 print(json.dumps(said))
 """
+DATASET_OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
 PLACES = ["/tmp/here", "/here", "/opt/simulacra/here", "/etc/here", "/var/tmp/here"]
+
+
+WORKER = """
+import json, os, socket, time
+leader, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+def reach(port, seconds):
+    end = time.time() + seconds
+    while True:
+        try:
+            return socket.create_connection((leader, port), timeout=3)
+        except OSError:
+            if time.time() > end:
+                return None
+            time.sleep(0.5)
+if os.environ["JOB_COMPLETION_INDEX"] == "0":
+    meeting, given, other = (socket.create_server(("", number)) for number in (port, 0, 8000))
+    one, _ = meeting.accept()
+    one.sendall(json.dumps(given.getsockname()[1]).encode().ljust(8))
+    one.recv(1)  # until the other is done
+else:
+    one = reach(port, 120)  # a name and a policy take hold a moment after a pod starts
+    number = json.loads(one.recv(8))
+    two, three = reach(number, 10), reach(8000, 5)
+    said = {"leader": "reached", "given": "reached" if two else "not reached"}
+    said["elsewhere"] = "reached" if three else "not reached"
+    said["ports"] = [number, one.getsockname()[1]]
+    open("/dev/termination-log", "w").write(json.dumps(said))
+"""
+INDEX = "batch.kubernetes.io/job-completion-index"
+
+
+def pair() -> Observed:
+    """Return a Model that two workers are to fit."""
+    spec = {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 2}}
+    body = resource("Model", "pair", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=DATASET_OWNER)
+    return observed(body, dataset=ended("Dataset", "ds-1"))
+
+
+def job_of_two(namespace: str) -> dict[str, Any]:
+    """Return the Job that the operator makes for it, with pods that only try what they reach."""
+    (job,) = [one.manifest for one in reconcile(pair()) if isinstance(one, CreateJob)]
+    job["metadata"] |= {"namespace": namespace, "ownerReferences": []}
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    container |= {"image": TRAINER, "command": ["python", "-c", WORKER]}
+    container["resources"] = {"requests": {"cpu": "50m", "memory": "64Mi"}}
+    name = job["metadata"]["name"]
+    for one in container["env"]:
+        if one["name"] == "MASTER_ADDR":
+            one["value"] = f"{name}-0.{name}.{namespace}.svc"
+    return job
 
 
 def pod(name: str, *command: str, account: str = "default") -> str:
@@ -107,6 +165,28 @@ def test_a_trainers_pod_reaches_its_store_and_nothing_else(node: Node, customer:
     assert reached == {"store", "keys"}
     assert said["files"] == ["/tmp/here"]
     assert said["token"] is False
+
+
+def test_workers_of_a_fit_meet_by_name_on_their_ports_alone(node: Node, customer: tuple[Client, str]) -> None:
+    namespace = f"tenant-{customer[1]}"
+    job = job_of_two(namespace)
+    name = job["metadata"]["name"]
+    made = json.loads(node.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", stdin=json.dumps(job)))
+    try:
+        service = meeting_point(pair(), made)
+        assert service is not None
+        service["metadata"]["namespace"] = namespace
+        node.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(service))
+        node.kubectl("wait", "--for=condition=Complete", f"job/{name}", "-n", namespace, "--timeout=180s")
+        pods = json.loads(node.kubectl("get", "pods", "-n", namespace, "-l", f"job-name={name}", "-o", "json"))["items"]
+        said = {one["metadata"]["labels"][INDEX]: one["status"]["containerStatuses"][0] for one in pods}
+        second = json.loads(said["1"]["state"]["terminated"]["message"])
+    finally:
+        node.kubectl("delete", "job", name, "-n", namespace, "--timeout=60s")
+    assert second["leader"] == second["given"] == "reached"
+    assert second["elsewhere"] == "not reached"
+    assert all(FIRST_PORT < port <= LAST_PORT for port in second["ports"])
+    eventually(lambda: name not in node.kubectl("get", "services", "-n", namespace, "-o", "name"), 60)
 
 
 @pytest.mark.parametrize("account", ["simulacra-api", "simulacra-operator"])

@@ -62,6 +62,7 @@ def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> Non
         "ServiceAccount",
         "ResourceQuota",
         "NetworkPolicy",
+        "NetworkPolicy",
     ]
     labels = manifests.namespace(parse(body()))["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -73,6 +74,20 @@ def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
     (patch,) = actions
     assert isinstance(patch, act.PatchStatus)
     assert reconcile(complete(body(status=patch.patch))) == []
+
+
+def test_workers_of_fits_reach_each_other_and_nobody_else_on_their_ports() -> None:
+    actions = reconcile(complete(objects=()))
+    made = [one.manifest for one in actions if isinstance(one, act.Ensure)]
+    policies = {one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "NetworkPolicy"}
+    workers = {"matchExpressions": [{"key": "simulacra.dev/workers", "operator": "Exists"}]}
+    ports = [{"protocol": "TCP", "port": 29500, "endPort": 29999}]
+    assert policies["simulacra-workers"] == {
+        "podSelector": workers,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"podSelector": workers}], "ports": ports}],
+        "egress": [{"to": [{"podSelector": workers}], "ports": ports}],
+    }
 
 
 def test_what_somebody_changed_is_put_right() -> None:
@@ -164,7 +179,8 @@ ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "QUtJQQ==", "AWS_SECRET_ACCESS_KEY": "c2Vjcm
 
 
 def ensured(seen: TenantObserved) -> dict[str, Object]:
-    return {one.manifest["kind"]: one.manifest for one in reconcile(seen) if isinstance(one, act.Ensure)}
+    made = [one.manifest for one in reconcile(seen) if isinstance(one, act.Ensure)]
+    return {one["kind"]: one for one in made if one["metadata"]["name"] != "simulacra-workers"}
 
 
 def test_pods_get_a_copy_of_the_secret_an_identity_and_a_way_out() -> None:

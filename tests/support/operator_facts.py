@@ -146,7 +146,10 @@ class SmallWorld:
             case act.CreateJob(manifest):
                 made = job("", manifest["metadata"]["name"])
                 made["metadata"]["labels"] = manifest["metadata"]["labels"]
+                made["spec"]["suspend"] = manifest["spec"]["suspend"]
                 self.facts |= {"job": made}
+            case act.CreateService(manifest):
+                self.facts |= {"service": manifest}
             case act.SuspendJob(_, suspend):
                 self.facts["job"] = copy.deepcopy(self.facts["job"])
                 self.facts["job"]["spec"]["suspend"] = suspend

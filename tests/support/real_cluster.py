@@ -14,9 +14,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
+
 import helm_chart
 import yaml
 from installation import eventually
+from simulacra import Client, Connection
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,6 +182,25 @@ class Product:
     def log(self, program: str) -> str:
         """Return what a program wrote."""
         return (self.folder / f"{program}.log").read_text()
+
+    def sign_up(self, company: str) -> tuple[Client, str]:
+        """Ask for access, be approved with kubectl, claim the secret; return a client and the tenant."""
+        kubectl = self.cluster.kubectl
+        with httpx.Client(base_url=self.api_url, timeout=30) as http:
+            asked = http.post("/v1/signup", json={"company": company, "contact": "ada@acme.example"})
+            assert asked.status_code == 202, asked.text + self.log("api")
+            path = f"/v1/signup/{asked.json()['request_id']}"
+            assert http.get(path).json()["status"] == "pending"
+            undecided = "{range .items[?(@.spec.decision!='Approved')]}{.metadata.name}{end}"
+            name = f"accessrequest/{kubectl('get', 'accessrequests', '-o', f'jsonpath={undecided}')}"
+            kubectl("patch", name, "--type=merge", "-p", '{"spec": {"decision": "Approved"}}')
+            kubectl("wait", "--for=condition=Ready", name, "--timeout=30s")
+            claim = http.get(path).json()["credential_claim_token"]
+            known = http.post("/v1/credential-claims", json={"credential_claim_token": claim}).json()
+        tenant = kubectl("get", name, "-o", "jsonpath={.status.tenant}")
+        secret = known["client_secret"]
+        connection = Connection(self.api_url, known["token_url"], known["client_id"], secret, known["audience"])
+        return Client(connection), tenant
 
     def objects(self) -> list[str]:
         """Return the keys of everything that is stored."""

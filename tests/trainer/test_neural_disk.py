@@ -138,15 +138,18 @@ def cut_short_after(steps: int) -> Progress:
 
 
 def test_a_training_that_was_cut_short_continues_to_the_same_model(tmp_path: Path) -> None:
-    every, later = list[float](), list[float]()
-    whole = fit(checkpoints=tmp_path, progress=every.append)
-    assert not list(tmp_path.iterdir())  # nothing is left of a training that ended well
+    every, later, again = list[float](), list[float](), list[float]()
+    whole = fit(checkpoints=tmp_path / "whole", progress=every.append)
     with pytest.raises(Killed):
-        fit(checkpoints=tmp_path, progress=cut_short_after(100))
-    assert list(tmp_path.rglob("*.ckpt"))
-    resumed = fit(checkpoints=tmp_path, progress=later.append)
+        fit(checkpoints=tmp_path / "first", progress=cut_short_after(100))
+    assert list((tmp_path / "first").rglob("*.ckpt"))
+    (tmp_path / "first").rename(tmp_path / "second")  # as in another pod
+    resumed = fit(checkpoints=tmp_path / "second", progress=later.append)
     assert later == every[80:]  # from the last look at the validation rows
     assert draw(resumed).equals(draw(whole))
+    assert [path.name for path in tmp_path.rglob("*.ckpt")] == ["trained.ckpt"] * 2
+    assert draw(fit(checkpoints=tmp_path / "second", progress=again.append)).equals(draw(whole))
+    assert again == [1.0]  # a training that ended is not run again
 
 
 def test_checkpoints_of_another_training_or_cut_off_ones_are_not_used(tmp_path: Path) -> None:

@@ -25,87 +25,22 @@ from simulacra_crds.tasks import (
     PROGRESS,
     REQUEST,
     SCHEMA,
-    SHARD_ENV,
     TASK_ENV,
-    TERMINATION_LIMIT,
-    TERMINATION_PATH_ENV,
     UPLOAD,
     EstimateRequest,
     ExitCode,
     Failure,
     FitRequest,
     GenerateRequest,
-    KeyedRef,
     PrepareRequest,
     ProgressReport,
-    TaskResult,
-    TaskSpec,
     part_name,
 )
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
 from simulacra_trainer import task, task_work
 from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
-
-COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
-LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
-
-
-class Pod:
-    """A tenant's store and keyring, and tasks run on them in this process as a pod would."""
-
-    def __init__(self, root: Path) -> None:
-        keyring = LocalKeyring(root / "keys.json")
-        keyring.create_tenant_key("acme")
-        self.custody = Custody(LocalStore(root / "store"), keyring)
-        self.root = root
-        self.env = {"SIMULACRA_STORE": f"file://{root}/store", "SIMULACRA_KEYS": f"local://{root}/keys.json"}
-        self.refs = {
-            kind: KeyedRef(
-                kind=kind,
-                uid=f"uid-{kind}",
-                wrapped_key=self.custody.new_resource_key(ResourceRef("acme", kind, f"uid-{kind}")),
-            )
-            for kind in ("datasets", "models", "generationjobs", "effectestimates")
-        }
-
-    def artefacts(self, kind: str) -> Artefacts:
-        return Artefacts(self.custody, "acme", self.refs[kind])
-
-    def environment(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> dict[str, str]:
-        spec = TaskSpec(
-            task=name,
-            tenant="acme",
-            resource=self.refs[kind],
-            dataset=self.refs["datasets"],
-            model=self.refs["models"],
-            shards=shards,
-        )
-        return {
-            **self.env,
-            TASK_ENV: spec.model_dump_json(by_alias=True),
-            TERMINATION_PATH_ENV: str(self.root / "termination"),
-            SHARD_ENV: str(shard),
-        }
-
-    def run(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> tuple[int, TaskResult]:
-        code = task.run_task(self.environment(name, kind, shard, shards))
-        message = (self.root / "termination").read_bytes()
-        assert len(message) <= TERMINATION_LIMIT
-        return code, TaskResult.model_validate_json(message)
-
-
-def upload_bytes(rows: int = 600) -> bytes:
-    rng = np.random.default_rng(4)
-    level = rng.choice(LEVELS, rows, p=[0.5, 0.3, 0.2])
-    basket = np.round(np.where(level == "zq_gold", 80, 30) + rng.gamma(3, 5, rows), 2)
-    visits = rng.poisson(4, rows)
-    lines = [",".join(COLUMNS)] + [f"{a},{b},{c}" for a, b, c in zip(level, basket, visits, strict=True)]
-    return "\n".join(lines).encode()
+from trainer_pod import COLUMNS, Pod, upload_bytes
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +74,22 @@ def tables(pod: Pod, shards: int, directory: Path) -> pa.Table:
     own = pod.artefacts("generationjobs")
     parts = [pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)]
     return pa.concat_tables(parts)
+
+
+def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has nothing to do."""
+    own = fitted.artefacts("models")
+    own.store("checkpoint/last.ckpt", b"left behind")
+    monkeypatch.setattr(task_work, "fit_model", None)
+    code, result = fitted.run("fit", "models")
+    assert (code, result.family, result.rows, result.columns) == (ExitCode.OK, "forest", 600, 3)
+    assert {one.name for one in result.artefacts} == {"graph.json", "report.json", "report.html", *own.names("model/")}
+    assert own.describe("graph.json") in result.artefacts
+    assert own.names("checkpoint/") == []
+    (fitted.root / "termination").unlink()
+    env = fitted.environment("fit", "models", 1, 2) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    assert task.run_task(env) == ExitCode.OK
+    assert not (fitted.root / "termination").exists()
 
 
 def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
@@ -236,6 +187,7 @@ def test_an_unexpected_error_leaves_its_text_behind(
         raise KeyError("zq_gold costs 12.34")
 
     monkeypatch.setattr(Forest, "fit", broken)
+    monkeypatch.setattr(Artefacts, "exists", lambda *_: False)  # the model is there already
     with caplog.at_level(logging.DEBUG):
         code, result = fitted.run("fit", "models")
     assert (code, result.reason) == (ExitCode.INTERNAL, "Internal")

@@ -64,14 +64,14 @@ def fit(args: argparse.Namespace) -> int:
     request = FitRequest(family=args.family, knowledge=knowledge, seed=args.seed, gpu=args.gpus)
     with ThreadPoolExecutor(1) as reader:
         table = reader.submit(read_table, args.data)  # a process of its own reads: these imports take as long
-        from simulacra_trainer.fit import fit_model, fit_steps
+        from simulacra_trainer.fit import Company, fit_model, fit_steps
         from simulacra_trainer.model_dir import save_model
         from simulacra_trainer.progress import ProgressMeter
 
         clean = clean_table(table.result())
     checkpoints = args.out / "checkpoints"
     meter = ProgressMeter(fit_steps(request), _tell)
-    trained = fit_model(clean.table, clean.schema, request, meter, checkpoints=checkpoints)
+    trained = fit_model(clean.table, clean.schema, request, meter, Company(checkpoints))
     save_model(trained, args.out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +19,17 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.dial import turn_dial
-from simulacra_trainer.families.base import Family, FittedModel
+from simulacra_trainer.families.base import Family, FittedModel, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.halves import draw_half_model, split_halves
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.table.errors import InputError, too_small
+from simulacra_trainer.workers import Workers
+
+if TYPE_CHECKING:
+    from simulacra_trainer.families.neural.group import Group
 
 STEPS = {"learning the causal graph": 4.0, "testing privacy": 3.0, "fitting": 1.0, "writing the report": 1.0}
 """The steps of a fit, and how long each takes relative to the others with the forest family."""
@@ -70,13 +75,41 @@ def family_named(name: str, gpu: int = 0) -> Family:
     return FOREST
 
 
+@dataclass(frozen=True)
+class Company:
+    """What a fit has around it besides its table; only a neural one makes use of it.
+
+    Attributes:
+        checkpoints: a directory in which a fit that is cut short leaves what the next one continues from; the caller
+            removes it.
+        kept: called after something was written or removed there.
+        group: the workers that train together; None: this process alone.
+    """
+
+    checkpoints: Path | None = None
+    kept: Callable[[], None] = lambda: None
+    group: Group | None = None
+
+
+@contextlib.contextmanager
+def meet(workers: Workers | None, request: FitRequest) -> Iterator[Group | None]:
+    """Meet the other workers of a fit, if there are any, and leave them at the end.
+
+    Raises:
+        PeerLost: if one of them does not come or goes before the end.
+    """
+    if workers is None:
+        yield None
+        return
+    family_named(request.family, request.gpu)  # says what is to be installed where torch is missing
+    from simulacra_trainer.families.neural.group import joined
+
+    with joined(workers, on_gpu=request.gpu > 0) as group:
+        yield group
+
+
 def fit_model(
-    table: pa.Table,
-    schema: TableSchema,
-    request: FitRequest,
-    meter: ProgressMeter,
-    *,
-    checkpoints: Path | None = None,
+    table: pa.Table, schema: TableSchema, request: FitRequest, meter: ProgressMeter, company: Company | None = None
 ) -> TrainedModel:
     """Fit a causal generative model on a clean table.
 
@@ -85,25 +118,24 @@ def fit_model(
         schema: its schema.
         request: family, knowledge and seed.
         meter: told how far the work is.
-        checkpoints: a directory in which a neural fit that is cut short leaves what the next one continues from.
+        company: where checkpoints go, and the workers that this one leads.
 
     Raises:
         InputError: if there are too few rows or columns, or the knowledge contradicts itself or the schema.
+        PeerLost: if another worker ended.
     """
+    company = company or Company()
     if table.num_rows < MIN_ROWS or len(schema.learned()) < MIN_COLUMNS:
         raise too_small(
             f"The table has too little to learn from: {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary are needed."
         )
-    if table.num_rows > MAX_FIT_ROWS:
-        rows = np.random.default_rng([request.seed, 11]).permutation(table.num_rows)[:MAX_FIT_ROWS]
-        table = table.take(np.sort(rows))
-    table = table.combine_chunks()
+    table = _within_limit(table, request.seed)
     family = family_named(request.family, request.gpu)
-    options: dict[str, Any] = {"gpu": request.gpu, "checkpoints": checkpoints}
+    options = _options(request, company)
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
-        graph = learn_graph(table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S)
+        graph = _graph(table, schema, request, company)
     progress(1.0)
     progress = meter.step(PRIVACY)
     known: dict[str, float] = {}
@@ -130,6 +162,55 @@ def fit_model(
     )
     progress(1.0)
     return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **known}, report)
+
+
+def help_fit(table: pa.Table, schema: TableSchema, request: FitRequest, company: Company) -> None:
+    """Take part in the trainings of a fit that another worker leads. Raises `PeerLost`."""
+    if company.group is None:
+        raise ValueError("a worker helps a group")
+    order = json.loads(company.group.share())
+    table, family = _within_limit(table, request.seed), family_named(request.family, request.gpu)
+    for rows in (split_halves(table, seed=request.seed).seen, table):
+        options = _options(request, company)
+        family.fit(rows, schema, order, seed=request.seed, options=options, progress=no_progress)
+
+
+def _options(request: FitRequest, company: Company) -> dict[str, Any]:
+    around = {"checkpoints": company.checkpoints, "kept": company.kept, "group": company.group}
+    return {"gpu": request.gpu, **around}
+
+
+def _within_limit(table: pa.Table, seed: int) -> pa.Table:
+    if table.num_rows > MAX_FIT_ROWS:
+        rows = np.random.default_rng([seed, 11]).permutation(table.num_rows)[:MAX_FIT_ROWS]
+        table = table.take(np.sort(rows))
+    return table.combine_chunks()
+
+
+def _graph(table: pa.Table, schema: TableSchema, request: FitRequest, company: Company) -> CausalGraph:
+    """Learn the graph, or take the one that the fit began with: checkpoints belong to its order, and time is short."""
+    kept = None
+    if company.checkpoints is not None and _is_neural(request.family, request.gpu):
+        kept = company.checkpoints / f"graph-{_fingerprint(table, schema, request)}.json"
+    if kept is not None and kept.exists():
+        graph = CausalGraph.from_json(kept.read_text())
+    else:
+        graph = learn_graph(table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S)
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(graph.to_json())
+            company.kept()
+    if company.group is not None:
+        company.group.share(json.dumps(list(graph.order)).encode())
+    return graph
+
+
+def _fingerprint(table: pa.Table, schema: TableSchema, request: FitRequest) -> str:
+    digest = hashlib.sha256(schema.model_dump_json().encode() + request.model_dump_json().encode())
+    for column in table.columns:
+        for buffer in column.combine_chunks().buffers():
+            digest.update(buffer or b"")
+    return digest.hexdigest()[:16]
 
 
 def fit_steps(request: FitRequest) -> dict[str, float]:

@@ -51,7 +51,7 @@ def load_model(directory: Path) -> TrainedModel:
         ModelFileError: if a file is missing, too large or inconsistent.
     """
     try:
-        header = ModelHeader.model_validate_json(_small(directory / MODEL))
+        header = read_header(directory)
         schema = TableSchema.model_validate_json(_small(directory / SCHEMA))
         table = read_clean(directory / TRAIN, schema)
         graph = CausalGraph.from_json(_small(directory / GRAPH))
@@ -60,6 +60,11 @@ def load_model(directory: Path) -> TrainedModel:
         raise ModelFileError(f"the model directory cannot be read ({type(error).__name__})") from None
     model = family_named(header.family).load(directory, table, schema)
     return TrainedModel(model, header.family, table, schema, graph, header.figures, report)
+
+
+def read_header(directory: Path) -> ModelHeader:
+    """Return what model.json of a directory holds."""
+    return ModelHeader.model_validate_json(_small(directory / MODEL))
 
 
 def write_clean(table: pa.Table, path: Path) -> None:

@@ -40,6 +40,7 @@ from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.source import SourceUnavailable
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.task_work import WORK, TaskContext, shard_of
+from simulacra_trainer.workers import PeerLost
 
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 128 + signal.SIGTERM
@@ -56,12 +57,15 @@ def run_task(env: Mapping[str, str] = os.environ) -> int:
         code, result = _attempt(env, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+    if result is None:
+        log.info("helped to the end, exit code %d", code)
+        return code
     _write_result(env, result)
     log.info("%s: %s, exit code %d", result.outcome, result.reason, code)
     return code
 
 
-def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskResult]:
+def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskResult | None]:
     try:
         spec = TaskSpec.model_validate_json(env.get(TASK_ENV, ""))
     except ValidationError as error:
@@ -82,6 +86,9 @@ def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskRes
     except CustodyError as error:
         log.error("custody failed: %s", type(error).__name__)
         return ExitCode.CUSTODY, _failed(Reason.CUSTODY_UNAVAILABLE, f"Custody failed: {type(error).__name__}.")
+    except PeerLost as error:
+        log.error("another worker was lost: %s", error)
+        return ExitCode.PEER, _failed(Reason.INTERNAL, "Another worker of this fit ended before it was done.")
     except MemoryError:
         return ExitCode.INTERNAL, _failed(Reason.OUT_OF_MEMORY, "The work does not fit the memory of the pod.")
     except Exception as error:  # whatever it is, its text must not leave the pod

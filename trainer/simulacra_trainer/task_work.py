@@ -35,15 +35,25 @@ from simulacra_crds.tasks import (
 )
 from simulacra_custody.custody import Custody
 from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.checkpoints import StoredCheckpoints
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
-from simulacra_trainer.fit import TrainedModel, fit_model, fit_steps
+from simulacra_trainer.fit import Company, TrainedModel, fit_model, fit_steps, help_fit, meet
 from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
-from simulacra_trainer.model_dir import MODEL, load_model, read_clean, save_model, write_clean
+from simulacra_trainer.model_dir import (
+    MODEL,
+    ModelHeader,
+    load_model,
+    read_clean,
+    read_header,
+    save_model,
+    write_clean,
+)
 from simulacra_trainer.progress import ProgressMeter, Sink
 from simulacra_trainer.source import fetch
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.read import read_table
+from simulacra_trainer.workers import workers_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class TaskContext:
 
 
 def shard_of(env: Mapping[str, str] = os.environ) -> int:
-    """Return which shard this pod is: the completion index of an Indexed Job, 0 in other Jobs."""
+    """Return which shard or worker this pod is: the completion index of an Indexed Job, 0 in other Jobs."""
     return int(env.get(SHARD_ENV) or 0)
 
 
@@ -122,25 +132,52 @@ def _received(context: TaskContext, request: PrepareRequest) -> Path:
     return path
 
 
-def fit(context: TaskContext) -> TaskResult:
-    """Fit a model on the dataset and store it with its graph and report; model.json comes last and says it is whole."""
-    own, request = context.own, context.own.load(REQUEST, FitRequest)
-    schema = context.dataset.load(SCHEMA, TableSchema)
+def fit(context: TaskContext) -> TaskResult | None:
+    """Fit a model on the dataset and store it with its graph and report; model.json comes last and says it is whole.
+
+    Of several workers the first does that; the others help it, store nothing and have no result.
+    """
+    own = context.own
+    checkpoints = StoredCheckpoints(own, context.directory / "checkpoints")
+    workers = workers_of(context.env, context.shard, context.spec.shards)
+    if own.exists(MODEL_PREFIX + MODEL):  # an earlier try came as far as the end
+        checkpoints.erase()
+        return _fitted_before(context) if context.shard == 0 else None
+    request, schema = own.load(REQUEST, FitRequest), context.dataset.load(SCHEMA, TableSchema)
     table = read_clean(context.dataset.download(DATASET, context.directory / DATASET), schema)
-    trained = fit_model(table, schema, request, ProgressMeter(fit_steps(request), context.tell))
-    directory = context.directory / "model"
-    save_model(trained, directory)
-    files = sorted(directory.iterdir(), key=lambda path: (path.name == MODEL, path.name))
-    stored = [own.upload(name, directory / name) for name in (GRAPH, REPORT, REPORT_PAGE)]
-    stored += [own.upload(MODEL_PREFIX + path.name, path) for path in files]
+    with meet(workers, request) as group:
+        checkpoints.restore()
+        company = Company(checkpoints.directory, checkpoints.keep, group)
+        if context.shard > 0:
+            help_fit(table, schema, request, company)
+            return None
+        trained = fit_model(table, schema, request, ProgressMeter(fit_steps(request), context.tell), company)
+        directory = context.directory / "model"
+        save_model(trained, directory)
+        files = sorted(directory.iterdir(), key=lambda path: (path.name == MODEL, path.name))
+        stored = [own.upload(name, directory / name) for name in (GRAPH, REPORT, REPORT_PAGE)]
+        stored += [own.upload(MODEL_PREFIX + path.name, path) for path in files]
+        checkpoints.erase()
+    return _fitted(stored, read_header(directory), schema)
+
+
+def _fitted_before(context: TaskContext) -> TaskResult:
+    """Return the result of a fit that ended, from what is stored."""
+    own = context.own
+    names = [GRAPH, REPORT, REPORT_PAGE, *sorted(own.names(MODEL_PREFIX))]
+    header = own.load(MODEL_PREFIX + MODEL, ModelHeader)
+    return _fitted([own.describe(name) for name in names], header, context.dataset.load(SCHEMA, TableSchema))
+
+
+def _fitted(stored: list[Artefact], header: ModelHeader, schema: TableSchema) -> TaskResult:
     return TaskResult(
         outcome="Succeeded",
         reason="Fitted",
         artefacts=stored,
-        rows=table.num_rows,
-        columns=table.num_columns,
-        family=trained.family,
-        figures=trained.figures,
+        rows=schema.rows,
+        columns=len(schema.learned()),
+        family=header.family,
+        figures=header.figures,
     )
 
 
@@ -186,7 +223,7 @@ def estimate(context: TaskContext) -> TaskResult:
     return TaskResult(outcome="Succeeded", reason="Estimated", artefacts=[stored], estimate=result.summary)
 
 
-WORK: dict[str, Callable[[TaskContext], TaskResult]] = {
+WORK: dict[str, Callable[[TaskContext], TaskResult | None]] = {
     "prepare": prepare,
     "fit": fit,
     "generate": generate,

@@ -35,6 +35,9 @@ def check(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
         return _keys(obj) + (_frozen(storage, obj, old) if old is not None else [])
     if storage == "jobs.batch":
         return _job(obj["spec"]) if old is None else _job_update(obj["spec"], old["spec"])
+    if storage == "services" and obj["spec"].get("clusterIP") != "None":
+        text = f"{shown(obj['spec'].get('clusterIP'))}: only headless Services here, which need no network: set None"
+        return [FieldError("spec.clusterIP", "FieldValueInvalid", text)]
     if storage == "pods":
         return _containers(obj["spec"], "spec") if old is None else _pod_update(obj["spec"], old["spec"])
     return []

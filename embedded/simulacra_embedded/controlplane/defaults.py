@@ -124,6 +124,18 @@ def _network_policy(policy: Object) -> None:
             port.setdefault("protocol", "TCP")
 
 
+def _service(service: Object) -> None:
+    spec = service.setdefault("spec", {})
+    for name, value in (("type", "ClusterIP"), ("sessionAffinity", "None"), ("internalTrafficPolicy", "Cluster")):
+        spec.setdefault(name, value)
+    if spec.get("clusterIP"):
+        spec.setdefault("clusterIPs", [spec["clusterIP"]])
+    for port in spec.get("ports") or []:
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port.get("port"))
+    service.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
 def _crd(crd: Object) -> None:
     spec = crd.setdefault("spec", {})
     names = spec.setdefault("names", {})
@@ -140,6 +152,7 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "pods": _pod,
     "priorityclasses.scheduling.k8s.io": _priority_class,
     "secrets": _secret,
+    "services": _service,
 }
 
 

@@ -94,6 +94,7 @@ BUILTINS: tuple[Resource, ...] = (
     _builtin("", "v1", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True),
     _builtin("", "v1", "secrets", "Secret"),
     _builtin("", "v1", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True),
+    _builtin("", "v1", "services", "Service", "svc", status=True, returns_deleted=True, categories=("all",)),
     _builtin(
         "apiextensions.k8s.io",
         "v1",

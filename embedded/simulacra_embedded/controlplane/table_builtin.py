@@ -30,6 +30,11 @@ def _containers(obj: Object) -> list[Object]:
     return found
 
 
+def _ports(service: Object) -> str:
+    ports = _get(service, "spec", "ports", default=[])
+    return ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
+
+
 def _job_status(job: Object) -> str:
     conditions = {c["type"]: c["status"] for c in _get(job, "status", "conditions", default=[])}
     if conditions.get("Complete") == "True":
@@ -187,6 +192,14 @@ _COLUMNS: dict[str, _Spec] = {
         ("Age", "string", 0, _age),
     ],
     "serviceaccounts": [("Age", "string", 0, _age)],
+    "services": [
+        ("Type", "string", 0, lambda o: _get(o, "spec", "type")),
+        ("Cluster-IP", "string", 0, lambda o: _get(o, "spec", "clusterIP", default="<none>")),
+        ("External-IP", "string", 0, lambda o: "<none>"),
+        ("Port(s)", "string", 0, _ports),
+        ("Age", "string", 0, _age),
+        ("Selector", "string", 1, lambda o: _labels(_get(o, "spec", "selector", default={}))),
+    ],
 }  # fmt: skip
 
 

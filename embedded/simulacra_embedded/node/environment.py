@@ -25,6 +25,7 @@ PASSED_ON = re.compile(
 """Where custody lives and how it is reached: the agent's own values, for pods that do not say."""
 TRAINER = [sys.executable, "-m", "simulacra_trainer"]
 """What a trainer image runs by itself."""
+_JOB_UID, _INDEX = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-completion-index"
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 _METADATA_KEY = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
@@ -68,6 +69,25 @@ async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path,
             env[entry["name"]] = value
     tmp = str(folder.tmp)
     return env | {"TMPDIR": tmp, "HOME": tmp, TERMINATION_PATH_ENV: str(folder.termination)}
+
+
+def talks_within(pod: Object) -> str | None:
+    """Return the uid of the Job whose pods find each other by a headless Service, None for other pods."""
+    return pod["metadata"].get("labels", {}).get(_JOB_UID) if pod["spec"].get("subdomain") else None
+
+
+def follows(pod: Object) -> bool:
+    """Whether a pod is not the first of those that it talks to."""
+    index = pod["metadata"].get("annotations", {}).get(_INDEX, "0")
+    return talks_within(pod) is not None and index != "0"
+
+
+def on_loopback(port: int) -> dict[str, str]:
+    """Return the variables by which pods of this node find each other: no name of a Service is known here.
+
+    torch's and gloo's own; a container that does not use them is not disturbed.
+    """
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
 
 
 def threads(container: Object, running: int, cores: int) -> int:

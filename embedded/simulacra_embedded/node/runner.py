@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +36,16 @@ class Host:
     cache: Path
     slots: asyncio.Semaphore
     running: int = 0
+    meeting_points: dict[str, int] = field(default_factory=dict)
+    """By uid of a Job whose pods talk to each other: the port of this machine at which they meet."""
+
+    def meeting_point(self, job: str) -> int:
+        """Return the port of a Job, the same as long as this agent runs."""
+        if job not in self.meeting_points:
+            with socket.socket() as probe:
+                probe.bind((status.HOST_IP, 0))
+                self.meeting_points[job] = probe.getsockname()[1]
+        return self.meeting_points[job]
 
 
 class PodRunner:
@@ -55,15 +66,19 @@ class PodRunner:
         self._ending.set()
 
     async def run(self) -> None:
-        """Wait for a slot, run the container (again and again if its policy says so), publish each change."""
-        if not await self._unless_ending(self._host.slots.acquire()):
+        """Wait for a slot, run the container (again and again if its policy says so), publish each change.
+
+        Of pods that talk to each other only the first needs a slot: waiting for one, the others would hold it up.
+        """
+        slots = self._host.slots if not environment.follows(self._pod) else asyncio.Semaphore()
+        if not await self._unless_ending(slots.acquire()):
             return await self._conclude(None)
         self._host.running += 1
         try:
             ended = await self._run_to_end()
         finally:
             self._host.running -= 1
-            self._host.slots.release()
+            slots.release()
         await self._conclude(ended)
 
     async def _run_to_end(self) -> Ended | None:
@@ -125,7 +140,9 @@ class PodRunner:
         workers = environment.threads(self._container, host.running, os.cpu_count() or 1)
         while not self._ending.is_set():
             try:
-                return await environment.resolve(host.cluster, self._pod, self.folder, host.cache, workers)
+                env = await environment.resolve(host.cluster, self._pod, self.folder, host.cache, workers)
+                job = environment.talks_within(self._pod)
+                return env if job is None else env | environment.on_loopback(host.meeting_point(job))
             except (environment.ConfigError, ClusterError) as error:
                 state = status.waiting("CreateContainerConfigError", str(error))
                 await self._publish(self._status.build("Pending", state))

@@ -29,10 +29,16 @@ def _work(seen: Observed) -> Work:
         memory=asked.memory or _MEMORY,
         memory_limit=asked.memory or _MEMORY_LIMIT,
         deadline_s=_DEADLINE_S,
-        gpu=asked.gpu,
+        asked=asked,
     )
-    tenant = seen.tenant_name or ""
-    return Work(TaskSpec(task="fit", tenant=tenant, resource=own_key(seen), dataset=keyed(seen.dataset)), size)
+    task = TaskSpec(
+        task="fit",
+        tenant=seen.tenant_name or "",
+        resource=own_key(seen),
+        dataset=keyed(seen.dataset),
+        shards=asked.workers,
+    )
+    return Work(task, size)
 
 
 MODEL = WorkKind(

@@ -11,7 +11,7 @@ from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tenant import TenantSpec
 from simulacra_operator.pod_access import COPY, PodAccess
 from simulacra_operator.subject import Subject
-from simulacra_operator.work.jobs import MAX_PARALLEL_PODS, SERVICE_ACCOUNT
+from simulacra_operator.work.jobs import FIRST_PORT, LABEL_WORKERS, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
 
 _SPARE_JOBS = 64
 """Jobs that the quota leaves beside the running ones: suspended ones, and finished ones about to be deleted."""
@@ -42,10 +42,23 @@ def guard_rails(
         (SERVICE_ACCOUNTS, {**account, "automountServiceAccountToken": False}),
         (RESOURCE_QUOTAS, {**_object(tenant, RESOURCE_QUOTAS, "simulacra"), "spec": {"hard": hard}}),
         (NETWORK_POLICIES, {**_object(tenant, NETWORK_POLICIES, "simulacra-default-deny"), "spec": reach}),
+        (NETWORK_POLICIES, {**_object(tenant, NETWORK_POLICIES, "simulacra-workers"), "spec": _among_workers()}),
     ]
     if environment is not None:
         rails.append((SECRETS, {**_object(tenant, SECRETS, COPY), "type": "Opaque", "data": dict(environment)}))
     return rails
+
+
+def _among_workers() -> Object:
+    """Return the policy by which workers of fits reach each other, on the ports that they use between them."""
+    workers = {"matchExpressions": [{"key": LABEL_WORKERS, "operator": "Exists"}]}
+    ports = [{"protocol": "TCP", "port": FIRST_PORT, "endPort": LAST_PORT}]
+    return {
+        "podSelector": workers,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"podSelector": workers}], "ports": ports}],
+        "egress": [{"to": [{"podSelector": workers}], "ports": ports}],
+    }
 
 
 def change(desired: Object, actual: Object | None) -> Object | None:

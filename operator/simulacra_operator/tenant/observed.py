@@ -36,7 +36,7 @@ class TenantObserved:
         subject: the Tenant.
         namespace: its namespace, None when there is none.
         prepared: whether the cluster's administrator makes namespaces; then the finalizer is kept here, not by kopf.
-        objects: the guard rails that are there, by kind.
+        objects: the guard rails that are there.
         access: what pods get to reach store and keys.
         environment: what the copy of the pods' Secret is to hold, base64; None: there is no copy to be kept.
         check: the last key check.

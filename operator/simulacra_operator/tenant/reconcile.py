@@ -45,10 +45,11 @@ def _guard_rails(seen: TenantObserved) -> list[Action]:
     missing: list[Action] = []
     if not seen.prepared and (patch := manifests.change(wanted, seen.namespace)) is not None:
         missing.append(Ensure(NAMESPACES, patch, exists=True))
-    there = {one["kind"]: one for one in seen.objects}
+    there = {(one["kind"], one["metadata"]["name"]): one for one in seen.objects}
     for resource, manifest in manifests.guard_rails(seen.subject, seen.access, seen.environment):
-        if (patch := manifests.change(manifest, there.get(resource.kind))) is not None:
-            missing.append(Ensure(resource, patch, exists=resource.kind in there))
+        known = there.get((resource.kind, manifest["metadata"]["name"]))
+        if (patch := manifests.change(manifest, known)) is not None:
+            missing.append(Ensure(resource, patch, exists=known is not None))
     return missing
 
 

@@ -7,10 +7,12 @@ event started it, how many were missed, or where the pass before was cut off.
 from __future__ import annotations
 
 from simulacra_crds.base import LABEL_UID, LastFailure, Phase
+from simulacra_crds.cluster import Object
 from simulacra_crds.reasons import Reason
 from simulacra_operator.actions import (
     Action,
     CreateJob,
+    CreateService,
     DeleteJob,
     LogFailure,
     MakeKey,
@@ -20,10 +22,13 @@ from simulacra_operator.actions import (
     WriteRequest,
 )
 from simulacra_operator.conditions import Finding
+from simulacra_operator.placement import QUEUE_LABEL, queued
 from simulacra_operator.work import erasure, jobs, outcome
 from simulacra_operator.work.kind import FINAL, WorkKind
 from simulacra_operator.work.observed import Fault, Observed
 from simulacra_operator.work.status import Stage, settled_status, work_status
+
+_SUSPENDED = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on")
 
 
 def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
@@ -71,7 +76,7 @@ def _waiting(gate: Finding, work: Finding) -> Stage:
 def _hold(seen: Observed, gate: Finding) -> Stage | None:
     """Return why work that could start must not start yet."""
     if seen.suspended:
-        return _waiting(gate, Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on"))
+        return _waiting(gate, _SUSPENDED)
     if seen.tenant is None or not seen.tenant.ready:
         return _waiting(gate, Finding("False", Reason.AWAITING_TENANT, "the tenant is not Ready; see its conditions"))
     if not seen.place:
@@ -83,6 +88,8 @@ def _hold(seen: Observed, gate: Finding) -> Stage | None:
 
 def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
     work, phase = Finding("False", Reason.JOB_RUNNING), Phase.RUNNING
+    if (queue := seen.settings.placement.queue) is not None:
+        work, phase = _queued(queue), Phase.PENDING
     if seen.fault is not None:
         reason = Reason.CUSTODY_UNAVAILABLE if seen.fault in (Fault.CUSTODY, Fault.AUDIT) else Reason.INTERNAL
         work, phase = Finding("False", reason, f"the {seen.fault.value} refused; trying again"), Phase.PENDING
@@ -99,7 +106,8 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
     if job["metadata"].get("labels", {}).get(LABEL_UID) != seen.subject.meta.uid:
         message = "a Job of another resource has the name that this resource's Job needs; delete that Job"
         return _waiting(gate, Finding("False", Reason.INTERNAL, message))
-    shards = int(job["spec"].get("completions") or 1)
+    together = jobs.LABEL_WORKERS in job["metadata"]["labels"]  # workers of one fit: the first has the result
+    shards = 1 if together else int(job["spec"].get("completions") or 1)
     state = outcome.judge(job, seen.pods, shards, seen.now.replace(microsecond=0))
     if isinstance(state, outcome.Succeeded):
         reason, fields = kind.done(state.results)
@@ -126,18 +134,43 @@ def _lost_before(seen: Observed, state: outcome.Lost) -> bool:
 def _running(seen: Observed, gate: Finding, state: outcome.Running, shards: int) -> Stage:
     job = seen.job or {}
     gone = job["metadata"].get("deletionTimestamp") is not None
-    suspended = bool(job["spec"].get("suspend"))
-    change = () if gone or suspended == seen.suspended else (SuspendJob(seen.job_name, seen.suspended),)
     percent = state.succeeded * 100 // shards if shards > 1 else 0
+    failure = state.failure
     if seen.suspended:
-        work, phase = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on"), Phase.SUSPENDED
-    elif state.failure is not None:
-        work, phase = Finding("False", Reason.JOB_RETRYING, state.failure.message), Phase.RUNNING
+        work, phase, failure = _SUSPENDED, Phase.SUSPENDED, None
+    elif queued(job) and job["spec"].get("suspend"):
+        work, phase = _queued(job["metadata"]["labels"][QUEUE_LABEL]), Phase.PENDING
+    elif failure is not None:
+        work, phase = Finding("False", Reason.JOB_RETRYING, failure.message), Phase.RUNNING
     elif (stalled := outcome.stalled(seen.pods, seen.now)) is not None:
         work, phase = Finding("False", Reason.POD_NOT_STARTING, stalled), Phase.RUNNING
     else:
         work, phase = Finding("False", Reason.JOB_RUNNING), Phase.RUNNING
-    return Stage(gate, work, phase, after=change, failure=state.failure, percent=percent)
+    after = () if gone else (*_meet(seen, job), *_suspend(seen, job))
+    return Stage(gate, work, phase, after=after, failure=failure, percent=percent)
+
+
+def _suspend(seen: Observed, job: Object) -> tuple[Action, ...]:
+    """Return what makes a Job run or rest as is wanted.
+
+    Kueue would resume a Job that it has admitted. So a queued one is deleted, with its place in the queue, and made
+    again: what is stored of its work is found by the next one.
+    """
+    if queued(job):
+        return (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True),) if seen.suspended else ()
+    changes = bool(job["spec"].get("suspend")) != seen.suspended
+    return (SuspendJob(seen.job_name, seen.suspended),) if changes else ()
+
+
+def _meet(seen: Observed, job: Object) -> tuple[Action, ...]:
+    """Return the Service of a Job's workers where it is missing."""
+    service = None if seen.suspended or seen.service is not None else jobs.meeting_point(seen, job)
+    return () if service is None else (CreateService(service),)
+
+
+def _queued(queue: str) -> Finding:
+    message = f"the Job waits in the Kueue queue {queue} for quota; `kubectl get workloads` tells its place"
+    return Finding("False", Reason.QUEUED_BY_KUEUE, message)
 
 
 def _tidy(seen: Observed) -> tuple[Action, ...]:

@@ -17,6 +17,7 @@ from simulacra_crds.cluster import (
     JOBS,
     MODELS,
     PODS,
+    SERVICES,
     Cluster,
     Object,
 )
@@ -25,6 +26,7 @@ from simulacra_crds.stored import stored_bytes
 from simulacra_operator.settings import Settings
 from simulacra_operator.shared import SharedReads
 from simulacra_operator.subject import Key, Subject, parse, tenant_of
+from simulacra_operator.work.jobs import LABEL_WORKERS
 from simulacra_operator.work.observed import TASKS, Fault, Observed
 
 RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
@@ -54,6 +56,7 @@ class WorkObserver:
             model=model,
             job=job,
             pods=await self._pods(subject, job),
+            service=await self._service(job),
             dependants=tuple([one async for one in self._dependants(subject)]) if subject.deleting else (),
             stored_bytes=await self._stored_bytes(key.namespace) if importing else 0,
             fault=fault,
@@ -83,6 +86,15 @@ class WorkObserver:
             return ()
         selector = f"{LABEL_UID}={subject.meta.uid}"
         return tuple([pod async for pod in self._cluster.list(PODS, subject.meta.namespace, labels=selector)])
+
+    async def _service(self, job: Object | None) -> Object | None:
+        """Return the Service of a Job's workers, unless it is that of an earlier Job of this name."""
+        if job is None or LABEL_WORKERS not in job["metadata"].get("labels", {}):
+            return None
+        meta = job["metadata"]
+        found = await self._cluster.find(SERVICES, meta["name"], meta["namespace"])
+        owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
+        return found if meta["uid"] in [one["uid"] for one in owners] else None
 
     async def _dependants(self, subject: Subject) -> AsyncIterator[Subject]:
         """Yield what must be looked at before a Dataset or a Model goes.

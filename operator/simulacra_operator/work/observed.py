@@ -38,6 +38,7 @@ class Observed:
         model: the Model of a generation or an estimate.
         job: its Job.
         pods: the pods of its Job, also those that outlived it.
+        service: the headless Service of a Job of several workers, if it has one.
         dependants: resources that must go before it goes; read only while it is being deleted.
         stored_bytes: what the tenant has stored; read only for a Dataset that is about to be read from an object.
         place: whether the tenant's quota of concurrent Jobs has a place for it; of no matter where it would not start.
@@ -52,6 +53,7 @@ class Observed:
     model: Subject | None = None
     job: Object | None = None
     pods: tuple[Object, ...] = ()
+    service: Object | None = None
     dependants: tuple[Subject, ...] = field(default=())
     stored_bytes: int = 0
     place: bool = True

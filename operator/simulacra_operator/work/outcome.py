@@ -120,10 +120,15 @@ def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -
     if job_reason == "DeadlineExceeded" or not failed:
         reason = Reason.DEADLINE_EXCEEDED if job_reason == "DeadlineExceeded" else Reason.INTERNAL
         return LastFailure(reason=reason, message=_message(reason, job), time=now)
-    last = max(failed, key=lambda one: (one.exit_code == ExitCode.USER_ERROR, one.time))
+    last = max(failed, key=_telling)
     reason = _reason(last)
     stated = last.result.message if last.result is not None and reason == last.result.reason else ""
     return LastFailure(reason=reason, message=stated or _message(reason, job), exit_code=last.exit_code, time=last.time)
+
+
+def _telling(ended: _Ended) -> tuple[bool, bool, datetime]:
+    """Order failures by how much they tell: a worker that lost another does not know why."""
+    return ended.exit_code == ExitCode.USER_ERROR, ended.exit_code != ExitCode.PEER, ended.time
 
 
 def _reason(ended: _Ended) -> Reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import lightning.pytorch as pl
@@ -53,12 +53,16 @@ def code_table(
 class TableBatches(pl.LightningDataModule):
     """Batches for an interval of steps at a time, and validation batches under the fixed and under random orders."""
 
-    def __init__(self, table: CodedTable, *, seed: int, interval: int | None = None) -> None:
+    def __init__(
+        self, table: CodedTable, *, seed: int, interval: int | None = None, part: Callable[[int], slice] | None = None
+    ) -> None:
+        """Part: which of so many groups of a batch are this worker's; None: all of them."""
         super().__init__()
         n = len(table.codes)
         held = int(max(VALIDATION_SHARE * n, min(VALIDATION_ROWS, MAX_VALIDATION_SHARE * n), 1))
         shuffled = np.random.default_rng([seed, 31]).permutation(n)
         self.table, self.seed = table, seed
+        self._part = slice(0, GROUPS) if part is None else part(GROUPS)
         self.held, self.rows = np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]), np.sort(shuffled[held:])
         self.each = int(np.clip(self.rows.size // (4 * GROUPS), 1, 32 if n < BIG_TABLE else 64))
         """Rows under each mask."""
@@ -67,7 +71,7 @@ class TableBatches(pl.LightningDataModule):
 
     @property
     def batch_rows(self) -> int:
-        """Rows in a batch."""
+        """Rows in a batch, of all workers together."""
         return self.each * GROUPS
 
     def train_dataloader(self) -> DataLoader:
@@ -85,7 +89,7 @@ class TableBatches(pl.LightningDataModule):
         return DataLoader([*fixed, *mixed], batch_size=None)
 
     def batch(self, step: int) -> Batch:
-        """Return the batch of a step of training."""
+        """Return the batch of a step of training, this worker's groups of it."""
         size = self.batch_rows
         epochs, parts = range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1), []
         for epoch in epochs:
@@ -94,7 +98,8 @@ class TableBatches(pl.LightningDataModule):
             parts.append(shuffled[max(step * size - begin, 0) : (step + 1) * size - begin])
         rng = np.random.default_rng([self.seed, 34, step])
         orders = [self.table.order] * (GROUPS // 2) + self._random_orders(rng, GROUPS - GROUPS // 2)
-        return self._batch(np.concatenate(parts), orders)
+        rows = np.concatenate(parts).reshape(GROUPS, self.each)[self._part]
+        return self._batch(rows.ravel(), orders[self._part])
 
     def _random_orders(self, rng: np.random.Generator, count: int) -> list[list[int]]:
         return [rng.permutation(len(self.table.order)).tolist() for _ in range(count)]

@@ -19,7 +19,7 @@ from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_c
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
 
-GPUS, CHECKPOINTS = "gpu", "checkpoints"
+GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
 CHUNK_ROWS, JUDGED_ROWS = 4096, 512
 SLIP = 1e-4
 """Share of the likelihood that is uniform on the grid, so that what never occurred in training has some."""
@@ -111,8 +111,10 @@ class NeuralModel:
 class Neural:
     """The family (see `families.base.Family`).
 
-    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in which a training that
-    is cut short leaves what the next one of the same table, order and seed continues from.
+    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in which a training
+    leaves what the next one of the same table, order and seed continues from, for the caller to remove; kept, called
+    (without arguments) after something was written or removed there; group, the `Group` of workers to train with:
+    only in the leader is the model that is returned of use.
     """
 
     name = "neural"
@@ -130,17 +132,21 @@ class Neural:
         """Fit on the clean table; deterministic for a seed on one platform."""
         from simulacra_trainer.families.neural.batches import TableBatches, code_table
         from simulacra_trainer.families.neural.network import Network
-        from simulacra_trainer.families.neural.training import plan_training, scratch, train
+        from simulacra_trainer.families.neural.surroundings import Surroundings, scratch
+        from simulacra_trainer.families.neural.training import plan_training, train
 
         codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
         values = [coding.codec.values(table.column(coding.codec.name)) for coding in codings]
         position = {coding.codec.name: j for j, coding in enumerate(codings)}
         places = [position[name] for name in order]
         network = Network(codings, torch.Generator().manual_seed(seed))
-        batches = TableBatches(code_table(codings, values, network.order, places), seed=seed)
+        group = options.get(GROUP)
+        part = None if group is None else group.workers.part
+        batches = TableBatches(code_table(codings, values, network.order, places), seed=seed, part=part)
         plan = plan_training(batches, seed=seed, gpus=int(options.get(GPUS, 0)))
         with scratch(options.get(CHECKPOINTS), _fingerprint(values, repr((places, plan)))) as directory:
-            train(network, batches, plan, directory, progress)
+            kept = options.get(KEPT) or (lambda: None)
+            train(network, batches, plan, Surroundings(directory, kept, group), progress)
         progress(1.0)
         return NeuralModel(fold(network, codings), codings, places)
 

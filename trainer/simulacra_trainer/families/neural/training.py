@@ -1,5 +1,6 @@
 """Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping, checkpoints.
 
+Several workers share each batch: they fit the model that one would, but for the rounding of sums.
 The budget is work, not time: the number of steps follows from the shape of the table, so a busy machine fits the same
 model as an idle one, later. Averaged weights are judged on held-out rows after every interval of steps; training ends
 when they stop improving, and the best ones are kept.
@@ -10,24 +11,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import pickle
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.neural.batches import TableBatches
+from simulacra_trainer.families.neural.group import GroupEnvironment
 from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
+from simulacra_trainer.families.neural.surroundings import BEST, LAST, TRAINED, Keeper, Surroundings
+from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
 """Smaller tables are learned at a smaller rate (with the root of their rows), or they are overfitted before long."""
@@ -42,7 +43,6 @@ PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
 STEP_S, CELL_S = 0.004, 4.0e-6
 """Seconds that a step takes on two cores: fixed, and for each value in the batch; what turns seconds into steps."""
-BEST, LAST = "best", "last"
 
 
 @dataclass(frozen=True)
@@ -70,62 +70,89 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped)
 
 
-def train(network: Network, batches: TableBatches, plan: TrainingPlan, directory: Path, progress: Progress) -> None:
+def train(network: Network, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress) -> None:
     """Train the network in place.
 
     Args:
-        network: fresh; it ends with the best averaged weights.
+        network: fresh; in the process that leads it ends with the best averaged weights.
         batches: the coded table.
         plan: from `plan_training`.
-        directory: where checkpoints lie during the training; one that is there from a training that was cut short,
-            of the same table and plan, is continued with the same result.
-        progress: told after every step.
+        around: where checkpoints lie, and the other workers.
+        told: told of the share that is done after every step.
     """
     torch.set_num_threads(threads())
-    directory.mkdir(parents=True, exist_ok=True)
-    keeper = ModelCheckpoint(
-        dirpath=directory,
-        filename=BEST,
-        monitor="nll",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
+    around.directory.mkdir(parents=True, exist_ok=True)
+    with _silence():
+        if (ended := around.found(TRAINED)) is not None:
+            network.load_state_dict(torch.load(ended, map_location="cpu", weights_only=True))
+            return
+        module = TrainedNetwork(network, plan, around.workers)
+        trainer = _trainer(module, batches, plan, around, told)
+        trainer.fit(module, datamodule=batches, ckpt_path=around.found(LAST), weights_only=True)
+        if around.leads:
+            best = torch.load(around.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
+            module.cpu().load_state_dict(best["state_dict"])
+            _note_trained(network, around)
+
+
+def _trainer(
+    module: TrainedNetwork, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress
+) -> pl.Trainer:
     averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
     stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
-    last = directory / f"{LAST}.ckpt"
-    with _silence():
-        trainer = pl.Trainer(
-            accelerator="cuda" if plan.on_gpu else "cpu",
-            devices=1,
-            precision="bf16-mixed" if plan.on_gpu and torch.cuda.is_bf16_supported() else "32-true",
-            max_epochs=plan.intervals,
-            num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=1,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=directory,
-            callbacks=[averaging, stopping, keeper, _Told(progress, plan.intervals * batches.interval)],
-        )
-        module = TrainedNetwork(network, plan)
-        trainer.fit(module, datamodule=batches, ckpt_path=last if _is_whole(last) else None, weights_only=True)
-        best = torch.load(directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
-        module.cpu().load_state_dict(best["state_dict"])
+    keeper = Keeper(around)
+    group = around.group
+    strategy: Strategy | str = "auto"
+    if group is not None:
+        # a table without numbers leaves their weights unused
+        strategy = DDPStrategy(find_unused_parameters=not any(one.is_ordered for one in module.network.tables))
+    return pl.Trainer(
+        accelerator="cuda" if plan.on_gpu else "cpu",
+        devices=1,
+        num_nodes=1 if group is None else group.workers.size,
+        strategy=strategy,
+        plugins=None if group is None else [GroupEnvironment(group.workers)],
+        use_distributed_sampler=False,
+        precision="bf16-mixed" if plan.on_gpu and torch.cuda.is_bf16_supported() else "32-true",
+        max_epochs=plan.intervals,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=around.directory,
+        callbacks=[averaging, stopping, keeper, _Told(told, plan.intervals * batches.interval)],
+    )
+
+
+def _note_trained(network: Network, around: Surroundings) -> None:
+    """Keep the weights that a training ended with, in the place of its checkpoints."""
+    whole = around.directory / f"{TRAINED}.ckpt"
+    part = whole.with_suffix(".part")
+    torch.save(network.state_dict(), part)
+    part.replace(whole)
+    for name in (LAST, BEST):
+        (around.directory / f"{name}.ckpt").unlink(missing_ok=True)
+    around.kept()
 
 
 class TrainedNetwork(pl.LightningModule):
     """The network with its loss and optimiser."""
 
-    def __init__(self, network: Network, plan: TrainingPlan) -> None:
+    def __init__(self, network: Network, plan: TrainingPlan, workers: Workers | None = None) -> None:
         super().__init__()
         self.network, self.seed, self.rate, self.dropped = network, plan.seed, plan.rate, plan.dropped
+        self.workers = workers
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss of a batch, scaled so that the learning rate suits any number of columns."""
         c, n = batch.codes.shape
+        workers = 1 if self.workers is None else self.workers.size
         generator = torch.Generator(batch.codes.device).manual_seed(self.seed * 1_000_003 + self.global_step)
-        keep = (self._kept((c, n, WIDTH), generator), self._kept((c, n, WIDTH), generator))
+        # every worker draws for the whole batch and takes its own rows: together they drop what one would
+        rows = slice(0, n) if self.workers is None else self.workers.part(n * workers)
+        shape = (c, n * workers, WIDTH)
+        keep = (self._kept(shape, generator)[:, rows], self._kept(shape, generator)[:, rows])
         return self.network.nll(batch, keep).sum() / c**0.5
 
     def validation_step(self, batch: Batch, _index: int) -> None:
@@ -171,26 +198,6 @@ class _Told(Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         """Tell."""
         self._progress(min(trainer.global_step / self._steps, 1.0))
-
-
-@contextlib.contextmanager
-def scratch(directory: Path | None, name: str) -> Iterator[Path]:
-    """Yield the directory for checkpoints: of that name in the given one, kept unless all goes well, or a new one."""
-    if directory is None:
-        with tempfile.TemporaryDirectory(prefix="simulacra-fit-") as fresh:
-            yield Path(fresh)
-        return
-    yield directory / name
-    shutil.rmtree(directory / name)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether the file is a checkpoint that was written to its end; another one is of no use."""
-    try:
-        torch.load(checkpoint, map_location="meta", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
-        return False
-    return True
 
 
 @contextlib.contextmanager

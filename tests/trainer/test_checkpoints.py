@@ -1,0 +1,151 @@
+"""Checkpoints of a fit in custody: what is stored and when, and that another pod goes on from there."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from installation import eventually
+from simulacra_crds.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
+from simulacra_custody.errors import CustodyError
+from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.checkpoints import StoredCheckpoints
+from simulacra_trainer.workers import Workers, workers_of
+from trainer_pod import Pod
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    return Pod(tmp_path)
+
+
+def names(pod: Pod) -> list[str]:
+    return pod.artefacts("models").names(CHECKPOINT_PREFIX)
+
+
+def written(folder: Path, name: str, content: bytes) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
+    clock = Clock()
+    first = StoredCheckpoints(pod.artefacts("models"), tmp_path / "first", clock)
+    first.restore()
+    assert list(first.directory.iterdir()) == []
+    written(first.directory, "graph-1.json", b"graph")
+    written(first.directory, "neural-1/best.ckpt", b"best")
+    written(first.directory, "neural-1/last.ckpt", b"last")
+    written(first.directory, "neural-1/trained.part", b"not whole")
+    first.keep()
+    assert names(pod) == ["checkpoint/graph-1.json", "checkpoint/neural-1--best.ckpt", "checkpoint/neural-1--last.ckpt"]
+    second = StoredCheckpoints(pod.artefacts("models"), tmp_path / "second", clock)
+    second.restore()
+    found = {str(path.relative_to(second.directory)): path.read_bytes() for path in second.directory.rglob("*.*")}
+    assert found == {"graph-1.json": b"graph", "neural-1/best.ckpt": b"best", "neural-1/last.ckpt": b"last"}
+    second.erase()
+    assert names(pod) == []
+
+
+def test_nothing_is_stored_in_the_clear(pod: Pod, tmp_path: Path) -> None:
+    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c")
+    written(kept.directory, "graph-1.json", b"zq_column")
+    kept.keep()
+    stored = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert stored
+    assert not any(b"zq_column" in path.read_bytes() for path in stored)
+
+
+def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, upload = list[str](), Artefacts.upload
+    monkeypatch.setattr(Artefacts, "upload", lambda own, name, path: (stored.append(name), upload(own, name, path))[1])
+    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", Clock())
+    written(kept.directory, "n/best.ckpt", b"best")
+    written(kept.directory, "n/last.ckpt", b"last")
+    kept.keep()
+    assert stored == ["checkpoint/n--best.ckpt", "checkpoint/n--last.ckpt"], "what last speaks of comes first"
+    written(kept.directory, "n/last.ckpt", b"a later one")
+    (kept.directory / "n" / "best.ckpt").unlink()
+    kept.keep()
+    assert stored[2:] == ["checkpoint/n--last.ckpt"]
+    assert names(pod) == ["checkpoint/n--last.ckpt"]
+
+
+def test_storing_takes_a_tenth_of_the_time_at_most(pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, stored = Clock(), list[float]()
+
+    def upload(_own: Artefacts, _name: str, _path: Path) -> None:
+        stored.append(clock.now)
+        clock.now += 2.0
+
+    monkeypatch.setattr(Artefacts, "upload", upload)
+    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", clock)
+    for step in range(100):
+        written(kept.directory, "last.ckpt", b"x" * (step + 1))
+        kept.keep()
+        clock.now += 1.0
+    gaps = [later - earlier for earlier, later in itertools.pairwise(stored)]
+    assert min(gaps) >= 22.0
+    assert len(stored) == 5
+
+
+def test_a_store_that_refuses_does_not_end_a_fit(pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise CustodyError("no")
+
+    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", Clock())
+    written(kept.directory, "last.ckpt", b"last")
+    with monkeypatch.context() as patch:
+        patch.setattr(Artefacts, "upload", refuse)
+        kept.keep()
+    assert names(pod) == []
+    kept.keep()
+    assert names(pod) == ["checkpoint/last.ckpt"]
+
+
+@pytest.mark.neural
+@pytest.mark.reliability
+def test_a_killed_pod_is_followed_by_one_that_goes_on(pod: Pod) -> None:
+    pod.prepare_for(FitRequest(family="neural", seed=3))
+    first = pod.start("fit", "models")
+    eventually(lambda: any(name.endswith("trained.ckpt") for name in names(pod)), 300)  # half of the fit
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait(30)
+    assert pod.start("fit", "models").wait(400) == ExitCode.OK
+    assert "its fit goes on from" in (pod.root / "0.log").read_text()
+    assert pod.result().family == "neural"
+    assert names(pod) == []
+
+
+def test_the_place_of_a_worker_comes_from_its_environment() -> None:
+    env = {"MASTER_ADDR": "fit-0.fit.tenant-a.svc", "MASTER_PORT": "29500"}
+    assert workers_of(env, 1, 2) == Workers(1, 2, "fit-0.fit.tenant-a.svc", 29500)
+    assert workers_of({}, 0, 1) is None
+    for broken in ({}, {**env, "MASTER_PORT": "leader"}, {**env, "MASTER_PORT": "0"}):
+        with pytest.raises(ValueError, match="MASTER_ADDR and MASTER_PORT"):
+            workers_of(broken, 0, 2)
+    with pytest.raises(ValueError, match="completion index"):
+        workers_of(env, 2, 2)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_the_parts_of_all_workers_are_the_whole(size: int) -> None:
+    parts = [Workers(rank, size, "here", 1).part(8) for rank in range(size)]
+    assert [one for part in parts for one in range(8)[part]] == list(range(8))
