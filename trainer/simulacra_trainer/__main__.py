@@ -6,16 +6,15 @@ Exit codes: 0 done, 2 the command line or a request is wrong, 42 the data cannot
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from simulacra_crds.conditions import ConditionSet
@@ -26,6 +25,7 @@ from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, Generate
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.kernel_cache import link_shipped
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.files import SUFFIXES, write_tables
 
 BAD_REQUEST = 2
 MAX_JSON_BYTES = 4 << 20
@@ -78,8 +78,8 @@ def fit(args: argparse.Namespace) -> int:
 
 
 def generate(args: argparse.Namespace) -> int:
-    """Generate rows from a model directory into one Parquet file; with conditions, tell how well they are met."""
-    from simulacra_trainer.generate import generate_rows, plan_generation
+    """Generate rows from a model directory into one file; with conditions, tell how well they are met."""
+    from simulacra_trainer.generate import CHUNK_ROWS, generate_rows, plan_generation
     from simulacra_trainer.model_dir import load_model
     from simulacra_trainer.progress import ProgressMeter
 
@@ -93,21 +93,14 @@ def generate(args: argparse.Namespace) -> int:
     trained = load_model(args.model)
     meter.step("planning")
     plan = plan_generation(trained, request)
-    progress, done = meter.step("generating"), 0
-    with tempfile.NamedTemporaryFile(dir=args.out.resolve().parent, suffix=".part", delete=False) as part:
-        path = Path(part.name)
-    try:
-        writer: pq.ParquetWriter | None = None
-        for table in generate_rows(trained, plan):
-            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
-            writer.write_table(table)
-            done += table.num_rows
-            progress(done / plan.rows)
-        if writer is not None:
-            writer.close()
-        path.replace(args.out)
-    finally:
-        path.unlink(missing_ok=True)
+    progress, drawn = meter.step("generating"), itertools.count(1)
+    chunks = max(-(-plan.rows // CHUNK_ROWS), 1)
+
+    def counted(table: object) -> bool:
+        progress(min(next(drawn) / chunks, 1.0))
+        return table is not None
+
+    write_tables(filter(counted, generate_rows(trained, plan)), args.out)
     if plan.attainment is not None:
         sys.stdout.write(plan.attainment.model_dump_json(by_alias=True, exclude_none=True) + "\n")
     return 0
@@ -157,7 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     two = commands.add_parser("generate", help="generate rows from a model", description=generate.__doc__)
     two.add_argument("--model", type=Path, required=True, help="model directory")
     two.add_argument("--rows", type=_rows, required=True, help="how many rows, at least 1")
-    two.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    two.add_argument(
+        "--out", type=_table_file, required=True, help="file to write; its suffix decides: .parquet, .csv or .arrow"
+    )
     two.add_argument("--conditions", type=Path, help="JSON: the conditions object of the REST body")
     two.add_argument("--do", type=Path, help="JSON: {column: number or level}")
     two.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
@@ -191,6 +186,13 @@ def _gpus(text: str) -> int:
 
 def _rows(text: str) -> int:
     return _whole(text, 1, 10_000_000)
+
+
+def _table_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f"name the file {', '.join(SUFFIXES)}: its suffix decides the format")
+    return path
 
 
 def _whole(text: str, low: int, high: int) -> int:
