@@ -47,6 +47,7 @@ class UploadRequest:
     retention_seconds: int
     family: str
     knowledge: Knowledge | None = None
+    weights: str | None = None
 
 
 class Upload:
@@ -232,7 +233,11 @@ class Upload:
             "metadata": metadata(
                 self._request.name, self._caller.tenant_name, dataset=None, owner=None, annotations=annotations
             ),
-            "spec": {"retentionSeconds": self._request.retention_seconds, "source": {"type": "Upload"}},
+            "spec": {
+                "retentionSeconds": self._request.retention_seconds,
+                "source": {"type": "Upload"},
+                **({"weights": self._request.weights} if self._request.weights else {}),
+            },
         }
 
 

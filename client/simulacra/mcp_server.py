@@ -66,10 +66,12 @@ class Tools:
         self,
         path: Local,
         retention_hours: Annotated[float, Field(gt=0, le=168, description="How long it is kept.")] = 24,
+        weights: Annotated[str | None, Field(description="Name of the column of survey weights, if any.")] = None,
     ) -> Json:
         """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id."""
         with _sentences():
-            return await self._client.upload(self._inside(path), retention_seconds=round(retention_hours * 3600))
+            seconds = round(retention_hours * 3600)
+            return await self._client.upload(self._inside(path), retention_seconds=seconds, weights=weights)
 
     async def datasets(self) -> list[Json]:
         """List the datasets that are kept, newest first."""

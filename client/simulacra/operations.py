@@ -29,6 +29,7 @@ def upload(
     retention_seconds: int | None = None,
     family: str | None = None,
     knowledge: Json | None = None,
+    weights: str | None = None,
     key: str | None = None,
 ) -> Steps[Upload]:
     """Upload a seed table: a file, or a pandas, polars or Arrow table. The same key twice is one upload.
@@ -41,11 +42,13 @@ def upload(
         family: forest, neural or auto.
         knowledge: what is known of causes: {"tiers": [[column]], "required": [{"source": column, "target": column}],
             "forbidden": [...]}.
+        weights: name of the column of survey weights; the model stands for the weighted population.
         key: Idempotency-Key; a new one when absent.
     """
     form = {} if retention_seconds is None else {"retention_seconds": str(retention_seconds)}
     form |= {} if family is None else {"family": family}
     form |= {} if knowledge is None else {"knowledge": json.dumps(knowledge)}
+    form |= {} if weights is None else {"weights": weights}
     with tables.as_file(source) as path:
         return Upload((yield from ask(Ask("POST", "/v1/datasets", form=form, file=path, headers=_key(key)))).json())
 

@@ -13,6 +13,7 @@ from simulacra_crds.base import (
     PROGRESS,
     READY,
     REASON,
+    ColumnName,
     KubeModel,
     PrinterColumn,
     Resource,
@@ -37,7 +38,7 @@ class Source(KubeModel):
 
 
 class DatasetSpec(RetainedSpec):
-    """What to keep and for how long."""
+    """What to keep and for how long, and what its rows stand for."""
 
     source: Source = Field(
         default_factory=Source,
@@ -50,6 +51,10 @@ class DatasetSpec(RetainedSpec):
                 {"rule": "has(self.sha256) == has(self.bytes)", "message": "sha256 and bytes come together"},
             ]
         },
+    )
+    weights: ColumnName | None = Field(
+        default=None,
+        description="Column of survey weights (numbers, 0 or more): the model stands for the weighted population.",
     )
 
 

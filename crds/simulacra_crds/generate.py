@@ -20,6 +20,7 @@ from simulacra_crds.registry import KINDS
 Schema = dict[str, Any]
 _DROPPED = {"title", "$defs", "discriminator"}
 FIXED_SPEC = {
+    "Dataset": ("weights",),
     "Model": ("datasetRef", "family", "knowledge", "seed", "resources"),
     "GenerationJob": ("modelRef", "rowCount", "conditions", "interventions", "seed", "shards"),
     "EffectEstimate": ("modelRef", "treatment", "value", "baseline", "outcome", "segment"),

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from simulacra_crds.base import Artefact, KubeModel, Name, Progress, WrappedKey
+from simulacra_crds.base import Artefact, ColumnName, KubeModel, Name, Progress, WrappedKey
 from simulacra_crds.conditions import ConditionSet
 from simulacra_crds.dataset import FileFormat
 from simulacra_crds.effect_estimate import Estimate
@@ -91,9 +91,10 @@ class TaskSpec(KubeModel):
 
 
 class PrepareRequest(KubeModel):
-    """Parameters of prepare: which format the upload is said to have."""
+    """Parameters of prepare: which format the upload is said to have, and which column holds survey weights."""
 
     format: Literal["auto", FileFormat] = "auto"
+    weights: ColumnName | None = None
 
 
 class FitRequest(KubeModel):

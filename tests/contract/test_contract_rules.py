@@ -31,6 +31,7 @@ SPECS: dict[str, Object] = {
     "AccessRequest": {"company": "Acme", "contact": "ada@acme.example"},
 }
 CHANGES: dict[str, Object] = {
+    "Dataset": {"weights": "a"},
     "Model": {
         "datasetRef": {"name": "ds-2"},
         "family": "forest",

@@ -68,7 +68,7 @@ def fit(args: argparse.Namespace) -> int:
         from simulacra_trainer.model_dir import save_model
         from simulacra_trainer.progress import ProgressMeter
 
-        clean = clean_table(table.result())
+        clean = clean_table(table.result(), weights=args.weights)
     checkpoints = args.out / "checkpoints"
     meter = ProgressMeter(fit_steps(request), _tell)
     trained = fit_model(clean.table, clean.schema, request, meter, checkpoints=checkpoints)
@@ -143,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, required=True, help="model directory to write")
     one.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     one.add_argument("--knowledge", type=Path, help="JSON: tiers, required and forbidden edges")
+    one.add_argument("--weights", metavar="COL", help="column of survey weights; generated tables lack it")
     one.add_argument("--family", choices=["auto", "forest", "neural"], default="auto", help="default: auto")
     one.add_argument("--gpus", type=_gpus, default=0, help="GPUs to fit on; auto is neural where there are (default 0)")
     one.set_defaults(command=fit)

@@ -25,6 +25,7 @@ from simulacra_trainer.halves import draw_half_model, split_halves
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.table.errors import InputError, too_small
+from simulacra_trainer.weighting import as_population
 
 STEPS = {"learning the causal graph": 4.0, "testing privacy": 3.0, "fitting": 1.0, "writing the report": 1.0}
 """The steps of a fit, and how long each takes relative to the others with the forest family."""
@@ -103,7 +104,8 @@ def fit_model(
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
-        graph = learn_graph(table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S)
+        population = as_population(table, schema, np.random.default_rng([request.seed, 12]))
+        graph = learn_graph(population, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S)
     progress(1.0)
     progress = meter.step(PRIVACY)
     known: dict[str, float] = {}

@@ -29,6 +29,7 @@ from simulacra_trainer.fit import TrainedModel
 from simulacra_trainer.pool import draw_full_pool, draw_pool
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output import restore
+from simulacra_trainer.weighting import row_weights
 
 CHUNK_ROWS = 65_536
 MIN_POOL, MAX_POOL = 200_000, 1_000_000
@@ -75,7 +76,12 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
         pool = draw_pool(trained, conditions, min(max(MIN_POOL, 2 * n), MAX_POOL), rng, then=untouched)
         complete = False
     plan = plan_rows(
-        pool.table.select(conditions.columns()), conditions, n, _stream(seed, PLAN_STREAM), reference=trained.table
+        pool.table.select(conditions.columns()),
+        conditions,
+        n,
+        _stream(seed, PLAN_STREAM),
+        reference=trained.table,
+        weights=row_weights(trained.table, trained.schema),
     )
     return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, pool.corrected(plan.attainment))
 

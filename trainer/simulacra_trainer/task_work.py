@@ -91,7 +91,7 @@ def prepare(context: TaskContext) -> TaskResult:
         meter.step("reading")
         raw = read_table(own.download(UPLOAD, context.directory / UPLOAD), request.format)
         meter.step("cleaning")
-        clean = clean_table(raw)
+        clean = clean_table(raw, weights=request.weights)
         schema = clean.schema
         storing = meter.step("storing")
         path = context.directory / DATASET
@@ -120,7 +120,7 @@ def fit(context: TaskContext) -> TaskResult:
         reason="Fitted",
         artefacts=stored,
         rows=table.num_rows,
-        columns=table.num_columns,
+        columns=len(schema.learned()),
         family=trained.family,
         figures=trained.figures,
     )

@@ -31,6 +31,7 @@ from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accep
 from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.uploads import Upload, UploadRequest, too_large
 from simulacra_api.waiting import Wait
+from simulacra_crds.base import ColumnName
 from simulacra_crds.cluster import DATASETS
 from simulacra_crds.model import FamilyName, Knowledge
 from simulacra_crds.names import dataset_name, job_id
@@ -58,6 +59,7 @@ class UploadFields(BaseModel):
     retention_seconds: int = 86_400
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
     knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
+    weights: ColumnName | None = None
 
 
 _FORM = {
@@ -78,6 +80,13 @@ _FORM = {
                             "description": "What is known of causes, binding for the fit: "
                             '{"tiers": [[column, ...], ...], "required": [{"source": column, "target": column}], '
                             '"forbidden": [...]}. No column is caused by one of a later tier.',
+                        },
+                        "weights": {
+                            "type": "string",
+                            "minLength": 1,
+                            "maxLength": 256,
+                            "description": "Name of the column of survey weights (numbers, 0 or more, none missing): "
+                            "the model stands for the weighted population, and generated rows lack the column.",
                         },
                         "file": {"type": "string", "contentMediaType": "application/octet-stream"},
                     },
@@ -117,8 +126,9 @@ async def upload_dataset(
     check_retention(library, fields.retention_seconds)
     name = dataset_name(library.caller.tenant_name, key)
     # of what is said only: a field that is added to the form does not change what older requests were
-    digest = fingerprint(fields.model_dump(mode="json", exclude=None if fields.knowledge else {"knowledge"}))
-    asked = UploadRequest(name, digest, fields.retention_seconds, fields.family, fields.knowledge)
+    unsaid = {field for field in ("knowledge", "weights") if getattr(fields, field) is None}
+    digest = fingerprint(fields.model_dump(mode="json", exclude=unsaid))
+    asked = UploadRequest(name, digest, fields.retention_seconds, fields.family, fields.knowledge, fields.weights)
     dataset = await Upload(library.rooms, library.caller, asked, limit).run(form.chunks())
     source = dataset["spec"]["source"]
     job = await accepted(library, response, f"/v1/datasets/{name}", job_id(name), wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulacra_crds.base import KubeModel
+from simulacra_crds.dataset import DatasetSpec
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import PrepareRequest, TaskSpec
 from simulacra_operator.actions import Action
@@ -25,7 +26,8 @@ def _gate(seen: Observed) -> Finding:
 
 
 def _request(seen: Observed) -> KubeModel:
-    return PrepareRequest(format=seen.subject.spec.source.format)
+    spec: DatasetSpec = seen.subject.spec
+    return PrepareRequest(format=spec.source.format, weights=spec.weights)
 
 
 def _work(seen: Observed) -> Work:

@@ -22,6 +22,7 @@ from simulacra_trainer.families.forest.response import looked_at, under_do
 from simulacra_trainer.families.forest.screen import Screen
 from simulacra_trainer.families.forest.store import load_parts, save_parts
 from simulacra_trainer.families.grid import level_grid, number_grid
+from simulacra_trainer.weighting import row_weights
 
 PENALTY = "penalty"
 DEFAULT_PENALTY = 3.0
@@ -162,7 +163,7 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
     for j, codec in enumerate(codecs):
         codes[j] = codec.encode(values[j])
-    return TrainingRows(codes, values, codecs, penalty)
+    return TrainingRows(codes, values, codecs, penalty, row_weights(table, schema))
 
 
 class Forest:

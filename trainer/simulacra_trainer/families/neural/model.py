@@ -18,6 +18,7 @@ from simulacra_trainer.families.base import ModelFileError, Options, Progress
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
+from simulacra_trainer.weighting import row_weights
 
 GPUS, CHECKPOINTS = "gpu", "checkpoints"
 CHUNK_ROWS, JUDGED_ROWS = 4096, 512
@@ -132,26 +133,29 @@ class Neural:
         from simulacra_trainer.families.neural.network import Network
         from simulacra_trainer.families.neural.training import plan_training, scratch, train
 
-        codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
+        weights = row_weights(table, schema)
+        codings = [fit_coding(table.column(column.name), column, weights) for column in schema.learned()]
         values = [coding.codec.values(table.column(coding.codec.name)) for coding in codings]
         position = {coding.codec.name: j for j, coding in enumerate(codings)}
         places = [position[name] for name in order]
         network = Network(codings, torch.Generator().manual_seed(seed))
-        batches = TableBatches(code_table(codings, values, network.order, places), seed=seed)
+        batches = TableBatches(code_table(codings, values, network.order, places), seed=seed, weights=weights)
+        seen = values if weights is None else [*values, weights]
         plan = plan_training(batches, seed=seed, gpus=int(options.get(GPUS, 0)))
-        with scratch(options.get(CHECKPOINTS), _fingerprint(values, repr((places, plan)))) as directory:
+        with scratch(options.get(CHECKPOINTS), _fingerprint(seen, repr((places, plan)))) as directory:
             train(network, batches, plan, directory, progress)
         progress(1.0)
         return NeuralModel(fold(network, codings), codings, places)
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> NeuralModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
-        codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
-        weights, config = load_weights(directory, codings)
+        weights = row_weights(table, schema)
+        codings = [fit_coding(table.column(column.name), column, weights) for column in schema.learned()]
+        tensors, config = load_weights(directory, codings)
         order = config.get("order")
         if not isinstance(order, list) or sorted(map(str, order)) != sorted(map(str, range(len(codings)))):
             raise ModelFileError("the order of the columns does not fit the schema")
-        return NeuralModel(weights, codings, [int(j) for j in order])
+        return NeuralModel(tensors, codings, [int(j) for j in order])
 
 
 def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
