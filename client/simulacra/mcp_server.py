@@ -92,11 +92,16 @@ class Tools:
             Field(description='{"categorical": {column: {level: share}}, "numeric": {column: {"min": n, "max": n}}}'),
         ] = None,
         do: Annotated[Json | None, Field(description="Interventions: {column: value}.")] = None,
+        counterfactual: Annotated[
+            bool, Field(description="Rows in pairs: each row, then its twin as it would have been under `do`.")
+        ] = False,
         seed: Annotated[int | None, Field(description="Same seed, same rows.")] = None,
     ) -> Json:
         """Ask for synthetic rows; wait for the job_id, then download the generation_id."""
         with _sentences():
-            return await self._client.generate(dataset_id, rows, conditions=conditions, interventions=do, seed=seed)
+            return await self._client.generate(
+                dataset_id, rows, conditions=conditions, interventions=do, counterfactual=counterfactual, seed=seed
+            )
 
     async def estimate(
         self,

@@ -121,11 +121,12 @@ def generate(
     *,
     conditions: Json | None = None,
     interventions: Json | None = None,
+    counterfactual: bool = False,
     seed: int | None = None,
     key: str | None = None,
 ) -> Steps[Generation]:
     """Ask for synthetic rows; returns `generation_id` and `job_id`. The same key twice is one request."""
-    body = _asked(row_count, conditions, interventions, seed)
+    body = _asked(row_count, conditions, interventions, counterfactual, seed)
     path = f"/v1/datasets/{dataset_id}/generations"
     return Generation((yield from ask(Ask("POST", path, json=body, headers=_key(key)))).json())
 
@@ -136,10 +137,11 @@ def probe(
     *,
     conditions: Json | None = None,
     interventions: Json | None = None,
+    counterfactual: bool = False,
     seed: int | None = None,
 ) -> Steps[Probe]:
     """Sample up to 100 rows at once: `rows`, and how feasible the conditions are. Nothing is kept."""
-    body = _asked(row_count, conditions, interventions, seed)
+    body = _asked(row_count, conditions, interventions, counterfactual, seed)
     return Probe((yield from ask(Ask("POST", f"/v1/datasets/{dataset_id}/probe", json=body))).json())
 
 
@@ -348,8 +350,11 @@ def _key(key: str | None) -> dict[str, str]:
     return {"Idempotency-Key": key or uuid.uuid4().hex}
 
 
-def _asked(row_count: int, conditions: Json | None, interventions: Json | None, seed: int | None) -> Json:
+def _asked(
+    row_count: int, conditions: Json | None, interventions: Json | None, counterfactual: bool, seed: int | None
+) -> Json:
     body: Json = {"row_count": row_count}
     body |= {"conditions": conditions} if conditions else {}
     body |= {"interventions": interventions} if interventions else {}
+    body |= {"counterfactual": True} if counterfactual else {}
     return body | ({} if seed is None else {"seed": seed})

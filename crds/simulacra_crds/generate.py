@@ -22,7 +22,7 @@ _DROPPED = {"title", "$defs", "discriminator"}
 FIXED_SPEC = {
     "Dataset": ("weights",),
     "Model": ("datasetRef", "family", "knowledge", "seed", "resources"),
-    "GenerationJob": ("modelRef", "rowCount", "conditions", "interventions", "seed", "shards"),
+    "GenerationJob": ("modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards"),
     "EffectEstimate": ("modelRef", "treatment", "value", "baseline", "outcome", "segment"),
 }
 """Fields of spec that cannot change after creation: the work is done once."""
@@ -77,7 +77,7 @@ def crd(kind: type[Resource]) -> Schema:
     """Return the CustomResourceDefinition of one kind."""
     name = kind.model_fields["kind"].default
     spec = _section(kind, "spec")
-    if rules := _fixed_rules(name):
+    if rules := [*spec.get("x-kubernetes-validations", []), *_fixed_rules(name)]:
         spec["x-kubernetes-validations"] = rules
     schema = {
         "type": "object",

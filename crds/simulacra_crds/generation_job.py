@@ -51,10 +51,31 @@ class InterventionValue(KubeModel):
 class GenerationJobSpec(RetainedSpec):
     """What to generate. Everything but retention and suspend is fixed at creation."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.counterfactual) || !self.counterfactual || "
+                    "has(self.interventions) && size(self.interventions) > 0",
+                    "message": "counterfactual needs interventions: what would have been, had what been otherwise?",
+                },
+                {
+                    "rule": "!has(self.counterfactual) || !self.counterfactual || self.rowCount % 2 == 0",
+                    "message": "counterfactual rows come in pairs: rowCount must be even",
+                },
+            ]
+        }
+    )
+
     model_ref: ObjectRef
     row_count: int = Field(ge=1, le=MAX_ROWS)
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[ColumnName, InterventionValue] = Field(default_factory=dict, max_length=32)
+    counterfactual: bool = Field(
+        default=False,
+        description="Rows in pairs: each row and its twin, as it would have been under the interventions. Conditions "
+        "select the rows, before the interventions.",
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     shards: int = Field(default=1, ge=1, le=1000, description="Parallel pods; each writes its own range of rows.")
 
@@ -77,6 +98,9 @@ class GenerationJobStatus(WorkStatus):
     """
 
     rows: int | None = Field(default=None, ge=0)
+    identified: bool | None = Field(
+        default=None, description="With interventions: whether the causal graph settles what they change."
+    )
     attainment: Attainment | None = None
 
 

@@ -52,6 +52,7 @@ REPORT_PAGE = "report.html"
 GRAPH = "graph.json"
 ESTIMATE = "estimate.json"
 ATTAINMENT = "attainment.json"
+IDENTIFICATION = "identification.json"
 MODEL_PREFIX = "model/"
 """Files of a fitted model directory are stored as model/<file>."""
 PART_PREFIX = "parts/"
@@ -107,11 +108,14 @@ class FitRequest(KubeModel):
 
 
 class GenerateRequest(KubeModel):
-    """Parameters of generate; interventions as REST writes them: {column: number or level}."""
+    """Parameters of generate; interventions as REST writes them: {column: number or level}. With counterfactual, rows
+    come in pairs of a row and its twin under the interventions.
+    """
 
     row_count: int
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[str, Any] = Field(default_factory=dict)
+    counterfactual: bool = False
     seed: int = 0
 
 
@@ -137,6 +141,7 @@ class TaskResult(KubeModel):
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None
+    identified: bool | None = None
     estimate: Estimate | None = None
 
 

@@ -87,12 +87,21 @@ def generate(args: argparse.Namespace) -> int:
     do = _read_json(args.do, "--do") if args.do else {}
     if not isinstance(do, dict):
         raise UsageError("--do: the file must hold an object {column: number or level}")
-    request = GenerateRequest(row_count=args.rows, conditions=conditions, interventions=do, seed=args.seed)
+    request = GenerateRequest(
+        row_count=args.rows,
+        conditions=conditions,
+        interventions=do,
+        counterfactual=args.counterfactual,
+        seed=args.seed,
+    )
     meter = ProgressMeter({"loading": 1.0, "planning": 2.0, "generating": 5.0}, _tell)
     meter.step("loading")
     trained = load_model(args.model)
     meter.step("planning")
     plan = plan_generation(trained, request)
+    if plan.identification is not None:
+        notes = [plan.identification.assumption, *plan.identification.warnings]
+        sys.stderr.write("".join(f"note: {note}\n" for note in notes if note))
     progress, drawn = meter.step("generating"), itertools.count(1)
     chunks = max(-(-plan.rows // CHUNK_ROWS), 1)
 
@@ -156,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     two.add_argument("--conditions", type=Path, help="JSON: the conditions object of the REST body")
     two.add_argument("--do", type=Path, help="JSON: {column: number or level}")
+    two.add_argument("--counterfactual", action="store_true", help="rows in pairs: each row, then its twin under --do")
     two.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     two.set_defaults(command=generate)
 

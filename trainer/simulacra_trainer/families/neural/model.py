@@ -81,6 +81,40 @@ class NeuralModel:
             out.append(values)
         return out
 
+    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+        """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
+        n = facts.num_rows
+        held = {self._position[name]: value for name, value in do.items()}
+        values = [coding.codec.values(facts.column(coding.codec.name)) for coding in self.codings]
+        seeds = rng.integers(0, 2**63, -(-n // CHUNK_ROWS))
+
+        def twins(chunk: int) -> list[Floats]:
+            part = [v[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS] for v in values]
+            return self._twins(part, held, np.random.default_rng(seeds[chunk]))
+
+        chunks = _in_parallel(twins, len(seeds))
+        codecs = [self.codings[j].codec for j in self.order]
+        columns = [np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)]) for i in range(len(codecs))]
+        arrays = [codec.to_arrow(values) for codec, values in zip(codecs, columns, strict=True)]
+        return pa.table(arrays, names=[codec.name for codec in codecs])
+
+    def _twins(
+        self, facts: Sequence[Floats], held: Mapping[int, float | str], rng: np.random.Generator
+    ) -> list[Floats]:
+        n = facts[0].size
+        fact, twin, out, moved = nothing_seen(n), nothing_seen(n), list[Floats](), False
+        for j in self.order:
+            mechanism, values = self._mechanisms[j], facts[j]
+            if j in held:
+                values, moved = np.full(n, self.codings[j].codec.value_of(held[j])), True
+            elif moved:
+                same = (fact == twin).all(1).numpy()  # nothing that this column sees differs
+                values = np.where(same, values, mechanism.twin((fact, twin), values, rng))
+            fact += mechanism.vector(self.codings[j].encode(facts[j]))
+            twin += mechanism.vector(self.codings[j].encode(values))
+            out.append(values)
+        return out
+
     def first(self, columns: Sequence[str]) -> NeuralModel:
         """Return the same weights with these columns first; nothing is fit again."""
         front = [self._position[name] for name in columns]
