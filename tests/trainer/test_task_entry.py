@@ -51,6 +51,7 @@ from simulacra_trainer import task, task_work
 from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
+from simulacra_trainer.identification import Identification
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")

@@ -100,6 +100,7 @@ def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
         _stream(seed, PLAN_STREAM),
         reference=trained.table,
         weights=row_weights(trained.table, trained.schema),
+        drawn_inside=pool.lead,
     )
     return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, pool.corrected(plan.attainment))
 

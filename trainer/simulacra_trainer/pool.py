@@ -36,12 +36,13 @@ MAX_POOL_CELLS = 40_000_000
 @dataclass(frozen=True)
 class ConditionedPool:
     """Rows of the conditioned columns at least (clean types), all inside the ranges; the model that completes them;
-    and the share of the learned distribution that the range met by construction holds (1: none was).
+    the share of the learned distribution that the range met by construction holds (1: none was), and its column.
     """
 
     table: pa.Table
     model: FittedModel
     share: float = 1.0
+    lead: str | None = None
 
     def corrected(self, attainment: AttainmentDetail) -> AttainmentDetail:
         """Return the figures with the range met by construction taken into account."""
@@ -81,7 +82,7 @@ def draw_pool(
         given = pa.table({columns[0]: _column(lead.draw(rows, rng), lead.column)})
         return model.sample(rows, rng, given=given, only=len(front))
 
-    return ConditionedPool(_keep_inside(draw, inside, rng), model, lead.share)
+    return ConditionedPool(_keep_inside(draw, inside, rng), model, lead.share, columns[0])
 
 
 def draw_full_pool(

@@ -49,6 +49,7 @@ def plan_rows(
     *,
     reference: pa.Table | None = None,
     weights: FloatArray | None = None,
+    drawn_inside: str | None = None,
 ) -> RowPlan:
     """Choose n rows of the pool that meet the conditions and are otherwise as the pool is.
 
@@ -59,6 +60,7 @@ def plan_rows(
         rng: decides the draw; the same pool, conditions, n and seed give the same plan.
         reference: the real training rows, for the backing figure.
         weights: their survey weights, float64[reference rows].
+        drawn_inside: the column inside whose range the pool was drawn, so that a refusal names it.
 
     Raises:
         InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names them.
@@ -67,7 +69,7 @@ def plan_rows(
     if pool.num_rows == 0:
         raise ValueError("the pool is empty: draw rows from the model first")
     shares = [_share_condition(name, levels, pool) for name, levels in conditions.categorical.items()]
-    kept = _kept_rows(pool, conditions, shares)
+    kept = _kept_rows(pool, conditions, shares, drawn_inside)
     real, counts = _kept_reference(reference, conditions, weights)
     cells = find_cells(
         [s.classify(pool)[kept] for s in shares],
@@ -101,8 +103,13 @@ def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> Sha
     return ShareCondition(name, list(levels), np.array(list(levels.values()), dtype=np.float64))
 
 
-def _kept_rows(pool: pa.Table, conditions: ConditionSet, shares: list[ShareCondition]) -> IntArray:
-    hard = [support.hard_range(name, bounds, pool) for name, bounds in conditions.numeric.items()]
+def _kept_rows(
+    pool: pa.Table, conditions: ConditionSet, shares: list[ShareCondition], drawn_inside: str | None
+) -> IntArray:
+    hard = [
+        support.hard_range(name, bounds, pool, is_drawn=name == drawn_inside)
+        for name, bounds in conditions.numeric.items()
+    ]
     hard += [h for s in shares if (h := support.hard_shares(s, s.classify(pool))) is not None]
     return support.rows_that_meet(hard, pool.num_rows)
 
