@@ -156,7 +156,8 @@ def markdown(lines: list[tuple[str, Slice, dict[str, object]]], load: str) -> st
         "# Conditions: asked, attained, and how real the slice is\n",
         f"`python benchmarks/conditions.py`, {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, "
         f"{platform.machine()}, Python {platform.python_version()}, load at the start {load}.\n{ROWS:,} rows each, "
-        "default models; times are of planning and generating with a loaded model.\nShare: of the learned rows that the hard conditions leave. "
+        "default models; times are of planning and generating with a loaded model.\n"
+        "Share: of the learned rows that the hard conditions leave. "
         "Unseen: real rows that meet them. Error: largest of a share.\nC2ST against unseen real rows of the slice "
         f"(weighted to the asked shares), mean of {SEEDS} seeds; the floor is that of "
         "real training rows of it.\n",

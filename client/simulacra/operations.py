@@ -30,6 +30,8 @@ def upload(
     family: str | None = None,
     knowledge: Json | None = None,
     weights: str | None = None,
+    epsilon: float | None = None,
+    delta: float | None = None,
     key: str | None = None,
 ) -> Steps[Upload]:
     """Upload a seed table: a file, or a pandas, polars or Arrow table. The same key twice is one upload.
@@ -43,12 +45,16 @@ def upload(
         knowledge: what is known of causes: {"tiers": [[column]], "required": [{"source": column, "target": column}],
             "forbidden": [...]}.
         weights: name of the column of survey weights; the model stands for the weighted population.
+        epsilon: differential privacy of the model; not together with weights.
+        delta: of epsilon; 1e-6 when absent.
         key: Idempotency-Key; a new one when absent.
     """
     form = {} if retention_seconds is None else {"retention_seconds": str(retention_seconds)}
     form |= {} if family is None else {"family": family}
     form |= {} if knowledge is None else {"knowledge": json.dumps(knowledge)}
     form |= {} if weights is None else {"weights": weights}
+    form |= {} if epsilon is None else {"epsilon": repr(epsilon)}
+    form |= {} if delta is None else {"delta": repr(delta)}
     with tables.as_file(source) as path:
         return Upload((yield from ask(Ask("POST", "/v1/datasets", form=form, file=path, headers=_key(key)))).json())
 

@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 _DROPPED = {"title", "$defs", "discriminator"}
 FIXED_SPEC = {
     "Dataset": ("weights",),
-    "Model": ("datasetRef", "family", "knowledge", "seed", "resources"),
+    "Model": ("datasetRef", "family", "knowledge", "privacy", "seed", "resources"),
     "GenerationJob": ("modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards"),
     "EffectEstimate": ("modelRef", "treatment", "value", "baseline", "outcome", "segment"),
 }

@@ -44,6 +44,13 @@ class Knowledge(KubeModel):
     forbidden: list[Edge] = Field(default_factory=list, max_length=1000)
 
 
+class DifferentialPrivacy(KubeModel):
+    """What one row of the table may change at most: (epsilon, delta)-differential privacy, rows replaced."""
+
+    epsilon: float = Field(ge=0.01, le=100, allow_inf_nan=False)
+    delta: float = Field(default=1e-6, ge=1e-12, le=1e-3, allow_inf_nan=False)
+
+
 class ObjectRef(KubeModel):
     """The name of another resource in the same namespace."""
 
@@ -64,6 +71,11 @@ class ModelSpec(RetainedSpec):
     dataset_ref: ObjectRef
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
     knowledge: Knowledge = Field(default_factory=Knowledge)
+    privacy: DifferentialPrivacy | None = Field(
+        default=None,
+        description="Learn from differentially private marginals instead of the rows. Schema and row count are not "
+        "covered.",
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     resources: ModelResources = Field(default_factory=ModelResources)
 

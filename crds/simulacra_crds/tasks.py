@@ -19,7 +19,7 @@ from simulacra_crds.conditions import ConditionSet
 from simulacra_crds.dataset import FileFormat
 from simulacra_crds.effect_estimate import Estimate
 from simulacra_crds.generation_job import Attainment
-from simulacra_crds.model import FamilyName, Knowledge
+from simulacra_crds.model import DifferentialPrivacy, FamilyName, Knowledge
 
 TASK_ENV = "SIMULACRA_TASK"
 TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
@@ -103,6 +103,7 @@ class FitRequest(KubeModel):
 
     family: FamilyName = "auto"
     knowledge: Knowledge = Field(default_factory=Knowledge)
+    privacy: DifferentialPrivacy | None = None
     seed: int = 0
     gpu: int = 0
 

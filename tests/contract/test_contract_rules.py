@@ -36,6 +36,7 @@ CHANGES: dict[str, Object] = {
         "datasetRef": {"name": "ds-2"},
         "family": "forest",
         "knowledge": {"tiers": [["a"]]},
+        "privacy": {"epsilon": 1},
         "seed": 1,
         "resources": {"gpu": 1},
     },

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from simulacra_crds.conditions import ConditionSet
-from simulacra_crds.model import Knowledge
+from simulacra_crds.model import DifferentialPrivacy, Knowledge
 from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
@@ -61,7 +61,8 @@ def fit(args: argparse.Namespace) -> int:
     if not args.data.is_file():
         raise UsageError(f"--data: there is no file {args.data}")
     knowledge = Knowledge() if args.knowledge is None else _parse(Knowledge, args.knowledge, "--knowledge")
-    request = FitRequest(family=args.family, knowledge=knowledge, seed=args.seed, gpu=args.gpus)
+    privacy = None if args.epsilon is None else _privacy(args.epsilon, args.delta)
+    request = FitRequest(family=args.family, knowledge=knowledge, privacy=privacy, seed=args.seed, gpu=args.gpus)
     with ThreadPoolExecutor(1) as reader:
         table = reader.submit(read_table, args.data)  # a process of its own reads: these imports take as long
         from simulacra_trainer.fit import fit_model, fit_steps
@@ -153,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     one.add_argument("--knowledge", type=Path, help="JSON: tiers, required and forbidden edges")
     one.add_argument("--weights", metavar="COL", help="column of survey weights; generated tables lack it")
+    one.add_argument("--epsilon", type=float, help="differential privacy: learn from noisy marginals (0.01 to 100)")
+    one.add_argument("--delta", type=float, default=1e-6, help="of --epsilon (default 1e-6)")
     one.add_argument("--family", choices=["auto", "forest", "neural"], default="auto", help="default: auto")
     one.add_argument("--gpus", type=_gpus, default=0, help="GPUs to fit on; auto is neural where there are (default 0)")
     one.set_defaults(command=fit)
@@ -243,6 +246,13 @@ def _parse(kind: type[T], path: Path, option: str) -> T:
         first = error.errors()[0]
         where = "/".join(str(part) for part in first["loc"])
         raise UsageError(f"{option}: {where}: {first['msg']}") from None
+
+
+def _privacy(epsilon: float, delta: float) -> DifferentialPrivacy:
+    try:
+        return DifferentialPrivacy(epsilon=epsilon, delta=delta)
+    except ValidationError as error:
+        raise UsageError("; ".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())) from None
 
 
 def _tell(report: ProgressReport) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.model import DifferentialPrivacy
 from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.dial import turn_dial
-from simulacra_trainer.families.base import Family, FittedModel
+from simulacra_trainer.families.base import Family, FittedModel, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.halves import draw_half_model, split_halves
+from simulacra_trainer.halves import HalfModelRows, draw_half_model, draw_rows, split_halves
+from simulacra_trainer.private import sanitise
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.table.errors import InputError, too_small
@@ -84,7 +86,7 @@ def fit_model(
     Args:
         table: the clean table.
         schema: its schema.
-        request: family, knowledge and seed.
+        request: family, knowledge, differential privacy and seed.
         meter: told how far the work is.
         checkpoints: a directory in which a neural fit that is cut short leaves what the next one continues from.
 
@@ -98,7 +100,9 @@ def fit_model(
     if table.num_rows > MAX_FIT_ROWS:
         rows = np.random.default_rng([request.seed, 11]).permutation(table.num_rows)[:MAX_FIT_ROWS]
         table = table.take(np.sort(rows))
-    table = table.combine_chunks()
+    table = real = table.combine_chunks()
+    if request.privacy is not None:
+        table = _private(real, schema, request.privacy)
     family = family_named(request.family, request.gpu)
     options: dict[str, Any] = {"gpu": request.gpu, "checkpoints": checkpoints}
     timings = Timings()
@@ -110,7 +114,10 @@ def fit_model(
     progress = meter.step(PRIVACY)
     known: dict[str, float] = {}
     with timings.of(PRIVACY):
-        if family.name == FOREST.name:
+        if request.privacy is not None:
+            trial = _private_trial(family, real, schema, graph.order, request, options)
+            known |= {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
+        elif family.name == FOREST.name:
             dial = turn_dial(table, schema, graph.order, seed=request.seed, progress=progress)
             trial, options["penalty"], known["penalty_nats"] = dial.rows, dial.penalty, dial.penalty
         else:
@@ -129,9 +136,33 @@ def fit_model(
         graph_json=json.loads(graph.to_json()),
         timings=timings.seconds,
         seed=request.seed,
+        privacy_asked=request.privacy,
     )
     progress(1.0)
     return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **known}, report)
+
+
+def _private(table: pa.Table, schema: TableSchema, asked: DifferentialPrivacy) -> pa.Table:
+    if schema.weight() is not None:
+        message = "Differential privacy is not offered with survey weights: fit without one of the two."
+        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
+    return sanitise(table, schema, asked)
+
+
+def _private_trial(
+    family: Family,
+    real: pa.Table,
+    schema: TableSchema,
+    order: Sequence[str],
+    request: FitRequest,
+    options: dict[str, Any],
+) -> HalfModelRows:
+    """Draw from a model of private rows of one half, to be judged on real rows: the report's figures, no more."""
+    assert request.privacy is not None
+    halves = split_halves(real, seed=request.seed)
+    seen = _private(halves.seen, schema, request.privacy)
+    model = family.fit(seen, schema, order, seed=request.seed, options=options, progress=no_progress)
+    return draw_rows(model, halves, seed=request.seed)
 
 
 def fit_steps(request: FitRequest) -> dict[str, float]:

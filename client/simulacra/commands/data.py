@@ -39,6 +39,8 @@ def upload(
         Path | None, typer.Option(exists=True, help="JSON file: tiers, required and forbidden edges.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="Column of survey weights; generated rows lack it.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Of --epsilon; 1e-6 by default.")] = None,
     key: KeyOption = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
@@ -49,7 +51,14 @@ def upload(
     with connected(connection, f"run it again with --key {key} to go on") as client:
         known = load(knowledge)
         answer = client.upload(
-            file, retention_seconds=seconds, family=family, knowledge=known, weights=weights, key=key
+            file,
+            retention_seconds=seconds,
+            family=family,
+            knowledge=known,
+            weights=weights,
+            epsilon=epsilon,
+            delta=delta,
+            key=key,
         )
         if wait:
             answer["status"] = wait_with_progress(client, answer["job_id"])["status"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.model import DifferentialPrivacy
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.discriminator import two_sample_auc
@@ -33,6 +34,7 @@ def build_report(
     conditions: AttainmentDetail | None = None,
     timings: Mapping[str, float] | None = None,
     seed: int = 0,
+    privacy_asked: DifferentialPrivacy | None = None,
 ) -> dict[str, Any]:
     """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer data (names).
 
@@ -46,6 +48,7 @@ def build_report(
         conditions: what was asked and attained.
         timings: seconds of each step.
         seed: decides the subsamples.
+        privacy_asked: the guarantee that the model was fit with.
     """
     rng = np.random.default_rng([seed, 23])
     names = [c.name for c in schema.learned()]
@@ -61,6 +64,7 @@ def build_report(
         },
         "columns": len(names),
         "weights": _weights(train, schema),
+        "differential_privacy": _guarantee(privacy_asked),
         "fidelity": None,
         "privacy": None,
         "conditions": conditions.model_dump(mode="json") if conditions is not None else None,
@@ -86,6 +90,19 @@ def build_report(
         report["fidelity"]["c2st_auc"] = told_apart.result()
         report["privacy"] = private.result()
     return report
+
+
+def _guarantee(asked: DifferentialPrivacy | None) -> dict[str, Any] | None:
+    if asked is None:
+        return None
+    return {
+        "epsilon": asked.epsilon,
+        "delta": asked.delta,
+        "neighbours": "tables of as many rows that differ in one row",
+        "covers": "the model, and with it generated rows, graph and effects",
+        "not_covered": "the schema (names, levels, ranges, decimals), the number of rows, and the measured figures of "
+        "this report, which compare with real rows",
+    }
 
 
 def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:

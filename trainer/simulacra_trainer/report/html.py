@@ -31,6 +31,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         + (f", judged against {rows['holdout']:,} rows that the model has not seen" if rows["holdout"] else "")
         + ".</p>",
         *_weights(report["weights"]),
+        *_guarantee(report["differential_privacy"]),
         *_fidelity(report["fidelity"], report["conditions"] is not None),
         *_privacy(report["privacy"]),
         *_conditions(report["conditions"]),
@@ -52,6 +53,16 @@ def _weights(found: Mapping[str, float] | None) -> list[str]:
         f"<p>The table has survey weights: generated rows stand for the weighted population, and real rows count by "
         f"weight below. Its {found['rows']:,.0f} rows are worth <b>{found['effective_rows']:,.0f}</b> of equal weight "
         f"(Kish); the largest weight is {found['largest']:.1f} times the mean.</p>"
+    ]
+
+
+def _guarantee(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        f"<p>The model is differentially private with <b>epsilon {found['epsilon']:g}</b> and delta {found['delta']:g} "
+        f"({escape(found['neighbours'])}). Covered: {escape(found['covers'])}. Not covered: "
+        f"{escape(found['not_covered'])}: keep the report to yourself.</p>"
     ]
 
 
