@@ -22,7 +22,7 @@ from simulacra_crds.conditions import ConditionSet
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.names import job_id
 from simulacra_crds.retention import expires_at
-from simulacra_crds.tasks import ATTAINMENT
+from simulacra_crds.tasks import ATTAINMENT, IDENTIFICATION
 from simulacra_custody.errors import ArtefactMissing
 
 TAG_SECONDS = 300
@@ -43,6 +43,12 @@ class GenerationBody(BaseModel):
     seed: int
     conditions: ConditionSet
     interventions: dict[str, float | str]
+    counterfactual: bool = False
+    identification: dict[str, Any] | None = Field(
+        default=None,
+        description="With interventions: whether the causal graph settles what they change (identified), what twins "
+        "take for granted (assumption), and warnings.",
+    )
     attainment: dict[str, Any] | None = Field(default=None, description="Asked and attained, condition by condition.")
     artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
     artifacts: list[CustomerArtifact] | None = Field(
@@ -105,6 +111,8 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
         seed=spec.seed,
         conditions=spec.conditions,
         interventions={name: value.value for name, value in spec.interventions.items()},
+        counterfactual=spec.counterfactual,
+        identification=await _document(library, generation, IDENTIFICATION) if done and spec.interventions else None,
         attainment=await attainment_of(library, generation) if done else None,
         artifact_url=url,
         artifacts=artifacts,
@@ -117,8 +125,12 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
 
 async def attainment_of(library: Library, generation: GenerationJob) -> dict[str, Any] | None:
     """Return what was asked and attained, condition by condition; None where no conditions were asked."""
+    return await _document(library, generation, ATTAINMENT)
+
+
+async def _document(library: Library, generation: GenerationJob, name: str) -> dict[str, Any] | None:
     try:
-        return dict(_snake(json.loads(await library.read(generation, ATTAINMENT))))
+        return dict(_snake(json.loads(await library.read(generation, name))))
     except ArtefactMissing:  # the rows are there all the same
         return None
 

@@ -16,7 +16,7 @@ from simulacra_api.resources import Library, Status
 from simulacra_api.values import Retention, RowCount, Seed, SetValue
 from simulacra_crds.base import GROUP, ColumnName
 from simulacra_crds.cluster import GENERATION_JOBS, Object
-from simulacra_crds.conditions import ConditionSet, FieldError, check_conditions, check_interventions, pointer
+from simulacra_crds.conditions import ConditionSet, FieldError, check_request, pointer
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.generation_job import ROWS_PER_SHARD
 from simulacra_crds.names import generation_name
@@ -37,6 +37,11 @@ class GenerationRequest(BaseModel):
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[ColumnName, SetValue] = Field(
         default_factory=dict, max_length=32, description="do(column = value): a number or a level."
+    )
+    counterfactual: bool = Field(
+        default=False,
+        description="Rows in pairs (columns pair and world): each row, then its twin as it would have been under the "
+        "interventions. Conditions select the rows, before the interventions; row_count counts both, so it is even.",
     )
     seed: Seed | None = Field(default=None, description="Drawn when absent.")
     format: Format = "parquet"
@@ -62,7 +67,9 @@ async def request_generation(library: Library, dataset: Dataset, request: Genera
         Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used otherwise.
     """
     name = generation_name(library.caller.tenant_name, dataset.metadata.name, key)
-    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])
+    # of what is said only: a field that is added to the body does not change what older requests were
+    asked = request.model_dump(mode="json", exclude=None if request.counterfactual else {"counterfactual"})
+    digest = fingerprint([dataset.metadata.uid, asked])
     if existing := await find_asked(library, GENERATION_JOBS, name, digest):
         return existing
     _check_limits(library, request)
@@ -74,12 +81,13 @@ async def create_generation(
 ) -> Object:
     """Create a GenerationJob of this name for a request that keeps the limits; raises as `request_generation`."""
     schema, model = await schema_of(library, dataset), await model_to_ask(library, dataset)
-    errors = check_conditions(request.conditions, schema) + check_interventions(request.interventions, schema)
-    errors += [
-        FieldError(pointer=pointer("interventions", name), detail="this column has a condition too: ask for one")
-        for name in request.interventions
-        if name in request.conditions.columns()
-    ]
+    errors = check_request(
+        request.conditions,
+        request.interventions,
+        schema,
+        counterfactual=request.counterfactual,
+        rows=request.row_count,
+    )
     if errors:
         raise Problem("simio_invalid_field", f"{len(errors)} field(s) do not fit the dataset's schema", errors=errors)
     return await ask(
@@ -116,6 +124,7 @@ def _spec(request: GenerationRequest, schema: TableSchema) -> Object:
         "rowCount": request.row_count,
         "conditions": request.conditions.to_wire(),
         "interventions": values,
+        **({"counterfactual": True} if request.counterfactual else {}),
         "seed": secrets.randbelow(2**31) if request.seed is None else request.seed,
         "shards": -(-request.row_count // ROWS_PER_SHARD),
         "retentionSeconds": request.retention_seconds,

@@ -51,6 +51,7 @@ class ProbeRequest(BaseModel):
     row_count: FewRows = 20
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[ColumnName, SetValue] = Field(default_factory=dict, max_length=32)
+    counterfactual: bool = Field(default=False, description="Rows in pairs, as a generation's.")
     seed: Seed | None = Field(default=None, description="Drawn when absent.")
 
 

@@ -25,7 +25,7 @@ from simulacra_api.remembered import as_it_was, find_remembered
 from simulacra_api.services import Services
 from simulacra_crds.base import API_VERSION
 from simulacra_crds.cluster import DATASETS, MODELS, AlreadyExists, ClusterError, Conflict, NotFound, Object
-from simulacra_crds.model import Knowledge
+from simulacra_crds.model import DifferentialPrivacy, Knowledge
 from simulacra_crds.names import model_name
 from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.audit import Counts, EventType
@@ -47,6 +47,8 @@ class UploadRequest:
     retention_seconds: int
     family: str
     knowledge: Knowledge | None = None
+    weights: str | None = None
+    privacy: DifferentialPrivacy | None = None
 
 
 class Upload:
@@ -169,6 +171,7 @@ class Upload:
                 "retentionSeconds": self._request.retention_seconds,
                 "family": self._request.family,
                 **({"knowledge": known.model_dump(by_alias=True)} if known else {}),
+                **({"privacy": self._request.privacy.to_wire()} if self._request.privacy else {}),
             },
         }
         try:
@@ -232,7 +235,11 @@ class Upload:
             "metadata": metadata(
                 self._request.name, self._caller.tenant_name, dataset=None, owner=None, annotations=annotations
             ),
-            "spec": {"retentionSeconds": self._request.retention_seconds, "source": {"type": "Upload"}},
+            "spec": {
+                "retentionSeconds": self._request.retention_seconds,
+                "source": {"type": "Upload"},
+                **({"weights": self._request.weights} if self._request.weights else {}),
+            },
         }
 
 

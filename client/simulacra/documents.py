@@ -92,6 +92,8 @@ class Generation(Document):
     seed: int
     conditions: Json
     interventions: Json
+    counterfactual: bool | None
+    identification: Json | None
     attainment: Json | None
     artifact_url: str | None
     created_at: str | None

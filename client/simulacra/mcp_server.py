@@ -66,10 +66,12 @@ class Tools:
         self,
         path: Local,
         retention_hours: Annotated[float, Field(gt=0, le=168, description="How long it is kept.")] = 24,
+        weights: Annotated[str | None, Field(description="Name of the column of survey weights, if any.")] = None,
     ) -> Json:
         """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id."""
         with _sentences():
-            return await self._client.upload(self._inside(path), retention_seconds=round(retention_hours * 3600))
+            seconds = round(retention_hours * 3600)
+            return await self._client.upload(self._inside(path), retention_seconds=seconds, weights=weights)
 
     async def datasets(self) -> list[Json]:
         """List the datasets that are kept, newest first."""
@@ -90,11 +92,16 @@ class Tools:
             Field(description='{"categorical": {column: {level: share}}, "numeric": {column: {"min": n, "max": n}}}'),
         ] = None,
         do: Annotated[Json | None, Field(description="Interventions: {column: value}.")] = None,
+        counterfactual: Annotated[
+            bool, Field(description="Rows in pairs: each row, then its twin as it would have been under `do`.")
+        ] = False,
         seed: Annotated[int | None, Field(description="Same seed, same rows.")] = None,
     ) -> Json:
         """Ask for synthetic rows; wait for the job_id, then download the generation_id."""
         with _sentences():
-            return await self._client.generate(dataset_id, rows, conditions=conditions, interventions=do, seed=seed)
+            return await self._client.generate(
+                dataset_id, rows, conditions=conditions, interventions=do, counterfactual=counterfactual, seed=seed
+            )
 
     async def estimate(
         self,

@@ -29,6 +29,9 @@ def upload(
     retention_seconds: int | None = None,
     family: str | None = None,
     knowledge: Json | None = None,
+    weights: str | None = None,
+    epsilon: float | None = None,
+    delta: float | None = None,
     key: str | None = None,
 ) -> Steps[Upload]:
     """Upload a seed table: a file, or a pandas, polars or Arrow table. The same key twice is one upload.
@@ -41,11 +44,17 @@ def upload(
         family: forest, neural or auto.
         knowledge: what is known of causes: {"tiers": [[column]], "required": [{"source": column, "target": column}],
             "forbidden": [...]}.
+        weights: name of the column of survey weights; the model stands for the weighted population.
+        epsilon: differential privacy of the model; not together with weights.
+        delta: of epsilon; 1e-6 when absent.
         key: Idempotency-Key; a new one when absent.
     """
     form = {} if retention_seconds is None else {"retention_seconds": str(retention_seconds)}
     form |= {} if family is None else {"family": family}
     form |= {} if knowledge is None else {"knowledge": json.dumps(knowledge)}
+    form |= {} if weights is None else {"weights": weights}
+    form |= {} if epsilon is None else {"epsilon": repr(epsilon)}
+    form |= {} if delta is None else {"delta": repr(delta)}
     with tables.as_file(source) as path:
         return Upload((yield from ask(Ask("POST", "/v1/datasets", form=form, file=path, headers=_key(key)))).json())
 
@@ -118,11 +127,12 @@ def generate(
     *,
     conditions: Json | None = None,
     interventions: Json | None = None,
+    counterfactual: bool = False,
     seed: int | None = None,
     key: str | None = None,
 ) -> Steps[Generation]:
     """Ask for synthetic rows; returns `generation_id` and `job_id`. The same key twice is one request."""
-    body = _asked(row_count, conditions, interventions, seed)
+    body = _asked(row_count, conditions, interventions, counterfactual, seed)
     path = f"/v1/datasets/{dataset_id}/generations"
     return Generation((yield from ask(Ask("POST", path, json=body, headers=_key(key)))).json())
 
@@ -133,10 +143,11 @@ def probe(
     *,
     conditions: Json | None = None,
     interventions: Json | None = None,
+    counterfactual: bool = False,
     seed: int | None = None,
 ) -> Steps[Probe]:
     """Sample up to 100 rows at once: `rows`, and how feasible the conditions are. Nothing is kept."""
-    body = _asked(row_count, conditions, interventions, seed)
+    body = _asked(row_count, conditions, interventions, counterfactual, seed)
     return Probe((yield from ask(Ask("POST", f"/v1/datasets/{dataset_id}/probe", json=body))).json())
 
 
@@ -345,8 +356,11 @@ def _key(key: str | None) -> dict[str, str]:
     return {"Idempotency-Key": key or uuid.uuid4().hex}
 
 
-def _asked(row_count: int, conditions: Json | None, interventions: Json | None, seed: int | None) -> Json:
+def _asked(
+    row_count: int, conditions: Json | None, interventions: Json | None, counterfactual: bool, seed: int | None
+) -> Json:
     body: Json = {"row_count": row_count}
     body |= {"conditions": conditions} if conditions else {}
     body |= {"interventions": interventions} if interventions else {}
+    body |= {"counterfactual": True} if counterfactual else {}
     return body | ({} if seed is None else {"seed": seed})

@@ -88,6 +88,27 @@ def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> l
     return errors
 
 
+def check_request(
+    conditions: ConditionSet, interventions: dict[str, Any], schema: TableSchema, *, counterfactual: bool, rows: int
+) -> list[FieldError]:
+    """Hold a whole request for rows against a schema; return one entry a wrong field.
+
+    A column may have a condition and an intervention only in a counterfactual: the condition selects the rows, the
+    intervention makes their twins.
+    """
+    errors = check_conditions(conditions, schema) + check_interventions(interventions, schema)
+    if not counterfactual:
+        detail = "this column has a condition too: ask for one"
+        both = [name for name in interventions if name in conditions.columns()]
+        return errors + [FieldError(pointer=pointer("interventions", name), detail=detail) for name in both]
+    if not interventions:
+        detail = "name in interventions what would have been otherwise"
+        errors.append(FieldError(pointer="/counterfactual", detail=detail))
+    if rows % 2:
+        errors.append(FieldError(pointer="/row_count", detail="counterfactual rows come in pairs: give an even number"))
+    return errors
+
+
 def level_of(value: Any) -> str:
     """Return the level that a JSON value names: true and false are written as JSON writes them."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,6 +13,7 @@ from simulacra_crds.base import (
     PROGRESS,
     READY,
     REASON,
+    ColumnName,
     KubeModel,
     PrinterColumn,
     Resource,
@@ -94,12 +95,16 @@ class ReadSource(KubeModel):
 
 
 class DatasetSpec(RetainedSpec):
-    """What to keep and for how long."""
+    """What to keep and for how long, and what its rows stand for."""
 
     source: Source = Field(
         default_factory=Source,
         description="Where the table comes from.",
         json_schema_extra={"x-kubernetes-validations": _SOURCE_RULES},  # type: ignore[dict-item]
+    )
+    weights: ColumnName | None = Field(
+        default=None,
+        description="Column of survey weights (numbers, 0 or more): the model stands for the weighted population.",
     )
 
 

@@ -20,8 +20,9 @@ from simulacra_crds.registry import KINDS
 Schema = dict[str, Any]
 _DROPPED = {"title", "$defs", "discriminator"}
 FIXED_SPEC = {
-    "Model": ("datasetRef", "family", "knowledge", "seed", "resources"),
-    "GenerationJob": ("modelRef", "rowCount", "conditions", "interventions", "seed", "shards"),
+    "Dataset": ("weights",),
+    "Model": ("datasetRef", "family", "knowledge", "privacy", "seed", "resources"),
+    "GenerationJob": ("modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards"),
     "EffectEstimate": ("modelRef", "treatment", "value", "baseline", "outcome", "segment"),
 }
 """Fields of spec that cannot change after creation: the work is done once."""
@@ -76,8 +77,8 @@ def crd(kind: type[Resource]) -> Schema:
     """Return the CustomResourceDefinition of one kind."""
     name = kind.model_fields["kind"].default
     spec = _section(kind, "spec")
-    if rules := _fixed_rules(name):
-        spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", ()), *rules]
+    if rules := [*spec.get("x-kubernetes-validations", []), *_fixed_rules(name)]:
+        spec["x-kubernetes-validations"] = rules
     schema = {
         "type": "object",
         "description": (kind.__doc__ or "").strip(),

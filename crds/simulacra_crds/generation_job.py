@@ -51,6 +51,22 @@ class InterventionValue(KubeModel):
 class GenerationJobSpec(RetainedSpec):
     """What to generate. Everything but retention and suspend is fixed at creation."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.counterfactual) || !self.counterfactual || "
+                    "has(self.interventions) && size(self.interventions) > 0",
+                    "message": "counterfactual needs interventions: what would have been, had what been otherwise?",
+                },
+                {
+                    "rule": "!has(self.counterfactual) || !self.counterfactual || self.rowCount % 2 == 0",
+                    "message": "counterfactual rows come in pairs: rowCount must be even",
+                },
+            ]
+        }
+    )
+
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
     row_count: int = Field(ge=1, le=MAX_ROWS, description="How many rows, 1 to 10 million; the Tenant may allow fewer.")
     conditions: ConditionSet = Field(
@@ -60,6 +76,11 @@ class GenerationJobSpec(RetainedSpec):
         default_factory=dict,
         max_length=32,
         description="do(column = value) by name of column: the cause is set, and its effects follow. At most 32.",
+    )
+    counterfactual: bool = Field(
+        default=False,
+        description="Rows in pairs: each row and its twin, as it would have been under the interventions. Conditions "
+        "select the rows, before the interventions.",
     )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Decides all that is random, 0 to 2147483647; default 0."
@@ -96,6 +117,9 @@ class GenerationJobStatus(WorkStatus):
     """
 
     rows: int | None = Field(default=None, ge=0, description="Rows that were generated.")
+    identified: bool | None = Field(
+        default=None, description="With interventions: whether the causal graph settles what they change."
+    )
     attainment: Attainment | None = Field(default=None, description="How well the conditions were met.")
 
 

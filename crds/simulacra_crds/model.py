@@ -28,6 +28,7 @@ NodeLabelValue = Annotated[str, Field(max_length=63)]
 Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
 
 _WORKERS_NEED_NEURAL = "resources.workers above 1 needs family neural: other families are fit by one pod"
+_WORKERS_ARE_NOT_PRIVATE = "more than one worker is not offered with privacy: each would draw noise of its own"
 _PRIORITY_IS_THEIRS = "resources.priorityClass must not be one of the system's (system-...); name one of your own"
 
 
@@ -48,6 +49,21 @@ class Knowledge(KubeModel):
     )
     required: list[Edge] = Field(default_factory=list, max_length=1000, description="Edges that the graph must have.")
     forbidden: list[Edge] = Field(default_factory=list, max_length=1000, description="Edges that it must not have.")
+
+
+class DifferentialPrivacy(KubeModel):
+    """What one row of the table may change at most: (epsilon, delta)-differential privacy, rows replaced."""
+
+    epsilon: float = Field(
+        ge=0.01, le=100, allow_inf_nan=False, description="Bound of the privacy loss, 0.01 to 100; smaller is stricter."
+    )
+    delta: float = Field(
+        default=1e-6,
+        ge=1e-12,
+        le=1e-3,
+        allow_inf_nan=False,
+        description="Chance that the bound fails, 1e-12 to 1e-3; default 1e-6. Keep it far below one over the rows.",
+    )
 
 
 class ObjectRef(KubeModel):
@@ -96,7 +112,9 @@ class ModelResources(KubeModel):
         description="GPUs (nvidia.com/gpu) of one worker, 0 to 64; default 0. It trains on one of them.",
     )
     workers: Literal[1, 2, 4, 8] = Field(
-        default=1, description="Pods that fit together, each on its own GPU or CPUs; more than one needs family neural."
+        default=1,
+        description="Pods that fit together, each on its own GPU or CPUs: 1, 2, 4 or 8; default 1. More need family "
+        "neural.",
     )
     node_selector: dict[NodeLabel, NodeLabelValue] = Field(
         default_factory=dict, max_length=8, description="Labels of the nodes, added to the installation's."
@@ -125,7 +143,12 @@ class ModelSpec(RetainedSpec):
                     "rule": "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
                     " || self.family == 'neural'",
                     "message": _WORKERS_NEED_NEURAL,
-                }
+                },
+                {
+                    "rule": "!has(self.privacy) || !has(self.resources) || !has(self.resources.workers)"
+                    " || self.resources.workers == 1",
+                    "message": _WORKERS_ARE_NOT_PRIVATE,
+                },
             ]
         }
     )
@@ -134,6 +157,11 @@ class ModelSpec(RetainedSpec):
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
     knowledge: Knowledge = Field(
         default_factory=Knowledge, description="What the user knows about causes; binding for the fit."
+    )
+    privacy: DifferentialPrivacy | None = Field(
+        default=None,
+        description="Learn from differentially private marginals instead of the rows. Schema and row count are not "
+        "covered. Not with more than one worker.",
     )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Decides all that is random, 0 to 2147483647; default 0."
@@ -147,6 +175,8 @@ class ModelSpec(RetainedSpec):
     def _workers_need_neural(self) -> ModelSpec:
         if self.resources.workers > 1 and self.family != "neural":
             raise ValueError(_WORKERS_NEED_NEURAL)
+        if self.resources.workers > 1 and self.privacy is not None:
+            raise ValueError(_WORKERS_ARE_NOT_PRIVATE)
         return self
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from simulacra_crds.base import KubeModel
 
 ColumnKind = Literal[
-    "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "constant", "identifier", "text"
+    "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "constant", "identifier", "text", "weight"
 ]
 SCHEMA_VERSION = 1
 
@@ -30,12 +30,13 @@ class ColumnSchema(KubeModel):
     """One column after cleaning.
 
     kind decides the physical type in the cleaned Parquet: dictionary<int32, string> for categorical, ordinal and
-    boolean; int64 for integer; float64 for numeric; timestamp[us] for datetime; original type for the rest.
+    boolean; int64 for integer; float64 for numeric and weight; timestamp[us] for datetime; original type for the rest.
+    A weight column says how many people a row stands for: it is used by the fit, and generated tables lack it.
     """
 
     name: str
     kind: ColumnKind
-    learned: bool = Field(default=True, description="False for constants, identifiers and free text.")
+    learned: bool = Field(default=True, description="False for constants, identifiers, free text and weights.")
     storage: str = Field(description="Arrow type of the upload's column, restored in generated tables.")
     levels: list[LevelSchema] = Field(
         default_factory=list, description="Categorical kinds: all levels; integers: when 50 distinct values or fewer."
@@ -84,6 +85,10 @@ class TableSchema(KubeModel):
     def find(self, name: str) -> ColumnSchema | None:
         """Return the column of that name, or None."""
         return next((c for c in self.columns if c.name == name), None)
+
+    def weight(self) -> ColumnSchema | None:
+        """Return the column of survey weights, or None."""
+        return next((c for c in self.columns if c.kind == "weight"), None)
 
     def learned(self) -> list[ColumnSchema]:
         """Return the columns that the model learns, in table order."""

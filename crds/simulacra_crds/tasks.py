@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from simulacra_crds.base import Artefact, KubeModel, Name, Progress, Sha256, WrappedKey
+from simulacra_crds.base import Artefact, ColumnName, KubeModel, Name, Progress, Sha256, WrappedKey
 from simulacra_crds.conditions import ConditionSet
 from simulacra_crds.dataset import FileFormat, ReadSource
 from simulacra_crds.effect_estimate import Estimate
 from simulacra_crds.generation_job import Attainment
-from simulacra_crds.model import FamilyName, Knowledge
+from simulacra_crds.model import DifferentialPrivacy, FamilyName, Knowledge
 
 TASK_ENV = "SIMULACRA_TASK"
 TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
@@ -61,6 +61,7 @@ REPORT_PAGE = "report.html"
 GRAPH = "graph.json"
 ESTIMATE = "estimate.json"
 ATTAINMENT = "attainment.json"
+IDENTIFICATION = "identification.json"
 MODEL_PREFIX = "model/"
 """Files of a fitted model directory are stored as model/<file>."""
 CHECKPOINT_PREFIX = "checkpoint/"
@@ -127,10 +128,11 @@ class SourceRequest(KubeModel):
 
 
 class PrepareRequest(KubeModel):
-    """Parameters of prepare: which format the bytes are said to have, and where they are if they were not uploaded."""
+    """Parameters of prepare: the stated format, where bytes are that were not uploaded, the column of weights."""
 
     format: Literal["auto", FileFormat] = "auto"
     source: SourceRequest | None = None
+    weights: ColumnName | None = None
 
 
 class FitRequest(KubeModel):
@@ -138,16 +140,20 @@ class FitRequest(KubeModel):
 
     family: FamilyName = "auto"
     knowledge: Knowledge = Field(default_factory=Knowledge)
+    privacy: DifferentialPrivacy | None = None
     seed: int = 0
     gpu: int = 0
 
 
 class GenerateRequest(KubeModel):
-    """Parameters of generate; interventions as REST writes them: {column: number or level}."""
+    """Parameters of generate; interventions as REST writes them: {column: number or level}. With counterfactual, rows
+    come in pairs of a row and its twin under the interventions.
+    """
 
     row_count: int
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[str, Any] = Field(default_factory=dict)
+    counterfactual: bool = False
     seed: int = 0
 
 
@@ -174,6 +180,7 @@ class TaskResult(KubeModel):
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None
+    identified: bool | None = None
     estimate: Estimate | None = None
 
 

@@ -71,6 +71,33 @@ async def test_knowledge_is_the_models(world: Any, http: httpx.AsyncClient, key:
     assert (await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))).status_code == 202
 
 
+async def test_differential_privacy_is_the_models(world: Any, http: httpx.AsyncClient, key: str) -> None:
+    assert (await http.send(form(http, key, {}, epsilon="2.5", delta="1e-5"))).status_code == 202
+    model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
+    assert model["spec"]["privacy"] == {"epsilon": 2.5, "delta": 1e-5}
+    wrongs = (
+        ({"epsilon": "0"}, "/epsilon"),
+        ({"epsilon": "nan"}, "/epsilon"),
+        ({"delta": "1e-5"}, "/delta"),
+        ({"epsilon": "1", "delta": "0.1"}, "/delta"),
+        ({"epsilon": "1", "weights": "price"}, "/epsilon"),
+    )
+    for number, (wrong, at) in enumerate(wrongs):
+        answer = await http.send(form(http, f"{key}-{number}", {}, **wrong))
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, at)
+
+
+async def test_weights_are_the_datasets(world: Any, http: httpx.AsyncClient, key: str) -> None:
+    assert (await http.send(form(http, key, {}, weights="price"))).status_code == 202
+    dataset = await world.cluster.get(DATASETS, dataset_name("acme", key), "tenant-acme")
+    assert dataset["spec"]["weights"] == "price"
+    other = await http.send(form(http, key, {}))
+    assert other.json()["code"] == "simio_idempotency_conflict"
+    for wrong in ("", "x" * 257):
+        answer = await http.send(form(http, f"{key}-{len(wrong)}", {}, weights=wrong))
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/weights")
+
+
 @pytest.mark.parametrize(
     ("text", "at"),
     [

@@ -41,6 +41,8 @@ async def _ask(http: httpx.AsyncClient, dataset: str, key: str, body: Any = PLAI
         ({"row_count": 1, "conditions": {"numeric": {"price": {"min": "a"}}}}, ["/conditions/numeric/price/min"]),
         ({"row_count": 1, "conditions": {"numeric": {"id": {"min": 1}}}}, ["/conditions/numeric/id"]),
         ({"row_count": 1, "interventions": {"segment": "none"}}, ["/interventions/segment"]),
+        ({"row_count": 1, "counterfactual": True}, ["/counterfactual", "/row_count"]),
+        ({"row_count": 2, "counterfactual": "maybe", "interventions": {"price": 5}}, ["/counterfactual"]),
         ({"row_count": 1, "interventions": {"price": "dear"}}, ["/interventions/price"]),
         ({"row_count": 1, "interventions": {"price": True}}, ["/interventions/price"]),
         ({"row_count": 1, "interventions": {"price": [1]}}, ["/interventions/price"]),
@@ -55,6 +57,25 @@ async def test_each_wrong_field_is_named_and_nothing_is_made(
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
     made = [item async for item in world.cluster.list(GENERATION_JOBS, "tenant-acme")]
     assert not [item for item in made if item["metadata"]["labels"]["simulacra.dev/dataset"] == ready]
+
+
+async def test_a_counterfactual_may_set_what_it_conditions_on(
+    world: Any, http: httpx.AsyncClient, ready: str, key: str
+) -> None:
+    body = {
+        "row_count": 10,
+        "conditions": {"categorical": {"segment": {"loyal": 1.0}}},
+        "interventions": {"segment": "genz_switcher"},
+        "counterfactual": True,
+    }
+    answer = await _ask(http, ready, key, body)
+    assert answer.status_code == 202
+    made = await world.cluster.get(GENERATION_JOBS, answer.json()["generation_id"], "tenant-acme")
+    assert made["spec"]["counterfactual"] is True
+    shown = (await http.get(f"/v1/generations/{answer.json()['generation_id']}")).json()
+    assert (shown["counterfactual"], shown["identification"]) == (True, None)
+    other = await _ask(http, ready, f"{key}-do", body | {"counterfactual": False})
+    assert other.json()["errors"][0]["pointer"] == "/interventions/segment"
 
 
 async def test_the_quota_is_named(world: Any, key: str) -> None:

@@ -19,7 +19,7 @@ WHOLE = {"sha256": "a" * 64, "bytes": 3}
 SPECS: dict[str, Object] = {
     "Dataset": {"source": WHOLE},
     "Model": {"datasetRef": {"name": "ds-1"}},
-    "GenerationJob": {"modelRef": {"name": "mdl-1"}, "rowCount": 10},
+    "GenerationJob": {"modelRef": {"name": "mdl-1"}, "rowCount": 10, "interventions": {"b": {"number": 1}}},
     "EffectEstimate": {
         "modelRef": {"name": "mdl-1"},
         "treatment": "a",
@@ -31,10 +31,12 @@ SPECS: dict[str, Object] = {
     "AccessRequest": {"company": "Acme", "contact": "ada@acme.example"},
 }
 CHANGES: dict[str, Object] = {
+    "Dataset": {"weights": "a"},
     "Model": {
         "datasetRef": {"name": "ds-2"},
         "family": "forest",
         "knowledge": {"tiers": [["a"]]},
+        "privacy": {"epsilon": 1},
         "seed": 1,
         "resources": {"gpu": 1},
     },
@@ -43,6 +45,7 @@ CHANGES: dict[str, Object] = {
         "rowCount": 11,
         "conditions": {"numeric": {"a": {"min": 1}}},
         "interventions": {"a": {"number": 1}},
+        "counterfactual": True,
         "seed": 1,
         "shards": 2,
     },
@@ -252,6 +255,19 @@ def test_a_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], val
     assert create(cluster, place["GenerationJob"], "GenerationJob", SPECS["GenerationJob"])[0] == 201
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [({"interventions": {}}, "counterfactual needs interventions"), ({"rowCount": 11}, "rowCount must be even")],
+)
+def test_counterfactual_rows_are_pairs_under_an_intervention(
+    cluster: Any, place: dict[str, str], spec: Object, message: str
+) -> None:
+    asked = {**SPECS["GenerationJob"], "counterfactual": True}
+    code, answer = create(cluster, place["GenerationJob"], "GenerationJob", {**asked, **spec})
+    assert (code, message in answer["message"]) == (422, True)
+    assert create(cluster, place["GenerationJob"], "GenerationJob", asked)[0] == 201
+
+
 def test_a_decision_is_final(cluster: Any, place: dict[str, str]) -> None:
     path = place["AccessRequest"]
     made = body("AccessRequest", {**SPECS["AccessRequest"], "decision": "Approved"}, "decided")
@@ -280,6 +296,7 @@ def test_the_parts_of_a_customers_key_go_together(
     assert create(cluster, place["Tenant"], "Tenant", {"encryption": whole})[0] == 201
 
 
+PAIRS = "!has(self.counterfactual) || !self.counterfactual"
 PROVIDER = "(has({0}.encryption) && has({0}.encryption.provider) ? {0}.encryption.provider : '')"
 """Of the rule that a tenant's key provider stays."""
 
@@ -328,6 +345,8 @@ def test_every_expression_has_a_test_here() -> None:
         "has(self.roleArn) == has(self.externalId)",
         "!has(self.secretName) || self.secretName != 'simulacra-pods'",
         "has(self.number) != has(self.level)",
+        f"{PAIRS} || has(self.interventions) && size(self.interventions) > 0",
+        f"{PAIRS} || self.rowCount % 2 == 0",
         "oldSelf == 'Pending' || self == oldSelf",
         "(self.mode == 'Customer') == has(self.keyArn)",
         "has(self.keyArn) || !has(self.roleArn)",

@@ -141,7 +141,7 @@ def _walk(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
         case "string":
             yield from _string(schema, bound)
         case "boolean":
-            yield bound("type", True, "yes")
+            yield bound("type", schema.get("default", True), "yes")  # other rules may ask more of what is no default
         case _:
             yield from _number(schema, bound)
 

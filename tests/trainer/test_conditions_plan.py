@@ -36,6 +36,16 @@ def plan(pool, n, categorical=None, numeric=None, seed=1, reference=None):
     return plan_rows(pool, request, n, np.random.default_rng(seed), reference=reference)
 
 
+def test_a_refusal_names_the_range_that_the_pool_was_drawn_inside() -> None:
+    pool = pa.table({"years": pa.array([9] * 50), "degree": pa.array(["school"] * 50).dictionary_encode()})
+    asked = ConditionSet(categorical={"degree": {"school": 0.0}}, numeric={"years": NumericRange(min=9, max=9)})
+    with pytest.raises(InfeasibleError) as caught:
+        plan_rows(pool, asked, 10, np.random.default_rng(0), drawn_inside="years")
+    assert 'rows of the learned distribution with "years" equal to 9 has "degree" without "school"' in (
+        caught.value.detail
+    )
+
+
 def test_shares_range_and_integer_levels_hold_together_to_the_row():
     pool = people(50_000)
     asked = {"segment": {"d": 0.301, "a": 0.1}, "sex": {"m": 0.7}, "kids": {"0": 0.05, "2": 0.5}}

@@ -22,6 +22,7 @@ from simulacra_crds.tasks import (
     DATASET,
     ESTIMATE,
     FAILURE,
+    IDENTIFICATION,
     PROGRESS,
     REQUEST,
     SCHEMA,
@@ -40,6 +41,7 @@ from simulacra_trainer import task, task_work
 from simulacra_trainer.artefacts import Artefacts
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
+from simulacra_trainer.identification import Identification
 from trainer_pod import COLUMNS, Pod, upload_bytes
 
 
@@ -155,6 +157,24 @@ def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: 
     assert code == ExitCode.OK
     assert again.artefacts == first.artefacts
     assert again.rows == 50
+
+
+def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fitted: Pod) -> None:
+    own = fitted.artefacts("generationjobs")
+    for counterfactual in (False, True):
+        own.erase(part_name(0))
+        own.erase(ATTAINMENT)
+        asked = GenerateRequest(row_count=10, interventions={"zq_visits": 900}, counterfactual=counterfactual)
+        own.store_model(REQUEST, asked)
+        code, result = fitted.run("generate", "generationjobs")
+        assert code == ExitCode.OK
+        assert "zq_" not in result.model_dump_json()
+        rests_on = own.load(IDENTIFICATION, Identification)
+        assert result.identified is rests_on.identified
+        assert "'zq_visits' was between" in rests_on.warnings[-1]
+        assert (rests_on.assumption is not None) is counterfactual
+    own.erase(IDENTIFICATION)
+    own.erase(part_name(0))
 
 
 def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted: Pod) -> None:

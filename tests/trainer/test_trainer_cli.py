@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -41,6 +42,21 @@ def test_generate_writes_the_rows_asked_for_and_tells_how_far_it_is(folder: Path
     captured = capsys.readouterr()
     assert "100 % generating" in captured.err
     assert captured.out == ""
+
+
+def test_the_suffix_of_the_file_decides_its_format(folder: Path, capsys) -> None:
+    for suffix in ("parquet", "csv", "arrow"):
+        assert generate(folder, "--seed", "3", out=f"rows.{suffix}") == 0
+    stored = pq.read_table(folder / "rows.parquet")
+    with pa.ipc.open_file(folder / "rows.arrow") as file:
+        assert file.read_all().to_pylist() == stored.to_pylist()
+    assert pa.csv.read_csv(folder / "rows.csv").to_pylist() == stored.to_pylist()
+    for name in ("rows.xlsx", "rows", "rows.CSVX"):
+        with pytest.raises(SystemExit) as caught:
+            generate(folder, out=name)
+        assert caught.value.code == 2
+        assert "--out: name the file .parquet, .csv, .arrow" in capsys.readouterr().err
+        assert not (folder / name).exists()
 
 
 def test_a_seed_decides_the_rows(folder: Path) -> None:
@@ -85,13 +101,13 @@ def test_other_wrong_parameters_end_with_2(folder: Path, capsys) -> None:
     assert generate(folder, "--do", write(folder, "d.json", {"price": "cheap"})) == 2
     assert generate(folder, "--conditions", str(folder / "missing.json")) == 2
     assert main(["fit", "--data", str(folder / "missing.csv"), "--out", str(folder / "m2")]) == 2
-    assert main(["generate", "--model", str(folder / "nowhere"), "--rows", "5", "--out", str(folder / "x")]) == 2
+    assert main(["generate", "--model", str(folder / "nowhere"), "--rows", "5", "--out", str(folder / "x.csv")]) == 2
     for rows in ("0", "-3", "1.5", "many", "10000001"):
         with pytest.raises(SystemExit) as caught:
-            main(["generate", "--model", str(folder / "model"), "--rows", rows, "--out", str(folder / "x")])
+            main(["generate", "--model", str(folder / "model"), "--rows", rows, "--out", str(folder / "x.csv")])
         assert caught.value.code == 2
     assert "a whole number from 1 to 10000000 is needed" in capsys.readouterr().err
-    assert not (folder / "x").exists()
+    assert not (folder / "x.csv").exists()
 
 
 def test_estimate_writes_json(folder: Path, capsys) -> None:

@@ -6,26 +6,26 @@ Exit codes: 0 done, 2 the command line or a request is wrong, 42 the data cannot
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from simulacra_crds.conditions import ConditionSet
-from simulacra_crds.model import Knowledge
+from simulacra_crds.model import DifferentialPrivacy, Knowledge
 from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.kernel_cache import link_shipped
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.files import SUFFIXES, write_tables
 
 BAD_REQUEST = 2
 MAX_JSON_BYTES = 4 << 20
@@ -61,14 +61,15 @@ def fit(args: argparse.Namespace) -> int:
     if not args.data.is_file():
         raise UsageError(f"--data: there is no file {args.data}")
     knowledge = Knowledge() if args.knowledge is None else _parse(Knowledge, args.knowledge, "--knowledge")
-    request = FitRequest(family=args.family, knowledge=knowledge, seed=args.seed, gpu=args.gpus)
+    privacy = None if args.epsilon is None else _privacy(args.epsilon, args.delta)
+    request = FitRequest(family=args.family, knowledge=knowledge, privacy=privacy, seed=args.seed, gpu=args.gpus)
     with ThreadPoolExecutor(1) as reader:
         table = reader.submit(read_table, args.data)  # a process of its own reads: these imports take as long
         from simulacra_trainer.fit import Company, fit_model, fit_steps
         from simulacra_trainer.model_dir import save_model
         from simulacra_trainer.progress import ProgressMeter
 
-        clean = clean_table(table.result())
+        clean = clean_table(table.result(), weights=args.weights)
     checkpoints = args.out / "checkpoints"
     meter = ProgressMeter(fit_steps(request), _tell)
     trained = fit_model(clean.table, clean.schema, request, meter, Company(checkpoints))
@@ -78,8 +79,8 @@ def fit(args: argparse.Namespace) -> int:
 
 
 def generate(args: argparse.Namespace) -> int:
-    """Generate rows from a model directory into one Parquet file; with conditions, tell how well they are met."""
-    from simulacra_trainer.generate import generate_rows, plan_generation
+    """Generate rows from a model directory into one file; with conditions, tell how well they are met."""
+    from simulacra_trainer.generate import CHUNK_ROWS, generate_rows, plan_generation
     from simulacra_trainer.model_dir import load_model
     from simulacra_trainer.progress import ProgressMeter
 
@@ -87,27 +88,29 @@ def generate(args: argparse.Namespace) -> int:
     do = _read_json(args.do, "--do") if args.do else {}
     if not isinstance(do, dict):
         raise UsageError("--do: the file must hold an object {column: number or level}")
-    request = GenerateRequest(row_count=args.rows, conditions=conditions, interventions=do, seed=args.seed)
+    request = GenerateRequest(
+        row_count=args.rows,
+        conditions=conditions,
+        interventions=do,
+        counterfactual=args.counterfactual,
+        seed=args.seed,
+    )
     meter = ProgressMeter({"loading": 1.0, "planning": 2.0, "generating": 5.0}, _tell)
     meter.step("loading")
     trained = load_model(args.model)
     meter.step("planning")
     plan = plan_generation(trained, request)
-    progress, done = meter.step("generating"), 0
-    with tempfile.NamedTemporaryFile(dir=args.out.resolve().parent, suffix=".part", delete=False) as part:
-        path = Path(part.name)
-    try:
-        writer: pq.ParquetWriter | None = None
-        for table in generate_rows(trained, plan):
-            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
-            writer.write_table(table)
-            done += table.num_rows
-            progress(done / plan.rows)
-        if writer is not None:
-            writer.close()
-        path.replace(args.out)
-    finally:
-        path.unlink(missing_ok=True)
+    if plan.identification is not None:
+        notes = [plan.identification.assumption, *plan.identification.warnings]
+        sys.stderr.write("".join(f"note: {note}\n" for note in notes if note))
+    progress, drawn = meter.step("generating"), itertools.count(1)
+    chunks = max(-(-plan.rows // CHUNK_ROWS), 1)
+
+    def counted(table: object) -> bool:
+        progress(min(next(drawn) / chunks, 1.0))
+        return table is not None
+
+    write_tables(filter(counted, generate_rows(trained, plan)), args.out)
     if plan.attainment is not None:
         sys.stdout.write(plan.attainment.model_dump_json(by_alias=True, exclude_none=True) + "\n")
     return 0
@@ -150,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, required=True, help="model directory to write")
     one.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     one.add_argument("--knowledge", type=Path, help="JSON: tiers, required and forbidden edges")
+    one.add_argument("--weights", metavar="COL", help="column of survey weights; generated tables lack it")
+    one.add_argument("--epsilon", type=float, help="differential privacy: learn from noisy marginals (0.01 to 100)")
+    one.add_argument("--delta", type=float, default=1e-6, help="of --epsilon (default 1e-6)")
     one.add_argument("--family", choices=["auto", "forest", "neural"], default="auto", help="default: auto")
     one.add_argument("--gpus", type=_gpus, default=0, help="GPUs to fit on; auto is neural where there are (default 0)")
     one.set_defaults(command=fit)
@@ -157,9 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     two = commands.add_parser("generate", help="generate rows from a model", description=generate.__doc__)
     two.add_argument("--model", type=Path, required=True, help="model directory")
     two.add_argument("--rows", type=_rows, required=True, help="how many rows, at least 1")
-    two.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    two.add_argument(
+        "--out", type=_table_file, required=True, help="file to write; its suffix decides: .parquet, .csv or .arrow"
+    )
     two.add_argument("--conditions", type=Path, help="JSON: the conditions object of the REST body")
     two.add_argument("--do", type=Path, help="JSON: {column: number or level}")
+    two.add_argument("--counterfactual", action="store_true", help="rows in pairs: each row, then its twin under --do")
     two.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     two.set_defaults(command=generate)
 
@@ -191,6 +200,13 @@ def _gpus(text: str) -> int:
 
 def _rows(text: str) -> int:
     return _whole(text, 1, 10_000_000)
+
+
+def _table_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f"name the file {', '.join(SUFFIXES)}: its suffix decides the format")
+    return path
 
 
 def _whole(text: str, low: int, high: int) -> int:
@@ -230,6 +246,13 @@ def _parse(kind: type[T], path: Path, option: str) -> T:
         first = error.errors()[0]
         where = "/".join(str(part) for part in first["loc"])
         raise UsageError(f"{option}: {where}: {first['msg']}") from None
+
+
+def _privacy(epsilon: float, delta: float) -> DifferentialPrivacy:
+    try:
+        return DifferentialPrivacy(epsilon=epsilon, delta=delta)
+    except ValidationError as error:
+        raise UsageError("; ".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())) from None
 
 
 def _tell(report: ProgressReport) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.model import DifferentialPrivacy
 from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import FitRequest
@@ -22,10 +23,12 @@ from simulacra_trainer.dial import turn_dial
 from simulacra_trainer.families.base import Family, FittedModel, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.halves import draw_half_model, split_halves
+from simulacra_trainer.halves import HalfModelRows, draw_half_model, draw_rows, split_halves
+from simulacra_trainer.private import sanitise
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.table.errors import InputError, too_small
+from simulacra_trainer.weighting import as_population
 from simulacra_trainer.workers import Workers
 
 if TYPE_CHECKING:
@@ -116,7 +119,7 @@ def fit_model(
     Args:
         table: the clean table.
         schema: its schema.
-        request: family, knowledge and seed.
+        request: family, knowledge, differential privacy and seed.
         meter: told how far the work is.
         company: where checkpoints go, and the workers that this one leads.
 
@@ -129,18 +132,24 @@ def fit_model(
         raise too_small(
             f"The table has too little to learn from: {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary are needed."
         )
-    table = _within_limit(table, request.seed)
+    table = real = _within_limit(table, request.seed)
+    if request.privacy is not None:
+        table = _private(real, schema, request.privacy)
     family = family_named(request.family, request.gpu)
     options = _options(request, company)
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
-        graph = _graph(table, schema, request, company)
+        population = as_population(table, schema, np.random.default_rng([request.seed, 12]))
+        graph = _graph(population, schema, request, company)
     progress(1.0)
     progress = meter.step(PRIVACY)
     known: dict[str, float] = {}
     with timings.of(PRIVACY):
-        if family.name == FOREST.name:
+        if request.privacy is not None:
+            trial = _private_trial(family, real, schema, graph.order, request, options)
+            known |= {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
+        elif family.name == FOREST.name:
             dial = turn_dial(table, schema, graph.order, seed=request.seed, progress=progress)
             trial, options["penalty"], known["penalty_nats"] = dial.rows, dial.penalty, dial.penalty
         else:
@@ -159,6 +168,7 @@ def fit_model(
         graph_json=json.loads(graph.to_json()),
         timings=timings.seconds,
         seed=request.seed,
+        privacy_asked=request.privacy,
     )
     progress(1.0)
     return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **known}, report)
@@ -211,6 +221,29 @@ def _fingerprint(table: pa.Table, schema: TableSchema, request: FitRequest) -> s
         for buffer in column.combine_chunks().buffers():
             digest.update(buffer or b"")
     return digest.hexdigest()[:16]
+
+
+def _private(table: pa.Table, schema: TableSchema, asked: DifferentialPrivacy) -> pa.Table:
+    if schema.weight() is not None:
+        message = "Differential privacy is not offered with survey weights: fit without one of the two."
+        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
+    return sanitise(table, schema, asked)
+
+
+def _private_trial(
+    family: Family,
+    real: pa.Table,
+    schema: TableSchema,
+    order: Sequence[str],
+    request: FitRequest,
+    options: dict[str, Any],
+) -> HalfModelRows:
+    """Draw from a model of private rows of one half, to be judged on real rows: the report's figures, no more."""
+    assert request.privacy is not None
+    halves = split_halves(real, seed=request.seed)
+    seen = _private(halves.seen, schema, request.privacy)
+    model = family.fit(seen, schema, order, seed=request.seed, options=options, progress=no_progress)
+    return draw_rows(model, halves, seed=request.seed)
 
 
 def fit_steps(request: FitRequest) -> dict[str, float]:

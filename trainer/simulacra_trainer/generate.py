@@ -3,6 +3,7 @@
 - No conditions: each chunk is drawn from the model with its own random stream, under do() where asked.
 - Conditions: a pool of the conditioned columns is drawn (`pool`), `conditions.plan_rows` picks a pool row for every
   row of the table so that all asked shares are met to the row, and each chunk draws the other columns given its picks.
+- Counterfactuals: rows are drawn as without do(), under the conditions, and each is followed by its twin under do().
 - Conditions with do(): on columns that the intervention cannot change, they select the population before it, so
   those columns and all other non-descendants are drawn first, then do() is applied. On descendants of the
   intervention they select afterwards: full rows are drawn under do() and picked.
@@ -13,26 +14,32 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.conditions import FieldError, check_conditions, check_interventions, pointer
+from simulacra_crds.conditions import FieldError, check_request
 from simulacra_crds.reasons import Reason
+from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.fit import TrainedModel
+from simulacra_trainer.identification import Identification, identify
 from simulacra_trainer.pool import draw_full_pool, draw_pool
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output import restore
+from simulacra_trainer.weighting import row_weights
 
 CHUNK_ROWS = 65_536
 MIN_POOL, MAX_POOL = 200_000, 1_000_000
-POOL_STREAM, PLAN_STREAM, ROW_STREAM, OUTPUT_STREAM = range(4)
+POOL_STREAM, PLAN_STREAM, ROW_STREAM, OUTPUT_STREAM, TWIN_STREAM = range(5)
+PAIR, WORLD = "pair", "world"
+"""Columns that counterfactual tables have first; with underscores after them where the upload has such columns."""
+WORLDS = ("factual", "counterfactual")
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class GenerationPlan:
 
     model: draws the rows; given: pool of values for its first columns, and picks int64 [rows] into it (None: no
     conditions); complete: the pool holds whole rows, nothing is left to draw; do: interventions, as coded by the
-    clean types; attainment: how well the conditions are met (None: there are none).
+    clean types; attainment: how well the conditions are met (None: there are none); twins: makes the counterfactual
+    row of each, and rows counts both (None: rows have none); identification: what do() rests on.
     """
 
     rows: int
@@ -52,6 +60,8 @@ class GenerationPlan:
     complete: bool = False
     do: Mapping[str, float | str] | None = None
     attainment: AttainmentDetail | None = None
+    twins: FittedModel | None = None
+    identification: Identification | None = None
 
 
 def plan_generation(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -60,7 +70,16 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
     Raises:
         InputError: if the request does not fit the schema or the conditions have no support.
     """
-    check_request(trained, request)
+    hold_against_schema(trained, request)
+    rests_on = identify(trained, request)
+    if request.counterfactual:
+        pairs = request.model_copy(update={"row_count": request.row_count // 2, "interventions": {}})
+        facts, do = _plan(trained, pairs), dict(request.interventions)
+        return replace(facts, rows=request.row_count, do=do, twins=trained.model, identification=rests_on)
+    return replace(_plan(trained, request), identification=rests_on)
+
+
+def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
     n, seed, do = request.row_count, request.seed, dict(request.interventions)
     conditions = request.conditions
     if not conditions.columns():
@@ -75,20 +94,26 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
         pool = draw_pool(trained, conditions, min(max(MIN_POOL, 2 * n), MAX_POOL), rng, then=untouched)
         complete = False
     plan = plan_rows(
-        pool.table.select(conditions.columns()), conditions, n, _stream(seed, PLAN_STREAM), reference=trained.table
+        pool.table.select(conditions.columns()),
+        conditions,
+        n,
+        _stream(seed, PLAN_STREAM),
+        reference=trained.table,
+        weights=row_weights(trained.table, trained.schema),
+        drawn_inside=pool.lead,
     )
     return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, pool.corrected(plan.attainment))
 
 
-def check_request(trained: TrainedModel, request: GenerateRequest) -> None:
+def hold_against_schema(trained: TrainedModel, request: GenerateRequest) -> None:
     """Hold a request against the model's schema. InputError with all that is wrong."""
-    errors = check_conditions(request.conditions, trained.schema)
-    errors += check_interventions(request.interventions, trained.schema)
-    errors += [
-        FieldError(pointer=pointer("interventions", name), detail="this column has a condition too: ask for one")
-        for name in request.interventions
-        if name in request.conditions.columns()
-    ]
+    errors = check_request(
+        request.conditions,
+        request.interventions,
+        trained.schema,
+        counterfactual=request.counterfactual,
+        rows=request.row_count,
+    )
     if request.row_count < 1:
         errors.append(FieldError(pointer="/row_count", detail="at least 1 row must be asked for"))
     if errors:
@@ -116,7 +141,11 @@ def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, s
     def draw(chunk: int) -> pa.Table:
         first = chunk * CHUNK_ROWS
         size = min(CHUNK_ROWS, plan.rows - first)
-        table = restore(_chunk(plan, chunk, first, size), trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
+        if plan.twins is not None:
+            table = _pairs(plan, trained.schema, chunk, first, size)
+        else:
+            drawn = _chunk(plan, chunk, first, size)
+            table = restore(drawn, trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
         begin = max(start - first, 0)
         return table.slice(begin, min(stop - first, size) - begin)
 
@@ -129,6 +158,29 @@ def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, s
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _pairs(plan: GenerationPlan, schema: TableSchema, chunk: int, first: int, size: int) -> pa.Table:
+    """Return rows and twins in turn: the pair's number, which of the two it is, then the upload's columns."""
+    assert plan.twins is not None
+    pairs = size // 2
+    facts = _chunk(replace(plan, do=None), chunk, first // 2, pairs)
+    twins = plan.twins.counterfactual(facts, plan.do or {}, _stream(plan.seed, TWIN_STREAM, chunk))
+    # the same stream for both: a row and its twin have the same fresh identifier
+    both = [restore(t, schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk)) for t in (facts, twins)]
+    in_turn = np.arange(2 * pairs).reshape(2, pairs).T.reshape(-1)
+    table = pa.concat_tables(both).take(pa.array(in_turn))
+    number = pa.array(np.repeat(first // 2 + np.arange(pairs), 2))
+    world = pa.array(list(WORLDS) * pairs)
+    for name, column in ((WORLD, world), (PAIR, number)):
+        table = table.add_column(0, _free(name, table), column)
+    return table
+
+
+def _free(name: str, table: pa.Table) -> str:
+    while name in table.column_names:
+        name += "_"
+    return name
 
 
 def _chunk(plan: GenerationPlan, chunk: int, first: int, size: int) -> pa.Table:

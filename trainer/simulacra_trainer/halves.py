@@ -29,7 +29,7 @@ class Halves:
 
 @dataclass(frozen=True)
 class HalfModelRows:
-    """What a half-model drew, columns as in the halves."""
+    """What a half-model drew, the learned columns as in the halves."""
 
     halves: Halves
     synthetic: pa.Table
@@ -60,4 +60,4 @@ def draw_half_model(
 def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:
     """Draw from a model that was fit on the seen half."""
     rows = model.sample(min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows), np.random.default_rng([seed, 18]))
-    return HalfModelRows(halves, rows.select(halves.seen.column_names))
+    return HalfModelRows(halves, rows.select([name for name in halves.seen.column_names if name in model.columns]))

@@ -73,8 +73,9 @@ def write_clean(table: pa.Table, path: Path) -> None:
 
 
 def read_clean(path: Path, schema: TableSchema) -> pa.Table:
-    """Read a clean table: the learned columns in schema order, one chunk each."""
-    return pq.read_table(path, columns=[column.name for column in schema.learned()]).combine_chunks()
+    """Read a clean table: the learned columns (and that of weights) in schema order, one chunk each."""
+    kept = [column.name for column in schema.columns if column.learned or column.kind == "weight"]
+    return pq.read_table(path, columns=kept).combine_chunks()
 
 
 def _small(path: Path) -> bytes:

@@ -22,6 +22,7 @@ from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.fit import TrainedModel
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.weighting import draw_in_proportion, row_weights
 
 Floats = npt.NDArray[np.float64]
 ENOUGH = 2_000
@@ -35,12 +36,13 @@ MAX_POOL_CELLS = 40_000_000
 @dataclass(frozen=True)
 class ConditionedPool:
     """Rows of the conditioned columns at least (clean types), all inside the ranges; the model that completes them;
-    and the share of the learned distribution that the range met by construction holds (1: none was).
+    the share of the learned distribution that the range met by construction holds (1: none was), and its column.
     """
 
     table: pa.Table
     model: FittedModel
     share: float = 1.0
+    lead: str | None = None
 
     def corrected(self, attainment: AttainmentDetail) -> AttainmentDetail:
         """Return the figures with the range met by construction taken into account."""
@@ -80,7 +82,7 @@ def draw_pool(
         given = pa.table({columns[0]: _column(lead.draw(rows, rng), lead.column)})
         return model.sample(rows, rng, given=given, only=len(front))
 
-    return ConditionedPool(_keep_inside(draw, inside, rng), model, lead.share)
+    return ConditionedPool(_keep_inside(draw, inside, rng), model, lead.share, columns[0])
 
 
 def draw_full_pool(
@@ -136,12 +138,13 @@ def _move_in(table: pa.Table, ranges: Mapping[str, ValuesInside], rng: np.random
 class ValuesInside:
     """The learned marginal of a column inside a closed range.
 
-    known: the training values, sorted, missing left out; low, high: the range, on the grid of the column's decimals;
-    share: of the training rows that lie inside.
+    known: the training values, sorted, missing left out; weights: how much each of them counts (None: alike); low,
+    high: the range, on the grid of the column's decimals; share: of the training rows that lie inside.
     """
 
     column: ColumnSchema
     known: Floats
+    weights: Floats | None
     low: float
     high: float
     share: float
@@ -171,6 +174,8 @@ class ValuesInside:
             is_atom = (counts >= ATOM)[inverse.reshape(-1)]
             low, high = np.where(is_atom, inside, low), np.where(is_atom, inside, high)
             chosen = rng.integers(0, inside.size, n)
+            if self.weights is not None and (weights := self.weights[first:stop]).any():
+                chosen = rng.permutation(draw_in_proportion(weights, n, rng))
             values = low[chosen] + rng.random(n) * (high[chosen] - low[chosen])
         if (decimals := _decimals(self.column)) is not None:
             values = np.round(values, decimals)
@@ -181,7 +186,8 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
     """Return the training marginal of a column inside a range. InputError if it holds no value of the column's kind."""
     column = next(c for c in trained.schema.columns if c.name == name)
     values = _floats(trained.table.column(name))
-    known = np.sort(values[~np.isnan(values)])
+    order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
+    known, counts = values[order], row_weights(trained.table, trained.schema)
     low = float(known[0]) if bounds.min is None else bounds.min
     high = float(known[-1]) if bounds.max is None else bounds.max
     if column.kind == "integer":
@@ -193,8 +199,9 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
                 f'The range of "{name}" holds no whole number, and the column has whole numbers only.',
                 pointer("conditions", "numeric", name),
             )
-    share = float(np.mean((values >= low) & (values <= high)))
-    return ValuesInside(column, known, low, high, max(share, 0.5 / values.size))
+    share = float(np.average((values >= low) & (values <= high), weights=counts))
+    weights = None if counts is None else counts[order]
+    return ValuesInside(column, known, weights, low, high, max(share, 0.5 / values.size))
 
 
 def _decimals(column: ColumnSchema) -> int | None:

@@ -16,6 +16,7 @@ from simulacra_crds.tasks import (
     DATASET,
     ESTIMATE,
     GRAPH,
+    IDENTIFICATION,
     MODEL_PREFIX,
     REPORT,
     REPORT_PAGE,
@@ -40,6 +41,7 @@ from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.fit import Company, TrainedModel, fit_model, fit_steps, help_fit, meet
 from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
+from simulacra_trainer.identification import Identification
 from simulacra_trainer.model_dir import (
     MODEL,
     ModelHeader,
@@ -105,7 +107,7 @@ def prepare(context: TaskContext) -> TaskResult:
         meter.step("reading")
         raw = read_table(_received(context, request), request.format)
         meter.step("cleaning")
-        clean = clean_table(raw)
+        clean = clean_table(raw, weights=request.weights)
         schema = clean.schema
         storing = meter.step("storing")
         path = context.directory / DATASET
@@ -188,7 +190,8 @@ def generate(context: TaskContext) -> TaskResult:
     start, stop = shard_range(request.row_count, context.shard, shards)
     if own.exists(name) and context.spec.customer_key is None:  # else it cannot be read, and is written again
         detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
-        return _generated(own.describe(name, stop - start), detail)
+        rests_on = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
+        return _generated(own.describe(name, stop - start), detail, rests_on)
     # every shard makes the same plan; the first one tells of it
     meter = ProgressMeter(
         {"loading": 1.0, "planning": 2.0, "generating": 7.0}, context.tell if context.shard == 0 else lambda _: None
@@ -199,6 +202,8 @@ def generate(context: TaskContext) -> TaskResult:
     plan = plan_generation(trained, request)
     if plan.attainment is not None and context.shard == 0:
         own.store_model(ATTAINMENT, plan.attainment)
+    if plan.identification is not None and context.shard == 0:
+        own.store_model(IDENTIFICATION, plan.identification)
     progress, done = meter.step("generating"), itertools.count(1)
     tables = generate_rows(trained, plan, context.shard, shards)
     first = next(tables)
@@ -211,7 +216,7 @@ def generate(context: TaskContext) -> TaskResult:
     part = own.store_table(
         name, filter(counted, itertools.chain([first], tables)), first.schema, context.spec.customer_key
     )
-    return _generated(part, plan.attainment)
+    return _generated(part, plan.attainment, plan.identification)
 
 
 def estimate(context: TaskContext) -> TaskResult:
@@ -231,7 +236,7 @@ WORK: dict[str, Callable[[TaskContext], TaskResult | None]] = {
 }
 
 
-def _generated(part: Artefact, detail: AttainmentDetail | None) -> TaskResult:
+def _generated(part: Artefact, detail: AttainmentDetail | None, rests_on: Identification | None) -> TaskResult:
     attainment = None if detail is None else detail.summary()
     partial = attainment is not None and attainment.status == "partial"
     return TaskResult(
@@ -240,6 +245,7 @@ def _generated(part: Artefact, detail: AttainmentDetail | None) -> TaskResult:
         artefacts=[part],
         rows=part.rows,
         attainment=attainment,
+        identified=None if rests_on is None else rests_on.identified,
     )
 
 

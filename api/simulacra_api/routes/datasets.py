@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from simulacra_api.artefacts import read_of_model, schema_of
 from simulacra_api.conditional import IfMatch, IfNoneMatch, describe, entity_tag
@@ -31,8 +31,9 @@ from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accep
 from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.uploads import Upload, UploadRequest, too_large
 from simulacra_api.waiting import Wait
+from simulacra_crds.base import ColumnName
 from simulacra_crds.cluster import DATASETS
-from simulacra_crds.model import FamilyName, Knowledge
+from simulacra_crds.model import DifferentialPrivacy, FamilyName, Knowledge
 from simulacra_crds.names import dataset_name, job_id
 from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
@@ -58,6 +59,30 @@ class UploadFields(BaseModel):
     retention_seconds: int = 86_400
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
     knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
+    weights: ColumnName | None = None
+    epsilon: float | None = Field(default=None, ge=0.01, le=100, allow_inf_nan=False)
+    delta: float | None = Field(default=None, ge=1e-12, le=1e-3, allow_inf_nan=False)
+
+    @field_validator("delta")
+    @classmethod
+    def _of_epsilon(cls, delta: float | None, info: ValidationInfo) -> float | None:
+        if delta is not None and info.data.get("epsilon") is None:
+            raise ValueError("delta goes with epsilon: give both or epsilon alone")
+        return delta
+
+    @field_validator("epsilon")
+    @classmethod
+    def _of_no_weights(cls, epsilon: float | None, info: ValidationInfo) -> float | None:
+        if epsilon is not None and info.data.get("weights") is not None:
+            raise ValueError("differential privacy is not offered with survey weights: give one of the two")
+        return epsilon
+
+    @property
+    def privacy(self) -> DifferentialPrivacy | None:
+        """What epsilon and delta ask for."""
+        if self.epsilon is None:
+            return None
+        return DifferentialPrivacy(epsilon=self.epsilon, **({} if self.delta is None else {"delta": self.delta}))
 
 
 _FORM = {
@@ -78,6 +103,26 @@ _FORM = {
                             "description": "What is known of causes, binding for the fit: "
                             '{"tiers": [[column, ...], ...], "required": [{"source": column, "target": column}], '
                             '"forbidden": [...]}. No column is caused by one of a later tier.',
+                        },
+                        "weights": {
+                            "type": "string",
+                            "minLength": 1,
+                            "maxLength": 256,
+                            "description": "Name of the column of survey weights (numbers, 0 or more, none missing): "
+                            "the model stands for the weighted population, and generated rows lack the column.",
+                        },
+                        "epsilon": {
+                            "type": "number",
+                            "minimum": 0.01,
+                            "maximum": 100,
+                            "description": "Differential privacy: the model is learned from noisy marginals and not "
+                            "from the rows. Not together with weights.",
+                        },
+                        "delta": {
+                            "type": "number",
+                            "minimum": 1e-12,
+                            "maximum": 1e-3,
+                            "description": "Of epsilon; 1e-6 when absent.",
                         },
                         "file": {"type": "string", "contentMediaType": "application/octet-stream"},
                     },
@@ -117,8 +162,11 @@ async def upload_dataset(
     check_retention(library, fields.retention_seconds)
     name = dataset_name(library.caller.tenant_name, key)
     # of what is said only: a field that is added to the form does not change what older requests were
-    digest = fingerprint(fields.model_dump(mode="json", exclude=None if fields.knowledge else {"knowledge"}))
-    asked = UploadRequest(name, digest, fields.retention_seconds, fields.family, fields.knowledge)
+    unsaid = {field for field in ("knowledge", "weights", "epsilon", "delta") if getattr(fields, field) is None}
+    digest = fingerprint(fields.model_dump(mode="json", exclude=unsaid))
+    asked = UploadRequest(
+        name, digest, fields.retention_seconds, fields.family, fields.knowledge, fields.weights, fields.privacy
+    )
     dataset = await Upload(library.rooms, library.caller, asked, limit).run(form.chunks())
     source = dataset["spec"]["source"]
     job = await accepted(library, response, f"/v1/datasets/{name}", job_id(name), wait)

@@ -15,6 +15,7 @@ from simulacra.commands.shared import (
     DoOption,
     JsonOption,
     KeyOption,
+    PairsOption,
     connected,
     format_of,
     load,
@@ -31,6 +32,7 @@ def generate(
     rows: Annotated[int, typer.Option(help="Rows to generate.")],
     conditions: ConditionsOption = None,
     do: DoOption = None,
+    counterfactual: PairsOption = False,
     seed: Annotated[int | None, typer.Option(help="Same seed, same rows.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the rows are there.")] = True,
@@ -43,7 +45,13 @@ def generate(
     with connected(connection, f"run it again with --key {key} to go on") as client:
         file_format = format_of(output) if output else None
         asked = client.generate(
-            dataset_id, rows, conditions=load(conditions), interventions=load(do), seed=seed, key=key
+            dataset_id,
+            rows,
+            conditions=load(conditions),
+            interventions=load(do),
+            counterfactual=counterfactual,
+            seed=seed,
+            key=key,
         )
         if wait or output:
             wait_with_progress(client, asked.job_id)
@@ -58,13 +66,22 @@ def probe(
     rows: Annotated[int, typer.Option(help="100 at most.")] = 20,
     conditions: ConditionsOption = None,
     do: DoOption = None,
+    counterfactual: PairsOption = False,
     seed: Annotated[int | None, typer.Option(help="Same seed, same rows.")] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sample a few rows at once and say how feasible the conditions are; nothing is kept."""
     with connected(connection) as client:
-        say(client.probe(dataset_id, rows, conditions=load(conditions), interventions=load(do), seed=seed), as_json)
+        found = client.probe(
+            dataset_id,
+            rows,
+            conditions=load(conditions),
+            interventions=load(do),
+            counterfactual=counterfactual,
+            seed=seed,
+        )
+        say(found, as_json)
 
 
 @app.command()

@@ -38,6 +38,9 @@ def upload(
     knowledge: Annotated[
         Path | None, typer.Option(exists=True, help="JSON file: tiers, required and forbidden edges.")
     ] = None,
+    weights: Annotated[str | None, typer.Option(help="Column of survey weights; generated rows lack it.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Of --epsilon; 1e-6 by default.")] = None,
     key: KeyOption = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
@@ -46,7 +49,17 @@ def upload(
     seconds = None if retention_hours is None else round(retention_hours * 3600)
     key = key or uuid.uuid4().hex
     with connected(connection, f"run it again with --key {key} to go on") as client:
-        answer = client.upload(file, retention_seconds=seconds, family=family, knowledge=load(knowledge), key=key)
+        known = load(knowledge)
+        answer = client.upload(
+            file,
+            retention_seconds=seconds,
+            family=family,
+            knowledge=known,
+            weights=weights,
+            epsilon=epsilon,
+            delta=delta,
+            key=key,
+        )
         if wait:
             answer["status"] = wait_with_progress(client, answer["job_id"])["status"]
         say(answer, as_json)

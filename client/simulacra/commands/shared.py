@@ -47,6 +47,7 @@ KeyOption = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: t
 ConditionsOption = Annotated[
     Path | None, typer.Option("--conditions", exists=True, help="JSON file: the `conditions` object.")
 ]
+PairsOption = Annotated[bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")]
 DoOption = Annotated[Path | None, typer.Option("--do", exists=True, help="JSON file: {column: value} to intervene on.")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simulacra_crds.base import KubeModel
+from simulacra_crds.dataset import DatasetSpec
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import PrepareRequest, TaskSpec
 from simulacra_operator.actions import Action
@@ -28,7 +29,8 @@ def _gate(seen: Observed) -> Finding:
 
 
 def _request(seen: Observed) -> KubeModel:
-    return PrepareRequest(format=seen.subject.spec.source.format, source=source.request(seen))
+    spec: DatasetSpec = seen.subject.spec
+    return PrepareRequest(format=spec.source.format, source=source.request(seen), weights=spec.weights)
 
 
 def _work(seen: Observed) -> Work:

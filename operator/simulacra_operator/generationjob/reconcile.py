@@ -22,7 +22,11 @@ def _request(seen: Observed) -> KubeModel:
     spec: GenerationJobSpec = seen.subject.spec
     interventions = {column: value.value for column, value in spec.interventions.items()}
     return GenerateRequest(
-        row_count=spec.row_count, conditions=spec.conditions, interventions=interventions, seed=spec.seed
+        row_count=spec.row_count,
+        conditions=spec.conditions,
+        interventions=interventions,
+        counterfactual=spec.counterfactual,
+        seed=spec.seed,
     )
 
 

@@ -18,6 +18,7 @@ def generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     fields = {
         "rows": sum(result.rows or 0 for result in results),
         "attainment": attainment,
+        "identified": results[0].identified,
         "artefacts": [artefacts[name] for name in sorted(artefacts)],
     }
     return (Reason.GENERATED_PARTIALLY if partial else Reason.GENERATED), fields

@@ -61,7 +61,8 @@ class Cells:
 
     members: flat class index of each cell in each share column, int64[cells, columns]; the classes of all columns
     are numbered through (`sizes` of them a column). weight: pool frequency, float64[cells], sums to 1.
-    of_row: cell of each pool row, int64[rows]. reference_rows: reference rows in each cell, int64[cells].
+    of_row: cell of each pool row, int64[rows]. reference_rows: reference rows in each cell, int64[cells];
+    reference_weight, reference_squares: sums of their weights and of the squares of these, float64[cells].
     """
 
     members: IntArray
@@ -69,6 +70,8 @@ class Cells:
     weight: FloatArray
     of_row: IntArray
     reference_rows: IntArray
+    reference_weight: FloatArray
+    reference_squares: FloatArray
 
     @property
     def incidence(self) -> sp.csr_array:
@@ -85,13 +88,20 @@ class Cells:
         return np.bincount(self.members.ravel(), weights, minlength=int(self.sizes.sum())).astype(np.float64)
 
 
-def find_cells(classes: list[IntArray], reference: list[IntArray], sizes: list[int], rows: int) -> Cells:
+def find_cells(
+    classes: list[IntArray],
+    reference: list[IntArray],
+    sizes: list[int],
+    rows: int,
+    weights: FloatArray,
+) -> Cells:
     """Number the cells that the pool's rows fill.
 
     classes, reference: one int64 array a share column, over the pool's `rows` rows and over the reference rows;
-    reference rows in cells that the pool does not hold are left out.
+    reference rows in cells that the pool does not hold are left out. weights: of the reference
+    rows, float64[reference rows].
     """
-    codes = np.zeros(rows + (len(reference[0]) if reference else 0), dtype=np.int64)
+    codes = np.zeros(rows + len(weights), dtype=np.int64)
     span = 1
     for pool_codes, reference_codes, size in zip(classes, reference, sizes, strict=True):
         if span * size >= 2**62:  # renumber before the product of the sizes leaves 64 bits
@@ -110,6 +120,8 @@ def find_cells(classes: list[IntArray], reference: list[IntArray], sizes: list[i
         weight=counts / rows,
         of_row=of_row,
         reference_rows=np.bincount(at[known], minlength=len(pool_cells)),
+        reference_weight=np.bincount(at[known], weights[known], len(pool_cells)).astype(np.float64),
+        reference_squares=np.bincount(at[known], weights[known] ** 2, len(pool_cells)).astype(np.float64),
     )
 
 

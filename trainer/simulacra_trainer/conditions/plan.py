@@ -42,7 +42,14 @@ class _Request:
 
 
 def plan_rows(
-    pool: pa.Table, conditions: ConditionSet, n: int, rng: np.random.Generator, *, reference: pa.Table | None = None
+    pool: pa.Table,
+    conditions: ConditionSet,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    reference: pa.Table | None = None,
+    weights: FloatArray | None = None,
+    drawn_inside: str | None = None,
 ) -> RowPlan:
     """Choose n rows of the pool that meet the conditions and are otherwise as the pool is.
 
@@ -52,6 +59,8 @@ def plan_rows(
         n: rows to generate; more than the pool holds is fine (rows are then used again in turn).
         rng: decides the draw; the same pool, conditions, n and seed give the same plan.
         reference: the real training rows, for the backing figure.
+        weights: their survey weights, float64[reference rows].
+        drawn_inside: the column inside whose range the pool was drawn, so that a refusal names it.
 
     Raises:
         InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names them.
@@ -60,13 +69,14 @@ def plan_rows(
     if pool.num_rows == 0:
         raise ValueError("the pool is empty: draw rows from the model first")
     shares = [_share_condition(name, levels, pool) for name, levels in conditions.categorical.items()]
-    kept = _kept_rows(pool, conditions, shares)
-    real = _kept_reference(reference, conditions)
+    kept = _kept_rows(pool, conditions, shares, drawn_inside)
+    real, counts = _kept_reference(reference, conditions, weights)
     cells = find_cells(
         [s.classify(pool)[kept] for s in shares],
         [s.classify(real) if real is not None else np.zeros(0, dtype=np.int64) for s in shares],
         [len(s.levels) + 1 for s in shares],
         len(kept),
+        counts,
     )
     request = _Request(
         shares,
@@ -93,19 +103,28 @@ def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> Sha
     return ShareCondition(name, list(levels), np.array(list(levels.values()), dtype=np.float64))
 
 
-def _kept_rows(pool: pa.Table, conditions: ConditionSet, shares: list[ShareCondition]) -> IntArray:
-    hard = [support.hard_range(name, bounds, pool) for name, bounds in conditions.numeric.items()]
+def _kept_rows(
+    pool: pa.Table, conditions: ConditionSet, shares: list[ShareCondition], drawn_inside: str | None
+) -> IntArray:
+    hard = [
+        support.hard_range(name, bounds, pool, is_drawn=name == drawn_inside)
+        for name, bounds in conditions.numeric.items()
+    ]
     hard += [h for s in shares if (h := support.hard_shares(s, s.classify(pool))) is not None]
     return support.rows_that_meet(hard, pool.num_rows)
 
 
-def _kept_reference(reference: pa.Table | None, conditions: ConditionSet) -> pa.Table | None:
+def _kept_reference(
+    reference: pa.Table | None, conditions: ConditionSet, weights: FloatArray | None
+) -> tuple[pa.Table | None, FloatArray]:
+    """Return the real rows inside the ranges (None: there are none to look at), and what each of them counts."""
     if reference is None:
-        return None
+        return None, np.empty(0)
     inside = np.ones(reference.num_rows, dtype=np.bool_)
     for name, bounds in conditions.numeric.items():
         inside &= support.hard_range(name, bounds, reference).allowed
-    return reference.select(conditions.columns()).filter(pa.array(inside))
+    counts = np.ones(reference.num_rows) if weights is None else weights
+    return reference.select(conditions.columns()).filter(pa.array(inside)), counts[inside]
 
 
 def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
@@ -200,12 +219,13 @@ def _detail(
         conditions=outcomes,
         accepted=kept / drawn,
         kl_nats=max(kl, 0.0),
-        effective_sample_size=_kish(tilt, cells.weight * kept),
-        backing=_kish(tilt, cells.reference_rows) if backed else None,
+        effective_sample_size=_kish(tilt, cells.weight * kept, cells.weight * kept),
+        backing=_kish(tilt, cells.reference_weight, cells.reference_squares) if backed else None,
         backing_rows=int(cells.reference_rows[p > 0].sum()) if backed else None,
     )
 
 
-def _kish(weight: FloatArray, count: FloatArray | IntArray) -> float:
-    squares = float(np.sum(count * weight**2))
-    return float(np.sum(count * weight)) ** 2 / squares if squares > 0 else 0.0
+def _kish(tilt: FloatArray, weight: FloatArray, squares: FloatArray) -> float:
+    """Return the effective number of rows that weigh tilt times their own weight; summed by cell, with squares."""
+    total = float(np.sum(squares * tilt**2))
+    return float(np.sum(weight * tilt)) ** 2 / total if total > 0 else 0.0

@@ -25,14 +25,18 @@ class InfeasibleError(InputError):
 
 @dataclass(frozen=True)
 class HardCondition:
-    """One condition that a row meets or not: allowed is bool[rows of the pool]."""
+    """One condition that a row meets or not: allowed is bool[rows of the pool].
+
+    is_drawn: the pool was drawn inside it, so that all rows meet it and what it rules out does not show.
+    """
 
     pointer: str
     words: str
     allowed: BoolArray
+    is_drawn: bool = False
 
 
-def hard_range(column: str, bounds: NumericRange, table: pa.Table) -> HardCondition:
+def hard_range(column: str, bounds: NumericRange, table: pa.Table, *, is_drawn: bool = False) -> HardCondition:
     """Hold a closed range against a numeric column; missing values lie outside."""
     values = as_floats(table, column)
     low = -np.inf if bounds.min is None else bounds.min
@@ -41,7 +45,7 @@ def hard_range(column: str, bounds: NumericRange, table: pa.Table) -> HardCondit
     words = f'"{column}" {range_words(bounds)}'
     if not allowed.any():
         words += _nearest(values, low, high)
-    return HardCondition(pointer("conditions", "numeric", column), words, allowed)
+    return HardCondition(pointer("conditions", "numeric", column), words, allowed, is_drawn)
 
 
 def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition | None:
@@ -75,13 +79,13 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
         if others and not np.logical_and.reduce([c.allowed for c in others]).any():
             conflict = others
     message = f"{len(conflict)} of the {len(hard)} conditions on rows have no support in the learned distribution"
-    if len(conflict) == 1:
-        detail = f"None of {rows} rows of the learned distribution has {conflict[0].words}. Widen or drop it."
+    drawn = [c.words for c in hard if c.is_drawn and all(c is not one for one in conflict)]
+    of = f"None of {rows} rows of the learned distribution" + (f" with {' and '.join(drawn)}" if drawn else "")
+    if len(conflict) + len(drawn) == 1:
+        detail = f"{of} has {conflict[0].words}. Widen or drop it."
     else:
-        detail = (
-            f"None of {rows} rows of the learned distribution has {' and '.join(c.words for c in conflict)} at once. "
-            "Widen or drop one of them."
-        )
+        at_once = " at once" if len(conflict) > 1 else ""
+        detail = f"{of} has {' and '.join(c.words for c in conflict)}{at_once}. Widen or drop one of them."
     return InfeasibleError(message, detail, conflict[0].pointer if conflict else None)
 
 

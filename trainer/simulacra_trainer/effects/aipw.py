@@ -25,10 +25,13 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Scores:
-    """One score a row, float64 [n], and whether both arms are possible there: propensities inside the clip."""
+    """One score a row, float64 [n], and whether both arms are possible there: propensities inside the clip; weights
+    float64 [n] where rows stand for different numbers of people.
+    """
 
     value: Floats
     is_supported: npt.NDArray[np.bool_]
+    weights: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,22 @@ def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
             weight = arm.rows[judge] / np.clip(propensity, least, 1.0)
             score[judge] += sign * (mu + weight * (question.outcome[judge] - at_row))
             supported[judge] &= propensity >= least
-    return Scores(score, supported)
+    return Scores(score, supported, question.weights)
 
 
 def summarise(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
-    """Return the mean over all rows, or over some (bool [n]), with its interval."""
-    value = scores.value if rows is None else scores.value[rows]
-    supported = scores.is_supported if rows is None else scores.is_supported[rows]
-    effect = float(value.mean())
-    half = Z95 * float(value.std(ddof=1)) / np.sqrt(value.size)
-    return Interval(effect, effect - half, effect + half, value.size, float(supported.mean()))
+    """Return the mean over all rows, or over some (bool [n]), with its interval.
+
+    With survey weights: the weighted mean, and the linearised variance of a ratio (Binder, 1983).
+    """
+    chosen = slice(None) if rows is None else rows
+    value, supported = scores.value[chosen], scores.is_supported[chosen]
+    weights = np.ones(value.size) if scores.weights is None else scores.weights[chosen]
+    weights = weights if weights.any() else np.ones(value.size)
+    effect = float(np.average(value, weights=weights))
+    spread = np.sum((weights * (value - effect)) ** 2) * value.size / max(value.size - 1, 1)
+    half = Z95 * float(np.sqrt(spread) / weights.sum())
+    return Interval(effect, effect - half, effect + half, value.size, float(np.average(supported, weights=weights)))
 
 
 def _folds(question: Question, rng: np.random.Generator) -> npt.NDArray[np.int64]:

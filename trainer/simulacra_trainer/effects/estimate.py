@@ -136,8 +136,11 @@ def _figures(answers: list[_Answer], is_settled: bool, method: Method) -> Estima
 
 def _naive(question: Question) -> float | None:
     """Return the plain difference of means; None when an arm has no rows."""
-    value, baseline = (question.outcome[arm.rows] for arm in (question.value, question.baseline))
-    return float(value.mean() - baseline.mean()) if value.size and baseline.size else None
+    arms = (question.value.rows, question.baseline.rows)
+    if not all(rows.any() for rows in arms):
+        return None
+    value, baseline = (question.mean(question.outcome, rows) for rows in arms)
+    return value - baseline
 
 
 def _outcome_last(sets: list[list[str]], outcome: str) -> list[list[str]]:

@@ -29,11 +29,12 @@ def g_computation(question: Question, features: Features, seed: int) -> Interval
     arms = (question.value, question.baseline)
     own = np.column_stack([arm.rows if arm.distance is None else arm.distance for arm in arms]).astype(np.float64)
     asked = _asked(question)
-    effect = _difference(features, own, question.outcome, asked, rng)
+    effect = question.mean(_difference(features, own, question.outcome, asked, rng))
     again = []
     for _ in range(BOOTSTRAPS):
         rows = rng.integers(n, size=n)
-        again.append(_difference(features.rows(rows), own[rows], question.outcome[rows], asked, rng))
+        drawn = _difference(features.rows(rows), own[rows], question.outcome[rows], asked, rng)
+        again.append(float(np.average(drawn, weights=None if question.weights is None else question.weights[rows])))
     half = Z95 * float(np.std(again, ddof=1))
     return Interval(effect, effect - half, effect + half, n, 0.0)
 
@@ -49,7 +50,8 @@ def _asked(question: Question) -> tuple[Floats, Floats]:
 
 def _difference(
     features: Features, own: Floats, outcome: Floats, asked: tuple[Floats, Floats], rng: np.random.Generator
-) -> float:
+) -> Floats:
+    """Return the difference that the two values make to each row, float64 [n]."""
     model = fit_nuisance(features.with_always(own), outcome, rng)
     value, baseline = (model.predict(features.with_always(np.tile(a, (outcome.size, 1)))) for a in asked)
-    return float((value - baseline).mean())
+    return value - baseline

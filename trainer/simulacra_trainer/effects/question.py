@@ -15,6 +15,7 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_trainer.effects.boosting import Floats
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of, numbers
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.weighting import row_weights
 
 MIN_EXACT, EXACT_SHARE = 50, 0.05
 """Rows that must carry a number exactly, and their share, in both arms, so that no window around it is needed."""
@@ -49,6 +50,7 @@ class Question:
         outcome: float64 [n].
         outcome_column: name; outcome_level: whose share is the outcome, None for numbers.
         design: levels: each arm has the value itself; window: rows around the value.
+        weights: survey weights, float64 [n]; None where rows count alike.
     """
 
     rows: npt.NDArray[np.int64]
@@ -58,6 +60,12 @@ class Question:
     outcome_column: str
     outcome_level: str | None
     design: Design
+    weights: Floats | None = None
+
+    def mean(self, values: Floats, rows: Flags | None = None) -> float:
+        """Return the mean over all rows, or over some, by survey weight where there are any."""
+        chosen = slice(None) if rows is None else rows
+        return float(np.average(values[chosen], weights=None if self.weights is None else self.weights[chosen]))
 
 
 def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest) -> Question:
@@ -93,7 +101,9 @@ def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest
         design, arms = _number_arms(values[rows], value, baseline)
     if value == baseline:
         raise _invalid("/baseline", "Value and baseline are the same.", "Give two different values of the treatment.")
-    return Question(rows, arms[0], arms[1], outcome[rows], name, level, design)
+    weights = row_weights(table, schema)
+    own = None if weights is None else weights[rows]
+    return Question(rows, arms[0], arms[1], outcome[rows], name, level, design, own)
 
 
 def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:

@@ -43,6 +43,19 @@ class FittedModel(Protocol):
             only: stop after this many columns of the order.
         """
 
+    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+        """Return what each row would have been under do(), all columns: abduction, action, prediction (Pearl, 2009).
+
+        The noise of each column is abducted from the row: numbers and ordered levels keep their rank among those that
+        the same causes allow, other levels follow Gumbel-max noise (`families.coupling`). A column that nothing
+        changes for keeps its value.
+
+        Args:
+            facts: rows of all columns in clean types, such as `sample` draws.
+            do: columns held at a value.
+            rng: what the rows leave open of their noise.
+        """
+
     def first(self, columns: Sequence[str]) -> FittedModel:
         """Return the same joint with these columns first, in this sequence; the others keep their order."""
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.model import DifferentialPrivacy
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.privacy import privacy
+from simulacra_trainer.weighting import effective_rows, row_weights
 
 if TYPE_CHECKING:  # a fit has no conditions, and their solvers take a quarter of a second to import
     from simulacra_trainer.conditions.attainment import AttainmentDetail
@@ -32,6 +34,7 @@ def build_report(
     conditions: AttainmentDetail | None = None,
     timings: Mapping[str, float] | None = None,
     seed: int = 0,
+    privacy_asked: DifferentialPrivacy | None = None,
 ) -> dict[str, Any]:
     """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer data (names).
 
@@ -45,9 +48,12 @@ def build_report(
         conditions: what was asked and attained.
         timings: seconds of each step.
         seed: decides the subsamples.
+        privacy_asked: the guarantee that the model was fit with.
     """
     rng = np.random.default_rng([seed, 23])
     names = [c.name for c in schema.learned()]
+    column = schema.weight()
+    weight = column.name if column is not None else None
     unseen = holdout if holdout is not None and holdout.num_rows >= MIN_UNSEEN else None
     report: dict[str, Any] = {
         "version": REPORT_VERSION,
@@ -57,6 +63,8 @@ def build_report(
             "synthetic": synthetic.num_rows,
         },
         "columns": len(names),
+        "weights": _weights(train, schema),
+        "differential_privacy": _guarantee(privacy_asked),
         "fidelity": None,
         "privacy": None,
         "conditions": conditions.model_dump(mode="json") if conditions is not None else None,
@@ -69,21 +77,47 @@ def build_report(
         order = rng.permutation(train.num_rows)
         half = train.num_rows // 2
         against, seen = train.take(pa.array(order[:half])), train.take(pa.array(order[half:]))
-        report["fidelity"] = {"against": "half of the training rows", **fidelity(against, seen, synthetic, names, rng)}
+        report["fidelity"] = {
+            "against": "half of the training rows",
+            **fidelity(against, seen, synthetic, names, rng, weight),
+        }
         return report
     streams = rng.spawn(3)
     with ThreadPoolExecutor(threads()) as pool:
-        told_apart = pool.submit(two_sample_auc, unseen, synthetic, names, streams[0])
-        private = pool.submit(privacy, train, unseen, synthetic, names, streams[1])
-        report["fidelity"] = {"against": "holdout", **fidelity(unseen, train, synthetic, names, streams[2])}
+        told_apart = pool.submit(two_sample_auc, unseen, synthetic, names, streams[0], weight)
+        private = pool.submit(privacy, train, unseen, synthetic, names, streams[1], weight)
+        report["fidelity"] = {"against": "holdout", **fidelity(unseen, train, synthetic, names, streams[2], weight)}
         report["fidelity"]["c2st_auc"] = told_apart.result()
         report["privacy"] = private.result()
     return report
 
 
+def _guarantee(asked: DifferentialPrivacy | None) -> dict[str, Any] | None:
+    if asked is None:
+        return None
+    return {
+        "epsilon": asked.epsilon,
+        "delta": asked.delta,
+        "neighbours": "tables of as many rows that differ in one row",
+        "covers": "the model, and with it generated rows, graph and effects",
+        "not_covered": "the schema (names, levels, ranges, decimals), the number of rows, and the measured figures of "
+        "this report, which compare with real rows",
+    }
+
+
+def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
+    """Return what the survey weights leave of the rows, and the largest weight (1: the mean)."""
+    weights = row_weights(train, schema)
+    if weights is None:
+        return None
+    return {"rows": float(weights.size), "effective_rows": effective_rows(weights), "largest": float(weights.max())}
+
+
 def figures(report: Mapping[str, Any]) -> dict[str, float]:
     """Return the report's figures without any name, for a status."""
     found: dict[str, float] = {}
+    if report["weights"] is not None:
+        found["effective_rows_share"] = report["weights"]["effective_rows"] / report["weights"]["rows"]
     if report["fidelity"] is not None:
         for kind in ("univariate", "bivariate"):
             for key in ("error", "floor"):

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.columns import IntArray, is_category, level_codes, numbers, sample_rows
+from simulacra_trainer.weighting import weights_in
 
 MIN_ROWS = 100
 MAX_ROWS = 8_000
@@ -25,8 +26,13 @@ LEVEL_RIDGE = 2.5
 BINS = 256
 
 
-def two_sample_auc(real: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator) -> float | None:
-    """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None for too few rows."""
+def two_sample_auc(
+    real: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator, weight: str | None = None
+) -> float | None:
+    """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None for too few rows.
+
+    weight: the column of survey weights by which the real rows count, in the trees and in the AUC.
+    """
     most = min(MAX_ROWS, max(1_000, MAX_VALUES // (2 * len(names))))
     rows = min(real.num_rows, synthetic.num_rows, most)
     if rows < MIN_ROWS:
@@ -34,6 +40,10 @@ def two_sample_auc(real: pa.Table, synthetic: pa.Table, names: list[str], rng: n
     tables = [sample_rows(table, rows, rng) for table in (real, synthetic)]
     features = [_feature(tables, name) for name in names]
     label = np.repeat([0.0, 1.0], rows)
+    weights = weights_in(tables[0], weight)
+    counts = np.ones(2 * rows)
+    if weights is not None:
+        counts[:rows] = weights
     fold = np.concatenate([rng.permutation(rows) % FOLDS for _ in tables])
     score = np.empty(2 * rows)
     bins = np.column_stack([codes for codes, _ in features]).astype(np.uint8)
@@ -42,13 +52,16 @@ def two_sample_auc(real: pa.Table, synthetic: pa.Table, names: list[str], rng: n
 
     def judge(k: int) -> None:
         fit = fold != k
-        score[~fit] = _boost(bins[fit], label[fit], bins[~fit], is_level, sizes)
+        score[~fit] = _boost(bins[fit], label[fit], counts[fit], bins[~fit], is_level, sizes)
 
     with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(judge, range(FOLDS)))
-    below, drawn = np.sort(score[:rows]), score[rows:]
-    ahead = np.searchsorted(below, drawn) + np.searchsorted(below, drawn, side="right")  # a tie counts half
-    return float(ahead.mean() / (2 * rows))
+    order = np.argsort(score[:rows], kind="stable")
+    below, drawn = score[:rows][order], score[rows:]
+    up_to = np.append(0.0, np.cumsum(counts[:rows][order]))
+    first, last = (np.searchsorted(below, drawn, side=side) for side in ("left", "right"))
+    ahead = up_to[first] + up_to[last]  # a tie counts half
+    return float(ahead.mean() / (2 * up_to[-1]))
 
 
 def _feature(tables: list[pa.Table], name: str) -> tuple[IntArray, bool]:
@@ -66,7 +79,7 @@ def _feature(tables: list[pa.Table], name: str) -> tuple[IntArray, bool]:
 
 
 @numba.njit(nogil=True, cache=True)
-def _boost(bins, label, test, is_level, sizes):  # type: ignore[no-untyped-def]
+def _boost(bins, label, counts, test, is_level, sizes):  # type: ignore[no-untyped-def]
     score = np.zeros(len(bins))
     out = np.zeros(len(test))
     nodes = 2**DEPTH
@@ -74,7 +87,7 @@ def _boost(bins, label, test, is_level, sizes):  # type: ignore[no-untyped-def]
     right = np.empty((nodes, BINS), np.int64)
     for _ in range(TREES):
         p = 1 / (1 + np.exp(-score))
-        gradient, hessian = label - p, p * (1 - p)
+        gradient, hessian = counts * (label - p), counts * p * (1 - p)
         at = np.ones(len(bins), np.int64)  # heap number of each row's node; the root is 1
         at_test = np.ones(len(test), np.int64)
         for level in range(DEPTH):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import IntArray, bin_codes, sample_rows
+from simulacra_trainer.weighting import Floats, effective_rows, weights_in
 
 MAX_ROWS = 25_000
 MAX_COUNTED = 20_000_000
@@ -20,34 +21,42 @@ MAX_COUNTED = 20_000_000
 WORST_PAIRS = 50
 
 
-def total_variation(a: IntArray, b: IntArray, codes: int) -> float:
-    """Return the total-variation distance (0..1) of two coded columns."""
-    p, q = np.bincount(a, minlength=codes) / len(a), np.bincount(b, minlength=codes) / len(b)
+def total_variation(
+    a: IntArray, b: IntArray, codes: int, a_weights: Floats | None = None, b_weights: Floats | None = None
+) -> float:
+    """Return the total-variation distance (0..1) of two coded columns, whose rows count by weights of mean 1."""
+    p = np.bincount(a, a_weights, minlength=codes) / len(a)
+    q = np.bincount(b, b_weights, minlength=codes) / len(b)
     return 0.5 * float(np.abs(p - q).sum())
 
 
 def fidelity(
-    unseen: pa.Table, train: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator
+    unseen: pa.Table,
+    train: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    rng: np.random.Generator,
+    weight: str | None = None,
 ) -> dict[str, Any]:
     """Compare synthetic and training rows, as many of either, with the unseen ones; errors in percent.
 
     Numbers are cut at the deciles of the unseen rows; all pairs of columns, or a random set of them when there are
-    too many.
+    too many. With a column of survey weights real rows count by it, and there are as many synthetic rows as the
+    training rows are worth (Kish's number), so that error and floor stay comparable.
     """
     pairs = _pairs(len(names), rng)
     most = max(500, min(MAX_ROWS, MAX_COUNTED // max(len(pairs), 1)))
     rows = min(train.num_rows, synthetic.num_rows, most)
-    tables = [sample_rows(unseen, most, rng), sample_rows(train, rows, rng), sample_rows(synthetic, rows, rng)]
+    real = [sample_rows(unseen, most, rng), sample_rows(train, rows, rng)]
+    weights = [weights_in(table, weight) for table in real]
+    if weights[1] is not None:
+        rows = max(min(rows, round(effective_rows(weights[1]))), 1)
+    tables = [*real, sample_rows(synthetic, rows, rng)]
     coded = [bin_codes(tables, name) for name in names]
     columns = [
-        {
-            "column": name,
-            "error": 100 * total_variation(codes[0], codes[2], size),
-            "floor": 100 * total_variation(codes[0], codes[1], size),
-        }
-        for name, (codes, size) in zip(names, coded, strict=True)
+        {"column": name, **_distances(codes, size, weights)} for name, (codes, size) in zip(names, coded, strict=True)
     ]
-    by_pair = [_pair(names, coded, int(i), int(j)) for i, j in pairs]
+    by_pair = [_pair(names, coded, int(i), int(j), weights) for i, j in pairs]
     by_pair.sort(key=lambda pair: pair["floor"] - pair["error"])
     return {
         "rows_compared": rows,
@@ -65,22 +74,25 @@ def _pairs(columns: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     return np.column_stack([i[chosen], j[chosen]])
 
 
-def _pair(names: list[str], coded: list[tuple[list[IntArray], int]], i: int, j: int) -> dict[str, Any]:
-    (left, left_size), (right, right_size) = coded[i], coded[j]
-    codes = [a * right_size + b for a, b in zip(left, right, strict=True)]
-    size = left_size * right_size
+def _distances(codes: list[IntArray], size: int, weights: list[Floats | None]) -> dict[str, float]:
+    """Return error and floor in percent: distances of synthetic and of training rows from the unseen ones."""
+    unseen, train, synthetic = codes
     return {
-        "columns": [names[i], names[j]],
-        "error": 100 * _sparse_variation(codes[0], codes[2], size),
-        "floor": 100 * _sparse_variation(codes[0], codes[1], size),
+        "error": 100 * total_variation(unseen, synthetic, size, weights[0]),
+        "floor": 100 * total_variation(unseen, train, size, weights[0], weights[1]),
     }
 
 
-def _sparse_variation(a: IntArray, b: IntArray, codes: int) -> float:
-    if codes <= 1 << 20:
-        return total_variation(a, b, codes)
-    found, dense = np.unique(np.concatenate([a, b]), return_inverse=True)
-    return total_variation(dense[: len(a)], dense[len(a) :], len(found))
+def _pair(
+    names: list[str], coded: list[tuple[list[IntArray], int]], i: int, j: int, weights: list[Floats | None]
+) -> dict[str, Any]:
+    (left, left_size), (right, right_size) = coded[i], coded[j]
+    codes = [a * right_size + b for a, b in zip(left, right, strict=True)]
+    size = left_size * right_size
+    if size > 1 << 20:
+        found, dense = np.unique(np.concatenate(codes), return_inverse=True)
+        size, codes = len(found), np.split(dense, np.cumsum([len(c) for c in codes])[:-1])
+    return {"columns": [names[i], names[j]], **_distances(codes, size, weights)}
 
 
 def _means(parts: list[dict[str, Any]]) -> dict[str, float]:

@@ -30,6 +30,8 @@ def render_html(report: Mapping[str, Any]) -> str:
         f"<p>{rows['synthetic']:,} synthetic rows, {report['columns']} columns; learned from {rows['train']:,} rows"
         + (f", judged against {rows['holdout']:,} rows that the model has not seen" if rows["holdout"] else "")
         + ".</p>",
+        *_weights(report["weights"]),
+        *_guarantee(report["differential_privacy"]),
         *_fidelity(report["fidelity"], report["conditions"] is not None),
         *_privacy(report["privacy"]),
         *_conditions(report["conditions"]),
@@ -42,6 +44,26 @@ def render_html(report: Mapping[str, Any]) -> str:
         f"<title>Quality report</title><style>{CSS}</style></head>\n<body><main>\n" + "\n".join(parts) + "\n"
         "</main></body></html>\n"
     )
+
+
+def _weights(found: Mapping[str, float] | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        f"<p>The table has survey weights: generated rows stand for the weighted population, and real rows count by "
+        f"weight below. Its {found['rows']:,.0f} rows are worth <b>{found['effective_rows']:,.0f}</b> of equal weight "
+        f"(Kish); the largest weight is {found['largest']:.1f} times the mean.</p>"
+    ]
+
+
+def _guarantee(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        f"<p>The model is differentially private with <b>epsilon {found['epsilon']:g}</b> and delta {found['delta']:g} "
+        f"({escape(found['neighbours'])}). Covered: {escape(found['covers'])}. Not covered: "
+        f"{escape(found['not_covered'])}: keep the report to yourself.</p>"
+    ]
 
 
 def _fidelity(found: Mapping[str, Any] | None, conditioned: bool) -> list[str]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from simulacra_trainer.report.columns import row_hashes, sample_rows
 from simulacra_trainer.report.neighbours import MAX_PAIRS, nearer_share, nearest, place
+from simulacra_trainer.weighting import Floats, weights_in
 
 MAX_HASHED = 500_000
 MAX_TRAIN = 50_000
@@ -16,19 +17,27 @@ MOST_QUERIES = 4_000
 
 
 def privacy(
-    train: pa.Table, holdout: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator
+    train: pa.Table,
+    holdout: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    rng: np.random.Generator,
+    weight: str | None = None,
 ) -> dict[str, Any]:
     """Judge copying and nearness against the base rate of real rows that the model has not seen.
 
     dcr_share: 0.5 when synthetic rows lie no nearer to training rows than to unseen ones (scale of equal halves).
     exact_copies, exact_base: share of synthetic and of holdout rows that equal a training row.
+    With a column of survey weights, holdout rows count by it as base rate. The DCR share does not need them: seen and
+    unseen rows are people, dealt to the halves by chance, and which of them is nearer tells a copy whatever they weigh.
     nearest: distance to the nearest training row (a level that differs, or one standard deviation, is 1).
     """
-    copies, base = exact_copies(train, holdout, synthetic, names)
+    copies, base = exact_copies(train, holdout, synthetic, names, weight)
     seen, unseen = sample_rows(train, MAX_TRAIN, rng), sample_rows(holdout, MAX_TRAIN, rng)
     queries = min(MOST_QUERIES, max(200, MAX_PAIRS // (seen.num_rows + unseen.num_rows)))
     sampled = sample_rows(synthetic, queries, rng)
-    drawn, near, far, real = place(seen, [sampled, seen, unseen, sample_rows(unseen, queries // 2, rng)], names)
+    base_rows = sample_rows(unseen, queries // 2, rng)
+    drawn, near, far, real = place(seen, [sampled, seen, unseen, base_rows], names)
     share, error = nearer_share(drawn, near, far)
     return {
         "dcr_share": share,
@@ -38,18 +47,24 @@ def privacy(
         "exact_base": base,
         "nearest": {
             "synthetic": _quantiles(nearest(drawn, near)[0]),
-            "holdout": _quantiles(nearest(real, near)[0]),
+            "holdout": _quantiles(nearest(real, near)[0], weights_in(base_rows, weight)),
         },
     }
 
 
-def exact_copies(train: pa.Table, holdout: pa.Table, synthetic: pa.Table, names: list[str]) -> tuple[float, float]:
-    """Return the share of synthetic and of holdout rows (0..1) that equal some training row."""
+def exact_copies(
+    train: pa.Table, holdout: pa.Table, synthetic: pa.Table, names: list[str], weight: str | None = None
+) -> tuple[float, float]:
+    """Return the share of synthetic and of holdout rows (0..1; these by weight) that equal some training row."""
     tables = [train, holdout.slice(0, MAX_HASHED), synthetic.slice(0, MAX_HASHED)]
     known, unseen, drawn = row_hashes(tables, names)
-    return float(np.isin(drawn, known).mean()), float(np.isin(unseen, known).mean())
+    base = np.average(np.isin(unseen, known), weights=weights_in(tables[1], weight))
+    return float(np.isin(drawn, known).mean()), float(base)
 
 
-def _quantiles(distances: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
-    low, middle = np.quantile(distances, [0.05, 0.5])
+def _quantiles(distances: Floats, weights: Floats | None = None) -> dict[str, float]:
+    if weights is None:
+        low, middle = np.quantile(distances, [0.05, 0.5])
+    else:
+        low, middle = np.quantile(distances, [0.05, 0.5], weights=weights, method="inverted_cdf")
     return {"p05": float(low), "median": float(middle)}

@@ -30,6 +30,7 @@ from simulacra_trainer.table.names import check_names, check_row_count
 from simulacra_trainer.table.numerals import MAX_DECIMALS
 from simulacra_trainer.table.read import DELIMITER, NOTES, ORIGIN
 from simulacra_trainer.table.text import TextOrigin, clean_dictionary, clean_levels, clean_text
+from simulacra_trainer.table.weights import unknown_column, weight_column
 from simulacra_trainer.table.words import split_words
 
 MAX_YEAR = 9999
@@ -37,17 +38,18 @@ MAX_YEAR = 9999
 
 @dataclass(frozen=True)
 class CleanTable:
-    """The learned columns in clean types (one chunk each, null = missing), and the schema of all columns."""
+    """The learned columns, and that of weights, in clean types (one chunk each, null = missing); the schema of all."""
 
     table: pa.Table
     schema: TableSchema
 
 
-def clean_table(raw: pa.Table) -> CleanTable:
+def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
     """Clean an uploaded table.
 
     Args:
         raw: as `read_table` returns it; or any flat Arrow table, of which strings are then taken as declared strings.
+        weights: the column of survey weights; it is in the table as float64, and not learned.
 
     Returns:
         Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the order of the
@@ -55,7 +57,8 @@ def clean_table(raw: pa.Table) -> CleanTable:
         only.
 
     Raises:
-        InputError: names or shape are beyond the limits, or fewer than MIN_COLUMNS columns can be learned.
+        InputError: names or shape are beyond the limits, fewer than MIN_COLUMNS columns can be learned, or the weights
+            cannot be used.
     """
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
@@ -67,7 +70,9 @@ def clean_table(raw: pa.Table) -> CleanTable:
         doubles=source in (b"xlsx", b"spss"),
     )
     columns = [_declared_column(raw.field(i), raw.column(i), origin) for i in range(raw.num_columns)]
-    learned = [c for c in columns if c.values is not None]
+    if weights is not None:
+        columns = _with_weights(columns, weights, raw.num_rows)
+    learned = [c for c in columns if c.schema.learned]
     if len(learned) < MIN_COLUMNS:
         raise too_small(
             f"The table has {len(learned)} usable columns; at least {MIN_COLUMNS} are needed.",
@@ -81,8 +86,14 @@ def clean_table(raw: pa.Table) -> CleanTable:
             *(note for c in columns for note in c.notes),
         ],
     )
-    table = pa.table({c.schema.name: c.values for c in learned})
+    table = pa.table({c.schema.name: c.values for c in columns if c.values is not None})
     return CleanTable(table, schema)
+
+
+def _with_weights(columns: list[CleanColumn], name: str, rows: int) -> list[CleanColumn]:
+    if all(column.schema.name != name for column in columns):
+        raise unknown_column(name)
+    return [weight_column(column, rows) if column.schema.name == name else column for column in columns]
 
 
 def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:

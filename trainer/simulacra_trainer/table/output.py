@@ -22,12 +22,14 @@ def restore(table: pa.Table, schema: TableSchema, *, rng: np.random.Generator) -
         rng: for fresh identifiers.
 
     Returns:
-        n rows with every column of the upload in its order and Arrow type: constants filled in, identifiers fresh (none
-        of the upload's), free text and empty columns null.
+        n rows with every column of the upload but weights, in its order and Arrow type: constants filled in,
+        identifiers fresh (none of the upload's), free text and empty columns null.
     """
     rows = table.num_rows
     arrays, fields = [], []
     for column in schema.columns:
+        if column.kind == "weight":  # each generated row stands for as many people as any other
+            continue
         kind = parse_type(column.storage)
         if column.learned:
             values = table.column(column.name).combine_chunks()

@@ -24,6 +24,7 @@ from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.parts import Classes, Ints, Lookup, Monotone, Numbers, Part, Pool, Switch, Tree
 from simulacra_trainer.families.forest.walk import relabel, split_masks
+from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
 from simulacra_trainer.families.grid import bin_edges
 
 ATOM = 5
@@ -52,12 +53,15 @@ def split_prices(penalty: float, most: int) -> Floats:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The training table as the trees see it: codes uint8 [columns, n] and values float64 [columns][n]."""
+    """The training table as the trees see it: codes uint8 [columns, n] and values float64 [columns][n]; weights float64
+    [n] where rows stand for different numbers of people (`weighted`).
+    """
 
     codes: Codes
     values: list[Floats]
     codecs: list[ColumnCodec]
     penalty: float
+    weights: Floats | None = None
 
 
 class ColumnGrower:
@@ -157,14 +161,17 @@ class ColumnGrower:
         recode = np.full(distinct.size, kept.size, np.int32)
         recode[kept] = np.arange(kept.size)
         merged = recode[y]
-        residual = values[merged == kept.size]
-        return self._classes(rows, merged, np.append(distinct[kept], np.nan), {kept.size: self._pool(residual)})
+        pool = self._pool(rows[merged == kept.size])
+        return self._classes(rows, merged, np.append(distinct[kept], np.nan), {kept.size: pool})
 
-    def _pool(self, residual: Floats) -> Pool:
-        residual = np.sort(residual)
-        if self.data.codecs[self.column].is_category:
-            return Pool(residual, residual)
-        low, high = self._intervals(residual, np.zeros(residual.size, np.bool_), np.zeros(residual.size, np.int32))
+    def _pool(self, rows: Ints) -> Pool:
+        rows = rows[np.argsort(self.values[rows], kind="stable")]
+        low = high = residual = self.values[rows]
+        if not self.data.codecs[self.column].is_category:
+            low, high = self._intervals(residual, np.zeros(residual.size, np.bool_), np.zeros(residual.size, np.int32))
+        if self.data.weights is not None and self.data.weights[rows].any():
+            places = np.repeat(np.arange(rows.size), repeats(self.data.weights[rows]))
+            low, high = low[places], high[places]
         return Pool(low, high)
 
     def _classes(self, rows: Ints, y: npt.NDArray[np.integer], meaning: Floats, parts: dict[int, Part]) -> Part:
@@ -182,6 +189,9 @@ class ColumnGrower:
         tree = self._tree(grown, luts)
         donors = y[index]
         order = np.lexsort((donors, _leaf_of(tree)))
+        if self.data.weights is not None:
+            tree, places = repeat_donors(tree, self.data.weights[rows[index[order]]])
+            order = order[places]
         return Classes(tree, donors[order].astype(np.min_scalar_type(meaning.size)), meaning, parts)
 
     def _numbers(self, rows: Ints) -> Part:
@@ -198,7 +208,11 @@ class ColumnGrower:
         members = rows[index]
         order = np.lexsort((self.values[members], leaf))
         members = members[order]
-        return Numbers(tree, *self._intervals(self.values[members], self.is_atom[members], leaf))
+        low, high = self._intervals(self.values[members], self.is_atom[members], leaf)
+        if self.data.weights is None:
+            return Numbers(tree, low, high)
+        tree, places = repeat_donors(tree, self.data.weights[members])
+        return Numbers(tree, low[places], high[places])
 
     def _bins(self, rows: Ints, luts: list[Codes]) -> Codes:
         Z = np.empty((len(luts), rows.size), np.uint8)

@@ -14,14 +14,17 @@ from simulacra_crds.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress, no_progress
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.coupling import gumbel_twins
+from simulacra_trainer.families.forest.abduct import abduct, level_shares
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Part
+from simulacra_trainer.families.forest.parts import Context, Ints, Part
 from simulacra_trainer.families.forest.response import looked_at, under_do
 from simulacra_trainer.families.forest.screen import Screen
 from simulacra_trainer.families.forest.store import load_parts, save_parts
 from simulacra_trainer.families.grid import level_grid, number_grid
+from simulacra_trainer.weighting import row_weights
 
 PENALTY = "penalty"
 DEFAULT_PENALTY = 3.0
@@ -77,6 +80,43 @@ class ForestModel:
             context.codes[j] = codec.encode(values)
         names = [self.data.codecs[j].name for j in drawn]
         return pa.table([self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names)
+
+    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+        """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
+        n, codecs = facts.num_rows, self.data.codecs
+        rows = np.arange(n, dtype=np.int32)
+        values = [codec.values(facts.column(codec.name)) for codec in codecs]
+        fact = Context(np.stack([codec.encode(v) for codec, v in zip(codecs, values, strict=True)]), values)
+        twin = Context(fact.codes.copy(), list(values))
+        held = {self._position[name]: value for name, value in do.items()}
+        moved = set(held)
+        for j in self.order:
+            if j in held:
+                twin.values[j] = np.full(n, codecs[j].value_of(held[j]))
+            elif moved & looked_at(self.parts[j]):
+                moved.add(j)
+                twin.values[j] = codecs[j].tidy(self._twin(j, fact, twin, rows, rng))
+            twin.codes[j] = codecs[j].encode(twin.values[j])
+        names = [codecs[j].name for j in self.order]
+        return pa.table([codecs[j].to_arrow(twin.values[j]) for j in self.order], names=names)
+
+    def _twin(self, column: int, fact: Context, twin: Context, rows: Ints, rng: np.random.Generator) -> Floats:
+        """Return the column's values in the twins' world, float64 [rows]; it is drawn by causes that differ there."""
+        part, codec, seen = self.parts[column], self.data.codecs[column], fact.values[column]
+        if codec.is_category and not codec.ordered and len(codec.levels) > 2:
+            size = len(codec.levels) + 1
+            p, q = (level_shares(part, context, rows, size) for context in (fact, twin))
+            at = gumbel_twins(p, q, np.where(np.isnan(seen), 0, seen + 1).astype(np.int64), rng) - 1
+            return np.where(at < 0, np.nan, at)
+        u = abduct(part, fact, rows, seen, rng.random(rows.size))
+        responding = self._under_do(column)
+        before, after = (responding.draw(context, rows, u.copy()) for context in (fact, twin))
+        same = (before == after) | (np.isnan(before) & np.isnan(after))
+        if codec.is_category:
+            return np.where(same, seen, after)
+        # what the drawn value has beyond its draw (the smooth part, values of another order) goes with it
+        known = ~(np.isnan(before) | np.isnan(after) | np.isnan(seen))
+        return np.where(same, seen, np.where(known, seen + (after - before), after))
 
     def _under_do(self, column: int) -> Part:
         """Return what draws a column that do() reaches, found when first asked for."""
@@ -162,7 +202,7 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
     for j, codec in enumerate(codecs):
         codes[j] = codec.encode(values[j])
-    return TrainingRows(codes, values, codecs, penalty)
+    return TrainingRows(codes, values, codecs, penalty, row_weights(table, schema))
 
 
 class Forest:

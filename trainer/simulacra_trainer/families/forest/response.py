@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from simulacra_trainer.families.codec import ColumnCodec, Floats
 from simulacra_trainer.families.forest.grow import TrainingRows
 from simulacra_trainer.families.forest.parts import Classes, Context, Ints, Numbers, Part, Pool
 from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
+from simulacra_trainer.families.forest.weighted import donor_places
 
 MOST_PREDICTORS = 8
 MOST_CODES = 30
@@ -75,19 +77,26 @@ def looked_at(part: Part) -> set[int]:
 def _respond(part: Numbers, data: TrainingRows, target: Floats, rows: Ints) -> Numbers:
     """Fit the regression on the rows that the part was grown from; the part itself where there is none to fit."""
     columns = _predictors(part, data.codecs)
-    if not columns or rows.size != part.low.size:
+    leaf = part.tree.leaves(Context(data.codes, data.values), rows)
+    at = _donor_rows(part, data, target[rows], rows, leaf)
+    if not columns or at.size != part.low.size:
         return part
     context, y = Context(data.codes, data.values), target[rows]
     is_category = tuple(data.codecs[j].is_category for j in columns)
     seen = _columns(context, rows, columns, is_category)
     codes = [int(data.codes[j].max()) + 1 if of else 0 for j, of in zip(columns, is_category, strict=True)]
     smooth = fit_smooth(seen, codes, y)
-    leaf = part.tree.leaves(context, rows)
     expected = smooth.at(seen)
     own = expected + _chance_share(y - expected, leaf, part.tree.feature.size)
-    # the donors of a tree lie by leaf, then value, then row
-    own = own[np.lexsort((y, part.tree.start[leaf]))]
-    return Response(part.tree, part.low, part.high, tuple(columns), is_category, smooth, own)
+    return Response(part.tree, part.low, part.high, tuple(columns), is_category, smooth, own[at])
+
+
+def _donor_rows(part: Numbers, data: TrainingRows, y: Floats, rows: Ints, leaf: Ints) -> npt.NDArray[np.int64]:
+    """Return which of the rows each donor is: they lie by leaf, then value, then row, repeated by weight."""
+    order = np.lexsort((y, part.tree.start[leaf]))
+    if data.weights is None:
+        return order
+    return order[donor_places(leaf[order], data.weights[rows[order]])]
 
 
 def _chance_share(apart: Floats, leaf: Ints, nodes: int) -> Floats:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
 from simulacra_trainer.families.neural.network import Batch
+from simulacra_trainer.weighting import draw_in_proportion
 
 GROUPS = 8
 """Masks in a batch; half are the fixed order of the columns, half are random orders."""
@@ -54,14 +55,20 @@ class TableBatches(pl.LightningDataModule):
     """Batches for an interval of steps at a time, and validation batches under the fixed and under random orders."""
 
     def __init__(
-        self, table: CodedTable, *, seed: int, interval: int | None = None, part: Callable[[int], slice] | None = None
+        self,
+        table: CodedTable,
+        *,
+        seed: int,
+        weights: Floats | None = None,
+        interval: int | None = None,
+        part: Callable[[int], slice] | None = None,
     ) -> None:
         """Part: which of so many groups of a batch are this worker's; None: all of them."""
         super().__init__()
         n = len(table.codes)
         held = int(max(VALIDATION_SHARE * n, min(VALIDATION_ROWS, MAX_VALIDATION_SHARE * n), 1))
         shuffled = np.random.default_rng([seed, 31]).permutation(n)
-        self.table, self.seed = table, seed
+        self.table, self.seed, self._weights = table, seed, weights
         self._part = slice(0, GROUPS) if part is None else part(GROUPS)
         self.held, self.rows = np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]), np.sort(shuffled[held:])
         self.each = int(np.clip(self.rows.size // (4 * GROUPS), 1, 32 if n < BIG_TABLE else 64))
@@ -82,7 +89,8 @@ class TableBatches(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """Return the held-out rows under the fixed order, then under random ones."""
         rng = np.random.default_rng([self.seed, 32])
-        parts = np.array_split(self.held, max(self.held.size // 512, 1))
+        held = self.held if self._weights is None else self._in_proportion(self.held, rng)
+        parts = np.array_split(held, max(held.size // 512, 1))
         fixed = [self._batch(part, [self.table.order]) for part in parts]
         whole = [part[: part.size // GROUPS * GROUPS] for part in parts if part.size >= GROUPS]
         mixed = [self._batch(part, self._random_orders(rng, GROUPS)) for part in whole]
@@ -94,12 +102,19 @@ class TableBatches(pl.LightningDataModule):
         epochs, parts = range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1), []
         for epoch in epochs:
             begin = epoch * self.rows.size
-            shuffled = np.random.default_rng([self.seed, 33, epoch]).permutation(self.rows)
+            rng = np.random.default_rng([self.seed, 33, epoch])
+            rows = self.rows if self._weights is None else self._in_proportion(self.rows, rng)
+            shuffled = rng.permutation(rows)
             parts.append(shuffled[max(step * size - begin, 0) : (step + 1) * size - begin])
         rng = np.random.default_rng([self.seed, 34, step])
         orders = [self.table.order] * (GROUPS // 2) + self._random_orders(rng, GROUPS - GROUPS // 2)
         rows = np.concatenate(parts).reshape(GROUPS, self.each)[self._part]
         return self._batch(rows.ravel(), orders[self._part])
+
+    def _in_proportion(self, rows: Ints, rng: np.random.Generator) -> Ints:
+        """Return as many of the rows, each as often as its survey weight says: another draw each epoch."""
+        assert self._weights is not None
+        return rows[draw_in_proportion(self._weights[rows], rows.size, rng)]
 
     def _random_orders(self, rng: np.random.Generator, count: int) -> list[list[int]]:
         return [rng.permutation(len(self.table.order)).tolist() for _ in range(count)]

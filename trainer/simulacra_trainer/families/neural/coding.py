@@ -113,7 +113,7 @@ class ColumnCoding:
         first, stop = np.searchsorted(key, wanted, side="left"), np.searchsorted(key, wanted, side="right")
         rows = self.below[first] + u * (self.below[stop] - self.below[first])
         at = np.clip(np.searchsorted(self.below, rows, side="right") - 1, first, np.maximum(stop - 1, first))
-        held = np.maximum(self.below[at + 1] - self.below[at], 1.0)
+        held = np.maximum(self.below[at + 1] - self.below[at], 1e-9)
         share = np.clip((rows - self.below[at]) / held, 0.0, 1.0)
         return self.codec.tidy(self.low[at] + share * (self.high[at] - self.low[at]))
 
@@ -150,30 +150,33 @@ class ColumnCoding:
         return out
 
 
-def fit_coding(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCoding:
-    """Learn the coding of a column of the clean table."""
+def fit_coding(column: pa.ChunkedArray, schema: ColumnSchema, weights: Floats | None = None) -> ColumnCoding:
+    """Learn the coding of a column of the clean table; with survey weights (mean 1) rows count by them inside codes."""
     codec = fit_codec(column, schema)
     values = codec.values(column)
-    known = values[~np.isnan(values)]
-    missing = float(values.size - known.size)
-    return _code_levels(codec, known, missing) if codec.is_category else _code_numbers(codec, known, missing)
+    present = ~np.isnan(values)
+    counted = np.ones(values.size) if weights is None else weights
+    missing = float(counted[~present].sum())
+    code = _code_levels if codec.is_category else _code_numbers
+    return code(codec, values[present], counted[present], missing)
 
 
-def _code_levels(codec: ColumnCodec, known: Floats, missing: float) -> ColumnCoding:
+def _code_levels(codec: ColumnCodec, known: Floats, counted: Floats, missing: float) -> ColumnCoding:
     counts = np.bincount(known.astype(np.int64), minlength=len(codec.levels))
+    weight = np.bincount(known.astype(np.int64), counted, len(codec.levels))
     ranked = np.argsort(-counts, kind="stable")
     order = np.concatenate([np.sort(ranked[:LEVEL_CODES]), np.sort(ranked[LEVEL_CODES:])])
     place = np.empty(order.size, np.int64)
     place[order] = 1 + np.arange(order.size)
     low = np.concatenate([[np.nan], order.astype(np.float64)])
     code = np.minimum(np.arange(order.size + 1), LEVEL_CODES + 1)
-    below = np.concatenate([[0.0, missing], missing + np.cumsum(counts[order])])
+    below = np.concatenate([[0.0, missing], missing + np.cumsum(weight[order])])
     grid = level_grid(codec.levels)
     return ColumnCoding(codec, grid, low, low, below, code, np.zeros_like(code), np.empty(0), place, np.empty(0))
 
 
-def _code_numbers(codec: ColumnCodec, known: Floats, missing: float) -> ColumnCoding:
-    distinct, counts = np.unique(known, return_counts=True)
+def _code_numbers(codec: ColumnCodec, known: Floats, counted: Floats, missing: float) -> ColumnCoding:
+    distinct, inverse, counts = np.unique(known, return_inverse=True, return_counts=True)
     if distinct.size <= FLAT_VALUES and known.size >= FLAT_ROWS * distinct.size:
         is_atom = np.ones(distinct.size, np.bool_)
     else:
@@ -186,7 +189,7 @@ def _code_numbers(codec: ColumnCodec, known: Floats, missing: float) -> ColumnCo
     low = np.concatenate([distinct[:1] - step / 2.0, edges])
     high = np.concatenate([edges, distinct[-1:] + step / 2.0])
     low, high = np.where(is_atom[first], distinct[first], low), np.where(is_atom[first], distinct[first], high)
-    rows = np.add.reduceat(counts, first)
+    rows = np.add.reduceat(np.bincount(inverse.reshape(-1), counted, distinct.size), first)
     return ColumnCoding(
         codec=codec,
         grid=number_grid(known),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from simulacra_trainer.families.coupling import gumbel_twins
 from simulacra_trainer.families.neural.coding import CELLS, ColumnCoding, Encoded, Floats, Ints
 from simulacra_trainer.families.neural.network import WIDTH
 from simulacra_trainer.families.neural.weights import Weights
@@ -65,6 +66,32 @@ class Mechanism:
         cells = torch.zeros_like(codes) if shares is None else _pick(shares, u[1])
         return self.coding.decode(codes.numpy(), cells.numpy(), u[2])
 
+    def twin(self, seen: tuple[Tensor, Tensor], values: Floats, rng: np.random.Generator) -> Floats:
+        """Return what values drawn in one world would have been in another, float64 [n] (`families.coupling`).
+
+        Args:
+            seen: sums of the vectors of the columns before, in either world, [n, WIDTH] each.
+            values: as drawn in the first.
+            rng: what they leave open of their noise.
+        """
+        coded, hidden = self.coding.encode(values), [self.hidden(one) for one in seen]
+        shares = [self.code_shares(h) for h in hidden]
+        if not self.coding.is_ordered and len(self.coding.codec.levels) > 2:
+            wide = [one.double().numpy() for one in shares]
+            wide = [one / one.sum(axis=1, keepdims=True) for one in wide]
+            codes = gumbel_twins(wide[0], wide[1], coded.codes, rng)
+            drawn = self.coding.decode(codes, np.zeros_like(codes), rng.random(codes.size))
+            return np.where(codes == coded.codes, values, drawn)
+        u = np.stack([_abduct(shares[0], coded.codes, rng), rng.random(values.size), rng.random(values.size)])
+        inside = self.cell_shares(hidden[0], torch.from_numpy(coded.codes))
+        if inside is not None:
+            u[1] = _abduct(inside, coded.cells, rng)
+        before, after = (self.draw(h, u) for h in hidden)
+        same = (before == after) | (np.isnan(before) & np.isnan(after))
+        known = ~(np.isnan(before) | np.isnan(after) | np.isnan(values))
+        moved = after if self.coding.codec.is_category else np.where(known, values + (after - before), after)
+        return np.where(same, values, self.coding.codec.tidy(moved))
+
     def grid_shares(self, h: Tensor, shares: Tensor, cells: Ints) -> Tensor:
         """Return the probability of each row's cell of the shared grid, [n]; shares: `coding.grid_shares()`."""
         p = self.code_shares(h)
@@ -97,6 +124,16 @@ def mechanisms(weights: Weights, codings: Sequence[ColumnCoding]) -> list[Mechan
 def nothing_seen(n: int) -> Tensor:
     """Return the sum of no vectors, [n, WIDTH]."""
     return torch.zeros(n, WIDTH)
+
+
+def _abduct(shares: Tensor, chosen: Ints, rng: np.random.Generator) -> Floats:
+    """Return uniform numbers from which `_pick` chooses these, float64 [n]; no nearer to an end than rounding."""
+    up_to = torch.cumsum(shares, 1).double().numpy()
+    at = np.arange(chosen.size)
+    low = np.where(chosen > 0, up_to[at, np.maximum(chosen - 1, 0)], 0.0)
+    inside = 0.001 + 0.998 * rng.random(chosen.size)
+    out: Floats = (low + inside * (up_to[at, chosen] - low)) / up_to[:, -1]
+    return out
 
 
 def _pick(shares: Tensor, u: Floats) -> Tensor:

@@ -18,6 +18,7 @@ from simulacra_trainer.families.base import ModelFileError, Options, Progress
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
+from simulacra_trainer.weighting import row_weights
 
 GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
 CHUNK_ROWS, JUDGED_ROWS = 4096, 512
@@ -80,6 +81,40 @@ class NeuralModel:
             out.append(values)
         return out
 
+    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+        """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
+        n = facts.num_rows
+        held = {self._position[name]: value for name, value in do.items()}
+        values = [coding.codec.values(facts.column(coding.codec.name)) for coding in self.codings]
+        seeds = rng.integers(0, 2**63, -(-n // CHUNK_ROWS))
+
+        def twins(chunk: int) -> list[Floats]:
+            part = [v[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS] for v in values]
+            return self._twins(part, held, np.random.default_rng(seeds[chunk]))
+
+        chunks = _in_parallel(twins, len(seeds))
+        codecs = [self.codings[j].codec for j in self.order]
+        columns = [np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)]) for i in range(len(codecs))]
+        arrays = [codec.to_arrow(values) for codec, values in zip(codecs, columns, strict=True)]
+        return pa.table(arrays, names=[codec.name for codec in codecs])
+
+    def _twins(
+        self, facts: Sequence[Floats], held: Mapping[int, float | str], rng: np.random.Generator
+    ) -> list[Floats]:
+        n = facts[0].size
+        fact, twin, out, moved = nothing_seen(n), nothing_seen(n), list[Floats](), False
+        for j in self.order:
+            mechanism, values = self._mechanisms[j], facts[j]
+            if j in held:
+                values, moved = np.full(n, self.codings[j].codec.value_of(held[j])), True
+            elif moved:
+                same = (fact == twin).all(1).numpy()  # nothing that this column sees differs
+                values = np.where(same, values, mechanism.twin((fact, twin), values, rng))
+            fact += mechanism.vector(self.codings[j].encode(facts[j]))
+            twin += mechanism.vector(self.codings[j].encode(values))
+            out.append(values)
+        return out
+
     def first(self, columns: Sequence[str]) -> NeuralModel:
         """Return the same weights with these columns first; nothing is fit again."""
         front = [self._position[name] for name in columns]
@@ -135,16 +170,19 @@ class Neural:
         from simulacra_trainer.families.neural.surroundings import Surroundings, scratch
         from simulacra_trainer.families.neural.training import plan_training, train
 
-        codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
+        weights = row_weights(table, schema)
+        codings = [fit_coding(table.column(column.name), column, weights) for column in schema.learned()]
         values = [coding.codec.values(table.column(coding.codec.name)) for coding in codings]
         position = {coding.codec.name: j for j, coding in enumerate(codings)}
         places = [position[name] for name in order]
         network = Network(codings, torch.Generator().manual_seed(seed))
         group = options.get(GROUP)
         part = None if group is None else group.workers.part
-        batches = TableBatches(code_table(codings, values, network.order, places), seed=seed, part=part)
+        coded = code_table(codings, values, network.order, places)
+        batches = TableBatches(coded, seed=seed, weights=weights, part=part)
+        seen = values if weights is None else [*values, weights]
         plan = plan_training(batches, seed=seed, gpus=int(options.get(GPUS, 0)))
-        with scratch(options.get(CHECKPOINTS), _fingerprint(values, repr((places, plan)))) as directory:
+        with scratch(options.get(CHECKPOINTS), _fingerprint(seen, repr((places, plan)))) as directory:
             kept = options.get(KEPT) or (lambda: None)
             train(network, batches, plan, Surroundings(directory, kept, group), progress)
         progress(1.0)
@@ -152,12 +190,13 @@ class Neural:
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> NeuralModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
-        codings = [fit_coding(table.column(column.name), column) for column in schema.learned()]
-        weights, config = load_weights(directory, codings)
+        weights = row_weights(table, schema)
+        codings = [fit_coding(table.column(column.name), column, weights) for column in schema.learned()]
+        tensors, config = load_weights(directory, codings)
         order = config.get("order")
         if not isinstance(order, list) or sorted(map(str, order)) != sorted(map(str, range(len(codings)))):
             raise ModelFileError("the order of the columns does not fit the schema")
-        return NeuralModel(weights, codings, [int(j) for j in order])
+        return NeuralModel(tensors, codings, [int(j) for j in order])
 
 
 def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:

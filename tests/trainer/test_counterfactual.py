@@ -1,0 +1,214 @@
+"""Counterfactual pairs: twins of generated rows on models whose truth is known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from simulacra_crds.conditions import ConditionSet, NumericRange
+from simulacra_crds.model import Knowledge
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_trainer.__main__ import main
+from simulacra_trainer.families.base import no_progress
+from simulacra_trainer.families.coupling import gumbel_twins
+from simulacra_trainer.families.forest import FOREST, ForestModel
+from simulacra_trainer.families.forest.abduct import abduct
+from simulacra_trainer.families.forest.parts import Context
+from simulacra_trainer.fit import TrainedModel, fit_model
+from simulacra_trainer.generate import generate_rows, plan_generation
+from simulacra_trainer.model_dir import save_model
+from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.errors import InputError
+from trainer_tables import quiet
+
+ORDER = ["z", "x", "y", "g", "b", "k"]
+
+
+def scm(n: int = 5000, seed: int = 0) -> CleanTable:
+    """Return rows of y = 2x + z + noise, a choice g by utilities of x, b monotone in y, counts k of x."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    x = z + rng.normal(size=n)
+    y = 2 * x + z + rng.normal(size=n)
+    choice = np.argmax(np.c_[x, -x, 0 * x] + rng.gumbel(size=(n, 3)), axis=1)
+    b = rng.random(n) < 1 / (1 + np.exp(-y))
+    g = np.array(["loyal", "switch", "none"])[choice]
+    rows = {"z": z, "x": x, "y": y, "g": g, "b": b, "k": rng.poisson(np.exp(0.3 * x)), "id": np.arange(n) + 7}
+    return clean_table(pa.table(rows))
+
+
+@pytest.fixture(scope="module")
+def forest() -> ForestModel:
+    clean = scm()
+    return FOREST.fit(clean.table, clean.schema, ORDER, seed=0, options={}, progress=no_progress)
+
+
+@pytest.fixture(scope="module")
+def facts(forest: ForestModel) -> pa.Table:
+    return forest.sample(8000, np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedModel:
+    clean = scm()
+    known = Knowledge(tiers=[["z"], ["x"], ["y"], ["g", "b", "k"]])
+    return fit_model(clean.table, clean.schema, FitRequest(seed=1, knowledge=known), quiet())
+
+
+def of(table: pa.Table, name: str) -> np.ndarray:
+    return np.array(table.column(name).to_pylist())
+
+
+@pytest.mark.parametrize("value", [0.0, 1.5])
+def test_a_twin_has_its_own_noise_where_noise_is_additive(forest, facts, value: float) -> None:
+    twins = forest.counterfactual(facts, {"x": value}, np.random.default_rng(2))
+    assert np.array_equal(of(facts, "z"), of(twins, "z"))  # a cause of x is not touched
+    assert set(of(twins, "x")) == {value}
+    truth = of(facts, "y") + 2 * (value - of(facts, "x"))
+    stranger = of(forest.sample(8000, np.random.default_rng(3), do={"x": value}), "y")
+    assert np.sqrt(np.mean((of(twins, "y") - truth) ** 2)) < 0.65 < 1.5 < np.sqrt(np.mean((stranger - truth) ** 2))
+    assert abs(np.mean(of(twins, "y") - truth)) < 0.1
+
+
+def test_twins_together_are_rows_under_the_intervention(forest, facts) -> None:
+    twins = forest.counterfactual(facts, {"x": 1.0}, np.random.default_rng(2))
+    drawn = forest.sample(8000, np.random.default_rng(4), do={"x": 1.0})
+    for name in ("g", "b", "k"):
+        for level in set(of(drawn, name)):
+            assert np.mean(of(twins, name) == level) == pytest.approx(np.mean(of(drawn, name) == level), abs=0.03)
+    for name in ("z", "y"):
+        assert of(twins, name).mean() == pytest.approx(of(drawn, name).mean(), abs=0.08)
+        assert of(twins, name).std() == pytest.approx(of(drawn, name).std(), rel=0.12)
+
+
+def test_nothing_changes_for_a_row_that_has_the_value_already(forest, facts) -> None:
+    few = facts.slice(0, 40)
+    for i in range(few.num_rows):
+        one = few.slice(i, 1)
+        do = {"x": one.column("x")[0].as_py()}
+        assert forest.counterfactual(one, do, np.random.default_rng(i)).to_pylist() == one.to_pylist()
+
+
+def test_yes_and_no_are_monotone_and_choices_are_stable(forest, facts) -> None:
+    twins = forest.counterfactual(facts, {"x": 2.0}, np.random.default_rng(2))
+    more = of(twins, "y") > of(facts, "y")
+    assert np.mean((of(facts, "b") == "true") & (of(twins, "b") == "false") & more) < 0.01  # no defiers
+    higher = of(facts, "x") < 2.0
+    was, now = of(facts, "g")[higher], of(twins, "g")[higher]
+    assert np.mean(now[was == "loyal"] == "loyal") > 0.97  # its odds only rise with x
+    assert np.mean(now[was == "switch"] == "loyal") > 0.4
+
+
+def test_abducted_noise_draws_the_row_again(forest, facts) -> None:
+    codecs = forest.data.codecs
+    values = [codec.values(facts.column(codec.name)) for codec in codecs]
+    context = Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
+    rows = np.arange(facts.num_rows, dtype=np.int32)
+    for j, codec in enumerate(codecs):
+        u = abduct(forest.parts[j], context, rows, values[j], np.random.default_rng(j).random(rows.size))
+        assert 0 <= u.min() <= u.max() < 1
+        assert abs(u.mean() - 0.5) < 0.03  # of rows that the model drew, the noise is uniform again
+        assert np.allclose(codec.tidy(forest.parts[j].draw(context, rows, u)), values[j], atol=1e-9)
+
+
+def test_gumbel_twins_have_the_shares_of_their_world_and_are_stable() -> None:
+    rng = np.random.default_rng(0)
+    p, q = np.array([0.5, 0.3, 0.2, 0.0]), np.array([0.2, 0.3, 0.4, 0.1])
+    seen = rng.choice(4, 40_000, p=p)
+    twins = gumbel_twins(np.tile(p, (40_000, 1)), np.tile(q, (40_000, 1)), seen, rng)
+    assert np.bincount(twins, minlength=4) / 40_000 == pytest.approx(q, abs=0.01)
+    assert not np.any(twins[seen == 2] == 1)  # the odds of 2 against 1 rose
+    assert not np.any(twins[seen == 2] == 0)
+    assert np.array_equal(gumbel_twins(np.tile(p, (9, 1)), np.tile(p, (9, 1)), seen[:9], rng), seen[:9])
+
+
+def ask(rows: int = 400, conditions: ConditionSet | None = None, **do: float | str) -> GenerateRequest:
+    asked = conditions or ConditionSet()
+    return GenerateRequest(row_count=rows, conditions=asked, interventions=do, counterfactual=True, seed=3)
+
+
+def pairs(trained: TrainedModel, request: GenerateRequest, shards: int = 1) -> pa.Table:
+    plan = plan_generation(trained, request)
+    return pa.concat_tables([t for s in range(shards) for t in generate_rows(trained, plan, s, shards)])
+
+
+def test_rows_and_twins_come_in_turn_with_one_identifier(trained) -> None:
+    table = pairs(trained, ask(x=1.0))
+    assert table.column_names == ["pair", "world", *(c.name for c in trained.schema.columns)]
+    assert of(table, "pair").tolist() == [i // 2 for i in range(400)]
+    assert of(table, "world").tolist() == ["factual", "counterfactual"] * 200
+    assert np.array_equal(of(table, "id")[::2], of(table, "id")[1::2])
+    assert set(of(table, "x")[1::2]) == {1.0}
+    assert table.equals(pairs(trained, ask(x=1.0), shards=3))
+    plain = pa.concat_tables(generate_rows(trained, plan_generation(trained, GenerateRequest(row_count=200, seed=3))))
+    assert of(table, "y")[::2].tolist() == of(plain, "y").tolist()  # the factual rows are those of plain generation
+
+
+def test_conditions_select_who_is_asked_about_also_by_what_is_changed(trained) -> None:
+    evidence = ConditionSet(categorical={"b": {"true": 1.0}}, numeric={"x": NumericRange(max=-0.5)})
+    table = pairs(trained, ask(2000, evidence, x=2.0))
+    facts, twins = table.filter(pa.array([True, False] * 1000)), table.filter(pa.array([False, True] * 1000))
+    assert of(facts, "b").all()
+    assert of(facts, "x").max() <= -0.5
+    truth = of(facts, "y") + 2 * (2.0 - of(facts, "x"))  # their unusual noise goes with them
+    assert abs(np.mean(of(twins, "y") - truth)) < 0.25
+    drawn = GenerateRequest(row_count=2000, interventions={"x": 2.0}, seed=4)
+    strangers = pa.concat_tables(generate_rows(trained, plan_generation(trained, drawn)))
+    assert np.mean(of(twins, "z")) < np.mean(of(strangers, "z")) - 0.1
+    assert of(twins, "b").mean() > 0.95
+
+
+def test_what_a_pair_rests_on_is_said(trained) -> None:
+    found = plan_generation(trained, ask(x=1.0)).identification
+    assert "Gumbel-max" in found.assumption
+    assert "'x' was between" in plan_generation(trained, ask(x=50.0)).identification.warnings[-1]
+    assert plan_generation(trained, GenerateRequest(row_count=2)).identification is None
+    free = scm(2000)
+    unknown = fit_model(free.table.select(["x", "y"]), free.schema.model_copy(
+        update={"columns": [c for c in free.schema.columns if c.name in ("x", "y")]}
+    ), FitRequest(seed=1), quiet())  # fmt: skip
+    open_ended = plan_generation(unknown, ask(x=1.0)).identification
+    assert not open_ended.identified
+    assert "which way edges at 'x' point" in open_ended.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "at"),
+    [(ask(3, x=1.0), "/row_count"), (ask(4), "/counterfactual"), (ask(4, x="much"), "/interventions/x")],
+)
+def test_what_cannot_be_paired_is_refused(trained, request_: GenerateRequest, at: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan_generation(trained, request_)
+    assert caught.value.pointer == at
+
+
+def test_the_command_writes_pairs_and_says_what_they_rest_on(trained, tmp_path: Path, capsys) -> None:
+    save_model(trained, tmp_path / "model")
+    (tmp_path / "do.json").write_text(json.dumps({"x": 1.0}))
+    asked = ["generate", "--model", str(tmp_path / "model"), "--rows", "10", "--out", str(tmp_path / "rows.parquet")]
+    assert main([*asked, "--do", str(tmp_path / "do.json"), "--counterfactual"]) == 0
+    assert pq.read_table(tmp_path / "rows.parquet").column_names[:2] == ["pair", "world"]
+    assert "note: A pair rests on more than data can show" in capsys.readouterr().err
+    assert main([*asked, "--counterfactual"]) == 2
+
+
+@pytest.mark.neural
+@pytest.mark.reliability
+def test_the_neural_family_has_twins_as_well() -> None:
+    neural = pytest.importorskip("simulacra_trainer.families.neural").NEURAL
+    clean = scm(4000)
+    model = neural.fit(clean.table, clean.schema, ORDER, seed=0, options={}, progress=no_progress)
+    facts = model.sample(5000, np.random.default_rng(1))
+    twins = model.counterfactual(facts, {"x": 1.0}, np.random.default_rng(2))
+    drawn = model.sample(5000, np.random.default_rng(3), do={"x": 1.0})
+    truth = of(facts, "y") + 2 * (1.0 - of(facts, "x"))
+    paired, stranger = (np.sqrt(np.mean((of(t, "y") - truth) ** 2)) for t in (twins, drawn))
+    assert paired < 0.8 < stranger
+    assert np.array_equal(of(facts, "z"), of(twins, "z"))
+    assert of(twins, "y").mean() == pytest.approx(of(drawn, "y").mean(), abs=0.12)
+    one = facts.slice(0, 1)
+    same = model.counterfactual(one, {"x": one["x"][0].as_py()}, np.random.default_rng(4))
+    assert same.to_pylist() == one.to_pylist()

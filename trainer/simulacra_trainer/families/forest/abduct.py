@@ -1,0 +1,196 @@
+"""Abduction: the noise that a part must have had to draw the values that it drew (Pearl, Causality, 2009, ch. 7).
+
+A part turns one uniform number into a value by rank: donors lie in the order of their values. So the number is the
+value's rank among those that the row's leaf could have drawn, at random within ties: the noise given the row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.kernels import F8, I4, compiled
+from simulacra_trainer.families.forest.parts import (
+    Classes,
+    Context,
+    Ints,
+    Lookup,
+    Monotone,
+    Numbers,
+    Part,
+    Pool,
+    Switch,
+    Tree,
+    nearest,
+)
+
+BELOW_ONE = 1.0 - 2.0**-53
+
+
+def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
+    """Return numbers u in [0, 1), float64 [rows], from which the part draws the values, or the nearest that it can.
+
+    Args:
+        part: of the column.
+        context: the rows, of which the columns before this one are looked at.
+        rows: int32 [m], which rows of the context.
+        values: what they have in this column, float64 [m].
+        v: uniform, float64 [m]: decides where the values leave the noise open.
+    """
+    match part:
+        case Numbers(tree, low, high):
+            leaves = tree.leaves(context, rows)
+            return _interval_ranks(tree.start[leaves], tree.stop[leaves], low, high, values, v)
+        case Pool(low, high):
+            ends = np.zeros(rows.size, np.int32), np.full(rows.size, low.size, np.int32)
+            return _interval_ranks(*ends, low, high, values, v)
+        case Classes():
+            return _of_classes(part, context, rows, values, v)
+        case Monotone():
+            low, high = part.interval(context, rows)
+            width = high - low
+            inside = np.clip((values - low) / np.where(width > 0, width, 1.0), 0.0, BELOW_ONE)
+            return np.where(width > 0, inside, v)
+        case Lookup():
+            return v
+        case Switch(on, keys, parts):
+            chosen, out = nearest(keys, context.values[on][rows]), np.empty(rows.size)
+            for key in np.unique(chosen):
+                at = np.flatnonzero(chosen == key)
+                out[at] = abduct(parts[key], context, rows[at], values[at], v[at])
+            return out
+
+
+def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
+    """Return the probability of each level of a category, float64 [rows, size]; 0 is missing, k + 1 the level at k."""
+    match part:
+        case Classes(tree, donors, values, parts):
+            means = np.zeros((values.size, size))
+            for klass, value in enumerate(values):
+                means[klass] = _pool_shares(parts[klass], size) if klass in parts else _one(value, size)
+            return _leaf_shares(tree, donors, means)[tree.leaves(context, rows)]
+        case Switch(on, keys, inner):
+            chosen, out = nearest(keys, context.values[on][rows]), np.empty((rows.size, size))
+            for key in np.unique(chosen):
+                at = np.flatnonzero(chosen == key)
+                out[at] = level_shares(inner[key], context, rows[at], size)
+            return out
+        case Lookup():
+            out = np.zeros((rows.size, size))
+            drawn = part.draw(context, rows, np.zeros(rows.size))
+            out[np.arange(rows.size), np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)] = 1.0
+            return out
+        case _:
+            return np.tile(_pool_shares(part, size), (rows.size, 1))
+
+
+def _one(value: float, size: int) -> Floats:
+    return np.eye(1, size, 0 if np.isnan(value) else int(value) + 1)[0]
+
+
+def _pool_shares(part: Part, size: int) -> Floats:
+    if not isinstance(part, Pool):
+        raise TypeError("a part of a category is a pool, a class tree, a switch or a lookup")
+    at = np.where(np.isnan(part.low), 0, part.low + 1).astype(np.int64)
+    return np.bincount(at, minlength=size) / at.size
+
+
+def _leaf_shares(tree: Tree, donors: npt.NDArray[np.integer], means: Floats) -> Floats:
+    """Return the shares of the levels by node, float64 [nodes, size]; filled for leaves."""
+    out = np.zeros((tree.feature.size, means.shape[1]))
+    for leaf in np.flatnonzero(tree.feature < 0):
+        held = donors[tree.start[leaf] : tree.stop[leaf]]
+        out[leaf] = np.bincount(held, minlength=len(means)) @ means / held.size
+    return out
+
+
+def _of_classes(part: Classes, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
+    classes, leaves = _class_of(part, values), part.tree.leaves(context, rows)
+    start, stop = part.tree.start[leaves], part.tree.stop[leaves]
+    first, rest = _class_ranks(start, stop, part.donors.astype(np.int32), classes, v)
+    for klass, inner in part.parts.items():
+        at = np.flatnonzero(classes == klass)
+        if at.size:
+            rest[at] = abduct(inner, context, rows[at], values[at], rest[at])
+    out: Floats = np.minimum((first - start + rest) / (stop - start), BELOW_ONE)
+    return out
+
+
+def _class_of(part: Classes, values: Floats) -> Ints:
+    """Return the class of each value: the one that stands for it, else the part whose range is nearest."""
+    plain = np.array([k for k in range(part.values.size) if k not in part.parts], np.int64)
+    out, missing = np.full(values.size, -1, np.int32), np.isnan(values)
+    for klass in plain[np.isnan(part.values[plain])]:
+        out[missing] = klass
+    known = plain[~np.isnan(part.values[plain])]
+    known = known[np.argsort(part.values[known], kind="stable")]
+    if known.size:
+        place = np.minimum(np.searchsorted(part.values[known], values), known.size - 1)
+        exact = part.values[known][place] == values
+        out[exact] = known[place][exact]
+    left = np.flatnonzero(out < 0)
+    if left.size and part.parts:
+        spans = np.array([_span(inner) for inner in part.parts.values()])
+        apart = np.maximum(spans[:, :1] - values[left], values[left] - spans[:, 1:])
+        out[left] = np.array(list(part.parts), np.int32)[np.argmin(np.maximum(apart, 0.0), axis=0)]
+    elif left.size:
+        out[left] = known[nearest(part.values[known], values[left])] if known.size else 0
+    return out
+
+
+def _span(part: Part) -> tuple[float, float]:
+    """Return the least and the largest value that a part of a class draws."""
+    match part:
+        case Classes(_, _, values, parts):
+            ends = [end for inner in parts.values() for end in _span(inner)]
+            known = np.append(np.delete(values, list(parts)), ends)
+            return float(np.nanmin(known)), float(np.nanmax(known))
+        case Pool(low, high) | Numbers(_, low, high):
+            return float(low.min()), float(high.max())
+        case _:
+            raise TypeError("a part of a class is a pool, a class tree or a number tree")
+
+
+@compiled
+def _first_above(a: F8, begin: int, end: int, value: float, strict: bool) -> int:
+    """Return the first place in [begin, end) of ascending a whose entry is above the value (or at it: not strict)."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if a[middle] > value or (not strict and a[middle] == value):
+            end = middle
+        else:
+            begin = middle + 1
+    return begin
+
+
+@compiled
+def _interval_ranks(start: I4, stop: I4, low: F8, high: F8, values: F8, v: F8) -> F8:
+    """Return the rank of each value among the donor intervals of its segment [start, stop), at random within ties."""
+    out = np.empty(values.shape[0])
+    for i in range(values.shape[0]):
+        a, b = start[i], stop[i]
+        first, last = _first_above(high, a, b, values[i], False), _first_above(low, a, b, values[i], True)
+        if last > first:
+            scaled = v[i] * (last - first)
+            k = min(first + int(scaled), last - 1)
+            inside = scaled - int(scaled)
+            if high[k] > low[k]:
+                inside = (values[i] - low[k]) / (high[k] - low[k])
+        else:  # between two donors, or beyond the last one
+            k, inside = min(first, b - 1), 0.5
+        out[i] = min((k - a + inside) / (b - a), BELOW_ONE)
+    return out
+
+
+@compiled
+def _class_ranks(start: I4, stop: I4, donors: I4, classes: I4, v: F8) -> tuple[I4, F8]:
+    """Return a donor of each row's class in its segment, drawn by v, and what is left of v."""
+    first, rest = np.empty(classes.shape[0], np.int32), np.empty(classes.shape[0])
+    for i in range(classes.shape[0]):
+        a, b = start[i], stop[i]
+        one, other = _first_above(donors, a, b, classes[i], False), _first_above(donors, a, b, classes[i], True)
+        scaled = v[i] * max(other - one, 1)
+        first[i] = min(one + int(scaled), b - 1)
+        rest[i] = scaled - int(scaled)
+    return first, rest
