@@ -3,7 +3,7 @@
 Four ways to begin (nothing, a whole tree, a piecewise linear additive ridge regression, the same with products), each
 followed by boosted trees on what it leaves over. A fifth of the rows decides how many trees each gets and which way is
 taken (a discrete super learner; van der Laan et al., 2007), so that smooth truths keep nearly the precision of a linear
-model, and jumps that of a tree: boosting alone rounds them off in outcome and propensity alike, which biases the effect.
+model, and jumps that of a tree: boosting alone rounds them off in outcome and propensity alike, which biases effects.
 """
 
 from __future__ import annotations
