@@ -19,6 +19,8 @@ from simulacra_trainer.effects.features import Features
 WAYS = ((), (), ("linear",), ("linear", "products"))
 WHOLE_TREES = (0, 1, 0, 0)
 """How many trees a way takes in full before the boosted ones."""
+MORE_TREES = 1.5
+"""Times the trees that predict best: what a regression rounds off biases an effect, its own noise averages out."""
 MAX_TREES = 200
 PATIENCE = 15
 CHECK_SHARE = 0.2
@@ -81,9 +83,8 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
     X = _design(features, way)
     coefficients = _fit_linear(X, y, logistic)
     offset, nobody = _linear_score(X, coefficients), np.zeros(y.size, np.bool_)
-    feature, threshold, leaf = boost(Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE, WHOLE_TREES[way])[
-        0
-    ]
+    trees, whole = round(MORE_TREES * trees), WHOLE_TREES[way]
+    feature, threshold, leaf = boost(Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE, whole)[0]
     return Nuisance(way, coefficients, order, (feature, threshold, leaf * scale), logistic)
 
 
