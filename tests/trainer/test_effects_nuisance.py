@@ -82,7 +82,7 @@ def test_no_columns_give_the_mean() -> None:
 def test_one_tree_splits_where_the_mean_changes() -> None:
     Z = np.repeat(np.arange(10, dtype=np.uint8), 20)[None, :]
     y = np.where(Z[0] <= 3, 0.0, 10.0)
-    ensemble, trees, _ = boost(Z, y, np.zeros(200), np.zeros(200, np.bool_), False, 1, 1)
+    ensemble, trees, _ = boost(Z, y, np.zeros(200), np.zeros(200, np.bool_), False, 1, 1, 0)
     assert trees == 1
     assert ensemble[0].shape == (1, SPLITS)
     assert ensemble[2].shape == (1, LEAVES)

@@ -145,6 +145,7 @@ def fit_model(
     progress(1.0)
     progress = meter.step(PRIVACY)
     known: dict[str, float] = {}
+    copying: dict[str, float] = {}
     with timings.of(PRIVACY):
         if request.privacy is not None:
             trial = _private_trial(family, real, schema, graph.order, request, options)
@@ -152,6 +153,9 @@ def fit_model(
         elif family.name == FOREST.name:
             dial = turn_dial(table, schema, graph.order, seed=request.seed, progress=progress)
             trial, options["penalty"], known["penalty_nats"] = dial.rows, dial.penalty, dial.penalty
+            copying["dcr_share"] = dial.share
+            if dial.error is not None:
+                copying["dcr_standard_error"] = dial.error
         else:
             halves = split_halves(table, seed=request.seed)
             trial = draw_half_model(
@@ -170,6 +174,8 @@ def fit_model(
         seed=request.seed,
         privacy_asked=request.privacy,
     )
+    if report["privacy"] is not None:
+        report["privacy"] |= copying
     progress(1.0)
     return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **known}, report)
 

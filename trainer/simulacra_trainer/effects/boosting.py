@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 Splits = npt.NDArray[np.int16]
 Ensemble = tuple[Splits, Splits, Floats]
 """feature [trees, SPLITS] (-1: all rows go left), threshold [trees, SPLITS] (bin <= threshold: left), leaf value
-[trees, LEAVES], already multiplied by the rate."""
+[trees, LEAVES], already multiplied by the rate where it is."""
 
 _compiled = numba.njit(nogil=True, cache=True)
 
@@ -112,7 +112,14 @@ def _grow(
 
 @_compiled
 def boost(
-    Z: Bins, y: Floats, offset: Floats, is_check: npt.NDArray[np.bool_], logistic: bool, rounds: int, patience: int
+    Z: Bins,
+    y: Floats,
+    offset: Floats,
+    is_check: npt.NDArray[np.bool_],
+    logistic: bool,
+    rounds: int,
+    patience: int,
+    whole: int,
 ) -> tuple[Ensemble, int, float]:
     """Boost from an offset.
 
@@ -124,6 +131,7 @@ def boost(
         logistic: the loss.
         rounds: trees at most.
         patience: stop after so many trees without a smaller loss on the check rows; without check rows, never.
+        whole: so many trees, the first ones, count in full instead of by the rate.
 
     Returns:
         The ensemble, cut where the loss on the check rows is smallest, its number of trees, and that loss.
@@ -138,6 +146,8 @@ def boost(
     for t in range(rounds):
         _gradients(y_learn, score, logistic, slope, curve)
         place = _grow(Z_learn, slope, curve, feature[t], threshold[t], leaf[t])
+        if t < whole:
+            leaf[t] /= RATE
         for i in range(learn.shape[0]):
             score[i] += leaf[t, place[i]]
         if check.shape[0] == 0:

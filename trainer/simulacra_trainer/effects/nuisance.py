@@ -1,9 +1,9 @@
 """Nuisance models of the effects: E[outcome | columns] and P(arm | columns).
 
-Three ways to begin (nothing, a piecewise linear additive ridge regression, the same with products), each followed by
-boosted trees on what it leaves over. A fifth of the rows decides how many trees each gets and which way is taken (a
-discrete super learner; van der Laan et al., 2007), so that smooth truths keep nearly the precision of a linear model
-and jumps are left to the trees.
+Four ways to begin (nothing, a whole tree, a piecewise linear additive ridge regression, the same with products), each
+followed by boosted trees on what it leaves over. A fifth of the rows decides how many trees each gets and which way is
+taken (a discrete super learner; van der Laan et al., 2007), so that smooth truths keep nearly the precision of a linear
+model, and jumps that of a tree: boosting alone rounds them off in outcome and propensity alike, which biases effects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ import numpy.typing as npt
 from simulacra_trainer.effects.boosting import BINS, Bins, Ensemble, Floats, boost, boosted_score
 from simulacra_trainer.effects.features import Features
 
-WAYS = ((), ("linear",), ("linear", "products"))
+WAYS = ((), (), ("linear",), ("linear", "products"))
+WHOLE_TREES = (0, 1, 0, 0)
+"""How many trees a way takes in full before the boosted ones."""
+MORE_TREES = 1.5
+"""Times the trees that predict best: what a regression rounds off biases an effect, its own noise averages out."""
 MAX_TREES = 200
 PATIENCE = 15
 CHECK_SHARE = 0.2
@@ -73,13 +77,14 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
     for tried in range(len(WAYS) if features.products.shape[1] else len(WAYS) - 1):
         X = _design(features, tried)
         offset = _linear_score(X, _fit_linear(X[~is_check], y[~is_check], logistic))
-        _, best, loss = boost(Z, y / scale, offset / scale, is_check, logistic, MAX_TREES, PATIENCE)
+        _, best, loss = boost(Z, y / scale, offset / scale, is_check, logistic, MAX_TREES, PATIENCE, WHOLE_TREES[tried])
         if loss < least:
             least, way, trees = loss, tried, best
     X = _design(features, way)
     coefficients = _fit_linear(X, y, logistic)
     offset, nobody = _linear_score(X, coefficients), np.zeros(y.size, np.bool_)
-    feature, threshold, leaf = boost(Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE)[0]
+    trees, whole = round(MORE_TREES * trees), WHOLE_TREES[way]
+    feature, threshold, leaf = boost(Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE, whole)[0]
     return Nuisance(way, coefficients, order, (feature, threshold, leaf * scale), logistic)
 
 

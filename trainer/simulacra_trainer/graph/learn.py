@@ -1,6 +1,6 @@
 """Learn the causal graph of a clean table within a time budget.
 
-Best order search with BDeu on discretised columns, then the arrows that data and knowledge decide, then the share of
+Best order search with qNML on discretised columns, then the arrows that data and knowledge decide, then the share of
 bootstrap resamples that confirm each edge. Arrows are never read from the form of a function: that is a coin flip.
 """
 

@@ -1,4 +1,4 @@
-"""Best order score search (BOSS): the order of the columns, within the knowledge, whose graph has the best BDeu score.
+"""Best order score search (BOSS): the order of the columns, within the knowledge, whose graph has the best qNML score.
 
 One column at a time is moved to its best place until no move helps; then again from a random order. Restarts share
 the grow-shrink trees, so forty cost two to five times one.

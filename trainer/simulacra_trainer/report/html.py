@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from simulacra_trainer.report.neighbours import BAR, is_held
 from simulacra_trainer.report.style import CSS
 
 SHOWN_COLUMNS = 60
@@ -123,12 +124,21 @@ def _privacy(found: Mapping[str, Any] | None) -> list[str]:
         f"real rows that the model has not seen ({100 * found['exact_base']:.2f} %).</li>",
         f"<li><b>Nearness.</b> The DCR share is {found['dcr_share']:.3f} (standard error "
         f"{found['dcr_standard_error']:.3f}), on the scale of two equal halves: at 0.5 synthetic rows lie no nearer to "
-        "training rows than to unseen ones, at 1 all are copies.</li>",
+        f"training rows than to unseen ones, at 1 all are copies. {_held(found['dcr_share'])}</li>",
         f"<li><b>Distance.</b> Half of the synthetic rows lie {near['median']:.2f} or more from their nearest training "
         f"row (unseen real rows: {base['median']:.2f}); the nearest 5 % within {near['p05']:.2f} ({base['p05']:.2f}). "
         "One level that differs, or one standard deviation, is 1.</li>",
         "</ul>",
     ]
+
+
+def _held(share: float) -> str:
+    if is_held(share):
+        return f"The privacy bar of {BAR} is held."
+    return (
+        f"<b>The privacy bar of {BAR} is not held:</b> rows like the training rows are somewhat more likely than "
+        "others. Publish these rows with care; more rows or fewer columns would help."
+    )
 
 
 def _conditions(found: Mapping[str, Any] | None) -> list[str]:

@@ -22,6 +22,8 @@ from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, 
 MAX_PAIRS = 80_000_000
 """Rows compared with rows, at most, in one test: bounds its time to about a second."""
 CLIP = 10.0
+BAR = 0.53
+"""The privacy dial holds the share of equal halves at or under this, to two digits: the third is chance."""
 BLOCK = 1024
 """Rows walked at once: their columns and distances stay in the cache."""
 Points = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
@@ -120,6 +122,11 @@ def nearer_share(synthetic: Points, seen: Points, unseen: Points) -> tuple[float
     base = len(seen[0]) / (len(seen[0]) + len(unseen[0]))
     scale = 0.5 / (1 - base)
     return 0.5 + scale * float(credit.mean() - base), scale * float(credit.std()) / float(np.sqrt(len(credit)))
+
+
+def is_held(share: float) -> bool:
+    """Return whether a share of equal halves keeps the bar."""
+    return round(share, 2) <= BAR
 
 
 def equal_halves_dcr(

@@ -36,10 +36,12 @@ class Spline:
 
     def basis(self, values: Floats) -> Floats:
         """Return the functions at each value, float64 [n, functions]; a missing value stands at the middle knot."""
-        low, high = self.knots[0], self.knots[-1]
-        known = np.where(np.isnan(values), self.knots[self.knots.size // 2], values)
-        inside = np.clip(known, low, np.nextafter(high, low))
-        return BSpline.design_matrix(inside, self._padded(), DEGREE).toarray()
+        return BSpline.design_matrix(self._inside(values), self._padded(), DEGREE).toarray()
+
+    def curve(self, values: Floats, slopes: Floats) -> Floats:
+        """Return the functions' sum at each value, float64 [n], without their table."""
+        out: Floats = BSpline(self._padded(), slopes, DEGREE)(self._inside(values))
+        return out
 
     def penalty(self) -> Floats:
         """Return the quadratic form that charges for bends: squared second differences of the slopes."""
@@ -47,6 +49,11 @@ class Spline:
         bend = np.diff(np.eye(size), 2, axis=0)
         form: Floats = bend.T @ bend
         return form / np.trace(form) + RIDGE / size * np.eye(size)
+
+    def _inside(self, values: Floats) -> Floats:
+        low, high = self.knots[0], self.knots[-1]
+        known = np.where(np.isnan(values), self.knots[self.knots.size // 2], values)
+        return np.clip(known, low, np.nextafter(high, low))
 
     def _padded(self) -> Floats:
         return np.concatenate([[self.knots[0]] * DEGREE, self.knots, [self.knots[-1]] * DEGREE])
@@ -72,8 +79,7 @@ class Line:
 
     def value(self, columns: Sequence[Floats], slopes: Floats) -> Floats:
         """Return the term, float64 [n]."""
-        out: Floats = self.basis(columns) @ slopes
-        return out
+        return self.spline.curve(columns[self.column], slopes)
 
     def penalty(self) -> Floats:
         """Return the quadratic form that is charged."""
