@@ -90,7 +90,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 await provider.close()
 
 
-def services(request: Request) -> Services:
-    """FastAPI dependency: the services of this process."""
+async def services(request: Request) -> Services:
+    """FastAPI dependency: the services of this process. A coroutine, as all dependencies are: others get a thread."""
     opened: Services = request.app.state.services
     return opened

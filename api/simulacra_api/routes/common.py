@@ -14,7 +14,7 @@ from simulacra_api.resources import Library
 from simulacra_api.waiting import TERMINAL, wait_for
 
 
-def _library(caller: CurrentCaller, rooms: Rooms) -> Library:
+async def _library(caller: CurrentCaller, rooms: Rooms) -> Library:
     return Library(rooms, caller)
 
 
