@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    for module in (oauth, access, account, datasets, jobs, generations, effects, webhooks, certificates, meta):
+    for module in (jobs, datasets, generations, effects, oauth, access, account, webhooks, certificates, meta):  # busy first
         app.include_router(module.router)
     app.include_router(pages)
     problems.install(app, settings.public_url)
