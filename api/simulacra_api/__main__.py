@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -21,6 +22,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # code and models live as long as the process: collections between requests need not look at them
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             sys.stdout.write(json.dumps({"url": f"http://{host}:{port}"}) + "\n")
