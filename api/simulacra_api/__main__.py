@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
-import logging
 import os
 import socket
 import sys
 
 import uvicorn
 
+from simulacra_api import log
 from simulacra_api.app import create_app
 from simulacra_api.settings import Settings
 
@@ -21,6 +22,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # code and models live as long as the process: collections between requests need not look at them
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             sys.stdout.write(json.dumps({"url": f"http://{host}:{port}"}) + "\n")
@@ -42,9 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "httpcore", "uvicorn.access"):  # they log URLs; ours logs templates
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    log.to_stderr()
     listener = listen(args.host, args.port)
     settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)
     config = uvicorn.Config(

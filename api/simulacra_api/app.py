@@ -47,7 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    for module in (oauth, access, account, datasets, jobs, generations, effects, webhooks, certificates, meta):
+    # Tried in this order: what is polled comes first. The document has an order of its own.
+    for module in (jobs, datasets, generations, effects, oauth, access, account, webhooks, certificates, meta):
         app.include_router(module.router)
     app.include_router(pages)
     problems.install(app, settings.public_url)

@@ -28,12 +28,19 @@ def lists(header: str, tag: str) -> bool:
     return any(entry.strip().removeprefix("W/") in wanted for entry in header.split(","))
 
 
-def describe(
-    response: Response, tag: str, if_none_match: str | None, headers: Mapping[str, str] | None = None
-) -> Response | None:
-    """Put entity tag and headers on the answer, or return the 304 that replaces it."""
+def represent(
+    content: str | bytes,
+    tag: str,
+    if_none_match: str | None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    media_type: str = "application/json",
+) -> Response:
+    """Return the answer with a representation and its entity tag, or 304 for who has it.
+
+    The bytes go out as they are: FastAPI would write JSON from the model that they were just written from.
+    """
     described = {"ETag": tag, "Cache-Control": _CACHED, **(headers or {})}
     if if_none_match is not None and lists(if_none_match, tag):
         return Response(status_code=304, headers=described)
-    response.headers.update(described)
-    return None
+    return Response(content, headers=described, media_type=media_type)

@@ -21,7 +21,7 @@ KEY = re.compile(r"[!-~]{1,255}")
 """What a key looks like."""
 
 
-def idempotency_key(
+async def idempotency_key(
     value: Annotated[
         str | None, Header(alias="Idempotency-Key", description="1 to 255 visible ASCII characters; required.")
     ] = None,

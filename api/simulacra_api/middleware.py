@@ -12,8 +12,8 @@ import re
 import time
 import traceback
 import uuid
+from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,14 +26,16 @@ UPLOAD_PATH = "/v1/datasets"
 _ACCESS = logging.getLogger("simulacra_api.access")
 _LOG = logging.getLogger("simulacra_api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Strict-Transport-Security": "max-age=31536000",
-    "Cache-Control": "no-store",
-}
+Headers = list[tuple[bytes, bytes]]
+"""As ASGI has them: names in lower case."""
+_SECURITY_HEADERS: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"cache-control", b"no-store"),
+]
 
 
 class RequestMiddleware:
@@ -58,10 +60,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                for name, value in (*state.get("headers", {}).items(), *_SECURITY_HEADERS.items()):
-                    headers.setdefault(name, value)
+                message["headers"] = _completed(message["headers"], request_id, state.get("headers", {}))
             await send(message)
 
         try:
@@ -95,6 +94,14 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         return message
 
     return receive_limited
+
+
+def _completed(headers: Headers, request_id: str, of_state: Mapping[str, str]) -> Headers:
+    """Return the answer's headers with its id and, where it has none of the name, those of the request's state."""
+    given = {name for name, _ in headers}
+    own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in of_state.items()]
+    missing = [header for header in (*own, *_SECURITY_HEADERS) if header[0] not in given]
+    return [*headers, (b"x-request-id", request_id.encode("latin-1")), *missing]
 
 
 def _request_id(scope: Scope) -> str:

@@ -47,6 +47,8 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_artifact_corrupt": _OF_MODEL | {"downloadArtifact", "getGeneration", "getEffect"},
 }
 """Operations that answer a code; codes that are not here can come from all."""
+_TAGS = ("oauth", "access", "account", "datasets", "jobs", "generations", "effects", "webhooks", "proofs", "meta")
+"""The order in which a reader meets the routes."""
 _MEANINGS = {
     "200": "Done.",
     "201": "Made, and the work on it has ended where there is any.",
@@ -67,6 +69,7 @@ def document(app: FastAPI, base_url: str, audience: str) -> Json:
         schemas |= own.pop("$defs", {}) | {model.__name__: own}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    found["paths"] = dict(sorted(found["paths"].items(), key=_place))
     for path, operations in found["paths"].items():
         for operation in operations.values():
             operation["responses"].pop("422", None)
@@ -74,6 +77,10 @@ def document(app: FastAPI, base_url: str, audience: str) -> Json:
             _illustrate(operation, example, path, base_url)
             _link(operation, example)
     return _filled(found, base_url, audience)
+
+
+def _place(path: tuple[str, Json]) -> int:
+    return min(_TAGS.index(operation["tags"][0]) for operation in path[1].values())
 
 
 def _filled(value: Json, base_url: str, audience: str) -> Json:

@@ -7,8 +7,9 @@ import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from simulacra_api.auth.clients import Clients
 from simulacra_api.auth.credentials import Credentials
@@ -91,7 +92,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 await provider.close()
 
 
-def services(request: Request) -> Services:
-    """FastAPI dependency: the services of this process."""
+async def services(request: Request) -> Services:
+    """FastAPI dependency: the services of this process. A coroutine, as all dependencies are: others get a thread."""
     opened: Services = request.app.state.services
     return opened
+
+
+Rooms = Annotated[Services, Depends(services)]

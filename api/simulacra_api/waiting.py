@@ -18,7 +18,7 @@ _POLL_SECONDS = (0.2, 1.0)
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])', re.IGNORECASE)
 
 
-def _seconds(
+async def _seconds(
     prefer: Annotated[
         str | None, Header(description=f"wait=N: answer when the work has ended, or after N ({MAX_WAIT_SECONDS}) s.")
     ] = None,

@@ -162,6 +162,16 @@ def test_another_key_in_the_spec_is_checked_at_once() -> None:
     assert "CheckTenantKey" not in kinds(reconcile(complete(wanted, check=same)))
 
 
+@pytest.mark.parametrize(("spec", "due"), [({}, False), ({"mode": "Customer", "keyArn": KEY_ARN}, True)])
+def test_a_customers_key_is_checked_more_often(spec: dict[str, str], due: bool) -> None:
+    wanted = body({"encryption": spec})
+    subject = complete(wanted).subject
+    assert subject.spec is not None
+    same = replace(GOOD, encryption=subject.spec.encryption)
+    later = replace(complete(wanted, check=same), now=NOW + timedelta(seconds=61))
+    assert ("CheckTenantKey" in kinds(reconcile(later))) is due
+
+
 def test_the_step_of_a_customers_key_that_failed_is_said() -> None:
     seen = complete(check=replace(GOOD, failed_step="customer refuse"))
     (patch,) = [one.patch for one in reconcile(seen) if isinstance(one, act.PatchStatus)]

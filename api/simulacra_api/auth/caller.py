@@ -1,21 +1,17 @@
-"""FastAPI dependency: the authenticated caller of a request."""
+"""The authenticated caller of a request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
-from fastapi.security.http import HTTPAuthorizationCredentials
+from fastapi import Request
 
 from simulacra_api.auth.tokens import unauthenticated
-from simulacra_api.services import Services, services
+from simulacra_api.services import Services
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tenant import Tenant
 from simulacra_custody.audit import AuditData
-
-_BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of /oauth/token.")
 
 
 @dataclass(frozen=True)
@@ -41,22 +37,15 @@ class Caller:
         return AuditData(tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields)
 
 
-async def authenticated(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
-    rooms: Annotated[Services, Depends(services)],
-) -> Caller:
-    """Return the caller, or answer 401 or 403."""
-    if credentials is None:
+async def authenticated(request: Request, rooms: Services) -> Caller:
+    """Return the caller, or answer 401, 403 or 429."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
         raise unauthenticated("a bearer token is required")
-    client_id = await rooms.verifier.client_of(credentials.credentials)
+    client_id = await rooms.verifier.client_of(token)
     tenant = await rooms.tenants.of_client(client_id)
     request.state.tenant, request.state.client = tenant.metadata.name, client_id
     rate = rooms.rates.take(tenant.metadata.name, tenant.spec.quotas.requests_per_minute)
     request.state.headers = rate.headers()
     rate.check()
     return Caller(tenant, client_id, request.state.request_id)
-
-
-CurrentCaller = Annotated[Caller, Depends(authenticated)]
-Rooms = Annotated[Services, Depends(services)]

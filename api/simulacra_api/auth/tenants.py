@@ -35,10 +35,10 @@ class Tenants:
         early = self._listed + UNKNOWN_SECONDS - time.monotonic()
         if client_id not in self._by_client and early > 0:
             await asyncio.sleep(early)  # its Tenant may be younger than the listing; a 403 would be for good
-        async with self._turn:  # one listing for all who wait
-            limit = CACHE_SECONDS if client_id in self._by_client else UNKNOWN_SECONDS
-            if time.monotonic() - self._listed > limit:
-                await self._refresh()
+        if self._is_stale(client_id):
+            async with self._turn:  # one listing for all who wait
+                if self._is_stale(client_id):
+                    await self._refresh()
         found = self._by_client.get(client_id, [])
         if len(found) != 1:
             raise Problem("simio_forbidden")
@@ -46,6 +46,10 @@ class Tenants:
         if tenant.spec.suspend:
             raise Problem("simio_tenant_suspended")
         return tenant
+
+    def _is_stale(self, client_id: str) -> bool:
+        limit = CACHE_SECONDS if client_id in self._by_client else UNKNOWN_SECONDS
+        return time.monotonic() - self._listed > limit
 
     async def _refresh(self) -> None:
         by_client: dict[str, list[Tenant]] = {}

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from simulacra_api.auth.caller import CurrentCaller, Rooms
 from simulacra_api.rotation import (
     ClaimRequest,
     CredentialBody,
@@ -16,7 +15,8 @@ from simulacra_api.rotation import (
     find_rotation,
     request_rotation,
 )
-from simulacra_api.routes.common import problems
+from simulacra_api.routes.common import Mine, problems
+from simulacra_api.services import Rooms
 from simulacra_api.signup import SignupBody, SignupRequest, Signups
 
 router = APIRouter(prefix="/v1", tags=["access"])
@@ -72,14 +72,13 @@ async def create_credential_claim(claim: ClaimRequest, request: Request, rooms: 
     responses=problems(400, 409, 413, 415, 429),
 )
 async def create_rotation(
-    caller: CurrentCaller,
-    rooms: Rooms,
+    library: Mine,
     response: Response,
     wanted: Annotated[RotationRequest | None, Body()] = None,
 ) -> RotationBody:
     """Nothing changes until the claim token is exchanged; then the secret before stays good for the overlap."""
-    body = await request_rotation(rooms, caller, wanted or RotationRequest())
-    response.headers["Location"] = f"{rooms.settings.public_url}/v1/credential-rotations/{body.rotation_id}"
+    body = await request_rotation(library.rooms, library.caller, wanted or RotationRequest())
+    response.headers["Location"] = f"{library.rooms.settings.public_url}/v1/credential-rotations/{body.rotation_id}"
     return body
 
 
@@ -89,6 +88,6 @@ async def create_rotation(
     summary="Get a rotation",
     responses=problems(404),
 )
-async def get_rotation(rotation_id: str, caller: CurrentCaller, rooms: Rooms) -> RotationBody:
+async def get_rotation(rotation_id: str, library: Mine) -> RotationBody:
     """Its state, and the claim token as long as that can be used."""
-    return await find_rotation(rooms, caller, rotation_id)
+    return await find_rotation(library.rooms, library.caller, rotation_id)

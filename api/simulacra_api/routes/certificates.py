@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.auth.caller import Rooms
 from simulacra_api.certificates import (
     CertificateBody,
     CertificateList,
@@ -18,6 +17,7 @@ from simulacra_api.certificates import (
 from simulacra_api.listing import ListQuery, link_next
 from simulacra_api.problems import Problem
 from simulacra_api.routes.common import Mine, problems
+from simulacra_api.services import Rooms
 from simulacra_custody.checkpoints import newest_checkpoint
 
 router = APIRouter(tags=["proofs"])

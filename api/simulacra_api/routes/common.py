@@ -1,24 +1,36 @@
-"""What several routes share: the caller's library and the documented answers."""
+"""What several routes share: the caller's library and the documented answers.
 
-from __future__ import annotations
+Annotations are no strings here: FastAPI cannot resolve those of an object that is called.
+"""
 
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import Depends, Response
+from fastapi import Depends, Request, Response
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 
-from simulacra_api.auth.caller import CurrentCaller, Rooms
+from simulacra_api.auth.caller import authenticated
 from simulacra_api.idempotency import idempotency_key
 from simulacra_api.problems import MEDIA_TYPE, Problem, ProblemBody
 from simulacra_api.resources import Library
+from simulacra_api.services import services
 from simulacra_api.waiting import TERMINAL, wait_for
 
 
-def _library(caller: CurrentCaller, rooms: Rooms) -> Library:
-    return Library(rooms, caller)
+class _OfCaller(SecurityBase):
+    """The caller's library, and the security scheme of the document: one dependency, for each costs every request."""
+
+    scheme_name = "HTTPBearer"
+    model = HTTPBearer(bearerFormat="JWT", description="A token of /oauth/token.")
+
+    async def __call__(self, request: Request) -> Library:
+        rooms = await services(request)
+        return Library(rooms, await authenticated(request, rooms))
 
 
-Mine = Annotated[Library, Depends(_library)]
+of_caller = _OfCaller()
+Mine = Annotated[Library, Depends(of_caller)]
 NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed."}}
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from simulacra_api.artefacts import read_of_model, schema_of
-from simulacra_api.conditional import IfMatch, IfNoneMatch, describe, entity_tag
+from simulacra_api.conditional import IfMatch, IfNoneMatch, entity_tag, represent
 from simulacra_api.datasets import (
     DatasetAccepted,
     DatasetBody,
@@ -28,6 +28,7 @@ from simulacra_api.listing import link_next
 from simulacra_api.multipart import FormStream
 from simulacra_api.problems import validation_problem
 from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
+from simulacra_api.routes.lean import LeanRoute
 from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.uploads import Upload, UploadRequest, too_large
 from simulacra_api.waiting import Wait
@@ -37,7 +38,7 @@ from simulacra_crds.model import DifferentialPrivacy, FamilyName, Knowledge
 from simulacra_crds.names import dataset_name, job_id
 from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
-router = APIRouter(prefix="/v1", tags=["datasets"])
+router = APIRouter(prefix="/v1", tags=["datasets"], route_class=LeanRoute)
 JSON, HTML = "application/json", "text/html; charset=utf-8"
 FORM_ALLOWANCE = 64 << 10
 """Bytes that a form may have besides its file."""
@@ -188,12 +189,11 @@ async def list_datasets(library: Mine, query: Annotated[DatasetQuery, Query()], 
     responses=problems(404) | NOT_CHANGED,
     response_model=DatasetBody,
 )
-async def get_dataset(
-    dataset_id: str, library: Mine, response: Response, if_none_match: IfNoneMatch = None
-) -> DatasetBody | Response:
+async def get_dataset(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> Response:
     """The dataset, also while it is being erased; 404 once it is gone."""
     body = await dataset_body(library, await library.dataset(dataset_id, deleting=True))
-    return describe(response, body.etag(), if_none_match, poll_headers(body.status)) or body
+    text = body.model_dump_json()
+    return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
 
 
 @router.get(
@@ -238,8 +238,7 @@ async def get_graph(dataset_id: str, library: Mine, if_none_match: IfNoneMatch =
 
 def _document(content: bytes, media_type: str, if_none_match: str | None) -> Any:
     """Return a document as it is stored, or 304."""
-    answer = Response(content, media_type=media_type, headers={"Vary": "Accept"})
-    return describe(answer, entity_tag(content), if_none_match, {"Vary": "Accept"}) or answer
+    return represent(content, entity_tag(content), if_none_match, {"Vary": "Accept"}, media_type=media_type)
 
 
 @router.patch(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.conditional import IfNoneMatch, describe, entity_tag
+from simulacra_api.conditional import IfNoneMatch, entity_tag, represent
 from simulacra_api.deletion import delete
 from simulacra_api.effects import (
     EffectAccepted,
@@ -21,12 +21,13 @@ from simulacra_api.effects import (
 from simulacra_api.listing import link_next, page_of
 from simulacra_api.probe import ProbeBody, ProbeRequest, probe
 from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
+from simulacra_api.routes.lean import LeanRoute
 from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import EFFECT_ESTIMATES
 from simulacra_crds.effect_estimate import EffectEstimate
 from simulacra_crds.names import job_id
 
-router = APIRouter(prefix="/v1", tags=["effects"])
+router = APIRouter(prefix="/v1", tags=["effects"], route_class=LeanRoute)
 
 
 @router.post(
@@ -77,13 +78,11 @@ async def list_effects(library: Mine, query: Annotated[EffectQuery, Query()], re
     responses=problems(404) | NOT_CHANGED,
     response_model=EffectBody,
 )
-async def get_effect(
-    effect_id: str, library: Mine, response: Response, if_none_match: IfNoneMatch = None
-) -> EffectBody | Response:
+async def get_effect(effect_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> Response:
     """Effect, 95 % interval, rows and support; by segment where that was asked; and what to mind."""
     body = await effect_body(library, await library.effect(effect_id, deleting=True))
-    tag = entity_tag(body.model_dump_json())
-    return describe(response, tag, if_none_match, poll_headers(body.status)) or body
+    text = body.model_dump_json()
+    return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
 
 
 @router.delete(

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from simulacra_api.auditing import record
-from simulacra_api.conditional import IfNoneMatch, describe
+from simulacra_api.conditional import IfNoneMatch, represent
 from simulacra_api.deletion import delete
 from simulacra_api.downloads import Download, check_finished
 from simulacra_api.generation_view import (
@@ -22,13 +22,14 @@ from simulacra_api.links import check_link
 from simulacra_api.listing import link_next, page_of
 from simulacra_api.probe import PREFIX
 from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
+from simulacra_api.routes.lean import LeanRoute
 from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import GENERATION_JOBS
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.names import job_id
 from simulacra_custody.audit import Counts, EventType
 
-router = APIRouter(prefix="/v1", tags=["generations"])
+router = APIRouter(prefix="/v1", tags=["generations"], route_class=LeanRoute)
 FormatQuery = Annotated[Format, Query(alias="format", description="Whatever the stored form.")]
 Expires = Annotated[int, Query(description="From artifact_url.")]
 Signature = Annotated[str, Query(description="From artifact_url.", max_length=64)]
@@ -76,12 +77,10 @@ async def list_generations(
     responses=problems(404) | NOT_CHANGED,
     response_model=GenerationBody,
 )
-async def get_generation(
-    generation_id: str, library: Mine, response: Response, if_none_match: IfNoneMatch = None
-) -> GenerationBody | Response:
+async def get_generation(generation_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> Response:
     """Status, what was asked and attained, and a download link for 15 minutes once there are rows."""
     body = await generation_body(library, await library.generation(generation_id, deleting=True))
-    return describe(response, body.etag(), if_none_match, poll_headers(body.status)) or body
+    return represent(body.model_dump_json(), body.etag(), if_none_match, poll_headers(body.status))
 
 
 async def _download(

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from simulacra_api import docs_text
-from simulacra_api.auth.caller import Rooms
 from simulacra_api.catalogue import CATALOGUE, ErrorCode
 from simulacra_api.docs_page import documentation, page, table
 from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
 from simulacra_api.problems import Problem
 from simulacra_api.routes.common import problems
+from simulacra_api.services import Rooms
 
 router = APIRouter(tags=["meta"])
 _VARY = {"Vary": "Accept"}

@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field
 
 from simulacra_api.auditing import record
 from simulacra_api.auth import tokens
-from simulacra_api.auth.caller import Rooms
 from simulacra_api.example_bodies import AUDIENCE
 from simulacra_api.problems import Problem
 from simulacra_api.routes.common import problems
+from simulacra_api.services import Rooms
 from simulacra_custody.audit import AuditData, EventType, Outcome
 
 router = APIRouter(tags=["oauth"])

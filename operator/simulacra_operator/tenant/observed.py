@@ -14,6 +14,8 @@ from simulacra_operator.subject import Subject
 from simulacra_operator.work.observed import Fault
 
 CHECK_INTERVAL = timedelta(minutes=5)
+CUSTOMER_CHECK_INTERVAL = timedelta(minutes=1)
+"""How often the key of a customer is checked, who may disable it at any time; new work fails at once all the same."""
 RECHECK_INTERVAL = timedelta(seconds=15)
 """How soon a key that failed its check is checked again."""
 

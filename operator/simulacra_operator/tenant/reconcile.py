@@ -19,7 +19,7 @@ from simulacra_operator.actions import (
     Release,
 )
 from simulacra_operator.tenant import manifests
-from simulacra_operator.tenant.observed import CHECK_INTERVAL, RECHECK_INTERVAL, TenantObserved
+from simulacra_operator.tenant.observed import CHECK_INTERVAL, CUSTOMER_CHECK_INTERVAL, RECHECK_INTERVAL, TenantObserved
 from simulacra_operator.tenant.status import deletion_status, owns_namespace, tenant_status
 
 
@@ -60,7 +60,8 @@ def _key(seen: TenantObserved) -> list[Action]:
         made = seen.subject.condition("KeyReady") != "Unknown"
         check = CheckTenantKey(encryption)
         return [check] if made else [CreateTenantKey(encryption.provider), check]
-    interval = CHECK_INTERVAL if seen.check.failed_step is None else RECHECK_INTERVAL
+    passed = CHECK_INTERVAL if encryption.key_arn is None else CUSTOMER_CHECK_INTERVAL
+    interval = passed if seen.check.failed_step is None else RECHECK_INTERVAL
     due = seen.now >= seen.check.at + interval or seen.check.encryption != encryption
     return [CheckTenantKey(encryption)] if due else []
 
