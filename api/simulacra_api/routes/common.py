@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Response
 
 from simulacra_api.auth.caller import CurrentCaller, Rooms
+from simulacra_api.conditional import describe, entity_tag
 from simulacra_api.idempotency import idempotency_key
 from simulacra_api.problems import MEDIA_TYPE, Problem, ProblemBody
 from simulacra_api.resources import Library
@@ -19,6 +20,7 @@ def _library(caller: CurrentCaller, rooms: Rooms) -> Library:
 
 
 Mine = Annotated[Library, Depends(_library)]
+JSON, HTML = "application/json", "text/html; charset=utf-8"
 NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed."}}
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 
@@ -33,6 +35,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def poll_headers(status: str) -> dict[str, str]:
     """Return the header that tells when to poll again, empty once the work has ended."""
     return {"Retry-After": "2"} if status in ("queued", "running", "uploading", "deleting") else {}
+
+
+def small_document(content: bytes, media_type: str, if_none_match: str | None) -> Any:
+    """Return a document as it is stored, or 304."""
+    answer = Response(content, media_type=media_type, headers={"Vary": "Accept"})
+    return describe(answer, entity_tag(content), if_none_match, {"Vary": "Accept"}) or answer
 
 
 async def accepted(library: Library, response: Response, path: str, job_id: str, wait: int) -> dict[str, Any]:
