@@ -62,6 +62,8 @@ class AsyncClient:
     report = _awaited(operations.report)
     report_page = _awaited(operations.report_page)
     graph = _awaited(operations.graph)
+    knowledge = _awaited(operations.knowledge)
+    refit = _awaited(operations.refit)
     extend = _awaited(operations.extend)
     generate = _awaited(operations.generate)
     generations = _awaited(operations.generations)

@@ -62,6 +62,8 @@ class Client:
     report = _blocking(operations.report)
     report_page = _blocking(operations.report_page)
     graph = _blocking(operations.graph)
+    knowledge = _blocking(operations.knowledge)
+    refit = _blocking(operations.refit)
     extend = _blocking(operations.extend)
     generate = _blocking(operations.generate)
     generations = _blocking(operations.generations)
