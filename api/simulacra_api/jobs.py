@@ -140,7 +140,10 @@ async def job_error(library: Library, work: Work) -> JobError:
         code = _CODES.get(failure.reason, "simio_processing_failed")
         return JobError(code=code, detail=failure.detail, pointer=failure.pointer)
     if status_of(work) == "ready":
-        return JobError(code="simio_processing_failed", detail="The dataset has no model: PUT its knowledge to fit one, or upload again")
+        return JobError(
+            code="simio_processing_failed",
+            detail="The dataset has no model: PUT its knowledge to fit one, or upload again",
+        )
     last = work.status.last_failure
     if last is None:
         return JobError(code="simio_processing_failed", detail="The work failed: try again and quote the job id")

@@ -92,7 +92,7 @@ def schema(dataset_id: str) -> Steps[Schema]:
 
 
 def report(resource_id: str) -> Steps[Document]:
-    """Return the report of a dataset's model (ds-...), or of a generation (gen-...): asked, attained, fidelity, privacy."""
+    """Return the fidelity and privacy report of a dataset's model, or of a generation (with asked and attained)."""
     return _get(f"{_path(resource_id, ('ds-', 'gen-'))}/report", Document)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from simulacra_crds.conditions import FieldError, pointer
 from simulacra_crds.model import Edge, Knowledge
@@ -74,8 +75,7 @@ def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
     try:
         order.prepare()
     except CycleError as error:
-        found = error.args[1]
-        steps = set(zip(found, found[1:], strict=False)) | set(zip(found[1:], found, strict=False))
+        steps = {pair for a, b in pairwise(error.args[1]) for pair in ((a, b), (b, a))}
         return max((i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps), default=0)
     return None
 

@@ -53,9 +53,7 @@ async def test_other_knowledge_is_another_model(world: Any, http: httpx.AsyncCli
         ({"tiers": [["price"], ["segment"]], "required": [{"source": "segment", "target": "price"}]}, "/required/0"),
     ],
 )
-async def test_what_does_not_fit_is_refused_at_once(
-    http: httpx.AsyncClient, ready: str, wrong: Any, at: str
-) -> None:
+async def test_what_does_not_fit_is_refused_at_once(http: httpx.AsyncClient, ready: str, wrong: Any, at: str) -> None:
     answer = await http.put(f"/v1/datasets/{ready}/knowledge", json=wrong)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]
@@ -67,7 +65,9 @@ async def test_a_dataset_that_is_not_prepared_waits(http: httpx.AsyncClient, upl
     assert (answer.status_code, answer.json()["code"]) == (409, "simio_dataset_not_ready")
 
 
-async def test_a_model_that_is_gone_can_be_fit_again(world: Any, http: httpx.AsyncClient, ready: str, acme: Any) -> None:
+async def test_a_model_that_is_gone_can_be_fit_again(
+    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+) -> None:
     await world.cluster.delete(MODELS, model_name(ready), "tenant-acme")
     await acme.erase(MODELS, model_name(ready))
     assert "PUT its knowledge" in (await http.get(f"/v1/jobs/job-{ready}")).json()["error"]["detail"]

@@ -90,6 +90,21 @@ def test_an_empty_report_still_renders():
     schema = TableSchema(rows=1, columns=[ColumnSchema(name="v", kind="numeric", storage="double")])
     one = pa.table({"v": [1.0]})
     text = text_of(render_html(build_report(one, None, one, schema)))
-    assert "too few rows" in text
+    assert "too few rows or columns" in text
     assert "cannot be judged" in text
     assert "Conditions" not in text
+
+
+def test_a_generation_says_what_was_asked_of_it(hostile_report: dict) -> None:
+    asked = {"rows": 5_000, "seed": 7, "interventions": {HOSTILE: HOSTILE, "v": 5.49}, "compared": 200}
+    of_model = hostile_report["privacy"]
+    for known in (of_model, None):
+        privacy = {"exact_copies": 0.0125, "of_model": known}
+        text = text_of(render_html({**hostile_report, "asked": asked, "privacy": privacy}))
+        assert "5,000 rows of 2 columns, generated with seed 7" in text
+        assert "200 of them, drawn at random, are judged" in text
+        assert f"do(column = value) column value {HOSTILE} {HOSTILE} v 5.49" in text
+        assert text.index("Interventions") < text.index("Conditions") < text.index("Fidelity")
+        assert "1.25 % of these rows equal a row that the model was fit on" in text
+        assert ("The DCR share is" in text) == (known is not None)
+        assert ("there is no base rate" in text) == (known is None)

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -105,8 +105,17 @@ def shard_range(rows: int, shard: int, shards: int) -> tuple[int, int]:
     return rows * shard // shards, rows * (shard + 1) // shards
 
 
-def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, shards: int = 1) -> Iterator[pa.Table]:
+def generate_rows(
+    trained: TrainedModel,
+    plan: GenerationPlan,
+    shard: int = 0,
+    shards: int = 1,
+    on_first: Callable[[pa.Table], None] = lambda _: None,
+) -> Iterator[pa.Table]:
     """Yield the rows of a shard, in order, restored to the upload's columns and types.
+
+    `on_first` is given the first chunk of the whole plan in the clean types, before its rows are yielded; rows are in
+    random order, so that it stands for all.
 
     Chunks are cut from the whole plan, not from the shard, so a row does not depend on how many shards there are.
     Memory is bounded by a few chunks a thread.
@@ -116,7 +125,10 @@ def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, s
     def draw(chunk: int) -> pa.Table:
         first = chunk * CHUNK_ROWS
         size = min(CHUNK_ROWS, plan.rows - first)
-        table = restore(_chunk(plan, chunk, first, size), trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
+        clean = _chunk(plan, chunk, first, size)
+        if chunk == 0:
+            on_first(clean)
+        table = restore(clean, trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
         begin = max(start - first, 0)
         return table.slice(begin, min(stop - first, size) - begin)
 

@@ -50,6 +50,12 @@ def exact_copies(train: pa.Table, holdout: pa.Table, synthetic: pa.Table, names:
     return float(np.isin(drawn, known).mean()), float(np.isin(unseen, known).mean())
 
 
+def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> float:
+    """Return the share of synthetic rows (0..1), of `MAX_HASHED` at most, that equal some training row."""
+    known, drawn = row_hashes([train, synthetic.slice(0, MAX_HASHED)], names)
+    return float(np.isin(drawn, known).mean())
+
+
 def _quantiles(distances: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
     low, middle = np.quantile(distances, [0.05, 0.5])
     return {"p05": float(low), "median": float(middle)}
