@@ -19,7 +19,8 @@ from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Fetch, Pause, Steps, 
 from simulacra.transfers import Partial
 
 Format = Literal["parquet", "csv", "arrow"]
-_KINDS = {"ds-": "datasets", "gen-": "generations", "eff-": "effects"}
+_KINDS = {"ds-": "datasets", "gen-": "generations", "eff-": "effects", "job-": "jobs"}
+_DOCUMENTS: dict[str, type[Document]] = {"ds-": Dataset, "gen-": Generation, "eff-": Effect, "job-": Job}
 TERMINAL = frozenset({"ready", "partial", "failed"})
 D = TypeVar("D", bound=Document)
 
@@ -84,6 +85,13 @@ def usage() -> Steps[Usage]:
 def dataset(dataset_id: str) -> Steps[Dataset]:
     """Return one dataset: status, rows, columns, expiry."""
     return _get(f"/v1/datasets/{dataset_id}", Dataset)
+
+
+def get(resource_id: str) -> Steps[Document]:
+    """Return a dataset, a generation, an effect estimate or a job, told by its id."""
+    path = _path(resource_id, tuple(_KINDS))
+    kind = next(found for prefix, found in _DOCUMENTS.items() if resource_id.startswith(prefix))
+    return _get(path, kind)
 
 
 def schema(dataset_id: str) -> Steps[Schema]:
@@ -294,12 +302,27 @@ def delete_effect(effect_id: str, *, timeout: float = 120.0) -> Steps[None]:
 
 def delete(resource_id: str, *, timeout: float = 120.0) -> Steps[None]:
     """Delete a dataset (ds-...), a generation (gen-...) or an effect estimate (eff-...), told by its id."""
-    return _delete(_path(resource_id, tuple(_KINDS)), timeout)
+    return _delete(_path(resource_id, ("ds-", "gen-", "eff-")), timeout)
 
 
 def erasure_certificate(resource: str) -> Steps[Document]:
     """Return the signed certificate that a resource (by its id or uid) was erased; 404 before that is complete."""
     return _get(f"/v1/erasure-certificates/{resource}", Document)
+
+
+def erasure_certificates() -> Steps[list[Document]]:
+    """List what was erased of the tenant's in the last 400 days, newest first; each has a certificate."""
+    return _pages("/v1/erasure-certificates", {}, Document)
+
+
+def audit_checkpoint() -> Steps[str]:
+    """Return the newest signed checkpoint of the audit log; one that is kept shows later whether the log was cut."""
+    return (yield from ask(Ask("GET", "/.well-known/simulacra-checkpoint"))).text
+
+
+def explain(code: str) -> Steps[Document]:
+    """Return what an error code means and what to do about it."""
+    return _get(f"/errors/{code}", Document)
 
 
 def published_keys() -> Steps[Document]:

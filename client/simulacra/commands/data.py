@@ -60,10 +60,14 @@ def datasets(status: StatusOption = None, connection: ConnectionOption = None, a
 
 
 @app.command()
-def dataset(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
-    """Print one dataset: status, rows, columns, expiry, and its model's figures."""
+def show(
+    resource_id: Annotated[str, typer.Argument(help="dataset_id, generation_id, effect_id or job_id.")],
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print anything by its id: status, expiry, and a model's figures, what was attained, or an effect."""
     with connected(connection) as client:
-        say(client.dataset(dataset_id), as_json)
+        say(client.get(resource_id), as_json)
 
 
 @app.command()

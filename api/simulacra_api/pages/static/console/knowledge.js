@@ -36,7 +36,7 @@ function Chip({ text, onRemove }) {
 function Tiers({ id, columns, tiers, onChange }) {
   const free = columns?.filter((name) => !tiers.flat().includes(name));
   const set = (at, tier) => onChange(tiers.map((one, index) => index === at ? tier : one));
-  return html`<section><h3>Tiers</h3><p class="quiet">No column is caused by one of a later tier: what came first in time goes first.</p>
+  return html`<section aria-label="Tiers"><h3>Tiers</h3><p class="quiet">No column is caused by one of a later tier: what came first in time goes first.</p>
     ${tiers.map((tier, at) => html`<fieldset class="tier" key=${at}><legend>Tier ${at + 1}</legend><button type="button" class="plain remove" aria-label=${`Remove tier ${at + 1}`} onClick=${() => onChange(tiers.filter((_, index) => index !== at))}>Remove</button>
       <ul class="chips">${tier.map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => set(at, tier.filter((one) => one !== name))} />`)}</ul>
       <${Name} key=${tier.length} id=${`${id}-tier-${at}`} label=${`Add to tier ${at + 1}`} columns=${free} value="" none="Choose a column" onChange=${(name) => name && !tiers.flat().includes(name) && set(at, [...tier, name])} /></fieldset>`)}
@@ -48,7 +48,7 @@ function Edges({ id, title, text, columns, edges, onChange }) {
   const [target, setTarget] = useState("");
   const known = edges.some((edge) => edge.source === source && edge.target === target);
   const add = () => { onChange([...edges, { source, target }]); setSource(""); setTarget(""); };
-  return html`<section><h3>${title}</h3><p class="quiet">${text}</p>
+  return html`<section aria-label=${title}><h3>${title}</h3><p class="quiet">${text}</p>
     <ul class="chips">${edges.map((edge) => html`<${Chip} key=${JSON.stringify(edge)} text=${`${edge.source} → ${edge.target}`} onRemove=${() => onChange(edges.filter((one) => one !== edge))} />`)}</ul>
     <div class="row edge-form"><${Name} id=${`${id}-source`} label="From" columns=${columns} value=${source} none="Cause" onChange=${setSource} />
       <${Name} id=${`${id}-target`} label="To" columns=${columns?.filter((name) => name !== source)} value=${target} none="Effect" onChange=${setTarget} />
@@ -61,7 +61,7 @@ function Open({ edges, known, onChange }) {
   const open = edges.filter((edge) => edge.state === "undecided" && !says(edge));
   if (!open.length) return null;
   const require = (source, target) => () => onChange({ ...known, required: [...known.required, { source, target }] });
-  return html`<section class="wide"><h3>Left open by the data</h3><p class="quiet">Say which way an edge goes, where you know it.</p><ul class="open-edges">${open.map(({ source, target }) => html`<li key=${`${source} ${target}`}><span>${source}</span>
+  return html`<section class="wide" aria-label="Left open by the data"><h3>Left open by the data</h3><p class="quiet">Say which way an edge goes, where you know it.</p><ul class="open-edges">${open.map(({ source, target }) => html`<li key=${`${source} ${target}`}><span>${source}</span>
     <button type="button" aria-label=${`${source} causes ${target}`} onClick=${require(source, target)}>→</button><button type="button" aria-label=${`${target} causes ${source}`} onClick=${require(target, source)}>←</button><span>${target}</span></li>`)}</ul></section>`;
 }
 
