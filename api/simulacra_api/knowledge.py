@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 
 from simulacra_api.artefacts import schema_of
 from simulacra_api.auditing import record
 from simulacra_api.datasets import MIN_RETENTION_SECONDS
+from simulacra_api.jobs import REFIT
 from simulacra_api.problems import Problem
 from simulacra_api.references import metadata
 from simulacra_api.resources import Library, is_deleting, status_of
 from simulacra_crds.base import API_VERSION, utcnow
-from simulacra_crds.cluster import MODELS, AlreadyExists, NotFound, Object
+from simulacra_crds.cluster import DATASETS, MODELS, AlreadyExists, Object
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.knowledge import check_knowledge
 from simulacra_crds.model import Knowledge, Model
@@ -52,7 +52,7 @@ async def refit(library: Library, dataset: Dataset, knowledge: Knowledge, *, aga
         if model.spec.knowledge == knowledge and status_of(model) != "failed":
             return
         await _check_jobs(library)
-        await _erase(library, model)
+        await _erase(library, dataset, model)
     elif model is None:
         await _check_jobs(library)
     await _until_gone(library, dataset)
@@ -70,14 +70,15 @@ async def _check_jobs(library: Library) -> None:
     (await library.rooms.books.of(tenant)).check_jobs(tenant.spec.quotas)
 
 
-async def _erase(library: Library, model: Model) -> None:
+async def _erase(library: Library, dataset: Dataset, model: Model) -> None:
     """Ask for the erasure of a model and of all that came of it. The record comes first."""
-    uid = model.metadata.uid
+    uid, cluster, namespace = model.metadata.uid, library.rooms.cluster, library.caller.namespace
     await record(
         library.rooms.audit, EventType.RESOURCE_DELETED, library.caller.audit_data(kind=MODELS.plural, uid=uid)
     )
-    with suppress(NotFound):
-        await library.rooms.cluster.delete(MODELS, model.metadata.name, library.caller.namespace, uid=uid)
+    noted: Object = {"metadata": {"annotations": {REFIT: utcnow().isoformat()}}}
+    await cluster.patch(DATASETS, dataset.metadata.name, noted, namespace)
+    await cluster.delete(MODELS, model.metadata.name, namespace, uid=uid)
 
 
 async def _until_gone(library: Library, dataset: Dataset) -> None:

@@ -24,6 +24,7 @@ async def test_other_knowledge_is_another_model(world: Any, http: httpx.AsyncCli
     waits = await http.put(url, json=KNOWLEDGE)  # nobody erases the first model yet
     assert (waits.status_code, waits.json()["code"]) == (409, "simio_model_in_flight")
     assert (await http.get(url)).status_code == 409
+    assert (await http.get(f"/v1/jobs/job-{ready}")).json()["status"] == "running"  # not failed: it goes on
     again = asyncio.create_task(http.put(url, json=KNOWLEDGE))
     await acme.erase(MODELS, name)
     answer = await again
