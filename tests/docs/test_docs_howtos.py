@@ -63,6 +63,7 @@ def test_no_block_is_left_out() -> None:
 
 RAN_HERE = {
     "tutorial.md",
+    "engine.md",
     "customer-keys.md",
     *(f"howto/{name}.md" for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")),
 }
@@ -98,6 +99,13 @@ def test_from_the_hosted_api(desk: Any) -> None:
 def test_from_other_libraries(desk: Any) -> None:
     (desk.folder / "migrate.py").write_text("".join(of("howto/migrate-libraries.md", "python")))
     assert "'floor'" in desk.bash("python migrate.py")
+
+
+@pytest.mark.e2e
+def test_without_a_server(desk: Any) -> None:
+    said = desk.bash("".join(of("engine.md", "bash")))
+    assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
+    assert "Report of a generation" in (desk.folder / "rows.html").read_text()
 
 
 @pytest.mark.e2e
