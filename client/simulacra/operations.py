@@ -13,7 +13,20 @@ from typing import Any, Literal, TypeVar
 import httpx
 
 from simulacra import tables
-from simulacra.documents import Dataset, Document, Effect, Generation, Job, Json, Probe, Schema, Upload, Usage
+from simulacra.documents import (
+    Dataset,
+    Document,
+    Effect,
+    Generation,
+    Graph,
+    Job,
+    Json,
+    Probe,
+    Report,
+    Schema,
+    Upload,
+    Usage,
+)
 from simulacra.errors import ApiError, JobFailed
 from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Fetch, Pause, Steps, ask, checked, pause_before
 from simulacra.transfers import Partial
@@ -99,9 +112,9 @@ def schema(dataset_id: str) -> Steps[Schema]:
     return _get(f"/v1/datasets/{dataset_id}/schema", Schema)
 
 
-def report(resource_id: str) -> Steps[Document]:
+def report(resource_id: str) -> Steps[Report]:
     """Return the fidelity and privacy report of a dataset's model, or of a generation (with asked and attained)."""
-    return _get(f"{_path(resource_id, ('ds-', 'gen-'))}/report", Document)
+    return _get(f"{_path(resource_id, ('ds-', 'gen-'))}/report", Report)
 
 
 def report_page(resource_id: str) -> Steps[str]:
@@ -110,9 +123,9 @@ def report_page(resource_id: str) -> Steps[str]:
     return (yield from ask(Ask("GET", path, headers={"Accept": "text/html"}))).text
 
 
-def graph(dataset_id: str) -> Steps[Document]:
+def graph(dataset_id: str) -> Steps[Graph]:
     """Return the learned causal graph of the dataset's model."""
-    return _get(f"/v1/datasets/{dataset_id}/graph", Document)
+    return _get(f"/v1/datasets/{dataset_id}/graph", Graph)
 
 
 def knowledge(dataset_id: str) -> Steps[Document]:

@@ -164,6 +164,7 @@ def test_what_is_known_of_causes(enter: Callable[[str], Watched], client: Client
     made = page.url.split("/")[-2]
     client.wait(f"job-{made}", timeout=120)
     expect(required.get_by_text("income → tv_hours")).to_be_visible(timeout=60_000)
+    shoot(page, "console-knowledge", whole=True)
     known = client.knowledge(made)
     assert known == {
         "tiers": [["female"], ["income"]],

@@ -280,3 +280,22 @@ def test_notebooks_show_tables_and_escape(start: Start) -> None:
     assert "&lt;b&gt;" in shown
     assert "<table>" in shown
     assert "<b>" not in shown
+
+
+def test_notebooks_show_figures_of_reports_and_graphs(start: Start) -> None:
+    means = {"univariate": {"error": 2.5, "floor": 2.0}, "bivariate": {"error": 6.0, "floor": 5.0}}
+    column = {"column": "<i>", "error": 1.25, "floor": 1.0}
+    report = {"fidelity": {**means, "columns": [column]}, "privacy": {"exact_copies": 0.125, "of_model": None}}
+    edge = {"source": "<i>", "target": "b", "strength": 0.9, "state": "undecided"}
+    client, _ = start(
+        {
+            "/v1/generations/gen-1/report": [(200, {**report, "asked": {"interventions": {"price": 5.49}}})],
+            "/v1/datasets/ds-1/report": [(200, {"fidelity": None, "privacy": None})],
+            "/v1/datasets/ds-1/graph": [(200, {"order": ["<i>", "b"], "edges": [edge]})],
+        }
+    )
+    shown = client.report("gen-1")._repr_html_()
+    for text in ("2.50 (2.00)", "6.00 (5.00)", "0.125", "do(price)", "&lt;i&gt;", "1.25"):
+        assert text in shown
+    assert "Report" in client.report("ds-1")._repr_html_()
+    assert "<td>&lt;i&gt;</td><td>–</td><td>b</td><td>0.9</td>" in client.graph("ds-1")._repr_html_()
