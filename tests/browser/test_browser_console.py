@@ -164,7 +164,6 @@ def test_what_is_known_of_causes(enter: Callable[[str], Watched], client: Client
     made = page.url.split("/")[-2]
     client.wait(f"job-{made}", timeout=120)
     expect(required.get_by_text("income → tv_hours")).to_be_visible(timeout=60_000)
-    shoot(page, "console-knowledge", whole=True)
     known = client.knowledge(made)
     assert known == {
         "tiers": [["female"], ["income"]],
@@ -240,7 +239,7 @@ def test_every_view_is_accessible(enter: Callable[[str], Watched], dataset: str,
     for name, label in views.items():
         link(tab.page, name).click()
         expect(tab.page.get_by_label(label)).to_be_visible()
-        shoot(tab.page, f"console-{name.lower().replace(' ', '-')}")
+        shoot(tab.page, f"console-{name.lower().replace(' ', '-')}", whole=name == "Causal graph")
         assert_accessible(tab, name)
     link(tab.page, "Quality").click()
     expect(tab.page.get_by_text("Told apart")).to_be_visible()
