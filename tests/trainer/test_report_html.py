@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,6 +10,7 @@ from simulacra_crds.conditions import ConditionSet, NumericRange
 from simulacra_crds.schema import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
+from simulacra_trainer.report.drawing import draw_graph
 
 HOSTILE = "<script>alert('x')</script> & \"q\""
 
@@ -77,7 +79,7 @@ def test_what_was_asked_and_attained_is_said(hostile_report):
 
 def test_the_floor_is_marked_on_each_bar(hostile_report):
     root = ElementTree.fromstring(render_html(hostile_report).split("\n", 1)[1])
-    bars = list(root.iter("svg"))
+    bars = [svg for svg in root.iter("svg") if svg.get("class") is None]
     assert len(bars) == 2
     found = {c["column"]: c for c in hostile_report["fidelity"]["columns"]}
     top = max(max(c["error"], c["floor"]) for c in found.values())
@@ -108,3 +110,29 @@ def test_a_generation_says_what_was_asked_of_it(hostile_report: dict) -> None:
         assert "1.25 % of these rows equal a row that the model was fit on" in text
         assert ("The DCR share is" in text) == (known is not None)
         assert ("there is no base rate" in text) == (known is None)
+
+
+def test_the_graph_is_drawn_causes_above_effects() -> None:
+    edges = [
+        {"source": "a", "target": "b", "strength": 1.0, "state": "directed"},
+        {"source": "c", "target": "b", "strength": 0.5, "state": "undecided"},
+        {"source": "b", "target": HOSTILE, "strength": 0.5, "state": "<b>"},
+    ]
+    root = ElementTree.fromstring(draw_graph(["a", "c", "b", "alone", HOSTILE], edges))
+    shown = [text.text for text in root.iter("text")]
+    assert shown == ["a", "c", "b", HOSTILE[:19] + "…"]
+    height = dict(zip(shown, (float(box.get("y", "")) for box in root.iter("rect")), strict=True))
+    assert height["a"] == height["c"] < height["b"] < height[HOSTILE[:19] + "…"]
+    classes = [path.get("class") for path in root.iter("path")]
+    assert classes == ["edge directed", "head", "edge undecided", "edge weak", "head"]
+    left, _, width, _ = (float(number) for number in root.get("viewBox", "").split())
+    for box in root.iter("rect"):
+        assert left <= float(box.get("x", "")) <= left + width - float(box.get("width", ""))
+
+
+def test_nothing_is_drawn_of_no_edge_or_too_many_columns() -> None:
+    many = [f"c{at}" for at in range(80)]
+    chain = [{"source": a, "target": b, "strength": 1.0, "state": "directed"} for a, b in pairwise(many)]
+    assert draw_graph(many, []) == ""
+    assert draw_graph(many, chain) == ""
+    assert draw_graph(many[:20], chain[:19]).count("<rect") == 20
