@@ -4,6 +4,7 @@ import { html } from "../vendor/preact.js";
 import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
+import { Mend } from "./knowledge.js";
 import { Erase, Progress, Retention, SaveReport, useLoad } from "./parts.js";
 import { Schema } from "./schema.js";
 
@@ -41,5 +42,6 @@ export function Dataset({ session, id, tab }) {
       <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." /></header>
     <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
     ${job?.error && html`<div class="notice bad" role="alert"><p>${job.error.detail}</p></div>`}
+    ${dataset.status === "failed" && dataset.rows != null && html`<${Mend} session=${session} dataset=${dataset} onFit=${again} />`}
     ${dataset.status === "ready" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} onFit=${again} />`}`;
 }

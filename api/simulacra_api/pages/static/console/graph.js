@@ -43,5 +43,5 @@ export function Graph({ session, dataset, onFit }) {
     ${drawn && html`<div class="field inline"><label for="around">Look at</label><select id="around" value=${chosen} onChange=${(event) => setChosen(event.target.value)}><option value="">every column</option>${[...graph.order].sort().map((name) => html`<option>${name}</option>`)}</select></div>`}</div>
     <p class="quiet lead">Learned from ${number(dataset.rows)} rows. The wider an edge, the more of ${graph.bootstraps} resamples agree on it. Data alone cannot settle every direction: those edges have no head.</p>
     ${drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
-    <${ModelKnowledge} session=${session} dataset=${dataset} graph=${graph} onFit=${onFit} />`;
+    <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} onFit=${onFit} />`;
 }

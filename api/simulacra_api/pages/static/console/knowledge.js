@@ -83,24 +83,36 @@ async function fitWith(session, datasetId, knowledge) {
   }
 }
 
-/** The knowledge of a model that is there, and a way to fit another one with more of it. */
-export function ModelKnowledge({ session, dataset, graph, onFit }) {
-  const [before, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/knowledge`), [session, dataset.dataset_id]);
+/** The knowledge of a model that is there, and a way to fit another one with more of it; `failed` where it could not be fit. */
+export function ModelKnowledge({ session, dataset, columns, edges, failed = false, onFit }) {
+  const [before, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/knowledge`).catch((found) => {
+    if (failed && found.status === 409) return nothingKnown; // its model was deleted
+    throw found;
+  }), [session, dataset.dataset_id]);
   const [draft, setDraft] = useState(null);
   const [asking, setAsking] = useState(false);
   const sure = useRef(null);
   useEffect(() => { if (asking) sure.current?.focus(); }, [asking]);
-  const [fit, busy, refused] = useAction(async () => { await fitWith(session, dataset.dataset_id, stated(draft)); onFit(); });
+  const [fit, busy, refused] = useAction(async () => { await fitWith(session, dataset.dataset_id, stated(draft ?? before)); onFit(); });
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!before) return null;
   const known = draft ?? before;
   const changed = draft && JSON.stringify(stated(draft)) !== JSON.stringify(before);
+  const now = failed ? "No model could be fit with what stands below." : saysNothing(before) ? "The model was told nothing: the graph is learned from the data alone." : "The model was fit with what stands below; the graph obeys it.";
   return html`<section class="card" aria-labelledby="knowledge-title"><h2 id="knowledge-title">What is known of causes</h2>
-    <p class="quiet lead">${saysNothing(before) ? "The model was told nothing: the graph is learned from the data alone." : "The model was fit with what stands below; the graph obeys it."} What you state is binding, and needs another fit.</p>
-    <${Editor} id="known" columns=${[...graph.order].sort()} value=${known} edges=${graph.edges} onChange=${(next) => { setDraft(next); setAsking(false); }} />
+    <p class="quiet lead">${now} What you state is binding, and needs another fit.</p>
+    <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} onChange=${(next) => { setDraft(next); setAsking(false); }} />
     <${Failure} problem=${refused} />
     ${asking ? html`<div class="notice warn ask" role="group" aria-label="Confirm"><p>Another model takes the place of this one. Everything generated and estimated from this one is erased with it.</p><div class="row">
         <button class="primary" ref=${sure} disabled=${busy} onClick=${fit}>${busy ? "Erasing the model before" : "Fit again"}</button><button disabled=${busy} onClick=${() => setAsking(false)}>Keep this model</button></div></div>`
-      : html`<div class="row"><button class="primary" disabled=${!changed} onClick=${() => setAsking(true)}>Fit with this</button>
+      : html`<div class="row"><button class="primary" disabled=${busy || !(changed || failed)} onClick=${failed ? fit : () => setAsking(true)}>Fit with this</button>
         ${changed && html`<button class="plain" onClick=${() => setDraft(null)}>Take the changes back</button>`}</div>`}</section>`;
+}
+
+/** A way on for a dataset that was cleaned but has no model: other knowledge, or another try. */
+export function Mend({ session, dataset, onFit }) {
+  const [schema] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/schema`), [session, dataset.dataset_id]);
+  if (!schema) return null;
+  const learned = schema.columns.filter((column) => column.learned).map((column) => column.name);
+  return html`<${ModelKnowledge} session=${session} dataset=${dataset} columns=${learned} edges=${[]} failed onFit=${onFit} />`;
 }
