@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,16 @@ from simulacra_api.metrics import Metrics
 from simulacra_api.openapi import document
 from simulacra_api.settings import Settings
 from simulacra_crds.reasons import Reason
+from simulacra_crds.registry import KINDS
 
 ROOT = Path(__file__).parent.parent
+STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KINDS}
+PROGRAMS = {
+    "simulacra_trainer": ("fit", "generate", "report", "estimate"),
+    "simulacra_custody.verify": (),
+    "simulacra_custody.handout": (),
+    "simulacra_api": (),
+}
 LIMITS = ("enum", "default", "minimum", "maximum", "maxLength")
 
 
@@ -63,6 +74,8 @@ def kinds() -> str:
         schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         parts.append(f"## {crd['spec']['names']['kind']}\n\n{schema.get('description', '')}")
         for part in ("spec", "status"):
+            if part == "status":
+                parts.append(inspect.getdoc(STATUSES[crd["spec"]["names"]["kind"]]) or "")
             if found := schema["properties"].get(part):
                 parts.append(table((part, "Type", "What it is"), fields(found)))
     found = "\n".join(f"- `{reason.value}`{_note(reason.name)}" for reason in Reason)
@@ -115,7 +128,18 @@ def commands() -> str:
         "errors go to stderr. `simulacra --install-completion` makes the shell complete commands and options."
     )
     parts = ["# Commands", intro, ends, *command(typer.main.get_command(app), "simulacra")]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *programs()])
+
+
+def programs() -> Iterator[str]:
+    """Yield the help of what is started with `python -m`."""
+    for module, below in PROGRAMS.items():
+        main = import_module(f"{module}.__main__" if module in ("simulacra_api", "simulacra_trainer") else module).main
+        for name in below or ("",):
+            shown = io.StringIO()
+            with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+                main([*name.split(), "--help"])
+            yield f"## python -m {module} {name}".rstrip() + f"\n\n```text\n{shown.getvalue()}```"
 
 
 def command(found: Any, name: str) -> Iterator[str]:

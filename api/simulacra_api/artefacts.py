@@ -31,5 +31,5 @@ async def read_of_model(library: Library, dataset: Dataset, artefact: str) -> by
     """Return an artefact of a dataset's model; 409 while it is not there yet or when its work failed."""
     model = await library.model_of(dataset)
     if model is None:
-        raise Problem("simio_dataset_failed", "The dataset's model was deleted: upload again")
+        raise Problem("simio_dataset_failed", "The dataset has no model: PUT its knowledge to fit one, or upload again")
     return await read_when_ready(library, dataset, model, artefact)

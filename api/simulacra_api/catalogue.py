@@ -107,6 +107,12 @@ _ENTRIES = (
     ),
     ErrorCode("simio_dataset_not_ready", 409, "The dataset is still being worked on", "Poll its job until ready."),
     ErrorCode("simio_dataset_failed", 409, "The dataset's work has failed", "The job's error says why; upload again."),
+    ErrorCode(
+        "simio_model_in_flight",
+        409,
+        "The dataset's model is being erased to make room for another",
+        "Wait as Retry-After says and send the same request again.",
+    ),
     ErrorCode("simio_generation_not_ready", 409, "The generation has no rows yet", "Poll its job until ready."),
     ErrorCode("simio_generation_failed", 409, "The generation has failed", "The job's error says why."),
     ErrorCode(

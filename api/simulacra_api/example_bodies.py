@@ -31,6 +31,11 @@ CONDITIONS = {
     "categorical": {"segment": {"genz_switcher": 0.3}},
     "numeric": {"price": {"min": 5.49, "max": 5.49}},
 }
+KNOWLEDGE = {
+    "tiers": [["segment"], ["price"]],
+    "required": [{"source": "segment", "target": "price"}],
+    "forbidden": [],
+}
 
 
 def signup_body(status: str, **known: Any) -> Json:

@@ -6,6 +6,7 @@ sends each request to a running service and holds the answer against the example
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ from simulacra_api.example_bodies import (
     INSTALLATION_KEYS,
     JOB_BODY,
     JWK,
+    KNOWLEDGE,
     QUESTION,
     ROTATION,
     UPLOADED,
@@ -128,7 +130,7 @@ EXAMPLES: dict[str, Example] = {
     "uploadDataset": Example(
         {
             "retention_seconds": 86_400,
-            "knowledge": '{"tiers": [["segment"], ["price"]], "forbidden": [{"source": "price", "target": "segment"}]}',
+            "knowledge": json.dumps(KNOWLEDGE),
             "file": "@survey.csv",
         },
         {202: UPLOADED | {"status": "queued"}, 201: UPLOADED | {"status": "ready"}},
@@ -158,6 +160,14 @@ EXAMPLES: dict[str, Example] = {
     ),
     "getDatasetReport": Example(answers={200: {"fidelity": {"score": 0.98}}}),
     "getDatasetGraph": Example(answers={200: {"edges": []}}),
+    "getDatasetKnowledge": Example(answers={200: KNOWLEDGE}),
+    "fitDataset": Example(
+        KNOWLEDGE,
+        {
+            202: {"dataset_id": DATASET, "job_id": UPLOADED["job_id"], "status": "running"},
+            201: {"dataset_id": DATASET, "job_id": UPLOADED["job_id"], "status": "ready"},
+        },
+    ),
     "listJobs": Example(
         answers={
             200: {
@@ -211,6 +221,7 @@ EXAMPLES: dict[str, Example] = {
         }
     ),
     "getGeneration": Example(answers={200: GENERATION_BODY}),
+    "getGenerationReport": Example(answers={200: {"rows": {"synthetic": 2000}}}),
     "probeDataset": Example(
         {"row_count": 2, "conditions": CONDITIONS},
         {
@@ -269,13 +280,14 @@ LEADS: dict[str, tuple[str, ...]] = {
         "getDatasetSchema",
         "getDatasetReport",
         "getDatasetGraph",
+        "getDatasetKnowledge",
         "updateDataset",
         "probeDataset",
         "createGeneration",
         "createEffect",
         "deleteDataset",
     ),
-    "generation_id": ("getGeneration", "deleteGeneration"),
+    "generation_id": ("getGeneration", "getGenerationReport", "deleteGeneration"),
     "effect_id": ("getEffect", "deleteEffect"),
     "request_id": ("getAccessRequest",),
     "rotation_id": ("getCredentialRotation",),

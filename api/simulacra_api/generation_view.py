@@ -12,10 +12,12 @@ from pydantic.alias_generators import to_snake
 
 from simulacra_api.conditional import entity_tag
 from simulacra_api.customer import CustomerArtifact, customer_artifacts
+from simulacra_api.downloads import check_finished
 from simulacra_api.generations import FORMAT
 from simulacra_api.jobs import JobError, dataset_of, result_job
 from simulacra_api.links import make_link
 from simulacra_api.listing import ListQuery, Page
+from simulacra_api.problems import Problem
 from simulacra_api.resources import Library, Status, is_deleting, status_of
 from simulacra_crds.base import utcnow
 from simulacra_crds.conditions import ConditionSet
@@ -133,6 +135,15 @@ async def _document(library: Library, generation: GenerationJob, name: str) -> d
         return dict(_snake(json.loads(await library.read(generation, name))))
     except ArtefactMissing:  # the rows are there all the same
         return None
+
+
+async def report_of(library: Library, generation: GenerationJob, artefact: str) -> bytes:
+    """Return the report of a finished generation; 409 before it is, 404 for one made before there were reports."""
+    check_finished(generation)
+    try:
+        return await library.read(generation, artefact)
+    except ArtefactMissing:
+        raise Problem("simio_not_found", "No report was written with these rows: generate again for one") from None
 
 
 def _snake(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from simulacra_api.problems import Problem
 from simulacra_api.resources import Library, Status, Work, is_cancelled, is_deleting, status_of
+from simulacra_crds.base import GROUP, utcnow
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.effect_estimate import EffectEstimate
 from simulacra_crds.generation_job import GenerationJob
@@ -17,6 +19,9 @@ from simulacra_crds.reasons import Reason
 
 PREPARE_PERCENT = 30
 """Share of a dataset's job that preparing is counted as; fitting is the rest."""
+REFIT = f"{GROUP}/refit"
+"""Annotation of a Dataset: when its model was last asked to make room for another (RFC 3339)."""
+REFIT_TAKES = timedelta(minutes=2)
 Kind = Literal["dataset", "generation", "effect"]
 _CODES: dict[str, str] = {
     Reason.UPLOAD_INVALID: "simio_upload_invalid",
@@ -87,9 +92,15 @@ def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
     if own != "ready" or unmodelled:
         return own, dataset
     if model is None or is_deleting(model):
-        return "failed", dataset
+        return ("running" if _is_refitting(dataset) else "failed"), dataset
     of_model = status_of(model)
     return ("running" if of_model == "queued" else of_model), model
+
+
+def _is_refitting(dataset: Dataset) -> bool:
+    """Whether another model is about to take the place of the one before (`knowledge.refit`)."""
+    began = dataset.metadata.annotations.get(REFIT)
+    return began is not None and utcnow() - datetime.fromisoformat(began) < REFIT_TAKES
 
 
 async def result_job(library: Library, work: GenerationJob | EffectEstimate) -> JobBody:
@@ -140,7 +151,10 @@ async def job_error(library: Library, work: Work) -> JobError:
         code = _CODES.get(failure.reason, "simio_processing_failed")
         return JobError(code=code, detail=failure.detail, pointer=failure.pointer)
     if status_of(work) == "ready":
-        return JobError(code="simio_processing_failed", detail="The dataset's model was deleted: upload again")
+        return JobError(
+            code="simio_processing_failed",
+            detail="The dataset has no model: PUT its knowledge to fit one, or upload again",
+        )
     last = work.status.last_failure
     if last is None:
         return JobError(code="simio_processing_failed", detail="The work failed: try again and quote the job id")

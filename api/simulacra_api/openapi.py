@@ -21,7 +21,14 @@ REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
 _KEYED = frozenset({"uploadDataset", "createGeneration", "createEffect"})
 _ASKING = frozenset({"createGeneration", "createEffect", "probeDataset"})
 _OF_ROWS = frozenset({"downloadArtifact", "describeArtifact"})
-_OF_MODEL = _ASKING | {"getDatasetSchema", "getDatasetReport", "getDatasetGraph"}
+_OF_RESULT = _OF_ROWS | {"getGenerationReport"}
+_OF_MODEL = _ASKING | {
+    "getDatasetSchema",
+    "getDatasetReport",
+    "getDatasetGraph",
+    "getDatasetKnowledge",
+    "fitDataset",
+}
 ONLY: dict[str, frozenset[str]] = {
     "simio_upload_invalid": frozenset({"uploadDataset"}),
     "simio_digest_mismatch": frozenset({"uploadDataset"}),
@@ -33,18 +40,19 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_idempotency_in_flight": _KEYED,
     "simio_dataset_not_ready": _OF_MODEL,
     "simio_dataset_failed": _OF_MODEL,
-    "simio_generation_not_ready": _OF_ROWS,
-    "simio_generation_failed": _OF_ROWS,
-    "simio_cancelled": _OF_MODEL | _OF_ROWS,
+    "simio_model_in_flight": frozenset({"fitDataset"}),
+    "simio_generation_not_ready": _OF_RESULT,
+    "simio_generation_failed": _OF_RESULT,
+    "simio_cancelled": _OF_MODEL | _OF_RESULT,
     "simio_job_finished": frozenset({"cancelJob"}),
     "simio_customer_key": frozenset({"downloadArtifact", "probeDataset"}),
     "simio_credentials_external": frozenset({"requestCredentialRotation"}),
     "simio_error_code_not_found": frozenset({"getError"}),
     "simio_rotation_request_not_found": frozenset({"getCredentialRotation"}),
     "simio_rotation_rate_limited": frozenset({"requestCredentialRotation"}),
-    "simio_too_many_jobs": _KEYED | {"probeDataset"},
+    "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset"},
     "simio_processing_failed": frozenset({"probeDataset"}),
-    "simio_artifact_corrupt": _OF_MODEL | {"downloadArtifact", "getGeneration", "getEffect"},
+    "simio_artifact_corrupt": _OF_MODEL | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect"},
 }
 """Operations that answer a code; codes that are not here can come from all."""
 _TAGS = ("oauth", "access", "account", "datasets", "jobs", "generations", "effects", "webhooks", "proofs", "meta")

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from simulacra.admin import admin
-from simulacra.commands import asking, data, proof
+from simulacra.commands import access, asking, data, proof
 from simulacra.commands.shared import EXIT_CODES, USAGE, ConnectionOption, console
 
 _ENDS = "; ".join(f"{code} {what}" for code, what in EXIT_CODES.items())
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Synthetic tables under stated conditions.",
     epilog=f"Exit codes: {_ENDS}.",
 )
-for group in (data, asking, proof):
+for group in (access, data, asking, proof):
     app.registered_commands += group.app.registered_commands
 app.add_typer(admin, name="admin")
 

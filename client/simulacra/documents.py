@@ -149,6 +149,47 @@ class Effect(Document):
         return html_table((self.segment or "", *names), rows)
 
 
+class Report(Document):
+    """Fidelity and privacy of a model's rows, or of a generation's (then `asked` says what was asked for)."""
+
+    rows: Json
+    columns: int
+    fidelity: Json | None
+    privacy: Json | None
+    conditions: Json | None
+    graph: Json | None
+    cleaning: list[Json] | None
+    asked: Json | None
+
+    def _repr_html_(self) -> str:
+        """Return the figures, and each column's distance beside its floor, as tables."""
+        found, private = self.fidelity or {}, self.privacy or {}
+        kinds = [
+            (name, found[key]) for name, key in (("columns", "univariate"), ("pairs", "bivariate")) if key in found
+        ]
+        figures = [(f"{name}, error % (floor)", f"{one['error']:.2f} ({one['floor']:.2f})") for name, one in kinds]
+        figures += [(name, _number(value)) for name, value in private.items() if isinstance(value, float)]
+        figures += [(f"do({name})", value) for name, value in ((self.asked or {}).get("interventions") or {}).items()]
+        rows = ((one["column"], _number(one["error"]), _number(one["floor"])) for one in found.get("columns", ()))
+        return html_table(("", "Report"), figures) + html_table(("column", "error %", "floor %"), rows)
+
+
+class Graph(Document):
+    """The learned causal graph: edges with their strength (0..1) and state (directed, undecided, weak)."""
+
+    order: list[str]
+    edges: list[Json]
+    bootstraps: int
+
+    def _repr_html_(self) -> str:
+        """Return the edges as a table."""
+        rows = (
+            (one["source"], "–" if one["state"] == "undecided" else "→", one["target"], _number(one["strength"]))
+            for one in self["edges"]
+        )
+        return html_table(("from", "", "to", "strength"), rows)
+
+
 class Usage(Document):
     """What is used of the tenant's quotas."""
 

@@ -67,11 +67,17 @@ class Tools:
         path: Local,
         retention_hours: Annotated[float, Field(gt=0, le=168, description="How long it is kept.")] = 24,
         weights: Annotated[str | None, Field(description="Name of the column of survey weights, if any.")] = None,
+        knowledge: Annotated[
+            Json | None,
+            Field(description='What is known of causes: {"tiers": [[column]], "required": [{"source", "target"}]}'),
+        ] = None,
     ) -> Json:
         """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id."""
+        seconds = round(retention_hours * 3600)
         with _sentences():
-            seconds = round(retention_hours * 3600)
-            return await self._client.upload(self._inside(path), retention_seconds=seconds, weights=weights)
+            return await self._client.upload(
+                self._inside(path), retention_seconds=seconds, weights=weights, knowledge=knowledge
+            )
 
     async def datasets(self) -> list[Json]:
         """List the datasets that are kept, newest first."""
@@ -138,10 +144,8 @@ class Tools:
         id: Annotated[str, Field(description="job_id, dataset_id, generation_id or effect_id.")],  # noqa: A002
     ) -> Json:
         """Return the state of anything: progress, expiry, asked against attained, an effect's figures."""
-        kinds = {"job-": self._client.job, "gen-": self._client.generation, "eff-": self._client.effect}
-        look = next((kinds[prefix] for prefix in kinds if id.startswith(prefix)), self._client.dataset)
         with _sentences():
-            return dict(await look(id))
+            return dict(await self._client.get(id))
 
     async def download(self, generation_id: str, path: Local) -> Json:
         """Write a generation's rows to a file; its suffix decides: .parquet, .csv or .arrow."""

@@ -13,12 +13,27 @@ from typing import Any, Literal, TypeVar
 import httpx
 
 from simulacra import tables
-from simulacra.documents import Dataset, Document, Effect, Generation, Job, Json, Probe, Schema, Upload, Usage
-from simulacra.errors import JobFailed
+from simulacra.documents import (
+    Dataset,
+    Document,
+    Effect,
+    Generation,
+    Graph,
+    Job,
+    Json,
+    Probe,
+    Report,
+    Schema,
+    Upload,
+    Usage,
+)
+from simulacra.errors import ApiError, JobFailed
 from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Fetch, Pause, Steps, ask, checked, pause_before
 from simulacra.transfers import Partial
 
 Format = Literal["parquet", "csv", "arrow"]
+_KINDS = {"ds-": "datasets", "gen-": "generations", "eff-": "effects", "job-": "jobs"}
+_DOCUMENTS: dict[str, type[Document]] = {"ds-": Dataset, "gen-": Generation, "eff-": Effect, "job-": Job}
 TERMINAL = frozenset({"ready", "partial", "failed"})
 D = TypeVar("D", bound=Document)
 
@@ -94,25 +109,52 @@ def dataset(dataset_id: str) -> Steps[Dataset]:
     return _get(f"/v1/datasets/{dataset_id}", Dataset)
 
 
+def get(resource_id: str) -> Steps[Document]:
+    """Return a dataset, a generation, an effect estimate or a job, told by its id."""
+    path = _path(resource_id, tuple(_KINDS))
+    kind = next(found for prefix, found in _DOCUMENTS.items() if resource_id.startswith(prefix))
+    return _get(path, kind)
+
+
 def schema(dataset_id: str) -> Steps[Schema]:
     """Return the cleaned schema: what conditions are written against."""
     return _get(f"/v1/datasets/{dataset_id}/schema", Schema)
 
 
-def report(dataset_id: str) -> Steps[Document]:
-    """Return the fidelity and privacy report of the dataset's model."""
-    return _get(f"/v1/datasets/{dataset_id}/report", Document)
+def report(resource_id: str) -> Steps[Report]:
+    """Return the fidelity and privacy report of a dataset's model, or of a generation (with asked and attained)."""
+    return _get(f"{_path(resource_id, ('ds-', 'gen-'))}/report", Report)
 
 
-def report_page(dataset_id: str) -> Steps[str]:
-    """Return the report as one HTML page that stands by itself."""
-    response = yield from ask(Ask("GET", f"/v1/datasets/{dataset_id}/report", headers={"Accept": "text/html"}))
-    return response.text
+def report_page(resource_id: str) -> Steps[str]:
+    """Return the same report as one HTML page that stands by itself."""
+    path = f"{_path(resource_id, ('ds-', 'gen-'))}/report"
+    return (yield from ask(Ask("GET", path, headers={"Accept": "text/html"}))).text
 
 
-def graph(dataset_id: str) -> Steps[Document]:
+def graph(dataset_id: str) -> Steps[Graph]:
     """Return the learned causal graph of the dataset's model."""
-    return _get(f"/v1/datasets/{dataset_id}/graph", Document)
+    return _get(f"/v1/datasets/{dataset_id}/graph", Graph)
+
+
+def knowledge(dataset_id: str) -> Steps[Document]:
+    """Return what the dataset's model was told of causes: tiers, required and forbidden edges."""
+    return _get(f"/v1/datasets/{dataset_id}/knowledge", Document)
+
+
+def refit(dataset_id: str, knowledge: Json, *, timeout: float = 120.0) -> Steps[Job]:
+    """State what is known of causes (as in `upload`) and fit the model anew; returns the job to wait for.
+
+    The model before is erased with all that was generated and estimated from it. The same knowledge changes nothing.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return Job((yield from ask(Ask("PUT", f"/v1/datasets/{dataset_id}/knowledge", json=knowledge))).json())
+        except ApiError as error:
+            if error.code != "simio_model_in_flight" or time.monotonic() > deadline:
+                raise
+        yield Pause(1.0)
 
 
 def extend(dataset_id: str, retention_seconds: int) -> Steps[Dataset]:
@@ -284,16 +326,27 @@ def delete_effect(effect_id: str, *, timeout: float = 120.0) -> Steps[None]:
 
 def delete(resource_id: str, *, timeout: float = 120.0) -> Steps[None]:
     """Delete a dataset (ds-...), a generation (gen-...) or an effect estimate (eff-...), told by its id."""
-    kinds = {"ds-": "datasets", "gen-": "generations", "eff-": "effects"}
-    kind = next((kinds[prefix] for prefix in kinds if resource_id.startswith(prefix)), None)
-    if kind is None:
-        raise ValueError(f"{resource_id}: give a dataset_id (ds-...), generation_id (gen-...) or effect_id (eff-...)")
-    return _delete(f"/v1/{kind}/{resource_id}", timeout)
+    return _delete(_path(resource_id, ("ds-", "gen-", "eff-")), timeout)
 
 
 def erasure_certificate(resource: str) -> Steps[Document]:
     """Return the signed certificate that a resource (by its id or uid) was erased; 404 before that is complete."""
     return _get(f"/v1/erasure-certificates/{resource}", Document)
+
+
+def erasure_certificates() -> Steps[list[Document]]:
+    """List what was erased of the tenant's in the last 400 days, newest first; each has a certificate."""
+    return _pages("/v1/erasure-certificates", {}, Document)
+
+
+def audit_checkpoint() -> Steps[str]:
+    """Return the newest signed checkpoint of the audit log; one that is kept shows later whether the log was cut."""
+    return (yield from ask(Ask("GET", "/.well-known/simulacra-checkpoint"))).text
+
+
+def explain(code: str) -> Steps[Document]:
+    """Return what an error code means and what to do about it."""
+    return _get(f"/errors/{code}", Document)
 
 
 def published_keys() -> Steps[Document]:
@@ -323,6 +376,15 @@ def rotate_credentials(overlap_seconds: int | None = None) -> Steps[Document]:
     asked = (yield from ask(Ask("POST", "/v1/credential-rotations", json=body, repeatable=False))).json()
     claim = {"credential_claim_token": asked["credential_claim_token"]}
     return Document((yield from ask(Ask("POST", "/v1/credential-claims", json=claim, repeatable=False))).json())
+
+
+def _path(resource_id: str, prefixes: tuple[str, ...]) -> str:
+    """Return where a resource is, told by its id; ValueError names the ids that would do."""
+    prefix = next((one for one in prefixes if resource_id.startswith(one)), None)
+    if prefix is None:
+        kinds = " or ".join(f"{_KINDS[one][:-1]}_id ({one}...)" for one in prefixes)
+        raise ValueError(f"{resource_id}: give a {kinds}")
+    return f"/v1/{_KINDS[prefix]}/{resource_id}"
 
 
 def _delete(path: str, timeout: float) -> Steps[None]:

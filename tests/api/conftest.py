@@ -266,6 +266,8 @@ class StandIn:
             entries.append(entry | {"rows": table.num_rows})
         attained = {"status": "exact", "effectiveSampleSize": 90.0, "conditions": [{"asked": 0.3, "attained": 0.3}]}
         await self.write(GENERATION_JOBS, name, ATTAINMENT, json.dumps(attained).encode())
+        await self.write(GENERATION_JOBS, name, REPORT, json.dumps({"rows": {"synthetic": 2000}}).encode())
+        await self.write(GENERATION_JOBS, name, REPORT_PAGE, b"<!DOCTYPE html><title>Report</title>")
         rows = sum(table.num_rows for table in parts)
         await self.status(GENERATION_JOBS, name, phase=phase, rows=rows, artefacts=entries)
         return files

@@ -15,9 +15,9 @@ import pytest_asyncio
 
 from proofs import Proofs
 from simulacra_api import signup
-from simulacra_crds.cluster import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, SECRETS, TENANTS
+from simulacra_crds.cluster import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS, SECRETS, TENANTS
 from simulacra_crds.cluster import DATASETS as DATASET_KIND
-from simulacra_crds.names import access_request_name
+from simulacra_crds.names import access_request_name, model_name
 
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"], "price": [5.49, 5.49]})
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
@@ -134,6 +134,7 @@ async def _rows(teller: Teller, acme: Any) -> None:
     await acme.generate(teller.ids["generation_id"], [ROWS])
     shown = await teller.tell("getGeneration")
     query = dict(httpx.URL(shown["artifact_url"]).params)
+    await teller.tell("getGenerationReport")
     described = await teller.tell("describeArtifact", params=query)
     download = await teller.tell("downloadArtifact", params=query)
     assert described.headers["content-length"] == str(len(download.content))
@@ -162,8 +163,13 @@ async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any
     finally:  # other tests use the secret that they know
         await world.cluster.patch(SECRETS, "client-client.acme", {"data": secret["data"]}, "simulacra-system")
     dataset = await _model(teller, acme)
-    for operation in ("getDataset", "getDatasetSchema", "getDatasetReport", "getDatasetGraph", "getJob"):
+    read = ("getDataset", "getDatasetSchema", "getDatasetReport", "getDatasetGraph", "getDatasetKnowledge", "getJob")
+    for operation in read:
         await teller.tell(operation)
+    erased = asyncio.gather(acme.erase(MODELS, model_name(dataset)))
+    await teller.tell("fitDataset", {"required": []})
+    await erased
+    await acme.fit(dataset)
     await teller.tell("updateDataset")
     await _rows(teller, acme)
     await _probe(world, teller, acme)

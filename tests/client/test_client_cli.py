@@ -1,5 +1,8 @@
 """The command's own errors: one sentence, exit code 2, no traceback."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,30 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     done = runner.invoke(app, ["download", "gen-1", "out.xlsx", "-c", str(connection)])
     assert done.exit_code == 2
     assert ".parquet, .csv or .arrow" in done.stderr
+
+
+@pytest.mark.parametrize(("command", "said"), [("show", "job_id (job-...)"), ("report", "generation_id (gen-...)")])
+def test_an_id_of_another_kind_is_told_what_would_do(tmp_path: Path, command: str, said: str) -> None:
+    connection = tmp_path / "connection.json"
+    connection.write_text(
+        '{"api_url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9/t", "client_id": "x", "client_secret": "y"}'
+    )
+    done = runner.invoke(app, [command, "mdl-1", "-c", str(connection)])
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())
+
+
+def test_credentials_are_not_claimed_over_a_file_that_is_there(tmp_path: Path) -> None:
+    there = tmp_path / "connection.json"
+    there.write_text("{}")
+    done = runner.invoke(app, ["claim", "http://127.0.0.1:9", "req_1", "-o", str(there)])
+    assert done.exit_code == 2
+    assert there.read_text() == "{}"
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    program = str(Path(sys.executable).with_name("simulacra"))
+    for words, wanted in (("simulacra refi", "refit"), ("simulacra upload --know", "--knowledge")):
+        asked = {"_SIMULACRA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run([program], env=os.environ | asked, capture_output=True, text=True, timeout=60)
+        assert done.stdout.split() == [wanted]

@@ -69,7 +69,7 @@ class Script(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(whole[start : len(whole) // 2] if first else whole[start:])
 
-    do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay quiet."""
@@ -226,6 +226,28 @@ def test_an_upload_waits_for_its_own_broken_attempt(start: Start, tmp_path: Path
     assert client.upload(tmp_path / "t.csv").dataset_id == "ds-1"
 
 
+def test_a_refit_waits_for_the_model_before_to_be_erased(start: Start) -> None:
+    busy: Answer = (409, {"code": "simio_model_in_flight"})
+    client, server = start({"/v1/datasets/ds-1/knowledge": [busy, busy, (202, {"job_id": "job-ds-1"})]})
+    assert client.refit("ds-1", {"tiers": []}).job_id == "job-ds-1"
+    assert [method for method, path, _ in server.seen if path.endswith("/knowledge")] == ["PUT"] * 3
+    with pytest.raises(ApiError):
+        start({"/v1/datasets/ds-1/knowledge": [busy]})[0].refit("ds-1", {}, timeout=0)
+
+
+def test_an_id_leads_to_its_kind(start: Start) -> None:
+    found: dict[str, list[Answer]] = {
+        "/v1/generations/gen-1": [(200, {"status": "ready"})],
+        "/v1/generations/gen-1/report": [(200, {"asked": 1})],
+    }
+    client, _ = start(found)
+    assert client.get("gen-1").status == "ready"
+    assert client.report("gen-1") == {"asked": 1}
+    for call in (client.delete, client.report):
+        with pytest.raises(ValueError, match="give a dataset_id"):
+            call("job-1")
+
+
 def test_only_what_is_safe_is_asked_again(start: Start) -> None:
     client, server = start({"/v1/webhooks": [(500, {"code": "simio_internal"})]})
     with pytest.raises(ApiError):
@@ -258,3 +280,22 @@ def test_notebooks_show_tables_and_escape(start: Start) -> None:
     assert "&lt;b&gt;" in shown
     assert "<table>" in shown
     assert "<b>" not in shown
+
+
+def test_notebooks_show_figures_of_reports_and_graphs(start: Start) -> None:
+    means = {"univariate": {"error": 2.5, "floor": 2.0}, "bivariate": {"error": 6.0, "floor": 5.0}}
+    column = {"column": "<i>", "error": 1.25, "floor": 1.0}
+    report = {"fidelity": {**means, "columns": [column]}, "privacy": {"exact_copies": 0.125, "of_model": None}}
+    edge = {"source": "<i>", "target": "b", "strength": 0.9, "state": "undecided"}
+    client, _ = start(
+        {
+            "/v1/generations/gen-1/report": [(200, {**report, "asked": {"interventions": {"price": 5.49}}})],
+            "/v1/datasets/ds-1/report": [(200, {"fidelity": None, "privacy": None})],
+            "/v1/datasets/ds-1/graph": [(200, {"order": ["<i>", "b"], "edges": [edge]})],
+        }
+    )
+    shown = client.report("gen-1")._repr_html_()
+    for text in ("2.50 (2.00)", "6.00 (5.00)", "0.125", "do(price)", "&lt;i&gt;", "1.25"):
+        assert text in shown
+    assert "Report" in client.report("ds-1")._repr_html_()
+    assert "<td>&lt;i&gt;</td><td>–</td><td>b</td><td>0.9</td>" in client.graph("ds-1")._repr_html_()

@@ -19,6 +19,12 @@ from simulacra.cli import app
 from simulacra_crds.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
+PROGRAMS = (
+    "trainer/simulacra_trainer/__main__.py",
+    "custody/simulacra_custody/verify.py",
+    "custody/simulacra_custody/handout.py",
+    "api/simulacra_api/__main__.py",
+)
 ROOMS = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
 
 
@@ -29,8 +35,8 @@ def text() -> str:
     return "\n".join([*pages.values(), *written])
 
 
-def _source() -> str:
-    return "\n".join(path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+def _source(rooms: tuple[str, ...] = ROOMS) -> str:
+    return "\n".join(path.read_text() for room in rooms for path in (ROOT / room).rglob("*.py"))
 
 
 def _flags(command: Any) -> set[str]:
@@ -60,6 +66,19 @@ def test_reasons_commands_and_methods(text: str) -> None:
     }
     wanted = {f"`{reason.value}`" for reason in Reason} | {f"`{flag}`" for flag in flags} | methods
     assert {name for name in wanted if name not in text} == set()
+
+
+def test_programs_and_types_of_conditions(text: str) -> None:
+    flags = set(
+        re.findall(r'add_argument\(\s*"(--[a-z-]+)"', "\n".join((ROOT / path).read_text() for path in PROGRAMS))
+    )
+    operator = _source(("operator",))
+    types = set(re.findall(r'_condition="(\w+)"', operator))
+    for parts in re.findall(r"parts = \{(.*?)\}\n", operator):
+        types |= set(re.findall(r'"([A-Z]\w+)":', parts))
+    assert len(flags) > 15
+    assert len(types) > 8
+    assert {name for name in flags | types if name not in text} == set()
 
 
 def test_routes_kinds_and_chart_values(text: str) -> None:

@@ -85,11 +85,11 @@ class Watched:
         self.context.close()
 
 
-def shoot(page: Page, name: str) -> None:
-    """Take a picture of the window, when pictures are wanted."""
+def shoot(page: Page, name: str, *, whole: bool = False) -> None:
+    """Take a picture of the window, or of the whole page, when pictures are wanted."""
     if SHOTS:
         page.evaluate("window.scrollTo(0, 0)")
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=name.startswith("error"))
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=whole)
 
 
 IN_ALL_FORMS = {"sign-in", "quality", "error"}
@@ -112,7 +112,7 @@ def assert_accessible(tab: Watched, name: str) -> None:
                 for node in one["nodes"][:3]
             ]
             if name in IN_ALL_FORMS or (scheme == "dark" and width == WIDTHS["phone"]):
-                shoot(tab.page, f"{name}-{width}-{scheme}".lower().replace(" ", "-"))
+                shoot(tab.page, f"console-{name}-{width}-{scheme}".lower().replace(" ", "-"), whole=name == "error")
     tab.page.set_viewport_size({"width": WIDTHS["desk"], "height": 900})
     tab.page.emulate_media(color_scheme="light")
     assert wrong == []

@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,6 +10,7 @@ from simulacra_crds.conditions import ConditionSet, NumericRange
 from simulacra_crds.schema import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
+from simulacra_trainer.report.drawing import draw_graph
 
 HOSTILE = "<script>alert('x')</script> & \"q\""
 
@@ -77,7 +79,7 @@ def test_what_was_asked_and_attained_is_said(hostile_report):
 
 def test_the_floor_is_marked_on_each_bar(hostile_report):
     root = ElementTree.fromstring(render_html(hostile_report).split("\n", 1)[1])
-    bars = list(root.iter("svg"))
+    bars = [svg for svg in root.iter("svg") if svg.get("class") is None]
     assert len(bars) == 2
     found = {c["column"]: c for c in hostile_report["fidelity"]["columns"]}
     top = max(max(c["error"], c["floor"]) for c in found.values())
@@ -90,6 +92,47 @@ def test_an_empty_report_still_renders():
     schema = TableSchema(rows=1, columns=[ColumnSchema(name="v", kind="numeric", storage="double")])
     one = pa.table({"v": [1.0]})
     text = text_of(render_html(build_report(one, None, one, schema)))
-    assert "too few rows" in text
+    assert "too few rows or columns" in text
     assert "cannot be judged" in text
     assert "Conditions" not in text
+
+
+def test_a_generation_says_what_was_asked_of_it(hostile_report: dict) -> None:
+    asked = {"rows": 5_000, "seed": 7, "interventions": {HOSTILE: HOSTILE, "v": 5.49}, "compared": 200}
+    of_model = hostile_report["privacy"]
+    for known in (of_model, None):
+        privacy = {"exact_copies": 0.0125, "of_model": known}
+        text = text_of(render_html({**hostile_report, "asked": asked, "privacy": privacy}))
+        assert "5,000 rows of 2 columns, generated with seed 7" in text
+        assert "200 of them, drawn at random, are judged" in text
+        assert f"do(column = value) column value {HOSTILE} {HOSTILE} v 5.49" in text
+        assert text.index("Interventions") < text.index("Conditions") < text.index("Fidelity")
+        assert "1.25 % of these rows equal a row that the model was fit on" in text
+        assert ("The DCR share is" in text) == (known is not None)
+        assert ("there is no base rate" in text) == (known is None)
+
+
+def test_the_graph_is_drawn_causes_above_effects() -> None:
+    edges = [
+        {"source": "a", "target": "b", "strength": 1.0, "state": "directed"},
+        {"source": "c", "target": "b", "strength": 0.5, "state": "undecided"},
+        {"source": "b", "target": HOSTILE, "strength": 0.5, "state": "<b>"},
+    ]
+    root = ElementTree.fromstring(draw_graph(["a", "c", "b", "alone", HOSTILE], edges))
+    shown = [text.text for text in root.iter("text")]
+    assert shown == ["a", "c", "b", HOSTILE[:19] + "…"]
+    height = dict(zip(shown, (float(box.get("y", "")) for box in root.iter("rect")), strict=True))
+    assert height["a"] == height["c"] < height["b"] < height[HOSTILE[:19] + "…"]
+    classes = [path.get("class") for path in root.iter("path")]
+    assert classes == ["edge directed", "head", "edge undecided", "edge weak", "head"]
+    left, _, width, _ = (float(number) for number in root.get("viewBox", "").split())
+    for box in root.iter("rect"):
+        assert left <= float(box.get("x", "")) <= left + width - float(box.get("width", ""))
+
+
+def test_nothing_is_drawn_of_no_edge_or_too_many_columns() -> None:
+    many = [f"c{at}" for at in range(80)]
+    chain = [{"source": a, "target": b, "strength": 1.0, "state": "directed"} for a, b in pairwise(many)]
+    assert draw_graph(many, []) == ""
+    assert draw_graph(many, chain) == ""
+    assert draw_graph(many[:20], chain[:19]).count("<rect") == 20

@@ -24,6 +24,8 @@ from simulacra_crds.tasks import (
     FAILURE,
     IDENTIFICATION,
     PROGRESS,
+    REPORT,
+    REPORT_PAGE,
     REQUEST,
     SCHEMA,
     TASK_ENV,
@@ -128,7 +130,7 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(f
         categorical={"zq_shopper": {"zq_bronze": 0.6}}, numeric={"zq_visits": NumericRange(min=2, max=6)}
     )
     own.store_model(REQUEST, GenerateRequest(row_count=1001, conditions=conditions, seed=5))
-    drawn = {}
+    drawn, reports = {}, []
     for shards in (1, 3):
         for shard in range(shards):
             own.erase(part_name(shard))
@@ -137,6 +139,7 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(f
             assert result.attainment is not None
             assert result.attainment.status == "exact"
         drawn[shards] = tables(fitted, shards, tmp_path)
+        reports.append(json.loads(own.download(REPORT, tmp_path / REPORT).read_bytes()))
     assert drawn[1].equals(drawn[3])
     assert drawn[1].num_rows == 1001
     assert drawn[1].column("zq_shopper").to_pylist().count("zq_bronze") in (600, 601)
@@ -144,6 +147,9 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(f
     assert visits.min() >= 2
     assert visits.max() <= 6
     assert own.exists(ATTAINMENT)
+    assert reports[0] == reports[1]
+    assert reports[0]["asked"] == {"rows": 1001, "seed": 5, "interventions": {}, "compared": 1001}
+    assert own.exists(REPORT_PAGE)
 
 
 def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:

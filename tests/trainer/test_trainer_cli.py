@@ -79,6 +79,28 @@ def test_conditions_and_do_from_files(folder: Path, capsys) -> None:
     assert json.loads(capsys.readouterr().out)["status"] == "exact"
 
 
+def test_the_reports_of_model_and_rows(folder: Path, capsys) -> None:
+    conditions = write(folder, "c.json", {"categorical": {"group": {"c": 0.5}}})
+    do = write(folder, "d.json", {"visits": 2})
+    page, figures = folder / "rows.html", folder / "rows.json"
+    for path in (page, figures):
+        assert generate(folder, "--conditions", conditions, "--do", do, "--report", str(path)) == 0
+    found = json.loads(figures.read_text())
+    assert found["asked"] == {"rows": 200, "seed": 0, "interventions": {"visits": 2}, "compared": 200}
+    assert found["conditions"]["conditions"][0]["attained"] == 0.5
+    assert [column["column"] for column in found["fidelity"]["columns"]] == ["price"]
+    assert 0 < found["fidelity"]["univariate"]["floor"] < 20
+    assert 0 <= found["privacy"]["exact_copies"] <= 1
+    assert found["privacy"]["of_model"]["dcr_rows"] > 0
+    assert "<h1>Report of a generation</h1>" in page.read_text()
+    assert main(["report", "--model", str(folder / "model"), "--out", str(page)]) == 0
+    assert "<h1>Quality report</h1>" in page.read_text()
+    with pytest.raises(SystemExit) as ended:
+        generate(folder, "--report", str(folder / "rows.pdf"))
+    assert ended.value.code == 2
+    assert "ends in .html or .json" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

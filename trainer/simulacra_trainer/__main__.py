@@ -1,4 +1,4 @@
-"""The trainer on the command line: fit, generate and estimate without any server; run is the entry of a Job's pod.
+"""The trainer on the command line: fit, generate, report, estimate without a server; run is the entry of a Job's pod.
 
 Exit codes: 0 done, 2 the command line or a request is wrong, 42 the data cannot be worked with.
 """
@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from simulacra_crds.conditions import ConditionSet
@@ -103,17 +104,36 @@ def generate(args: argparse.Namespace) -> int:
     if plan.identification is not None:
         notes = [plan.identification.assumption, *plan.identification.warnings]
         sys.stderr.write("".join(f"note: {note}\n" for note in notes if note))
-    progress, drawn = meter.step("generating"), itertools.count(1)
+    progress, done = meter.step("generating"), itertools.count(1)
     chunks = max(-(-plan.rows // CHUNK_ROWS), 1)
+    drawn: list[pa.Table] = []
 
     def counted(table: object) -> bool:
-        progress(min(next(drawn) / chunks, 1.0))
+        progress(min(next(done) / chunks, 1.0))
         return table is not None
 
-    write_tables(filter(counted, generate_rows(trained, plan)), args.out)
+    write_tables(filter(counted, generate_rows(trained, plan, on_first=drawn.append)), args.out)
+    if args.report is not None:
+        from simulacra_trainer.generation_report import report_generation
+
+        _write_report(report_generation(trained, request, plan.attainment, drawn[0]), args.report)
     if plan.attainment is not None:
         sys.stdout.write(plan.attainment.model_dump_json(by_alias=True, exclude_none=True) + "\n")
     return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    """Write the quality report of a model directory: a page for people (.html), or JSON (.json)."""
+    from simulacra_trainer.model_dir import load_model
+
+    _write_report(load_model(args.model).report, args.out)
+    return 0
+
+
+def _write_report(found: dict[str, Any], path: Path) -> None:
+    from simulacra_trainer.report import render_html
+
+    path.write_text(json.dumps(found, indent=1) if path.suffix == ".json" else render_html(found))
 
 
 def estimate(args: argparse.Namespace) -> int:
@@ -170,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--do", type=Path, help="JSON: {column: number or level}")
     two.add_argument("--counterfactual", action="store_true", help="rows in pairs: each row, then its twin under --do")
     two.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
+    two.add_argument("--report", type=_report, help="write the report of these rows as well: .html or .json")
     two.set_defaults(command=generate)
 
     three = commands.add_parser("estimate", help="estimate a causal effect", description=estimate.__doc__)
@@ -185,9 +206,21 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument("--seed", type=_seed, default=0, help="decides everything that is random (default 0)")
     three.set_defaults(command=estimate)
 
-    four = commands.add_parser("run", help="do the task of a Job's pod (SIMULACRA_TASK)", description=run.__doc__)
-    four.set_defaults(command=run)
+    four = commands.add_parser("report", help="write a model's report", description=report.__doc__)
+    four.add_argument("--model", type=Path, required=True, help="model directory")
+    four.add_argument("--out", type=_report, required=True, help="file to write: .html or .json")
+    four.set_defaults(command=report)
+
+    five = commands.add_parser("run", help="do the task of a Job's pod (SIMULACRA_TASK)", description=run.__doc__)
+    five.set_defaults(command=run)
     return parser
+
+
+def _report(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in (".html", ".json") or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError("give a file that ends in .html or .json, in a folder that is there")
+    return path
 
 
 def _seed(text: str) -> int:

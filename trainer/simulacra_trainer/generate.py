@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -130,8 +130,21 @@ def shard_range(rows: int, shard: int, shards: int) -> tuple[int, int]:
     return rows * shard // shards, rows * (shard + 1) // shards
 
 
-def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, shards: int = 1) -> Iterator[pa.Table]:
+def _untold(table: pa.Table) -> None:
+    """Tell nobody."""
+
+
+def generate_rows(
+    trained: TrainedModel,
+    plan: GenerationPlan,
+    shard: int = 0,
+    shards: int = 1,
+    on_first: Callable[[pa.Table], None] = _untold,
+) -> Iterator[pa.Table]:
     """Yield the rows of a shard, in order, restored to the upload's columns and types.
+
+    `on_first` is given the first chunk of the whole plan in the clean types, before its rows are yielded; rows are in
+    random order, so that it stands for all. Of pairs it is given the rows that are as drawn, without their twins.
 
     Chunks are cut from the whole plan, not from the shard, so a row does not depend on how many shards there are.
     Memory is bounded by a few chunks a thread.
@@ -141,10 +154,12 @@ def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, s
     def draw(chunk: int) -> pa.Table:
         first = chunk * CHUNK_ROWS
         size = min(CHUNK_ROWS, plan.rows - first)
+        told = on_first if chunk == 0 else _untold
         if plan.twins is not None:
-            table = _pairs(plan, trained.schema, chunk, first, size)
+            table = _pairs(plan, trained.schema, chunk, first, size, told)
         else:
             drawn = _chunk(plan, chunk, first, size)
+            told(drawn)
             table = restore(drawn, trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
         begin = max(start - first, 0)
         return table.slice(begin, min(stop - first, size) - begin)
@@ -160,11 +175,19 @@ def generate_rows(trained: TrainedModel, plan: GenerationPlan, shard: int = 0, s
             yield waiting.popleft().result()
 
 
-def _pairs(plan: GenerationPlan, schema: TableSchema, chunk: int, first: int, size: int) -> pa.Table:
+def _pairs(
+    plan: GenerationPlan,
+    schema: TableSchema,
+    chunk: int,
+    first: int,
+    size: int,
+    on_facts: Callable[[pa.Table], None],
+) -> pa.Table:
     """Return rows and twins in turn: the pair's number, which of the two it is, then the upload's columns."""
     assert plan.twins is not None
     pairs = size // 2
     facts = _chunk(replace(plan, do=None), chunk, first // 2, pairs)
+    on_facts(facts)
     twins = plan.twins.counterfactual(facts, plan.do or {}, _stream(plan.seed, TWIN_STREAM, chunk))
     # the same stream for both: a row and its twin have the same fresh identifier
     both = [restore(t, schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk)) for t in (facts, twins)]

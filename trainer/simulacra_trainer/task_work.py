@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow as pa
 
 from simulacra_crds.base import Artefact
 from simulacra_crds.dataset import ReadSource
@@ -41,6 +44,7 @@ from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.fit import Company, TrainedModel, fit_model, fit_steps, help_fit, meet
 from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
+from simulacra_trainer.generation_report import report_generation
 from simulacra_trainer.identification import Identification
 from simulacra_trainer.model_dir import (
     MODEL,
@@ -52,6 +56,7 @@ from simulacra_trainer.model_dir import (
     write_clean,
 )
 from simulacra_trainer.progress import ProgressMeter, Sink
+from simulacra_trainer.report import render_html
 from simulacra_trainer.source import fetch
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.read import read_table
@@ -205,8 +210,13 @@ def generate(context: TaskContext) -> TaskResult:
     if plan.identification is not None and context.shard == 0:
         own.store_model(IDENTIFICATION, plan.identification)
     progress, done = meter.step("generating"), itertools.count(1)
-    tables = generate_rows(trained, plan, context.shard, shards)
+    drawn: list[pa.Table] = []
+    tables = generate_rows(trained, plan, context.shard, shards, drawn.append)
     first = next(tables)
+    if context.shard == 0:
+        report = report_generation(trained, request, plan.attainment, drawn[0])
+        own.store(REPORT, json.dumps(report).encode())
+        own.store(REPORT_PAGE, render_html(report).encode())
     chunks = max(-(-(stop - start) // first.num_rows), 1)
 
     def counted(table: object) -> bool:

@@ -241,11 +241,13 @@ STEPS = (
         ),
         kept=(
             Kept(
-                "Synthetic rows, asked against attained, settings and progress of the work",
+                "Synthetic rows, asked against attained, their report, settings and progress of the work",
                 CLOCK.format(since="when they are done"),
                 (
                     "generationjobs/parts/*",
                     "generationjobs/attainment.json",
+                    "generationjobs/report.json",
+                    "generationjobs/report.html",
                     "generationjobs/request.json",
                     "generationjobs/progress.json",
                 ),

@@ -11,6 +11,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from simulacra_api.auth.caller import authenticated
+from simulacra_api.conditional import entity_tag, represent
 from simulacra_api.idempotency import idempotency_key
 from simulacra_api.problems import MEDIA_TYPE, Problem, ProblemBody
 from simulacra_api.resources import Library
@@ -31,6 +32,7 @@ class _OfCaller(SecurityBase):
 
 of_caller = _OfCaller()
 Mine = Annotated[Library, Depends(of_caller)]
+JSON, HTML = "application/json", "text/html; charset=utf-8"
 NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed."}}
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 
@@ -45,6 +47,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def poll_headers(status: str) -> dict[str, str]:
     """Return the header that tells when to poll again, empty once the work has ended."""
     return {"Retry-After": "2"} if status in ("queued", "running", "uploading", "deleting") else {}
+
+
+def small_document(content: bytes, media_type: str, if_none_match: str | None) -> Any:
+    """Return a document as it is stored, or 304."""
+    return represent(content, entity_tag(content), if_none_match, {"Vary": "Accept"}, media_type=media_type)
 
 
 async def accepted(library: Library, response: Response, path: str, job_id: str, wait: int) -> dict[str, Any]:

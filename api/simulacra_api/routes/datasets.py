@@ -24,10 +24,23 @@ from simulacra_api.datasets import (
 from simulacra_api.deletion import delete
 from simulacra_api.digests import FIELDS
 from simulacra_api.idempotency import fingerprint
+from simulacra_api.jobs import JobError, find_job
+from simulacra_api.knowledge import knowledge_of, refit
 from simulacra_api.listing import link_next
 from simulacra_api.multipart import FormStream
 from simulacra_api.problems import validation_problem
-from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
+from simulacra_api.resources import Status
+from simulacra_api.routes.common import (
+    HTML,
+    JSON,
+    NOT_CHANGED,
+    IdempotencyKey,
+    Mine,
+    accepted,
+    poll_headers,
+    problems,
+    small_document,
+)
 from simulacra_api.routes.lean import LeanRoute
 from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.uploads import Upload, UploadRequest, too_large
@@ -39,7 +52,6 @@ from simulacra_crds.names import dataset_name, job_id
 from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
 router = APIRouter(prefix="/v1", tags=["datasets"], route_class=LeanRoute)
-JSON, HTML = "application/json", "text/html; charset=utf-8"
 FORM_ALLOWANCE = 64 << 10
 """Bytes that a form may have besides its file."""
 
@@ -207,7 +219,7 @@ async def get_dataset(dataset_id: str, library: Mine, if_none_match: IfNoneMatch
 async def get_schema(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> dict[str, Any]:
     """Columns, kinds, levels and ranges: what conditions are written against, and what was cleaned."""
     schema = await schema_of(library, await library.dataset(dataset_id))
-    return _document(schema.model_dump_json(exclude_none=True).encode(), JSON, if_none_match)
+    return small_document(schema.model_dump_json(exclude_none=True).encode(), JSON, if_none_match)
 
 
 @router.get(
@@ -222,7 +234,7 @@ async def get_report(
     """The report that the fit wrote: JSON, or the page for people where text/html is what is accepted."""
     page = "text/html" in accept
     content = await read_of_model(library, await library.dataset(dataset_id), REPORT_PAGE if page else REPORT)
-    return _document(content, HTML if page else JSON, if_none_match)
+    return small_document(content, HTML if page else JSON, if_none_match)
 
 
 @router.get(
@@ -233,12 +245,48 @@ async def get_report(
 )
 async def get_graph(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> dict[str, Any]:
     """The learned causal graph."""
-    return _document(await read_of_model(library, await library.dataset(dataset_id), GRAPH), JSON, if_none_match)
+    content = await read_of_model(library, await library.dataset(dataset_id), GRAPH)
+    return small_document(content, JSON, if_none_match)
 
 
-def _document(content: bytes, media_type: str, if_none_match: str | None) -> Any:
-    """Return a document as it is stored, or 304."""
-    return represent(content, entity_tag(content), if_none_match, {"Vary": "Accept"}, media_type=media_type)
+class FitAccepted(BaseModel):
+    """The answer to stated knowledge: the job follows the fit."""
+
+    dataset_id: str
+    job_id: str
+    status: Status
+    error: JobError | None = None
+
+
+@router.get(
+    "/datasets/{dataset_id}/knowledge",
+    operation_id="getDatasetKnowledge",
+    summary="Get what the model was told of causes",
+    responses=problems(404, 409),
+)
+async def get_knowledge(dataset_id: str, library: Mine) -> Knowledge:
+    """Tiers, required and forbidden edges that the model is fit with."""
+    return await knowledge_of(library, await library.dataset(dataset_id))
+
+
+@router.put(
+    "/datasets/{dataset_id}/knowledge",
+    status_code=202,
+    operation_id="fitDataset",
+    summary="State what is known of causes and fit the model anew",
+    responses=problems(400, 404, 409, 413, 415) | {201: {"model": FitAccepted}},
+)
+async def put_knowledge(
+    dataset_id: str, knowledge: Knowledge, library: Mine, response: Response, wait: Wait
+) -> FitAccepted:
+    """Another model takes the place of the present one, which is erased with all that was generated from it.
+
+    The same knowledge again changes nothing. Poll the job, as after an upload.
+    """
+    await refit(library, await library.dataset(dataset_id, fresh=True), knowledge)
+    await accepted(library, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id), wait)
+    job = await find_job(library, job_id(dataset_id))
+    return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)
 
 
 @router.patch(

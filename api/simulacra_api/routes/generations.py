@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 
@@ -16,17 +16,29 @@ from simulacra_api.generation_view import (
     GenerationQuery,
     generation_body,
     generation_item,
+    report_of,
 )
 from simulacra_api.generations import Format, GenerationAccepted, GenerationRequest, request_generation
 from simulacra_api.links import check_link
 from simulacra_api.listing import link_next, page_of
 from simulacra_api.probe import PREFIX
-from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
+from simulacra_api.routes.common import (
+    HTML,
+    JSON,
+    NOT_CHANGED,
+    IdempotencyKey,
+    Mine,
+    accepted,
+    poll_headers,
+    problems,
+    small_document,
+)
 from simulacra_api.routes.lean import LeanRoute
 from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import GENERATION_JOBS
 from simulacra_crds.generation_job import GenerationJob
 from simulacra_crds.names import job_id
+from simulacra_crds.tasks import REPORT, REPORT_PAGE
 from simulacra_custody.audit import Counts, EventType
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=LeanRoute)
@@ -81,6 +93,21 @@ async def get_generation(generation_id: str, library: Mine, if_none_match: IfNon
     """Status, what was asked and attained, and a download link for 15 minutes once there are rows."""
     body = await generation_body(library, await library.generation(generation_id, deleting=True))
     return represent(body.model_dump_json(), body.etag(), if_none_match, poll_headers(body.status))
+
+
+@router.get(
+    "/generations/{generation_id}/report",
+    operation_id="getGenerationReport",
+    summary="Get what was asked, what was attained, and fidelity and privacy of the rows",
+    responses=problems(404, 409) | NOT_CHANGED | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
+)
+async def get_generation_report(
+    generation_id: str, library: Mine, accept: Annotated[str, Header()] = "*/*", if_none_match: IfNoneMatch = None
+) -> dict[str, Any]:
+    """The report that was written with the rows: JSON, or the page for people where text/html is what is accepted."""
+    page = "text/html" in accept
+    content = await report_of(library, await library.generation(generation_id), REPORT_PAGE if page else REPORT)
+    return small_document(content, HTML if page else JSON, if_none_match)
 
 
 async def _download(

@@ -73,10 +73,14 @@ def datasets(status: StatusOption = None, connection: ConnectionOption = None, a
 
 
 @app.command()
-def dataset(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
-    """Print one dataset: status, rows, columns, expiry, and its model's figures."""
+def show(
+    resource_id: Annotated[str, typer.Argument(help="dataset_id, generation_id, effect_id or job_id.")],
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print anything by its id: status, expiry, and a model's figures, what was attained, or an effect."""
     with connected(connection) as client:
-        say(client.dataset(dataset_id), as_json)
+        say(client.get(resource_id), as_json)
 
 
 @app.command()
@@ -138,17 +142,17 @@ def schema(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_
 
 @app.command()
 def report(
-    dataset_id: DatasetArgument,
+    resource_id: Annotated[str, typer.Argument(help="dataset_id (of its model) or generation_id.")],
     html: Annotated[Path | None, typer.Option(help="Write the page for people to this file instead.")] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the fidelity and privacy report of the dataset's model."""
+    """Print the report of a dataset's model or of a generation: asked and attained, fidelity, privacy."""
     with connected(connection) as client:
         if html is None:
-            say(client.report(dataset_id), as_json)
+            say(client.report(resource_id), as_json)
         else:
-            html.write_text(client.report_page(dataset_id))
+            html.write_text(client.report_page(resource_id))
             console.print(f"written to {html}", highlight=False, markup=False)
 
 
@@ -157,6 +161,27 @@ def graph(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_j
     """Print the causal graph of the dataset's model."""
     with connected(connection) as client:
         say(client.graph(dataset_id), as_json)
+
+
+@app.command()
+def knowledge(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
+    """Print what the dataset's model was told of causes."""
+    with connected(connection) as client:
+        say(client.knowledge(dataset_id), as_json)
+
+
+@app.command()
+def refit(
+    dataset_id: DatasetArgument,
+    knowledge: Annotated[Path, typer.Option(exists=True, help="JSON file: tiers, required and forbidden edges.")],
+    wait: Annotated[bool, typer.Option(help="Wait until the model is ready.")] = True,
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the model anew with other knowledge of causes; what came of the model before is erased with it."""
+    with connected(connection, "run it again to go on") as client:
+        job = client.refit(dataset_id, load(knowledge) or {})
+        say(wait_with_progress(client, job.job_id) if wait else job, as_json)
 
 
 @app.command()

@@ -28,6 +28,35 @@ def delete(
         say({"deleted": resource_id, "certificate": client.erasure_certificate(resource_id)}, as_json)
 
 
+@app.command()
+def certificates(
+    resource: Annotated[str | None, typer.Argument(help="Id of what was erased; all are listed without.")] = None,
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the erasures of the last 400 days, or print the signed certificate of one."""
+    with connected(connection) as client:
+        say(client.erasure_certificate(resource) if resource else client.erasure_certificates(), as_json)
+
+
+@app.command()
+def checkpoint(connection: ConnectionOption = None) -> None:
+    """Print the newest signed checkpoint of the audit log; one that you keep shows later whether the log was cut."""
+    with connected(connection) as client:
+        print(client.audit_checkpoint(), end="")
+
+
+@app.command()
+def explain(
+    code: Annotated[str, typer.Argument(help="As an error printed it, e.g. simio_dataset_not_found.")],
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what an error code means and what to do about it."""
+    with connected(connection) as client:
+        say(client.explain(code), as_json)
+
+
 @app.command("verify-certificate")
 def verify(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `delete` printed.")],

@@ -59,14 +59,20 @@ def connected(path: Path | None, hint: str = "") -> Iterator[Client]:
         path: a connection.json; None: the environment says.
         hint: what to do after an interruption or a broken connection.
     """
+    with ended(hint), Client(Connection.from_file(path) if path else Connection.from_environment()) as client:
+        yield client
+
+
+@contextmanager
+def ended(hint: str = "") -> Iterator[None]:
+    """Turn what goes wrong into one sentence on stderr and an exit code."""
     try:
-        with Client(Connection.from_file(path) if path else Connection.from_environment()) as client:
-            yield client
-    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
+        yield
+    except (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError) as error:
         raise _end(USAGE, str(error)) from error
     except JobFailed as error:
         raise _end(FAILED, str(error)) from error
-    except (ApiError, DownloadCorrupt) as error:
+    except (ApiError, DownloadCorrupt, PermissionError) as error:
         raise _end(REFUSED, str(error)) from error
     except TimeoutError as error:
         raise _end(SILENT, str(error)) from error

@@ -1,8 +1,8 @@
-"""The quality report of a fitted model or of one generation: fidelity, privacy, conditions, causal graph, timings."""
+"""The quality report of synthetic rows: fidelity, privacy, conditions, causal graph, timings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,11 @@ def build_report(
     timings: Mapping[str, float] | None = None,
     seed: int = 0,
     privacy_asked: DifferentialPrivacy | None = None,
+    leave_out: Collection[str] = (),
 ) -> dict[str, Any]:
     """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer data (names).
+
+    `generation_report` makes that of a generation from it.
 
     Args:
         train: the rows that the model saw.
@@ -49,9 +52,10 @@ def build_report(
         timings: seconds of each step.
         seed: decides the subsamples.
         privacy_asked: the guarantee that the model was fit with.
+        leave_out: columns that are not compared, because they were set.
     """
     rng = np.random.default_rng([seed, 23])
-    names = [c.name for c in schema.learned()]
+    names = [c.name for c in schema.learned() if c.name not in leave_out]
     column = schema.weight()
     weight = column.name if column is not None else None
     unseen = holdout if holdout is not None and holdout.num_rows >= MIN_UNSEEN else None
@@ -62,13 +66,14 @@ def build_report(
             "holdout": holdout.num_rows if holdout is not None else 0,
             "synthetic": synthetic.num_rows,
         },
-        "columns": len(names),
+        "columns": len(schema.learned()),
         "weights": _weights(train, schema),
         "differential_privacy": _guarantee(privacy_asked),
         "fidelity": None,
         "privacy": None,
         "conditions": conditions.model_dump(mode="json") if conditions is not None else None,
         "graph": dict(graph_json) if graph_json is not None else None,
+        "cleaning": [note.model_dump() for note in schema.cleaning],
         "timings": {step: float(seconds) for step, seconds in (timings or {}).items()},
     }
     if synthetic.num_rows == 0 or train.num_rows < MIN_UNSEEN or not names:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from simulacra_trainer.report.drawing import draw_graph
 from simulacra_trainer.report.neighbours import BAR, is_held
 from simulacra_trainer.report.style import CSS
 
@@ -24,25 +25,26 @@ STATES = {
 
 
 def render_html(report: Mapping[str, Any]) -> str:
-    """Return the report of `build_report` as a self-contained HTML document."""
-    rows = report["rows"]
+    """Return the report of `build_report`, or of one generation, as a self-contained HTML document."""
+    asked = report.get("asked")
+    changed = report["conditions"] is not None or bool(asked and asked["interventions"])
+    title = "Quality report" if asked is None else "Report of a generation"
+    wanted = [*_interventions(asked), *_conditions(report["conditions"])]
+    judged = [*_fidelity(report["fidelity"], changed), *_privacy(report["privacy"])]
     parts = [
-        "<h1>Quality report</h1>",
-        f"<p>{rows['synthetic']:,} synthetic rows, {report['columns']} columns; learned from {rows['train']:,} rows"
-        + (f", judged against {rows['holdout']:,} rows that the model has not seen" if rows["holdout"] else "")
-        + ".</p>",
+        f"<h1>{title}</h1>",
+        _opening(report, asked),
         *_weights(report["weights"]),
         *_guarantee(report["differential_privacy"]),
-        *_fidelity(report["fidelity"], report["conditions"] is not None),
-        *_privacy(report["privacy"]),
-        *_conditions(report["conditions"]),
+        *(judged + wanted if asked is None else wanted + judged),
         *_graph(report["graph"]),
+        *_cleaning(report.get("cleaning", [])),
         *_timings(report["timings"]),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>Quality report</title><style>{CSS}</style></head>\n<body><main>\n" + "\n".join(parts) + "\n"
+        f"<title>{title}</title><style>{CSS}</style></head>\n<body><main>\n" + "\n".join(parts) + "\n"
         "</main></body></html>\n"
     )
 
@@ -67,10 +69,41 @@ def _guarantee(found: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
+def _opening(report: Mapping[str, Any], asked: Mapping[str, Any] | None) -> str:
+    rows = report["rows"]
+    if asked is None:
+        judged = f", judged against {rows['holdout']:,} rows that the model has not seen" if rows["holdout"] else ""
+        what = f"{rows['synthetic']:,} synthetic rows, {report['columns']} columns; learned from {rows['train']:,} rows"
+        return f"<p>{what}{judged}.</p>"
+    part = "" if asked["compared"] == asked["rows"] else f" {asked['compared']:,} of them, drawn at random, are judged."
+    what = f"{asked['rows']:,} rows of {report['columns']} columns, generated with seed {asked['seed']} by a model"
+    return f"<p>{what} of {rows['train']:,} real rows.{part}</p>"
+
+
+def _interventions(asked: Mapping[str, Any] | None) -> list[str]:
+    if asked is None or not asked["interventions"]:
+        return []
+    body = [
+        [escape(name), escape(f"{value:.12g}" if isinstance(value, float) else str(value))]
+        for name, value in asked["interventions"].items()
+    ]
+    what = "Every row has the value that was set; what depends on the column follows, what causes it does not."
+    if asked["counterfactual"]:
+        what = (
+            "Rows come in pairs: one as the model draws it, and its twin as it would have been with the value that was "
+            "set. The figures below are those of the rows without the change."
+        )
+    return [
+        "<h2>Interventions</h2>",
+        f"<p>{what}</p>",
+        *_table("do(column = value)", ["column", "value"], body),
+    ]
+
+
 def _fidelity(found: Mapping[str, Any] | None, conditioned: bool) -> list[str]:
     parts = ["<h2>Fidelity</h2>"]
     if found is None:
-        return [*parts, "<p>There are too few rows to compare.</p>"]
+        return [*parts, "<p>There are too few rows or columns to compare.</p>"]
     one, two = found["univariate"], found["bivariate"]
     floor = "The floor is the same distance for as many real training rows: what sampling alone costs."
     parts.append(
@@ -84,7 +117,10 @@ def _fidelity(found: Mapping[str, Any] | None, conditioned: bool) -> list[str]:
             f"<b>{found['c2st_auc']:.3f}</b> (0.5: it cannot; 1: always).</p>"
         )
     if conditioned:
-        parts.append("<p>These rows were generated under conditions: some distance is what was asked for.</p>")
+        parts.append(
+            "<p>Columns that conditions or interventions name are left out; what depends on them may have moved with "
+            "them, which is what was asked for.</p>"
+        )
     columns = sorted(found["columns"], key=lambda c: c["floor"] - c["error"])
     top = max((max(c["error"], c["floor"]) for c in columns), default=0.0) or 1.0
     body = [
@@ -115,11 +151,29 @@ def _privacy(found: Mapping[str, Any] | None) -> list[str]:
     parts = ["<h2>Privacy</h2>"]
     if found is None:
         return [*parts, "<p>No unseen real rows were kept aside, so copying cannot be judged against a base rate.</p>"]
+    if "of_model" not in found:
+        return [*parts, "<ul>", *_of_model(found), "</ul>"]
+    copies = f"{100 * found['exact_copies']:.2f} % of these rows equal a row that the model was fit on"
+    parts.append(
+        f"<p><b>Copies among these rows.</b> {copies}; a table of few columns and levels has such by chance.</p>"
+    )
+    if found["of_model"] is None:
+        return [
+            *parts,
+            "<p>No real rows were kept aside at the fit, so there is no base rate to hold that against.</p>",
+        ]
+    return [
+        *parts,
+        "<p>Measured at the fit, with half of the real rows unseen:</p><ul>",
+        *_of_model(found["of_model"]),
+        "</ul>",
+    ]
+
+
+def _of_model(found: Mapping[str, Any]) -> list[str]:
     near, base = found["nearest"]["synthetic"], found["nearest"]["holdout"]
     verdict = "no more often than" if found["exact_copies"] <= found["exact_base"] else "more often than"
     return [
-        *parts,
-        "<ul>",
         f"<li><b>Copies.</b> {100 * found['exact_copies']:.2f} % of the synthetic rows equal a training row, {verdict} "
         f"real rows that the model has not seen ({100 * found['exact_base']:.2f} %).</li>",
         f"<li><b>Nearness.</b> The DCR share is {found['dcr_share']:.3f} (standard error "
@@ -128,7 +182,6 @@ def _privacy(found: Mapping[str, Any] | None) -> list[str]:
         f"<li><b>Distance.</b> Half of the synthetic rows lie {near['median']:.2f} or more from their nearest training "
         f"row (unseen real rows: {base['median']:.2f}); the nearest 5 % within {near['p05']:.2f} ({base['p05']:.2f}). "
         "One level that differs, or one standard deviation, is 1.</li>",
-        "</ul>",
     ]
 
 
@@ -185,8 +238,24 @@ def _graph(graph: Mapping[str, Any] | None) -> list[str]:
         "<h2>Causal graph</h2>",
         "<p>Learned from the data and from what was stated as known. Strength is between 0 and 1. "
         "Where the data cannot decide a direction, none is claimed.</p>",
+        draw_graph(graph.get("order", []), edges),
+        "<p>Solid: from cause to effect. Dashed, without a head: left open by the data. Thin and grey: weak.</p>",
         *_table("Edges", ["from", "", "to", "strength", "state"], body),
         *_more(len(edges) - SHOWN_EDGES, "edges"),
+    ]
+
+
+def _cleaning(notes: list[Mapping[str, Any]]) -> list[str]:
+    if not notes:
+        return []
+    body = [
+        [escape(note["column"] or "the table"), escape(note["action"]), f"{note['count']:,}" if note["count"] else ""]
+        for note in notes[:SHOWN_COLUMNS]
+    ]
+    return [
+        "<h2>What was cleaned</h2>",
+        *_table("Before the fit", ["column", "what", "values"], body),
+        *_more(len(notes) - SHOWN_COLUMNS, "notes"),
     ]
 
 

@@ -62,6 +62,12 @@ def exact_copies(
     return float(np.isin(drawn, known).mean()), float(base)
 
 
+def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> float:
+    """Return the share of synthetic rows (0..1), of `MAX_HASHED` at most, that equal some training row."""
+    known, drawn = row_hashes([train, synthetic.slice(0, MAX_HASHED)], names)
+    return float(np.isin(drawn, known).mean())
+
+
 def _quantiles(distances: Floats, weights: Floats | None = None) -> dict[str, float]:
     if weights is None:
         low, middle = np.quantile(distances, [0.05, 0.5])

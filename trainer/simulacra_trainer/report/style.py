@@ -17,6 +17,13 @@ th, td { padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); ove
 svg { display: block; }
 .bar { fill: var(--bar); }
 .floor { stroke: var(--floor); stroke-width: 2; }
+.drawing { max-width: 100%; height: auto; margin: 1rem auto; }
+.drawing .edge { fill: none; stroke: var(--bar); }
+.drawing .undecided { stroke: var(--floor); stroke-dasharray: 6 4; }
+.drawing .weak { stroke: var(--soft); }
+.drawing .head { fill: var(--soft); }
+.drawing .box { fill: var(--paper); stroke: var(--soft); }
+.drawing text { fill: var(--ink); font-size: 12px; text-anchor: middle; }
 .no { color: var(--no); font-weight: 600; }
 @media print { :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; } main { max-width: none; padding: 0; }
   tr, h2 { break-inside: avoid; } h2, caption { break-after: avoid; } .bar { print-color-adjust: exact; } }

@@ -14,13 +14,16 @@ function Shares({ column, value, onChange }) {
   const asked = Object.values(value).reduce((sum, share) => sum + share, 0);
   const set = (level, share) => onChange({ ...value, [level]: Math.round(share * 1000) / 1000 });
   const free = (level) => { const { [level]: _, ...rest } = value; onChange(rest); };
+  const natural = column.levels.reduce((sum, level) => level.value in value ? sum : sum + level.share, 0);
+  const followed = (level) => Object.keys(value).length ? Math.max(0, 1 - asked) * (natural ? level.share / natural : 0) : level.share;
+  const how = Object.keys(value).length ? "follows" : "as learned";
   return html`<div class="shares">${column.levels.map((level, index) => {
     const on = level.value in value;
     const id = `${column.name}-${index}`;
-    const shown = on ? value[level.value] : level.share;
+    const shown = on ? value[level.value] : followed(level);
     return html`<div class=${`share ${on ? "on" : ""}`} key=${level.value}><label for=${id}>${level.label ?? level.value}</label>
-      <input id=${id} type="range" min="0" max="100" step="0.5" value=${shown * 100} aria-valuetext=${`${percent(shown)}${on ? "" : ", as learned"}`} onInput=${(event) => set(level.value, event.target.value / 100)} />
-      <span class="value">${percent(shown)}</span>${on ? html`<button class="plain small" onClick=${() => free(level.value)} aria-label=${`Leave ${level.value} as learned`}>Free</button>` : html`<span class="quiet small">as learned</span>`}</div>`;
+      <input id=${id} type="range" min="0" max="100" step="0.5" value=${shown * 100} aria-valuetext=${`${percent(shown)}${on ? "" : `, ${how}`}`} onInput=${(event) => set(level.value, event.target.value / 100)} />
+      <span class="value">${percent(shown)}</span>${on ? html`<button class="plain small" onClick=${() => free(level.value)} aria-label=${`Leave ${level.value} as learned`}>Free</button>` : html`<span class="quiet small">${how}</span>`}</div>`;
   })}<p class=${asked > 1.0001 ? "wrong" : "quiet"} role="status">${asked > 1.0001 ? `The shares sum to ${percent(asked)}; lower one of them.` : Object.keys(value).length ? `${percent(asked)} asked for; the rest keeps its natural mix.` : "Move a slider to ask for a share."}</p></div>`;
 }
 

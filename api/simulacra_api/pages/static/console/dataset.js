@@ -1,10 +1,11 @@
 // One dataset: its state and clock, and a tab for each thing that its model is asked.
-import { Failure, Status, bytes, number, percent, useAction } from "../ui.js";
+import { Failure, Status, bytes, number, percent } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
-import { Erase, Progress, Retention, useLoad } from "./parts.js";
+import { Mend } from "./knowledge.js";
+import { Erase, Progress, Retention, SaveReport, useLoad } from "./parts.js";
 import { Schema } from "./schema.js";
 
 const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], ["graph", "Causal graph"], ["quality", "Quality"]];
@@ -20,19 +21,11 @@ const FIGURES = [
 
 function Quality({ session, dataset }) {
   const figures = dataset.model?.figures ?? {};
-  const path = `/v1/datasets/${dataset.dataset_id}/report`;
-  const [save, busy, problem] = useAction(async () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([await session.text(path, "text/html")], { type: "text/html" }));
-    link.download = `report-${dataset.dataset_id}.html`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  });
   const shown = FIGURES.filter(([name]) => figures[name] != null);
   return html`<section aria-labelledby="quality-title"><h2 id="quality-title">Fidelity and privacy</h2>
     ${shown.length ? html`<dl class="figures">${shown.map(([, title, value, text]) => html`<div><dt>${title}</dt><dd><strong>${value(figures)}</strong><span>${text(figures)}</span></dd></div>`)}</dl>`
       : html`<p class="empty">There are too few rows to judge the model by.</p>`}
-    <div class="row"><button disabled=${busy} onClick=${save}>Save the full report</button><span class="quiet">One HTML file, to read, print and hand on.</span></div><${Failure} problem=${problem} /></section>`;
+    <${SaveReport} session=${session} path=${`/v1/datasets/${dataset.dataset_id}/report`} id=${dataset.dataset_id} /></section>`;
 }
 
 export function Dataset({ session, id, tab }) {
@@ -49,5 +42,6 @@ export function Dataset({ session, id, tab }) {
       <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." /></header>
     <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
     ${job?.error && html`<div class="notice bad" role="alert"><p>${job.error.detail}</p></div>`}
-    ${dataset.status === "ready" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} />`}`;
+    ${dataset.status === "failed" && dataset.rows != null && html`<${Mend} session=${session} dataset=${dataset} onFit=${again} />`}
+    ${dataset.status === "ready" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} onFit=${again} />`}`;
 }

@@ -1,8 +1,8 @@
 // One generation: progress, what was asked and attained, the download, its own clock.
-import { Clock, Failure, Status, number, useAction } from "../ui.js";
+import { Clock, Failure, Status, number, percent, useAction } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
-import { Erase, Progress, useLoad } from "./parts.js";
+import { Erase, Progress, SaveReport, useLoad } from "./parts.js";
 
 const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"]];
 
@@ -33,6 +33,21 @@ function Downloads({ session, id, rows }) {
     <span class="quiet" role="status">${busy ? "Decrypting and sending" : "A fresh link each time, good for 15 minutes with your token."}</span></div><${Failure} problem=${problem} /></section>`;
 }
 
+/** How the rows compare with the real ones, and the whole report as a file. */
+function Report({ session, id }) {
+  const path = `/v1/generations/${id}/report`;
+  const [report, problem] = useLoad(() => session.get(path), [session, id]);
+  if (problem?.status === 404) return null; // made before reports were written
+  if (!report) return html`<${Failure} problem=${problem} />`;
+  const { fidelity, privacy } = report;
+  const figure = (title, value, text) => html`<div><dt>${title}</dt><dd><strong>${value}</strong><span>${text}</span></dd></div>`;
+  return html`<section aria-labelledby="report-title"><h2 id="report-title">Report</h2><dl class="figures">
+    ${fidelity && figure("Single columns", `${number(fidelity.univariate.error, 2)} %`, `Distance of the columns that nothing was asked of from half of the real rows; for the other half it is ${number(fidelity.univariate.floor, 2)} %, which is sampling alone.`)}
+    ${fidelity?.bivariate.pairs > 0 && figure("Pairs of columns", `${number(fidelity.bivariate.error, 2)} %`, `The same for pairs; sampling alone costs ${number(fidelity.bivariate.floor, 2)} %.`)}
+    ${figure("Exact copies", percent(privacy.exact_copies, 2), "Of these rows, those that equal a real row that the model was fit on.")}</dl>
+    <${SaveReport} session=${session} path=${path} id=${id} /></section>`;
+}
+
 export function Generation({ session, id }) {
   const path = `/v1/generations/${encodeURIComponent(id)}`;
   const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
@@ -47,5 +62,6 @@ export function Generation({ session, id }) {
     ${one.error && html`<div class="notice bad" role="alert"><p>${one.error.detail}</p></div>`}
     ${dos.length > 0 && html`<p class="dos">${dos.map(([name, value]) => html`<code>do(${name} = ${value})</code> `)}</p>`}
     ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
-    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} />`}`;
+    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} />`}
+    ${["ready", "partial"].includes(one.status) && html`<${Report} session=${session} id=${id} />`}`;
 }

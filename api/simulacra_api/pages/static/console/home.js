@@ -1,6 +1,7 @@
 // The list of datasets, and the way in for a new one.
 import { Clock, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { Editor, columnsOf, nothingKnown, saysNothing, stated } from "./knowledge.js";
 import { RetentionSelect, useLoad } from "./parts.js";
 
 const REFRESH_SECONDS = 5;
@@ -10,31 +11,42 @@ function Upload({ session }) {
   const [over, setOver] = useState(false);
   const [share, setShare] = useState(null);
   const [retention, setRetention] = useState(86_400);
-  const [name, setName] = useState("");
+  const [knowing, setKnowing] = useState(false);
+  const [known, setKnown] = useState(nothingKnown);
+  const [chosen, setChosen] = useState(null);
   const input = useRef(null);
   const [send, busy, problem] = useAction(async (file) => {
-    setName(file.name);
     setShare(0);
     try {
-      const made = await session.upload(file, { retention_seconds: retention }, setShare);
+      const fields = { retention_seconds: retention, ...(knowing && !saysNothing(known) && { knowledge: JSON.stringify(stated(known)) }) };
+      const made = await session.upload(file, fields, setShare);
       location.hash = `#/datasets/${made.dataset_id}`;
     } finally {
       setShare(null);
     }
   });
+  const take = async (file) => {
+    if (!file || busy) return;
+    setChosen({ file, columns: knowing ? await columnsOf(file) : null });
+    if (!knowing) send(file);
+  };
   const drop = (event) => {
     event.preventDefault();
     setOver(false);
-    if (!busy && event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
+    take(event.dataTransfer.files[0]);
   };
   return html`<section class=${`drop ${over ? "over" : ""}`} aria-labelledby="upload-title" onDrop=${drop}
       onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)}>
     <h2 id="upload-title">Upload a table</h2>
     <p class="quiet">Drop a file here, or choose one. It is encrypted on its way in, cleaned, and a causal model is fit on it.</p>
-    <input ref=${input} id="file" class="unseen" type="file" tabindex="-1" aria-label="Table to upload" accept=${ACCEPTED} onChange=${(event) => event.target.files[0] && send(event.target.files[0])} />
-    <div class="row"><button class="primary" disabled=${busy} onClick=${() => input.current.click()}>Choose a file</button>
-      <${RetentionSelect} id="keep" label="Keep for" value=${retention} onChange=${setRetention} /></div>
-    ${share !== null && html`<div class="progress"><${Meter} value=${Math.round(share * 100)} label="Upload" /><span class="quiet" role="status">${name}: ${Math.round(share * 100)} % sent</span></div>`}
+    <input ref=${input} id="file" class="unseen" type="file" tabindex="-1" aria-label="Table to upload" accept=${ACCEPTED} onChange=${(event) => take(event.target.files[0])} />
+    <div class="row"><button class=${knowing && chosen ? "" : "primary"} disabled=${busy} onClick=${() => input.current.click()}>Choose a file</button>
+      <${RetentionSelect} id="keep" label="Keep for" value=${retention} onChange=${setRetention} />
+      <div class="field inline"><input id="knowing" type="checkbox" checked=${knowing} onChange=${(event) => { setKnowing(event.target.checked); setChosen(null); }} /><label for="knowing">State what is known of causes first</label></div></div>
+    ${knowing && !chosen && html`<p class="quiet">Choose the file: its columns are read here, and nothing is sent before you say so.</p>`}
+    ${knowing && chosen && html`<${Editor} id="upload-known" columns=${chosen.columns} value=${known} onChange=${setKnown} />
+      <div class="row"><button class="primary" disabled=${busy} onClick=${() => send(chosen.file)}>Upload ${chosen.file.name}</button></div>`}
+    ${share !== null && html`<div class="progress"><${Meter} value=${Math.round(share * 100)} label="Upload" /><span class="quiet" role="status">${chosen?.file.name}: ${Math.round(share * 100)} % sent</span></div>`}
     <${Failure} problem=${problem} /></section>`;
 }
 

@@ -21,6 +21,7 @@ export function layered(graph) {
   const lines = graph.edges.map((edge, index) => ({ edge, stops: route(edge, index, depth, nodes, add) }));
   order(rows);
   place(rows);
+  pack(rows, nodes);
   return drawing(rows, nodes, lines, graph.order.filter((name) => !linked.has(name)));
 }
 
@@ -76,6 +77,28 @@ function place(rows) {
       const off = row.reduce((sum, node, index) => sum + wishes[index] - node.x, 0) / row.length;
       for (const node of row) node.x += off;
     }
+  }
+}
+
+/** Move parts of the graph that no edge connects close together, the largest first. */
+function pack(rows, nodes) {
+  const seen = new Set();
+  const parts = [...nodes.values()].map((first) => {
+    const part = [];
+    for (const open = [first]; open.length;) {
+      const node = open.pop();
+      if (seen.has(node)) continue;
+      seen.add(node);
+      part.push(node);
+      open.push(...node.near);
+    }
+    return part;
+  }).filter((part) => part.length).sort((a, b) => b.length - a.length);
+  const taken = rows.map(() => -Infinity);
+  for (const part of parts) {
+    const shift = Math.max(...part.map((node) => taken[node.row] + 2 * GAP.box - (node.x - node.width / 2)));
+    for (const node of part) node.x += Number.isFinite(shift) ? shift : 0;
+    for (const node of part) taken[node.row] = Math.max(taken[node.row], node.x + node.width / 2);
   }
 }
 

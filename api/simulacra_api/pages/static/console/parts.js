@@ -68,15 +68,26 @@ export function Erase({ session, path, id, what, back }) {
     <button disabled=${busy} onClick=${() => setAsking(false)}>Keep</button></div><${Failure} problem=${problem} /></div>`;
 }
 
+/** Save what is in memory as a file. */
+function saveAs(content, type, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** The report of a model or of a generation as a file: a page to read and print, or JSON. */
+export function SaveReport({ session, path, id }) {
+  const [save, busy, problem] = useAction(async (type, suffix) => saveAs(await session.text(path, type), type, `report-${id}.${suffix}`));
+  return html`<div class="row"><button disabled=${busy} onClick=${() => save("text/html", "html")}>Save the full report</button>
+    <button class="plain" disabled=${busy} onClick=${() => save("application/json", "json")}>as JSON</button>
+    <span class="quiet">One HTML file, to read, print and hand on.</span></div><${Failure} problem=${problem} />`;
+}
+
 export function Certificate({ of, id, back }) {
   const said = of.statement;
-  const save = () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([JSON.stringify(of, null, 2)], { type: "application/json" }));
-    link.download = `erasure-${id}.json`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  };
+  const save = () => saveAs(JSON.stringify(of, null, 2), "application/json", `erasure-${id}.json`);
   return html`<div class="notice good certificate" role="status"><p><b>Erased and verified absent.</b> ${said
     ? `${number(said.objects)} stored objects of ${id}; key destroyed ${said.key_shredded_at ? when(said.key_shredded_at) : "(it had none)"}; found empty ${when(said.verified_absent_at)}.`
     : `${id} is gone.`}</p><div class="row">${said && html`<button onClick=${save}>Save the signed certificate</button>`}<a class="button" href=${back}>Back</a></div></div>`;

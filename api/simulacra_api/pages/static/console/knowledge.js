@@ -1,0 +1,118 @@
+// What is known of causes: tiers, required and forbidden edges, edited for an upload or for a model that is there.
+import { Failure, useAction } from "../ui.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { useLoad } from "./parts.js";
+
+const HEAD_BYTES = 65_536;
+const TEXT = /\.(csv|tsv|txt)$/i;
+const EDGES = [["required", "Required", "From a cause to its effect: an edge that must be there."], ["forbidden", "Forbidden", "From one column to another: an edge that must not be there."]];
+const RETRY_MS = 1000;
+
+export const nothingKnown = { tiers: [], required: [], forbidden: [] };
+/** What of the knowledge says something: a tier without a column does not. */
+export const stated = (known) => ({ ...known, tiers: known.tiers.filter((tier) => tier.length) });
+export const saysNothing = (known) => !stated(known).tiers.length && !known.required.length && !known.forbidden.length;
+
+/** The column names in the first line of a delimited text file; null where they cannot be read here. */
+export async function columnsOf(file) {
+  if (!TEXT.test(file.name)) return null;
+  const line = (await file.slice(0, HEAD_BYTES).text()).replace(/^\ufeff/, "").split(/\r?\n/, 1)[0];
+  const delimiter = [",", ";", "\t", "|"].reduce((best, one) => line.split(one).length > line.split(best).length ? one : best);
+  const cells = line.match(new RegExp(`(?:"(?:[^"]|"")*"|[^${delimiter === "|" ? "\\|" : delimiter}])+`, "g")) ?? [];
+  return cells.map((cell) => cell.trim().replace(/^"(.*)"$/s, "$1").replaceAll('""', '"')).filter(Boolean);
+}
+
+/** Names a column: out of a list, or typed where the list is not known. */
+function Name({ id, label, columns, value, none, onChange }) {
+  return html`<div class="field"><label for=${id}>${label}</label>${columns
+    ? html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}><option value="">${none}</option>${columns.map((name) => html`<option value=${name}>${name}</option>`)}</select>`
+    : html`<input id=${id} value=${value} spellcheck="false" placeholder="Name of a column" onChange=${(event) => onChange(event.target.value.trim())} />`}</div>`;
+}
+
+function Chip({ text, onRemove }) {
+  return html`<li class="chip"><span>${text}</span><button type="button" class="plain small" aria-label=${`Take ${text} out`} onClick=${onRemove}>×</button></li>`;
+}
+
+function Tiers({ id, columns, tiers, onChange }) {
+  const free = columns?.filter((name) => !tiers.flat().includes(name));
+  const set = (at, tier) => onChange(tiers.map((one, index) => index === at ? tier : one));
+  return html`<section aria-label="Tiers"><h3>Tiers</h3><p class="quiet">No column is caused by one of a later tier: what came first in time goes first.</p>
+    ${tiers.map((tier, at) => html`<fieldset class="tier" key=${at}><legend>Tier ${at + 1}</legend><button type="button" class="plain remove" aria-label=${`Remove tier ${at + 1}`} onClick=${() => onChange(tiers.filter((_, index) => index !== at))}>Remove</button>
+      <ul class="chips">${tier.map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => set(at, tier.filter((one) => one !== name))} />`)}</ul>
+      <${Name} key=${tier.length} id=${`${id}-tier-${at}`} label=${`Add to tier ${at + 1}`} columns=${free} value="" none="Choose a column" onChange=${(name) => name && !tiers.flat().includes(name) && set(at, [...tier, name])} /></fieldset>`)}
+    <div><button type="button" onClick=${() => onChange([...tiers, []])}>Add a tier</button></div></section>`;
+}
+
+function Edges({ id, title, text, columns, edges, onChange }) {
+  const [source, setSource] = useState("");
+  const [target, setTarget] = useState("");
+  const known = edges.some((edge) => edge.source === source && edge.target === target);
+  const add = () => { onChange([...edges, { source, target }]); setSource(""); setTarget(""); };
+  return html`<section aria-label=${title}><h3>${title}</h3><p class="quiet">${text}</p>
+    <ul class="chips">${edges.map((edge) => html`<${Chip} key=${JSON.stringify(edge)} text=${`${edge.source} → ${edge.target}`} onRemove=${() => onChange(edges.filter((one) => one !== edge))} />`)}</ul>
+    <div class="row edge-form"><${Name} id=${`${id}-source`} label="From" columns=${columns} value=${source} none="Cause" onChange=${setSource} />
+      <${Name} id=${`${id}-target`} label="To" columns=${columns?.filter((name) => name !== source)} value=${target} none="Effect" onChange=${setTarget} />
+      <button type="button" disabled=${!source || !target || known} aria-label=${`Add to ${title.toLowerCase()}`} onClick=${add}>Add</button></div></section>`;
+}
+
+/** Edges whose direction the data left open, each to be settled by a click. */
+function Open({ edges, known, onChange }) {
+  const says = ({ source, target }) => [...known.required, ...known.forbidden].some((edge) => [source, target].includes(edge.source) && [source, target].includes(edge.target));
+  const open = edges.filter((edge) => edge.state === "undecided" && !says(edge));
+  if (!open.length) return null;
+  const require = (source, target) => () => onChange({ ...known, required: [...known.required, { source, target }] });
+  return html`<section class="wide" aria-label="Left open by the data"><h3>Left open by the data</h3><p class="quiet">Say which way an edge goes, where you know it.</p><ul class="open-edges">${open.map(({ source, target }) => html`<li key=${`${source} ${target}`}><span>${source}</span>
+    <button type="button" aria-label=${`${source} causes ${target}`} onClick=${require(source, target)}>→</button><button type="button" aria-label=${`${target} causes ${source}`} onClick=${require(target, source)}>←</button><span>${target}</span></li>`)}</ul></section>`;
+}
+
+export function Editor({ id, columns, value, onChange, edges = [] }) {
+  return html`<div class="knowledge"><${Open} edges=${edges} known=${value} onChange=${onChange} />
+    <${Tiers} id=${id} columns=${columns} tiers=${value.tiers} onChange=${(tiers) => onChange({ ...value, tiers })} />
+    ${EDGES.map(([field, title, text]) => html`<${Edges} key=${field} id=${`${id}-${field}`} title=${title} text=${text} columns=${columns} edges=${value[field]} onChange=${(next) => onChange({ ...value, [field]: next })} />`)}</div>`;
+}
+
+/** Ask for another model; while the one before is being erased the service says so, and is asked again. */
+async function fitWith(session, datasetId, knowledge) {
+  for (;;) {
+    try {
+      return await session.json(`/v1/datasets/${datasetId}/knowledge`, { method: "PUT", json: knowledge });
+    } catch (problem) {
+      if (problem.code !== "simio_model_in_flight") throw problem;
+      await new Promise((done) => setTimeout(done, RETRY_MS));
+    }
+  }
+}
+
+/** The knowledge of a model that is there, and a way to fit another one with more of it; `failed` where it could not be fit. */
+export function ModelKnowledge({ session, dataset, columns, edges, failed = false, onFit }) {
+  const [before, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/knowledge`).catch((found) => {
+    if (failed && found.status === 409) return nothingKnown; // its model was deleted
+    throw found;
+  }), [session, dataset.dataset_id]);
+  const [draft, setDraft] = useState(null);
+  const [asking, setAsking] = useState(false);
+  const sure = useRef(null);
+  useEffect(() => { if (asking) sure.current?.focus(); }, [asking]);
+  const [fit, busy, refused] = useAction(async () => { await fitWith(session, dataset.dataset_id, stated(draft ?? before)); onFit(); });
+  if (problem) return html`<${Failure} problem=${problem} />`;
+  if (!before) return null;
+  const known = draft ?? before;
+  const changed = draft && JSON.stringify(stated(draft)) !== JSON.stringify(before);
+  const now = failed ? "No model could be fit with what stands below." : saysNothing(before) ? "The model was told nothing: the graph is learned from the data alone." : "The model was fit with what stands below; the graph obeys it.";
+  return html`<section class="card" aria-labelledby="knowledge-title"><h2 id="knowledge-title">What is known of causes</h2>
+    <p class="quiet lead">${now} What you state is binding, and needs another fit.</p>
+    <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} onChange=${(next) => { setDraft(next); setAsking(false); }} />
+    <${Failure} problem=${refused} />
+    ${asking ? html`<div class="notice warn ask" role="group" aria-label="Confirm"><p>Another model takes the place of this one. Everything generated and estimated from this one is erased with it.</p><div class="row">
+        <button class="primary" ref=${sure} disabled=${busy} onClick=${fit}>${busy ? "Erasing the model before" : "Fit again"}</button><button disabled=${busy} onClick=${() => setAsking(false)}>Keep this model</button></div></div>`
+      : html`<div class="row"><button class="primary" disabled=${busy || !(changed || failed)} onClick=${failed ? fit : () => setAsking(true)}>Fit with this</button>
+        ${changed && html`<button class="plain" onClick=${() => setDraft(null)}>Take the changes back</button>`}</div>`}</section>`;
+}
+
+/** A way on for a dataset that was cleaned but has no model: other knowledge, or another try. */
+export function Mend({ session, dataset, onFit }) {
+  const [schema] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/schema`), [session, dataset.dataset_id]);
+  if (!schema) return null;
+  const learned = schema.columns.filter((column) => column.learned).map((column) => column.name);
+  return html`<${ModelKnowledge} session=${session} dataset=${dataset} columns=${learned} edges=${[]} failed onFit=${onFit} />`;
+}

@@ -1,0 +1,62 @@
+"""Knowledge against the schema: every contradiction is named where it stands, in agreement with the fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulacra_crds.knowledge import BOTH, CYCLE, NOT_LEARNED, SELF, TWICE, UNKNOWN, check_knowledge
+from simulacra_crds.model import Edge, Knowledge
+from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_trainer.graph.constraints import read_knowledge
+from simulacra_trainer.table.errors import InputError
+
+NAMES = "abcd"
+SCHEMA = TableSchema(
+    rows=9,
+    columns=[
+        *(ColumnSchema(name=name, kind="numeric", storage="double", minimum=0, maximum=1) for name in NAMES),
+        ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
+    ],
+)
+
+
+def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge:
+    """`tiers` like "ab c": two tiers; edges like "ab bc"."""
+
+    def edges(text: str) -> list[Edge]:
+        return [Edge(source=ends[0], target=ends[1]) for ends in text.split()]
+
+    return Knowledge(tiers=[list(tier) for tier in tiers.split()], required=edges(required), forbidden=edges(forbidden))
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "at", "detail"),
+    [
+        (known("ab x"), "/tiers/1/0", UNKNOWN),
+        (known("ab ca"), "/tiers/1/1", TWICE),
+        (known(forbidden="ab xa"), "/forbidden/1/source", UNKNOWN),
+        (known(forbidden="aa"), "/forbidden/0", SELF),
+        (known(required="ab", forbidden="ab"), "/required/0", BOTH),
+        (known("ab c", "ca"), "/required/0", CYCLE),
+        (known("a b c", "da cd"), "/required/1", CYCLE),
+        (known(required="ab bc ca"), "/required/2", CYCLE),
+        (Knowledge(required=[Edge(source="a", target="id")]), "/required/0", NOT_LEARNED),
+    ],
+)
+def test_what_is_wrong_is_named(knowledge: Knowledge, at: str, detail: str) -> None:
+    assert [(error.pointer, error.detail) for error in check_knowledge(knowledge, SCHEMA)] == [(at, detail)]
+    with pytest.raises(InputError) as refused:
+        read_knowledge(knowledge, SCHEMA, NAMES)
+    assert (refused.value.pointer or "").startswith("/knowledge" + at.rsplit("/", 1)[0])
+
+
+@pytest.mark.parametrize("knowledge", [known(), known("ab cd", "ac bd ab", "cd"), known("a", "bc cd", "db")])
+def test_what_stands_is_taken(knowledge: Knowledge) -> None:
+    assert check_knowledge(knowledge, SCHEMA) == []
+    read_knowledge(knowledge, SCHEMA, NAMES)
+
+
+def test_tiers_of_columns_that_are_not_learned_are_passed_over() -> None:
+    knowledge = Knowledge(tiers=[["id"], ["a"]], forbidden=[Edge(source="id", target="b")])
+    assert check_knowledge(knowledge, SCHEMA) == []
+    read_knowledge(knowledge, SCHEMA, NAMES)

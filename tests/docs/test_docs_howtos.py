@@ -1,0 +1,128 @@
+"""Every block of code in the docs: run as it stands, read as what it claims to be, or named here with who runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+import yaml
+from installation import SURVEY
+from simulacra_crds.tenant import Encryption
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+RUN_ELSEWHERE = {
+    ("tutorial.md", "make .venv/.demo-forest"): "tests/e2e/test_e2e_demo.py",
+    ("tutorial.md", "simulacra up --data-dir data"): "tests/docs/conftest.py",
+    ("tutorial.md", "export SIMULACRA_CONNECTION=data/connection.json"): "tests/docs/conftest.py",
+    ("howto/migrate-hosted.md", "python examples/quickstart.py"): "tests/e2e/test_e2e_quickstart.py",
+    ("operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
+    ("operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
+    ("images.md", ".venv/bin/python images/build.py"): "images/build.py",
+    ("security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
+    ("customer-keys.md", "SIMULACRA_POD_EGRESS=["): "tests/operator/test_operator_pod_access.py",
+    ("customer-keys.md", 'path "transit/keys/simulacra-*"'): "tests/custody/test_custody_vault.py",
+    ("customer-keys.md", "pip install aws-encryption-sdk-cli"): "tests/custody/test_custody_customer.py",
+}
+"""Page and beginning of a block that needs what this test lacks, and the file that does the same."""
+
+
+def blocks() -> Iterator[tuple[str, str, str]]:
+    """Yield page, language and text of every block; decisions (adr) show none to copy."""
+    for path in sorted(DOCS.rglob("*.md")):
+        if "adr" not in path.parts:
+            for language, text in BLOCK.findall(path.read_text()):
+                yield str(path.relative_to(DOCS)), language, text
+
+
+def of(page: str, language: str) -> list[str]:
+    return [text for name, kind, text in blocks() if (name, kind) == (page, language)]
+
+
+def test_no_block_is_left_out() -> None:
+    here = {"bash": RAN_HERE, "python": RAN_HERE, "json": READ_HERE, "yaml": READ_HERE}
+    left = [(page, text) for page, kind, text in blocks() if page not in here.get(kind, ())]
+    known = [
+        (page, begins)
+        for page, text in left
+        for name, begins in RUN_ELSEWHERE
+        if name == page and text.startswith(begins)
+    ]
+    assert len(known) == len(left), [(page, text[:60]) for page, text in left]
+    assert set(known) == set(RUN_ELSEWHERE)
+    assert {path for path in RUN_ELSEWHERE.values() if not (ROOT / path).exists()} == set()
+
+
+RAN_HERE = {
+    "tutorial.md",
+    "engine.md",
+    "customer-keys.md",
+    *(f"howto/{name}.md" for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")),
+}
+READ_HERE = {"howto/agents.md", "customer-keys.md"}
+
+
+@pytest.mark.e2e
+def test_the_kubectl_door(desk: Any) -> None:
+    with desk.installation.client() as client:
+        small = desk.folder / "small.csv"
+        small.write_text("".join(SURVEY.open().readlines()[:301]))
+        client.wait(client.upload(small).job_id)
+        said = desk.bash("".join(of("howto/kubectl.md", "bash")))
+        assert '"status":"exact"' in said
+        assert client.datasets() == []
+
+
+@pytest.mark.e2e
+def test_hosting_it(desk: Any) -> None:
+    said = desk.bash("".join(of("howto/self-host.md", "bash") + of("customer-keys.md", "bash")))
+    assert "deleted" in said
+    assert (desk.folder / "initech.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.e2e
+def test_from_the_hosted_api(desk: Any) -> None:
+    said = desk.bash("".join(of("howto/migrate-hosted.md", "bash")))
+    assert said.split() == ["ready", "21"]
+    assert (desk.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
+
+
+@pytest.mark.e2e
+def test_from_other_libraries(desk: Any) -> None:
+    (desk.folder / "migrate.py").write_text("".join(of("howto/migrate-libraries.md", "python")))
+    assert "'floor'" in desk.bash("python migrate.py")
+
+
+@pytest.mark.e2e
+def test_without_a_server(desk: Any) -> None:
+    said = desk.bash("".join(of("engine.md", "bash")))
+    assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
+    assert "Report of a generation" in (desk.folder / "rows.html").read_text()
+
+
+@pytest.mark.e2e
+async def test_the_agents_server_starts_as_configured(desk: Any) -> None:
+    page = (DOCS / "howto" / "agents.md").read_text()
+    known = json.loads(of("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
+    (desk.folder / "work").mkdir()
+    asked = StdioServerParameters(command=known["command"], args=known["args"], env=desk.env, cwd=desk.folder)
+    async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
+        await session.initialize()
+        tools = {tool.name for tool in (await session.list_tools()).tools}
+    rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
+    assert tools == {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_customers_key_is_set_up_as_written() -> None:
+    spec = Encryption.model_validate(yaml.safe_load(of("customer-keys.md", "yaml")[0])["spec"]["encryption"])
+    assert spec.mode == "Customer"
+    policy = json.loads(of("customer-keys.md", "json")[0])  # what it allows: tests/custody/test_custody_customer.py
+    assert [statement["Effect"] for statement in policy["Statement"]] == ["Allow", "Allow", "Deny"]

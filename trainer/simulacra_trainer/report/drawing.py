@@ -1,0 +1,87 @@
+"""The causal graph as a picture: causes above what they act on, in layers (Sugiyama, Tagawa, Toda 1981), as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+BOX_WIDTH, BOX_HEIGHT, GAP, DOWN = 150, 30, 18, 74
+SWEEPS = 8
+SHOWN_NAME = 20
+MOST_COLUMNS = 60
+"""Above it a picture cannot be read; the table of edges says it all."""
+
+Edge = Mapping[str, Any]
+
+
+def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
+    """Return the graph as SVG without styles of its own; empty where there is nothing to draw, or too much.
+
+    Args:
+        order: all columns, causes before effects.
+        edges: with source, target, strength (0..1: the width) and state (directed, undecided, weak: the class).
+    """
+    linked = {edge[end] for edge in edges for end in ("source", "target")}
+    names = [name for name in order if name in linked]
+    if not 0 < len(names) <= MOST_COLUMNS:
+        return ""
+    rows = _layers(names, edges)
+    _order(rows, edges)
+    spots = {
+        name: (_place(at, len(row)), level * DOWN) for level, row in enumerate(rows) for at, name in enumerate(row)
+    }
+    half = max(abs(x) for x, _ in spots.values()) + BOX_WIDTH / 2 + 2
+    height = (len(rows) - 1) * DOWN + BOX_HEIGHT + 4
+    parts = [_line(edge, spots) for edge in edges] + [_box(name, x, y) for name, (x, y) in spots.items()]
+    frame = f'viewBox="{-half:.0f} -2 {2 * half:.0f} {height}" width="{2 * half:.0f}"'
+    return f'<svg class="drawing" role="img" aria-label="Causal graph" {frame}>{"".join(parts)}</svg>'
+
+
+def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
+    """Put each column one layer below the lowest of those before it that it is linked with."""
+    rank = {name: at for at, name in enumerate(names)}
+    level = dict.fromkeys(names, 0)
+    for name in names:
+        ends = [{edge["source"], edge["target"]} - {name} for edge in edges if name in (edge["source"], edge["target"])]
+        above = [level[other] for pair in ends for other in pair if rank[other] < rank[name]]
+        level[name] = max(above, default=-1) + 1
+    return [[name for name in names if level[name] == at] for at in range(max(level.values()) + 1)]
+
+
+def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
+    """Order each layer by the mean place of its neighbours, down and up in turn, so that few edges cross."""
+    near: dict[str, list[str]] = {name: [] for row in rows for name in row}
+    for edge in edges:
+        near[edge["source"]].append(edge["target"])
+        near[edge["target"]].append(edge["source"])
+    for sweep in range(SWEEPS):
+        place = {name: _place(at, len(row)) for row in rows for at, name in enumerate(row)}
+        for row in rows if sweep % 2 == 0 else reversed(rows):
+            wish = {name: sum(place[other] for other in near[name]) / len(near[name]) for name in row}
+            row.sort(key=wish.__getitem__)
+            place |= {name: _place(at, len(row)) for at, name in enumerate(row)}
+
+
+def _place(at: int, count: int) -> float:
+    return (at - (count - 1) / 2) * (BOX_WIDTH + GAP)
+
+
+def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> str:
+    (x, y), (to_x, to_y) = spots[edge["source"]], spots[edge["target"]]
+    down = to_y > y
+    y, to_y = (y + BOX_HEIGHT, to_y) if down else (y, to_y + BOX_HEIGHT)
+    bend, tip = (to_y - y) / 2, 6 if down else -6
+    state = edge["state"] if edge["state"] in ("directed", "undecided", "weak") else "weak"
+    width = 1 + 2 * float(edge["strength"])
+    line = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f} {to_y:.0f}"
+    head = "" if state == "undecided" else f'<path class="head" d="M{to_x:.0f} {to_y:.0f}l-4 {-tip}h8z"/>'
+    return f'<path class="edge {state}" stroke-width="{width:.1f}" d="{line}"/>{head}'
+
+
+def _box(name: str, x: float, y: float) -> str:
+    shown = name if len(name) <= SHOWN_NAME else name[: SHOWN_NAME - 1] + "…"
+    return (
+        f'<rect class="box" x="{x - BOX_WIDTH / 2:.0f}" y="{y:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'
+        f'<text x="{x:.0f}" y="{y + BOX_HEIGHT / 2 + 4.5:.0f}">{escape(shown)}</text>'
+    )
