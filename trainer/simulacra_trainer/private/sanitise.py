@@ -44,7 +44,8 @@ class _Column:
 
     @property
     def bin_shares(self) -> Floats:
-        return np.bincount(self.bins, self.shares, self.size)
+        shares: Floats = np.bincount(self.bins, self.shares, self.size)
+        return shares
 
 
 def sanitise(
