@@ -70,7 +70,7 @@ def base() -> Path:
     run([*command, *mirror()], quiet=True)
     for name in _UNUSED:
         for path in (tree / name).glob("*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     run(["find", str(tree), "-xdev", "-perm", "/6000", "-type", "f", "-exec", "chmod", "a-s", "{}", "+"])
     run(["tar", "--numeric-owner", "--sort=name", "-C", str(tree), "-cf", f"{archive}.new", "."])
     Path(f"{archive}.new").replace(archive)
