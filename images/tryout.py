@@ -3,13 +3,15 @@
 The keys that unseal OpenBao lie beside its data, so whoever has the volume has everything. An installation that holds
 customers' data brings its own store and key provider.
 
-Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for `openbao`.
+Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for `openbao`;
+TRYOUT_DATA is the folder and TRYOUT_PORT OpenBao's port (the next one is taken too) where they are not /data and 8200.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,21 +24,26 @@ from typing import Any
 
 DATA = Path(os.environ.get("TRYOUT_DATA", "/data"))
 LIVE = Path("/tmp")
-BAO = "http://127.0.0.1:8200/v1/"
+PORT = int(os.environ.get("TRYOUT_PORT", "8200"))
+BAO = f"http://127.0.0.1:{PORT}/v1/"
 TEN_YEARS = "87600h"
 POLICY = 'path "transit/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
 
 
 def openbao() -> list[subprocess.Popen[bytes]]:
     """OpenBao with a Transit engine at transit/ and the token VAULT_TOKEN, which reaches that engine only."""
-    folder, token = DATA / "openbao", os.environ["VAULT_TOKEN"]
+    folder = DATA / "openbao"
+    config, keys = LIVE / f"openbao-{PORT}.json", folder / "unseal.json"
+    if not keys.exists():  # a start that ended before its keys were noted: nobody can unseal what it left
+        shutil.rmtree(folder / "raft", ignore_errors=True)
     (folder / "raft").mkdir(parents=True, exist_ok=True)
-    config, keys = LIVE / "openbao.json", folder / "unseal.json"
+    # It is alone: the default multiplier makes it wait 5 to 10 seconds for others before it elects itself.
+    raft = {"path": str(folder / "raft"), "node_id": "tryout", "performance_multiplier": "1"}
     settings = {
-        "storage": {"raft": {"path": str(folder / "raft"), "node_id": "tryout"}},
-        "api_addr": "http://127.0.0.1:8200",
-        "cluster_addr": "http://127.0.0.1:8201",
-        "listener": [{"tcp": {"address": "0.0.0.0:8200", "tls_disable": True}}],
+        "storage": {"raft": raft},
+        "api_addr": f"http://127.0.0.1:{PORT}",
+        "cluster_addr": f"http://127.0.0.1:{PORT + 1}",
+        "listener": [{"tcp": {"address": f"0.0.0.0:{PORT}", "tls_disable": True}}],
         "max_lease_ttl": TEN_YEARS,
         "default_lease_ttl": TEN_YEARS,
     }
@@ -49,17 +56,24 @@ def openbao() -> list[subprocess.Popen[bytes]]:
         draft.replace(keys)
     known = json.loads(keys.read_text())
     call("PUT", "sys/unseal", {"key": known["keys"][0]})
-    root = known["root_token"]
-    wait(lambda: call("GET", "sys/mounts", token=root), server)
+    wait(lambda: call("GET", "sys/health"), server)  # it answers with an error until it has made itself the leader
+    wait(lambda: granted(known["root_token"], os.environ["VAULT_TOKEN"]), server)
+    return [server]
+
+
+def granted(root: str, token: str) -> bool:
+    """Mount Transit and make the token where they are not there yet; an error is to be tried again."""
     if "transit/" not in call("GET", "sys/mounts", token=root)["data"]:
         call("POST", "sys/mounts/transit", {"type": "transit"}, root)
     call("PUT", "sys/policies/acl/simulacra", {"policy": POLICY}, root)
     try:
         call("GET", "auth/token/lookup-self", token=token)
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        if error.code != 403:
+            raise
         body = {"id": token, "policies": ["simulacra"], "ttl": TEN_YEARS, "no_parent": True}
         call("POST", "auth/token/create", body, root)
-    return [server]
+    return True
 
 
 def s3() -> list[subprocess.Popen[bytes]]:
@@ -96,7 +110,7 @@ def call(method: str, path: str, body: dict[str, Any] | None = None, token: str 
     """Ask OpenBao; None where it answers without a body."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(BAO + path, data, {"X-Vault-Token": token} if token else {}, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read()
     return json.loads(text) if text else None
 
@@ -111,6 +125,7 @@ def wait(ready: Callable[[], object], server: subprocess.Popen[bytes]) -> None:
         except (OSError, subprocess.TimeoutExpired):
             pass
         time.sleep(0.3)
+    server.kill()
     raise SystemExit("the server did not become ready")
 
 
@@ -137,6 +152,8 @@ def main() -> int:
         time.sleep(0.5)
     for one in processes:
         one.terminate()
+    for one in processes:  # or they would be killed with this process, in the middle of what they write
+        one.wait()
     return 0 if stopping else 1
 
 

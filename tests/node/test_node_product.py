@@ -89,13 +89,13 @@ def test_upgrade_and_rollback_while_a_model_is_fit(node: Node, customer: Custome
     assert pq.read_metadata(tmp_path / "rows.parquet").num_rows == 500
 
 
-@pytest.mark.skipif("SIMULACRA_E2E_KUBELET" not in os.environ, reason="the kubelet of this cluster cannot be restarted")
+@pytest.mark.skipif("SIMULACRA_E2E_CLUSTER" not in os.environ, reason="the kubelet of this cluster cannot be restarted")
 def test_the_kubelet_restarts_while_a_model_is_fit(node: Node, customer: Customer) -> None:
     client, tenant = customer
     with node.api():
         uploaded = client.upload(SURVEY, family="forest")
         node.fit_job(tenant)
-        node.restart_kubelet(Path(os.environ["SIMULACRA_E2E_KUBELET"]))
+        node.restart_kubelet(Path(os.environ["SIMULACRA_E2E_CLUSTER"]))
     eventually(
         lambda: (
             "True"
