@@ -27,10 +27,18 @@ LIVE = Path("/tmp")
 PORT = int(os.environ.get("TRYOUT_PORT", "8200"))
 BAO = f"http://127.0.0.1:{PORT}/v1/"
 TEN_YEARS = "87600h"
+RUNNING: list[subprocess.Popen[bytes]] = []
 POLICY = 'path "transit/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
 
 
-def openbao() -> list[subprocess.Popen[bytes]]:
+def start(*command: str) -> subprocess.Popen[bytes]:
+    """Start a server, which ends with this process."""
+    server = subprocess.Popen(command, cwd=LIVE)
+    RUNNING.append(server)
+    return server
+
+
+def openbao() -> None:
     """OpenBao with a Transit engine at transit/ and the token VAULT_TOKEN, which reaches that engine only."""
     folder = DATA / "openbao"
     config, keys = LIVE / f"openbao-{PORT}.json", folder / "unseal.json"
@@ -48,7 +56,7 @@ def openbao() -> list[subprocess.Popen[bytes]]:
         "default_lease_ttl": TEN_YEARS,
     }
     config.write_text(json.dumps(settings))
-    server = subprocess.Popen(["bao", "server", f"-config={config}", "-log-level=warn"])
+    server = start("bao", "server", f"-config={config}", "-log-level=warn")
     wait(lambda: call("GET", "sys/seal-status"), server)
     if not call("GET", "sys/init")["initialized"]:
         draft = keys.with_suffix(".new")
@@ -58,7 +66,6 @@ def openbao() -> list[subprocess.Popen[bytes]]:
     call("PUT", "sys/unseal", {"key": known["keys"][0]})
     wait(lambda: call("GET", "sys/health"), server)  # it answers with an error until it has made itself the leader
     wait(lambda: granted(known["root_token"], os.environ["VAULT_TOKEN"]), server)
-    return [server]
 
 
 def granted(root: str, token: str) -> bool:
@@ -76,7 +83,7 @@ def granted(root: str, token: str) -> bool:
     return True
 
 
-def s3() -> list[subprocess.Popen[bytes]]:
+def s3() -> None:
     """SeaweedFS; its S3 gateway listens only when the bucket is there."""
     folder, bucket = DATA / "s3", os.environ.get("TRYOUT_BUCKET", "simulacra")
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +99,7 @@ def s3() -> list[subprocess.Popen[bytes]]:
     config.write_text(json.dumps({"identities": [identity]}))
     command = ["weed", "-logtostderr=true", "-v=0", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"]
     command += ["-filer", "-volume.max=500", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
-    store = subprocess.Popen([*command, "-volume.preStopSeconds=0"], cwd=LIVE)
+    store = start(*command, "-volume.preStopSeconds=0")
 
     def made() -> bool:
         shell = ["weed", "shell", "-master=127.0.0.1:9333", "-filer=127.0.0.1:8888"]
@@ -103,7 +110,7 @@ def s3() -> list[subprocess.Popen[bytes]]:
     wait(made, store)
     gateway = ["weed", "-logtostderr=true", "-v=0", "s3", "-ip.bind=0.0.0.0", "-port=8333", "-filer=127.0.0.1:8888"]
     gateway += [f"-config={config}", "-allowDeleteBucketNotEmpty=false", "-autoCreateBucket=false"]
-    return [store, subprocess.Popen([*gateway, "-port.iceberg=0", "-port.lance=0"], cwd=LIVE)]
+    start(*gateway, "-port.iceberg=0", "-port.lance=0")
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None, token: str = "") -> Any:
@@ -125,7 +132,6 @@ def wait(ready: Callable[[], object], server: subprocess.Popen[bytes]) -> None:
         except (OSError, subprocess.TimeoutExpired):
             pass
         time.sleep(0.3)
-    server.kill()
     raise SystemExit("the server did not become ready")
 
 
@@ -135,26 +141,25 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         raise SystemExit("say which: s3 or openbao")
     os.umask(0o077)
-    stopping: list[int] = []
-    processes: list[subprocess.Popen[bytes]] = []
 
-    def stop(number: int, _frame: object) -> None:
-        stopping.append(number)
-        for one in processes:
-            one.terminate()
-        if not processes:
-            raise SystemExit(0)
+    def stop(_number: int, _frame: object) -> None:
+        raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    processes += kinds[sys.argv[1]]()
-    while all(one.poll() is None for one in processes):
-        time.sleep(0.5)
-    for one in processes:
-        one.terminate()
-    for one in processes:  # or they would be killed with this process, in the middle of what they write
-        one.wait()
-    return 0 if stopping else 1
+    try:
+        kinds[sys.argv[1]]()
+        while all(one.poll() is None for one in RUNNING):
+            time.sleep(0.5)
+    finally:
+        for one in RUNNING:
+            one.terminate()
+        for one in RUNNING:  # or they would be killed with this process, in the middle of what they write
+            try:
+                one.wait(10)
+            except subprocess.TimeoutExpired:
+                one.kill()
+    return 1
 
 
 if __name__ == "__main__":

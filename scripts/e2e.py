@@ -40,6 +40,8 @@ PACKAGES = {
     "prometheus": "prometheus",
 }
 LIBRARIES = {Path("/usr/lib/cni"): "containernetworking-plugins", Path("/usr/lib/podman/netavark"): "netavark"}
+NO_HISTORY = 3
+"""How images/previous.py ends where the clone does not reach back to the previous release."""
 FREE_GIB = 12
 """What images, their layers and the node's copies of them take (measured: 9 GiB), and some air."""
 CHART_VALUES = {"image": {"registry": "simulacra.local", "pullPolicy": "IfNotPresent"}}
@@ -118,7 +120,7 @@ def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
         yaml.safe_dump(CHART_VALUES, values)
         values.flush()
         env = os.environ | {"KUBECONFIG": kubeconfig, "SIMULACRA_E2E_VALUES": values.name} | more
-        command = [sys.executable, "-m", "pytest", "tests/node", "-m", "node", "-x", "-v", "-rs", "--durations=12"]
+        command = [sys.executable, "-m", "pytest", "tests/node", "-m", "node", "-x", "-vv", "-rs", "--durations=12"]
         code = contained([*command, *extra], env)
     if code:
         describe(kubeconfig)
@@ -197,11 +199,20 @@ def on_kind(archives: list[str], extra: list[str]) -> int:
 
 
 def build(more: list[str]) -> list[str]:
-    """Build the images; return their archives."""
+    """Build the images, and the previous release's where git has it; return their archives."""
+    folder = ROOT / "build" / "images"
     with part("images"):
         if contained([sys.executable, str(ROOT / "images" / "build.py"), *ROLES, *more]):
             raise SystemExit("e2e: the images could not be built")
-    return [str(ROOT / "build" / "images" / f"{role}.tar") for role in ROLES]
+    with part("previous release"):
+        code = contained([sys.executable, str(ROOT / "images" / "previous.py")])
+        if code not in (0, NO_HISTORY):
+            raise SystemExit("e2e: the previous release's images could not be built")
+    archives = [folder / f"{role}.tar" for role in ROLES]
+    if code == 0:
+        os.environ["SIMULACRA_E2E_PREVIOUS"] = str(folder / "previous" / "chart")
+        archives += [folder / "previous" / f"{role}.tar" for role in ROLES[:3]]
+    return [str(path) for path in archives]
 
 
 def run(args: argparse.Namespace, extra: list[str]) -> int:
