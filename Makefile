@@ -3,6 +3,7 @@ SHELL := bash
 VENV := .venv
 PY := $(VENV)/bin/python
 FAMILY ?= forest
+E2E ?=
 # The suite mostly waits on processes: two halves at once use both cores. The second half reports when both are done.
 # tests/browser comes last: Playwright's loop stays in its process.
 HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests/contract tests/chart tests/docs tests/browser
@@ -57,10 +58,10 @@ images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/im
 	$(PY) images/build.py
 
 e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECONFIG, or ../shared/bin/cluster)
-	$(PY) scripts/e2e.py
+	$(PY) scripts/e2e.py $(E2E)
 
 e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
-	$(PY) scripts/e2e.py --kind
+	$(PY) scripts/e2e.py --kind $(E2E)
 
 ##@ Generated files
 generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
@@ -74,7 +75,7 @@ verify: $(VENV)/.dev ## Fail when a generated file is out of date
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running
-	rm -rf $(VENV) site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site build demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/pip:
 	python3 -m venv $(VENV)

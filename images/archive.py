@@ -7,6 +7,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+LABELS = ("title", "description", "licenses", "version", "revision")
+"""What every image says of itself, below org.opencontainers.image."""
+
 
 class Archive:
     """A docker archive (`docker save`, `buildah push docker-archive:`)."""
@@ -23,6 +26,20 @@ class Archive:
                         self.unpacked_bytes += member.size
                         if member.name.endswith("opt/simulacra/sbom.cdx.json"):
                             self.sbom = _file(layer, member.name).read()
+
+    def complaints(self, own: str) -> list[str]:
+        """Return what is wrong with an image of the product; `own` is the Python package that it must contain."""
+        labels, user = self.config.get("Labels") or {}, str(self.config.get("User", ""))
+        found = [f"it has no label {name}" for name in LABELS if not labels.get(f"org.opencontainers.image.{name}")]
+        if not user.partition(":")[0].isdigit() or user.startswith("0"):
+            found.append(f"its user is {user or 'root'}: runAsNonRoot needs a number that is not 0")
+        if self.sbom is None:
+            return [*found, "it has no SBOM"]
+        known = {str(one.get("purl")) for one in json.loads(self.sbom)["components"]}
+        for start in (f"pkg:pypi/{own}@", "pkg:deb/debian/libc6@"):
+            if not any(url.startswith(start) for url in known):
+                found.append(f"its SBOM does not name {start}")
+        return found
 
 
 def _file(tar: tarfile.TarFile, name: str) -> Any:

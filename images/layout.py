@@ -5,11 +5,13 @@ Nothing is fetched while an image is built. Wheels are gathered here with pip, a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,12 +72,17 @@ def base() -> Path:
     run([*command, *mirror()], quiet=True)
     for name in _UNUSED:
         for path in (tree / name).glob("*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     run(["find", str(tree), "-xdev", "-perm", "/6000", "-type", "f", "-exec", "chmod", "a-s", "{}", "+"])
     run(["tar", "--numeric-owner", "--sort=name", "-C", str(tree), "-cf", f"{archive}.new", "."])
     Path(f"{archive}.new").replace(archive)
     shutil.rmtree(tree)
     return folder
+
+
+def version() -> str:
+    """Return the product's version, which is the images' tag."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
 def mirror() -> list[str]:
@@ -94,9 +101,13 @@ def context(name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     wanted = list(role.packages) or [f"{ROOT}[{role.extras}]"]
     _gather(folder / "wheels", wanted)
-    _gather(folder / "tools", list(_TOOLS))
+    _gather(BUILD / "tools", list(_TOOLS))
+    shutil.rmtree(folder / "tools", ignore_errors=True)
+    shutil.copytree(BUILD / "tools", folder / "tools")
+    shutil.copy2(ROOT / "images" / "complete_sbom.py", folder / "tools")
+    shutil.rmtree(folder / "own", ignore_errors=True)
     if role.extras:
-        _own(folder / "own")
+        shutil.copytree(_own(), folder / "own")
     shutil.rmtree(folder / "files", ignore_errors=True)
     (folder / "files").mkdir()
     for file in role.files:
@@ -119,11 +130,14 @@ def _gather(folder: Path, wanted: list[str]) -> None:
     stamp.write_text(digest)
 
 
-def _own(folder: Path) -> None:
-    """Our own wheel, of what is in the work tree now."""
+@functools.cache
+def _own() -> Path:
+    """Our own wheel, of what is in the work tree now; made once for all roles."""
+    folder = BUILD / "own"
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     run(command, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"})
+    return folder
 
 
 def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None = None) -> None:

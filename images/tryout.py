@@ -3,13 +3,15 @@
 The keys that unseal OpenBao lie beside its data, so whoever has the volume has everything. An installation that holds
 customers' data brings its own store and key provider.
 
-Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for `openbao`.
+Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for `openbao`;
+TRYOUT_DATA is the folder and TRYOUT_PORT OpenBao's port (the next one is taken too) where they are not /data and 8200.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,26 +24,39 @@ from typing import Any
 
 DATA = Path(os.environ.get("TRYOUT_DATA", "/data"))
 LIVE = Path("/tmp")
-BAO = "http://127.0.0.1:8200/v1/"
+PORT = int(os.environ.get("TRYOUT_PORT", "8200"))
+BAO = f"http://127.0.0.1:{PORT}/v1/"
 TEN_YEARS = "87600h"
+RUNNING: list[subprocess.Popen[bytes]] = []
 POLICY = 'path "transit/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
 
 
-def openbao() -> list[subprocess.Popen[bytes]]:
+def start(*command: str) -> subprocess.Popen[bytes]:
+    """Start a server, which ends with this process."""
+    server = subprocess.Popen(command, cwd=LIVE)
+    RUNNING.append(server)
+    return server
+
+
+def openbao() -> None:
     """OpenBao with a Transit engine at transit/ and the token VAULT_TOKEN, which reaches that engine only."""
-    folder, token = DATA / "openbao", os.environ["VAULT_TOKEN"]
+    folder = DATA / "openbao"
+    config, keys = LIVE / f"openbao-{PORT}.json", folder / "unseal.json"
+    if not keys.exists():  # a start that ended before its keys were noted: nobody can unseal what it left
+        shutil.rmtree(folder / "raft", ignore_errors=True)
     (folder / "raft").mkdir(parents=True, exist_ok=True)
-    config, keys = LIVE / "openbao.json", folder / "unseal.json"
+    # It is alone: the default multiplier makes it wait 5 to 10 seconds for others before it elects itself.
+    raft = {"path": str(folder / "raft"), "node_id": "tryout", "performance_multiplier": "1"}
     settings = {
-        "storage": {"raft": {"path": str(folder / "raft"), "node_id": "tryout"}},
-        "api_addr": "http://127.0.0.1:8200",
-        "cluster_addr": "http://127.0.0.1:8201",
-        "listener": [{"tcp": {"address": "0.0.0.0:8200", "tls_disable": True}}],
+        "storage": {"raft": raft},
+        "api_addr": f"http://127.0.0.1:{PORT}",
+        "cluster_addr": f"http://127.0.0.1:{PORT + 1}",
+        "listener": [{"tcp": {"address": f"0.0.0.0:{PORT}", "tls_disable": True}}],
         "max_lease_ttl": TEN_YEARS,
         "default_lease_ttl": TEN_YEARS,
     }
     config.write_text(json.dumps(settings))
-    server = subprocess.Popen(["bao", "server", f"-config={config}", "-log-level=warn"])
+    server = start("bao", "server", f"-config={config}", "-log-level=warn")
     wait(lambda: call("GET", "sys/seal-status"), server)
     if not call("GET", "sys/init")["initialized"]:
         draft = keys.with_suffix(".new")
@@ -49,20 +64,26 @@ def openbao() -> list[subprocess.Popen[bytes]]:
         draft.replace(keys)
     known = json.loads(keys.read_text())
     call("PUT", "sys/unseal", {"key": known["keys"][0]})
-    root = known["root_token"]
-    wait(lambda: call("GET", "sys/mounts", token=root), server)
+    wait(lambda: call("GET", "sys/health"), server)  # it answers with an error until it has made itself the leader
+    wait(lambda: granted(known["root_token"], os.environ["VAULT_TOKEN"]), server)
+
+
+def granted(root: str, token: str) -> bool:
+    """Mount Transit and make the token where they are not there yet; an error is to be tried again."""
     if "transit/" not in call("GET", "sys/mounts", token=root)["data"]:
         call("POST", "sys/mounts/transit", {"type": "transit"}, root)
     call("PUT", "sys/policies/acl/simulacra", {"policy": POLICY}, root)
     try:
         call("GET", "auth/token/lookup-self", token=token)
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        if error.code != 403:
+            raise
         body = {"id": token, "policies": ["simulacra"], "ttl": TEN_YEARS, "no_parent": True}
         call("POST", "auth/token/create", body, root)
-    return [server]
+    return True
 
 
-def s3() -> list[subprocess.Popen[bytes]]:
+def s3() -> None:
     """SeaweedFS; its S3 gateway listens only when the bucket is there."""
     folder, bucket = DATA / "s3", os.environ.get("TRYOUT_BUCKET", "simulacra")
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +99,7 @@ def s3() -> list[subprocess.Popen[bytes]]:
     config.write_text(json.dumps({"identities": [identity]}))
     command = ["weed", "-logtostderr=true", "-v=0", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"]
     command += ["-filer", "-volume.max=500", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
-    store = subprocess.Popen([*command, "-volume.preStopSeconds=0"], cwd=LIVE)
+    store = start(*command, "-volume.preStopSeconds=0")
 
     def made() -> bool:
         shell = ["weed", "shell", "-master=127.0.0.1:9333", "-filer=127.0.0.1:8888"]
@@ -89,14 +110,14 @@ def s3() -> list[subprocess.Popen[bytes]]:
     wait(made, store)
     gateway = ["weed", "-logtostderr=true", "-v=0", "s3", "-ip.bind=0.0.0.0", "-port=8333", "-filer=127.0.0.1:8888"]
     gateway += [f"-config={config}", "-allowDeleteBucketNotEmpty=false", "-autoCreateBucket=false"]
-    return [store, subprocess.Popen([*gateway, "-port.iceberg=0", "-port.lance=0"], cwd=LIVE)]
+    start(*gateway, "-port.iceberg=0", "-port.lance=0")
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None, token: str = "") -> Any:
     """Ask OpenBao; None where it answers without a body."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(BAO + path, data, {"X-Vault-Token": token} if token else {}, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read()
     return json.loads(text) if text else None
 
@@ -120,24 +141,25 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         raise SystemExit("say which: s3 or openbao")
     os.umask(0o077)
-    stopping: list[int] = []
-    processes: list[subprocess.Popen[bytes]] = []
 
-    def stop(number: int, _frame: object) -> None:
-        stopping.append(number)
-        for one in processes:
-            one.terminate()
-        if not processes:
-            raise SystemExit(0)
+    def stop(_number: int, _frame: object) -> None:
+        raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    processes += kinds[sys.argv[1]]()
-    while all(one.poll() is None for one in processes):
-        time.sleep(0.5)
-    for one in processes:
-        one.terminate()
-    return 0 if stopping else 1
+    try:
+        kinds[sys.argv[1]]()
+        while all(one.poll() is None for one in RUNNING):
+            time.sleep(0.5)
+    finally:
+        for one in RUNNING:
+            one.terminate()
+        for one in RUNNING:  # or they would be killed with this process, in the middle of what they write
+            try:
+                one.wait(10)
+            except subprocess.TimeoutExpired:
+                one.kill()
+    return 1
 
 
 if __name__ == "__main__":

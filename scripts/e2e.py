@@ -2,19 +2,26 @@
 
 The cluster is that of KUBECONFIG (SIMULACRA_IMAGE_LOADER is then the command that loads archives into it), a kind one
 (--kind), or else the node of ../shared/bin/cluster, which needs root and some packages of Debian, installed if missing.
+What it started is taken down however it ends; what a killed run left behind goes at the next start.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,64 +37,160 @@ PACKAGES = {
     "ipset": "ipset",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
+    "prometheus": "prometheus",
 }
 LIBRARIES = {Path("/usr/lib/cni"): "containernetworking-plugins", Path("/usr/lib/podman/netavark"): "netavark"}
+NO_HISTORY = 3
+"""How images/previous.py ends where the clone does not reach back to the previous release."""
+FREE_GIB = 12
+"""What images, their layers and the node's copies of them take (measured: 9 GiB), and some air."""
 CHART_VALUES = {"image": {"registry": "simulacra.local", "pullPolicy": "IfNotPresent"}}
+NETWORKS = ("10.88.0.0/16", "10.96.0.0/16")
+"""Pods' and Services' addresses of the node; see ../shared/bin/README.md."""
+PROBE = """set -e
+ip netns add sim-probe-$$
+trap "ip netns del sim-probe-$$" EXIT
+nsenter --net=/run/netns/sim-probe-$$ iptables -t nat -nL
+nsenter --net=/run/netns/sim-probe-$$ ipset create probe hash:ip
+"""
+_spent: dict[str, float] = {}
+
+
+class Unable(Exception):
+    """This machine has not what a node needs; nothing was tested."""
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Say what begins, and note how long it took."""
+    print(f"e2e: {name} ...", flush=True)
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        _spent[name] = time.monotonic() - began
+
+
+def contained(command: list[str], env: dict[str, str] | None = None) -> int:
+    """Run a program in a process group of its own, of which nothing is left when this ends; return its exit code."""
+    process = subprocess.Popen(command, env=env, cwd=ROOT, start_new_session=True)
+    try:
+        return process.wait()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def prepare() -> None:
-    """Install what a node and the build need, as root on Debian; else say what is missing."""
-    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    missing = [package for program, package in PACKAGES.items() if not shutil.which(program, path=path)]
+    """Install what a node and the build need, then try what the node will do; raises Unable."""
+    if not TOOL.exists():
+        raise Unable("set KUBECONFIG and SIMULACRA_IMAGE_LOADER, or put the tool at ../shared/bin/cluster")
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     missing += [package for folder, package in LIBRARIES.items() if not folder.exists()]
-    if not missing:
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SystemExit(f"e2e: a node needs root and these packages of Debian: {' '.join(missing)}")
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
-    subprocess.run(["apt-get", "update", "-q"], **quiet)
-    subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing], **quiet)
+    if os.geteuid() != 0:
+        raise Unable("a node needs root")
+    if missing and not shutil.which("apt-get"):
+        raise Unable(f"a node needs these packages of Debian: {' '.join(missing)}")
+    if missing:
+        quiet: dict[str, Any] = {
+            "capture_output": True,
+            "text": True,
+            "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        }
+        subprocess.run(["apt-get", "update", "-q"], check=False, **quiet)
+        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
+        done = subprocess.run(install, check=False, **quiet)
+        if done.returncode:
+            raise Unable(f"apt-get could not install {' '.join(missing)}: {done.stderr.strip()[-400:]}")
+    free = shutil.disk_usage(ROOT).free >> 30
+    if free < FREE_GIB:
+        raise Unable(f"it needs {FREE_GIB} GiB of disk, and {free} are free")
+    tried = subprocess.run(["sh", "-c", PROBE], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise Unable(f"this machine does not let root make networks: {tried.stderr.strip()[-400:]}")
 
 
 def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
-    """Run tests/node; return pytest's exit code."""
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+    """Run tests/node; return pytest's exit code, and show what the cluster looked like where it failed."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values, part("tests"):
         yaml.safe_dump(CHART_VALUES, values)
         values.flush()
         env = os.environ | {"KUBECONFIG": kubeconfig, "SIMULACRA_E2E_VALUES": values.name} | more
-        command = [sys.executable, "-m", "pytest", "tests/node", "-m", "node", "-x", "-rs", "--durations=6", *extra]
-        return subprocess.run(command, env=env, cwd=ROOT, check=False).returncode
+        command = [sys.executable, "-m", "pytest", "tests/node", "-m", "node", "-x", "-vv", "-rs", "--durations=12"]
+        code = contained([*command, *extra], env)
+    if code:
+        describe(kubeconfig)
+    return code
+
+
+def describe(kubeconfig: str) -> None:
+    """Print pods, events and the ends of the product's logs."""
+    kubectl = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", kubeconfig]
+    for words in (
+        "get pods -A -o wide",
+        "get tenants,datasets,models,generationjobs -A -o wide",
+        "get events -A --sort-by=.lastTimestamp",
+        "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix --tail=40",
+        "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix --tail=20 --previous",
+    ):
+        print(f"\ne2e: kubectl {words}", flush=True)
+        done = subprocess.run([*kubectl, *words.split()], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+        print("\n".join(done.stdout.splitlines()[-120:]), flush=True)
+
+
+def take_down(folder: Path) -> None:
+    """Stop the node of a folder and remove it; a signal that comes meanwhile changes nothing."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    subprocess.run([str(TOOL), "down", str(folder)], check=False, start_new_session=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def on_node(archives: list[str], extra: list[str]) -> int:
     """The suite on a node of our own, which is taken down afterwards."""
-    if not TOOL.exists():
-        raise SystemExit("e2e: set KUBECONFIG and SIMULACRA_IMAGE_LOADER, or put the tool at ../shared/bin/cluster")
-    folder = tempfile.mkdtemp(prefix="simulacra-e2e-")
-    command = [str(TOOL), "up", folder, "--node", "--audit", "--port", PORT]
-    up = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    os.environ["PATH"] += f":{up['bin']}"
+    folder = ROOT / "build" / "e2e"
+    lock = os.open(f"{folder}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        subprocess.run([str(TOOL), "load", folder, *archives], check=True)
-        return suite(up["kubeconfig"], {"SIMULACRA_E2E_KUBELET": folder}, extra)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit("e2e: it runs already in this checkout") from None
+    if folder.exists():  # a run that was killed
+        subprocess.run([str(TOOL), "down", str(folder)], check=False)
+        shutil.rmtree(folder)
+    routes = subprocess.run(["ip", "route"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    if any(network in routes for network in NETWORKS):
+        raise SystemExit("e2e: another node of ../shared/bin/cluster is up, and there can be only one: take it down")
+    keep = False
+    try:
+        with part("node"):
+            command = [str(TOOL), "up", str(folder), "--node", "--audit", "--port", PORT]
+            up = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            os.environ["PATH"] += f":{up['bin']}"
+        with part("load"):
+            load = [str(TOOL), "load", str(folder), *archives]
+            subprocess.run(load, check=True, stderr=subprocess.DEVNULL)
+        keep = bool(os.environ.get("SIMULACRA_E2E_KEEP"))
+        return suite(up["kubeconfig"], {"SIMULACRA_E2E_CLUSTER": str(folder)}, extra)
     finally:
-        if os.environ.get("SIMULACRA_E2E_KEEP"):
-            print(f"e2e: left up: KUBECONFIG={up['kubeconfig']}; {TOOL} down {folder} ends it")
+        if keep:
+            print(f"e2e: left up: KUBECONFIG={folder}/kubeconfig; {TOOL} down {folder} ends it")
         else:
-            subprocess.run([str(TOOL), "down", folder], check=False)
-            shutil.rmtree(folder, ignore_errors=True)
+            with part("down"):
+                take_down(folder)
 
 
 def on_kind(archives: list[str], extra: list[str]) -> int:
     """The suite on a kind cluster made for it."""
-    if not shutil.which("kind"):
-        raise SystemExit("e2e: kind is not in PATH")
     name = "simulacra-e2e"
     with tempfile.TemporaryDirectory() as folder:
         kubeconfig = f"{folder}/kubeconfig"
         create = ["kind", "create", "cluster", "--name", name, "--kubeconfig", kubeconfig, "--wait", "120s"]
-        subprocess.run(create, check=True)
         try:
+            subprocess.run(create, check=True)
             for archive in archives:
                 subprocess.run(["kind", "load", "image-archive", archive, "--name", name], check=True)
             return suite(kubeconfig, {}, extra)
@@ -95,28 +198,63 @@ def on_kind(archives: list[str], extra: list[str]) -> int:
             subprocess.run(["kind", "delete", "cluster", "--name", name], check=False)
 
 
-def main() -> int:
-    """Build, load, test."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kind", action="store_true", help="make a kind cluster")
-    args, extra = parser.parse_known_args()
-    given = os.environ.get("KUBECONFIG")
-    loader = os.environ.get("SIMULACRA_IMAGE_LOADER")
-    if given and not loader and not args.kind:
-        raise SystemExit("e2e: KUBECONFIG is set: SIMULACRA_IMAGE_LOADER must say how archives get into its nodes")
-    build = [sys.executable, str(ROOT / "images" / "build.py"), *ROLES]
+def build(more: list[str]) -> list[str]:
+    """Build the images, and the previous release's where git has it; return their archives."""
+    folder = ROOT / "build" / "images"
+    with part("images"):
+        if contained([sys.executable, str(ROOT / "images" / "build.py"), *ROLES, *more]):
+            raise SystemExit("e2e: the images could not be built")
+    with part("previous release"):
+        code = contained([sys.executable, str(ROOT / "images" / "previous.py")])
+        if code not in (0, NO_HISTORY):
+            raise SystemExit("e2e: the previous release's images could not be built")
+    archives = [folder / f"{role}.tar" for role in ROLES]
+    if code == 0:
+        os.environ["SIMULACRA_E2E_PREVIOUS"] = str(folder / "previous" / "chart")
+        archives += [folder / "previous" / f"{role}.tar" for role in ROLES[:3]]
+    return [str(path) for path in archives]
+
+
+def run(args: argparse.Namespace, extra: list[str]) -> int:
+    """Build, load, test; return pytest's exit code."""
+    given, loader = os.environ.get("KUBECONFIG"), os.environ.get("SIMULACRA_IMAGE_LOADER")
     if args.kind:
-        build += ["--base", f"python:{'.'.join(map(str, sys.version_info[:2]))}-slim-bookworm"]
-    elif not given:
-        prepare()
-    subprocess.run(build, check=True)
-    archives = [str(ROOT / "build" / "images" / f"{role}.tar") for role in ROLES]
-    if args.kind:
-        return on_kind(archives, extra)
-    if given and loader:
+        if not shutil.which("kind"):
+            raise Unable("kind is not in PATH")
+        version = ".".join(map(str, sys.version_info[:2]))
+        return on_kind(build(["--base", f"python:{version}-slim-bookworm"]), extra)
+    if given:
+        if not loader:
+            raise Unable("KUBECONFIG is set: SIMULACRA_IMAGE_LOADER must say how archives get into its nodes")
+        archives = build([])
         subprocess.run([*shlex.split(loader), *archives], check=True)
         return suite(given, {}, extra)
-    return on_node(archives, extra)
+    with part("packages"):
+        prepare()
+    return on_node(build([]), extra)
+
+
+def main() -> int:
+    """Do all of it; a machine without the means is an error, or with --or-skip a skip that is plain to see."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kind", action="store_true", help="make a kind cluster")
+    parser.add_argument("--or-skip", action="store_true", help="end well where this machine cannot have a node")
+    args, extra = parser.parse_known_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("e2e: ended by a signal"))
+    try:
+        return run(args, extra)
+    except Unable as why:
+        print(f"\n!!! e2e {'SKIPPED, NOTHING WAS TESTED ON A NODE' if args.or_skip else 'cannot run'}: {why}\n")
+        return 0 if args.or_skip else 2
+    except subprocess.CalledProcessError as failed:
+        print(f"e2e: {' '.join(map(str, failed.cmd[:3]))} ended with {failed.returncode}")
+        return 1
+    except KeyboardInterrupt:
+        print("e2e: interrupted")
+        return 130
+    finally:
+        print("e2e: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in _spent.items()), flush=True)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_a_release_keeps_its_secret_its_store_and_its_definitions(cluster: RealC
     assert "cannot be imported" in helm(cluster, "install", "second", str(CHART), *quick, ok=False)
     next_chart = tmp_path / "next"
     shutil.copytree(CHART, next_chart)
-    text = (CHART / "Chart.yaml").read_text().replace("version: 0.1.0", "version: 0.1.1")
+    text = (CHART / "Chart.yaml").read_text().replace("\nversion: 0.", "\nversion: 1.")
     (next_chart / "Chart.yaml").write_text(text)
     helm(cluster, "upgrade", "simulacra", str(next_chart), *quick)
     assert cluster.kubectl(*get) == before

@@ -1,4 +1,4 @@
-"""The release, installed once for all tests of this folder; and two tenants."""
+"""The cluster; the release, installed once for the tests that share it; and a tenant of it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,48 @@ from collections.abc import Iterator
 
 import pytest
 
-from node import VALUES_VARIABLE, Node
+import node_servers
+from node import CLUSTER_VARIABLE, VALUES_VARIABLE, Node
+from prometheus import Prometheus
 from simulacra import Client
 
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """The chart on an empty cluster; what is left is looked at by the last test."""
+    """The cluster, with nothing in it."""
     if VALUES_VARIABLE not in os.environ:
         pytest.skip("no cluster with a node: run `make e2e`")
-    one = Node()
-    one.apply("install")
-    return one
+    return Node()
 
 
 @pytest.fixture(scope="session")
-def customer(node: Node) -> Iterator[tuple[Client, str]]:
+def release(node: Node) -> Node:
+    """The chart on an empty cluster; what is left is looked at by the last test of test_node_product.py."""
+    node.apply("install")
+    return node
+
+
+@pytest.fixture(scope="session")
+def customer(release: Node) -> Iterator[tuple[Client, str]]:
     """A customer who signed up and was approved; and the tenant's name."""
-    with node.api():
-        client, tenant = node.sign_up("Acme Research")
+    with release.api():
+        client, tenant = release.sign_up("Acme Research")
     with client:
         yield client, tenant
+
+
+@pytest.fixture(scope="session")
+def prometheus(release: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus on this machine that finds the release's pods as the chart's ServiceMonitors say."""
+    assert release
+    if CLUSTER_VARIABLE not in os.environ:
+        pytest.skip("this machine does not reach the cluster's pods")
+    with Prometheus(tmp_path_factory.mktemp("prometheus")).running() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def servers(node: Node) -> Iterator[None]:
+    """A store and a key provider that are not the release's; used when the shared release is gone."""
+    with node_servers.servers(node):
+        yield

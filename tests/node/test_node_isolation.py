@@ -136,30 +136,30 @@ def probed(node: Node, namespace: str, targets: dict[str, str], account: str) ->
     return said
 
 
-def test_a_trainers_pod_reaches_its_store_and_nothing_else(node: Node, customer: tuple[Client, str]) -> None:
+def test_a_trainers_pod_reaches_its_store_and_nothing_else(release: Node, customer: tuple[Client, str]) -> None:
     mine = f"tenant-{customer[1]}"
-    with node.api():
-        other_client, other_tenant = node.sign_up("Other Research")
+    with release.api():
+        other_client, other_tenant = release.sign_up("Other Research")
         other_client.close()
     other = f"tenant-{other_tenant}"
     server = "{.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}"
-    api_server = node.kubectl("get", "endpoints", "kubernetes", "-n", "default", "-o", f"jsonpath={server}")
+    api_server = release.kubectl("get", "endpoints", "kubernetes", "-n", "default", "-o", f"jsonpath={server}")
     targets = {
         "store": f"simulacra-tryout.{SYSTEM}.svc:8333",
         "keys": f"simulacra-tryout.{SYSTEM}.svc:8200",
         "product": f"simulacra-api.{SYSTEM}.svc:80",
         "api server": api_server,
-        "elsewhere": f"{listening(node, 'default')}:8000",
-        "other tenant": f"{listening(node, other, 'simulacra-trainer')}:8000",
-        "own neighbour": f"{listening(node, mine, 'simulacra-trainer')}:8000",
+        "elsewhere": f"{listening(release, 'default')}:8000",
+        "other tenant": f"{listening(release, other, 'simulacra-trainer')}:8000",
+        "own neighbour": f"{listening(release, mine, 'simulacra-trainer')}:8000",
     }
     try:
-        said = probed(node, mine, targets, "simulacra-trainer")
-        outside = probed(node, "default", {name: targets[name] for name in ("api server", "elsewhere")}, "default")
+        said = probed(release, mine, targets, "simulacra-trainer")
+        outside = probed(release, "default", {name: targets[name] for name in ("api server", "elsewhere")}, "default")
     finally:
         for namespace in ("default", other, mine):
-            node.kubectl("delete", "pod", "listener", "-n", namespace, "--grace-period=1")
-        node.kubectl("delete", "tenant", other_tenant, "--timeout=60s")
+            release.kubectl("delete", "pod", "listener", "-n", namespace, "--grace-period=1")
+        release.kubectl("delete", "tenant", other_tenant, "--timeout=60s")
     assert outside == {"api server": True, "elsewhere": True, "files": ["/tmp/here"], "token": True}
     reached = {name for name in targets if said[name]}
     assert reached == {"store", "keys"}
@@ -190,15 +190,15 @@ def test_workers_of_a_fit_meet_by_name_on_their_ports_alone(node: Node, customer
 
 
 @pytest.mark.parametrize("account", ["simulacra-api", "simulacra-operator"])
-def test_no_account_reads_secrets_of_other_namespaces(node: Node, account: str) -> None:
+def test_no_account_reads_secrets_of_other_namespaces(release: Node, account: str) -> None:
     who = f"system:serviceaccount:{SYSTEM}:{account}"
     for namespace in ("default", "kube-system"):
-        assert "Forbidden" in node.kubectl("get", "secrets", "-n", namespace, "--as", who, ok=False)
+        assert "Forbidden" in release.kubectl("get", "secrets", "-n", namespace, "--as", who, ok=False)
 
 
-def test_the_api_cannot_read_the_tenants_copies_of_credentials(node: Node, customer: tuple[Client, str]) -> None:
+def test_the_api_cannot_read_the_tenants_copies_of_credentials(release: Node, customer: tuple[Client, str]) -> None:
     who = f"system:serviceaccount:{SYSTEM}:simulacra-api"
     inside = f"tenant-{customer[1]}"
-    assert "simulacra-pods" in node.kubectl("get", "secrets", "-n", inside, "-o", "name")
-    said = node.kubectl("get", "secret", "simulacra-pods", "-n", inside, "--as", who, ok=False)
+    assert "simulacra-pods" in release.kubectl("get", "secrets", "-n", inside, "-o", "name")
+    said = release.kubectl("get", "secret", "simulacra-pods", "-n", inside, "--as", who, ok=False)
     assert "Forbidden" in said

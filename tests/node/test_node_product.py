@@ -5,36 +5,57 @@ The tests are one story, in this order; the last one takes everything away.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from pathlib import Path
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from helm_chart import SYSTEM
+from helm_chart import CHART, SYSTEM, needed
 from installation import SURVEY, eventually
-from node import Node
+from node import CLUSTER_VARIABLE, Node, free_port
+from prometheus import Prometheus
+from real_cluster import RealCluster, Right, granted
 from simulacra import Client
 from simulacra.certificates import verify_certificate
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
+EVERYBODYS = {Right("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
+"""What Kubernetes lets every account do, and the product does."""
 Customer = tuple[Client, str]
 
 
-def test_every_pod_is_ready_and_restricted(node: Node) -> None:
-    pods = node.kubectl("get", "pods", "-n", SYSTEM, "-o", "jsonpath={.items[*].spec.containers[*].securityContext}")
+def test_every_pod_is_ready_and_restricted(release: Node) -> None:
+    pods = release.kubectl("get", "pods", "-n", SYSTEM, "-o", "jsonpath={.items[*].spec.containers[*].securityContext}")
     assert pods.count('"readOnlyRootFilesystem":true') == pods.count('"allowPrivilegeEscalation":false') >= 4
     level = "pod-security.kubernetes.io/enforce=restricted"
-    said = node.kubectl("label", "namespace", SYSTEM, level, "--overwrite", "--dry-run=server")
+    said = release.kubectl("label", "namespace", SYSTEM, level, "--overwrite", "--dry-run=server")
     assert "labeled" in said
     assert "violate" not in said
 
 
-def test_a_customers_main_job(node: Node, customer: Customer, tmp_path: Path) -> None:
+def test_helm_test_passes(release: Node) -> None:
+    assert "Succeeded" in release.helm("test")
+
+
+def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(release: Node, prometheus: Prometheus) -> None:
+    eventually(lambda: prometheus.up() == {"simulacra-api": 2, "simulacra-operator": 1}, 60)
+    for service, port in (("simulacra-api", 80), ("simulacra-operator", 8081)):
+        local = free_port()
+        with release.forwarded(service, port, local):
+            text = httpx.get(f"http://127.0.0.1:{local}/metrics").raise_for_status().text
+        done = subprocess.run([str(needed("promtool")), "check", "metrics"], input=text, capture_output=True, text=True)
+        assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
+
+
+def test_a_customers_main_job(release: Node, customer: Customer, tmp_path: Path) -> None:
     client, tenant = customer
-    with node.api():
+    with release.api():
         uploaded = client.upload(SURVEY, family="forest")
         client.wait(uploaded["job_id"], timeout=240)
         dataset = uploaded["dataset_id"]
@@ -45,87 +66,102 @@ def test_a_customers_main_job(node: Node, customer: Customer, tmp_path: Path) ->
         table = pq.read_table(tmp_path / "rows.parquet")
         assert sum(value == "very happy" for value in table["happiness"].to_pylist()) == 1_000
         client.wait(large["job_id"], timeout=240)
-        shards = node.kubectl("get", "jobs", "-n", f"tenant-{tenant}", "-o", "jsonpath={.items[*].spec.completionMode}")
+        shards = release.kubectl(
+            "get", "jobs", "-n", f"tenant-{tenant}", "-o", "jsonpath={.items[*].spec.completionMode}"
+        )
         assert set(shards.split()) <= {"Indexed"}
         client.download(large["generation_id"], tmp_path / "large.parquet", "parquet")
         assert pq.read_metadata(tmp_path / "large.parquet").num_rows == 250_000
-        assert "Ready" in node.kubectl("get", "datasets,models", "-n", f"tenant-{tenant}")
-        assert any(f"tenants/{tenant}/" in key for key in node.stored())
-        uid = node.kubectl("get", "dataset", dataset, "-n", f"tenant-{tenant}", "-o", "jsonpath={.metadata.uid}")
+        assert "Ready" in release.kubectl("get", "datasets,models", "-n", f"tenant-{tenant}")
+        assert any(f"tenants/{tenant}/" in key for key in release.stored())
+        uid = release.kubectl("get", "dataset", dataset, "-n", f"tenant-{tenant}", "-o", "jsonpath={.metadata.uid}")
         client.delete_dataset(dataset)
         certificate = client.erasure_certificate(dataset)
         assert uid in str(verify_certificate(certificate, client.published_keys()))
-    assert [key for key in node.stored() if f"tenants/{tenant}/" in key] == []
-    assert node.kubectl("get", KINDS, "-n", f"tenant-{tenant}", "-o", "name") == ""
+    assert [key for key in release.stored() if f"tenants/{tenant}/" in key] == []
+    assert release.kubectl("get", KINDS, "-n", f"tenant-{tenant}", "-o", "name") == ""
 
 
-def test_the_operator_dies_while_a_model_is_fit(node: Node, customer: Customer) -> None:
+def test_the_operator_dies_while_a_model_is_fit(release: Node, customer: Customer) -> None:
     client, tenant = customer
-    with node.api():
+    with release.api():
         uploaded = client.upload(SURVEY, family="forest")
-        job = node.fit_job(tenant)
+        job = release.fit_job(tenant)
         uid = ("get", "job", job, "-n", f"tenant-{tenant}", "-o", "jsonpath={.metadata.uid}")
-        before = node.kubectl(*uid)
+        before = release.kubectl(*uid)
         component = "app.kubernetes.io/component=operator"
-        node.kubectl("delete", "pod", "-n", SYSTEM, "-l", component, "--grace-period=0", "--force")
-        assert node.kubectl(*uid) == before
+        release.kubectl("delete", "pod", "-n", SYSTEM, "-l", component, "--grace-period=0", "--force")
+        assert release.kubectl(*uid) == before
         client.wait(uploaded["job_id"], timeout=240)
         client.delete_dataset(uploaded["dataset_id"])
 
 
-def test_upgrade_and_rollback_while_a_model_is_fit(node: Node, customer: Customer, tmp_path: Path) -> None:
+@pytest.mark.skipif(CLUSTER_VARIABLE not in os.environ, reason="the kubelet of this cluster cannot be restarted")
+def test_the_kubelet_restarts_while_a_model_is_fit(release: Node, customer: Customer) -> None:
     client, tenant = customer
-    with node.api():
+    with release.api():
         uploaded = client.upload(SURVEY, family="forest")
-        node.fit_job(tenant)
-    node.apply("upgrade", "--set", "api.replicas=1", "--set", "operator.resources.requests.cpu=60m")
-    node.helm("rollback", "--wait")
-    with node.api():
-        client.wait(uploaded["job_id"], timeout=240)
-        asked = client.generate(uploaded["dataset_id"], 500, seed=1)
-        client.wait(asked["job_id"], timeout=120)
-        client.download(asked["generation_id"], tmp_path / "rows.parquet", "parquet")
-        client.delete_dataset(uploaded["dataset_id"])
-    assert pq.read_metadata(tmp_path / "rows.parquet").num_rows == 500
-
-
-@pytest.mark.skipif("SIMULACRA_E2E_KUBELET" not in os.environ, reason="the kubelet of this cluster cannot be restarted")
-def test_the_kubelet_restarts_while_a_model_is_fit(node: Node, customer: Customer) -> None:
-    client, tenant = customer
-    with node.api():
-        uploaded = client.upload(SURVEY, family="forest")
-        node.fit_job(tenant)
-        node.restart_kubelet(Path(os.environ["SIMULACRA_E2E_KUBELET"]))
+        release.fit_job(tenant)
+        release.restart_kubelet(Path(os.environ[CLUSTER_VARIABLE]))
     eventually(
         lambda: (
             "True"
-            in node.kubectl("get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}')
+            in release.kubectl(
+                "get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'
+            )
         )
     )
-    with node.api():
+    with release.api():
         client.wait(uploaded["job_id"], timeout=240)
         client.delete_dataset(uploaded["dataset_id"])
 
 
-def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(node: Node, customer: Customer) -> None:
+def test_every_panel_has_data_and_every_rule_is_evaluated(prometheus: Prometheus) -> None:
+    panels = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
+    asked = {target["expr"]: panel["title"] for panel in panels for target in panel["targets"]}
+    silent = [title for expression, title in asked.items() if not prometheus.query(expression)]
+    assert silent == []
+    rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+    assert rules
+    assert [rule["name"] for rule in rules if rule["health"] != "ok"] == []
+
+
+@pytest.mark.skipif(CLUSTER_VARIABLE not in os.environ, reason="the audit log of this cluster is not here")
+def test_nothing_was_refused_and_jobs_asked_the_api_server_for_nothing(release: Node) -> None:
+    assert release
+    cluster = RealCluster(Path(os.environ[CLUSTER_VARIABLE]))
+    for room in ("api", "operator"):
+        used = cluster.used(f"simulacra-{room}").keys()
+        assert used
+        assert used <= granted(room) | EVERYBODYS
+        assert cluster.refused(f"simulacra-{room}") == []
+    with (cluster.folder / "audit.jsonl").open() as lines:
+        users = {json.loads(line)["user"]["username"] for line in lines}
+    assert [user for user in users if user.startswith("system:serviceaccount:tenant-")] == []
+
+
+def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(release: Node, customer: Customer) -> None:
     client, tenant = customer
-    with node.api():
+    with release.api():
         uploaded = client.upload(SURVEY, family="forest")
-        node.fit_job(tenant)
-    left = node.kubectl("get", "datasets,models,tenants", "-A", "-o", "name")
-    node.helm("uninstall", "--wait")
-    assert node.kubectl("get", "datasets,models,tenants", "-A", "-o", "name") == left
-    assert node.kubectl("get", "deploy,svc,serviceaccounts", "-n", SYSTEM, "-o", "name").split() in (
+        release.fit_job(tenant)
+        keys = client.published_keys()
+    left = release.kubectl("get", "datasets,models,tenants", "-A", "-o", "name")
+    release.helm("uninstall", "--wait")
+    assert release.kubectl("get", "datasets,models,tenants", "-A", "-o", "name") == left
+    assert release.kubectl("get", "deploy,svc,serviceaccounts", "-n", SYSTEM, "-o", "name").split() in (
         [],
         ["serviceaccount/default"],
     )
-    rights = node.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
+    rights = release.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
     assert "simulacra-operator" not in rights
     assert "simulacra-api" not in rights
-    node.apply("install")
-    with node.api():
+    release.apply("install")
+    with release.api():
         client.delete_dataset(uploaded["dataset_id"])  # its store went with the tryout; that it goes is what counts
-    node.kubectl("delete", "tenant", tenant, "--timeout=120s")
-    eventually(lambda: f"tenant-{tenant}" not in node.kubectl("get", "namespaces", "-o", "name"), 60)
-    assert node.stored() == []
-    node.helm("uninstall", "--wait")
+        assert client.published_keys() == keys
+        assert verify_certificate(client.erasure_certificate(uploaded["dataset_id"]), keys)
+    release.kubectl("delete", "tenant", tenant, "--timeout=120s")
+    eventually(lambda: f"tenant-{tenant}" not in release.kubectl("get", "namespaces", "-o", "name"), 60)
+    assert release.stored() == []
+    release.helm("uninstall", "--wait")

@@ -24,6 +24,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "defaults": (),
     "volume": ("--set", "tryout.persistence.enabled=true,tryout.persistence.storageClass=fast"),
     "bare": ("--set", f"{OWN},networkPolicy.enabled=false,roles.enabled=false,check.enabled=false,crds.install=false"),
+    "token": ("--set", f"{OWN},trainer.tokenAudience=vault"),
     "aggregated": (
         "--set",
         "roles.aggregate=true,auth.oidcIssuer=https://issuer.example,api.maxUploadBytes=1000000000",

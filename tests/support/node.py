@@ -24,6 +24,10 @@ from simulacra import Client, Connection
 
 VALUES_VARIABLE = "SIMULACRA_E2E_VALUES"
 """A values file for this cluster; unset: there is no node to test on."""
+CLUSTER_VARIABLE = "SIMULACRA_E2E_CLUSTER"
+"""Folder of `../shared/bin/cluster`, whose pods this machine reaches and whose kubelet and audit log are here."""
+PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
+"""The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no such history."""
 TRAINER = "simulacra.local/simulacra/trainer:0.1.0"
 
 
@@ -41,11 +45,11 @@ class Node:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool = True) -> str:
-        """Run kubectl; return what it printed (stderr too when it is to fail)."""
+    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool | None = True) -> str:
+        """Run kubectl; return what it printed (stderr too when it is to fail; None: either way)."""
         command = [str(Path(sys.executable).with_name("kubectl")), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180)
-        assert (done.returncode == 0) is ok, done.stdout + done.stderr
+        assert ok is None or (done.returncode == 0) is ok, done.stdout + done.stderr
         return done.stdout if ok else done.stdout + done.stderr
 
     def helm(self, verb: str, *arguments: str) -> str:
@@ -55,15 +59,15 @@ class Node:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def apply(self, verb: str, *arguments: str) -> None:
+    def apply(self, verb: str, *arguments: str, chart: Path = CHART) -> None:
         """`helm install` or `helm upgrade`; customers come through a forwarded port, so that is the public URL."""
         public = ("--set", f"api.publicUrl={self.url}")
-        self.helm(verb, str(CHART), "--create-namespace", "-f", self.values, *public, *arguments, "--wait")
+        self.helm(verb, str(chart), "--create-namespace", "-f", self.values, *public, *arguments, "--wait")
 
     @contextmanager
-    def forwarded(self, service: str, remote: int, local: int) -> Iterator[None]:
-        """Reach a Service of the release at a local port."""
-        command = [str(Path(sys.executable).with_name("kubectl")), "port-forward", "-n", SYSTEM]
+    def forwarded(self, service: str, remote: int, local: int, namespace: str = SYSTEM) -> Iterator[None]:
+        """Reach a Service at a local port."""
+        command = [str(Path(sys.executable).with_name("kubectl")), "port-forward", "-n", namespace]
         command += [f"svc/{service}", f"{local}:{remote}"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
@@ -103,19 +107,26 @@ class Node:
         )
         return Client(connection), tenant
 
-    def stored(self) -> list[str]:
-        """Return the keys and versions of all that is in the store of artefacts."""
-        secret = json.loads(self.kubectl("get", "secret", "simulacra-credentials", "-n", SYSTEM, "-o", "json"))
-        known = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    @contextmanager
+    def store(self, secret: str, service: str, namespace: str) -> Iterator[Any]:
+        """Reach a store of artefacts by boto3, with the credentials in a Secret of the release's namespace."""
+        found = json.loads(self.kubectl("get", "secret", secret, "-n", SYSTEM, "-o", "json"))
+        known = {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
         port = free_port()
-        with self.forwarded("simulacra-tryout", 8333, port):
-            s3 = boto3.client(
+        with self.forwarded(service, 8333, port, namespace):
+            yield boto3.client(
                 "s3",
                 endpoint_url=f"http://127.0.0.1:{port}",
                 region_name="us-east-1",
                 aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
             )
+
+    def stored(
+        self, secret: str = "simulacra-credentials", service: str = "simulacra-tryout", namespace: str = SYSTEM
+    ) -> list[str]:
+        """Return the keys of all that is in the store of artefacts."""
+        with self.store(secret, service, namespace) as s3:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket="simulacra", Prefix="data/")
             return [found["Key"] for page in pages for found in page.get("Contents", [])]
 

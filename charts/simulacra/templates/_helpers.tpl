@@ -159,6 +159,22 @@ subjects:
     namespace: {{ $root.Release.Namespace }}
 {{- end }}
 
+{{/* The token that Jobs get for the key provider (trainer.tokenAudience), in API and operator at the same path. */}}
+{{- define "simulacra.tokenMount" -}}
+{{- if .Values.trainer.tokenAudience }}
+- {name: identity, mountPath: /var/run/secrets/simulacra.dev, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "simulacra.tokenVolume" -}}
+{{- with .Values.trainer.tokenAudience }}
+- name: identity
+  projected:
+    sources:
+      - serviceAccountToken: {audience: {{ . | quote }}, expirationSeconds: 3600, path: token}
+{{- end }}
+{{- end }}
+
 {{/* Scheduling of a role: its values */}}
 {{- define "simulacra.scheduling" -}}
 {{- with .nodeSelector }}

@@ -1,0 +1,50 @@
+"""Makes what an upgrade begins from: the previous release's API, operator and trainer, and its chart, from git.
+
+Its code goes into today's images, so its dependencies are today's. Prints the archives' paths, or why there are none.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import layout
+from builder import detect
+
+COMMIT = "5c85e94492b8215e889c1eb79e62c560e3fca283"
+"""The state before chart 0.2.0; to be moved on with each release."""
+ROLES = ("api", "operator", "trainer")
+FOLDER = layout.BUILD / "previous"
+
+
+def main() -> int:
+    """Build all of it; 3 where this clone's history does not reach back that far."""
+    known = subprocess.run(["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=layout.ROOT, capture_output=True)
+    if known.returncode:
+        sys.stderr.write(f"images: {COMMIT[:12]} is not in this clone's history\n")
+        return 3
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as tree:
+        packed = subprocess.run(["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE)
+        subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
+        shutil.copytree(Path(tree, "charts", "simulacra"), FOLDER / "chart")
+        layout.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(FOLDER / "own"), tree])
+    builder, version = detect(None), layout.version()
+    shutil.copytree(layout.BUILD / "api" / "tools", FOLDER / "tools")
+    for role in ROLES:
+        today = f"simulacra.local/simulacra/{role}:{version}"
+        image = f"simulacra.local/simulacra/previous-{role}:{version}"
+        containerfile = Path(__file__).with_name("previous.Containerfile")
+        builder.build(image, containerfile, FOLDER, {"BASE": today})
+        builder.save(image, FOLDER / f"{role}.tar")
+    print(json.dumps({"chart": str(FOLDER / "chart"), "archives": [str(FOLDER / f"{role}.tar") for role in ROLES]}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,55 @@
+"""The tryout's OpenBao (images/tryout.py) comes up usable: at first, again, and after a start that was cut off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hvac
+import pytest
+
+from helm_chart import ROOT
+from installation import eventually
+from real_cluster import free_port
+
+TOKEN = "tryout-token"
+
+
+@contextmanager
+def openbao(folder: Path) -> Iterator[hvac.Client]:
+    """Run it on a folder; yield a client with the token that the product gets."""
+    first = free_port(2)
+    environment = {"TRYOUT_DATA": str(folder), "TRYOUT_PORT": str(first), "VAULT_TOKEN": TOKEN}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = [sys.executable, str(ROOT / "images" / "tryout.py"), "openbao"]
+    process = subprocess.Popen(command, env=os.environ | environment | {"PATH": path}, stdout=subprocess.DEVNULL)
+    client = hvac.Client(f"http://127.0.0.1:{first}", token=TOKEN)
+
+    def usable() -> bool:
+        assert process.poll() is None, "it ended"
+        try:
+            return bool(client.is_authenticated())
+        except (OSError, hvac.exceptions.VaultError):
+            return False
+
+    try:
+        eventually(usable, 100)
+        yield client
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.timeout(250)
+def test_it_comes_up_whatever_the_last_start_left(tmp_path: Path) -> None:
+    with openbao(tmp_path) as client:
+        client.secrets.transit.create_key("simulacra-a")
+    with openbao(tmp_path) as client:
+        assert client.secrets.transit.read_key("simulacra-a")["data"]["name"] == "simulacra-a"
+    (tmp_path / "openbao" / "unseal.json").unlink()  # initialised, and cut off before its keys were noted
+    with openbao(tmp_path) as client:
+        client.secrets.transit.create_key("simulacra-a")

@@ -1,0 +1,53 @@
+"""An installation on OpenBao and SeaweedFS, where OpenBao has the API server check the ServiceAccounts that log in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import hvac
+import pyarrow.parquet as pq
+import pytest
+
+from installation import SURVEY
+from node import Node
+from node_servers import BY_ACCOUNT, WHERE, root_of_openbao, words
+from simulacra.certificates import verify_certificate
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
+
+
+def keys_of(tenant: str, root: hvac.Client) -> list[str]:
+    """Return the names of a tenant's keys in OpenBao."""
+    try:
+        names = root.secrets.transit.list_keys()["data"]["keys"]
+    except hvac.exceptions.InvalidPath:  # there is not one
+        return []
+    return [name for name in names if tenant in name]
+
+
+@pytest.mark.usefixtures("servers")
+def test_the_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
+    node.apply("install", *words(BY_ACCOUNT))
+    with node.api():
+        client, tenant = node.sign_up("Vaulted")
+        uploaded = client.upload(SURVEY, family="forest")
+        client.wait(uploaded["job_id"], timeout=300)
+        dataset = uploaded["dataset_id"]
+        asked = client.generate(dataset, 500, seed=1)
+        client.wait(asked["job_id"], timeout=120)
+        client.download(asked["generation_id"], tmp_path / "rows", "parquet")
+        assert pq.read_metadata(tmp_path / "rows").num_rows == 500
+        assert any(f"tenants/{tenant}/" in key for key in node.stored(*WHERE))
+        copy = json.loads(node.kubectl("get", "secret", "simulacra-pods", "-n", f"tenant-{tenant}", "-o", "json"))
+        assert copy["data"].keys() == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+        with root_of_openbao(node) as root:
+            assert keys_of(tenant, root)
+        client.delete_dataset(dataset)
+        assert verify_certificate(client.erasure_certificate(dataset), client.published_keys())
+        client.close()
+    assert [key for key in node.stored(*WHERE) if f"tenants/{tenant}/" in key] == []
+    node.kubectl("delete", "tenant", tenant, "--timeout=120s")
+    with root_of_openbao(node) as root:
+        assert not keys_of(tenant, root)
+    node.helm("uninstall", "--wait")
