@@ -2,11 +2,11 @@
 
 The mechanism is MST (McKenna, Miklau & Sheldon, Winning the NIST contest, 2021) without its graphical-model inference:
 1. all one-way marginals with Gaussian noise; cells are merged by what the noisy counts say;
-2. a maximum spanning tree of pairs, edge by edge with the exponential mechanism; the score of a pair is the L1 distance of
-   its table of counts from independence;
+2. a maximum spanning tree of pairs, edge by edge with the exponential mechanism; the score of a pair is the L1 distance
+   of its table of counts from independence;
 3. the tables of the chosen pairs with Gaussian noise; rows are drawn down the tree.
-Each step has a third of the budget. Replacing a row changes two counts of a table by one: an L2 sensitivity of the square
-root of 2, so noise of deviation s costs 1 / s^2 (rho of zCDP). A score changes by 2 at most, and the exponential
+Each step has a third of the budget. Replacing a row changes two counts of a table by one: an L2 sensitivity of the
+square root of 2, so noise of deviation s costs 1 / s^2 (rho of zCDP). A score changes by 2 at most, and the exponential
 mechanism with parameter e costs e^2 / 8 (Cesar & Rogers, 2021). Whatever is made of the drawn rows is post-processing.
 """
 
