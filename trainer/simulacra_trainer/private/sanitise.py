@@ -44,7 +44,7 @@ class _Column:
 
     @property
     def bin_shares(self) -> Floats:
-        return np.bincount(self.bins, self.shares, self.size)
+        return np.bincount(self.bins, self.shares, self.size).astype(np.float64)
 
 
 def sanitise(
