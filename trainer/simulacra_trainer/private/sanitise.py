@@ -44,8 +44,7 @@ class _Column:
 
     @property
     def bin_shares(self) -> Floats:
-        shares: Floats = np.bincount(self.bins, self.shares, self.size)
-        return shares
+        return np.bincount(self.bins, self.shares, self.size).astype(np.float64)
 
 
 def sanitise(
