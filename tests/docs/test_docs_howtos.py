@@ -14,6 +14,7 @@ from mcp.client.stdio import stdio_client
 
 import yaml
 from installation import SURVEY
+from simulacra_crds.registry import KINDS
 from simulacra_crds.tenant import Encryption
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,7 @@ RUN_ELSEWHERE = {
     ("tutorial.md", "export SIMULACRA_CONNECTION=data/connection.json"): "tests/docs/conftest.py",
     ("howto/migrate-hosted.md", "python examples/quickstart.py"): "tests/e2e/test_e2e_quickstart.py",
     ("operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
+    ("operations.md", "kubectl create namespace simulacra-system-keys"): "tests/e2e/test_controlplane_namespaced.py",
     ("operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
     ("images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
@@ -50,14 +52,12 @@ def of(page: str, language: str) -> list[str]:
 def test_no_block_is_left_out() -> None:
     here = {"bash": RAN_HERE, "python": RAN_HERE, "json": READ_HERE, "yaml": READ_HERE}
     left = [(page, text) for page, kind, text in blocks() if page not in here.get(kind, ())]
-    known = [
-        (page, begins)
-        for page, text in left
-        for name, begins in RUN_ELSEWHERE
-        if name == page and text.startswith(begins)
-    ]
-    assert len(known) == len(left), [(page, text[:60]) for page, text in left]
-    assert set(known) == set(RUN_ELSEWHERE)
+    named = {
+        (page, text): key for page, text in left for key in RUN_ELSEWHERE if key[0] == page and text.startswith(key[1])
+    }
+    unknown = [(page, text[:80]) for page, text in left if (page, text) not in named]
+    assert unknown == [], "run these in bash or python blocks of a page in RAN_HERE, or say in RUN_ELSEWHERE who does"
+    assert set(named.values()) == set(RUN_ELSEWHERE)
     assert {path for path in RUN_ELSEWHERE.values() if not (ROOT / path).exists()} == set()
 
 
@@ -67,7 +67,7 @@ RAN_HERE = {
     "customer-keys.md",
     *(f"howto/{name}.md" for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")),
 }
-READ_HERE = {"howto/agents.md", "customer-keys.md"}
+READ_HERE = {"howto/agents.md", "howto/kubectl.md", "customer-keys.md"}
 
 
 @pytest.mark.e2e
@@ -119,6 +119,14 @@ async def test_the_agents_server_starts_as_configured(desk: Any) -> None:
         tools = {tool.name for tool in (await session.list_tools()).tools}
     rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
     assert tools == {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_manifests_are_what_the_kinds_allow() -> None:
+    kinds = {kind.__name__: kind for kind in KINDS}
+    manifests = [one for text in of("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)]
+    assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
+    for one in manifests:
+        kinds[one["kind"]].model_validate(one)
 
 
 def test_the_customers_key_is_set_up_as_written() -> None:
