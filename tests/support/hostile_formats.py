@@ -131,7 +131,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "xlsx, external entity": (lambda: sheet(f"{HEADER_ROW}<row><c t='str'><v>&f;</v></c></row>", EXTERNAL), "entities"),
     "xlsx, external entity after a long comment": (
         lambda: sheet("", f"<!--{'x' * 100_000}-->{EXTERNAL}"),
-        "damaged|entities",
+        "declares XML entities",
+    ),
+    "xlsx, entities in a part that is not called XML": (
+        lambda: with_member("xl/worksheets/sheet2.dat", f"{ENTITIES}<worksheet/>".encode()),
+        "declares XML entities",
     ),
     "xlsx, entity in UTF-16": (
         lambda: with_member(SHEET, f'<?xml version="1.0" encoding="UTF-16"?>{EXTERNAL}<worksheet/>'.encode("utf-16")),

@@ -7,11 +7,13 @@ sheet can stand for seventeen billion, and an entity of its XML for as much.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import IO, Any
+from xml.parsers import expat
 
 import openpyxl
 import pyarrow as pa
@@ -27,10 +29,7 @@ from simulacra_trainer.table.sheet_columns import SheetColumn
 MAX_MEMBERS = 10_000
 SHEET_ROWS = 1_048_576
 CHUNK_ROWS = 10_000
-_PROLOGUE_BYTES = 64 * 1024
-_DECLARATIONS = tuple(
-    word.encode(code) for word in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be")
-)
+_BLOCK_BYTES = 64 * 1024
 _ERRORS = frozenset(ERROR_CODES)
 
 
@@ -70,12 +69,30 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
         raise invalid_upload("The Excel workbook is damaged: its archive has too many or repeated members.")
     if sum(member.file_size for member in members) > MAX_DECODED_BYTES:
         raise invalid_upload(f"The Excel workbook unpacks to more than {MAX_DECODED_BYTES // GIB} GiB.")
-    for member in members:
-        if member.filename.endswith((".xml", ".rels")):
+    for member in members:  # whatever their names: a workbook says itself which of them is a worksheet
+        if not member.is_dir():
             with archive.open(member) as file:
-                prologue = file.read(_PROLOGUE_BYTES)
-            if any(word in prologue for word in _DECLARATIONS):
-                raise invalid_upload("The Excel workbook declares XML entities, which no workbook needs.")
+                _check_prologue(file)
+
+
+def _check_prologue(file: IO[bytes]) -> None:
+    """Refuse a part that declares a document type, where entities come from; it stands before the first element.
+
+    By expat, which reads the parts later, so no encoding hides anything from this that it would show to that.
+    """
+    parser, started = expat.ParserCreate(), False
+
+    def refuse(*_: object) -> None:
+        raise invalid_upload("The Excel workbook declares XML entities, which no workbook needs.")
+
+    def start(*_: object) -> None:
+        nonlocal started
+        started = True
+
+    parser.StartDoctypeDeclHandler, parser.StartElementHandler = refuse, start
+    with contextlib.suppress(expat.ExpatError):  # an image, or damaged: openpyxl's to judge
+        while not started and (block := file.read(_BLOCK_BYTES)):
+            parser.Parse(block)
 
 
 def _read(rows: Iterator[Sequence[Any]]) -> tuple[list[str], list[SheetColumn]]:
