@@ -67,7 +67,7 @@ RAN_HERE = {
     "customer-keys.md",
     *(f"howto/{name}.md" for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")),
 }
-READ_HERE = {"howto/agents.md", "howto/kubectl.md", "customer-keys.md"}
+READ_HERE = {"howto/agents.md", "howto/kubectl.md", "customer-keys.md", "operations.md"}
 
 
 @pytest.mark.e2e
@@ -125,8 +125,11 @@ def test_the_manifests_are_what_the_kinds_allow() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
     manifests = [one for text in of("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)]
     assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
-    for one in manifests:
+    wide, queues = (list(yaml.safe_load_all(text)) for text in of("operations.md", "yaml"))
+    for one in [*manifests, *wide]:
         kinds[one["kind"]].model_validate(one)
+    assert [one["kind"] for one in queues] == ["ClusterQueue", "LocalQueue"]
+    assert queues[1]["metadata"]["namespace"] == wide[0]["metadata"]["namespace"]
 
 
 def test_the_customers_key_is_set_up_as_written() -> None:
