@@ -101,7 +101,7 @@ def test_no_role_has_a_wildcard() -> None:
 
 NAMESPACED = {"simulacra.dev": {"datasets", "models", "generationjobs", "effectestimates"}, "batch": {"jobs"}}
 NAMESPACED |= {"networking.k8s.io": {"networkpolicies"}}
-NAMESPACED[""] = {"pods", "events", "configmaps", "serviceaccounts", "resourcequotas", "secrets"}
+NAMESPACED[""] = {"pods", "events", "configmaps", "serviceaccounts", "services", "resourcequotas", "secrets"}
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])
