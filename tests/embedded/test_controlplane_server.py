@@ -79,9 +79,11 @@ def servers(tmp_path: Path) -> Iterator[Any]:
 def test_a_killed_server_loses_nothing_that_it_acknowledged(servers: Any) -> None:
     server = servers()
     acknowledged: dict[str, str] = {}
-    killer = subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {server.process.pid}"])
+    kill = ["sh", "-c", f"sleep 0.1; kill -9 {server.process.pid}"]  # in the middle of whatever it does then
     with contextlib.suppress(httpx.HTTPError):
         for index in range(100_000):
+            if index == 60:
+                killer = subprocess.Popen(kill)
             made = server.client.post(CONFIGMAPS, json=configmap(f"c{index:06}", n=str(index)))
             acknowledged[f"c{index:06}"] = made.json()["metadata"]["resourceVersion"]
     killer.wait()
