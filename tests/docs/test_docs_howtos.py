@@ -27,6 +27,8 @@ RUN_ELSEWHERE = {
     ("howto/migrate-hosted.md", "python examples/quickstart.py"): "tests/e2e/test_e2e_quickstart.py",
     ("operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
     ("operations.md", "kubectl create namespace simulacra-system-keys"): "tests/e2e/test_controlplane_namespaced.py",
+    ("operations.md", "apiVersion: simulacra.dev/v1alpha1\nkind: Model"): "tests/operator/test_operator_workers.py",
+    ("operations.md", "apiVersion: kueue.x-k8s.io"): "tests/support/kueue.py",
     ("operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
     ("images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",

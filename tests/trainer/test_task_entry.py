@@ -148,7 +148,13 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(f
     assert visits.max() <= 6
     assert own.exists(ATTAINMENT)
     assert reports[0] == reports[1]
-    assert reports[0]["asked"] == {"rows": 1001, "seed": 5, "interventions": {}, "compared": 1001}
+    assert reports[0]["asked"] == {
+        "rows": 1001,
+        "seed": 5,
+        "interventions": {},
+        "counterfactual": False,
+        "compared": 1001,
+    }
     assert own.exists(REPORT_PAGE)
 
 
