@@ -98,7 +98,13 @@ def test_an_empty_report_still_renders():
 
 
 def test_a_generation_says_what_was_asked_of_it(hostile_report: dict) -> None:
-    asked = {"rows": 5_000, "seed": 7, "interventions": {HOSTILE: HOSTILE, "v": 5.49}, "compared": 200}
+    asked = {
+        "rows": 5_000,
+        "seed": 7,
+        "interventions": {HOSTILE: HOSTILE, "v": 5.49},
+        "counterfactual": False,
+        "compared": 200,
+    }
     of_model = hostile_report["privacy"]
     for known in (of_model, None):
         privacy = {"exact_copies": 0.0125, "of_model": known}

@@ -86,7 +86,13 @@ def test_the_reports_of_model_and_rows(folder: Path, capsys) -> None:
     for path in (page, figures):
         assert generate(folder, "--conditions", conditions, "--do", do, "--report", str(path)) == 0
     found = json.loads(figures.read_text())
-    assert found["asked"] == {"rows": 200, "seed": 0, "interventions": {"visits": 2}, "compared": 200}
+    assert found["asked"] == {
+        "rows": 200,
+        "seed": 0,
+        "interventions": {"visits": 2},
+        "counterfactual": False,
+        "compared": 200,
+    }
     assert found["conditions"]["conditions"][0]["attained"] == 0.5
     assert [column["column"] for column in found["fidelity"]["columns"]] == ["price"]
     assert 0 < found["fidelity"]["univariate"]["floor"] < 20
