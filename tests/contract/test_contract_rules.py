@@ -322,6 +322,10 @@ def test_only_the_neural_family_is_fit_by_several_workers(cluster: Any, place: d
         assert create(cluster, path, "Model", {**spec, **named, "resources": {"workers": 1}})[0] == 201
     assert create(cluster, path, "Model", {**spec, "family": "neural", "resources": {"workers": 8}})[0] == 201
     assert create(cluster, path, "Model", {**spec, "family": "neural", "resources": {"workers": 3}})[0] == 422
+    private = {**spec, "family": "neural", "privacy": {"epsilon": 1.0}}
+    code, answer = create(cluster, path, "Model", {**private, "resources": {"workers": 2}})
+    assert (code, "more than one worker is not offered with privacy" in answer["message"]) == (422, True)
+    assert create(cluster, path, "Model", {**private, "resources": {"workers": 1}})[0] == 201
 
 
 def test_the_systems_priorities_are_not_for_fits(cluster: Any, place: dict[str, str]) -> None:
@@ -353,6 +357,7 @@ def test_every_expression_has_a_test_here() -> None:
         "has(self.roleArn) || !has(self.externalId)",
         "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
         " || self.family == 'neural'",
+        "!has(self.privacy) || !has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1",
         "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
     }
     for kind, rule in cel_rules():
