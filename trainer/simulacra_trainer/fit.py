@@ -8,7 +8,7 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,30 +144,26 @@ def fit_model(
         graph = _graph(population, schema, request, company)
     progress(1.0)
     progress = meter.step(PRIVACY)
-    known: dict[str, float] = {}
-    copying: dict[str, float] = {}
     with timings.of(PRIVACY):
         if request.privacy is not None:
             trial = _private_trial(family, real, schema, graph.order, request, options)
-            known |= {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
         elif family.name == FOREST.name:
-            dial = turn_dial(table, schema, graph.order, seed=request.seed, progress=progress)
-            trial, options["penalty"], known["penalty_nats"] = dial.rows, dial.penalty, dial.penalty
-            copying["dcr_share"] = dial.share
-            if dial.error is not None:
-                copying["dcr_standard_error"] = dial.error
+            trial = _dialled_trial(table, schema, graph.order, request, progress)
         else:
             halves = split_halves(table, seed=request.seed)
-            trial = draw_half_model(
-                family, halves, schema, graph.order, seed=request.seed, options=options, progress=progress
+            trial = _Trial(
+                draw_half_model(
+                    family, halves, schema, graph.order, seed=request.seed, options=options, progress=progress
+                )
             )
+        options |= trial.options
     with timings.of(FIT):
         model = family.fit(table, schema, graph.order, seed=request.seed, options=options, progress=meter.step(FIT))
     progress = meter.step(REPORT)
     report = build_report(
-        trial.halves.seen,
-        trial.halves.unseen,
-        trial.synthetic,
+        trial.rows.halves.seen,
+        trial.rows.halves.unseen,
+        trial.rows.synthetic,
         schema,
         graph_json=json.loads(graph.to_json()),
         timings=timings.seconds,
@@ -175,9 +171,9 @@ def fit_model(
         privacy_asked=request.privacy,
     )
     if report["privacy"] is not None:
-        report["privacy"] |= copying
+        report["privacy"] |= trial.copying
     progress(1.0)
-    return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **known}, report)
+    return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **trial.figures}, report)
 
 
 def help_fit(table: pa.Table, schema: TableSchema, request: FitRequest, company: Company) -> None:
@@ -236,6 +232,34 @@ def _private(table: pa.Table, schema: TableSchema, asked: DifferentialPrivacy) -
     return sanitise(table, schema, asked)
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """A model of one half of the rows.
+
+    Attributes:
+        rows: what it drew, and both halves.
+        options: what the family is to be fit with because of it.
+        figures: what the status says of the fit besides the report's figures.
+        copying: figures of the report's privacy part that several such models gave.
+    """
+
+    rows: HalfModelRows
+    options: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    copying: dict[str, float] = field(default_factory=dict)
+
+
+def _dialled_trial(
+    table: pa.Table, schema: TableSchema, order: Sequence[str], request: FitRequest, progress: Callable[[float], None]
+) -> _Trial:
+    """Let the test of copying choose the forest's penalty."""
+    dial = turn_dial(table, schema, order, seed=request.seed, progress=progress)
+    copying = {"dcr_share": dial.share}
+    if dial.error is not None:
+        copying["dcr_standard_error"] = dial.error
+    return _Trial(dial.rows, {"penalty": dial.penalty}, {"penalty_nats": dial.penalty}, copying)
+
+
 def _private_trial(
     family: Family,
     real: pa.Table,
@@ -243,13 +267,14 @@ def _private_trial(
     order: Sequence[str],
     request: FitRequest,
     options: dict[str, Any],
-) -> HalfModelRows:
+) -> _Trial:
     """Draw from a model of private rows of one half, to be judged on real rows: the report's figures, no more."""
     assert request.privacy is not None
     halves = split_halves(real, seed=request.seed)
     seen = _private(halves.seen, schema, request.privacy)
     model = family.fit(seen, schema, order, seed=request.seed, options=options, progress=no_progress)
-    return draw_rows(model, halves, seed=request.seed)
+    stated = {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
+    return _Trial(draw_rows(model, halves, seed=request.seed), figures=stated)
 
 
 def fit_steps(request: FitRequest) -> dict[str, float]:
