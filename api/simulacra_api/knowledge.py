@@ -8,12 +8,13 @@ request that broke off leaves a dataset without a model, and the same request ag
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 from simulacra_api.artefacts import schema_of
 from simulacra_api.auditing import record
 from simulacra_api.datasets import MIN_RETENTION_SECONDS
-from simulacra_api.jobs import REFIT
+from simulacra_api.jobs import FIT, REFIT
 from simulacra_api.problems import Problem
 from simulacra_api.references import metadata
 from simulacra_api.resources import Library, is_deleting, status_of
@@ -76,9 +77,16 @@ async def _erase(library: Library, dataset: Dataset, model: Model) -> None:
     await record(
         library.rooms.audit, EventType.RESOURCE_DELETED, library.caller.audit_data(kind=MODELS.plural, uid=uid)
     )
-    noted: Object = {"metadata": {"annotations": {REFIT: utcnow().isoformat()}}}
+    asked = json.dumps(_asked(model))
+    noted: Object = {"metadata": {"annotations": {REFIT: utcnow().isoformat(), FIT: asked}}}
     await cluster.patch(DATASETS, dataset.metadata.name, noted, namespace)
     await cluster.delete(MODELS, model.metadata.name, namespace, uid=uid)
+
+
+def _asked(model: Model) -> Object:
+    """Return how a model was asked to be fit, but for its knowledge."""
+    apart = {"suspend", "knowledge", "dataset_ref", "retention_seconds"}
+    return model.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=apart)
 
 
 async def _until_gone(library: Library, dataset: Dataset) -> None:
@@ -98,7 +106,7 @@ async def _create(library: Library, dataset: Dataset, knowledge: Knowledge, befo
     owner = {"apiVersion": API_VERSION, "kind": "Dataset", "metadata": dataset.metadata.model_dump()}
     created = dataset.metadata.creation_timestamp or utcnow()
     left = expires_at(created, None, dataset.spec.retention_seconds) - utcnow()
-    spec = before.spec.model_dump(by_alias=True, exclude_none=True, exclude={"suspend"}) if before else {}
+    spec = _asked(before) if before else json.loads(dataset.metadata.annotations.get(FIT, "{}"))
     spec |= {"datasetRef": {"name": name}, "knowledge": knowledge.model_dump(by_alias=True)}
     spec |= {"retentionSeconds": max(int(left.total_seconds()), MIN_RETENTION_SECONDS)}
     meta = metadata(model_name(name), tenant, dataset=name, owner=owner, annotations={})

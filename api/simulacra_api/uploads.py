@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from simulacra_api.auditing import record
 from simulacra_api.auth.caller import Caller
 from simulacra_api.consumption import storage_full
 from simulacra_api.idempotency import REQUEST_DIGEST, check_same_request, in_flight
+from simulacra_api.jobs import FIT
 from simulacra_api.leases import ANNOTATION, STARTED, Lease, new_value
 from simulacra_api.problems import Problem
 from simulacra_api.references import metadata
@@ -169,9 +171,8 @@ class Upload:
             "spec": {
                 "datasetRef": {"name": self._request.name},
                 "retentionSeconds": self._request.retention_seconds,
-                "family": self._request.family,
                 **({"knowledge": known.model_dump(by_alias=True)} if known else {}),
-                **({"privacy": self._request.privacy.to_wire()} if self._request.privacy else {}),
+                **self._fit(),
             },
         }
         try:
@@ -223,11 +224,16 @@ class Upload:
     def _ref(self, dataset: Object) -> ResourceRef:
         return ResourceRef(self._caller.tenant_name, DATASETS.plural, dataset["metadata"]["uid"])
 
+    def _fit(self) -> Object:
+        privacy = self._request.privacy
+        return {"family": self._request.family, **({"privacy": privacy.to_wire()} if privacy else {})}
+
     def _new_dataset(self) -> Object:
         annotations = {
             STARTED: datetime.now(UTC).isoformat(),
             ANNOTATION: new_value(),
             REQUEST_DIGEST: self._request.digest,
+            FIT: json.dumps(self._fit()),
         }
         return {
             "apiVersion": API_VERSION,

@@ -83,3 +83,23 @@ async def test_somebody_elses_is_not_found(world: Any, ready: str) -> None:
             await other.put(f"/v1/datasets/{ready}/knowledge", json=KNOWLEDGE),
         ):
             assert (answer.status_code, answer.json()["code"]) == (404, "simio_dataset_not_found")
+
+
+@pytest.mark.parametrize("gone", ["by refit", "by kubectl"])
+async def test_a_model_that_is_gone_leaves_how_it_was_asked_for(
+    world: Any, http: httpx.AsyncClient, acme: Any, key: str, gone: str
+) -> None:
+    form, asked = {"file": ("t.csv", b"segment,price\nloyal,1.5\n" * 200)}, {"epsilon": "2.5", "family": "forest"}
+    made = await http.post("/v1/datasets", files=form, data=asked, headers={"Idempotency-Key": key})
+    dataset = made.json()["dataset_id"]
+    await acme.prepare(dataset)
+    url, name = f"/v1/datasets/{dataset}/knowledge", model_name(dataset)
+    if gone == "by refit":  # the request breaks off while the first model is being erased
+        assert (await http.put(url, json=KNOWLEDGE)).status_code == 409
+    else:
+        await world.cluster.delete(MODELS, name, "tenant-acme")
+    await acme.erase(MODELS, name)
+    assert (await http.put(url, json=KNOWLEDGE)).status_code == 202
+    spec = (await world.cluster.get(MODELS, name, "tenant-acme"))["spec"]
+    assert (spec["privacy"], spec["family"]) == ({"epsilon": 2.5, "delta": 1e-6}, "forest")
+    assert spec["knowledge"] == KNOWLEDGE
