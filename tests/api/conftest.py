@@ -396,6 +396,7 @@ async def world(plane: Path, environment: Path, tmp_path_factory: pytest.TempPat
     settings = Settings(public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0, cache_seconds=0.0)
     async with serve(settings, listener):
         yield World(url, settings, cluster, custody, environment, kubeconfig)
+    await cluster.close()
 
 
 async def _has_rbac(cluster: Cluster) -> bool:

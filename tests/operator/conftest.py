@@ -54,6 +54,7 @@ async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
         if world.operator.running:
             world.operator.end(signal.SIGKILL)
         await _clear(cluster)
+        await cluster.close()
 
 
 @pytest.fixture

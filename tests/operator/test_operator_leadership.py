@@ -29,6 +29,7 @@ async def cluster(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
     yield cluster
     await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    await cluster.close()
 
 
 async def _spec(cluster: Cluster) -> dict[str, Any]:

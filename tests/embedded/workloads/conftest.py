@@ -182,3 +182,4 @@ async def bench(processes: Processes) -> AsyncIterator[Bench]:
             await asyncio.sleep(0.05)
     yield Bench(processes, cluster, namespace)
     await cluster.delete(NAMESPACES, namespace)
+    await cluster.close()
