@@ -63,7 +63,7 @@ class Story:
 
 
 def main_job(story: Story, client: Client, folder: Path) -> None:
-    """Upload, generate, download, extend, delete; and a job that a person suspends and resumes."""
+    """Upload, generate, download, extend, refit, delete; and a job that a person suspends and resumes."""
     uploaded = client.upload(SURVEY, family="forest")
     client.wait(uploaded["job_id"], timeout=240)
     dataset = uploaded["dataset_id"]
@@ -79,6 +79,7 @@ def main_job(story: Story, client: Client, folder: Path) -> None:
     meddle(story)
     story.events = story.cluster.kubectl("get", "events", "-A")
     client.delete_generation(asked["generation_id"])
+    client.refit(dataset, {"tiers": [["education_years"], ["tv_hours"]]})
     client.delete_dataset(dataset)
     story.left = {
         "resources": story.cluster.kubectl("get", KINDS, "-A", "-o", "name").split(),
