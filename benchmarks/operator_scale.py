@@ -229,6 +229,7 @@ async def measure(plane: Plane, root: Path, size: int, limit_s: float) -> Figure
     finally:
         stubs.cancel()
         operator.end(signal.SIGKILL)
+        await cluster.close()
     return figures
 
 
