@@ -95,6 +95,9 @@ class Executor:
         self._version = answer["metadata"]["resourceVersion"]
         self._memory.written(key, self._version)
 
+    async def _patch_status(self, status: Object) -> None:
+        await self._patch({"status": status}, "status")
+
     @property
     def _ref(self) -> ResourceRef:
         tenant = tenant_of(self._subject.meta.namespace)
@@ -119,20 +122,13 @@ class Executor:
     @functools.cached_property
     def _eraser(self) -> Eraser:
         """One a pass: it remembers what it wrote to status."""
-
-        async def patch(status: Object) -> None:
-            await self._patch({"status": status}, "status")
-
         memory = self._memory
-        return Eraser(self._custodian, memory.installation, self._subject, self._ref, patch, memory.now)
+        return Eraser(self._custodian, memory.installation, self._subject, self._ref, self._patch_status, memory.now)
 
     @functools.cached_property
     def _tenant_eraser(self) -> TenantEraser:
-        async def patch(status: Object) -> None:
-            await self._patch({"status": status}, "status")
-
         memory = self._memory
-        return TenantEraser(self._custodian, memory.installation, self._subject, patch, memory.now)
+        return TenantEraser(self._custodian, memory.installation, self._subject, self._patch_status, memory.now)
 
     async def _job(self, action: act.CreateJob | act.CreateService | act.SuspendJob | act.DeleteJob) -> None:
         namespace = self._subject.meta.namespace

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -83,10 +85,7 @@ async def test_watches_that_end_early_or_lose_events(world: World, proxy: Killin
 @pytest.mark.timeout(300)
 async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, proxy: KillingProxy) -> None:
     await world.create_tenant()
-    other = OperatorProcess(world.operator.root, world.operator.kubeconfig)
-    other.extra = {"SIMULACRA_OPERATOR_IDENTITY": "other"}
-    other.start(world.operator.root / "proxy.kubeconfig")
-    try:
+    with _another(world) as other:
         await life.full(world, proxy, 1)
         assert other.running
         assert await _holder(world) != "other"
@@ -94,23 +93,28 @@ async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, 
         await asyncio.to_thread(world.operator.end)  # the proxy is in this loop
         await life.full(world, proxy, 2)
         assert await _holder(world) == "other"
-    finally:
-        other.end(signal.SIGTERM)
 
 
 @pytest.mark.reliability
 @pytest.mark.timeout(300)
 async def test_a_holder_that_fell_silent_is_replaced_and_ends_when_it_wakes(world: World, proxy: KillingProxy) -> None:
     await world.create_tenant()
-    other = OperatorProcess(world.operator.root, world.operator.kubeconfig)
-    other.extra = {"SIMULACRA_OPERATOR_IDENTITY": "other"}
-    other.start(world.operator.root / "proxy.kubeconfig")
-    try:
+    with _another(world):
         proxy.supervised = False
         world.operator.send(signal.SIGSTOP)
         await life.full(world, proxy, 1)
         assert await _holder(world) == "other"
         assert await asyncio.to_thread(world.operator.end, signal.SIGCONT) == 1
+
+
+@contextmanager
+def _another(world: World) -> Iterator[OperatorProcess]:
+    """A second operator, by the name of `other`."""
+    other = OperatorProcess(world.operator.root, world.operator.kubeconfig)
+    other.extra = {"SIMULACRA_OPERATOR_IDENTITY": "other"}
+    other.start(world.operator.root / "proxy.kubeconfig")
+    try:
+        yield other
     finally:
         other.end(signal.SIGTERM)
 
