@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -267,15 +267,23 @@ class World:
         namespace: str | None = "",
         seconds: float = 30,
     ) -> Object:
-        """Wait until an object meets a check; return it."""
-        last: Object | None = None
+        """Wait until an object meets a check; return it.
 
-        async def look() -> Object | None:
-            nonlocal last
-            last = await self.cluster.find(resource, name, self.namespace if namespace == "" else namespace)
-            return last if last is not None and check(last) else None
-
-        return await self.until(look, seconds, lambda: f"{name}: {(last or {}).get('status')}")
+        Every version is looked at, so that a state which lasts a moment is seen.
+        """
+        place = self.namespace if namespace == "" else namespace
+        last: Object = {}
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                aclosing(self.cluster.watch(resource, place, fields=f"metadata.name={name}")) as changes,
+            ):
+                async for kind, last in changes:
+                    if kind in ("ADDED", "MODIFIED") and check(last):
+                        return last
+        except TimeoutError:
+            pass
+        raise AssertionError(self._late(seconds, f"{name}: {last.get('status')}"))
 
     async def gone(self, resource: ApiResource, name: str, *, namespace: str | None = "", seconds: float = 30) -> None:
         """Wait until an object is gone."""
@@ -290,9 +298,12 @@ class World:
         end = time.monotonic() + seconds
         while not (found := await check()):
             if time.monotonic() > end:
-                raise AssertionError(f"not within {seconds} s: {tell()}\n{self.operator.log.read_text()[-3000:]}")
+                raise AssertionError(self._late(seconds, tell()))
             await asyncio.sleep(0.1)
         return found
+
+    def _late(self, seconds: float, state: str) -> str:
+        return f"not within {seconds} s: {state}\n{self.operator.log.read_text()[-3000:]}"
 
     async def names(self, resource: ApiResource) -> list[str]:
         return [one["metadata"]["name"] async for one in self.cluster.list(resource, self.namespace)]
