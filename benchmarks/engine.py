@@ -1,6 +1,6 @@
 """The engine beside its peers: fidelity, utility, privacy, speed and memory, each table in one run.
 
-    python benchmarks/engine.py                      # adult and gss where the bench tables are, else examples/
+    python benchmarks/engine.py                      # the bench tables where they are, else that of examples/
     python benchmarks/engine.py --tables telco --engines forest CART
 
 Ours is run by its three commands, as users do; a peer in an environment of its own (`requirements.txt`), which is made
@@ -121,7 +121,7 @@ def ours(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
     command, model = [sys.executable, "-m", "simulacra_trainer"], str(out.with_suffix(".model"))
     _, fit = run([*command, "fit", "--data", str(table.train), "--out", model, "--family", family])
     run([*command, "generate", "--model", model, "--rows", str(rows), "--out", str(out)])
-    many = str(out.with_suffix(".many"))
+    many = str(out.with_suffix(".many.parquet"))
     _, big = run([*command, "generate", "--model", model, "--rows", str(MANY_ROWS), "--out", many])
     Path(many).unlink()
     return {
@@ -234,7 +234,7 @@ def _cell(show: Show, figures: dict[str, float], floor: dict[str, float]) -> str
 def main() -> None:
     """Run the benchmark and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", nargs="+", choices=list(TARGETS)[:-1], default=["adult", "gss"])
+    parser.add_argument("--tables", nargs="+", choices=list(TARGETS)[:-1], default=list(TARGETS)[:-1])
     parser.add_argument("--engines", nargs="+", choices=[*OURS, *PEERS])
     parser.add_argument("--seconds", type=float, default=90.0, help="training time of TabularARGN, at most")
     args = parser.parse_args()
