@@ -22,7 +22,7 @@ from simulacra_crds.generate import FIXED_SPEC, crd
 from simulacra_crds.registry import KINDS
 
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
-FIXED = {**{kind: tuple(fields) for kind, fields in FIXED_SPEC.items()}, "Dataset": ("source",)}
+FIXED = {**FIXED_SPEC, "Dataset": (*FIXED_SPEC["Dataset"], "source")}
 RAILS = (kube.SERVICE_ACCOUNTS, kube.RESOURCE_QUOTAS, kube.NETWORK_POLICIES)
 Effect = Callable[[Object, Any], Awaitable[bool]]
 
