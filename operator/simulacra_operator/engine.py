@@ -21,7 +21,7 @@ from simulacra_operator import metrics
 from simulacra_operator.accessrequest import reconcile as accessrequest
 from simulacra_operator.accessrequest.observe import AccessObserved
 from simulacra_operator.accessrequest.observe import observe as observe_access
-from simulacra_operator.actions import Action, CreateJob, DeleteJob, MakeKey
+from simulacra_operator.actions import Action, CreateJob, DeleteJob, MakeKey, PatchStatus
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.dataset import reconcile as dataset
 from simulacra_operator.effectestimate import reconcile as effectestimate
@@ -34,7 +34,7 @@ from simulacra_operator.places import Places
 from simulacra_operator.queue import WorkQueue
 from simulacra_operator.settings import Settings
 from simulacra_operator.shared import SharedReads
-from simulacra_operator.subject import Key
+from simulacra_operator.subject import Key, Subject
 from simulacra_operator.tenant import reconcile as tenant
 from simulacra_operator.tenant.observe import TenantObserver
 from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
@@ -116,8 +116,9 @@ class Engine:
         return self._written.get(key) == version
 
     def rest(self, key: Key) -> None:
-        """Keep nothing in mind of a resource whose work has ended."""
+        """Keep nothing in mind of a resource whose work has ended; nothing that it came from concerns it any more."""
         self._written.pop(key, None)
+        self._wait_for(key, frozenset())
 
     async def forget(self, key: Key, uid: str) -> None:
         """Drop what is remembered of a resource that is gone.
@@ -128,7 +129,6 @@ class Engine:
         self.checks.pop(uid, None)
         self._faults.pop(key, None)
         self._queue.forgive(key)
-        self._wait_for(key, frozenset())
         self.rest(key)
         await self.places.leave(key)
 
@@ -205,6 +205,8 @@ class Engine:
         if subject.deleting and self._is_released(subject.meta.uid):
             return "released"
         self._wait_for(key, _sources(seen))
+        if (job := _last_job(subject, actions)) is not None:
+            self.jobs.over(job)
         executor = Executor(self.cluster, self.custodian, self, subject)
         for action in actions:
             await executor.run(action)
@@ -235,6 +237,15 @@ class Engine:
             self._waiting.setdefault(source, set()).add(key)
         if sources:
             self._waits_for[key] = sources
+
+
+def _last_job(subject: Subject, actions: list[Action]) -> str | None:
+    """Return the uid of the Job whose deletion is the last thing to do for a resource; None if more is to come."""
+    last = actions[-1] if actions else None
+    if not isinstance(last, DeleteJob) or subject.deleting:
+        return None
+    ends = any(isinstance(one, PatchStatus) and one.patch.get("finishedAt") for one in actions)
+    return last.uid if ends or subject.finished else None
 
 
 def _sources(seen: _Seen) -> frozenset[Key]:

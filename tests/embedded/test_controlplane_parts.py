@@ -104,9 +104,10 @@ def test_a_list_of_the_past(tmp_path: Path) -> None:
     store.put(Key("r", "n", "a"), obj("a", 1))
     store.remove(Key("r", "n", "b"))
     store.put(Key("r", "n", "c"), obj("c"))
-    assert [(o["metadata"]["name"], o["n"]) for o in store.all_at("r", None, moment)] == [("a", 0), ("b", 0)]
+    assert [(o["metadata"]["name"], o["n"]) for o in store.scan("r", revision=moment)] == [("a", 0), ("b", 0)]
+    assert [o["metadata"]["name"] for o in store.scan("r", "n", revision=moment, after=("n", "a"))] == ["b"]
     assert [o["metadata"]["name"] for o in store.all("r")] == ["a", "c"]
-    assert store.all_at("r", "other", moment) == []
+    assert list(store.scan("r", "other", revision=moment)) == []
 
 
 def test_owners_are_indexed_over_a_reopening(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def check_type(resource: Resource, body: Any) -> Object:
     return {**body, "metadata": dict(body.get("metadata") or {})}
 
 
-def conform(resource: Resource, obj: Object, options: WriteOptions) -> Object:
-    """The object without unknown fields and with its defaults.
+def conform(resource: Resource, obj: Object, options: WriteOptions, old: Object | None = None) -> Object:
+    """The object, which replaces `old` if there is one, without unknown fields and with its defaults.
 
     Raises:
         ApiError: 400 (422 in a patch) for unknown fields under `fieldValidation=Strict`, 400 for a wrong type in a
@@ -61,7 +61,7 @@ def conform(resource: Resource, obj: Object, options: WriteOptions) -> Object:
     if dropped and options.validation == "Warn":
         options.warnings += [f'unknown field "{path}"' for path in dropped]
     if not resource.custom:
-        wrong = [e for e in validation.validate(kept, schema) if e.reason == "FieldValueTypeInvalid"]
+        wrong = [e for e in validation.validate(kept, schema, old) if e.reason == "FieldValueTypeInvalid"]
         if wrong:
             # without the value: it may be a secret's
             raise errors.bad_request(
@@ -84,7 +84,7 @@ def check(resource: Resource, obj: Object, old: Object | None) -> None:
     problems = check_name(obj["metadata"]["name"], resource.storage == "namespaces") if old is None else []
     problems += check_metadata(obj)
     schema = resource.schema if resource.custom else schema_of(resource)
-    violations = validation.validate(obj, schema)
+    violations = validation.validate(obj, schema, old)
     if resource.custom:
         if old is not None:
             violations = [problem for problem in violations if not _unchanged(problem, obj, old)]

@@ -44,7 +44,7 @@ def answer(body: Any, code: int = 200, options: WriteOptions | None = None) -> R
 
 async def handle(plane: ControlPlane, request: Request) -> Response:
     """Any request on a resource path."""
-    target = requests.resolve(request.url.path, plane.registry)
+    target = requests.resolve(request.scope["path"], plane.registry)
     match request.method:
         case "GET":
             return _read(plane, target, request)

@@ -58,8 +58,10 @@ def track(resource: Resource, old: Object | None, new: Object, manager: str, sub
     What it changed is its own from now on and nobody else's; what it removed belongs to nobody.
     """
     schema = schema_of(resource)
-    before = members(owned_part(old), schema, containers=True) if old is not None else {}
-    after = members(owned_part(new), schema, containers=True)
+    was, is_now = owned_part(old) if old is not None else {}, owned_part(new)
+    same = {name for name, value in is_now.items() if name in was and was[name] == value}
+    before = members({name: value for name, value in was.items() if name not in same}, schema, containers=True)
+    after = members({name: value for name, value in is_now.items() if name not in same}, schema, containers=True)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
     entries: list[Entry] = new["metadata"].get("managedFields") or []

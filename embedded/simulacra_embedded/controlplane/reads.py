@@ -6,6 +6,8 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from simulacra_embedded.controlplane import errors, selectors, table
@@ -14,6 +16,7 @@ from simulacra_embedded.controlplane.objects import Object
 from simulacra_embedded.controlplane.plane import ControlPlane, present
 from simulacra_embedded.controlplane.requests import Target, integer
 from simulacra_embedded.controlplane.resources import Resource
+from simulacra_embedded.controlplane.selectors import Selector
 
 _JSON_LIKE = ("application/json", "application/*", "*/*")
 
@@ -55,15 +58,17 @@ def many(plane: ControlPlane, target: Target, query: dict[str, str], accept: str
     resource = target.resource
     selected = selectors.parse(resource, query.get("labelSelector", ""), query.get("fieldSelector", ""))
     revision, after = _position(plane, query)
-    objects = _objects(plane, resource, None if target.all_namespaces else target.namespace, revision)
-    found = [obj for obj in objects if _place(obj) > after and selected(obj)]
+    namespace = None if target.all_namespaces else target.namespace
     limit = integer(query, "limit") or 0
+    objects = _objects(plane, resource, namespace, revision, after, selected)
+    found = list(islice(filter(selected, objects), limit + 1 if limit else None))
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if limit and len(found) > limit:
-        metadata["continue"] = _token(revision, _place(found[limit - 1]))
+        found.pop()
+        last = _place(found[-1])
+        metadata["continue"] = _token(revision, last)
         if not query.get("labelSelector") and not query.get("fieldSelector"):
-            metadata["remainingItemCount"] = len(found) - limit
-        found = found[:limit]
+            metadata["remainingItemCount"] = plane.store.count(resource.storage, namespace, last)
     shown = [present(resource, obj) for obj in found]
     if as_table:
         return table.render(resource, shown, metadata, query.get("includeObject", ""))
@@ -72,11 +77,17 @@ def many(plane: ControlPlane, target: Target, query: dict[str, str], accept: str
     return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": shown}
 
 
-def _objects(plane: ControlPlane, resource: Resource, namespace: str | None, revision: int) -> list[Object]:
-    if revision == plane.store.revision:
-        return plane.store.all(resource.storage, namespace)
+def _objects(
+    plane: ControlPlane,
+    resource: Resource,
+    namespace: str | None,
+    revision: int,
+    after: tuple[str, str],
+    selected: Selector,
+) -> Iterator[Object]:
+    moment = None if revision == plane.store.revision else revision
     try:
-        return plane.store.all_at(resource.storage, namespace, revision)
+        return plane.store.scan(resource.storage, namespace, after=after, revision=moment, label=selected.label)
     except LookupError as error:
         raise errors.expired("The resourceVersion for the provided list is too old.") from error
 

@@ -50,9 +50,15 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Selector:
-    """What a request selects; an empty one selects everything."""
+    """What a request selects; an empty one selects everything.
+
+    Attributes:
+        tests: What an object must meet, all of it.
+        label: A label and the value that it must have, if there is one: a store may have an index of these.
+    """
 
     tests: tuple[Test, ...] = field(default=())
+    label: tuple[str, str] | None = None
 
     def __call__(self, obj: Object) -> bool:
         """Whether the object is selected."""
@@ -102,6 +108,12 @@ def parse_labels(text: str) -> list[Test]:
             raise bad_request(f"unable to parse requirement: found '{rest}', expected: ',' or the end")
         rest = rest[1:].lstrip()
     return tests
+
+
+def exact_label(text: str) -> tuple[str, str] | None:
+    """The first `key=value` of a label selector that `parse_labels` accepts; None without one."""
+    found = next((one for one in _PAIR.finditer(_SET.sub("", text)) if one["op"] in ("=", "==")), None)
+    return (found["key"], found["values"].strip()) if found else None
 
 
 def field_value(obj: Object, path: str) -> str:
@@ -164,4 +176,4 @@ def parse(resource: Resource, labels: str, fields: str, name: str | None = None)
     tests = parse_labels(labels) + parse_fields(fields, resource)
     if name is not None:
         tests.append(lambda obj: obj["metadata"]["name"] == name)
-    return Selector(tuple(tests))
+    return Selector(tuple(tests), exact_label(labels))

@@ -5,18 +5,23 @@ that it acknowledged. (`synchronous=NORMAL`: after a power cut the last moments 
 The change window lives in memory: after a restart a watch resumes only from the newest revision, and older ones are
 answered 410, on which every client lists again.
 
+A list is read as far as it is asked for: a page costs what a page holds, at a moment of the past as well (the changes
+since are undone on the way), and a list by a label's value costs what has that label.
+
 What must not outlive its object (a wrapped data key, a Secret) leaves the disk with it: freed pages are overwritten
 (`secure_delete`) and the write-ahead log, which still holds the old page, is emptied at once.
 """
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -33,9 +38,27 @@ CREATE TABLE IF NOT EXISTS owners (
     owner TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY (owner, resource, namespace, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS labels (
+    resource TEXT NOT NULL, label TEXT NOT NULL, value TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (resource, label, value, namespace, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS revision (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
 INSERT OR IGNORE INTO revision VALUES (1, 1);
 """
+_LAYOUT = 1
+"""Layout 0 had no table of labels."""
+_BY_NAME = """
+SELECT namespace, name, body FROM objects
+WHERE resource=:resource AND {scope} ORDER BY namespace, name
+"""
+_BY_LABEL = """
+SELECT namespace, name, body FROM labels JOIN objects USING (resource, namespace, name)
+WHERE resource=:resource AND label=:label AND value=:value AND {scope} ORDER BY namespace, name
+"""
+_EVERYWHERE = "(namespace, name) > (:after_namespace, :after_name)"
+_INSIDE = "namespace=:namespace AND name > :after_name"
+Place = tuple[str, str]
+"""Namespace (empty when cluster-wide) and name."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +109,7 @@ class Store:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA secure_delete=ON")
         self._db.executescript(_SCHEMA)
+        self._index_labels()
         self.revision: int = self._db.execute("SELECT value FROM revision").fetchone()[0]
         self.compacted = self.revision
         self.listeners: list[Callable[[Change], None]] = []
@@ -112,21 +136,58 @@ class Store:
         query = f"SELECT body FROM objects WHERE {where} ORDER BY namespace, name"  # noqa: S608 - constant text
         return [from_json(row[0]) for row in self._db.execute(query, arguments)]
 
-    def all_at(self, resource: str, namespace: str | None, revision: int) -> list[Object]:
-        """The list as it was at `revision`: the present one with the later changes undone.
+    def scan(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        *,
+        after: Place = ("", ""),
+        revision: int | None = None,
+        label: tuple[str, str] | None = None,
+    ) -> Iterator[Object]:
+        """Objects of a resource in the order of (namespace, name), each read when it is asked for.
+
+        Nothing may be written before the last one was taken.
+
+        Args:
+            resource: Storage resource.
+            namespace: Only what is in it; None: in all of them.
+            after: Only what comes after this place.
+            revision: The moment to look at; None: now.
+            label: Only what has this label with this value now; at a moment of the past others may come with it.
 
         Raises:
             LookupError: The revision is older than the kept window.
         """
-        found = {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in self.all(resource, namespace)}
-        for change in reversed(self.since(revision)):
+        undone = {} if revision is None else self._undone(resource, namespace, revision)
+        arguments = {"resource": resource, "namespace": namespace, "after_namespace": after[0], "after_name": after[1]}
+        query = _BY_NAME
+        if label is not None:
+            query, arguments["label"], arguments["value"] = _BY_LABEL, *label
+        if namespace is not None and after[0] != namespace:
+            arguments["after_name"] = ""
+        scope = _EVERYWHERE if namespace is None else _INSIDE
+        rows = self._db.execute(query.format(scope=scope), arguments)
+        past = sorted((place, old) for place, old in undone.items() if old is not None and place > after)
+        return _as_it_was(((row[:2], row[2]) for row in rows), undone, past)
+
+    def count(self, resource: str, namespace: str | None, after: Place) -> int:
+        """How many objects of a resource there are now after a place."""
+        query = "SELECT COUNT(*) FROM objects WHERE resource=? AND (namespace, name) > (?, ?)"
+        if namespace is not None:
+            query = "SELECT COUNT(*) FROM objects WHERE resource=? AND namespace=? AND name > ?"
+            after = (namespace, after[1])
+        found: int = self._db.execute(query, (resource, *after)).fetchone()[0]
+        return found
+
+    def _undone(self, resource: str, namespace: str | None, revision: int) -> dict[Place, Object | None]:
+        """What changed after a revision, as it was then; None where nothing was."""
+        undone: dict[Place, Object | None] = {}
+        for change in self.since(revision):
             key = change.key
             if key.resource == resource and namespace in (None, key.namespace):
-                if change.old is None:
-                    found.pop((key.namespace, key.name), None)
-                else:
-                    found[key.namespace, key.name] = change.old
-        return [found[key] for key in sorted(found)]
+                undone.setdefault((key.namespace, key.name), change.old)
+        return undone
 
     def since(self, revision: int) -> Sequence[Change]:
         """The changes after `revision`, oldest first.
@@ -151,6 +212,7 @@ class Store:
                 (key.resource, key.namespace, key.name, to_json(stored)),
             )
             self._write_owners(key, [] if old is None else _owners(old), _owners(stored))
+            self._write_labels(key, {} if old is None else _labels(old), _labels(stored))
         if _shreds(key, old, stored):
             self._empty_log()
         self._publish(Change(revision, key, old, stored))
@@ -168,6 +230,7 @@ class Store:
                 (key.resource, key.namespace, key.name),
             )
             self._write_owners(key, _owners(old), [])
+            self._write_labels(key, _labels(old), {})
         if _shreds(key, old, None):
             self._empty_log()
         change = Change(revision, key, old, None)
@@ -206,6 +269,24 @@ class Store:
         self._db.execute("DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", at)
         self._db.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?)", [(uid, *at) for uid in new])
 
+    def _write_labels(self, key: Key, old: dict[str, str], new: dict[str, str]) -> None:
+        if old == new:
+            return
+        gone = [(key.resource, *pair, key.namespace, key.name) for pair in old.items() - new.items()]
+        come = [(key.resource, *pair, key.namespace, key.name) for pair in new.items() - old.items()]
+        where = "resource=? AND label=? AND value=? AND namespace=? AND name=?"
+        self._db.executemany(f"DELETE FROM labels WHERE {where}", gone)  # noqa: S608 - constant text
+        self._db.executemany("INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?, ?)", come)
+
+    def _index_labels(self) -> None:
+        """Fill the table of labels of a file that was made without one."""
+        if self._db.execute("PRAGMA user_version").fetchone()[0] >= _LAYOUT:
+            return
+        with self._transaction(self._db.execute("SELECT value FROM revision").fetchone()[0]):
+            for *at, body in self._db.execute("SELECT resource, namespace, name, body FROM objects").fetchall():
+                self._write_labels(Key(*at), {}, _labels(from_json(body)))
+            self._db.execute(f"PRAGMA user_version={_LAYOUT}")
+
     def _empty_log(self) -> None:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -221,6 +302,20 @@ class Store:
         """Forget the change window: every watch that resumes from an older revision gets a 410."""
         self._changes.clear()
         self.compacted = self.revision
+
+
+def _as_it_was(
+    rows: Iterator[tuple[Place, bytes]], undone: dict[Place, Object | None], past: list[tuple[Place, Object]]
+) -> Iterator[Object]:
+    """Merge what is there now with what was there, in order; text is parsed when its turn comes."""
+    present: Iterator[tuple[Place, bytes | Object]] = (row for row in rows if row[0] not in undone)
+    for _, found in heapq.merge(present, past, key=itemgetter(0)):
+        obj: Object = from_json(found) if isinstance(found, bytes) else found
+        yield obj
+
+
+def _labels(obj: Object) -> dict[str, str]:
+    return obj["metadata"].get("labels") or {}
 
 
 def _owners(obj: Object) -> list[str]:

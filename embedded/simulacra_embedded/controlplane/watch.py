@@ -71,7 +71,7 @@ class Watch:
         """ADDED lines for what is there now."""
         resource, target = self.target.resource, self.target
         namespace = None if target.all_namespaces else target.namespace
-        for obj in self.plane.store.all(resource.storage, namespace):
+        for obj in self.plane.store.scan(resource.storage, namespace, label=self.selected.label):
             if self.selected(obj):
                 yield self.encode("ADDED", obj)
 

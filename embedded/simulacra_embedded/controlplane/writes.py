@@ -136,7 +136,7 @@ def commit(
         new["metadata"]["managedFields"] = list(old["metadata"].get("managedFields") or [])
     elif new["metadata"]["managedFields"] == [{}]:  # how a client says: forget who owns what
         new["metadata"]["managedFields"] = []
-    new = admission.conform(resource, new, options)
+    new = admission.conform(resource, new, options, old)
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     _check_finalizers(resource, old, new)
     admission.check(resource, new, old)

@@ -1,0 +1,181 @@
+"""The sweep: what it asks of the API server and when, whatever the number of resources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from operator_facts import CREATED, resource
+from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, Object
+from simulacra_operator import sight as sight_module
+from simulacra_operator import sweep as sweep_module
+from simulacra_operator.scope import Scope
+from simulacra_operator.sight import Sighted
+from simulacra_operator.sweep import DELETIONS, Sweep
+
+HOUR = 3600
+
+
+class Server:
+    """Answers from a dict; counts and holds up what it is told to."""
+
+    def __init__(self, *bodies: Object) -> None:
+        self.bodies = {body["metadata"]["name"]: body for body in bodies}
+        self.asked: list[str] = []
+        self.lists = self.at_once = self.most_at_once = 0
+        self.list_gate = asyncio.Event()
+        self.list_gate.set()
+
+    async def list(self, what: ApiResource, namespace: str | None = None) -> AsyncIterator[Object]:
+        if what == TENANTS:
+            self.lists += 1
+            await self.list_gate.wait()
+        for body in tuple(self.bodies.values()) if what == DATASETS else ():
+            yield body
+
+    async def delete(self, what: ApiResource, name: str, namespace: str | None, *, uid: str, version: str) -> bool:
+        self.asked.append(name)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        meta = self.bodies[name]["metadata"]
+        if (meta["uid"], meta["resourceVersion"]) != (uid, version):
+            return False
+        meta |= {"deletionTimestamp": meta["creationTimestamp"], "resourceVersion": "99"}
+        return True
+
+    async def find(self, what: ApiResource, name: str, namespace: str | None) -> Object | None:
+        return self.bodies.get(name)
+
+
+def dataset(name: str, seconds: int) -> Object:
+    body: Object = resource("Dataset", name, {"retentionSeconds": seconds}, uid=f"uid-{name}")
+    return body
+
+
+def sweep_of(server: Server, now: datetime) -> tuple[Sweep, Any]:
+    async def changed(key: object) -> None:
+        woken.append(key)
+
+    woken: list[object] = []
+    clock = SimpleNamespace(at=now)
+    engine = SimpleNamespace(
+        cluster=server, custodian=None, scope=Scope(), now=lambda: clock.at, changed=changed, woken=woken
+    )
+    return Sweep(engine), clock  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_module, "AGAIN_S", 0)
+
+
+async def test_what_is_due_at_once_is_deleted_at_once_and_a_few_at_a_time() -> None:
+    server = Server(*(dataset(f"d{number}", 60) for number in range(40)), dataset("later", HOUR))
+    sweep, clock = sweep_of(server, CREATED)
+    await sweep.look()
+    await sweep.delete_due()
+    assert server.asked == []
+    clock.at = CREATED + timedelta(seconds=60)
+    await sweep.delete_due()
+    assert sorted(server.asked) == sorted(f"d{number}" for number in range(40))
+    assert server.most_at_once == DELETIONS
+    assert server.lists == 1
+
+
+async def test_a_deletion_is_asked_for_once() -> None:
+    """Also when a look began before it and ended after it, with the resource as it was."""
+    server = Server(dataset("d", 60))
+    sweep, _ = sweep_of(server, CREATED + timedelta(seconds=60))
+    await sweep.look()
+    before = {name: {**body, "metadata": dict(body["metadata"])} for name, body in server.bodies.items()}
+    await sweep.delete_due()
+    server.bodies = before
+    await sweep.look()
+    await sweep.delete_due()
+    assert server.asked == ["d"]
+
+
+async def test_an_extension_that_came_first_counts() -> None:
+    server = Server(dataset("d", 60), dataset("e", 60))
+    sweep, clock = sweep_of(server, CREATED + timedelta(seconds=60))
+    await sweep.look()
+    longer = dataset("d", HOUR)
+    longer["metadata"]["resourceVersion"] = "2"
+    touched = dataset("e", 60)
+    touched["metadata"]["resourceVersion"] = "2"
+    server.bodies = {"d": longer, "e": touched}
+    await sweep.delete_due()
+    await sweep.delete_due()
+    assert sorted(server.asked) == ["d", "e", "e"]
+    clock.at = CREATED + timedelta(seconds=HOUR)
+    await sweep.delete_due()
+    assert server.asked[3:] == ["d"]
+
+
+async def test_an_expiry_does_not_wait_for_a_look() -> None:
+    server = Server(dataset("d", 60))
+    sweep, clock = sweep_of(server, CREATED)
+    await sweep.look()
+    server.list_gate.clear()
+    clock.at = CREATED + timedelta(seconds=60)
+    running = asyncio.create_task(sweep.run())
+    async with asyncio.timeout(20):
+        while server.lists < 2 or not server.asked:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert server.asked == ["d"]
+
+
+async def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    parse = sight_module.parse
+    monkeypatch.setattr(sight_module, "parse", lambda body: read.append(body["metadata"]["name"]) or parse(body))
+    server = Server(dataset("a", HOUR), dataset("b", HOUR))
+    sweep, _ = sweep_of(server, CREATED)
+    await sweep.look()
+    await sweep.look()
+    assert read == ["a", "b"]
+    server.bodies["b"]["metadata"]["resourceVersion"] = "2"
+    await sweep.look()
+    assert read == ["a", "b", "b"]
+
+
+async def test_a_refusal_of_one_keeps_no_other() -> None:
+    server = Server(dataset("a", 60), dataset("b", 60))
+    sweep, _ = sweep_of(server, CREATED + timedelta(seconds=60))
+    await sweep.look()
+    delete = server.delete
+
+    async def refusing(what: ApiResource, name: str, *rest: Any, **more: Any) -> bool:
+        if name == "a":
+            server.asked.append("refused")
+            raise TimeoutError
+        return await delete(what, name, *rest, **more)
+
+    server.delete = refusing  # type: ignore[method-assign]
+    with pytest.raises(TimeoutError):
+        await sweep.delete_due()
+    assert sorted(server.asked) == ["b", "refused"]
+    server.delete = delete  # type: ignore[method-assign]
+    await sweep.look()
+    await sweep.delete_due()
+    assert sorted(server.asked) == ["a", "b", "refused"]
+
+
+def test_a_sight_is_small() -> None:
+    """It is kept for each of ten thousand resources: facts only, no part of the object."""
+    kept = Sighted.of(sight_module.parse(dataset("a", 60)), HOUR)
+    assert not hasattr(kept, "__dict__")
+    assert {type(getattr(kept, name)).__name__ for name in kept.__slots__} <= {
+        "Key", "str", "int", "Due", "datetime", "NoneType", "bool", "Running",
+    }  # fmt: skip
