@@ -107,6 +107,10 @@ class Engine:
         """Let `erased_for_good` return for a resource."""
         self._released.setdefault(uid, asyncio.Event()).set()
 
+    def is_erasing(self, uid: str) -> bool:
+        """Return whether `erased_for_good` was called for a resource: its deletion is known, and may be over."""
+        return uid in self._released
+
     def written(self, key: Key, version: str) -> None:
         """Take note of the version that a resource has by a write of ours: its event tells nothing new."""
         self._written[key] = version

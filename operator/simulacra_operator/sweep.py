@@ -20,15 +20,15 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from simulacra_crds.base import Phase
-from simulacra_crds.cluster import CUSTOM, TENANTS, Cluster, ClusterError, Conflict
+from simulacra_crds.base import GROUP, Phase
+from simulacra_crds.cluster import CUSTOM, TENANTS, Cluster, ClusterError, Conflict, NotFound
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
 from simulacra_operator.sight import Running, Sight, Sighted
-from simulacra_operator.subject import parse, tenant_of
+from simulacra_operator.subject import Key, parse, tenant_of
 from simulacra_operator.tenant.observe import WORK_RESOURCES
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,9 @@ AGAIN_S = 0.3
 """How soon a resource is looked at that changed while it was to be deleted."""
 DELETIONS = 8
 """Deletions that are asked for at once: a thousand may be due in the same second."""
+UNHEARD = timedelta(seconds=30)
+"""How long after it was asked for a deletion is taken for one whose event was lost."""
+TOUCHED = f"operator.{GROUP}/touched"
 STUCK = timedelta(minutes=10)
 PROGRESS_READS = 2
 """Reports that are read at once: the threads of custody are for the work first."""
@@ -115,6 +118,8 @@ class Sweep:
                 sight.limits[tenant.meta.name] = tenant.spec.max_retention_seconds
             if self._time_for(self._resynced, RESYNC_S):
                 await self._engine.changed(tenant.key)
+                if self._engine.scope.everywhere:  # else `tenant.duty` needs no event to let a Tenant go
+                    await self._touch(tenant.key, tenant.meta.uid, tenant.meta.deletion_timestamp)
         for namespace in self._engine.scope.each():
             await self._look_into(namespace, sight)
         sight.before = {}
@@ -163,8 +168,20 @@ class Sweep:
         for one in sight.seen.values():
             if one.asked is None and (one.stale or (everything and not one.finished)):
                 await self._engine.changed(one.key)
+            if everything:
+                await self._touch(one.key, one.uid, one.asked)
         if everything:
             self._resynced = asyncio.get_running_loop().time()
+
+    async def _touch(self, key: Key, uid: str, asked: datetime | None) -> None:
+        """Write to a resource whose deletion no event told of: kopf, which has it erased, gets one by that."""
+        now = self._engine.now()
+        if asked is None or now - asked < UNHEARD or self._engine.is_erasing(uid):
+            return
+        patch = {"metadata": {"uid": uid, "annotations": {TOUCHED: now.isoformat()}}}
+        with suppress(NotFound, Conflict):
+            await self._cluster.patch(CUSTOM[key.kind], key.name, patch, key.namespace)
+            log.warning("a deletion was not heard of", extra={"kind": key.kind, "resource": key.name, "uid": uid})
 
     async def _copy_progress(self) -> None:
         running = iter([(one, one.running) for one in self._sight.seen.values() if one.running is not None])

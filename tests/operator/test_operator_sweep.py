@@ -28,6 +28,7 @@ class Server:
     def __init__(self, *bodies: Object) -> None:
         self.bodies = {body["metadata"]["name"]: body for body in bodies}
         self.asked: list[str] = []
+        self.touched: list[str] = []
         self.lists = self.at_once = self.most_at_once = 0
         self.list_gate = asyncio.Event()
         self.list_gate.set()
@@ -51,6 +52,12 @@ class Server:
         meta |= {"deletionTimestamp": meta["creationTimestamp"], "resourceVersion": "99"}
         return True
 
+    async def patch(self, what: ApiResource, name: str, body: Object, namespace: str | None) -> Object:
+        assert body["metadata"]["uid"] == self.bodies[name]["metadata"]["uid"]
+        assert set(body) == {"metadata"}
+        self.touched.append(name)
+        return {}
+
     async def find(self, what: ApiResource, name: str, namespace: str | None) -> Object | None:
         return self.bodies.get(name)
 
@@ -67,7 +74,13 @@ def sweep_of(server: Server, now: datetime) -> tuple[Sweep, Any]:
     woken: list[object] = []
     clock = SimpleNamespace(at=now)
     engine = SimpleNamespace(
-        cluster=server, custodian=None, scope=Scope(), now=lambda: clock.at, changed=changed, woken=woken
+        cluster=server,
+        custodian=None,
+        scope=Scope(),
+        now=lambda: clock.at,
+        changed=changed,
+        woken=woken,
+        is_erasing=lambda uid: uid == "uid-known",
     )
     return Sweep(engine), clock  # type: ignore[arg-type]
 
@@ -148,6 +161,22 @@ async def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.Monkey
     server.bodies["b"]["metadata"]["resourceVersion"] = "2"
     await sweep.look()
     assert read == ["a", "b", "b"]
+
+
+async def test_a_deletion_whose_event_was_lost_gets_another_event() -> None:
+    """kopf erases, and acts on events alone."""
+    server = Server(dataset("known", HOUR), dataset("lost", HOUR), dataset("live", HOUR))
+    for name in ("known", "lost"):
+        server.bodies[name]["metadata"]["deletionTimestamp"] = CREATED.isoformat()
+    sweep, clock = sweep_of(server, CREATED)
+    await sweep.look()
+    assert server.touched == [], "its event may be on its way"
+    clock.at = CREATED + timedelta(seconds=31)
+    await sweep.look()
+    assert server.touched == [], "not at every look"
+    sweep._resynced = float("-inf")
+    await sweep.look()
+    assert server.touched == ["lost"]
 
 
 async def test_a_refusal_of_one_keeps_no_other() -> None:
