@@ -1,7 +1,7 @@
 """The steps of the main job, one function a step, for both clients. Bodies are as the REST contract writes them.
 
-A module a resource: data (datasets), rows (generations), estimates (effects), work (jobs), account (the tenant),
-proof (certificates and keys), by_id (what takes any id).
+A module a resource: uploads, data (datasets), rows (generations), estimates (effects), work (jobs), account (the
+tenant), proof (certificates and keys), by_id (what takes any id).
 """
 
 from simulacra.operations.account import (
@@ -22,7 +22,6 @@ from simulacra.operations.data import (
     knowledge,
     refit,
     schema,
-    upload,
 )
 from simulacra.operations.estimates import delete_effect, effect, effects, estimate
 from simulacra.operations.proof import (
@@ -44,6 +43,7 @@ from simulacra.operations.rows import (
     to_pandas,
     to_polars,
 )
+from simulacra.operations.uploads import upload
 from simulacra.operations.work import TERMINAL, cancel, job, jobs, wait
 
 __all__ = [

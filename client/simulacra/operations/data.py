@@ -1,52 +1,13 @@
-"""Datasets: the seed table that is uploaded, and what is known of it."""
+"""Datasets: seed tables that were uploaded, and what is known of them."""
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 
-from simulacra import tables
-from simulacra.documents import Dataset, Document, Graph, Job, Json, Schema, Upload
+from simulacra.documents import Dataset, Document, Graph, Job, Json, Schema
 from simulacra.errors import ApiError
-from simulacra.operations.common import delete_at, get_one, new_key, pages
+from simulacra.operations.common import delete_at, get_one, pages
 from simulacra.protocol import Ask, Pause, Steps, ask
-
-
-def upload(
-    source: str | Path | tables.Frame,
-    *,
-    retention_seconds: int | None = None,
-    family: str | None = None,
-    knowledge: Json | None = None,
-    weights: str | None = None,
-    epsilon: float | None = None,
-    delta: float | None = None,
-    key: str | None = None,
-) -> Steps[Upload]:
-    """Upload a seed table: a file, or a pandas, polars or Arrow table. The same key twice is one upload.
-
-    An upload whose connection breaks is sent again under its key; give the key of an interrupted process to go on.
-
-    Args:
-        source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or anything with Arrow's `__arrow_c_stream__`.
-        retention_seconds: 24 hours by default, 7 days at most.
-        family: forest, neural or auto.
-        knowledge: what is known of causes: {"tiers": [[column]], "required": [{"source": column, "target": column}],
-            "forbidden": [...]}.
-        weights: name of the column of survey weights; the model stands for the weighted population.
-        epsilon: differential privacy of the model; not together with weights.
-        delta: of epsilon; 1e-6 when absent.
-        key: Idempotency-Key; a new one when absent.
-    """
-    form = {} if retention_seconds is None else {"retention_seconds": str(retention_seconds)}
-    form |= {} if family is None else {"family": family}
-    form |= {} if knowledge is None else {"knowledge": json.dumps(knowledge)}
-    form |= {} if weights is None else {"weights": weights}
-    form |= {} if epsilon is None else {"epsilon": repr(epsilon)}
-    form |= {} if delta is None else {"delta": repr(delta)}
-    with tables.as_file(source) as path:
-        return Upload((yield from ask(Ask("POST", "/v1/datasets", form=form, file=path, headers=new_key(key)))).json())
 
 
 def datasets(**filters: str) -> Steps[list[Dataset]]:

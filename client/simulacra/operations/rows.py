@@ -11,6 +11,7 @@ from simulacra import tables
 from simulacra.documents import Generation, Json, Probe
 from simulacra.operations.common import delete_at, get_one, new_key, pages
 from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Fetch, Pause, Steps, ask, checked, pause_before
+from simulacra.sending import OnBytes
 from simulacra.transfers import Partial
 
 Format = Literal["parquet", "csv", "arrow"]
@@ -66,16 +67,24 @@ def generation(generation_id: str) -> Steps[Generation]:
     return get_one(f"/v1/generations/{generation_id}", Generation)
 
 
-def download(generation_id: str, path: str | Path, file_format: Format = "parquet") -> Steps[int]:
+def download(
+    generation_id: str, path: str | Path, file_format: Format = "parquet", *, on_bytes: OnBytes | None = None
+) -> Steps[int]:
     """Stream a generation's rows to a file, whole or not at all; returns the bytes written.
 
     What has arrived of a stored file (Parquet in one part) is kept beside it as `PATH.ETAG.part`; the next call, in
     this process or another, asks for the rest. A digest that the service states is checked.
 
+    Args:
+        generation_id: whose rows.
+        path: the file; it is replaced.
+        file_format: parquet, csv or arrow.
+        on_bytes: told the bytes that have arrived and, where the service says so, their total.
+
     Raises:
         DownloadCorrupt: the digest differs.
     """
-    into, failures = Partial(Path(path)), 0
+    into, failures = Partial(Path(path), on_bytes), 0
     try:
         while True:
             before, error = into.size, None
