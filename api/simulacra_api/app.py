@@ -24,6 +24,7 @@ from simulacra_api.routes import (
     jobs,
     meta,
     oauth,
+    uploads,
     webhooks,
 )
 from simulacra_api.services import open_services
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     # Tried in this order: what is polled comes first. The document has an order of its own.
-    for module in (jobs, datasets, generations, effects, oauth, access, account, webhooks, certificates, meta):
+    for module in (jobs, datasets, uploads, generations, effects, oauth, access, account, webhooks, certificates, meta):
         app.include_router(module.router)
     app.include_router(pages)
     problems.install(app, settings.public_url)

@@ -135,6 +135,11 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     )
 
 
+def upload_limit(library: Library) -> int:
+    """Return how many bytes one upload of the caller may have."""
+    return min(library.caller.tenant.spec.quotas.max_upload_bytes, library.rooms.settings.max_upload_bytes)
+
+
 def check_retention(library: Library, seconds: int) -> None:
     """Refuse (400) a retention above the tenant's limit."""
     limit = library.caller.tenant.spec.max_retention_seconds

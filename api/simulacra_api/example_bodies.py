@@ -16,6 +16,7 @@ REQUEST, ROTATION = "Zk1v0cQ3pJ8sT5yWn2bLd7hRfX4mGe6u", "rot-7c1d2e3f4a5b"
 WEBHOOK = "a91f0c7d2e5b486fb1d3c0e7"
 PARAMETERS = {
     "dataset_id": DATASET,
+    "upload_id": DATASET,
     "generation_id": GENERATION,
     "effect_id": EFFECT,
     "job_id": f"job-{DATASET}",
@@ -111,6 +112,8 @@ EFFECT_BODY = {
     "error": None,
 }
 UPLOADED = {"dataset_id": DATASET, "job_id": f"job-{DATASET}", "bytes": 184_213, "sha256": SHA256, "error": None}
+PIECES = UPLOADED | {"upload_id": DATASET, "offset": 184_213, "complete": True}
+del PIECES["error"]
 ASKED = {
     "generation_id": GENERATION,
     "job_id": f"job-{GENERATION}",

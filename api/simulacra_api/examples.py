@@ -29,6 +29,7 @@ from simulacra_api.example_bodies import (
     JOB_BODY,
     JWK,
     KNOWLEDGE,
+    PIECES,
     QUESTION,
     ROTATION,
     UPLOADED,
@@ -41,9 +42,9 @@ from simulacra_api.example_bodies import (
 
 @dataclass(frozen=True)
 class Example:
-    """The request's body (JSON, or a form) and the body of each success, by status."""
+    """The request's body (JSON, a form, or a file that is sent as it is) and the body of each success, by status."""
 
-    request: Json | None = None
+    request: Json | str | None = None
     answers: dict[int, Any] = field(default_factory=dict)
 
 
@@ -135,6 +136,12 @@ EXAMPLES: dict[str, Example] = {
         },
         {202: UPLOADED | {"status": "queued"}, 201: UPLOADED | {"status": "ready"}},
     ),
+    "beginUpload": Example(
+        {"bytes": PIECES["bytes"], "sha256": PIECES["sha256"], "retention_seconds": 86_400},
+        {201: PIECES | {"offset": 0, "complete": False, "sha256": None}},
+    ),
+    "getUpload": Example(answers={200: PIECES | {"offset": 0, "complete": False, "sha256": None}}),
+    "appendUpload": Example("@survey.csv", {200: PIECES}),
     "listDatasets": Example(answers={200: {"items": [DATASET_BODY], "next_cursor": None}}),
     "getDataset": Example(answers={200: DATASET_BODY}),
     "updateDataset": Example({"retention_seconds": 604_800}, {200: DATASET_BODY | {"retention_seconds": 604_800}}),
@@ -287,6 +294,7 @@ LEADS: dict[str, tuple[str, ...]] = {
         "createEffect",
         "deleteDataset",
     ),
+    "upload_id": ("getUpload", "appendUpload"),
     "generation_id": ("getGeneration", "getGenerationReport", "deleteGeneration"),
     "effect_id": ("getEffect", "deleteEffect"),
     "request_id": ("getAccessRequest",),

@@ -21,6 +21,8 @@ from simulacra_crds.cluster import DATASETS, Cluster, ClusterError, Conflict, In
 ANNOTATION = ANNOTATION_UPLOAD_LEASE
 STARTED = ANNOTATION_UPLOAD_STARTED
 """Annotation: when the upload began, ISO 8601; the operator gives up on uploads that are neither done nor leased."""
+RESTING = "-"
+"""In place of the owner's nonce: an upload in pieces is between two of them, and free to be taken."""
 _POINTER = "/metadata/annotations/" + ANNOTATION.replace("/", "~1")
 _RENEWALS_A_LEASE = 4
 
@@ -30,8 +32,15 @@ def new_value() -> str:
     return f"{secrets.token_hex(8)} {datetime.now(UTC).isoformat()}"
 
 
+def resting_value() -> str:
+    """Return the annotation's value for an upload that waits for its next piece, from now on."""
+    return f"{RESTING} {datetime.now(UTC).isoformat()}"
+
+
 def is_stale(value: str) -> bool:
-    """Return whether the owner of this value has been silent for too long."""
+    """Return whether nobody owns this value, or its owner has been silent for too long."""
+    if value.startswith(f"{RESTING} "):
+        return True
     try:
         renewed = datetime.fromisoformat(value.partition(" ")[2])
         return (datetime.now(UTC) - renewed).total_seconds() > LEASE_SECONDS
@@ -70,6 +79,16 @@ class Lease:
         """Apply the operations and give the lease back, in one step; 409 in flight when the lease is lost."""
         async with self._turn:
             return await self._patch([*operations, {"op": "remove", "path": _POINTER}])
+
+    async def note(self, operations: Sequence[Object]) -> Object:
+        """Apply the operations and keep the lease; 409 in flight when it is lost."""
+        async with self._turn:
+            return await self._patch(operations)
+
+    async def rest(self, operations: Sequence[Object] = ()) -> Object:
+        """Apply the operations and leave the upload to whoever sends its next piece, in one step."""
+        async with self._turn:
+            return await self._patch([*operations, {"op": "add", "path": _POINTER, "value": resting_value()}])
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

@@ -22,7 +22,7 @@ from simulacra_api.metrics import Metrics
 from simulacra_api.problems import Problem, problem_response
 from simulacra_api.settings import MAX_JSON_BYTES
 
-UPLOAD_PATH = "/v1/datasets"
+UPLOAD_PATH, PIECES_PATH = "/v1/datasets", "/v1/uploads/"
 _ACCESS = logging.getLogger("simulacra_api.access")
 _LOG = logging.getLogger("simulacra_api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
@@ -80,8 +80,9 @@ class RequestMiddleware:
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
-    """Bound the body of every route but the upload, which has its own limit: FastAPI reads bodies into memory."""
-    if scope["method"] == "POST" and scope["path"] == UPLOAD_PATH:
+    """Bound the body of every route but the uploads, which have their own limit: FastAPI reads bodies into memory."""
+    method, path = scope["method"], scope["path"]
+    if (method == "POST" and path == UPLOAD_PATH) or (method == "PATCH" and path.startswith(PIECES_PATH)):
         return receive
     taken = 0
 

@@ -18,7 +18,7 @@ from simulacra_crds.schema import TableSchema
 
 Json = dict[str, Any]
 REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
-_KEYED = frozenset({"uploadDataset", "createGeneration", "createEffect"})
+_KEYED = frozenset({"uploadDataset", "beginUpload", "createGeneration", "createEffect"})
 _ASKING = frozenset({"createGeneration", "createEffect", "probeDataset"})
 _OF_ROWS = frozenset({"downloadArtifact", "describeArtifact"})
 _OF_RESULT = _OF_ROWS | {"getGenerationReport"}
@@ -30,14 +30,15 @@ _OF_MODEL = _ASKING | {
     "fitDataset",
 }
 ONLY: dict[str, frozenset[str]] = {
-    "simio_upload_invalid": frozenset({"uploadDataset"}),
-    "simio_digest_mismatch": frozenset({"uploadDataset"}),
+    "simio_upload_invalid": frozenset({"uploadDataset", "appendUpload"}),
+    "simio_digest_mismatch": frozenset({"uploadDataset", "appendUpload"}),
+    "simio_upload_offset_mismatch": frozenset({"appendUpload"}),
     "simio_invalid_idempotency_key": _KEYED,
     "simio_conditions_infeasible": frozenset({"probeDataset"}),
     "simio_invalid_client": frozenset({"issueToken"}),
     "simio_artifact_link_invalid": _OF_ROWS,
     "simio_idempotency_conflict": _KEYED,
-    "simio_idempotency_in_flight": _KEYED,
+    "simio_idempotency_in_flight": _KEYED | {"appendUpload"},
     "simio_dataset_not_ready": _OF_MODEL,
     "simio_dataset_failed": _OF_MODEL,
     "simio_model_in_flight": frozenset({"fitDataset"}),

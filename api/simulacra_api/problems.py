@@ -134,7 +134,8 @@ def install(app: FastAPI, base_url: str) -> None:
     async def on_validation(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if content_type != "application/json" and request.method in ("POST", "PATCH", "PUT"):
+        of_body = any(item["loc"][0] == "body" for item in error.errors())
+        if of_body and content_type != "application/json" and request.method in ("POST", "PATCH", "PUT"):
             return answer(request, Problem("simio_unsupported_content_type", "Send the body as application/json"))
         return answer(request, validation_problem(error))
 

@@ -31,6 +31,7 @@ _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
 FewRows = Annotated[int, Field(strict=True, ge=1, le=100), _Whole]
 Retention = Annotated[int, Field(strict=True, ge=10, le=MAX_RETENTION_SECONDS), _Whole]
+FileSize = Annotated[int, Field(strict=True, ge=1, le=1 << 40), _Whole]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), _Whole]
 Overlap = Annotated[int, Field(strict=True, ge=0, le=86_400), _Whole]
 SetValue = Annotated[

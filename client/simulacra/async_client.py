@@ -13,7 +13,7 @@ import httpx
 
 from simulacra import operations
 from simulacra.auth import ClientCredentials
-from simulacra.client import fetching, opened
+from simulacra.client import fetching, opened, requesting
 from simulacra.connection import Connection
 from simulacra.protocol import Ask, Fetch, Pause, Steps, describe
 
@@ -116,15 +116,9 @@ class AsyncClient:
             return None
         if isinstance(step, Ask):
             with opened(step) as files:
-                request = self._http.build_request(
-                    step.method,
-                    step.path,
-                    params=step.params,
-                    json=step.json,
-                    data=step.form,
-                    files=files,
-                    headers=step.headers,
-                )
+                request = self._http.build_request(**requesting(step), files=files)
+                if step.piece:
+                    request.stream = step.piece
                 return await self._http.send(request)
         async with self._http.stream("GET", step.url, **fetching(step, self._http.base_url)) as response:
             if response.is_error:

@@ -18,6 +18,7 @@ from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.connection import Connection
 from simulacra.protocol import Ask, Fetch, Pause, Steps, describe
+from simulacra.sending import Counted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -116,15 +117,9 @@ class Client:
             return None
         if isinstance(step, Ask):
             with opened(step) as files:
-                request = self._http.build_request(
-                    step.method,
-                    step.path,
-                    params=step.params,
-                    json=step.json,
-                    data=step.form,
-                    files=files,
-                    headers=step.headers,
-                )
+                request = self._http.build_request(**requesting(step), files=files)
+                if step.piece:
+                    request.stream = step.piece
                 return self._http.send(request)
         with self._http.stream("GET", step.url, **fetching(step, self._http.base_url)) as response:
             if response.is_error:
@@ -145,7 +140,21 @@ def opened(step: Ask) -> Iterator[Any]:
     with step.file.open("rb") as file:
         digest = base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
         file.seek(0)
-        yield {"file": (step.file.name, file, None, {"Content-Digest": f"sha-256=:{digest}:"})}
+        sent = Counted(file, step.file.stat().st_size, step.on_bytes) if step.on_bytes else file
+        yield {"file": (step.file.name, sent, None, {"Content-Digest": f"sha-256=:{digest}:"})}
+
+
+def requesting(step: Ask) -> dict[str, Any]:
+    """Return a request as httpx takes it, but for its file."""
+    length = {"Content-Length": str(step.piece.size)} if step.piece else {}
+    return {
+        "method": step.method,
+        "url": step.path,
+        "params": step.params,
+        "json": step.json,
+        "data": step.form,
+        "headers": step.headers | length,
+    }
 
 
 def fetching(step: Fetch, base_url: httpx.URL) -> dict[str, Any]:

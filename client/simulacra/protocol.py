@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import httpx
 
 from simulacra.errors import ApiError
+from simulacra.sending import OnBytes, Piece
 from simulacra.transfers import Partial
 
 RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -30,7 +31,16 @@ LONGEST_PAUSE = 30.0
 
 @dataclass(frozen=True)
 class Ask:
-    """One request. `repeatable`: it has the same effect twice, because of its method, its key, or what it asks."""
+    """One request.
+
+    Attributes:
+        method, path, params, json, headers: as HTTP has them.
+        form: fields of a form, before its file.
+        file: the form's file.
+        piece: the body, instead of all that.
+        repeatable: it has the same effect twice, because of its method, its key, or what it asks.
+        on_bytes: told how much of the file has gone.
+    """
 
     method: str
     path: str
@@ -38,8 +48,10 @@ class Ask:
     json: Any = None
     form: dict[str, str] | None = None
     file: Path | None = None
+    piece: Piece | None = None
     headers: dict[str, str] = field(default_factory=dict)
     repeatable: bool = True
+    on_bytes: OnBytes | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import httpx
 
 from simulacra.errors import DownloadCorrupt
+from simulacra.sending import OnBytes
 
 _STRONG = re.compile(r'"([A-Za-z0-9._=-]{1,128})"')
 _START = re.compile(r"bytes (\d+)-")
@@ -22,8 +23,10 @@ _START = re.compile(r"bytes (\d+)-")
 class Partial:
     """One download into one file: `TARGET.ETAG.part` until it is whole."""
 
-    def __init__(self, target: Path) -> None:
-        self._target = target
+    def __init__(self, target: Path, on_bytes: OnBytes | None = None) -> None:
+        self._target, self._on_bytes = target, on_bytes
+        self._arrived = 0
+        self._total: int | None = None
         found = sorted(path for path in target.parent.glob(f"{_escaped(target.name)}.*.part") if path.is_file())
         self._part = found[0] if found else None
         self._out: BinaryIO | None = None
@@ -51,7 +54,11 @@ class Partial:
         """Take the head of a response: go on where it does, else start anew."""
         start = _START.match(response.headers.get("Content-Range", ""))
         self._digest = response.headers.get("Repr-Digest", "")
+        self._arrived, length = 0, response.headers.get("Content-Length", "")
+        self._total = int(length) if length.isdecimal() else None
         if response.status_code == 206 and start and int(start.group(1)) == self.size and self._part is not None:
+            self._arrived = self.size
+            self._total = None if self._total is None else self._total + self._arrived
             self._out = self._part.open("ab")
             return
         self.discard()
@@ -64,6 +71,9 @@ class Partial:
         """Take the next bytes."""
         assert self._out is not None
         self._out.write(chunk)
+        self._arrived += len(chunk)
+        if self._on_bytes:
+            self._on_bytes(self._arrived, self._total)
 
     def pause(self) -> None:
         """Close the file; what cannot be gone on from is removed."""

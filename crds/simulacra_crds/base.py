@@ -33,6 +33,10 @@ ANNOTATION_CANCELLED = f"{GROUP}/cancelled"
 ANNOTATION_UPLOAD_STARTED = f"{GROUP}/upload-started"
 ANNOTATION_UPLOAD_LEASE = f"{GROUP}/upload-lease"
 """Kept by the API while an upload streams; the operator tells abandoned uploads by them."""
+ANNOTATION_UPLOAD_PLAN = f"{GROUP}/upload-plan"
+"""Of an upload in pieces: bytes of the whole file, a space, its SHA-256 in hex or `-`."""
+ANNOTATION_UPLOAD_RECEIVED = f"{GROUP}/upload-received"
+"""Of an upload in pieces: how many pieces are stored, a space, their bytes together."""
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]

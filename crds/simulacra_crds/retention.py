@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+UPLOAD_TIMEOUT = timedelta(hours=1)
+"""An upload that was silent for so long is given up, and what is stored of it is erased."""
+
 
 def expires_at(created: datetime, finished: datetime | None, retention_seconds: int) -> datetime:
     """Return the moment of expiry: retention counts from the end of the work, from creation while it runs.

@@ -50,6 +50,8 @@ class ExitCode(IntEnum):
 
 # Artefact names, by resource.
 UPLOAD = "upload"
+UPLOAD_PIECES = "upload-pieces/"
+"""Of an upload in pieces, until they are joined; the number of the piece follows."""
 DATASET = "dataset.parquet"
 SCHEMA = "schema.json"
 REQUEST = "request.json"

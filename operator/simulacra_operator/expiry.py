@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 from simulacra_crds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED, WorkStatus
 from simulacra_crds.reasons import Reason
-from simulacra_crds.retention import expires_at
+from simulacra_crds.retention import UPLOAD_TIMEOUT, expires_at
 from simulacra_operator.subject import Subject
 
 UPLOAD_STARTED = ANNOTATION_UPLOAD_STARTED
 """Annotation by which the API says when an upload began (RFC 3339)."""
 UPLOAD_LEASE = ANNOTATION_UPLOAD_LEASE
 """Annotation that the API renews while bytes arrive: the writer's nonce, a space, the time (RFC 3339)."""
-UPLOAD_TIMEOUT = timedelta(hours=1)
 DEFAULT_RETENTION_S = 86_400
 PROMPT = timedelta(seconds=5)
 """A deletion asked for so shortly before the expiry counts as one: it is stamped by a clock that is not ours."""

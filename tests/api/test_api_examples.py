@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -43,12 +44,16 @@ class Teller:
     async def tell(self, operation: str, change: dict[str, Any] | None = None, **options: Any) -> Any:
         """Send it, check status, schema and example, and return the body."""
         method, path, found = self._operations[operation]
-        request = next((dict(body["example"]) for body in _content(found.get("requestBody"))), {}) | (change or {})
+        shown = next((body["example"] for body in _content(found.get("requestBody"))), {})
+        request = (shown if isinstance(shown, dict) else {}) | (change or {})
         expected = set(map(int, found["responses"])) & set(range(200, 300))
         headers = {"Idempotency-Key": uuid.uuid4().hex} | options.pop("headers", {})
         if operation == "uploadDataset":
             del request["file"]
             options |= {"files": {"file": ("survey.csv", CSV)}, "data": request}
+        elif operation == "appendUpload":
+            headers |= {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
+            options["content"] = CSV
         elif request:
             options["json"] = request
         answer = await self._http.request(method, path.format(**self.ids), headers=headers, **options)
@@ -122,6 +127,9 @@ async def _access(world: Any, teller: Teller, monkeypatch: Any) -> None:
 
 
 async def _model(teller: Teller, acme: Any) -> str:
+    await teller.tell("beginUpload", {"bytes": len(CSV), "sha256": hashlib.sha256(CSV).hexdigest()})
+    await teller.tell("getUpload")
+    await teller.tell("appendUpload")
     await teller.tell("uploadDataset")
     dataset = teller.ids["dataset_id"]
     await acme.prepare(dataset)

@@ -91,7 +91,7 @@ def test_hosting_it(desk: Any) -> None:
 @pytest.mark.e2e
 def test_from_the_hosted_api(desk: Any) -> None:
     said = desk.bash("".join(of("howto/migrate-hosted.md", "bash")))
-    assert said.split() == ["ready", "21"]
+    assert said.split() == ["ready", "21", "true"]
     assert (desk.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
 
 

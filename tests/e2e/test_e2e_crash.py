@@ -1,5 +1,6 @@
 """kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing orphaned."""
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ import pytest
 
 from installation import SURVEY, Installation, eventually
 from simulacra import ApiError, Client
+from simulacra.operations import uploads
 
+PIECE = 100_000
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
@@ -66,6 +69,33 @@ def test_kill_during_upload(installation: Installation) -> None:
     installation.start()
     with installation.client() as client:
         uploaded = upload_when_free(client)
+        client.wait(uploaded["job_id"], timeout=240)
+        delete_and_check(installation, client, uploaded["dataset_id"])
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("between", [True, False], ids=["between pieces", "within a piece"])
+def test_kill_during_an_upload_in_pieces(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, between: bool
+) -> None:
+    """The same key goes on where it stopped: at once, or once the dead writer's lease is stale."""
+    monkeypatch.setattr(uploads, "PIECE_BYTES", PIECE)
+    told: list[int] = []
+
+    def kill(so_far: int, _: int | None) -> None:
+        told.append(so_far)
+        if told.count(PIECE) == 2 if between else so_far > PIECE:
+            installation.kill_tree()
+            raise KeyboardInterrupt
+
+    with installation.client() as client, pytest.raises(KeyboardInterrupt):
+        client.upload(SURVEY, key="pieces", on_bytes=kill)
+    installation.start()
+    gone_on: list[int] = []
+    with installation.client() as client:
+        uploaded = client.upload(SURVEY, key="pieces", on_bytes=lambda so_far, _: gone_on.append(so_far))
+        assert gone_on[0] == PIECE
+        assert uploaded.sha256 == hashlib.sha256(SURVEY.read_bytes()).hexdigest()
         client.wait(uploaded["job_id"], timeout=240)
         delete_and_check(installation, client, uploaded["dataset_id"])
 

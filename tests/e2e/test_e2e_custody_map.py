@@ -175,3 +175,18 @@ def test_the_page_says_it_all(shared_installation: Installation) -> None:
         for event in step.logged:
             assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, event  # in the panel and the table
     assert all(mode.offered for mode in MODES)  # customer-held: test_e2e_custody_servers does what its card says
+
+
+def test_of_an_upload_in_pieces_nothing_is_in_clear_and_nothing_is_left(client: Client, witness: Witness) -> None:
+    """It is deleted half way; that one which is silent for an hour is deleted is the operator's, and tested there."""
+    content, name = SURVEY.read_bytes(), {"Idempotency-Key": "custody-map-pieces"}
+    begun = client._http.post("/v1/uploads", json={"bytes": len(content)}, headers=name).json()
+    headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
+    piece = client._http.patch(f"/v1/uploads/{begun['upload_id']}", content=content[:100_000], headers=headers)
+    assert piece.json()["offset"] == 100_000
+    folder = witness.installation.data_dir
+    stored = [path for path in folder.rglob("upload-pieces/*") if path.is_file()]
+    assert len(stored) == 1
+    assert b"very happy" not in stored[0].read_bytes()
+    client.delete_dataset(begun["dataset_id"])
+    assert not stored[0].exists()

@@ -36,6 +36,7 @@ def test_the_tenant_caps_retention() -> None:
         ({UPLOAD_STARTED: "yesterday"}, CREATED),
         ({UPLOAD_STARTED: "2026-03-01T13:00:00"}, CREATED),
         ({UPLOAD_LEASE: f"00ff {iso(CREATED + 2 * HOUR)}"}, CREATED + 2 * HOUR),
+        ({UPLOAD_LEASE: f"- {iso(CREATED + 3 * HOUR)}"}, CREATED + 3 * HOUR),  # between two pieces
     ],
 )
 def test_an_upload_that_went_silent_is_given_up_after_an_hour(annotations: dict[str, str], begun: object) -> None:

@@ -30,6 +30,7 @@ from simulacra_crds.tasks import (
     SCHEMA,
     TASK_ENV,
     UPLOAD,
+    UPLOAD_PIECES,
     EstimateRequest,
     ExitCode,
     Failure,
@@ -99,12 +100,14 @@ def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.M
 def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
     own = pod.artefacts("datasets")
     own.store(UPLOAD, upload_bytes())
+    own.store(f"{UPLOAD_PIECES}00000", upload_bytes())  # as a crash of the API after the last piece leaves it
     own.store_model(REQUEST, PrepareRequest())
     code, result = pod.run("prepare", "datasets")
     assert (code, result.outcome, result.reason) == (ExitCode.OK, "Succeeded", "Prepared")
     assert (result.rows, result.columns) == (600, 3)
     assert [column.name for column in own.load(SCHEMA, TableSchema).columns] == list(COLUMNS)
     assert not own.exists(UPLOAD)
+    assert not own.names(UPLOAD_PIECES)
     assert own.load(PROGRESS, ProgressReport).percent <= 100
     again = pod.run("prepare", "datasets")[1]  # killed after the erasure, run again
     assert {a.name: a.sha256 for a in again.artefacts} == {a.name: a.sha256 for a in result.artefacts}

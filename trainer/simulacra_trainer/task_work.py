@@ -28,6 +28,7 @@ from simulacra_crds.tasks import (
     SHARD_ENV,
     SOURCE,
     UPLOAD,
+    UPLOAD_PIECES,
     EstimateRequest,
     FitRequest,
     GenerateRequest,
@@ -119,7 +120,8 @@ def prepare(context: TaskContext) -> TaskResult:
         write_clean(clean.table, path)
         stored = [own.upload(DATASET, path, schema.rows), own.store_model(SCHEMA, schema)]
         storing(1.0)
-    own.erase(UPLOAD)
+    for name in (UPLOAD, *own.names(UPLOAD_PIECES)):
+        own.erase(name)
     return TaskResult(
         outcome="Succeeded",
         reason="Prepared",

@@ -192,12 +192,14 @@ STEPS = (
         key="upload",
         title="Upload and train",
         yours="Seed table",
-        call="POST /v1/datasets",
+        call="POST /v1/datasets, or /v1/uploads",
         summary="The table is encrypted as it streams in, cleaned, and a causal model is fit on it.",
         does=(
             "The file is encrypted on its way through the API, in frames; it is never written in clear there.",
             "A Job parses it under hard limits, cleans it and infers the schema. There it is in clear, in memory and "
             "in the Job's own temporary folder, which ends with the Job.",
+            "Of an upload in pieces each piece is encrypted as it arrives. When the last one has come they are joined, "
+            "and erased; of an upload that is silent for an hour they are erased as well.",
             "The raw upload is erased as soon as the cleaned table is stored.",
             "A second Job learns the causal graph and the model. The model keeps the table that it learned from, "
             "because conditions are met against it; so it lives no longer than the dataset.",

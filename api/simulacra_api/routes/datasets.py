@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ValidationError
 
 from simulacra_api.artefacts import read_of_model, schema_of
 from simulacra_api.conditional import IfMatch, IfNoneMatch, entity_tag, represent
@@ -20,10 +19,10 @@ from simulacra_api.datasets import (
     check_retention,
     dataset_body,
     dataset_page,
+    upload_limit,
 )
 from simulacra_api.deletion import delete
 from simulacra_api.digests import FIELDS
-from simulacra_api.idempotency import fingerprint
 from simulacra_api.jobs import JobError, find_job
 from simulacra_api.knowledge import knowledge_of, refit
 from simulacra_api.listing import link_next
@@ -43,59 +42,18 @@ from simulacra_api.routes.common import (
 )
 from simulacra_api.routes.lean import LeanRoute
 from simulacra_api.sniff import HEAD_BYTES, check_head
-from simulacra_api.uploads import Upload, UploadRequest, too_large
+from simulacra_api.upload_fields import FormFields
+from simulacra_api.upload_steps import too_large
+from simulacra_api.uploads import Upload
 from simulacra_api.waiting import Wait
-from simulacra_crds.base import ColumnName
 from simulacra_crds.cluster import DATASETS
-from simulacra_crds.model import DifferentialPrivacy, FamilyName, Knowledge
+from simulacra_crds.model import Knowledge
 from simulacra_crds.names import dataset_name, job_id
 from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
 router = APIRouter(prefix="/v1", tags=["datasets"], route_class=LeanRoute)
 FORM_ALLOWANCE = 64 << 10
 """Bytes that a form may have besides its file."""
-
-
-def _from_json(value: object) -> object:
-    """Read the text of a form field; pydantic's own type would quote it."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        raise ValueError("the field is not valid JSON") from None
-
-
-class UploadFields(BaseModel):
-    """The fields of the form besides `file`; send them before it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    retention_seconds: int = 86_400
-    family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
-    knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
-    weights: ColumnName | None = None
-    epsilon: float | None = Field(default=None, ge=0.01, le=100, allow_inf_nan=False)
-    delta: float | None = Field(default=None, ge=1e-12, le=1e-3, allow_inf_nan=False)
-
-    @field_validator("delta")
-    @classmethod
-    def _of_epsilon(cls, delta: float | None, info: ValidationInfo) -> float | None:
-        if delta is not None and info.data.get("epsilon") is None:
-            raise ValueError("delta goes with epsilon: give both or epsilon alone")
-        return delta
-
-    @field_validator("epsilon")
-    @classmethod
-    def _of_no_weights(cls, epsilon: float | None, info: ValidationInfo) -> float | None:
-        if epsilon is not None and info.data.get("weights") is not None:
-            raise ValueError("differential privacy is not offered with survey weights: give one of the two")
-        return epsilon
-
-    @property
-    def privacy(self) -> DifferentialPrivacy | None:
-        """What epsilon and delta ask for."""
-        if self.epsilon is None:
-            return None
-        return DifferentialPrivacy(epsilon=self.epsilon, **({} if self.delta is None else {"delta": self.delta}))
 
 
 _FORM = {
@@ -161,26 +119,19 @@ async def upload_dataset(
 
     A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or on the part is verified.
     """
-    tenant, settings = library.caller.tenant, library.rooms.settings
-    limit = min(tenant.spec.quotas.max_upload_bytes, settings.max_upload_bytes)
+    limit = upload_limit(library)
     if int(request.headers.get("content-length", "0")) > limit + FORM_ALLOWANCE:
         raise too_large(limit)
     digests = [value for name in FIELDS for value in request.headers.getlist(name)]
     form = FormStream(request.headers.get("content-type", ""), request.stream(), digests)
     check_head(await form.read_head(HEAD_BYTES), form.file_type)
     try:
-        fields = UploadFields.model_validate(form.fields)
+        fields = FormFields.model_validate(form.fields)
     except ValidationError as error:
         raise validation_problem(error) from None
     check_retention(library, fields.retention_seconds)
     name = dataset_name(library.caller.tenant_name, key)
-    # of what is said only: a field that is added to the form does not change what older requests were
-    unsaid = {field for field in ("knowledge", "weights", "epsilon", "delta") if getattr(fields, field) is None}
-    digest = fingerprint(fields.model_dump(mode="json", exclude=unsaid))
-    asked = UploadRequest(
-        name, digest, fields.retention_seconds, fields.family, fields.knowledge, fields.weights, fields.privacy
-    )
-    dataset = await Upload(library.rooms, library.caller, asked, limit).run(form.chunks())
+    dataset = await Upload(library.rooms, library.caller, fields.request(name), limit).run(form.chunks())
     source = dataset["spec"]["source"]
     job = await accepted(library, response, f"/v1/datasets/{name}", job_id(name), wait)
     return DatasetAccepted(dataset_id=name, bytes=source["bytes"], sha256=source["sha256"], **job)

@@ -16,8 +16,11 @@ from simulacra.commands.shared import (
     JsonOption,
     KeyOption,
     PairsOption,
+    SeedOption,
+    byte_bar,
     connected,
     format_of,
+    go_on,
     load,
     say,
     wait_with_progress,
@@ -33,7 +36,7 @@ def generate(
     conditions: ConditionsOption = None,
     do: DoOption = None,
     counterfactual: PairsOption = False,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same rows.")] = None,
+    seed: SeedOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the rows are there.")] = True,
     key: KeyOption = None,
@@ -42,7 +45,7 @@ def generate(
 ) -> None:
     """Generate a synthetic table under conditions or interventions, and wait for it."""
     key = key or uuid.uuid4().hex
-    with connected(connection, f"run it again with --key {key} to go on") as client:
+    with connected(connection, go_on(key)) as client:
         file_format = format_of(output) if output else None
         asked = client.generate(
             dataset_id,
@@ -54,9 +57,10 @@ def generate(
             key=key,
         )
         if wait or output:
-            wait_with_progress(client, asked.job_id)
+            wait_with_progress(client, asked.job_id, as_json)
         if output and file_format:
-            client.download(asked.generation_id, output, file_format)
+            with byte_bar("downloading", as_json) as on_bytes:
+                client.download(asked.generation_id, output, file_format, on_bytes=on_bytes)
         say(client.generation(asked.generation_id), as_json)
 
 
@@ -67,7 +71,7 @@ def probe(
     conditions: ConditionsOption = None,
     do: DoOption = None,
     counterfactual: PairsOption = False,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same rows.")] = None,
+    seed: SeedOption = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -98,7 +102,8 @@ def effect(
     as_json: JsonOption = False,
 ) -> None:
     """Estimate an average causal effect, and wait for it."""
-    with connected(connection) as client:
+    key = key or uuid.uuid4().hex
+    with connected(connection, go_on(key)) as client:
         kinds = {column["name"]: column["kind"] for column in client.schema(dataset_id).columns}
         numeric = kinds.get(treatment) in ("integer", "numeric")
         asked = client.estimate(
@@ -111,7 +116,7 @@ def effect(
             segment=segment,
             key=key,
         )
-        wait_with_progress(client, asked.job_id)
+        wait_with_progress(client, asked.job_id, as_json)
         say(client.effect(asked.effect_id), as_json)
 
 

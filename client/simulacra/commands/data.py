@@ -13,9 +13,11 @@ from simulacra.commands.shared import (
     DatasetArgument,
     JsonOption,
     KeyOption,
+    byte_bar,
     connected,
     console,
     format_of,
+    go_on,
     load,
     say,
     wait_with_progress,
@@ -45,23 +47,25 @@ def upload(
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload a seed table; its model is fit on it. Interrupted: run it again with the --key that it then names."""
+    """Upload a seed table; its model is fit on it. Interrupted, it says with which --key to go on where it stopped."""
     seconds = None if retention_hours is None else round(retention_hours * 3600)
     key = key or uuid.uuid4().hex
-    with connected(connection, f"run it again with --key {key} to go on") as client:
+    with connected(connection, go_on(key)) as client:
         known = load(knowledge)
-        answer = client.upload(
-            file,
-            retention_seconds=seconds,
-            family=family,
-            knowledge=known,
-            weights=weights,
-            epsilon=epsilon,
-            delta=delta,
-            key=key,
-        )
+        with byte_bar("uploading", as_json) as on_bytes:
+            answer = client.upload(
+                file,
+                retention_seconds=seconds,
+                family=family,
+                knowledge=known,
+                weights=weights,
+                epsilon=epsilon,
+                delta=delta,
+                key=key,
+                on_bytes=on_bytes,
+            )
         if wait:
-            answer["status"] = wait_with_progress(client, answer["job_id"])["status"]
+            answer["status"] = wait_with_progress(client, answer["job_id"], as_json)["status"]
         say(answer, as_json)
 
 
@@ -123,7 +127,7 @@ def jobs(
 def wait(job_id: JobArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
     """Wait until a job ends."""
     with connected(connection) as client:
-        say(wait_with_progress(client, job_id), as_json)
+        say(wait_with_progress(client, job_id, as_json), as_json)
 
 
 @app.command()
@@ -181,7 +185,7 @@ def refit(
     """Fit the model anew with other knowledge of causes; what came of the model before is erased with it."""
     with connected(connection, "run it again to go on") as client:
         job = client.refit(dataset_id, load(knowledge) or {})
-        say(wait_with_progress(client, job.job_id) if wait else job, as_json)
+        say(wait_with_progress(client, job.job_id, as_json) if wait else job, as_json)
 
 
 @app.command()
@@ -206,7 +210,9 @@ def download(
     """Download a generation; run it again to go on after an interruption (Parquet)."""
     with connected(connection, "run it again to go on") as client:
         file_format = format_of(output)
-        say({"bytes": client.download(generation_id, output, file_format)}, as_json)
+        with byte_bar("downloading", as_json) as on_bytes:
+            size = client.download(generation_id, output, file_format, on_bytes=on_bytes)
+        say({"bytes": size}, as_json)
 
 
 def _given(**filters: str | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 the service refused; 2 wrong usage; 3 the job failed; 4 the service did not answer, or not in
 time; 130 interrupted. Results go to stdout: JSON with `--json` or where stdout is no terminal, tables for people else.
-Progress and errors go to stderr.
+Errors go to stderr, and so does progress: only where people look, which is a terminal, and never with `--json`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from simulacra.client import Client
@@ -26,6 +36,7 @@ from simulacra.connection import Connection
 from simulacra.documents import Job, Json
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
 from simulacra.operations import Format
+from simulacra.sending import OnBytes
 
 REFUSED, USAGE, FAILED, SILENT, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {
@@ -43,12 +54,18 @@ ConnectionOption = Annotated[
 ]
 DatasetArgument = Annotated[str, typer.Argument(help="dataset_id as `upload` printed it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON also on a terminal.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: the same key twice is one request.")]
 ConditionsOption = Annotated[
     Path | None, typer.Option("--conditions", exists=True, help="JSON file: the `conditions` object.")
 ]
 PairsOption = Annotated[bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")]
 DoOption = Annotated[Path | None, typer.Option("--do", exists=True, help="JSON file: {column: value} to intervene on.")]
+
+
+def go_on(key: str) -> str:
+    """Return what to say to those whose work was interrupted."""
+    return f"to go on where it stopped, run the same command with --key {key}"
 
 
 @contextmanager
@@ -84,9 +101,9 @@ def ended(hint: str = "") -> Iterator[None]:
 
 
 def _end(code: int, sentence: str, hint: str = "") -> typer.Exit:
-    console.print(sentence, style="red", highlight=False, markup=False)
+    console.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
     if hint:
-        console.print(hint, highlight=False, markup=False)
+        console.print(hint, highlight=False, markup=False, soft_wrap=True)
     return typer.Exit(code)
 
 
@@ -137,10 +154,31 @@ def format_of(path: Path) -> Format:
     return formats[path.suffix]
 
 
-def wait_with_progress(client: Client, job_id: str) -> Job:
-    """Wait for a job with a bar on stderr: percent, elapsed time and the service's own ETA."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[eta]}"), console=console) as bars:
+def _bars(as_json: bool, *columns: ProgressColumn) -> Progress:
+    seen = sys.stdout.isatty() and console.is_terminal and not as_json
+    first = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    return Progress(*first, *columns, console=console, disable=not seen)
+
+
+@contextmanager
+def byte_bar(what: str, as_json: bool) -> Iterator[OnBytes]:
+    """Yield what draws a bar of the bytes that have gone or come: percent, how many, rate, time left."""
+    with _bars(as_json, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bars:
+        bar, before = bars.add_task(what, total=None), None
+
+        def show(done: int, total: int | None) -> None:
+            nonlocal before
+            if before is None or done < before:  # from here on: what was there already has no rate
+                bars.reset(bar, total=total, completed=done)
+            bars.update(bar, completed=done, total=total)
+            before = done
+
+        yield show
+
+
+def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
+    """Wait for a job with a bar: percent, elapsed time and the service's own ETA."""
+    with _bars(as_json, TimeElapsedColumn(), TextColumn("{task.fields[eta]}")) as bars:
         bar = bars.add_task(job_id, total=100, eta="")
 
         def show(job: Job) -> None:

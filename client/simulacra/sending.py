@@ -1,0 +1,68 @@
+"""Files on their way to the service, read while they are sent, with a count of what has gone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+OnBytes = Callable[[int, int | None], None]
+"""Told how many bytes have gone or come so far, and how many there are, where that is known."""
+READ_BYTES = 256 << 10
+
+
+@dataclass(frozen=True)
+class Piece(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A part of a file as the body of a request; read anew when the request is sent again."""
+
+    path: Path
+    start: int
+    size: int
+    total: int
+    on_bytes: OnBytes | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            left = self.size
+            while left and (chunk := file.read(min(READ_BYTES, left))):
+                yield chunk
+                left -= len(chunk)
+                if self.on_bytes:
+                    self.on_bytes(self.start + self.size - left, self.total)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            yield chunk
+
+
+class Counted(io.RawIOBase):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: BinaryIO, total: int, on_bytes: OnBytes) -> None:
+        self._file, self._total, self._on_bytes = file, total, on_bytes
+
+    def read(self, size: int = -1) -> bytes:
+        """Read, and tell how far that is."""
+        chunk = self._file.read(size)
+        self._on_bytes(self._file.tell(), self._total)
+        return chunk
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to another place."""
+        return self._file.seek(offset, whence)
+
+    def fileno(self) -> int:
+        """Return the file's descriptor, by which its size is known."""
+        return self._file.fileno()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,309 @@
+"""Large files on their way: pieces that are gone on with, bytes that are counted, bars where people look.
+
+Against a server that keeps pieces as the service does and fails on demand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulacra import ApiError, AsyncClient, Client, Connection
+from simulacra.operations import uploads
+
+PIECE = 64 << 10
+CONTENT = bytes(range(256)) * 1000  # not quite four pieces
+PROGRAM = str(Path(sys.executable).with_name("simulacra"))
+Fault = Callable[["Service"], bool]
+"""Called when a piece has come and before it is answered; true: it was answered, or never will be."""
+
+
+class Service(BaseHTTPRequestHandler):
+    """Keeps uploads in pieces; `faults` are taken one a piece, None for a piece that goes well."""
+
+    protocol_version = "HTTP/1.1"
+    plan: dict[str, Any]
+    kept: bytearray
+    keys: list[str]
+    pieces: list[tuple[int, int]]
+    faults: list[Fault | None]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/token":
+            self.answer(200, {"access_token": "t", "expires_in": 600})
+        elif self.path == "/v1/uploads":
+            self.keys.append(self.headers["Idempotency-Key"])
+            self.plan.update(json.loads(body))
+            self.answer(201, self.state())
+        else:
+            self.kept += body
+            self.answer(202, {"dataset_id": "ds-1", "job_id": "job-ds-1"})
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/v1/uploads/"):
+            self.answer(200, self.state())
+        elif self.path.startswith("/v1/generations/"):
+            self.answer(200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/file?token=x"})
+        else:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT)
+
+    def do_PATCH(self) -> None:
+        offset, body = int(self.headers["Upload-Offset"]), self.rfile.read(int(self.headers["Content-Length"]))
+        self.pieces.append((offset, len(body)))
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None and fault(self):
+            return
+        if offset != len(self.kept):
+            self.answer(409, {"code": "simio_upload_offset_mismatch", "title": "elsewhere"})
+            return
+        self.kept += body
+        self.answer(200, self.state())
+
+    def state(self) -> dict[str, Any]:
+        whole = len(self.kept) == self.plan["bytes"]
+        found = {"upload_id": "ds-1", "dataset_id": "ds-1", "job_id": "job-ds-1", "complete": whole}
+        digest = hashlib.sha256(self.kept).hexdigest() if whole else None
+        return found | {"offset": len(self.kept), "bytes": self.plan["bytes"], "sha256": digest}
+
+    def answer(self, status: int, body: dict[str, Any], **headers: str) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(payload)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def hang_up(self, kept: int = 0) -> bool:
+        """Keep so many bytes of a piece and cut the connection."""
+        self.kept += CONTENT[len(self.kept) : len(self.kept) + kept]
+        self.close_connection = True
+        return True
+
+    def refuse(self, status: int, code: str, **headers: str) -> bool:
+        self.answer(status, {"code": code, "title": code}, **headers)
+        return True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay quiet."""
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Service]]:
+    fresh: dict[str, Any] = {"plan": {}, "kept": bytearray(), "keys": [], "pieces": [], "faults": []}
+    handler = type("Handler", (Service,), fresh)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads, server.block_on_close = True, False
+    handler.url = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(uploads, "PIECE_BYTES", PIECE)
+    monkeypatch.setattr("simulacra.client.time.sleep", lambda seconds: None)
+    yield handler
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def connection(service: Any) -> Connection:
+    return Connection(service.url, f"{service.url}/token", "id", "secret")
+
+
+@pytest.fixture
+def client(connection: Connection) -> Iterator[Client]:
+    with Client(connection, timeout=10) as one:
+        yield one
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "table.csv"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_a_large_file_goes_in_pieces_and_is_counted(service: type[Service], client: Client, file: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    done = client.upload(file, epsilon=0.5, knowledge={"tiers": []}, on_bytes=lambda *so_far: told.append(so_far))
+    assert (done.dataset_id, done.job_id, done.sha256) == ("ds-1", "job-ds-1", hashlib.sha256(CONTENT).hexdigest())
+    assert service.kept == CONTENT
+    assert service.plan == {
+        "bytes": len(CONTENT),
+        "sha256": done.sha256,
+        "epsilon": 0.5,
+        "knowledge": {"tiers": []},
+    }
+    assert [size for _, size in service.pieces] == [PIECE, PIECE, PIECE, len(CONTENT) - 3 * PIECE]
+    assert [so_far for so_far, _ in told] == sorted(so_far for so_far, _ in told)
+    assert (told[0], told[-1]) == ((0, len(CONTENT)), (len(CONTENT), len(CONTENT)))
+
+
+async def test_the_async_client_sends_pieces_too(service: type[Service], connection: Connection, file: Path) -> None:
+    service.faults = [None, lambda one: one.hang_up(1000)]
+    async with AsyncClient(connection, timeout=10) as client:
+        assert (await client.upload(file)).dataset_id == "ds-1"
+    assert service.kept == CONTENT
+
+
+def test_a_small_file_goes_in_one_request_and_is_counted(service: type[Service], client: Client, file: Path) -> None:
+    file.write_bytes(CONTENT[:PIECE])
+    told: list[tuple[int, int | None]] = []
+    client.upload(file, on_bytes=lambda *so_far: told.append(so_far))
+    assert CONTENT[:PIECE] in service.kept
+    assert told[-1] == (PIECE, PIECE)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda one: one.hang_up(),
+        lambda one: one.hang_up(5000),
+        lambda one: one.refuse(503, "simio_unavailable"),
+        lambda one: one.refuse(408, "simio_upload_timeout"),
+        lambda one: one.refuse(409, "simio_idempotency_in_flight", **{"Retry-After": "2"}),
+        lambda one: one.refuse(409, "simio_upload_offset_mismatch"),
+    ],
+    ids=["cut", "cut within", "busy", "stalled", "in flight", "elsewhere"],
+)
+def test_a_broken_piece_is_gone_on_with(service: type[Service], client: Client, file: Path, fault: Fault) -> None:
+    service.faults = [None, fault, fault]
+    assert client.upload(file).dataset_id == "ds-1"
+    assert service.kept == CONTENT
+    assert sum(offset == 0 for offset, _ in service.pieces) == 1
+
+
+def test_a_piece_that_arrived_without_an_answer_is_not_sent_again(
+    service: type[Service], client: Client, file: Path
+) -> None:
+    service.faults = [lambda one: one.hang_up(PIECE)]
+    client.upload(file)
+    assert [offset for offset, _ in service.pieces] == [0, PIECE, 2 * PIECE, 3 * PIECE]
+
+
+def test_a_refusal_and_a_service_that_stays_away_end_it(service: type[Service], client: Client, file: Path) -> None:
+    service.faults = [lambda one: one.refuse(400, "simio_upload_invalid")]
+    with pytest.raises(ApiError, match="simio_upload_invalid"):
+        client.upload(file)
+    assert len(service.pieces) == 1
+    service.faults = [lambda one: one.hang_up()] * 20
+    with pytest.raises(httpx.TransportError):
+        client.upload(file)
+    assert len(service.pieces) == 6
+
+
+def test_another_process_goes_on_with_the_same_key(service: type[Service], client: Client, file: Path) -> None:
+    seen: list[int] = []
+
+    def stop(so_far: int, _: int | None) -> None:
+        seen.append(so_far)
+        if seen.count(2 * PIECE) == 2:  # once when it has gone, once when that was answered
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.upload(file, key="mine", on_bytes=stop)
+    arrived = len(service.kept)
+    assert arrived == 2 * PIECE
+    service.pieces.clear()
+    client.upload(file, key="mine")
+    assert service.pieces[0][0] == arrived
+    assert service.keys == ["mine", "mine"]
+    assert service.kept == CONTENT
+
+
+def test_a_download_is_counted(client: Client, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    client.download("gen-1", tmp_path / "rows.csv", "csv", on_bytes=lambda *so_far: told.append(so_far))
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+
+
+@pytest.fixture
+def command(connection: Connection, tmp_path: Path) -> list[str]:
+    """The words before the arguments of a command that talks to the service; it sends pieces of 64 KiB."""
+    known = {"api_url": connection.api_url, "token_url": connection.token_url}
+    known |= {"client_id": "id", "client_secret": "secret"}
+    (tmp_path / "connection.json").write_text(json.dumps(known))
+    (tmp_path / "small.py").write_text(
+        "import sys\nfrom simulacra.operations import uploads\nfrom simulacra.cli import app\n"
+        f"uploads.PIECE_BYTES = {PIECE}\nsys.argv[0] = 'simulacra'\napp()\n"
+    )
+    return [sys.executable, str(tmp_path / "small.py")]
+
+
+def _on_terminal(words: list[str], folder: Path) -> str:
+    """Run a command whose stdout and stderr are a terminal; what it shows."""
+    ours, theirs = pty.openpty()
+    env = os.environ | {"SIMULACRA_CONNECTION": str(folder / "connection.json"), "TERM": "xterm", "COLUMNS": "120"}
+    shown = bytearray()
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        while chunk := _read(ours):
+            shown += chunk
+        assert process.wait(60) == 0, shown
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux says so when the other side has closed
+        return b""
+
+
+def test_a_terminal_shows_bars_and_json_does_not(command: list[str], file: Path, tmp_path: Path) -> None:
+    sent = _on_terminal([*command, "upload", str(file), "--no-wait"], tmp_path)
+    assert "uploading" in sent
+    assert "100%" in sent
+    assert re.search(r"256\.0/256\.0\s+kB", sent)
+    come = _on_terminal([*command, "download", "gen-1", str(tmp_path / "rows.csv")], tmp_path)
+    assert "downloading" in come
+    assert "100%" in come
+    plain = _on_terminal([*command, "download", "gen-1", str(tmp_path / "rows.csv"), "--json"], tmp_path)
+    assert json.loads(plain) == {"bytes": len(CONTENT)}
+
+
+def test_an_interrupted_upload_says_how_to_go_on_and_does(
+    service: type[Service], command: list[str], file: Path, tmp_path: Path
+) -> None:
+    reached, over = threading.Event(), threading.Event()
+
+    def never_answer(one: Service) -> bool:
+        reached.set()
+        over.wait(60)
+        return one.hang_up()
+
+    service.faults = [None, None, never_answer]
+    env = os.environ | {"SIMULACRA_CONNECTION": str(tmp_path / "connection.json")}
+    words = [*command, "upload", str(file), "--no-wait"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert reached.wait(60)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    over.set()
+    assert (process.returncode, out) == (130, "")
+    assert len(said.splitlines()) == 2, said  # no bar: it is no terminal
+    key = re.search(r"run the same command with (--key \w+)", said)
+    assert key is not None
+    service.pieces.clear()
+    done = subprocess.run([*words, *key.group(1).split()], capture_output=True, text=True, env=env, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["dataset_id"] == "ds-1"
+    assert service.pieces[0][0] == 2 * PIECE
+    assert service.kept == CONTENT
