@@ -91,6 +91,8 @@ def crd(kind: type[Resource]) -> Schema:
             "status": _section(kind, "status"),
         },
     }
+    if kind.RULES:
+        schema["x-kubernetes-validations"] = [dict(rule) for rule in kind.RULES]
     version: Schema = {
         "name": VERSION,
         "served": True,

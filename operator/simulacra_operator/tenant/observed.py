@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulacra_crds.base import LABEL_TENANT
 from simulacra_crds.cluster import Object
-from simulacra_crds.names import tenant_namespace
+from simulacra_crds.names import TENANT_PATTERN, tenant_namespace
 from simulacra_crds.tenant import Encryption
 from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.subject import Subject
@@ -61,6 +62,11 @@ class TenantObserved:
     def namespace_name(self) -> str:
         """The namespace that the tenant has or would have."""
         return tenant_namespace(self.subject.meta.name)
+
+    @property
+    def nameable(self) -> bool:
+        """Whether a namespace can be called so; a Tenant that was made before its definition said so may be longer."""
+        return re.fullmatch(TENANT_PATTERN, self.subject.meta.name) is not None
 
     @property
     def lacks_labels(self) -> dict[str, str]:

@@ -39,7 +39,7 @@ def reconcile(seen: TenantObserved) -> list[Action]:
 def _guard_rails(seen: TenantObserved) -> list[Action]:
     wanted = manifests.namespace(seen.subject)
     if seen.namespace is None:
-        return [] if seen.prepared else [Ensure(NAMESPACES, wanted, exists=False)]
+        return [] if seen.prepared or not seen.nameable else [Ensure(NAMESPACES, wanted, exists=False)]
     if not owns_namespace(seen) or seen.namespace["metadata"].get("deletionTimestamp"):
         return []
     missing: list[Action] = []
