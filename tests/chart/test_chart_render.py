@@ -6,6 +6,8 @@ import http.server
 import itertools
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -85,6 +87,23 @@ def test_every_pod_is_under_the_policy_that_denies() -> None:
             assert one["spec"]["template"]["metadata"]["labels"][key] == value
         if one["kind"] == "Pod":
             assert one["metadata"]["labels"][key] == value
+
+
+@pytest.mark.parametrize("variant", ["defaults", "volume"])
+def test_a_new_version_of_the_chart_restarts_no_pod(variant: str, tmp_path: Path) -> None:
+    """Of a tryout without a volume, the data is in its pod."""
+    newer = tmp_path / "simulacra"
+    shutil.copytree(CHART, newer)
+    about = (newer / "Chart.yaml").read_text()
+    (newer / "Chart.yaml").write_text(re.sub(r"(?m)^version: .*$", "version: 99.0.0", about))
+    now, then = (
+        {one["metadata"]["name"]: one for one in render(*VARIANTS[variant], chart=chart) if one["kind"] == "Deployment"}
+        for chart in (CHART, newer)
+    )
+    assert now.keys() == {"simulacra-api", "simulacra-operator", "simulacra-tryout"}
+    for name, one in now.items():
+        assert then[name]["metadata"]["labels"]["helm.sh/chart"] == "simulacra-99.0.0", "objects say what made them"
+        assert then[name]["spec"] == one["spec"], name
 
 
 def test_definitions_outlive_the_release_and_are_the_contracts() -> None:
