@@ -147,9 +147,11 @@ class DestroyTenantKey:
 
 
 @dataclass(frozen=True)
-class DeleteNamespace:
-    """Delete the tenant's namespace, this incarnation only."""
+class DeleteObject:
+    """Delete a tenant's namespace, or an object in one, this incarnation only."""
 
+    resource: ApiResource
+    namespace: str | None
     name: str
     uid: str
 
@@ -193,7 +195,7 @@ Action = (
     | CreateTenantKey
     | CheckTenantKey
     | DestroyTenantKey
-    | DeleteNamespace
+    | DeleteObject
     | RecordDecision
     | RegisterClient
     | RecordTenantErased

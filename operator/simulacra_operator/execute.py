@@ -12,7 +12,6 @@ from simulacra_crds.base import LABEL_UID
 from simulacra_crds.cluster import (
     CUSTOM,
     JOBS,
-    NAMESPACES,
     SERVICES,
     AlreadyExists,
     ApiResource,
@@ -186,8 +185,8 @@ class Executor:
                 await self._check_key(name, encryption)
             case act.DestroyTenantKey():
                 await self._tenant_eraser.shred()
-            case act.DeleteNamespace(namespace, uid):
-                await self._cluster.delete(NAMESPACES, namespace, uid=uid)
+            case act.DeleteObject(resource, namespace, object_name, uid):
+                await self._cluster.delete(resource, object_name, namespace, uid=uid)
             case act.RecordDecision(event, tenant):
                 await self._custodian.record(event, tenant)
             case act.RegisterClient(tenant):
@@ -213,6 +212,8 @@ class Executor:
             if exists:
                 await self._cluster.patch(resource, name, manifest, namespace)
             else:
+                if namespace is not None:
+                    await self._confirm_view()  # of a tenant that went meanwhile nothing may be left
                 await self._cluster.create(resource, manifest, namespace)
         except (AlreadyExists, NotFound) as error:
             raise Conflict(error.status, error.reason, "the object changed meanwhile") from error

@@ -139,7 +139,11 @@ def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(r
     assert inside(everywhere[None]), "else this test says nothing"
     assert inside(listed[None]) == set()
     assert listed["tenant-acme"] == listed["tenant-globex"]
-    assert listed["tenant-acme"] == inside(everywhere[None])
+    rails = {("", kind, "delete") for kind in ("serviceaccounts", "resourcequotas", "secrets")}
+    rails |= {("networking.k8s.io", "networkpolicies", "delete")}
+    of_ours = rails if room == "operator" else set()
+    assert of_ours.isdisjoint(everywhere[None]), "they go with the namespace"
+    assert listed["tenant-acme"] == inside(everywhere[None]) | of_ours, "the namespace stays"
     assert listed[None] <= everywhere[None], "no right is there that the cluster-wide mode has not"
 
 

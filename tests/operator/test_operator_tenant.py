@@ -115,7 +115,7 @@ def test_a_namespace_of_somebody_else_is_never_touched() -> None:
     assert findings(actions)["NamespaceReady"] == ("False", "Internal")
     assert kinds(actions) == ["PatchStatus"]
     dying = reconcile(complete(body(deletionTimestamp=iso(NOW)), namespace=foreign))
-    assert "DeleteNamespace" not in kinds(dying)
+    assert "DeleteObject" not in kinds(dying)
 
 
 def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
@@ -143,11 +143,16 @@ def test_a_tenant_goes_in_this_order() -> None:
     first = reconcile(complete(dying, dependants=(ended("Dataset", "ds-1"), going)))
     assert kinds(first) == ["PatchStatus", "DeleteResource"]
     then = reconcile(complete(dying))
-    assert kinds(then) == ["PatchStatus", "DestroyTenantKey", "DeleteNamespace"]
+    assert kinds(then) == ["PatchStatus", "DestroyTenantKey", "DeleteObject"]
     ending = complete(dying).namespace
     assert ending is not None
     ending["metadata"]["deletionTimestamp"] = iso(NOW)
     assert kinds(reconcile(complete(dying, namespace=ending))) == ["PatchStatus", "DestroyTenantKey"]
+    shredded = {"status": "False", "reason": "Erasing", "message": "", "lastTransitionTime": iso(NOW), "type": "Ready"}
+    status = {"erasure": {"keyShreddedAt": iso(NOW)}, "conditions": [shredded]}
+    waiting = body(status={**status, "observedGeneration": 1}, deletionTimestamp=iso(NOW))
+    waiting["status"]["conditions"][0]["observedGeneration"] = 1
+    assert reconcile(complete(waiting, namespace=ending)) == [], "a namespace that is ending is waited for, at rest"
     last = reconcile(complete(dying, namespace=None))
     assert kinds(last) == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "Release"]
 

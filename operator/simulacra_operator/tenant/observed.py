@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulacra_crds.base import LABEL_TENANT
-from simulacra_crds.cluster import Object
+from simulacra_crds.cluster import ApiResource, Object
 from simulacra_crds.names import TENANT_PATTERN, tenant_namespace
 from simulacra_crds.tenant import Encryption
 from simulacra_operator.pod_access import PodAccess
@@ -44,6 +44,7 @@ class TenantObserved:
         environment: what the copy of the pods' Secret is to hold, base64; None: there is no copy to be kept.
         check: the last key check.
         dependants: every custom resource in the namespace; read only while the tenant is being deleted.
+        left: what was made for it in a prepared namespace; read only once the dependants of a deleted one are gone.
         fault: what failed at the last attempt.
     """
 
@@ -56,6 +57,7 @@ class TenantObserved:
     environment: dict[str, str] | None = field(default=None, repr=False)
     check: KeyCheck | None = None
     dependants: tuple[Subject, ...] = ()
+    left: tuple[tuple[ApiResource, Object], ...] = field(default=(), repr=False)
     fault: Fault | None = None
 
     @property
