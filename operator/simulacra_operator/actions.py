@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from simulacra_crds.cluster import ApiResource, Object
+from simulacra_crds.dataset import ReadSource
 from simulacra_crds.tenant import Encryption
 from simulacra_custody.audit import EventType
 from simulacra_operator.subject import Key
@@ -104,6 +105,13 @@ class Remember:
 
 
 @dataclass(frozen=True)
+class RecordRead:
+    """Record that the object of a Dataset was read, with digest and size; None: it was tried, and ended badly."""
+
+    read: ReadSource | None
+
+
+@dataclass(frozen=True)
 class Release:
     """Everything is gone: the finalizer may be removed."""
 
@@ -189,6 +197,7 @@ Action = (
     | DropKey
     | Erase
     | Remember
+    | RecordRead
     | Release
     | LogFailure
     | Ensure

@@ -70,7 +70,7 @@ class Executor:
                 await events.tell(self._cluster, self._subject, patch)
             case act.PatchMeta(patch):
                 await self._patch({"metadata": patch}, None)
-            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase():
+            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase() | act.RecordRead():
                 await self._custody(action)
             case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
                 await self._job(action)
@@ -104,7 +104,7 @@ class Executor:
             raise ValueError("the resource is in no tenant's namespace")
         return ResourceRef(tenant, self._subject.plural, self._subject.meta.uid)
 
-    async def _custody(self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase) -> None:
+    async def _custody(self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase | act.RecordRead) -> None:
         match action:
             case act.MakeKey(patch):
                 self._wrapped_key = await self._custodian.new_key(self._ref)
@@ -117,6 +117,9 @@ class Executor:
                 await self._custodian.write_request(self._ref, self._wrapped_key or "", content)
             case act.Erase():
                 await self._eraser.erase(action)
+            case act.RecordRead(read):
+                await self._confirm_view()  # who saw it earlier has recorded it
+                await self._custodian.record_read(self._ref, read)
 
     @functools.cached_property
     def _eraser(self) -> Eraser:

@@ -6,6 +6,7 @@ that may not decrypt with the customer's.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -128,7 +129,12 @@ def from_an_object(one: Installation, weed: Server) -> None:
     assert "No object is there" in one.kubectl("describe", "dataset/ds-absent", "-n", "tenant-default")
     with one.client() as client:
         shown = next(body for body in client.datasets() if body["dataset_id"] == "ds-good")
+        reads = client.audit_events(type="dev.simulacra.source.read")
     assert (shown["status"], shown["bytes"]) == ("ready", SURVEY.stat().st_size)
+    said = {(one["outcome"], one.get("sha256"), (one.get("counts") or {}).get("bytes")) for one in reads}
+    digest = hashlib.sha256(SURVEY.read_bytes()).hexdigest()
+    assert said == {("success", digest, SURVEY.stat().st_size), ("failed", None, None)}
+    assert len(reads) == 2, "of what may not be read nothing was"
     one.kubectl("delete", "dataset", "ds-good", *wanted, *within)
 
 

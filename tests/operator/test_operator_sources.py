@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from operator_facts import NOW, SETTINGS, ended, job, observed, resource, tenant
+from operator_facts import NOW, SETTINGS, ended, job, observed, pod, resource, result, tenant
 from simulacra_crds.cluster import Object
+from simulacra_crds.dataset import ReadSource
 from simulacra_crds.tasks import PrepareRequest
 from simulacra_crds.tenant import ObjectSource, TenantSpec
 from simulacra_custody.settings import is_own_bucket, own_buckets
@@ -172,7 +173,6 @@ def test_the_secret_that_was_missing_is_why_the_work_ran_out_of_time() -> None:
 
 
 def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
-    from operator_facts import pod, result
     from simulacra_operator.erase import _artefacts
 
     read = {"sha256": "b" * 64, "bytes": 7}
@@ -182,6 +182,20 @@ def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
     assert _artefacts(seen.subject) == []
     assert [one.name for one in _artefacts(ended("Dataset", "ds-1"))] == ["upload"]
     assert seen.now == NOW
+
+
+def test_a_read_is_recorded_before_the_dataset_says_that_it_ended() -> None:
+    """An upload is recorded by the API; of what came by kubectl the audit log would else know nothing."""
+    read = {"sha256": "b" * 64, "bytes": 7}
+    done = (pod(0, result=result(rows=20, columns=2, source=read)),)
+    refused = (pod(42, result={**result(), "outcome": "Failed", "reason": "SourceUnreadable", "message": "absent"}),)
+    for state, pods, recorded in (("complete", done, ReadSource.model_validate(read)), ("failed", refused, None)):
+        seen = dataset({"wrappedKey": "key"}, job=job("Dataset", "j", state), pods=pods)
+        first, *others = reconcile(seen)
+        assert first == act.RecordRead(recorded)
+        assert of_type(others, act.PatchStatus).patch["finishedAt"]
+        upload = observed(resource("Dataset", "ds-1", None, {"wrappedKey": "key"}), job=seen.job, pods=pods)
+        assert not [one for one in reconcile(upload) if isinstance(one, act.RecordRead)]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
         reason, fields = kind.done(state.results)
         phase = Phase.PARTIAL if reason == Reason.GENERATED_PARTIALLY else Phase.READY
         work = Finding("True", reason)
-        return Stage(gate, work, phase, after=_tidy(seen), ended=True, percent=100, fields=fields)
+        record = kind.record(state.results)
+        return Stage(gate, work, phase, before=record, after=_tidy(seen), ended=True, percent=100, fields=fields)
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
         work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
         return Stage(gate, work, Phase.RUNNING, after=_tidy(seen), failure=state.failure)
@@ -122,7 +123,8 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
         failure = explained(seen, kind.work_condition, state.failure)
         work = Finding("False", Reason(failure.reason), failure.message)
         note = LogFailure(failure.reason, failure.message, outcome.support_id(job), failure.exit_code)
-        return Stage(gate, work, Phase.FAILED, before=(note,), after=_tidy(seen), ended=True, failure=failure)
+        before = (*kind.record(()), note)
+        return Stage(gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure)
     return _running(kind, seen, gate, state, shards)
 
 
