@@ -79,7 +79,7 @@ def crd(kind: type[Resource]) -> Schema:
     spec = _section(kind, "spec")
     if rules := [*spec.get("x-kubernetes-validations", []), *_fixed_rules(name)]:
         spec["x-kubernetes-validations"] = rules
-    schema = {
+    schema: Schema = {
         "type": "object",
         "description": (kind.__doc__ or "").strip(),
         "required": ["spec"],
