@@ -222,6 +222,8 @@ class Resource(BaseModel):
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ()
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = ()
     SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RULES: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """CEL rules over the whole object, of which they see the name, spec and status."""
 
     api_version: str = API_VERSION
     kind: str

@@ -79,7 +79,7 @@ def crd(kind: type[Resource]) -> Schema:
     spec = _section(kind, "spec")
     if rules := [*spec.get("x-kubernetes-validations", []), *_fixed_rules(name)]:
         spec["x-kubernetes-validations"] = rules
-    schema = {
+    schema: Schema = {
         "type": "object",
         "description": (kind.__doc__ or "").strip(),
         "required": ["spec"],
@@ -91,6 +91,8 @@ def crd(kind: type[Resource]) -> Schema:
             "status": _section(kind, "status"),
         },
     }
+    if kind.RULES:
+        schema["x-kubernetes-validations"] = [dict(rule) for rule in kind.RULES]
     version: Schema = {
         "name": VERSION,
         "served": True,

@@ -14,6 +14,10 @@ INSTALLATION_KEYS = "installation-keys"
 (in SYSTEM_NAMESPACE) with their public parts."""
 
 
+TENANT_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?$"
+"""What a Tenant may be called: `tenant-<name>` must be a namespace, which has 63 characters at most."""
+
+
 def tenant_namespace(tenant: str) -> str:
     """Return the namespace that holds a tenant's resources."""
     return f"tenant-{tenant}"

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     """A Job works on it."""
     POD_NOT_STARTING = "PodNotStarting"
     """A Job is there, but a pod of it does not start: it fits no node, or its image cannot be pulled."""
+    SOURCE_SECRET_MISSING = "SourceSecretMissing"  # noqa: S105 - a word, no secret
+    """The pod that reads spec.source.uri waits for the Secret that the Tenant's spec.sources names, or a key of it."""
     JOB_RETRYING = "JobRetrying"
     """A pod failed for a reason that may pass; the Job tries again."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import re
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -18,9 +19,14 @@ from simulacra_crds.base import (
     Resource,
     Timestamp,
 )
+from simulacra_crds.names import TENANT_PATTERN
 
 ClientId = str
 
+NAME_IS_SHORT = (
+    "metadata.name must be 1 to 56 characters of a-z, 0-9 and - (not first or last), because the namespace is "
+    "tenant-<name>; create the Tenant under another name"
+)
 _MODE_NEEDS_KEY = "keyArn goes with mode Customer, and only with it"
 _ROLE_NEEDS_KEY = "roleArn goes with keyArn"
 _ID_NEEDS_ROLE = "externalId goes with roleArn"
@@ -257,7 +263,7 @@ class TenantStatus(KubeModel):
 
 
 class Tenant(Resource):
-    """A customer organisation; its resources live in the namespace `tenant-<name>`."""
+    """A customer organisation; its resources live in the namespace `tenant-<name>`: 56 characters at most name it."""
 
     PLURAL: ClassVar[str] = "tenants"
     SCOPE: ClassVar[Literal["Namespaced", "Cluster"]] = "Cluster"
@@ -270,12 +276,20 @@ class Tenant(Resource):
         AGE,
     )
 
+    RULES: ClassVar[tuple[dict[str, Any], ...]] = (
+        {
+            "rule": f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
+            "optionalOldSelf": True,  # at creation alone: one that is there must still be changed and deleted
+            "message": NAME_IS_SHORT,
+        },
+    )
+
     kind: Literal["Tenant"] = "Tenant"
     spec: TenantSpec = Field(default_factory=TenantSpec)
     status: TenantStatus = Field(default_factory=TenantStatus)
 
     @model_validator(mode="after")
     def _name_fits_namespace(self) -> Tenant:
-        if len(self.metadata.name) > 40:
-            raise ValueError("metadata.name: 40 characters at most, since the namespace is tenant-<name>")
+        if not re.fullmatch(TENANT_PATTERN, self.metadata.name):
+            raise ValueError(NAME_IS_SHORT)
         return self

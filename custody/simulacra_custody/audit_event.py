@@ -41,6 +41,7 @@ class EventType(StrEnum):
     RESOURCE_DELETED = "dev.simulacra.resource.deleted"
     RESOURCE_EXPIRED = "dev.simulacra.resource.expired"
     RESOURCE_ERASED = "dev.simulacra.resource.erased"
+    SOURCE_READ = "dev.simulacra.source.read"
     ARTEFACT_WRITTEN = "dev.simulacra.artefact.written"
     ARTEFACT_READ = "dev.simulacra.artefact.read"
     ARTEFACT_ERASED = "dev.simulacra.artefact.erased"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from simulacra_crds.cluster import ApiResource, Object
+from simulacra_crds.dataset import ReadSource
 from simulacra_crds.tenant import Encryption
 from simulacra_custody.audit import EventType
 from simulacra_operator.subject import Key
@@ -104,6 +105,13 @@ class Remember:
 
 
 @dataclass(frozen=True)
+class RecordRead:
+    """Record that the object of a Dataset was read, with digest and size; None: it was tried, and ended badly."""
+
+    read: ReadSource | None
+
+
+@dataclass(frozen=True)
 class Release:
     """Everything is gone: the finalizer may be removed."""
 
@@ -147,9 +155,11 @@ class DestroyTenantKey:
 
 
 @dataclass(frozen=True)
-class DeleteNamespace:
-    """Delete the tenant's namespace, this incarnation only."""
+class DeleteObject:
+    """Delete a tenant's namespace, or an object in one, this incarnation only."""
 
+    resource: ApiResource
+    namespace: str | None
     name: str
     uid: str
 
@@ -187,13 +197,14 @@ Action = (
     | DropKey
     | Erase
     | Remember
+    | RecordRead
     | Release
     | LogFailure
     | Ensure
     | CreateTenantKey
     | CheckTenantKey
     | DestroyTenantKey
-    | DeleteNamespace
+    | DeleteObject
     | RecordDecision
     | RegisterClient
     | RecordTenantErased

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from simulacra_crds.dataset import ReadSource
 from simulacra_crds.tasks import PROGRESS, REQUEST, ProgressReport
 from simulacra_crds.tenant import Encryption
 from simulacra_custody.audit import (
@@ -191,6 +192,7 @@ class Custodian:
         resource: ResourceRef | None = None,
         counts: Counts | None = None,
         outcome: Outcome = Outcome.SUCCESS,
+        sha256: str | None = None,
     ) -> AuditPosition:
         """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow."""
         data = AuditData(
@@ -198,10 +200,19 @@ class Custodian:
             tenant=resource.tenant if resource else tenant,
             kind=resource.kind if resource else None,
             uid=resource.uid if resource else None,
+            sha256=sha256,
             counts=counts,
         )
         entry = AuditEvent(type=event, source=Component.OPERATOR, data=data)
         return await self._call("audit", lambda: self._audit.append(entry))
+
+    async def record_read(self, dataset: ResourceRef, read: ReadSource | None) -> None:
+        """Write the audit record of an object that was read into a Dataset; None: it is not known whether any came."""
+        if read is None:
+            await self.record(EventType.SOURCE_READ, resource=dataset, outcome=Outcome.FAILED)
+            return
+        counts = Counts(bytes=read.bytes)
+        await self.record(EventType.SOURCE_READ, resource=dataset, counts=counts, sha256=read.sha256)
 
     def close(self) -> None:
         """Let running calls end and take no more."""

@@ -52,6 +52,7 @@ _WARNINGS = frozenset(
         Reason.ERASURE_BLOCKED,
         Reason.TENANT_GONE,
         Reason.POD_NOT_STARTING,
+        Reason.SOURCE_SECRET_MISSING,
     }
 )
 _NORMAL = frozenset({*_STORY, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.QUEUED_BY_KUEUE, Reason.DRAINING})

@@ -12,7 +12,6 @@ from simulacra_crds.base import LABEL_UID
 from simulacra_crds.cluster import (
     CUSTOM,
     JOBS,
-    NAMESPACES,
     SERVICES,
     AlreadyExists,
     ApiResource,
@@ -71,7 +70,7 @@ class Executor:
                 await events.tell(self._cluster, self._subject, patch)
             case act.PatchMeta(patch):
                 await self._patch({"metadata": patch}, None)
-            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase():
+            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase() | act.RecordRead():
                 await self._custody(action)
             case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
                 await self._job(action)
@@ -105,7 +104,7 @@ class Executor:
             raise ValueError("the resource is in no tenant's namespace")
         return ResourceRef(tenant, self._subject.plural, self._subject.meta.uid)
 
-    async def _custody(self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase) -> None:
+    async def _custody(self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase | act.RecordRead) -> None:
         match action:
             case act.MakeKey(patch):
                 self._wrapped_key = await self._custodian.new_key(self._ref)
@@ -118,6 +117,9 @@ class Executor:
                 await self._custodian.write_request(self._ref, self._wrapped_key or "", content)
             case act.Erase():
                 await self._eraser.erase(action)
+            case act.RecordRead(read):
+                await self._confirm_view()  # who saw it earlier has recorded it
+                await self._custodian.record_read(self._ref, read)
 
     @functools.cached_property
     def _eraser(self) -> Eraser:
@@ -186,8 +188,8 @@ class Executor:
                 await self._check_key(name, encryption)
             case act.DestroyTenantKey():
                 await self._tenant_eraser.shred()
-            case act.DeleteNamespace(namespace, uid):
-                await self._cluster.delete(NAMESPACES, namespace, uid=uid)
+            case act.DeleteObject(resource, namespace, object_name, uid):
+                await self._cluster.delete(resource, object_name, namespace, uid=uid)
             case act.RecordDecision(event, tenant):
                 await self._custodian.record(event, tenant)
             case act.RegisterClient(tenant):
@@ -213,6 +215,8 @@ class Executor:
             if exists:
                 await self._cluster.patch(resource, name, manifest, namespace)
             else:
+                if namespace is not None:
+                    await self._confirm_view()  # of a tenant that went meanwhile nothing may be left
                 await self._cluster.create(resource, manifest, namespace)
         except (AlreadyExists, NotFound) as error:
             raise Conflict(error.status, error.reason, "the object changed meanwhile") from error

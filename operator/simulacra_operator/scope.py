@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
-from simulacra_crds.base import NAME_PATTERN
 from simulacra_crds.cluster import ApiResource, Object
-from simulacra_crds.names import tenant_namespace
+from simulacra_crds.names import TENANT_PATTERN, tenant_namespace
 from simulacra_operator.counted import CountedCluster
 from simulacra_operator.subject import Key, tenant_of
 
@@ -34,7 +33,7 @@ class Scope:
             ValueError: naming the variable and what it must look like.
         """
         names = tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
-        if not all(re.fullmatch(NAME_PATTERN, name) and tenant_of(name) for name in names):
+        if not all(re.fullmatch(TENANT_PATTERN, tenant_of(name) or "") for name in names):
             form = f"{tenant_namespace('acme')},{tenant_namespace('globex')}"
             raise ValueError(f"{NAMESPACES_VARIABLE} is malformed: list tenants' namespaces, for example {form}")
         return cls(names)

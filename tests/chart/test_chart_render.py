@@ -6,6 +6,8 @@ import http.server
 import itertools
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -87,6 +89,23 @@ def test_every_pod_is_under_the_policy_that_denies() -> None:
             assert one["metadata"]["labels"][key] == value
 
 
+@pytest.mark.parametrize("variant", ["defaults", "volume"])
+def test_a_new_version_of_the_chart_restarts_no_pod(variant: str, tmp_path: Path) -> None:
+    """Of a tryout without a volume, the data is in its pod."""
+    newer = tmp_path / "simulacra"
+    shutil.copytree(CHART, newer)
+    about = (newer / "Chart.yaml").read_text()
+    (newer / "Chart.yaml").write_text(re.sub(r"(?m)^version: .*$", "version: 99.0.0", about))
+    now, then = (
+        {one["metadata"]["name"]: one for one in render(*VARIANTS[variant], chart=chart) if one["kind"] == "Deployment"}
+        for chart in (CHART, newer)
+    )
+    assert now.keys() == {"simulacra-api", "simulacra-operator", "simulacra-tryout"}
+    for name, one in now.items():
+        assert then[name]["metadata"]["labels"]["helm.sh/chart"] == "simulacra-99.0.0", "objects say what made them"
+        assert then[name]["spec"] == one["spec"], name
+
+
 def test_definitions_outlive_the_release_and_are_the_contracts() -> None:
     found = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
     assert len(found) == len(list((CHART.parents[1] / "crds" / "yaml").glob("*.yaml")))
@@ -120,7 +139,11 @@ def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(r
     assert inside(everywhere[None]), "else this test says nothing"
     assert inside(listed[None]) == set()
     assert listed["tenant-acme"] == listed["tenant-globex"]
-    assert listed["tenant-acme"] == inside(everywhere[None])
+    rails = {("", kind, "delete") for kind in ("serviceaccounts", "resourcequotas", "secrets")}
+    rails |= {("networking.k8s.io", "networkpolicies", "delete")}
+    of_ours = rails if room == "operator" else set()
+    assert of_ours.isdisjoint(everywhere[None]), "they go with the namespace"
+    assert listed["tenant-acme"] == inside(everywhere[None]) | of_ours, "the namespace stays"
     assert listed[None] <= everywhere[None], "no right is there that the cluster-wide mode has not"
 
 

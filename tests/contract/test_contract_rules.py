@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from crd_rules import KEY, ROLE, Bound, bounds
+from installation import eventually
 from simulacra_crds.generate import FIXED_SPEC, crd
+from simulacra_crds.names import TENANT_PATTERN
 from simulacra_crds.registry import KINDS
 
 Object = dict[str, Any]
@@ -84,7 +86,7 @@ def cel_rules() -> Iterator[tuple[str, str]]:
                 yield from inside(value)
 
     for kind in CRDS:
-        yield from ((kind, rule) for rule in inside(schema(kind)))
+        yield from ((kind, rule) for rule in inside(CRDS[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]))
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +298,40 @@ def test_the_parts_of_a_customers_key_go_together(
     assert create(cluster, place["Tenant"], "Tenant", {"encryption": whole})[0] == 201
 
 
+@pytest.mark.parametrize(("name", "code"), [("a" * 56, 201), ("0-a", 201), ("a" * 57, 422), ("a.b", 422)])
+def test_a_tenants_name_makes_a_namespace(cluster: Any, place: dict[str, str], name: str, code: int) -> None:
+    answer = cluster.client.post(f"{place['Tenant']}?dryRun=All", json=body("Tenant", {}, name))
+    assert answer.status_code == code, answer.text
+    assert code == 201 or "metadata.name must be 1 to 56 characters" in answer.json()["message"]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"tenant-{name}"}}
+    assert cluster.client.post("/api/v1/namespaces?dryRun=All", json=namespace).status_code == code, "the true bound"
+
+
+def test_a_tenant_that_was_named_before_the_rule_can_be_changed_and_deleted(
+    cluster: Any, place: dict[str, str]
+) -> None:
+    path, crd_path = place["Tenant"], "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/tenants.simulacra.dev"
+    rules = "/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations"
+    named = CRDS["Tenant"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-validations"]
+
+    def serve(patch: Object, code: int) -> None:
+        """Change the definition and wait until it is what the server goes by."""
+        headers = {"Content-Type": "application/json-patch+json"}
+        cluster.client.patch(crd_path, content=json.dumps([patch]), headers=headers).raise_for_status()
+        probe = body("Tenant", {}, "b" * 57)
+        eventually(lambda: cluster.client.post(f"{path}?dryRun=All", json=probe).status_code == code, 30)
+
+    serve({"op": "remove", "path": rules}, 201)
+    made = body("Tenant", {}, "long" * 15)
+    made["metadata"]["finalizers"] = ["simulacra.dev/erasure"]
+    cluster.call("POST", path, made, 201)
+    serve({"op": "add", "path": rules, "value": named}, 422)
+    cluster.patch(f"{path}/{'long' * 15}", {"spec": {"suspend": True}}, code=200)
+    cluster.client.delete(f"{path}/{'long' * 15}").raise_for_status()
+    cluster.patch(f"{path}/{'long' * 15}", {"metadata": {"finalizers": []}}, code=200)
+    assert cluster.client.get(f"{path}/{'long' * 15}").status_code == 404
+
+
 PAIRS = "!has(self.counterfactual) || !self.counterfactual"
 PROVIDER = "(has({0}.encryption) && has({0}.encryption.provider) ? {0}.encryption.provider : '')"
 """Of the rule that a tenant's key provider stays."""
@@ -337,6 +373,7 @@ def test_the_systems_priorities_are_not_for_fits(cluster: Any, place: dict[str, 
 
 def test_every_expression_has_a_test_here() -> None:
     tested = {
+        f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",
         "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",
         "!has(oldSelf.bytes) || (has(self.bytes) && self.bytes == oldSelf.bytes)",

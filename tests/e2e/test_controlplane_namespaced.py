@@ -19,12 +19,17 @@ import pytest
 import yaml
 from helm_chart import OWN
 from installation import SURVEY, eventually
-from real_cluster import SYSTEM, TOOL, Product, RealCluster
+from real_cluster import SYSTEM, TOOL, Product, RealCluster, Right, granted
 from simulacra import Client, Connection
 from simulacra_api.auth.secrets import hash_secret
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 SERVED, OTHER = "acme", "globex"
+LISTED = ("--set", f"{OWN},credentials.existingSecret=simulacra-pods,namespaces[0]=tenant-{SERVED}")
+
+
+INSIDE = "serviceaccounts,secrets,configmaps,resourcequotas,limitranges,networkpolicies,services,jobs,pods"
+"""What could be left in a tenant's namespace."""
 
 
 @dataclass
@@ -37,6 +42,7 @@ class Story:
     other: list[Any] = field(default_factory=list)
     events: str = ""
     namespaces: str = ""
+    inside: list[str] = field(default_factory=list)
 
 
 def prepare(cluster: RealCluster) -> None:
@@ -77,7 +83,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     story = Story(cluster)
     with cluster.running():
         prepare(cluster)
-        cluster.install("--set", f"{OWN},credentials.existingSecret=simulacra-pods,namespaces[0]=tenant-{SERVED}")
+        cluster.install(*LISTED)
         cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", SYSTEM, "--from-literal=AWS_PROFILE=p")
         product = Product(cluster, folder / "product", SIMULACRA_NAMESPACES=f"tenant-{SERVED}")
         tenant_of_ours(story, OTHER)
@@ -90,6 +96,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             story.events = cluster.kubectl("get", "events", "-n", "default")
             cluster.kubectl("delete", "tenant", SERVED, "--timeout=60s")
             story.namespaces = cluster.kubectl("get", "namespaces", "-o", "name")
+            story.inside = cluster.kubectl("get", INSIDE, "-n", f"tenant-{SERVED}", "-o", "name").split()
         story.left = product.objects()
         yield story
 
@@ -124,14 +131,21 @@ def test_the_tenant_that_is_not_listed_is_as_it_was_made(story: Story) -> None:
     assert "finalizers" not in after[0]["metadata"]
 
 
-def test_the_namespace_is_left_to_who_made_it(story: Story) -> None:
+def test_the_namespace_is_left_to_who_made_it_with_nothing_of_ours_in_it(story: Story) -> None:
     assert f"namespace/tenant-{SERVED}" in story.namespaces
+    assert story.inside == ["serviceaccount/default", "configmap/kube-root-ca.crt"]
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])
 def test_no_right_is_used_that_is_not_granted(story: Story, room: str) -> None:
     assert list(story.cluster.used(f"simulacra-{room}"))
     assert story.cluster.refused(f"simulacra-{room}") == []
+
+
+def test_what_only_this_mode_grants_is_used(story: Story) -> None:
+    more = granted("operator", *LISTED) - granted("operator")
+    assert Right("delete", "", "secrets") in more, "else this test says nothing"
+    assert more - story.cluster.used("simulacra-operator").keys() == set()
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])

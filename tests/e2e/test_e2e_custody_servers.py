@@ -6,6 +6,7 @@ that may not decrypt with the customer's.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -95,31 +96,46 @@ def apply(one: Installation, kind: str, name: str, **body: Any) -> None:
     )
 
 
-def from_an_object(one: Installation, weed: Server, walk: Walk) -> None:
-    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and from no other."""
+def named(one: Installation, name: str, **source: Any) -> None:
+    apply(one, "Dataset", name, spec={"source": {"type": "Object", **source}})
+
+
+def without_its_secret(one: Installation, weed: Server, walk: Walk) -> None:
+    """A Dataset is made from an object before the Secret that its Tenant names is there."""
     walk.offer("acme-in", "drop/survey.csv", SURVEY.read_bytes())
     source = {"prefix": "s3://acme-in/drop/", "endpoint": weed.url, "secretName": "acme-reader"}
     patch = json.dumps({"spec": {"sources": [source, {**source, "prefix": f"s3://{BUCKET}/"}]}})
     one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
+    named(one, "ds-good", uri="s3://acme-in/drop/survey.csv", format="csv", bytes=SURVEY.stat().st_size)
+
+
+def from_an_object(one: Installation, weed: Server) -> None:
+    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and from no other."""
+    within = ("-n", "tenant-default", "--timeout=60s")
+    ready = '{.status.conditions[?(@.type=="Ready")].reason}'
+    one.kubectl("wait", "dataset/ds-good", f"--for=jsonpath={ready}=SourceSecretMissing", *within)
     apply(one, "Secret", "acme-reader", stringData={k: v for k, v in weed.env.items() if "KEY" in k})
     wanted = {
-        "ds-good": {"uri": "s3://acme-in/drop/survey.csv", "format": "csv", "bytes": SURVEY.stat().st_size},
-        "ds-absent": {"uri": "s3://acme-in/drop/absent.csv"},
-        "ds-foreign": {"uri": "s3://acme-in/other/survey.csv"},
-        "ds-ours": {"uri": f"s3://{BUCKET}/data/tenants/x"},
+        "ds-absent": "s3://acme-in/drop/absent.csv",
+        "ds-foreign": "s3://acme-in/other/survey.csv",
+        "ds-ours": f"s3://{BUCKET}/data/tenants/x",
     }
-    for name, named in wanted.items():
-        apply(one, "Dataset", name, spec={"source": {"type": "Object", **named}})
+    for name, uri in wanted.items():
+        named(one, name, uri=uri)
     ended = {"ds-absent": "SourceUnreadable", "ds-foreign": "SourceNotAllowed", "ds-ours": "SourceNotAllowed"}
-    within = ("-n", "tenant-default", "--timeout=60s")
     for name, reason in ended.items():
         one.kubectl("wait", f"dataset/{name}", f"--for=jsonpath={{.status.lastFailure.reason}}={reason}", *within)
     one.kubectl("wait", "dataset/ds-good", "--for=condition=Ready", *within)
     assert "No object is there" in one.kubectl("describe", "dataset/ds-absent", "-n", "tenant-default")
     with one.client() as client:
         shown = next(body for body in client.datasets() if body["dataset_id"] == "ds-good")
+        reads = client.audit_events(type="dev.simulacra.source.read")
     assert (shown["status"], shown["bytes"]) == ("ready", SURVEY.stat().st_size)
-    one.kubectl("delete", "dataset", *wanted, *within)
+    said = {(one["outcome"], one.get("sha256"), (one.get("counts") or {}).get("bytes")) for one in reads}
+    digest = hashlib.sha256(SURVEY.read_bytes()).hexdigest()
+    assert said == {("success", digest, SURVEY.stat().st_size), ("failed", None, None)}
+    assert len(reads) == 2, "of what may not be read nothing was"
+    one.kubectl("delete", "dataset", "ds-good", *wanted, *within)
 
 
 def seal(bao: Server, verb: str, body: dict[str, str]) -> None:
@@ -135,6 +151,7 @@ def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
         walk.make_bucket()
         keys, token = f"vault+{bao.url}/transit", {"VAULT_TOKEN": bao.access}
         with running(tmp_path, weed, keys, token) as one, one.client() as client:
+            without_its_secret(one, weed, walk)
             uploaded = client.upload(SURVEY, family="forest")
             client.wait(uploaded["job_id"], timeout=120)
             dataset = uploaded["dataset_id"]
@@ -144,7 +161,7 @@ def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
             rows = pq.read_table(tmp_path / "rows.parquet")
             assert rows["happiness"].to_pylist().count("very happy") == 250
 
-            from_an_object(one, weed, walk)
+            from_an_object(one, weed)
             content = walk.raw()
             assert len(content) > 10_000
             assert not [word for word in WORDS if word in content]

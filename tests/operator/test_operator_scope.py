@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from operator_facts import NOW, iso, resource
-from simulacra_crds.base import FINALIZER
+from simulacra_crds.base import FINALIZER, LABEL_UID
 from simulacra_crds.cluster import CONFIGMAPS, DATASETS, TENANTS, Cluster, ClusterError
 from simulacra_custody.custody import Custody
 from simulacra_custody.local_keyring import LocalKeyring
@@ -144,9 +145,30 @@ def test_what_a_namespace_lacks_is_said_and_never_made(labels: dict[str, str] | 
     assert not any(isinstance(one, act.Ensure) for one in reconcile(tenant(labels)))
 
 
+def made_with_uid(manifest: Any, number: int) -> Any:
+    return {**manifest, "metadata": {**manifest["metadata"], "uid": f"uid-{number}"}}
+
+
+def test_what_it_makes_there_is_marked_and_what_it_finds_is_not() -> None:
+    rails = manifests.guard_rails(tenant().subject, tenant().access, None)
+    found = {**rails[0][1], "automountServiceAccountToken": True}
+    made = [one for one in reconcile(replace(tenant(), objects=(found,))) if isinstance(one, act.Ensure)]
+    marks = {one.manifest["metadata"]["name"]: one.manifest["metadata"]["labels"].get(LABEL_UID) for one in made}
+    assert marks.pop("simulacra-trainer") is None, "somebody else's, kept as the guard rails say"
+    assert marks == dict.fromkeys(("simulacra", "simulacra-default-deny", "simulacra-workers"), "uid-1")
+
+
 def test_it_keeps_the_finalizer_itself_and_leaves_the_namespace() -> None:
     assert reconcile(tenant(finalizers=["other"])) == [act.PatchMeta({"finalizers": ["other", FINALIZER]})]
     dying = tenant(finalizers=["other", FINALIZER], deletionTimestamp=iso(NOW))
+    rails = manifests.guard_rails(dying.subject, dying.access, {})
+    left = tuple((kind, made_with_uid(one, at)) for at, (kind, one) in enumerate(rails))
+    first = reconcile(replace(dying, left=left))
+    assert [type(one).__name__ for one in first[:2]] == ["PatchStatus", "DestroyTenantKey"]
+    assert [(one.resource, one.namespace, one.uid) for one in first[2:] if isinstance(one, act.DeleteObject)] == [
+        (kind, "tenant-acme", f"uid-{at}") for at, (kind, _) in enumerate(rails)
+    ]
+    assert len(first) == 2 + len(rails), "no record before they are gone"
     kinds = [type(one).__name__ for one in reconcile(dying)]
     assert kinds == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "PatchMeta"]
     assert reconcile(dying)[-1] == act.PatchMeta({"finalizers": ["other"]})

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from operator_facts import NOW, SETTINGS, ended, observed, resource, tenant
+from operator_facts import NOW, SETTINGS, ended, job, observed, pod, resource, result, tenant
 from simulacra_crds.cluster import Object
+from simulacra_crds.dataset import ReadSource
 from simulacra_crds.tasks import PrepareRequest
 from simulacra_crds.tenant import ObjectSource, TenantSpec
 from simulacra_custody.settings import is_own_bucket, own_buckets
@@ -118,8 +119,60 @@ def test_it_waits_for_its_tenant_and_is_no_abandoned_upload() -> None:
     assert due(parse(resource("Dataset", "ds-1", {"source": {}})), 604_800).reason == "UploadAbandoned"
 
 
+ABSENT = ('secret "acme-reader" not found', "secret acme-reader not found")
+KEYLESS = (
+    "couldn't find key AWS_SECRET_ACCESS_KEY in Secret tenant-acme/acme-reader",
+    "env SIMULACRA_SOURCE_SECRET_ACCESS_KEY: acme-reader has no key AWS_SECRET_ACCESS_KEY",
+)
+"""What the kubelet and the embedded node agent say."""
+
+
+def unconfigured(said: str) -> Object:
+    """Return the pod that the operator's Job makes, before its container could be made."""
+    manifest = of_type(reconcile(dataset({"wrappedKey": "key"})), act.CreateJob).manifest
+    waiting = {"reason": "CreateContainerConfigError", "message": said}
+    status = {"phase": "Pending", "containerStatuses": [{"state": {"waiting": waiting}}]}
+    return {"metadata": {"namespace": "tenant-acme"}, "spec": manifest["spec"]["template"]["spec"], "status": status}
+
+
+def prepared(status: Object, job: Object, *pods: Object) -> Object:
+    """Return status as it is after a pass."""
+    patch = of_type(reconcile(dataset(status, job=job, pods=pods)), act.PatchStatus).patch
+    (found,) = [one for one in patch["conditions"] if one["type"] == "Prepared"]
+    assert found["reason"] == next(one for one in patch["conditions"] if one["type"] == "Ready")["reason"]
+    return {**status, **patch, "found": (found["reason"], found["message"])}
+
+
+@pytest.mark.parametrize(("said", "lacks"), [*((one, None) for one in ABSENT), *((one, "key") for one in KEYLESS)])
+def test_a_secret_that_is_missing_is_told_of_by_name(said: str, lacks: str | None) -> None:
+    reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))["found"]
+    do = "has no key AWS_SECRET_ACCESS_KEY: add it" if lacks else "create it with AWS_ACCESS_KEY_ID and AWS_SECRET"
+    assert reason == "SourceSecretMissing"
+    assert [one for one in ("acme-reader", "tenant-acme", "secretName", "spec.sources", do) if one not in message] == []
+
+
+@pytest.mark.parametrize("said", ['secret "simulacra-pods" not found', 'secret "acme-reader-2" not found', ""])
+def test_another_secret_that_is_missing_is_not_the_tenants(said: str) -> None:
+    reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))["found"]
+    assert (reason, "CreateContainerConfigError" in message) == ("PodNotStarting", True)
+
+
+def test_the_secret_that_was_missing_is_why_the_work_ran_out_of_time() -> None:
+    waiting = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(ABSENT[0]))
+    failing = job("Dataset", "j")
+    failing["status"]["conditions"] = [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]
+    kept = {name: value for name, value in waiting.items() if name != "found"}
+    assert not [one for one in reconcile(dataset(kept, job=failing)) if isinstance(one, act.PatchStatus)]
+    ended = prepared(kept, job("Dataset", "j", "late"))
+    assert (ended["phase"], ended["lastFailure"]["reason"]) == ("Failed", "SourceSecretMissing")
+    assert waiting["found"][1] in ended["lastFailure"]["message"]
+    started = prepared(kept, job("Dataset", "j"))
+    assert started["found"][0] == "JobRunning"
+    started.pop("found")
+    assert prepared(started, job("Dataset", "j", "late"))["lastFailure"]["reason"] == "DeadlineExceeded"
+
+
 def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
-    from operator_facts import job, pod, result
     from simulacra_operator.erase import _artefacts
 
     read = {"sha256": "b" * 64, "bytes": 7}
@@ -129,6 +182,20 @@ def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
     assert _artefacts(seen.subject) == []
     assert [one.name for one in _artefacts(ended("Dataset", "ds-1"))] == ["upload"]
     assert seen.now == NOW
+
+
+def test_a_read_is_recorded_before_the_dataset_says_that_it_ended() -> None:
+    """An upload is recorded by the API; of what came by kubectl the audit log would else know nothing."""
+    read = {"sha256": "b" * 64, "bytes": 7}
+    done = (pod(0, result=result(rows=20, columns=2, source=read)),)
+    refused = (pod(42, result={**result(), "outcome": "Failed", "reason": "SourceUnreadable", "message": "absent"}),)
+    for state, pods, recorded in (("complete", done, ReadSource.model_validate(read)), ("failed", refused, None)):
+        seen = dataset({"wrappedKey": "key"}, job=job("Dataset", "j", state), pods=pods)
+        first, *others = reconcile(seen)
+        assert first == act.RecordRead(recorded)
+        assert of_type(others, act.PatchStatus).patch["finishedAt"]
+        upload = observed(resource("Dataset", "ds-1", None, {"wrappedKey": "key"}), job=seen.job, pods=pods)
+        assert not [one for one in reconcile(upload) if isinstance(one, act.RecordRead)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from operator_facts import NOW, ended, iso, ready_condition, resource
 from simulacra_crds.cluster import Object
 from simulacra_operator import actions as act
 from simulacra_operator.pod_access import PodAccess
-from simulacra_operator.subject import parse
+from simulacra_operator.subject import Subject, parse
 from simulacra_operator.tenant import manifests
 from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
 from simulacra_operator.tenant.reconcile import reconcile
@@ -54,6 +54,17 @@ def test_a_new_tenant_gets_its_namespace_and_its_key() -> None:
         "NamespaceReady": "False",
         "Ready": "False",
     }
+
+
+@pytest.mark.parametrize("name", ["a" * 57, "a.b"])
+def test_a_tenant_whose_namespace_cannot_be_made_says_so_and_asks_for_none(name: str) -> None:
+    def called(**meta: Any) -> Subject:
+        return parse(resource("Tenant", name, {}, namespace=None, **meta))
+
+    actions = reconcile(TenantObserved(NOW, called()))
+    assert kinds(actions) == ["PatchStatus", "CreateTenantKey", "CheckTenantKey"]
+    assert findings(actions)["NamespaceReady"] == ("False", "RequestInvalid")
+    assert kinds(reconcile(TenantObserved(NOW, called(deletionTimestamp="2026-03-01T12:00:00Z"))))[-1] == "Release"
 
 
 def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> None:
@@ -104,7 +115,7 @@ def test_a_namespace_of_somebody_else_is_never_touched() -> None:
     assert findings(actions)["NamespaceReady"] == ("False", "Internal")
     assert kinds(actions) == ["PatchStatus"]
     dying = reconcile(complete(body(deletionTimestamp=iso(NOW)), namespace=foreign))
-    assert "DeleteNamespace" not in kinds(dying)
+    assert "DeleteObject" not in kinds(dying)
 
 
 def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
@@ -132,11 +143,16 @@ def test_a_tenant_goes_in_this_order() -> None:
     first = reconcile(complete(dying, dependants=(ended("Dataset", "ds-1"), going)))
     assert kinds(first) == ["PatchStatus", "DeleteResource"]
     then = reconcile(complete(dying))
-    assert kinds(then) == ["PatchStatus", "DestroyTenantKey", "DeleteNamespace"]
+    assert kinds(then) == ["PatchStatus", "DestroyTenantKey", "DeleteObject"]
     ending = complete(dying).namespace
     assert ending is not None
     ending["metadata"]["deletionTimestamp"] = iso(NOW)
     assert kinds(reconcile(complete(dying, namespace=ending))) == ["PatchStatus", "DestroyTenantKey"]
+    shredded = {"status": "False", "reason": "Erasing", "message": "", "lastTransitionTime": iso(NOW), "type": "Ready"}
+    status = {"erasure": {"keyShreddedAt": iso(NOW)}, "conditions": [shredded]}
+    waiting = body(status={**status, "observedGeneration": 1}, deletionTimestamp=iso(NOW))
+    waiting["status"]["conditions"][0]["observedGeneration"] = 1
+    assert reconcile(complete(waiting, namespace=ending)) == [], "a namespace that is ending is waited for, at rest"
     last = reconcile(complete(dying, namespace=None))
     assert kinds(last) == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "Release"]
 

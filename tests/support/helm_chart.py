@@ -67,10 +67,10 @@ def helm(*arguments: str, ok: bool = True) -> str:
     return done.stdout if ok else done.stdout + done.stderr
 
 
-def render(*arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM) -> list[Object]:
-    """Render the chart, or some of its templates, with helm's arguments (--set, -f); return the objects."""
+def render(*arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART) -> list[Object]:
+    """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the objects."""
     shown = [part for name in only for part in ("-s", f"templates/{name}")]
-    text = helm("template", "simulacra", str(CHART), "-n", namespace, *shown, *arguments)
+    text = helm("template", "simulacra", str(chart), "-n", namespace, *shown, *arguments)
     return [document for document in yaml.safe_load_all(text) if document]
 
 

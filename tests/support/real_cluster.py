@@ -130,11 +130,11 @@ def right_of(entry: Object) -> Right:
     return Right(entry["verb"], ref.get("apiGroup", ""), resource)
 
 
-def granted(room: str) -> set[Right]:
-    """Return every right that the chart's roles of a room grant."""
+def granted(room: str, *arguments: str) -> set[Right]:
+    """Return every right that the chart's roles of a room grant, with helm's arguments."""
     return {
         Right(verb, group, resource)
-        for role in helm_chart.rights(room)
+        for role in helm_chart.rights(room, *arguments)
         for rule in role.get("rules", ())
         for group in rule["apiGroups"]
         for resource in rule["resources"]

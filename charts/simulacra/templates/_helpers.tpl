@@ -13,6 +13,12 @@ app.kubernetes.io/part-of: simulacra
 {{ include "simulacra.labels" (index . 0) }}
 {{- end }}
 
+{{/* Labels of one role's pods: nothing that a new version of the chart changes, or each upgrade would restart them all. */}}
+{{- define "simulacra.podLabels" -}}
+{{ include "simulacra.selector" . }}
+app.kubernetes.io/part-of: simulacra
+{{- end }}
+
 {{- define "simulacra.selector" -}}
 app.kubernetes.io/name: simulacra
 app.kubernetes.io/component: {{ index . 1 }}

@@ -54,6 +54,7 @@ FROM_OBJECT = replace(
     gate_condition="SourceAllowed",
     gate_passed=Reason.SOURCE_ALLOWED,
     gate=source.gate,
+    record=source.record,
     makes_key=True,
 )
 

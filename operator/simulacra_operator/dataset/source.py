@@ -7,11 +7,14 @@ Messages never quote the uri: a key may say as much as a column's name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simulacra_crds.cluster import Object
 from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import SOURCE_VARIABLES, SourceRequest
+from simulacra_crds.tasks import SOURCE_VARIABLES, SourceRequest, TaskResult
 from simulacra_crds.tenant import ObjectSource, TenantSpec
 from simulacra_custody.settings import is_own_bucket
+from simulacra_operator.actions import Action, RecordRead
 from simulacra_operator.conditions import Finding
 from simulacra_operator.work.observed import Observed
 
@@ -65,6 +68,11 @@ def variables(seen: Observed) -> tuple[Object, ...]:
     if allowed is None or allowed.secret_name is None:
         return ()
     return tuple(_variable(name, allowed.secret_name, key) for name, key in SOURCE_VARIABLES.items())
+
+
+def record(results: Sequence[TaskResult]) -> tuple[Action, ...]:
+    """Return the audit record of the read: an upload is recorded by the API, and what came this way by nobody else."""
+    return (RecordRead(results[0].source if results else None),)
 
 
 def _variable(name: str, secret: str, key: str) -> Object:

@@ -61,6 +61,20 @@ def _among_workers() -> Object:
     }
 
 
+def made_for(tenant: Subject, manifest: Object) -> Object:
+    """Return the manifest of an object that is to be made, marked as this very Tenant's.
+
+    One that was there before, made by somebody else, is kept as the guard rails say but never gets the mark.
+    """
+    labels = {**manifest["metadata"]["labels"], LABEL_UID: tenant.meta.uid}
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
+
+
+def is_made_for(tenant: Subject, found: Object) -> bool:
+    """Whether an object was made by this operator, for this very Tenant."""
+    return bool(found["metadata"].get("labels", {}).get(LABEL_UID) == tenant.meta.uid)
+
+
 def change(desired: Object, actual: Object | None) -> Object | None:
     """Return the merge patch that brings an object to its manifest, None when all that it says is so.
 

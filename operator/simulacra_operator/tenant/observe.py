@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+from simulacra_crds import tombstone, webhook
+from simulacra_crds.base import LABEL_KIND
 from simulacra_crds.cluster import (
+    CONFIGMAPS,
     DATASETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
@@ -13,6 +16,7 @@ from simulacra_crds.cluster import (
     NAMESPACES,
     SECRETS,
     TENANTS,
+    ApiResource,
     Cluster,
     Object,
 )
@@ -24,6 +28,7 @@ from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
 from simulacra_operator.work.observed import Fault
 
 WORK_RESOURCES = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
+_CONFIG = f"{LABEL_KIND} in ({webhook.KIND},{tombstone.KIND})"
 
 
 class TenantObserver:
@@ -45,6 +50,8 @@ class TenantObserver:
         environment = await self._environment(tenant_namespace(key.name)) if stays else None
         rails = [one async for one in self._rails(subject, environment)] if stays else []
         dependants = [one async for one in self._dependants(subject)] if namespace and subject.deleting else []
+        last = self._prepared and namespace and subject.deleting and not dependants
+        left = [one async for one in self._left(subject)] if last else []
         return TenantObserved(
             now=now,
             subject=subject,
@@ -55,6 +62,7 @@ class TenantObserver:
             environment=environment,
             check=checks.get(subject.meta.uid),
             dependants=tuple(dependants),
+            left=tuple(left),
             fault=fault,
         )
 
@@ -71,6 +79,16 @@ class TenantObserver:
             found = await self._cluster.find(resource, manifest["metadata"]["name"], namespace)
             if found is not None:
                 yield {"kind": resource.kind, **found}
+
+    async def _left(self, tenant: Subject) -> AsyncIterator[tuple[ApiResource, Object]]:
+        """Yield what this product made in a namespace that stays: guard rails, webhooks, remembered keys."""
+        namespace = tenant_namespace(tenant.meta.name)
+        for resource, manifest in manifests.guard_rails(tenant, self._access, environment={}):
+            found = await self._cluster.find(resource, manifest["metadata"]["name"], namespace)
+            if found is not None and manifests.is_made_for(tenant, found):
+                yield resource, found
+        async for found in self._cluster.list(CONFIGMAPS, namespace, labels=_CONFIG):
+            yield CONFIGMAPS, found
 
     async def _dependants(self, tenant: Subject) -> AsyncIterator[Subject]:
         for resource in WORK_RESOURCES:

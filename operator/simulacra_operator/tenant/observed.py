@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulacra_crds.base import LABEL_TENANT
-from simulacra_crds.cluster import Object
-from simulacra_crds.names import tenant_namespace
+from simulacra_crds.cluster import ApiResource, Object
+from simulacra_crds.names import TENANT_PATTERN, tenant_namespace
 from simulacra_crds.tenant import Encryption
 from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.subject import Subject
@@ -43,6 +44,7 @@ class TenantObserved:
         environment: what the copy of the pods' Secret is to hold, base64; None: there is no copy to be kept.
         check: the last key check.
         dependants: every custom resource in the namespace; read only while the tenant is being deleted.
+        left: what was made for it in a prepared namespace; read only once the dependants of a deleted one are gone.
         fault: what failed at the last attempt.
     """
 
@@ -55,12 +57,18 @@ class TenantObserved:
     environment: dict[str, str] | None = field(default=None, repr=False)
     check: KeyCheck | None = None
     dependants: tuple[Subject, ...] = ()
+    left: tuple[tuple[ApiResource, Object], ...] = field(default=(), repr=False)
     fault: Fault | None = None
 
     @property
     def namespace_name(self) -> str:
         """The namespace that the tenant has or would have."""
         return tenant_namespace(self.subject.meta.name)
+
+    @property
+    def nameable(self) -> bool:
+        """Whether a namespace can be called so; a Tenant that was made before its definition said so may be longer."""
+        return re.fullmatch(TENANT_PATTERN, self.subject.meta.name) is not None
 
     @property
     def lacks_labels(self) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from simulacra_crds.base import FINALIZER
-from simulacra_crds.cluster import NAMESPACES
+from simulacra_crds.cluster import NAMESPACES, ApiResource, Object
 from simulacra_crds.tenant import Encryption
 from simulacra_operator.actions import (
     Action,
     CheckTenantKey,
     CreateTenantKey,
-    DeleteNamespace,
+    DeleteObject,
     DeleteResource,
     DestroyTenantKey,
     Ensure,
@@ -39,7 +39,7 @@ def reconcile(seen: TenantObserved) -> list[Action]:
 def _guard_rails(seen: TenantObserved) -> list[Action]:
     wanted = manifests.namespace(seen.subject)
     if seen.namespace is None:
-        return [] if seen.prepared else [Ensure(NAMESPACES, wanted, exists=False)]
+        return [] if seen.prepared or not seen.nameable else [Ensure(NAMESPACES, wanted, exists=False)]
     if not owns_namespace(seen) or seen.namespace["metadata"].get("deletionTimestamp"):
         return []
     missing: list[Action] = []
@@ -49,7 +49,8 @@ def _guard_rails(seen: TenantObserved) -> list[Action]:
     for resource, manifest in manifests.guard_rails(seen.subject, seen.access, seen.environment):
         known = there.get((resource.kind, manifest["metadata"]["name"]))
         if (patch := manifests.change(manifest, known)) is not None:
-            missing.append(Ensure(resource, patch, exists=known is not None))
+            made = patch if known is not None else manifests.made_for(seen.subject, manifest)
+            missing.append(Ensure(resource, made, exists=known is not None))
     return missing
 
 
@@ -66,8 +67,23 @@ def _key(seen: TenantObserved) -> list[Action]:
     return [CheckTenantKey(encryption)] if due else []
 
 
+def _left(seen: TenantObserved) -> tuple[tuple[ApiResource, Object], ...]:
+    """Return what must be gone before the end is recorded: the namespace, or what was made in one that stays."""
+    if seen.prepared:
+        return seen.left
+    return ((NAMESPACES, seen.namespace),) if seen.namespace is not None and owns_namespace(seen) else ()
+
+
+def _delete(resource: ApiResource, found: Object) -> Action:
+    meta = found["metadata"]
+    return DeleteObject(resource, meta.get("namespace"), meta["name"], meta["uid"])
+
+
 def _erase(seen: TenantObserved) -> list[Action]:
-    """First every resource with its own erasure, then the key, then the namespace; the record comes last."""
+    """First every resource with its own erasure, then the key, then the namespace; the record comes last.
+
+    A prepared namespace is not ours to delete: what was made in it goes, and nothing else.
+    """
     if not seen.subject.guarded:
         return []
     patch = deletion_status(seen)
@@ -75,12 +91,12 @@ def _erase(seen: TenantObserved) -> list[Action]:
     if seen.dependants:
         return [*status, *(DeleteResource(one.key, one.meta.uid) for one in seen.dependants if not one.deleting)]
     actions: list[Action] = [*status, DestroyTenantKey()]
-    found = seen.namespace
-    if found is not None and owns_namespace(seen) and not seen.prepared:
-        if not found["metadata"].get("deletionTimestamp"):
-            actions.append(DeleteNamespace(found["metadata"]["name"], found["metadata"]["uid"]))
-        return actions  # its end is awaited: new resources may still come in until the namespace is closed
+    if left := _left(seen):
+        going = [_delete(resource, one) for resource, one in left if not one["metadata"].get("deletionTimestamp")]
+        if not going and seen.subject.status.erasure is not None:
+            return status  # its end is awaited: new resources may still come in until a namespace is closed
+        return [*actions, *going]
     if not seen.prepared:
         return [*actions, RecordTenantErased(), Release()]
-    left = [one for one in seen.subject.meta.finalizers if one != FINALIZER]
-    return [*actions, RecordTenantErased(), PatchMeta({"finalizers": left})]
+    others = [one for one in seen.subject.meta.finalizers if one != FINALIZER]
+    return [*actions, RecordTenantErased(), PatchMeta({"finalizers": others})]

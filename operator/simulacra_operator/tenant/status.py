@@ -6,7 +6,7 @@ from simulacra_crds.base import LABEL_UID
 from simulacra_crds.cluster import Object
 from simulacra_crds.names import SYSTEM_NAMESPACE
 from simulacra_crds.reasons import Reason
-from simulacra_crds.tenant import TenantStatus
+from simulacra_crds.tenant import NAME_IS_SHORT, TenantStatus
 from simulacra_operator.conditions import Finding, conditions, ready, status_patch
 from simulacra_operator.pod_access import SECRET_VARIABLE
 from simulacra_operator.tenant.observed import TenantObserved
@@ -68,6 +68,8 @@ def _key(seen: TenantObserved) -> Finding:
 
 
 def _namespace(seen: TenantObserved, complete: bool) -> Finding:
+    if not seen.nameable:
+        return Finding("False", Reason.REQUEST_INVALID, NAME_IS_SHORT)
     if seen.prepared and seen.lacks_labels:
         labels = " ".join(f"{name}={value}" for name, value in seen.lacks_labels.items())
         message = f"this operator makes no namespaces: create {seen.namespace_name}, or label it, with {labels}"

@@ -10,6 +10,7 @@ from simulacra_crds.base import KubeModel
 from simulacra_crds.cluster import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
+from simulacra_operator.actions import Action
 from simulacra_operator.conditions import Finding
 from simulacra_operator.work.jobs import Work
 from simulacra_operator.work.observed import Observed
@@ -28,6 +29,7 @@ class WorkKind:
         work: the Job to be.
         done: reason of the work condition and fields of status, from the results of all shards.
         adoption: merge patch of metadata that ties the resource to what it descends from; empty when it is tied.
+        record: what the audit log is to say of work that ended, from all shards' results; from none, when it failed.
         makes_key: whether the operator makes the data key (else the API did, before the upload).
     """
 
@@ -39,6 +41,7 @@ class WorkKind:
     work: Callable[[Observed], Work]
     done: Callable[[Sequence[TaskResult]], tuple[Reason, dict[str, Any]]]
     adoption: Callable[[Observed], Object]
+    record: Callable[[Sequence[TaskResult]], tuple[Action, ...]] = lambda _: ()
     makes_key: bool = True
 
 

@@ -26,6 +26,7 @@ from simulacra_operator.placement import QUEUE_LABEL, queued
 from simulacra_operator.work import erasure, jobs, outcome
 from simulacra_operator.work.kind import FINAL, WorkKind
 from simulacra_operator.work.observed import Fault, Observed
+from simulacra_operator.work.stalled import explained, stalled
 from simulacra_operator.work.status import Stage, settled_status, work_status
 
 _SUSPENDED = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on")
@@ -113,16 +114,18 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
         reason, fields = kind.done(state.results)
         phase = Phase.PARTIAL if reason == Reason.GENERATED_PARTIALLY else Phase.READY
         work = Finding("True", reason)
-        return Stage(gate, work, phase, after=_tidy(seen), ended=True, percent=100, fields=fields)
+        record = kind.record(state.results)
+        return Stage(gate, work, phase, before=record, after=_tidy(seen), ended=True, percent=100, fields=fields)
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
         work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
         return Stage(gate, work, Phase.RUNNING, after=_tidy(seen), failure=state.failure)
     if isinstance(state, outcome.Failed | outcome.Lost):
-        failure = state.failure
+        failure = explained(seen, kind.work_condition, state.failure)
         work = Finding("False", Reason(failure.reason), failure.message)
         note = LogFailure(failure.reason, failure.message, outcome.support_id(job), failure.exit_code)
-        return Stage(gate, work, Phase.FAILED, before=(note,), after=_tidy(seen), ended=True, failure=failure)
-    return _running(seen, gate, state, shards)
+        before = (*kind.record(()), note)
+        return Stage(gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure)
+    return _running(kind, seen, gate, state, shards)
 
 
 def _lost_before(seen: Observed, state: outcome.Lost) -> bool:
@@ -131,7 +134,7 @@ def _lost_before(seen: Observed, state: outcome.Lost) -> bool:
     return known is not None and known.message == state.failure.message and known.time != state.failure.time
 
 
-def _running(seen: Observed, gate: Finding, state: outcome.Running, shards: int) -> Stage:
+def _running(kind: WorkKind, seen: Observed, gate: Finding, state: outcome.Running, shards: int) -> Stage:
     job = seen.job or {}
     gone = job["metadata"].get("deletionTimestamp") is not None
     percent = state.succeeded * 100 // shards if shards > 1 else 0
@@ -142,8 +145,8 @@ def _running(seen: Observed, gate: Finding, state: outcome.Running, shards: int)
         work, phase = _queued(job["metadata"]["labels"][QUEUE_LABEL]), Phase.PENDING
     elif failure is not None:
         work, phase = Finding("False", Reason.JOB_RETRYING, failure.message), Phase.RUNNING
-    elif (stalled := outcome.stalled(seen.pods, seen.now)) is not None:
-        work, phase = Finding("False", Reason.POD_NOT_STARTING, stalled), Phase.RUNNING
+    elif (found := stalled(seen, kind.work_condition)) is not None:
+        work, phase = found, Phase.RUNNING
     else:
         work, phase = Finding("False", Reason.JOB_RUNNING), Phase.RUNNING
     after = () if gone else (*_meet(seen, job), *_suspend(seen, job))

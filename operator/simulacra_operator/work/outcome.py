@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,11 +17,6 @@ from simulacra_crds.tasks import ExitCode, TaskResult
 
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _SIGKILL = 137
-PATIENCE = timedelta(seconds=10)
-"""A pod that fits no node for so long is told of; schedulers need a moment."""
-_NOT_STARTING = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
-)
 _MESSAGES = {
     Reason.OUT_OF_MEMORY: "the work needs more memory than its limit; ask for more in spec.resources or give less data",
     Reason.DEADLINE_EXCEEDED: "the work did not end within its time limit; give less data or fewer rows",
@@ -98,21 +93,6 @@ def _success(job: Object, ended: list[_Ended], shards: int, now: datetime) -> Su
         return Lost(LastFailure(reason=Reason.INTERNAL, message=message, time=time))
     message = f"the work ended, but a pod left no result; quote support id {support_id(job)}"
     return Failed(LastFailure(reason=Reason.INTERNAL, message=message, time=now))
-
-
-def stalled(pods: Iterable[Object], now: datetime) -> str | None:
-    """Return why a pod does not start, for a person to put right; None when all do, or it is so only for a moment."""
-    for pod in pods:
-        status = pod.get("status", {})
-        for one in status.get("conditions") or []:
-            unfit = one["type"] == "PodScheduled" and one.get("reason") == "Unschedulable"
-            if unfit and now - _time(one.get("lastTransitionTime"), now) >= PATIENCE:
-                return f"a pod fits no node: {one.get('message', '')}"
-        for container in status.get("containerStatuses") or []:
-            reason = container.get("state", {}).get("waiting", {}).get("reason", "")
-            if reason in _NOT_STARTING:
-                return f"a pod does not start: {reason}; look at its image and its configuration"
-    return None
 
 
 def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -> LastFailure:
