@@ -34,6 +34,14 @@ def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None
     assert [jobs.news(job(f"job-{number}"), "DELETED") for number in range(3)] == [True, True, False]
 
 
+def test_a_count_of_none_is_no_news() -> None:
+    """The Job controller's first word about a Job is that no pod of it is ready and none has failed."""
+    jobs = JobsSeen()
+    assert not jobs.news(job(), "ADDED")
+    assert not jobs.news({**job(), "status": {"ready": 0, "failed": 0, "active": 1}}, "MODIFIED")
+    assert jobs.news({**job(), "status": {"ready": 1, "active": 1}}, "MODIFIED")
+
+
 @pytest.mark.parametrize(
     ("subject", "actions", "last"),
     [
