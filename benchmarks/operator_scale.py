@@ -4,10 +4,11 @@
 
 Datasets of ten tenants are made at once on a control plane (the embedded one, or a real kube-apiserver with --real).
 Their Jobs are stubs: a player marks each Job complete and makes the pod that says so, as Job controller and kubelet
-would. Measured: seconds from the first creation until every Dataset is Ready, CPU time a resource of each part (other
-load on the machine changes it little), writes of the operator a resource (by its own metric, events and Lease apart),
-its RSS with nothing to do and at the peak, lag of the queue, its writes after a restart, lag of expiry. A run that has
-not settled at its limit is cut and reported as such. Writes benchmarks/results/operator.md.
+would (on the real one the Job controller is there, and only the kubelet is played). Measured: seconds from the first
+creation until every Dataset is Ready, CPU time a resource of each part (other load on the machine changes it less than
+the wall time), writes of the operator a resource (by its own metric, events and Lease apart), its RSS with nothing to
+do and at the peak, lag of the queue, its writes after a restart, lag of expiry. A run that has not settled at its limit
+is cut and reported as such. Writes benchmarks/results/operator.md.
 """
 
 from __future__ import annotations
@@ -65,29 +66,31 @@ class Figures:
 
 
 class Stubs:
-    """Plays Job controller and kubelet: each Job gets a pod that has ended well, and is complete."""
+    """Plays what makes Jobs end well: the kubelet, and on the embedded control plane the Job controller as well."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, *, real: bool) -> None:
+        self._cluster, self._real = cluster, real
         self.gate = asyncio.Semaphore(16)
 
     async def run(self) -> None:
         """Play until cancelled."""
         tasks: set[asyncio.Task[None]] = set()
         seen: set[str] = set()
-        async for kind, job in self._cluster.watch(kube.JOBS, labels=LABEL_KIND):
-            uid = job["metadata"].get("uid")
+        async for kind, body in self._cluster.watch(kube.PODS if self._real else kube.JOBS, labels=LABEL_KIND):
+            uid = body["metadata"].get("uid")
             if kind in ("ADDED", "MODIFIED") and uid not in seen:
                 seen.add(uid)
-                task = asyncio.create_task(self._play(job))
+                task = asyncio.create_task(self._play(body))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
 
-    async def _play(self, job: Object) -> None:
-        meta, namespace = job["metadata"], job["metadata"]["namespace"]
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        artefact = {"name": "dataset.parquet", "bytes": 4, "sha256": SHA}
-        result = {"outcome": "Succeeded", "reason": "Prepared", "artefacts": [artefact], "rows": 10, "columns": 3}
+    async def _play(self, body: Object) -> None:
+        async with self.gate:
+            with suppress(ClusterError):
+                await (self._end_pod(body) if self._real else self._end_job(body))
+
+    async def _end_job(self, job: Object) -> None:
+        meta, now = job["metadata"], _now()
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
         pod = {
             "apiVersion": "v1",
@@ -95,19 +98,26 @@ class Stubs:
             "metadata": {"name": meta["name"], "labels": meta["labels"], "ownerReferences": [owner]},
             "spec": job["spec"]["template"]["spec"],
         }
-        ended = {"exitCode": 0, "reason": "Completed", "message": json.dumps(result), "startedAt": now}
-        container: Object = {"name": "trainer", "state": {"terminated": {**ended, "finishedAt": now}}}
-        container |= {"ready": False, "restartCount": 0, "image": "stub", "imageID": "stub"}
-        status = {"status": {"phase": "Succeeded", "containerStatuses": [container]}}
         done = [
             {"type": one, "status": "True", "lastTransitionTime": now} for one in ("SuccessCriteriaMet", "Complete")
         ]
         complete = {"status": {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}}
-        async with self.gate:
-            with suppress(ClusterError):
-                await self._cluster.create(kube.PODS, pod, namespace)
-                await self._cluster.patch(kube.PODS, meta["name"], status, namespace, subresource="status")
-                await self._cluster.patch(kube.JOBS, meta["name"], complete, namespace, subresource="status")
+        await self._end_pod(await self._cluster.create(kube.PODS, pod, meta["namespace"]))
+        await self._cluster.patch(kube.JOBS, meta["name"], complete, meta["namespace"], subresource="status")
+
+    async def _end_pod(self, pod: Object) -> None:
+        meta, now = pod["metadata"], _now()
+        artefact = {"name": "dataset.parquet", "bytes": 4, "sha256": SHA}
+        result = {"outcome": "Succeeded", "reason": "Prepared", "artefacts": [artefact], "rows": 10, "columns": 3}
+        ended = {"exitCode": 0, "reason": "Completed", "message": json.dumps(result), "startedAt": now}
+        container: Object = {"name": "trainer", "state": {"terminated": {**ended, "finishedAt": now}}}
+        container |= {"ready": False, "restartCount": 0, "image": "stub", "imageID": "stub"}
+        status = {"status": {"phase": "Succeeded", "containerStatuses": [container]}}
+        await self._cluster.patch(kube.PODS, meta["name"], status, meta["namespace"], subresource="status")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Scene:
@@ -124,8 +134,9 @@ class Scene:
             body["spec"] = {"quotas": {"concurrentJobs": 1000}}
             identity = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant"}
             await self.cluster.create(kube.TENANTS, identity | body)
-        while not all([ready(one) async for one in self.cluster.list(kube.TENANTS)]):  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
+        async with asyncio.timeout(60):
+            while not all([ready(one) async for one in self.cluster.list(kube.TENANTS)]):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
 
     async def datasets(self, count: int, prefix: str, **spec: Any) -> None:
         """Create complete Datasets, 16 at a time, as an API would: finalizer on, key made, digest stated."""
@@ -219,7 +230,7 @@ async def measure(plane: Plane, root: Path, size: int, limit_s: float) -> Figure
     await apply_crds(cluster)
     operator = OperatorProcess(root, plane.kubeconfig)
     scene = Scene(cluster, operator, size)
-    stubs = asyncio.create_task(Stubs(cluster).run())
+    stubs = asyncio.create_task(Stubs(cluster, real=plane.real).run())
     operator.start()
     try:
         await scene.tenants()

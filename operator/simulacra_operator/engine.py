@@ -50,7 +50,8 @@ RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
     "EffectEstimate": effectestimate.reconcile,
 }
 _Seen = Observed | TenantObserved | AccessObserved
-WORKERS = 8
+WORKERS = 24
+"""Passes at once. A pass waits for answers nearly all of its time, of the API server and of the store."""
 DELETION_POLL_S = 2.0
 """How often a deletion looks again when no event says that what it waits for is gone."""
 

@@ -58,6 +58,7 @@ def configure(settings: kopf.OperatorSettings, scope: Scope) -> None:
     settings.posting.enabled = False  # ours are in `events`: they carry no free text
     settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
     settings.watching.connect_timeout = 10.0
+    settings.queueing.idle_timeout = 1.0  # each object that had an event so lately holds a task and its last state
     settings.queueing.exit_timeout = 0.5  # a deletion that waits is taken up again at the next start
     settings.networking.request_timeout = 30.0
     settings.networking.error_backoffs = Patience()

@@ -29,7 +29,10 @@ class SharedReads:
         self._kept.pop(key, None)
 
     async def find(self, key: Key, *, fresh: bool = False) -> Subject | None:
-        """Return an object, at most `FRESH_S` old; None when it does not exist."""
+        """Return an object, at most `FRESH_S` old; None when it does not exist.
+
+        What is read `fresh` is kept only in the place of an older answer: most of it no other pass looks at.
+        """
         now = asyncio.get_running_loop().time()
         kept = self._kept.get(key)
         if kept is not None and not fresh and now - kept[0] < FRESH_S:
@@ -39,7 +42,7 @@ class SharedReads:
         found: Object | None = await self._cluster.find(resource, key.name, key.namespace)
         identity = {"apiVersion": resource.api_version, "kind": resource.kind}
         subject = parse({**identity, **found}) if found else None
-        if told == self._told:
+        if told == self._told and (not fresh or key in self._kept):
             if len(self._kept) >= MOST:
                 self._kept.clear()
             self._kept[key] = (now, subject)

@@ -87,10 +87,10 @@ def resource_in(namespace: str | None) -> Any:
 
 
 async def test_a_namespace_that_may_not_be_read_does_not_hold_up_the_others() -> None:
-    sight = await Sweep(cast(Engine, Unreadable(403)))._look()
-    assert [one.meta.namespace for one in sight.subjects] == ["tenant-b"]
+    sight = await Sweep(cast(Engine, Unreadable(403)))._seen()
+    assert [one.key.namespace for one in sight.seen.values()] == ["tenant-b"]
     with pytest.raises(ClusterError):  # a server that fails is no reason to look away
-        await Sweep(cast(Engine, Unreadable(500)))._look()
+        await Sweep(cast(Engine, Unreadable(500)))._seen()
 
 
 def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(store: LocalStore, keyring: LocalKeyring) -> None:

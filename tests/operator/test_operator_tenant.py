@@ -247,3 +247,12 @@ def test_a_secret_that_is_not_there_is_named() -> None:
 def test_no_credential_is_in_what_is_printed_of_an_action() -> None:
     seen = complete(objects=(), access=ACCESS, environment=ENVIRONMENT)
     assert "c2VjcmV0" not in repr(seen) + repr(reconcile(seen))
+
+
+@pytest.mark.parametrize(("jobs", "hard"), [(4, ("68", "32")), (125, ("189", "1k")), (936, ("1k", "7488"))])
+def test_a_quota_is_written_as_the_api_server_writes_it_back(jobs: int, hard: tuple[str, str]) -> None:
+    """It writes 1000 as 1k: a quota that reads otherwise is never as wanted, and the tenant never Ready."""
+    tenant = parse(resource("Tenant", "acme", {"quotas": {"concurrentJobs": jobs}}, None, namespace=None))
+    rails = {body["kind"]: body for _, body in manifests.guard_rails(tenant, PodAccess(), None)}
+    wanted = rails["ResourceQuota"]["spec"]["hard"]
+    assert (wanted["count/jobs.batch"], wanted["pods"]) == hard

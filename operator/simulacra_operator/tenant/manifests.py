@@ -34,7 +34,7 @@ def guard_rails(
     """
     spec = tenant.spec if isinstance(tenant.spec, TenantSpec) else TenantSpec()
     jobs = spec.quotas.concurrent_jobs
-    hard = {"count/jobs.batch": str(jobs + _SPARE_JOBS), "pods": str(jobs * MAX_PARALLEL_PODS)}
+    hard = {"count/jobs.batch": _quantity(jobs + _SPARE_JOBS), "pods": _quantity(jobs * MAX_PARALLEL_PODS)}
     account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT)
     account["metadata"]["annotations"] = dict(access.annotations)
     reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
@@ -47,6 +47,18 @@ def guard_rails(
     if environment is not None:
         rails.append((SECRETS, {**_object(tenant, SECRETS, COPY), "type": "Opaque", "data": dict(environment)}))
     return rails
+
+
+def _quantity(count: int) -> str:
+    """Return a count as the API server writes it back, 8000 as 8k: any other text would differ from it for ever.
+
+    Source: k8s.io/apimachinery/pkg/api/resource, canonical form of a DecimalSI quantity.
+    """
+    for suffix in ("", "k", "M"):
+        if count == 0 or count % 1000:
+            return f"{count}{suffix}"
+        count //= 1000
+    return f"{count}G"
 
 
 def _among_workers() -> Object:

@@ -1,0 +1,59 @@
+"""Which events of Jobs cost a pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from operator_facts import ended, resource
+from simulacra_operator import jobs_seen
+from simulacra_operator.actions import Action, CreateJob, DeleteJob, PatchStatus
+from simulacra_operator.engine import _last_job
+from simulacra_operator.jobs_seen import JobsSeen
+from simulacra_operator.subject import Subject, parse
+
+GONE = DeleteJob("ds-1-prepare", "job-1", wait=False)
+
+
+def job(uid: str = "job-1") -> dict[str, object]:
+    return {"metadata": {"uid": uid}, "spec": {}, "status": {}}
+
+
+def test_the_end_of_a_job_that_has_said_all_is_no_news() -> None:
+    jobs = JobsSeen()
+    jobs.over("job-1")
+    assert not jobs.news(job(), "DELETED")
+    assert jobs.news(job(), "DELETED"), "one event a Job"
+    assert jobs.news(job("job-2"), "DELETED")
+
+
+def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_seen, "MOST", 2)
+    jobs = JobsSeen()
+    for number in range(3):
+        jobs.over(f"job-{number}")
+    assert [jobs.news(job(f"job-{number}"), "DELETED") for number in range(3)] == [True, True, False]
+
+
+def test_a_count_of_none_is_no_news() -> None:
+    """The Job controller's first word about a Job is that no pod of it is ready and none has failed."""
+    jobs = JobsSeen()
+    assert not jobs.news(job(), "ADDED")
+    assert not jobs.news({**job(), "status": {"ready": 0, "failed": 0, "active": 1}}, "MODIFIED")
+    assert jobs.news({**job(), "status": {"ready": 1, "active": 1}}, "MODIFIED")
+
+
+@pytest.mark.parametrize(
+    ("subject", "actions", "last"),
+    [
+        (ended("Dataset", "ds-1"), [GONE], "job-1"),
+        (None, [PatchStatus({"finishedAt": "2026-03-01T12:00:00Z"}), GONE], "job-1"),
+        (None, [PatchStatus({"phase": "Running"}), GONE], None),
+        (None, [GONE], None),
+        (None, [GONE, CreateJob({})], None),
+        (None, [], None),
+    ],
+)
+def test_a_job_is_over_when_its_owner_has_ended(
+    subject: Subject | None, actions: list[Action], last: str | None
+) -> None:
+    assert _last_job(subject or parse(resource("Dataset", "ds-1")), actions) == last
