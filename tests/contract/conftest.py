@@ -89,8 +89,8 @@ class Cluster:
     def watch(self, path: str, until: Callable[[list[dict[str, Any]]], bool], **query: Any) -> list[dict[str, Any]]:
         """Events of a watch, read until the condition holds or the server ends it."""
         events: list[dict[str, Any]] = []
-        parameters = {"watch": "1", "timeoutSeconds": "8", **query}
-        with self.client.stream("GET", path, params=parameters, timeout=15) as response:
+        parameters = {"watch": "1", "timeoutSeconds": "45", **query}
+        with self.client.stream("GET", path, params=parameters, timeout=60) as response:
             assert response.status_code == 200, response.read()
             for line in response.iter_lines():
                 events.append(json.loads(line))

@@ -8,7 +8,6 @@ and deletes over HTTP, and at the end the tenant goes.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,6 @@ from real_cluster import TOOL, Product, RealCluster, Right, granted
 from simulacra import Client, JobFailed
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(400)]
-SECONDS = 150
 CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
 
@@ -59,7 +57,6 @@ class Story:
     left: dict[str, Any] = field(default_factory=dict)
     keys_for: dict[str, str] = field(default_factory=dict)
     events: str = ""
-    seconds: float = 0.0
 
 
 def main_job(story: Story, client: Client, folder: Path) -> None:
@@ -144,7 +141,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("real")
-    began = time.monotonic()
     cluster = RealCluster(folder / "cluster")
     with cluster.running():
         cluster.install()
@@ -164,7 +160,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                 client.upload(SURVEY, family="forest")  # goes with its tenant
             cluster.kubectl("delete", "tenant", tenant, "--timeout=60s")
             eventually(lambda: "tenant-" not in cluster.kubectl("get", "namespaces", "-o", "name"), 30)
-        story.seconds = time.monotonic() - began
         yield story
 
 
@@ -177,10 +172,6 @@ def test_the_customer_gets_what_was_asked(story: Story) -> None:
 
 def test_nothing_is_left_of_the_dataset(story: Story) -> None:
     assert story.left == {"resources": [], "objects": []}
-
-
-def test_it_takes_less_than_its_limit(story: Story) -> None:
-    assert story.seconds < SECONDS
 
 
 def test_the_api_reads_no_signing_key(story: Story) -> None:

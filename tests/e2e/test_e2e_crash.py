@@ -19,12 +19,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 def wait_until_running(installation: Installation, task: str) -> None:
     """Wait until a pod of this task runs."""
-
-    def running() -> bool:
-        listed = installation.kubectl("get", "pods", "-A", "--field-selector=status.phase=Running", "-o", "name")
-        return f"-{task}-" in listed
-
-    eventually(running, 60)
+    with installation.changes("pods", "-A", "--field-selector=status.phase=Running", "-o", "name") as names:
+        assert any(f"-{task}-" in name for name in names)
 
 
 def test_kill_during_fit(installation: Installation) -> None:
@@ -44,9 +40,11 @@ def test_kill_during_delete(installation: Installation) -> None:
         uploaded = client.upload(SURVEY)
         client.wait(uploaded["job_id"], timeout=240)
         deleting = threading.Thread(target=delete_quietly, args=(client, uploaded["dataset_id"]))
-        deleting.start()
-        eventually(lambda: is_deleting(installation, uploaded["dataset_id"]), 20)
-        installation.kill_tree()
+        with installation.changes("dataset", uploaded["dataset_id"], "-n", "tenant-default", "-o", "json") as lines:
+            assert any('"kind": "Dataset"' in line for line in lines)  # as it is: from now on every change is seen
+            deleting.start()
+            assert any('"deletionTimestamp"' in line for line in lines)
+            installation.kill_tree()
         deleting.join(30)
     installation.start()
     eventually(lambda: not installation.resources(), 60)
@@ -116,12 +114,6 @@ def delete_quietly(client: Client, dataset: str) -> None:
     """Ask for the deletion; the answer dies with the service."""
     with suppress(httpx.TransportError):
         client._http.delete(f"/v1/datasets/{dataset}")
-
-
-def is_deleting(installation: Installation, name: str) -> bool:
-    path = "jsonpath={.metadata.deletionTimestamp}"
-    found = installation.kubectl("get", "dataset", name, "-n", "tenant-default", "--ignore-not-found", "-o", path)
-    return bool(found)
 
 
 def delete_and_check(installation: Installation, client: Client, dataset: str) -> None:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,11 +97,9 @@ def test_one_call_is_enough_for_a_small_dataset(client: Client, tmp_path: Path) 
     file = tmp_path / "small.csv"
     file.write_text("a,b,c\n" + "".join(f"{i % 7},{i % 3},{'xyz'[i % 3]}\n" for i in range(300)))
     headers = {"Idempotency-Key": "one-call", "Prefer": "wait=60"}
-    began = time.monotonic()
     with file.open("rb") as table:
         answer = client._http.post("/v1/datasets", files={"file": table}, headers=headers, timeout=90)
     assert (answer.status_code, answer.json()["status"]) == (201, "ready"), answer.text
-    assert time.monotonic() - began < 60
 
 
 def test_the_report_is_a_page(client: Client, dataset: str) -> None:

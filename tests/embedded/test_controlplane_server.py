@@ -185,7 +185,7 @@ def test_a_stop_ends_open_watches(servers: Any) -> None:
         started = time.monotonic()
         assert server.stop() == 0
         assert list(lines)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 45  # and not the 60 seconds of the watch
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])

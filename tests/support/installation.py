@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ class Installation:
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, input=stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @contextmanager
+    def changes(self, *arguments: str) -> Iterator[Iterator[str]]:
+        """Yield what `kubectl get --watch` says, line by line: every change is seen, however short a state lasts."""
+        command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", self.connection["kubeconfig"]]
+        asked = [*command, "get", *arguments, "--watch"]
+        with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout
+            yield iter(process.stdout)
+            process.terminate()
 
     def resources(self, kinds: str = "datasets,models,generationjobs,effectestimates,jobs,pods") -> list[str]:
         found = self.kubectl("get", kinds, "--all-namespaces", "-o", "name").splitlines()

@@ -6,7 +6,8 @@ import pytest
 from simulacra_trainer.families.forest.grow import split_prices
 from simulacra_trainer.families.forest.kernels import MIN_LEAF, SAMPLED_FROM, VARIANCE_FLOOR, grow_classes, grow_numbers
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.walk import find_bins, pick, split_masks, walk
+from simulacra_trainer.families.forest.walk import pick, split_masks, walk
+from simulacra_trainer.families.grid import find_bins
 
 
 def multinomial(y: np.ndarray) -> float:

@@ -145,17 +145,7 @@ def fit_model(
     progress(1.0)
     progress = meter.step(PRIVACY)
     with timings.of(PRIVACY):
-        if request.privacy is not None:
-            trial = _private_trial(family, real, schema, graph.order, request, options)
-        elif family.name == FOREST.name:
-            trial = _dialled_trial(table, schema, graph.order, request, progress)
-        else:
-            halves = split_halves(table, seed=request.seed)
-            trial = _Trial(
-                draw_half_model(
-                    family, halves, schema, graph.order, seed=request.seed, options=options, progress=progress
-                )
-            )
+        trial = _trial(family, real, schema, graph.order, request, options, progress)
         options |= trial.options
     with timings.of(FIT):
         model = family.fit(table, schema, graph.order, seed=request.seed, options=options, progress=meter.step(FIT))
@@ -247,6 +237,24 @@ class _Trial:
     options: dict[str, float] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     copying: dict[str, float] = field(default_factory=dict)
+
+
+def _trial(
+    family: Family,
+    table: pa.Table,
+    schema: TableSchema,
+    order: Sequence[str],
+    request: FitRequest,
+    options: dict[str, Any],
+    progress: Callable[[float], None],
+) -> _Trial:
+    """Draw from a model of one half of the real rows, as the family and the request ask for."""
+    if request.privacy is not None:
+        return _private_trial(family, table, schema, order, request, options)
+    if family.name == FOREST.name:
+        return _dialled_trial(table, schema, order, request, progress)
+    halves = split_halves(table, seed=request.seed)
+    return _Trial(draw_half_model(family, halves, schema, order, seed=request.seed, options=options, progress=progress))
 
 
 def _dialled_trial(

@@ -58,7 +58,7 @@ class Processes:
         """Signal a program and wait for its end."""
         process = self.running.pop(name)
         process.send_signal(signum)
-        code = process.wait(15)
+        code = process.wait(60)
         if process.stdout:
             process.stdout.close()
         return code
@@ -105,7 +105,7 @@ class Bench:
     async def status(self, name: str = "work") -> Object:
         return (await self.cluster.get(JOBS, name, self.namespace)).get("status", {})
 
-    async def until(self, check: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
+    async def until(self, check: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
         """Wait until the check gives something true; return that."""
         end = time.monotonic() + seconds
         while not (found := await check()):
@@ -115,7 +115,7 @@ class Bench:
             await asyncio.sleep(0.1)
         return found
 
-    async def ended(self, name: str = "work", seconds: float = 20) -> Object:
+    async def ended(self, name: str = "work", seconds: float = 60) -> Object:
         """Wait for Complete or Failed; return the status."""
 
         async def check() -> Object | None:
@@ -132,6 +132,11 @@ class Bench:
             return found if len(found) == count else None
 
         return await self.until(check)
+
+    def gate(self) -> tuple[Path, str]:
+        """Return a file, and a script that runs until that is there: pods that last until a test has seen them."""
+        mark = self.processes.root / f"go-{self.namespace}"
+        return mark, f"until [ -e {mark} ]; do sleep 0.1; done"
 
     def folder(self, pod: Object) -> Path:
         return self.processes.agent_dir / "pods" / pod["metadata"]["uid"]

@@ -83,13 +83,13 @@ raise SystemExit('broken again')
     child = make(code)
     await child.start()
     with pytest.raises(UpError, match=r"keeps ending \(exit 1\): broken again; log: "):
-        await asyncio.wait_for(child.keep(), 20)
+        await asyncio.wait_for(child.keep(), 60)
     assert len(count.read_text()) == module.QUICK_DEATHS + 1
 
 
 async def test_killed_when_it_ignores_sigterm(make: Callable[[str], Child]) -> None:
     child = make("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY)
     await child.start()
-    await asyncio.wait_for(child.stop(0.5), 5)
+    await asyncio.wait_for(child.stop(0.5), 60)
     with pytest.raises(ProcessLookupError):
         os.kill(pid_of(child), 0)

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.schema import ColumnSchema
-from simulacra_trainer.families.forest.walk import find_bins
-from simulacra_trainer.families.grid import bin_edges
+from simulacra_trainer.families.grid import bin_edges, find_bins
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]

@@ -79,22 +79,36 @@ def build_report(
     if synthetic.num_rows == 0 or train.num_rows < MIN_UNSEEN or not names:
         return report
     if unseen is None:
-        order = rng.permutation(train.num_rows)
-        half = train.num_rows // 2
-        against, seen = train.take(pa.array(order[:half])), train.take(pa.array(order[half:]))
-        report["fidelity"] = {
-            "against": "half of the training rows",
-            **fidelity(against, seen, synthetic, names, rng, weight),
-        }
-        return report
+        return report | {"fidelity": _against_halves(train, synthetic, names, rng, weight)}
+    return report | _against_unseen(train, unseen, synthetic, names, rng, weight)
+
+
+def _against_halves(
+    train: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator, weight: str | None
+) -> dict[str, Any]:
+    """Return the fidelity beside what two halves of the training rows differ by."""
+    order = rng.permutation(train.num_rows)
+    half = train.num_rows // 2
+    against, seen = train.take(pa.array(order[:half])), train.take(pa.array(order[half:]))
+    return {"against": "half of the training rows", **fidelity(against, seen, synthetic, names, rng, weight)}
+
+
+def _against_unseen(
+    train: pa.Table,
+    unseen: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    rng: np.random.Generator,
+    weight: str | None,
+) -> dict[str, Any]:
+    """Return the report's parts `fidelity` and `privacy`, by rows that the model did not see."""
     streams = rng.spawn(3)
     with ThreadPoolExecutor(threads()) as pool:
         told_apart = pool.submit(two_sample_auc, unseen, synthetic, names, streams[0], weight)
         private = pool.submit(privacy, train, unseen, synthetic, names, streams[1], weight)
-        report["fidelity"] = {"against": "holdout", **fidelity(unseen, train, synthetic, names, streams[2], weight)}
-        report["fidelity"]["c2st_auc"] = told_apart.result()
-        report["privacy"] = private.result()
-    return report
+        found = {"against": "holdout", **fidelity(unseen, train, synthetic, names, streams[2], weight)}
+        found["c2st_auc"] = told_apart.result()
+        return {"fidelity": found, "privacy": private.result()}
 
 
 def _guarantee(asked: DifferentialPrivacy | None) -> dict[str, Any] | None:
