@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from simulacra_crds.auth0 import Auth0, Auth0Error
-from simulacra_crds.cluster import Cluster, ClusterError, Conflict, NotFound, Unavailable
+from simulacra_crds.cluster import Cluster, ClusterError, Conflict, NotFound, Object, Unavailable
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.accessrequest import reconcile as accessrequest
@@ -65,6 +65,7 @@ class Engine:
         self.cluster, self.custodian, self.now, self.scope = cluster, custodian, now, settings.scope
         self.auth0 = Auth0(settings.auth0) if settings.auth0 else None
         self.checks: dict[str, KeyCheck] = {}
+        self.listeners: list[Callable[[Object], None]] = []
         self.installation = Installation(cluster)
         self._shared = SharedReads(cluster)
         self._works = WorkObserver(cluster, settings, self._shared)

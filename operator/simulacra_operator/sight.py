@@ -92,16 +92,21 @@ class Sight:
         """Return the longest retention in a namespace in seconds; a tenant that is gone or unreadable sets no limit."""
         return self.limits.get(tenant_of(namespace) or "", DEFAULT_LIMIT_S)
 
-    def add(self, body: Object) -> None:
+    def add(self, body: Object) -> Sighted:
         """Take note of a resource as it is now."""
         meta = body["metadata"]
         uid, limit = meta["uid"], self.limit(meta.get("namespace"))
         known = self.before.get(uid)
         if known is None or (known.version, known.limit) != (meta["resourceVersion"], limit):
             known = Sighted.of(parse(body), limit)
-        self.seen[uid] = known
-        if known.asked is None:
-            heapq.heappush(self._order, (known.due.at, next(self._count), uid))
+        self.keep(known)
+        return known
+
+    def keep(self, one: Sighted) -> None:
+        """Take note of a resource that was read."""
+        self.seen[one.uid] = one
+        if one.asked is None:
+            heapq.heappush(self._order, (one.due.at, next(self._count), one.uid))
 
     def take_due(self, now: datetime) -> list[Sighted]:
         """Return what is due and was not returned before, the oldest first."""

@@ -5,7 +5,8 @@ net under missed events), and says when it last got through all of it: that age 
 
 Between two looks it deletes by what the last one saw, at the moment that it is due: a look takes longer the more there
 is, and no expiry may wait for one. A deletion holds for the version that was seen and no other, so that of an
-extension and an expiry the one that came first counts.
+extension and an expiry the one that came first counts. Looks take a quarter of the time at most; what is made, or given
+another retention, between two of them is known by its event, and where that got lost by the next look.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from simulacra_crds.base import GROUP, Phase
-from simulacra_crds.cluster import CUSTOM, TENANTS, Cluster, ClusterError, Conflict, NotFound
+from simulacra_crds.cluster import CUSTOM, TENANTS, Cluster, ClusterError, Conflict, NotFound, Object
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import CustodyError
 from simulacra_operator import metrics
@@ -33,8 +34,11 @@ from simulacra_operator.tenant.observe import WORK_RESOURCES
 
 log = logging.getLogger(__name__)
 
-PAUSE_S = 5.0
-"""Between two looks. Retention is 10 s at least, so what is created meanwhile cannot expire unseen."""
+PAUSE_S = (5.0, 30.0)
+"""Shortest and longest time between two looks. Retention is 10 s at least, so that after the shortest nothing expires
+unseen even when every event is lost."""
+PAUSE_SHARE = 3.0
+"""The pause after a look, in times that it took."""
 RESYNC_S = 30.0
 AGAIN_S = 0.3
 """How soon a resource is looked at that changed while it was to be deleted."""
@@ -59,6 +63,9 @@ class Sweep:
         self._custodian: Custodian = engine.custodian
         self._resynced = float("-inf")
         self._sight, self._gone = Sight(), set[str]()
+        self._looking = False
+        self._noted: list[Sighted] = []
+        engine.listeners.append(self.note)
         self._news = asyncio.Event()
         self._deleting = asyncio.Semaphore(DELETIONS)
         self.completed = False
@@ -79,9 +86,10 @@ class Sweep:
     async def _look_again_and_again(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             with _logged():
                 await self.look()
-            end = loop.time() + PAUSE_S
+            end = loop.time() + pause(loop.time() - began)
             with _logged(), suppress(TimeoutError):
                 async with asyncio.timeout_at(end):  # a store that hangs must not hold up the next look
                     await self._copy_progress()
@@ -100,9 +108,24 @@ class Sweep:
             with _logged():
                 await self.delete_due()
 
+    def note(self, body: Object) -> None:
+        """Take note of a resource that was made, or whose spec was changed, before the next look finds it."""
+        noted = self._sight.add(body)
+        if self._looking:
+            self._noted.append(noted)
+        self._news.set()
+
     async def look(self) -> None:
         """Look at everything, and call the engine on what needs it."""
-        sight = await self._seen()
+        self._looking = True
+        try:
+            sight = await self._seen()
+            for one in self._noted:  # made when the list had passed its place
+                if one.uid not in sight.seen:
+                    sight.keep(one)
+        finally:
+            self._looking = False
+            self._noted.clear()
         self._gone &= sight.seen.keys()
         self._sight = sight
         self._news.set()
@@ -214,6 +237,12 @@ class Sweep:
     @staticmethod
     def _time_for(last: float, interval_s: float) -> bool:
         return asyncio.get_running_loop().time() - last >= interval_s
+
+
+def pause(took_s: float) -> float:
+    """Return how long to wait after a look that took so long, in seconds."""
+    shortest, longest = PAUSE_S
+    return min(max(shortest, PAUSE_SHARE * took_s), longest)
 
 
 @contextmanager

@@ -71,6 +71,7 @@ class Unreadable:
 
     def __init__(self, status: int) -> None:
         self.cluster, self._status = self, status
+        self.listeners: list[Any] = []
 
     async def changed(self, key: Key) -> None:
         pass

@@ -15,6 +15,7 @@ from operator_facts import CREATED, resource
 from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, Object
 from simulacra_operator import sight as sight_module
 from simulacra_operator import sweep as sweep_module
+from simulacra_operator import watch
 from simulacra_operator.scope import Scope
 from simulacra_operator.sight import Sighted
 from simulacra_operator.sweep import DELETIONS, Sweep
@@ -81,6 +82,7 @@ def sweep_of(server: Server, now: datetime) -> tuple[Sweep, Any]:
         changed=changed,
         woken=woken,
         is_erasing=lambda uid: uid == "uid-known",
+        listeners=[],
     )
     return Sweep(engine), clock  # type: ignore[arg-type]
 
@@ -147,6 +149,53 @@ async def test_an_expiry_does_not_wait_for_a_look() -> None:
     with suppress(asyncio.CancelledError):
         await running
     assert server.asked == ["d"]
+
+
+async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
+    server = Server(dataset("old", HOUR))
+    sweep, clock = sweep_of(server, CREATED)
+    await sweep.look()
+    server.list_gate.clear()
+    looking = asyncio.create_task(sweep.look())
+    await asyncio.sleep(0)
+    made, listed = dataset("made", 60), dict(server.bodies)
+    server.bodies["made"] = made
+    await watch.changed(engine_of(sweep), made, "ADDED")
+    server.bodies = listed  # the list had passed its place
+    server.list_gate.set()
+    await looking
+    server.bodies = {**listed, "made": made}
+    clock.at = CREATED + timedelta(seconds=60)
+    await sweep.delete_due()
+    assert server.asked == ["made"]
+
+
+async def test_another_retention_is_known_by_its_event() -> None:
+    server = Server(dataset("d", HOUR))
+    sweep, clock = sweep_of(server, CREATED)
+    await sweep.look()
+    shorter = dataset("d", 60)
+    shorter["metadata"] |= {"resourceVersion": "2", "generation": 2}
+    server.bodies = {"d": shorter}
+    await watch.changed(engine_of(sweep), shorter, "MODIFIED")
+    clock.at = CREATED + timedelta(seconds=60)
+    await sweep.delete_due()
+    assert server.asked == ["d"]
+
+
+def engine_of(sweep: Sweep) -> Any:
+    """Return an engine that is told of events and has nothing else to do."""
+
+    async def nothing(key: object) -> None:
+        return
+
+    listening = {"listeners": [sweep.note], "scope": Scope(), "changed": nothing, "awaited": nothing}
+    return SimpleNamespace(**listening, rest=lambda key: None, is_own=lambda key, version: False)
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.1, 5.0), (4.0, 12.0), (60.0, 30.0)])
+def test_looks_take_a_quarter_of_the_time_at_most(took: float, pause: float) -> None:
+    assert sweep_module.pause(took) == pause
 
 
 async def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
