@@ -93,6 +93,12 @@ class Engine:
             await self._queue.add(key)
         await self.awaited(key)
 
+    def tell(self, key: Key, body: Object) -> None:
+        """Show those who listen a resource that was made, or whose spec is another."""
+        if key.kind in RECONCILERS and self.scope.serves(key):
+            for listener in self.listeners:
+                listener(body)
+
     async def awaited(self, key: Key) -> None:
         """Wake those that wait for a change of this key."""
         self._shared.forget(key)

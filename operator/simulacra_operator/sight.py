@@ -109,14 +109,14 @@ class Sight:
             heapq.heappush(self._order, (one.due.at, next(self._count), one.uid))
 
     def take_due(self, now: datetime) -> list[Sighted]:
-        """Return what is due and was not returned before, the oldest first."""
-        found = []
+        """Return what is due and was not returned before, the oldest first and each once."""
+        found: dict[str, Sighted] = {}
         while self._order and self._order[0][0] <= now:
             at, _, uid = heapq.heappop(self._order)
             one = self.seen.get(uid)
             if one is not None and one.due.at == at:
-                found.append(one)
-        return found
+                found[uid] = one
+        return list(found.values())
 
     def next_due(self) -> datetime | None:
         """Return when the next deletion is due; None when nothing is."""

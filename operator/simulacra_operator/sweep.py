@@ -188,7 +188,7 @@ class Sweep:
     async def _resync(self, sight: Sight) -> None:
         """Call the engine on what is not settled, and on what shows an expiry that is no longer true."""
         everything = self._time_for(self._resynced, RESYNC_S)
-        for one in sight.seen.values():
+        for one in tuple(sight.seen.values()):  # events add to them meanwhile
             if one.asked is None and (one.stale or (everything and not one.finished)):
                 await self._engine.changed(one.key)
             if everything:

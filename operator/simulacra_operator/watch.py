@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulacra_crds.cluster import Object
-from simulacra_operator.engine import RECONCILERS, Engine
+from simulacra_operator.engine import Engine
 from simulacra_operator.subject import Key, key_of
 
 RETRY_S = 5.0
@@ -18,9 +18,8 @@ async def changed(engine: Engine, body: Object, event: str | None) -> None:
     key, meta = key_of(body), body["metadata"]
     if event == "DELETED":
         await engine.forget(key, meta["uid"])
-    elif key.kind in RECONCILERS and engine.scope.serves(key) and (event == "ADDED" or meta.get("generation") != 1):
-        for listener in engine.listeners:
-            listener(body)
+    elif event == "ADDED" or (event == "MODIFIED" and meta.get("generation") != 1):
+        engine.tell(key, body)
     if _settled(body):
         engine.rest(key)
         await engine.awaited(key)

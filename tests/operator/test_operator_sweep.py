@@ -183,14 +183,30 @@ async def test_another_retention_is_known_by_its_event() -> None:
     assert server.asked == ["d"]
 
 
+async def test_events_while_the_engine_is_called_do_not_trip_the_look() -> None:
+    server = Server(dataset("a", HOUR), dataset("b", HOUR))
+    sweep, clock = sweep_of(server, CREATED)
+
+    async def changed(key: object) -> None:
+        sweep.note(dataset("made", 60))
+
+    sweep._engine.changed = changed  # type: ignore[method-assign]
+    await sweep.look()
+    assert sweep.completed
+    server.bodies["made"] = dataset("made", 60)
+    clock.at = CREATED + timedelta(seconds=60)
+    await sweep.delete_due()
+    assert server.asked == ["made"]
+
+
 def engine_of(sweep: Sweep) -> Any:
     """Return an engine that is told of events and has nothing else to do."""
 
     async def nothing(key: object) -> None:
         return
 
-    listening = {"listeners": [sweep.note], "scope": Scope(), "changed": nothing, "awaited": nothing}
-    return SimpleNamespace(**listening, rest=lambda key: None, is_own=lambda key, version: False)
+    idle = {"rest": lambda key: None, "is_own": lambda key, version: False, "changed": nothing, "awaited": nothing}
+    return SimpleNamespace(**idle, tell=lambda key, body: sweep.note(body))
 
 
 @pytest.mark.parametrize(("took", "pause"), [(0.1, 5.0), (4.0, 12.0), (60.0, 30.0)])
