@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.kernels import F8, I4, compiled
 from simulacra_trainer.families.forest.parts import (
+    BELOW_ONE,
     Classes,
     Context,
     Ints,
+    Latent,
     Lookup,
     Monotone,
     Numbers,
@@ -24,8 +27,7 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     nearest,
 )
-
-BELOW_ONE = 1.0 - 2.0**-53
+from simulacra_trainer.families.forest.walk import mass_below
 
 
 def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
@@ -54,6 +56,8 @@ def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) 
             return np.where(width > 0, inside, v)
         case Lookup():
             return v
+        case Latent():
+            return _of_latent(part, context, rows, values, v)
         case Switch(on, keys, parts):
             chosen, out = nearest(keys, context.values[on][rows]), np.empty(rows.size)
             for key in np.unique(chosen):
@@ -103,6 +107,24 @@ def _leaf_shares(tree: Tree, donors: npt.NDArray[np.integer], means: Floats) -> 
         held = donors[tree.start[leaf] : tree.stop[leaf]]
         out[leaf] = np.bincount(held, minlength=len(means)) @ means / held.size
     return out
+
+
+def _of_latent(part: Latent, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
+    """Return ranks of residuals: where several scores draw the value, one of them at random."""
+    margin, tree = part.margin, part.residual.tree
+    whole = np.zeros(rows.size, np.int32), np.full(rows.size, margin.low.size, np.int32)
+    leaves, expected = tree.leaves(context, rows), part.expected(context, rows)
+    first, last = (
+        mass_below(
+            tree.start[leaves],
+            tree.stop[leaves],
+            part.residual.low,
+            part.residual.high,
+            ndtri(mass_below(*whole, margin.low, margin.high, end)) - expected,
+        )
+        for end in (values, np.nextafter(values, np.inf))
+    )
+    return np.minimum(first + v * (last - first), BELOW_ONE)
 
 
 def _of_classes(part: Classes, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:

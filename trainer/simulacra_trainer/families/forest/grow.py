@@ -6,6 +6,8 @@
   exact values; values that another column decides (a figure that depends on the survey year) survive it, which bins
   alone would merge.
 - Other numbers: a class tree for missing and spikes, then a number tree whose donors are interpolated in the leaf.
+- Numbers of either kind that held-out rows find likelier so: a class tree for missing, then a normal score that follows
+  a regression, with a number tree for what it leaves open (`latent`).
 - Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column that is decided.
 """
 
@@ -19,10 +21,24 @@ import numpy.typing as npt
 from scipy.special import chdtrc, chdtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
+from simulacra_trainer.families.forest.choice import FEWEST_ROWS, is_likelier
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
+from simulacra_trainer.families.forest.latent import fit_additive
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.parts import Classes, Ints, Lookup, Monotone, Numbers, Part, Pool, Switch, Tree
+from simulacra_trainer.families.forest.parts import (
+    Classes,
+    Context,
+    Ints,
+    Latent,
+    Lookup,
+    Monotone,
+    Numbers,
+    Part,
+    Pool,
+    Switch,
+    Tree,
+)
 from simulacra_trainer.families.forest.walk import relabel, split_masks
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
 from simulacra_trainer.families.grid import bin_edges
@@ -35,8 +51,12 @@ MOSTLY_REPEATED = 0.9
 SPIKE_SHARE = 0.1
 NUMBER_PARAMETERS = 2
 """A split of a number target has two further parameters: a mean and a variance."""
+SCALE = 72.0
+"""The standard deviation of numbers that lie evenly on 250 bins: trees of scores are grown on the scale of bins."""
 WINDOW_SHARE = 0.005
 """Interpolation reaches at most so far in global rank to either side."""
+
+Booleans = npt.NDArray[np.bool_]
 
 
 def split_prices(penalty: float, most: int) -> Floats:
@@ -65,10 +85,12 @@ class TrainingRows:
 
 
 class ColumnGrower:
-    """Fits one column given the columns before it (positions in schema order)."""
+    """Fits one column given the columns before it (positions in schema order); only_leaves: without regression."""
 
-    def __init__(self, data: TrainingRows, column: int, predictors: Sequence[int]) -> None:
-        self.data, self.column = data, column
+    def __init__(
+        self, data: TrainingRows, column: int, predictors: Sequence[int], *, only_leaves: bool = False
+    ) -> None:
+        self.data, self.column, self.only_leaves = data, column, only_leaves
         self.predictors = np.array(sorted(predictors), np.int32)
         self.values = data.values[column]
         distinct, inverse, counts = np.unique(self.values, return_inverse=True, return_counts=True)
@@ -80,7 +102,7 @@ class ColumnGrower:
         """Return the column's part."""
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None:
-            return self._any(rows)
+            return self._scored(rows) if self._is_better_scored() else self._any(rows)
         keys, inverse = np.unique(self.data.values[dependency.on], return_inverse=True)
         inverse = inverse.reshape(-1)
         match dependency.kind:
@@ -113,6 +135,18 @@ class ColumnGrower:
             return self._lookup(rows, on, keys, inverse)
         return self._switch(rows, on, keys, inverse) if keys.size <= MAX_SWITCH_KEYS else self._any(rows)
 
+    def _is_better_scored(self) -> bool:
+        """Whether rows that neither has seen speak for normal scores rather than for leaves alone."""
+        known = self.values[~np.isnan(self.values)]
+        if self.only_leaves or self.data.weights is not None or not self.predictors.size:
+            return False
+        if self.data.codecs[self.column].is_category:
+            return False
+        if known.size < FEWEST_ROWS or np.unique(known).size <= FEW_VALUES:
+            return False
+        context = Context(self.data.codes, self.data.values)
+        return is_likelier(self._scored, self._any, context, self.values, seed=self.column)
+
     def _any(self, rows: Ints) -> Part:
         values = self.values[rows]
         known = values[~np.isnan(values)]
@@ -123,6 +157,9 @@ class ColumnGrower:
             groups = np.searchsorted(bin_edges(known, COARSE_GROUPS), values, side="right")
             return self._grouped(rows, np.where(np.isnan(values), -1, groups), self._exact)
         return self._grouped(rows, self._spikes(values, known), self._numbers)
+
+    def _scored(self, rows: Ints) -> Part:
+        return self._grouped(rows, np.where(np.isnan(self.values[rows]), -1, 0), self._latent)
 
     def _spikes(self, values: Floats, known: Floats) -> npt.NDArray[np.int64]:
         """Return -1 for missing, 0 for the bulk, and a label of its own for each spike."""
@@ -168,7 +205,8 @@ class ColumnGrower:
         rows = rows[np.argsort(self.values[rows], kind="stable")]
         low = high = residual = self.values[rows]
         if not self.data.codecs[self.column].is_category:
-            low, high = self._intervals(residual, np.zeros(residual.size, np.bool_), np.zeros(residual.size, np.int32))
+            nothing = np.zeros(residual.size, np.int32)
+            low, high = self._intervals(residual, nothing.astype(np.bool_), nothing, self._loose)
         if self.data.weights is not None and self.data.weights[rows].any():
             places = np.repeat(np.arange(rows.size), repeats(self.data.weights[rows]))
             low, high = low[places], high[places]
@@ -194,8 +232,29 @@ class ColumnGrower:
             order = order[places]
         return Classes(tree, donors[order].astype(np.min_scalar_type(meaning.size)), meaning, parts)
 
-    def _numbers(self, rows: Ints) -> Part:
+    def _numbers(self, rows: Ints) -> Numbers:
         y = self.data.codes[self.column][rows].astype(np.float64)
+        return self._number_tree(rows, y, self.values[rows], self.is_atom[rows], self._loose)
+
+    def _latent(self, rows: Ints) -> Latent:
+        values, codes = self.values[rows], self.data.codes[np.ix_(self.predictors, rows)]
+        codecs, rng = [self.data.codecs[f] for f in self.predictors], np.random.default_rng([self.column, 19])
+        fit = fit_additive(codes, codecs, values, self.data.penalty, rng)
+        left = fit.scores - fit.expected
+        scaled = left * (SCALE / max(float(left.std()), 1e-9))
+        residual = self._number_tree(rows, scaled, left, np.zeros(left.size, np.bool_), np.sort(left))
+        order = np.argsort(values, kind="stable")
+        return Latent(self.predictors[fit.columns], fit.tables, residual, self._margin(rows[order]))
+
+    def _margin(self, rows: Ints) -> Pool:
+        """Return what gives a rank its value, for rows by ascending value; intervals do not overlap."""
+        values = self.values[rows]
+        low, high = self._intervals(values, self.is_atom[rows], np.zeros(rows.size, np.int32), self._loose)
+        low[1:], high[:-1] = np.maximum(low[1:], values[:-1]), np.minimum(high[:-1], values[1:])
+        return Pool(low, high)
+
+    def _number_tree(self, rows: Ints, y: Floats, values: Floats, is_atom: Booleans, everywhere: Floats) -> Numbers:
+        """Grow a tree for y, float64 [rows], whose leaves draw values, float64 [rows]; the rest as `_intervals`."""
         luts = [
             np.arange(256, dtype=np.uint8)
             if self.data.codecs[f].has_natural_order
@@ -205,13 +264,11 @@ class ColumnGrower:
         *grown, index = grow_numbers(self._bins(rows, luts), y, split_prices(self.data.penalty, NUMBER_PARAMETERS)[-1])
         tree = self._tree(grown, luts)
         leaf = _leaf_of(tree)
-        members = rows[index]
-        order = np.lexsort((self.values[members], leaf))
-        members = members[order]
-        low, high = self._intervals(self.values[members], self.is_atom[members], leaf)
+        members = index[np.lexsort((values[index], leaf))]
+        low, high = self._intervals(values[members], is_atom[members], leaf, everywhere)
         if self.data.weights is None:
             return Numbers(tree, low, high)
-        tree, places = repeat_donors(tree, self.data.weights[members])
+        tree, places = repeat_donors(tree, self.data.weights[rows[members]])
         return Numbers(tree, low[places], high[places])
 
     def _bins(self, rows: Ints, luts: list[Codes]) -> Codes:
@@ -228,9 +285,9 @@ class ColumnGrower:
         columns = np.where(feature >= 0, self.predictors[feature] if luts else -1, -1).astype(np.int32)
         return Tree(columns, masks, child, start, stop)
 
-    def _intervals(self, values: Floats, is_atom: npt.NDArray[np.bool_], leaf: Ints) -> tuple[Floats, Floats]:
+    def _intervals(self, values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats) -> tuple[Floats, Floats]:
         """Return where each donor may move: to the middle of its neighbours in the leaf that are no atoms, and no
-        farther than `WINDOW_SHARE` of the column's values that are no atoms. Sorted by leaf, then value.
+        farther than `WINDOW_SHARE` of all that are no atoms (everywhere, ascending). Sorted by leaf, then value.
         """
         low, high = values.copy(), values.copy()
         loose = np.flatnonzero(~is_atom)
@@ -242,10 +299,10 @@ class ColumnGrower:
         down = np.append(np.nan, np.where(same, half, np.nan))
         up = np.append(np.where(same, half, np.nan), np.nan)
         down, up = np.where(np.isnan(down), up, down), np.where(np.isnan(up), down, up)
-        reach = max(int(np.ceil(WINDOW_SHARE * self._loose.size)), 1)
-        rank = np.searchsorted(self._loose, v)
-        floor = self._loose[np.maximum(rank - reach, 0)]
-        ceiling = self._loose[np.minimum(rank + reach, self._loose.size - 1)]
+        reach = max(int(np.ceil(WINDOW_SHARE * everywhere.size)), 1)
+        rank = np.searchsorted(everywhere, v)
+        floor = everywhere[np.maximum(rank - reach, 0)]
+        ceiling = everywhere[np.minimum(rank + reach, everywhere.size - 1)]
         low[loose] = np.minimum(np.fmax(v - down, floor), v)
         high[loose] = np.maximum(np.fmin(v + up, ceiling), v)
         return low, high

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.parts import (
     Classes,
     Context,
     Ints,
+    Latent,
     Lookup,
     Monotone,
     Numbers,
@@ -18,6 +20,7 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     nearest,
 )
+from simulacra_trainer.families.forest.walk import mass_below
 from simulacra_trainer.families.grid import Cells, ColumnGrid
 
 PRIOR_ROWS = 1.0
@@ -34,6 +37,8 @@ def cell_probabilities(part: Part, grid: ColumnGrid, context: Context, rows: Int
         case Numbers(tree, low, high):
             table = _leaf_table(tree, grid.spread(low, high))
             return table[tree.leaves(context, rows), cells]
+        case Latent():
+            return _of_scores(part, grid, context, rows, cells)
         case Classes():
             return _of_classes(part, grid, context, rows, cells)
         case Lookup(on, keys, values):
@@ -50,6 +55,27 @@ def cell_probabilities(part: Part, grid: ColumnGrid, context: Context, rows: Int
                 at = np.flatnonzero(chosen == key)
                 out[at] = cell_probabilities(parts[key], grid, context, rows[at], cells[at])
             return out
+
+
+def _of_scores(part: Latent, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
+    """Return the mass of each row's leaf between the scores that bound its cell, smoothed as in `_leaf_table`."""
+    tree, low, high = part.residual.tree, part.residual.low, part.residual.high
+    edges = np.empty(0) if grid.edges is None else grid.edges
+    whole = np.zeros(edges.size, np.int32), np.full(edges.size, part.margin.low.size, np.int32)
+    bounds = ndtri(mass_below(*whole, part.margin.low, part.margin.high, edges))
+    bounds = np.concatenate([[-np.inf, -np.inf], bounds, [np.inf]])  # of missing: none
+    expected, leaves = part.expected(context, rows), tree.leaves(context, rows)
+    first, last = bounds[cells] - expected, bounds[cells + 1] - expected
+
+    def mass(start: Ints, stop: Ints, low: Floats, high: Floats) -> Floats:
+        inside = mass_below(start, stop, low, high, last) - mass_below(start, stop, low, high, first)
+        return inside * (stop - start)
+
+    everywhere = np.zeros(rows.size, np.int32), np.full(rows.size, low.size, np.int32)
+    root = (mass(*everywhere, np.sort(low), np.sort(high)) + PRIOR_ROWS / grid.size) / (low.size + PRIOR_ROWS)
+    start, stop = tree.start[leaves], tree.stop[leaves]
+    out: Floats = (mass(start, stop, low, high) + PRIOR_ROWS * root) / (stop - start + PRIOR_ROWS)
+    return out
 
 
 def _of_classes(part: Classes, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:

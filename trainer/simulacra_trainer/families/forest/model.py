@@ -20,7 +20,7 @@ from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Ints, Part
-from simulacra_trainer.families.forest.response import looked_at, under_do
+from simulacra_trainer.families.forest.response import is_latent, looked_at, under_do
 from simulacra_trainer.families.forest.screen import Screen
 from simulacra_trainer.families.forest.store import load_parts, save_parts
 from simulacra_trainer.families.grid import level_grid, number_grid
@@ -42,6 +42,7 @@ class ForestModel:
     ) -> None:
         self.data, self.order, self.parts, self._structure = data, list(order), dict(parts), structure
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
+        self._leaves: dict[int, Part] = {}
         self._responses: dict[int, Part] = {}
 
     @property
@@ -121,8 +122,20 @@ class ForestModel:
     def _under_do(self, column: int) -> Part:
         """Return what draws a column that do() reaches, found when first asked for."""
         if column not in self._responses:
-            self._responses[column] = under_do(self.parts[column], self.data, column)
+            self._responses[column] = under_do(self._by_leaves(column), self.data, column)
         return self._responses[column]
+
+    def _by_leaves(self, column: int) -> Part:
+        """Return the column's part; of one that follows normal scores what leaves alone would be, grown when first
+        asked for: under do() a regression on the scale of the numbers takes the place of the one of scores.
+        """
+        if not is_latent(self.parts[column]):
+            return self.parts[column]
+        if column not in self._leaves:
+            before = self.order[: self.order.index(column)]
+            predictors = self.structure.screen.of(column, before)
+            self._leaves[column] = ColumnGrower(self.data, column, predictors, only_leaves=True).grow(None)
+        return self._leaves[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
         """Return a model with these columns first; only columns whose predecessors change are fit again."""

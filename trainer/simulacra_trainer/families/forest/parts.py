@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from simulacra_trainer.families.codec import Codes, Floats
-from simulacra_trainer.families.forest.walk import pick, walk
+from simulacra_trainer.families.forest.walk import added, pick, walk
 
 Ints = npt.NDArray[np.int32]
+BELOW_ONE = 1.0 - 2.0**-53
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,29 @@ class Monotone:
         return np.interp(given, self.keys, self.low), np.interp(given, self.keys, self.high)
 
 
-Part = Pool | Numbers | Classes | Switch | Lookup | Monotone
+@dataclass(frozen=True)
+class Latent:
+    """A number drawn as a normal score: an additive regression on earlier columns, plus a residual from the leaf of a
+    number tree; the margin gives the value that has this score (`latent`). columns int32 [k] (schema order), tables
+    float64 [k, 256]: what each predictor code of a column adds.
+    """
+
+    columns: Ints
+    tables: Floats
+    residual: Numbers
+    margin: Pool
+
+    def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
+        """Return values, float64 [rows]."""
+        score = self.expected(context, rows) + self.residual.draw(context, rows, u)
+        return self.margin.draw(context, rows, np.minimum(ndtr(score), BELOW_ONE))
+
+    def expected(self, context: Context, rows: Ints) -> Floats:
+        """Return what the regression says of each row, float64 [rows]."""
+        return added(context.codes, rows, self.columns, self.tables)
+
+
+Part = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent
 
 
 def nearest(keys: Floats, values: Floats) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from simulacra_trainer.families.codec import ColumnCodec, Floats
 from simulacra_trainer.families.forest.grow import TrainingRows
-from simulacra_trainer.families.forest.parts import Classes, Context, Ints, Numbers, Part, Pool
+from simulacra_trainer.families.forest.parts import Classes, Context, Ints, Latent, Numbers, Part, Pool
 from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
 from simulacra_trainer.families.forest.weighted import donor_places
 
@@ -62,10 +62,17 @@ def under_do(part: Part, data: TrainingRows, column: int) -> Part:
     return part
 
 
+def is_latent(part: Part) -> bool:
+    """Whether a column is drawn as a normal score."""
+    return isinstance(part, Latent) or (isinstance(part, Classes) and any(map(is_latent, part.parts.values())))
+
+
 def looked_at(part: Part) -> set[int]:
     """Return the columns (schema order) that a part's draw depends on."""
     if isinstance(part, Pool):
         return set()
+    if isinstance(part, Latent):
+        return {*map(int, part.columns), *looked_at(part.residual)}
     if isinstance(part, Response):
         return {*part.columns, *(int(j) for j in part.tree.feature if j >= 0)}
     own = {int(j) for j in part.tree.feature if j >= 0} if isinstance(part, Numbers | Classes) else {part.on}

@@ -17,7 +17,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from simulacra_trainer.families.base import ModelFileError
-from simulacra_trainer.families.forest.parts import Classes, Lookup, Monotone, Numbers, Part, Pool, Switch, Tree
+from simulacra_trainer.families.forest.kernels import BINS
+from simulacra_trainer.families.forest.parts import (
+    Classes,
+    Latent,
+    Lookup,
+    Monotone,
+    Numbers,
+    Part,
+    Pool,
+    Switch,
+    Tree,
+)
 
 TENSORS = "model.safetensors"
 OUTLINE = "forest.json"
@@ -98,6 +109,9 @@ class _Writer:
                 return {"kind": "switch", "on": on, "at": self._add(keys=keys), "parts": inner_list}
             case Monotone(on, keys, low, high):
                 return {"kind": "monotone", "on": on, "at": self._add(keys=keys) | self._add(low=low, high=high)}
+            case Latent(columns, tables, residual, margin):
+                inner = {"residual": self.part(residual), "margin": self.part(margin)}
+                return {"kind": "latent", "columns": columns.tolist(), "at": self._add(values=tables.ravel()), **inner}
             case Lookup(on, keys, values):
                 return {"kind": "lookup", "on": on, "at": {**self._add(keys=keys), **self._add(values=values)}}
 
@@ -125,6 +139,7 @@ class _Reader:
             "classes": self._classes,
             "switch": lambda n: Switch(self._column(n["on"]), *self._switched(n)),
             "monotone": lambda n: Monotone(self._column(n["on"]), *self._band(n)),
+            "latent": self._latent,
             "lookup": lambda n: Lookup(self._column(n["on"]), *self._looked_up(n)),
         }
         return build[node["kind"]](node)
@@ -140,6 +155,14 @@ class _Reader:
         _require(all(0 <= k < values.size for k in parts))
         tree = self._tree(node["tree"], donors.size)
         return Classes(tree, donors.astype(np.min_scalar_type(values.size)), values, parts)
+
+    def _latent(self, node: Outline) -> Latent:
+        columns, tables = [self._column(on) for on in node["columns"]], self._slice(node, "values")
+        _require(tables.size == len(columns) * BINS and bool(np.isfinite(tables).all()))
+        residual, margin = self.part(node["residual"]), self.part(node["margin"])
+        if not isinstance(residual, Numbers) or not isinstance(margin, Pool):
+            raise ModelFileError("the model files do not hold a sound forest (a part is of the wrong kind)")
+        return Latent(np.array(columns, np.int32), tables.reshape(-1, BINS), residual, margin)
 
     def _switched(self, node: Outline) -> tuple[Array, tuple[Part, ...]]:
         keys = self._slice(node, "keys")

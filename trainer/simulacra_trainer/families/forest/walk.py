@@ -54,6 +54,41 @@ def pick(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
 
 
 @compiled
+def added(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
+    """Return the sum of each row's table entries, float64 [m]: X uint8 [columns, n], rows int32 [m] into n; columns
+    int32 [k] into X, tables float64 [k, 256] by code.
+    """
+    out = np.zeros(rows.shape[0])
+    for k in range(columns.shape[0]):
+        for i in range(rows.shape[0]):
+            out[i] += tables[k, X[columns[k], rows[i]]]
+    return out
+
+
+@compiled
+def mass_below(start: I4, stop: I4, low: F8, high: F8, ends: F8) -> F8:
+    """Return the share of each segment [start, stop) of intervals [low, high], ascending, that lies below its end.
+
+    A value that is no interval lies below ends that are greater.
+    """
+    out = np.empty(ends.shape[0])
+    for i in range(ends.shape[0]):
+        begin, end = start[i], stop[i]
+        while begin < end:
+            middle = (begin + end) // 2
+            if high[middle] < ends[i]:
+                begin = middle + 1
+            else:
+                end = middle
+        whole = float(begin - start[i])
+        while begin < stop[i] and low[begin] < ends[i]:
+            whole += (ends[i] - low[begin]) / (high[begin] - low[begin])
+            begin += 1
+        out[i] = whole / (stop[i] - start[i])
+    return out
+
+
+@compiled
 def relabel(x: U1, lut: U1) -> U1:
     """Return lut[x]: x uint8 [n], lut uint8 [256]."""
     out = np.empty(x.shape[0], np.uint8)

@@ -1,0 +1,183 @@
+"""Numbers as normal scores: what they keep of few rows, where leaves stay, and that they are sound distributions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.schema import TableSchema
+from simulacra_trainer.families.base import ModelFileError, no_progress
+from simulacra_trainer.families.codec import fit_codec
+from simulacra_trainer.families.forest import FOREST, ForestModel
+from simulacra_trainer.families.forest.latent import fit_additive
+from simulacra_trainer.families.forest.likelihood import cell_probabilities
+from simulacra_trainer.families.forest.parts import Context, Latent
+from simulacra_trainer.families.forest.response import is_latent, looked_at
+from simulacra_trainer.families.grid import number_grid
+from simulacra_trainer.weighting import row_weights
+from trainer_tables import clean, levels_column, numbers_column
+
+FACTORS = 3
+
+
+def few_rows(n: int = 300, seed: int = 0) -> tuple[pa.Table, TableSchema]:
+    """Return eight numbers that three factors move; the last one repeats, one in ten of it is missing."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(n, FACTORS)) @ rng.normal(size=(FACTORS, 8)) + 0.4 * rng.normal(size=(n, 8))
+    numbers[:, 7] = np.where(rng.random(n) < 0.1, np.nan, np.round(3 * numbers[:, 7]))
+    return clean(*(numbers_column(f"n{j}", numbers[:, j], 0 if j == 7 else None) for j in range(8)))
+
+
+def fit(table: pa.Table, schema: TableSchema, penalty: float = 27.0) -> ForestModel:
+    return FOREST.fit(table, schema, table.column_names, seed=0, options={"penalty": penalty}, progress=no_progress)
+
+
+def values(table: pa.Table) -> np.ndarray:
+    return np.array([table.column(name).to_pylist() for name in table.column_names], float)
+
+
+@pytest.fixture(scope="module")
+def table_and_schema():
+    return few_rows()
+
+
+@pytest.fixture(scope="module")
+def model(table_and_schema) -> ForestModel:
+    return fit(*table_and_schema)
+
+
+def test_few_rows_keep_their_correlations_at_a_high_penalty(model: ForestModel, table_and_schema) -> None:
+    assert all(is_latent(model.parts[j]) for j in range(3, 8))
+    real, drawn = values(table_and_schema[0])[:7], values(model.sample(6000, np.random.default_rng(1)))[:7]
+    apart = np.abs(np.corrcoef(real) - np.corrcoef(drawn))
+    assert apart.max() < 0.2
+    assert apart.mean() < 0.08
+
+
+def test_repeated_and_missing_values_come_back_as_they_are(model: ForestModel, table_and_schema) -> None:
+    real, drawn = values(table_and_schema[0])[7], values(model.sample(6000, np.random.default_rng(1)))[7]
+    known = drawn[~np.isnan(drawn)]
+    assert np.array_equal(known, np.round(known))
+    assert np.nanmin(real) <= known.min() <= known.max() <= np.nanmax(real)
+    assert abs(np.isnan(drawn).mean() - np.isnan(real).mean()) < 0.03
+    for value, count in zip(*np.unique(real[~np.isnan(real)], return_counts=True), strict=True):
+        assert abs(np.mean(known == value) - count / np.sum(~np.isnan(real))) < 0.04
+
+
+def test_drawn_rows_hold_new_numbers(model: ForestModel, table_and_schema) -> None:
+    real, drawn = values(table_and_schema[0])[0], values(model.sample(6000, np.random.default_rng(1)))[0]
+    assert np.isin(drawn, real).mean() < 0.1
+
+
+def test_leaves_stay_where_a_number_jumps() -> None:
+    rng = np.random.default_rng(2)
+    kind = rng.integers(0, 4, 2000)
+    price = np.array([4.99, 1.0, 7.5, 3.0])[kind] + 0.5 * rng.integers(0, 3, 2000)
+    size = rng.normal(size=2000)
+    table, schema = clean(
+        levels_column("kind", [f"k{k}" for k in kind]), numbers_column("size", size), numbers_column("price", price, 2)
+    )
+    model = fit(table, schema, 3.0)
+    assert not is_latent(model.parts[2])
+    drawn = model.sample(4000, np.random.default_rng(0))
+    pairs = set(zip(drawn.column("kind").to_pylist(), drawn.column("price").to_pylist(), strict=True))
+    assert pairs == set(zip(table.column("kind").to_pylist(), table.column("price").to_pylist(), strict=True))
+
+
+def test_cells_are_a_distribution(model: ForestModel, table_and_schema) -> None:
+    rows = np.arange(40, dtype=np.int32)
+    context = Context(model.data.codes, model.data.values)
+    for j in (3, 7):
+        grid = number_grid(model.data.values[j])
+        each = [cell_probabilities(model.parts[j], grid, context, rows, np.full(40, k)) for k in range(grid.size)]
+        assert np.all(np.array(each) > 0)
+        assert np.sum(each, axis=0) == pytest.approx(np.ones(40), abs=1e-6)
+    assert np.isfinite(model.log_likelihood(table_and_schema[0])).all()
+
+
+def test_unseen_rows_are_likelier_than_by_leaves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, schema = few_rows(900)
+    seen, unseen = table.slice(0, 300), table.slice(300)
+    scored = fit(seen, schema)
+    monkeypatch.setattr("simulacra_trainer.families.forest.grow.FEWEST_ROWS", 10**9)
+    leaves = fit(seen, schema)
+    assert not any(is_latent(part) for part in leaves.parts.values())
+    assert scored.log_likelihood(unseen).mean() > leaves.log_likelihood(unseen).mean() + 1.0
+
+
+def test_a_slope_pays_a_price() -> None:
+    rng = np.random.default_rng(3)
+    numbers = rng.normal(size=(12, 400))
+    target = numbers[0] + 0.25 * numbers[1] + rng.normal(size=400)
+    table, schema = clean(*(numbers_column(f"n{j}", of) for j, of in enumerate(numbers)))
+    codecs = [fit_codec(table.column(c.name), c) for c in schema.columns]
+    codes = np.stack([codec.encode(of) for codec, of in zip(codecs, numbers, strict=True)])
+
+    def columns(penalty: float) -> set[int]:
+        return set(fit_additive(codes, codecs, target, penalty, np.random.default_rng(0)).columns.tolist())
+
+    assert columns(400.0) == {0}
+    assert {0, 1} == columns(20.0)
+    assert columns(0.0) > {0, 1}
+
+
+def test_tied_scores_are_imputed_so_that_slopes_keep_their_size() -> None:
+    rng = np.random.default_rng(4)
+    cause = rng.normal(size=4000)
+    effect = cause + rng.normal(size=4000)
+    table, schema = clean(numbers_column("cause", cause), numbers_column("effect", effect))
+    codec = fit_codec(table.column("cause"), schema.columns[0])
+    fits = [
+        fit_additive(codec.encode(cause)[None], [codec], y, 3.0, np.random.default_rng(0))
+        for y in (effect, np.where(effect > 0.5, 1.0, 0.0))
+    ]
+    spread = [fit.expected.std() for fit in fits]
+    assert spread[0] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    assert spread[1] == pytest.approx(spread[0], abs=0.05)
+    assert np.all(np.isfinite(fits[1].scores))
+    assert fits[1].scores.std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_under_do_a_score_gives_way_to_the_regression_on_the_numbers_own_scale(model: ForestModel) -> None:
+    j = next(j for j in range(3, 7) if isinstance(model.parts[j], Latent))
+    cause = next(iter(looked_at(model.parts[j])))
+    at = np.nanquantile(model.data.values[cause], [0.25, 0.75])
+    means = [values(model.sample(20_000, np.random.default_rng(0), do={f"n{cause}": float(x)}))[j].mean() for x in at]
+    order = [k for k in range(j) if k != cause]
+    # truth: a regression on all columns before it, since nothing else moves with the cause that comes later than it
+    X = np.column_stack([np.ones(300), model.data.values[cause], *(model.data.values[k] for k in order if k < cause)])
+    slope = np.linalg.lstsq(X, model.data.values[j], rcond=None)[0][1]
+    assert means[1] - means[0] == pytest.approx(slope * (at[1] - at[0]), abs=0.35)
+
+
+def test_it_survives_a_disk_and_damage_is_refused(model: ForestModel, table_and_schema, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    again = FOREST.load(tmp_path, *table_and_schema)
+    for n, do in ((500, None), (200, {"n2": 0.5})):
+        drawn = [m.sample(n, np.random.default_rng(0), do=do) for m in (model, again)]
+        assert drawn[0].equals(drawn[1])
+    path = tmp_path / "forest.json"
+    outline = json.loads(path.read_text())
+    place, node = next((j, part) for j, part in outline["parts"].items() if part["kind"] == "latent")
+    for damage in (
+        {"columns": [*node["columns"], 0]},
+        {"columns": [99] * len(node["columns"])},
+        {"residual": node["margin"]},
+        {"margin": node["residual"]},
+    ):
+        path.write_text(json.dumps({**outline, "parts": {**outline["parts"], place: {**node, **damage}}}))
+        with pytest.raises(ModelFileError):
+            FOREST.load(tmp_path, *table_and_schema)
+
+
+def test_weighted_rows_keep_leaves(table_and_schema) -> None:
+    table, schema = table_and_schema
+    weights, of = numbers_column("w", np.linspace(1, 3, table.num_rows))
+    table = table.append_column("w", weights)
+    of = of.model_copy(update={"kind": "weight", "learned": False})
+    schema = schema.model_copy(update={"columns": [*schema.columns, of]})
+    assert row_weights(table, schema) is not None
+    model = FOREST.fit(table, schema, [f"n{j}" for j in range(8)], seed=0, options={}, progress=no_progress)
+    assert not any(is_latent(part) for part in model.parts.values())
