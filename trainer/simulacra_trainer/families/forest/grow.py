@@ -240,11 +240,14 @@ class ColumnGrower:
         values, codes = self.values[rows], self.data.codes[np.ix_(self.predictors, rows)]
         codecs, rng = [self.data.codecs[f] for f in self.predictors], np.random.default_rng([self.column, 19])
         fit = fit_additive(codes, codecs, values, self.data.penalty, rng)
-        left = fit.scores - fit.expected
-        scaled = left * (SCALE / max(float(left.std()), 1e-9))
-        residual = self._number_tree(rows, scaled, left, np.zeros(left.size, np.bool_), np.sort(left))
+        residual = self.residual_tree(rows, fit.scores - fit.expected)
         order = np.argsort(values, kind="stable")
         return Latent(self.predictors[fit.columns], fit.tables, residual, self._margin(rows[order]))
+
+    def residual_tree(self, rows: Ints, left: Floats) -> Numbers:
+        """Return a tree that draws what a regression leaves open: left, float64 [rows]."""
+        scaled = left * (SCALE / max(float(left.std()), np.finfo(np.float64).tiny))
+        return self._number_tree(rows, scaled, left, np.zeros(left.size, np.bool_), np.sort(left))
 
     def _margin(self, rows: Ints) -> Pool:
         """Return what gives a rank its value, for rows by ascending value; intervals do not overlap."""

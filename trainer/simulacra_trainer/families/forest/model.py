@@ -42,7 +42,6 @@ class ForestModel:
     ) -> None:
         self.data, self.order, self.parts, self._structure = data, list(order), dict(parts), structure
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
-        self._leaves: dict[int, Part] = {}
         self._responses: dict[int, Part] = {}
 
     @property
@@ -120,22 +119,17 @@ class ForestModel:
         return np.where(same, seen, np.where(known, seen + (after - before), after))
 
     def _under_do(self, column: int) -> Part:
-        """Return what draws a column that do() reaches, found when first asked for."""
-        if column not in self._responses:
-            self._responses[column] = under_do(self._by_leaves(column), self.data, column)
-        return self._responses[column]
+        """Return what draws a column that do() reaches, found when first asked for.
 
-    def _by_leaves(self, column: int) -> Part:
-        """Return the column's part; of one that follows normal scores what leaves alone would be, grown when first
-        asked for: under do() a regression on the scale of the numbers takes the place of the one of scores.
+        Of a column that follows normal scores it begins with what leaves alone would be: a regression on the numbers'
+        own scale takes the place of the one of scores.
         """
-        if not is_latent(self.parts[column]):
-            return self.parts[column]
-        if column not in self._leaves:
-            before = self.order[: self.order.index(column)]
+        if column not in self._responses:
+            part, before = self.parts[column], self.order[: self.order.index(column)]
             predictors = self.structure.screen.of(column, before)
-            self._leaves[column] = ColumnGrower(self.data, column, predictors, only_leaves=True).grow(None)
-        return self._leaves[column]
+            grower = ColumnGrower(self.data, column, predictors, only_leaves=True)
+            self._responses[column] = under_do(grower.grow(None) if is_latent(part) else part, grower)
+        return self._responses[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
         """Return a model with these columns first; only columns whose predecessors change are fit again."""

@@ -1,8 +1,10 @@
 """Penalised spline regression of a number on other columns, its smoothness set by restricted likelihood.
 
 Cubic B-splines of every number, tensor products of the first pairs of numbers, an indicator for each code of a
-category (Eilers & Marx, 1996). Each term has its own penalty, found by the generalised Fellner-Schall iteration (Wood
-& Fasiolo, 2017): a term that explains nothing is shrunk away, so nothing has to be selected or tuned.
+category (Eilers & Marx, 1996); of few numbers also splines with even knots, which are right where a curve is smooth on
+the number's own scale, and waves of all of them together (random Fourier features, Rahimi & Recht, 2007). Each term
+has its own penalty, found by the generalised Fellner-Schall iteration (Wood & Fasiolo, 2017): a term that explains
+nothing is shrunk away, so nothing has to be selected or tuned.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from scipy.linalg import cho_factor, cho_solve
 from simulacra_trainer.families.codec import Floats
 
 DEGREE = 3
-KNOTS, PAIR_KNOTS = 32, 8
-MOST_PAIRS = 3
+KNOTS, EVEN_KNOTS, PAIR_KNOTS = 32, 24, 8
+MOST_PAIRS, MOST_EVEN = 3, 3
+WAVES, MOST_WAVED, FEWEST_ROWS = 64, 3, 500
+"""So many waves of at most so many numbers, where there are so many rows."""
 ROUNDS, SETTLED = 20, 0.05
 MOST_FIT_ROWS, BLOCK = 20_000, 8_192
 RIDGE, PAIR_RIDGE = 1e-6, 0.1
@@ -30,9 +34,12 @@ effects cost nothing; much for a pair, so that it holds only what two lines cann
 
 @dataclass(frozen=True)
 class Spline:
-    """Cubic B-splines of one number between its smallest and largest knot, flat outside."""
+    """Cubic B-splines of one number between its smallest and largest knot, flat outside; bends: which differences of
+    the slopes are charged for.
+    """
 
     knots: Floats
+    bends: int = 2
 
     def basis(self, values: Floats) -> Floats:
         """Return the functions at each value, float64 [n, functions]; a missing value stands at the middle knot."""
@@ -44,9 +51,9 @@ class Spline:
         return out
 
     def penalty(self) -> Floats:
-        """Return the quadratic form that charges for bends: squared second differences of the slopes."""
+        """Return the quadratic form that charges for bends: squared differences of the slopes."""
         size = self.knots.size + DEGREE - 1
-        bend = np.diff(np.eye(size), 2, axis=0)
+        bend = np.diff(np.eye(size), self.bends, axis=0)
         form: Floats = bend.T @ bend
         return form / np.trace(form) + RIDGE / size * np.eye(size)
 
@@ -64,6 +71,14 @@ def spline_of(values: Floats, knots: int) -> Spline | None:
     known = values[~np.isnan(values)]
     at = np.unique(np.quantile(known, np.linspace(0.0, 1.0, knots))) if known.size else np.empty(0)
     return Spline(at) if at.size > 1 else None
+
+
+def even_spline_of(values: Floats) -> Spline | None:
+    """Return splines with knots at even distances, which let a square bend for free."""
+    known = values[~np.isnan(values)]
+    if not known.size or known.min() == known.max():
+        return None
+    return Spline(np.linspace(known.min(), known.max(), EVEN_KNOTS), bends=3)
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,49 @@ class Steps:
         return np.eye(self.codes) / self.codes
 
 
-Term = Line | Pair | Steps
+@dataclass(frozen=True)
+class Waves:
+    """The term of several numbers together: waves in random directions, the features of a Gaussian kernel.
+
+    Attributes:
+        columns: the numbers, k of them.
+        centre: their means, float64 [k].
+        frequencies: float64 [k, waves].
+    """
+
+    columns: tuple[int, ...]
+    centre: Floats
+    frequencies: Floats
+
+    def basis(self, columns: Sequence[Floats]) -> Floats:
+        """Return cosines and sines, float64 [n, 2 waves]; a missing value stands at the mean."""
+        apart = np.column_stack([columns[j] for j in self.columns]) - self.centre
+        angle = (np.nan_to_num(apart, copy=False) @ self.frequencies).astype(np.float32)  # ten times as fast
+        return np.hstack([np.cos(angle), np.sin(angle)])
+
+    def value(self, columns: Sequence[Floats], slopes: Floats) -> Floats:
+        """Return the term, float64 [n]."""
+        out: Floats = self.basis(columns) @ slopes
+        return out
+
+    def penalty(self) -> Floats:
+        """Return the quadratic form that is charged."""
+        size = 2 * self.frequencies.shape[1]
+        return np.eye(size) / size
+
+
+def waves_of(columns: Sequence[Floats], numbers: Sequence[int]) -> Waves:
+    """Return waves whose kernel is as wide as a standard deviation of each number; the directions are always the same.
+
+    numbers: which of the columns, none of them constant.
+    """
+    values = [columns[j] for j in numbers]
+    centre, spread = np.array([np.nanmean(v) for v in values]), np.array([np.nanstd(v) for v in values])
+    directions = np.random.default_rng(5).normal(size=(len(values), WAVES))
+    return Waves(tuple(numbers), centre, directions / spread[:, None])
+
+
+Term = Line | Pair | Steps | Waves
 
 
 @dataclass(frozen=True)
@@ -176,13 +233,17 @@ def fit_smooth(columns: Sequence[Floats], codes: Sequence[int], target: Floats) 
 
 def _terms(columns: Sequence[Floats], codes: Sequence[int]) -> list[Term]:
     terms: list[Term] = [Steps(j, size) for j, size in enumerate(codes) if size]
-    numbers = [j for j, size in enumerate(codes) if not size]
+    numbers = [j for j, size in enumerate(codes) if not size and spline_of(columns[j], PAIR_KNOTS) is not None]
+    few = numbers[:MOST_EVEN] if columns[0].size >= FEWEST_ROWS else []
+    terms += [Line(j, spline) for j in few if (spline := even_spline_of(columns[j])) is not None]
     for knots in (KNOTS, PAIR_KNOTS):
         lines = [Line(j, spline) for j in numbers if (spline := spline_of(columns[j], knots)) is not None]
         if knots == KNOTS:
             terms += lines
         else:
             terms += [Pair(a, b) for a, b in itertools.islice(_triangle(lines), MOST_PAIRS)]
+    if 1 < len(few) == len(numbers) <= MOST_WAVED:
+        terms.append(waves_of(columns, numbers))
     return terms
 
 
