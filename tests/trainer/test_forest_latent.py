@@ -11,7 +11,7 @@ from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
 from simulacra_trainer.families.forest import FOREST, ForestModel
-from simulacra_trainer.families.forest.latent import fit_additive
+from simulacra_trainer.families.forest.latent import fit_additive, functions_of
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Latent
 from simulacra_trainer.families.forest.response import is_latent, looked_at
@@ -114,12 +114,13 @@ def test_a_slope_pays_a_price() -> None:
     table, schema = clean(*(numbers_column(f"n{j}", of) for j, of in enumerate(numbers)))
     codecs = [fit_codec(table.column(c.name), c) for c in schema.columns]
     codes = np.stack([codec.encode(of) for codec, of in zip(codecs, numbers, strict=True)])
+    bases = [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)]
 
     def columns(penalty: float) -> set[int]:
-        return set(fit_additive(codes, codecs, target, penalty, np.random.default_rng(0)).columns.tolist())
+        return set(fit_additive(codes, bases, target, penalty, np.random.default_rng(0)).columns.tolist())
 
-    assert columns(400.0) == {0}
-    assert {0, 1} == columns(20.0)
+    assert columns(60.0) == {0}
+    assert {0, 1} == columns(15.0)
     assert columns(0.0) > {0, 1}
 
 
@@ -129,8 +130,9 @@ def test_tied_scores_are_imputed_so_that_slopes_keep_their_size() -> None:
     effect = cause + rng.normal(size=4000)
     table, schema = clean(numbers_column("cause", cause), numbers_column("effect", effect))
     codec = fit_codec(table.column("cause"), schema.columns[0])
+    codes = codec.encode(cause)
     fits = [
-        fit_additive(codec.encode(cause)[None], [codec], y, 3.0, np.random.default_rng(0))
+        fit_additive(codes[None], [functions_of(codes, codec)], y, 3.0, np.random.default_rng(0))
         for y in (effect, np.where(effect > 0.5, 1.0, 0.0))
     ]
     spread = [fit.expected.std() for fit in fits]

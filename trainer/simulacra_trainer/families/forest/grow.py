@@ -73,13 +73,15 @@ def split_prices(penalty: float, most: int) -> Floats:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The training table as the trees see it: codes uint8 [columns, n] and values float64 [columns][n]; weights float64
-    [n] where rows stand for different numbers of people (`weighted`).
+    """The training table as the trees see it: codes uint8 [columns, n] and values float64 [columns][n]; the functions
+    of codes that regressions use (`latent.functions_of`); weights float64 [n] where rows stand for different numbers
+    of people (`weighted`).
     """
 
     codes: Codes
     values: list[Floats]
     codecs: list[ColumnCodec]
+    functions: list[Floats]
     penalty: float
     weights: Floats | None = None
 
@@ -238,8 +240,8 @@ class ColumnGrower:
 
     def _latent(self, rows: Ints) -> Latent:
         values, codes = self.values[rows], self.data.codes[np.ix_(self.predictors, rows)]
-        codecs, rng = [self.data.codecs[f] for f in self.predictors], np.random.default_rng([self.column, 19])
-        fit = fit_additive(codes, codecs, values, self.data.penalty, rng)
+        bases, rng = [self.data.functions[f] for f in self.predictors], np.random.default_rng([self.column, 19])
+        fit = fit_additive(codes, bases, values, self.data.penalty, rng)
         residual = self.residual_tree(rows, fit.scores - fit.expected)
         order = np.argsort(values, kind="stable")
         return Latent(self.predictors[fit.columns], fit.tables, residual, self._margin(rows[order]))

@@ -18,6 +18,7 @@ from simulacra_trainer.families.coupling import gumbel_twins
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
+from simulacra_trainer.families.forest.latent import functions_of
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Ints, Part
 from simulacra_trainer.families.forest.response import is_latent, looked_at, under_do
@@ -209,7 +210,8 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
     for j, codec in enumerate(codecs):
         codes[j] = codec.encode(values[j])
-    return TrainingRows(codes, values, codecs, penalty, row_weights(table, schema))
+    functions = [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)]
+    return TrainingRows(codes, values, codecs, functions, penalty, row_weights(table, schema))
 
 
 class Forest:
