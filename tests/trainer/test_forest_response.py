@@ -85,3 +85,40 @@ def test_the_regression_leaves_out_what_explains_nothing() -> None:
     assert [getattr(term, "column", None) for term in smooth.terms] == [0]
     grid = np.linspace(-2, 2, 41)
     assert np.abs(smooth.at([grid, grid]) - np.sin(grid)).max() < 0.08
+
+
+def test_smooth_curves_and_two_causes_together_are_nearly_free() -> None:
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(size=(2, 3_000))
+    at = np.linspace(-2, 2, 41)
+    square = fit_smooth([a], [0], 2 * a**2 + rng.normal(size=3_000)).at([at])
+    assert np.sqrt(np.mean((square - 2 * at**2) ** 2)) < 0.055  # 0.067 with knots at quantiles alone
+    saddle = fit_smooth([a, b], [0, 0], 4 / (1 + np.exp(-a - b)) + 0.5 * rng.normal(size=3_000))
+    inside = np.hypot(a, b) < 2
+    truth = (4 / (1 + np.exp(-a - b)))[inside]
+    assert np.sqrt(np.mean((saddle.at([a, b])[inside] - truth) ** 2)) < 0.04  # 0.046 without waves
+    assert np.isfinite(saddle.at([np.array([np.nan, 9.0]), np.array([0.0, -9.0])])).all()
+
+
+def test_noise_is_shared_by_rows_that_leaves_keep_apart() -> None:
+    """y is a square of x with the same noise everywhere: a leaf of 5,000 / 40 rows would know its spread to 6 %."""
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=5_000)
+    model = _fit({"x": x, "y": 2 * x**2 + rng.normal(size=5_000)}, 12.0)
+    part = model._under_do(1)
+    assert isinstance(part, Response)
+    assert np.sum(part.tree.feature < 0) <= 2
+    for value in (-0.7, 0.0, 0.7):
+        drawn = model.sample(50_000, np.random.default_rng(1), do={"x": value}).column("y").to_numpy()
+        assert drawn.std() == pytest.approx(1.0, abs=0.04)
+        assert drawn.mean() == pytest.approx(2 * value**2, abs=0.1)
+
+
+def test_a_split_that_chance_found_moves_no_mean() -> None:
+    rng = np.random.default_rng(10)
+    x, y = rng.normal(size=(2, 1_500))
+    model = _fit({"x": x, "y": x + y}, 2.0)
+    drawn = [
+        model.sample(20_000, np.random.default_rng(1), do={"x": v}).column("y").to_numpy().mean() for v in (-0.5, 0.5)
+    ]
+    assert drawn[1] - drawn[0] == pytest.approx(1.0, abs=0.1)

@@ -87,12 +87,15 @@ class TrainingRows:
 
 
 class ColumnGrower:
-    """Fits one column given the columns before it (positions in schema order); only_leaves: without regression."""
+    """Fits one column given the columns before it (positions in schema order).
+
+    scored: whether as normal scores where it can be; None where held-out rows are to decide.
+    """
 
     def __init__(
-        self, data: TrainingRows, column: int, predictors: Sequence[int], *, only_leaves: bool = False
+        self, data: TrainingRows, column: int, predictors: Sequence[int], *, scored: bool | None = None
     ) -> None:
-        self.data, self.column, self.only_leaves = data, column, only_leaves
+        self.data, self.column, self.scored = data, column, scored
         self.predictors = np.array(sorted(predictors), np.int32)
         self.values = data.values[column]
         distinct, inverse, counts = np.unique(self.values, return_inverse=True, return_counts=True)
@@ -104,7 +107,7 @@ class ColumnGrower:
         """Return the column's part."""
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None:
-            return self._scored(rows) if self._is_better_scored() else self._any(rows)
+            return self._by_scores(rows) if self._is_scored() else self._any(rows)
         keys, inverse = np.unique(self.data.values[dependency.on], return_inverse=True)
         inverse = inverse.reshape(-1)
         match dependency.kind:
@@ -137,17 +140,15 @@ class ColumnGrower:
             return self._lookup(rows, on, keys, inverse)
         return self._switch(rows, on, keys, inverse) if keys.size <= MAX_SWITCH_KEYS else self._any(rows)
 
-    def _is_better_scored(self) -> bool:
+    def _is_scored(self) -> bool:
         """Whether rows that neither has seen speak for normal scores rather than for leaves alone."""
         known = self.values[~np.isnan(self.values)]
-        if self.only_leaves or self.data.weights is not None or not self.predictors.size:
+        if self.scored is False or self.data.codecs[self.column].is_category or self.data.weights is not None:
             return False
-        if self.data.codecs[self.column].is_category:
-            return False
-        if known.size < FEWEST_ROWS or np.unique(known).size <= FEW_VALUES:
+        if not self.predictors.size or known.size < FEWEST_ROWS or np.unique(known).size <= FEW_VALUES:
             return False
         context = Context(self.data.codes, self.data.values)
-        return is_likelier(self._scored, self._any, context, self.values, seed=self.column)
+        return self.scored or is_likelier(self._by_scores, self._any, context, self.values, seed=self.column)
 
     def _any(self, rows: Ints) -> Part:
         values = self.values[rows]
@@ -160,7 +161,7 @@ class ColumnGrower:
             return self._grouped(rows, np.where(np.isnan(values), -1, groups), self._exact)
         return self._grouped(rows, self._spikes(values, known), self._numbers)
 
-    def _scored(self, rows: Ints) -> Part:
+    def _by_scores(self, rows: Ints) -> Part:
         return self._grouped(rows, np.where(np.isnan(self.values[rows]), -1, 0), self._latent)
 
     def _spikes(self, values: Floats, known: Floats) -> npt.NDArray[np.int64]:

@@ -20,7 +20,7 @@ from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.latent import functions_of
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Ints, Part
+from simulacra_trainer.families.forest.parts import Context, Ints, Lookup, Monotone, Part, Switch
 from simulacra_trainer.families.forest.response import is_latent, looked_at, under_do
 from simulacra_trainer.families.forest.screen import Screen
 from simulacra_trainer.families.forest.store import load_parts, save_parts
@@ -128,7 +128,7 @@ class ForestModel:
         if column not in self._responses:
             part, before = self.parts[column], self.order[: self.order.index(column)]
             predictors = self.structure.screen.of(column, before)
-            grower = ColumnGrower(self.data, column, predictors, only_leaves=True)
+            grower = ColumnGrower(self.data, column, predictors, scored=False)
             self._responses[column] = under_do(grower.grow(None) if is_latent(part) else part, grower)
         return self._responses[column]
 
@@ -138,7 +138,9 @@ class ForestModel:
         order = [*front, *(j for j in self.order if j not in set(front))]
         before: dict[int, frozenset[int]] = {j: frozenset(self.order[:i]) for i, j in enumerate(self.order)}
         kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
-        return grow_parts(self.data, order, kept, self.structure, no_progress)
+        asked = {self.order[0], *(j for j, part in self.parts.items() if isinstance(part, Lookup | Switch | Monotone))}
+        scored = {j: is_latent(part) for j, part in self.parts.items() if j not in asked}
+        return grow_parts(self.data, order, kept, self.structure, no_progress, scored)
 
     def with_penalty(self, penalty: float) -> ForestModel:
         """Return a model of the same rows and order that was grown with another penalty."""
@@ -185,13 +187,23 @@ def find_structure(data: TrainingRows) -> Structure:
 
 
 def grow_parts(
-    data: TrainingRows, order: Sequence[int], kept: Mapping[int, Part], structure: Structure, progress: Progress
+    data: TrainingRows,
+    order: Sequence[int],
+    kept: Mapping[int, Part],
+    structure: Structure,
+    progress: Progress,
+    scored: Mapping[int, bool] | None = None,
 ) -> ForestModel:
-    """Grow the columns of the order that are not kept, on all cores; the result does not depend on their number."""
+    """Grow the columns of the order that are not kept, on all cores; the result does not depend on their number.
+
+    scored: columns of which it is known whether normal scores suit them; of others it is asked.
+    """
+    known = scored or {}
 
     def grow(place: int) -> Part:
         j, before = order[place], order[:place]
-        return ColumnGrower(data, j, structure.screen.of(j, before)).grow(structure.dependencies.of(j, before))
+        grower = ColumnGrower(data, j, structure.screen.of(j, before), scored=known.get(j))
+        return grower.grow(structure.dependencies.of(j, before))
 
     # the later a column, the more predictors: the longest work comes first
     places = [i for i, j in enumerate(order) if j not in kept][::-1]
