@@ -19,8 +19,8 @@ from simulacra_trainer.halves import HalfModelRows, crossed_halves, draw_rows
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_held
 
 PENALTIES = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0)
-"""The last leaves a table of a few hundred rows little but its columns' own distributions. Such tables pass near the end,
-where a step costs most realism: the steps are smaller there.
+"""The last leaves a table of a few hundred rows little but its columns' own distributions. Such tables pass near the
+end, where a step costs most realism: the steps are smaller there.
 """
 START = PENALTIES.index(3.0)
 TOLERANCE = 0.01

@@ -34,7 +34,6 @@ def is_likelier(one: Way, other: Way, context: Context, values: Floats, *, seed:
         seen, held = np.sort(rows[fold != k]), rows[fold == k]
         cells = grid.cells(values[held])
         first, second = (cell_probabilities(way(seen), grid, context, held, cells) for way in (one, other))
-        gains[fold == k] = np.log((1 - SLIP) * first + SLIP / grid.size) - np.log(
-            (1 - SLIP) * second + SLIP / grid.size
-        )
+        slip = SLIP / grid.size
+        gains[fold == k] = np.log(((1 - SLIP) * first + slip) / ((1 - SLIP) * second + slip))
     return bool(gains.mean() > -gains.std() / np.sqrt(gains.size))
