@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 PORT = "23300"
 ROLES = ("api", "operator", "trainer", "tryout")
+NEURAL = "trainer-cuda"
+"""With --neural; a fit by two workers is skipped without, as it would take CI minutes more."""
 PACKAGES = {
     "containerd": "containerd",
     "runc": "runc",
@@ -198,17 +200,19 @@ def on_kind(archives: list[str], extra: list[str]) -> int:
             subprocess.run(["kind", "delete", "cluster", "--name", name], check=False)
 
 
-def build(more: list[str]) -> list[str]:
+def build(more: list[str], *, neural: bool) -> list[str]:
     """Build the images, and the previous release's where git has it; return their archives."""
-    folder = ROOT / "build" / "images"
+    folder, roles = ROOT / "build" / "images", (*ROLES, *((NEURAL,) if neural else ()))
+    if neural:
+        os.environ["SIMULACRA_E2E_NEURAL"] = "1"
     with part("images"):
-        if contained([sys.executable, str(ROOT / "images" / "build.py"), *ROLES, *more]):
+        if contained([sys.executable, str(ROOT / "images" / "build.py"), *roles, *more]):
             raise SystemExit("e2e: the images could not be built")
     with part("previous release"):
         code = contained([sys.executable, str(ROOT / "images" / "previous.py")])
         if code not in (0, NO_HISTORY):
             raise SystemExit("e2e: the previous release's images could not be built")
-    archives = [folder / f"{role}.tar" for role in ROLES]
+    archives = [folder / f"{role}.tar" for role in roles]
     if code == 0:
         os.environ["SIMULACRA_E2E_PREVIOUS"] = str(folder / "previous" / "chart")
         archives += [folder / "previous" / f"{role}.tar" for role in ROLES[:3]]
@@ -217,27 +221,31 @@ def build(more: list[str]) -> list[str]:
 
 def run(args: argparse.Namespace, extra: list[str]) -> int:
     """Build, load, test; return pytest's exit code."""
+    base = ["--base", args.base] if args.base else []
     given, loader = os.environ.get("KUBECONFIG"), os.environ.get("SIMULACRA_IMAGE_LOADER")
     if args.kind:
         if not shutil.which("kind"):
             raise Unable("kind is not in PATH")
         version = ".".join(map(str, sys.version_info[:2]))
-        return on_kind(build(["--base", f"python:{version}-slim-bookworm"]), extra)
+        base = ["--base", args.base or f"python:{version}-slim-bookworm"]
+        return on_kind(build(base, neural=args.neural), extra)
     if given:
         if not loader:
             raise Unable("KUBECONFIG is set: SIMULACRA_IMAGE_LOADER must say how archives get into its nodes")
-        archives = build([])
+        archives = build(base, neural=args.neural)
         subprocess.run([*shlex.split(loader), *archives], check=True)
         return suite(given, {}, extra)
     with part("packages"):
         prepare()
-    return on_node(build([]), extra)
+    return on_node(build(base, neural=args.neural), extra)
 
 
 def main() -> int:
     """Do all of it; a machine without the means is an error, or with --or-skip a skip that is plain to see."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", action="store_true", help="make a kind cluster")
+    parser.add_argument("--base", help="base of the images (images/build.py); one with a newer glibc, for torch")
+    parser.add_argument("--neural", action="store_true", help="build the trainer with torch too, and fit with two pods")
     parser.add_argument("--or-skip", action="store_true", help="end well where this machine cannot have a node")
     args, extra = parser.parse_known_args()
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -28,6 +28,8 @@ CLUSTER_VARIABLE = "SIMULACRA_E2E_CLUSTER"
 """Folder of `../shared/bin/cluster`, whose pods this machine reaches and whose kubelet and audit log are here."""
 PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
 """The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no such history."""
+NEURAL_VARIABLE = "SIMULACRA_E2E_NEURAL"
+"""Set where the cluster has the trainer with torch as well."""
 TRAINER = "simulacra.local/simulacra/trainer:0.1.0"
 
 
