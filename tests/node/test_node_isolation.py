@@ -17,7 +17,7 @@ from simulacra_operator.model.reconcile import reconcile
 from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, meeting_point
 from simulacra_operator.work.observed import Observed
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.node
 LISTEN = "import http.server as s; s.HTTPServer(('', 8000), s.SimpleHTTPRequestHandler).serve_forever()"
 PROBE = """
 import json, os, socket, sys, time

@@ -34,7 +34,6 @@ def points(total: int, stride: int) -> list[tuple[int, bool]]:
     return [(point, bool(number % 2)) for number, point in enumerate(range(1, total + 1, stride))]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("one_life", "stride"), LIVES)
 async def test_killed_at_any_write_it_ends_the_same(
     world: World, proxy: KillingProxy, one_life: Life, stride: int
@@ -50,7 +49,6 @@ async def test_killed_at_any_write_it_ends_the_same(
     print(f"{proxy.kills} of {len(tried)} kill points at the {undisturbed} writes of {one_life.__name__}")  # noqa: T201
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("one_life", "stride"), LIVES)
 async def test_killed_at_any_custody_call_it_ends_the_same(
     world: World, proxy: KillingProxy, one_life: Life, stride: int

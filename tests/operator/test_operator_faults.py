@@ -40,7 +40,6 @@ FAULTS = [
 ]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("status", "after", "nth"), FAULTS)
 async def test_every_call_may_fail(
     world: World, proxy: KillingProxy, status: int, after: bool, nth: tuple[int, ...]
@@ -82,7 +81,6 @@ async def test_watches_that_end_early_or_lose_events(world: World, proxy: Killin
     print(f"{proxy.lost} watches or events were lost ({way})")  # noqa: T201
 
 
-@pytest.mark.timeout(300)
 async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, proxy: KillingProxy) -> None:
     await world.create_tenant()
     with _another(world) as other:
@@ -96,7 +94,6 @@ async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, 
 
 
 @pytest.mark.reliability
-@pytest.mark.timeout(300)
 async def test_a_holder_that_fell_silent_is_replaced_and_ends_when_it_wakes(world: World, proxy: KillingProxy) -> None:
     await world.create_tenant()
     with _another(world):
@@ -152,7 +149,6 @@ async def test_expiry_goes_by_the_clock_of_the_api_server(world: World, proxy: K
 
 
 @pytest.mark.reliability
-@pytest.mark.timeout(300)
 async def test_an_operator_that_was_down_deletes_at_once_what_became_due(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1", retentionSeconds=12)
@@ -167,7 +163,6 @@ async def test_an_operator_that_was_down_deletes_at_once_what_became_due(world: 
 
 
 @pytest.mark.reliability
-@pytest.mark.timeout(300)
 async def test_a_retention_extended_again_and_again_is_never_overrun(world: World) -> None:
     """Each extension is made in the last second; whichever came first counts, and what was granted is kept."""
     await world.create_tenant()
