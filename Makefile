@@ -43,6 +43,7 @@ lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project'
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy examples
 	$(VENV)/bin/lint-imports
 
 format: $(VENV)/.dev ## Format the code
