@@ -103,7 +103,7 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
     """Upload, wait, look at the schema, generate, download, compare; return the dataset's id and whether all held."""
     with step("upload the survey and fit its model"):
         uploaded = client.upload(SURVEY, family=family)
-        wait_with_progress(client, uploaded["job_id"])
+        wait_with_progress(client, uploaded["job_id"], as_json=False)
     dataset_id = uploaded["dataset_id"]
     with step("read the schema"):
         schema = client.schema(dataset_id)
@@ -112,7 +112,7 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
     console.print(f"   {schema['rows']:,} rows, {len(kinds)} columns: {summary}")
     with step(f"generate {ROWS:,} rows under two conditions"):
         asked = client.generate(dataset_id, ROWS, conditions=CONDITIONS, seed=1)
-        wait_with_progress(client, asked["job_id"])
+        wait_with_progress(client, asked["job_id"], as_json=False)
     with step("download Parquet and CSV"):
         files = output / "synthetic.parquet", output / "synthetic.csv"
         client.download(asked["generation_id"], files[0], "parquet")
