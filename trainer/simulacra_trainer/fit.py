@@ -234,7 +234,7 @@ class _Trial:
     """
 
     rows: HalfModelRows
-    options: dict[str, float] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     copying: dict[str, float] = field(default_factory=dict)
 
@@ -265,7 +265,7 @@ def _dialled_trial(
     copying = {"dcr_share": dial.share}
     if dial.error is not None:
         copying["dcr_standard_error"] = dial.error
-    return _Trial(dial.rows, {"penalty": dial.penalty}, {"penalty_nats": dial.penalty}, copying)
+    return _Trial(dial.rows, dial.options, {"penalty_nats": dial.penalty}, copying)
 
 
 def _private_trial(

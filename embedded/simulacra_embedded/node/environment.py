@@ -57,7 +57,7 @@ async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path,
     """
     container = pod["spec"]["containers"][0]
     env = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or PASSED_ON.fullmatch(name)}
-    env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
+    env |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
     env |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
     for source in container.get("envFrom") or []:
         values = await _whole(cluster, pod, source)

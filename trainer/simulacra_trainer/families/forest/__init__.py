@@ -4,6 +4,6 @@ A split must gain what chance gains seldom (`grow.split_prices`); that penalty, 
 keeps training rows from being copied.
 """
 
-from simulacra_trainer.families.forest.model import FOREST, ForestModel
+from simulacra_trainer.families.forest.model import FOREST, PENALTY, SCORED, ForestModel
 
-__all__ = ["FOREST", "ForestModel"]
+__all__ = ["FOREST", "PENALTY", "SCORED", "ForestModel"]

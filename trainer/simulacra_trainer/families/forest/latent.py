@@ -22,6 +22,7 @@ from simulacra_trainer.families.forest.kernels import BINS, F8, I8, compiled
 from simulacra_trainer.families.forest.parts import BELOW_ONE, Ints
 from simulacra_trainer.families.forest.walk import added
 
+Booleans = npt.NDArray[np.bool_]
 SLOPE_NATS = 40.0
 """The penalty at which a slope pays as much as a split; below, its price falls by the square. A split is chosen among
 all columns and all their thresholds, a slope among columns: in the middle of the dial it pays a quarter.
@@ -31,6 +32,8 @@ MOST_FIT_ROWS = 20_000
 ROUNDS, TIED = 6, 0.05
 """So many times scores of tied rows are imputed, where more than that share of the rows is tied."""
 RIDGES = np.exp(np.linspace(np.log(1e-4), np.log(1e2), 61))
+FEW_FUNCTIONS = 128
+"""The cross products of so many are computed at once, which is faster than one by one."""
 SAME = 1e-6
 """A column of which others leave less than that share open adds nothing."""
 
@@ -105,18 +108,23 @@ def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
 
 @dataclass(frozen=True)
 class _Design:
-    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross products."""
+    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross products, float64
+    [functions, functions], of which the rows that are known are filled in (of many functions few are asked for).
+    """
 
     centred: Floats
     mean: Floats
     gram: Floats
+    is_known: Booleans
 
 
 def _design(bases: Sequence[Floats], codes: Codes, step: int) -> _Design:
-    X = np.concatenate([functions[:, x[::step]] for functions, x in zip(bases, codes, strict=True)])
+    X = np.concatenate([np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)])
     mean = X.mean(axis=1)
     X -= mean[:, None]
-    return _Design(X, mean, X @ X.T)
+    at_once = len(X) <= FEW_FUNCTIONS
+    gram = X @ X.T if at_once else np.empty((len(X), len(X)))
+    return _Design(X, mean, gram, np.full(len(X), at_once))
 
 
 def _slopes(design: _Design, low: Floats, high: Floats, price: float) -> Floats:
@@ -125,42 +133,51 @@ def _slopes(design: _Design, low: Floats, high: Floats, price: float) -> Floats:
     scores = ndtri((low + high) / 2.0)
     for _ in range(ROUNDS if tied.mean() > TIED else 1):
         y = scores - scores.mean()
-        slopes = _fit(design.gram, design.centred @ y, float(y @ y), y.size, price)
+        slopes = _fit(design, design.centred @ y, float(y @ y), y.size, price)
         scores = np.where(tied, _imputed(slopes @ design.centred, a, b, None), scores)
     return slopes
 
 
-def _fit(gram: Floats, moment: Floats, square: float, n: int, price: float) -> Floats:
+def _fit(design: _Design, moment: Floats, square: float, n: int, price: float) -> Floats:
     slopes = np.zeros(moment.size)
-    kept = _worth(gram.copy(), moment.copy(), square, n, price)
+    kept = _worth(design.centred, design.gram, design.is_known, moment.copy(), square, n, price)
     if kept.size:
-        values, vectors = np.linalg.eigh(gram[np.ix_(kept, kept)])
+        values, vectors = np.linalg.eigh(design.gram[np.ix_(kept, kept)])
         along = vectors.T @ moment[kept]
         slopes[kept] = vectors @ (along / (values + _ridge(values, along, square, n)))
     return slopes
 
 
 @compiled
-def _worth(gram: F8, moment: F8, square: float, n: int, price: float) -> I8:
-    """Return the functions that enter, each the one that gains most beside those before it (forward selection; the
-    matrix is swept as in Goodnight, 1979). gram float64 [k, k] and moment float64 [k] are used up.
+def _worth(X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float) -> I8:
+    """Return the functions that enter, each the one that gains most beside those before it (orthogonal least squares,
+    Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of gram that are asked for are filled in; moment,
+    float64 [k], is used up.
     """
     size, left, entered = moment.shape[0], square, 0
-    own, kept, is_in = np.diag(gram).copy(), np.empty(MOST_SLOPES, np.int64), np.zeros(size, np.bool_)
+    own, open_, is_in = np.empty(size), np.empty(size), np.zeros(size, np.bool_)
+    for j in range(size):
+        own[j] = open_[j] = gram[j, j] if is_known[j] else np.dot(X[j], X[j])
+    kept, factor = np.empty(MOST_SLOPES, np.int64), np.empty((MOST_SLOPES, size))
     while entered < min(MOST_SLOPES, size):
         best, most = -1, 0.0
         for j in range(size):
-            if not is_in[j] and gram[j, j] > SAME * own[j] and moment[j] ** 2 > most * gram[j, j]:
-                best, most = j, moment[j] ** 2 / gram[j, j]
+            if not is_in[j] and open_[j] > SAME * own[j] and moment[j] ** 2 > most * open_[j]:
+                best, most = j, moment[j] ** 2 / open_[j]
         after = max(left - most, SAME * square)
         if best < 0 or n / 2.0 * np.log(left / after) <= price:
             break
+        if not is_known[best]:
+            gram[best], is_known[best] = np.dot(X, X[best]), True
+        row = factor[entered]
+        row[:] = gram[best]
+        for i in range(entered):
+            row -= factor[i, best] * factor[i]
+        row /= np.sqrt(open_[best])
+        moment -= (moment[best] / row[best]) * row
+        open_ -= row**2
         kept[entered], is_in[best], left = best, True, after
         entered += 1
-        along = gram[best] / gram[best, best]
-        moment -= along * moment[best]
-        for j in range(size):
-            gram[j] -= along * gram[j, best]
     return kept[:entered]
 
 
@@ -181,7 +198,7 @@ def _tie_ends(values: Floats) -> tuple[Floats, Floats]:
     return (upto - counts)[at] / values.size, upto[at] / values.size
 
 
-def _is_tied(low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
+def _is_tied(low: Floats, high: Floats) -> Booleans:
     return np.round((high - low) * low.size) > 1
 
 

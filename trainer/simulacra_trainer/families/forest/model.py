@@ -27,7 +27,7 @@ from simulacra_trainer.families.forest.store import load_parts, save_parts
 from simulacra_trainer.families.grid import level_grid, number_grid
 from simulacra_trainer.weighting import row_weights
 
-PENALTY = "penalty"
+PENALTY, SCORED = "penalty", "scored"
 DEFAULT_PENALTY = 3.0
 
 
@@ -138,15 +138,27 @@ class ForestModel:
         order = [*front, *(j for j in self.order if j not in set(front))]
         before: dict[int, frozenset[int]] = {j: frozenset(self.order[:i]) for i, j in enumerate(self.order)}
         kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
-        asked = {self.order[0], *(j for j, part in self.parts.items() if isinstance(part, Lookup | Switch | Monotone))}
-        scored = {j: is_latent(part) for j, part in self.parts.items() if j not in asked}
-        return grow_parts(self.data, order, kept, self.structure, no_progress, scored)
+        return grow_parts(self.data, order, kept, self.structure, no_progress, self._scored())
+
+    @property
+    def scored(self) -> dict[str, bool]:
+        """By name, which columns follow normal scores, of those whose rows were asked."""
+        return {self.data.codecs[j].name: says for j, says in self._scored().items()}
+
+    def _scored(self) -> dict[int, bool]:
+        mute = {self.order[0], *(j for j, part in self.parts.items() if isinstance(part, Lookup | Switch | Monotone))}
+        return {j: is_latent(part) for j, part in self.parts.items() if j not in mute}
 
     def with_penalty(self, penalty: float) -> ForestModel:
-        """Return a model of the same rows and order that was grown with another penalty."""
+        """Return a model of the same rows and order that was grown with another penalty.
+
+        Rows are not asked again which columns follow scores: at other penalties they say the same but for a column or
+        two that both ways suit alike, and asking costs several times what growing does.
+        """
         if penalty == self.data.penalty:
             return self
-        return grow_parts(replace(self.data, penalty=penalty), self.order, {}, self.structure, no_progress)
+        data = replace(self.data, penalty=penalty)
+        return grow_parts(data, self.order, {}, self.structure, no_progress, self._scored())
 
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
@@ -162,7 +174,7 @@ class ForestModel:
 
     def save(self, directory: Path) -> None:
         """Write the trees and what they were grown with."""
-        header = {"penalty": self.data.penalty, "order": self.order}
+        header = {PENALTY: self.data.penalty, "order": self.order}
         save_parts(self.parts, header, directory)
 
     @property
@@ -227,7 +239,11 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
 
 
 class Forest:
-    """The family (see `families.base.Family`). Options: penalty, nats a split must gain beyond its parameters."""
+    """The family (see `families.base.Family`).
+
+    Options: penalty, nats a split must gain beyond its parameters; scored, by name, whether a column is to follow
+    normal scores (of others their rows are asked).
+    """
 
     name = "forest"
 
@@ -244,7 +260,8 @@ class Forest:
         """Fit on the clean table. The trees use no randomness, so the seed is not used."""
         data = training_rows(table, schema, float(options.get(PENALTY, DEFAULT_PENALTY)))
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
-        return grow_parts(data, [position[name] for name in order], {}, find_structure(data), progress)
+        scored = {position[name]: says for name, says in options.get(SCORED, {}).items()}
+        return grow_parts(data, [position[name] for name in order], {}, find_structure(data), progress, scored)
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
@@ -254,7 +271,7 @@ class Forest:
             raise ModelFileError("the order of the columns does not fit the parts of the model")
         if len(parts) != len(schema.learned()):
             raise ModelFileError("the model has another number of columns than the schema")
-        return ForestModel(training_rows(table, schema, float(header["penalty"])), order, parts)
+        return ForestModel(training_rows(table, schema, float(header[PENALTY])), order, parts)
 
 
 FOREST = Forest()
