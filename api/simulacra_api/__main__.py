@@ -15,6 +15,9 @@ import uvicorn
 from simulacra_api import log
 from simulacra_api.app import create_app
 from simulacra_api.settings import Settings
+from simulacra_custody.audit import open_audit
+from simulacra_custody.errors import SettingsError
+from simulacra_custody.settings import open_custody
 
 
 class _Server(uvicorn.Server):
@@ -40,14 +43,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; the exit code is 2 when a setting is missing or malformed."""
     parser = argparse.ArgumentParser(prog="python -m simulacra_api", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
     args = parser.parse_args(argv)
     log.to_stderr()
     listener = listen(args.host, args.port)
-    settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)
+    try:
+        settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)
+        open_custody()  # what is malformed is said here, not by a traceback of the server's start
+        open_audit()
+    except (ValueError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     config = uvicorn.Config(
         create_app(settings), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10
     )

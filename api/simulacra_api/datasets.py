@@ -20,10 +20,9 @@ from simulacra_crds.cluster import DATASETS, MODELS, Conflict, NotFound, Object
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.model import FamilyName, Model
 from simulacra_crds.names import job_id, model_name
-from simulacra_crds.retention import expires_at
+from simulacra_crds.retention import MIN_RETENTION_SECONDS, expires_at
 from simulacra_custody.audit import EventType
 
-MIN_RETENTION_SECONDS = 10
 ShownStatus = Literal["uploading", "queued", "running", "ready", "partial", "failed", "deleting"]
 
 

@@ -16,7 +16,7 @@ from simulacra_api.artefacts import schema_of
 from simulacra_api.asking import ask, check_retention_limit, find_asked, model_to_ask
 from simulacra_api.idempotency import fingerprint
 from simulacra_api.jobs import JobError, dataset_of, result_job
-from simulacra_api.listing import ListQuery, Page
+from simulacra_api.listing import Page
 from simulacra_api.problems import Problem
 from simulacra_api.resources import Library, Status, is_deleting, status_of
 from simulacra_api.values import Retention, SetValue
@@ -26,7 +26,7 @@ from simulacra_crds.conditions import FieldError, check_interventions
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.effect_estimate import EffectEstimate
 from simulacra_crds.names import effect_name, job_id
-from simulacra_crds.retention import expires_at
+from simulacra_crds.retention import DEFAULT_RETENTION_SECONDS, expires_at
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import ESTIMATE
 
@@ -45,7 +45,7 @@ class EffectRequest(BaseModel):
     outcome: ColumnName = Field(description="The column whose average is compared: a number, a boolean or a category.")
     outcome_level: str | None = Field(default=None, max_length=512, description="Of a category: whose share counts.")
     segment: ColumnName | None = Field(default=None, description="Give the effect by this column as well (CATE).")
-    retention_seconds: Retention = 86_400
+    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
 
 
 class EffectAccepted(BaseModel):
@@ -108,13 +108,6 @@ class EffectItem(BaseModel):
     job_id: str
     status: Status | Literal["deleting"]
     created_at: datetime | None
-
-
-class EffectQuery(ListQuery):
-    """Filters of the list of effect estimates."""
-
-    dataset_id: str | None = Field(default=None, max_length=63)
-    status: Status | None = None
 
 
 class EffectList(Page):

@@ -16,7 +16,7 @@ from simulacra_api.downloads import check_finished
 from simulacra_api.generations import FORMAT
 from simulacra_api.jobs import JobError, dataset_of, result_job
 from simulacra_api.links import make_link
-from simulacra_api.listing import ListQuery, Page
+from simulacra_api.listing import Page
 from simulacra_api.problems import Problem
 from simulacra_api.resources import Library, Status, is_deleting, status_of
 from simulacra_crds.base import utcnow
@@ -79,13 +79,6 @@ class GenerationItem(BaseModel):
     rows: int | None
     created_at: datetime | None
     expires_at: datetime | None
-
-
-class GenerationQuery(ListQuery):
-    """Filters of the list of generations."""
-
-    dataset_id: str | None = Field(default=None, max_length=63)
-    status: Status | None = None
 
 
 class GenerationList(Page):

@@ -20,6 +20,7 @@ from simulacra_crds.conditions import ConditionSet, FieldError, check_request, p
 from simulacra_crds.dataset import Dataset
 from simulacra_crds.generation_job import ROWS_PER_SHARD
 from simulacra_crds.names import generation_name
+from simulacra_crds.retention import DEFAULT_RETENTION_SECONDS
 from simulacra_crds.schema import TableSchema
 from simulacra_custody.audit import Counts
 
@@ -45,7 +46,7 @@ class GenerationRequest(BaseModel):
     )
     seed: Seed | None = Field(default=None, description="Drawn when absent.")
     format: Format = "parquet"
-    retention_seconds: Retention = 86_400
+    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
 
 
 class GenerationAccepted(BaseModel):

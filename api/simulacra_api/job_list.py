@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from simulacra_api.jobs import Kind, dataset_of, stage_of
-from simulacra_api.listing import ListQuery, Page, page_of
+from simulacra_api.listing import Page, WorkQuery, page_of
 from simulacra_api.probe import PREFIX
 from simulacra_api.resources import Library, Status, Work, is_deleting, status_of
 from simulacra_crds.dataset import Dataset
@@ -30,12 +30,10 @@ class JobItem(BaseModel):
     created_at: datetime | None
 
 
-class JobQuery(ListQuery):
+class JobQuery(WorkQuery):
     """Filters of the list of jobs."""
 
     kind: Kind | None = None
-    status: Status | None = None
-    dataset_id: str | None = Field(default=None, max_length=63)
 
 
 class JobList(Page):
@@ -54,8 +52,7 @@ async def job_page(library: Library, query: JobQuery) -> tuple[list[JobItem], st
 
     def keep(work: Work) -> bool:
         item = _item(work, models)
-        wanted = (query.status in (None, item.status)) and (query.dataset_id in (None, item.dataset_id))
-        return wanted and not is_deleting(work)
+        return query.takes(item.dataset_id, item.status) and not is_deleting(work)
 
     page, cursor = page_of(works, query, keep)
     return [_item(work, models) for work in page], cursor

@@ -13,7 +13,6 @@ import time
 
 from simulacra_api.artefacts import schema_of
 from simulacra_api.auditing import record
-from simulacra_api.datasets import MIN_RETENTION_SECONDS
 from simulacra_api.jobs import FIT, REFIT
 from simulacra_api.problems import Problem
 from simulacra_api.references import metadata
@@ -24,7 +23,7 @@ from simulacra_crds.dataset import Dataset
 from simulacra_crds.knowledge import check_knowledge
 from simulacra_crds.model import Knowledge, Model
 from simulacra_crds.names import model_name
-from simulacra_crds.retention import expires_at
+from simulacra_crds.retention import MIN_RETENTION_SECONDS, expires_at
 from simulacra_custody.audit import EventType
 from simulacra_custody.errors import CustodyError
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from simulacra_api.resources import Library, Work
+from simulacra_api.resources import Library, Status, Work
 from simulacra_crds.base import utcnow
 
 W = TypeVar("W", bound=Work)
@@ -52,6 +52,17 @@ class ListQuery(BaseModel):
         number, *names = self.cursor.split(".")
         first, second = (*names, "", "")[:2]
         return int(number), first, second
+
+
+class WorkQuery(ListQuery):
+    """Filters of the lists of jobs and of what they make."""
+
+    dataset_id: str | None = Field(default=None, max_length=63)
+    status: Status | None = None
+
+    def takes(self, dataset_id: str, status: str) -> bool:
+        """Whether work of this dataset and status is asked for."""
+        return self.dataset_id in (None, dataset_id) and self.status in (None, status)
 
 
 class Page(BaseModel):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from simulacra_api.cache import CACHE_SECONDS
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
-from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
+from simulacra_crds.webhook import allows_private
 
 LINK_SECONDS = 900
 """A download link lives this long (15 minutes)."""
@@ -52,7 +52,7 @@ class Settings:
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
         """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER and
-        _WEBHOOK_ALLOW_PRIVATE (true or nothing); SIMULACRA_AUTH0_* (see `simulacra_crds.auth0`); KUBECONFIG.
+        _WEBHOOK_ALLOW_PRIVATE (true or false); SIMULACRA_AUTH0_* (see `simulacra_crds.auth0`); KUBECONFIG.
 
         Raises:
             ValueError: naming the variable and the form it must have.
@@ -63,6 +63,9 @@ class Settings:
         public = env.get("SIMULACRA_PUBLIC_URL") or public_url
         if not public.startswith(("http://", "https://")):
             raise ValueError("SIMULACRA_PUBLIC_URL must begin with http:// or https://")
+        issuer = env.get("SIMULACRA_OIDC_ISSUER")
+        if issuer and not issuer.startswith(("http://", "https://")):
+            raise ValueError("SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://...")
         audience = env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE
         auth0 = Auth0Settings.from_env(env, audience)
         return cls(
@@ -70,7 +73,7 @@ class Settings:
             audience=audience,
             kubeconfig=env.get("KUBECONFIG") or None,
             max_upload_bytes=int(limit),
-            oidc_issuer=env.get("SIMULACRA_OIDC_ISSUER") or (auth0.issuer if auth0 else None),
+            oidc_issuer=issuer or (auth0.issuer if auth0 else None),
             auth0=auth0,
-            webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
+            webhooks_allow_private=allows_private(env),
         )

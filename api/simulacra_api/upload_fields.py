@@ -12,6 +12,7 @@ from simulacra_api.upload_steps import UploadRequest
 from simulacra_api.values import FileSize, Retention
 from simulacra_crds.base import ColumnName, Sha256
 from simulacra_crds.model import DifferentialPrivacy, FamilyName, Knowledge
+from simulacra_crds.retention import DEFAULT_RETENTION_SECONDS
 
 _LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta")
 
@@ -29,7 +30,7 @@ class UploadFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    retention_seconds: Retention = 86_400
+    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
     knowledge: Knowledge | None = Field(default=None, description="What is known of causes, binding for the fit.")
     weights: ColumnName | None = Field(default=None, description="Name of the column of survey weights.")
@@ -76,7 +77,7 @@ class UploadFields(BaseModel):
 class FormFields(UploadFields):
     """The fields of the form besides `file`; send them before it."""
 
-    retention_seconds: int = 86_400
+    retention_seconds: int = DEFAULT_RETENTION_SECONDS
     knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
 
 

@@ -8,8 +8,7 @@ from typing import Annotated, Any, cast
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from simulacra_crds.generation_job import MAX_ROWS
-
-MAX_RETENTION_SECONDS = 604_800
+from simulacra_crds.retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 
 
 def _whole(value: Any) -> Any:
@@ -30,7 +29,7 @@ def _set_value(value: Any) -> int | float | str:
 _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
 FewRows = Annotated[int, Field(strict=True, ge=1, le=100), _Whole]
-Retention = Annotated[int, Field(strict=True, ge=10, le=MAX_RETENTION_SECONDS), _Whole]
+Retention = Annotated[int, Field(strict=True, ge=MIN_RETENTION_SECONDS, le=MAX_RETENTION_SECONDS), _Whole]
 FileSize = Annotated[int, Field(strict=True, ge=1, le=1 << 40), _Whole]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), _Whole]
 Overlap = Annotated[int, Field(strict=True, ge=0, le=86_400), _Whole]

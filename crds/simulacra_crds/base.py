@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from simulacra_crds.retention import DEFAULT_RETENTION_SECONDS, MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
+
 GROUP = "simulacra.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -172,9 +174,9 @@ class RetainedSpec(KubeModel):
     """What the spec of every resource with customer bytes has in common."""
 
     retention_seconds: int = Field(
-        default=86_400,
-        ge=10,
-        le=604_800,
+        default=DEFAULT_RETENTION_SECONDS,
+        ge=MIN_RETENTION_SECONDS,
+        le=MAX_RETENTION_SECONDS,
         description=(
             "Seconds that the bytes live, 10 to 604800 (7 days); default 86400 (24 h). Datasets and Models count from "
             "their creation, results from their end. The Tenant may allow less."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+MIN_RETENTION_SECONDS, DEFAULT_RETENTION_SECONDS, MAX_RETENTION_SECONDS = 10, 86_400, 604_800
+"""24 hours by default, 7 days at most."""
 UPLOAD_TIMEOUT = timedelta(hours=1)
 """An upload that was silent for so long is given up, and what is stored of it is erased."""
 

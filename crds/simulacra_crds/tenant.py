@@ -20,6 +20,7 @@ from simulacra_crds.base import (
     Timestamp,
 )
 from simulacra_crds.names import TENANT_PATTERN
+from simulacra_crds.retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 
 ClientId = str
 
@@ -222,9 +223,9 @@ class TenantSpec(KubeModel):
     encryption: Encryption = Field(default_factory=Encryption, description="Under whose keys its data is.")
     quotas: Quotas = Field(default_factory=Quotas, description="How much it may use.")
     max_retention_seconds: int = Field(
-        default=604_800,
-        ge=10,
-        le=604_800,
+        default=MAX_RETENTION_SECONDS,
+        ge=MIN_RETENTION_SECONDS,
+        le=MAX_RETENTION_SECONDS,
         description="Seconds that its data lives at most, 10 to 604800 (7 days), which is the default.",
     )
     sources: list[ObjectSource] = Field(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ DISABLED = f"{GROUP}/webhook-disabled"
 MAX_URL = 1024
 ALLOW_PRIVATE_VARIABLE = "SIMULACRA_WEBHOOK_ALLOW_PRIVATE"
 """Variable: `true` lets webhooks go to http and to addresses that are not public. For one machine and for tests."""
+_SWITCH = {"": False, "false": False, "true": True}
 _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".svc", ".cluster.local", ".home.arpa")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -41,6 +43,14 @@ class WebhookTarget(BaseModel):
 
     url: str
     secret: str
+
+
+def allows_private(env: Mapping[str, str]) -> bool:
+    """Read ALLOW_PRIVATE_VARIABLE; ValueError names it when it is neither true nor false."""
+    value = env.get(ALLOW_PRIVATE_VARIABLE, "")
+    if value not in _SWITCH:
+        raise ValueError(f"{ALLOW_PRIVATE_VARIABLE} must be true or false (the default)")
+    return _SWITCH[value]
 
 
 def sealing_purpose(webhook_id: str) -> str:

@@ -35,7 +35,6 @@ class EventType(StrEnum):
     WEBHOOK_CREATED = "dev.simulacra.webhook.created"
     WEBHOOK_DELETED = "dev.simulacra.webhook.deleted"
     RESOURCE_CREATED = "dev.simulacra.resource.created"
-    RESOURCE_READ = "dev.simulacra.resource.read"
     RESOURCE_EXTENDED = "dev.simulacra.resource.extended"
     RESOURCE_CANCELLED = "dev.simulacra.resource.cancelled"
     RESOURCE_DELETED = "dev.simulacra.resource.deleted"
@@ -44,7 +43,6 @@ class EventType(StrEnum):
     SOURCE_READ = "dev.simulacra.source.read"
     ARTEFACT_WRITTEN = "dev.simulacra.artefact.written"
     ARTEFACT_READ = "dev.simulacra.artefact.read"
-    ARTEFACT_ERASED = "dev.simulacra.artefact.erased"
     ORPHANS_SWEPT = "dev.simulacra.orphans.swept"
 
 
@@ -61,8 +59,6 @@ class Component(StrEnum):
 
     API = "/simulacra/api"
     OPERATOR = "/simulacra/operator"
-    TRAINER = "/simulacra/trainer"
-    CLI = "/simulacra/cli"
 
 
 class _Closed(BaseModel):

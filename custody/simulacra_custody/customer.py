@@ -2,27 +2,25 @@
 
 The service asks the key for a fresh data key (``kms:GenerateDataKey``), encrypts one AWS Encryption SDK message with
 it and forgets it; from then on only who may call ``kms:Decrypt`` on the key can read. What that promise rests on is
-the customer's key policy (docs/customer-keys.md), so it is checked: `check_customer_key` when a tenant is set up, and
-`prove_unreadable` on the very artefact.
+the customer's key policy (docs/customer-keys.md), so it is checked when a tenant is set up and every minute after:
+`check_customer_key`.
 """
 
 import contextlib
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from simulacra_custody.aws_access import KmsAccess, kms_code, kms_errors
 from simulacra_custody.context import ArtefactRef
 from simulacra_custody.custody import ArtefactWriter, StoredArtefact, open_artefact
-from simulacra_custody.errors import ArtefactCorrupt, CustodyError, KeyCheckError, KeyUnavailable
+from simulacra_custody.errors import CustodyError, KeyCheckError, KeyUnavailable
 from simulacra_custody.store import ObjectStore, Presigning
 
 MESSAGE_FORMAT = "aws-encryption-sdk-message-v2"
 
 _REFUSED = "AccessDeniedException"
-_HEADER_BYTES = 1 << 20  # a message's header and its first frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +69,6 @@ class DecryptMetadata:
     sha256: str
     bytes: int
     command: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Proof that the service tried to decrypt an artefact and was refused.
-
-    Attributes:
-        key: object key of the artefact.
-        tried_at: when.
-        refusals: KMS's answer to each identity that the service has, itself and the role it assumes.
-    """
-
-    key: str
-    tried_at: datetime
-    refusals: dict[str, str]
 
 
 @contextlib.contextmanager
@@ -149,28 +132,6 @@ def check_customer_key(key: CustomerKey, tenant: str) -> None:
         code = _try_decrypt(access.client(), key, blob, context)
         if code != _REFUSED:
             raise KeyCheckError("refuse", f"{identity} was not refused kms:Decrypt but got {code or 'the key'}")
-
-
-def prove_unreadable(store: ObjectStore, ref: ArtefactRef, key: CustomerKey) -> Unreadable:
-    """Try to read the stored artefact with every identity that the service has.
-
-    Raises:
-        KeyCheckError: step ``refuse`` if KMS let the service decrypt, or refused for another reason than the policy.
-        ArtefactMissing, StoreUnavailable: if there is nothing to try on.
-    """
-    from simulacra_custody.envelope import decrypt, kms_keyring
-
-    refusals = {}
-    for identity, access in _identities(key):
-        client = access.client()
-        answers = _answers(client)
-        keyring, start = kms_keyring(key.key_arn, client), store.open_range(ref.key, 0, _HEADER_BYTES)
-        with contextlib.suppress(ArtefactCorrupt):
-            next(decrypt(ref.key, keyring, ref.encryption_context, start, 1), None)
-        if answers != [_REFUSED]:
-            raise KeyCheckError("refuse", f"{identity} was not refused kms:Decrypt but got {_said(answers)}")
-        refusals[identity] = _REFUSED
-    return Unreadable(ref.key, datetime.now(UTC), refusals)
 
 
 def _identities(key: CustomerKey) -> Iterator[tuple[str, KmsAccess]]:

@@ -15,7 +15,6 @@ from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.store import check_prefix
 from simulacra_custody.urls import query
 
-FORM = "s3://bucket/prefix?endpoint=https://host:port&region=us-east-1"
 TENANT = "{tenant}"
 _BUCKET = re.compile(r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9.-]|\{tenant\})*")
 _PARAMETERS = frozenset({"endpoint", "public-endpoint", "region", "sse-kms"})

@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 from simulacra_crds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED, WorkStatus
 from simulacra_crds.reasons import Reason
-from simulacra_crds.retention import UPLOAD_TIMEOUT, expires_at
+from simulacra_crds.retention import DEFAULT_RETENTION_SECONDS, UPLOAD_TIMEOUT, expires_at
 from simulacra_operator.subject import Subject
 
 UPLOAD_STARTED = ANNOTATION_UPLOAD_STARTED
 """Annotation by which the API says when an upload began (RFC 3339)."""
 UPLOAD_LEASE = ANNOTATION_UPLOAD_LEASE
 """Annotation that the API renews while bytes arrive: the writer's nonce, a space, the time (RFC 3339)."""
-DEFAULT_RETENTION_S = 86_400
 PROMPT = timedelta(seconds=5)
 """A deletion asked for so shortly before the expiry counts as one: it is stamped by a clock that is not ours."""
 _FROM_CREATION = ("Dataset", "Model")
@@ -29,7 +28,7 @@ class Due(NamedTuple):
 
 def expiry(subject: Subject, max_retention_s: int) -> datetime:
     """Return when the bytes of a resource expire; a spec that does not parse gets the default retention."""
-    retention = subject.spec.retention_seconds if subject.spec else DEFAULT_RETENTION_S
+    retention = subject.spec.retention_seconds if subject.spec else DEFAULT_RETENTION_SECONDS
     finished = None if subject.kind in _FROM_CREATION else subject.status.finished_at
     return expires_at(subject.created, finished, min(retention, max_retention_s))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
 from simulacra_crds.model import ModelResources
-from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
+from simulacra_crds.webhook import allows_private
 from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
 from simulacra_operator.placement import Placement
 from simulacra_operator.pod_access import PodAccess
@@ -56,7 +56,7 @@ class Settings:
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_OPERATOR_IDENTITY,
-    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or nothing), SIMULACRA_NAMESPACES (separated
+    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or false), SIMULACRA_NAMESPACES (separated
     by commas), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access` and `placement`.
 
     Raises:
@@ -68,7 +68,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
         pod_access, placement = PodAccess.from_env(env), Placement.from_env(env)
-        scope = Scope.parse(env.get(NAMESPACES_VARIABLE, ""))
+        scope, webhooks_allow_private = Scope.parse(env.get(NAMESPACES_VARIABLE, "")), allows_private(env)
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
     return Settings(
@@ -77,7 +77,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         host=host,
         port=int(port),
         identity=env.get(IDENTITY_VARIABLE) or socket.gethostname(),
-        webhooks_allow_private=env.get(ALLOW_PRIVATE_VARIABLE) == "true",
+        webhooks_allow_private=webhooks_allow_private,
         auth0=auth0,
         pod_access=pod_access,
         own_buckets=own_buckets(env),

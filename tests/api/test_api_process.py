@@ -132,11 +132,22 @@ async def _streaming(world: Any, name: str) -> bool:
         {"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"},
         {"SIMULACRA_MAX_UPLOAD_BYTES": "0"},
         {"SIMULACRA_PUBLIC_URL": "api.example"},
+        {"SIMULACRA_OIDC_ISSUER": "tenant.eu.auth0.com"},
+        {"SIMULACRA_WEBHOOK_ALLOW_PRIVATE": "yes"},
     ],
 )
 def test_a_malformed_setting_is_named(env: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(env))):
         Settings.from_env("http://127.0.0.1:1", env)
+
+
+@pytest.mark.parametrize("env", [{"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"}, {"SIMULACRA_STORE": "here"}])
+def test_the_program_ends_with_a_sentence_about_it(env: dict[str, str]) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
+    done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert next(iter(env)) in done.stderr
 
 
 def test_settings_come_from_the_environment() -> None:

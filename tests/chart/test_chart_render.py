@@ -159,6 +159,13 @@ def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
     assert len(settings.pod_access.egress) > 1
 
 
+def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
+    values = ("--set", "auth.oidcIssuer=https://idp.example:8443/realms/acme")
+    by_name = {one["metadata"]["name"]: one for one in render(*values, only=("networkpolicy.yaml",))}
+    egress = by_name["simulacra-api"]["spec"]["egress"]
+    assert {443, 8443} in [{one["port"] for one in rule["ports"]} for rule in egress]
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [

@@ -194,7 +194,7 @@ from simulacra_custody.audit import AuditData, AuditEvent, Component, EventType,
 log = open_audit({"SIMULACRA_AUDIT": "file://" + sys.argv[1]})
 for number in range(60):
     data = AuditData(uid=f"{sys.argv[2]}-{number}")
-    log.append(AuditEvent(type=EventType.RESOURCE_READ, source=Component.API, data=data))
+    log.append(AuditEvent(type=EventType.ARTEFACT_READ, source=Component.API, data=data))
 """
 
 

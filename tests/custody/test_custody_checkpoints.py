@@ -51,7 +51,7 @@ def append(store: LocalStore, count: int) -> None:
     log = SegmentedAuditLog(store)
     for number in range(count):
         data = AuditData(tenant="acme", uid=f"u{number}")
-        log.append(AuditEvent(type=EventType.RESOURCE_READ, source=Component.API, data=data))
+        log.append(AuditEvent(type=EventType.ARTEFACT_READ, source=Component.API, data=data))
 
 
 def signer(store: LocalStore, clock: Clock | None = None) -> CheckpointSigner:

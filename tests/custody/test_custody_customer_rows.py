@@ -14,7 +14,7 @@ from custody_servers import REGION, Server
 from simulacra_crds.tasks import CustomerKeyRef, KeyedRef
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody
-from simulacra_custody.customer import CustomerKey, prove_unreadable
+from simulacra_custody.customer import CustomerKey
 from simulacra_custody.envelope import decrypt, kms_keyring
 from simulacra_custody.errors import ArtefactCorrupt, KeyUnavailable
 from simulacra_custody.local_store import LocalStore
@@ -48,7 +48,9 @@ def test_rows_are_under_the_customers_key_and_no_other(
     ref = ResourceRef("acme", "generationjobs", "g1").artefact(part.name)
     with pytest.raises(ArtefactCorrupt):
         custody.read_bytes(ref, wrapped, limit=1 << 20)
-    assert prove_unreadable(store, ref, CustomerKey(account.key_arn)).refusals
+    service = kms_keyring(account.key_arn, CustomerKey(account.key_arn).access.client())
+    with pytest.raises(ArtefactCorrupt):
+        b"".join(decrypt(ref.key, service, ref.encryption_context, store.open_range(ref.key), 1 << 20))
     customer = boto3.Session().client(
         "kms",
         endpoint_url=account.server.url,

@@ -57,6 +57,13 @@ def test_settings_metrics_and_error_codes(text: str) -> None:
     assert {name for name in settings | metrics | codes if name not in text} == set()
 
 
+def test_parameters_of_stores_and_keys(text: str) -> None:
+    lists = re.findall(r"_PARAMETERS = frozenset\(\{(.*?)\}", _source(("custody",)), re.DOTALL)
+    parameters = {name for found in lists for name in re.findall(r'"([a-z-]+)"', found)}
+    assert len(parameters) > 8
+    assert {name for name in parameters if f"`{name}=`" not in text} == set()
+
+
 def test_reasons_commands_and_methods(text: str) -> None:
     flags = _flags(typer.main.get_command(app))
     assert len(flags) > 25

@@ -16,7 +16,7 @@ import pytest
 
 from installation import SURVEY, Installation, eventually
 from simulacra import Client, Connection
-from simulacra_api.pages.custody_steps import MODES, STEPS, kept_artefacts
+from simulacra_api.pages.custody_steps import MODES, STEPS
 
 pytestmark = pytest.mark.e2e
 STEP = {step.key: step for step in STEPS}
@@ -53,7 +53,7 @@ def assert_as_said(step: str, witness: Witness, *, without: frozenset[str] = fro
     """Assert that what was recorded and kept is what the map says, no more and no less."""
     said = {event.value for event in STEP[step].logged} - without
     assert witness.recorded() == said, step
-    kept, patterns = witness.kept(), kept_artefacts(STEP[step])
+    kept, patterns = witness.kept(), [pattern for one in STEP[step].kept for pattern in one.artefacts]
     assert {name for name in kept if not any(fnmatch(name, pattern) for pattern in patterns)} == set(), step
     promised = {pattern for pattern in patterns if not pattern.endswith("/progress.json")}  # quick work reports none
     assert {pattern for pattern in promised if not any(fnmatch(name, pattern) for name in kept)} == set(), step
@@ -126,7 +126,7 @@ def test_clocks(client: Client, made: dict[str, str]) -> None:
 
 
 def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> None:
-    asked = client.generate(made["dataset"], 200, conditions=CONDITIONS)
+    asked = client.generate(made["dataset"], 200, conditions=CONDITIONS, interventions={"education_years": 16})
     client.wait(asked["job_id"], timeout=120)
     path = f"/v1/datasets/{made['dataset']}/effects"
     effect = client._http.post(path, json=QUESTION, headers={"Idempotency-Key": "custody-map-effect"}).json()

@@ -37,6 +37,8 @@ def test_the_setting_is_read_and_a_wrong_one_is_named() -> None:
     for wrong in ("acme", "tenant-acme,default", "tenant-A"):
         with pytest.raises(OperatorSettingsError, match="SIMULACRA_NAMESPACES is malformed"):
             read_settings({"SIMULACRA_NAMESPACES": wrong})
+    with pytest.raises(OperatorSettingsError, match="SIMULACRA_WEBHOOK_ALLOW_PRIVATE must be true or false"):
+        read_settings({"SIMULACRA_WEBHOOK_ALLOW_PRIVATE": "yes"})
 
 
 def test_what_is_served() -> None:

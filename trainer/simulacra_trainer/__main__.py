@@ -19,6 +19,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from simulacra_crds.conditions import ConditionSet
+from simulacra_crds.generation_job import MAX_ROWS
 from simulacra_crds.model import DifferentialPrivacy, Knowledge
 from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
@@ -232,7 +233,7 @@ def _gpus(text: str) -> int:
 
 
 def _rows(text: str) -> int:
-    return _whole(text, 1, 10_000_000)
+    return _whole(text, 1, MAX_ROWS)
 
 
 def _table_file(text: str) -> Path:

@@ -28,6 +28,7 @@ from simulacra_trainer.private import sanitise
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.table.errors import InputError, too_small
+from simulacra_trainer.table.limits import MIN_COLUMNS, MIN_ROWS
 from simulacra_trainer.weighting import as_population
 from simulacra_trainer.workers import Workers
 
@@ -40,7 +41,6 @@ GRAPH, PRIVACY, FIT, REPORT = STEPS
 NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
 GRAPH_BUDGET_S = 10.0
 MAX_FIT_ROWS = 500_000
-MIN_ROWS, MIN_COLUMNS = 20, 2
 NEURAL_EXTRA = ("torch", "lightning")
 
 

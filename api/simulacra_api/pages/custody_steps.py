@@ -243,11 +243,12 @@ STEPS = (
         ),
         kept=(
             Kept(
-                "Synthetic rows, asked against attained, their report, settings and progress of the work",
+                "Synthetic rows, asked against attained, what do() rests on, their report, settings and progress",
                 CLOCK.format(since="when they are done"),
                 (
                     "generationjobs/parts/*",
                     "generationjobs/attainment.json",
+                    "generationjobs/identification.json",
                     "generationjobs/report.json",
                     "generationjobs/report.html",
                     "generationjobs/request.json",
@@ -351,8 +352,3 @@ MODES = (
         ),
     ),
 )
-
-
-def kept_artefacts(step: Step) -> tuple[str, ...]:
-    """Return the patterns of everything in the encrypted store that a step leaves."""
-    return tuple(pattern for kept in step.kept for pattern in kept.artefacts)

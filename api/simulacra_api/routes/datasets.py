@@ -49,6 +49,7 @@ from simulacra_api.waiting import Wait
 from simulacra_crds.cluster import DATASETS
 from simulacra_crds.model import Knowledge
 from simulacra_crds.names import dataset_name, job_id
+from simulacra_crds.retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 from simulacra_crds.tasks import GRAPH, REPORT, REPORT_PAGE
 
 router = APIRouter(prefix="/v1", tags=["datasets"], route_class=LeanRoute)
@@ -66,7 +67,11 @@ _FORM = {
                     "required": ["file"],
                     "additionalProperties": False,
                     "properties": {
-                        "retention_seconds": {"type": "integer", "minimum": 10, "maximum": 604_800},
+                        "retention_seconds": {
+                            "type": "integer",
+                            "minimum": MIN_RETENTION_SECONDS,
+                            "maximum": MAX_RETENTION_SECONDS,
+                        },
                         "family": {"type": "string", "enum": ["auto", "forest", "neural"]},
                         "knowledge": {
                             "type": "string",

@@ -12,13 +12,12 @@ from simulacra_api.effects import (
     EffectAccepted,
     EffectBody,
     EffectList,
-    EffectQuery,
     EffectRequest,
     effect_body,
     effect_item,
     request_effect,
 )
-from simulacra_api.listing import link_next, page_of
+from simulacra_api.listing import WorkQuery, link_next, page_of
 from simulacra_api.probe import ProbeBody, ProbeRequest, probe
 from simulacra_api.routes.common import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
 from simulacra_api.routes.lean import LeanRoute
@@ -59,12 +58,12 @@ async def create_effect(
 
 
 @router.get("/effects", operation_id="listEffects", summary="List effect estimates", responses=problems(400))
-async def list_effects(library: Mine, query: Annotated[EffectQuery, Query()], response: Response) -> EffectList:
+async def list_effects(library: Mine, query: Annotated[WorkQuery, Query()], response: Response) -> EffectList:
     """The tenant's effect estimates, newest first."""
 
     def keep(effect: EffectEstimate) -> bool:
         item = effect_item(effect)
-        return query.status in (None, item.status) and query.dataset_id in (None, item.dataset_id)
+        return query.takes(item.dataset_id, item.status)
 
     page, cursor = page_of(await library.all_of(EffectEstimate), query, keep)
     link_next(library, response, "/v1/effects", query, cursor)

@@ -13,14 +13,13 @@ from simulacra_api.downloads import Download, check_finished
 from simulacra_api.generation_view import (
     GenerationBody,
     GenerationList,
-    GenerationQuery,
     generation_body,
     generation_item,
     report_of,
 )
 from simulacra_api.generations import Format, GenerationAccepted, GenerationRequest, request_generation
 from simulacra_api.links import check_link
-from simulacra_api.listing import link_next, page_of
+from simulacra_api.listing import WorkQuery, link_next, page_of
 from simulacra_api.probe import PREFIX
 from simulacra_api.routes.common import (
     HTML,
@@ -67,15 +66,12 @@ async def create_generation(
 
 
 @router.get("/generations", operation_id="listGenerations", summary="List generations", responses=problems(400))
-async def list_generations(
-    library: Mine, query: Annotated[GenerationQuery, Query()], response: Response
-) -> GenerationList:
+async def list_generations(library: Mine, query: Annotated[WorkQuery, Query()], response: Response) -> GenerationList:
     """The tenant's generations, newest first."""
 
     def keep(generation: GenerationJob) -> bool:
         item = generation_item(generation)
-        wanted = query.status in (None, item.status) and query.dataset_id in (None, item.dataset_id)
-        return wanted and not item.generation_id.startswith(PREFIX)
+        return query.takes(item.dataset_id, item.status) and not item.generation_id.startswith(PREFIX)
 
     page, cursor = page_of(await library.all_of(GenerationJob), query, keep)
     link_next(library, response, "/v1/generations", query, cursor)

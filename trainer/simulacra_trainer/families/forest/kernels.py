@@ -22,6 +22,10 @@ U8 = npt.NDArray[np.uint64]
 F8 = npt.NDArray[np.float64]
 Gain = tuple[float, int]
 """Nats, and the largest bin position on the left (-1: no split)."""
+Split = tuple[int, int]
+"""A feature (-1: none gains what a split must), and the largest bin position on the left."""
+Tree = tuple[I4, I2, I4, I4, I4]
+"""Of each node: feature, threshold, child, start, stop, as `grow_classes` returns them."""
 Grown = tuple[I4, I2, I4, I4, I4, I4]
 
 MIN_LEAF = 5
@@ -61,6 +65,28 @@ def _partition(index: I4, scratch: I4, start: int, stop: int, bins: U1, threshol
 
 
 @compiled
+def _count(z: U1, rows: I4, y: I4, classes: int, table: I4) -> None:
+    """Count the rows by bin and class, the classes of a bin side by side."""
+    table[:] = 0
+    for i in range(rows.shape[0]):
+        table[z[rows[i]] * classes + y[i]] += 1
+
+
+@compiled
+def _order(z: U1, rows: I4, y: I4, offsets: I8, ordered: I4) -> None:
+    """Put the rows' classes in the order of their bins; offsets then hold where each bin ends."""
+    offsets[:] = 0
+    for i in range(rows.shape[0]):
+        offsets[z[rows[i]] + 1] += 1
+    for b in range(offsets.shape[0] - 1):
+        offsets[b + 1] += offsets[b]
+    for i in range(rows.shape[0]):
+        b = z[rows[i]]
+        ordered[offsets[b]] = y[i]
+        offsets[b] += 1
+
+
+@compiled
 def _class_gain(
     z: U1, rows: I4, y: I4, counts: I8, logs: tuple[F8, F8], bins: int, work: tuple[I8, I4, I8, I8, I4]
 ) -> Gain:
@@ -80,19 +106,9 @@ def _class_gain(
     base = whole - xlogx[m]
     tabled = bins * classes <= 2 * m
     if tabled:
-        table[: bins * classes] = 0
-        for i in range(m):
-            table[z[rows[i]] * classes + y[i]] += 1
+        _count(z, rows, y, classes, table[: bins * classes])
     else:
-        offsets[: bins + 1] = 0
-        for i in range(m):
-            offsets[z[rows[i]] + 1] += 1
-        for b in range(bins):
-            offsets[b + 1] += offsets[b]
-        for i in range(m):
-            b = z[rows[i]]
-            ordered[offsets[b]] = y[i]
-            offsets[b] += 1
+        _order(z, rows, y, offsets[: bins + 1], ordered)
     best_gain, best_threshold = 0.0, -1
     sum_left, sum_right, begin = 0.0, whole, 0
     for b in range(bins):
@@ -185,6 +201,76 @@ def _sizes(Z: U1) -> I8:
 
 
 @compiled
+def _leaf(n: int) -> tuple[Tree, I4]:
+    """Return a tree of n rows that is a leaf, with room for all that it can become, and its index of rows."""
+    capacity = 2 * (n // MIN_LEAF) + 3
+    feature = np.full(capacity, -1, np.int32)
+    threshold = np.zeros(capacity, np.int16)
+    child = np.zeros(capacity, np.int32)
+    start = np.zeros(capacity, np.int32)
+    stop = np.zeros(capacity, np.int32)
+    stop[0] = n
+    return (feature, threshold, child, start, stop), np.arange(n).astype(np.int32)
+
+
+@compiled
+def _divide(tree: Tree, node: int, nodes: int, split: Split, middle: int) -> None:
+    """Give a node its split, and two children after the nodes that there are."""
+    feature, threshold, child, start, stop = tree
+    feature[node], threshold[node], child[node] = split[0], split[1], nodes
+    start[nodes], stop[nodes] = start[node], middle
+    start[nodes + 1], stop[nodes + 1] = middle, stop[node]
+
+
+@compiled
+def _class_split(
+    Z: U1,
+    rows: I4,
+    y: I4,
+    counts: I8,
+    logs: tuple[F8, F8],
+    sizes: I8,
+    price: float,
+    work: tuple[I8, I4, I8, I8, I4],
+) -> Split:
+    """Return the split of a node that gains most, searched on a part of its rows first where they are many."""
+    m, features = rows.shape[0], np.arange(Z.shape[0])
+    if m >= SAMPLED_FROM and features.size:
+        step = m // SAMPLE_ROWS
+        some, few = rows[::step].copy(), y[::step].copy()
+        counted, gains = np.zeros(counts.shape[0], np.int64), np.empty(features.size)
+        for k in few:
+            counted[k] += 1
+        for f in features:
+            gains[f] = _class_gain(Z[f], some, few, counted, logs, sizes[f], work)[0]
+        features = _rivals(gains, price)
+    gain, best, threshold = price, -1, -1
+    for f in features:
+        found, place = _class_gain(Z[f], rows, y, counts, logs, sizes[f], work)
+        if found > gain:
+            gain, best, threshold = found, int(f), place
+    return best, threshold
+
+
+@compiled
+def _number_split(Z: U1, rows: I4, y: F8, sizes: I8, price: float, work: tuple[I8, F8, F8]) -> Split:
+    """Return the split of a node that gains most; see `_class_split`."""
+    m, features = rows.shape[0], np.arange(Z.shape[0])
+    if m >= SAMPLED_FROM and features.size:
+        step = m // SAMPLE_ROWS
+        some, few, gains = rows[::step].copy(), y[::step].copy(), np.empty(features.size)
+        for f in features:
+            gains[f] = _number_gain(Z[f], some, few, sizes[f], work)[0]
+        features = _rivals(gains, price)
+    gain, best, threshold = price, -1, -1
+    for f in features:
+        found, place = _number_gain(Z[f], rows, y, sizes[f], work)
+        if found > gain:
+            gain, best, threshold = found, int(f), place
+    return best, threshold
+
+
+@compiled
 def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
     """Grow a tree for a class target.
 
@@ -199,14 +285,9 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
         (segments of the index), index int32 [rows].
     """
     n = y.shape[0]
-    capacity = 2 * (n // MIN_LEAF) + 3
-    feature = np.full(capacity, -1, np.int32)
-    threshold = np.zeros(capacity, np.int16)
-    child = np.zeros(capacity, np.int32)
-    start = np.zeros(capacity, np.int32)
-    stop = np.zeros(capacity, np.int32)
-    index = np.arange(n).astype(np.int32)
-    scratch = np.empty(n, np.int32)
+    tree, index = _leaf(n)
+    feature, threshold, child, start, stop = tree
+    scratch, nodes, stack = np.empty(n, np.int32), 1, [0]
     xlogx = _xlogx(n)
     logs = (xlogx, np.diff(xlogx))
     counts = np.zeros(classes, np.int64)
@@ -217,9 +298,7 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
         np.zeros(classes, np.int64),
         np.empty(min(2 * n, BINS * classes), np.int32),
     )
-    sizes, gains, target = _sizes(Z), np.zeros(Z.shape[0]), np.empty(n, np.int32)
-    stop[0], nodes = n, 1
-    stack = [0]
+    sizes, target = _sizes(Z), np.empty(n, np.int32)
     while len(stack) > 0:
         node = stack.pop()
         a, b = start[node], stop[node]
@@ -233,28 +312,13 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
         price = prices[present - 1]
         if present < 2 or b - a < 2 * MIN_LEAF or most <= price:
             continue
-        rows, searched, features = index[a:b], target[: b - a], np.arange(Z.shape[0])
+        rows, searched = index[a:b], target[: b - a]
         for i in range(b - a):
             searched[i] = y[rows[i]]
-        if b - a >= SAMPLED_FROM:
-            step = (b - a) // SAMPLE_ROWS
-            some, few = rows[::step].copy(), searched[::step].copy()
-            counted = np.zeros(classes, np.int64)
-            for k in few:
-                counted[k] += 1
-            for f in features:
-                gains[f] = _class_gain(Z[f], some, few, counted, logs, sizes[f], work)[0]
-            features = _rivals(gains, price) if features.size else features
-        gain, best, t = price, -1, -1
-        for f in features:
-            found, place = _class_gain(Z[f], rows, searched, counts, logs, sizes[f], work)
-            if found > gain:
-                gain, best, t = found, int(f), place
-        if best < 0:
+        split = _class_split(Z, rows, searched, counts, logs, sizes, price, work)
+        if split[0] < 0:
             continue
-        middle = _partition(index, scratch, a, b, Z[best], t)
-        feature[node], threshold[node], child[node] = best, t, nodes
-        start[nodes], stop[nodes], start[nodes + 1], stop[nodes + 1] = a, middle, middle, b
+        _divide(tree, node, nodes, split, _partition(index, scratch, a, b, Z[split[0]], split[1]))
         stack.append(nodes + 1)
         stack.append(nodes)
         nodes += 2
@@ -268,42 +332,23 @@ def grow_numbers(Z: U1, y: F8, price: float) -> Grown:
     price: nats that a split must gain; else as `grow_classes`.
     """
     n = y.shape[0]
-    capacity = 2 * (n // MIN_LEAF) + 3
-    feature = np.full(capacity, -1, np.int32)
-    threshold = np.zeros(capacity, np.int16)
-    child = np.zeros(capacity, np.int32)
-    start = np.zeros(capacity, np.int32)
-    stop = np.zeros(capacity, np.int32)
-    index = np.arange(n).astype(np.int32)
-    scratch = np.empty(n, np.int32)
+    tree, index = _leaf(n)
+    feature, threshold, child, start, stop = tree
+    scratch, nodes, stack = np.empty(n, np.int32), 1, [0]
     work = (np.zeros(BINS, np.int64), np.zeros(BINS), np.zeros(BINS))
-    sizes, gains, target = _sizes(Z), np.zeros(Z.shape[0]), np.empty(n)
-    stop[0], nodes = n, 1
-    stack = [0]
+    sizes, target = _sizes(Z), np.empty(n)
     while len(stack) > 0:
         node = stack.pop()
         a, b = start[node], stop[node]
         if b - a < 2 * MIN_LEAF:
             continue
-        rows, searched, features = index[a:b], target[: b - a], np.arange(Z.shape[0])
+        rows, searched = index[a:b], target[: b - a]
         for i in range(b - a):
             searched[i] = y[rows[i]]
-        if b - a >= SAMPLED_FROM:
-            step = (b - a) // SAMPLE_ROWS
-            some, few = rows[::step].copy(), searched[::step].copy()
-            for f in features:
-                gains[f] = _number_gain(Z[f], some, few, sizes[f], work)[0]
-            features = _rivals(gains, price) if features.size else features
-        gain, best, t = price, -1, -1
-        for f in features:
-            found, place = _number_gain(Z[f], rows, searched, sizes[f], work)
-            if found > gain:
-                gain, best, t = found, int(f), place
-        if best < 0:
+        split = _number_split(Z, rows, searched, sizes, price, work)
+        if split[0] < 0:
             continue
-        middle = _partition(index, scratch, a, b, Z[best], t)
-        feature[node], threshold[node], child[node] = best, t, nodes
-        start[nodes], stop[nodes], start[nodes + 1], stop[nodes + 1] = a, middle, middle, b
+        _divide(tree, node, nodes, split, _partition(index, scratch, a, b, Z[split[0]], split[1]))
         stack.append(nodes + 1)
         stack.append(nodes)
         nodes += 2

@@ -3,7 +3,7 @@ import { Failure, number, useAction, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { Certificate, useLoad } from "./parts.js";
 
-const WHO = { "/simulacra/api": "API", "/simulacra/operator": "Operator", "/simulacra/trainer": "Job", "/simulacra/cli": "Command line" };
+const WHO = { "/simulacra/api": "API", "/simulacra/operator": "Operator" };
 
 function counts(event) {
   return Object.entries(event.counts ?? {}).filter(([, value]) => value != null).map(([name, value]) => `${number(value)} ${name}`).join(", ");
