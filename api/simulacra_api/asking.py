@@ -80,15 +80,19 @@ async def ask(
         "spec": {"modelRef": {"name": model.metadata.name}, **spec},
     }
     try:
-        created = await cluster.create(resource, body, namespace)
+        return await _make(library, resource, body, counts)
     except AlreadyExists:
         existing = await cluster.get(resource, name, namespace)
         check_same_request(existing, digest)
         return existing
     except NotFound:
         raise Problem("simio_tenant_not_ready") from None
-    await _record(library, resource, created, counts)
-    library.rooms.books.count(library.caller.tenant, resource, created)
+
+
+async def _make(library: Library, resource: ApiResource, body: Object, counts: Counts | None) -> Object:
+    with library.rooms.books.counting(library.caller.tenant, resource, body):
+        created = await library.rooms.cluster.create(resource, body, library.caller.namespace)
+        await _record(library, resource, created, counts)
     return created
 
 

@@ -1,15 +1,16 @@
 """What a tenant uses of its quotas, computed from its resources and the tombstones of those that are gone.
 
 There is no counter that could drift: rows of the last 24 hours, stored bytes and unfinished jobs are sums over what is
-there. A process reads them at most every two seconds a tenant and adds what it accepts itself, so n processes may
-exceed a quota by what the others accept within two seconds.
+there. A process reads them at most every two seconds a tenant and adds at once what it accepts itself, so n processes
+may exceed a quota by what the others accept within two seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -59,18 +60,18 @@ class Consumption:
         """Return the rows that were asked for in the 24 hours before."""
         return sum(count for at, count in self.rows if at > now - DAY)
 
-    def add(self, resource: ApiResource, body: Object) -> None:
-        """Count one resource."""
-        self.resources[resource.plural] = self.resources.get(resource.plural, 0) + 1
+    def add(self, resource: ApiResource, body: Object, sign: int = 1) -> None:
+        """Count one resource; with -1, take it back."""
+        self.resources[resource.plural] = self.resources.get(resource.plural, 0) + sign
         spec, status = body["spec"], body.get("status", {})
-        self.stored_bytes += stored_bytes(body)
+        self.stored_bytes += sign * stored_bytes(body)
         unfinished = status.get("phase") not in ENDED
         if resource == GENERATION_JOBS:
-            self.rows.append((datetime.fromisoformat(body["metadata"]["creationTimestamp"]), spec["rowCount"]))
+            self.rows.append((datetime.fromisoformat(body["metadata"]["creationTimestamp"]), sign * spec["rowCount"]))
         if unfinished and not body["metadata"].get("deletionTimestamp"):
             running = status.get("phase") == "Running"
-            self.running += running
-            self.waiting += not running
+            self.running += sign * running
+            self.waiting += sign * (not running)
 
     def check_jobs(self, quotas: Quotas) -> None:
         """Refuse (429) another job when too many are unfinished."""
@@ -125,10 +126,21 @@ class Books:
                 self._read[name] = time.monotonic(), known
             return known
 
-    def count(self, tenant: Tenant, resource: ApiResource, body: Object) -> None:
-        """Count a resource that this process has just made into what was read last."""
-        if (entry := self._read.get(tenant.metadata.name)) is not None:
-            entry[1].add(resource, body)
+    @contextmanager
+    def counting(self, tenant: Tenant, resource: ApiResource, body: Object) -> Iterator[None]:
+        """Count a resource that is made in this block from its beginning, so that many at once keep the quotas."""
+        _, known = self._read.get(tenant.metadata.name, (0.0, Consumption()))
+        made = {**body, "metadata": {"creationTimestamp": utcnow().isoformat(), **body["metadata"]}}
+        known.add(resource, made)
+        try:
+            yield
+        except BaseException:
+            known.add(resource, made, -1)
+            raise
+
+    def forget(self, tenant: Tenant) -> None:
+        """Read anew when somebody asks: more is stored than was counted."""
+        self._read.pop(tenant.metadata.name, None)
 
     async def _count(self, namespace: str) -> Consumption:
         counted = Consumption()

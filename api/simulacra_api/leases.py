@@ -48,6 +48,12 @@ def is_stale(value: str) -> bool:
         return True
 
 
+def is_held(dataset: Object) -> bool:
+    """Return whether some process is writing a Dataset's upload, as far as its lease says."""
+    held = dataset["metadata"].get("annotations", {}).get(ANNOTATION, "")
+    return bool(held) and not is_stale(held)
+
+
 class Lease:
     """A lease that this process holds."""
 
@@ -61,10 +67,9 @@ class Lease:
     @classmethod
     async def take_over(cls, cluster: Cluster, dataset: Object) -> Lease:
         """Take the lease of a Dataset from a silent owner; 409 in flight when it is held or was just taken."""
-        held = dataset["metadata"].get("annotations", {}).get(ANNOTATION, "")
-        if held and not is_stale(held):
+        if is_held(dataset):
             raise in_flight("the first upload with this key is still arriving")
-        lease = cls(cluster, dataset, held)
+        lease = cls(cluster, dataset, dataset["metadata"].get("annotations", {}).get(ANNOTATION, ""))
         await lease.renew(new_value())
         return lease
 

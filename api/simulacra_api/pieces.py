@@ -20,7 +20,7 @@ from simulacra_api.idempotency import check_same_request
 from simulacra_api.leases import ANNOTATION, Lease, resting_value
 from simulacra_api.problems import Problem
 from simulacra_api.remembered import as_it_was, find_remembered
-from simulacra_api.resources import Library
+from simulacra_api.resources import CANCELLED, Library
 from simulacra_api.sniff import HEAD_BYTES, check_head
 from simulacra_api.upload_fields import UploadPlan
 from simulacra_api.upload_steps import UploadSteps
@@ -97,7 +97,6 @@ class PieceUpload:
             }
             try:
                 dataset = await self._steps.create(request, notes)
-                self._steps.count(dataset)
             except NotFound:
                 raise Problem("simio_tenant_not_ready") from None
             except AlreadyExists:  # the same request, at the same moment
@@ -115,8 +114,9 @@ class PieceUpload:
             chunks: the piece; what has arrived counts also when it ends in ClientDisconnect or Stalled.
 
         Raises:
-            Problem: 409 for another offset than the next one or while another piece arrives; 400 for what is no table
-                or not what was said, and for pieces that are too many or too small; 408 when it stops arriving.
+            Problem: 409 for another offset than the next one, while another piece arrives, or once it was cancelled;
+                400 for what is no table or not what was said, and for pieces that are too many or too small; 408 when
+                it stops arriving.
             ClientDisconnect: the client has gone.
         """
         received = _known(Received.of(dataset))
@@ -124,6 +124,8 @@ class PieceUpload:
             raise _elsewhere(received.bytes)
         if dataset["spec"]["source"].get("sha256"):  # the answer to the last piece did not reach the client
             return dataset
+        if CANCELLED in dataset["metadata"].get("annotations", {}):
+            raise Problem("simio_cancelled")
         lease = await Lease.take_over(self._rooms.cluster, dataset)
         try:
             return await self._receive(dataset, lease, received, chunks)

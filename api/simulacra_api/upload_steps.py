@@ -100,7 +100,8 @@ class UploadSteps:
                 **({"weights": request.weights} if request.weights else {}),
             },
         }
-        return await self._rooms.cluster.create(DATASETS, body, self._caller.namespace)
+        with self._rooms.books.counting(self._caller.tenant, DATASETS, body):
+            return await self._rooms.cluster.create(DATASETS, body, self._caller.namespace)
 
     async def ensure_model(self, dataset: Object, request: UploadRequest) -> None:
         """Create the Dataset's Model unless it is there."""
@@ -126,6 +127,8 @@ class UploadSteps:
 
     async def ensure_key(self, dataset: Object) -> str:
         """Return the Dataset's wrapped key; make it when there is none. Its only copy is in the status."""
+        if kept := dataset.get("status", {}).get("wrappedKey"):
+            return str(kept)
         name, namespace = dataset["metadata"]["name"], self._caller.namespace
         wrapped = await asyncio.to_thread(self._rooms.custody.new_resource_key, self.ref(dataset))
         for _ in range(STATUS_ATTEMPTS):
@@ -163,9 +166,9 @@ class UploadSteps:
             ]
         )
 
-    def count(self, dataset: Object) -> None:
-        """Count a Dataset that was just made into what its tenant uses."""
-        self._rooms.books.count(self._caller.tenant, DATASETS, dataset)
+    def forget_use(self) -> None:
+        """Read anew what the tenant uses: an upload of a size that nobody announced is complete."""
+        self._rooms.books.forget(self._caller.tenant)
 
     async def discard(self, dataset: Object, lease: Lease) -> None:
         """Delete a Dataset whose upload failed, unless somebody else has taken it over; its finalizer erases."""

@@ -14,7 +14,9 @@ from simulacra_api.problems import Problem
 from simulacra_api.remembered import as_it_was, find_remembered
 from simulacra_api.services import Services
 from simulacra_api.upload_steps import UploadRequest, UploadSteps
+from simulacra_crds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.cluster import DATASETS, AlreadyExists, NotFound, Object
+from simulacra_crds.stored import stored_bytes
 from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.custody import StoredArtefact
 
@@ -25,8 +27,12 @@ DELETION_POLL_SECONDS = 0.25
 class Upload:
     """One upload of one caller."""
 
-    def __init__(self, rooms: Services, caller: Caller, request: UploadRequest, limit: int) -> None:
+    def __init__(
+        self, rooms: Services, caller: Caller, request: UploadRequest, limit: int, announced: int | None = None
+    ) -> None:
+        """Prepare it; `announced` are the bytes of the body, if known: they count as stored from the beginning."""
         self._rooms, self._caller, self._request, self._limit = rooms, caller, request, limit
+        self._notes = {} if announced is None else {ANNOTATION_UPLOAD_PLAN: f"{announced} -"}
         self._steps, self._room = UploadSteps(rooms, caller), limit
 
     async def run(self, chunks: AsyncIterator[bytes]) -> Object:
@@ -42,7 +48,7 @@ class Upload:
             return as_it_was(name, gone)
         self._room = await self._steps.room(name, self._limit)
         try:
-            dataset = await self._steps.create(self._request, {})
+            dataset = await self._steps.create(self._request, self._notes)
         except NotFound:
             raise Problem("simio_tenant_not_ready") from None
         except AlreadyExists:
@@ -61,6 +67,7 @@ class Upload:
             if await self._digest(chunks) != sha256:
                 raise Problem("simio_idempotency_conflict")
             return dataset
+        self._room += stored_bytes(dataset)  # what it announced was counted when it began
         return await self._receive(dataset, await Lease.take_over(self._rooms.cluster, dataset), chunks)
 
     async def _settled(self) -> Object | None:
@@ -80,7 +87,8 @@ class Upload:
                 stored = await self._store(dataset, wrapped, lease, chunks)
                 await self._steps.record(dataset, stored)
             completed = await self._steps.complete(lease, stored)
-            self._steps.count(completed)
+            if not self._notes:
+                self._steps.forget_use()
             return completed
         except BaseException:
             await asyncio.shield(self._steps.discard(dataset, lease))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -60,8 +62,25 @@ def save_connection(connection: Connection, path: Path) -> None:
     Raises:
         FileExistsError: there is a file of this name.
     """
+    with place_for_connection(path) as save:
+        save(connection)
+
+
+@contextmanager
+def place_for_connection(path: Path) -> Iterator[Callable[[Connection], None]]:
+    """Make the file of a connection that only this user can read, and yield what writes it; it is gone if that fails.
+
+    Credentials are shown once: whoever claims them has a place for them first.
+
+    Raises:
+        FileExistsError, FileNotFoundError, PermissionError: there can be no new file of this name.
+    """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(connection), file, indent=2)
+        try:
+            yield lambda connection: json.dump(asdict(connection), file, indent=2)
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def _call(method: str, api_url: str, path: str, body: dict[str, Any] | None = None) -> Document:

@@ -25,8 +25,15 @@ RETRIED = frozenset({429, 500, 502, 503, 504})
 """Statuses that the contract says to try again, with the same Idempotency-Key."""
 NOT_DONE = frozenset({429, 503})
 """Of these, the ones that say that nothing was done: safe to repeat for every request."""
+IN_FLIGHT = "simio_idempotency_in_flight"
+"""Code of the 409 that says that a request with this key is still at work."""
 MAX_ATTEMPTS = 5
+MAX_WAITS = 45
+"""How often a request waits for its own attempt before, 2 s each as Retry-After says: a service that crashed counts as
+being at work for a minute."""
 LONGEST_PAUSE = 30.0
+_DOUBLINGS = 5
+"""After so many attempts the pauses grow no more: 4 to 12 seconds."""
 
 
 @dataclass(frozen=True)
@@ -85,29 +92,37 @@ def describe(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -
 
 
 def ask(request: Ask) -> Steps[httpx.Response]:
-    """Ask until there is an answer that is none of `RETRIED`.
+    """Ask until there is an answer that is none of `RETRIED`, and none that says that the same is still at work.
 
     Raises:
         ApiError: the service refused.
         httpx.TransportError: it did not answer, also when asked again where that is safe.
     """
-    for attempt in range(MAX_ATTEMPTS):
-        last = attempt == MAX_ATTEMPTS - 1
+    attempts, waits = 0, 0
+    while True:
         response: httpx.Response | None = None
+        attempts += 1
         try:
             response = yield request
         except httpx.TransportError as error:
             # A connection that was never made carried nothing: every request may be sent again.
-            if last or not (request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)):
+            safe = request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            if attempts == MAX_ATTEMPTS or not safe:
                 raise
-        if response is not None and (last or not _try_again(request, response)):
+        if response is not None and waits < MAX_WAITS and _is_at_work(response):
+            attempts, waits = attempts - 1, waits + 1
+        elif response is not None and (attempts == MAX_ATTEMPTS or not _try_again(request, response)):
             return checked(response)
-        yield Pause(pause_before(response, attempt))
-    raise AssertionError("the last attempt returns or raises")
+        yield Pause(pause_before(response, max(attempts - 1, 0)))
+
+
+def _is_at_work(response: httpx.Response) -> bool:
+    """Whether our own attempt before, whose connection broke, still counts as being at work."""
+    return response.status_code == 409 and ApiError.from_response(response).code == IN_FLIGHT
 
 
 def _try_again(request: Ask, response: httpx.Response) -> bool:
-    if response.status_code == 409:  # our own attempt before, whose connection broke, is still at work
+    if response.status_code == 409:
         return "Idempotency-Key" in request.headers and "Retry-After" in response.headers
     return response.status_code in (RETRIED if request.repeatable else NOT_DONE)
 
@@ -119,6 +134,11 @@ def checked(response: httpx.Response) -> httpx.Response:
     return response
 
 
+def may_pass(error: ApiError) -> bool:
+    """Return whether the same request, under the same key, may be answered otherwise later."""
+    return error.status in RETRIED | {408} or error.code == IN_FLIGHT
+
+
 def pause_before(response: httpx.Response | None, attempt: int) -> float:
     """Return how long to wait: Retry-After (seconds or a date, RFC 9110), else exponential back-off with jitter."""
     said = response.headers.get("Retry-After", "") if response is not None else ""
@@ -128,4 +148,4 @@ def pause_before(response: httpx.Response | None, attempt: int) -> float:
         left = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
         return min(max(left, 0.0), LONGEST_PAUSE)
     except (TypeError, ValueError):
-        return float(0.25 * 2**attempt * random.uniform(0.5, 1.5))
+        return float(0.25 * 2 ** min(attempt, _DOUBLINGS) * random.uniform(0.5, 1.5))

@@ -36,7 +36,7 @@ ANNOTATION_UPLOAD_STARTED = f"{GROUP}/upload-started"
 ANNOTATION_UPLOAD_LEASE = f"{GROUP}/upload-lease"
 """Kept by the API while an upload streams; the operator tells abandoned uploads by them."""
 ANNOTATION_UPLOAD_PLAN = f"{GROUP}/upload-plan"
-"""Of an upload in pieces: bytes of the whole file, a space, its SHA-256 in hex or `-`."""
+"""Of an upload: its bytes as they were announced, a space, its SHA-256 in hex or `-`."""
 ANNOTATION_UPLOAD_RECEIVED = f"{GROUP}/upload-received"
 """Of an upload in pieces: how many pieces are stored, a space, their bytes together."""
 

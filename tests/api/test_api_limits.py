@@ -14,12 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_api import consumption, rates
+from simulacra_api import consumption, leases, rates
 from simulacra_api.consumption import Consumption
 from simulacra_api.problems import Problem
 from simulacra_api.rates import Rates
 from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
+from simulacra_crds.names import dataset_name
+from simulacra_crds.stored import stored_bytes
 from simulacra_crds.tenant import Quotas
 from simulacra_crds.tombstone import Tombstone, manifest
 
@@ -149,6 +151,73 @@ async def test_stored_bytes_are_limited(world: Any, key: str, monkeypatch: pytes
         assert (await _upload(http, key)).json() == first.json()
         names = [one["spec"]["source"] async for one in world.cluster.list(DATASETS, "tenant-globex")]
         assert all("sha256" in source for source in names) or len(names) > 1
+
+
+async def test_many_at_once_keep_the_quotas(world: Any, ready: str, key: str) -> None:
+    """Of requests that arrive in one moment, each finds what the ones before it take."""
+    async with world.client("globex") as http:
+        bytes_used = (await http.get("/v1/usage")).json()["stored_bytes"]["used"]
+    async with world.client("acme") as http:
+        rows_used = (await http.get("/v1/usage")).json()["rows"]["used"]
+    async with (
+        _quotas(world, "globex", storedBytes=bytes_used + 2500) as globex,
+        _quotas(world, "acme", rowsPerDay=rows_used + 250) as acme,
+    ):
+        for http in (globex, acme):
+            await http.get("/v1/usage")  # reads what is used now
+        begun = await asyncio.gather(
+            *(
+                globex.post("/v1/uploads", json={"bytes": 1000}, headers={"Idempotency-Key": f"{key}{turn}"})
+                for turn in range(6)
+            )
+        )
+        path, body = f"/v1/datasets/{ready}/generations", {"row_count": 100}
+        asked = await asyncio.gather(
+            *(acme.post(path, json=body, headers={"Idempotency-Key": f"{key}{turn}"}) for turn in range(6))
+        )
+    assert sorted(answer.status_code for answer in begun) == [201] * 2 + [402] * 4
+    assert sorted(answer.status_code for answer in asked) == [202] * 2 + [402] * 4
+
+
+async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_again(
+    world: Any, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    table = CSV + b"loyal,5.5\n" * 1000
+    form = httpx.Request("POST", "http://any", files={"file": ("t.csv", table)})
+    body, go_on = form.read(), asyncio.Event()
+    headers = {"Content-Type": form.headers["content-type"], "Idempotency-Key": key, "Content-Length": str(len(body))}
+    name = dataset_name("globex", key)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:-100]
+        await go_on.wait()
+        yield body[-100:]
+
+    async with world.client("globex") as http:
+        used = (await http.get("/v1/usage")).json()["stored_bytes"]["used"]
+    async with _quotas(world, "globex", storedBytes=used + len(body) + len(table) // 2) as http:
+        first = asyncio.create_task(http.post("/v1/datasets", content=slowly(), headers=headers))
+        while await world.cluster.find(DATASETS, name, "tenant-globex") is None:
+            await asyncio.sleep(0.02)
+        assert (await http.get("/v1/usage")).json()["stored_bytes"]["used"] == used + len(body)
+        second = await _upload(http, key + "2", table)
+        assert (second.status_code, second.json()["code"]) == (402, "simio_quota_exceeded")
+        await asyncio.wait_for(world.stand_in("globex").erase(DATASETS, dataset_name("globex", key + "2")), 20)
+        stale = {"metadata": {"annotations": {leases.ANNOTATION: "0123456789abcdef 2026-01-01T00:00:00+00:00"}}}
+        await world.cluster.patch(DATASETS, name, stale, "tenant-globex")  # as if its process had died
+        again = await _upload(http, key, table)
+        assert again.status_code == 202, again.text
+        assert (await http.get("/v1/usage")).json()["stored_bytes"]["used"] == used + len(table)
+        go_on.set()
+        assert (await first).json()["code"] == "simio_idempotency_in_flight"
+
+
+def test_an_upload_that_cannot_be_prepared_counts_as_long_as_it_is_stored() -> None:
+    dataset: dict[str, Any] = {"spec": {"source": {"type": "Upload", "bytes": 1000, "sha256": "a" * 64}}}
+    assert stored_bytes(dataset | {"status": {"phase": "Failed"}}) == 1000
+    cleaned = {"phase": "Ready", "artefacts": [{"name": "dataset.parquet", "bytes": 300}]}
+    assert stored_bytes(dataset | {"status": cleaned}) == 300
 
 
 async def test_unfinished_jobs_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 from simulacra_api import leases
-from simulacra_crds.base import ANNOTATION_UPLOAD_RECEIVED
+from simulacra_crds.base import ANNOTATION_UPLOAD_RECEIVED, API_VERSION
 from simulacra_crds.cluster import DATASETS, MODELS
 from simulacra_crds.names import dataset_name, model_name
 from simulacra_custody.context import ResourceRef
+from simulacra_custody.custody import Custody
 
 TABLE = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(4000))
 SIZE, PIECE = len(TABLE), 16_384
@@ -203,8 +204,30 @@ async def test_a_second_writer_is_told_to_wait(world: Any, http: httpx.AsyncClie
     second = await _append(http, upload, 0, TABLE[:PIECE])
     assert (second.status_code, second.json()["code"]) == (409, "simio_idempotency_in_flight")
     assert second.headers["retry-after"]
+    assert (await http.get(f"/v1/uploads/{upload}")).headers["retry-after"]
     go_on.set()
     assert (await first).json()["offset"] == PIECE
+    assert "retry-after" not in (await http.get(f"/v1/uploads/{upload}")).headers
+
+
+async def test_an_upload_that_was_cancelled_takes_no_more(http: httpx.AsyncClient, begin: Begin) -> None:
+    upload = await begin()
+    await _append(http, upload, 0, TABLE[:PIECE])
+    assert (await http.post(f"/v1/jobs/job-{upload}/cancel")).json()["status"] == "failed"
+    refused = await _append(http, upload, PIECE, TABLE[PIECE:])
+    assert (refused.status_code, refused.json()["code"]) == (409, "simio_cancelled")
+    assert await _offset(http, upload) == PIECE
+
+
+async def test_all_pieces_are_under_one_key_that_is_made_once(
+    world: Any, http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ResourceRef] = []
+    make = Custody.new_resource_key
+    monkeypatch.setattr(Custody, "new_resource_key", lambda self, ref: made.append(ref) or make(self, ref))
+    upload = await begin()
+    assert (await _send_rest(http, upload))["sha256"] == SHA256
+    assert [ref.uid for ref in made] == [await _uid(world, upload)]
 
 
 async def _age_lease(world: Any, upload: str, **annotations: str) -> None:
@@ -389,6 +412,15 @@ async def test_a_dataset_that_came_in_one_request_takes_no_pieces(http: httpx.As
     assert (shown["complete"], shown["offset"]) == (True, shown["bytes"])
     assert (await _append(http, uploaded, shown["bytes"], b"more")).json()["code"] == "simio_upload_not_found"
     assert (await http.get("/v1/uploads/ds-nobody")).json()["code"] == "simio_upload_not_found"
+
+
+async def test_a_dataset_that_is_read_from_an_object_is_no_upload(world: Any, http: httpx.AsyncClient) -> None:
+    source = {"type": "Object", "uri": "s3://bucket/table.csv", "sha256": SHA256}
+    body = {"apiVersion": API_VERSION, "kind": "Dataset", "metadata": {"name": "from-object"}}
+    await world.cluster.create(DATASETS, body | {"spec": {"source": source}}, "tenant-acme")
+    for answer in (await http.get("/v1/uploads/from-object"), await _append(http, "from-object", 0, TABLE)):
+        assert (answer.status_code, answer.json()["code"]) == (404, "simio_upload_not_found")
+    await world.cluster.delete(DATASETS, "from-object", "tenant-acme")
 
 
 async def test_there_is_a_limit_of_pieces(

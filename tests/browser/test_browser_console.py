@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from browser import Watched, assert_accessible, shoot
 from installation import SURVEY, Installation
@@ -333,3 +333,65 @@ def test_the_policy_holds_and_the_page_is_light(browser: Browser, installation: 
 def _credentials(client: Client) -> tuple[str, str]:
     known = client._http.auth._connection  # type: ignore[union-attr]
     return known.client_id, known.client_secret
+
+
+def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
+    open_tab: Open, installation: Installation, tmp_path: Path
+) -> None:
+    """With pieces of 4 KiB and little patience, so that a small file is large and a service is soon away for good."""
+    tab = open_tab("/custody")
+    tab.expected = {503}
+    page, offsets, keys = tab.page, list[int](), set[str]()
+    waiting: list[Route] = []
+    away = [True]
+
+    def impatient(route: Route) -> None:
+        script = route.fetch().text()
+        for name, value in (("PIECE_BYTES", "4096"), ("AWAY_SECONDS", "0.5"), ("PAUSE_SECONDS", "0.1")):
+            script, count = re.subn(rf"(const {name} = )[^;]+", rf"\g<1>{value}", script)
+            assert count == 1
+        route.fulfill(body=script, content_type="text/javascript")
+
+    def piece(route: Route) -> None:
+        if route.request.method != "PATCH":
+            route.continue_()
+            return
+        offsets.append(int(route.request.headers["upload-offset"]))
+        if len(offsets) == 4:
+            waiting.append(route)
+        elif len(offsets) == 2 or (len(offsets) > 4 and away):  # the first is gone on with at once
+            route.fulfill(status=503, body="{}")
+        else:
+            route.continue_()
+
+    def begin(route: Route) -> None:
+        keys.add(route.request.headers["idempotency-key"])
+        route.continue_()
+
+    page.route("**/assets/api.js", impatient)
+    page.route("**/v1/uploads", begin)
+    page.route("**/v1/uploads/*", piece)
+    page.goto("/console")
+    tab.sign_in(installation.connection["client_id"], installation.connection["client_secret"])
+    large = tmp_path / "large.csv"
+    large.write_text("a,b\n" + "".join(f"{row % 7},{row % 5}\n" for row in range(4500)))
+    page.get_by_label("Table to upload").set_input_files(large)
+    expect(page.get_by_role("progressbar", name="Upload")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="large.csv")).to_contain_text("% sent")
+    while not waiting:
+        page.wait_for_timeout(50)
+    waiting.pop().fulfill(status=503, body="{}")
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert offsets[:4] == [0, 4096, 4096, 8192]
+    assert set(offsets[4:]) == {8192}
+
+    away.clear()
+    offsets[4:] = []
+    page.get_by_label("Table to upload").set_input_files(large)
+    expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=120_000)
+    assert offsets[4:] == [8192, 12288, 16384]
+    assert len(keys) == 1
+    made = page.url.split("/")[-1]
+    with installation.client() as client:
+        assert client.dataset(made).bytes == large.stat().st_size
+        client.delete(made)

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
+from simulacra import Connection
 from simulacra.cli import app
 
 runner = CliRunner()
@@ -81,6 +84,34 @@ def test_credentials_are_not_claimed_over_a_file_that_is_there(tmp_path: Path) -
     done = runner.invoke(app, ["claim", "http://127.0.0.1:9", "req_1", "-o", str(there)])
     assert done.exit_code == 2
     assert there.read_text() == "{}"
+
+
+@pytest.mark.parametrize("status", ["approved", "denied"])
+def test_a_place_for_credentials_is_made_before_they_are_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """They are shown once: a folder that is not there must not cost them."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        if request.method == "GET":
+            return httpx.Response(200, json={"status": status, "credential_claim_token": "t"})
+        made = {"token_url": "u", "client_id": "id", "client_secret": "secret", "audience": "a"}
+        return httpx.Response(200, json=made)
+
+    client = partial(httpx.Client, transport=httpx.MockTransport(answer))
+    monkeypatch.setattr("simulacra.access.httpx.Client", client)
+    nowhere = runner.invoke(app, ["claim", "http://any", "req_1", "-o", str(tmp_path / "no" / "connection.json")])
+    assert nowhere.exit_code == 2
+    assert asked == []
+    place = tmp_path / "connection.json"
+    done = runner.invoke(app, ["claim", "http://any", "req_1", "-o", str(place)])
+    assert done.exit_code == (0 if status == "approved" else 1)
+    assert place.exists() is (status == "approved")
+    if status == "approved":
+        assert Connection.from_file(place).client_secret == "secret"
+        assert place.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_shell_completes_commands_and_options() -> None:

@@ -221,9 +221,18 @@ def test_a_wrong_digest_leaves_no_file(start: Start, tmp_path: Path) -> None:
 
 def test_an_upload_waits_for_its_own_broken_attempt(start: Start, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    script: list[Answer] = [(409, {"code": "simio_idempotency_in_flight"}), (202, {"dataset_id": "ds-1"})]
-    client, _ = start({"/v1/datasets": script})
+    busy: Answer = (409, {"code": "simio_idempotency_in_flight"})  # also of a service that crashed, for a minute
+    client, _ = start({"/v1/datasets": [*[busy] * 40, (202, {"dataset_id": "ds-1"})]})
     assert client.upload(tmp_path / "t.csv").dataset_id == "ds-1"
+
+
+@pytest.mark.parametrize(("code", "tries"), [("simio_idempotency_in_flight", 50), ("simio_dataset_not_ready", 5)])
+def test_a_key_that_stays_in_use_is_not_waited_for(start: Start, tmp_path: Path, code: str, tries: int) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    client, server = start({"/v1/datasets": [(409, {"code": code})]})
+    with pytest.raises(ApiError, match=code):
+        client.upload(tmp_path / "t.csv")
+    assert len([1 for _, path, _ in server.seen if path == "/v1/datasets"]) == tries
 
 
 def test_a_refit_waits_for_the_model_before_to_be_erased(start: Start) -> None:

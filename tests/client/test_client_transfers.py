@@ -28,12 +28,17 @@ from simulacra.operations import uploads
 PIECE = 64 << 10
 CONTENT = bytes(range(256)) * 1000  # not quite four pieces
 PROGRAM = str(Path(sys.executable).with_name("simulacra"))
+HELD = {"Retry-After": "2"}
 Fault = Callable[["Service"], bool]
 """Called when a piece has come and before it is answered; true: it was answered, or never will be."""
 
 
 class Service(BaseHTTPRequestHandler):
-    """Keeps uploads in pieces; `faults` are taken one a piece, None for a piece that goes well."""
+    """Keeps uploads in pieces; `faults` are taken one a piece, None for a piece that goes well.
+
+    Before that, one entry a request of `away` cuts its connection, and one a look of `held` says that a request is at
+    work on the upload. With an entry in `old` there are no uploads in pieces.
+    """
 
     protocol_version = "HTTP/1.1"
     plan: dict[str, Any]
@@ -41,22 +46,33 @@ class Service(BaseHTTPRequestHandler):
     keys: list[str]
     pieces: list[tuple[int, int]]
     faults: list[Fault | None]
+    away: list[int]
+    held: list[int]
+    old: list[int]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/token":
             self.answer(200, {"access_token": "t", "expires_in": 600})
-        elif self.path == "/v1/uploads":
+        elif self.path == "/v1/uploads" and not self.old:
             self.keys.append(self.headers["Idempotency-Key"])
             self.plan.update(json.loads(body))
             self.answer(201, self.state())
+        elif self.path == "/v1/uploads":
+            self.answer(self.old[0], {"code": "simio_not_found"})
         else:
+            self.keys.append(self.headers["Idempotency-Key"])
             self.kept += body
             self.answer(202, {"dataset_id": "ds-1", "job_id": "job-ds-1"})
 
     def do_GET(self) -> None:
-        if self.path.startswith("/v1/uploads/"):
-            self.answer(200, self.state())
+        if self.away:
+            self.away.pop()
+            self.hang_up()
+        elif self.path.startswith("/v1/uploads/"):
+            held = bool(self.held) and bool(self.held.pop())
+            state = self.state()
+            self.answer(200, state | {"complete": state["complete"] and not held}, **HELD if held else {})
         elif self.path.startswith("/v1/generations/"):
             self.answer(200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/file?token=x"})
         else:
@@ -68,8 +84,15 @@ class Service(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         offset, body = int(self.headers["Upload-Offset"]), self.rfile.read(int(self.headers["Content-Length"]))
         self.pieces.append((offset, len(body)))
+        if self.away:
+            self.away.pop()
+            self.hang_up()
+            return
         fault = self.faults.pop(0) if self.faults else None
         if fault is not None and fault(self):
+            return
+        if self.held:
+            self.refuse(409, "simio_idempotency_in_flight", **HELD)
             return
         if offset != len(self.kept):
             self.answer(409, {"code": "simio_upload_offset_mismatch", "title": "elsewhere"})
@@ -105,16 +128,35 @@ class Service(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
+class Clock:
+    """The client's time: it passes while the client waits, and as a test says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Service]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    one = Clock()
+    monkeypatch.setattr("simulacra.client.time.sleep", one.sleep)
+    monkeypatch.setattr("simulacra.protocol.random.uniform", lambda low, high: 1.0)
+    monkeypatch.setattr(uploads, "monotonic", lambda: one.now)
+    return one
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[type[Service]]:
     fresh: dict[str, Any] = {"plan": {}, "kept": bytearray(), "keys": [], "pieces": [], "faults": []}
+    fresh |= {"away": [], "held": [], "old": [], "clock": clock}
     handler = type("Handler", (Service,), fresh)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads, server.block_on_close = True, False
     handler.url = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(uploads, "PIECE_BYTES", PIECE)
-    monkeypatch.setattr("simulacra.client.time.sleep", lambda seconds: None)
     yield handler
     server.shutdown()
     server.server_close()
@@ -196,15 +238,99 @@ def test_a_piece_that_arrived_without_an_answer_is_not_sent_again(
     assert [offset for offset, _ in service.pieces] == [0, PIECE, 2 * PIECE, 3 * PIECE]
 
 
-def test_a_refusal_and_a_service_that_stays_away_end_it(service: type[Service], client: Client, file: Path) -> None:
-    service.faults = [lambda one: one.refuse(400, "simio_upload_invalid")]
-    with pytest.raises(ApiError, match="simio_upload_invalid"):
+@pytest.mark.parametrize("code", ["simio_upload_invalid", "simio_cancelled"])
+def test_a_refusal_ends_it(service: type[Service], client: Client, file: Path, code: str) -> None:
+    service.faults = [lambda one: one.refuse(409 if code == "simio_cancelled" else 400, code)]
+    with pytest.raises(ApiError, match=code) as refused:
         client.upload(file)
     assert len(service.pieces) == 1
-    service.faults = [lambda one: one.hang_up()] * 20
+    assert not hasattr(refused.value, "__notes__")
+
+
+def test_a_service_that_is_away_for_a_minute_is_waited_for_and_one_that_stays_away_is_not(
+    service: type[Service], client: Client, clock: Clock, file: Path
+) -> None:
+    told: list[int] = []
+
+    def leave(so_far: int, _: int | None) -> None:
+        told.append(so_far)
+        if so_far == 2 * PIECE and told.count(so_far) == 1:
+            service.away += [1] * 14
+
+    client.upload(file, on_bytes=leave)
+    assert 60 < clock.now < uploads.AWAY_SECONDS
+    assert service.kept == CONTENT
+    service.kept.clear()
+    service.away += [1] * 1000
+    before = clock.now
     with pytest.raises(httpx.TransportError):
         client.upload(file)
-    assert len(service.pieces) == 6
+    assert uploads.AWAY_SECONDS < clock.now - before < 2 * uploads.AWAY_SECONDS
+    service.away.clear()
+    service.faults = [lambda one: one.refuse(503, "simio_unavailable")] * 1000
+    with pytest.raises(ApiError, match="simio_unavailable") as gave_up:
+        client.upload(file)
+    assert f"key='{service.keys[-1]}'" in gave_up.value.__notes__[0]
+
+
+def test_a_service_that_died_within_a_slow_piece_is_waited_for(
+    service: type[Service], client: Client, clock: Clock, file: Path
+) -> None:
+    """It holds the upload for a minute; meanwhile nothing is sent for it to refuse."""
+
+    def die(one: Service) -> bool:
+        clock.now += 1000  # the piece was slow
+        one.held += [1] * 30
+        return one.hang_up()
+
+    service.faults = [None, die]
+    client.upload(file)
+    assert service.kept == CONTENT
+    assert [offset for offset, _ in service.pieces] == [0, PIECE, PIECE, 2 * PIECE, 3 * PIECE]
+    assert clock.now > 1060
+
+
+def test_pieces_that_take_long_to_be_joined_are_waited_for(
+    service: type[Service], client: Client, clock: Clock, file: Path
+) -> None:
+    def join(one: Service) -> bool:
+        one.held += [1] * 310
+        return one.hang_up(PIECE)
+
+    service.faults = [None, None, None, join]
+    assert client.upload(file).sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert service.pieces[4:] == [(len(CONTENT), 0)]  # who joins them may have died as well
+    assert clock.now > 600
+
+
+def test_who_is_at_work_for_an_hour_is_not_waited_for(
+    service: type[Service], client: Client, clock: Clock, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "IN_FLIGHT_SECONDS", 100.0)
+    service.faults = [lambda one: one.refuse(409, "simio_idempotency_in_flight", **HELD)] * 3
+    service.held += [1] * 100
+    with pytest.raises(ApiError, match="simio_idempotency_in_flight"):
+        client.upload(file)
+    assert clock.now > 100
+    assert len(service.pieces) == 2
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_service_without_pieces_gets_the_file_in_one_request(
+    service: type[Service], client: Client, file: Path, status: int
+) -> None:
+    service.old.append(status)
+    assert client.upload(file, key="mine").dataset_id == "ds-1"
+    assert CONTENT in service.kept
+    assert (service.keys, service.pieces) == (["mine"], [])
+
+
+def test_a_very_large_file_goes_in_larger_pieces(
+    service: type[Service], client: Client, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "USUAL_PIECES", 2)
+    client.upload(file)
+    assert [size for _, size in service.pieces] == [len(CONTENT) // 2] * 2
 
 
 def test_another_process_goes_on_with_the_same_key(service: type[Service], client: Client, file: Path) -> None:
@@ -240,7 +366,7 @@ def command(connection: Connection, tmp_path: Path) -> list[str]:
     (tmp_path / "connection.json").write_text(json.dumps(known))
     (tmp_path / "small.py").write_text(
         "import sys\nfrom simulacra.operations import uploads\nfrom simulacra.cli import app\n"
-        f"uploads.PIECE_BYTES = {PIECE}\nsys.argv[0] = 'simulacra'\napp()\n"
+        f"uploads.PIECE_BYTES, uploads.AWAY_SECONDS = {PIECE}, 1\nsys.argv[0] = 'simulacra'\napp()\n"
     )
     return [sys.executable, str(tmp_path / "small.py")]
 
@@ -307,3 +433,19 @@ def test_an_interrupted_upload_says_how_to_go_on_and_does(
     assert json.loads(done.stdout)["dataset_id"] == "ds-1"
     assert service.pieces[0][0] == 2 * PIECE
     assert service.kept == CONTENT
+
+
+def test_a_service_that_stays_unavailable_leaves_the_key_to_go_on_with(
+    service: type[Service], command: list[str], file: Path, tmp_path: Path
+) -> None:
+    service.faults = [None] + [lambda one: one.refuse(503, "simio_unavailable")] * 100
+    env = os.environ | {"SIMULACRA_CONNECTION": str(tmp_path / "connection.json")}
+    words = [*command, "upload", str(file), "--no-wait"]
+    gave_up = subprocess.run(words, capture_output=True, text=True, env=env, timeout=60)
+    assert gave_up.returncode == 1
+    assert "simio_unavailable" in gave_up.stderr
+    assert f"--key {service.keys[0]}" in gave_up.stderr
+    service.faults = [lambda one: one.refuse(400, "simio_upload_invalid")]
+    refused = subprocess.run(words, capture_output=True, text=True, env=env, timeout=60)
+    assert refused.returncode == 1
+    assert "--key" not in refused.stderr

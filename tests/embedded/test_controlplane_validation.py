@@ -71,3 +71,8 @@ def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(monkeypatch: pytest
     assert [one.path for one in validate({"note": "x", "spec": {"size": 0}}, SCHEMA, old)] == ["spec.size"]
     assert [one.path for one in validate({"spec": {"size": 3}}, SCHEMA, old)] == ["note"]
     assert looked == [0]
+
+
+def test_what_only_python_calls_equal_is_looked_at() -> None:
+    flag = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"on": {"type": "boolean"}}}}}
+    assert [one.path for one in validate({"spec": {"on": 1}}, flag, {"spec": {"on": True}})] == ["spec.on"]

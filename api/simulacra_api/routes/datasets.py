@@ -125,7 +125,8 @@ async def upload_dataset(
     A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or on the part is verified.
     """
     limit = upload_limit(library)
-    if int(request.headers.get("content-length", "0")) > limit + FORM_ALLOWANCE:
+    announced = int(request.headers["content-length"]) if "content-length" in request.headers else None
+    if announced is not None and announced > limit + FORM_ALLOWANCE:
         raise too_large(limit)
     digests = [value for name in FIELDS for value in request.headers.getlist(name)]
     form = FormStream(request.headers.get("content-type", ""), request.stream(), digests)
@@ -136,7 +137,8 @@ async def upload_dataset(
         raise validation_problem(error) from None
     check_retention(library, fields.retention_seconds)
     name = dataset_name(library.caller.tenant_name, key)
-    dataset = await Upload(library.rooms, library.caller, fields.request(name), limit).run(form.chunks())
+    upload = Upload(library.rooms, library.caller, fields.request(name), limit, announced)
+    dataset = await upload.run(form.chunks())
     source = dataset["spec"]["source"]
     job = await accepted(library, response, f"/v1/datasets/{name}", job_id(name), wait)
     return DatasetAccepted(dataset_id=name, bytes=source["bytes"], sha256=source["sha256"], **job)

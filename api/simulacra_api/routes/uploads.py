@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 from simulacra_api.arrival import batches
 from simulacra_api.datasets import check_retention, upload_limit
 from simulacra_api.digests import FIELDS
+from simulacra_api.leases import is_held
 from simulacra_api.pieces import OFFSET, PieceUpload, Received
 from simulacra_api.problems import Problem
 from simulacra_api.resources import Library, is_deleting
-from simulacra_api.routes.common import IdempotencyKey, Mine, problems
+from simulacra_api.routes.common import IdempotencyKey, Mine, poll_headers, problems
 from simulacra_api.upload_fields import UploadPlan
 from simulacra_crds.cluster import Object
 from simulacra_crds.dataset import Dataset
@@ -62,7 +63,10 @@ async def begin_upload(plan: UploadPlan, response: Response, library: Mine, key:
     "/{upload_id}", operation_id="getUpload", summary="Look how far an upload in pieces is", responses=problems(404)
 )
 async def get_upload(upload_id: str, response: Response, library: Mine) -> UploadBody:
-    """Where the next piece begins; 404 once it was given up or the dataset is gone."""
+    """Where the next piece begins, with Retry-After while one arrives; 404 once it was given up or the dataset is gone.
+
+    A piece that broke off because a process of the service died counts as arriving for another minute.
+    """
     return _body(await _dataset(library, upload_id), response)
 
 
@@ -95,7 +99,7 @@ async def append_upload(
 
 async def _dataset(library: Library, upload_id: str) -> Object:
     found = await library.find(Dataset, upload_id, fresh=True)
-    if found is None or is_deleting(found):
+    if found is None or is_deleting(found) or found.spec.source.type != "Upload":
         raise Problem("simio_upload_not_found")
     return found.model_dump(mode="json", by_alias=True, exclude_none=True)
 
@@ -108,6 +112,8 @@ def _body(dataset: Object, response: Response) -> UploadBody:
     offset = source["bytes"] if received is None else received.bytes
     size = source["bytes"] if received is None else received.expected
     response.headers[OFFSET] = str(offset)
+    if is_held(dataset):
+        response.headers.update(poll_headers("uploading"))
     return UploadBody(
         upload_id=name,
         dataset_id=name,

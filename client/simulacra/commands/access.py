@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simulacra.access import claim_credentials, request_access, save_connection
+from simulacra.access import claim_credentials, place_for_connection, request_access
 from simulacra.commands.shared import JsonOption, console, ended, say
 
 app = typer.Typer()
@@ -38,6 +38,6 @@ def claim(
     """Claim the credentials of an approved request, once; they are written to a file that only you can read."""
     if output.exists():
         raise typer.BadParameter(f"{output} is there already: credentials are shown once, so give another name")
-    with ended():
-        save_connection(claim_credentials(api_url, request_id, timeout=wait_seconds), output)
+    with ended(), place_for_connection(output) as save:
+        save(claim_credentials(api_url, request_id, timeout=wait_seconds))
     console.print(f"written to {output}", highlight=False, markup=False)

@@ -36,6 +36,7 @@ from simulacra.connection import Connection
 from simulacra.documents import Job, Json
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
 from simulacra.operations import Format
+from simulacra.protocol import may_pass
 from simulacra.sending import OnBytes
 
 REFUSED, USAGE, FAILED, SILENT, INTERRUPTED = 1, 2, 3, 4, 130
@@ -74,7 +75,7 @@ def connected(path: Path | None, hint: str = "") -> Iterator[Client]:
 
     Args:
         path: a connection.json; None: the environment says.
-        hint: what to do after an interruption or a broken connection.
+        hint: what to do after an interruption, a broken connection or a refusal that passes.
     """
     with ended(hint), Client(Connection.from_file(path) if path else Connection.from_environment()) as client:
         yield client
@@ -89,7 +90,9 @@ def ended(hint: str = "") -> Iterator[None]:
         raise _end(USAGE, str(error)) from error
     except JobFailed as error:
         raise _end(FAILED, str(error)) from error
-    except (ApiError, DownloadCorrupt, PermissionError) as error:
+    except ApiError as error:
+        raise _end(REFUSED, str(error), hint if may_pass(error) else "") from error
+    except (DownloadCorrupt, PermissionError) as error:
         raise _end(REFUSED, str(error)) from error
     except TimeoutError as error:
         raise _end(SILENT, str(error)) from error

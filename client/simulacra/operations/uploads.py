@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
 
 from simulacra import tables
 from simulacra.documents import Json, Upload
+from simulacra.errors import ApiError
 from simulacra.operations.common import new_key
-from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Pause, Steps, ask, checked, pause_before
+from simulacra.protocol import IN_FLIGHT, RETRIED, Ask, Pause, Steps, ask, may_pass, pause_before
 from simulacra.sending import OnBytes, Piece, sha256_of
 
 PIECE_BYTES = 16 << 20
-"""Files above this are sent in pieces of this size."""
+"""Files above this are sent in pieces of this size, larger ones where there would be too many."""
+USUAL_PIECES = 5_000
+"""Half of what the service takes: what breaks off is a piece too."""
+AWAY_SECONDS = 120.0
+"""How long a piece is tried again while nothing arrives: a service that restarts is back by then."""
+IN_FLIGHT_SECONDS = 3600.0
+"""How long it waits for who is at work on the upload. A service that crashed counts as that for a minute; one that
+joins the pieces of a very large file is at it for some."""
 _RETRIED = RETRIED | {408}
 """A piece that stopped arriving is kept as far as it came."""
-IN_FLIGHT_SECONDS = 120.0
-"""How long a piece waits for another one that still counts as arriving: a service that crashed holds it a minute."""
+_PASSING = frozenset({IN_FLIGHT, "simio_upload_offset_mismatch"})
+Tried = httpx.Response | httpx.TransportError
+"""What came of a request: an answer, or none."""
 
 
 def upload(
@@ -37,8 +46,10 @@ def upload(
 ) -> Steps[Upload]:
     """Upload a seed table: a file, or a pandas, polars or Arrow table. The same key twice is one upload.
 
-    What is larger than 16 MiB goes in pieces: after a break it is gone on with where it broke off, also by another
-    process that gives the same key, file and options within an hour.
+    What is larger than 16 MiB goes in pieces. A piece that breaks off is gone on with: a service that is away is waited
+    for for two minutes, another request that is at work on the upload for an hour. After that it is gone on with by any
+    process that gives the same key (the exception's note has it), file and options within an hour. A service that knows
+    no pieces gets the file in one request.
 
     Args:
         source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or anything with Arrow's `__arrow_c_stream__`.
@@ -62,10 +73,13 @@ def upload(
     }
     said = {name: value for name, value in said.items() if value is not None}
     with tables.as_file(source) as path:
+        headers = new_key(key)
         if path.stat().st_size > PIECE_BYTES:
-            return (yield from _in_pieces(path, said, new_key(key), on_bytes))
+            state = yield from _begin(path, said, headers)
+            if state is not None:
+                return (yield from _in_pieces(path, state, headers["Idempotency-Key"], on_bytes))
         form = {name: _text(value) for name, value in said.items()}
-        request = Ask("POST", "/v1/datasets", form=form, file=path, headers=new_key(key), on_bytes=on_bytes)
+        request = Ask("POST", "/v1/datasets", form=form, file=path, headers=headers, on_bytes=on_bytes)
         return Upload((yield from ask(request)).json())
 
 
@@ -75,14 +89,28 @@ def _text(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _in_pieces(path: Path, said: Json, key: dict[str, str], on_bytes: OnBytes | None) -> Steps[Upload]:
+def _begin(path: Path, said: Json, headers: dict[str, str]) -> Steps[Json | None]:
+    """Begin an upload in pieces, or find where it is; None of a service that has no such route."""
+    plan = {**said, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    try:
+        return dict((yield from ask(Ask("POST", "/v1/uploads", json=plan, headers=headers))).json())
+    except ApiError as error:
+        if error.status in (404, 405):
+            return None
+        raise
+
+
+def _in_pieces(path: Path, state: Json, key: str, on_bytes: OnBytes | None) -> Steps[Upload]:
     total = path.stat().st_size
-    plan = {**said, "bytes": total, "sha256": sha256_of(path)}
-    state = (yield from ask(Ask("POST", "/v1/uploads", json=plan, headers=key))).json()
-    while not state["complete"]:
-        if on_bytes:
-            on_bytes(state["offset"], total)
-        state = yield from _append(state, path, total, on_bytes)
+    try:
+        while not state["complete"]:
+            if on_bytes:
+                on_bytes(state["offset"], total)
+            state = yield from _append(state, path, total, on_bytes)
+    except BaseException as error:
+        if not isinstance(error, ApiError) or may_pass(error):  # who gave no key would have no way to go on
+            error.add_note(f"What has arrived is kept for an hour: upload the same with key={key!r} to go on.")
+        raise
     if on_bytes:
         on_bytes(total, total)
     return Upload({name: state[name] for name in ("dataset_id", "job_id", "bytes", "sha256")} | {"status": "queued"})
@@ -90,24 +118,69 @@ def _in_pieces(path: Path, said: Json, key: dict[str, str], on_bytes: OnBytes | 
 
 def _append(state: Json, path: Path, total: int, on_bytes: OnBytes | None) -> Steps[Json]:
     """Send the next piece until it, or some of it, has arrived; return how far the upload is then."""
-    where, deadline, failures = f"/v1/uploads/{state['upload_id']}", time.monotonic() + IN_FLIGHT_SECONDS, 0
+    where, size = f"/v1/uploads/{state['upload_id']}", max(PIECE_BYTES, -(-total // USUAL_PIECES))
+    began, patience = state["offset"], _Patience()
     while True:
-        offset, response, error = state["offset"], None, None
-        piece = Piece(path, offset, min(PIECE_BYTES, total - offset), total, on_bytes)
+        offset = state["offset"]
+        piece = Piece(path, offset, min(size, total - offset), total, on_bytes)
         headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
-        try:
-            response = yield Ask("PATCH", where, headers=headers, piece=piece)
-        except httpx.TransportError as broken:
-            error = broken
-        if response is not None and response.is_success:
-            return dict(response.json())
-        waits = response is not None and response.status_code == 409 and time.monotonic() < deadline
-        failures += not waits
-        if error is not None and failures >= MAX_ATTEMPTS:
-            raise error
-        if response is not None and not waits and (failures >= MAX_ATTEMPTS or response.status_code not in _RETRIED):
-            checked(response)
-        yield Pause(pause_before(response, failures))
-        state = (yield from ask(Ask("GET", where))).json()
-        if state["complete"] or state["offset"] > offset:
-            return dict(state)
+        answer = yield from _tried(Ask("PATCH", where, headers=headers, piece=piece))
+        if isinstance(answer, httpx.Response) and answer.is_success:
+            return dict(answer.json())
+        state = yield from _when_free(where, answer, began, patience)
+        if state["complete"] or state["offset"] > began:
+            return state
+
+
+def _when_free(where: str, answer: Tried, began: int, patience: _Patience) -> Steps[Json]:
+    """Wait until nobody is at work on an upload, or more of it has arrived, and return how far it is.
+
+    Raises:
+        ApiError, httpx.TransportError: what was answered, or that nothing was, where it is no use to try again.
+    """
+    while True:
+        held, failures = _is_held(answer), patience.failures
+        goes_on = patience.goes_on(held)
+        if isinstance(answer, httpx.TransportError):
+            if not goes_on:
+                raise answer
+        elif answer.is_success:
+            state: Json = dict(answer.json())
+            if not (held and goes_on) or state["complete"] or state["offset"] > began:
+                return state
+        elif not goes_on or not (held or answer.status_code in _RETRIED):
+            raise ApiError.from_response(answer)
+        yield Pause(pause_before(answer if isinstance(answer, httpx.Response) else None, failures))
+        answer = yield from _tried(Ask("GET", where))
+
+
+def _is_held(answer: Tried) -> bool:
+    """Whether an answer says that some request is at work on the upload."""
+    if not isinstance(answer, httpx.Response):
+        return False
+    if answer.is_success:
+        return "Retry-After" in answer.headers
+    return answer.status_code == 409 and ApiError.from_response(answer).code in _PASSING
+
+
+def _tried(request: Ask) -> Steps[Tried]:
+    try:
+        response: httpx.Response = yield request
+    except httpx.TransportError as error:
+        return error
+    return response
+
+
+class _Patience:
+    """How long a piece that did not arrive is tried again: counted from its failure, however long it took till then."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self._since: dict[bool, float] = {}
+
+    def goes_on(self, held: bool) -> bool:
+        """Count a failure and say whether to try again: while the upload is held, or while nothing arrives."""
+        self.failures += 1
+        self._since.pop(not held, None)
+        now = monotonic()
+        return now - self._since.setdefault(held, now) <= (IN_FLIGHT_SECONDS if held else AWAY_SECONDS)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from jsonschema import Draft4Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
+from pydantic_core import to_json
 
 from simulacra_embedded.controlplane.errors import FieldError
 from simulacra_embedded.controlplane.objects import Object
@@ -249,11 +250,16 @@ def validate(obj: Any, schema: Schema, old: Object | None = None) -> list[FieldE
     return [e for e in worded if e.reason == "FieldValueRequired" or e.path not in missing]
 
 
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether two values are the same JSON; to Python, true and 1 are equal."""
+    return bool(old == new) and to_json(old) == to_json(new)
+
+
 def _problems(obj: Any, node: _Node, old: Object | None) -> Iterator[ValidationError]:
     if old is None or not isinstance(obj, dict) or not node.by_field:
         yield from node.problems(obj)
         return
-    changed = {name: value for name, value in obj.items() if name not in old or old[name] != value}
+    changed = {name: value for name, value in obj.items() if name not in old or not _is_same(old[name], value)}
     for problem in node.problems(changed):
         kept = problem.validator == "required" and not problem.path and problem.message in obj.keys() - changed.keys()
         if not kept:

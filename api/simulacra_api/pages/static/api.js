@@ -2,6 +2,12 @@
 
 const RETRIED = new Set([429, 502, 503, 504]);
 const ATTEMPTS = 3;
+const PIECE_BYTES = 16 * 1024 * 1024; // files above this go in pieces of this size,
+const USUAL_PIECES = 5000; // larger ones where there would be too many
+const PAUSE_SECONDS = 2;
+const AWAY_SECONDS = 120; // so long a piece is tried again while nothing arrives
+const IN_FLIGHT = new Set(["simio_idempotency_in_flight", "simio_upload_offset_mismatch"]);
+const brokenOff = new Map(); // keys of uploads that may be gone on with, by file and fields
 
 /** What went wrong, to be shown as it is: `message` is a sentence, `fields` one entry a wrong field. */
 export class Problem extends Error {
@@ -16,6 +22,7 @@ export class Problem extends Error {
 
 const sentence = (text) => text.trim().replace(/^./, (first) => first.toUpperCase()).replace(/([^.!?])$/, "$1.");
 const named = (pointer) => pointer.split("/").slice(1).map((part) => part.replace(/~1/g, "/").replace(/~0/g, "~")).join(" › ");
+const mayPass = ({ status, code }) => [0, 408, 500].includes(status) || RETRIED.has(status) || IN_FLIGHT.has(code);
 const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 async function problemOf(response) {
@@ -120,24 +127,77 @@ export class Session {
     }
   }
 
-  /** Upload a file; `onPart` gets the share (0..1) that was sent. */
-  upload(file, fields, onPart) {
+  /**
+   * Upload a file; `onPart` gets the share (0..1) that was sent. A large one goes in pieces and is gone on with where it
+   * broke off: at once, or when the same file is chosen again with the same fields while the page is open.
+   */
+  async upload(file, fields, onPart) {
+    if (file.size <= PIECE_BYTES) return this.#form(file, fields, onPart);
+    const what = JSON.stringify([file.name, file.size, file.lastModified, fields]);
+    const key = brokenOff.get(what) ?? crypto.randomUUID();
+    brokenOff.delete(what);
+    try {
+      return await this.#pieces(file, fields, key, onPart);
+    } catch (problem) {
+      if (problem.status === 401 || mayPass(problem)) brokenOff.set(what, key);
+      throw problem;
+    }
+  }
+
+  #form(file, fields, onPart) {
     const form = new FormData();
-    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    for (const [name, value] of Object.entries(fields)) form.append(name, typeof value === "object" ? JSON.stringify(value) : value);
     form.append("file", file);
+    return this.#transfer("POST", "/v1/datasets", { "Idempotency-Key": crypto.randomUUID() }, form, onPart);
+  }
+
+  async #pieces(file, fields, key, onPart) {
+    let state = await this.json("/v1/uploads", { method: "POST", json: { ...fields, bytes: file.size }, key });
+    const path = `/v1/uploads/${state.upload_id}`;
+    const size = Math.max(PIECE_BYTES, Math.ceil(file.size / USUAL_PIECES));
+    let [look, failing] = [false, 0];
+    while (!state.complete) {
+      const { offset } = state;
+      try {
+        if (look) {
+          const response = await this.#send(path);
+          look = response.headers.has("Retry-After"); // a piece that broke off still counts as arriving
+          state = await response.json();
+          if (look || state.offset > offset) failing = 0;
+          if (look) await wait(PAUSE_SECONDS);
+          continue;
+        }
+        const piece = file.slice(offset, offset + size);
+        const headers = { "Content-Type": "application/octet-stream", "Upload-Offset": String(offset) };
+        state = await this.#transfer("PATCH", path, headers, piece, (share) => onPart((offset + share * piece.size) / file.size));
+        failing = 0;
+      } catch (problem) {
+        failing ||= Date.now();
+        if (!mayPass(problem) || Date.now() - failing > AWAY_SECONDS * 1000) throw problem;
+        await wait(PAUSE_SECONDS);
+        look = true;
+      }
+    }
+    return state;
+  }
+
+  /** Send a body with a report of how much of it has gone, which fetch does not give. */
+  #transfer(method, path, headers, body, onPart) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
-      request.open("POST", "/v1/datasets");
-      for (const [name, value] of Object.entries(this.#headers({ "Idempotency-Key": crypto.randomUUID() }))) request.setRequestHeader(name, value);
-      request.upload.onprogress = (event) => event.lengthComputable && onPart(event.loaded / event.total);
-      request.onerror = () => reject(new Problem({ detail: "The upload was cut off; try again" }, 0));
+      request.open(method, path);
+      for (const [name, value] of Object.entries(this.#headers(headers))) request.setRequestHeader(name, value);
+      request.upload.onprogress = (event) => event.lengthComputable && event.total && onPart(event.loaded / event.total);
+      request.onerror = () => reject(new Problem({ detail: "The upload was cut off; choose the file again" }, 0));
       request.onload = () => {
-        let body = {};
-        try { body = JSON.parse(request.responseText); } catch { /* no body: the status has to do */ }
-        if (request.status < 300) resolve(body);
-        else reject(new Problem(body, request.status));
+        let answer = {};
+        try { answer = JSON.parse(request.responseText); } catch { /* no body: the status has to do */ }
+        if (request.status < 300) return resolve(answer);
+        const problem = new Problem(answer, request.status);
+        if (request.status === 401) this.onEnd(problem);
+        return reject(problem);
       };
-      request.send(form);
+      request.send(body);
     });
   }
 

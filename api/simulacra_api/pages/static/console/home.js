@@ -18,7 +18,7 @@ function Upload({ session }) {
   const [send, busy, problem] = useAction(async (file) => {
     setShare(0);
     try {
-      const fields = { retention_seconds: retention, ...(knowing && !saysNothing(known) && { knowledge: JSON.stringify(stated(known)) }) };
+      const fields = { retention_seconds: retention, ...(knowing && !saysNothing(known) && { knowledge: stated(known) }) };
       const made = await session.upload(file, fields, setShare);
       location.hash = `#/datasets/${made.dataset_id}`;
     } finally {
@@ -39,7 +39,7 @@ function Upload({ session }) {
       onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)}>
     <h2 id="upload-title">Upload a table</h2>
     <p class="quiet">Drop a file here, or choose one. It is encrypted on its way in, cleaned, and a causal model is fit on it.</p>
-    <input ref=${input} id="file" class="unseen" type="file" tabindex="-1" aria-label="Table to upload" accept=${ACCEPTED} onChange=${(event) => take(event.target.files[0])} />
+    <input ref=${input} id="file" class="unseen" type="file" tabindex="-1" aria-label="Table to upload" accept=${ACCEPTED} onChange=${(event) => { take(event.target.files[0]); event.target.value = ""; }} />
     <div class="row"><button class=${knowing && chosen ? "" : "primary"} disabled=${busy} onClick=${() => input.current.click()}>Choose a file</button>
       <${RetentionSelect} id="keep" label="Keep for" value=${retention} onChange=${setRetention} />
       <div class="field inline"><input id="knowing" type="checkbox" checked=${knowing} onChange=${(event) => { setKnowing(event.target.checked); setChosen(null); }} /><label for="knowing">State what is known of causes first</label></div></div>
