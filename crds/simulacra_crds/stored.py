@@ -13,11 +13,12 @@ ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
 def stored_bytes(body: dict[str, Any]) -> int:
     """Return the plaintext bytes that are stored for a resource: its artefacts, and its upload until it is prepared.
 
-    An upload in pieces counts as a whole from its beginning, so that what was begun can be finished.
+    An upload in pieces counts as a whole from its beginning, so that what was begun can be finished. One that could not
+    be prepared stays until its Dataset goes.
     """
     source, status = body["spec"].get("source", {}), body.get("status", {})
     total = sum(int(artefact["bytes"]) for artefact in status.get("artefacts") or [])
-    if status.get("phase") not in ENDED and source.get("type", "Upload") == "Upload":
+    if status.get("phase") != Phase.READY and source.get("type", "Upload") == "Upload":
         total += source.get("bytes") or _planned(body)
     return total
 
