@@ -66,6 +66,17 @@ def manifest(webhook_id: str, tenant_label: tuple[str, str], sealed: str, events
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
+def is_webhook(config_map: Object) -> bool:
+    """Return whether a ConfigMap with the label is one: whoever may make ConfigMaps anywhere may label theirs so."""
+    data = config_map.get("data") or {}
+    try:
+        events = json.loads(data.get("events", ""))
+    except (ValueError, RecursionError):
+        return False
+    named = str(config_map["metadata"]["name"]).startswith(PREFIX)
+    return named and "sealed" in data and isinstance(events, list)
+
+
 def id_of(config_map: Object) -> str:
     """Return the id of a webhook."""
     return str(config_map["metadata"]["name"]).removeprefix(PREFIX)

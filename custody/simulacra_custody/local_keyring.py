@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from simulacra_custody.context import check_part
 from simulacra_custody.errors import KeyUnavailable
 from simulacra_custody.keys import check_tenant_key
+from simulacra_custody.local_store import sync_folder
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -138,6 +139,7 @@ class LocalKeyring:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.path)
+        sync_folder(self.path.parent)  # else a destroyed key could be back after a power failure, and a new one gone
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[Keys]:

@@ -93,7 +93,7 @@ class LocalStore:
         self._in_folder(target.parent, lambda: move(temporary, target), needs=temporary)
         for folder in target.parents:  # a folder made on the way is durable only once its parent is
             with contextlib.suppress(FileNotFoundError):  # deleted again already
-                _sync_folder(folder)
+                sync_folder(folder)
             if folder == self.root:
                 break
 
@@ -201,7 +201,8 @@ def _create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was put into, or taken out of, a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -75,7 +75,9 @@ class Engine:
         self._waiting: dict[Key, set[Key]] = {}
         self._waits_for: dict[Key, frozenset[Key]] = {}
         self._released: dict[str, asyncio.Event] = {}
+        self._heard: set[str] = set()
         self._written: dict[Key, str] = {}
+        self._did: dict[Key, int] = {}
         self.jobs = JobsSeen()
         self.places = Places(cluster, self._queue.add)
 
@@ -108,6 +110,7 @@ class Engine:
     async def erased_for_good(self, key: Key, uid: str) -> None:
         """Return once everything of a resource that is being deleted is gone."""
         released = self._released.setdefault(uid, asyncio.Event())
+        self._heard.add(uid)
         await self._queue.add(key)
         await released.wait()
 
@@ -116,8 +119,11 @@ class Engine:
         self._released.setdefault(uid, asyncio.Event()).set()
 
     def is_erasing(self, uid: str) -> bool:
-        """Return whether `erased_for_good` was called for a resource: its deletion is known, and may be over."""
-        return uid in self._released
+        """Return whether `erased_for_good` was called for a resource: its deletion is known, and may be over.
+
+        A resource may be erased without: the pass that something else started saw its deletion. Its finalizer stays.
+        """
+        return uid in self._heard
 
     def written(self, key: Key, version: str) -> None:
         """Take note of the version that a resource has by a write of ours: its event tells nothing new."""
@@ -130,6 +136,7 @@ class Engine:
     def rest(self, key: Key) -> None:
         """Keep nothing in mind of a resource whose work has ended; nothing that it came from concerns it any more."""
         self._written.pop(key, None)
+        self._did.pop(key, None)
         self._wait_for(key, frozenset())
 
     async def forget(self, key: Key, uid: str) -> None:
@@ -138,6 +145,7 @@ class Engine:
         That it was released is dropped later: a pass that still saw it must not erase, and record, a second time.
         """
         asyncio.get_running_loop().call_later(FORGET_S, self._released.pop, uid, None)
+        asyncio.get_running_loop().call_later(FORGET_S, self._heard.discard, uid)
         self.checks.pop(uid, None)
         self._faults.pop(key, None)
         self._queue.forgive(key)
@@ -209,6 +217,7 @@ class Engine:
 
     def _gone(self, key: Key) -> str:
         self._faults.pop(key, None)
+        self._did.pop(key, None)
         self._queue.forgive(key)
         return "gone"
 
@@ -223,15 +232,27 @@ class Engine:
         for action in actions:
             await executor.run(action)
         self._faults.pop(key, None)
+        if actions and (subject.deleting or not isinstance(actions[-1], CreateJob | DeleteJob)):
+            await self._look_again(key, actions)
+            return "acted"
+        self._did.pop(key, None)
         self._queue.forgive(key)
         if actions:
-            if subject.deleting or not isinstance(actions[-1], CreateJob | DeleteJob):  # those end in a Job's event
-                await self._queue.add(key)
-            return "acted"
-        if subject.deleting:
+            return "acted"  # it ends in a Job's event
+        if subject.deleting and subject.guarded:  # else somebody else's finalizer keeps it
             await self._queue.add(key, DELETION_POLL_S)
             return "draining"
         return "settled"
+
+    async def _look_again(self, key: Key, actions: list[Action]) -> None:
+        """Look at once whether that was all; what was done before, and did not take hold, waits as a failure does."""
+        did = hash(repr(actions))
+        if self._did.get(key) == did:
+            await self._queue.retry(key)
+            return
+        self._did[key] = did
+        self._queue.forgive(key)
+        await self._queue.add(key)
 
     def _is_released(self, uid: str) -> bool:
         released = self._released.get(uid)

@@ -129,6 +129,7 @@ class TenantEraser:
         had_one = there or self._subject.condition("KeyReady") != "Unknown"
         if had_one and self._known.key_shredded_at is None:
             self._known = Erasure(key_shredded_at=self._now().replace(microsecond=0))
+        if self._known != self._subject.status.erasure:  # also that there was none: it is not looked for again
             await self._patch({"erasure": self._known.to_wire()})
 
     async def certify(self) -> None:

@@ -16,7 +16,7 @@ from simulacra_crds.cluster import CONFIGMAPS, JOBS, TENANTS, ClusterError, Conf
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tasks import TASK_ENV, KeyedRef, TaskSpec
 from simulacra_crds.tenant import KeyRotation
-from simulacra_crds.webhook import SELECTOR, id_of, sealing_purpose
+from simulacra_crds.webhook import SELECTOR, id_of, is_webhook, sealing_purpose
 from simulacra_custody.audit import EventType
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import CustodyError
@@ -57,6 +57,8 @@ class Rotation:
             return  # somebody else wrote: the next look sees it
         except (ClusterError, CustodyError) as error:
             log.warning("a rotation waits", extra={"tenant": tenant.meta.name, "error": type(error).__name__})
+        except Exception:  # what people make in one tenant's namespace must not end the operator of all
+            log.exception("a rotation failed", extra={"tenant": tenant.meta.name})
 
     async def _step(self, tenant: Subject) -> None:
         name, asked = tenant.meta.name, tenant.meta.annotations.get(ROTATE)
@@ -103,6 +105,8 @@ class Rotation:
         """Seal the secrets of the tenant's webhooks again; return how many were of an old version."""
         outdated, namespace = 0, tenant_namespace(tenant)
         async for body in self._cluster.list(CONFIGMAPS, namespace, labels=SELECTOR):
+            if not is_webhook(body):
+                continue
             sealed = body["data"]["sealed"]
             fresh = await self._custodian.reseal(tenant, sealing_purpose(id_of(body)), sealed)
             if fresh != sealed:

@@ -42,6 +42,8 @@ class Sighted:
         expires: when its bytes expire.
         phase: its phase, Pending when it has none.
         asked: when its deletion was asked for, None if it was not.
+        guarded: whether our finalizer is on.
+        limited: whether the tenant's longest retention, and not its own, says when it is due.
         finished: whether its work ended.
         stale: whether status shows an expiry that is no longer true.
         running: set while one pod works for it.
@@ -55,6 +57,8 @@ class Sighted:
     expires: datetime
     phase: str
     asked: datetime | None
+    guarded: bool
+    limited: bool
     finished: bool
     stale: bool
     running: Running | None
@@ -62,16 +66,18 @@ class Sighted:
     @classmethod
     def of(cls, subject: Subject, limit: int) -> Sighted:
         """Keep what is needed of a resource."""
-        expires = expiry(subject, limit)
+        expires, ends = expiry(subject, limit), due(subject, limit)
         return cls(
             key=subject.key,
             uid=subject.meta.uid,
             version=subject.meta.resource_version,
             limit=limit,
-            due=due(subject, limit),
+            due=ends,
             expires=expires,
             phase=str(subject.status.phase or Phase.PENDING),
             asked=subject.meta.deletion_timestamp,
+            guarded=subject.guarded,
+            limited=ends != due(subject, DEFAULT_LIMIT_S),
             finished=subject.finished,
             stale=subject.finished and subject.status.expires_at != expires,
             running=_running(subject),
@@ -108,13 +114,23 @@ class Sight:
         if one.asked is None:
             heapq.heappush(self._order, (one.due.at, next(self._count), one.uid))
 
+    def keep_noted(self, one: Sighted) -> None:
+        """Take note of what an event told of during the look, unless the look saw as much.
+
+        The list may have passed its place before, or after. Of two versions the one that is due first is kept: its
+        deletion is refused if it is the older one, and then the resource is read.
+        """
+        known = self.seen.get(one.uid)
+        if known is None or (known.asked is None and one.due.at < known.due.at):
+            self.keep(one)
+
     def take_due(self, now: datetime) -> list[Sighted]:
         """Return what is due and was not returned before, the oldest first and each once."""
         found: dict[str, Sighted] = {}
         while self._order and self._order[0][0] <= now:
             at, _, uid = heapq.heappop(self._order)
             one = self.seen.get(uid)
-            if one is not None and one.due.at == at:
+            if one is not None and one.asked is None and one.due.at == at:
                 found[uid] = one
         return list(found.values())
 

@@ -5,7 +5,8 @@ net under missed events), and says when it last got through all of it: that age 
 
 Between two looks it deletes by what the last one saw, at the moment that it is due: a look takes longer the more there
 is, and no expiry may wait for one. A deletion holds for the version that was seen and no other, so that of an
-extension and an expiry the one that came first counts. Looks take a quarter of the time at most; what is made, or given
+extension and an expiry the one that came first counts; a tenant's limit, which changes no version, is read anew before
+it ends anything. Looks take a quarter of the time at most; what is made, or given
 another retention, between two of them is known by its event, and where that got lost by the next look.
 """
 
@@ -70,6 +71,7 @@ class Sweep:
         self._deleting = asyncio.Semaphore(DELETIONS)
         self.completed = False
         self._fresh = asyncio.get_running_loop().time()
+        self._since = engine.now()
 
     @property
     def age_s(self) -> float:
@@ -78,7 +80,7 @@ class Sweep:
 
     async def run(self) -> None:
         """Sweep until cancelled; a sweep that fails is logged, and the next one starts as usual."""
-        self._fresh = asyncio.get_running_loop().time()
+        self._fresh, self._since = asyncio.get_running_loop().time(), self._engine.now()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_again_and_again())
             group.create_task(self._expire())
@@ -120,9 +122,8 @@ class Sweep:
         self._looking = True
         try:
             sight = await self._seen()
-            for one in self._noted:  # made when the list had passed its place
-                if one.uid not in sight.seen:
-                    sight.keep(one)
+            for one in self._noted:
+                sight.keep_noted(one)
         finally:
             self._looking = False
             self._noted.clear()
@@ -142,7 +143,8 @@ class Sweep:
             if self._time_for(self._resynced, RESYNC_S):
                 await self._engine.changed(tenant.key)
                 if self._engine.scope.everywhere:  # else `tenant.duty` needs no event to let a Tenant go
-                    await self._touch(tenant.key, tenant.meta.uid, tenant.meta.deletion_timestamp)
+                    asked = tenant.meta.deletion_timestamp if tenant.guarded else None
+                    await self._touch(tenant.key, tenant.meta.uid, asked)
         for namespace in self._engine.scope.each():
             await self._look_into(namespace, sight)
         sight.before = {}
@@ -161,17 +163,28 @@ class Sweep:
 
     async def delete_due(self) -> None:
         """Ask for the deletion of what is due, oldest first; wait for the answers."""
-        due = [one for one in self._sight.take_due(self._engine.now()) if one.uid not in self._gone]
-        results = await asyncio.gather(*(self._delete(one) for one in due), return_exceptions=True)
+        sight = self._sight
+        due = [one for one in sight.take_due(self._engine.now()) if one.uid not in self._gone]
+        await self._read_limits(sight, {one.key.namespace for one in due if one.limited})
+        results = await asyncio.gather(*(self._delete(one, sight) for one in due), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result  # the next look finds what was refused
 
-    async def _delete(self, one: Sighted) -> None:
+    async def _read_limits(self, sight: Sight, namespaces: set[str | None]) -> None:
+        """Read the limits of tenants anew, by which something is to be deleted."""
+        for tenant in {name for namespace in namespaces if (name := tenant_of(namespace))}:
+            found = await self._cluster.find(TENANTS, tenant)
+            sight.limits.pop(tenant, None)
+            if found is not None and (spec := parse({"kind": TENANTS.kind, **found}).spec) is not None:
+                sight.limits[tenant] = spec.max_retention_seconds
+
+    async def _delete(self, one: Sighted, sight: Sight) -> None:
         """Delete what is due as it was seen; what has changed since is looked at, and is due again if it still is."""
-        resource, (_, namespace, name), sight = CUSTOM[one.key.kind], one.key, self._sight
-        async with self._deleting:
-            gone = await self._cluster.delete(resource, name, namespace, uid=one.uid, version=one.version)
+        resource, (_, namespace, name), gone = CUSTOM[one.key.kind], one.key, False
+        if not one.limited or one.limit == sight.limit(namespace):
+            async with self._deleting:
+                gone = await self._cluster.delete(resource, name, namespace, uid=one.uid, version=one.version)
         if gone:
             self._gone.add(one.uid)
             metrics.EXPIRED.labels(one.key.kind, one.due.reason).inc()
@@ -191,15 +204,18 @@ class Sweep:
         for one in tuple(sight.seen.values()):  # events add to them meanwhile
             if one.asked is None and (one.stale or (everything and not one.finished)):
                 await self._engine.changed(one.key)
-            if everything:
+            if everything and one.guarded:
                 await self._touch(one.key, one.uid, one.asked)
         if everything:
             self._resynced = asyncio.get_running_loop().time()
 
     async def _touch(self, key: Key, uid: str, asked: datetime | None) -> None:
-        """Write to a resource whose deletion no event told of: kopf, which has it erased, gets one by that."""
+        """Write to a resource whose deletion no event told of: kopf, which has it erased, gets one by that.
+
+        After a start, what is being deleted is listed to kopf first.
+        """
         now = self._engine.now()
-        if asked is None or now - asked < UNHEARD or self._engine.is_erasing(uid):
+        if asked is None or now - max(asked, self._since) < UNHEARD or self._engine.is_erasing(uid):
             return
         patch = {"metadata": {"uid": uid, "annotations": {TOUCHED: now.isoformat()}}}
         with suppress(NotFound, Conflict):

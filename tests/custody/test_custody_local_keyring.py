@@ -25,6 +25,27 @@ def test_destroyed_and_retired_keys_are_in_no_file(keyring: LocalKeyring) -> Non
     assert json.loads(keyring.path.read_text()).keys() == {"globex"}
 
 
+def test_what_becomes_of_a_key_is_durable_when_the_call_returns(
+    keyring: LocalKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's name as well: without it a power failure brings a destroyed key back, or takes a new one away."""
+    steps: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def replaced(source: Path, target: Path) -> None:
+        steps.append("replaced")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    keyring.destroy_tenant_key("acme")
+    assert steps == ["file", "replaced", "folder"]
+
+
 def test_no_file_is_no_key(tmp_path: Path) -> None:
     assert not LocalKeyring(tmp_path / "none.json").has_tenant_key("acme")
 

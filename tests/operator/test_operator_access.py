@@ -114,6 +114,15 @@ def test_what_came_to_nothing_is_forgotten(decision: str, kept: bool) -> None:
     assert (kinds(reconcile(seen(body, tenant))) == ["DeleteResource"]) != kept
 
 
+def test_a_request_does_not_outlive_its_tenant_for_ever() -> None:
+    """It holds the name and the address of somebody whose every other byte is erased."""
+    body, _, _ = settle(asked("Approved"))
+    assert body["status"]["tenant"]
+    assert kinds(reconcile(seen(body, None))) == ["PatchStatus"], "the condition says for a while what became of it"
+    body["metadata"]["creationTimestamp"] = iso(NOW - FORGOTTEN_AFTER - timedelta(seconds=1))
+    assert kinds(reconcile(seen(body, None))) == ["DeleteResource"]
+
+
 @pytest.mark.parametrize("company", ["日本", "--", "a" * 128, "A.B"])
 def test_every_company_gets_a_lawful_name(company: str) -> None:
     body = asked("Approved")

@@ -72,6 +72,9 @@ def test_an_image_that_cannot_be_pulled_is_told_of() -> None:
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
     reason, message = finding({"metadata": {}, "status": {"containerStatuses": [{"state": waiting}]}})
     assert (reason, "ImagePullBackOff" in message) == ("PodNotStarting", True)
+    waiting["waiting"] = {"reason": "ErrImagePull", "message": "not found"}
+    tried = finding({"metadata": {}, "status": {"containerStatuses": [{"state": waiting}]}})
+    assert tried == (reason, message), "the kubelet says both in turns"
 
 
 def complete(at: str) -> Object:

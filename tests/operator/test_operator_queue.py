@@ -6,8 +6,12 @@ import asyncio
 
 import pytest
 
+from operator_facts import NOW, SETTINGS, resource
+from simulacra_operator import actions as act
+from simulacra_operator.engine import Engine
 from simulacra_operator.queue import FIRST_RETRY_S, WorkQueue
-from simulacra_operator.subject import Key
+from simulacra_operator.subject import Key, parse
+from simulacra_operator.tenant.observed import TenantObserved
 
 A, B = Key("Dataset", "ns", "a"), Key("Dataset", "ns", "b")
 
@@ -64,3 +68,21 @@ async def test_retries_double_up_to_a_limit_and_start_anew_when_forgiven() -> No
     assert delays[-1] == 30.0
     queue.forgive(A)
     assert await queue.retry(A) == FIRST_RETRY_S
+
+
+async def test_what_is_done_and_does_not_take_hold_is_not_done_without_pause() -> None:
+    """As a field of a NetworkPolicy that the API server does not know, and drops."""
+
+    def due() -> bool:
+        return engine._queue._pop(asyncio.get_running_loop().time())[0] is not None
+
+    engine = Engine(None, None, SETTINGS, lambda: NOW)  # type: ignore[arg-type]
+    seen = TenantObserved(NOW, parse(resource("Tenant", "acme", {}, namespace=None)))
+    one, other = (act.LogFailure("", message, "", None) for message in "ab")
+    for action, at_once in ((one, True), (other, True), (other, False), (one, True)):
+        await engine._act(seen.subject.key, seen, [action])
+        assert due() is at_once
+        engine._queue = WorkQueue()
+    assert await engine._act(seen.subject.key, seen, []) == "settled"
+    assert await engine._act(seen.subject.key, seen, [one]) == "acted"
+    assert due(), "it was so for a while"

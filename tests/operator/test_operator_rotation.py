@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
 import pytest
 
 from operator_bench import World, condition, hold, ready, reason
+from operator_facts import NOW, iso, ready_condition, resource
 from operator_proxy import KillingProxy
 from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
+from simulacra_crds.cluster import ApiResource, Object
+from simulacra_crds.tasks import TASK_ENV
 from simulacra_crds.webhook import manifest, sealing_purpose
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import CustodyError, KeyUnavailable
 from simulacra_custody.sealed import seal, unseal
-from simulacra_operator.rotation import ROTATE, SETTLED
+from simulacra_operator.rotation import ROTATE, SETTLED, Rotation
+from simulacra_operator.scope import Scope
+from simulacra_operator.subject import parse
 
 
 def token(body: Object) -> str:
@@ -57,6 +64,29 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     assert unseal(keys, world.tenant, sealing_purpose("w1"), stored["data"]["sealed"]) == b"secret"
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
     assert types == ["key.created", "key.rotated", "key.retired"]
+
+
+async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and_nothing_else() -> None:
+    class Server:
+        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+            if what == kube.CONFIGMAPS:
+                yield {"metadata": {"name": "mine"}}
+            if what == kube.JOBS:
+                container = {"env": [{"name": TASK_ENV, "value": "mine"}]}
+                yield {"metadata": {}, "spec": {"template": {"spec": {"containers": [container]}}}}
+
+    retired: list[str] = []
+
+    async def retire(tenant: str) -> None:
+        retired.append(tenant)
+
+    keys = SimpleNamespace(retire_old_keys=retire)
+    known = {**ready_condition("True"), "type": "KeyReady"}
+    status = {"conditions": [known], "rotation": {"asked": "once", "startedAt": iso(NOW - SETTLED)}}
+    tenant = parse(resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"}))
+    engine = SimpleNamespace(cluster=Server(), custodian=keys, now=lambda: NOW, scope=Scope())
+    await Rotation(engine)._guarded(tenant)  # type: ignore[arg-type]
+    assert retired == [], "what cannot be read may hold a token of the old key"
 
 
 async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(world: World) -> None:

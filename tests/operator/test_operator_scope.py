@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -74,6 +75,9 @@ class Unreadable:
     def __init__(self, status: int) -> None:
         self.cluster, self._status = self, status
         self.listeners: list[Any] = []
+
+    def now(self) -> datetime:
+        return NOW
 
     async def changed(self, key: Key) -> None:
         pass

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from pydantic import ValidationError
 
-from operator_facts import NOW, SETTINGS, ended, job, observed, pod, resource, result, tenant
+from operator_facts import NOW, SETTINGS, ended, iso, job, observed, pod, resource, result, tenant
 from simulacra_crds.cluster import Object
 from simulacra_crds.dataset import ReadSource
 from simulacra_crds.tasks import PrepareRequest
@@ -196,6 +197,25 @@ def test_a_read_is_recorded_before_the_dataset_says_that_it_ended() -> None:
         assert of_type(others, act.PatchStatus).patch["finishedAt"]
         upload = observed(resource("Dataset", "ds-1", None, {"wrappedKey": "key"}), job=seen.job, pods=pods)
         assert not [one for one in reconcile(upload) if isinstance(one, act.RecordRead)]
+
+
+def test_a_read_is_recorded_also_of_a_dataset_that_is_deleted_before_it_ended() -> None:
+    """Or whoever deletes in time reads without a trace."""
+    read = {"sha256": "b" * 64, "bytes": 7}
+    done = (pod(0, result=result(rows=20, columns=2, source=read)),)
+
+    def dying(state: str, status: Object, pods: tuple[Object, ...] = (), **meta: Any) -> list[act.Action]:
+        seen = dataset({"wrappedKey": "key", **status}, job=job("Dataset", "j", state, **meta), pods=pods)
+        gone = seen.subject.meta.model_copy(update={"deletion_timestamp": NOW})
+        return reconcile(replace(seen, subject=replace(seen.subject, meta=gone)))
+
+    for state, pods, recorded in (("complete", done, ReadSource.model_validate(read)), ("running", (), None)):
+        assert dying(state, {}, pods)[-2:] == [act.RecordRead(recorded), act.DeleteJob(ANY, "uid-job", wait=True)]
+    for actions in (
+        dying("complete", {"finishedAt": iso(NOW)}, done),
+        dying("running", {}, deletionTimestamp=iso(NOW)),
+    ):
+        assert not [one for one in actions if isinstance(one, act.RecordRead)], "it is on record already"
 
 
 @pytest.mark.parametrize(

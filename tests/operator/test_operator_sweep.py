@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from operator_facts import CREATED, resource
+from operator_facts import CREATED, SETTINGS, resource
 from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, Object
 from simulacra_operator import sight as sight_module
 from simulacra_operator import sweep as sweep_module
 from simulacra_operator import watch
+from simulacra_operator.engine import Engine
 from simulacra_operator.scope import Scope
 from simulacra_operator.sight import Sighted
+from simulacra_operator.subject import Key
 from simulacra_operator.sweep import DELETIONS, Sweep
 
 HOUR = 3600
@@ -26,8 +28,9 @@ HOUR = 3600
 class Server:
     """Answers from a dict; counts and holds up what it is told to."""
 
-    def __init__(self, *bodies: Object) -> None:
+    def __init__(self, *bodies: Object, limit: int | None = None) -> None:
         self.bodies = {body["metadata"]["name"]: body for body in bodies}
+        self.limit = limit
         self.asked: list[str] = []
         self.touched: list[str] = []
         self.lists = self.at_once = self.most_at_once = 0
@@ -38,6 +41,8 @@ class Server:
         if what == TENANTS:
             self.lists += 1
             await self.list_gate.wait()
+            if self.limit is not None:
+                yield self.tenant
         for body in tuple(self.bodies.values()) if what == DATASETS else ():
             yield body
 
@@ -59,8 +64,12 @@ class Server:
         self.touched.append(name)
         return {}
 
-    async def find(self, what: ApiResource, name: str, namespace: str | None) -> Object | None:
-        return self.bodies.get(name)
+    async def find(self, what: ApiResource, name: str, namespace: str | None = None) -> Object | None:
+        return self.tenant if what == TENANTS else self.bodies.get(name)
+
+    @property
+    def tenant(self) -> Object:
+        return resource("Tenant", "acme", {"maxRetentionSeconds": self.limit}, namespace=None)
 
 
 def dataset(name: str, seconds: int) -> Object:
@@ -135,6 +144,30 @@ async def test_an_extension_that_came_first_counts() -> None:
     assert server.asked[3:] == ["d"]
 
 
+async def test_a_longer_limit_of_the_tenant_counts_although_it_changes_no_resource() -> None:
+    server = Server(dataset("limited", HOUR), dataset("own", 60), limit=60)
+    sweep, clock = sweep_of(server, CREATED)
+    await sweep.look()
+    server.limit = 2 * HOUR
+    clock.at = CREATED + timedelta(seconds=60)
+    await sweep.delete_due()
+    assert server.asked == ["own"]
+    clock.at = CREATED + timedelta(seconds=HOUR)
+    await sweep.delete_due()
+    assert server.asked == ["own", "limited"]
+
+
+async def test_what_a_person_deleted_does_not_expire_as_well() -> None:
+    server = Server(dataset("d", 60))
+    sweep, clock = sweep_of(server, CREATED)
+    await sweep.look()
+    server.bodies["d"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "generation": 2}
+    await watch.changed(engine_of(sweep), server.bodies["d"], "MODIFIED")
+    clock.at = CREATED + timedelta(seconds=60)
+    await sweep.delete_due()
+    assert server.asked == []
+
+
 async def test_an_expiry_does_not_wait_for_a_look() -> None:
     server = Server(dataset("d", 60))
     sweep, clock = sweep_of(server, CREATED)
@@ -181,6 +214,28 @@ async def test_another_retention_is_known_by_its_event() -> None:
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert server.asked == ["d"]
+
+
+async def test_another_retention_is_known_also_when_the_look_has_passed_the_resource() -> None:
+    server = Server(dataset("shorter", HOUR), dataset("longer", 60))
+    sweep, clock = sweep_of(server, CREATED)
+    listed = server.bodies
+
+    async def passing(what: ApiResource, namespace: str | None = None) -> AsyncIterator[Object]:
+        for body in listed.values() if what == DATASETS else ():
+            yield body
+        if what == DATASETS:
+            server.bodies = {"shorter": dataset("shorter", 60), "longer": dataset("longer", HOUR)}
+            for body in server.bodies.values():
+                body["metadata"] |= {"resourceVersion": "2", "generation": 2}
+                await watch.changed(engine_of(sweep), body, "MODIFIED")
+
+    server.list = passing  # type: ignore[method-assign]
+    await sweep.look()
+    clock.at = CREATED + timedelta(seconds=60)
+    await sweep.delete_due()
+    assert "shorter" in server.asked
+    assert {name for name, body in server.bodies.items() if "deletionTimestamp" in body["metadata"]} == {"shorter"}
 
 
 async def test_events_while_the_engine_is_called_do_not_trip_the_look() -> None:
@@ -242,6 +297,48 @@ async def test_a_deletion_whose_event_was_lost_gets_another_event() -> None:
     sweep._resynced = float("-inf")
     await sweep.look()
     assert server.touched == ["lost"]
+
+
+async def test_what_another_finalizer_keeps_is_not_written_to() -> None:
+    server = Server(dataset("kept", HOUR))
+    server.bodies["kept"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "finalizers": ["others.example/x"]}
+    sweep, clock = sweep_of(server, CREATED)
+    clock.at = CREATED + timedelta(seconds=HOUR)
+    await sweep.look()
+    assert server.touched == []
+
+
+async def test_what_another_finalizer_keeps_is_not_looked_at_again() -> None:
+    class Around(Server):
+        async def find(self, what: ApiResource, name: str, namespace: str | None = None) -> Object | None:
+            return self.bodies.get(name) if what == DATASETS else None
+
+        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+            for body in tuple[Object, ...]():
+                yield body
+
+    server = Around(dataset("d", HOUR))
+    server.bodies["d"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "finalizers": ["others.example/x"]}
+    engine = Engine(server, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
+    assert await engine._attempt(Key("Dataset", "tenant-acme", "d")) == "settled"
+    assert len(engine._queue) == 0
+
+
+async def test_after_a_start_the_listing_tells_of_deletions_and_no_write_is_needed() -> None:
+    server = Server(dataset("old", HOUR))
+    server.bodies["old"]["metadata"]["deletionTimestamp"] = CREATED.isoformat()
+    sweep, _ = sweep_of(server, CREATED + timedelta(seconds=HOUR))
+    await sweep.look()
+    assert server.touched == []
+
+
+async def test_a_deletion_that_the_engine_came_across_by_itself_was_not_heard_of() -> None:
+    """All is erased by then, but kopf has the finalizer."""
+    engine = Engine(None, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
+    engine.release("uid-lost")
+    assert not engine.is_erasing("uid-lost")
+    await engine.erased_for_good(Key("Dataset", "tenant-acme", "lost"), "uid-lost")
+    assert engine.is_erasing("uid-lost")
 
 
 async def test_a_refusal_of_one_keeps_no_other() -> None:

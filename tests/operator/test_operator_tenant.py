@@ -12,6 +12,7 @@ import pytest
 from operator_facts import NOW, ended, iso, ready_condition, resource
 from simulacra_crds.cluster import Object
 from simulacra_operator import actions as act
+from simulacra_operator.erase import TenantEraser
 from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.subject import Subject, parse
 from simulacra_operator.tenant import manifests
@@ -157,6 +158,37 @@ def test_a_tenant_goes_in_this_order() -> None:
     assert kinds(last) == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "Release"]
 
 
+@pytest.mark.parametrize("key", [False, True])
+async def test_that_there_was_no_key_is_noted_too_or_its_end_would_be_asked_for_without_pause(key: bool) -> None:
+    class Keys:
+        asked = 0
+
+        async def has_tenant_key(self, tenant: str) -> bool:
+            self.asked += 1
+            return key and self.asked == 1
+
+        async def record(self, event: object, tenant: str) -> None:
+            assert key
+
+        async def destroy_tenant_key(self, tenant: str) -> None:
+            assert key
+
+    async def patch(status: Object) -> None:
+        dying["status"] |= status
+        written.append(status)
+
+    keys, written = Keys(), list[Object]()
+    dying = body(deletionTimestamp=iso(NOW))
+    ending = complete(dying).namespace
+    assert ending is not None
+    ending["metadata"]["deletionTimestamp"] = iso(NOW)
+    for _ in range(2):
+        eraser = TenantEraser(keys, None, parse(dying), patch, lambda: NOW)  # type: ignore[arg-type]
+        await eraser.shred()
+    assert [list(one["erasure"]) for one in written] == [["keyShreddedAt"] if key else []]
+    assert "DestroyTenantKey" not in kinds(reconcile(complete(dying, namespace=ending)))
+
+
 def test_a_blocked_erasure_says_so() -> None:
     actions = reconcile(complete(body(deletionTimestamp=iso(NOW)), fault=Fault.AUDIT))
     assert findings(actions)["Ready"] == ("False", "ErasureBlocked")
@@ -213,7 +245,7 @@ def test_pods_get_a_copy_of_the_secret_an_identity_and_a_way_out() -> None:
     made = ensured(complete(objects=(), access=ACCESS, environment=ENVIRONMENT))
     assert made["Secret"]["data"] == ENVIRONMENT
     assert made["Secret"]["metadata"]["namespace"] == "tenant-acme"
-    assert made["ServiceAccount"]["metadata"]["annotations"] == dict(ACCESS.annotations)
+    assert made["ServiceAccount"]["metadata"]["annotations"].items() >= set(ACCESS.annotations)
     assert made["NetworkPolicy"]["spec"]["egress"] == list(ACCESS.egress)
 
 
@@ -235,6 +267,22 @@ def test_the_copy_follows_its_source_and_keeps_no_key_that_is_gone() -> None:
 def test_a_way_out_that_is_no_longer_set_is_closed() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     assert ensured(replace(seen, access=replace(ACCESS, egress=())))["NetworkPolicy"]["spec"]["egress"] == []
+
+
+def test_an_identity_that_is_no_longer_set_is_taken_away_and_no_annotation_of_others() -> None:
+    seen = complete(access=ACCESS, environment=ENVIRONMENT)
+    account = copy.deepcopy(seen.objects[0])
+    account["metadata"]["annotations"]["others.example/note"] = "kept"
+    there = replace(seen, objects=(account, *seen.objects[1:]))
+    assert ensured(there) == {}
+    patch = ensured(replace(there, access=replace(ACCESS, annotations=(("iam.example/role", "reader"),))))
+    notes = patch["ServiceAccount"]["metadata"]["annotations"]
+    assert (notes["eks.amazonaws.com/role-arn"], notes["iam.example/role"]) == (None, "reader")
+    none = ensured(replace(there, access=replace(ACCESS, annotations=())))["ServiceAccount"]["metadata"]["annotations"]
+    assert none == {"eks.amazonaws.com/role-arn": None, manifests.GIVEN: None}
+    left = {name: note for name, note in account["metadata"]["annotations"].items() if name not in none}
+    account["metadata"]["annotations"] = left
+    assert ensured(replace(there, access=replace(ACCESS, annotations=()))) == {}
 
 
 def test_a_secret_that_is_not_there_is_named() -> None:

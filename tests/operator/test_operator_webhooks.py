@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 from operator_bench import World, fail, ready
 from operator_facts import CREATED, SECRET, ended, iso, resource
 from simulacra_crds.base import LABEL_DATASET, LABEL_TENANT
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, Object
+from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource, Object
 from simulacra_crds.webhook import (
     ALLOW_PRIVATE_VARIABLE,
     DISABLED,
@@ -309,6 +309,34 @@ async def test_without_the_setting_no_private_address_is_called(world: World, re
 
     await world.until(refused, 30, lambda: "the webhook was not looked at")
     assert receiver.got == []
+
+
+@pytest.mark.parametrize("data", [None, {}, {"events": "x", "sealed": "s"}, {"events": "5", "sealed": "s"}])
+async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_being_told(data: Object | None) -> None:
+    """Whoever may make ConfigMaps anywhere may label one so: it must not end the operator of all."""
+    strange = webhook()
+    strange["metadata"]["namespace"] = "default"
+    near = {**webhook(name="b" * 24), "data": data}
+
+    class Server:
+        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+            if what == CONFIGMAPS:
+                for one in (strange, near, webhook()):
+                    yield one
+            elif what == GENERATION_JOBS:
+                status = {"phase": "Ready", "finishedAt": iso(CREATED)}
+                yield resource("GenerationJob", "gen-1", None, status, namespace=namespace)
+
+    told: list[tuple[str, str]] = []
+
+    async def deliver(found: list[Notice]) -> None:
+        told.extend((id_of(one.webhook), one.ending.subject.meta.namespace or "") for one in found)
+
+    working = duty.WebhookDuty(Server(), None, allow_private=False)  # type: ignore[arg-type]
+    working._deliver_all = deliver  # type: ignore[method-assign]
+    await working.look()
+    await asyncio.sleep(0)
+    assert told == [("a" * 24, "tenant-acme")]
 
 
 def _notified(body: Object) -> str:

@@ -15,7 +15,7 @@ from simulacra_operator.accessrequest.status import access_status
 from simulacra_operator.actions import Action, DeleteResource, Ensure, PatchStatus, RecordDecision, RegisterClient
 
 FORGOTTEN_AFTER = timedelta(days=30)
-"""A request that did not become a Tenant holds a name and an address for no longer than this."""
+"""A request holds a name and an address for no longer than this, unless it stands for a Tenant."""
 
 
 def reconcile(seen: AccessObserved) -> list[Action]:
@@ -23,7 +23,8 @@ def reconcile(seen: AccessObserved) -> list[Action]:
     subject = seen.subject
     if subject.deleting or subject.spec is None:
         return []
-    if subject.status.tenant is None and seen.now >= subject.created + FORGOTTEN_AFTER:
+    stands_for_one = subject.status.tenant is not None and seen.tenant is not None
+    if not stands_for_one and seen.now >= subject.created + FORGOTTEN_AFTER:
         return [DeleteResource(subject.key, subject.meta.uid)]
     patch = access_status(seen)
     actions: list[Action] = [*_record(seen)]

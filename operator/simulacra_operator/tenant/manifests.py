@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simulacra_crds.base import LABEL_TENANT, LABEL_UID
+from simulacra_crds.base import GROUP, LABEL_TENANT, LABEL_UID
 from simulacra_crds.cluster import NETWORK_POLICIES, RESOURCE_QUOTAS, SECRETS, SERVICE_ACCOUNTS, ApiResource, Object
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tenant import TenantSpec
@@ -13,6 +13,8 @@ from simulacra_operator.pod_access import COPY, PodAccess
 from simulacra_operator.subject import Subject
 from simulacra_operator.work.jobs import FIRST_PORT, LABEL_WORKERS, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
 
+GIVEN = f"operator.{GROUP}/annotations"
+"""Annotation of the pods' ServiceAccount: which others were set by us, so that one that is set no more can be told."""
 _SPARE_JOBS = 64
 """Jobs that the quota leaves beside the running ones: suspended ones, and finished ones about to be deleted."""
 
@@ -36,7 +38,7 @@ def guard_rails(
     jobs = spec.quotas.concurrent_jobs
     hard = {"count/jobs.batch": _quantity(jobs + _SPARE_JOBS), "pods": _quantity(jobs * MAX_PARALLEL_PODS)}
     account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT)
-    account["metadata"]["annotations"] = dict(access.annotations)
+    account["metadata"]["annotations"] = _identity(access)
     reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
     rails = [
         (SERVICE_ACCOUNTS, {**account, "automountServiceAccountToken": False}),
@@ -47,6 +49,11 @@ def guard_rails(
     if environment is not None:
         rails.append((SECRETS, {**_object(tenant, SECRETS, COPY), "type": "Opaque", "data": dict(environment)}))
     return rails
+
+
+def _identity(access: PodAccess) -> dict[str, str]:
+    given = dict(access.annotations)
+    return {**given, GIVEN: ",".join(given)} if given else {}
 
 
 def _quantity(count: int) -> str:
@@ -90,13 +97,24 @@ def is_made_for(tenant: Subject, found: Object) -> bool:
 def change(desired: Object, actual: Object | None) -> Object | None:
     """Return the merge patch that brings an object to its manifest, None when all that it says is so.
 
-    What the API server adds does not matter, save in `data`: of a Secret, no key stays that is not in the manifest.
+    What the API server adds does not matter, save in `data`: of a Secret, no key stays that is not in the manifest. Nor
+    does an annotation that was given by us: it may be an identity that the pods are to have no more.
     """
     gone = (actual or {}).get("data") or {}
     gone = dict.fromkeys(gone.keys() - desired["data"].keys()) if "data" in desired else {}
     if gone:
         return {**desired, "data": {**gone, **desired["data"]}}
+    if withdrawn := _withdrawn(desired, actual):
+        metadata = desired["metadata"]
+        return {**desired, "metadata": {**metadata, "annotations": {**withdrawn, **metadata["annotations"]}}}
     return None if _holds(desired, actual) else desired
+
+
+def _withdrawn(desired: Object, actual: Object | None) -> dict[str, None]:
+    """Return the annotations that an object has from us and that its manifest does not give it."""
+    wanted, there = (one["metadata"].get("annotations") or {} for one in (desired, actual or {"metadata": {}}))
+    given = {GIVEN, *there.get(GIVEN, "").split(",")}
+    return dict.fromkeys(sorted(given & there.keys() - wanted.keys())) if "annotations" in desired["metadata"] else {}
 
 
 def _holds(desired: Any, actual: Any) -> bool:

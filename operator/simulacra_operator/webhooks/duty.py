@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import CONFIGMAPS, CUSTOM, Cluster, ClusterError, NotFound, Object
-from simulacra_crds.webhook import DISABLED, NOTIFIED, SELECTOR, WebhookTarget, id_of, sealing_purpose
+from simulacra_crds.webhook import DISABLED, NOTIFIED, SELECTOR, WebhookTarget, id_of, is_webhook, sealing_purpose
 from simulacra_custody.errors import CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.custodian import Custodian
@@ -47,6 +47,7 @@ class WebhookDuty:
         self._cluster, self._custodian, self._allow_private = cluster, custodian, allow_private
         self._tries: dict[str, _Tries] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._strange = 0
 
     async def run(self) -> None:
         """Look and deliver until cancelled."""
@@ -78,9 +79,17 @@ class WebhookDuty:
         self._busy = {name: task for name, task in self._busy.items() if not task.done()}
 
     async def _webhooks(self) -> dict[str, list[Object]]:
+        """Return the webhooks by namespace; a ConfigMap that is none must not keep the others from being served."""
         found: dict[str, list[Object]] = defaultdict(list)
+        strange = 0
         async for webhook in self._cluster.list(CONFIGMAPS, labels=SELECTOR):
-            found[webhook["metadata"]["namespace"]].append(webhook)
+            if tenant_of(webhook["metadata"]["namespace"]) and is_webhook(webhook):
+                found[webhook["metadata"]["namespace"]].append(webhook)
+            else:
+                strange += 1
+        if strange != self._strange:
+            self._strange = strange
+            log.warning("ConfigMaps have the label of webhooks and are none", extra={"config_maps": strange})
         return found
 
     async def _deliver_all(self, found: list[Notice]) -> None:

@@ -6,15 +6,17 @@ are verified absent and that is on record. Nothing here needs the spec, so that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from simulacra_crds.base import LABEL_UID
 from simulacra_crds.cluster import Object
 from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import TaskResult
 from simulacra_operator.actions import Action, DeleteJob, DeleteResource, DropKey, Erase, PatchStatus, Release
 from simulacra_operator.conditions import Finding
 from simulacra_operator.expiry import deleted_by_expiry
 from simulacra_operator.subject import Subject
+from simulacra_operator.work import outcome
 from simulacra_operator.work.memory import remember
 from simulacra_operator.work.observed import Observed
 from simulacra_operator.work.status import deletion_status
@@ -23,8 +25,10 @@ WITHOUT_TENANT = "without-tenant"
 """In the place of the tenant's uid when somebody removed a Tenant by force before its resources were gone."""
 
 
-def reconcile(seen: Observed) -> list[Action]:
-    """Return the next steps of a deletion."""
+def reconcile(
+    seen: Observed, record: Callable[[Sequence[TaskResult]], tuple[Action, ...]] = lambda _: ()
+) -> list[Action]:
+    """Return the next steps of a deletion; `record` is what the audit log is to say of work that it cuts off."""
     if not seen.subject.guarded:
         return []  # somebody else's finalizer keeps it; our part is done
     waiting = list(_doomed(seen))
@@ -35,6 +39,8 @@ def reconcile(seen: Observed) -> list[Action]:
     if not drained:
         actions += [DeleteResource(one.key, one.meta.uid) for one in waiting if not one.deleting]
         if job is not None and job["metadata"].get("deletionTimestamp") is None:
+            if not seen.subject.finished:
+                actions += record(_results(seen, job))
             actions.append(DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True))
         return actions
     if seen.tenant_name is None:
@@ -71,6 +77,12 @@ def _own_job(seen: Observed) -> Object | None:
     if job is None or job["metadata"].get("labels", {}).get(LABEL_UID) != seen.subject.meta.uid:
         return None
     return job
+
+
+def _results(seen: Observed, job: Object) -> Sequence[TaskResult]:
+    """Return what a Job that nobody looked at any more has found; nothing unless it ended well."""
+    state = outcome.judge(job, seen.pods, int(job["spec"].get("completions") or 1), seen.now)
+    return state.results if isinstance(state, outcome.Succeeded) else ()
 
 
 def _finding(seen: Observed, waiting: int, drained: bool) -> Finding:

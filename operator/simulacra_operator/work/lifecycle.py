@@ -35,7 +35,7 @@ _SUSPENDED = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go
 def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
     """Return what is to be done about one resource now; nothing when all is as it should be."""
     if seen.subject.deleting:
-        return erasure.reconcile(seen)
+        return erasure.reconcile(seen, kind.record)
     if not seen.subject.guarded:
         return []  # kopf is about to put the finalizer on, and that event calls again
     if seen.subject.finished:

@@ -20,9 +20,9 @@ from simulacra_operator.work.observed import Observed
 PATIENCE = timedelta(seconds=10)
 """A pod that fits no node for so long is told of; schedulers need a moment."""
 _UNCONFIGURED = "CreateContainerConfigError"
-_NOT_STARTING = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", _UNCONFIGURED, "CreateContainerError"}
-)
+_NOT_STARTING = frozenset({"ImagePullBackOff", "InvalidImageName", _UNCONFIGURED, "CreateContainerError"})
+_PULLING = {"ErrImagePull": "ImagePullBackOff"}
+"""What a kubelet says in turns: while it tries once more and while it waits. The condition is not to change with it."""
 _REASONS = frozenset({Reason.POD_NOT_STARTING, Reason.SOURCE_SECRET_MISSING})
 _TOLD = 900
 """Characters of a message that are repeated in another, of the 1,024 that one may have."""
@@ -68,7 +68,9 @@ def _of(pod: Object, now: datetime) -> Finding | None:
             return Finding("False", Reason.POD_NOT_STARTING, f"a pod fits no node: {one.get('message', '')}")
     for container in status.get("containerStatuses") or []:
         waiting = container.get("state", {}).get("waiting", {})
-        if (reason := waiting.get("reason", "")) in _NOT_STARTING:
+        reason = waiting.get("reason", "")
+        reason = _PULLING.get(reason, reason)
+        if reason in _NOT_STARTING:
             secret = _missing_secret(pod, waiting.get("message", "")) if reason == _UNCONFIGURED else None
             general = f"a pod does not start: {reason}; look at its image and its configuration"
             return secret or Finding("False", Reason.POD_NOT_STARTING, general)

@@ -1,0 +1,33 @@
+"""What counts as stored: what the store holds, for as long as it holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulacra_crds.base import ANNOTATION_UPLOAD_PLAN
+from simulacra_crds.stored import stored_bytes
+
+
+@pytest.mark.parametrize(
+    ("phase", "artefacts", "stored"),
+    [(None, [], 1000), ("Running", [], 1000), ("Failed", [], 1000), ("Ready", [300, 7], 307), ("Deleting", [], 1000)],
+)
+def test_an_upload_counts_until_it_is_prepared_and_one_that_failed_until_it_goes(
+    phase: str | None, artefacts: list[int], stored: int
+) -> None:
+    """Else tables that cannot be read would fill the store beside every quota."""
+    status: dict[str, Any] = {
+        "artefacts": [{"bytes": size} for size in artefacts],
+        **({"phase": phase} if phase else {}),
+    }
+    whole = {"metadata": {}, "spec": {"source": {"type": "Upload", "bytes": 1000}}, "status": status}
+    assert stored_bytes(whole) == stored
+    pieces = {"metadata": {"annotations": {ANNOTATION_UPLOAD_PLAN: "1000 -"}}, "spec": {"source": {}}, "status": status}
+    assert stored_bytes(pieces) == stored
+
+
+def test_an_object_that_is_read_is_not_stored() -> None:
+    body = {"metadata": {}, "spec": {"source": {"type": "Object", "bytes": 1000}}, "status": {"phase": "Failed"}}
+    assert stored_bytes(body) == 0
