@@ -151,6 +151,7 @@ class PieceUpload:
         else:
             dataset = await self._steps.complete(lease, whole)
             await asyncio.to_thread(self._erase_pieces, dataset, received)
+            await self._rooms.cache.settle()  # each piece read the Dataset, as it was before it was complete
         if dataset["metadata"].get("deletionTimestamp"):
             raise Problem("simio_upload_not_found")
         if broken is not None:

@@ -135,3 +135,16 @@ async def test_a_confirmed_cancellation_shows_in_the_other_process(
     assert (await two.get(f"/v1/jobs/{job}")).json()["status"] == "queued"
     await one.post(f"/v1/jobs/{job}/cancel")
     assert (await two.get(f"/v1/jobs/{job}")).json()["status"] == "failed"
+
+
+async def test_an_upload_in_pieces_that_was_completed_shows_as_such(
+    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], key: str
+) -> None:
+    table = b"a,b\n" + b"1,2\n" * 1000
+    for http, turn in zip(pair, "12", strict=True):  # whichever process is asked next
+        keyed = {"Idempotency-Key": key + turn}
+        upload = (await pair[0].post("/v1/uploads", json={"bytes": len(table)}, headers=keyed)).json()["upload_id"]
+        await http.get(f"/v1/datasets/{upload}")
+        headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
+        assert (await pair[0].patch(f"/v1/uploads/{upload}", content=table, headers=headers)).json()["complete"]
+        assert (await http.get(f"/v1/datasets/{upload}")).json()["status"] == "queued"
