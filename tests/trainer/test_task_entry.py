@@ -169,6 +169,22 @@ def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: 
     assert again.rows == 50
 
 
+def test_a_model_of_a_newer_release_is_named_as_the_cause(pod: Pod, tmp_path: Path) -> None:
+    pod.artefacts("datasets").store(UPLOAD, upload_bytes())
+    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artefacts("models").store_model(REQUEST, FitRequest(seed=3))
+    pod.artefacts("generationjobs").store_model(REQUEST, GenerateRequest(row_count=50))
+    for name, kind in (("prepare", "datasets"), ("fit", "models")):
+        assert pod.run(name, kind)[0] == ExitCode.OK
+    own = pod.artefacts("models")
+    outline = json.loads(own.download("model/forest.json", tmp_path / "forest.json").read_bytes())
+    outline["parts"]["0"] = {"kind": "of a later release"}
+    own.erase("model/forest.json")
+    own.store("model/forest.json", json.dumps(outline).encode())
+    code, result = pod.run("generate", "generationjobs")
+    assert (code, result.reason, result.message) == (ExitCode.INTERNAL, "Internal", task.UNREADABLE)
+
+
 def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fitted: Pod) -> None:
     own = fitted.artefacts("generationjobs")
     for counterfactual in (False, True):

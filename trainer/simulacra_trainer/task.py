@@ -37,6 +37,7 @@ from simulacra_custody.custody import Custody
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.settings import open_custody
 from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.source import SourceUnavailable
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.task_work import WORK, TaskContext, shard_of
@@ -44,6 +45,7 @@ from simulacra_trainer.workers import PeerLost
 
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 128 + signal.SIGTERM
+UNREADABLE = "The model is damaged or was fit by a newer release than this one: upgrade, or upload its table anew."
 log = logging.getLogger("simulacra_trainer.task")
 
 
@@ -89,6 +91,9 @@ def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskRes
     except PeerLost as error:
         log.error("another worker was lost: %s", error)
         return ExitCode.PEER, _failed(Reason.INTERNAL, "Another worker of this fit ended before it was done.")
+    except ModelFileError as error:
+        log.error("the model cannot be read at %s", _where(error))
+        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, UNREADABLE)
     except MemoryError:
         return ExitCode.INTERNAL, _failed(Reason.OUT_OF_MEMORY, "The work does not fit the memory of the pod.")
     except Exception as error:  # whatever it is, its text must not leave the pod
