@@ -9,8 +9,8 @@ E2E ?=
 HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests/contract tests/chart tests/docs tests/browser
 HALF_TWO := $(filter-out $(HALF_ONE) tests/support,$(wildcard tests/*))
 define run_halves
-	@log=$$(mktemp); $(PY) -m pytest $(HALF_TWO) -m "$(1)" > $$log 2>&1 & second=$$!; \
-	$(PY) -m pytest $(HALF_ONE) -m "$(1)"; code=$$?; \
+	@log=$$(mktemp); $(PY) -m pytest $(HALF_TWO) -m "$(1)" $(2) > $$log 2>&1 & second=$$!; \
+	$(PY) -m pytest $(HALF_ONE) -m "$(1)" $(2); code=$$?; \
 	wait $$second || code=1; cat $$log; rm -f $$log; exit $$code
 endef
 # One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
@@ -37,7 +37,7 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 	$(PY) -m pytest -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(PY) -m pytest -m "controlplane and not reliability" -rs --durations=15
+	$(call run_halves,controlplane and not reliability,-rs --durations=8)
 
 lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
 	$(VENV)/bin/ruff check .
