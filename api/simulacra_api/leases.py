@@ -50,8 +50,12 @@ def is_stale(value: str) -> bool:
 
 def is_held(dataset: Object) -> bool:
     """Return whether some process is writing a Dataset's upload, as far as its lease says."""
-    held = dataset["metadata"].get("annotations", {}).get(ANNOTATION, "")
-    return bool(held) and not is_stale(held)
+    value = _value(dataset)
+    return bool(value) and not is_stale(value)
+
+
+def _value(dataset: Object) -> str:
+    return str(dataset["metadata"].get("annotations", {}).get(ANNOTATION, ""))
 
 
 class Lease:
@@ -69,7 +73,7 @@ class Lease:
         """Take the lease of a Dataset from a silent owner; 409 in flight when it is held or was just taken."""
         if is_held(dataset):
             raise in_flight("the first upload with this key is still arriving")
-        lease = cls(cluster, dataset, dataset["metadata"].get("annotations", {}).get(ANNOTATION, ""))
+        lease = cls(cluster, dataset, _value(dataset))
         await lease.renew(new_value())
         return lease
 

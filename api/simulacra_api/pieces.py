@@ -26,6 +26,7 @@ from simulacra_api.upload_fields import UploadPlan
 from simulacra_api.upload_steps import UploadSteps
 from simulacra_crds.base import ANNOTATION_UPLOAD_PLAN, ANNOTATION_UPLOAD_RECEIVED
 from simulacra_crds.cluster import DATASETS, AlreadyExists, ClusterError, NotFound, Object
+from simulacra_crds.stored import upload_plan
 from simulacra_crds.tasks import UPLOAD, UPLOAD_PIECES
 from simulacra_custody.context import ArtefactRef
 from simulacra_custody.custody import ArtefactWriter, StoredArtefact
@@ -92,7 +93,7 @@ class PieceUpload:
             self._steps.check_size(plan.bytes, limit, await self._steps.room(name, limit))
             notes = {
                 ANNOTATION: resting_value(),
-                ANNOTATION_UPLOAD_PLAN: f"{plan.bytes} {plan.sha256 or '-'}",
+                ANNOTATION_UPLOAD_PLAN: upload_plan(plan.bytes, plan.sha256),
                 ANNOTATION_UPLOAD_RECEIVED: "0 0",
             }
             try:

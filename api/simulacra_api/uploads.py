@@ -16,7 +16,7 @@ from simulacra_api.services import Services
 from simulacra_api.upload_steps import UploadRequest, UploadSteps
 from simulacra_crds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.cluster import DATASETS, AlreadyExists, NotFound, Object
-from simulacra_crds.stored import stored_bytes
+from simulacra_crds.stored import stored_bytes, upload_plan
 from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.custody import StoredArtefact
 
@@ -32,7 +32,7 @@ class Upload:
     ) -> None:
         """Prepare it; `announced` are the bytes of the body, if known: they count as stored from the beginning."""
         self._rooms, self._caller, self._request, self._limit = rooms, caller, request, limit
-        self._notes = {} if announced is None else {ANNOTATION_UPLOAD_PLAN: f"{announced} -"}
+        self._notes = {} if announced is None else {ANNOTATION_UPLOAD_PLAN: upload_plan(announced)}
         self._steps, self._room = UploadSteps(rooms, caller), limit
 
     async def run(self, chunks: AsyncIterator[bytes]) -> Object:

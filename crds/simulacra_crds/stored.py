@@ -24,6 +24,11 @@ def stored_bytes(body: dict[str, Any]) -> int:
     return total
 
 
+def upload_plan(size: int, sha256: str | None = None) -> str:
+    """Return the value of ANNOTATION_UPLOAD_PLAN for an upload of so many bytes."""
+    return f"{size} {sha256 or '-'}"
+
+
 def _planned(body: dict[str, Any]) -> int:
     size = body.get("metadata", {}).get("annotations", {}).get(ANNOTATION_UPLOAD_PLAN, "").partition(" ")[0]
     return int(size) if size.isdecimal() else 0

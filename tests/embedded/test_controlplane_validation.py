@@ -76,3 +76,5 @@ def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(monkeypatch: pytest
 def test_what_only_python_calls_equal_is_looked_at() -> None:
     flag = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"on": {"type": "boolean"}}}}}
     assert [one.path for one in validate({"spec": {"on": 1}}, flag, {"spec": {"on": True}})] == ["spec.on"]
+    old = {"spec": {"on": "wrong, but there already", "as": 1}}
+    assert validate({"spec": {"as": 1, "on": "wrong, but there already"}}, flag, old) == [], "fields have no order"

@@ -5,6 +5,8 @@ import pyarrow as pa
 import pytest
 
 from simulacra_trainer.dial import DialResult, _cheapest, turn_dial
+from simulacra_trainer.families.base import no_progress
+from simulacra_trainer.families.forest import FOREST, grow, model
 from simulacra_trainer.halves import HalfModelRows, Halves, crossed_halves, split_halves
 from simulacra_trainer.table.clean import clean_table
 
@@ -34,6 +36,27 @@ def test_a_short_wide_table_is_held_by_a_higher_penalty() -> None:
     assert dial.penalty > 5
     assert dial.error is not None
     assert dial.share < 0.6
+
+
+def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    says = {3: [True, False], 4: [False, False]}  # of others: scores
+
+    def is_likelier(*_: object, seed: int) -> bool:
+        asked.append(seed)
+        return says.get(seed, [True, True])[asked.count(seed) - 1]
+
+    monkeypatch.setattr(grow, "is_likelier", is_likelier)
+    monkeypatch.setattr(model, "threads", lambda: 1)
+    clean = clean_table(_table(600, 6, 2))
+    names = [column.name for column in clean.schema.learned()]
+    dial = turn_dial(clean.table, clean.schema, names, seed=0)
+    assert sorted(asked) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "no penalty asks again"
+    asked.clear()
+    says[3] = [True]
+    fitted = FOREST.fit(clean.table, clean.schema, names, seed=0, options=dial.options, progress=no_progress)
+    assert asked == [3]
+    assert fitted.scored == {"c1": True, "c2": True, "c3": True, "c4": False, "c5": True}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
-from simulacra_trainer.families.forest import FOREST, ForestModel
+from simulacra_trainer.families.forest import FOREST, ForestModel, choice, latent
 from simulacra_trainer.families.forest.latent import fit_additive, functions_of
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Latent
@@ -122,6 +122,41 @@ def test_a_slope_pays_a_price() -> None:
     assert columns(60.0) == {0}
     assert {0, 1} == columns(15.0)
     assert columns(0.0) > {0, 1}
+
+
+def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their cross products are computed as they are asked for; the last one repeats the first and adds nothing."""
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(12, 500))
+    X[11] = X[0]
+    y = X[0] + 0.5 * X[3] - 0.3 * X[7] + 0.2 * rng.normal(size=500)
+
+    def kept() -> tuple[list[int], int]:
+        design = latent._design([X], np.arange(500)[None], 1)
+        centred = y - y.mean()
+        slopes = latent._fit(design, design.centred @ centred, float(centred @ centred), 500, 3.0)
+        return list(np.flatnonzero(slopes)), int(design.is_known.sum())
+
+    at_once, known = kept()
+    assert (at_once, known) == ([0, 3, 7], 12)
+    monkeypatch.setattr(latent, "FEW_FUNCTIONS", 4)
+    assert kept() == (at_once, 3)
+
+
+@pytest.mark.parametrize(("better", "folds"), [(0, 1), (1, 1), (None, 3)])
+def test_folds_race_to_the_verdict(monkeypatch: pytest.MonkeyPatch, better: int | None, folds: int) -> None:
+    rng, grown = np.random.default_rng(2), []
+
+    def probabilities(part: int, _grid: object, _context: object, held: np.ndarray, _cells: object) -> np.ndarray:
+        grown.append(part)
+        return np.clip(0.3 + 0.3 * (part == better) + rng.normal(0, 0.05, held.size), 0.01, 1)
+
+    monkeypatch.setattr(choice, "cell_probabilities", probabilities)
+    context, numbers = Context(np.zeros((1, 900), np.uint8), []), rng.normal(size=900)
+    likelier = choice.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
+    assert grown == [0, 1] * folds
+    if better is not None:
+        assert likelier is (better == 0)
 
 
 def test_tied_scores_are_imputed_so_that_slopes_keep_their_size() -> None:

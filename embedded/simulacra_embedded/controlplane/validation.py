@@ -252,7 +252,9 @@ def validate(obj: Any, schema: Schema, old: Object | None = None) -> list[FieldE
 
 def _is_same(old: Any, new: Any) -> bool:
     """Whether two values are the same JSON; to Python, true and 1 are equal."""
-    return bool(old == new) and to_json(old) == to_json(new)
+    if old != new:
+        return False
+    return to_json(old) == to_json(new) or json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
 
 
 def _problems(obj: Any, node: _Node, old: Object | None) -> Iterator[ValidationError]:

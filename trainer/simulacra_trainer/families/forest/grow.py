@@ -27,6 +27,7 @@ from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.latent import fit_additive
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.parts import (
+    Booleans,
     Classes,
     Context,
     Ints,
@@ -55,8 +56,6 @@ SCALE = 72.0
 """The standard deviation of numbers that lie evenly on 250 bins: trees of scores are grown on the scale of bins."""
 WINDOW_SHARE = 0.005
 """Interpolation reaches at most so far in global rank to either side."""
-
-Booleans = npt.NDArray[np.bool_]
 
 
 def split_prices(penalty: float, most: int) -> Floats:

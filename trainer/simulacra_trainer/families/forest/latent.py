@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.kernels import BINS, F8, I8, compiled
-from simulacra_trainer.families.forest.parts import BELOW_ONE, Ints
+from simulacra_trainer.families.forest.parts import BELOW_ONE, Booleans, Ints
 from simulacra_trainer.families.forest.walk import added
 
-Booleans = npt.NDArray[np.bool_]
 SLOPE_NATS = 40.0
 """The penalty at which a slope pays as much as a split; below, its price falls by the square. A split is chosen among
 all columns and all their thresholds, a slope among columns: in the middle of the dial it pays a quarter.

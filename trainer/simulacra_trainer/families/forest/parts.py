@@ -16,6 +16,7 @@ from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.walk import added, pick, walk
 
 Ints = npt.NDArray[np.int32]
+Booleans = npt.NDArray[np.bool_]
 BELOW_ONE = 1.0 - 2.0**-53
 
 
