@@ -12,6 +12,7 @@ import warnings
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -45,8 +46,9 @@ class Answer:
 class Connection:
     """Requests to one API server. Create it with `await Connection.open()` inside the event loop that uses it."""
 
-    def __init__(self, auth: Any) -> None:
+    def __init__(self, auth: Any, tls: ssl.SSLContext | bool) -> None:
         self._auth = auth
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
         self._turn = asyncio.Lock()
@@ -56,7 +58,8 @@ class Connection:
         """Log in by the kubeconfig given, KUBECONFIG, or the pod's service account, in this order."""
         # kr8s warns about servers newer than itself; only its login is used here.
         warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)
-        return cls((await kr8s.asyncio.api(kubeconfig=kubeconfig)).auth)
+        auth = (await kr8s.asyncio.api(kubeconfig=kubeconfig)).auth
+        return cls(auth, await _tls(auth))
 
     async def close(self) -> None:
         """Close every connection of the pool."""
@@ -139,11 +142,10 @@ class Connection:
     async def _log_in(self) -> aiohttp.ClientSession:
         async with self._turn:
             if self._session is None:
-                context: ssl.SSLContext | bool = await self._auth.ssl_context()
                 token = self._auth.token
                 headers = {"Authorization": f"Bearer {token.strip()}"} if token else {}
                 self._proxy = _proxy(self._auth)
-                connector = aiohttp.TCPConnector(ssl=context, limit=0)
+                connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
                 self._session = aiohttp.ClientSession(
                     connector=connector, headers=headers, cookie_jar=aiohttp.DummyCookieJar()
                 )
@@ -156,11 +158,29 @@ class Connection:
                 return True
             before = self._auth.token
             await self._auth.reauthenticate()
+            self._tls = await _tls(self._auth)
             if self._auth.token == before:
                 return False
             self._session = None
         await refused.close()
         return True
+
+
+async def _tls(auth: Any) -> ssl.SSLContext | bool:
+    """Return the TLS side of a login, and remove the files that kr8s makes of keys that a kubeconfig holds as data."""
+    try:
+        context: ssl.SSLContext | bool = await auth.ssl_context()
+    except FileNotFoundError:  # another connection has this login too, and removed them
+        await auth.reauthenticate()
+        context = await auth.ssl_context()
+    for section, name, path in (
+        (auth._user, "client-key-data", auth.client_key_file),
+        (auth._user, "client-certificate-data", auth.client_cert_file),
+        (auth._cluster, "certificate-authority-data", auth.server_ca_file),
+    ):
+        if name in section:
+            await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+    return context
 
 
 def _proxy(auth: Any) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -15,6 +17,7 @@ from aiohttp import web
 
 import yaml
 from simulacra_crds.connection import Answer, Connection, Unreachable
+from simulacra_embedded.controlplane.certificates import ensure
 
 VERSION = {"major": "1", "minor": "35", "gitVersion": "v1.35.0"}
 
@@ -59,10 +62,12 @@ async def server() -> AsyncIterator[tuple[Server, str]]:
     await runner.cleanup()
 
 
-def kubeconfig(path: Path, url: str, token: str) -> Path:
+def kubeconfig(
+    path: Path, url: str, token: str, cluster: dict[str, str] | None = None, user: dict[str, str] | None = None
+) -> Path:
     named = {
-        "clusters": [{"name": "x", "cluster": {"server": url}}],
-        "users": [{"name": "x", "user": {"token": token}}],
+        "clusters": [{"name": "x", "cluster": {"server": url, **(cluster or {})}}],
+        "users": [{"name": "x", "user": {"token": token, **(user or {})}}],
     }
     context = {"contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}], "current-context": "x"}
     path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **named, **context}))
@@ -95,6 +100,27 @@ async def test_a_token_replaced_on_disk_is_read_when_the_old_one_is_refused(
     kubeconfig(tmp_path / "config", server[1], "second")
     both = await asyncio.gather(whole(connection), whole(connection))
     assert [status for status, _ in both] == [200, 200]
+
+
+async def test_no_copy_of_a_key_or_certificate_stays_on_disk(
+    server: tuple[Server, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    authority, certificate, key = (base64.b64encode(one.read_bytes()).decode() for one in ensure(tmp_path))
+    secret = {"client-key-data": key, "client-certificate-data": certificate}
+    path = kubeconfig(tmp_path / "other", server[1], "first", {"certificate-authority-data": authority}, secret)
+    one, two = await Connection.open(str(path)), await Connection.open(str(path))
+    for connection in (one, two, one):
+        assert (await whole(connection))[0] == 200
+        assert list(scratch.iterdir()) == []
+        await connection.close()
+    assert (await whole(one))[0] == 200
+    server[0].token = "second"
+    assert (await whole(one))[0] == 401
+    assert list(scratch.iterdir()) == []
+    await one.close()
 
 
 async def test_an_answer_that_breaks_off_or_does_not_come_is_none(connection: Connection) -> None:
