@@ -34,6 +34,8 @@ class JobController:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._gone: dict[str, dict[str, Object]] = {}
         """By uid of a live Job: its pods that ended and were deleted since this process looks."""
+        self._there: dict[str, set[str]] = {}
+        """By uid of a Job: its pods of which no deletion was seen yet."""
         self._ready = False
         self._busy: dict[Key, asyncio.Lock] = {}
 
@@ -82,8 +84,15 @@ class JobController:
                 continue
             meta = pod["metadata"]
             owner = meta["labels"].get(pods.JOB_UID, "")
-            if change == "DELETED" and pods.is_finished(pod) and owner in self._gone:
-                self._gone[owner][meta["uid"]] = pod
+            there = self._there.setdefault(owner, set())
+            if change != "DELETED":
+                there.add(meta["uid"])
+            else:
+                there.discard(meta["uid"])
+                if not there:
+                    del self._there[owner]
+                if pods.is_finished(pod) and owner in self._gone:
+                    self._gone[owner][meta["uid"]] = pod
             self._enqueue((meta["namespace"], meta["labels"][pods.JOB_NAME]))
 
     async def _work(self) -> None:
@@ -113,6 +122,8 @@ class JobController:
         uid = job["metadata"]["uid"]
         listing = self._cluster.list(PODS, namespace, labels=f"{pods.JOB_UID}={uid}")
         owned = {pod["metadata"]["uid"]: pod async for pod in listing}
+        if not self._there.get(uid, set()) <= owned.keys():
+            return  # one is gone, and how it ended comes with its event, which may be slower than the list
         now = datetime.now(UTC)
         plan = reconcile(job, list((self._gone.get(uid, {}) | owned).values()), now, self._backoff)
         await self._apply(job, plan)

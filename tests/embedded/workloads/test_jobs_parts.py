@@ -1,14 +1,20 @@
-"""The small parts: index sets, failure policy, pod names and templates."""
+"""The small parts: index sets, failure policy, pod names and templates, and a list that is faster than a watch."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulacra_crds.cluster import JOBS
 from simulacra_embedded.jobs import indexes, pods
+from simulacra_embedded.jobs.controller import JobController
 from simulacra_embedded.jobs.policy import judge
 from simulacra_embedded.jobs.template import pod_for, pod_name
 
@@ -90,3 +96,62 @@ def test_pod_belongs_to_its_job_and_knows_its_index() -> None:
     names = [entry["name"] for entry in pod["spec"]["containers"][0]["env"]]
     assert names == ["A", "JOB_COMPLETION_INDEX"]
     assert len(source["spec"]["template"]["spec"]["containers"][0]["env"]) == 1  # the Job itself is left alone
+
+
+class SlowWatch:
+    """A server whose list no longer has a pod that its watch has not said to be gone: a mock of that moment."""
+
+    def __init__(self, job: dict[str, Any], pod: dict[str, Any]) -> None:
+        self.job, self.pod = job, pod
+        self.events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self.listed = asyncio.Event()
+        self.created: list[dict[str, Any]] = []
+
+    async def watch(self, resource: Any, **_: Any) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        if resource is JOBS:
+            yield "ADDED", self.job
+            await asyncio.Event().wait()
+        yield "ADDED", self.pod
+        while True:
+            yield await self.events.get()
+
+    async def find(self, *_: Any) -> dict[str, Any]:
+        return self.job
+
+    async def list(self, *_: Any, **__: Any) -> AsyncIterator[dict[str, Any]]:
+        self.listed.set()
+        for pod in self.created:
+            yield pod
+
+    async def create(self, _: Any, pod: dict[str, Any], __: str) -> None:
+        made = {"uid": f"new-{len(self.created)}"}
+        self.created.append({**pod, "metadata": pod["metadata"] | made, "status": {"phase": "Pending"}})
+
+    async def patch(self, _: Any, __: str, patch: dict[str, Any], ___: str, **____: Any) -> None:
+        self.job["status"] = patch["status"]
+
+
+async def test_a_pod_that_only_the_watch_still_has_is_not_replaced_before_its_end_is_known() -> None:
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}}
+    job: dict[str, Any] = {
+        "metadata": {"name": "work", "namespace": "n", "uid": "u", "resourceVersion": "1"},
+        "spec": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "template": template},
+    }
+    pod = pod_for(job, None, 0)
+    pod["metadata"] |= {"uid": "old"}
+    pod["status"] = {"phase": "Running"}
+    server = SlowWatch(job, pod)
+    running = asyncio.create_task(JobController(server, timedelta(0)).run())  # type: ignore[arg-type]
+    await server.listed.wait()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert server.created == []
+    await server.events.put(("DELETED", {**pod, "status": {"phase": "Failed"}}))
+    async with asyncio.timeout(30):
+        while not server.created or not job.get("status"):
+            await asyncio.sleep(0.01)
+    assert job["status"]["failed"] == 1
+    assert [one["metadata"]["name"] for one in server.created] == [pod_name(job, None, 1)]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
