@@ -5,12 +5,14 @@ PY := $(VENV)/bin/python
 FAMILY ?= forest
 E2E ?=
 # The suite mostly waits on processes: two halves at once use both cores. The second half reports when both are done.
-# tests/browser comes last: Playwright's loop stays in its process.
+# tests/browser comes last: Playwright's loop stays in its process. Of a control plane, tests/api belongs to the other half.
 HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests/contract tests/chart tests/docs tests/browser
-HALF_TWO := $(filter-out $(HALF_ONE) tests/support,$(wildcard tests/*))
+HALF_PLANE := $(filter-out tests/api,$(HALF_ONE))
+others = $(filter-out $(1) tests/support,$(wildcard tests/*))
+# $(call run_halves,first half,marks,further options)
 define run_halves
-	@log=$$(mktemp); $(PY) -m pytest $(HALF_TWO) -m "$(1)" $(2) > $$log 2>&1 & second=$$!; \
-	$(PY) -m pytest $(HALF_ONE) -m "$(1)" $(2); code=$$?; \
+	@log=$$(mktemp); $(PY) -m pytest $(call others,$(1)) -m "$(2)" $(3) > $$log 2>&1 & second=$$!; \
+	$(PY) -m pytest $(1) -m "$(2)" $(3); code=$$?; \
 	wait $$second || code=1; cat $$log; rm -f $$log; exit $$code
 endef
 # One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
@@ -28,16 +30,16 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
-	$(call run_halves,not controlplane and not node and not reliability)
+	$(call run_halves,$(HALF_ONE),not controlplane and not node and not reliability)
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
-	$(call run_halves,not controlplane and not node and not reliability and not slow and not neural and not e2e)
+	$(call run_halves,$(HALF_ONE),not controlplane and not node and not reliability and not slow and not neural and not e2e)
 
 test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators at every point (up to 30 minutes)
 	$(PY) -m pytest -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(call run_halves,controlplane and not reliability,-rs --durations=8)
+	$(call run_halves,$(HALF_PLANE),controlplane and not reliability,-rs --durations=8)
 
 lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
 	$(VENV)/bin/ruff check .

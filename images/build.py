@@ -1,4 +1,4 @@
-"""Builds the images: `python images/build.py [ROLE ...]`; api, operator, trainer and tryout unless told otherwise.
+"""Builds the images: `python images/build.py [ROLE ...]`; trainer, api, operator and tryout unless told otherwise.
 
 With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first (`layout`), so that
 the build itself needs no network. Beside each archive lies its SBOM (CycloneDX).
@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import layout
@@ -20,6 +21,8 @@ from builder import Builder, detect
 
 HERE = Path(__file__).parent
 PREFIX = "simulacra.local/simulacra"
+AT_ONCE = 2
+"""Each step of a build uses one core at most, and what is written at once is bounded by the disk."""
 
 
 def main() -> int:
@@ -36,13 +39,17 @@ def main() -> int:
         parser.error(f"there is no role {', '.join(sorted(unknown))}; roles are {', '.join(layout.ROLES)}")
     builder = detect(args.builder)
     version = layout.version()
-    base = args.base
-    if base is None:
-        base = f"{args.prefix}/base:{'.'.join(map(str, sys.version_info[:2]))}"
-        builder.build(base, HERE / "base.Containerfile", layout.base(), {})
+    base = args.base or f"{args.prefix}/base:{'.'.join(map(str, sys.version_info[:2]))}"
+    names = args.roles or layout.DEFAULT
     arguments = {"BASE": base, "VERSION": version, "REVISION": revision(), "KERNEL_CPU": args.kernel_cpu}
-    for name in args.roles or layout.DEFAULT:
-        print(json.dumps(build(builder, name, args.prefix, arguments)), flush=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        laid_out = pool.submit(layout.contexts, names)
+        if args.base is None:
+            builder.build(base, HERE / "base.Containerfile", layout.base(), {})
+        laid_out.result()
+        built = [pool.submit(build, builder, name, args.prefix, arguments) for name in names]
+        for one in built:
+            print(json.dumps(one.result()), flush=True)
     return 0
 
 
@@ -52,7 +59,7 @@ def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -
     repository, _, suffix = name.partition("-")
     image = f"{prefix}/{repository}:{arguments['VERSION']}{'-' + suffix if suffix else ''}"
     wanted = {key: value for key, value in arguments.items() if key != "KERNEL_CPU" or repository == "trainer"}
-    builder.build(image, HERE / f"{role.containerfile or name}.Containerfile", layout.context(name), wanted)
+    builder.build(image, HERE / f"{role.containerfile or name}.Containerfile", layout.BUILD / name, wanted)
     path = layout.BUILD / f"{name}.tar"
     builder.save(image, path)
     archive = Archive(path)

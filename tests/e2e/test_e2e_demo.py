@@ -11,10 +11,11 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("family", ["forest", pytest.param("neural", marks=pytest.mark.neural)])
 def test_demo(family: str, tmp_path: Path) -> None:
     command = [sys.executable, str(DEMO), "--family", family, "--output", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=840)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "resources left: 0; objects left in the store: 0" in done.stdout
     assert "missed" not in done.stdout
