@@ -18,6 +18,7 @@ STUCK_DELETIONS = Gauge("simulacra_stuck_deletions", "Resources whose deletion w
 API_WRITES = Counter("simulacra_api_writes_total", "Writes sent to the API server.", ["resource"])
 ORPHANS = Counter("simulacra_orphan_objects_total", "Stored objects erased because their resource was gone.")
 FOREIGN = Gauge("simulacra_foreign_objects", "Objects under tenants/ in the store that are no artefacts; left alone.")
+STORE_FOREIGN = Gauge("simulacra_store_foreign", "1 where the store is another installation's and nothing is done.")
 WEBHOOKS = Counter("simulacra_webhook_messages_total", "Tries to deliver a webhook message.", ["outcome"])
 AUDIT_SIGNED = Gauge("simulacra_audit_signed_events", "Events of the audit log under its newest checkpoint.")
 AUDIT_CORRUPT = Gauge("simulacra_audit_corrupt", "1 when the audit log does not continue its last checkpoint.")
