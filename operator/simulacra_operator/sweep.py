@@ -140,6 +140,8 @@ class Sweep:
             tenant = parse(body)
             if tenant.spec is not None:
                 sight.limits[tenant.meta.name] = tenant.spec.max_retention_seconds
+            if tenant.meta.deletion_timestamp is not None and self._engine.scope.serves(tenant.key):
+                sight.leaving.append(tenant.meta.deletion_timestamp)
             if self._time_for(self._resynced, RESYNC_S):
                 await self._engine.changed(tenant.key)
                 if self._engine.scope.everywhere:  # else `tenant.duty` needs no event to let a Tenant go
@@ -276,5 +278,6 @@ def _count(sight: Sight, now: datetime) -> None:
     phases = Counter((one.key.kind, one.phase) for one in seen)
     for kind, phase in itertools.product((resource.kind for resource in WORK_RESOURCES), Phase):
         metrics.RESOURCES.labels(kind, phase).set(phases[kind, str(phase)])
-    metrics.STUCK_DELETIONS.set(sum(one.asked is not None and now - one.asked > STUCK for one in seen))
+    asked = itertools.chain(sight.leaving, (one.asked for one in seen if one.asked is not None))
+    metrics.STUCK_DELETIONS.set(sum(now - at > STUCK for at in asked))
     metrics.EXPIRED_NOT_ERASED.set(sum(one.expires < now for one in seen))

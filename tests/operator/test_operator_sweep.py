@@ -10,8 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
-from operator_facts import CREATED, SETTINGS, resource
+from operator_facts import CREATED, SETTINGS, iso, resource
 from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, Object
 from simulacra_operator import sight as sight_module
 from simulacra_operator import sweep as sweep_module
@@ -31,6 +32,7 @@ class Server:
     def __init__(self, *bodies: Object, limit: int | None = None) -> None:
         self.bodies = {body["metadata"]["name"]: body for body in bodies}
         self.limit = limit
+        self.gone: str | None = None
         self.asked: list[str] = []
         self.touched: list[str] = []
         self.lists = self.at_once = self.most_at_once = 0
@@ -69,7 +71,8 @@ class Server:
 
     @property
     def tenant(self) -> Object:
-        return resource("Tenant", "acme", {"maxRetentionSeconds": self.limit}, namespace=None)
+        meta = {"deletionTimestamp": self.gone} if self.gone else {}
+        return resource("Tenant", "acme", {"maxRetentionSeconds": self.limit}, namespace=None, **meta)
 
 
 def dataset(name: str, seconds: int) -> Object:
@@ -125,6 +128,19 @@ async def test_a_deletion_is_asked_for_once() -> None:
     await sweep.look()
     await sweep.delete_due()
     assert server.asked == ["d"]
+
+
+@pytest.mark.parametrize(("scope", "stuck"), [(Scope(), 2), (Scope(("tenant-acme",)), 2), (Scope(("tenant-b",)), 1)])
+async def test_a_tenant_in_deletion_for_too_long_counts_as_stuck_as_a_dataset_does(scope: Scope, stuck: int) -> None:
+    server = Server(dataset("d", HOUR), limit=HOUR)
+    server.gone = server.bodies["d"]["metadata"]["deletionTimestamp"] = iso(CREATED)
+    sweep, clock = sweep_of(server, CREATED + timedelta(minutes=10))
+    sweep._engine.scope = scope
+    await sweep.look()
+    assert REGISTRY.get_sample_value("simulacra_stuck_deletions") == 0
+    clock.at += timedelta(seconds=1)
+    await sweep.look()
+    assert REGISTRY.get_sample_value("simulacra_stuck_deletions") == stuck
 
 
 async def test_an_extension_that_came_first_counts() -> None:
