@@ -134,18 +134,17 @@ class Custodian:
             "sweepOrphans", lambda: self._custody.sweep_orphans(live, self._claim(), tenants=tenants)
         )
 
-    async def create_tenant_key(self, tenant: str, provider: str | None) -> bool:
-        """Make a tenant's key with a provider, None: the first; False when there was one, wherever."""
+    async def create_tenant_key(self, tenant: str, provider: str | None) -> None:
+        """Make a tenant's key with a provider, None: the first; one that there is, wherever, stays."""
 
-        def create() -> bool:
+        def create() -> None:
             keys = self._custody.keys
             if keys.has_tenant_key(tenant):
-                return False
+                return
             chosen = keys.provider(provider) if provider is not None and isinstance(keys, TenantKeys) else keys
             chosen.create_tenant_key(tenant)
-            return True
 
-        return await self._call("createKey", create)
+        await self._call("createKey", create)
 
     async def has_tenant_key(self, tenant: str) -> bool:
         """Whether the tenant has a key."""
@@ -207,8 +206,12 @@ class Custodian:
         counts: Counts | None = None,
         outcome: Outcome = Outcome.SUCCESS,
         sha256: str | None = None,
+        event_id: str | None = None,
     ) -> AuditPosition:
-        """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow."""
+        """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow.
+
+        With an id (a UUID) it may be written again, by who does not know whether it was.
+        """
         data = AuditData(
             outcome=outcome,
             tenant=resource.tenant if resource else tenant,
@@ -217,7 +220,8 @@ class Custodian:
             sha256=sha256,
             counts=counts,
         )
-        entry = AuditEvent(type=event, source=Component.OPERATOR, data=data)
+        own = {"id": event_id} if event_id is not None else {}
+        entry = AuditEvent(type=event, source=Component.OPERATOR, data=data, **own)
         return await self._call("audit", lambda: self._audit.append(entry))
 
     async def record_read(self, dataset: ResourceRef, read: ReadSource | None) -> None:
