@@ -9,10 +9,7 @@ from simulacra_operator import metrics
 from simulacra_operator.leadership import Leadership
 from simulacra_operator.ownership import Ownership
 from simulacra_operator.settings import Settings
-from simulacra_operator.sweep import Sweep
-
-STALE_S = 60.0
-"""A sweep that was not completed for so long means that the operator does not do its work, whatever else runs."""
+from simulacra_operator.sweep import STALLED_S, Sweep
 
 
 async def serve(
@@ -29,7 +26,7 @@ async def serve(
             return web.json_response(body, status=200 if request.path == "/livez" else 503)
         if not leadership.leading:
             return web.json_response({"leading": False})
-        fit = sweep.age_s < STALE_S and (sweep.completed or request.path == "/livez")
+        fit = sweep.still_s < STALLED_S and (sweep.completed or request.path == "/livez")
         facts = {"leading": True, "sweepAgeSeconds": round(sweep.age_s, 1)}
         return web.json_response(facts, status=200 if fit else 503)
 
