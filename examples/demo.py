@@ -126,7 +126,7 @@ def prove_gone(kubeconfig: str, data_dir: Path) -> bool:
     """Look for any resource and any object that is left; True when there is none."""
     left = kubectl(kubeconfig, "get", f"{KINDS},jobs,pods", "--all-namespaces", "-o", "name").splitlines()
     names = [line for line in left if "/" in line]
-    objects = [path for path in (data_dir / "objects").rglob("*") if path.is_file()]
+    objects = [path for path in (data_dir / "objects" / "tenants").rglob("*") if path.is_file()]
     console.print(f"   resources left: {len(names)}; objects left in the store: {len(objects)}")
     return not names and not objects
 

@@ -61,7 +61,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
     warm_up = asyncio.create_task(asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope"))
     auth0 = Auth0(settings.auth0) if settings.auth0 else None
-    rates, audit = Rates(cluster), open_audit()
+    rates, audit, tenants = Rates(cluster), open_audit(), Tenants(cluster)
     keeping_rates = asyncio.create_task(rates.run())
     try:
         yield Services(
@@ -74,12 +74,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             audit_reader=AuditReader(audit),
             signing=signing,
             clients=Clients(cluster),
-            credentials=Credentials(cluster, signing),
+            credentials=Credentials(cluster, signing, tenants),
             auth0=auth0,
             signup_turn=Turn(),
             rates=rates,
             books=Books(cluster),
-            tenants=Tenants(cluster),
+            tenants=tenants,
             verifier=TokenVerifier(settings, signing, external),
         )
     finally:

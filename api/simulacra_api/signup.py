@@ -26,6 +26,7 @@ from simulacra_crds.access_request import AccessRequest
 from simulacra_crds.base import API_VERSION, GROUP, utcnow
 from simulacra_crds.cluster import ACCESS_REQUESTS, Conflict, Object
 from simulacra_crds.names import access_request_name
+from simulacra_crds.reasons import Reason
 from simulacra_custody.audit import AuditData, EventType
 
 PER_ADDRESS_AN_HOUR = 5
@@ -53,7 +54,7 @@ class SignupRequest(BaseModel):
 
 
 class SignupBody(BaseModel):
-    """A request for access. `claimed`: the secret was given out; `expired`: it was not claimed in time."""
+    """A request for access. `claimed`: the secret was given out; `expired`: it was not in time, or access has ended."""
 
     request_id: str = Field(description="Keep it secret: it leads to the credentials.")
     status: Literal["pending", "approved", "claimed", "denied", "expired"]
@@ -97,6 +98,8 @@ class Signups:
         client_id = request.status.client_id
         if request.spec.decision == "Pending" or client_id is None:
             return SignupBody(request_id=bearer, status="pending")
+        if any(one.reason == Reason.TENANT_GONE for one in request.status.conditions):
+            return SignupBody(request_id=bearer, status="expired", client_id=client_id)
         return await self._offer(bearer, client_id, _decided_at(request), request_id)
 
     async def _offer(self, bearer: str, client_id: str, decided: datetime, request_id: str) -> SignupBody:

@@ -4,11 +4,17 @@
 ``alias/simulacra/<tenant>/old/<key id>``, so that retiring it really ends what it wrapped (KMS's own rotation keeps
 old material for good). Destroying schedules the key's deletion in 7 days, the shortest that KMS has: from that moment
 it decrypts nothing, but an administrator of the account could cancel until then. KMS enforces the encryption context.
+
+KMS makes a key before it can have a name, so whoever ends in between leaves one that nothing leads to and that is paid
+for. It has wrapped nothing. It is known by its tag, and destroyed when old keys are: at the end of the next rotation,
+or with the tenant. It is never used: who may make keys in the account may tag them, and decides who decrypts.
 """
 
 import base64
 import binascii
+import logging
 import re
+from datetime import UTC, datetime
 
 from simulacra_custody.aws_access import KmsAccess, kms_code, kms_errors
 from simulacra_custody.context import check_part
@@ -17,7 +23,13 @@ from simulacra_custody.keys import check_tenant_key
 
 _PREFIX = "awskms.v1"
 _DELETION_DAYS = 7
+_TAG = "simulacra-tenant"
+_NAMED_S = 30.0
+"""A key that has no name after so long never gets one: naming it is the next call. A rotation lasts longer."""
+_DENIED = frozenset({"AccessDeniedException", "NotFoundException"})
 _KEY_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+log = logging.getLogger(__name__)
 
 
 class AwsKms:
@@ -44,6 +56,7 @@ class AwsKms:
         """Schedule the deletion of every version of the tenant's key, and drop their aliases."""
         for alias in [*self._old_aliases(tenant), _alias(tenant)]:
             self._destroy(alias)
+        self._destroy_nameless(tenant, 0.0)
 
     def has_tenant_key(self, tenant: str) -> bool:
         """Whether the tenant's alias leads to a key."""
@@ -88,11 +101,12 @@ class AwsKms:
         return wrapped.startswith(f"{_PREFIX}.{self._current(tenant)}.")
 
     def retire_old_keys(self, tenant: str) -> None:
-        """Schedule the deletion of the old keys."""
+        """Schedule the deletion of the old keys, and of those that were made and never got a name."""
         current = _old(tenant, self._current(tenant))  # named so by a rotation that was cut short
         for alias in self._old_aliases(tenant):
             if alias != current:
                 self._destroy(alias)
+        self._destroy_nameless(tenant, _NAMED_S)
 
     def check(self, tenant: str) -> None:
         """Run the key check; see `keys.check_tenant_key`."""
@@ -120,7 +134,7 @@ class AwsKms:
     def _create(self, tenant: str) -> str:
         with kms_errors("create a key"):
             answer = self._client.create_key(
-                Description="Simulacra tenant key", Tags=[{"TagKey": "simulacra-tenant", "TagValue": tenant}]
+                Description="Simulacra tenant key", Tags=[{"TagKey": _TAG, "TagValue": tenant}]
             )
         return str(answer["KeyMetadata"]["KeyId"])
 
@@ -140,10 +154,48 @@ class AwsKms:
                 raise
 
     def _old_aliases(self, tenant: str) -> list[str]:
+        return [name for name in self._aliases() if name.startswith(_old(tenant, ""))]
+
+    def _aliases(self) -> dict[str, str | None]:
+        """Every alias of the account, and the key that it leads to."""
         with kms_errors("list aliases"):
             pages = self._client.get_paginator("list_aliases").paginate()
-            names = [str(alias["AliasName"]) for page in pages for alias in page["Aliases"]]
-        return [name for name in names if name.startswith(_old(tenant, ""))]
+            return {str(one["AliasName"]): one.get("TargetKeyId") for page in pages for one in page["Aliases"]}
+
+    def _destroy_nameless(self, tenant: str, min_age_s: float) -> None:
+        """Schedule the deletion of the tenant's keys that are enabled and have no alias, and say so.
+
+        One whose deletion an administrator cancelled is disabled, and stays.
+        """
+        try:
+            with kms_errors("list keys"):
+                pages = self._client.get_paginator("list_keys").paginate()
+                found = {str(key["KeyId"]) for page in pages for key in page["Keys"]}
+        except KeyUnavailable as error:
+            if kms_code(error.__cause__) not in _DENIED:
+                raise
+            log.warning("keys without an alias are not looked for: allow kms:ListKeys", extra={"tenant": tenant})
+            return
+        nameless = found - set(self._aliases().values())  # listed after the keys: a new one may be named meanwhile
+        for key_id in sorted(nameless):
+            if self._is_left(tenant, key_id, min_age_s):
+                self._delete_key(key_id)
+                log.warning("a key without an alias is destroyed", extra={"tenant": tenant, "key": key_id})
+
+    def _is_left(self, tenant: str, key_id: str, min_age_s: float) -> bool:
+        """Whether a key is tagged as the tenant's, enabled and old enough; others' keys may not be looked at."""
+        try:
+            with kms_errors("look at a key"):
+                pages = self._client.get_paginator("list_resource_tags").paginate(KeyId=key_id)
+                if not any(tag == {"TagKey": _TAG, "TagValue": tenant} for page in pages for tag in page["Tags"]):
+                    return False
+                facts = self._client.describe_key(KeyId=key_id)["KeyMetadata"]
+        except KeyUnavailable as error:
+            if kms_code(error.__cause__) in _DENIED:
+                return False
+            raise
+        age = datetime.now(UTC) - facts["CreationDate"]
+        return bool(facts["KeyState"] == "Enabled" and age.total_seconds() >= min_age_s)
 
 
 def _alias(tenant: str) -> str:

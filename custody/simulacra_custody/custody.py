@@ -17,6 +17,7 @@ from simulacra_custody.store import ObjectStore, Upload
 
 if TYPE_CHECKING:
     from simulacra_custody.envelope import Encryptor
+    from simulacra_custody.store_owner import StoreOwner
 
 READ_CHUNK = 256 * 1024
 """A frame: twice as fast to read in as larger chunks, which the allocator asks the kernel for each time."""
@@ -196,26 +197,35 @@ class Custody:
         """Erase everything under the resource's prefix, unfinished puts first, and look whether anything is left."""
         return self._erase(resource.prefix)
 
-    def erase_tenant(self, tenant: str) -> ErasureReport:
-        """Offboard a tenant: destroy its key, so that all of it is unreadable at once, then erase what is stored."""
+    def erase_tenant(self, tenant: str, owner: "StoreOwner") -> ErasureReport:
+        """Offboard a tenant: destroy its key, so that all of it is unreadable at once, then erase what is stored.
+
+        Raises `StoreForeign` before anything is done: another installation may have a tenant of that name.
+        """
         check_part(tenant, "tenant")
+        owner.confirm()
         self.keys.destroy_tenant_key(tenant)
         return self._erase(f"tenants/{tenant}/")
 
     def sweep_orphans(
         self,
         live: AbstractSet[tuple[str, str, str]],
+        owner: "StoreOwner",
         *,
         tenants: AbstractSet[str] | None = None,
         min_age_s: float = UPLOAD_GRACE_S,
     ) -> SweepReport:
-        """Erase the artefacts of resources that are gone.
+        """Erase the artefacts of resources that are gone, in a store that is this installation's own.
 
         Args:
             live: (tenant, kind, uid) of every resource, read less than ``min_age_s`` ago.
+            owner: the claim to the store; it is confirmed before the look, and again before anything is erased.
             tenants: whose artefacts are looked at, None for everybody's.
             min_age_s: resources with anything written in the last so many seconds are left alone.
+
+        Raises `StoreForeign` where nothing that is not known may be erased.
         """
+        owner.confirm()
         newest: dict[ResourceRef, float] = {}
         foreign = 0
         for info in itertools.chain(self.store.list_versions("tenants/"), self.store.list_incomplete("tenants/")):
@@ -233,6 +243,8 @@ class Custody:
             and modified <= limit
             and (tenants is None or resource.tenant in tenants)
         )
+        if orphans:  # the look may have taken long
+            owner.confirm()
         reports = [self.erase(resource) for resource in orphans]
         total = ErasureReport(
             sum(report.objects for report in reports),

@@ -33,6 +33,10 @@ class StoreUnavailable(CustodyError):
     """The object store refused or failed; worth another try."""
 
 
+class StoreForeign(CustodyError):
+    """The object store is another installation's; the message says whose, and what to do."""
+
+
 class AuditUnavailable(CustodyError):
     """The audit record could not be written: a destructive action must not go on."""
 

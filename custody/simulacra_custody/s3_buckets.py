@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.s3_client import TENANT, S3Location, error_code, s3_errors
-from simulacra_custody.store import check_key
+from simulacra_custody.store import INSTALLATION, check_key
 
 _DELETE_BATCH = 1000
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -44,13 +44,13 @@ class S3Buckets:
         return {"Bucket": self.of(key), "Key": self._location.prefix + key}
 
     def of(self, path: str) -> str:
-        """The bucket of a key, or of a prefix that names a tenant."""
+        """The bucket of a key, or of a prefix that names a tenant; what is no tenant's has one as well."""
         if not self.per_tenant:
             return self._location.bucket
         root, _, rest = path.partition("/")
-        tenant = rest.partition("/")[0]
-        if root != "tenants" or not tenant:
-            raise ValueError("a store with a bucket a tenant holds keys under tenants/<tenant>/ only")
+        tenant = INSTALLATION if root == INSTALLATION else rest.partition("/")[0]
+        if root not in ("tenants", INSTALLATION) or not tenant:
+            raise ValueError("a store with a bucket a tenant holds keys under tenants/<tenant>/ and installation/ only")
         return self._location.bucket.replace(TENANT, tenant)
 
     def key(self, name: str) -> str:
@@ -74,7 +74,9 @@ class S3Buckets:
         return call()
 
     def remove(self, bucket: str) -> None:
-        """Remove an empty bucket; removing nothing is no error."""
+        """Remove a tenant's empty bucket; removing nothing is no error. The one that is not a tenant's alone stays."""
+        if bucket == self.of(f"{INSTALLATION}/"):
+            return
         try:
             with s3_errors("remove a bucket"):
                 self._client.delete_bucket(Bucket=bucket)

@@ -1,7 +1,8 @@
 """An object store in S3, at any endpoint that has multipart uploads, conditional writes and ListObjectVersions.
 
 Erasing erases versions, delete markers and unfinished uploads. With ``{tenant}`` in the bucket's name every tenant
-has a bucket, made with its first object and removed when the tenant's whole prefix is deleted.
+has a bucket, made with its first object and removed when the tenant's whole prefix is deleted; what is no tenant's is
+in one called as if there were a tenant ``installation``.
 """
 
 import contextlib

@@ -11,6 +11,9 @@ from typing import Protocol, runtime_checkable
 
 from simulacra_custody.context import check_part
 
+INSTALLATION = "installation"
+"""The first part of keys that are no tenant's: whose the store is, and what tries it out."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:

@@ -7,17 +7,20 @@ import ctypes
 import logging
 import os
 import sys
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
+from typing import Any, Never
 
 from simulacra_custody.audit import open_audit
 from simulacra_custody.certificates import open_certificates
-from simulacra_custody.errors import SettingsError
+from simulacra_custody.errors import SettingsError, StoreForeign
 from simulacra_custody.settings import open_custody
 from simulacra_operator import attest, handlers, health, logs, orphans, tombstones
 from simulacra_operator.accessrequest import duty
 from simulacra_operator.custodian import Custodian
 from simulacra_operator.engine import Engine
 from simulacra_operator.leadership import Leadership, LeadershipLost
+from simulacra_operator.ownership import Ownership
 from simulacra_operator.rotation import Rotation
 from simulacra_operator.scope import ScopedCluster
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
@@ -35,11 +38,13 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
     cluster = (await ScopedCluster.connect()).within(settings.scope)
     engine = Engine(cluster, custodian, settings, cluster.now)
     sweep, leadership = Sweep(engine), Leadership(cluster, settings.identity)
-    runner, port = await health.serve(settings, sweep, leadership)
+    ownership = Ownership(cluster, custodian, settings.take_over)
+    runner, port = await health.serve(settings, sweep, leadership, ownership)
     logs.log_started(settings.host, port)
     try:
+        await ownership.acquire()
         await leadership.acquire()
-        await _lead(engine, sweep, leadership, settings)
+        await _lead(engine, sweep, (leadership.hold(), ownership.hold()), settings)
     finally:
         await leadership.release()
         await runner.cleanup()
@@ -47,11 +52,13 @@ async def operate(settings: Settings, custodian: Custodian) -> None:
         custodian.close()
 
 
-async def _lead(engine: Engine, sweep: Sweep, leadership: Leadership, settings: Settings) -> None:
-    """Do every duty until one of them ends."""
+async def _lead(
+    engine: Engine, sweep: Sweep, holding: Iterable[Coroutine[Any, Any, Never]], settings: Settings
+) -> None:
+    """Do every duty until one of them ends; `holding` are those that end when this process may not act any more."""
     cluster, custodian, stop = engine.cluster, engine.custodian, asyncio.Event()
     duties = (
-        leadership.hold(),
+        *holding,
         engine.run(),
         sweep.run(),
         tenants.run(engine),
@@ -106,6 +113,9 @@ def main() -> int:
         asyncio.run(operate(settings, custodian))
     except LeadershipLost:
         log.warning("another operator leads: this one ends")
+        return 1
+    except StoreForeign as error:
+        log.error("the store is not ours any more: this one ends", extra={"what": str(error)})
         return 1
     except Exception:
         log.exception("the operator ends on a fault")  # the formatter leaves out what the exception says

@@ -28,10 +28,11 @@ from simulacra_custody.certificates import Certificates, ErasureCertificate
 from simulacra_custody.checkpoints import Checkpoint, CheckpointSigner
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.custody import Custody, ErasureReport, SweepReport
-from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreUnavailable
+from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreForeign, StoreUnavailable
 from simulacra_custody.installation_keys import InstallationKeys
 from simulacra_custody.sealed import reseal, unseal
 from simulacra_custody.store import Presigning
+from simulacra_custody.store_owner import StoreOwner
 from simulacra_custody.tenant_keys import TenantKeys
 from simulacra_operator import metrics
 
@@ -45,12 +46,23 @@ class Custodian:
 
     def __init__(self, custody: Custody, audit: SegmentedAuditLog, certificates: Certificates) -> None:
         self._custody, self._audit, self._certificates = custody, audit, certificates
+        self._owner: StoreOwner | None = None
         self._signer: CheckpointSigner | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
 
     async def _call(self, verb: str, function: Callable[[], Result]) -> Result:
         with metrics.CUSTODY_CALLS.labels(verb).time(), metrics.CUSTODY_ERRORS.labels(verb).count_exceptions():
             return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+    async def own_store(self, installation: str, take_over: str | None) -> None:
+        """Claim the store for an installation, before anything is swept. Raises `StoreForeign` when it is another's."""
+        self._owner = StoreOwner(self._custody.store, installation, take_over)
+        await self._call("ownStore", self._owner.confirm)
+
+    def _claim(self) -> StoreOwner:
+        if self._owner is None:
+            raise StoreForeign("it is not known yet whose store it is")
+        return self._owner
 
     async def new_key(self, resource: ResourceRef) -> str:
         """Return a new data key for a resource, wrapped by its tenant's key."""
@@ -81,7 +93,7 @@ class Custodian:
 
     async def erase_tenant(self, tenant: str) -> ErasureReport:
         """Erase whatever is left under a tenant's prefix, its key first; StoreUnavailable when something stays."""
-        report = await self._call("eraseTenant", lambda: self._custody.erase_tenant(tenant))
+        report = await self._call("eraseTenant", lambda: self._custody.erase_tenant(tenant, self._claim()))
         if not report.verified_empty:
             raise StoreUnavailable("objects are left after the erasure")
         return report
@@ -118,20 +130,21 @@ class Custodian:
         self, live: frozenset[tuple[str, str, str]], tenants: frozenset[str] | None = None
     ) -> SweepReport:
         """Erase what belongs to resources that are gone, but nothing that was written lately; some tenants' or all."""
-        return await self._call("sweepOrphans", lambda: self._custody.sweep_orphans(live, tenants=tenants))
+        return await self._call(
+            "sweepOrphans", lambda: self._custody.sweep_orphans(live, self._claim(), tenants=tenants)
+        )
 
-    async def create_tenant_key(self, tenant: str, provider: str | None) -> bool:
-        """Make a tenant's key with a provider, None: the first; False when there was one, wherever."""
+    async def create_tenant_key(self, tenant: str, provider: str | None) -> None:
+        """Make a tenant's key with a provider, None: the first; one that there is, wherever, stays."""
 
-        def create() -> bool:
+        def create() -> None:
             keys = self._custody.keys
             if keys.has_tenant_key(tenant):
-                return False
+                return
             chosen = keys.provider(provider) if provider is not None and isinstance(keys, TenantKeys) else keys
             chosen.create_tenant_key(tenant)
-            return True
 
-        return await self._call("createKey", create)
+        await self._call("createKey", create)
 
     async def has_tenant_key(self, tenant: str) -> bool:
         """Whether the tenant has a key."""
@@ -193,8 +206,12 @@ class Custodian:
         counts: Counts | None = None,
         outcome: Outcome = Outcome.SUCCESS,
         sha256: str | None = None,
+        event_id: str | None = None,
     ) -> AuditPosition:
-        """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow."""
+        """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow.
+
+        With an id (a UUID) it may be written again, by who does not know whether it was.
+        """
         data = AuditData(
             outcome=outcome,
             tenant=resource.tenant if resource else tenant,
@@ -203,7 +220,8 @@ class Custodian:
             sha256=sha256,
             counts=counts,
         )
-        entry = AuditEvent(type=event, source=Component.OPERATOR, data=data)
+        own = {"id": event_id} if event_id is not None else {}
+        entry = AuditEvent(type=event, source=Component.OPERATOR, data=data, **own)
         return await self._call("audit", lambda: self._audit.append(entry))
 
     async def record_read(self, dataset: ResourceRef, read: ReadSource | None) -> None:

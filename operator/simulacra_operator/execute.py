@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import uuid
 from datetime import datetime
 from typing import Protocol
 
@@ -182,8 +183,11 @@ class Executor:
             case act.Ensure(resource, manifest, exists):
                 await self._ensure(resource, manifest, exists)
             case act.CreateTenantKey(provider):
-                if await self._custodian.create_tenant_key(name, provider):
-                    await self._custodian.record(EventType.KEY_CREATED, name)
+                await self._custodian.create_tenant_key(name, provider)
+                # Also of a key that was there: it may have been made by a pass that could not record it. Who reads the
+                # log can tell a repetition, which has the same id.
+                same = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{EventType.KEY_CREATED}/{self._subject.meta.uid}"))
+                await self._custodian.record(EventType.KEY_CREATED, name, event_id=same)
             case act.CheckTenantKey(encryption):
                 await self._check_key(name, encryption)
             case act.DestroyTenantKey():

@@ -7,22 +7,28 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from simulacra_operator import metrics
 from simulacra_operator.leadership import Leadership
+from simulacra_operator.ownership import Ownership
 from simulacra_operator.settings import Settings
-from simulacra_operator.sweep import Sweep
-
-STALE_S = 60.0
-"""A sweep that was not completed for so long means that the operator does not do its work, whatever else runs."""
+from simulacra_operator.sweep import STALLED_S, Sweep
 
 
-async def serve(settings: Settings, sweep: Sweep, leadership: Leadership) -> tuple[web.AppRunner, int]:
-    """Start serving; return what to clean up at the end, and the port. A process that stands by is alive and ready."""
+async def serve(
+    settings: Settings, sweep: Sweep, leadership: Leadership, ownership: Ownership
+) -> tuple[web.AppRunner, int]:
+    """Start serving; return what to clean up at the end, and the port.
+
+    A process that stands by is alive and ready; one whose store is another installation's is alive.
+    """
 
     async def health(request: web.Request) -> web.Response:
+        if ownership.refused is not None:
+            body = {"leading": False, "store": ownership.refused}
+            return web.json_response(body, status=200 if request.path == "/livez" else 503)
         if not leadership.leading:
             return web.json_response({"leading": False})
-        fit = sweep.age_s < STALE_S and (sweep.completed or request.path == "/livez")
-        body = {"leading": True, "sweepAgeSeconds": round(sweep.age_s, 1)}
-        return web.json_response(body, status=200 if fit else 503)
+        fit = sweep.still_s < STALLED_S and (sweep.completed or request.path == "/livez")
+        facts = {"leading": True, "sweepAgeSeconds": round(sweep.age_s, 1)}
+        return web.json_response(facts, status=200 if fit else 503)
 
     async def exposition(request: web.Request) -> web.Response:
         metrics.SWEEP_AGE.set(sweep.age_s if leadership.leading else 0)

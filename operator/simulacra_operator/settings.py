@@ -10,6 +10,7 @@ from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Setti
 from simulacra_crds.model import ModelResources
 from simulacra_crds.webhook import allows_private
 from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
+from simulacra_custody.store_owner import TAKE_OVER_VARIABLE, check_installation
 from simulacra_operator.placement import Placement
 from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
@@ -39,6 +40,7 @@ class Settings:
         scope: which tenants are served.
         own_buckets: buckets of this installation's own stores, which no Dataset is read from.
         placement: which nodes and which queue the pods are for.
+        take_over: the installation whose store this one may take for its own.
     """
 
     trainer_image: str
@@ -52,12 +54,14 @@ class Settings:
     own_buckets: tuple[str, ...] = ()
     scope: Scope = field(default_factory=Scope)
     placement: Placement = field(default_factory=lambda: Placement(ModelResources()))
+    take_over: str | None = None
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_OPERATOR_IDENTITY,
-    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or false), SIMULACRA_NAMESPACES (separated
-    by commas), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access` and `placement`.
+    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_STORE_TAKE_OVER, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or false),
+    SIMULACRA_NAMESPACES (separated by commas), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access`
+    and `placement`.
 
     Raises:
         OperatorSettingsError: naming the variable that is malformed.
@@ -68,6 +72,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
         pod_access, placement = PodAccess.from_env(env), Placement.from_env(env)
+        if take_over := env.get(TAKE_OVER_VARIABLE) or None:
+            check_installation(take_over)
         scope, webhooks_allow_private = Scope.parse(env.get(NAMESPACES_VARIABLE, "")), allows_private(env)
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
@@ -83,4 +89,5 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         own_buckets=own_buckets(env),
         scope=scope,
         placement=placement,
+        take_over=take_over,
     )

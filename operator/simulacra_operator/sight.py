@@ -86,10 +86,15 @@ class Sighted:
 
 @dataclass
 class Sight:
-    """What one sweep saw, by uid. `before` is what the sweep before saw, `limits` is by tenant."""
+    """What one sweep saw, by uid.
+
+    `before` is what the sweep before saw, `limits` is by tenant, `leaving` is when the deletion of each Tenant that is
+    on its way was asked for.
+    """
 
     before: dict[str, Sighted] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    leaving: list[datetime] = field(default_factory=list)
     seen: dict[str, Sighted] = field(default_factory=dict)
     _order: list[tuple[datetime, int, str]] = field(default_factory=list)
     _count: Iterator[int] = field(default_factory=itertools.count)

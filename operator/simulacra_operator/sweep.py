@@ -1,7 +1,7 @@
 """The sweep: one look at everything, again and again, that owes nothing to events or to memory.
 
 It deletes what is due, copies coarse progress of running work, calls the engine on what is not settled (the safety
-net under missed events), and says when it last got through all of it: that age is the operator's liveness.
+net under missed events), and says when it last got through all of it, or on with it: that is the operator's liveness.
 
 Between two looks it deletes by what the last one saw, at the moment that it is due: a look takes longer the more there
 is, and no expiry may wait for one. A deletion holds for the version that was seen and no other, so that of an
@@ -23,7 +23,17 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from simulacra_crds.base import GROUP, Phase
-from simulacra_crds.cluster import CUSTOM, TENANTS, Cluster, ClusterError, Conflict, NotFound, Object
+from simulacra_crds.cluster import (
+    CUSTOM,
+    REQUEST_SECONDS,
+    TENANTS,
+    Cluster,
+    ClusterError,
+    Conflict,
+    NotFound,
+    Object,
+)
+from simulacra_crds.connection import CONNECT_SECONDS
 from simulacra_custody.context import ResourceRef
 from simulacra_custody.errors import CustodyError
 from simulacra_operator import metrics
@@ -40,6 +50,9 @@ PAUSE_S = (5.0, 30.0)
 unseen even when every event is lost."""
 PAUSE_SHARE = 3.0
 """The pause after a look, in times that it took."""
+STALLED_S = PAUSE_S[1] + CONNECT_SECONDS + REQUEST_SECONDS
+"""Longest time in which a sweep that works may not get on: a pause, and then one request to a server that is at its
+limit. How long a look takes as a whole is no sign: it is longer the more there is and the busier the server."""
 RESYNC_S = 30.0
 AGAIN_S = 0.3
 """How soon a resource is looked at that changed while it was to be deleted."""
@@ -70,8 +83,13 @@ class Sweep:
         self._news = asyncio.Event()
         self._deleting = asyncio.Semaphore(DELETIONS)
         self.completed = False
-        self._fresh = asyncio.get_running_loop().time()
+        self._fresh = self._moved = asyncio.get_running_loop().time()
         self._since = engine.now()
+
+    @property
+    def still_s(self) -> float:
+        """Seconds since it last got on: with a look that is under way or was completed; one that failed is none."""
+        return asyncio.get_running_loop().time() - self._moved
 
     @property
     def age_s(self) -> float:
@@ -80,7 +98,8 @@ class Sweep:
 
     async def run(self) -> None:
         """Sweep until cancelled; a sweep that fails is logged, and the next one starts as usual."""
-        self._fresh, self._since = asyncio.get_running_loop().time(), self._engine.now()
+        self._fresh = self._moved = asyncio.get_running_loop().time()
+        self._since = self._engine.now()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_again_and_again())
             group.create_task(self._expire())
@@ -119,6 +138,14 @@ class Sweep:
 
     async def look(self) -> None:
         """Look at everything, and call the engine on what needs it."""
+        try:
+            await self._look()
+        except BaseException:
+            self._moved = self._fresh
+            raise
+        self.completed, self._fresh = True, asyncio.get_running_loop().time()
+
+    async def _look(self) -> None:
         self._looking = True
         try:
             sight = await self._seen()
@@ -132,14 +159,19 @@ class Sweep:
         self._news.set()
         await self._resync(sight)
         _count(sight, self._engine.now())
-        self.completed, self._fresh = True, asyncio.get_running_loop().time()
+
+    def _gets_on(self) -> None:
+        self._moved = asyncio.get_running_loop().time()
 
     async def _seen(self) -> Sight:
         sight = Sight(before=self._sight.seen)
         async for body in self._cluster.list(TENANTS):
+            self._gets_on()
             tenant = parse(body)
             if tenant.spec is not None:
                 sight.limits[tenant.meta.name] = tenant.spec.max_retention_seconds
+            if tenant.meta.deletion_timestamp is not None and self._engine.scope.serves(tenant.key):
+                sight.leaving.append(tenant.meta.deletion_timestamp)
             if self._time_for(self._resynced, RESYNC_S):
                 await self._engine.changed(tenant.key)
                 if self._engine.scope.everywhere:  # else `tenant.duty` needs no event to let a Tenant go
@@ -155,7 +187,9 @@ class Sweep:
         try:
             for resource in WORK_RESOURCES:
                 async for body in self._cluster.list(resource, namespace):
+                    self._gets_on()
                     sight.add(body)
+                self._gets_on()
         except ClusterError as error:
             if namespace is None or error.status != 403:
                 raise
@@ -202,6 +236,7 @@ class Sweep:
         """Call the engine on what is not settled, and on what shows an expiry that is no longer true."""
         everything = self._time_for(self._resynced, RESYNC_S)
         for one in tuple(sight.seen.values()):  # events add to them meanwhile
+            self._gets_on()
             if one.asked is None and (one.stale or (everything and not one.finished)):
                 await self._engine.changed(one.key)
             if everything and one.guarded:
@@ -276,5 +311,6 @@ def _count(sight: Sight, now: datetime) -> None:
     phases = Counter((one.key.kind, one.phase) for one in seen)
     for kind, phase in itertools.product((resource.kind for resource in WORK_RESOURCES), Phase):
         metrics.RESOURCES.labels(kind, phase).set(phases[kind, str(phase)])
-    metrics.STUCK_DELETIONS.set(sum(one.asked is not None and now - one.asked > STUCK for one in seen))
+    asked = itertools.chain(sight.leaving, (one.asked for one in seen if one.asked is not None))
+    metrics.STUCK_DELETIONS.set(sum(now - at > STUCK for at in asked))
     metrics.EXPIRED_NOT_ERASED.set(sum(one.expires < now for one in seen))

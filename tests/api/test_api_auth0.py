@@ -14,6 +14,7 @@ from auth0_mock import SETTINGS, Auth0Mock
 from simulacra_api import rotation
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.signing import SigningKeyStore
+from simulacra_api.auth.tenants import Tenants
 from simulacra_api.problems import Problem
 from simulacra_api.settings import Settings
 from simulacra_crds.auth0 import Auth0
@@ -25,7 +26,8 @@ async def rooms(world: Any) -> AsyncIterator[Any]:
     edge = Auth0Mock()
     auth0 = Auth0(SETTINGS, edge)
     settings = replace(world.settings, auth0=SETTINGS)
-    known = {"credentials": Credentials(world.cluster, SigningKeyStore(world.cluster)), "audit": open_audit()}
+    own = Credentials(world.cluster, SigningKeyStore(world.cluster), Tenants(world.cluster))
+    known = {"credentials": own, "audit": open_audit()}
     tenants = SimpleNamespace(of_client=_nobody)
     yield SimpleNamespace(edge=edge, auth0=auth0, settings=settings, tenants=tenants, **known)
     await auth0.close()

@@ -18,7 +18,8 @@ from simulacra_api import problems, rotation, signup
 from simulacra_api.auth import credentials
 from simulacra_api.auth.credentials import Credentials, client_of_token
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_crds.cluster import ACCESS_REQUESTS, SECRETS, TENANTS
+from simulacra_api.auth.tenants import Tenants
+from simulacra_crds.cluster import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
 from simulacra_crds.names import access_request_name
 from simulacra_custody.errors import AuditUnavailable
 
@@ -87,6 +88,17 @@ async def _customer(world: Any) -> tuple[str, str]:
     return answer.json()["client_id"], answer.json()["client_secret"]
 
 
+def _credentials(cluster: Any) -> Credentials:
+    """What another process has, which shares nothing with the one that is served."""
+    return Credentials(cluster, SigningKeyStore(cluster), Tenants(cluster))
+
+
+async def _owners(world: Any, client: str) -> list[tuple[str, str]]:
+    found = await world.cluster.find(SECRETS, f"client-{client}", SYSTEM)
+    assert found is not None
+    return [(one["kind"], one["name"]) for one in found["metadata"].get("ownerReferences") or []]
+
+
 async def _bearer(world: Any, client: str, secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {(await _token(world, client, secret)).json()['access_token']}"}
 
@@ -123,11 +135,65 @@ async def test_from_signup_to_a_token(world: Any, caplog: pytest.LogCaptureFixtu
     assert ASKED["contact"] not in world.audit_text() + logged
 
 
+async def test_what_is_stored_of_a_client_goes_with_its_tenant_and_is_not_made_again(world: Any) -> None:
+    request_id = await _ask(world)
+    client = await _approve(world, request_id)
+    assert (await _claim(world, (await _look(world, request_id))["credential_claim_token"])).status_code == 201
+    assert await _owners(world, client) == [("Tenant", client)]
+    await world.cluster.delete(TENANTS, client)
+    for _ in range(1200):  # the real collector takes note of a new kind within half a minute
+        if await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None:
+            break
+        await asyncio.sleep(0.1)
+    found = (await world.cluster.get(ACCESS_REQUESTS, access_request_name(request_id)))["status"]["conditions"]
+    gone = {**found[0], "type": "TenantReady", "status": "False", "reason": "TenantGone"}
+    patch = {"status": {"conditions": [*found, gone]}}
+    await world.cluster.patch(ACCESS_REQUESTS, access_request_name(request_id), patch, subresource="status")
+    assert (await _look(world, request_id))["status"] == "expired"
+    assert await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None
+
+
+async def test_a_client_that_an_older_release_made_gets_its_owner_and_keeps_others(world: Any) -> None:
+    client, _ = await _customer(world)
+    other = {"apiVersion": "v1", "kind": "Namespace", "name": "kube-system"}
+    other["uid"] = (await world.cluster.get(NAMESPACES, "kube-system"))["metadata"]["uid"]
+    patch = {"metadata": {"ownerReferences": [other]}}
+    await world.cluster.patch(SECRETS, f"client-{client}", patch, SYSTEM)
+    own = _credentials(world.cluster)
+    await own.write(await own.read(client))
+    assert await _owners(world, client) == [("Namespace", "kube-system"), ("Tenant", client)]
+
+
+class _Strict:
+    """A cluster whose admission lets nobody set the owners of what they may not delete."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    async def patch(self, resource: Any, name: str, body: dict[str, Any], namespace: str) -> Any:
+        if "ownerReferences" in body["metadata"]:
+            raise ClusterError(403, "Forbidden", "cannot set an ownerRef on a resource you can't delete")
+        return await self._cluster.patch(resource, name, body, namespace)
+
+
+async def test_where_owners_may_not_be_changed_a_claim_is_kept_all_the_same(world: Any) -> None:
+    client, _ = await _customer(world)
+    await world.cluster.patch(SECRETS, f"client-{client}", {"metadata": {"ownerReferences": []}}, SYSTEM)
+    own = _credentials(_Strict(world.cluster))
+    claim = await own.issue(client, "rot-1", "rotation", overlap=0, knowledge="")
+    await own.write((await own.read(client)).with_claim(claim))
+    assert (await own.read(client)).claim("rot-1") == claim
+    assert await _owners(world, client) == []
+
+
 async def test_of_many_who_claim_at_once_in_two_processes_one_gets_the_secret(world: Any) -> None:
     request_id = await _ask(world)
     client = await _approve(world, request_id)
     token = (await _look(world, request_id))["credential_claim_token"]
-    second = Credentials(world.cluster, SigningKeyStore(world.cluster))  # shares nothing with the served process
+    second = _credentials(world.cluster)  # shares nothing with the served process
     answers, others = await asyncio.gather(
         asyncio.gather(*(_claim(world, token) for _ in range(6))),
         asyncio.gather(*(second.redeem(token) for _ in range(6))),
@@ -298,7 +364,7 @@ async def test_rotations_are_limited_and_refused_where_they_do_not_belong(world:
 
 
 async def test_a_client_of_an_external_issuer_rotates_there(world: Any) -> None:
-    rooms = SimpleNamespace(credentials=Credentials(world.cluster, SigningKeyStore(world.cluster)))
+    rooms = SimpleNamespace(credentials=_credentials(world.cluster))
     caller = SimpleNamespace(client_id="auth0-client")
     with pytest.raises(rotation.Problem) as refused:
         await rotation.request_rotation(rooms, caller, rotation.RotationRequest())

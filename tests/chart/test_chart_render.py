@@ -233,6 +233,28 @@ def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
+def test_the_check_says_what_a_part_that_is_not_ready_says() -> None:
+    class Refusing(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(b'{"store": "the store of installation first"}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        values = os.environ | {"CHECK_API": url, "CHECK_OPERATOR": url, "CHECK_SECONDS": "0"}
+        command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
+        done = subprocess.run(command, env=values, capture_output=True, text=True, timeout=60)
+        server.shutdown()
+    assert done.returncode == 1
+    assert f"FAILED {url}/readyz" in done.stderr
+    assert "the store of installation first" in done.stderr
+
+
 def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
     digest = "sha256:" + "a" * 64
     values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda,image.registry=mirror.example/x"

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import REGION, Server
+from simulacra_custody import aws_kms
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
 from simulacra_custody.keys import KeyProvider
 from simulacra_custody.settings import open_keys
@@ -42,6 +44,29 @@ def rig(aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]) 
 
 def kms(aws: Server, more: str = "") -> KeyProvider:
     return open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={aws.url}{more}"}).provider("awsKms")
+
+
+def die(**_: object) -> None:
+    """End the process, as far as what is called can tell."""
+    raise KeyboardInterrupt
+
+
+def tagged(rig: Rig, tags: dict[str, str]) -> str:
+    """Make a key that somebody else may have made, without a name."""
+    given = [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
+    return str(rig.client.create_key(Tags=given)["KeyMetadata"]["KeyId"])
+
+
+def enabled(rig: Rig) -> set[str]:
+    """Return the ids of the keys that are tagged as the tenant's and can be used."""
+    found = set()
+    for page in rig.client.get_paginator("list_keys").paginate():
+        for key_id in (key["KeyId"] for key in page["Keys"]):
+            tags = rig.client.list_resource_tags(KeyId=key_id)["Tags"]
+            state = rig.client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
+            if {"TagKey": "simulacra-tenant", "TagValue": rig.tenant} in tags and state == "Enabled":
+                found.add(key_id)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -86,6 +111,64 @@ def test_rotation_that_was_cut_short_is_finished(rig: Rig) -> None:
     rig.keys.rotate_tenant_key(rig.tenant)
     assert rig.keys.unwrap(rig.tenant, rig.wrapped, CONTEXT) == KEY
     assert not rig.keys.is_current(rig.tenant, rig.wrapped)
+
+
+@pytest.mark.parametrize("step", ["create_alias", "update_alias"])
+def test_the_key_of_a_rotation_that_was_killed_is_destroyed_by_the_next(
+    rig: Rig, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = {"simulacra-tenant": rig.tenant}
+    others = [tagged(rig, {"simulacra-tenant": "globex"}), tagged(rig, {}), tagged(rig, own)]
+    rig.client.disable_key(KeyId=others[2])
+    with monkeypatch.context() as killed:
+        killed.setattr(rig.keys._client, step, die)  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt):
+            rig.keys.rotate_tenant_key(rig.tenant)
+    rig.keys.rotate_tenant_key(rig.tenant)
+    current = rig.keys.wrap(rig.tenant, KEY, CONTEXT).split(".")[2]
+    assert len(enabled(rig)) == 3, "the old one, the one that was left, and the new one"
+    rig.keys.retire_old_keys(rig.tenant)
+    assert len(enabled(rig)) == 2, "one that is young may be on its way to its name"
+    monkeypatch.setattr(aws_kms, "_NAMED_S", 0.0)
+    rig.keys.retire_old_keys(rig.tenant)
+    assert enabled(rig) == {current}
+    assert rig.tenant in str(caplog.records[-1].__dict__["tenant"])
+    states = [rig.client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] for key_id in others]
+    assert states == ["Enabled", "Enabled", "Disabled"]
+    rig.keys.retire_old_keys(rig.tenant)
+    assert enabled(rig) == {current}
+
+
+def test_the_key_of_a_creation_that_was_killed_goes_with_the_tenant(
+    rig: Rig, tenants: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.tenant = tenants[1]
+    with monkeypatch.context() as killed:
+        killed.setattr(rig.keys._client, "create_alias", die)  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt):
+            rig.keys.create_tenant_key(rig.tenant)
+    assert len(enabled(rig)) == 1
+    rig.keys.create_tenant_key(rig.tenant)
+    rig.keys.destroy_tenant_key(rig.tenant)
+    assert enabled(rig) == set()
+
+
+def test_without_the_right_to_list_keys_old_ones_are_retired_all_the_same(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.keys.rotate_tenant_key(rig.tenant)
+    client = rig.keys._client  # type: ignore[attr-defined]
+    pages = client.get_paginator
+
+    def paginator(name: str) -> object:
+        if name == "list_keys":
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListKeys")
+        return pages(name)
+
+    monkeypatch.setattr(client, "get_paginator", paginator)
+    rig.keys.retire_old_keys(rig.tenant)
+    assert len(enabled(rig)) == 1
+    assert "allow kms:ListKeys" in caplog.text
 
 
 def test_of_two_creators_one_key_stays(aws: Server, rig: Rig, tenants: tuple[str, str]) -> None:

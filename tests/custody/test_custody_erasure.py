@@ -11,6 +11,7 @@ from simulacra_custody.custody import Custody, ErasureReport
 from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.keys import KeyProvider
 from simulacra_custody.local_store import LocalStore
+from simulacra_custody.store_owner import StoreOwner
 
 
 def age(store: LocalStore, seconds: float) -> None:
@@ -75,7 +76,7 @@ def test_sweep_counts_foreign_objects_and_leaves_them(custody: Custody, store: L
         path = store.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
-    report = custody.sweep_orphans(set(), min_age_s=0)
+    report = custody.sweep_orphans(set(), StoreOwner(store, "ours"), min_age_s=0)
     assert (report.resources, report.foreign) == ((), 2)
     assert (store.root / "tenants/Thumbs.db").exists()
 
@@ -89,7 +90,7 @@ def test_sweep_takes_only_old_orphans(custody: Custody, store: LocalStore) -> No
         age(store, 7200)
         young = ResourceRef("acme", "datasets", "young")
         custody.write(young.artefact("raw"), custody.new_resource_key(young), [b"x"])
-        report = custody.sweep_orphans({("acme", "datasets", "live")})
+        report = custody.sweep_orphans({("acme", "datasets", "live")}, StoreOwner(store, "ours"))
     assert report.resources == (dead_upload, orphan)
     assert (report.erased.objects, report.erased.verified_empty) == (2, True)
     assert custody.list_artefacts(live) == custody.list_artefacts(young) == ["raw"]
@@ -102,6 +103,6 @@ def test_one_fresh_artefact_keeps_its_resource_from_the_sweep(
     custody.write(dataset.artefact("raw"), wrapped, [b"x"])
     age(store, 7200)
     custody.write(dataset.artefact("schema"), wrapped, [b"x"])
-    assert custody.sweep_orphans(set()).resources == ()
-    assert custody.sweep_orphans(set(), min_age_s=0).resources == (dataset,)
+    assert custody.sweep_orphans(set(), StoreOwner(store, "ours")).resources == ()
+    assert custody.sweep_orphans(set(), StoreOwner(store, "ours"), min_age_s=0).resources == (dataset,)
     assert custody.list_artefacts(dataset) == []

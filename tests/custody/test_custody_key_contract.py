@@ -7,6 +7,7 @@ from simulacra_custody.custody import Custody
 from simulacra_custody.errors import ArtefactCorrupt, KeyCheckError, KeyUnavailable
 from simulacra_custody.keys import KeyProvider
 from simulacra_custody.local_store import LocalStore
+from simulacra_custody.store_owner import StoreOwner
 
 KEY = bytes(range(32))
 Tenants = tuple[str, str]
@@ -125,7 +126,7 @@ def test_artefacts_survive_a_rewrap_and_no_offboarding(
     with pytest.raises(ArtefactCorrupt):
         custody.read(resource.artefact("raw"), custody.new_resource_key(resource))
     backup = list(store.open_range(resource.artefact("raw").key))
-    report = custody.erase_tenant(acme)
+    report = custody.erase_tenant(acme, StoreOwner(store, "ours"))
     assert (report.objects, report.verified_empty) == (1, True)
     store.put(resource.artefact("raw").key, backup)
     with pytest.raises(KeyUnavailable, match="has no key"):

@@ -102,12 +102,13 @@ async def test_a_namespace_that_may_not_be_read_does_not_hold_up_the_others() ->
 
 def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(store: LocalStore, keyring: LocalKeyring) -> None:
     from simulacra_custody.context import ResourceRef
+    from simulacra_custody.store_owner import StoreOwner
 
     custody, kept = Custody(store, keyring), ResourceRef("globex", "datasets", "u1")
     for ref in (ResourceRef("acme", "datasets", "u1"), kept):
         custody.write(ref.artefact("upload"), custody.new_resource_key(ref), [b"x"])
     time.sleep(0.01)
-    report = custody.sweep_orphans(frozenset(), tenants=LISTED.tenants, min_age_s=0)
+    report = custody.sweep_orphans(frozenset(), StoreOwner(store, "ours"), tenants=LISTED.tenants, min_age_s=0)
     assert [one.tenant for one in report.resources] == ["acme"]
     assert [info.key for info in store.list("tenants/")] == [kept.artefact("upload").key]
 

@@ -9,18 +9,21 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
+from prometheus_client import REGISTRY
 
-from operator_facts import CREATED, SETTINGS, resource
-from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, Object
+from operator_facts import CREATED, SETTINGS, iso, resource
+from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, ClusterError, Object
 from simulacra_operator import sight as sight_module
 from simulacra_operator import sweep as sweep_module
 from simulacra_operator import watch
 from simulacra_operator.engine import Engine
+from simulacra_operator.health import serve
 from simulacra_operator.scope import Scope
 from simulacra_operator.sight import Sighted
 from simulacra_operator.subject import Key
-from simulacra_operator.sweep import DELETIONS, Sweep
+from simulacra_operator.sweep import DELETIONS, STALLED_S, Sweep
 
 HOUR = 3600
 
@@ -31,9 +34,12 @@ class Server:
     def __init__(self, *bodies: Object, limit: int | None = None) -> None:
         self.bodies = {body["metadata"]["name"]: body for body in bodies}
         self.limit = limit
+        self.gone: str | None = None
         self.asked: list[str] = []
         self.touched: list[str] = []
         self.lists = self.at_once = self.most_at_once = 0
+        self.step: asyncio.Semaphore | None = None
+        self.breaks = False
         self.list_gate = asyncio.Event()
         self.list_gate.set()
 
@@ -44,7 +50,11 @@ class Server:
             if self.limit is not None:
                 yield self.tenant
         for body in tuple(self.bodies.values()) if what == DATASETS else ():
+            if self.step is not None:
+                await self.step.acquire()
             yield body
+        if self.breaks and what == DATASETS:
+            raise ClusterError(500, "InternalError", "")
 
     async def delete(self, what: ApiResource, name: str, namespace: str | None, *, uid: str, version: str) -> bool:
         self.asked.append(name)
@@ -69,7 +79,8 @@ class Server:
 
     @property
     def tenant(self) -> Object:
-        return resource("Tenant", "acme", {"maxRetentionSeconds": self.limit}, namespace=None)
+        meta = {"deletionTimestamp": self.gone} if self.gone else {}
+        return resource("Tenant", "acme", {"maxRetentionSeconds": self.limit}, namespace=None, **meta)
 
 
 def dataset(name: str, seconds: int) -> Object:
@@ -125,6 +136,55 @@ async def test_a_deletion_is_asked_for_once() -> None:
     await sweep.look()
     await sweep.delete_due()
     assert server.asked == ["d"]
+
+
+async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fails_or_hangs_is_not() -> None:
+    server = Server(dataset("d", HOUR), dataset("e", HOUR), dataset("f", HOUR))
+    sweep, _ = sweep_of(server, CREATED)
+
+    def time_goes_by() -> None:
+        sweep._fresh -= STALLED_S
+        sweep._moved -= STALLED_S
+
+    stands_by = SimpleNamespace(leading=True)
+    runner, port = await serve(SETTINGS, sweep, stands_by, SimpleNamespace(refused=None))  # type: ignore[arg-type]
+
+    async def lives() -> bool:
+        async with httpx.AsyncClient() as http:
+            return (await http.get(f"http://127.0.0.1:{port}/livez")).is_success
+
+    try:
+        assert await lives()
+        server.step = asyncio.Semaphore(0)
+        look = asyncio.create_task(sweep.look())
+        for _ in range(2):
+            time_goes_by()
+            assert not await lives(), "nothing came for so long"
+            server.step.release()
+            assert await lives()
+        assert sweep.age_s >= 2 * STALLED_S, "no look was completed since"
+        server.step.release()
+        await look
+        time_goes_by()
+        server.step, server.breaks = None, True
+        with pytest.raises(ClusterError):
+            await sweep.look()
+        assert not await lives(), "looks that fail are not alive, however far they got"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(("scope", "stuck"), [(Scope(), 2), (Scope(("tenant-acme",)), 2), (Scope(("tenant-b",)), 1)])
+async def test_a_tenant_in_deletion_for_too_long_counts_as_stuck_as_a_dataset_does(scope: Scope, stuck: int) -> None:
+    server = Server(dataset("d", HOUR), limit=HOUR)
+    server.gone = server.bodies["d"]["metadata"]["deletionTimestamp"] = iso(CREATED)
+    sweep, clock = sweep_of(server, CREATED + timedelta(minutes=10))
+    sweep._engine.scope = scope
+    await sweep.look()
+    assert REGISTRY.get_sample_value("simulacra_stuck_deletions") == 0
+    clock.at += timedelta(seconds=1)
+    await sweep.look()
+    assert REGISTRY.get_sample_value("simulacra_stuck_deletions") == stuck
 
 
 async def test_an_extension_that_came_first_counts() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import datetime
@@ -164,6 +165,32 @@ async def test_an_erasure_that_cannot_be_done_or_recorded_keeps_the_resource(wor
     assert world.objects() == []
     (record,) = [record for record in world.audit() if record["type"].endswith("resource.erased")]
     assert record["data"]["counts"]["objects"] == 3
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_key_that_was_made_while_the_log_was_away_is_recorded_as_soon_as_it_is_back(
+    world: World, killed: bool
+) -> None:
+    async def said(text: str) -> bool:
+        return text in world.operator.log.read_text()
+
+    await world.until(lambda: said('"leading"'), 20, lambda: "it does not act")
+    folder = world.operator.root / "audit"
+    folder.rename(folder.with_suffix(".away"))
+    folder.write_text("a file where a folder should be")
+    await world.create("Tenant", world.tenant, {})
+    await world.until(lambda: said('"port": "AUDIT"'), 20, lambda: "the log was not asked for")
+    assert world.custody.keys.has_tenant_key(world.tenant)
+    if killed:
+        world.operator.end(signal.SIGKILL)
+    folder.unlink()
+    folder.with_suffix(".away").rename(folder)
+    if killed:
+        world.operator.start()
+    await world.reaches(kube.TENANTS, world.tenant, ready, namespace=None)
+    records = [one for one in world.audit() if one["type"].endswith("key.created")]
+    assert {one["data"]["tenant"] for one in records} == {world.tenant}
+    assert len({one["id"] for one in records}) == 1
 
 
 async def test_a_lost_key_is_reported_and_never_replaced(world: World) -> None:

@@ -98,8 +98,10 @@ class Installation:
         return [line for line in found if "/" in line]
 
     def objects(self) -> list[str]:
+        """Return the keys of everything that is stored for a tenant, finished or not."""
         root = self.data_dir / "objects"
-        return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+        found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+        return [name for name in found if not name.startswith("installation/")]
 
     def add_tenant(self, name: str) -> Client:
         """Do what an operator does with kubectl: a Tenant, and a Secret with the hash of its client's secret."""

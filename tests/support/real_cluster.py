@@ -203,9 +203,10 @@ class Product:
         return Client(connection), tenant
 
     def objects(self) -> list[str]:
-        """Return the keys of everything that is stored."""
+        """Return the keys of everything that is stored for a tenant, finished or not."""
         root = self.folder / "objects"
-        return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+        found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+        return [name for name in found if not name.startswith("installation/")]
 
     def _start(self, name: str, arguments: list[str], kubeconfig: Path) -> None:
         more = {"KUBECONFIG": str(kubeconfig), "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0"}

@@ -4,6 +4,9 @@ Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, tw
 SHA-256 of each claim token, when it was issued, when it expires, when it was used). Both are in one object so that a
 claim is one conditional write: of two callers with the same token exactly one gets the secret, and no crash can use a
 token up without its hash being stored. Claim tokens are derived, not stored; see ADR 0010.
+
+The Secret is owned by the Tenants that list the client: when the last of them is deleted, the API server's garbage
+collector takes it along, and nobody needs a right to delete Secrets for that.
 """
 
 from __future__ import annotations
@@ -15,15 +18,17 @@ import hmac
 import json
 import re
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from simulacra_api.auth.clients import CLIENT_ID, expiry_of, secret_name
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_crds.base import LABEL_KIND
-from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, Conflict, NotFound, Object
+from simulacra_api.auth.tenants import Tenants
+from simulacra_crds.base import API_VERSION, LABEL_KIND
+from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound, Object
 from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.tenant import Tenant
 
 Purpose = Literal["signup", "rotation"]
 TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret
@@ -31,6 +36,7 @@ CLAIM_SECONDS = 3600
 """A claim token is good for so long after it was issued."""
 KEPT_CLAIMS = 16
 ATTEMPTS = 10
+_OWNER = {"apiVersion": API_VERSION, "kind": "Tenant"}
 _ANY_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _BEARER_LENGTH = 43  # 256 bits in base64url
 
@@ -65,12 +71,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClientRecord:
-    """What a client's Secret says. `version` guards the next write; None: there is no Secret yet."""
+    """What a client's Secret says. `version` guards the next write; None: there is no Secret yet.
+
+    `owners` are its ownerReferences.
+    """
 
     client_id: str
     version: str | None
     hashes: list[dict[str, Any]]
     claims: list[Claim]
+    owners: list[Object] = field(default_factory=list)
 
     def claim(self, claim_id: str) -> Claim | None:
         """Return a claim by its id."""
@@ -85,8 +95,8 @@ class ClientRecord:
 class Credentials:
     """Reads and writes the clients' Secrets. Raises ClusterError."""
 
-    def __init__(self, cluster: Cluster, signing: SigningKeyStore) -> None:
-        self._cluster, self._signing = cluster, signing
+    def __init__(self, cluster: Cluster, signing: SigningKeyStore, tenants: Tenants) -> None:
+        self._cluster, self._signing, self._tenants = cluster, signing, tenants
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
@@ -95,26 +105,49 @@ class Credentials:
             return ClientRecord(client_id, None, [], [])
         data = found.get("data") or {}
         claims = [Claim(**claim) for claim in _json(data, "claims")]
-        return ClientRecord(client_id, found["metadata"]["resourceVersion"], _json(data, "hashes"), claims)
+        meta = found["metadata"]
+        owners = meta.get("ownerReferences") or []
+        return ClientRecord(client_id, meta["resourceVersion"], _json(data, "hashes"), claims, owners)
 
     async def write(self, record: ClientRecord) -> None:
         """Store a record if it is still as it was read; Conflict otherwise."""
         texts = {"hashes": json.dumps(record.hashes), "claims": json.dumps([asdict(one) for one in record.claims])}
         data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
-        name = _record_name(record.client_id)
+        name, owners = _record_name(record.client_id), await self._owners(record)
         if record.version is None:
             body: Object = {"apiVersion": "v1", "kind": "Secret", "data": data}
-            body["metadata"] = {"name": name, "labels": {LABEL_KIND: "client"}}
+            body["metadata"] = {"name": name, "labels": {LABEL_KIND: "client"}, "ownerReferences": owners}
             try:
                 await self._cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
             except AlreadyExists as error:
                 raise Conflict(error.status, error.reason, "another process was first") from None
             return
-        patch = {"metadata": {"resourceVersion": record.version}, "data": data}
+        meta: Object = {"resourceVersion": record.version}
         try:
-            await self._cluster.patch(SECRETS, name, patch, SYSTEM_NAMESPACE)
+            if owners != record.owners and await self._adopted(name, {**meta, "ownerReferences": owners}, data):
+                return
+            await self._cluster.patch(SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE)
         except NotFound as error:
             raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
+
+    async def _adopted(self, name: str, meta: Object, data: Object) -> bool:
+        """Write a record together with its owners; False where admission wants the right to delete for that.
+
+        (OwnerReferencesPermissionEnforcement; not for a Secret that is being made.)
+        """
+        try:
+            await self._cluster.patch(SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE)
+        except ClusterError as error:
+            if error.status == 403:
+                return False
+            raise
+        return True
+
+    async def _owners(self, record: ClientRecord) -> list[Object]:
+        """Return the ownerReferences that a client's Secret is to have: those that it has where no Tenant lists it."""
+        listing = await self._tenants.listing(record.client_id)
+        others = [one for one in record.owners if not _OWNER.items() <= one.items()]
+        return [*others, *map(owner_of, listing)] if listing else record.owners
 
     async def token_of(self, client_id: str, claim: Claim, knowledge: str = "") -> str:
         """Return the token of a claim; `knowledge` is what only the customer knows (the request id of a signup)."""
@@ -174,6 +207,11 @@ class Redeemed:
     def __repr__(self) -> str:
         """Leave the secret out, wherever this is printed."""
         return f"Redeemed({self.claim.id})"
+
+
+def owner_of(tenant: Tenant) -> Object:
+    """Return the ownerReference by which a client's Secret goes with its Tenant."""
+    return {**_OWNER, "name": tenant.metadata.name, "uid": tenant.metadata.uid}
 
 
 def digest_of(token: str) -> str:

@@ -32,6 +32,16 @@ class Tenants:
         Raises:
             Problem: 403 when there is none (or more than one, which nobody may profit from), or it is suspended.
         """
+        found = await self.listing(client_id)
+        if len(found) != 1:
+            raise Problem("simio_forbidden")
+        tenant = found[0]
+        if tenant.spec.suspend:
+            raise Problem("simio_tenant_suspended")
+        return tenant
+
+    async def listing(self, client_id: str) -> list[Tenant]:
+        """Return every Tenant that lists a client and is not being deleted."""
         early = self._listed + UNKNOWN_SECONDS - time.monotonic()
         if client_id not in self._by_client and early > 0:
             await asyncio.sleep(early)  # its Tenant may be younger than the listing; a 403 would be for good
@@ -39,13 +49,7 @@ class Tenants:
             async with self._turn:  # one listing for all who wait
                 if self._is_stale(client_id):
                     await self._refresh()
-        found = self._by_client.get(client_id, [])
-        if len(found) != 1:
-            raise Problem("simio_forbidden")
-        tenant = found[0]
-        if tenant.spec.suspend:
-            raise Problem("simio_tenant_suspended")
-        return tenant
+        return self._by_client.get(client_id, [])
 
     def _is_stale(self, client_id: str) -> bool:
         limit = CACHE_SECONDS if client_id in self._by_client else UNKNOWN_SECONDS

@@ -19,7 +19,10 @@ def get(url: str) -> bytes:
                 return answer.read()
         except (OSError, urllib.error.URLError) as error:
             if time.monotonic() > DEADLINE:
-                sys.exit(f"FAILED {url}: {error}. Look at `kubectl get pods` and `kubectl logs` of that Deployment.")
+                told = error.read(2000).decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else ""
+                sys.exit(
+                    f"FAILED {url}: {error} {told}. Look at `kubectl get pods` and `kubectl logs` of that Deployment."
+                )
             time.sleep(2)
 
 
@@ -30,7 +33,7 @@ def store(variable: str, *, write: bool) -> None:
 
     try:
         opened = open_store(os.environ, variable)
-        key = f"installation-check/{uuid.uuid4()}"
+        key = f"installation/check/{uuid.uuid4()}"
         if write:
             opened.put(key, [b"check"])
             if b"".join(opened.open_range(key)) != b"check":

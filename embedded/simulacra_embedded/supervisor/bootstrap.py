@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from simulacra_api.auth.clients import secret_name
+from simulacra_api.auth.credentials import owner_of
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.settings import DEFAULT_AUDIENCE
 from simulacra_crds.base import LABEL_KIND, utcnow
@@ -18,6 +19,7 @@ from simulacra_crds.cluster import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyEx
 from simulacra_crds.generate import crd
 from simulacra_crds.names import SYSTEM_NAMESPACE
 from simulacra_crds.registry import KINDS
+from simulacra_crds.tenant import Tenant
 from simulacra_embedded.processes import replace_file
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError
@@ -40,8 +42,8 @@ async def prepare(cluster: Cluster, data: DataDir, api_url: str) -> None:
             NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
         )
     connection = write_connection(data, api_url)
-    await _ensure_client(cluster, connection["client_id"], connection["client_secret"])
-    await _ensure_tenant(cluster, connection["client_id"])
+    tenant = await _ensure_tenant(cluster, connection["client_id"])
+    await _ensure_client(cluster, connection["client_id"], connection["client_secret"], tenant)
 
 
 async def tenant_ready(cluster: Cluster) -> None:
@@ -108,27 +110,31 @@ async def _apply(cluster: Cluster, definition: Object) -> None:
     raise UpError(f"the control plane does not serve {name}; see logs/controlplane.log")
 
 
-async def _ensure_client(cluster: Cluster, client_id: str, secret: str) -> None:
+async def _ensure_client(cluster: Cluster, client_id: str, secret: str, tenant: Object) -> None:
     if await cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE):
         return
     hashes = [{"hash": hash_secret(secret), "created": utcnow().isoformat(timespec="seconds")}]
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": secret_name(client_id), "labels": {LABEL_KIND: "client"}},
+        "metadata": {
+            "name": secret_name(client_id),
+            "labels": {LABEL_KIND: "client"},
+            "ownerReferences": [owner_of(Tenant.model_validate(tenant))],
+        },
         "stringData": {"hashes": json.dumps(hashes)},
     }
     await cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
 
 
-async def _ensure_tenant(cluster: Cluster, client_id: str) -> None:
+async def _ensure_tenant(cluster: Cluster, client_id: str) -> Object:
     tenant = await cluster.find(TENANTS, TENANT)
     if tenant is None:
         body = {"apiVersion": TENANTS.api_version, "kind": "Tenant", "metadata": {"name": TENANT}}
         quotas = {"maxUploadBytes": MAX_UPLOAD_BYTES}
-        await cluster.create(TENANTS, body | {"spec": {"clients": [client_id], "quotas": quotas}})
-        return
+        return await cluster.create(TENANTS, body | {"spec": {"clients": [client_id], "quotas": quotas}})
     clients = tenant["spec"].get("clients") or []
     if client_id not in clients:
         version = {"resourceVersion": tenant["metadata"]["resourceVersion"]}
         await cluster.patch(TENANTS, TENANT, {"metadata": version, "spec": {"clients": [*clients, client_id]}})
+    return tenant

@@ -69,7 +69,8 @@ class Child:
             if dead.done():
                 raise UpError(f"the {self.name} ended at its start (exit {dead.result()}): {await self._last_words()}")
             if not ready.done():
-                raise UpError(f"the {self.name} was not ready within {READY_SECONDS:.0f} s; see {self._log_path}")
+                late = f"the {self.name} was not ready within {READY_SECONDS:.0f} s"
+                raise UpError(f"{late}: {await self._last_words()}")
         finally:
             ready.cancel()
             dead.cancel()
@@ -138,7 +139,7 @@ class Child:
             await asyncio.wait([self._output], timeout=1.0)
         lines = self._log_path.read_text(errors="replace").split("\n") if self._log_path.exists() else []
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-        return f"{last[:300]}; log: {self._log_path}"
+        return f"{last[:600]}; log: {self._log_path}"
 
 
 def _is_json_object(line: bytes) -> bool:

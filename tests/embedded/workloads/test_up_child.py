@@ -51,8 +51,8 @@ async def test_death_before_readiness_names_last_words_and_log(make: Callable[[s
 
 async def test_never_ready(make: Callable[[str], Child], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "READY_SECONDS", 0.5)
-    child = make("import time; time.sleep(60)")
-    with pytest.raises(UpError, match="not ready within"):
+    child = make("import time; print('the store is somebody else\\'s', flush=True); time.sleep(60)")
+    with pytest.raises(UpError, match=r"not ready within .*: the store is somebody else's; log: "):
         await child.start()
     await child.stop(1)
 

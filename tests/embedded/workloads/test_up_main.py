@@ -97,6 +97,7 @@ async def test_start_and_stop(up: Callable[[], Up]) -> None:
     assert len([crd async for crd in cluster.list(CRDS)]) == 6
     secret = one.connection["client_secret"]
     stored = await cluster.get(SECRETS, f"client-{one.connection['client_id']}", SYSTEM_NAMESPACE)
+    assert [one["name"] for one in stored["metadata"]["ownerReferences"]] == ["default"]
     (entry,) = json.loads(base64.b64decode(stored["data"]["hashes"]))
     assert entry["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     written = b"".join(path.read_bytes() for path in one.path.rglob("*") if path.is_file() and path.suffix != ".json")
