@@ -45,6 +45,22 @@ def test_erase_takes_everything_of_the_resource_and_nothing_else(
     assert not (store.root / ".incomplete").exists()
 
 
+def test_all_but_one_artefact_is_erased_and_verified(
+    custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
+) -> None:
+    names = ("why", "why-not", "raw", "pieces/00000", "pieces/why")
+    sizes = {name: custody.write(dataset.artefact(name), wrapped, [b"x"]).stored_bytes for name in names}
+    neighbour = replace(dataset, uid="5f0c1")
+    custody.write(neighbour.artefact("raw"), custody.new_resource_key(neighbour), [b"x"])
+    with store.open_put(dataset.artefact("raw").key) as upload:
+        upload.write(b"12345")
+        report = custody.erase_but(dataset, "why")
+    assert report == ErasureReport(objects=5, bytes=sum(sizes.values()) - sizes["why"] + 5, verified_empty=True)
+    assert custody.list_artefacts(dataset) == ["why"]
+    assert custody.list_artefacts(neighbour) == ["raw"]
+    assert custody.erase_but(dataset, "why") == ErasureReport(0, 0, True)
+
+
 def test_erasing_nothing_is_verified_too(custody: Custody, dataset: ResourceRef) -> None:
     assert custody.erase(dataset) == ErasureReport(0, 0, True)
 
@@ -60,6 +76,8 @@ def test_erase_reports_what_is_left(store: LocalStore, keyring: KeyProvider, dat
     custody = Custody(Forgetful(store.root), keyring)
     custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
     assert not custody.erase(dataset).verified_empty
+    custody.write(dataset.artefact("pieces/00000"), custody.new_resource_key(dataset), [b"x"])
+    assert not custody.erase_but(dataset, "raw").verified_empty
 
 
 def test_what_cannot_be_listed_is_no_verified_erasure(
