@@ -180,13 +180,23 @@ def byte_bar(what: str, as_json: bool) -> Iterator[OnBytes]:
 
 
 def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
-    """Wait for a job with a bar: percent, elapsed time and the service's own ETA."""
+    """Wait for a job with a bar: percent, elapsed time and the service's own ETA. Say it when nobody answers."""
+    silent = False
     with _bars(as_json, TimeElapsedColumn(), TextColumn("{task.fields[eta]}")) as bars:
         bar = bars.add_task(job_id, total=100, eta="")
 
         def show(job: Job) -> None:
+            nonlocal silent
+            silent = False
             eta = job.get("eta_seconds")
             done = job.get("progress_percent") or (100 if job["status"] in ("ready", "partial") else 0)
             bars.update(bar, completed=done, description=job["status"], eta=f"about {eta} s left" if eta else "")
 
-        return client.wait(job_id, on_progress=show)
+        def away(what: str, left: float) -> None:
+            nonlocal silent
+            if not silent:
+                say_so = f"the service does not answer ({what}); it is waited for, {left:.0f} s at most"
+                console.print(say_so, highlight=False, markup=False, soft_wrap=True)
+            silent = True
+
+        return client.wait(job_id, on_progress=show, on_away=away)
