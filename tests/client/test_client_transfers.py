@@ -21,8 +21,10 @@ from typing import Any
 
 import httpx
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
 
 from simulacra import ApiError, AsyncClient, Client, Connection
+from simulacra.mcp_server import Tools
 from simulacra.operations import uploads
 
 PIECE = 64 << 10
@@ -349,6 +351,46 @@ def test_another_process_goes_on_with_the_same_key(service: type[Service], clien
     client.upload(file, key="mine")
     assert service.pieces[0][0] == arrived
     assert service.keys == ["mine", "mine"]
+    assert service.kept == CONTENT
+
+
+async def test_an_agents_upload_goes_on_where_it_broke(
+    service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "AWAY_SECONDS", -1)
+    async with AsyncClient(connection, timeout=10) as client:
+        tools = Tools(client, file.parent)
+        for stop in ([None, lambda one: one.hang_up()], [None, lambda one: one.refuse(503, "simio_unavailable")]):
+            service.faults = stop
+            with pytest.raises(ToolError, match=r"upload the same with key='\w+' to go on") as told:
+                await tools.upload("table.csv")
+        key = re.findall("key='(.*)'", str(told.value))[0]
+        assert service.keys == [key] * 2
+        assert (await Tools(client, file.parent).upload("table.csv", key=key))["dataset_id"] == "ds-1"
+        assert [offset for offset, _ in service.pieces] == [0, PIECE, PIECE, 2 * PIECE, 2 * PIECE, 3 * PIECE]
+        assert service.kept == CONTENT
+        service.kept.clear()
+        service.faults = [lambda one: one.refuse(400, "simio_upload_invalid")]
+        with pytest.raises(ToolError, match="simio_upload_invalid"):
+            await tools.upload("table.csv")  # of the key that is known
+        service.kept.clear()
+        await tools.upload("table.csv")
+        await tools.upload("table.csv", weights="w")
+    assert service.keys[3] == key
+    assert len(set(service.keys)) == 3, "what was refused, or is asked for otherwise, is another upload"
+
+
+async def test_a_call_of_an_agent_ends_in_time_and_the_next_goes_on(
+    service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncClient(connection, timeout=10) as client:
+        tools = Tools(client, file.parent)
+        with monkeypatch.context() as hurry:
+            hurry.setattr("simulacra.mcp_server.WAIT_SECONDS", 0)
+            said = await tools.upload("table.csv")
+            assert (said["status"], said["bytes"]) == ("uploading", len(CONTENT))
+        assert (await tools.upload("table.csv"))["dataset_id"] == "ds-1"
+    assert service.keys[-1] == said["key"]
     assert service.kept == CONTENT
 
 
