@@ -1,7 +1,7 @@
 """The SDK's one core: what is asked of the service and when it is asked again, without any I/O of its own.
 
-Each step of the main job is a generator in `operations` that yields what it wants done (an Ask, a Pause, a Fetch) and
-is sent the answer. `Client` and `AsyncClient` only do what is yielded, each in its own way.
+Each step of the main job is a generator in `operations` that yields what it wants done (an Ask, a Pause, a Fetch, a
+Local) and is sent the answer. `Client` and `AsyncClient` only do what is yielded, each in its own way.
 """
 
 from __future__ import annotations
@@ -85,8 +85,16 @@ class Fetch:
     into: Partial
 
 
+@dataclass(frozen=True)
+class Local:
+    """Do something on this machine that takes its time: read, hash or write files. Sent what it returns."""
+
+    do: Callable[[], Any]
+
+
+Step = Ask | Pause | Fetch | Local
 T = TypeVar("T")
-Steps = Generator[Ask | Pause | Fetch, Any, T]
+Steps = Generator[Step, Any, T]
 
 
 def describe(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -> None:

@@ -10,7 +10,7 @@ import httpx
 from simulacra import tables
 from simulacra.documents import Generation, Json, Probe
 from simulacra.operations.common import delete_at, get_one, new_key, pages
-from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Fetch, Pause, Steps, ask, checked, pause_before
+from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Fetch, Local, Pause, Steps, ask, checked, pause_before
 from simulacra.sending import OnBytes
 from simulacra.transfers import Partial
 
@@ -96,7 +96,8 @@ def download(
             except httpx.TransportError as broken:
                 error = broken
             if response is not None and response.is_success:
-                return into.finish()
+                size: int = yield Local(into.finish)
+                return size
             into.pause()
             if response is not None and response.status_code == 416:  # more has arrived than there is
                 into.discard()
@@ -122,17 +123,19 @@ def table(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `pyarrow.Table`."""
     with tables.scratch() as path:
         yield from download(generation_id, path)
-        return tables.read(path)
+        return (yield Local(lambda: tables.read(path)))
 
 
 def to_pandas(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `pandas.DataFrame`."""
-    return tables.to_pandas((yield from table(generation_id)))
+    rows = yield from table(generation_id)
+    return (yield Local(lambda: tables.to_pandas(rows)))
 
 
 def to_polars(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `polars.DataFrame`."""
-    return tables.to_polars((yield from table(generation_id)))
+    rows = yield from table(generation_id)
+    return (yield Local(lambda: tables.to_polars(rows)))
 
 
 def delete_generation(generation_id: str, *, timeout: float = 120.0) -> Steps[None]:

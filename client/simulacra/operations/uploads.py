@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,6 +19,7 @@ from simulacra.protocol import (
     IN_FLIGHT,
     RETRIED,
     Ask,
+    Local,
     Pause,
     Steps,
     Tried,
@@ -82,7 +84,8 @@ def upload(
         "delta": delta,
     }
     said = {name: value for name, value in said.items() if value is not None}
-    with tables.as_file(source) as path:
+    with ExitStack() as stack:
+        path: Path = yield Local(lambda: stack.enter_context(tables.as_file(source)))
         headers = new_key(key)
         if path.stat().st_size > PIECE_BYTES:
             state = yield from _begin(path, said, headers)
@@ -101,7 +104,8 @@ def _text(value: Any) -> str:
 
 def _begin(path: Path, said: Json, headers: dict[str, str]) -> Steps[Json | None]:
     """Begin an upload in pieces, or find where it is; None of a service that has no such route."""
-    plan = {**said, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    digest: str = yield Local(lambda: sha256_of(path))
+    plan = {**said, "bytes": path.stat().st_size, "sha256": digest}
     try:
         return dict((yield from ask(Ask("POST", "/v1/uploads", json=plan, headers=headers))).json())
     except ApiError as error:
