@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from time import monotonic
 from typing import TypeVar
@@ -19,6 +20,7 @@ KINDS: dict[str, tuple[str, type[Document]]] = {
     "job-": ("jobs", Job),
 }
 """Prefix of an id -> where the resource is, and what it is read as."""
+_KEY = re.compile(r"[!-~]{1,255}")
 D = TypeVar("D", bound=Document)
 
 
@@ -88,5 +90,7 @@ def path_of(resource_id: str, prefixes: tuple[str, ...]) -> str:
 
 
 def new_key(key: str | None) -> dict[str, str]:
-    """Return the header of an Idempotency-Key; of a new one when absent."""
+    """Return the header of an Idempotency-Key; of a new one when absent. ValueError says what one may be."""
+    if key and not _KEY.fullmatch(key):
+        raise ValueError("key: give 1 to 255 visible ASCII characters without spaces, a UUID for example")
     return {"Idempotency-Key": key or uuid.uuid4().hex}
