@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+import typer
 
-from simulacra import ApiError, AsyncClient, Client, Connection
+from simulacra import ApiError, AsyncClient, Client, Connection, JobFailed
 from simulacra.access import claim_credentials
 from simulacra.auth import ClientCredentials
-from simulacra.commands.shared import wait_with_progress
+from simulacra.commands.shared import ended, wait_with_progress
 from simulacra.protocol import AWAY_SECONDS, MAX_ATTEMPTS, Ask, Steps, ask
 
 CONNECTION = Connection("http://api", "http://api/token", "id", "secret")
@@ -241,3 +242,11 @@ def test_the_command_says_once_that_nobody_answers(
     wait_with_progress(client(_away_until(clock, 100.0, NOBODY["refused"])), "job-ds-1", as_json=True)
     said = capsys.readouterr().err
     assert said == "the service does not answer (ConnectError: refused); it is waited for, 120 s at most\n"
+
+
+def test_the_command_names_the_job_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    job = {"job_id": "job-ds-1", "error": {"code": "simio_upload_invalid", "detail": "one column"}}
+    with pytest.raises(typer.Exit) as end, ended():
+        raise JobFailed(job)
+    assert end.value.exit_code == 3
+    assert capsys.readouterr().err == "job-ds-1 failed: simio_upload_invalid: one column\n"

@@ -93,7 +93,7 @@ def ended(hint: str = "") -> Iterator[None]:
     except (ValueError, ModuleNotFoundError) as error:
         raise _end(USAGE, str(error)) from error
     except JobFailed as error:
-        raise _end(FAILED, str(error)) from error
+        raise _end(FAILED, f"{error.job_id} failed: {error}") from error
     except ApiError as error:
         raise _end(REFUSED, str(error), hint if may_pass(error) else "") from error
     except DownloadCorrupt as error:
