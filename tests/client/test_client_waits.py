@@ -6,6 +6,7 @@ The time is a test's own: it passes while the client pauses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -195,6 +196,26 @@ def test_a_deletion_is_waited_for_and_its_lost_answer_is_no_error(clock: Clock, 
         client(lambda _: gone).delete("ds-1")
     with pytest.raises(TimeoutError, match="the erasure of ds-1: the service has not answered"):
         client(lambda request: busy if request.method == "DELETE" else NOBODY["504"]).delete("ds-1")
+
+
+def test_a_download_rides_out_a_service_that_goes_away_meanwhile(clock: Clock, client: Make, tmp_path: Path) -> None:
+    link = httpx.Response(200, json={"generation_id": "gen-1", "status": "ready", "artifact_url": "/file"})
+    fetched: list[float] = []
+
+    def answer(request: httpx.Request) -> Came:
+        if fetched and clock.now < 100:
+            return NOBODY["refused"]
+        if request.url.path != "/file":
+            return link
+        fetched.append(clock.now)
+        return NOBODY["cut"] if len(fetched) == 1 else httpx.Response(200, content=b"rows")
+
+    assert client(answer).download("gen-1", tmp_path / "rows.csv", "csv") == 4
+    assert fetched[0] == 0
+    assert fetched[1] >= 100
+    with pytest.raises(httpx.ConnectError):
+        client(lambda _: NOBODY["refused"]).download("gen-1", tmp_path / "rows.csv", "csv")
+    assert clock.now < AWAY_SECONDS, "who never answered is not waited for"
 
 
 def test_what_has_an_effect_twice_is_never_asked_again(clock: Clock, client: Make, asked: list[httpx.Request]) -> None:
