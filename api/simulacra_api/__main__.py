@@ -14,10 +14,9 @@ import uvicorn
 
 from simulacra_api import log
 from simulacra_api.app import create_app
+from simulacra_api.services import Stores
 from simulacra_api.settings import Settings
-from simulacra_custody.audit import open_audit
 from simulacra_custody.errors import SettingsError
-from simulacra_custody.settings import open_custody
 
 
 class _Server(uvicorn.Server):
@@ -52,13 +51,16 @@ def main(argv: list[str] | None = None) -> int:
     listener = listen(args.host, args.port)
     try:
         settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)
-        open_custody()  # what is malformed is said here, not by a traceback of the server's start
-        open_audit()
+        stores = Stores.open()  # what is malformed is said here, not by a traceback of the server's start
     except (ValueError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     config = uvicorn.Config(
-        create_app(settings), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10
+        create_app(settings, lambda: stores),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
     )
     server = _Server(config)
     asyncio.run(server.serve(sockets=[listener]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -27,16 +27,16 @@ from simulacra_api.routes import (
     uploads,
     webhooks,
 )
-from simulacra_api.services import open_services
+from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the ASGI application; services are opened with its lifespan."""
+def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -> FastAPI:
+    """Return the ASGI application; services are opened with its lifespan, over the stores that it is given."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings) as opened:
+        async with open_services(settings, stores()) as opened:
             app.state.services = opened
             yield
 

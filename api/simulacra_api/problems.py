@@ -88,6 +88,16 @@ def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONRe
     return JSONResponse(body.model_dump(mode="json"), entry.status, problem.headers, media_type=MEDIA_TYPE)
 
 
+_OBJECT = "give an object: {...}; its fields are in /openapi.json"
+_IN_WORDS = {
+    "extra_forbidden": "there is no field of this name here; those there are stand in /openapi.json",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+}
+"""What a customer is told where pydantic's own words are about its models."""
+
+
 def field_errors(error: ValidationError | RequestValidationError) -> list[FieldError]:
     """Return one entry a wrong field. Pydantic's own messages do not repeat the input."""
     found = []
@@ -96,7 +106,8 @@ def field_errors(error: ValidationError | RequestValidationError) -> list[FieldE
         if item["type"] == "json_invalid":
             return [FieldError(pointer="", detail="the body is not valid JSON")]
         at = pointer(*path).encode("utf-8", "replace").decode()  # a name may be no valid Unicode
-        found.append(FieldError(pointer=at, detail=str(item["msg"]).removeprefix("Value error, ")))
+        detail = _IN_WORDS.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
+        found.append(FieldError(pointer=at, detail=detail))
     return found
 
 

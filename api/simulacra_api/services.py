@@ -53,25 +53,38 @@ class Services:
     verifier: TokenVerifier
 
 
+@dataclass(frozen=True)
+class Stores:
+    """Where bytes and records are kept."""
+
+    custody: Custody
+    audit: SegmentedAuditLog
+
+    @classmethod
+    def open(cls) -> Stores:
+        """Open what SIMULACRA_STORE, SIMULACRA_KEYS and SIMULACRA_AUDIT name; SettingsError says what is wrong."""
+        return cls(open_custody(), open_audit())
+
+
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Connect; custody and audit come from SIMULACRA_STORE, SIMULACRA_KEYS and SIMULACRA_AUDIT."""
+async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Services]:
+    """Connect to the control plane and the issuers."""
     cluster = await Cluster.connect(settings.kubeconfig)
     signing = SigningKeyStore(cluster)
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
     warm_up = asyncio.create_task(asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope"))
     auth0 = Auth0(settings.auth0) if settings.auth0 else None
-    rates, audit, tenants = Rates(cluster), open_audit(), Tenants(cluster)
+    rates, tenants = Rates(cluster), Tenants(cluster)
     keeping_rates = asyncio.create_task(rates.run())
     try:
         yield Services(
             settings=settings,
             cluster=cluster,
             cache=ReadCache(cluster, settings.cache_seconds),
-            custody=open_custody(),
-            audit=audit,
-            certificates=Certificates(audit.store),
-            audit_reader=AuditReader(audit),
+            custody=stores.custody,
+            audit=stores.audit,
+            certificates=Certificates(stores.audit.store),
+            audit_reader=AuditReader(stores.audit),
             signing=signing,
             clients=Clients(cluster),
             credentials=Credentials(cluster, signing, tenants),

@@ -15,7 +15,8 @@ import httpx
 
 from simulacra.connection import Connection
 from simulacra.documents import Document
-from simulacra.protocol import checked
+from simulacra.errors import ApiError
+from simulacra.protocol import AWAY_SECONDS, Patience, checked, pause_before
 
 POLL_SECONDS = 2.0
 TIMEOUT = 30.0
@@ -37,23 +38,37 @@ def claim_credentials(api_url: str, request_id: str, *, timeout: float = 0.0) ->
     Args:
         api_url: where the service is.
         request_id: as `request_access` returned it.
-        timeout: how many seconds to wait for the decision.
+        timeout: how many seconds to wait for the decision; a service that is away meanwhile is waited for as well.
 
     Raises:
         PermissionError: the request was denied, was claimed before, or has expired.
         TimeoutError: nobody has decided yet.
         ApiError: the claim token was used already, among others.
     """
-    deadline = time.monotonic() + timeout
-    while (found := access_request(api_url, request_id)).status == "pending":
-        if time.monotonic() >= deadline:
-            raise TimeoutError("nobody has decided about the request yet; try again later")
-        time.sleep(POLL_SECONDS)
+    found = _decided(api_url, request_id, timeout)
     if found.status != "approved":
         raise PermissionError(f"the request is {found.status}: ask for access again")
     token = {"credential_claim_token": found.credential_claim_token}
     made = _call("POST", api_url, "/v1/credential-claims", token)
     return Connection(api_url, made.token_url, made.client_id, made.client_secret, made.audience)
+
+
+def _decided(api_url: str, request_id: str, timeout: float) -> Document:
+    deadline, patience, failures = time.monotonic() + timeout, Patience(AWAY_SECONDS), 0
+    while True:
+        try:
+            found = access_request(api_url, request_id)
+        except (httpx.TransportError, ApiError) as error:
+            if not patience.left(error) or time.monotonic() >= deadline:
+                raise
+            failures += 1
+        else:
+            patience, failures = Patience(AWAY_SECONDS), 0
+            if found.status != "pending":
+                return found
+            if time.monotonic() >= deadline:
+                raise TimeoutError("nobody has decided about the request yet; try again later")
+        time.sleep(POLL_SECONDS if not failures else pause_before(None, failures))
 
 
 def save_connection(connection: Connection, path: Path) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
+from anyio import to_thread
 
 from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.client import fetching, opened, requesting
 from simulacra.connection import Connection
-from simulacra.protocol import Ask, Fetch, Pause, Steps, describe
+from simulacra.protocol import Ask, Local, Pause, Step, Steps, describe
+from simulacra.sending import ReadInThread, on_the_loop
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,16 +114,13 @@ class AsyncClient:
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
 
-    async def _do(self, step: Ask | Pause | Fetch) -> httpx.Response | None:
+    async def _do(self, step: Step) -> Any:
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
-            return None
+            return await asyncio.sleep(step.seconds)
+        if isinstance(step, Local):
+            return await to_thread.run_sync(step.do)
         if isinstance(step, Ask):
-            with opened(step) as files:
-                request = self._http.build_request(**requesting(step), files=files)
-                if step.piece:
-                    request.stream = step.piece
-                return await self._http.send(request)
+            return await self._ask(_told_here(step))
         async with self._http.stream("GET", step.url, **fetching(step, self._http.base_url)) as response:
             if response.is_error:
                 await response.aread()
@@ -128,3 +129,19 @@ class AsyncClient:
                 async for chunk in response.aiter_bytes():
                     step.into.write(chunk)
         return response
+
+    async def _ask(self, step: Ask) -> httpx.Response:
+        """Send a request; its file is hashed and read in a thread."""
+        with ExitStack() as stack:
+            files = await to_thread.run_sync(stack.enter_context, opened(step)) if step.file else None
+            request = self._http.build_request(**requesting(step), files=files)
+            body = step.piece or (request.stream if files else None)
+            if isinstance(body, httpx.SyncByteStream):
+                request.stream = ReadInThread(body)
+            return await self._http.send(request)
+
+
+def _told_here(step: Ask) -> Ask:
+    """Have what goes told on the event loop, though the file is read in a thread."""
+    piece = step.piece and replace(step.piece, on_bytes=on_the_loop(step.piece.on_bytes))
+    return replace(step, piece=piece, on_bytes=on_the_loop(step.on_bytes))

@@ -15,7 +15,7 @@ import typer
 
 from simulacra.admin import admin
 from simulacra.commands import access, asking, data, proof
-from simulacra.commands.shared import EXIT_CODES, USAGE, ConnectionOption, console
+from simulacra.commands.shared import EXIT_CODES, USAGE, ConnectionOption, console, ended
 
 _ENDS = "; ".join(f"{code} {what}" for code, what in EXIT_CODES.items())
 app = typer.Typer(
@@ -55,8 +55,5 @@ def mcp(
         raise typer.Exit(USAGE)
     from simulacra.mcp_server import serve
 
-    try:
+    with ended():
         serve(connection, directory)
-    except (ValueError, FileNotFoundError) as error:
-        console.print(str(error), style="red", highlight=False, markup=False)
-        raise typer.Exit(USAGE) from error

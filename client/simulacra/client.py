@@ -17,7 +17,7 @@ import httpx
 from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.connection import Connection
-from simulacra.protocol import Ask, Fetch, Pause, Steps, describe
+from simulacra.protocol import Ask, Fetch, Local, Pause, Step, Steps, describe
 from simulacra.sending import Counted
 
 P = ParamSpec("P")
@@ -111,10 +111,11 @@ class Client:
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
 
-    def _do(self, step: Ask | Pause | Fetch) -> httpx.Response | None:
+    def _do(self, step: Step) -> Any:
         if isinstance(step, Pause):
-            time.sleep(step.seconds)
-            return None
+            return time.sleep(step.seconds)
+        if isinstance(step, Local):
+            return step.do()
         if isinstance(step, Ask):
             with opened(step) as files:
                 request = self._http.build_request(**requesting(step), files=files)

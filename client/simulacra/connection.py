@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_AUDIENCE = "https://api.simulacra.dev"
-_FIELDS = ("api_url", "token_url", "client_id", "client_secret")
+_URLS = ("api_url", "token_url")
+_FIELDS = (*_URLS, "client_id", "client_secret")
+_GIVE = "give the connection.json that `simulacra up` or `simulacra claim` wrote"
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,18 @@ class Connection:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Connection:
-        """Read `connection.json`; FileNotFoundError or ValueError say which file or field is missing."""
-        values = json.loads(Path(path).read_text())
+        """Read `connection.json`; OSError or ValueError say which file or field is missing or wrong."""
+        try:
+            values = json.loads(Path(path).read_text())
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} is not a JSON object: {_GIVE}")
         missing = [name for name in _FIELDS if not values.get(name)]
         if missing:
-            raise ValueError(f"{path}: {', '.join(missing)} missing; is this the connection.json of `simulacra up`?")
+            raise ValueError(f"{path}: {', '.join(missing)} missing; {_GIVE}")
+        for name in _URLS:
+            _check_url(f"{path}: {name}", values[name])
         return cls(**{name: values[name] for name in _FIELDS}, audience=values.get("audience", DEFAULT_AUDIENCE))
 
     @classmethod
@@ -38,9 +47,20 @@ class Connection:
         """Read SIMULACRA_CONNECTION (a file), or SIMULACRA_API_URL, _TOKEN_URL, _CLIENT_ID, _CLIENT_SECRET."""
         if path := os.environ.get("SIMULACRA_CONNECTION"):
             return cls.from_file(path)
-        values = {name: os.environ.get(f"SIMULACRA_{name.upper()}", "") for name in _FIELDS}
+        values = {name: os.environ.get(_variable(name), "") for name in _FIELDS}
         values["token_url"] = values["token_url"] or values["api_url"] + "/oauth/token"
-        missing = [f"SIMULACRA_{name.upper()}" for name, value in values.items() if not value]
+        missing = [_variable(name) for name, value in values.items() if not value]
         if missing:
             raise ValueError(f"set SIMULACRA_CONNECTION to a connection.json, or {', '.join(missing)}")
+        for name in _URLS:
+            _check_url(_variable(name), values[name])
         return cls(**values, audience=os.environ.get("SIMULACRA_AUDIENCE", DEFAULT_AUDIENCE))
+
+
+def _variable(name: str) -> str:
+    return f"SIMULACRA_{name.upper()}"
+
+
+def _check_url(what: str, url: object) -> None:
+    if not str(url).startswith(("http://", "https://")):
+        raise ValueError(f"{what} must begin with http:// or https://")

@@ -16,7 +16,8 @@ class ApiError(Exception):
         self.detail = str(problem.get("detail") or problem.get("title") or "no detail")
         self.errors: list[dict[str, str]] = problem.get("errors") or []
         self.request_id = str(problem.get("request_id", ""))
-        fields = "".join(f"\n  {e.get('pointer', '')}: {e.get('detail', '')}" for e in self.errors)
+        said = [f"{e.get('pointer', '')}: {e.get('detail', '')}" for e in self.errors]
+        fields = "".join(f"\n  {one}" for one in said if one != self.detail)
         super().__init__(f"{status} {self.code}: {self.detail}{fields}")
 
     @classmethod

@@ -6,7 +6,9 @@ passes through the model's context. Files are read and written below one folder 
 
 from __future__ import annotations
 
+import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
@@ -24,6 +26,8 @@ from simulacra.commands.shared import format_of
 from simulacra.connection import Connection
 from simulacra.documents import Json
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.operations import uploads
+from simulacra.protocol import may_pass
 
 INSTRUCTIONS = (
     "Simulacra makes synthetic tables. upload a table, wait for its job, read its schema, generate rows under "
@@ -31,7 +35,7 @@ INSTRUCTIONS = (
     "dataset when done. estimate answers causal questions. Rows never come back as text: work on the files."
 )
 WAIT_SECONDS = 45.0
-"""Longest that one call waits: clients commonly give up on a tool after 60 s."""
+"""Longest that one call takes, a small upload but: clients commonly give up on a tool after 60 s."""
 Local = Annotated[str, Field(description="Path of a file, relative to the folder that this server serves.")]
 DatasetId = Annotated[str, Field(description="dataset_id as upload gave it.")]
 
@@ -42,11 +46,17 @@ def _sentences() -> Iterator[None]:
     try:
         yield
     except (ApiError, JobFailed, DownloadCorrupt, TimeoutError, ValueError) as error:
-        raise ToolError(str(error)) from error
+        raise _told(error, str(error)) from error
     except OSError as error:
-        raise ToolError(f"{error.filename or 'the file'}: {error.strerror or error}") from error
+        raise _told(error, f"{error.filename or 'the file'}: {error.strerror or error}") from error
     except httpx.TransportError as error:
-        raise ToolError(f"the service does not answer ({type(error).__name__}); try again later") from error
+        what = f"the service does not answer ({type(error).__name__}); try again later"
+        raise _told(error, what) from error
+
+
+def _told(error: Exception, what: str) -> ToolError:
+    """Return the sentence with what the error's notes add: how to go on."""
+    return ToolError("\n".join([what, *getattr(error, "__notes__", ())]))
 
 
 class Tools:
@@ -54,6 +64,8 @@ class Tools:
 
     def __init__(self, client: AsyncClient, directory: Path) -> None:
         self._client, self._directory = client, directory.resolve()
+        self._begun: dict[tuple[Any, ...], str] = {}
+        """Uploads that were begun and have not ended, as they were asked for, and their keys."""
 
     def all(self) -> list[Any]:
         """Return the tools to register."""
@@ -71,13 +83,38 @@ class Tools:
             Json | None,
             Field(description='What is known of causes: {"tiers": [[column]], "required": [{"source", "target"}]}'),
         ] = None,
+        key: Annotated[
+            str | None, Field(description="Only to go on with an upload that another session began: the key it told.")
+        ] = None,
     ) -> Json:
-        """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id."""
-        seconds = round(retention_hours * 3600)
+        """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id.
+
+        Interrupted, or answered with status uploading, call it again with the same arguments: it goes on where it
+        stopped.
+        """
+        said: Json = {"retention_seconds": round(retention_hours * 3600), "weights": weights, "knowledge": knowledge}
         with _sentences():
-            return await self._client.upload(
-                self._inside(path), retention_seconds=seconds, weights=weights, knowledge=knowledge
-            )
+            source = self._inside(path)
+            known = source.stat()
+            asked = (source, known.st_size, known.st_mtime_ns, json.dumps(said))
+            key = key or self._begun.setdefault(asked, uuid.uuid4().hex)
+            sent = 0
+
+            def count(so_far: int, _: int | None) -> None:
+                nonlocal sent
+                sent = so_far
+
+            try:
+                async with asyncio.timeout(WAIT_SECONDS if known.st_size > uploads.PIECE_BYTES else None):
+                    done: Json = await self._client.upload(source, **said, key=key, on_bytes=count)
+            except TimeoutError:
+                return {"status": "uploading", "sent_bytes": sent, "bytes": known.st_size, "key": key}
+            except ApiError as error:
+                if not may_pass(error):
+                    self._begun.pop(asked, None)
+                raise
+            self._begun.pop(asked, None)
+            return done
 
     async def datasets(self) -> list[Json]:
         """List the datasets that are kept, newest first."""

@@ -1,7 +1,7 @@
 """The SDK's one core: what is asked of the service and when it is asked again, without any I/O of its own.
 
-Each step of the main job is a generator in `operations` that yields what it wants done (an Ask, a Pause, a Fetch) and
-is sent the answer. `Client` and `AsyncClient` only do what is yielded, each in its own way.
+Each step of the main job is a generator in `operations` that yields what it wants done (an Ask, a Pause, a Fetch, a
+Local) and is sent the answer. `Client` and `AsyncClient` only do what is yielded, each in its own way.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import httpx
@@ -27,6 +28,12 @@ NOT_DONE = frozenset({429, 503})
 """Of these, the ones that say that nothing was done: safe to repeat for every request."""
 IN_FLIGHT = "simio_idempotency_in_flight"
 """Code of the 409 that says that a request with this key is still at work."""
+AWAY = frozenset({502, 503, 504})
+"""Statuses of a service, or of what stands before it, that is not there now."""
+AWAY_SECONDS = 120.0
+"""How long a service that does not answer is waited for: a rolling upgrade, or the drain of a node, takes a minute."""
+OnAway = Callable[[str, float], None]
+"""Told each time that nobody answers: what came instead, and for how many more seconds that is waited for."""
 MAX_ATTEMPTS = 5
 MAX_WAITS = 45
 """How often a request waits for its own attempt before, 2 s each as Retry-After says: a service that crashed counts as
@@ -78,8 +85,16 @@ class Fetch:
     into: Partial
 
 
+@dataclass(frozen=True)
+class Local:
+    """Do something on this machine that takes its time: read, hash or write files. Sent what it returns."""
+
+    do: Callable[[], Any]
+
+
+Step = Ask | Pause | Fetch | Local
 T = TypeVar("T")
-Steps = Generator[Ask | Pause | Fetch, Any, T]
+Steps = Generator[Step, Any, T]
 
 
 def describe(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -> None:
@@ -91,29 +106,87 @@ def describe(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -
     method.__signature__ = shown  # type: ignore[attr-defined]
 
 
-def ask(request: Ask) -> Steps[httpx.Response]:
+def ask(request: Ask, *, away: float = 0.0, on_away: OnAway | None = None) -> Steps[httpx.Response]:
     """Ask until there is an answer that is none of `RETRIED`, and none that says that the same is still at work.
+
+    Args:
+        request: what is asked.
+        away: for how many seconds to go on asking, where that is safe, while nobody answers (or one of `AWAY`).
+        on_away: told of it.
 
     Raises:
         ApiError: the service refused.
         httpx.TransportError: it did not answer, also when asked again where that is safe.
     """
-    attempts, waits = 0, 0
+    attempts, waits, patience = 0, 0, Patience(away if request.repeatable else 0.0)
     while True:
-        response: httpx.Response | None = None
         attempts += 1
-        try:
-            response = yield request
-        except httpx.TransportError as error:
-            # A connection that was never made carried nothing: every request may be sent again.
-            safe = request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-            if attempts == MAX_ATTEMPTS or not safe:
-                raise
-        if response is not None and waits < MAX_WAITS and _is_at_work(response):
+        came = yield from tried(request)
+        left = patience.left(came)
+        last = attempts >= MAX_ATTEMPTS and not left
+        if isinstance(came, httpx.Response) and waits < MAX_WAITS and _is_at_work(came):
             attempts, waits = attempts - 1, waits + 1
-        elif response is not None and (attempts == MAX_ATTEMPTS or not _try_again(request, response)):
-            return checked(response)
-        yield Pause(pause_before(response, max(attempts - 1, 0)))
+        elif last or not _try_again(request, came):
+            return answered(came)
+        if on_away and is_away(came):
+            on_away(in_words(came), left)
+        pause = pause_before(came if isinstance(came, httpx.Response) else None, max(attempts - 1, 0))
+        yield Pause(min(pause, left) if attempts >= MAX_ATTEMPTS and left else pause)
+
+
+Tried = httpx.Response | httpx.TransportError | ApiError
+"""What came of a request: an answer; none; or that the issuer of tokens refused one, so that it was not sent."""
+
+
+def tried(request: Ask) -> Steps[Tried]:
+    """Ask once, and return what came of it."""
+    try:
+        response: httpx.Response = yield request
+    except (httpx.TransportError, ApiError) as error:
+        return error
+    return response
+
+
+def answered(came: Tried) -> httpx.Response:
+    """Return an answer that is no error; raise what came instead."""
+    if isinstance(came, httpx.Response):
+        return checked(came)
+    raise came
+
+
+def is_away(came: Tried) -> bool:
+    """Return whether nobody was there to answer. A request that cannot be sent at all is something else."""
+    if isinstance(came, httpx.TransportError):
+        return not isinstance(came, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+    return _status(came) in AWAY
+
+
+def in_words(came: Tried) -> str:
+    """Return what came in the place of an answer, in a few words."""
+    if isinstance(came, httpx.TransportError):
+        return f"{type(came).__name__}: {came}" if str(came) else type(came).__name__
+    return f"{came.status} {came.code}" if isinstance(came, ApiError) else f"{came.status_code} {came.reason_phrase}"
+
+
+class Patience:
+    """For how long it is asked again while nobody answers, counted from the first time that nobody did."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def left(self, came: Tried) -> float:
+        """Return how many seconds of it are left."""
+        if not is_away(came):
+            self._since = None
+            return 0.0
+        now = monotonic()
+        self._since = now if self._since is None else self._since
+        return max(self._since + self._seconds - now, 0.0)
+
+
+def _status(came: httpx.Response | ApiError) -> int:
+    return came.status if isinstance(came, ApiError) else came.status_code
 
 
 def _is_at_work(response: httpx.Response) -> bool:
@@ -121,10 +194,15 @@ def _is_at_work(response: httpx.Response) -> bool:
     return response.status_code == 409 and ApiError.from_response(response).code == IN_FLIGHT
 
 
-def _try_again(request: Ask, response: httpx.Response) -> bool:
-    if response.status_code == 409:
-        return "Idempotency-Key" in request.headers and "Retry-After" in response.headers
-    return response.status_code in (RETRIED if request.repeatable else NOT_DONE)
+def _try_again(request: Ask, came: Tried) -> bool:
+    if isinstance(came, ApiError):  # no token, so nothing was sent
+        return came.status in RETRIED
+    if isinstance(came, httpx.TransportError):
+        # A connection that was never made carried nothing: every request may be sent again.
+        return is_away(came) and (request.repeatable or isinstance(came, httpx.ConnectError | httpx.ConnectTimeout))
+    if came.status_code == 409:
+        return "Idempotency-Key" in request.headers and "Retry-After" in came.headers
+    return came.status_code in (RETRIED if request.repeatable else NOT_DONE)
 
 
 def checked(response: httpx.Response) -> httpx.Response:

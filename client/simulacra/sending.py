@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import httpx
+from anyio import from_thread, to_thread
 
 OnBytes = Callable[[int, int | None], None]
 """Told how many bytes have gone or come so far, and how many there are, where that is known."""
@@ -17,7 +18,7 @@ READ_BYTES = 256 << 10
 
 
 @dataclass(frozen=True)
-class Piece(httpx.SyncByteStream, httpx.AsyncByteStream):
+class Piece(httpx.SyncByteStream):
     """A part of a file as the body of a request; read anew when the request is sent again."""
 
     path: Path
@@ -36,9 +37,22 @@ class Piece(httpx.SyncByteStream, httpx.AsyncByteStream):
                 if self.on_bytes:
                     self.on_bytes(self.start + self.size - left, self.total)
 
+
+class ReadInThread(httpx.AsyncByteStream):
+    """The body of a request, read in a thread: a slow disk holds up nothing else on the event loop."""
+
+    def __init__(self, body: httpx.SyncByteStream) -> None:
+        self._body = body
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self:
+        chunks = iter(self._body)
+        while (chunk := await to_thread.run_sync(next, chunks, None)) is not None:
             yield chunk
+
+
+def on_the_loop(on_bytes: OnBytes | None) -> OnBytes | None:
+    """Return what a thread that the event loop started calls, so that the loop tells it."""
+    return on_bytes and (lambda so_far, total: from_thread.run_sync(on_bytes, so_far, total))
 
 
 class Counted(io.RawIOBase):

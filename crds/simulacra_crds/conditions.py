@@ -19,6 +19,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
 MAX_CONDITIONS = 32
+_NO_LEVEL = "no such level in the schema of this column; GET the dataset's schema for its levels"
 
 
 class NumericRange(KubeModel):
@@ -84,7 +85,7 @@ def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> l
             if isinstance(value, bool) or not isinstance(value, int | float):
                 errors.append(FieldError(pointer=at, detail="this column is numeric: give a number"))
         elif level_of(value) not in column.level_values():
-            errors.append(FieldError(pointer=at, detail="no such level in the schema of this column"))
+            errors.append(FieldError(pointer=at, detail=_NO_LEVEL))
     return errors
 
 
@@ -128,7 +129,7 @@ def _check_shares(name: str, shares: dict[str, float], column: ColumnSchema | No
     if not levels:
         return [FieldError(pointer=at, detail=f"this column is {column.kind}: use conditions.numeric with min and max")]
     errors = [
-        FieldError(pointer=pointer("conditions", "categorical", name, level), detail="no such level in the schema")
+        FieldError(pointer=pointer("conditions", "categorical", name, level), detail=_NO_LEVEL)
         for level in shares
         if level not in levels
     ]
@@ -151,7 +152,9 @@ def _check_range(name: str, bounds: NumericRange, column: ColumnSchema | None) -
     low = -float("inf") if bounds.min is None else bounds.min
     high = float("inf") if bounds.max is None else bounds.max
     if low > high:
-        return [FieldError(pointer=at, detail="min is above max")]
+        return [
+            FieldError(pointer=at, detail=f"min {low:g} is above max {high:g}, so no row can meet it: exchange them")
+        ]
     if column.minimum is None or column.maximum is None or high < column.minimum or low > column.maximum:
         return [
             FieldError(

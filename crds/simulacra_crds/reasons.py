@@ -90,5 +90,5 @@ class Reason(StrEnum):
     """Deletion waits for the resources that depend on it."""
     ERASING = "Erasing"
     ERASURE_BLOCKED = "ErasureBlocked"
-    """Bytes could not be erased or verified absent; the finalizer stays and the erasure is tried again."""
+    """Bytes could not be erased or verified absent, or that not recorded; the finalizer stays and it is tried again."""
     EXPIRED = "Expired"

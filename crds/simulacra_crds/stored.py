@@ -8,18 +8,18 @@ from simulacra_crds.base import ANNOTATION_UPLOAD_PLAN, Phase
 
 ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
 """Phases of work that has ended, well or not."""
-_PREPARED = (Phase.READY, Phase.PARTIAL)
 
 
 def stored_bytes(body: dict[str, Any]) -> int:
-    """Return the plaintext bytes that are stored for a resource: its artefacts, and its upload until it is prepared.
+    """Return the plaintext bytes that are stored for a resource: its artefacts, and its upload until that is done with.
 
-    An upload counts as a whole from its beginning, so that what was begun can be finished; one that cannot be prepared
-    counts as long as it is there.
+    An upload counts as a whole from its beginning, so that what was begun can be finished. It is erased before the work
+    says that it ended, well or not.
     """
     source, status = body["spec"].get("source", {}), body.get("status", {})
     total = sum(int(artefact["bytes"]) for artefact in status.get("artefacts") or [])
-    if status.get("phase") not in _PREPARED and source.get("type", "Upload") == "Upload":
+    ended = status.get("phase") in ENDED or "finishedAt" in status  # which is there also of one that is being deleted
+    if not ended and source.get("type", "Upload") == "Upload":
         total += source.get("bytes") or _planned(body)
     return total
 

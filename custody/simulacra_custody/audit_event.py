@@ -43,6 +43,7 @@ class EventType(StrEnum):
     SOURCE_READ = "dev.simulacra.source.read"
     ARTEFACT_WRITTEN = "dev.simulacra.artefact.written"
     ARTEFACT_READ = "dev.simulacra.artefact.read"
+    ARTEFACT_ERASED = "dev.simulacra.artefact.erased"
     ORPHANS_SWEPT = "dev.simulacra.orphans.swept"
 
 

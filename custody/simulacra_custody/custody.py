@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from simulacra_custody.context import ArtefactRef, ResourceRef, check_part
 from simulacra_custody.errors import ArtefactTooLarge
 from simulacra_custody.keys import DATA_KEY_BYTES, KeyProvider
-from simulacra_custody.store import ObjectStore, Upload
+from simulacra_custody.store import ObjectInfo, ObjectStore, Upload
 
 if TYPE_CHECKING:
     from simulacra_custody.envelope import Encryptor
@@ -196,6 +196,23 @@ class Custody:
     def erase(self, resource: ResourceRef) -> ErasureReport:
         """Erase everything under the resource's prefix, unfinished puts first, and look whether anything is left."""
         return self._erase(resource.prefix)
+
+    def erase_but(self, resource: ResourceRef, kept: str) -> ErasureReport:
+        """Erase everything of a resource but one artefact, which is in no folder; unfinished puts first, and verify."""
+        prefix = resource.prefix
+
+        def found() -> list[ObjectInfo]:
+            stored = self.store.list_versions(prefix)
+            return [*self.store.list_incomplete(prefix), *(one for one in stored if one.key != prefix + kept)]
+
+        before = found()
+        self.store.purge_incomplete(prefix)
+        for name, folder in {one.key.removeprefix(prefix).partition("/")[:2] for one in before} - {(kept, "")}:
+            if folder:
+                self.store.delete_prefix(f"{prefix}{name}/")
+            else:
+                self.store.delete(prefix + name)
+        return ErasureReport(len(before), sum(one.size for one in before), not found())
 
     def erase_tenant(self, tenant: str, owner: "StoreOwner") -> ErasureReport:
         """Offboard a tenant: destroy its key, so that all of it is unreadable at once, then erase what is stored.

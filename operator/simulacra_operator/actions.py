@@ -112,6 +112,17 @@ class RecordRead:
 
 
 @dataclass(frozen=True)
+class Discard:
+    """Erase what is stored for a Dataset that failed for good, but what tells its customer why; verify and record it.
+
+    `sha256` and `bytes` are those of its upload, None where it was not complete.
+    """
+
+    sha256: str | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
 class Release:
     """Everything is gone: the finalizer may be removed."""
 
@@ -198,6 +209,7 @@ Action = (
     | Erase
     | Remember
     | RecordRead
+    | Discard
     | Release
     | LogFailure
     | Ensure

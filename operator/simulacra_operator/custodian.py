@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from simulacra_crds.dataset import ReadSource
-from simulacra_crds.tasks import PROGRESS, REQUEST, ProgressReport
+from simulacra_crds.tasks import FAILURE, PROGRESS, REQUEST, UPLOAD, ProgressReport
 from simulacra_crds.tenant import Encryption
 from simulacra_custody.audit import (
     AuditData,
@@ -90,6 +90,18 @@ class Custodian:
         if not report.verified_empty:
             raise StoreUnavailable("objects are left after the erasure")
         return report
+
+    async def discard(self, dataset: ResourceRef, sha256: str | None, size: int | None) -> None:
+        """Erase what a Dataset that failed for good has stored, its upload above all, and record that; what tells its
+        customer why stays. StoreUnavailable when something else is left.
+        """
+        report = await self._call("discard", lambda: self._custody.erase_but(dataset, FAILURE))
+        if not report.verified_empty:
+            raise StoreUnavailable("objects are left after the erasure")
+        upload = None if sha256 is None else UPLOAD
+        await self.record(
+            EventType.ARTEFACT_ERASED, resource=dataset, counts=Counts(bytes=size), sha256=sha256, artefact=upload
+        )
 
     async def erase_tenant(self, tenant: str) -> ErasureReport:
         """Erase whatever is left under a tenant's prefix, its key first; StoreUnavailable when something stays."""
@@ -207,6 +219,7 @@ class Custodian:
         outcome: Outcome = Outcome.SUCCESS,
         sha256: str | None = None,
         event_id: str | None = None,
+        artefact: str | None = None,
     ) -> AuditPosition:
         """Write an audit record; `AuditUnavailable` stops whatever destructive step was to follow.
 
@@ -217,6 +230,7 @@ class Custodian:
             tenant=resource.tenant if resource else tenant,
             kind=resource.kind if resource else None,
             uid=resource.uid if resource else None,
+            artefact=artefact,
             sha256=sha256,
             counts=counts,
         )

@@ -71,7 +71,7 @@ class Executor:
                 await events.tell(self._cluster, self._subject, patch)
             case act.PatchMeta(patch):
                 await self._patch({"metadata": patch}, None)
-            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase() | act.RecordRead():
+            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase() | act.RecordRead() | act.Discard():
                 await self._custody(action)
             case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
                 await self._job(action)
@@ -105,7 +105,9 @@ class Executor:
             raise ValueError("the resource is in no tenant's namespace")
         return ResourceRef(tenant, self._subject.plural, self._subject.meta.uid)
 
-    async def _custody(self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase | act.RecordRead) -> None:
+    async def _custody(
+        self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase | act.RecordRead | act.Discard
+    ) -> None:
         match action:
             case act.MakeKey(patch):
                 self._wrapped_key = await self._custodian.new_key(self._ref)
@@ -121,6 +123,9 @@ class Executor:
             case act.RecordRead(read):
                 await self._confirm_view()  # who saw it earlier has recorded it
                 await self._custodian.record_read(self._ref, read)
+            case act.Discard(sha256, size):
+                await self._confirm_view()  # who saw it earlier has erased and recorded it
+                await self._custodian.discard(self._ref, sha256, size)
 
     @functools.cached_property
     def _eraser(self) -> Eraser:

@@ -21,7 +21,6 @@ from simulacra_api.rates import Rates
 from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
 from simulacra_crds.names import dataset_name
-from simulacra_crds.stored import stored_bytes
 from simulacra_crds.tenant import Quotas
 from simulacra_crds.tombstone import Tombstone, manifest
 
@@ -211,13 +210,6 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
         assert (await http.get("/v1/usage")).json()["stored_bytes"]["used"] == used + len(table)
         go_on.set()
         assert (await first).json()["code"] == "simio_idempotency_in_flight"
-
-
-def test_an_upload_that_cannot_be_prepared_counts_as_long_as_it_is_stored() -> None:
-    dataset: dict[str, Any] = {"spec": {"source": {"type": "Upload", "bytes": 1000, "sha256": "a" * 64}}}
-    assert stored_bytes(dataset | {"status": {"phase": "Failed"}}) == 1000
-    cleaned = {"phase": "Ready", "artefacts": [{"name": "dataset.parquet", "bytes": 300}]}
-    assert stored_bytes(dataset | {"status": cleaned}) == 300
 
 
 async def test_unfinished_jobs_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:

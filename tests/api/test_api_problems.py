@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from simulacra_api.catalogue import CATALOGUE
+from simulacra_api.problems import field_errors
+from simulacra_crds.conditions import ConditionSet
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
@@ -51,6 +54,14 @@ async def test_the_envelope_is_the_same_everywhere(world: Any, method: str, path
 )
 async def test_allow_names_all_methods_of_a_path(world: Any, path: str, methods: str) -> None:
     assert (await _get(world, path, method="PUT")).headers["allow"] == methods
+
+
+@pytest.mark.parametrize("conditions", [{"segment": {"loyal": 1}}, {"numeric": {"price": 3}}, {"categorical": 1}])
+def test_a_field_that_is_none_is_said_without_words_about_models(conditions: Any) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ConditionSet.model_validate(conditions)
+    (error,) = field_errors(refused.value)
+    assert "/openapi.json" in error.detail
 
 
 async def test_a_request_id_is_taken_over_when_it_is_one(world: Any) -> None:

@@ -10,12 +10,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from simulacra_api import __main__ as program
 from simulacra_api.settings import Settings
 from simulacra_crds.cluster import DATASETS
 from simulacra_crds.names import dataset_name
@@ -148,6 +151,30 @@ def test_the_program_ends_with_a_sentence_about_it(env: dict[str, str]) -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert next(iter(env)) in done.stderr
+
+
+async def test_custody_and_audit_are_opened_once(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    for name in ("settings.open_keys", "audit.open_store"):
+        module, _, function = name.partition(".")
+        real = getattr(import_module(f"simulacra_custody.{module}"), function)
+        count = partial(_counted, opened, name, real)
+        monkeypatch.setattr(f"simulacra_custody.{name}", count)
+
+    async def serve(server: Any, sockets: Any) -> None:
+        async with server.config.app.router.lifespan_context(server.config.app):
+            server.started = True
+
+    monkeypatch.setattr(program._Server, "serve", serve)
+    monkeypatch.setattr(program.log, "to_stderr", lambda: None)
+    monkeypatch.setenv("KUBECONFIG", str(world.kubeconfig))
+    assert await asyncio.to_thread(program.main, ["--port", "0"]) == 0
+    assert sorted(opened) == ["audit.open_store", "settings.open_keys"]
+
+
+def _counted(opened: list[str], name: str, real: Any, *arguments: Any) -> Any:
+    opened.append(name)
+    return real(*arguments)
 
 
 def test_settings_come_from_the_environment() -> None:

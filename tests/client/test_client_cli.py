@@ -10,7 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from simulacra import Connection
+from simulacra import ApiError, Connection
 from simulacra.cli import app
 
 runner = CliRunner()
@@ -41,16 +41,62 @@ def test_a_service_that_is_down_is_said_so(tmp_path: Path, monkeypatch: pytest.M
     done = runner.invoke(app, ["datasets", "-c", str(file)])
     assert done.exit_code == 4
     assert "simulacra up" in done.stderr
+    assert url in done.stderr
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", "1"])
-def test_conditions_must_be_a_json_object(tmp_path: Path, text: str) -> None:
-    conditions = tmp_path / "c.json"
-    conditions.write_text(text)
-    connection = tmp_path / "connection.json"
-    connection.write_text(
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("x", "is not a JSON object: give the connection.json"),
+        ("[1]", "is not a JSON object: give the connection.json"),
+        (None, "Is a directory"),
+        (
+            '{"api_url": "127.0.0.1:1", "token_url": "http://a/t", "client_id": "x", "client_secret": "y"}',
+            "api_url must begin with http:// or https://",
+        ),
+    ],
+    ids=["text", "list", "folder", "no URL"],
+)
+def test_a_connection_file_that_is_none_is_said_so(tmp_path: Path, content: str | None, said: str) -> None:
+    file = tmp_path / "connection.json"
+    file.mkdir() if content is None else file.write_text(content)
+    done = runner.invoke(app, ["datasets", "-c", str(file)])
+    assert (done.exit_code, done.stderr.startswith(str(file)), said in done.stderr) == (2, True, True), done.stderr
+
+
+def test_what_comes_at_the_end_is_checked_before_the_work(connection: Path, tmp_path: Path) -> None:
+    generate = ["generate", "ds-1", "--rows", "5", "-c", str(connection)]
+    done = runner.invoke(app, [*generate, "-o", str(tmp_path / "nosuch" / "rows.csv")])
+    assert (done.exit_code, done.stderr) == (2, f"{tmp_path / 'nosuch'}: there is no such folder; make it first\n")
+    done = runner.invoke(app, [*generate, "--key", "für mich"])
+    assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "key")
+    done = runner.invoke(app, [*generate, "--conditions", str(tmp_path)])
+    assert (done.exit_code, "directory" in done.stderr) == (2, True)
+
+
+def test_one_wrong_field_is_said_once() -> None:
+    entry = {"pointer": "/row_count", "detail": "give more"}
+    assert str(ApiError(400, {"code": "c", "detail": "/row_count: give more", "errors": [entry]})) == (
+        "400 c: /row_count: give more"
+    )
+    both = ApiError(400, {"code": "c", "detail": "2 fields", "errors": [entry, {"pointer": "/seed", "detail": "none"}]})
+    assert str(both) == "400 c: 2 fields\n  /row_count: give more\n  /seed: none"
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Path:
+    """The file of a service that is not there."""
+    file = tmp_path / "connection.json"
+    file.write_text(
         '{"api_url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9/t", "client_id": "x", "client_secret": "y"}'
     )
+    return file
+
+
+@pytest.mark.parametrize("text", ["[1]", "[]", '[["a", 1]]', "{", "1"])
+def test_conditions_must_be_a_json_object(connection: Path, tmp_path: Path, text: str) -> None:
+    conditions = tmp_path / "c.json"
+    conditions.write_text(text)
     arguments = ["generate", "ds-1", "--rows", "5", "--conditions", str(conditions), "-c", str(connection)]
     done = runner.invoke(app, arguments)
     assert done.exit_code == 2
@@ -97,7 +143,7 @@ def test_a_place_for_credentials_is_made_before_they_are_claimed(
         asked.append(request.method)
         if request.method == "GET":
             return httpx.Response(200, json={"status": status, "credential_claim_token": "t"})
-        made = {"token_url": "u", "client_id": "id", "client_secret": "secret", "audience": "a"}
+        made = {"token_url": "http://any/t", "client_id": "id", "client_secret": "secret", "audience": "a"}
         return httpx.Response(200, json=made)
 
     client = partial(httpx.Client, transport=httpx.MockTransport(answer))

@@ -5,7 +5,9 @@ Against a server that keeps pieces as the service does and fails on demand.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import io
 import json
 import os
 import pty
@@ -14,16 +16,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
 
 from simulacra import ApiError, AsyncClient, Client, Connection
+from simulacra.mcp_server import Tools
 from simulacra.operations import uploads
+from simulacra.transfers import Partial
 
 PIECE = 64 << 10
 CONTENT = bytes(range(256)) * 1000  # not quite four pieces
@@ -349,6 +354,111 @@ def test_another_process_goes_on_with_the_same_key(service: type[Service], clien
     client.upload(file, key="mine")
     assert service.pieces[0][0] == arrived
     assert service.keys == ["mine", "mine"]
+    assert service.kept == CONTENT
+
+
+class Gate:
+    """What a slow disk does waits here for the event loop, which must be free to open it each time."""
+
+    def __init__(self) -> None:
+        self.waits, self._waiting, self._open = 0, threading.Event(), threading.Event()
+
+    def wait(self) -> None:
+        self.waits += 1
+        self._waiting.set()
+        assert self._open.wait(10), "the event loop was held up"
+        self._open.clear()
+
+    async def keep(self) -> None:
+        while True:
+            if self._waiting.is_set():
+                self._waiting.clear()
+                self._open.set()
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def gate() -> AsyncIterator[Gate]:
+    one = Gate()
+    task = asyncio.create_task(one.keep())
+    yield one
+    task.cancel()
+
+
+@pytest.mark.parametrize("size", [PIECE, len(CONTENT)], ids=["one request", "pieces"])
+async def test_the_async_client_holds_up_no_loop_while_it_hashes_and_reads(
+    service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate, size: int
+) -> None:
+    class Slow(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            gate.wait()
+            return super().read(-1 if size is None else size)
+
+        def readinto(self, buffer: Any, /) -> int:
+            gate.wait()
+            return super().readinto(buffer)
+
+    file.write_bytes(CONTENT[:size])
+    opened, told = Path.open, list[tuple[int, int]]()
+    monkeypatch.setattr(Path, "open", lambda self, *how: Slow(str(self)) if self == file else opened(self, *how))
+    async with AsyncClient(connection, timeout=20) as client:
+        done = await client.upload(file, on_bytes=lambda so_far, _: told.append((so_far, threading.get_ident())))
+    assert done.dataset_id == "ds-1"
+    assert CONTENT[:size] in service.kept
+    assert gate.waits >= 4
+    assert told[-1][0] == size
+    assert {thread for _, thread in told} == {threading.get_ident()}
+
+
+async def test_nor_while_a_download_is_checked_and_read(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate
+) -> None:
+    finish = Partial.finish
+    monkeypatch.setattr(Partial, "finish", lambda self: gate.wait() or finish(self))
+    monkeypatch.setattr("simulacra.tables.read", lambda path: gate.wait() or path.stat().st_size)
+    async with AsyncClient(connection, timeout=20) as client:
+        assert await client.download("gen-1", tmp_path / "rows.csv", "csv") == len(CONTENT)
+        assert await client.table("gen-1") == len(CONTENT)
+    assert gate.waits == 3
+
+
+async def test_an_agents_upload_goes_on_where_it_broke(
+    service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "AWAY_SECONDS", -1)
+    async with AsyncClient(connection, timeout=10) as client:
+        tools = Tools(client, file.parent)
+        for stop in ([None, lambda one: one.hang_up()], [None, lambda one: one.refuse(503, "simio_unavailable")]):
+            service.faults = stop
+            with pytest.raises(ToolError, match=r"upload the same with key='\w+' to go on") as told:
+                await tools.upload("table.csv")
+        key = re.findall("key='(.*)'", str(told.value))[0]
+        assert service.keys == [key] * 2
+        assert (await Tools(client, file.parent).upload("table.csv", key=key))["dataset_id"] == "ds-1"
+        assert [offset for offset, _ in service.pieces] == [0, PIECE, PIECE, 2 * PIECE, 2 * PIECE, 3 * PIECE]
+        assert service.kept == CONTENT
+        service.kept.clear()
+        service.faults = [lambda one: one.refuse(400, "simio_upload_invalid")]
+        with pytest.raises(ToolError, match="simio_upload_invalid"):
+            await tools.upload("table.csv")  # of the key that is known
+        service.kept.clear()
+        await tools.upload("table.csv")
+        await tools.upload("table.csv", weights="w")
+    assert service.keys[3] == key
+    assert len(set(service.keys)) == 3, "what was refused, or is asked for otherwise, is another upload"
+
+
+async def test_a_call_of_an_agent_ends_in_time_and_the_next_goes_on(
+    service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncClient(connection, timeout=10) as client:
+        tools = Tools(client, file.parent)
+        with monkeypatch.context() as hurry:
+            hurry.setattr("simulacra.mcp_server.WAIT_SECONDS", 0)
+            said = await tools.upload("table.csv")
+            assert (said["status"], said["bytes"]) == ("uploading", len(CONTENT))
+        assert (await tools.upload("table.csv"))["dataset_id"] == "ds-1"
+    assert service.keys[-1] == said["key"]
     assert service.kept == CONTENT
 
 

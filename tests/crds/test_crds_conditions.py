@@ -74,3 +74,15 @@ def test_interventions() -> None:
 
 def test_pointer_escapes() -> None:
     assert pointer("a/b", "~", 0) == "/a~1b/~0/0"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ({"categorical": {"segment": {"z": 0.3}}}, "GET the dataset's schema for its levels"),
+        ({"numeric": {"price": {"min": 5, "max": 4}}}, "min 5 is above max 4, so no row can meet it"),
+    ],
+)
+def test_what_is_wrong_says_what_to_do(conditions: dict[str, Any], said: str) -> None:
+    (error,) = check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
+    assert said in error.detail

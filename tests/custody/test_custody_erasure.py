@@ -11,6 +11,7 @@ from simulacra_custody.custody import Custody, ErasureReport
 from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.keys import KeyProvider
 from simulacra_custody.local_store import LocalStore
+from simulacra_custody.store import ObjectStore
 from simulacra_custody.store_owner import StoreOwner
 
 
@@ -46,6 +47,25 @@ def test_erase_takes_everything_of_the_resource_and_nothing_else(
     assert not (store.root / ".incomplete").exists()
 
 
+def test_all_but_one_artefact_is_erased_in_all_versions_and_verified(
+    any_store: ObjectStore, keyring: KeyProvider, dataset: ResourceRef
+) -> None:
+    custody, neighbour = Custody(any_store, keyring), replace(dataset, uid="5f0c1")
+    for resource in (dataset, neighbour):
+        wrapped = custody.new_resource_key(resource)
+        for name in ("why", "why-not", "raw", "raw", "pieces/00000", "pieces/why"):
+            custody.write(resource.artefact(name), wrapped, [b"x"])
+    with any_store.open_put(dataset.artefact("raw").key) as upload:
+        upload.write(b"12345")
+        report = custody.erase_but(dataset, "why")
+    assert report.verified_empty
+    assert report.objects >= 4
+    assert [info.key for info in any_store.list_versions(dataset.prefix)] == [dataset.artefact("why").key]
+    assert list(any_store.list_incomplete(dataset.prefix)) == []
+    assert custody.list_artefacts(neighbour) == ["pieces/00000", "pieces/why", "raw", "why", "why-not"]
+    assert custody.erase_but(dataset, "why") == ErasureReport(0, 0, True)
+
+
 def test_erasing_nothing_is_verified_too(custody: Custody, dataset: ResourceRef) -> None:
     assert custody.erase(dataset) == ErasureReport(0, 0, True)
 
@@ -61,6 +81,8 @@ def test_erase_reports_what_is_left(store: LocalStore, keyring: KeyProvider, dat
     custody = Custody(Forgetful(store.root), keyring)
     custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
     assert not custody.erase(dataset).verified_empty
+    custody.write(dataset.artefact("pieces/00000"), custody.new_resource_key(dataset), [b"x"])
+    assert not custody.erase_but(dataset, "raw").verified_empty
 
 
 def test_what_cannot_be_listed_is_no_verified_erasure(

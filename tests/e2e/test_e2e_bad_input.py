@@ -54,7 +54,10 @@ def test_upload_refused_at_once(shared_installation: Installation, client: Clien
 
 
 @pytest.mark.parametrize("name", REFUSED_BY_PREPARE)
-def test_upload_refused_by_prepare(client: Client, tmp_path: Path, name: str) -> None:
+def test_upload_refused_by_prepare(
+    shared_installation: Installation, client: Client, tmp_path: Path, name: str
+) -> None:
+    before, used = set(shared_installation.objects()), client.usage().stored_bytes["used"]
     file = tmp_path / "t.csv"
     file.write_bytes(REFUSED_BY_PREPARE[name])
     try:
@@ -66,6 +69,8 @@ def test_upload_refused_by_prepare(client: Client, tmp_path: Path, name: str) ->
         client.wait(uploaded["job_id"], timeout=120)
     assert failed.value.code == "simio_upload_invalid"
     assert len(failed.value.detail) > 20
+    assert [Path(one).name for one in set(shared_installation.objects()) - before] == ["failure.json"]
+    eventually(lambda: client.usage().stored_bytes["used"] == used)  # a process reads it anew every two seconds
     client.delete_dataset(uploaded["dataset_id"])
 
 

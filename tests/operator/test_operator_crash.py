@@ -22,6 +22,7 @@ EACH = [pytest.mark.reliability, pytest.mark.timeout(1500)]
 LIVES = [
     pytest.param(life.full, STRIDE, marks=pytest.mark.slow, id="some points of a life"),
     pytest.param(life.full, 1, marks=EACH, id="a life"),
+    pytest.param(life.failing, 1, marks=EACH, id="failure"),
     pytest.param(life.expiring, 3, marks=EACH, id="expiry"),
     pytest.param(life.tenant, 2, marks=EACH, id="tenant"),
 ]
@@ -45,7 +46,8 @@ async def test_killed_at_any_write_it_ends_the_same(
         proxy.at, proxy.before = proxy.writes + point, before
         writes = await one_life(world, proxy, number)
         assert writes <= undisturbed + REPEATED, f"killed at write {point} it took {writes} writes, not {undisturbed}"
-    assert proxy.kills >= len(tried) * 0.9, "nearly every point was reached: a life differs by a write or two"
+    reached = min(len(tried) * 0.9, len(tried) - 4)  # a life differs by a write or two
+    assert proxy.kills >= reached, "nearly every point was reached"
     print(f"{proxy.kills} of {len(tried)} kill points at the {undisturbed} writes of {one_life.__name__}")  # noqa: T201
 
 

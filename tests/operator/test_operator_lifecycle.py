@@ -227,6 +227,14 @@ def test_a_spec_beyond_the_contract_fails_without_being_quoted() -> None:
     assert "zoe" not in repr(actions)
 
 
+def test_what_a_dataset_stored_goes_also_when_its_spec_cannot_be_read_and_only_if_bytes_can_be_there() -> None:
+    beyond = {"source": {"sha256": "a" * 64, "bytes": 3}, "weights": "w" * 300}
+    refused = decide(observed(resource("Dataset", "ds-1", beyond, {"wrappedKey": "key"})))
+    assert [type(one) for one in refused] == [act.Discard, act.PatchStatus]
+    assert refused[0] == act.Discard(None, None)
+    assert [type(one) for one in decide(observed(resource("Dataset", "ds-1", beyond)))] == [act.PatchStatus]
+
+
 def test_rows_of_a_tenant_in_mode_customer_are_made_under_its_key() -> None:
     arn = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
     encryption = {"mode": "Customer", "keyArn": arn, "roleArn": "arn:aws:iam::111122223333:role/simulacra"}

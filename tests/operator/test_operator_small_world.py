@@ -130,8 +130,17 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
             assert seen.subject.status.wrapped_key is None or act.DropKey in kinds[: kinds.index(act.Erase)]
         if isinstance(action, act.Release):
             assert kinds[-2:] == [act.Erase, act.Release]
-        if isinstance(action, act.MakeKey | act.WriteRequest | act.DropKey):
+        if isinstance(action, act.MakeKey | act.WriteRequest | act.DropKey | act.Discard):
             assert seen.subject.guarded
+    if seen.subject.kind == "Dataset" and seen.subject.status.wrapped_key is not None:
+        # a failure that is tried again finds its upload; one that is final says so once the upload is gone
+        final = [number for number, one in enumerate(actions) if isinstance(one, act.PatchStatus) and _failed(one)]
+        assert kinds.count(act.Discard) == len(final)
+        assert not final or kinds.index(act.Discard) < final[0]
+
+
+def _failed(action: act.PatchStatus) -> bool:
+    return action.patch.get("phase") == "Failed" and "finishedAt" in action.patch
 
 
 def _settle(world: SmallWorld, kind: str) -> None:

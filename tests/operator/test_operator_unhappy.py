@@ -19,6 +19,8 @@ from simulacra.certificates import verify_certificate
 from simulacra_crds import cluster as kube
 from simulacra_crds.cluster import Object
 from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_crds.stored import stored_bytes
+from simulacra_crds.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
 from simulacra_custody.certificates import open_certificates
 from simulacra_custody.context import ResourceRef
 
@@ -38,6 +40,60 @@ async def test_a_user_error_fails_at_once_and_says_why(world: World) -> None:
     await world.model("mdl-1", "ds-1")
     await world.reaches(kube.MODELS, "mdl-1", reason("DatasetFailed"))
     await world.until(lambda: _no_jobs(world), 10, lambda: "the failed Job is left")
+
+
+async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_before(world: World) -> None:
+    await world.create_tenant()
+    tries: list[int] = []
+
+    def leave_all_and_fail(task: TaskSpec, shard: int) -> Object:
+        """As a pod that cannot store its last artefact."""
+        ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
+        tries.append(world.custody.exists(ref.artefact(UPLOAD)))
+        for name in ("dataset.parquet", "progress.json", f"{UPLOAD_PIECES}00000", f"{UPLOAD_PIECES}00001", FAILURE):
+            world.custody.write(ref.artefact(name), task.resource.wrapped_key, [b"x"])
+        return fail(43, "CustodyUnavailable")(task, shard)
+
+    world.pods.plays["prepare"] = leave_all_and_fail
+    made = await world.upload("ds-1")
+    stored = f"tenants/{world.tenant}/datasets/{made['metadata']['uid']}/"
+    failed = await world.reaches(kube.DATASETS, "ds-1", reason("CustodyUnavailable"), seconds=90)
+    assert world.objects() == [stored + FAILURE]
+    assert stored_bytes(failed) == 0
+    assert tries == [True] * 4
+    uploads = [one["data"] for one in world.audit() if one["type"] == "dev.simulacra.artefact.erased"]
+    source = made["spec"]["source"]
+    said = {"artefact": UPLOAD, "sha256": source["sha256"], "counts": {"bytes": source["bytes"]}}
+    said |= {"tenant": world.tenant, "kind": "datasets", "uid": made["metadata"]["uid"], "outcome": "success"}
+    assert uploads == [said]
+    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+    await world.gone(kube.DATASETS, "ds-1")
+    tenant = await world.cluster.get(kube.TENANTS, world.tenant)
+    signed = await _certificate(world, tenant["metadata"]["uid"], made["metadata"]["uid"])
+    assert signed["artefacts"] == [{"name": UPLOAD, "bytes": source["bytes"], "sha256": source["sha256"]}]
+    assert signed["objects"] == 1
+
+
+@pytest.mark.parametrize("part", ["store", "audit"])
+async def test_a_dataset_has_not_failed_while_its_upload_cannot_be_erased_or_that_not_recorded(
+    world: World, part: str
+) -> None:
+    await world.create_tenant()
+    world.pods.plays["prepare"] = hold
+    made = await world.upload("ds-1")
+    await world.until(lambda: world.names(kube.PODS), 30, lambda: "no pod")
+    folder = world.operator.root / part
+    folder.rename(folder.with_suffix(".away"))
+    folder.write_text("a file where a folder should be")
+    world.pods.plays["prepare"] = fail(42, "UploadInvalid")
+    waiting = await world.reaches(kube.DATASETS, "ds-1", reason("ErasureBlocked"))
+    assert (waiting["status"]["phase"], stored_bytes(waiting)) == ("Running", made["spec"]["source"]["bytes"])
+    assert waiting["status"]["lastFailure"]["reason"] == "UploadInvalid"
+    folder.unlink()
+    folder.with_suffix(".away").rename(folder)
+    await world.reaches(kube.DATASETS, "ds-1", reason("UploadInvalid"), seconds=60)
+    assert world.objects() == []
+    assert [one["type"] for one in world.audit()].count("dev.simulacra.artefact.erased") == 1
 
 
 async def test_internal_errors_are_tried_again(world: World) -> None:
@@ -304,17 +360,22 @@ def test_a_missing_setting_is_named(tmp_path: Path) -> None:
 async def _is_certified(world: World, tenant: Object) -> None:
     """The tenant as a whole has a signed certificate, after those of its resources."""
     kept, uid = open_certificates(world.operator.env), tenant["metadata"]["uid"]
-    entry = kept.find(uid, uid)
-    assert entry is not None
-    assert entry == kept.entries(uid)[0], "it is the last one"
-    published = await world.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
-    keys = json.loads(published["data"]["keys.json"])
-    stated = verify_certificate({"signature": kept.read(uid, entry)}, keys)
+    assert kept.find(uid, uid) == kept.entries(uid)[0], "it is the last one"
+    stated = await _certificate(world, uid, uid)
     assert (stated["kind"], stated["id"], stated["cause"]) == ("tenants", world.tenant, "deleted")
     assert stated["artefacts"] == []
     steps = ("created_at", "deletion_requested_at", "key_shredded_at", "verified_absent_at")
     times = [datetime.fromisoformat(stated[step]) for step in steps]
     assert times == sorted(times)
+
+
+async def _certificate(world: World, tenant_uid: str, uid: str) -> Object:
+    """Return what the certificate of a resource states, its signature checked."""
+    kept = open_certificates(world.operator.env)
+    entry = kept.find(tenant_uid, uid)
+    assert entry is not None
+    published = await world.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+    return verify_certificate({"signature": kept.read(tenant_uid, entry)}, json.loads(published["data"]["keys.json"]))
 
 
 async def _has_record(world: World, kind: str) -> bool:

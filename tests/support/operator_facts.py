@@ -160,7 +160,7 @@ class SmallWorld:
                 self.facts |= {"dependants": gone}
             case act.Release():
                 self.released = True
-            case act.Erase() | act.WriteRequest() | act.LogFailure():
+            case act.Erase() | act.WriteRequest() | act.LogFailure() | act.Discard():
                 pass
             case _:
                 raise AssertionError(f"no such action here: {action}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator_bench import World, hold, ready, reason
+from operator_bench import World, fail, hold, ready, reason
 from operator_proxy import KillingProxy
 from simulacra_crds import cluster as kube
 from simulacra_crds.names import tenant_namespace
@@ -26,6 +26,24 @@ async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float
     )
     await world.cluster.delete(kube.DATASETS, dataset, world.namespace)
     await _ends(world, proxy, number, uids, seconds)
+    return proxy.writes - start
+
+
+async def failing(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
+    """A Dataset that cannot be cleaned: its upload is gone once that is said, and on record; then it is deleted."""
+    start, name = proxy.writes, f"ds-{number}"
+    world.pods.plays["prepare"] = fail(42, "UploadInvalid")
+    try:
+        uid = (await world.upload(name))["metadata"]["uid"]
+        failed = await world.reaches(kube.DATASETS, name, reason("UploadInvalid"), seconds=seconds)
+    finally:
+        world.pods.plays.clear()
+    assert failed["status"]["phase"] == "Failed"
+    assert world.objects() == []
+    ends = [one["type"].rpartition(".")[2] for one in world.audit() if one["data"].get("uid") == uid]
+    assert ends in (["erased"], ["erased"] * 2), "a crash between record and status records it again"
+    await world.cluster.delete(kube.DATASETS, name, world.namespace)
+    await _ends(world, proxy, number, [uid], seconds)
     return proxy.writes - start
 
 

@@ -77,6 +77,22 @@ def test_what_was_asked_and_attained_is_said(hostile_report):
     assert text.index("0.90") < text.index("0.50 direction")
 
 
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"min": -1}, "at least -1 100.000"),
+        ({"max": 2.5}, "at most 2.5 100.000"),
+        ({"min": 1, "max": 1}, "= 1 100.000"),
+    ],
+)
+def test_a_range_may_be_open(bounds: dict[str, float], said: str) -> None:
+    table = pa.table({"v": np.arange(-2.0, 4.0)})
+    plan = plan_rows(table, ConditionSet(numeric={"v": NumericRange(**bounds)}), 5, np.random.default_rng(0))
+    schema = TableSchema(rows=6, columns=[ColumnSchema(name="v", kind="numeric", storage="double")])
+    drawn = table.take(pa.array(plan.indices))
+    assert said in text_of(render_html(build_report(table, table, drawn, schema, conditions=plan.attainment)))
+
+
 def test_the_floor_is_marked_on_each_bar(hostile_report):
     root = ElementTree.fromstring(render_html(hostile_report).split("\n", 1)[1])
     bars = [svg for svg in root.iter("svg") if svg.get("class") is None]

@@ -200,7 +200,8 @@ STEPS = (
             "in the Job's own temporary folder, which ends with the Job.",
             "Of an upload in pieces each piece is encrypted as it arrives. When the last one has come they are joined, "
             "and erased; of an upload that is silent for an hour they are erased as well.",
-            "The raw upload is erased as soon as the cleaned table is stored.",
+            "The raw upload is erased as soon as the cleaned table is stored. Where that cannot be made, all is "
+            "erased but why, and that is recorded (artefact.erased), before the dataset says that it failed.",
             "A second Job learns the causal graph and the model. The model keeps the table that it learned from, "
             "because conditions are met against it; so it lives no longer than the dataset.",
         ),

@@ -38,7 +38,7 @@ def upload(
     retention_hours: Annotated[float | None, typer.Option(help="24 by default, 168 at most.")] = None,
     family: Annotated[str | None, typer.Option(help="forest, neural or auto.")] = None,
     knowledge: Annotated[
-        Path | None, typer.Option(exists=True, help="JSON file: tiers, required and forbidden edges.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON file: tiers, required and forbidden edges.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="Column of survey weights; generated rows lack it.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")] = None,
@@ -177,7 +177,9 @@ def knowledge(dataset_id: DatasetArgument, connection: ConnectionOption = None, 
 @app.command()
 def refit(
     dataset_id: DatasetArgument,
-    knowledge: Annotated[Path, typer.Option(exists=True, help="JSON file: tiers, required and forbidden edges.")],
+    knowledge: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="JSON file: tiers, required and forbidden edges.")
+    ],
     wait: Annotated[bool, typer.Option(help="Wait until the model is ready.")] = True,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,

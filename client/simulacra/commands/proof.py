@@ -62,7 +62,11 @@ def verify(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `delete` printed.")],
     keys: Annotated[
         Path | None,
-        typer.Option(exists=True, help="The installation's published keys, kept earlier: then nothing is asked for."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="The installation's published keys, kept earlier: then nothing is asked for.",
+        ),
     ] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,

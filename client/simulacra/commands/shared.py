@@ -58,10 +58,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON also on a t
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: the same key twice is one request.")]
 ConditionsOption = Annotated[
-    Path | None, typer.Option("--conditions", exists=True, help="JSON file: the `conditions` object.")
+    Path | None, typer.Option("--conditions", exists=True, dir_okay=False, help="JSON file: the `conditions` object.")
 ]
 PairsOption = Annotated[bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")]
-DoOption = Annotated[Path | None, typer.Option("--do", exists=True, help="JSON file: {column: value} to intervene on.")]
+DoOption = Annotated[
+    Path | None, typer.Option("--do", exists=True, dir_okay=False, help="JSON file: {column: value} to intervene on.")
+]
 
 
 def go_on(key: str) -> str:
@@ -86,18 +88,26 @@ def ended(hint: str = "") -> Iterator[None]:
     """Turn what goes wrong into one sentence on stderr and an exit code."""
     try:
         yield
-    except (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError) as error:
+    except BrokenPipeError:  # whoever read the results has enough
+        raise
+    except (ValueError, ModuleNotFoundError) as error:
         raise _end(USAGE, str(error)) from error
     except JobFailed as error:
-        raise _end(FAILED, str(error)) from error
+        raise _end(FAILED, f"{error.job_id} failed: {error}") from error
     except ApiError as error:
         raise _end(REFUSED, str(error), hint if may_pass(error) else "") from error
-    except (DownloadCorrupt, PermissionError) as error:
+    except DownloadCorrupt as error:
         raise _end(REFUSED, str(error)) from error
     except TimeoutError as error:
         raise _end(SILENT, str(error)) from error
+    except OSError as error:
+        if error.filename is None:  # no file: the request for access was denied
+            raise _end(REFUSED, str(error)) from error
+        raise _end(USAGE, f"{error.filename}: {error.strerror}") from error
     except httpx.TransportError as error:
-        what = f"the service does not answer ({type(error).__name__}); is `simulacra up` running?"
+        url = error.request.url
+        where = f"{url.scheme}://{url.netloc.decode()}"
+        what = f"the service at {where} does not answer ({type(error).__name__}); is `simulacra up` running?"
         raise _end(SILENT, what, hint) from error
     except KeyboardInterrupt as error:
         raise _end(INTERRUPTED, "interrupted", hint) from error
@@ -144,16 +154,21 @@ def load(path: Path | None) -> Json | None:
     if path is None:
         return None
     try:
-        return dict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+        found = json.loads(path.read_text())
+    except ValueError as error:
         raise typer.BadParameter(f"{path} is not a JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{path} is not a JSON object: write it as {{...}}")
+    return found
 
 
 def format_of(path: Path) -> Format:
-    """Return the format that a file's suffix asks for."""
+    """Return the format that a file's suffix asks for. ValueError: there is no such format, or no folder for it."""
     formats: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow"}
     if path.suffix not in formats:
         raise ValueError(f"{path.name}: name it .parquet, .csv or .arrow")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path.parent}: there is no such folder; make it first")
     return formats[path.suffix]
 
 
@@ -180,13 +195,23 @@ def byte_bar(what: str, as_json: bool) -> Iterator[OnBytes]:
 
 
 def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
-    """Wait for a job with a bar: percent, elapsed time and the service's own ETA."""
+    """Wait for a job with a bar: percent, elapsed time and the service's own ETA. Say it when nobody answers."""
+    silent = False
     with _bars(as_json, TimeElapsedColumn(), TextColumn("{task.fields[eta]}")) as bars:
         bar = bars.add_task(job_id, total=100, eta="")
 
         def show(job: Job) -> None:
+            nonlocal silent
+            silent = False
             eta = job.get("eta_seconds")
             done = job.get("progress_percent") or (100 if job["status"] in ("ready", "partial") else 0)
             bars.update(bar, completed=done, description=job["status"], eta=f"about {eta} s left" if eta else "")
 
-        return client.wait(job_id, on_progress=show)
+        def away(what: str, left: float) -> None:
+            nonlocal silent
+            if not silent:
+                say_so = f"the service does not answer ({what}); it is waited for, {left:.0f} s at most"
+                console.print(say_so, highlight=False, markup=False, soft_wrap=True)
+            silent = True
+
+        return client.wait(job_id, on_progress=show, on_away=away)

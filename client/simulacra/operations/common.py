@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import re
 import uuid
+from time import monotonic
 from typing import TypeVar
 
+import httpx
+
 from simulacra.documents import Dataset, Document, Effect, Generation, Job
-from simulacra.protocol import Ask, Pause, Steps, ask
+from simulacra.errors import ApiError
+from simulacra.protocol import AWAY_SECONDS, Ask, OnAway, Pause, Steps, ask, in_words, is_away
 
 KINDS: dict[str, tuple[str, type[Document]]] = {
     "ds-": ("datasets", Dataset),
@@ -16,6 +20,7 @@ KINDS: dict[str, tuple[str, type[Document]]] = {
     "job-": ("jobs", Job),
 }
 """Prefix of an id -> where the resource is, and what it is read as."""
+_KEY = re.compile(r"[!-~]{1,255}")
 D = TypeVar("D", bound=Document)
 
 
@@ -36,17 +41,43 @@ def pages(path: str, filters: dict[str, str], kind: type[D]) -> Steps[list[D]]:
         query["cursor"] = page["next_cursor"]
 
 
+def look(path: str, what: str, *, away: float, on_away: OnAway | None = None) -> Steps[httpx.Response]:
+    """Ask how far something is; a service that is away is waited for, for so many seconds.
+
+    Raises:
+        TimeoutError: it has not answered; the sentence says what was waited for, and that this goes on.
+        ApiError: it refused.
+    """
+    began = monotonic()
+    try:
+        return (yield from ask(Ask("GET", path), away=max(away, 0.0), on_away=on_away))
+    except (httpx.TransportError, ApiError) as error:
+        if not is_away(error):
+            raise
+        silent = f"the service has not answered for {monotonic() - began:.0f} s ({in_words(error)})"
+        raise TimeoutError(f"{what}: {silent}. It goes on: wait for it again") from error
+
+
 def delete_at(path: str, timeout: float) -> Steps[None]:
     """Delete what is at a path and wait until it is gone."""
-    deadline = time.monotonic() + timeout
-    response = yield from ask(Ask("DELETE", path))
-    while response.status_code != 204:
-        yield Pause(0.5)
-        response = yield Ask("GET", path)
-        if response.status_code == 404:
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the service is still erasing after {timeout:.0f} s")
+    deadline, begun, what = monotonic() + timeout, False, f"the erasure of {path.rpartition('/')[2]}"
+
+    def unanswered(_: str, __: float) -> None:
+        nonlocal begun
+        begun = True
+
+    try:
+        response = yield from ask(Ask("DELETE", path), on_away=unanswered)
+        while response.status_code != 204:
+            begun = True
+            yield Pause(0.5)
+            left = deadline - monotonic()
+            response = yield from look(path, what, away=min(AWAY_SECONDS, left))
+            if left < 0:
+                raise TimeoutError(f"{what} has not ended after {timeout:.0f} s. It goes on: delete it again to wait")
+    except ApiError as error:
+        if error.status != 404 or not begun:
+            raise
 
 
 def path_of(resource_id: str, prefixes: tuple[str, ...]) -> str:
@@ -59,5 +90,7 @@ def path_of(resource_id: str, prefixes: tuple[str, ...]) -> str:
 
 
 def new_key(key: str | None) -> dict[str, str]:
-    """Return the header of an Idempotency-Key; of a new one when absent."""
+    """Return the header of an Idempotency-Key; of a new one when absent. ValueError says what one may be."""
+    if key and not _KEY.fullmatch(key):
+        raise ValueError("key: give 1 to 255 visible ASCII characters without spaces, a UUID for example")
     return {"Idempotency-Key": key or uuid.uuid4().hex}

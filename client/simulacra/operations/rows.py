@@ -10,7 +10,19 @@ import httpx
 from simulacra import tables
 from simulacra.documents import Generation, Json, Probe
 from simulacra.operations.common import delete_at, get_one, new_key, pages
-from simulacra.protocol import MAX_ATTEMPTS, RETRIED, Ask, Fetch, Pause, Steps, ask, checked, pause_before
+from simulacra.protocol import (
+    AWAY_SECONDS,
+    MAX_ATTEMPTS,
+    RETRIED,
+    Ask,
+    Fetch,
+    Local,
+    Pause,
+    Steps,
+    ask,
+    checked,
+    pause_before,
+)
 from simulacra.sending import OnBytes
 from simulacra.transfers import Partial
 
@@ -73,7 +85,8 @@ def download(
     """Stream a generation's rows to a file, whole or not at all; returns the bytes written.
 
     What has arrived of a stored file (Parquet in one part) is kept beside it as `PATH.ETAG.part`; the next call, in
-    this process or another, asks for the rest. A digest that the service states is checked.
+    this process or another, asks for the rest. A digest that the service states is checked. A service that goes away
+    meanwhile is waited for for two minutes.
 
     Args:
         generation_id: whose rows.
@@ -84,19 +97,21 @@ def download(
     Raises:
         DownloadCorrupt: the digest differs.
     """
-    into, failures = Partial(Path(path), on_bytes), 0
+    into, failures, away = Partial(Path(path), on_bytes), 0, 0.0
     try:
         while True:
             before, error = into.size, None
             # A fresh link every time: they live for 15 minutes.
-            fetch = Fetch((yield from _link(generation_id)), {"format": file_format}, into.headers(), into)
+            link = yield from _link(generation_id, away)
+            fetch, away = Fetch(link, {"format": file_format}, into.headers(), into), AWAY_SECONDS
             response: httpx.Response | None = None
             try:
                 response = yield fetch
             except httpx.TransportError as broken:
                 error = broken
             if response is not None and response.is_success:
-                return into.finish()
+                size: int = yield Local(into.finish)
+                return size
             into.pause()
             if response is not None and response.status_code == 416:  # more has arrived than there is
                 into.discard()
@@ -110,8 +125,9 @@ def download(
         into.pause()
 
 
-def _link(generation_id: str) -> Steps[str]:
-    found = yield from generation(generation_id)
+def _link(generation_id: str, away: float) -> Steps[str]:
+    """Return the link to a generation's rows; a service that is away is waited for, for so many seconds."""
+    found = Generation((yield from ask(Ask("GET", f"/v1/generations/{generation_id}"), away=away)).json())
     if found.artifact_url is None:
         where = "its rows are under your own key: see its artifacts" if found.get("artifacts") else "it has no rows yet"
         raise ValueError(f"{generation_id} is {found.status} and has no link: {where}")
@@ -122,17 +138,19 @@ def table(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `pyarrow.Table`."""
     with tables.scratch() as path:
         yield from download(generation_id, path)
-        return tables.read(path)
+        return (yield Local(lambda: tables.read(path)))
 
 
 def to_pandas(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `pandas.DataFrame`."""
-    return tables.to_pandas((yield from table(generation_id)))
+    rows = yield from table(generation_id)
+    return (yield Local(lambda: tables.to_pandas(rows)))
 
 
 def to_polars(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `polars.DataFrame`."""
-    return tables.to_polars((yield from table(generation_id)))
+    rows = yield from table(generation_id)
+    return (yield Local(lambda: tables.to_polars(rows)))
 
 
 def delete_generation(generation_id: str, *, timeout: float = 120.0) -> Steps[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,23 +14,34 @@ from simulacra import tables
 from simulacra.documents import Json, Upload
 from simulacra.errors import ApiError
 from simulacra.operations.common import new_key
-from simulacra.protocol import IN_FLIGHT, RETRIED, Ask, Pause, Steps, ask, may_pass, pause_before
+from simulacra.protocol import (
+    AWAY_SECONDS,
+    IN_FLIGHT,
+    RETRIED,
+    Ask,
+    Local,
+    Pause,
+    Steps,
+    Tried,
+    answered,
+    ask,
+    is_away,
+    may_pass,
+    pause_before,
+    tried,
+)
 from simulacra.sending import OnBytes, Piece, sha256_of
 
 PIECE_BYTES = 16 << 20
 """Files above this are sent in pieces of this size, larger ones where there would be too many."""
 USUAL_PIECES = 5_000
 """Half of what the service takes: what breaks off is a piece too."""
-AWAY_SECONDS = 120.0
-"""How long a piece is tried again while nothing arrives: a service that restarts is back by then."""
 IN_FLIGHT_SECONDS = 3600.0
 """How long it waits for who is at work on the upload. A service that crashed counts as that for a minute; one that
 joins the pieces of a very large file is at it for some."""
 _RETRIED = RETRIED | {408}
 """A piece that stopped arriving is kept as far as it came."""
 _PASSING = frozenset({IN_FLIGHT, "simio_upload_offset_mismatch"})
-Tried = httpx.Response | httpx.TransportError
-"""What came of a request: an answer, or none."""
 
 
 def upload(
@@ -72,7 +84,8 @@ def upload(
         "delta": delta,
     }
     said = {name: value for name, value in said.items() if value is not None}
-    with tables.as_file(source) as path:
+    with ExitStack() as stack:
+        path: Path = yield Local(lambda: stack.enter_context(tables.as_file(source)))
         headers = new_key(key)
         if path.stat().st_size > PIECE_BYTES:
             state = yield from _begin(path, said, headers)
@@ -91,7 +104,8 @@ def _text(value: Any) -> str:
 
 def _begin(path: Path, said: Json, headers: dict[str, str]) -> Steps[Json | None]:
     """Begin an upload in pieces, or find where it is; None of a service that has no such route."""
-    plan = {**said, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    digest: str = yield Local(lambda: sha256_of(path))
+    plan = {**said, "bytes": path.stat().st_size, "sha256": digest}
     try:
         return dict((yield from ask(Ask("POST", "/v1/uploads", json=plan, headers=headers))).json())
     except ApiError as error:
@@ -124,7 +138,7 @@ def _append(state: Json, path: Path, total: int, on_bytes: OnBytes | None) -> St
         offset = state["offset"]
         piece = Piece(path, offset, min(size, total - offset), total, on_bytes)
         headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
-        answer = yield from _tried(Ask("PATCH", where, headers=headers, piece=piece))
+        answer = yield from tried(Ask("PATCH", where, headers=headers, piece=piece))
         if isinstance(answer, httpx.Response) and answer.is_success:
             return dict(answer.json())
         state = yield from _when_free(where, answer, began, patience)
@@ -141,17 +155,14 @@ def _when_free(where: str, answer: Tried, began: int, patience: _Patience) -> St
     while True:
         held, failures = _is_held(answer), patience.failures
         goes_on = patience.goes_on(held)
-        if isinstance(answer, httpx.TransportError):
-            if not goes_on:
-                raise answer
-        elif answer.is_success:
+        if isinstance(answer, httpx.Response) and answer.is_success:
             state: Json = dict(answer.json())
             if not (held and goes_on) or state["complete"] or state["offset"] > began:
                 return state
-        elif not goes_on or not (held or answer.status_code in _RETRIED):
-            raise ApiError.from_response(answer)
+        elif not goes_on or not (held or _passes(answer)):
+            answered(answer)
         yield Pause(pause_before(answer if isinstance(answer, httpx.Response) else None, failures))
-        answer = yield from _tried(Ask("GET", where))
+        answer = yield from tried(Ask("GET", where))
 
 
 def _is_held(answer: Tried) -> bool:
@@ -163,12 +174,10 @@ def _is_held(answer: Tried) -> bool:
     return answer.status_code == 409 and ApiError.from_response(answer).code in _PASSING
 
 
-def _tried(request: Ask) -> Steps[Tried]:
-    try:
-        response: httpx.Response = yield request
-    except httpx.TransportError as error:
-        return error
-    return response
+def _passes(answer: Tried) -> bool:
+    if isinstance(answer, httpx.TransportError):
+        return is_away(answer)
+    return (answer.status if isinstance(answer, ApiError) else answer.status_code) in _RETRIED
 
 
 class _Patience:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
+from time import monotonic
 
 from simulacra.documents import Job
 from simulacra.errors import JobFailed
-from simulacra.operations.common import get_one, pages
-from simulacra.protocol import Ask, Pause, Steps, ask
+from simulacra.operations.common import get_one, look, pages
+from simulacra.protocol import AWAY_SECONDS, Ask, OnAway, Pause, Steps, ask
 
 TERMINAL = frozenset({"ready", "partial", "failed"})
 
@@ -24,19 +24,42 @@ def job(job_id: str) -> Steps[Job]:
     return get_one(f"/v1/jobs/{job_id}", Job)
 
 
-def wait(job_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Job], None] | None = None) -> Steps[Job]:
-    """Poll a job until it ends; raises JobFailed or TimeoutError. Poll gaps grow to 2 s, jittered."""
-    deadline, gap = time.monotonic() + timeout, 0.25
+def wait(
+    job_id: str,
+    *,
+    timeout: float = 3600.0,
+    away_seconds: float = AWAY_SECONDS,
+    on_progress: Callable[[Job], None] | None = None,
+    on_away: OnAway | None = None,
+) -> Steps[Job]:
+    """Poll a job until it ends. Poll gaps grow to 2 s, jittered.
+
+    A service that does not answer (no connection, 502, 503, 504) is asked again, at gaps that grow to some seconds.
+
+    Args:
+        job_id: as upload, generate, estimate or refit gave it.
+        timeout: seconds that all of it may take.
+        away_seconds: of these, seconds that a service may be away at a time.
+        on_progress: told how far the job is.
+        on_away: told that the service does not answer: what came instead, and the seconds that it is waited for yet.
+
+    Raises:
+        JobFailed: it ended badly.
+        TimeoutError: it has not ended, or nobody says whether it has, in time. The job goes on; wait for it again.
+    """
+    deadline, gap, seen = monotonic() + timeout, 0.25, "not seen yet"
     while True:
-        found = yield from job(job_id)
+        away, what = min(away_seconds, deadline - monotonic()), f"{job_id} ({seen})"
+        found = Job((yield from look(f"/v1/jobs/{job_id}", what, away=away, on_away=on_away)).json())
         if on_progress:
             on_progress(found)
         if found.status == "failed":
             raise JobFailed(found)
         if found.status in TERMINAL:
             return found
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{job_id} is still {found.status} after {timeout:.0f} s")
+        seen = f"last seen {found.status}"
+        if monotonic() > deadline:
+            raise TimeoutError(f"{job_id} is still {found.status} after {timeout:.0f} s. It goes on: wait for it again")
         yield Pause(gap * random.uniform(0.8, 1.2))
         gap = min(gap * 1.5, 2.0)
 

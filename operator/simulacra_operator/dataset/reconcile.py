@@ -8,7 +8,7 @@ from simulacra_crds.base import KubeModel
 from simulacra_crds.dataset import DatasetSpec
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import PrepareRequest, TaskSpec
-from simulacra_operator.actions import Action
+from simulacra_operator.actions import Action, Discard
 from simulacra_operator.conditions import Finding
 from simulacra_operator.dataset import source
 from simulacra_operator.dataset.status import prepared
@@ -38,6 +38,14 @@ def _work(seen: Observed) -> Work:
     return Work(task, _SIZE, source.variables(seen))
 
 
+def _discard(seen: Observed) -> tuple[Action, ...]:
+    """The raw bytes go as soon as nothing can come of them: the key is made before the first byte."""
+    if seen.subject.status.wrapped_key is None:
+        return ()
+    spec: DatasetSpec | None = seen.subject.spec
+    return (Discard(None, None) if spec is None else Discard(spec.source.sha256, spec.source.bytes),)
+
+
 DATASET = WorkKind(
     gate_condition="Uploaded",
     gate_passed=Reason.UPLOADED,
@@ -47,6 +55,7 @@ DATASET = WorkKind(
     work=_work,
     done=prepared,
     adoption=untied,
+    discard=_discard,
     makes_key=False,
 )
 FROM_OBJECT = replace(
@@ -55,6 +64,7 @@ FROM_OBJECT = replace(
     gate_passed=Reason.SOURCE_ALLOWED,
     gate=source.gate,
     record=source.record,
+    discard=lambda _: (),
     makes_key=True,
 )
 

@@ -30,6 +30,7 @@ class WorkKind:
         done: reason of the work condition and fields of status, from the results of all shards.
         adoption: merge patch of metadata that ties the resource to what it descends from; empty when it is tied.
         record: what the audit log is to say of work that ended, from all shards' results; from none, when it failed.
+        discard: what goes before work that failed for good says so: it can be of no use any more.
         makes_key: whether the operator makes the data key (else the API did, before the upload).
     """
 
@@ -42,6 +43,7 @@ class WorkKind:
     done: Callable[[Sequence[TaskResult]], tuple[Reason, dict[str, Any]]]
     adoption: Callable[[Observed], Object]
     record: Callable[[Sequence[TaskResult]], tuple[Action, ...]] = lambda _: ()
+    discard: Callable[[Observed], tuple[Action, ...]] = lambda _: ()
     makes_key: bool = True
 
 

@@ -53,21 +53,22 @@ def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
 def _stage(kind: WorkKind, seen: Observed) -> Stage:
     if seen.subject.spec is None:
         invalid = "the spec holds a name or a value beyond the limits that `kubectl explain` shows; create another"
-        return _refused(seen, Finding("False", Reason.REQUEST_INVALID, invalid))
+        return _refused(kind, seen, Finding("False", Reason.REQUEST_INVALID, invalid))
     if seen.job is not None:
         return _follow(kind, seen)
     gate = kind.gate(seen)
     if gate.reason in FINAL:
-        return _refused(seen, gate)
+        return _refused(kind, seen, gate)
     if not gate.true:
         return _waiting(gate, Finding("Unknown", gate.reason, gate.message))
     return _hold(seen, gate) or _start(kind, seen, gate)
 
 
-def _refused(seen: Observed, gate: Finding) -> Stage:
+def _refused(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
     failure = LastFailure(reason=gate.reason, message=gate.message, time=seen.now.replace(microsecond=0))
     work = Finding("False", gate.reason, gate.message)
-    return Stage(gate, work, Phase.FAILED, after=_tidy(seen), ended=True, failure=failure)
+    before = kind.discard(seen)
+    return Stage(gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure)
 
 
 def _waiting(gate: Finding, work: Finding) -> Stage:
@@ -121,11 +122,19 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
         return Stage(gate, work, Phase.RUNNING, after=_tidy(seen), failure=state.failure)
     if isinstance(state, outcome.Failed | outcome.Lost):
         failure = explained(seen, kind.work_condition, state.failure)
+        discard = kind.discard(seen)
+        if discard and seen.fault is not None and not _said(seen, kind.work_condition, Reason.ERASURE_BLOCKED):
+            message = f"the work failed; the {seen.fault.value} refused as what it leaves was erased; trying again"
+            return Stage(gate, Finding("False", Reason.ERASURE_BLOCKED, message), Phase.RUNNING, failure=failure)
         work = Finding("False", Reason(failure.reason), failure.message)
         note = LogFailure(failure.reason, failure.message, outcome.support_id(job), failure.exit_code)
-        before = (*kind.record(()), note)
+        before = (*kind.record(()), *discard, note)
         return Stage(gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure)
     return _running(kind, seen, gate, state, shards)
+
+
+def _said(seen: Observed, condition: str, reason: Reason) -> bool:
+    return any(one.type == condition and one.reason == reason for one in seen.subject.status.conditions)
 
 
 def _lost_before(seen: Observed, state: outcome.Lost) -> bool:

@@ -220,9 +220,8 @@ def _asked(condition: Mapping[str, Any]) -> str:
     low, high = condition.get("minimum"), condition.get("maximum")
     if low is not None and low == high:
         return f"= {low:.12g}"
-    return " and ".join(
-        [f"at least {low:.12g}"] * (low is not None) + [f"at most {high:.12g}"] * (high is not None)
-    ) or "present"  # fmt: skip
+    ends = (("at least", low), ("at most", high))
+    return " and ".join(f"{words} {end:.12g}" for words, end in ends if end is not None) or "present"
 
 
 def _graph(graph: Mapping[str, Any] | None) -> list[str]:
