@@ -45,7 +45,9 @@ class Installation:
 
     def start(self) -> None:
         command = [str(Path(sys.executable).with_name("simulacra")), "up", "--data-dir", str(self.data_dir)]
-        self.process = subprocess.Popen(command, env=os.environ | self._env, stdout=subprocess.PIPE, text=True)
+        # Without the variables that another folder's fixtures have set: a store is one installation's.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")}
+        self.process = subprocess.Popen(command, env=inherited | self._env, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.ready = json.loads(self.process.stdout.readline())
 
