@@ -49,12 +49,14 @@ async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
         yield world
     finally:
         pods.cancel()
-        with suppress(asyncio.CancelledError):
-            await pods
-        if world.operator.running:
-            world.operator.end(signal.SIGKILL)
-        await _clear(cluster)
-        await cluster.close()
+        try:
+            with suppress(asyncio.CancelledError):
+                await pods
+        finally:  # also where the pods' own fault ends this test: the next one is to find nothing of it
+            if world.operator.running:
+                world.operator.end(signal.SIGKILL)
+            await _clear(cluster)
+            await cluster.close()
 
 
 @pytest.fixture
