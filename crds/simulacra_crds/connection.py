@@ -168,11 +168,7 @@ class Connection:
 
 async def _tls(auth: Any) -> ssl.SSLContext | bool:
     """Return the TLS side of a login, and remove the files that kr8s makes of keys that a kubeconfig holds as data."""
-    try:
-        context: ssl.SSLContext | bool = await auth.ssl_context()
-    except FileNotFoundError:  # another connection has this login too, and removed them
-        await auth.reauthenticate()
-        context = await auth.ssl_context()
+    context: ssl.SSLContext | bool = await auth.ssl_context()
     for section, name, path in (
         (auth._user, "client-key-data", auth.client_key_file),
         (auth._user, "client-certificate-data", auth.client_cert_file),

@@ -86,18 +86,13 @@ class Custodian:
 
     async def erase(self, resource: ResourceRef) -> ErasureReport:
         """Erase every object of a resource; StoreUnavailable when something is left."""
-        report = await self._call("erase", lambda: self._custody.erase(resource))
-        if not report.verified_empty:
-            raise StoreUnavailable("objects are left after the erasure")
-        return report
+        return await self._erased("erase", lambda: self._custody.erase(resource))
 
     async def discard(self, dataset: ResourceRef, sha256: str | None, size: int | None) -> None:
         """Erase what a Dataset that failed for good has stored, its upload above all, and record that; what tells its
         customer why stays. StoreUnavailable when something else is left.
         """
-        report = await self._call("discard", lambda: self._custody.erase_but(dataset, FAILURE))
-        if not report.verified_empty:
-            raise StoreUnavailable("objects are left after the erasure")
+        await self._erased("discard", lambda: self._custody.erase_but(dataset, FAILURE))
         upload = None if sha256 is None else UPLOAD
         await self.record(
             EventType.ARTEFACT_ERASED, resource=dataset, counts=Counts(bytes=size), sha256=sha256, artefact=upload
@@ -105,7 +100,10 @@ class Custodian:
 
     async def erase_tenant(self, tenant: str) -> ErasureReport:
         """Erase whatever is left under a tenant's prefix, its key first; StoreUnavailable when something stays."""
-        report = await self._call("eraseTenant", lambda: self._custody.erase_tenant(tenant, self._claim()))
+        return await self._erased("eraseTenant", lambda: self._custody.erase_tenant(tenant, self._claim()))
+
+    async def _erased(self, name: str, erase: Callable[[], ErasureReport]) -> ErasureReport:
+        report = await self._call(name, erase)
         if not report.verified_empty:
             raise StoreUnavailable("objects are left after the erasure")
         return report

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -207,12 +209,15 @@ def test_the_readme_is_up_to_date() -> None:
     assert (CHART / "README.md").read_text().strip() == written.strip(), "run make generate with helm-docs in PATH"
 
 
-def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path: Path) -> None:
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
+    """Serve one answer to everything; the variables by which the check takes it for the API and the operator."""
+
     class Pages(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
             self.end_headers()
-            self.wfile.write(b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}')
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -220,38 +225,33 @@ def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        environment = {"CHECK_API": url, "CHECK_OPERATOR": url, "CHECK_SECONDS": "5"}
-        environment |= {"SIMULACRA_AUDIT": f"file://{tmp_path}/audit"}
-        for store, code in ((f"file://{tmp_path}/store", 0), ("s3://no-such?endpoint=http://127.0.0.1:9", 1)):
-            command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
-            values = os.environ | environment | {"SIMULACRA_STORE": store, "AWS_ACCESS_KEY_ID": "a"}
-            values["AWS_SECRET_ACCESS_KEY"] = "b"
-            done = subprocess.run(command, env=values, capture_output=True, text=True, timeout=60)
-            assert done.returncode == code, done.stdout + done.stderr
+        yield {"CHECK_API": url, "CHECK_OPERATOR": url}
         server.shutdown()
+
+
+def checked(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the check that the chart runs after an installation."""
+    command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60)
+
+
+def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path: Path) -> None:
+    said = b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}'
+    with answering(200, said) as environment:
+        environment |= {"CHECK_SECONDS": "5", "SIMULACRA_AUDIT": f"file://{tmp_path}/audit"}
+        environment |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        for store, code in ((f"file://{tmp_path}/store", 0), ("s3://no-such?endpoint=http://127.0.0.1:9", 1)):
+            done = checked(environment | {"SIMULACRA_STORE": store})
+            assert done.returncode == code, done.stdout + done.stderr
     assert "FAILED SIMULACRA_STORE" in done.stderr
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
 def test_the_check_says_what_a_part_that_is_not_ready_says() -> None:
-    class Refusing(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(503)
-            self.end_headers()
-            self.wfile.write(b'{"store": "the store of installation first"}')
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        values = os.environ | {"CHECK_API": url, "CHECK_OPERATOR": url, "CHECK_SECONDS": "0"}
-        command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
-        done = subprocess.run(command, env=values, capture_output=True, text=True, timeout=60)
-        server.shutdown()
+    with answering(503, b'{"store": "the store of installation first"}') as environment:
+        done = checked(environment | {"CHECK_SECONDS": "0"})
     assert done.returncode == 1
-    assert f"FAILED {url}/readyz" in done.stderr
+    assert f"FAILED {environment['CHECK_API']}/readyz" in done.stderr
     assert "the store of installation first" in done.stderr
 
 

@@ -102,8 +102,9 @@ async def test_a_token_replaced_on_disk_is_read_when_the_old_one_is_refused(
     assert [status for status, _ in both] == [200, 200]
 
 
+@pytest.mark.parametrize("shared", [False, True])  # kr8s has one login for all that name no kubeconfig
 async def test_no_copy_of_a_key_or_certificate_stays_on_disk(
-    server: tuple[Server, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: tuple[Server, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -111,7 +112,9 @@ async def test_no_copy_of_a_key_or_certificate_stays_on_disk(
     authority, certificate, key = (base64.b64encode(one.read_bytes()).decode() for one in ensure(tmp_path))
     secret = {"client-key-data": key, "client-certificate-data": certificate}
     path = kubeconfig(tmp_path / "other", server[1], "first", {"certificate-authority-data": authority}, secret)
-    one, two = await Connection.open(str(path)), await Connection.open(str(path))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    given = None if shared else str(path)
+    one, two = await Connection.open(given), await Connection.open(given)
     for connection in (one, two, one):
         assert (await whole(connection))[0] == 200
         assert list(scratch.iterdir()) == []
