@@ -32,7 +32,8 @@ def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
         known = np.column_stack([codes[before] for before in table.columns[:i]])
         numeric = pd.api.types.is_numeric_dtype(table[name]) and table[name].nunique() > 20
         kind = DecisionTreeRegressor if numeric else DecisionTreeClassifier
-        tree = kind(min_samples_leaf=MIN_LEAF, random_state=0).fit(known, codes[name])
+        target = codes[name] if numeric else np.unique(codes[name], return_inverse=True)[1]
+        tree = kind(min_samples_leaf=MIN_LEAF, random_state=0).fit(known, target)
         leaf = tree.apply(known)
         order = np.argsort(leaf, kind="stable")
         models.append((tree, order, np.searchsorted(leaf[order], np.arange(tree.tree_.node_count + 1))))

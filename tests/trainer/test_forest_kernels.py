@@ -6,7 +6,7 @@ import pytest
 from simulacra_trainer.families.forest.grow import split_prices
 from simulacra_trainer.families.forest.kernels import MIN_LEAF, SAMPLED_FROM, VARIANCE_FLOOR, grow_classes, grow_numbers
 from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.walk import pick, split_masks, walk
+from simulacra_trainer.families.forest.walk import MOST_WAITING, pick, split_masks, walk
 from simulacra_trainer.families.grid import find_bins
 
 
@@ -123,6 +123,26 @@ def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
     place = np.empty(500, int)
     place[index] = rows
     assert np.all((start[leaves] <= place) & (place < stop[leaves]))
+
+
+def test_walk_ends_where_each_row_goes_by_itself_in_a_tree_deeper_than_what_may_wait() -> None:
+    depth, n = MOST_WAITING + 100, 40_000
+    rng = np.random.default_rng(4)
+    # a chain: at each level a few rows leave to the right (the leaves), the others go on to the left
+    feature = np.concatenate([[0], np.array([[k, -1] for k in range(1, depth)]).ravel(), [-1, -1]]).astype(np.int32)
+    child = np.array([node + 1 if split >= 0 else 0 for node, split in enumerate(feature)], np.int32)
+    child[1::2] += 1  # of the node that went on, past its sibling
+    Z = (rng.random((depth, n)) < 0.003).astype(np.uint8)
+    masks = split_masks(feature, np.zeros(feature.size, np.int16), np.tile(np.arange(256, dtype=np.uint8), (depth, 1)))
+    rows = rng.permutation(n)[: n // 2].astype(np.int32)
+    leaves = walk(Z, rows, feature, masks, child)
+    for i in range(0, rows.size, 50):
+        node = 0
+        while feature[node] >= 0:
+            node = child[node] + Z[feature[node], rows[i]]
+        assert leaves[i] == node
+    assert np.unique(leaves).size > MOST_WAITING
+    assert walk(Z, rows[:0], feature, masks, child).size == 0
 
 
 def test_pick_is_uniform_in_the_segment_and_leaves_a_uniform_remainder() -> None:

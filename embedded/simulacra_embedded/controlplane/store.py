@@ -266,7 +266,8 @@ class Store:
         if old == new:
             return
         at = (key.resource, key.namespace, key.name)
-        self._db.execute("DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", at)
+        where = "owner=? AND resource=? AND namespace=? AND name=?"
+        self._db.executemany(f"DELETE FROM owners WHERE {where}", [(uid, *at) for uid in old])  # noqa: S608 - constant text
         self._db.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?)", [(uid, *at) for uid in new])
 
     def _write_labels(self, key: Key, old: dict[str, str], new: dict[str, str]) -> None:

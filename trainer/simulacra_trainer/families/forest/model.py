@@ -73,7 +73,7 @@ class ForestModel:
                 values = codec.values(fixed[j])
             else:
                 part = self.parts[j]
-                if moved & looked_at(part):
+                if moved and moved & looked_at(part):
                     moved.add(j)
                     part = self._under_do(j)
                 values = codec.tidy(part.draw(context, rows, u))

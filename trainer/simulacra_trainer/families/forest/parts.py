@@ -6,6 +6,7 @@ donors are sorted by value, so two interventions run on the same random numbers 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,11 @@ class Tree:
     child: Ints
     start: Ints
     stop: Ints
+
+    @functools.cached_property
+    def columns(self) -> frozenset[int]:
+        """The columns (schema order) that it splits on."""
+        return frozenset(map(int, np.unique(self.feature[self.feature >= 0])))
 
     def donors(self, context: Context, rows: Ints, u: Floats) -> Ints:
         """Pick a donor of each row's leaf, int32 [rows]; u is used up in place."""

@@ -65,8 +65,8 @@ def looked_at(part: Part) -> set[int]:
     if isinstance(part, Latent):
         return {*map(int, part.columns), *looked_at(part.residual)}
     if isinstance(part, Response):
-        return {*part.columns, *(int(j) for j in part.tree.feature if j >= 0)}
-    own = {int(j) for j in part.tree.feature if j >= 0} if isinstance(part, Numbers | Classes) else {part.on}
+        return {*part.columns, *part.tree.columns}
+    own = set(part.tree.columns) if isinstance(part, Numbers | Classes) else {part.on}
     parts = getattr(part, "parts", ())
     inner = parts.values() if isinstance(parts, dict) else parts
     return own.union(*(looked_at(of) for of in inner))

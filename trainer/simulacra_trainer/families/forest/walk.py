@@ -6,36 +6,59 @@ import numpy as np
 
 from simulacra_trainer.families.forest.kernels import BINS, F8, I2, I4, U1, U8, compiled
 
-WALKED_ROWS = 256
+FEW_ROWS = 16
+"""So many rows go down one by one: sorting them would cost more than it saves."""
+MOST_WAITING = 512
+
+
+@compiled
+def _descend(X: U1, row: int, node: int, feature: I4, masks: U8, child: I4) -> int:
+    """Return the leaf that a row reaches from a node."""
+    while feature[node] >= 0:
+        code = X[feature[node], row]
+        goes_left = (masks[node, code >> 6] >> np.uint64(code & 63)) & np.uint64(1)
+        node = int(child[node] + 1 - np.int32(goes_left))
+    return node
 
 
 @compiled
 def walk(X: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
     """Return the leaf of each row: X uint8 [columns, n], rows int32 [m] into n; int32 [m].
 
-    A block of rows goes down level by level: the steps of different rows do not wait for one another, and the block's
-    part of a column stays in the cache (twice as fast as row by row).
+    All rows go down together, sorted at each node into those that go left and those that go right. So a node is read
+    once and what its rows need lies together: 1.5 times as fast as blocks of 256 rows level by level, whether the tree
+    has a hundred nodes or 150,000, which are more than the caches hold.
     """
     leaves = np.zeros(rows.shape[0], np.int32)
-    if feature[0] < 0:
-        return leaves
-    active = np.empty(WALKED_ROWS, np.int32)
-    for begin in range(0, rows.shape[0], WALKED_ROWS):
-        left = min(WALKED_ROWS, rows.shape[0] - begin)
-        for i in range(left):
-            active[i] = begin + i
-        while left > 0:
-            kept = 0
-            for i in range(left):
-                at = active[i]
-                node = leaves[at]
-                code = X[feature[node], rows[at]]
-                goes_left = (masks[node, code >> 6] >> np.uint64(code & 63)) & np.uint64(1)
-                node = child[node] + 1 - np.int32(goes_left)
-                leaves[at] = node
-                active[kept] = at
-                kept += feature[node] >= 0
-            left = kept
+    at, right = np.arange(rows.shape[0]).astype(np.int32), np.empty(rows.shape[0], np.int32)
+    waiting = np.empty((MOST_WAITING, 3), np.int64)  # node, begin and end of what went right
+    waiting[0] = 0, 0, rows.shape[0]
+    count = 1
+    while count > 0:
+        count -= 1
+        node, begin, end = waiting[count]
+        while feature[node] >= 0 and end - begin > FEW_ROWS and count < MOST_WAITING:
+            column, mask = feature[node], masks[node]
+            split, moved = begin, 0
+            for i in range(begin, end):
+                row = at[i]
+                code = X[column, rows[row]]
+                goes_left = (mask[code >> 6] >> np.uint64(code & 63)) & np.uint64(1) != 0
+                at[split], right[moved] = row, row
+                split += goes_left
+                moved += not goes_left
+            for i in range(moved):
+                at[split + i] = right[i]
+            left = child[node]
+            if split == begin:
+                node = left + 1
+            else:
+                if split < end:
+                    waiting[count] = left + 1, split, end
+                    count += 1
+                node, end = left, split
+        for i in range(begin, end):
+            leaves[at[i]] = _descend(X, rows[at[i]], node, feature, masks, child)
     return leaves
 
 
