@@ -42,6 +42,30 @@ def test_labels_are_indexed(tmp_path: Path) -> None:
     assert names(store.scan("other", "n", label=("x", "1"))) == []
 
 
+def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
+    """Else what a write costs would grow with what is there, as it did with the owners of all dependents."""
+    store, statements = Store(tmp_path / "db"), list[str]()
+    store._db.set_trace_callback(statements.append)
+    owned = labelled("a", x="1") | {"metadata": {**labelled("a", x="1")["metadata"], "ownerReferences": [{"uid": "o"}]}}
+    store.put(Key("r", "n", "a"), owned)
+    assert store.dependents("o") == [Key("r", "n", "a")]
+    store.put(Key("r", "n", "a"), labelled("a", x="2"))
+    assert store.dependents("o") == []
+    store.put(Key("r", "n", "a"), owned)
+    store.remove(Key("r", "n", "a"))
+    assert store.dependents("o") == []
+    store._db.set_trace_callback(None)
+    read = {one for one in statements if one.startswith(("SELECT", "INSERT", "DELETE", "UPDATE"))}
+    plans = {one: [step[3] for step in store._db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in read}
+    assert {name for name in ("objects", "owners", "labels") for one in read if f"DELETE FROM {name}" in one} == {
+        "objects",
+        "owners",
+        "labels",
+    }
+    scans = {one: plan for one, plan in plans.items() if any(step.startswith("SCAN") for step in plan)}
+    assert not {one: plan for one, plan in scans.items() if "revision" not in one}, "revision has one row"
+
+
 def test_a_file_of_before_gets_its_labels(tmp_path: Path) -> None:
     store = Store(tmp_path / "db")
     store.put(Key("r", "n", "a"), labelled("a", x="1"))
