@@ -22,19 +22,18 @@ SAMPLED_ROWS = 10_000
 
 
 class Screen:
-    """Pairwise information between all columns, in nats beyond what chance gives, measured when first asked for."""
+    """Pairwise information between all columns, in nats beyond what chance gives; not measured in narrow tables."""
 
     def __init__(self, codes: Codes) -> None:
-        self._codes = codes
         self._nats: F8 | None = None
+        if len(codes) > WIDE_COLUMNS + 1:  # here, once: columns are grown by several threads
+            step = max(codes.shape[1] // SAMPLED_ROWS, 1)
+            self._nats = pairwise_nats(np.stack([_coarse(of[::step]) for of in codes]))
 
     def of(self, column: int, before: Sequence[int]) -> Sequence[int]:
         """Return the candidate predictors of a column among those before it."""
-        if len(before) <= WIDE_COLUMNS:
+        if len(before) <= WIDE_COLUMNS or self._nats is None:
             return before
-        if self._nats is None:
-            step = max(self._codes.shape[1] // SAMPLED_ROWS, 1)
-            self._nats = pairwise_nats(np.stack([_coarse(codes[::step]) for codes in self._codes]))
         nats = self._nats[column, list(before)]
         best = np.argsort(-nats, kind="stable")[:MOST_PREDICTORS]
         return [before[i] for i in best if nats[i] > MIN_NATS]
