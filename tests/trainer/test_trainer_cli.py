@@ -44,6 +44,18 @@ def test_generate_writes_the_rows_asked_for_and_tells_how_far_it_is(folder: Path
     assert captured.out == ""
 
 
+def test_that_the_engine_is_compiled_first_is_said_where_nothing_is_compiled(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert generate(folder) == 0
+    assert "compiled the first time" in capsys.readouterr().err
+    (tmp_path / "walk").mkdir()
+    (tmp_path / "walk" / "walk.walk-1.py311.nbi").touch()
+    assert generate(folder) == 0
+    assert "compiled" not in capsys.readouterr().err
+
+
 def test_the_suffix_of_the_file_decides_its_format(folder: Path, capsys) -> None:
     for suffix in ("parquet", "csv", "arrow"):
         assert generate(folder, "--seed", "3", out=f"rows.{suffix}") == 0

@@ -25,7 +25,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.schema import TableSchema
 from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
 from simulacra_trainer.families.base import ModelFileError
-from simulacra_trainer.kernel_cache import link_shipped
+from simulacra_trainer.kernel_cache import is_cold, link_shipped
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.files import SUFFIXES, write_tables
 
@@ -41,6 +41,8 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     args = _parser().parse_args(argv)
+    if args.command is not run and is_cold():
+        sys.stderr.write("note: the engine is compiled the first time that it runs here: about a minute more, once\n")
     try:
         return int(args.command(args))
     except UsageError as error:

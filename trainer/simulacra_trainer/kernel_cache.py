@@ -1,4 +1,4 @@
-"""Lets numba find the compiled code that an image ships.
+"""Where numba's compiled code is: it is found where an image ships it, and it is said when there is none yet.
 
 numba writes into its cache, and an image's file system is read-only. So numba's cache is a folder of the pod's own,
 and this puts links to the shipped files there. What is not shipped is compiled and kept in that folder.
@@ -25,3 +25,9 @@ def link_shipped(env: Mapping[str, str] = os.environ) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             link.symlink_to(file)
+
+
+def is_cold(env: Mapping[str, str] = os.environ) -> bool:
+    """Return whether nothing is compiled yet where numba keeps what it compiled: beside the code, or in its folder."""
+    folder = Path(env.get(CACHE_VARIABLE) or Path(__file__).parent)
+    return os.access(folder, os.W_OK) and next(folder.rglob("*.nbi"), None) is None
