@@ -12,11 +12,19 @@ HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests
 HALF_TWO := $(filter-out $(HALF_ONE) tests/support,$(wildcard tests/*)) --ignore=tests/e2e/test_e2e_custody_servers.py
 PLANE_ONE := $(filter-out tests/contract,$(HALF_ONE))
 PLANE_TWO := $(HALF_TWO) tests/contract
-# $(call run_halves,first half,second half,marks,further options)
-define run_halves
-	@log=$$(mktemp); $(PY) -m pytest $(2) -m "$(3)" $(4) > $$log 2>&1 & second=$$!; \
-	$(PY) -m pytest $(1) -m "$(3)" $(4); code=$$?; \
-	wait $$second || code=1; cat $$log; rm -f $$log; exit $$code
+# The crash sweep of one life waits for its expiries, that of a tenant for drains: each beside the others.
+CRASH := tests/operator/test_operator_crash.py
+RELIABILITY_ONE := $(CRASH) -k "success or failure"
+RELIABILITY_TWO := $(CRASH) -k tenant
+RELIABILITY_THREE := $(CRASH) -k expiry
+RELIABILITY_FOUR := tests --ignore=$(CRASH)
+# $(call run_together,names of the variables that hold the groups,marks,further options): the first group reports while it
+# runs, the others when all are done.
+define run_together
+	@logs=$$(mktemp -d); pids=; \
+	$(foreach group,$(wordlist 2,9,$(1)),$(PY) -m pytest $($(group)) -m "$(2)" $(3) > $$logs/$(group) 2>&1 & pids="$$pids $$!";) \
+	$(PY) -m pytest $($(firstword $(1))) -m "$(2)" $(3); code=$$?; \
+	for pid in $$pids; do wait $$pid || code=1; done; cat $$logs/*; rm -r $$logs; exit $$code
 endef
 # One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
@@ -33,16 +41,16 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
-	$(call run_halves,$(HALF_ONE),$(HALF_TWO),not controlplane and not node and not reliability)
+	$(call run_together,HALF_ONE HALF_TWO,not controlplane and not node and not reliability)
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
-	$(call run_halves,$(HALF_ONE),$(HALF_TWO),not controlplane and not node and not reliability and not slow and not neural and not e2e)
+	$(call run_together,HALF_ONE HALF_TWO,not controlplane and not node and not reliability and not slow and not neural and not e2e)
 
 test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators at every point (up to 30 minutes)
-	$(PY) -m pytest -m "reliability and not controlplane and not node" -rP
+	$(call run_together,RELIABILITY_ONE RELIABILITY_TWO RELIABILITY_THREE RELIABILITY_FOUR,reliability and not controlplane and not node,-rP)
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(call run_halves,$(PLANE_ONE),$(PLANE_TWO),controlplane and not reliability,-rs --durations=8)
+	$(call run_together,PLANE_ONE PLANE_TWO,controlplane and not reliability,-rs --durations=8)
 
 lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
 	$(VENV)/bin/ruff check .

@@ -1,6 +1,7 @@
 """The crash sweep: SIGKILL before and after writes and custody calls of whole lives; nothing is lost, doubled or left.
 
-In `make test` every `STRIDE`-th point, alternately before and after; in `make test-reliability` each, both ways.
+In `make test` every `STRIDE`-th point, alternately before and after; in `make test-reliability` each: both ways, or, where
+a life waits for an expiry, after it (what is there after one call is what is there before the next).
 """
 
 from __future__ import annotations
@@ -18,30 +19,42 @@ STRIDE = 30
 REPEATED = 12
 """Writes that a restart may add: what was cut off, what conflicts or is recorded again because of it, and its event."""
 Life = Callable[..., Awaitable[int]]
+Points = Callable[[int], list[tuple[int, bool]]]
+"""Which of so many calls to be killed at, and whether before it."""
+
+
+def some(total: int) -> list[tuple[int, bool]]:
+    """Choose alternate sides of some."""
+    return [(point, bool(number % 2)) for number, point in enumerate(range(1, total + 1, STRIDE))]
+
+
+def both_sides(total: int) -> list[tuple[int, bool]]:
+    """Choose each, before and after."""
+    return [(point, before) for point in range(1, total + 1) for before in (True, False)]
+
+
+def after(total: int) -> list[tuple[int, bool]]:
+    """Choose each, after it."""
+    return [(point, False) for point in range(1, total + 1)]
+
+
 EACH = [pytest.mark.reliability, pytest.mark.timeout(1500)]
 LIVES = [
-    pytest.param(life.full, STRIDE, marks=pytest.mark.slow, id="some points of a life"),
-    pytest.param(life.full, 1, marks=EACH, id="a life"),
-    pytest.param(life.failing, 1, marks=EACH, id="failure"),
-    pytest.param(life.expiring, 3, marks=EACH, id="expiry"),
-    pytest.param(life.tenant, 2, marks=EACH, id="tenant"),
+    pytest.param(life.full, some, marks=pytest.mark.slow, id="some points of a life"),
+    pytest.param(life.full, both_sides, marks=EACH, id="success"),
+    pytest.param(life.failing, both_sides, marks=EACH, id="failure"),
+    pytest.param(life.expiring, after, marks=EACH, id="expiry"),
+    pytest.param(life.tenant, both_sides, marks=EACH, id="tenant"),
 ]
 
 
-def points(total: int, stride: int) -> list[tuple[int, bool]]:
-    """Return the points to try: both sides of each, or alternate sides of some."""
-    if stride == 1:
-        return [(point, before) for point in range(1, total + 1) for before in (True, False)]
-    return [(point, bool(number % 2)) for number, point in enumerate(range(1, total + 1, stride))]
-
-
-@pytest.mark.parametrize(("one_life", "stride"), LIVES)
+@pytest.mark.parametrize(("one_life", "points"), LIVES)
 async def test_killed_at_any_write_it_ends_the_same(
-    world: World, proxy: KillingProxy, one_life: Life, stride: int
+    world: World, proxy: KillingProxy, one_life: Life, points: Points
 ) -> None:
     await world.create_tenant()
     undisturbed = await one_life(world, proxy, 1)
-    tried = points(undisturbed, stride)
+    tried = points(undisturbed)
     for number, (point, before) in enumerate(tried, start=2):
         proxy.at, proxy.before = proxy.writes + point, before
         writes = await one_life(world, proxy, number)
@@ -51,9 +64,9 @@ async def test_killed_at_any_write_it_ends_the_same(
     print(f"{proxy.kills} of {len(tried)} kill points at the {undisturbed} writes of {one_life.__name__}")  # noqa: T201
 
 
-@pytest.mark.parametrize(("one_life", "stride"), LIVES)
+@pytest.mark.parametrize(("one_life", "points"), LIVES)
 async def test_killed_at_any_custody_call_it_ends_the_same(
-    world: World, proxy: KillingProxy, one_life: Life, stride: int
+    world: World, proxy: KillingProxy, one_life: Life, points: Points
 ) -> None:
     doom = world.operator.root / "doom"
     world.operator.program = [str(Path(life.__file__).with_name("doomed_operator.py"))]
@@ -63,7 +76,7 @@ async def test_killed_at_any_custody_call_it_ends_the_same(
     start = _calls(doom)
     await one_life(world, proxy, 1)
     undisturbed = _calls(doom) - start
-    tried, starts = points(undisturbed, stride), _starts(world)
+    tried, starts = points(undisturbed), _starts(world)
     for number, (point, before) in enumerate(tried, start=2):
         doom.write_text(f"{_calls(doom) + point} {'before' if before else 'after'}\n")
         await one_life(world, proxy, number)
