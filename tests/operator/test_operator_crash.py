@@ -1,7 +1,7 @@
 """The crash sweep: SIGKILL before and after writes and custody calls of whole lives; nothing is lost, doubled or left.
 
-In `make test` every `STRIDE`-th point, alternately before and after; in `make test-reliability` each: both ways, or, where
-a life waits for an expiry, after it (what is there after one call is what is there before the next).
+In `make test` every `STRIDE`-th point, alternately before and after; in `make test-reliability` each: both ways, or,
+where a life waits for an expiry, after it (what is there after one call is what is there before the next).
 """
 
 from __future__ import annotations
