@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_trainer.dial import DialResult, _cheapest, turn_dial
+from simulacra_trainer import dial
+from simulacra_trainer.dial import PENALTIES, DialResult, _cheapest, turn_dial
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, grow, model
 from simulacra_trainer.halves import HalfModelRows, Halves, crossed_halves, split_halves
@@ -32,10 +33,10 @@ def test_few_rows_are_tested_with_the_halves_exchanged() -> None:
 
 def test_a_short_wide_table_is_held_by_a_higher_penalty() -> None:
     clean = clean_table(_table(200, 60, 1))
-    dial = turn_dial(clean.table, clean.schema, [column.name for column in clean.schema.learned()], seed=0)
-    assert dial.penalty > 5
-    assert dial.error is not None
-    assert dial.share < 0.6
+    found = turn_dial(clean.table, clean.schema, [column.name for column in clean.schema.learned()], seed=0)
+    assert found.penalty > 5
+    assert found.error > 0
+    assert found.share < 0.6
 
 
 def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,13 +51,51 @@ def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(m
     monkeypatch.setattr(model, "threads", lambda: 1)
     clean = clean_table(_table(600, 6, 2))
     names = [column.name for column in clean.schema.learned()]
-    dial = turn_dial(clean.table, clean.schema, names, seed=0)
+    found = turn_dial(clean.table, clean.schema, names, seed=0)
     assert sorted(asked) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "no penalty asks again"
     asked.clear()
     says[3] = [True]
-    fitted = FOREST.fit(clean.table, clean.schema, names, seed=0, options=dial.options, progress=no_progress)
+    fitted = FOREST.fit(clean.table, clean.schema, names, seed=0, options=found.options, progress=no_progress)
     assert asked == [3]
     assert fitted.scored == {"c1": True, "c2": True, "c3": True, "c4": False, "c5": True}
+
+
+def _asked(monkeypatch: pytest.MonkeyPatch, clean, share: float) -> tuple[DialResult, list[int]]:
+    """Turn the dial where every model of leaves has this share, and those that were asked for scores 0.5."""
+    asked: list[int] = []
+
+    def is_likelier(*_: object, seed: int) -> bool:
+        asked.append(seed)
+        return True
+
+    monkeypatch.setattr(grow, "is_likelier", is_likelier)
+    monkeypatch.setattr(dial, "_share", lambda *_: (0.5 if asked else share, 0.005))
+    return turn_dial(clean.table, clean.schema, [c.name for c in clean.schema.learned()], seed=0), asked
+
+
+def test_many_rows_keep_leaves_unasked_where_these_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
+    assert asked == []
+    assert found.penalty == PENALTIES[0]
+    assert found.scored == {"c1": False, "c2": False, "c3": False}
+    assert found.error == 0.005
+
+
+def test_many_rows_are_asked_where_leaves_pass_at_a_high_penalty_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
+    assert sorted(asked) == [1, 2, 3]
+    assert found.scored == {"c1": True, "c2": True, "c3": True}
+    assert found.share == 0.5
+
+
+def test_where_no_real_row_is_a_copy_a_single_one_does_not_fail_a_model() -> None:
+    clean = clean_table(_table(4_000, 3, 4))
+    halves = split_halves(clean.table, seed=0)
+    fresh = clean_table(_table(4_000, 3, 5)).table
+    drawn = pa.concat_tables([fresh] * 5).cast(halves.seen.schema)
+    for copies, fails in ((0, False), (1, False), (40, True)):
+        rows = pa.concat_tables([halves.seen.slice(0, copies), drawn.slice(copies)])
+        assert (dial._copies_above(HalfModelRows(halves, rows), clean.schema) > 0) is fails
 
 
 @pytest.mark.parametrize(
@@ -66,12 +105,12 @@ def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(m
 def test_the_smallest_penalty_that_passes_or_is_as_good_as_any(shares: list[float], chosen: int) -> None:
     empty = pa.table({"a": [1.0]})
     rows = HalfModelRows(Halves(empty, empty), empty)
-    tried = {i: DialResult(float(i), share, None, 0.0, rows) for i, share in enumerate(shares)}
+    tried = {i: DialResult(float(i), share, 0.01, 0.0, rows) for i, share in enumerate(shares)}
     assert _cheapest(tried) == chosen
 
 
 def test_copies_above_their_base_rate_do_not_pass() -> None:
     empty = pa.table({"a": [1.0]})
     rows = HalfModelRows(Halves(empty, empty), empty)
-    assert DialResult(3.0, 0.51, None, -0.01, rows).passes
-    assert not DialResult(3.0, 0.51, None, 0.01, rows).passes
+    assert DialResult(3.0, 0.51, 0.01, -0.01, rows).passes
+    assert not DialResult(3.0, 0.51, 0.01, 0.01, rows).passes

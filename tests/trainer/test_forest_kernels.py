@@ -9,6 +9,8 @@ from simulacra_trainer.families.forest.orders import order_by_correspondence, or
 from simulacra_trainer.families.forest.walk import MOST_WAITING, pick, split_masks, walk
 from simulacra_trainer.families.grid import find_bins
 
+NO_SUMS = np.empty((0, 0), np.uint8)
+
 
 def multinomial(y: np.ndarray) -> float:
     counts = np.bincount(y)
@@ -119,7 +121,7 @@ def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
     luts = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
     masks = split_masks(feature, threshold, luts)
     rows = np.arange(500, dtype=np.int32)
-    leaves = walk(Z, rows, feature, masks, child)
+    leaves = walk(Z, NO_SUMS, rows, feature, masks, child)
     place = np.empty(500, int)
     place[index] = rows
     assert np.all((start[leaves] <= place) & (place < stop[leaves]))
@@ -135,14 +137,14 @@ def test_walk_ends_where_each_row_goes_by_itself_in_a_tree_deeper_than_what_may_
     Z = (rng.random((depth, n)) < 0.003).astype(np.uint8)
     masks = split_masks(feature, np.zeros(feature.size, np.int16), np.tile(np.arange(256, dtype=np.uint8), (depth, 1)))
     rows = rng.permutation(n)[: n // 2].astype(np.int32)
-    leaves = walk(Z, rows, feature, masks, child)
+    leaves = walk(Z, NO_SUMS, rows, feature, masks, child)
     for i in range(0, rows.size, 50):
         node = 0
         while feature[node] >= 0:
             node = child[node] + Z[feature[node], rows[i]]
         assert leaves[i] == node
     assert np.unique(leaves).size > MOST_WAITING
-    assert walk(Z, rows[:0], feature, masks, child).size == 0
+    assert walk(Z, NO_SUMS, rows[:0], feature, masks, child).size == 0
 
 
 def test_pick_is_uniform_in_the_segment_and_leaves_a_uniform_remainder() -> None:

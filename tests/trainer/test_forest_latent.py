@@ -10,8 +10,9 @@ import pytest
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
-from simulacra_trainer.families.forest import FOREST, ForestModel, choice, latent
-from simulacra_trainer.families.forest.latent import fit_additive, functions_of
+from simulacra_trainer.families.forest import FOREST, ForestModel, additive, choice
+from simulacra_trainer.families.forest.additive import functions_of
+from simulacra_trainer.families.forest.latent import fit_additive
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Latent
 from simulacra_trainer.families.forest.response import is_latent, looked_at
@@ -132,14 +133,14 @@ def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.Mon
     y = X[0] + 0.5 * X[3] - 0.3 * X[7] + 0.2 * rng.normal(size=500)
 
     def kept() -> tuple[list[int], int]:
-        design = latent._design([X], np.arange(500)[None], 1)
+        design = additive.design_of([X], np.arange(500)[None], 1)
         centred = y - y.mean()
-        slopes = latent._fit(design, design.centred @ centred, float(centred @ centred), 500, 3.0)
+        slopes = additive.fit_slopes(design, design.centred @ centred, float(centred @ centred), 500, 3.0)
         return list(np.flatnonzero(slopes)), int(design.is_known.sum())
 
     at_once, known = kept()
     assert (at_once, known) == ([0, 3, 7], 12)
-    monkeypatch.setattr(latent, "FEW_FUNCTIONS", 4)
+    monkeypatch.setattr(additive, "FEW_FUNCTIONS", 4)
     assert kept() == (at_once, 3)
 
 

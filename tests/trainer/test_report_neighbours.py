@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.schema import ColumnSchema, TableSchema
-from simulacra_trainer.report import equal_halves_dcr
+from simulacra_trainer.report import equal_halves_dcr, neighbours
 from simulacra_trainer.report.neighbours import nearer_share, nearest, place
 
 
@@ -60,8 +60,25 @@ def test_equal_halves_show_half_of_the_part_that_copies(part):
     a, b, fresh = mixed(2_000, 1), mixed(2_000, 2), mixed(2_000, 3)
     copies = round(2_000 * part)
     synthetic = pa.concat_tables([a.slice(0, copies), fresh.slice(copies)])
-    share = equal_halves_dcr(a, b, synthetic, SCHEMA, np.random.default_rng(0))
+    share, _ = equal_halves_dcr(a, b, synthetic, SCHEMA, np.random.default_rng(0))
     assert share == pytest.approx(0.5 + part / 2, abs=0.03)
+
+
+@pytest.mark.parametrize(("part", "judged"), [(0.0, 6_000), (0.5, 2_000)])
+def test_rows_are_judged_to_the_end_unless_they_are_clearly_copies(part, judged, monkeypatch):
+    a, b = mixed(2_000, 1), mixed(2_000, 2)
+    fresh = mixed(6_000, 3)
+    copies = a.take(np.random.default_rng(1).integers(0, 2_000, round(6_000 * part)))
+    synthetic = pa.concat_tables([copies, fresh.slice(len(copies))])
+    seen = []
+    monkeypatch.setattr(neighbours, "JUDGED_AT_ONCE", 1_000)
+    credit = neighbours._credit
+    monkeypatch.setattr(neighbours, "_credit", lambda rows, *sides: seen.append(len(rows[0])) or credit(rows, *sides))
+    share, error = equal_halves_dcr(a, b, synthetic, SCHEMA, np.random.default_rng(0))
+    assert sum(seen) <= judged
+    assert (sum(seen) == 6_000) is (part == 0.0)
+    assert share == pytest.approx(0.5 + part / 2, abs=5 * error)
+    assert error < 0.5 / np.sqrt(sum(seen)) + 1e-9
 
 
 def test_unequal_sides_are_put_on_the_scale_of_equal_halves():
@@ -82,6 +99,6 @@ def test_discrete_tables_full_of_ties_are_not_called_copies():
 def test_columns_without_values_and_empty_sides():
     nothing = {"x": pa.nulls(5, pa.float64()), "k": pa.nulls(5, pa.string()).dictionary_encode()}
     gone = pa.table(nothing | {"y": pa.nulls(5, pa.int64())})
-    assert equal_halves_dcr(gone, gone, gone, SCHEMA, np.random.default_rng(0)) == 0.5
+    assert equal_halves_dcr(gone, gone, gone, SCHEMA, np.random.default_rng(0))[0] == 0.5
     with pytest.raises(ValueError, match="needs rows"):
         equal_halves_dcr(gone, gone.slice(0, 0), gone, SCHEMA, np.random.default_rng(0))

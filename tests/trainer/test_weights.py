@@ -128,7 +128,7 @@ def test_a_model_that_copies_is_seen_whatever_its_rows_weigh(survey) -> None:
     copies = seen.take(draw_in_proportion(weights, 1000, np.random.default_rng(1)))
     model = FOREST.fit(seen, clean.schema, ["age", "income", "party"], seed=0, options={}, progress=no_progress)
     drawn = model.sample(3000, np.random.default_rng(2))
-    judge = lambda rows: equal_halves_dcr(seen, unseen, rows, clean.schema, np.random.default_rng(3))  # noqa: E731
+    judge = lambda rows: equal_halves_dcr(seen, unseen, rows, clean.schema, np.random.default_rng(3))[0]  # noqa: E731
     assert judge(copies) > 0.95
     assert 0.46 < judge(drawn) < 0.62
 

@@ -16,30 +16,29 @@ import pyarrow as pa
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, PENALTY, SCORED
-from simulacra_trainer.halves import HalfModelRows, crossed_halves, draw_rows
+from simulacra_trainer.halves import HalfModelRows, Halves, crossed_halves, draw_rows
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_held
 
-PENALTIES = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0)
+PENALTIES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0)
 """The last leaves a table of a few hundred rows little but its columns' own distributions. Such tables pass near the
 end, where a step costs most realism: the steps are smaller there.
 """
 START = PENALTIES.index(3.0)
 TOLERANCE = 0.01
-JUDGED_ROWS = 3_000
 
 
 @dataclass(frozen=True)
 class DialResult:
     """The penalty chosen, its share of synthetic rows nearer to the seen half, and what it was measured on.
 
-    error: the share's standard error, from its spread over the exchanged halves; None where there was one pair.
+    error: the share's standard error: from its spread over the exchanged halves or, of one pair, over the rows.
     copies_above: by how much copies exceed their base rate and its standard error.
     scored: columns of which all half-models say the same: whether they follow normal scores.
     """
 
     penalty: float
     share: float
-    error: float | None
+    error: float
     copies_above: float
     rows: HalfModelRows
     scored: Mapping[str, bool] = field(default_factory=dict)
@@ -58,9 +57,31 @@ class DialResult:
 def turn_dial(
     table: pa.Table, schema: TableSchema, order: Sequence[str], *, seed: int, progress: Progress = no_progress
 ) -> DialResult:
-    """Choose the penalty for a clean table; big tables are judged on a sample of rows."""
+    """Choose the penalty for a clean table; big tables are judged on a sample of rows.
+
+    Where there are many rows, numbers keep leaves if these pass at `START` or below: trees that are fine enough need no
+    regression, and boosted trees tell their rows less well from real ones. Else rows are asked which numbers follow
+    scores.
+    """
     pairs = crossed_halves(table, seed=seed)
-    options = {PENALTY: PENALTIES[START]}
+    if len(pairs) == 1:
+        found = _turn(pairs, schema, order, dict.fromkeys(order, False), seed, lambda share: progress(0.8 * share))
+        if found.passes and found.penalty <= PENALTIES[START]:
+            progress(1.0)
+            return found
+    return _turn(pairs, schema, order, {}, seed, progress)
+
+
+def _turn(
+    pairs: Sequence[Halves],
+    schema: TableSchema,
+    order: Sequence[str],
+    known: Mapping[str, bool],
+    seed: int,
+    progress: Progress,
+) -> DialResult:
+    """Choose the penalty; known: columns of which rows are not asked whether they follow scores."""
+    options = {PENALTY: PENALTIES[START], SCORED: known}
     first = [FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress) for pair in pairs]
     says = [model.scored for model in first]
     scored = {name: said for name, said in says[0].items() if all(other.get(name) is said for other in says)}
@@ -71,39 +92,40 @@ def turn_dial(
         drawn = [
             draw_rows(model.with_penalty(penalty), pair, seed=seed) for model, pair in zip(first, pairs, strict=True)
         ]
-        shares = [_share(rows, schema, seed) for rows in drawn]
-        error = float(np.std(shares, ddof=1)) / np.sqrt(len(shares)) if len(shares) > 1 else None
+        judged = [_share(rows, schema, seed) for rows in drawn]
+        shares = [share for share, _ in judged]
+        error = float(np.std(shares, ddof=1)) / np.sqrt(len(shares)) if len(shares) > 1 else judged[0][1]
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
         tried[place] = DialResult(penalty, float(np.mean(shares)), error, above, drawn[0], scored)
         progress(min(len(tried) / 5, 0.99))
         return tried[place].passes
 
-    place = START
-    if passes(place):
-        while place > 0 and passes(place - 1):
-            place -= 1
-    else:
-        low, high = START, len(PENALTIES) - 1
-        while high - low > 1:  # the share falls with the penalty: bisect what is above START
-            middle = (low + high + 1) // 2
-            low, high = (low, middle) if passes(middle) else (middle, high)
-        if high not in tried:
-            passes(high)
-        place = _cheapest(tried)
+    low, high = (-1, START) if passes(START) else (START, len(PENALTIES) - 1)
+    while high - low > 1:  # the share falls with the penalty
+        middle = (low + high + 1) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    if high not in tried:
+        passes(high)
     progress(1.0)
-    return tried[place]
+    return tried[_cheapest(tried)]
 
 
-def _share(rows: HalfModelRows, schema: TableSchema, seed: int) -> float:
-    judged, rng = rows.synthetic.slice(0, JUDGED_ROWS), np.random.default_rng(seed)
-    return equal_halves_dcr(rows.halves.seen, rows.halves.unseen, judged, schema, rng)
+def _share(rows: HalfModelRows, schema: TableSchema, seed: int) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    return equal_halves_dcr(rows.halves.seen, rows.halves.unseen, rows.synthetic, schema, rng)
 
 
 def _copies_above(rows: HalfModelRows, schema: TableSchema) -> float:
-    """Return by how much copies of seen rows exceed the base rate of unseen real rows and its standard error."""
+    """Return by how much copies of seen rows exceed the base rate of unseen real rows and its standard error.
+
+    The error is that of the rate with one copy more (Laplace): where no unseen row is a copy, the rate is not known to
+    be 0.
+    """
     names = [column.name for column in schema.learned()]
     copies, base = exact_copies(rows.halves.seen, rows.halves.unseen, rows.synthetic, names)
-    return copies - base - float(np.sqrt(base * (1.0 - base) / rows.halves.unseen.num_rows))
+    unseen = rows.halves.unseen.num_rows
+    rate = (base * unseen + 1.0) / (unseen + 2.0)
+    return copies - base - float(np.sqrt(rate * (1.0 - rate) / unseen))
 
 
 def _cheapest(tried: dict[int, DialResult]) -> int:

@@ -230,7 +230,7 @@ class _Trial:
         rows: what it drew, and both halves.
         options: what the family is to be fit with because of it.
         figures: what the status says of the fit besides the report's figures.
-        copying: figures of the report's privacy part that several such models gave.
+        copying: figures of the report's privacy part that the test of copying gave.
     """
 
     rows: HalfModelRows
@@ -262,9 +262,7 @@ def _dialled_trial(
 ) -> _Trial:
     """Let the test of copying choose the forest's penalty."""
     dial = turn_dial(table, schema, order, seed=request.seed, progress=progress)
-    copying = {"dcr_share": dial.share}
-    if dial.error is not None:
-        copying["dcr_standard_error"] = dial.error
+    copying = {"dcr_share": dial.share, "dcr_standard_error": dial.error}
     return _Trial(dial.rows, dial.options, {"penalty_nats": dial.penalty}, copying)
 
 

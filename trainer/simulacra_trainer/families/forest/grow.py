@@ -8,13 +8,14 @@
 - Other numbers: a class tree for missing and spikes, then a number tree whose donors are interpolated in the leaf.
 - Numbers of either kind that held-out rows find likelier so: a class tree for missing, then a normal score that follows
   a regression, with a number tree for what it leaves open (`latent`).
+- Class trees split canonical variates (`variates`) as well as columns.
 - Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column that is decided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,9 @@ from simulacra_trainer.families.forest.parts import (
     Pool,
     Switch,
     Tree,
+    Variate,
 )
+from simulacra_trainer.families.forest.variates import fit_variates
 from simulacra_trainer.families.forest.walk import relabel, split_masks
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
 from simulacra_trainer.families.grid import bin_edges
@@ -223,16 +226,21 @@ class ColumnGrower:
             else _positions(order_by_correspondence(self.data.codes[f][rows], y, meaning.size))
             for f in self.predictors
         ]
-        *grown, index = grow_classes(
-            self._bins(rows, luts), y, meaning.size, split_prices(self.data.penalty, meaning.size)
-        )
-        tree = self._tree(grown, luts)
+        variates = self._variates(rows, y, meaning.size)
+        Z = np.concatenate([self._bins(rows, luts), *(v.codes(self.data.codes, rows)[None] for v in variates)])
+        *grown, index = grow_classes(Z, y, meaning.size, split_prices(self.data.penalty, meaning.size))
+        tree = self._tree(grown, luts, variates)
         donors = y[index]
         order = np.lexsort((donors, _leaf_of(tree)))
         if self.data.weights is not None:
             tree, places = repeat_donors(tree, self.data.weights[rows[index[order]]])
             order = order[places]
         return Classes(tree, donors[order].astype(np.min_scalar_type(meaning.size)), meaning, parts)
+
+    def _variates(self, rows: Ints, y: npt.NDArray[np.integer], classes: int) -> list[Variate]:
+        bases = [self.data.functions[f] for f in self.predictors]
+        found = fit_variates(self.data.codes[np.ix_(self.predictors, rows)], bases, y, classes, self.data.penalty)
+        return [replace(variate, columns=self.predictors[variate.columns]) for variate in found]
 
     def _numbers(self, rows: Ints) -> Numbers:
         y = self.data.codes[self.column][rows].astype(np.float64)
@@ -283,12 +291,15 @@ class ColumnGrower:
             Z[i] = codes if self.data.codecs[f].has_natural_order else relabel(codes, luts[i])
         return Z
 
-    def _tree(self, grown: list[Ints], luts: list[Codes]) -> Tree:
+    def _tree(self, grown: list[Ints], luts: list[Codes], variates: Sequence[Variate] = ()) -> Tree:
         feature, threshold, child, start, stop = grown
-        stacked = np.stack(luts) if luts else np.zeros((1, 256), np.uint8)
-        masks = split_masks(feature, threshold, stacked)
-        columns = np.where(feature >= 0, self.predictors[feature] if luts else -1, -1).astype(np.int32)
-        return Tree(columns, masks, child, start, stop)
+        used = [i for i in range(len(variates)) if np.any(feature == len(luts) + i)]
+        columns = np.full(len(luts) + len(variates) + 1, -1, np.int32)  # the last one: of leaves
+        columns[: len(luts)] = self.predictors
+        columns[[len(luts) + i for i in used]] = len(self.data.codecs) + np.arange(len(used))
+        as_it_is = np.arange(256, dtype=np.uint8)
+        masks = split_masks(feature, threshold, np.stack([*luts, *[as_it_is] * len(variates), as_it_is]))
+        return Tree(columns[feature], masks, child, start, stop, tuple(variates[i] for i in used))
 
     def _intervals(self, values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats) -> tuple[Floats, Floats]:
         """Return where each donor may move: to the middle of its neighbours in the leaf that are no atoms, and no

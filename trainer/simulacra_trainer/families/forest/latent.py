@@ -1,10 +1,8 @@
 """Numbers as normal scores that follow an additive regression: what a leaf cannot say where rows are few.
 
 A number is turned into the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin, 2012, for regression
-margins), the score is regressed on the scores of earlier numbers and the levels of earlier categories, and a penalised
-tree draws what is left. A slope is a parameter, so it pays for itself as a split does: columns enter one by one while
-the likelihood gains more than a price that rises with the penalty; the slopes that stay are shrunk by the ridge that
-the evidence favours (MacKay, 1992). Rows that share a value share an interval of scores; where they lie in it is
+margins), the score is regressed on the scores of earlier numbers and the levels of earlier categories (`additive`), and
+a penalised tree draws what is left. Rows that share a value share an interval of scores; where they lie in it is
 imputed from the regression, as in an ordered probit (Albert & Chib, 1993).
 """
 
@@ -16,8 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
-from simulacra_trainer.families.forest.kernels import BINS, F8, I8, compiled
+from simulacra_trainer.families.codec import Codes, Floats
+from simulacra_trainer.families.forest.additive import (
+    MOST_FIT_ROWS,
+    SAME,
+    Design,
+    design_of,
+    fit_slopes,
+    tables_of,
+)
 from simulacra_trainer.families.forest.parts import BELOW_ONE, Booleans, Ints
 from simulacra_trainer.families.forest.walk import added
 
@@ -25,15 +30,8 @@ SLOPE_NATS = 40.0
 """The penalty at which a slope pays as much as a split; below, its price falls by the square. A split is chosen among
 all columns and all their thresholds, a slope among columns: in the middle of the dial it pays a quarter.
 """
-MOST_SLOPES, MOST_LEVELS, FEWEST_ROWS = 40, 30, 5
-MOST_FIT_ROWS = 20_000
 ROUNDS, TIED = 6, 0.05
 """So many times scores of tied rows are imputed, where more than that share of the rows is tied."""
-RIDGES = np.exp(np.linspace(np.log(1e-4), np.log(1e2), 61))
-FEW_FUNCTIONS = 128
-"""The cross products of so many are computed at once, which is faster than one by one."""
-SAME = 1e-6
-"""A column of which others leave less than that share open adds nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,9 @@ def fit_additive(
     """
     low, high = _tie_ends(values)
     step = -(-values.size // MOST_FIT_ROWS)
-    design = _design(bases, codes, step)
+    design = design_of(bases, codes, step)
     slopes = _slopes(design, low[::step], high[::step], 0.5 + penalty**2 / SLOPE_NATS)
-    tables, used, begin = [], [], 0
-    for j, functions in enumerate(bases):
-        own = slice(begin, begin + len(functions))
-        begin = own.stop
-        if np.any(slopes[own]):
-            tables.append(slopes[own] @ (functions - design.mean[own, None]))
-            used.append(j)
-    columns, table = np.array(used, np.int32), np.array(tables).reshape(-1, BINS)
+    columns, table = tables_of(bases, design.mean, slopes)
     rows = np.arange(values.size, dtype=np.int32)
     expected = added(codes, rows, columns, table)
     inside = _imputed(expected, ndtri(low), ndtri(high), rng.random(values.size))
@@ -84,108 +75,15 @@ def fit_additive(
     return Additive(columns, table, scores, expected)
 
 
-def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
-    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the standardised normal score
-    and whether it is missing, of others whether it is each of the frequent levels.
-    """
-    counts = np.bincount(codes, minlength=BINS).astype(np.float64)
-    if not codec.has_natural_order:
-        levels = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-        often = np.minimum(counts[levels], codes.size - counts[levels]) >= FEWEST_ROWS
-        return np.eye(BINS)[levels[often]]
-    known = np.append(0.0, counts[1:])
-    m = max(known.sum(), 1.0)
-    score = ndtri(np.clip((np.cumsum(known) - known / 2.0) / m, 0.5 / m, 1.0 - 0.5 / m))
-    mean = known @ score / m
-    spread = np.sqrt(known @ (score - mean) ** 2 / m)
-    found = [np.append(0.0, (score[1:] - mean) / spread)] if spread > SAME else []
-    if min(counts[0], known.sum()) >= FEWEST_ROWS:
-        found.append(np.eye(BINS)[0])
-    return np.array(found).reshape(-1, BINS)
-
-
-@dataclass(frozen=True)
-class _Design:
-    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross products, float64
-    [functions, functions], of which the rows that are known are filled in (of many functions few are asked for).
-    """
-
-    centred: Floats
-    mean: Floats
-    gram: Floats
-    is_known: Booleans
-
-
-def _design(bases: Sequence[Floats], codes: Codes, step: int) -> _Design:
-    X = np.concatenate([np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)])
-    mean = X.mean(axis=1)
-    X -= mean[:, None]
-    at_once = len(X) <= FEW_FUNCTIONS
-    gram = X @ X.T if at_once else np.empty((len(X), len(X)))
-    return _Design(X, mean, gram, np.full(len(X), at_once))
-
-
-def _slopes(design: _Design, low: Floats, high: Floats, price: float) -> Floats:
+def _slopes(design: Design, low: Floats, high: Floats, price: float) -> Floats:
     """Return the slope of each function, 0 where it does not pay; tied scores are imputed and it is fit again."""
     a, b, tied = ndtri(low), ndtri(high), _is_tied(low, high)
     scores = ndtri((low + high) / 2.0)
     for _ in range(ROUNDS if tied.mean() > TIED else 1):
         y = scores - scores.mean()
-        slopes = _fit(design, design.centred @ y, float(y @ y), y.size, price)
+        slopes = fit_slopes(design, design.centred @ y, float(y @ y), y.size, price)
         scores = np.where(tied, _imputed(slopes @ design.centred, a, b, None), scores)
     return slopes
-
-
-def _fit(design: _Design, moment: Floats, square: float, n: int, price: float) -> Floats:
-    slopes = np.zeros(moment.size)
-    kept = _worth(design.centred, design.gram, design.is_known, moment.copy(), square, n, price)
-    if kept.size:
-        values, vectors = np.linalg.eigh(design.gram[np.ix_(kept, kept)])
-        along = vectors.T @ moment[kept]
-        slopes[kept] = vectors @ (along / (values + _ridge(values, along, square, n)))
-    return slopes
-
-
-@compiled
-def _worth(X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float) -> I8:
-    """Return the functions that enter, each the one that gains most beside those before it (orthogonal least squares,
-    Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of gram that are asked for are filled in; moment,
-    float64 [k], is used up.
-    """
-    size, left, entered = moment.shape[0], square, 0
-    own, open_, is_in = np.empty(size), np.empty(size), np.zeros(size, np.bool_)
-    for j in range(size):
-        own[j] = open_[j] = gram[j, j] if is_known[j] else np.dot(X[j], X[j])
-    kept, factor = np.empty(MOST_SLOPES, np.int64), np.empty((MOST_SLOPES, size))
-    while entered < min(MOST_SLOPES, size):
-        best, most = -1, 0.0
-        for j in range(size):
-            if not is_in[j] and open_[j] > SAME * own[j] and moment[j] ** 2 > most * open_[j]:
-                best, most = j, moment[j] ** 2 / open_[j]
-        after = max(left - most, SAME * square)
-        if best < 0 or n / 2.0 * np.log(left / after) <= price:
-            break
-        if not is_known[best]:
-            gram[best], is_known[best] = np.dot(X, X[best]), True
-        row = factor[entered]
-        row[:] = gram[best]
-        for i in range(entered):
-            row -= factor[i, best] * factor[i]
-        row /= np.sqrt(open_[best])
-        moment -= (moment[best] / row[best]) * row
-        open_ -= row**2
-        kept[entered], is_in[best], left = best, True, after
-        entered += 1
-    return kept[:entered]
-
-
-def _ridge(values: Floats, along: Floats, square: float, n: int) -> float:
-    """Return the ridge of the highest evidence, given the cross products' eigenvalues and the moments along them."""
-    ridges = RIDGES * n
-    L, d = np.maximum(values, 0.0)[:, None], along[:, None] ** 2
-    left = np.maximum(square - np.sum(d / (L + ridges), axis=0), SAME * square)
-    surprise = (n - 1) / 2.0 * np.log(left) + 0.5 * np.log1p(L / ridges).sum(axis=0)
-    return float(ridges[np.argmin(surprise)])
 
 
 def _tie_ends(values: Floats) -> tuple[Floats, Floats]:

@@ -16,9 +16,9 @@ from simulacra_trainer.families.base import ModelFileError, Options, Progress, n
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
 from simulacra_trainer.families.coupling import gumbel_twins
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
+from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
-from simulacra_trainer.families.forest.latent import functions_of
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.parts import Context, Ints, Lookup, Monotone, Part, Switch
 from simulacra_trainer.families.forest.response import is_latent, looked_at, under_do

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from simulacra_trainer.families.codec import Codes, Floats
-from simulacra_trainer.families.forest.walk import added, pick, walk
+from simulacra_trainer.families.forest.walk import added, added_codes, pick, walk
 
 Ints = npt.NDArray[np.int32]
 Booleans = npt.NDArray[np.bool_]
@@ -22,10 +22,24 @@ BELOW_ONE = 1.0 - 2.0**-53
 
 
 @dataclass(frozen=True)
+class Variate:
+    """A sum over columns that a tree splits like a column: columns int32 [k] (schema order), tables float64 [k, 256]
+    what each predictor code of a column adds. The whole part of the sum, 0 to 255, is its code.
+    """
+
+    columns: Ints
+    tables: Floats
+
+    def codes(self, codes: Codes, rows: Ints) -> Codes:
+        """Return the code of each row's sum, uint8 [rows]; codes uint8 [columns, n]."""
+        return added_codes(codes, rows, self.columns, self.tables)
+
+
+@dataclass(frozen=True)
 class Tree:
     """A fitted tree: feature int32 [nodes] is the column (schema order) split on, -1 in leaves; masks uint64
     [nodes, 4] holds the predictor codes that go left; child int32 the left child (right is the next node); start and
-    stop int32 the segment of donors of each node.
+    stop int32 the segment of donors of each node. Features from the number of columns on are the variates.
     """
 
     feature: Ints
@@ -33,11 +47,14 @@ class Tree:
     child: Ints
     start: Ints
     stop: Ints
+    variates: tuple[Variate, ...] = ()
 
     @functools.cached_property
     def columns(self) -> frozenset[int]:
-        """The columns (schema order) that it splits on."""
-        return frozenset(map(int, np.unique(self.feature[self.feature >= 0])))
+        """The columns (schema order) that its splits look at."""
+        split = np.unique(self.feature[self.feature >= 0])
+        plain = split[: split.size - len(self.variates)]  # every variate is split on, and their numbers are the highest
+        return frozenset(map(int, np.concatenate([plain, *(variate.columns for variate in self.variates)])))
 
     def donors(self, context: Context, rows: Ints, u: Floats) -> Ints:
         """Pick a donor of each row's leaf, int32 [rows]; u is used up in place."""
@@ -45,7 +62,10 @@ class Tree:
 
     def leaves(self, context: Context, rows: Ints) -> Ints:
         """Return the leaf of each row, int32 [rows]."""
-        return walk(context.codes, rows, self.feature, self.masks, self.child)
+        sums = np.empty((len(self.variates), rows.size), np.uint8)
+        for into, variate in zip(sums, self.variates, strict=True):
+            into[:] = variate.codes(context.codes, rows)
+        return walk(context.codes, sums, rows, self.feature, self.masks, self.child)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from simulacra_trainer.families.forest.parts import (
     Pool,
     Switch,
     Tree,
+    Variate,
 )
 
 TENSORS = "model.safetensors"
@@ -116,7 +117,11 @@ class _Writer:
                 return {"kind": "lookup", "on": on, "at": {**self._add(keys=keys), **self._add(values=values)}}
 
     def _tree(self, tree: Tree) -> Outline:
-        return self._add(feature=tree.feature, masks=tree.masks, child=tree.child, start=tree.start, stop=tree.stop)
+        at = self._add(feature=tree.feature, masks=tree.masks, child=tree.child, start=tree.start, stop=tree.stop)
+        return at | {"variates": [self._variate(variate) for variate in tree.variates]} if tree.variates else at
+
+    def _variate(self, variate: Variate) -> Outline:
+        return {"columns": variate.columns.tolist(), "at": self._add(values=variate.tables.ravel())}
 
     def _add(self, **arrays: Array) -> Outline:
         at: Outline = {}
@@ -157,12 +162,16 @@ class _Reader:
         return Classes(tree, donors.astype(np.min_scalar_type(values.size)), values, parts)
 
     def _latent(self, node: Outline) -> Latent:
-        columns, tables = [self._column(on) for on in node["columns"]], self._slice(node, "values")
-        _require(tables.size == len(columns) * BINS and bool(np.isfinite(tables).all()))
+        columns, tables = self._added(node)
         residual, margin = self.part(node["residual"]), self.part(node["margin"])
         if not isinstance(residual, Numbers) or not isinstance(margin, Pool):
             raise ModelFileError("the model files do not hold a sound forest (a part is of the wrong kind)")
-        return Latent(np.array(columns, np.int32), tables.reshape(-1, BINS), residual, margin)
+        return Latent(columns, tables, residual, margin)
+
+    def _added(self, node: Outline) -> tuple[Array, Array]:
+        columns, tables = [self._column(on) for on in node["columns"]], self._slice(node, "values")
+        _require(tables.size == len(columns) * BINS and bool(np.isfinite(tables).all()))
+        return np.array(columns, np.int32), tables.reshape(-1, BINS)
 
     def _switched(self, node: Outline) -> tuple[Array, tuple[Part, ...]]:
         keys = self._slice(node, "keys")
@@ -191,10 +200,12 @@ class _Reader:
         nodes = np.arange(feature.size)
         inner = feature >= 0
         _require(0 < feature.size == child.size == start.size == stop.size == len(masks))
-        _require(bool(np.all(feature < self._columns) and np.all(feature >= -1)))
+        variates = tuple(Variate(*self._added(variate)) for variate in at.get("variates", ()))
+        split = set(feature[feature >= self._columns].tolist())
+        _require(bool(np.all(feature >= -1)) and split == {self._columns + i for i in range(len(variates))})
         _require(bool(np.all(child[inner] > nodes[inner]) and np.all(child[inner] + 1 < feature.size)))
         _require(bool(np.all(start >= 0) and np.all(start < stop) and np.all(stop <= donors)))
-        return Tree(feature, masks, child, start, stop)
+        return Tree(feature, masks, child, start, stop, variates)
 
     def _slice(self, node: Outline, name: str) -> Array:
         offset, size = node["at"][name]

@@ -11,20 +11,26 @@ FEW_ROWS = 16
 MOST_WAITING = 512
 """Where so many right sides wait, which takes a tree that deep, rows go down one by one as well."""
 
+ADDED_AT_ONCE = 2048
+"""Rows whose sums stay in the first cache while columns are added to them."""
+
 
 @compiled
-def _descend(X: U1, row: int, node: int, feature: I4, masks: U8, child: I4) -> int:
-    """Return the leaf that a row reaches from a node."""
+def _descend(X: U1, sums: U1, row: int, place: int, node: int, feature: I4, masks: U8, child: I4) -> int:
+    """Return the leaf that a row reaches from a node; place is where it stands among the rows."""
+    columns = X.shape[0]
     while feature[node] >= 0:
-        code = X[feature[node], row]
+        column = feature[node]
+        code = X[column, row] if column < columns else sums[column - columns, place]
         goes_left = (masks[node, code >> 6] >> np.uint64(code & 63)) & np.uint64(1)
         node = int(child[node] + 1 - np.int32(goes_left))
     return node
 
 
 @compiled
-def walk(X: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
-    """Return the leaf of each row: X uint8 [columns, n], rows int32 [m] into n; int32 [m].
+def walk(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
+    """Return the leaf of each row: X uint8 [columns, n], rows int32 [m] into n; int32 [m]. Features from the number of
+    columns on are rows of sums, uint8 [variates, m].
 
     All rows go down together, sorted at each node into those that go left and those that go right. So a node is read
     once and what its rows need lies together: 1.4 times as fast as blocks of 256 rows level by level in a tree of a
@@ -40,10 +46,11 @@ def walk(X: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
         node, begin, end = waiting[count]
         while feature[node] >= 0 and end - begin > FEW_ROWS and count < MOST_WAITING:
             column, mask = feature[node], masks[node]
-            split, moved = begin, 0
+            split, moved, is_sum = begin, 0, column >= X.shape[0]
+            codes = sums[column - X.shape[0]] if is_sum else X[column]
             for i in range(begin, end):
                 row = at[i]
-                code = X[column, rows[row]]
+                code = codes[row if is_sum else rows[row]]
                 goes_left = (mask[code >> 6] >> np.uint64(code & 63)) & np.uint64(1) != 0
                 at[split], right[moved] = row, row
                 split += goes_left
@@ -59,7 +66,7 @@ def walk(X: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
                     count += 1
                 node, end = left, split
         for i in range(begin, end):
-            leaves[at[i]] = _descend(X, rows[at[i]], node, feature, masks, child)
+            leaves[at[i]] = _descend(X, sums, rows[at[i]], at[i], node, feature, masks, child)
     return leaves
 
 
@@ -84,8 +91,21 @@ def added(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
     """
     out = np.zeros(rows.shape[0])
     for k in range(columns.shape[0]):
+        codes, table = X[columns[k]], tables[k]
         for i in range(rows.shape[0]):
-            out[i] += tables[k, X[columns[k], rows[i]]]
+            out[i] += table[codes[rows[i]]]
+    return out
+
+
+@compiled
+def added_codes(X: U1, rows: I4, columns: I4, tables: F8) -> U1:
+    """Return the whole part, 0 to 255, of what `added` returns, uint8 [m]."""
+    out = np.empty(rows.shape[0], np.uint8)
+    for begin in range(0, rows.shape[0], ADDED_AT_ONCE):
+        some = rows[begin : begin + ADDED_AT_ONCE]
+        sums = added(X, some, columns, tables)
+        for i in range(some.shape[0]):
+            out[begin + i] = np.uint8(min(max(sums[i], 0.0), 255.0))
     return out
 
 

@@ -1,0 +1,130 @@
+"""Canonical variates of a class target: many weak effects as one column that a tree can split.
+
+A tree has to spend a split, and half of its rows, on each column that moves a target a little. A canonical variate adds
+up what they say: classes are scored so that an additive regression explains most of the scores (canonical correlation
+of classes and columns; optimal scoring, Hastie, Tibshirani & Buja, 1994), and what it expects of a row is a further
+predictor, a linear combination that a tree splits like a number (Breiman et al., 1984, section 5.2; Loh and
+Vanichsetakul, 1988). Its slopes pay for themselves, half as much as a split each; a split on it pays like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cholesky, solve_triangular
+
+from simulacra_trainer.families.codec import Codes, Floats
+from simulacra_trainer.families.forest.additive import (
+    FEW_FUNCTIONS,
+    MOST_FIT_ROWS,
+    SAME,
+    design_of,
+    fit_slopes,
+    tables_of,
+)
+from simulacra_trainer.families.forest.kernels import BINS, F8, I4, I8, U1, compiled
+from simulacra_trainer.families.forest.parts import Variate
+from simulacra_trainer.families.forest.walk import added
+
+MOST_VARIATES = 3
+FEWEST_ROWS = 1_000
+RIDGE = 0.01
+"""Added to the variance of each function, so that levels of few rows do not decide how classes are scored."""
+SLOPE_SHARE = 0.5
+"""The part of the penalty that a slope pays: with less, variates of a thousand rows copy; with more, effects go."""
+CODES, TAIL = 250, 0.001
+"""Codes of like width between the quantiles of a variate that so few rows lie beyond."""
+
+
+def fit_variates(
+    codes: Codes, bases: Sequence[Floats], y: npt.NDArray[np.integer], classes: int, penalty: float
+) -> list[Variate]:
+    """Return the variates of a class target, the one that tells most first; none of a single column.
+
+    Args:
+        codes: of the predictors, uint8 [columns, n].
+        bases: `additive.functions_of` the same columns.
+        y: int32 [n], classes 0..classes-1.
+        classes: number of classes.
+        penalty: nats, of the forest.
+    """
+    if y.size < FEWEST_ROWS or len(bases) < 2:
+        return []
+    step = -(-y.size // MOST_FIT_ROWS)
+    seen, of = codes[:, ::step], y[::step]
+    share = np.bincount(of, minlength=classes) / of.size
+    moments, bases = _strongest(seen, bases, of, share)
+    if sum(map(len, bases)) < 2:
+        return []
+    design = design_of(bases, seen, 1)
+    scores = _class_scores(design.gram, moments, share, of.size)
+    rows, found = np.arange(y.size, dtype=np.int32), []
+    for score in scores:
+        target = score[of]
+        target -= target.mean()
+        square = float(target @ target)
+        if square <= SAME * of.size:
+            continue
+        slopes = fit_slopes(design, design.centred @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty)
+        columns, tables = tables_of(bases, design.mean, slopes)
+        if columns.size > 1:
+            low, high = np.quantile(added(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))
+            if high > low:
+                scale = CODES / (high - low)
+                found.append(Variate(columns, scale * (tables - low / columns.size)))
+    return found
+
+
+def _strongest(
+    seen: Codes, bases: Sequence[Floats], of: npt.NDArray[np.integer], share: Floats
+) -> tuple[Floats, list[Floats]]:
+    """Return the products of functions and classes, float64 [functions, classes] (of standardised class indicators),
+    and the functions by column: the `FEW_FUNCTIONS` of them that classes differ in most.
+    """
+    column = np.repeat(np.arange(len(bases)), [len(functions) for functions in bases])
+    sums, mean, variance = _class_sums(seen, of.astype(np.int32), share.size, np.concatenate(bases), column)
+    moments = (sums - np.outer(mean, of.size * share)) / np.sqrt(np.where(share > 0, share, 1.0))
+    told = np.where(variance > SAME, (moments**2).sum(axis=1) / np.maximum(variance, SAME), -1.0)
+    kept = np.sort(np.argsort(-told, kind="stable")[:FEW_FUNCTIONS])
+    kept = kept[told[kept] >= 0.0]
+    is_kept = np.isin(np.arange(column.size), kept)
+    return moments[kept], [functions[is_kept[column == j]] for j, functions in enumerate(bases)]
+
+
+@compiled
+def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tuple[F8, F8, F8]:
+    """Return the sum of each function over the rows of each class, float64 [functions, classes], its mean and variance:
+    seen uint8 [columns, n], of int32 [n], functions float64 [functions, 256], column int64 [functions], ascending.
+    """
+    n = of.shape[0]
+    sums, mean, variance = np.zeros((len(column), classes)), np.zeros(len(column)), np.zeros(len(column))
+    table, counted = np.zeros((BINS, classes), np.int64), -1
+    for f in range(len(column)):
+        if column[f] != counted:
+            counted = column[f]
+            table[:] = 0
+            for i in range(n):
+                table[seen[counted, i], of[i]] += 1
+        square = 0.0
+        for code in range(BINS):
+            value = functions[f, code]
+            if value != 0.0:
+                for k in range(classes):
+                    sums[f, k] += value * table[code, k]
+                    square += value * value * table[code, k]
+        mean[f] = sums[f].sum() / n
+        variance[f] = square / n - mean[f] ** 2
+    return sums, mean, variance
+
+
+def _class_scores(gram: Floats, moments: Floats, share: Floats, n: int) -> list[Floats]:
+    """Return the scores of the classes, float64 [classes] each, that a ridge regression explains best."""
+    root = cholesky(gram + RIDGE * n * np.eye(len(gram)), lower=True)
+    explained = solve_triangular(root, moments, lower=True)
+    strengths, vectors = np.linalg.eigh(explained @ explained.T)
+    most = min(MOST_VARIATES, int(np.count_nonzero(share)) - 1)
+    leading = [k for k in range(len(strengths) - 1, -1, -1) if strengths[k] > SAME * n][:most]
+    scale = np.sqrt(np.where(share > 0, share, 1.0))
+    return [explained.T @ vectors[:, k] / np.sqrt(strengths[k]) / scale for k in leading]
