@@ -60,21 +60,34 @@ def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(m
     assert fitted.scored == {"c1": True, "c2": True, "c3": True, "c4": False, "c5": True}
 
 
-def _asked(monkeypatch: pytest.MonkeyPatch, clean, share: float) -> tuple[DialResult, list[int]]:
-    """Turn the dial where every model of leaves has this share, and those that were asked for scores 0.5."""
+def _asked(monkeypatch: pytest.MonkeyPatch, clean, share: float) -> tuple[DialResult, list[int], int]:
+    """Turn the dial where every model of leaves has this share, and those that were asked for scores 0.5.
+
+    Returns what was found, which columns were asked, and how many models of leaves were judged.
+    """
     asked: list[int] = []
+    judged: list[int] = []
+    reported: list[float] = []
+
+    def share_of(*_: object) -> tuple[float, float]:
+        judged.append(len(asked))
+        return (0.5 if asked else share), 0.005
 
     def is_likelier(*_: object, seed: int) -> bool:
         asked.append(seed)
         return True
 
     monkeypatch.setattr(grow, "is_likelier", is_likelier)
-    monkeypatch.setattr(dial, "_share", lambda *_: (0.5 if asked else share, 0.005))
-    return turn_dial(clean.table, clean.schema, [c.name for c in clean.schema.learned()], seed=0), asked
+    monkeypatch.setattr(dial, "_share", share_of)
+    order = [c.name for c in clean.schema.learned()]
+    found = turn_dial(clean.table, clean.schema, order, seed=0, progress=reported.append)
+    assert reported == sorted(reported)
+    assert reported[-1] == 1.0
+    return found, asked, judged.count(0)
 
 
 def test_many_rows_keep_leaves_unasked_where_these_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, asked = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
+    found, asked, _ = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
     assert asked == []
     assert found.penalty == PENALTIES[0]
     assert found.scored == {"c1": False, "c2": False, "c3": False}
@@ -82,7 +95,8 @@ def test_many_rows_keep_leaves_unasked_where_these_pass(monkeypatch: pytest.Monk
 
 
 def test_many_rows_are_asked_where_leaves_pass_at_a_high_penalty_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, asked = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
+    found, asked, of_leaves = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
+    assert of_leaves == 1
     assert sorted(asked) == [1, 2, 3]
     assert found.scored == {"c1": True, "c2": True, "c3": True}
     assert found.share == 0.5

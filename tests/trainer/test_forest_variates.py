@@ -13,7 +13,7 @@ from simulacra_trainer.families.forest import FOREST, ForestModel, grow
 from simulacra_trainer.families.forest.additive import FEW_FUNCTIONS
 from simulacra_trainer.families.forest.parts import Variate
 from simulacra_trainer.families.forest.response import looked_at
-from simulacra_trainer.families.forest.variates import MOST_VARIATES, fit_variates
+from simulacra_trainer.families.forest.variates import MOST_CLASSES, MOST_VARIATES, fit_variates
 from trainer_tables import clean, levels_column
 
 COLUMNS = 12
@@ -77,15 +77,22 @@ def test_noise_has_no_variate_and_neither_has_a_single_column() -> None:
     assert fit_variates(codes, [np.empty((0, 256))] * 20, y, 4, 3.0) == [], "columns without a function"
 
 
-def test_thousands_of_classes_and_functions_stay_within_bounds() -> None:
+def test_of_many_functions_those_that_tell_most_are_used() -> None:
     rng = np.random.default_rng(4)
     codes = rng.integers(0, 30, (40, 5000)).astype(np.uint8)
     bases = [np.eye(256)[:30]] * 40
     assert sum(map(len, bases)) > FEW_FUNCTIONS
-    y = (codes[0].astype(np.int32) * 90 + codes[1] * 3 + rng.integers(0, 3, 5000)).astype(np.int32)
-    found = fit_variates(codes, bases, y, 2700, 3.0)
+    lean = (codes[3] > 14).astype(float) + (codes[37] > 14)
+    y = np.digitize(lean + 0.5 * rng.normal(size=5000), [0.5, 1.5]).astype(np.int32)
+    found = fit_variates(codes, bases, y, 3, 3.0)
     assert 0 < len(found) <= MOST_VARIATES
-    assert {0, 1} & {int(column) for variate in found for column in variate.columns}
+    assert {3, 37} <= set(found[0].columns.tolist())
+
+
+def test_a_target_of_too_many_classes_has_none() -> None:
+    codes = np.random.default_rng(4).integers(0, 3, (6, 4000)).astype(np.uint8)
+    y = (np.arange(4000) % (MOST_CLASSES + 1)).astype(np.int32)
+    assert fit_variates(codes, [CATEGORIES] * 6, y, MOST_CLASSES + 1, 3.0) == []
 
 
 def test_the_code_of_a_sum_is_its_whole_part_within_what_a_code_can_be() -> None:

@@ -65,11 +65,13 @@ def turn_dial(
     """
     pairs = crossed_halves(table, seed=seed)
     if len(pairs) == 1:
-        found = _turn(pairs, schema, order, dict.fromkeys(order, False), seed, lambda share: progress(0.8 * share))
-        if found.passes and found.penalty <= PENALTIES[START]:
+        found = _turn(pairs, schema, order, dict.fromkeys(order, False), PENALTIES[: START + 1], seed, progress)
+        if found.passes:
             progress(1.0)
             return found
-    return _turn(pairs, schema, order, {}, seed, progress)
+    found = _turn(pairs, schema, order, {}, PENALTIES, seed, progress)
+    progress(1.0)
+    return found
 
 
 def _turn(
@@ -77,10 +79,11 @@ def _turn(
     schema: TableSchema,
     order: Sequence[str],
     known: Mapping[str, bool],
+    penalties: Sequence[float],
     seed: int,
     progress: Progress,
 ) -> DialResult:
-    """Choose the penalty; known: columns of which rows are not asked whether they follow scores."""
+    """Choose one of the penalties; known: columns of which rows are not asked whether they follow scores."""
     options = {PENALTY: PENALTIES[START], SCORED: known}
     first = [FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress) for pair in pairs]
     says = [model.scored for model in first]
@@ -88,7 +91,7 @@ def _turn(
     tried: dict[int, DialResult] = {}
 
     def passes(place: int) -> bool:
-        penalty = PENALTIES[place]
+        penalty = penalties[place]
         drawn = [
             draw_rows(model.with_penalty(penalty), pair, seed=seed) for model, pair in zip(first, pairs, strict=True)
         ]
@@ -100,13 +103,12 @@ def _turn(
         progress(min(len(tried) / 5, 0.99))
         return tried[place].passes
 
-    low, high = (-1, START) if passes(START) else (START, len(PENALTIES) - 1)
+    low, high = (-1, START) if passes(START) else (START, len(penalties) - 1)
     while high - low > 1:  # the share falls with the penalty
         middle = (low + high + 1) // 2
         low, high = (low, middle) if passes(middle) else (middle, high)
     if high not in tried:
         passes(high)
-    progress(1.0)
     return tried[_cheapest(tried)]
 
 

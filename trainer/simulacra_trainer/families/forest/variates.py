@@ -29,7 +29,7 @@ from simulacra_trainer.families.forest.parts import Variate
 from simulacra_trainer.families.forest.walk import added
 
 MOST_VARIATES = 3
-FEWEST_ROWS = 1_000
+FEWEST_ROWS, MOST_CLASSES = 1_000, 256
 RIDGE = 0.01
 """Added to the variance of each function, so that levels of few rows do not decide how classes are scored."""
 SLOPE_SHARE = 0.5
@@ -41,7 +41,9 @@ CODES, TAIL = 250, 0.001
 def fit_variates(
     codes: Codes, bases: Sequence[Floats], y: npt.NDArray[np.integer], classes: int, penalty: float
 ) -> list[Variate]:
-    """Return the variates of a class target, the one that tells most first; none of a single column.
+    """Return the variates of a class target, the one that tells most first.
+
+    There are none of a single column, of fewer than `FEWEST_ROWS` or of more than `MOST_CLASSES`.
 
     Args:
         codes: of the predictors, uint8 [columns, n].
@@ -50,7 +52,7 @@ def fit_variates(
         classes: number of classes.
         penalty: nats, of the forest.
     """
-    if y.size < FEWEST_ROWS or len(bases) < 2:
+    if y.size < FEWEST_ROWS or classes > MOST_CLASSES or len(bases) < 2:
         return []
     step = -(-y.size // MOST_FIT_ROWS)
     seen, of = codes[:, ::step], y[::step]
