@@ -9,15 +9,15 @@ import pytest
 
 from simulacra_crds.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
-from simulacra_trainer.families.forest import FOREST, ForestModel, grow
+from simulacra_trainer.families.forest import FOREST, ForestModel, grow, variates
 from simulacra_trainer.families.forest.additive import FEW_FUNCTIONS
 from simulacra_trainer.families.forest.parts import Variate
 from simulacra_trainer.families.forest.response import looked_at
-from simulacra_trainer.families.forest.variates import MOST_CLASSES, MOST_VARIATES, fit_variates
+from simulacra_trainer.families.forest.variates import FEWEST_ROWS, MOST_CLASSES, MOST_VARIATES, fit_variates
 from trainer_tables import clean, levels_column
 
 COLUMNS = 12
-CATEGORIES = np.vstack([np.eye(256)[:3]])
+CATEGORIES = np.eye(256)[:3]
 """Functions of a column with three levels, as `functions_of` gives them."""
 
 
@@ -89,10 +89,16 @@ def test_of_many_functions_those_that_tell_most_are_used() -> None:
     assert {3, 37} <= set(found[0].columns.tolist())
 
 
-def test_a_target_of_too_many_classes_has_none() -> None:
-    codes = np.random.default_rng(4).integers(0, 3, (6, 4000)).astype(np.uint8)
-    y = (np.arange(4000) % (MOST_CLASSES + 1)).astype(np.int32)
+def test_few_rows_and_too_many_classes_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = np.random.default_rng(4).integers(0, 3, (6, 8000)).astype(np.uint8)
+    ways = 3 ** np.arange(6)
+    y = (ways @ codes % (MOST_CLASSES + 1)).astype(np.int32)
     assert fit_variates(codes, [CATEGORIES] * 6, y, MOST_CLASSES + 1, 3.0) == []
+    monkeypatch.setattr(variates, "MOST_CLASSES", MOST_CLASSES + 1)
+    assert fit_variates(codes, [CATEGORIES] * 6, y, MOST_CLASSES + 1, 3.0) != []
+    low = (codes[:2].sum(axis=0) > 2).astype(np.int32)
+    assert fit_variates(codes[:, :FEWEST_ROWS], [CATEGORIES] * 6, low[:FEWEST_ROWS], 2, 3.0) != []
+    assert fit_variates(codes[:, : FEWEST_ROWS - 1], [CATEGORIES] * 6, low[: FEWEST_ROWS - 1], 2, 3.0) == []
 
 
 def test_the_code_of_a_sum_is_its_whole_part_within_what_a_code_can_be() -> None:
