@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.columns import IntArray, is_category, level_codes, numbers, sample_rows
+from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers, sample_rows
 from simulacra_trainer.weighting import weights_in
 
 MIN_ROWS = 100
@@ -24,6 +25,8 @@ FOLDS = 3
 TREES, DEPTH, RATE, LEAF_ROWS, RIDGE = 100, 5, 0.08, 20, 1.0
 LEVEL_RIDGE = 2.5
 BINS = 256
+Bins = npt.NDArray[np.uint8]
+Booleans = npt.NDArray[np.bool_]
 
 
 def two_sample_auc(
@@ -79,7 +82,9 @@ def _feature(tables: list[pa.Table], name: str) -> tuple[IntArray, bool]:
 
 
 @numba.njit(nogil=True, cache=True)
-def _boost(bins, label, counts, test, is_level, sizes):  # type: ignore[no-untyped-def]
+def _boost(
+    bins: Bins, label: FloatArray, counts: FloatArray, test: Bins, is_level: Booleans, sizes: IntArray
+) -> FloatArray:
     score = np.zeros(len(bins))
     out = np.zeros(len(test))
     nodes = 2**DEPTH
@@ -105,14 +110,14 @@ def _boost(bins, label, counts, test, is_level, sizes):  # type: ignore[no-untyp
 
 
 @numba.njit(nogil=True, cache=True)
-def _descend(bins, at, feature, right):  # type: ignore[no-untyped-def]
+def _descend(bins: Bins, at: IntArray, feature: IntArray, right: IntArray) -> None:
     for i in range(len(at)):
         node = at[i]
         at[i] = 2 * node + right[node, bins[i, feature[node]]]
 
 
 @numba.njit(nogil=True, cache=True)
-def _insert(order, key, number, value):  # type: ignore[no-untyped-def]
+def _insert(order: IntArray, key: FloatArray, number: int, value: float) -> None:
     """Insert bin `number` into the bins before it, which are in ascending order of their keys."""
     place = number
     while place > 0 and key[place - 1] > value:
@@ -122,7 +127,17 @@ def _insert(order, key, number, value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _split_level(bins, gradient, hessian, at, first, feature, right, is_level, sizes):  # type: ignore[no-untyped-def]
+def _split_level(
+    bins: Bins,
+    gradient: FloatArray,
+    hessian: FloatArray,
+    at: IntArray,
+    first: int,
+    feature: IntArray,
+    right: IntArray,
+    is_level: Booleans,
+    sizes: IntArray,
+) -> None:
     """Choose the best split of each node first..2*first-1; a node without one sends all rows left.
 
     Levels are ordered by their mean gradient in the node (Fisher 1958), so that a split may group any of them.

@@ -25,6 +25,7 @@ CLIP = 10.0
 BAR = 0.53
 """The privacy dial holds the share of equal halves at or under this, to two digits: the third is chance."""
 HELD_BELOW = BAR + 0.005
+"""What rounds to the bar: a share above it is not held."""
 JUDGED_AT_ONCE, MOST_JUDGED, MOST_CELLS = 3_000, 12_000, 4_000_000_000
 """A test of equal halves judges so many rows at once and so many in all; of a wide table no more than compare that many
 cells with cells (about a second). 3,000 have a standard error of 0.009, and a table at the bar got a penalty by chance.
@@ -69,7 +70,14 @@ def _points(columns: list[FloatArray], levels: list[IntArray], rows: int) -> Poi
 
 
 @numba.njit(nogil=True, cache=True)
-def _nearest(numbers, levels, to_numbers, to_levels, squared, ties):  # type: ignore[no-untyped-def]
+def _nearest(
+    numbers: npt.NDArray[np.float32],
+    levels: npt.NDArray[np.int32],
+    to_numbers: npt.NDArray[np.float32],
+    to_levels: npt.NDArray[np.int32],
+    squared: npt.NDArray[np.float32],
+    ties: IntArray,
+) -> None:
     """Walk blocks of the others column by column: without branches inside, the compiler uses vector instructions."""
     squared[:] = np.inf
     distances = np.empty(BLOCK, np.float32)

@@ -1,8 +1,7 @@
 """Additive regressions on earlier columns: what each code of a column adds.
 
 A slope is a parameter, so it pays for itself as a split does: functions of the columns enter one by one while the
-likelihood gains more than a price; the slopes that stay are shrunk by the ridge that the
-evidence favours (MacKay, 1992).
+likelihood gains more than a price; those that stay are shrunk by the ridge that the evidence favours (MacKay, 1992).
 """
 
 from __future__ import annotations

@@ -112,16 +112,16 @@ class _Writer:
                 return {"kind": "monotone", "on": on, "at": self._add(keys=keys) | self._add(low=low, high=high)}
             case Latent(columns, tables, residual, margin):
                 inner = {"residual": self.part(residual), "margin": self.part(margin)}
-                return {"kind": "latent", "columns": columns.tolist(), "at": self._add(values=tables.ravel()), **inner}
+                return {"kind": "latent", **self._added(columns, tables), **inner}
             case Lookup(on, keys, values):
                 return {"kind": "lookup", "on": on, "at": {**self._add(keys=keys), **self._add(values=values)}}
 
     def _tree(self, tree: Tree) -> Outline:
         at = self._add(feature=tree.feature, masks=tree.masks, child=tree.child, start=tree.start, stop=tree.stop)
-        return at | {"variates": [self._variate(variate) for variate in tree.variates]} if tree.variates else at
+        return at | {"variates": [self._added(v.columns, v.tables) for v in tree.variates]} if tree.variates else at
 
-    def _variate(self, variate: Variate) -> Outline:
-        return {"columns": variate.columns.tolist(), "at": self._add(values=variate.tables.ravel())}
+    def _added(self, columns: Array, tables: Array) -> Outline:
+        return {"columns": columns.tolist(), "at": self._add(values=tables.ravel())}
 
     def _add(self, **arrays: Array) -> Outline:
         at: Outline = {}

@@ -89,10 +89,10 @@ def _strongest(
     sums, mean, variance = _class_sums(seen, of.astype(np.int32), share.size, np.concatenate(bases), column)
     moments = (sums - np.outer(mean, of.size * share)) / np.sqrt(np.where(share > 0, share, 1.0))
     told = np.where(variance > SAME, (moments**2).sum(axis=1) / np.maximum(variance, SAME), -1.0)
-    kept = np.sort(np.argsort(-told, kind="stable")[:FEW_FUNCTIONS])
-    kept = kept[told[kept] >= 0.0]
-    is_kept = np.isin(np.arange(column.size), kept)
-    return moments[kept], [functions[is_kept[column == j]] for j, functions in enumerate(bases)]
+    is_kept = np.zeros(column.size, np.bool_)
+    is_kept[np.argsort(-told, kind="stable")[:FEW_FUNCTIONS]] = True
+    is_kept &= told >= 0.0
+    return moments[is_kept], [functions[is_kept[column == j]] for j, functions in enumerate(bases)]
 
 
 @compiled
