@@ -21,18 +21,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.conditions.cells import ShareCondition, find_cells
 from simulacra_trainer.conditions.raking import rake
 from simulacra_trainer.conditions.support import hard_range
-from simulacra_trainer.fit import TrainedModel, fit_model, fit_steps
-from simulacra_trainer.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report.discriminator import MIN_ROWS, two_sample_auc
+from simulacra_trainer.survey_weights import draw_in_proportion
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.weighting import draw_in_proportion
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "bench" / "data"

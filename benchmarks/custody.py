@@ -35,8 +35,8 @@ ROUNDS = 3
 CUSTODY = """
 import sys
 from pathlib import Path
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.settings import open_custody
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.wiring import open_custody
 verb, base, plain = sys.argv[1:]
 custody = open_custody({"SIMULACRA_STORE": f"file://{base}/store", "SIMULACRA_KEYS": f"local://{base}/keys.json"})
 resource, token = ResourceRef("acme", "datasets", "u"), Path(base, "wrapped")

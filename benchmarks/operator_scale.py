@@ -38,11 +38,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from operator_bench import OperatorProcess, Plane, apply_crds, ready  # noqa: E402
-from simulacra_crds import cluster as kube  # noqa: E402
-from simulacra_crds.base import FINALIZER, LABEL_KIND, Phase  # noqa: E402
-from simulacra_crds.cluster import Cluster, ClusterError, Object  # noqa: E402
-from simulacra_custody.context import ResourceRef  # noqa: E402
-from simulacra_custody.settings import open_custody  # noqa: E402
+from simulacra_crds.kinds.base import FINALIZER, LABEL_KIND, Phase  # noqa: E402
+from simulacra_crds.kube import client as kube  # noqa: E402
+from simulacra_crds.kube.client import Cluster, ClusterError, Object  # noqa: E402
+from simulacra_custody.refs import ResourceRef  # noqa: E402
+from simulacra_custody.wiring import open_custody  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "operator.md"
 THRESHOLDS = {

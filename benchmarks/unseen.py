@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pyarrow.csv
 
-from simulacra_crds.tasks import FitRequest
-from simulacra_trainer.fit import fit_model, fit_steps
+from simulacra_crds.contract.tasks import FitRequest
+from simulacra_trainer.pipeline.fit import fit_model, fit_steps
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 

@@ -17,20 +17,20 @@ from simulacra import Client, operations
 from simulacra.cli import app
 from simulacra.commands.shared import EXIT_CODES
 from simulacra_api.app import create_app
-from simulacra_api.catalogue import CATALOGUE
-from simulacra_api.docs_text import full
+from simulacra_api.docs.llms_txt import full
+from simulacra_api.docs.openapi import document
+from simulacra_api.http.error_codes import CATALOGUE
 from simulacra_api.metrics import Metrics
-from simulacra_api.openapi import document
 from simulacra_api.settings import Settings
-from simulacra_crds.reasons import Reason
-from simulacra_crds.registry import KINDS
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.registry import KINDS
 
 ROOT = Path(__file__).parent.parent
 STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KINDS}
 PROGRAMS = {
     "simulacra_trainer": ("fit", "generate", "report", "estimate"),
     "simulacra_custody.verify": (),
-    "simulacra_custody.handout": (),
+    "simulacra_custody.export_certificates": (),
     "simulacra_api": (),
 }
 LIMITS = ("enum", "default", "minimum", "maximum", "maxLength")

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulacra_api.cache import CACHE_SECONDS
+from simulacra_api.tenancy.read_cache import CACHE_SECONDS
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
-from simulacra_crds.webhook import allows_private
+from simulacra_crds.contract.webhook import allows_private
 
 LINK_SECONDS = 900
 """A download link lives this long (15 minutes)."""

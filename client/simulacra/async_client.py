@@ -18,8 +18,8 @@ from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.client import fetching, opened, requesting
 from simulacra.connection import Connection
-from simulacra.protocol import Ask, Local, Pause, Step, Steps, describe
-from simulacra.sending import ReadInThread, on_the_loop
+from simulacra.core import Ask, Local, Pause, Step, Steps, describe
+from simulacra.upload_io import ReadInThread, on_the_loop
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from simulacra.admin import admin
-from simulacra.commands import access, asking, data, proof
+from simulacra.commands import access, certificates, datasets, generations
 from simulacra.commands.shared import EXIT_CODES, USAGE, ConnectionOption, console, ended
 
 _ENDS = "; ".join(f"{code} {what}" for code, what in EXIT_CODES.items())
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Synthetic tables under stated conditions.",
     epilog=f"Exit codes: {_ENDS}.",
 )
-for group in (access, data, asking, proof):
+for group in (access, datasets, generations, certificates):
     app.registered_commands += group.app.registered_commands
 app.add_typer(admin, name="admin")
 

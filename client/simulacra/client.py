@@ -17,8 +17,8 @@ import httpx
 from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.connection import Connection
-from simulacra.protocol import Ask, Fetch, Local, Pause, Step, Steps, describe
-from simulacra.sending import Counted
+from simulacra.core import Ask, Fetch, Local, Pause, Step, Steps, describe
+from simulacra.upload_io import Counted
 
 P = ParamSpec("P")
 T = TypeVar("T")

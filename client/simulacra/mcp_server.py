@@ -24,10 +24,10 @@ from simulacra.async_client import AsyncClient
 from simulacra.certificates import verify_certificate
 from simulacra.commands.shared import format_of
 from simulacra.connection import Connection
-from simulacra.documents import Json
+from simulacra.core import may_pass
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.models import Json
 from simulacra.operations import uploads
-from simulacra.protocol import may_pass
 
 INSTRUCTIONS = (
     "Simulacra makes synthetic tables. upload a table, wait for its job, read its schema, generate rows under "

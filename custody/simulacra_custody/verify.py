@@ -11,14 +11,14 @@ import json
 import sys
 from pathlib import Path
 
-from simulacra_custody.audit import verify_segments
-from simulacra_custody.checkpoints import Checkpoint, verify_checkpoints
+from simulacra_custody.audit.checkpoints import Checkpoint, verify_checkpoints
+from simulacra_custody.audit.log import verify_segments
+from simulacra_custody.audit.merkle import consistency_proof, leaf_hash, tree_hash
+from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note
 from simulacra_custody.errors import AuditCorrupt, CustodyError
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.merkle import consistency_proof, leaf_hash, tree_hash
-from simulacra_custody.settings import open_store
-from simulacra_custody.signed_note import VerifierKey, note_text, open_note
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_store
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from simulacra_crds.cluster import ClusterError
+from simulacra_crds.kube.client import ClusterError
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError
 from simulacra_embedded.supervisor.supervise import Supervisor, say

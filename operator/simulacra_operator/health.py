@@ -6,10 +6,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from simulacra_operator import metrics
-from simulacra_operator.leadership import Leadership
-from simulacra_operator.ownership import Ownership
+from simulacra_operator.runtime.leadership import Leadership
+from simulacra_operator.runtime.store_claim import Ownership
 from simulacra_operator.settings import Settings
-from simulacra_operator.sweep import STALLED_S, Sweep
+from simulacra_operator.tasks.sweep import STALLED_S, Sweep
 
 
 async def serve(

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
-from simulacra_crds.model import ModelResources
-from simulacra_crds.webhook import allows_private
-from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
-from simulacra_custody.store_owner import TAKE_OVER_VARIABLE, check_installation
-from simulacra_operator.placement import Placement
-from simulacra_operator.pod_access import PodAccess
-from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
+from simulacra_crds.contract.webhook import allows_private
+from simulacra_crds.kinds.model import ModelResources
+from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE, check_installation
+from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
+from simulacra_operator.runtime.scope import NAMESPACES_VARIABLE, Scope
+from simulacra_operator.work.placement import Placement
+from simulacra_operator.work.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"

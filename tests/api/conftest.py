@@ -31,14 +31,29 @@ import uvicorn
 
 import helm_chart
 import yaml
-from simulacra_api import middleware, problems
 from simulacra_api.__main__ import listen
 from simulacra_api.app import create_app
 from simulacra_api.auth.secrets import hash_secret
-from simulacra_api.catalogue import CATALOGUE
+from simulacra_api.http import middleware, problems
+from simulacra_api.http.error_codes import CATALOGUE
 from simulacra_api.settings import Settings
-from simulacra_crds.base import FINALIZER
-from simulacra_crds.cluster import (
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.tasks import (
+    ATTAINMENT,
+    ESTIMATE,
+    FAILURE,
+    GRAPH,
+    PROGRESS,
+    REPORT,
+    REPORT_PAGE,
+    SCHEMA,
+    part_name,
+)
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds.base import FINALIZER
+from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kube.client import (
     CRDS,
     CUSTOM,
     DATASETS,
@@ -53,14 +68,9 @@ from simulacra_crds.cluster import (
     Cluster,
     ClusterError,
 )
-from simulacra_crds.generate import crd
-from simulacra_crds.names import model_name
-from simulacra_crds.registry import KINDS
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.tasks import ATTAINMENT, ESTIMATE, FAILURE, GRAPH, PROGRESS, REPORT, REPORT_PAGE, SCHEMA, part_name
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.settings import open_custody
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.wiring import open_custody
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,7 +144,7 @@ def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield folder / "kubeconfig"
         subprocess.run([str(REAL), "down", str(folder)], check=True, timeout=60, capture_output=True)
         return
-    command = [sys.executable, "-m", "simulacra_embedded.controlplane", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["server"]

@@ -11,14 +11,14 @@ import pytest
 import pytest_asyncio
 
 from auth0_mock import SETTINGS, Auth0Mock
-from simulacra_api import rotation
+from simulacra_api.access import rotation
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_api.problems import Problem
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
 from simulacra_crds.auth0 import Auth0
-from simulacra_custody.audit import open_audit
+from simulacra_custody.audit.log import open_audit
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.__main__ import listen
-from simulacra_api.cache import ReadCache
-from simulacra_crds.cluster import DATASETS, NotFound
-from simulacra_crds.dataset import Dataset
+from simulacra_api.tenancy.read_cache import ReadCache
+from simulacra_crds.kinds.dataset import Dataset
+from simulacra_crds.kube.client import DATASETS, NotFound
 
 SECONDS = 0.4
 

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from proofs import KEYS, Proofs
 from simulacra.certificates import verify_certificate
 from simulacra.cli import app
-from simulacra_crds.cluster import TENANTS
-from simulacra_custody.checkpoints import Checkpoint
-from simulacra_custody.installation_keys import InstallationKeys
-from simulacra_custody.signed_note import VerifierKey, open_note
+from simulacra_crds.kube.client import TENANTS
+from simulacra_custody.audit.checkpoints import Checkpoint
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.signed_note import VerifierKey, open_note
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -43,7 +43,7 @@ async def test_a_kept_link_stays_good(
     name = (await http.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()["generation_id"]
     await acme.generate(name, [ROWS])
     tag = (await http.get(f"/v1/generations/{name}")).headers["etag"]
-    monkeypatch.setattr("simulacra_api.generation_view.TAG_SECONDS", 1)  # the window of the tag has passed
+    monkeypatch.setattr("simulacra_api.generations.schemas.TAG_SECONDS", 1)  # the window of the tag has passed
     assert (await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})).status_code == 200
 
 

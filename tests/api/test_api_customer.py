@@ -10,8 +10,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from simulacra_api.auth.tenants import CACHE_SECONDS
-from simulacra_crds.cluster import GENERATION_JOBS, TENANTS
+from simulacra_api.auth.tenant_lookup import CACHE_SECONDS
+from simulacra_crds.kube.client import GENERATION_JOBS, TENANTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"

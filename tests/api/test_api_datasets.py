@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 
 async def test_a_dataset_shows_its_state_and_expiry(http: httpx.AsyncClient, ready: str) -> None:

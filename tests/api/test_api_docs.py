@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from simulacra_api.catalogue import CATALOGUE
-from simulacra_api.docs import STEPS
-from simulacra_api.examples import LEADS
+from simulacra_api.docs.examples import LEADS
+from simulacra_api.docs.operations import STEPS
+from simulacra_api.http.error_codes import CATALOGUE
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:

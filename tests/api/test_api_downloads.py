@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.links import make_link
-from simulacra_crds.cluster import GENERATION_JOBS
-from simulacra_custody.context import ResourceRef
+from simulacra_api.generations.download_links import make_link
+from simulacra_crds.kube.client import GENERATION_JOBS
+from simulacra_custody.refs import ResourceRef
 
 ROWS = pa.table(
     {
@@ -113,7 +113,7 @@ async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
 
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]
     link_key = (await SigningKeyStore(world.cluster).current()).link_key
-    monkeypatch.setattr("simulacra_api.links.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("simulacra_api.generations.download_links.time.time", lambda: 1_000_000.0)
     old, _ = make_link(link_key, url.partition("?")[0], tenant="acme", uid=uid, file_format="csv")
     monkeypatch.undo()
     assert time.time() > 1_000_000

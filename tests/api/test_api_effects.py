@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_crds.cluster import EFFECT_ESTIMATES
+from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
 ASKED = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment", "outcome_level": "loyal"}
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pytest_asyncio
 
 from proofs import Proofs
-from simulacra_api import signup
-from simulacra_crds.cluster import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS, SECRETS, TENANTS
-from simulacra_crds.cluster import DATASETS as DATASET_KIND
-from simulacra_crds.names import access_request_name, model_name
+from simulacra_api.access import service as signup
+from simulacra_crds.contract.names import access_request_name, model_name
+from simulacra_crds.kube.client import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS, SECRETS, TENANTS
+from simulacra_crds.kube.client import DATASETS as DATASET_KIND
 
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"], "price": [5.49, 5.49]})
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 URL = "/v1/datasets/{}/generations"
 PLAIN = {"row_count": 10}

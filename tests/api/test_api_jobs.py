@@ -10,8 +10,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.cluster import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
 
 ROWS = pa.table({"segment": ["loyal"] * 10})
 CSV = b"segment,price\nloyal,1\nloyal,2\n"
@@ -137,7 +137,7 @@ async def test_an_upload_that_fails_within_the_wait_says_why(
 ) -> None:
     headers = {"Idempotency-Key": key, "Prefer": "wait=15"}
     posted = asyncio.create_task(http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers))
-    from simulacra_crds.names import dataset_name
+    from simulacra_crds.contract.names import dataset_name
 
     name = dataset_name("acme", key)
     while (

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_crds.cluster import MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import MODELS
 
 KNOWLEDGE = {"tiers": [["segment"], ["price"]], "required": [{"source": "segment", "target": "price"}], "forbidden": []}
 NOTHING: dict[str, Any] = {"tiers": [], "required": [], "forbidden": []}

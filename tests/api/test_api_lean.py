@@ -7,10 +7,12 @@ from typing import Annotated
 import pytest
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.conditional import IfNoneMatch
-from simulacra_api.routes import datasets, effects, generations
-from simulacra_api.routes.common import Mine
-from simulacra_api.routes.lean import LeanRoute
+from simulacra_api.datasets import routes as datasets
+from simulacra_api.dependencies import Mine
+from simulacra_api.effects import routes as effects
+from simulacra_api.generations import routes as generations
+from simulacra_api.http.direct_route import LeanRoute
+from simulacra_api.http.etags import IfNoneMatch
 
 ROUTES = {
     route.operation_id: route

@@ -14,15 +14,16 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_api import consumption, leases, rates
-from simulacra_api.consumption import Consumption
-from simulacra_api.problems import Problem
-from simulacra_api.rates import Rates
-from simulacra_crds.base import utcnow
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
-from simulacra_crds.names import dataset_name
-from simulacra_crds.tenant import Quotas
-from simulacra_crds.tombstone import Tombstone, manifest
+from simulacra_api.http.problems import Problem
+from simulacra_api.quotas import quota_usage, rate_limit
+from simulacra_api.quotas.quota_usage import Consumption
+from simulacra_api.quotas.rate_limit import Rates
+from simulacra_api.uploads import upload_lease
+from simulacra_crds.contract.names import dataset_name
+from simulacra_crds.contract.tombstone import Tombstone, manifest
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kinds.tenant import Quotas
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
 
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
 TABLE_BYTES = len(CSV)
@@ -78,7 +79,7 @@ async def test_above_the_limit_is_429_with_the_time_to_wait(world: Any) -> None:
 
 async def test_processes_share_a_limit_within_the_stated_error(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(time=lambda: 1_000_000.0)  # one window
-    monkeypatch.setattr(rates, "time", clock)
+    monkeypatch.setattr(rate_limit, "time", clock)
     limit, processes = 200, [Rates(world.cluster) for _ in range(3)]
     passed = 0
     for _ in range(30):  # a second each: ten requests to each process, then they tell each other
@@ -116,7 +117,7 @@ async def test_a_quiet_process_writes_nothing(world: Any) -> None:
 async def test_rows_of_a_day_are_limited_also_when_generations_are_deleted(
     world: Any, acme: Any, ready: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     path = f"/v1/datasets/{ready}/generations"
     async with world.client("acme") as http:
         used = (await http.get("/v1/usage")).json()["rows"]["used"]
@@ -139,7 +140,7 @@ async def test_rows_of_a_day_are_limited_also_when_generations_are_deleted(
 
 
 async def test_stored_bytes_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     async with world.client("globex") as http:
         used = (await http.get("/v1/usage")).json()["stored_bytes"]["used"]
     async with _quotas(world, "globex", storedBytes=used + TABLE_BYTES + 10) as http:
@@ -181,7 +182,7 @@ async def test_many_at_once_keep_the_quotas(world: Any, ready: str, key: str) ->
 async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_again(
     world: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     table = CSV + b"loyal,5.5\n" * 1000
     form = httpx.Request("POST", "http://any", files={"file": ("t.csv", table)})
     body, go_on = form.read(), asyncio.Event()
@@ -203,7 +204,7 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
         second = await _upload(http, key + "2", table)
         assert (second.status_code, second.json()["code"]) == (402, "simio_quota_exceeded")
         await asyncio.wait_for(world.stand_in("globex").erase(DATASETS, dataset_name("globex", key + "2")), 20)
-        stale = {"metadata": {"annotations": {leases.ANNOTATION: "0123456789abcdef 2026-01-01T00:00:00+00:00"}}}
+        stale = {"metadata": {"annotations": {upload_lease.ANNOTATION: "0123456789abcdef 2026-01-01T00:00:00+00:00"}}}
         await world.cluster.patch(DATASETS, name, stale, "tenant-globex")  # as if its process had died
         again = await _upload(http, key, table)
         assert again.status_code == 202, again.text
@@ -213,13 +214,13 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
 
 
 async def test_unfinished_jobs_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     async with world.client("tiny") as http:
         first = await _upload(http, key)
         assert first.status_code == 202
         unfinished = (await http.get("/v1/usage")).json()["unfinished_jobs"]["used"]
         assert unfinished >= 2  # the dataset and its model
-        monkeypatch.setattr(consumption, "QUEUED_JOBS", unfinished - 4)
+        monkeypatch.setattr(quota_usage, "QUEUED_JOBS", unfinished - 4)
         refused = await _upload(http, key + "2")
         assert (refused.status_code, refused.json()["code"]) == (429, "simio_too_many_jobs")
         assert refused.headers["retry-after"] == "10"

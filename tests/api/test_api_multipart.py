@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra_api.multipart import FormStream
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
+from simulacra_api.uploads.multipart import FormStream
 
 
 def _form(content: bytes, fields: dict[str, str]) -> tuple[str, bytes]:

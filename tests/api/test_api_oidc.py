@@ -18,7 +18,7 @@ from simulacra_api.auth import oidc
 from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.verifier import TokenVerifier
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 
 AUDIENCE = "https://api.simulacra.dev"
 

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from oidc_server import OidcServer
 from simulacra_api.__main__ import listen
 from simulacra_api.auth import oidc
-from simulacra_crds.cluster import TENANTS
+from simulacra_crds.kube.client import TENANTS
 
 
 def _keys(*keys: RSAKey | ECKey) -> dict[str, object]:

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_api import leases
-from simulacra_crds.base import ANNOTATION_UPLOAD_RECEIVED, API_VERSION
-from simulacra_crds.cluster import DATASETS, MODELS
-from simulacra_crds.names import dataset_name, model_name
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
+from simulacra_api.uploads import upload_lease
+from simulacra_crds.contract.names import dataset_name, model_name
+from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_RECEIVED, API_VERSION
+from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
 
 TABLE = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(4000))
 SIZE, PIECE = len(TABLE), 16_384
@@ -85,7 +85,7 @@ async def test_pieces_become_what_one_request_makes(world: Any, http: httpx.Asyn
     assert (done["sha256"], done["offset"], done["dataset_id"]) == (SHA256, SIZE, upload)
     assert _stored(world, uid) == ["upload"]
     found = await world.cluster.get(DATASETS, upload, "tenant-acme")
-    assert leases.ANNOTATION not in found["metadata"]["annotations"]
+    assert upload_lease.ANNOTATION not in found["metadata"]["annotations"]
     whole = world.custody.read(ResourceRef("acme", "datasets", uid).artefact("upload"), found["status"]["wrappedKey"])
     assert b"".join(whole) == TABLE
     assert (await http.get(f"/v1/datasets/{upload}")).json()["status"] == "queued"
@@ -151,7 +151,7 @@ async def test_what_arrived_of_a_piece_that_breaks_off_is_kept(world: Any, begin
 async def test_a_piece_that_stops_arriving_is_kept_as_far_as_it_came(
     http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.arrival.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.http.request_body.IDLE_SECONDS", 0.3)
     upload, over = await begin(), asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -233,7 +233,7 @@ async def test_all_pieces_are_under_one_key_that_is_made_once(
 async def _age_lease(world: Any, upload: str, **annotations: str) -> None:
     """Leave the Dataset as a process leaves it that was killed while it held the lease."""
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    notes = {leases.ANNOTATION: f"0123456789abcdef {long_ago}"} | annotations
+    notes = {upload_lease.ANNOTATION: f"0123456789abcdef {long_ago}"} | annotations
     await world.cluster.patch(DATASETS, upload, {"metadata": {"annotations": notes}}, "tenant-acme")
 
 
@@ -254,7 +254,7 @@ async def test_a_crash_before_the_pieces_are_joined_is_gone_on_from(
 ) -> None:
     upload = await begin()
     with monkeypatch.context() as patched:
-        patched.setattr("simulacra_api.pieces.PieceUpload._copy", _fails)
+        patched.setattr("simulacra_api.uploads.resumable.PieceUpload._copy", _fails)
         answer = await _append(http, upload, 0, TABLE)
         assert answer.status_code == 500
     assert await _offset(http, upload) == SIZE
@@ -426,7 +426,7 @@ async def test_a_dataset_that_is_read_from_an_object_is_no_upload(world: Any, ht
 async def test_there_is_a_limit_of_pieces(
     http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.pieces.MAX_PIECES", 1)
+    monkeypatch.setattr("simulacra_api.uploads.resumable.MAX_PIECES", 1)
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
     answer = await _append(http, upload, PIECE, TABLE[PIECE : 2 * PIECE])

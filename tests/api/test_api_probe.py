@@ -10,7 +10,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.cluster import GENERATION_JOBS
+from simulacra_crds.kube.client import GENERATION_JOBS
 
 ROWS = pa.table(
     {
@@ -84,7 +84,7 @@ async def test_a_fault_of_ours_is_a_500(world: Any, http: httpx.AsyncClient, rea
 async def test_a_busy_machine_is_a_504(
     world: Any, http: httpx.AsyncClient, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.probe.WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.generations.probe.WAIT_SECONDS", 0.3)
     answer = await http.post(f"/v1/datasets/{ready}/probe", json={"row_count": 1})
     assert (answer.status_code, answer.json()["code"]) == (504, "simio_probe_timeout")
     assert answer.headers["retry-after"]

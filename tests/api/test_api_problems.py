@@ -9,9 +9,9 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from simulacra_api.catalogue import CATALOGUE
-from simulacra_api.problems import field_errors
-from simulacra_crds.conditions import ConditionSet
+from simulacra_api.http.error_codes import CATALOGUE
+from simulacra_api.http.problems import field_errors
+from simulacra_crds.contract.generation_conditions import ConditionSet
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
@@ -104,7 +104,7 @@ async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
     def explode(*_: object) -> None:
         raise KeyError("genz_switcher")
 
-    monkeypatch.setattr("simulacra_api.waiting.find_job", explode)
+    monkeypatch.setattr("simulacra_api.jobs.prefer_wait.find_job", explode)
     with caplog.at_level(logging.INFO):
         answer = await http.get("/v1/jobs/job-ds-x?secret=genz_switcher")
     assert (answer.status_code, answer.json()["code"]) == (500, "simio_internal")

@@ -20,9 +20,9 @@ import pytest
 
 from simulacra_api import __main__ as program
 from simulacra_api.settings import Settings
-from simulacra_crds.cluster import DATASETS
-from simulacra_crds.names import dataset_name
-from simulacra_custody.context import ResourceRef
+from simulacra_crds.contract.names import dataset_name
+from simulacra_crds.kube.client import DATASETS
+from simulacra_custody.refs import ResourceRef
 
 BOUNDARY = "frontier"
 HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n').encode()
@@ -113,7 +113,9 @@ async def test_a_process_killed_while_it_streams_is_followed_by_another(
     async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=30) as http:
         early = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
         assert (early.status_code, early.json()["code"]) == (409, "simio_idempotency_in_flight")
-        monkeypatch.setattr("simulacra_api.leases.LEASE_SECONDS", 0.5)  # of the process that takes over: time goes by
+        monkeypatch.setattr(
+            "simulacra_api.uploads.upload_lease.LEASE_SECONDS", 0.5
+        )  # of the process that takes over: time goes by
         await asyncio.sleep(0.6)
         again = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
     assert again.status_code == 202, again.text
@@ -155,8 +157,8 @@ def test_the_program_ends_with_a_sentence_about_it(env: dict[str, str]) -> None:
 
 async def test_custody_and_audit_are_opened_once(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    for name in ("settings.open_keys", "audit.open_store"):
-        module, _, function = name.partition(".")
+    for name in ("wiring.open_keys", "audit.log.open_store"):
+        module, _, function = name.rpartition(".")
         real = getattr(import_module(f"simulacra_custody.{module}"), function)
         count = partial(_counted, opened, name, real)
         monkeypatch.setattr(f"simulacra_custody.{name}", count)
@@ -169,7 +171,7 @@ async def test_custody_and_audit_are_opened_once(world: Any, monkeypatch: pytest
     monkeypatch.setattr(program.log, "to_stderr", lambda: None)
     monkeypatch.setenv("KUBECONFIG", str(world.kubeconfig))
     assert await asyncio.to_thread(program.main, ["--port", "0"]) == 0
-    assert sorted(opened) == ["audit.open_store", "settings.open_keys"]
+    assert sorted(opened) == ["audit.log.open_store", "wiring.open_keys"]
 
 
 def _counted(opened: list[str], name: str, real: Any, *arguments: Any) -> Any:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_api.problems import Problem
-from simulacra_api.ranges import cut, parse_range
+from simulacra_api.http.problems import Problem
+from simulacra_api.http.ranges import cut, parse_range
 
 
 @pytest.mark.parametrize(

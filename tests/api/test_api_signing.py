@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 from simulacra_api.auth import signing, tokens
 from simulacra_api.auth.signing import PERIOD_SECONDS, RETIRED_SECONDS, SigningKeyStore
 from simulacra_api.auth.verifier import TokenVerifier
-from simulacra_crds.cluster import SECRETS
+from simulacra_crds.kube.client import SECRETS
 
 SYSTEM = "simulacra-system"
 

@@ -14,13 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_api import problems, rotation, signup
+from simulacra_api.access import rotation
+from simulacra_api.access import service as signup
 from simulacra_api.auth import credentials
 from simulacra_api.auth.credentials import Credentials, client_of_token
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_crds.cluster import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
-from simulacra_crds.names import access_request_name
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_api.http import problems
+from simulacra_crds.contract.names import access_request_name
+from simulacra_crds.kube.client import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
 from simulacra_custody.errors import AuditUnavailable
 
 SYSTEM = "simulacra-system"

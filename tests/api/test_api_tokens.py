@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_crds.cluster import SECRETS, TENANTS
+from simulacra_crds.kube.client import SECRETS, TENANTS
 
 SECRET = "sim_secret_of_the_tests"
 FORM = {"grant_type": "client_credentials", "client_id": "client.acme", "client_secret": SECRET}

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_api import leases
-from simulacra_api.idempotency import REQUEST_DIGEST, fingerprint
-from simulacra_crds.base import FINALIZER
-from simulacra_crds.cluster import DATASETS, MODELS
-from simulacra_crds.names import dataset_name, model_name
-from simulacra_custody.context import ResourceRef
+from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, fingerprint
+from simulacra_api.uploads import upload_lease
+from simulacra_crds.contract.names import dataset_name, model_name
+from simulacra_crds.kinds.base import FINALIZER
+from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_custody.refs import ResourceRef
 
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
 BOUNDARY = "frontier"
@@ -98,7 +98,7 @@ async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx.AsyncClien
     name = dataset_name("acme", key)
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     annotations = {
-        leases.ANNOTATION: f"0123456789abcdef {long_ago}",
+        upload_lease.ANNOTATION: f"0123456789abcdef {long_ago}",
         REQUEST_DIGEST: fingerprint({"retention_seconds": 86_400, "family": "auto"}),
     }
     body = {
@@ -118,7 +118,7 @@ async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx.AsyncClien
     assert again.status_code == 202
     found = await world.cluster.get(DATASETS, name, "tenant-acme")
     assert found["metadata"]["uid"] == left["metadata"]["uid"]
-    assert leases.ANNOTATION not in found["metadata"]["annotations"]
+    assert upload_lease.ANNOTATION not in found["metadata"]["annotations"]
     ref = ResourceRef("acme", "datasets", found["metadata"]["uid"]).artefact("upload")
     content = b"".join(world.custody.read(ref, found["status"]["wrappedKey"]))
     assert hashlib.sha256(content).hexdigest() == found["spec"]["source"]["sha256"]
@@ -140,7 +140,7 @@ async def test_a_writer_that_lost_its_lease_cannot_complete(world: Any, http: ht
     while await world.cluster.find(DATASETS, name, "tenant-acme") is None:
         await asyncio.sleep(0.02)
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    patch = {"metadata": {"annotations": {leases.ANNOTATION: f"fedcba9876543210 {long_ago}"}}}
+    patch = {"metadata": {"annotations": {upload_lease.ANNOTATION: f"fedcba9876543210 {long_ago}"}}}
     await world.cluster.patch(DATASETS, name, patch, "tenant-acme")
     assert (await _upload(http, key)).status_code == 202
     go_on.set()
@@ -305,7 +305,7 @@ async def test_a_store_that_refuses_is_503_and_nothing_is_left(world: Any, http:
 async def test_an_upload_that_stops_arriving_is_given_up(
     world: Any, http: httpx.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.multipart.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.uploads.multipart.IDLE_SECONDS", 0.3)
     over = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:

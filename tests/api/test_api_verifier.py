@@ -10,7 +10,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from simulacra_api.auth import tokens, verifier
 from simulacra_api.auth.signing import SigningKeys, SigningKeyStore
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
 
 URL, AUDIENCE = "https://api.example", "https://api.simulacra.dev"

@@ -26,9 +26,9 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from simulacra import ApiError, AsyncClient, Client, Connection
+from simulacra.download_io import Partial
 from simulacra.mcp_server import Tools
 from simulacra.operations import uploads
-from simulacra.transfers import Partial
 
 PIECE = 64 << 10
 CONTENT = bytes(range(256)) * 1000  # not quite four pieces
@@ -147,7 +147,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     one = Clock()
     monkeypatch.setattr("simulacra.client.time.sleep", one.sleep)
-    monkeypatch.setattr("simulacra.protocol.random.uniform", lambda low, high: 1.0)
+    monkeypatch.setattr("simulacra.core.random.uniform", lambda low, high: 1.0)
     monkeypatch.setattr(uploads, "monotonic", lambda: one.now)
     return one
 

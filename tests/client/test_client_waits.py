@@ -17,7 +17,7 @@ from simulacra import ApiError, AsyncClient, Client, Connection, JobFailed
 from simulacra.access import claim_credentials
 from simulacra.auth import ClientCredentials
 from simulacra.commands.shared import ended, wait_with_progress
-from simulacra.protocol import AWAY_SECONDS, MAX_ATTEMPTS, Ask, Steps, ask
+from simulacra.core import AWAY_SECONDS, MAX_ATTEMPTS, Ask, Steps, ask
 
 CONNECTION = Connection("http://api", "http://api/token", "id", "secret")
 RUNNING = httpx.Response(200, json={"job_id": "job-ds-1", "status": "running"})

@@ -112,7 +112,7 @@ def eventually(check: Callable[[], Any], seconds: float = 45) -> Any:
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[Cluster]:
     """The embedded control plane as a process of its own."""
-    command = [sys.executable, "-m", "simulacra_embedded.controlplane", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
     with (folder.parent / "controlplane.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:

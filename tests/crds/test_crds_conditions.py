@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, check_conditions, check_interventions, pointer
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.generation_conditions import ConditionSet, check_conditions, check_interventions, pointer
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 
 SCHEMA = TableSchema(
     rows=100,

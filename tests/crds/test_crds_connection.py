@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 
 import yaml
-from simulacra_crds.connection import Answer, Connection, Unreachable
-from simulacra_embedded.controlplane.certificates import ensure
+from simulacra_controlplane.certificates import ensure
+from simulacra_crds.kube.transport import Answer, Connection, Unreachable
 
 VERSION = {"major": "1", "minor": "35", "gitVersion": "v1.35.0"}
 

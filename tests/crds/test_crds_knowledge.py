@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulacra_crds.knowledge import BOTH, CYCLE, NOT_LEARNED, SELF, TWICE, UNKNOWN, check_knowledge
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.knowledge import BOTH, CYCLE, NOT_LEARNED, SELF, TWICE, UNKNOWN, check_knowledge
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.table.errors import InputError
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_crds import names
-from simulacra_crds.base import NAME_PATTERN
-from simulacra_crds.retention import expires_at
+from simulacra_crds.contract import names
+from simulacra_crds.contract.retention import expires_at
+from simulacra_crds.kinds.base import NAME_PATTERN
 
 keys = st.text(min_size=1, max_size=255)
 

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from simulacra_crds.base import Artefact
-from simulacra_crds.tasks import TERMINATION_LIMIT, KeyedRef, TaskResult, TaskSpec, part_name
+from simulacra_crds.contract.tasks import TERMINATION_LIMIT, KeyedRef, TaskResult, TaskSpec, part_name
+from simulacra_crds.kinds.base import Artefact
 
 
 def test_task_spec_round_trip() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds import cluster as module
-from simulacra_crds.cluster import CONFIGMAPS, Cluster, ClusterError
-from simulacra_crds.connection import Answer, Unreachable
+from simulacra_crds.kube import client as module
+from simulacra_crds.kube.client import CONFIGMAPS, Cluster, ClusterError
+from simulacra_crds.kube.transport import Answer, Unreachable
 
 Object = dict[str, Any]
 

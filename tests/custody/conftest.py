@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from custody_servers import REGION, Server, ministack, moto, openbao, seaweedfs
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.settings import open_keys, open_store
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_keys, open_store
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulacra_custody.audit import (
+from simulacra_custody.audit.log import (
     AuditData,
     AuditEvent,
     Component,
@@ -22,7 +22,7 @@ from simulacra_custody.audit import (
     verify_log,
 )
 from simulacra_custody.errors import AuditCorrupt, AuditUnavailable
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.verify import main
 
 
@@ -190,7 +190,7 @@ def test_unwritable_store_fails_closed(store: LocalStore) -> None:
 
 WRITER = """
 import sys
-from simulacra_custody.audit import AuditData, AuditEvent, Component, EventType, open_audit
+from simulacra_custody.audit.log import AuditData, AuditEvent, Component, EventType, open_audit
 log = open_audit({"SIMULACRA_AUDIT": "file://" + sys.argv[1]})
 for number in range(60):
     data = AuditData(uid=f"{sys.argv[2]}-{number}")

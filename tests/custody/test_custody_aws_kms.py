@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import REGION, Server
-from simulacra_custody import aws_kms
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.settings import open_keys
+from simulacra_custody.keys import aws_kms
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.wiring import open_keys
 
 KEY = bytes(range(32))
 CONTEXT = {"tenant": "acme"}

@@ -10,17 +10,8 @@ from pathlib import Path
 import pymerkle
 import pytest
 
-from simulacra_custody import checkpoints
-from simulacra_custody.audit import (
-    AuditData,
-    AuditEvent,
-    Component,
-    EventType,
-    SegmentedAuditLog,
-    segment_key,
-    verify_segments,
-)
-from simulacra_custody.checkpoints import (
+from simulacra_custody.audit import checkpoints
+from simulacra_custody.audit.checkpoints import (
     EVERY_EVENTS,
     EVERY_S,
     Checkpoint,
@@ -29,11 +20,20 @@ from simulacra_custody.checkpoints import (
     newest_checkpoint,
     verify_checkpoints,
 )
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.log import (
+    AuditData,
+    AuditEvent,
+    Component,
+    EventType,
+    SegmentedAuditLog,
+    segment_key,
+    verify_segments,
+)
+from simulacra_custody.audit.merkle import consistency_proof, leaf_hash, verify_consistency
+from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import AuditCorrupt
-from simulacra_custody.installation_keys import InstallationKeys
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.merkle import consistency_proof, leaf_hash, verify_consistency
-from simulacra_custody.signed_note import VerifierKey, note_text, open_note, sign_note
+from simulacra_custody.stores.local import LocalStore
 
 KEYS = InstallationKeys.generate()
 SIZES = (3, 8, 13)

@@ -1,6 +1,6 @@
 import pytest
 
-from simulacra_custody.context import ArtefactRef, ResourceRef
+from simulacra_custody.refs import ArtefactRef, ResourceRef
 
 
 def test_key_and_context_name_the_artefact() -> None:

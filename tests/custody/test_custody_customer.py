@@ -15,20 +15,21 @@ import pytest
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import Server
 from encryption_cli import run_decrypt
-from simulacra_custody import customer, envelope
-from simulacra_custody.context import ArtefactRef, ResourceRef
-from simulacra_custody.custody import Custody, StoredArtefact
-from simulacra_custody.customer import (
+from simulacra_custody import envelope
+from simulacra_custody.errors import ArtefactCorrupt, KeyCheckError, KeyUnavailable
+from simulacra_custody.keys import customer_kms
+from simulacra_custody.keys.customer_kms import (
     CustomerKey,
     check_customer_key,
     decrypt_metadata,
     open_customer_writer,
     presigned_url,
 )
-from simulacra_custody.errors import ArtefactCorrupt, KeyCheckError, KeyUnavailable
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.settings import open_store
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.refs import ArtefactRef, ResourceRef
+from simulacra_custody.service import Custody, StoredArtefact
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_store
 
 
 @pytest.fixture
@@ -156,14 +157,14 @@ def test_a_refusal_for_another_reason_is_no_proof(
     account: CustomerAccount, key: CustomerKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
-    generate = customer._generate
+    generate = customer_kms._generate
 
     def disabled_after(*arguments: Any) -> bytes:
         blob = generate(*arguments)
         account.root("kms").disable_key(KeyId=key.key_arn)
         return blob
 
-    monkeypatch.setattr(customer, "_generate", disabled_after)
+    monkeypatch.setattr(customer_kms, "_generate", disabled_after)
     with pytest.raises(KeyCheckError, match="but got DisabledException"):
         check_customer_key(key, "acme")
 

@@ -11,14 +11,14 @@ import pytest
 
 from custody_aws import CustomerAccount
 from custody_servers import REGION, Server
-from simulacra_crds.tasks import CustomerKeyRef, KeyedRef
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.customer import CustomerKey
+from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
 from simulacra_custody.envelope import decrypt, kms_keyring
 from simulacra_custody.errors import ArtefactCorrupt, KeyUnavailable
-from simulacra_custody.local_store import LocalStore
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_custody.keys.customer_kms import CustomerKey
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
+from simulacra_trainer.artifacts import Artefacts
 
 ROWS = pa.table({"n": list(range(1000))})
 

@@ -11,10 +11,10 @@ from aws_cryptographic_material_providers.mpl.config import MaterialProvidersCon
 from aws_cryptographic_material_providers.mpl.models import AesWrappingAlg, CreateRawAesKeyringInput
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy
 
-from simulacra_custody.context import ArtefactRef, ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.envelope import FRAME_BYTES, KEY_NAME, KEY_NAMESPACE
 from simulacra_custody.errors import ArtefactCorrupt, ArtefactMissing, ArtefactTooLarge, KeyUnavailable
+from simulacra_custody.refs import ArtefactRef, ResourceRef
+from simulacra_custody.service import Custody
 
 SIZES = [0, 1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES, 3 * FRAME_BYTES + 7]
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody, ErasureReport
 from simulacra_custody.errors import StoreUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.store import ObjectStore
-from simulacra_custody.store_owner import StoreOwner
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody, ErasureReport
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.stores.owner import StoreOwner
 
 
 def age(store: LocalStore, seconds: float) -> None:

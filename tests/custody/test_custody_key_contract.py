@@ -2,12 +2,12 @@
 
 import pytest
 
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import ArtefactCorrupt, KeyCheckError, KeyUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.store_owner import StoreOwner
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.stores.owner import StoreOwner
 
 KEY = bytes(range(32))
 Tenants = tuple[str, str]

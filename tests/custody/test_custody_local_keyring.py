@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.keys.keyring import LocalKeyring
 
 KEY = bytes(range(32))
 
@@ -131,7 +131,7 @@ def test_key_check_names_the_failing_step(keyring: LocalKeyring, provider: type[
 RACER = """
 import sys
 from pathlib import Path
-from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.keys.keyring import LocalKeyring
 keyring = LocalKeyring(Path(sys.argv[1]))
 keyring.create_tenant_key("shared")
 token = keyring.wrap("shared", bytes(32), {})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulacra_custody.errors import StoreUnavailable
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 
 KEY = "tenants/acme/datasets/u1/raw"
 PREFIX = "tenants/acme/datasets/u1/"
@@ -77,7 +77,7 @@ def test_object_under_an_object_is_the_stores_refusal(store: LocalStore) -> None
 FULL = """
 import resource, sys
 from pathlib import Path
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.errors import StoreUnavailable
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

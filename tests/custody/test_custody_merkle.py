@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from simulacra_custody import merkle
-from simulacra_custody.merkle import (
+from simulacra_custody.audit import merkle
+from simulacra_custody.audit.merkle import (
     append_leaf,
     consistency_proof,
     leaf_hash,

@@ -14,13 +14,13 @@ import pytest
 from botocore.stub import Stubber
 
 from custody_servers import Server
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import ArtefactCorrupt, ObjectExists, StoreUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.s3_client import S3Location
-from simulacra_custody.s3_store import S3Store
-from simulacra_custody.settings import open_store
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.s3.client import S3Location
+from simulacra_custody.stores.s3.store import S3Store
+from simulacra_custody.wiring import open_store
 
 KEY = "tenants/acme/datasets/u1/raw"
 
@@ -194,7 +194,7 @@ def test_object_that_may_not_be_deleted_is_an_error(monkeypatch: pytest.MonkeyPa
 
 MEMORY = """
 import json, os, re, sys
-from simulacra_custody.settings import open_store
+from simulacra_custody.wiring import open_store
 store, block = open_store(os.environ, "STORE"), os.urandom(1 << 20)
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) // 1024

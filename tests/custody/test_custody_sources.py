@@ -13,8 +13,8 @@ import boto3
 import pytest
 
 from custody_servers import REGION, Server, free_ports
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import (
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import (
     DATASET,
     FAILURE,
     REQUEST,
@@ -30,11 +30,11 @@ from simulacra_crds.tasks import (
     TaskResult,
     TaskSpec,
 )
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.settings import open_custody
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.wiring import open_custody
 from simulacra_trainer import task
-from simulacra_trainer.artefacts import Artefacts
-from simulacra_trainer.source import SourceUnavailable, fetch
+from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.object_source import SourceUnavailable, fetch
 from simulacra_trainer.table.errors import InputError
 
 TABLE = b"zq_who,zq_many\n" + b"".join(b"ada,%d\ngrace,%d\n" % (n, n + 1) for n in range(40))
@@ -132,7 +132,7 @@ def test_a_role_is_assumed_for_the_one_object(
     client(moto_server).put_object(Bucket=bucket, Key="in/t.csv", Body=TABLE)
     for name, value in {**moto_server.env, "AWS_ENDPOINT_URL_STS": moto_server.url}.items():
         monkeypatch.setenv(name, value)
-    from simulacra_custody import aws_access
+    from simulacra_custody.keys import aws_access
 
     assume = aws_access.assume_role
     monkeypatch.setattr(aws_access, "assume_role", lambda *a, **k: asked.append({"args": a, **k}) or assume(*a, **k))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from simulacra_custody.errors import ArtefactMissing, ObjectExists, StoreUnavailable
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.stores.base import ObjectStore
 
 KEY = "tenants/acme/datasets/u1/raw"
 PREFIX = "tenants/acme/datasets/u1/"
@@ -196,7 +196,7 @@ def test_purged_put_cannot_commit(any_store: ObjectStore) -> None:
 
 CRASHING = """
 import os, sys
-from simulacra_custody.settings import open_store
+from simulacra_custody.wiring import open_store
 with open_store(os.environ, "STORE").open_put(sys.argv[1]) as upload:
     upload.write(b"x" * (17 << 20))
     print("half", flush=True)

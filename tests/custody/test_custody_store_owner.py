@@ -8,14 +8,14 @@ from typing import cast
 
 import pytest
 
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import ObjectExists, StoreForeign, StoreUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.store import ObjectStore
-from simulacra_custody.store_owner import StoreOwner, mark_key
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.stores.owner import StoreOwner, mark_key
 
 RAW = "tenants/acme/datasets/u1/raw"
 

@@ -9,8 +9,8 @@ import pytest
 
 SCRIPT = """
 import hashlib, json, os, re, sys, time
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.settings import open_custody
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.wiring import open_custody
 
 base, size, chunk = sys.argv[1], int(sys.argv[2]), os.urandom(1 << 20)
 custody = open_custody({"SIMULACRA_STORE": f"file://{base}/s", "SIMULACRA_KEYS": f"local://{base}/k.json"})
@@ -45,7 +45,17 @@ def test_200_megabytes_both_ways_in_constant_memory(tmp_path: Path) -> None:
 
 
 def test_import_leaves_the_sdk_alone() -> None:
-    names = ["audit", "context", "custody", "errors", "keys", "local_keyring", "local_store", "settings", "store"]
+    names = [
+        "audit.log",
+        "refs",
+        "service",
+        "errors",
+        "keys.base",
+        "keys.keyring",
+        "stores.local",
+        "wiring",
+        "stores.base",
+    ]
     code = "import sys\n" + "".join(f"import simulacra_custody.{name}\n" for name in names)
     code += "sys.exit(any(name.startswith('aws_') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -15,8 +15,8 @@ import pytest
 
 from custody_servers import Server, openbao
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.settings import open_keys
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.wiring import open_keys
 
 CONTEXT = {"tenant": "acme"}
 KEY = bytes(range(32))

@@ -9,9 +9,9 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from simulacra_custody.context import ArtefactRef, ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import KeyUnavailable
+from simulacra_custody.refs import ArtefactRef, ResourceRef
+from simulacra_custody.service import Custody
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ import typer
 import yaml
 from simulacra import Client
 from simulacra.cli import app
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
     "trainer/simulacra_trainer/__main__.py",
     "custody/simulacra_custody/verify.py",
-    "custody/simulacra_custody/handout.py",
+    "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
 )
 ROOMS = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")

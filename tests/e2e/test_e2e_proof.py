@@ -22,11 +22,11 @@ import pytest
 from installation import SURVEY, Installation, descendants, eventually
 from simulacra import ApiError, Client, JobFailed
 from simulacra.certificates import verify_certificate
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import CustodyError
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
 
 pytestmark = pytest.mark.e2e
 MIB = 1 << 20

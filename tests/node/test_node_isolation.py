@@ -12,8 +12,8 @@ from installation import eventually
 from node import TRAINER, Node
 from operator_facts import LABELS, ended, observed, resource
 from simulacra import Client
-from simulacra_operator.actions import CreateJob
-from simulacra_operator.model.reconcile import reconcile
+from simulacra_operator.kinds.model.reconcile import reconcile
+from simulacra_operator.runtime.actions import CreateJob
 from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, meeting_point
 from simulacra_operator.work.observed import Observed
 

@@ -13,7 +13,7 @@ import pytest
 
 from operator_bench import REAL, WORK, OperatorProcess, Plane, World, apply_crds, operator_kubeconfig
 from operator_proxy import KillingProxy
-from simulacra_crds.cluster import TENANTS, Cluster, ClusterError
+from simulacra_crds.kube.client import TENANTS, Cluster, ClusterError
 
 _tenants = itertools.count(1)
 PLANES = [

@@ -17,12 +17,12 @@ from auth0_mock import SETTINGS, Auth0Mock
 from operator_bench import Plane, World, condition, ready
 from operator_facts import NOW, iso, ready_condition, resource
 from simulacra_crds.auth0 import Auth0
-from simulacra_crds.cluster import ACCESS_REQUESTS, TENANTS, ClusterError, Object
-from simulacra_operator import actions as act
-from simulacra_operator.accessrequest.observe import AccessObserved
-from simulacra_operator.accessrequest.reconcile import FORGOTTEN_AFTER, reconcile
-from simulacra_operator.execute import Executor
-from simulacra_operator.subject import parse
+from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS, ClusterError, Object
+from simulacra_operator.kinds.access_request.observe import AccessObserved
+from simulacra_operator.kinds.access_request.reconcile import FORGOTTEN_AFTER, reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.work.custom_resource import parse
 
 SPEC = {"company": "Acme Research GmbH & Co.", "contact": "ada@acme.example"}
 

@@ -10,13 +10,13 @@ import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
 from operator_facts import CREATED, NOW, iso, job, observed, pod, ready_condition, resource
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_operator import actions as act
-from simulacra_operator import events
-from simulacra_operator.dataset.reconcile import reconcile
-from simulacra_operator.subject import parse
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.dataset.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime import events
+from simulacra_operator.work.custom_resource import parse
 
 DONE = {"type": "Prepared", "status": "True", "reason": "Prepared", "message": ""}
 

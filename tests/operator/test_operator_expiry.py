@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from operator_facts import CREATED, NOW, ended, iso, observed, resource
-from simulacra_operator import actions as act
-from simulacra_operator.expiry import UPLOAD_LEASE, UPLOAD_STARTED, due
-from simulacra_operator.subject import parse
+from simulacra_operator.runtime import actions as act
 from simulacra_operator.work import erasure
+from simulacra_operator.work.custom_resource import parse
+from simulacra_operator.work.expiry import UPLOAD_LEASE, UPLOAD_STARTED, due
 
 WEEK = 604_800
 HOUR = timedelta(hours=1)

@@ -19,12 +19,12 @@ import pytest
 import operator_life as life
 from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_operator.actions import CreateJob, WriteRequest
-from simulacra_operator.execute import Executor
-from simulacra_operator.leadership import LEASE
-from simulacra_operator.subject import parse
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube import client as kube
+from simulacra_operator.runtime.actions import CreateJob, WriteRequest
+from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.runtime.leadership import LEASE
+from simulacra_operator.work.custom_resource import parse
 
 NTH = (1, 2, 4)
 REPEATED = 3

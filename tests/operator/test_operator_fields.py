@@ -16,10 +16,10 @@ import pytest
 
 from crd_rules import Bound, bounds
 from operator_bench import World, condition, hold, ready, reason
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import ApiResource, ClusterError, Object
-from simulacra_crds.generate import FIXED_SPEC, crd
-from simulacra_crds.registry import KINDS
+from simulacra_crds.crd_yaml import FIXED_SPEC, crd
+from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, ClusterError, Object
 
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
 FIXED = {**FIXED_SPEC, "Dataset": (*FIXED_SPEC["Dataset"], "source")}

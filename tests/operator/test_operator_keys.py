@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from operator_bench import World
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Invalid
-from simulacra_crds.names import INSTALLATION_KEYS, KEYS_NAMESPACE, SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import INSTALLATION_KEYS, KEYS_NAMESPACE, SYSTEM_NAMESPACE
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Invalid
 
 
 async def test_the_signing_keys_are_where_the_api_may_not_read(world: World) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from operator_bench import Plane, apply_crds
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Cluster, Unavailable
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_operator import leadership
-from simulacra_operator.leadership import LEASE, Leadership, LeadershipLost
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Unavailable
+from simulacra_operator.runtime import leadership
+from simulacra_operator.runtime.leadership import LEASE, Leadership, LeadershipLost
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from operator_facts import NOW, UID, ended, iso, job, observed, pod, ready_condition, resource, result, tenant
-from simulacra_crds.base import LABEL_DATASET
-from simulacra_crds.tasks import FitRequest, GenerateRequest, TaskSpec
-from simulacra_operator import actions as act
-from simulacra_operator.engine import RECONCILERS
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest, TaskSpec
+from simulacra_crds.kinds.base import LABEL_DATASET
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.controller import RECONCILERS
 from simulacra_operator.work.observed import Fault, Observed
 
 KEY = {"wrappedKey": "key"}

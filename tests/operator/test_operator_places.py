@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from operator_facts import CREATED, ready_condition, resource
-from simulacra_crds.cluster import DATASETS, JOBS, ApiResource, Object
-from simulacra_operator.places import Places
-from simulacra_operator.subject import Key
+from simulacra_crds.kube.client import DATASETS, JOBS, ApiResource, Object
+from simulacra_operator.runtime.job_slots import Places
+from simulacra_operator.work.custom_resource import Key
 
 NAMESPACE = "tenant-acme"
 

@@ -9,12 +9,12 @@ import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
 from operator_proxy import KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds import webhook
-from simulacra_crds.base import LABEL_TENANT
-from simulacra_crds.cluster import ApiResource, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE, tenant_namespace
-from simulacra_custody.certificates import open_certificates
+from simulacra_crds.contract import webhook
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE, tenant_namespace
+from simulacra_crds.kinds.base import LABEL_TENANT
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Object
+from simulacra_custody.audit.certificates import open_certificates
 
 INSIDE = (
     *(kube.SERVICE_ACCOUNTS, kube.RESOURCE_QUOTAS, kube.NETWORK_POLICIES, kube.SECRETS, kube.CONFIGMAPS),

@@ -11,22 +11,22 @@ from typing import Any, cast
 import pytest
 
 from operator_facts import NOW, iso, resource
-from simulacra_crds.base import FINALIZER, LABEL_UID
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, TENANTS, Cluster, ClusterError
-from simulacra_custody.custody import Custody
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
-from simulacra_operator import actions as act
-from simulacra_operator.accessrequest.observe import AccessObserved
-from simulacra_operator.accessrequest.reconcile import reconcile as reconcile_access
-from simulacra_operator.engine import Engine
-from simulacra_operator.scope import Scope, ScopedCluster
+from simulacra_crds.kinds.base import FINALIZER, LABEL_UID
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, TENANTS, Cluster, ClusterError
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
+from simulacra_operator.kinds.access_request.observe import AccessObserved
+from simulacra_operator.kinds.access_request.reconcile import reconcile as reconcile_access
+from simulacra_operator.kinds.tenant import manifests
+from simulacra_operator.kinds.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.kinds.tenant.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.controller import Engine
+from simulacra_operator.runtime.scope import Scope, ScopedCluster
 from simulacra_operator.settings import OperatorSettingsError, read_settings
-from simulacra_operator.subject import Key, parse
-from simulacra_operator.sweep import Sweep
-from simulacra_operator.tenant import manifests
-from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
-from simulacra_operator.tenant.reconcile import reconcile
+from simulacra_operator.tasks.sweep import Sweep
+from simulacra_operator.work.custom_resource import Key, parse
 
 LISTED = Scope(("tenant-acme",))
 LABELS = {"simulacra.dev/tenant": "acme", "pod-security.kubernetes.io/enforce": "restricted"}
@@ -101,8 +101,8 @@ async def test_a_namespace_that_may_not_be_read_does_not_hold_up_the_others() ->
 
 
 def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(store: LocalStore, keyring: LocalKeyring) -> None:
-    from simulacra_custody.context import ResourceRef
-    from simulacra_custody.store_owner import StoreOwner
+    from simulacra_custody.refs import ResourceRef
+    from simulacra_custody.stores.owner import StoreOwner
 
     custody, kept = Custody(store, keyring), ResourceRef("globex", "datasets", "u1")
     for ref in (ResourceRef("acme", "datasets", "u1"), kept):

@@ -27,9 +27,9 @@ from operator_facts import (
     tenant,
     without_pods_say,
 )
-from simulacra_operator import actions as act
-from simulacra_operator.engine import RECONCILERS
-from simulacra_operator.subject import parse
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.controller import RECONCILERS
+from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.observed import Fault, Observed
 
 STEPS = 6

@@ -11,15 +11,15 @@ import pytest
 from pydantic import ValidationError
 
 from operator_facts import NOW, SETTINGS, ended, iso, job, observed, pod, resource, result, tenant
-from simulacra_crds.cluster import Object
-from simulacra_crds.dataset import ReadSource
-from simulacra_crds.tasks import PrepareRequest
-from simulacra_crds.tenant import ObjectSource, TenantSpec
-from simulacra_custody.settings import is_own_bucket, own_buckets
-from simulacra_operator import actions as act
-from simulacra_operator.dataset.reconcile import reconcile
-from simulacra_operator.expiry import due
-from simulacra_operator.subject import parse
+from simulacra_crds.contract.tasks import PrepareRequest
+from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
+from simulacra_crds.kube.client import Object
+from simulacra_custody.wiring import is_own_bucket, own_buckets
+from simulacra_operator.kinds.dataset.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.work.custom_resource import parse
+from simulacra_operator.work.expiry import due
 from simulacra_operator.work.observed import Observed
 
 URI = "s3://acme-data/in/layoffs.csv"
@@ -174,7 +174,7 @@ def test_the_secret_that_was_missing_is_why_the_work_ran_out_of_time() -> None:
 
 
 def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
-    from simulacra_operator.erase import _artefacts
+    from simulacra_operator.work.eraser import _artefacts
 
     read = {"sha256": "b" * 64, "bytes": 7}
     ends = (pod(0, result=result(rows=20, columns=2, source=read)),)

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from operator_bench import OperatorProcess, Plane, World, apply_crds, ready
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Cluster
-from simulacra_custody.store_owner import TAKE_OVER_VARIABLE
-from simulacra_operator import ownership
-from simulacra_operator.custodian import Custodian
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster
+from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE
+from simulacra_operator.runtime import store_claim
+from simulacra_operator.runtime.custody_client import Custodian
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 
 pytestmark = pytest.mark.timeout(180)
@@ -118,8 +118,8 @@ class _Named:
 async def test_a_store_that_does_not_answer_keeps_nobody_from_the_rest_of_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ownership, "ANSWER_S", 0.01)
-    claim = ownership.Ownership(cast(Cluster, _Named()), cast(Custodian, _Silent()), None)
+    monkeypatch.setattr(store_claim, "ANSWER_S", 0.01)
+    claim = store_claim.Ownership(cast(Cluster, _Named()), cast(Custodian, _Silent()), None)
     assert claim.refused is not None
     await claim.acquire()
     assert claim.refused is None

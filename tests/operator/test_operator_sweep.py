@@ -14,16 +14,16 @@ import pytest
 from prometheus_client import REGISTRY
 
 from operator_facts import CREATED, SETTINGS, iso, resource
-from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, ClusterError, Object
-from simulacra_operator import sight as sight_module
-from simulacra_operator import sweep as sweep_module
-from simulacra_operator import watch
-from simulacra_operator.engine import Engine
+from simulacra_crds.kube.client import DATASETS, TENANTS, ApiResource, ClusterError, Object
 from simulacra_operator.health import serve
-from simulacra_operator.scope import Scope
-from simulacra_operator.sight import Sighted
-from simulacra_operator.subject import Key
-from simulacra_operator.sweep import DELETIONS, STALLED_S, Sweep
+from simulacra_operator.runtime import event_router
+from simulacra_operator.runtime.controller import Engine
+from simulacra_operator.runtime.scope import Scope
+from simulacra_operator.tasks import sweep as sweep_module
+from simulacra_operator.tasks import sweep_snapshot as sight_module
+from simulacra_operator.tasks.sweep import DELETIONS, STALLED_S, Sweep
+from simulacra_operator.tasks.sweep_snapshot import Sighted
+from simulacra_operator.work.custom_resource import Key
 
 HOUR = 3600
 
@@ -222,7 +222,7 @@ async def test_what_a_person_deleted_does_not_expire_as_well() -> None:
     sweep, clock = sweep_of(server, CREATED)
     await sweep.look()
     server.bodies["d"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "generation": 2}
-    await watch.changed(engine_of(sweep), server.bodies["d"], "MODIFIED")
+    await event_router.changed(engine_of(sweep), server.bodies["d"], "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert server.asked == []
@@ -253,7 +253,7 @@ async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
     await asyncio.sleep(0)
     made, listed = dataset("made", 60), dict(server.bodies)
     server.bodies["made"] = made
-    await watch.changed(engine_of(sweep), made, "ADDED")
+    await event_router.changed(engine_of(sweep), made, "ADDED")
     server.bodies = listed  # the list had passed its place
     server.list_gate.set()
     await looking
@@ -270,7 +270,7 @@ async def test_another_retention_is_known_by_its_event() -> None:
     shorter = dataset("d", 60)
     shorter["metadata"] |= {"resourceVersion": "2", "generation": 2}
     server.bodies = {"d": shorter}
-    await watch.changed(engine_of(sweep), shorter, "MODIFIED")
+    await event_router.changed(engine_of(sweep), shorter, "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert server.asked == ["d"]
@@ -288,7 +288,7 @@ async def test_another_retention_is_known_also_when_the_look_has_passed_the_reso
             server.bodies = {"shorter": dataset("shorter", 60), "longer": dataset("longer", HOUR)}
             for body in server.bodies.values():
                 body["metadata"] |= {"resourceVersion": "2", "generation": 2}
-                await watch.changed(engine_of(sweep), body, "MODIFIED")
+                await event_router.changed(engine_of(sweep), body, "MODIFIED")
 
     server.list = passing  # type: ignore[method-assign]
     await sweep.look()

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from operator_facts import NOW, ended, iso, ready_condition, resource
-from simulacra_crds.cluster import Object
-from simulacra_operator import actions as act
-from simulacra_operator.erase import TenantEraser
-from simulacra_operator.pod_access import PodAccess
-from simulacra_operator.subject import Subject, parse
-from simulacra_operator.tenant import manifests
-from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
-from simulacra_operator.tenant.reconcile import reconcile
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.tenant import manifests
+from simulacra_operator.kinds.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.kinds.tenant.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.work.custom_resource import Subject, parse
+from simulacra_operator.work.eraser import TenantEraser
 from simulacra_operator.work.observed import Fault
+from simulacra_operator.work.pod_access import PodAccess
 
 GOOD, BAD = KeyCheck(NOW, None), KeyCheck(NOW, "decrypt")
 

@@ -10,15 +10,15 @@ import pytest
 
 from operator_bench import World
 from operator_facts import CREATED, NOW, SECRET, SETTINGS, iso, resource
-from simulacra_crds.base import utcnow
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, ClusterError, Object
-from simulacra_crds.tombstone import REMEMBERED, REQUEST_DIGEST, Tombstone, manifest, tombstone_name
-from simulacra_operator import actions as act
-from simulacra_operator.subject import parse
-from simulacra_operator.tombstones import sweep
+from simulacra_crds.contract.tombstone import REMEMBERED, REQUEST_DIGEST, Tombstone, manifest, tombstone_name
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, ClusterError, Object
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.tasks.tombstones import sweep
+from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.erasure import reconcile
-from simulacra_operator.work.memory import leave
 from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.tombstones import leave
 
 DIGEST = "d" * 64
 TENANT = resource("Tenant", "acme", {}, namespace=None)

@@ -16,13 +16,13 @@ import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
 from simulacra.certificates import verify_certificate
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
-from simulacra_crds.stored import stored_bytes
-from simulacra_crds.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
-from simulacra_custody.certificates import open_certificates
-from simulacra_custody.context import ResourceRef
+from simulacra_crds.contract.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_crds.contract.storage_usage import stored_bytes
+from simulacra_crds.contract.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_custody.audit.certificates import open_certificates
+from simulacra_custody.refs import ResourceRef
 
 pytestmark = pytest.mark.timeout(180)
 SECRET = "salary_of_zoe"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from operator_bench import World, ready
-from simulacra_crds import cluster as kube
+from simulacra_crds.kube import client as kube
 
 
 @pytest.mark.timeout(180)

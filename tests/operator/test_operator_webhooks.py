@@ -18,9 +18,7 @@ from standardwebhooks import Webhook
 
 from operator_bench import World, fail, ready
 from operator_facts import CREATED, SECRET, ended, iso, resource
-from simulacra_crds.base import LABEL_DATASET, LABEL_TENANT
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource, Object
-from simulacra_crds.webhook import (
+from simulacra_crds.contract.webhook import (
     ALLOW_PRIVATE_VARIABLE,
     DISABLED,
     NOTIFIED,
@@ -31,11 +29,13 @@ from simulacra_crds.webhook import (
     manifest,
     sealing_purpose,
 )
-from simulacra_custody.sealed import seal
-from simulacra_operator.subject import Subject, parse
-from simulacra_operator.webhooks import duty
-from simulacra_operator.webhooks.due import CANCELLED, Notice, endings, notices
-from simulacra_operator.webhooks.send import Forbidden, send
+from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_TENANT
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource, Object
+from simulacra_custody.keys.sealed_secrets import seal
+from simulacra_operator.tasks.webhooks import delivery
+from simulacra_operator.tasks.webhooks.pending import CANCELLED, Notice, endings, notices
+from simulacra_operator.tasks.webhooks.send import Forbidden, send
+from simulacra_operator.work.custom_resource import Subject, parse
 
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
@@ -214,7 +214,7 @@ async def test_redirects_are_not_followed_and_silence_is_no_answer(
     receiver.answers = [302]
     assert await send(target, "msg_1", b"{}", allow_private=True) == 302
     assert len(receiver.got) == 1
-    monkeypatch.setattr("simulacra_operator.webhooks.send.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("simulacra_operator.tasks.webhooks.send.TIMEOUT_S", 0.3)
     receiver.hang = 2.0
     assert await send(target, "msg_1", b"{}", allow_private=True) == 0
     nobody = WebhookTarget(url="http://127.0.0.1:9/", secret=KEY)
@@ -276,7 +276,7 @@ async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
     assert len(ids) == 3
     assert len(set(ids)) == 2  # the first came again under its own id
     assert {body["data"]["job_id"] for _, body in receiver.got} == {"job-ds-1", "job-gen-1"}
-    await asyncio.sleep(2 * duty.LOOK_S)
+    await asyncio.sleep(2 * delivery.LOOK_S)
     assert len(receiver.got) == 3
     logged = world.operator.log.read_text()
     assert receiver.url not in logged
@@ -293,7 +293,7 @@ async def test_an_address_that_is_gone_is_let_be(private: None, world: World, re
     await world.reaches(CONFIGMAPS, f"webhook-{name}", lambda one: DISABLED in one["metadata"].get("annotations", {}))
     await world.upload("ds-2")
     await world.reaches(DATASETS, "ds-2", lambda one: one.get("status", {}).get("phase") == "Failed")
-    await asyncio.sleep(2 * duty.LOOK_S)
+    await asyncio.sleep(2 * delivery.LOOK_S)
     assert [body["type"] for _, body in receiver.got] == ["job.failed"]
 
 
@@ -332,7 +332,7 @@ async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_bei
     async def deliver(found: list[Notice]) -> None:
         told.extend((id_of(one.webhook), one.ending.subject.meta.namespace or "") for one in found)
 
-    working = duty.WebhookDuty(Server(), None, allow_private=False)  # type: ignore[arg-type]
+    working = delivery.WebhookDuty(Server(), None, allow_private=False)  # type: ignore[arg-type]
     working._deliver_all = deliver  # type: ignore[method-assign]
     await working.look()
     await asyncio.sleep(0)

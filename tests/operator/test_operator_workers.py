@@ -12,16 +12,16 @@ import pytest
 from operator_bench import World, hold
 from operator_bench import ready as is_ready
 from operator_facts import LABELS, SETTINGS, SmallWorld, ended, job, observed, pod, resource, result, tenant
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.model import ModelResources, ModelSpec
-from simulacra_crds.tasks import TaskSpec
-from simulacra_operator import actions as act
-from simulacra_operator.model.reconcile import reconcile
-from simulacra_operator.placement import Placement
-from simulacra_operator.places import holds_place
+from simulacra_crds.contract.tasks import TaskSpec
+from simulacra_crds.kinds.model import ModelResources, ModelSpec
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.model.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.job_slots import holds_place
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.placement import Placement
 
 OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
 QUEUED = replace(SETTINGS, placement=Placement(ModelResources(), "jobs"))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from simulacra_crds.dataset import URI_PATTERN
-from simulacra_crds.tenant import PREFIX_PATTERN
+from simulacra_crds.kinds.dataset import URI_PATTERN
+from simulacra_crds.kinds.tenant import PREFIX_PATTERN
 
 Schema = dict[str, Any]
 Value = Any

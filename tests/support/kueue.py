@@ -22,7 +22,7 @@ import yaml
 from helm_chart import helm, program
 from installation import eventually
 from real_cluster import RealCluster, free_port
-from simulacra_embedded.controlplane import certificates
+from simulacra_controlplane import certificates
 
 Object = dict[str, Any]
 NAMESPACE = "kueue-system"

@@ -18,14 +18,14 @@ from typing import Any
 
 import helm_chart
 import yaml
-from simulacra_crds import cluster as kube
-from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import ApiResource, Cluster, ClusterError, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE, tenant_namespace
-from simulacra_crds.tasks import TASK_ENV, UPLOAD, TaskSpec
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.settings import open_custody
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE, tenant_namespace
+from simulacra_crds.contract.tasks import TASK_ENV, UPLOAD, TaskSpec
+from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Cluster, ClusterError, Object
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.wiring import open_custody
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "bin" / "cluster"

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_operator import actions as act
+from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime import actions as act
 from simulacra_operator.settings import Settings
-from simulacra_operator.subject import Subject, parse
+from simulacra_operator.work.custom_resource import Subject, parse
 from simulacra_operator.work.observed import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 250_000, UTC)

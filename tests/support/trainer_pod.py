@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulacra_crds.tasks import (
+from simulacra_crds.contract.tasks import (
     REQUEST,
     SHARD_ENV,
     TASK_ENV,
@@ -22,12 +22,12 @@ from simulacra_crds.tasks import (
     TaskResult,
     TaskSpec,
 )
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
 from simulacra_trainer import task
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.artifacts import Artefacts
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")

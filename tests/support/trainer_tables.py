@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_trainer.fit import STEPS
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_trainer.pipeline.fit import STEPS
 from simulacra_trainer.progress import ProgressMeter
 
 

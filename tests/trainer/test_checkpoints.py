@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from installation import eventually
-from simulacra_crds.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
+from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.artifacts import Artefacts
 from simulacra_trainer.checkpoints import StoredCheckpoints
 from simulacra_trainer.workers import Workers, workers_of
 from trainer_pod import Pod

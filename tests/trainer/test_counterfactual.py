@@ -8,18 +8,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.model import Knowledge
-from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.__main__ import main
 from simulacra_trainer.families.base import no_progress
-from simulacra_trainer.families.coupling import gumbel_twins
 from simulacra_trainer.families.forest import FOREST, ForestModel
 from simulacra_trainer.families.forest.abduct import abduct
-from simulacra_trainer.families.forest.parts import Context
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation
-from simulacra_trainer.model_dir import save_model
+from simulacra_trainer.families.forest.samplers import Context
+from simulacra_trainer.families.gumbel import gumbel_twins
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.model_dir import save_model
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from trainer_tables import quiet

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_trainer import dial
-from simulacra_trainer.dial import PENALTIES, DialResult, _cheapest, turn_dial
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, grow, model
-from simulacra_trainer.halves import HalfModelRows, Halves, crossed_halves, split_halves
+from simulacra_trainer.pipeline import privacy_tuning
+from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, crossed_halves, split_halves
+from simulacra_trainer.pipeline.privacy_tuning import PENALTIES, DialResult, _cheapest, turn_dial
 from simulacra_trainer.table.clean import clean_table
 
 
@@ -78,7 +78,7 @@ def _asked(monkeypatch: pytest.MonkeyPatch, clean, share: float) -> tuple[DialRe
         return True
 
     monkeypatch.setattr(grow, "is_likelier", is_likelier)
-    monkeypatch.setattr(dial, "_share", share_of)
+    monkeypatch.setattr(privacy_tuning, "_share", share_of)
     order = [c.name for c in clean.schema.learned()]
     found = turn_dial(clean.table, clean.schema, order, seed=0, progress=reported.append)
     assert reported == sorted(reported)
@@ -109,7 +109,7 @@ def test_where_no_real_row_is_a_copy_a_single_one_does_not_fail_a_model() -> Non
     drawn = pa.concat_tables([fresh] * 5).cast(halves.seen.schema)
     for copies, fails in ((0, False), (1, False), (40, True)):
         rows = pa.concat_tables([halves.seen.slice(0, copies), drawn.slice(copies)])
-        assert (dial._copies_above(HalfModelRows(halves, rows), clean.schema) > 0) is fails
+        assert (privacy_tuning._copies_above(HalfModelRows(halves, rows), clean.schema) > 0) is fails
 
 
 @pytest.mark.parametrize(

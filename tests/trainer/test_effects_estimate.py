@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
-from simulacra_crds.model import Knowledge
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import ColumnSchema, TableSchema
-from simulacra_crds.tasks import EstimateRequest
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects import EffectResult, estimate_effect
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.effects.boosting import BINS, LEAVES, SPLITS, boost, boosted_score
 from simulacra_trainer.effects.features import Features, build_features, level_positions, levels_of
 from simulacra_trainer.effects.nuisance import fit_nuisance

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.grow import split_prices
 from simulacra_trainer.families.forest.kernels import MIN_LEAF, SAMPLED_FROM, VARIANCE_FLOOR, grow_classes, grow_numbers
-from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.walk import MOST_WAITING, pick, split_masks, walk
+from simulacra_trainer.families.forest.traversal import MOST_WAITING, pick, split_masks, walk
 from simulacra_trainer.families.grid import find_bins
 
 NO_SUMS = np.empty((0, 0), np.uint8)

@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
-from simulacra_trainer.families.forest import FOREST, ForestModel, additive, choice
+from simulacra_trainer.families.forest import FOREST, ForestModel, additive, model_selection
 from simulacra_trainer.families.forest.additive import functions_of
+from simulacra_trainer.families.forest.do_response import is_latent, looked_at
 from simulacra_trainer.families.forest.latent import fit_additive
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Latent
-from simulacra_trainer.families.forest.response import is_latent, looked_at
+from simulacra_trainer.families.forest.samplers import Context, Latent
 from simulacra_trainer.families.grid import number_grid
-from simulacra_trainer.weighting import row_weights
+from simulacra_trainer.survey_weights import row_weights
 from trainer_tables import clean, levels_column, numbers_column
 
 FACTORS = 3
@@ -152,9 +152,9 @@ def test_folds_race_to_the_verdict(monkeypatch: pytest.MonkeyPatch, better: int 
         grown.append(part)
         return np.clip(0.3 + 0.3 * (part == better) + rng.normal(0, 0.05, held.size), 0.01, 1)
 
-    monkeypatch.setattr(choice, "cell_probabilities", probabilities)
+    monkeypatch.setattr(model_selection, "cell_probabilities", probabilities)
     context, numbers = Context(np.zeros((1, 900), np.uint8), []), rng.normal(size=900)
-    likelier = choice.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
+    likelier = model_selection.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
     assert grown == [0, 1] * folds
     if better is not None:
         assert likelier is (better == 0)

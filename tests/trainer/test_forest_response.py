@@ -6,7 +6,7 @@ import pytest
 
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.families.forest.response import Response, looked_at
+from simulacra_trainer.families.forest.do_response import Response, looked_at
 from simulacra_trainer.families.forest.smooth import fit_smooth
 from simulacra_trainer.table.clean import clean_table
 

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel, grow, variates
 from simulacra_trainer.families.forest.additive import FEW_FUNCTIONS
-from simulacra_trainer.families.forest.parts import Variate
-from simulacra_trainer.families.forest.response import looked_at
+from simulacra_trainer.families.forest.do_response import looked_at
+from simulacra_trainer.families.forest.samplers import Variate
 from simulacra_trainer.families.forest.variates import FEWEST_ROWS, MOST_CLASSES, MOST_VARIATES, fit_variates
 from trainer_tables import clean, levels_column
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.model import Knowledge
-from simulacra_crds.tasks import FitRequest, GenerateRequest
-from simulacra_trainer import generate
+from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.conditions import InfeasibleError
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
+from simulacra_trainer.pipeline import generate
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.table.errors import InputError
 from trainer_tables import clean, levels_column, numbers_column, quiet
 

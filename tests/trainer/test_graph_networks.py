@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph import learn_graph
-from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.discretize import discretise
 from simulacra_trainer.graph.kernels import local_score
 from simulacra_trainer.graph.pattern import pattern_of
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.graph.constraints import Constraints
-from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.discretize import discretise
 from simulacra_trainer.graph.kernels import addition_scores, local_score
 from simulacra_trainer.graph.search import OrderSearch, candidate_parents
 

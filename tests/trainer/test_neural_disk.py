@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from simulacra_crds.conditions import ConditionSet
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.generation_conditions import ConditionSet
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation
-from simulacra_trainer.model_dir import load_model, save_model
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.model_dir import load_model, save_model
 from trainer_tables import quiet, survey
 
 pytestmark = pytest.mark.neural

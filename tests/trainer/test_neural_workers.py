@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import DATASET, ExitCode, FitRequest
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import DATASET, ExitCode, FitRequest
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.workers import PeerLost, Workers
 from trainer_pod import Pod
@@ -77,7 +77,7 @@ def test_the_workers_drop_what_one_would() -> None:
 def test_workers_agree_share_and_part_together() -> None:
     import torch.distributed as dist
 
-    from simulacra_trainer.families.neural.group import Group
+    from simulacra_trainer.families.neural.worker_group import Group
 
     port, heard, errors = free_port(), {}, list[BaseException]()
 
@@ -104,7 +104,7 @@ def test_workers_agree_share_and_part_together() -> None:
 def test_a_leader_that_goes_is_noticed() -> None:
     import torch.distributed as dist
 
-    from simulacra_trainer.families.neural.group import joined
+    from simulacra_trainer.families.neural.worker_group import joined
 
     port = free_port()
     with pytest.raises(PeerLost), joined(Workers(0, 1, "127.0.0.1", port), on_gpu=False):
@@ -169,7 +169,7 @@ def test_when_one_worker_is_killed_the_other_says_that_it_lost_it_and_both_are_t
 @pytest.mark.parametrize("columns", [["city", "segment"], ["age", "city"]])
 def test_a_group_of_one_fits_what_a_process_alone_does(columns: list[str]) -> None:
     """Columns without numbers leave the weights of numbers unused, which torch must be told."""
-    from simulacra_trainer.families.neural.group import joined
+    from simulacra_trainer.families.neural.worker_group import joined
 
     table, schema = survey(300, seed=3)
     few = TableSchema(rows=schema.rows, columns=[one for one in schema.columns if one.name in columns])

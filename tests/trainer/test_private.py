@@ -9,16 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import norm
 
-from simulacra_crds.model import DifferentialPrivacy
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import FitRequest
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.__main__ import main
-from simulacra_trainer.fit import fit_model
-from simulacra_trainer.model_dir import load_model
-from simulacra_trainer.private import sanitise
-from simulacra_trainer.private.accountant import Budget, delta_of, rho_of
-from simulacra_trainer.private.domain import domain_of
-from simulacra_trainer.private.sanitise import _choose_tree, _Column, _noisy, on_simplex
+from simulacra_trainer.differential_privacy import sanitize
+from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of
+from simulacra_trainer.differential_privacy.domain import domain_of
+from simulacra_trainer.differential_privacy.sanitize import _choose_tree, _Column, _noisy, on_simplex
+from simulacra_trainer.pipeline.fit import fit_model
+from simulacra_trainer.pipeline.model_dir import load_model
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
@@ -71,7 +71,7 @@ def test_the_whole_budget_is_spent_and_no_more(monkeypatch: pytest.MonkeyPatch) 
     spent: list[float] = []
     monkeypatch.setattr(Budget, "spend", lambda self, rho: spent.append(rho / self.rho))
     table, schema = shop(500)
-    sanitise(table, schema, DifferentialPrivacy(epsilon=1.0))
+    sanitize(table, schema, DifferentialPrivacy(epsilon=1.0))
     assert len(spent) == 4 + 3 + 3  # columns, choices, pairs
     assert sum(spent) == pytest.approx(1.0)
 
@@ -93,7 +93,7 @@ def test_more_epsilon_is_less_error() -> None:
     table, schema = shop()
     errors = []
     for epsilon in (0.02, 1.0, 50.0):
-        drawn = sanitise(table, schema, DifferentialPrivacy(epsilon=epsilon), np.random.default_rng(1))
+        drawn = sanitize(table, schema, DifferentialPrivacy(epsilon=epsilon), np.random.default_rng(1))
         assert drawn.num_rows == table.num_rows
         assert drawn.schema.equals(table.schema)
         share, zero = zip(*(figures_of(t) for t in (drawn, table)), strict=True)
@@ -104,7 +104,7 @@ def test_more_epsilon_is_less_error() -> None:
 
 def test_noise_is_not_drawn_from_the_seed() -> None:
     table, schema = shop(300)
-    one, two = (sanitise(table, schema, DifferentialPrivacy(epsilon=1.0)) for _ in range(2))
+    one, two = (sanitize(table, schema, DifferentialPrivacy(epsilon=1.0)) for _ in range(2))
     assert not one.equals(two)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.report import equal_halves_dcr, neighbours
 from simulacra_trainer.report.neighbours import nearer_share, nearest, place
 

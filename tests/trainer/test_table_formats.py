@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import hostile_formats as formats
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.read import ORIGIN, read_table

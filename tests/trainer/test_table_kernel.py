@@ -25,7 +25,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 granted = None
 if confined:
     from simulacra_trainer.table.limits import SandboxLimits
-    from simulacra_trainer.table.sandbox import confine
+    from simulacra_trainer.table.sandbox.child_process import confine
     granted = confine(SandboxLimits())
 
 def attempt(action):
@@ -158,7 +158,7 @@ def test_limits_hold_for_good(confined: dict[str, Any], free: dict[str, Any]) ->
 
 def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     sleeper = "import time; from simulacra_trainer.table.limits import SandboxLimits; "
-    sleeper += "from simulacra_trainer.table.sandbox import confine; confine(SandboxLimits()); "
+    sleeper += "from simulacra_trainer.table.sandbox.child_process import confine; confine(SandboxLimits()); "
     sleeper += "print('confined', flush=True); time.sleep(60)"
     parent = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {sleeper!r}], "
     parent += "stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"

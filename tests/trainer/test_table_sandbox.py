@@ -16,12 +16,12 @@ import pytest
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import GIB, MIB, SandboxLimits
 from simulacra_trainer.table.read import NETWORK, read_table
-from simulacra_trainer.table.sandbox import run_confined
+from simulacra_trainer.table.sandbox.child_process import run_confined
 
 PROBE = """
 import resource, socket, sys
 from simulacra_trainer.table.limits import SandboxLimits
-from simulacra_trainer.table.sandbox import confine
+from simulacra_trainer.table.sandbox.child_process import confine
 isolated = confine(SandboxLimits()).namespace
 with open("/proc/self/status") as status:
     held = [line.split()[1] for line in status if line.startswith("NoNewPrivs")]

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import (
+from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import (
     ATTAINMENT,
     DATASET,
     ESTIMATE,
@@ -40,11 +40,11 @@ from simulacra_crds.tasks import (
     ProgressReport,
     part_name,
 )
-from simulacra_trainer import task, task_work
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer import task, tasks
+from simulacra_trainer.artifacts import Artefacts
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
-from simulacra_trainer.identification import Identification
+from simulacra_trainer.pipeline.identification import Identification
 from trainer_pod import COLUMNS, Pod, upload_bytes
 
 
@@ -85,7 +85,7 @@ def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.M
     """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has nothing to do."""
     own = fitted.artefacts("models")
     own.store("checkpoint/last.ckpt", b"left behind")
-    monkeypatch.setattr(task_work, "fit_model", None)
+    monkeypatch.setattr(tasks, "fit_model", None)
     code, result = fitted.run("fit", "models")
     assert (code, result.family, result.rows, result.columns) == (ExitCode.OK, "forest", 600, 3)
     assert {one.name for one in result.artefacts} == {"graph.json", "report.json", "report.html", *own.names("model/")}
@@ -162,7 +162,7 @@ def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: 
     own.erase(ATTAINMENT)
     own.store_model(REQUEST, GenerateRequest(row_count=50))
     first = fitted.run("generate", "generationjobs")[1]
-    monkeypatch.setattr(task_work, "load_model", lambda _: pytest.fail("the model was loaded again"))
+    monkeypatch.setattr(tasks, "load_model", lambda _: pytest.fail("the model was loaded again"))
     code, again = fitted.run("generate", "generationjobs")
     assert code == ExitCode.OK
     assert again.artefacts == first.artefacts

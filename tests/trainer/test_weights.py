@@ -8,22 +8,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_trainer.__main__ import main
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation
-from simulacra_trainer.halves import split_halves
-from simulacra_trainer.model_dir import load_model, save_model
-from simulacra_trainer.pool import values_inside
+from simulacra_trainer.pipeline.conditioned_pool import values_inside
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.holdout import split_halves
+from simulacra_trainer.pipeline.model_dir import load_model, save_model
 from simulacra_trainer.report import build_report, equal_halves_dcr
+from simulacra_trainer.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.weighting import draw_in_proportion, effective_rows, replicas
 from trainer_tables import quiet
 
 LEVELS = ("red", "green", "blue")

@@ -18,16 +18,16 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import ValidationError
 
-from simulacra_crds.conditions import ConditionSet
-from simulacra_crds.generation_job import MAX_ROWS
-from simulacra_crds.model import DifferentialPrivacy, Knowledge
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
+from simulacra_crds.contract.generation_conditions import ConditionSet
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest, ExitCode, FitRequest, GenerateRequest, ProgressReport
+from simulacra_crds.kinds.generation_job import MAX_ROWS
+from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.kernel_cache import is_cold, link_shipped
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.files import SUFFIXES, write_tables
+from simulacra_trainer.table.output.files import SUFFIXES, write_tables
 
 BAD_REQUEST = 2
 MAX_JSON_BYTES = 4 << 20
@@ -69,8 +69,8 @@ def fit(args: argparse.Namespace) -> int:
     request = FitRequest(family=args.family, knowledge=knowledge, privacy=privacy, seed=args.seed, gpu=args.gpus)
     with ThreadPoolExecutor(1) as reader:
         table = reader.submit(read_table, args.data)  # a process of its own reads: these imports take as long
-        from simulacra_trainer.fit import Company, fit_model, fit_steps
-        from simulacra_trainer.model_dir import save_model
+        from simulacra_trainer.pipeline.fit import Company, fit_model, fit_steps
+        from simulacra_trainer.pipeline.model_dir import save_model
         from simulacra_trainer.progress import ProgressMeter
 
         clean = clean_table(table.result(), weights=args.weights)
@@ -84,8 +84,8 @@ def fit(args: argparse.Namespace) -> int:
 
 def generate(args: argparse.Namespace) -> int:
     """Generate rows from a model directory into one file; with conditions, tell how well they are met."""
-    from simulacra_trainer.generate import CHUNK_ROWS, generate_rows, plan_generation
-    from simulacra_trainer.model_dir import load_model
+    from simulacra_trainer.pipeline.generate import CHUNK_ROWS, generate_rows, plan_generation
+    from simulacra_trainer.pipeline.model_dir import load_model
     from simulacra_trainer.progress import ProgressMeter
 
     conditions = _parse(ConditionSet, args.conditions, "--conditions") if args.conditions else ConditionSet()
@@ -117,7 +117,7 @@ def generate(args: argparse.Namespace) -> int:
 
     write_tables(filter(counted, generate_rows(trained, plan, on_first=drawn.append)), args.out)
     if args.report is not None:
-        from simulacra_trainer.generation_report import report_generation
+        from simulacra_trainer.pipeline.generation_report import report_generation
 
         _write_report(report_generation(trained, request, plan.attainment, drawn[0]), args.report)
     if plan.attainment is not None:
@@ -127,7 +127,7 @@ def generate(args: argparse.Namespace) -> int:
 
 def report(args: argparse.Namespace) -> int:
     """Write the quality report of a model directory: a page for people (.html), or JSON (.json)."""
-    from simulacra_trainer.model_dir import load_model
+    from simulacra_trainer.pipeline.model_dir import load_model
 
     _write_report(load_model(args.model).report, args.out)
     return 0
@@ -142,7 +142,7 @@ def _write_report(found: dict[str, Any], path: Path) -> None:
 def estimate(args: argparse.Namespace) -> int:
     """Estimate an average causal effect; JSON on standard output."""
     from simulacra_trainer.effects import estimate_effect
-    from simulacra_trainer.model_dir import load_model
+    from simulacra_trainer.pipeline.model_dir import load_model
 
     trained = load_model(args.model)
     treatment, value = _assignment(args.treatment, "--treatment", trained.schema)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from simulacra_crds.tasks import CHECKPOINT_PREFIX
+from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.artifacts import Artefacts
 
 SHARE = 0.1
 """Most of the time that goes into storing checkpoints."""

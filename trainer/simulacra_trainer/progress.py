@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from simulacra_crds.tasks import ProgressReport
+from simulacra_crds.contract.tasks import ProgressReport
 
 INTERVAL_S = 1.0
 MIN_SHARE_FOR_ETA = 0.03

@@ -20,8 +20,8 @@ from types import FrameType
 
 from pydantic import ValidationError
 
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import (
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import (
     FAILURE,
     PROGRESS,
     TASK_ENV,
@@ -33,14 +33,14 @@ from simulacra_crds.tasks import (
     TaskResult,
     TaskSpec,
 )
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import CustodyError
-from simulacra_custody.settings import open_custody
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_custody.service import Custody
+from simulacra_custody.wiring import open_custody
+from simulacra_trainer.artifacts import Artefacts
 from simulacra_trainer.families.base import ModelFileError
-from simulacra_trainer.source import SourceUnavailable
+from simulacra_trainer.object_source import SourceUnavailable
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.task_work import WORK, TaskContext, shard_of
+from simulacra_trainer.tasks import WORK, TaskContext, shard_of
 from simulacra_trainer.workers import PeerLost
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -50,7 +50,7 @@ log = logging.getLogger("simulacra_trainer.task")
 
 
 def run_task(env: Mapping[str, str] = os.environ) -> int:
-    """Do the task that the environment names; return the exit code (`simulacra_crds.tasks.ExitCode`)."""
+    """Do the task that the environment names; return the exit code (`simulacra_crds.contract.tasks.ExitCode`)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)
     directory = Path(tempfile.mkdtemp(prefix="simulacra-"))

@@ -9,9 +9,9 @@ from fastapi import Request
 
 from simulacra_api.auth.tokens import unauthenticated
 from simulacra_api.services import Services
-from simulacra_crds.names import tenant_namespace
-from simulacra_crds.tenant import Tenant
-from simulacra_custody.audit import AuditData
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_custody.audit.log import AuditData
 
 
 @dataclass(frozen=True)

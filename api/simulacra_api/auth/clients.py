@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulacra_api.auth.secrets import verify_secret
-from simulacra_crds.cluster import SECRETS, Cluster
-from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube.client import SECRETS, Cluster
 
 CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
 """What a client id looks like: it is part of a Secret's name."""

@@ -24,11 +24,11 @@ from typing import Any, Literal
 from simulacra_api.auth.clients import CLIENT_ID, expiry_of, secret_name
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_crds.base import API_VERSION, LABEL_KIND
-from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_crds.tenant import Tenant
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound, Object
 
 Purpose = Literal["signup", "rotation"]
 TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret

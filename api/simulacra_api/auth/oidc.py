@@ -11,7 +11,7 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 
 ALGORITHMS = ["RS256", "ES256"]
 TYPES = frozenset({"jwt", "at+jwt"})

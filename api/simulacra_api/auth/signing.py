@@ -19,8 +19,8 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, Conflict, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Conflict, Object
 
 SECRET_NAME = "oauth-signing-keys"  # noqa: S105 - a name
 RELOAD_SECONDS = 60.0

@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from simulacra_api.auth.signing import SigningKeys
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 
 ALGORITHMS = ["ES256"]
 LEEWAY_SECONDS = 30

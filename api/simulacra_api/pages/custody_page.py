@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from html import escape
 
 from simulacra_api.pages.custody_steps import BOUNDARIES, MODES, QUESTIONS, STEPS, STORES, Flow, Step, Store, StoreKey
-from simulacra_custody.audit import EventType
+from simulacra_custody.audit.log import EventType
 
 _SPANS: dict[StoreKey, str] = {
     "access": "c1 to2",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulacra_api.settings import LINK_SECONDS, Settings
-from simulacra_crds.tombstone import REMEMBERED
-from simulacra_custody.audit import EventType
-from simulacra_custody.certificates import RETENTION_S as CERTIFICATE_SECONDS
+from simulacra_crds.contract.tombstone import REMEMBERED
+from simulacra_custody.audit.certificates import RETENTION_S as CERTIFICATE_SECONDS
+from simulacra_custody.audit.log import EventType
 
 StoreKey = Literal["access", "dataset", "model", "generation", "nothing"]
 Carries = Literal["data", "request", "erasure", "nothing"]

@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import HTMLResponse
 
+from simulacra_api.http.problems import Problem
 from simulacra_api.pages.custody_page import custody_page
 from simulacra_api.pages.shell import CSP, PATH, assets, document
-from simulacra_api.problems import Problem
 
 router = APIRouter(include_in_schema=False)
 

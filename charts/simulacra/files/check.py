@@ -29,7 +29,7 @@ def get(url: str) -> bytes:
 def store(variable: str, *, write: bool) -> None:
     """Write, read and erase an object; the audit log is only looked at, since its bucket may refuse to erase."""
     from simulacra_custody.errors import CustodyError
-    from simulacra_custody.settings import open_store
+    from simulacra_custody.wiring import open_store
 
     try:
         opened = open_store(os.environ, variable)

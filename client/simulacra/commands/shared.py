@@ -33,11 +33,11 @@ from rich.table import Table
 
 from simulacra.client import Client
 from simulacra.connection import Connection
-from simulacra.documents import Job, Json
+from simulacra.core import may_pass
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.models import Job, Json
 from simulacra.operations import Format
-from simulacra.protocol import may_pass
-from simulacra.sending import OnBytes
+from simulacra.upload_io import OnBytes
 
 REFUSED, USAGE, FAILED, SILENT, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from simulacra.documents import Document, Json, Usage
+from simulacra.core import Ask, Steps, ask
+from simulacra.models import Document, Json, Usage
 from simulacra.operations.common import get_one, pages
-from simulacra.protocol import Ask, Steps, ask
 
 
 def usage() -> Steps[Usage]:

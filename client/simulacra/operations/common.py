@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import httpx
 
-from simulacra.documents import Dataset, Document, Effect, Generation, Job
+from simulacra.core import AWAY_SECONDS, Ask, OnAway, Pause, Steps, ask, in_words, is_away
 from simulacra.errors import ApiError
-from simulacra.protocol import AWAY_SECONDS, Ask, OnAway, Pause, Steps, ask, in_words, is_away
+from simulacra.models import Dataset, Document, Effect, Generation, Job
 
 KINDS: dict[str, tuple[str, type[Document]]] = {
     "ds-": ("datasets", Dataset),

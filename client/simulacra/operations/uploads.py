@@ -11,10 +11,7 @@ from typing import Any
 import httpx
 
 from simulacra import tables
-from simulacra.documents import Json, Upload
-from simulacra.errors import ApiError
-from simulacra.operations.common import new_key
-from simulacra.protocol import (
+from simulacra.core import (
     AWAY_SECONDS,
     IN_FLIGHT,
     RETRIED,
@@ -30,7 +27,10 @@ from simulacra.protocol import (
     pause_before,
     tried,
 )
-from simulacra.sending import OnBytes, Piece, sha256_of
+from simulacra.errors import ApiError
+from simulacra.models import Json, Upload
+from simulacra.operations.common import new_key
+from simulacra.upload_io import OnBytes, Piece, sha256_of
 
 PIECE_BYTES = 16 << 20
 """Files above this are sent in pieces of this size, larger ones where there would be too many."""

@@ -8,7 +8,7 @@ import logging
 import signal
 from datetime import timedelta
 
-from simulacra_crds.cluster import Cluster
+from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.jobs.controller import JobController
 
 

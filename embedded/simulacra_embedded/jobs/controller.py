@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulacra_crds.cluster import JOBS, PODS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound
+from simulacra_crds.kube.client import JOBS, PODS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound
 from simulacra_embedded.jobs import pods
 from simulacra_embedded.jobs.reconcile import Plan, reconcile
 from simulacra_embedded.processes import announce_ready

@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from simulacra_crds.cluster import Cluster
+from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.node.agent import NodeAgent
 
 

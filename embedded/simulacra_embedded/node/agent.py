@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.cluster import PODS, Cluster, ClusterError
+from simulacra_crds.kube.client import PODS, Cluster, ClusterError
 from simulacra_embedded.node import registration
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 from simulacra_embedded.node.runner import EVICTION_GRACE_SECONDS, Host, PodRunner
 from simulacra_embedded.processes import announce_ready
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.cluster import CONFIGMAPS, SECRETS, Cluster
-from simulacra_crds.tasks import TERMINATION_PATH_ENV
+from simulacra_crds.contract.tasks import TERMINATION_PATH_ENV
+from simulacra_crds.kube.client import CONFIGMAPS, SECRETS, Cluster
 from simulacra_embedded.node import quantities
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 
 Object = dict[str, Any]
 PASSED_ON = re.compile(

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from simulacra_crds.cluster import LEASES, NAMESPACES, NODES, AlreadyExists, Cluster, ClusterError
+from simulacra_crds.kube.client import LEASES, NAMESPACES, NODES, AlreadyExists, Cluster, ClusterError
 
 Object = dict[str, Any]
 NODE_NAME = "embedded"

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from simulacra_crds.cluster import PODS, Cluster, ClusterError, Conflict, NotFound, Unavailable
+from simulacra_crds.kube.client import PODS, Cluster, ClusterError, Conflict, NotFound, Unavailable
 from simulacra_embedded.node import environment, quantities, status
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 from simulacra_embedded.node.process import ContainerProcess, Ended
 
 Object = dict[str, Any]

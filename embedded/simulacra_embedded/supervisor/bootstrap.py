@@ -14,12 +14,12 @@ from simulacra_api.auth.clients import secret_name
 from simulacra_api.auth.credentials import owner_of
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.settings import DEFAULT_AUDIENCE
-from simulacra_crds.base import LABEL_KIND, utcnow
-from simulacra_crds.cluster import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
-from simulacra_crds.generate import crd
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_crds.registry import KINDS
-from simulacra_crds.tenant import Tenant
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds.base import LABEL_KIND, utcnow
+from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.kube.client import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
 from simulacra_embedded.processes import replace_file
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError

@@ -21,7 +21,7 @@ import socket
 from pathlib import Path
 from urllib.parse import quote
 
-from simulacra_custody.settings import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
+from simulacra_custody.wiring import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
 from simulacra_embedded import processes
 from simulacra_embedded.supervisor.errors import UpError
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 
-from simulacra_crds.cluster import Cluster
-from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
+from simulacra_crds.contract.webhook import ALLOW_PRIVATE_VARIABLE
+from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.supervisor import bootstrap
-from simulacra_embedded.supervisor.child import Child, Probe
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
+from simulacra_embedded.supervisor.supervised_process import Child, Probe
 
 CLIENT_STOP_SECONDS = 7.0
 """For everything that talks to the control plane: kopf takes 5 s, a pod gets 3 s of the node agent."""
@@ -47,7 +47,7 @@ class Supervisor:
         root = ["--data-dir", str(data.path)]
         ready = f"http://{listen}/readyz"
         plane_port = ("--port", str(ports["controlplane"]))
-        self._plane = self._child("control plane", "simulacra_embedded.controlplane", *root, *plane_port)
+        self._plane = self._child("control plane", "simulacra_controlplane", *root, *plane_port)
         self._rest = [
             self._child("Job controller", "simulacra_embedded.jobs"),
             self._child("node agent", "simulacra_embedded.node", *root, "--bind"),

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from simulacra_crds.base import LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import TaskResult
-from simulacra_operator.actions import Action, DeleteJob, DeleteResource, DropKey, Erase, PatchStatus, Release
-from simulacra_operator.conditions import Finding
-from simulacra_operator.expiry import deleted_by_expiry
-from simulacra_operator.subject import Subject
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import TaskResult
+from simulacra_crds.kinds.base import LABEL_UID
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.actions import Action, DeleteJob, DeleteResource, DropKey, Erase, PatchStatus, Release
 from simulacra_operator.work import outcome
-from simulacra_operator.work.memory import remember
+from simulacra_operator.work.conditions import Finding
+from simulacra_operator.work.custom_resource import Subject
+from simulacra_operator.work.expiry import deleted_by_expiry
 from simulacra_operator.work.observed import Observed
 from simulacra_operator.work.status import deletion_status
+from simulacra_operator.work.tombstones import remember
 
 WITHOUT_TENANT = "without-tenant"
 """In the place of the tenant's uid when somebody removed a Tenant by force before its resources were gone."""

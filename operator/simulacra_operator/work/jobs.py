@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from simulacra_crds.base import API_VERSION, GROUP, LABEL_DATASET, LABEL_KIND, LABEL_TENANT, LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_crds.model import ModelResources
-from simulacra_crds.tasks import TASK_ENV, ExitCode, TaskSpec
-from simulacra_operator.placement import GPU, QUEUE_LABEL
+from simulacra_crds.contract.tasks import TASK_ENV, ExitCode, TaskSpec
+from simulacra_crds.kinds.base import API_VERSION, GROUP, LABEL_DATASET, LABEL_KIND, LABEL_TENANT, LABEL_UID
+from simulacra_crds.kinds.model import ModelResources
+from simulacra_crds.kube.client import Object
 from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.placement import GPU, QUEUE_LABEL
 
 SERVICE_ACCOUNT = "simulacra-trainer"
 CONTAINER = "trainer"

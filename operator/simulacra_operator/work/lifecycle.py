@@ -6,10 +6,10 @@ event started it, how many were missed, or where the pass before was cut off.
 
 from __future__ import annotations
 
-from simulacra_crds.base import LABEL_UID, LastFailure, Phase
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_operator.actions import (
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.base import LABEL_UID, LastFailure, Phase
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.actions import (
     Action,
     CreateJob,
     CreateService,
@@ -21,12 +21,12 @@ from simulacra_operator.actions import (
     SuspendJob,
     WriteRequest,
 )
-from simulacra_operator.conditions import Finding
-from simulacra_operator.placement import QUEUE_LABEL, queued
 from simulacra_operator.work import erasure, jobs, outcome
+from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.kind import FINAL, WorkKind
 from simulacra_operator.work.observed import Fault, Observed
-from simulacra_operator.work.stalled import explained, stalled
+from simulacra_operator.work.placement import QUEUE_LABEL, queued
+from simulacra_operator.work.pod_startup import explained, stalled
 from simulacra_operator.work.status import Stage, settled_status, work_status
 
 _SUSPENDED = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on")

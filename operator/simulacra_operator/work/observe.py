@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from simulacra_crds.base import LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import (
+from simulacra_crds.contract.names import child_name
+from simulacra_crds.contract.storage_usage import stored_bytes
+from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_UID
+from simulacra_crds.kube.client import (
     DATASETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
@@ -21,11 +23,9 @@ from simulacra_crds.cluster import (
     Cluster,
     Object,
 )
-from simulacra_crds.names import child_name
-from simulacra_crds.stored import stored_bytes
+from simulacra_operator.runtime.read_cache import SharedReads
 from simulacra_operator.settings import Settings
-from simulacra_operator.shared import SharedReads
-from simulacra_operator.subject import Key, Subject, parse, tenant_of
+from simulacra_operator.work.custom_resource import Key, Subject, parse, tenant_of
 from simulacra_operator.work.jobs import LABEL_WORKERS
 from simulacra_operator.work.observed import TASKS, Fault, Observed
 

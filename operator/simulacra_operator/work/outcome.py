@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulacra_crds.base import LastFailure
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import ExitCode, TaskResult
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import ExitCode, TaskResult
+from simulacra_crds.kinds.base import LastFailure
+from simulacra_crds.kube.client import Object
 
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _SIGKILL = 137

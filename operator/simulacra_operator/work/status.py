@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulacra_crds.base import LastFailure, Phase, Progress
-from simulacra_crds.cluster import Object
-from simulacra_operator.actions import Action
-from simulacra_operator.conditions import Finding, conditions, ready, status_patch
-from simulacra_operator.expiry import expiry
+from simulacra_crds.kinds.base import LastFailure, Phase, Progress
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.actions import Action
+from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch
+from simulacra_operator.work.expiry import expiry
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observed import Observed
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.cluster import JOBS, NAMESPACES, PODS, Cluster
+from simulacra_crds.kube.client import JOBS, NAMESPACES, PODS, Cluster
 
 Object = dict[str, Any]
 IMAGE = "test/shell"

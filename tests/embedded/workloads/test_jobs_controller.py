@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.cluster import JOBS, PODS
+from simulacra_crds.kube.client import JOBS, PODS
 
 IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
 FAIL_ON_42 = {"action": "FailJob", "onExitCodes": {"containerName": "main", "operator": "In", "values": [42]}}

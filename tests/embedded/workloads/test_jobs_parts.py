@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_crds.cluster import JOBS
+from simulacra_crds.kube.client import JOBS
 from simulacra_embedded.jobs import indexes, pods
 from simulacra_embedded.jobs.controller import JobController
 from simulacra_embedded.jobs.policy import judge

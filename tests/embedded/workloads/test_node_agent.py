@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.cluster import CONFIGMAPS, NODES, PODS, SECRETS
+from simulacra_crds.kube.client import CONFIGMAPS, NODES, PODS, SECRETS
 
 IGNORE_DISRUPTION = {
     "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]

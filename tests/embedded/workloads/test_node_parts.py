@@ -15,7 +15,7 @@ from simulacra_embedded import processes, procfs
 from simulacra_embedded.node import quantities
 from simulacra_embedded.node.agent import objection
 from simulacra_embedded.node.environment import PASSED_ON, TRAINER, command, threads
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from simulacra_embedded.supervisor import child as module
-from simulacra_embedded.supervisor.child import Child
+from simulacra_embedded.supervisor import supervised_process as module
 from simulacra_embedded.supervisor.errors import UpError
+from simulacra_embedded.supervisor.supervised_process import Child
 
 READY = "import sys, time; print('{\"ready\": true}', flush=True); time.sleep(60)"
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from simulacra_custody.settings import open_custody
+from simulacra_custody.wiring import open_custody
 from simulacra_embedded.supervisor import datadir
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_crds.cluster import CRDS, SECRETS, TENANTS, Cluster
-from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 COMMAND = [sys.executable, "-m", "simulacra_embedded.up", "--data-dir"]

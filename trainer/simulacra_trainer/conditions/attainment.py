@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_crds.base import KubeModel
-from simulacra_crds.generation_job import Attainment
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.generation_job import Attainment
 
 
 class ConditionOutcome(KubeModel):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.conditions import ConditionSet, pointer
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.generation_conditions import ConditionSet, pointer
+from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.conditions import feasible, rounding, support
 from simulacra_trainer.conditions.attainment import AttainmentDetail, ConditionOutcome
 from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray, IntArray, ShareCondition, find_cells

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.effect_estimate import Estimate
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import EstimateRequest
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.kinds.effect_estimate import Estimate
 from simulacra_trainer.effects.aipw import Interval, Scores, aipw_scores, summarise
 from simulacra_trainer.effects.features import build_features
 from simulacra_trainer.effects.gcomputation import g_computation

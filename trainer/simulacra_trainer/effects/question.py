@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import ColumnSchema, TableSchema
-from simulacra_crds.tasks import EstimateRequest
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects.boosting import Floats
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of, numbers
+from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.weighting import row_weights
 
 MIN_EXACT, EXACT_SHARE = 50, 0.05
 """Rows that must carry a number exactly, and their share, in both arms, so that no window around it is needed."""

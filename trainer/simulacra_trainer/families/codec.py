@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.schema import ColumnSchema
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.grid import bin_edges, find_bins
 
 Floats = npt.NDArray[np.float64]

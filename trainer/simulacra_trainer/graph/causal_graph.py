@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
-from simulacra_crds.base import ColumnName, KubeModel
+from simulacra_crds.kinds.base import ColumnName, KubeModel
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph.pattern import parent_sets
 

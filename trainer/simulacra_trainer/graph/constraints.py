@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.table.errors import InputError
 
 BoolMatrix = npt.NDArray[np.bool_]

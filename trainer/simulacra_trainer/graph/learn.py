@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.model import Knowledge
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge, State
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
-from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.discretize import discretise
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
 from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
 

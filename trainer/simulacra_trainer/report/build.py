@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.model import DifferentialPrivacy
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.privacy import privacy
-from simulacra_trainer.weighting import effective_rows, row_weights
+from simulacra_trainer.survey_weights import effective_rows, row_weights
 
 if TYPE_CHECKING:  # a fit has no conditions, and their solvers take a quarter of a second to import
     from simulacra_trainer.conditions.attainment import AttainmentDetail

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers, sample_rows
-from simulacra_trainer.weighting import weights_in
+from simulacra_trainer.survey_weights import weights_in
 
 MIN_ROWS = 100
 MAX_ROWS = 8_000

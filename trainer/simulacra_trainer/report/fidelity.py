@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import IntArray, bin_codes, sample_rows
-from simulacra_trainer.weighting import Floats, effective_rows, weights_in
+from simulacra_trainer.survey_weights import Floats, effective_rows, weights_in
 
 MAX_ROWS = 25_000
 MAX_COUNTED = 20_000_000

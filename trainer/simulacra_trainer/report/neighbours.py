@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
 

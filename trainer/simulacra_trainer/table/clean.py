@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.schema import CleaningNote, TableSchema
-from simulacra_trainer.table.columns import (
+from simulacra_crds.contract.schema import CleaningNote, TableSchema
+from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
     empty_column,
@@ -21,17 +21,17 @@ from simulacra_trainer.table.columns import (
     numeric_column,
     unlearned,
 )
-from simulacra_trainer.table.declared import declared_of
+from simulacra_trainer.table.columns.distinct_values import split_words
+from simulacra_trainer.table.columns.identifiers import is_named_id, is_row_number
+from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
+from simulacra_trainer.table.columns.numerals import MAX_DECIMALS
+from simulacra_trainer.table.columns.text import TextOrigin, clean_dictionary, clean_levels, clean_text
+from simulacra_trainer.table.columns.weights import unknown_column, weight_column
 from simulacra_trainer.table.errors import too_small
-from simulacra_trainer.table.identifiers import is_named_id, is_row_number
-from simulacra_trainer.table.labels import decode, label_levels, missing_codes
 from simulacra_trainer.table.limits import MIN_COLUMNS
-from simulacra_trainer.table.names import check_names, check_row_count
-from simulacra_trainer.table.numerals import MAX_DECIMALS
 from simulacra_trainer.table.read import DELIMITER, NOTES, ORIGIN
-from simulacra_trainer.table.text import TextOrigin, clean_dictionary, clean_levels, clean_text
-from simulacra_trainer.table.weights import unknown_column, weight_column
-from simulacra_trainer.table.words import split_words
+from simulacra_trainer.table.readers.file_labels import declared_of
+from simulacra_trainer.table.readers.names import check_names, check_row_count
 
 MAX_YEAR = 9999
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 
 
 class InputError(Exception):

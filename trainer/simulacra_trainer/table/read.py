@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.table.errors import InputError, invalid_upload
 from simulacra_trainer.table.limits import SandboxLimits
-from simulacra_trainer.table.sandbox import SandboxStopped, run_confined
+from simulacra_trainer.table.sandbox.child_process import SandboxStopped, run_confined
 
-WORKER = "simulacra_trainer.table.worker"
+WORKER = "simulacra_trainer.table.sandbox.worker"
 ORIGIN = b"simulacra.origin"
 """Schema metadata key: csv, parquet, arrow, xlsx or spss. The cells of a CSV are text without a declared type."""
 DELIMITER = b"simulacra.delimiter"

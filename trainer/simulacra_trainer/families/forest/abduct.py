@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.kernels import F8, I4, compiled
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.samplers import (
     BELOW_ONE,
     Classes,
     Context,
@@ -27,7 +27,7 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     nearest,
 )
-from simulacra_trainer.families.forest.walk import mass_below
+from simulacra_trainer.families.forest.traversal import mass_below
 
 
 def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:

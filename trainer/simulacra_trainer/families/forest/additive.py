@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.kernels import BINS, F8, I8, compiled
-from simulacra_trainer.families.forest.parts import Booleans, Ints
+from simulacra_trainer.families.forest.samplers import Booleans, Ints
 
 MOST_SLOPES, MOST_LEVELS, FEWEST_ROWS = 40, 30, 5
 MOST_FIT_ROWS = 20_000

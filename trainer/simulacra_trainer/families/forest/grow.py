@@ -22,12 +22,12 @@ import numpy.typing as npt
 from scipy.special import chdtrc, chdtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
-from simulacra_trainer.families.forest.choice import FEWEST_ROWS, is_likelier
+from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.latent import fit_additive
-from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.model_selection import FEWEST_ROWS, is_likelier
+from simulacra_trainer.families.forest.samplers import (
     Booleans,
     Classes,
     Context,
@@ -42,8 +42,8 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     Variate,
 )
+from simulacra_trainer.families.forest.traversal import relabel, split_masks
 from simulacra_trainer.families.forest.variates import fit_variates
-from simulacra_trainer.families.forest.walk import relabel, split_masks
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
 from simulacra_trainer.families.grid import bin_edges
 

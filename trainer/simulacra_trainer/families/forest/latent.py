@@ -23,8 +23,8 @@ from simulacra_trainer.families.forest.additive import (
     fit_slopes,
     tables_of,
 )
-from simulacra_trainer.families.forest.parts import BELOW_ONE, Booleans, Ints
-from simulacra_trainer.families.forest.walk import added
+from simulacra_trainer.families.forest.samplers import BELOW_ONE, Booleans, Ints
+from simulacra_trainer.families.forest.traversal import added
 
 SLOPE_NATS = 40.0
 """The penalty at which a slope pays as much as a split; below, its price falls by the square. A split is chosen among

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.samplers import (
     Classes,
     Context,
     Ints,
@@ -20,7 +20,7 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     nearest,
 )
-from simulacra_trainer.families.forest.walk import mass_below
+from simulacra_trainer.families.forest.traversal import mass_below
 from simulacra_trainer.families.grid import Cells, ColumnGrid
 
 PRIOR_ROWS = 1.0

@@ -10,22 +10,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress, no_progress
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
-from simulacra_trainer.families.coupling import gumbel_twins
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.dependencies import Dependencies
+from simulacra_trainer.families.forest.do_response import is_latent, looked_at, under_do
+from simulacra_trainer.families.forest.feature_screen import Screen
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Ints, Lookup, Monotone, Part, Switch
-from simulacra_trainer.families.forest.response import is_latent, looked_at, under_do
-from simulacra_trainer.families.forest.screen import Screen
+from simulacra_trainer.families.forest.samplers import Context, Ints, Lookup, Monotone, Part, Switch
 from simulacra_trainer.families.forest.store import load_parts, save_parts
 from simulacra_trainer.families.grid import level_grid, number_grid
-from simulacra_trainer.weighting import row_weights
+from simulacra_trainer.families.gumbel import gumbel_twins
+from simulacra_trainer.survey_weights import row_weights
 
 PENALTY, SCORED = "penalty", "scored"
 DEFAULT_PENALTY = 3.0

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.terms import Line, Pair, Steps, Term, even_spline_of, spline_of, waves_of
+from simulacra_trainer.families.forest.spline_terms import Line, Pair, Steps, Term, even_spline_of, spline_of, waves_of
 
 KNOTS, PAIR_KNOTS = 32, 8
 MOST_PAIRS, MOST_EVEN = 3, 3

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.families.forest.kernels import BINS
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.samplers import (
     Classes,
     Latent,
     Lookup,

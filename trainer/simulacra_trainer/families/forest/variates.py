@@ -25,8 +25,8 @@ from simulacra_trainer.families.forest.additive import (
     tables_of,
 )
 from simulacra_trainer.families.forest.kernels import BINS, F8, I4, I8, U1, compiled
-from simulacra_trainer.families.forest.parts import Variate
-from simulacra_trainer.families.forest.walk import added
+from simulacra_trainer.families.forest.samplers import Variate
+from simulacra_trainer.families.forest.traversal import added
 
 MOST_VARIATES = 3
 FEWEST_ROWS, MOST_CLASSES = 1_000, 256

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
 from simulacra_trainer.families.neural.network import Batch
-from simulacra_trainer.weighting import draw_in_proportion
+from simulacra_trainer.survey_weights import draw_in_proportion
 
 GROUPS = 8
 """Masks in a batch; half are the fixed order of the columns, half are random orders."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.schema import ColumnSchema
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from simulacra_trainer.families.coupling import gumbel_twins
+from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.families.neural.coding import CELLS, ColumnCoding, Encoded, Floats, Ints
 from simulacra_trainer.families.neural.network import WIDTH
 from simulacra_trainer.families.neural.weights import Weights

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
-from simulacra_trainer.weighting import row_weights
+from simulacra_trainer.survey_weights import row_weights
 
 GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
 CHUNK_ROWS, JUDGED_ROWS = 4096, 512
@@ -167,8 +167,8 @@ class Neural:
         """Fit on the clean table; deterministic for a seed on one platform."""
         from simulacra_trainer.families.neural.batches import TableBatches, code_table
         from simulacra_trainer.families.neural.network import Network
-        from simulacra_trainer.families.neural.surroundings import Surroundings, scratch
         from simulacra_trainer.families.neural.training import plan_training, train
+        from simulacra_trainer.families.neural.training_context import Surroundings, scratch
 
         weights = row_weights(table, schema)
         codings = [fit_coding(table.column(column.name), column, weights) for column in schema.learned()]

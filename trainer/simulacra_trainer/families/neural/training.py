@@ -25,9 +25,9 @@ from torch import Tensor
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.neural.batches import TableBatches
-from simulacra_trainer.families.neural.group import GroupEnvironment
 from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
-from simulacra_trainer.families.neural.surroundings import BEST, LAST, TRAINED, Keeper, Surroundings
+from simulacra_trainer.families.neural.training_context import BEST, LAST, TRAINED, Keeper, Surroundings
+from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
