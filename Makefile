@@ -26,7 +26,7 @@ define run_together
 	$(PY) -m pytest $($(firstword $(1))) -m "$(2)" $(3); code=$$?; \
 	for pid in $$pids; do wait $$pid || code=1; done; cat $$logs/*; rm -r $$logs; exit $$code
 endef
-# One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
+# One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help

@@ -44,10 +44,10 @@ if verb == "encrypt":
     custody.keys.create_tenant_key("acme")
     token.write_text(custody.new_resource_key(resource))
     with open(plain, "rb", buffering=0) as source:
-        custody.write(resource.artefact("raw"), token.read_text(), iter(lambda: source.read(1 << 18), b""))
+        custody.write(resource.artifact("raw"), token.read_text(), iter(lambda: source.read(1 << 18), b""))
 else:
     with open(plain, "wb", buffering=0) as target:
-        for chunk in custody.read(resource.artefact("raw"), token.read_text()):
+        for chunk in custody.read(resource.artifact("raw"), token.read_text()):
             target.write(chunk)
 """
 

@@ -19,7 +19,7 @@ from simulacra.commands.shared import EXIT_CODES
 from simulacra_api.app import create_app
 from simulacra_api.docs.llms_txt import full
 from simulacra_api.docs.openapi import document
-from simulacra_api.http.error_codes import CATALOGUE
+from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import Settings
 from simulacra_crds.contract.reasons import Reason
@@ -62,7 +62,7 @@ def pages() -> dict[str, str]:
 
 def errors() -> str:
     """Return the error codes; problem details (RFC 9457) carry them as `code`."""
-    rows = ((f"`{one.code}`", one.status, f"{one.title}.", one.remedy) for one in CATALOGUE.values())
+    rows = ((f"`{one.code}`", one.status, f"{one.title}.", one.remedy) for one in CATALOG.values())
     return f"# Error codes\n\n{table(('Code', 'Status', 'What it means', 'What to do'), rows)}"
 
 

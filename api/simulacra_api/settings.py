@@ -17,8 +17,8 @@ LEASE_SECONDS = 60.0
 """An upload whose lease was not renewed for so long has lost its writer; a retry takes it over."""
 MAX_JSON_BYTES = 1 << 20
 """Largest JSON body that is read."""
-MAX_ARTEFACT_BYTES = 32 << 20
-"""Largest artefact (schema, report, graph) that is read into memory."""
+MAX_ARTIFACT_BYTES = 32 << 20
+"""Largest artifact (schema, report, graph) that is read into memory."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ How a request goes: `app` (token, error bodies) -> `requests` (path, query, body
 `store` (SQLite, one transaction a write). `controllers` runs the garbage `collector`, the `draining` of namespaces
 and CRDs, and the expiry of events.
 
-Not served, answered 501, 415 or 404: authorisation (the token may do everything) and admission plugins, protobuf and
+Not served, answered 501, 415 or 404: authorization (the token may do everything) and admission plugins, protobuf and
 CBOR bodies (so imperative `kubectl create secret|namespace|job` and `kubectl auth`), OpenAPI v2, exec, attach, port-
 forward, eviction, scale, tokens, CRD conversion webhooks, all kinds that are not in `resources.BUILTINS`.
 ResourceQuota, LimitRange, NetworkPolicy and PriorityClass are stored and enforce nothing. The gaps of CEL are listed

@@ -10,7 +10,7 @@ from simulacra_controlplane.resources import Registry, Resource
 
 VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0+simulacra", "gitCommit": "", "gitTreeState": "clean",
            "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "", "platform": "linux/amd64"}  # fmt: skip
-"""The answer of `/version`: the Kubernetes release whose behaviour is followed."""
+"""The answer of `/version`: the Kubernetes release whose behavior is followed."""
 
 _REVIEWS = {
     "authentication.k8s.io": ("selfsubjectreviews", "SelfSubjectReview"),

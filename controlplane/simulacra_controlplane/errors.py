@@ -107,7 +107,7 @@ def conflict(plural: str, group: str, name: str, why: str | None = None) -> ApiE
 
 
 def forbidden(plural: str, group: str, name: str, why: str, causes: list[dict[str, Any]] | None = None) -> ApiError:
-    """403 by an admission rule (there is no authorisation beyond the token)."""
+    """403 by an admission rule (there is no authorization beyond the token)."""
     details = _details(name, group, plural)
     if causes:
         details["causes"] = causes

@@ -32,7 +32,7 @@ def parse(path: str) -> tuple[tuple[str, Any], ...]:
     while rest:
         found = _STEP.match(rest)
         if not found:
-            raise ValueError(f"unrecognised JSONPath at {rest!r} in {path!r}")
+            raise ValueError(f"unrecognized JSONPath at {rest!r} in {path!r}")
         groups = found.groupdict()
         if groups["op"]:
             value = groups["value"]

@@ -20,7 +20,7 @@ def check_part(part: str, field: str) -> None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ResourceRef:
-    """One custom resource that owns artefacts.
+    """One custom resource that owns artifacts.
 
     Attributes:
         tenant: tenant name.
@@ -46,14 +46,14 @@ class ResourceRef:
         """The context that the resource's data key is wrapped in."""
         return {"tenant": self.tenant, "kind": self.kind, "uid": self.uid}
 
-    def artefact(self, name: str) -> "ArtefactRef":
-        """One artefact of this resource, e.g. ``raw`` or ``parts/00000.parquet``."""
-        return ArtefactRef(self.tenant, self.kind, self.uid, name)
+    def artifact(self, name: str) -> "ArtifactRef":
+        """One artifact of this resource, e.g. ``raw`` or ``parts/00000.parquet``."""
+        return ArtifactRef(self.tenant, self.kind, self.uid, name)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class ArtefactRef:
-    """One artefact of one resource; ``artefact`` may hold one ``/``."""
+class ArtifactRef:
+    """One artifact of one resource; ``artefact`` may hold one ``/``."""
 
     tenant: str
     kind: str
@@ -70,22 +70,22 @@ class ArtefactRef:
 
     @property
     def resource(self) -> ResourceRef:
-        """The resource that owns the artefact."""
+        """The resource that owns the artifact."""
         return ResourceRef(self.tenant, self.kind, self.uid)
 
     @property
     def key(self) -> str:
-        """The object key, ``tenants/<tenant>/<kind>/<uid>/<artefact>``."""
+        """The object key, ``tenants/<tenant>/<kind>/<uid>/<artifact>``."""
         return self.resource.prefix + self.artefact
 
     @property
     def encryption_context(self) -> dict[str, str]:
-        """The context that the artefact's message is bound to."""
+        """The context that the artifact's message is bound to."""
         return {**self.resource.encryption_context, "artefact": self.artefact}
 
     @classmethod
     def from_key(cls, key: str) -> Self:
-        """The artefact that lives under an object key; ValueError if none can."""
+        """The artifact that lives under an object key; ValueError if none can."""
         root, _, path = key.partition("/")
         parts = path.split("/", 3)
         if root != "tenants" or len(parts) != 4:

@@ -10,9 +10,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulacra_custody.errors import ArtefactTooLarge
+from simulacra_custody.errors import ArtifactTooLarge
 from simulacra_custody.keys.base import DATA_KEY_BYTES, KeyProvider
-from simulacra_custody.refs import ArtefactRef, ResourceRef, check_part
+from simulacra_custody.refs import ArtifactRef, ResourceRef, check_part
 from simulacra_custody.stores.base import ObjectInfo, ObjectStore, Upload
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ READ_CHUNK = 256 * 1024
 """A frame: twice as fast to read in as larger chunks, which the allocator asks the kernel for each time."""
 
 UPLOAD_GRACE_S = 3600.0
-"""An artefact may be stored this long before its resource exists: the API streams first, then creates the resource."""
+"""An artifact may be stored this long before its resource exists: the API streams first, then creates the resource."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredArtefact:
+class StoredArtifact:
     """What was stored: plaintext bytes and their SHA-256 (hex), and the bytes that the ciphertext takes."""
 
     name: str
@@ -50,9 +50,9 @@ class SweepReport:
     """What a sweep found.
 
     Attributes:
-        resources: resources that were gone already and whose artefacts are now erased.
+        resources: resources that were gone already and whose artifacts are now erased.
         erased: the sum of their erasures.
-        foreign: objects whose key is no artefact's; they are left for a person to look at.
+        foreign: objects whose key is no artifact's; they are left for a person to look at.
     """
 
     resources: tuple[ResourceRef, ...]
@@ -60,8 +60,8 @@ class SweepReport:
     foreign: int
 
 
-class ArtefactWriter:
-    """An artefact being written, push style; a file object as far as pyarrow's writers ask for one."""
+class ArtifactWriter:
+    """An artifact being written, push style; a file object as far as pyarrow's writers ask for one."""
 
     def __init__(self, name: str, encryptor: "Encryptor", upload: Upload) -> None:
         self._name, self._encryptor, self._upload = name, encryptor, upload
@@ -86,14 +86,14 @@ class ArtefactWriter:
     def flush(self) -> None:
         """A full frame is stored as soon as it is full; nothing less can be."""
 
-    def commit(self) -> StoredArtefact:
-        """Finish the message and make the artefact visible, replacing one of the same name."""
+    def commit(self) -> StoredArtifact:
+        """Finish the message and make the artifact visible, replacing one of the same name."""
         self._check_open()
         self.closed = True
         for chunk in self._encryptor.finalize():
             self._upload.write(chunk)
         info = self._upload.commit()
-        return StoredArtefact(self._name, self._bytes, info.size, self._digest.hexdigest())
+        return StoredArtifact(self._name, self._bytes, info.size, self._digest.hexdigest())
 
     def _check_open(self) -> None:
         if self.closed:
@@ -101,10 +101,10 @@ class ArtefactWriter:
 
 
 @contextlib.contextmanager
-def open_artefact(store: ObjectStore, ref: ArtefactRef, encryptor: "Encryptor") -> Iterator[ArtefactWriter]:
-    """Put an artefact through an encryptor; leaving without `ArtefactWriter.commit` stores nothing."""
+def open_artifact(store: ObjectStore, ref: ArtifactRef, encryptor: "Encryptor") -> Iterator[ArtifactWriter]:
+    """Put an artifact through an encryptor; leaving without `ArtifactWriter.commit` stores nothing."""
     with store.open_put(ref.key) as upload:
-        writer = ArtefactWriter(ref.artefact, encryptor, upload)
+        writer = ArtifactWriter(ref.artefact, encryptor, upload)
         try:
             yield writer
         finally:
@@ -112,9 +112,9 @@ def open_artefact(store: ObjectStore, ref: ArtefactRef, encryptor: "Encryptor") 
 
 
 class Custody:
-    """Artefacts in an object store, each under its resource's data key, which the tenant's key wraps.
+    """Artifacts in an object store, each under its resource's data key, which the tenant's key wraps.
 
-    The wrapped data key is kept by the caller (in the custom resource and nowhere else): without it the artefacts
+    The wrapped data key is kept by the caller (in the custom resource and nowhere else): without it the artifacts
     cannot be read any more, wherever copies of them are.
     """
 
@@ -136,16 +136,16 @@ class Custody:
         context = resource.encryption_context
         return self.keys.wrap(resource.tenant, self.keys.unwrap(resource.tenant, wrapped_key, context), context)
 
-    def write(self, ref: ArtefactRef, wrapped_key: str, chunks: Iterable[bytes]) -> StoredArtefact:
-        """Encrypt and store an artefact from chunks of any size, all or nothing."""
+    def write(self, ref: ArtifactRef, wrapped_key: str, chunks: Iterable[bytes]) -> StoredArtifact:
+        """Encrypt and store an artifact from chunks of any size, all or nothing."""
         with self.open_writer(ref, wrapped_key) as writer:
             for chunk in chunks:
                 writer.write(chunk)
             return writer.commit()
 
     @contextlib.contextmanager
-    def open_writer(self, ref: ArtefactRef, wrapped_key: str) -> Iterator[ArtefactWriter]:
-        """Write an artefact piece by piece; leaving without `ArtefactWriter.commit` stores nothing.
+    def open_writer(self, ref: ArtifactRef, wrapped_key: str) -> Iterator[ArtifactWriter]:
+        """Write an artifact piece by piece; leaving without `ArtifactWriter.commit` stores nothing.
 
         Raises:
             KeyUnavailable: if the data key cannot be unwrapped.
@@ -154,18 +154,18 @@ class Custody:
         from simulacra_custody.envelope import Encryptor, data_keyring  # half a second, see there
 
         encryptor = Encryptor(data_keyring(self._unwrap(ref, wrapped_key)), ref.encryption_context)
-        with open_artefact(self.store, ref, encryptor) as writer:
+        with open_artifact(self.store, ref, encryptor) as writer:
             yield writer
 
-    def read(self, ref: ArtefactRef, wrapped_key: str, *, chunk_size: int = READ_CHUNK) -> Iterator[bytes]:
-        """Decrypt an artefact in chunks of ``chunk_size`` bytes.
+    def read(self, ref: ArtifactRef, wrapped_key: str, *, chunk_size: int = READ_CHUNK) -> Iterator[bytes]:
+        """Decrypt an artifact in chunks of ``chunk_size`` bytes.
 
         The first chunk is authenticated before this returns, every other one before it is yielded; truncation shows
         at the end, so a consumer keeps nothing unless the iterator ends without an error.
 
         Raises:
-            ArtefactMissing, KeyUnavailable, StoreUnavailable: at the call.
-            ArtefactCorrupt: at the call or while iterating.
+            ArtifactMissing, KeyUnavailable, StoreUnavailable: at the call.
+            ArtifactCorrupt: at the call or while iterating.
         """
         from simulacra_custody.envelope import data_keyring, decrypt
 
@@ -175,22 +175,22 @@ class Custody:
         first = next(plaintext, None)
         return plaintext if first is None else itertools.chain((first,), plaintext)
 
-    def read_bytes(self, ref: ArtefactRef, wrapped_key: str, *, limit: int) -> bytes:
-        """A small artefact as a whole; `ArtefactTooLarge` as soon as it exceeds ``limit`` bytes."""
+    def read_bytes(self, ref: ArtifactRef, wrapped_key: str, *, limit: int) -> bytes:
+        """A small artifact as a whole; `ArtifactTooLarge` as soon as it exceeds ``limit`` bytes."""
         parts, size = [], 0
         for chunk in self.read(ref, wrapped_key):
             size += len(chunk)
             if size > limit:
-                raise ArtefactTooLarge(f"{ref.key} holds more than {limit} bytes")
+                raise ArtifactTooLarge(f"{ref.key} holds more than {limit} bytes")
             parts.append(chunk)
         return b"".join(parts)
 
-    def exists(self, ref: ArtefactRef) -> bool:
-        """Whether the artefact is stored."""
+    def exists(self, ref: ArtifactRef) -> bool:
+        """Whether the artifact is stored."""
         return self.store.stat(ref.key) is not None
 
-    def list_artefacts(self, resource: ResourceRef) -> list[str]:
-        """Names of the resource's artefacts, sorted."""
+    def list_artifacts(self, resource: ResourceRef) -> list[str]:
+        """Names of the resource's artifacts, sorted."""
         return sorted(info.key.removeprefix(resource.prefix) for info in self.store.list(resource.prefix))
 
     def erase(self, resource: ResourceRef) -> ErasureReport:
@@ -198,7 +198,7 @@ class Custody:
         return self._erase(resource.prefix)
 
     def erase_but(self, resource: ResourceRef, kept: str) -> ErasureReport:
-        """Erase everything of a resource but one artefact, which is in no folder; unfinished puts first, and verify."""
+        """Erase everything of a resource but one artifact, which is in no folder; unfinished puts first, and verify."""
         prefix = resource.prefix
 
         def found() -> list[ObjectInfo]:
@@ -232,12 +232,12 @@ class Custody:
         tenants: AbstractSet[str] | None = None,
         min_age_s: float = UPLOAD_GRACE_S,
     ) -> SweepReport:
-        """Erase the artefacts of resources that are gone, in a store that is this installation's own.
+        """Erase the artifacts of resources that are gone, in a store that is this installation's own.
 
         Args:
             live: (tenant, kind, uid) of every resource, read less than ``min_age_s`` ago.
             owner: the claim to the store; it is confirmed before the look, and again before anything is erased.
-            tenants: whose artefacts are looked at, None for everybody's.
+            tenants: whose artifacts are looked at, None for everybody's.
             min_age_s: resources with anything written in the last so many seconds are left alone.
 
         Raises `StoreForeign` where nothing that is not known may be erased.
@@ -247,7 +247,7 @@ class Custody:
         foreign = 0
         for info in itertools.chain(self.store.list_versions("tenants/"), self.store.list_incomplete("tenants/")):
             try:
-                resource = ArtefactRef.from_key(info.key).resource
+                resource = ArtifactRef.from_key(info.key).resource
             except ValueError:
                 foreign += 1
                 continue
@@ -270,7 +270,7 @@ class Custody:
         )
         return SweepReport(orphans, total, foreign)
 
-    def _unwrap(self, ref: ArtefactRef, wrapped_key: str) -> bytes:
+    def _unwrap(self, ref: ArtifactRef, wrapped_key: str) -> bytes:
         return self.keys.unwrap(ref.tenant, wrapped_key, ref.resource.encryption_context)
 
     def _erase(self, prefix: str) -> ErasureReport:

@@ -1,6 +1,6 @@
 """A served API on a control plane with two tenants, and a stand-in for the operator and the trainer.
 
-No operator runs here: `StandIn` sets the statuses and writes the artefacts that they would. The control plane is the
+No operator runs here: `StandIn` sets the statuses and writes the artifacts that they would. The control plane is the
 embedded one, and, under the marker `controlplane`, the real one, where the API has only the rights of the chart.
 """
 
@@ -35,7 +35,7 @@ from simulacra_api.__main__ import listen
 from simulacra_api.app import create_app
 from simulacra_api.auth.secrets import hash_secret
 from simulacra_api.http import middleware, problems
-from simulacra_api.http.error_codes import CATALOGUE
+from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.settings import Settings
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def every_error(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hold every problem that any test here produces against the one envelope, and the whole of them to the catalogue.
+    """Hold every problem that any test here produces against the one envelope, and the whole of them to the catalog.
 
     The second only where all files of this folder run, without a selection by name.
     """
@@ -127,7 +127,7 @@ def every_error(request: pytest.FixtureRequest) -> Iterator[None]:
     here = Path(__file__).parent
     ran = {item.path for item in request.session.items if item.path.is_relative_to(here)}
     if ran == set(here.glob("test_*.py")) and not request.config.option.keyword and not request.session.testsfailed:
-        assert set(CATALOGUE) <= seen, f"no test produces {set(CATALOGUE) - seen}"
+        assert set(CATALOG) <= seen, f"no test produces {set(CATALOG) - seen}"
 
 
 @pytest.fixture(
@@ -244,14 +244,14 @@ class StandIn:
         return await self.cluster.patch(resource, name, {"status": status}, self.namespace, subresource="status")
 
     async def write(self, resource: ApiResource, name: str, artefact: str, content: bytes) -> Object:
-        """Store an artefact under the resource's key; returns its entry for `status.artefacts`."""
+        """Store an artifact under the resource's key; returns its entry for `status.artefacts`."""
         found = await self.cluster.get(resource, name, self.namespace)
         ref = ResourceRef(self.tenant, resource.plural, found["metadata"]["uid"])
         key = found.get("status", {}).get("wrappedKey")
         if key is None:
             key = self.custody.new_resource_key(ref)
             await self.status(resource, name, wrappedKey=key)
-        stored = self.custody.write(ref.artefact(artefact), key, [content])
+        stored = self.custody.write(ref.artifact(artefact), key, [content])
         return {"name": stored.name, "bytes": stored.bytes, "sha256": stored.sha256}
 
     async def prepare(self, dataset: str) -> None:

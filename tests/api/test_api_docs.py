@@ -10,7 +10,7 @@ import httpx
 
 from simulacra_api.docs.examples import LEADS
 from simulacra_api.docs.operations import STEPS
-from simulacra_api.http.error_codes import CATALOGUE
+from simulacra_api.http.error_codes import CATALOG
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
@@ -65,7 +65,7 @@ async def test_errors_of_an_operation_are_its_own(world: Any) -> None:
         for code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
     elsewhere = {"simio_not_found", "simio_method_not_allowed"}  # of no operation
-    assert set(CATALOGUE) - shown == elsewhere
+    assert set(CATALOG) - shown == elsewhere
 
 
 class _Html(HTMLParser):
@@ -116,7 +116,7 @@ async def test_machines_read_the_same(world: Any) -> None:
 
 
 async def test_an_error_is_a_page_for_people(world: Any) -> None:
-    for code in CATALOGUE:
+    for code in CATALOG:
         page = await _get(world, f"/errors/{code}", headers={"Accept": "text/html"})
         assert page.headers["content-type"].startswith("text/html")
         assert code in page.text

@@ -1,4 +1,4 @@
-"""Downloads: links, formats, ranges, and what a tampered or missing artefact leads to."""
+"""Downloads: links, formats, ranges, and what a tampered or missing artifact leads to."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_before_the_end_and_after_a_failure_there_is_nothing_to_download(
 
 async def _path(world: Any, generation: str) -> Any:
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]
-    return world.folder / "store" / ResourceRef("acme", "generationjobs", uid).artefact("parts/00000.parquet").key
+    return world.folder / "store" / ResourceRef("acme", "generationjobs", uid).artifact("parts/00000.parquet").key
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])

@@ -70,7 +70,7 @@ async def test_a_cursor_stays_good_while_items_come_and_go(
         ("cursor=1.a.b.c", "/cursor"),
         ("cursor=1.A", "/cursor"),
         ("status=done", "/status"),
-        ("colour=blue", "/colour"),
+        ("color=blue", "/color"),
     ],
 )
 async def test_a_wrong_query_is_named(http: httpx.AsyncClient, path: str, query: str, pointer: str) -> None:

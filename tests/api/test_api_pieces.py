@@ -86,7 +86,7 @@ async def test_pieces_become_what_one_request_makes(world: Any, http: httpx.Asyn
     assert _stored(world, uid) == ["upload"]
     found = await world.cluster.get(DATASETS, upload, "tenant-acme")
     assert upload_lease.ANNOTATION not in found["metadata"]["annotations"]
-    whole = world.custody.read(ResourceRef("acme", "datasets", uid).artefact("upload"), found["status"]["wrappedKey"])
+    whole = world.custody.read(ResourceRef("acme", "datasets", uid).artifact("upload"), found["status"]["wrappedKey"])
     assert b"".join(whole) == TABLE
     assert (await http.get(f"/v1/datasets/{upload}")).json()["status"] == "queued"
     assert (await http.get(f"/v1/jobs/{done['job_id']}")).json()["status"] == "queued"

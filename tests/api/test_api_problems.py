@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from simulacra_api.http.error_codes import CATALOGUE
+from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.http.problems import field_errors
 from simulacra_crds.contract.generation_conditions import ConditionSet
 
@@ -72,12 +72,12 @@ async def test_a_request_id_is_taken_over_when_it_is_one(world: Any) -> None:
         assert (await _get(world, "/healthz", headers={"X-Request-Id": bad})).headers["x-request-id"] != bad
 
 
-async def test_the_catalogue_is_json_and_html_from_one_source(world: Any) -> None:
+async def test_the_catalog_is_json_and_html_from_one_source(world: Any) -> None:
     items = (await _get(world, "/errors")).json()["items"]
-    assert [item["code"] for item in items] == list(CATALOGUE)
+    assert [item["code"] for item in items] == list(CATALOG)
     page = await _get(world, "/errors", headers={"Accept": "text/html"})
     assert page.headers["content-type"].startswith("text/html")
-    assert all(code in page.text for code in CATALOGUE)
+    assert all(code in page.text for code in CATALOG)
 
 
 async def test_openapi_is_3_1_with_stable_ids_and_our_errors(world: Any) -> None:

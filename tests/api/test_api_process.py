@@ -121,7 +121,7 @@ async def test_a_process_killed_while_it_streams_is_followed_by_another(
     assert again.status_code == 202, again.text
     found = await world.cluster.get(DATASETS, name, "tenant-acme")
     assert found["metadata"]["uid"] == uid
-    ref = ResourceRef("acme", "datasets", uid).artefact("upload")
+    ref = ResourceRef("acme", "datasets", uid).artifact("upload")
     assert b"".join(world.custody.read(ref, found["status"]["wrappedKey"])) == content
 
 

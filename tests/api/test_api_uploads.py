@@ -119,7 +119,7 @@ async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx.AsyncClien
     found = await world.cluster.get(DATASETS, name, "tenant-acme")
     assert found["metadata"]["uid"] == left["metadata"]["uid"]
     assert upload_lease.ANNOTATION not in found["metadata"]["annotations"]
-    ref = ResourceRef("acme", "datasets", found["metadata"]["uid"]).artefact("upload")
+    ref = ResourceRef("acme", "datasets", found["metadata"]["uid"]).artifact("upload")
     content = b"".join(world.custody.read(ref, found["status"]["wrappedKey"]))
     assert hashlib.sha256(content).hexdigest() == found["spec"]["source"]["sha256"]
 

@@ -50,6 +50,6 @@ def test_it_comes_up_whatever_the_last_start_left(tmp_path: Path) -> None:
         client.secrets.transit.create_key("simulacra-a")
     with openbao(tmp_path) as client:
         assert client.secrets.transit.read_key("simulacra-a")["data"]["name"] == "simulacra-a"
-    (tmp_path / "openbao" / "unseal.json").unlink()  # initialised, and cut off before its keys were noted
+    (tmp_path / "openbao" / "unseal.json").unlink()  # initialized, and cut off before its keys were noted
     with openbao(tmp_path) as client:
         client.secrets.transit.create_key("simulacra-a")

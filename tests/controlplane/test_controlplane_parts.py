@@ -57,7 +57,7 @@ def test_printer_paths(path: str, found: list[Any]) -> None:
 
 @pytest.mark.parametrize("path", ["a.b", ".a[", ".a[?(@.b)]", "..a"])
 def test_unsound_printer_paths(path: str) -> None:
-    with pytest.raises(ValueError, match="unrecognised JSONPath"):
+    with pytest.raises(ValueError, match="unrecognized JSONPath"):
         jsonpath.parse(path)
 
 

@@ -17,7 +17,7 @@ from simulacra_controlplane.selectors import exact_label
 from simulacra_controlplane.store import Key, Store
 
 
-def labelled(name: str, **labels: str) -> dict[str, Any]:
+def labeled(name: str, **labels: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "uid": name, "labels": labels}}
 
 
@@ -27,12 +27,12 @@ def names(found: Iterator[dict[str, Any]]) -> list[str]:
 
 def test_labels_are_indexed(tmp_path: Path) -> None:
     store = Store(tmp_path / "db")
-    store.put(Key("r", "n", "b"), labelled("b", x="1", y="2"))
-    store.put(Key("r", "n", "a"), labelled("a", x="1"))
-    store.put(Key("r", "m", "a"), labelled("a", x="1"))
-    store.put(Key("r", "n", "c"), labelled("c", x="1"))
-    store.put(Key("r", "n", "c"), labelled("c", x="3"))
-    store.put(Key("r", "n", "d"), labelled("d", x="1"))
+    store.put(Key("r", "n", "b"), labeled("b", x="1", y="2"))
+    store.put(Key("r", "n", "a"), labeled("a", x="1"))
+    store.put(Key("r", "m", "a"), labeled("a", x="1"))
+    store.put(Key("r", "n", "c"), labeled("c", x="1"))
+    store.put(Key("r", "n", "c"), labeled("c", x="3"))
+    store.put(Key("r", "n", "d"), labeled("d", x="1"))
     store.remove(Key("r", "n", "d"))
     assert names(store.scan("r", "n", label=("x", "1"))) == ["a", "b"]
     assert names(store.scan("r", label=("x", "1"))) == ["a", "a", "b"]
@@ -46,10 +46,10 @@ def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
     """Else what a write costs would grow with what is there, as it did with the owners of all dependents."""
     store, statements = Store(tmp_path / "db"), list[str]()
     store._db.set_trace_callback(statements.append)
-    owned = labelled("a", x="1") | {"metadata": {**labelled("a", x="1")["metadata"], "ownerReferences": [{"uid": "o"}]}}
+    owned = labeled("a", x="1") | {"metadata": {**labeled("a", x="1")["metadata"], "ownerReferences": [{"uid": "o"}]}}
     store.put(Key("r", "n", "a"), owned)
     assert store.dependents("o") == [Key("r", "n", "a")]
-    store.put(Key("r", "n", "a"), labelled("a", x="2"))
+    store.put(Key("r", "n", "a"), labeled("a", x="2"))
     assert store.dependents("o") == []
     store.put(Key("r", "n", "a"), owned)
     store.remove(Key("r", "n", "a"))
@@ -68,7 +68,7 @@ def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
 
 def test_a_file_of_before_gets_its_labels(tmp_path: Path) -> None:
     store = Store(tmp_path / "db")
-    store.put(Key("r", "n", "a"), labelled("a", x="1"))
+    store.put(Key("r", "n", "a"), labeled("a", x="1"))
     store.close()
     with closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as file:
         file.execute("DROP TABLE labels")
@@ -82,9 +82,9 @@ def test_a_page_reads_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the size of a collection, and also at a moment of the past."""
     store, parsed = Store(":memory:"), []
     for number in range(50):
-        store.put(Key("r", "n", f"{number:02d}"), labelled(f"{number:02d}", even=str(number % 2 == 0)))
+        store.put(Key("r", "n", f"{number:02d}"), labeled(f"{number:02d}", even=str(number % 2 == 0)))
     moment = store.revision
-    store.put(Key("r", "n", "11"), labelled("11"))
+    store.put(Key("r", "n", "11"), labeled("11"))
     monkeypatch.setattr(store_module, "from_json", lambda text: parsed.append(text) or from_json(text))
     assert names(islice(store.scan("r", "n", after=("n", "09"), revision=moment), 3)) == ["10", "11", "12"]
     assert names(islice(store.scan("r", "n", after=("n", "09"), label=("even", "False")), 1)) == ["13"]

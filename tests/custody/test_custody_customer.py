@@ -16,7 +16,7 @@ from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import Server
 from encryption_cli import run_decrypt
 from simulacra_custody import envelope
-from simulacra_custody.errors import ArtefactCorrupt, KeyCheckError, KeyUnavailable
+from simulacra_custody.errors import ArtifactCorrupt, KeyCheckError, KeyUnavailable
 from simulacra_custody.keys import customer_kms
 from simulacra_custody.keys.customer_kms import (
     CustomerKey,
@@ -25,8 +25,8 @@ from simulacra_custody.keys.customer_kms import (
     open_customer_writer,
     presigned_url,
 )
-from simulacra_custody.refs import ArtefactRef, ResourceRef
-from simulacra_custody.service import Custody, StoredArtefact
+from simulacra_custody.refs import ArtifactRef, ResourceRef
+from simulacra_custody.service import Custody, StoredArtifact
 from simulacra_custody.stores.base import ObjectStore
 from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.wiring import open_store
@@ -47,18 +47,18 @@ def key(account: CustomerAccount) -> CustomerKey:
 
 
 @pytest.fixture
-def ref() -> ArtefactRef:
-    return ResourceRef("acme", "generationjobs", "g1").artefact("parts/00000.parquet")
+def ref() -> ArtifactRef:
+    return ResourceRef("acme", "generationjobs", "g1").artifact("parts/00000.parquet")
 
 
-def write(store: ObjectStore, ref: ArtefactRef, key: CustomerKey, data: bytes) -> StoredArtefact:
+def write(store: ObjectStore, ref: ArtifactRef, key: CustomerKey, data: bytes) -> StoredArtifact:
     with open_customer_writer(store, ref, key) as writer:
         for start in range(0, len(data), 1_000_001):
             writer.write(data[start : start + 1_000_001])
         return writer.commit()
 
 
-def read_as_the_service(store: ObjectStore, ref: ArtefactRef, key: CustomerKey) -> bytes:
+def read_as_the_service(store: ObjectStore, ref: ArtifactRef, key: CustomerKey) -> bytes:
     keyring = envelope.kms_keyring(key.key_arn, key.access.client())
     return b"".join(envelope.decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20))
 
@@ -77,7 +77,7 @@ def decrypt(account: CustomerAccount, tmp_path: Path) -> Decrypt:
 def test_customer_decrypts_with_amazons_tool_what_we_return(
     key: CustomerKey,
     account: CustomerAccount,
-    ref: ArtefactRef,
+    ref: ArtifactRef,
     decrypt: Decrypt,
     bucket: ObjectStore,
     tmp_path: Path,
@@ -120,7 +120,7 @@ def bucket(weed: Server, buckets: dict[str, str]) -> ObjectStore:
         os.environ.update(before)
 
 
-def test_metadata_names_all_that_is_needed(store: LocalStore, key: CustomerKey, ref: ArtefactRef) -> None:
+def test_metadata_names_all_that_is_needed(store: LocalStore, key: CustomerKey, ref: ArtifactRef) -> None:
     stored = write(store, ref, key, b"abc")
     metadata = decrypt_metadata(ref, key.key_arn, stored)
     assert metadata.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -132,18 +132,18 @@ def test_metadata_names_all_that_is_needed(store: LocalStore, key: CustomerKey, 
 
 
 def test_the_service_cannot_read_what_it_wrote(
-    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtefactRef, custody: Custody, wrapped: str
+    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtifactRef, custody: Custody, wrapped: str
 ) -> None:
     check_customer_key(key, "acme")
     write(store, ref, key, os.urandom(700_000))
-    with pytest.raises(ArtefactCorrupt):
+    with pytest.raises(ArtifactCorrupt):
         read_as_the_service(store, ref, key)
     with pytest.raises(KeyUnavailable):
         custody.read(ref, wrapped)
 
 
 def test_key_that_lets_the_service_decrypt_is_found_out(
-    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtefactRef
+    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtifactRef
 ) -> None:
     write(store, ref, key, b"x")
     account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
@@ -169,14 +169,14 @@ def test_a_refusal_for_another_reason_is_no_proof(
         check_customer_key(key, "acme")
 
 
-def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref: ArtefactRef, key: CustomerKey) -> None:
+def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey) -> None:
     role = account.role("their-id")
     account.allow_service("kms:GenerateDataKey", principal=role)
     with_role = replace(key, role_arn=role, external_id="their-id")
     check_customer_key(with_role, "acme")
     write(store, ref, with_role, b"x")
     for identity in (with_role, key):
-        with pytest.raises(ArtefactCorrupt):
+        with pytest.raises(ArtifactCorrupt):
             read_as_the_service(store, ref, identity)
     for bad in (replace(with_role, external_id=None), replace(with_role, external_id="other"), key):
         with pytest.raises(KeyUnavailable, match=r"AccessDenied|no answer"):
@@ -188,7 +188,7 @@ def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref:
 
 @pytest.mark.parametrize("state", ["disabled", "pending", "policy", "unknown", "unreachable", "not an ARN"])
 def test_key_that_cannot_encrypt_stores_nothing(
-    store: LocalStore, account: CustomerAccount, ref: ArtefactRef, key: CustomerKey, state: str
+    store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey, state: str
 ) -> None:
     if state == "disabled":
         account.root("kms").disable_key(KeyId=key.key_arn)

@@ -13,12 +13,12 @@ from custody_aws import CustomerAccount
 from custody_servers import REGION, Server
 from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
 from simulacra_custody.envelope import decrypt, kms_keyring
-from simulacra_custody.errors import ArtefactCorrupt, KeyUnavailable
+from simulacra_custody.errors import ArtifactCorrupt, KeyUnavailable
 from simulacra_custody.keys.customer_kms import CustomerKey
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.stores.local import LocalStore
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 
 ROWS = pa.table({"n": list(range(1000))})
 
@@ -33,9 +33,9 @@ def account(aws: Server, monkeypatch: pytest.MonkeyPatch) -> CustomerAccount:
     return account
 
 
-def artefacts(custody: Custody) -> tuple[Artefacts, str]:
+def artefacts(custody: Custody) -> tuple[Artifacts, str]:
     wrapped = custody.new_resource_key(ResourceRef("acme", "generationjobs", "g1"))
-    return Artefacts(custody, "acme", KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)), wrapped
+    return Artifacts(custody, "acme", KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)), wrapped
 
 
 def test_rows_are_under_the_customers_key_and_no_other(
@@ -45,11 +45,11 @@ def test_rows_are_under_the_customers_key_and_no_other(
     key = CustomerKeyRef(key_arn=account.key_arn)
     part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, key)
     assert (part.key_arn, part.rows) == (account.key_arn, 1000)
-    ref = ResourceRef("acme", "generationjobs", "g1").artefact(part.name)
-    with pytest.raises(ArtefactCorrupt):
+    ref = ResourceRef("acme", "generationjobs", "g1").artifact(part.name)
+    with pytest.raises(ArtifactCorrupt):
         custody.read_bytes(ref, wrapped, limit=1 << 20)
     service = kms_keyring(account.key_arn, CustomerKey(account.key_arn).access.client())
-    with pytest.raises(ArtefactCorrupt):
+    with pytest.raises(ArtifactCorrupt):
         b"".join(decrypt(ref.key, service, ref.encryption_context, store.open_range(ref.key), 1 << 20))
     customer = boto3.Session().client(
         "kms",
@@ -79,5 +79,5 @@ def test_managed_rows_are_as_before(custody: Custody) -> None:
     own, wrapped = artefacts(custody)
     part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema)
     assert part.key_arn is None
-    ref = ResourceRef("acme", "generationjobs", "g1").artefact(part.name)
+    ref = ResourceRef("acme", "generationjobs", "g1").artifact(part.name)
     assert len(custody.read_bytes(ref, wrapped, limit=1 << 20)) == part.bytes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulacra_custody.errors import ArtefactCorrupt, KeyCheckError, KeyUnavailable
+from simulacra_custody.errors import ArtifactCorrupt, KeyCheckError, KeyUnavailable
 from simulacra_custody.keys.base import KeyProvider
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
@@ -115,20 +115,20 @@ def test_artefacts_survive_a_rewrap_and_no_offboarding(
 ) -> None:
     custody, resource = Custody(store, any_keys), ResourceRef(acme, "datasets", "u1")
     wrapped = custody.new_resource_key(resource)
-    custody.write(resource.artefact("raw"), wrapped, [b"rows"])
+    custody.write(resource.artifact("raw"), wrapped, [b"rows"])
     assert custody.rewrap(resource, wrapped) == wrapped
     any_keys.rotate_tenant_key(acme)
     rewrapped = custody.rewrap(resource, wrapped)
     any_keys.retire_old_keys(acme)
-    assert custody.read_bytes(resource.artefact("raw"), rewrapped, limit=10) == b"rows"
+    assert custody.read_bytes(resource.artifact("raw"), rewrapped, limit=10) == b"rows"
     with pytest.raises(KeyUnavailable):
-        custody.read(resource.artefact("raw"), wrapped)
-    with pytest.raises(ArtefactCorrupt):
-        custody.read(resource.artefact("raw"), custody.new_resource_key(resource))
-    backup = list(store.open_range(resource.artefact("raw").key))
+        custody.read(resource.artifact("raw"), wrapped)
+    with pytest.raises(ArtifactCorrupt):
+        custody.read(resource.artifact("raw"), custody.new_resource_key(resource))
+    backup = list(store.open_range(resource.artifact("raw").key))
     report = custody.erase_tenant(acme, StoreOwner(store, "ours"))
     assert (report.objects, report.verified_empty) == (1, True)
-    store.put(resource.artefact("raw").key, backup)
+    store.put(resource.artifact("raw").key, backup)
     with pytest.raises(KeyUnavailable, match="has no key"):
-        custody.read(resource.artefact("raw"), rewrapped)
+        custody.read(resource.artifact("raw"), rewrapped)
     assert any_keys.has_tenant_key(tenants[1])

@@ -14,7 +14,7 @@ import pytest
 from botocore.stub import Stubber
 
 from custody_servers import Server
-from simulacra_custody.errors import ArtefactCorrupt, ObjectExists, StoreUnavailable
+from simulacra_custody.errors import ArtifactCorrupt, ObjectExists, StoreUnavailable
 from simulacra_custody.keys.base import KeyProvider
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
@@ -117,7 +117,7 @@ def test_tampered_truncated_and_swapped_objects_are_refused(
     custody, resource = Custody(s3_store, any_keys), ResourceRef(tenants[0], "datasets", "u1")
     any_keys.create_tenant_key(tenants[0])
     wrapped = custody.new_resource_key(resource)
-    one, two = resource.artefact("dataset"), resource.artefact("schema")
+    one, two = resource.artifact("dataset"), resource.artifact("schema")
     custody.write(one, wrapped, [plaintext])
     custody.write(two, wrapped, [b"schema"])
     assert b"".join(custody.read(one, wrapped)) == plaintext
@@ -125,7 +125,7 @@ def test_tampered_truncated_and_swapped_objects_are_refused(
     flipped = message[:5000] + bytes([message[5000] ^ 1]) + message[5001:]
     for bad in (flipped, message[:-1], message[: len(message) // 2], b"".join(s3_store.open_range(two.key))):
         s3_store.put(one.key, [bad])
-        with pytest.raises(ArtefactCorrupt):
+        with pytest.raises(ArtifactCorrupt):
             b"".join(custody.read(one, wrapped))
 
 

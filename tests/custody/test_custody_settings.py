@@ -16,7 +16,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 def test_two_processes_share_what_the_variables_name(env: dict[str, str], tmp_path: Path) -> None:
-    ref = ResourceRef("acme", "models", "u").artefact("model")
+    ref = ResourceRef("acme", "models", "u").artifact("model")
     writer, reader = open_custody(env), open_custody(env)
     writer.keys.create_tenant_key("acme")
     wrapped = writer.new_resource_key(ref.resource)
@@ -25,7 +25,7 @@ def test_two_processes_share_what_the_variables_name(env: dict[str, str], tmp_pa
     assert (tmp_path / "the store" / ref.key).is_file()
 
 
-STORES = ["/abs", "s3://", "s3://u:p@bucket", "s3://bucket/p?region=", "s3://bucket?colour=red", "s3://bucket/../x"]
+STORES = ["/abs", "s3://", "s3://u:p@bucket", "s3://bucket/p?region=", "s3://bucket?color=red", "s3://bucket/../x"]
 STORES += [
     "file:relative",
     "file://host/dir",
@@ -53,7 +53,7 @@ KEYS += [
     "vault+http://h:1/t?auth=kubernetes",
     "vault+http://h:1/t?auth=approle",
     "awskms://host",
-    "awskms://?colour=red",
+    "awskms://?color=red",
 ]
 KEYS += ["awskms://?external-id=x", "local:///a local:///b", "local:///a x:///b"]
 
@@ -88,7 +88,7 @@ def test_several_providers_and_a_move_between_them(env: dict[str, str], tmp_path
     assert isinstance(keys, TenantKeys)
     keys.create_tenant_key("mover")
     before = custody.new_resource_key(resource)
-    custody.write(resource.artefact("model"), before, [b"weights"])
+    custody.write(resource.artifact("model"), before, [b"weights"])
     keys.provider("vault").create_tenant_key("mover")
     keys.create_tenant_key("mover")
     assert before.startswith("local.v1.")
@@ -101,10 +101,10 @@ def test_several_providers_and_a_move_between_them(env: dict[str, str], tmp_path
     assert keys.is_current("mover", moved)
     assert not keys.is_current("mover", before)
     assert custody.new_resource_key(resource).startswith("vault.v1.")
-    assert custody.read_bytes(resource.artefact("model"), moved, limit=10) == b"weights"
+    assert custody.read_bytes(resource.artifact("model"), moved, limit=10) == b"weights"
     for wrapped in (before, "other.v1.x", ""):
         with pytest.raises(KeyUnavailable):
-            custody.read(resource.artefact("model"), wrapped)
+            custody.read(resource.artifact("model"), wrapped)
     with pytest.raises(KeyUnavailable, match="SIMULACRA_KEYS names no key provider 'awsKms'; it names local, vault"):
         keys.provider("awsKms")
     keys.destroy_tenant_key("mover")

@@ -33,7 +33,7 @@ from simulacra_crds.contract.tasks import (
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.wiring import open_custody
 from simulacra_trainer import task
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.object_source import SourceUnavailable, fetch
 from simulacra_trainer.table.errors import InputError
 
@@ -154,7 +154,7 @@ def test_the_pod_prepares_it_and_stores_no_copy(
     custody.keys.create_tenant_key("acme")
     key = custody.new_resource_key(ResourceRef("acme", "datasets", "u1"))
     spec = TaskSpec(task="prepare", tenant="acme", resource=KeyedRef(kind="datasets", uid="u1", wrapped_key=key))
-    own = Artefacts(custody, "acme", spec.resource)
+    own = Artifacts(custody, "acme", spec.resource)
     wanted = request(weed, uri, sha256=DIGEST if well else "0" * 64)
     own.store_model(REQUEST, PrepareRequest(format="csv", source=wanted))
     env |= {TASK_ENV: spec.model_dump_json(by_alias=True), TERMINATION_PATH_ENV: str(tmp_path / "end")}

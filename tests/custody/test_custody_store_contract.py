@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from simulacra_custody.errors import ArtefactMissing, ObjectExists, StoreUnavailable
+from simulacra_custody.errors import ArtifactMissing, ObjectExists, StoreUnavailable
 from simulacra_custody.stores.base import ObjectStore
 
 KEY = "tenants/acme/datasets/u1/raw"
@@ -64,7 +64,7 @@ def test_ranges(any_store: ObjectStore) -> None:
 def test_missing_object(any_store: ObjectStore) -> None:
     assert any_store.stat(KEY) is None
     for start, end in ((0, None), (1, 1), (5, 9)):
-        with pytest.raises(ArtefactMissing, match=KEY):
+        with pytest.raises(ArtifactMissing, match=KEY):
             any_store.open_range(KEY, start, end)
     any_store.delete(KEY)
     assert any_store.delete_prefix(PREFIX) == 0
@@ -134,18 +134,18 @@ def test_delete_takes_all_versions_of_one_object(any_store: ObjectStore) -> None
     assert sorted(left(any_store)) == [KEY + "-2", KEY + "s"]
 
 
-def test_delete_prefix_takes_every_version_and_no_neighbour(any_store: ObjectStore) -> None:
+def test_delete_prefix_takes_every_version_and_no_neighbor(any_store: ObjectStore) -> None:
     for name in ("raw", "raw", "parts/00000.parquet", "parts/00001.parquet"):
         any_store.put(PREFIX + name, [b"1"])
-    neighbours = ["tenants/acme/datasets/u10/raw", "tenants/acme0/datasets/u1/raw"]
-    for key in neighbours:
+    neighbors = ["tenants/acme/datasets/u10/raw", "tenants/acme0/datasets/u1/raw"]
+    for key in neighbors:
         any_store.put(key, [b"2"])
     versions = len([key for key in left(any_store) if key.startswith(PREFIX)])
     assert any_store.delete_prefix(PREFIX) == versions
     assert versions in (3, 4)  # a versioned bucket keeps the first ``raw``
-    assert sorted(left(any_store)) == sorted(keys(any_store)) == neighbours
+    assert sorted(left(any_store)) == sorted(keys(any_store)) == neighbors
     assert any_store.delete_prefix(TENANT) == 1
-    assert left(any_store) == neighbours[1:]
+    assert left(any_store) == neighbors[1:]
 
 
 @pytest.mark.parametrize("any_store_url", ["s3-versioned"], indirect=True)

@@ -82,14 +82,14 @@ def test_nothing_is_swept_and_no_tenant_erased_in_the_store_of_another(
     any_store: ObjectStore, keyring: LocalKeyring
 ) -> None:
     custody, theirs = Custody(any_store, cast(KeyProvider, keyring)), ResourceRef("acme", "datasets", "theirs")
-    custody.write(theirs.artefact("raw"), custody.new_resource_key(theirs), [b"x"])
+    custody.write(theirs.artifact("raw"), custody.new_resource_key(theirs), [b"x"])
     StoreOwner(any_store, "another").confirm()
     ours = StoreOwner(any_store, "ours")
     with pytest.raises(StoreForeign):
         custody.sweep_orphans(set(), ours, min_age_s=-3600)
     with pytest.raises(StoreForeign):
         custody.erase_tenant("acme", ours)
-    assert custody.list_artefacts(theirs) == ["raw"]
+    assert custody.list_artifacts(theirs) == ["raw"]
     assert keyring.has_tenant_key("acme")
 
 
@@ -102,11 +102,11 @@ class TakenMeanwhile(LocalStore):
 
 
 def test_a_sweep_looks_again_before_it_erases(store: LocalStore, custody: Custody, dataset: ResourceRef) -> None:
-    custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
+    custody.write(dataset.artifact("raw"), custody.new_resource_key(dataset), [b"x"])
     watched = TakenMeanwhile(store.root)
     with pytest.raises(StoreForeign):
         Custody(watched, custody.keys).sweep_orphans(set(), StoreOwner(watched, "ours"), min_age_s=-3600)
-    assert custody.list_artefacts(dataset) == ["raw"]
+    assert custody.list_artifacts(dataset) == ["raw"]
 
 
 def test_the_mark_is_no_orphan_and_in_nobodys_way(any_store: ObjectStore, keyring: LocalKeyring) -> None:
@@ -115,7 +115,7 @@ def test_the_mark_is_no_orphan_and_in_nobodys_way(any_store: ObjectStore, keyrin
     assert (report.resources, report.foreign) == ((), 0)
     keyring.create_tenant_key("installation")  # a tenant may be called so
     gone = ResourceRef("installation", "datasets", "u1")
-    custody.write(gone.artefact("raw"), custody.new_resource_key(gone), [b"x"])
+    custody.write(gone.artifact("raw"), custody.new_resource_key(gone), [b"x"])
     assert custody.erase_tenant("installation", owner).verified_empty
     refuses(any_store, "another")
 

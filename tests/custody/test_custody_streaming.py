@@ -1,4 +1,4 @@
-"""Large artefacts stream in constant memory, and importing custody does not pay for the SDK."""
+"""Large artifacts stream in constant memory, and importing custody does not pay for the SDK."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from simulacra_custody.wiring import open_custody
 base, size, chunk = sys.argv[1], int(sys.argv[2]), os.urandom(1 << 20)
 custody = open_custody({"SIMULACRA_STORE": f"file://{base}/s", "SIMULACRA_KEYS": f"local://{base}/k.json"})
 custody.keys.create_tenant_key("acme")
-ref = ResourceRef("acme", "datasets", "u").artefact("raw")
+ref = ResourceRef("acme", "datasets", "u").artifact("raw")
 wrapped = custody.new_resource_key(ref.resource)
 import simulacra_custody.envelope
 def peak():  # not ru_maxrss: that one remembers the parent's pages from before exec

@@ -25,7 +25,7 @@ QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcom
 
 
 class Witness:
-    """Sees what a step changes: audit records and stored artefacts since the last look."""
+    """Sees what a step changes: audit records and stored artifacts since the last look."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -43,7 +43,7 @@ class Witness:
         return {record["type"] for record in new}
 
     def kept(self) -> set[str]:
-        """New artefacts as `kind/name`."""
+        """New artifacts as `kind/name`."""
         now = set(self.installation.objects())
         new, self.before = now - self.before, now
         return {"/".join([parts[2], *parts[4:]]) for parts in (name.split("/") for name in new)}

@@ -60,7 +60,7 @@ def read(one: Installation, store: Path, uid: str, token: str) -> bytes:
     """What anybody with the live keyring, a copy of the store and a wrapped key can do."""
     keyring = next(path for path in one.data_dir.rglob("keyring*.json"))
     custody = Custody(LocalStore(store), LocalKeyring(keyring))
-    ref = ResourceRef("default", "datasets", uid).artefact("schema.json")
+    ref = ResourceRef("default", "datasets", uid).artifact("schema.json")
     return custody.read_bytes(ref, token, limit=MIB)
 
 

@@ -161,7 +161,7 @@ def test_a_trainers_pod_reaches_its_store_and_nothing_else(release: Node, custom
         "api server": api_server,
         "elsewhere": f"{listening(release, 'default')}:8000",
         "other tenant": f"{listening(release, other, 'simulacra-trainer')}:8000",
-        "own neighbour": f"{listening(release, mine, 'simulacra-trainer')}:8000",
+        "own neighbor": f"{listening(release, mine, 'simulacra-trainer')}:8000",
     }
     try:
         said = probed(release, mine, targets, ["store", "keys"], "simulacra-trainer")

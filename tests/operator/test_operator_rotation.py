@@ -58,8 +58,8 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     assert ready(tenant)
     with pytest.raises(KeyUnavailable):
         keys.unwrap(world.tenant, token(before), ref.encryption_context)
-    names = world.custody.list_artefacts(ref)
-    assert world.custody.read_bytes(ref.artefact(names[0]), token(after), limit=1 << 20)
+    names = world.custody.list_artifacts(ref)
+    assert world.custody.read_bytes(ref.artifact(names[0]), token(after), limit=1 << 20)
     stored = await world.cluster.get(kube.CONFIGMAPS, "webhook-w1", world.namespace)
     assert unseal(keys, world.tenant, sealing_purpose("w1"), stored["data"]["sealed"]) == b"secret"
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
@@ -96,9 +96,9 @@ async def test_offboarding_makes_everything_unreadable_before_anything_is_erased
     found = await world.reaches(kube.DATASETS, "ds-1", ready)
     ref = ResourceRef(world.tenant, "datasets", made["metadata"]["uid"])
     world.custody.keys.destroy_tenant_key(world.tenant)
-    for name in world.custody.list_artefacts(ref):
+    for name in world.custody.list_artifacts(ref):
         with pytest.raises(CustodyError):
-            world.custody.read_bytes(ref.artefact(name), token(found), limit=1 << 20)
+            world.custody.read_bytes(ref.artifact(name), token(found), limit=1 << 20)
     world.operator.end()
     world.operator.start()
     tenant = await world.reaches(

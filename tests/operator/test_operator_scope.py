@@ -106,11 +106,11 @@ def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(store: LocalStore, 
 
     custody, kept = Custody(store, keyring), ResourceRef("globex", "datasets", "u1")
     for ref in (ResourceRef("acme", "datasets", "u1"), kept):
-        custody.write(ref.artefact("upload"), custody.new_resource_key(ref), [b"x"])
+        custody.write(ref.artifact("upload"), custody.new_resource_key(ref), [b"x"])
     time.sleep(0.01)
     report = custody.sweep_orphans(frozenset(), StoreOwner(store, "ours"), tenants=LISTED.tenants, min_age_s=0)
     assert [one.tenant for one in report.resources] == ["acme"]
-    assert [info.key for info in store.list("tenants/")] == [kept.artefact("upload").key]
+    assert [info.key for info in store.list("tenants/")] == [kept.artifact("upload").key]
 
 
 @pytest.fixture

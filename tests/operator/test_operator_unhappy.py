@@ -49,11 +49,11 @@ async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_bef
     tries: list[int] = []
 
     def leave_all_and_fail(task: TaskSpec, shard: int) -> Object:
-        """As a pod that cannot store its last artefact."""
+        """As a pod that cannot store its last artifact."""
         ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
-        tries.append(world.custody.exists(ref.artefact(UPLOAD)))
+        tries.append(world.custody.exists(ref.artifact(UPLOAD)))
         for name in ("dataset.parquet", "progress.json", f"{UPLOAD_PIECES}00000", f"{UPLOAD_PIECES}00001", FAILURE):
-            world.custody.write(ref.artefact(name), task.resource.wrapped_key, [b"x"])
+            world.custody.write(ref.artifact(name), task.resource.wrapped_key, [b"x"])
         return fail(43, "CustodyUnavailable")(task, shard)
 
     world.pods.plays["prepare"] = leave_all_and_fail
@@ -301,7 +301,7 @@ async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: Wo
     world.operator.end()
     for uid in ("gone-long-ago", "new"):
         ref = ResourceRef(world.tenant, "datasets", uid)
-        world.custody.write(ref.artefact("upload"), world.custody.new_resource_key(ref), [b"orphan"])
+        world.custody.write(ref.artifact("upload"), world.custody.new_resource_key(ref), [b"orphan"])
     (world.operator.root / "store" / "tenants" / "stray").write_bytes(b"of nobody")
     for path in world.operator.root.glob("store/**/*"):
         if path.is_file() and "/new/" not in str(path):

@@ -104,7 +104,7 @@ def assert_accessible(tab: Watched, name: str) -> None:
         wrong += [f"{name} at {width}: {tab.overflow()} px too wide"] if tab.overflow() > 0 else []
         for scheme in ("light", "dark"):
             tab.page.emulate_media(color_scheme=scheme)
-            rules = RULES if scheme == "light" else CONTRAST  # what isn't colour is the same in the dark
+            rules = RULES if scheme == "light" else CONTRAST  # what isn't color is the same in the dark
             found = Axe().run(tab.page, options=rules).response["violations"]
             wrong += [
                 f"{name} at {width} {scheme}: {one['id']}: {node['html'][:160]} {node['any'][:1]}"

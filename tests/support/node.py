@@ -111,7 +111,7 @@ class Node:
 
     @contextmanager
     def store(self, secret: str, service: str, namespace: str) -> Iterator[Any]:
-        """Reach a store of artefacts by boto3, with the credentials in a Secret of the release's namespace."""
+        """Reach a store of artifacts by boto3, with the credentials in a Secret of the release's namespace."""
         found = json.loads(self.kubectl("get", "secret", secret, "-n", SYSTEM, "-o", "json"))
         known = {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
         port = free_port()
@@ -127,7 +127,7 @@ class Node:
     def stored(
         self, secret: str = "simulacra-credentials", service: str = "simulacra-tryout", namespace: str = SYSTEM
     ) -> list[str]:
-        """Return the keys of all that is in the store of artefacts."""
+        """Return the keys of all that is in the store of artifacts."""
         with self.store(secret, service, namespace) as s3:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket="simulacra", Prefix="data/")
             return [found["Key"] for page in pages for found in page.get("Contents", [])]

@@ -208,7 +208,7 @@ class Pods:
 
     def _write(self, task: TaskSpec, artefact: str, content: bytes) -> None:
         ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
-        self._custody.write(ref.artefact(artefact), task.resource.wrapped_key, [content])
+        self._custody.write(ref.artifact(artefact), task.resource.wrapped_key, [content])
 
 
 def hold(task: TaskSpec, shard: int) -> Object:
@@ -247,7 +247,7 @@ class World:
         wrapped = self.custody.new_resource_key(ref)
         patch = {"status": {"wrappedKey": wrapped}}
         await self.cluster.patch(kube.DATASETS, name, patch, self.namespace, subresource="status")
-        stored = self.custody.write(ref.artefact(UPLOAD), wrapped, [b"a,b\n1,2\n"])
+        stored = self.custody.write(ref.artifact(UPLOAD), wrapped, [b"a,b\n1,2\n"])
         source = {"spec": {"source": {"sha256": stored.sha256, "bytes": stored.bytes}}}
         return await self.cluster.patch(kube.DATASETS, name, source, self.namespace)
 

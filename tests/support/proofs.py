@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simulacra_crds.contract.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
 from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster
-from simulacra_custody.audit.certificates import Certificates, ErasedArtefact, ErasureCertificate
+from simulacra_custody.audit.certificates import Certificates, ErasedArtifact, ErasureCertificate
 from simulacra_custody.audit.checkpoints import CheckpointSigner
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
@@ -31,7 +31,7 @@ def statement(tenant_uid: str, resource_id: str, uid: str) -> ErasureCertificate
         cause="deleted",
         created_at=THEN,
         deletion_requested_at=THEN,
-        artefacts=(ErasedArtefact(name="upload", bytes=3, sha256="a" * 64),),
+        artefacts=(ErasedArtifact(name="upload", bytes=3, sha256="a" * 64),),
         objects=3,
         stored_bytes=4711,
         key_shredded_at=THEN,

@@ -39,7 +39,7 @@ class Right(NamedTuple):
 
 
 def free_port(count: int) -> int:
-    """Return the first of `count` neighbouring free ports on loopback."""
+    """Return the first of `count` neighboring free ports on loopback."""
     for _ in range(50):
         base = 20000 + secrets.randbelow(10000)
         with ExitStack() as stack:

@@ -27,7 +27,7 @@ from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.stores.local import LocalStore
 from simulacra_trainer import task
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
@@ -51,8 +51,8 @@ class Pod:
             for kind in ("datasets", "models", "generationjobs", "effectestimates")
         }
 
-    def artefacts(self, kind: str) -> Artefacts:
-        return Artefacts(self.custody, "acme", self.refs[kind])
+    def artefacts(self, kind: str) -> Artifacts:
+        return Artifacts(self.custody, "acme", self.refs[kind])
 
     def environment(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> dict[str, str]:
         spec = TaskSpec(
@@ -89,9 +89,9 @@ class Pod:
 
     def prepare_for(self, request: FitRequest) -> None:
         """Have a dataset prepared, and a fit asked for."""
-        self.artefacts("datasets").store(UPLOAD, upload_bytes())
-        self.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
-        self.artefacts("models").store_model(REQUEST, request)
+        self.artifacts("datasets").store(UPLOAD, upload_bytes())
+        self.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+        self.artifacts("models").store_model(REQUEST, request)
         process = self.start("prepare", "datasets")
         assert process.wait(120) == 0, (self.root / "0.log").read_text()
 

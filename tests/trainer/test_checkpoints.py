@@ -12,7 +12,7 @@ import pytest
 from installation import eventually
 from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.checkpoints import StoredCheckpoints
 from simulacra_trainer.workers import Workers, workers_of
 from trainer_pod import Pod
@@ -34,7 +34,7 @@ def pod(tmp_path: Path) -> Pod:
 
 
 def names(pod: Pod) -> list[str]:
-    return pod.artefacts("models").names(CHECKPOINT_PREFIX)
+    return pod.artifacts("models").names(CHECKPOINT_PREFIX)
 
 
 def written(folder: Path, name: str, content: bytes) -> None:
@@ -45,7 +45,7 @@ def written(folder: Path, name: str, content: bytes) -> None:
 
 def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
     clock = Clock()
-    first = StoredCheckpoints(pod.artefacts("models"), tmp_path / "first", clock)
+    first = StoredCheckpoints(pod.artifacts("models"), tmp_path / "first", clock)
     first.restore()
     assert list(first.directory.iterdir()) == []
     written(first.directory, "graph-1.json", b"graph")
@@ -54,7 +54,7 @@ def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
     written(first.directory, "neural-1/trained.part", b"not whole")
     first.keep()
     assert names(pod) == ["checkpoint/graph-1.json", "checkpoint/neural-1--best.ckpt", "checkpoint/neural-1--last.ckpt"]
-    second = StoredCheckpoints(pod.artefacts("models"), tmp_path / "second", clock)
+    second = StoredCheckpoints(pod.artifacts("models"), tmp_path / "second", clock)
     second.restore()
     found = {str(path.relative_to(second.directory)): path.read_bytes() for path in second.directory.rglob("*.*")}
     assert found == {"graph-1.json": b"graph", "neural-1/best.ckpt": b"best", "neural-1/last.ckpt": b"last"}
@@ -63,7 +63,7 @@ def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
 
 
 def test_nothing_is_stored_in_the_clear(pod: Pod, tmp_path: Path) -> None:
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c")
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c")
     written(kept.directory, "graph-1.json", b"zq_column")
     kept.keep()
     stored = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
@@ -74,9 +74,9 @@ def test_nothing_is_stored_in_the_clear(pod: Pod, tmp_path: Path) -> None:
 def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
     pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored, upload = list[str](), Artefacts.upload
-    monkeypatch.setattr(Artefacts, "upload", lambda own, name, path: (stored.append(name), upload(own, name, path))[1])
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", Clock())
+    stored, upload = list[str](), Artifacts.upload
+    monkeypatch.setattr(Artifacts, "upload", lambda own, name, path: (stored.append(name), upload(own, name, path))[1])
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
     written(kept.directory, "n/best.ckpt", b"best")
     written(kept.directory, "n/last.ckpt", b"last")
     kept.keep()
@@ -91,12 +91,12 @@ def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
 def test_storing_takes_a_tenth_of_the_time_at_most(pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, stored = Clock(), list[float]()
 
-    def upload(_own: Artefacts, _name: str, _path: Path) -> None:
+    def upload(_own: Artifacts, _name: str, _path: Path) -> None:
         stored.append(clock.now)
         clock.now += 2.0
 
-    monkeypatch.setattr(Artefacts, "upload", upload)
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", clock)
+    monkeypatch.setattr(Artifacts, "upload", upload)
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", clock)
     for step in range(100):
         written(kept.directory, "last.ckpt", b"x" * (step + 1))
         kept.keep()
@@ -110,10 +110,10 @@ def test_a_store_that_refuses_does_not_end_a_fit(pod: Pod, tmp_path: Path, monke
     def refuse(*_: object) -> None:
         raise CustodyError("no")
 
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", Clock())
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
     written(kept.directory, "last.ckpt", b"last")
     with monkeypatch.context() as patch:
-        patch.setattr(Artefacts, "upload", refuse)
+        patch.setattr(Artifacts, "upload", refuse)
         kept.keep()
     assert names(pod) == []
     kept.keep()

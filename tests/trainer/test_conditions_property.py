@@ -1,4 +1,4 @@
-"""Random requests on random pools, against brute force and generic optimisers on tiny ones."""
+"""Random requests on random pools, against brute force and generic optimizers on tiny ones."""
 
 import itertools
 

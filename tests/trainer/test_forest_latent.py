@@ -134,8 +134,8 @@ def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.Mon
 
     def kept() -> tuple[list[int], int]:
         design = additive.design_of([X], np.arange(500)[None], 1)
-        centred = y - y.mean()
-        slopes = additive.fit_slopes(design, design.centred @ centred, float(centred @ centred), 500, 3.0)
+        centered = y - y.mean()
+        slopes = additive.fit_slopes(design, design.centered @ centered, float(centered @ centered), 500, 3.0)
         return list(np.flatnonzero(slopes)), int(design.is_known.sum())
 
     at_once, known = kept()

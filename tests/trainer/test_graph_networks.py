@@ -12,7 +12,7 @@ import pytest
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph import learn_graph
-from simulacra_trainer.graph.discretize import discretise
+from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.kernels import local_score
 from simulacra_trainer.graph.pattern import pattern_of
 
@@ -124,7 +124,7 @@ def test_survey() -> None:
 @pytest.mark.parametrize(("network", "seed"), [(ASIA, 11), (SURVEY, 104), (SURVEY, 107), (SURVEY, 0)])
 def test_no_graph_scores_less_than_the_true_one(network: dict[str, Cpt], seed: int) -> None:
     table = _sample(network, 10_000, seed)
-    codes, cards = discretise(table, _schema(table))
+    codes, cards = discretize(table, _schema(table))
     graph = learn_graph(table, _schema(table), Knowledge(), seed=seed)
     names = table.column_names
 

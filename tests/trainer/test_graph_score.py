@@ -1,4 +1,4 @@
-"""The score and the search against brute force; the discretisation of awkward columns."""
+"""The score and the search against brute force; the discretization of awkward columns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.graph.constraints import Constraints
-from simulacra_trainer.graph.discretize import discretise
+from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.kernels import addition_scores, local_score
 from simulacra_trainer.graph.search import OrderSearch, candidate_parents
 
 Codes = npt.NDArray[np.uint8]
 APPROXIMATION = 0.1
-"""Nats: the kernel has the normaliser by its asymptotic form."""
+"""Nats: the kernel has the normalizer by its asymptotic form."""
 
 
 def _qnml(codes: Codes, v: int, parents: tuple[int, ...]) -> float:
@@ -28,14 +28,14 @@ def _qnml(codes: Codes, v: int, parents: tuple[int, ...]) -> float:
 
 
 def _log_nml(codes: Codes, columns: tuple[int, ...]) -> float:
-    """Log normalised maximum likelihood of some columns as one, its normaliser by the exact recurrence."""
+    """Log normalized maximum likelihood of some columns as one, its normalizer by the exact recurrence."""
     n = codes.shape[1]
     cells = int(np.prod([int(codes[c].max()) + 1 for c in columns]))
     counts = np.unique(codes[list(columns)], axis=1, return_counts=True)[1] if columns else np.array([n])
-    return float(np.sum(counts * np.log(counts / n))) - _log_normaliser(n, cells)
+    return float(np.sum(counts * np.log(counts / n))) - _log_normalizer(n, cells)
 
 
-def _log_normaliser(n: int, cells: int) -> float:
+def _log_normalizer(n: int, cells: int) -> float:
     """Kontkanen & Myllymaki, A linear-time algorithm for computing the multinomial stochastic complexity, 2007."""
     two = sum(
         exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)) * (k / n) ** k * ((n - k) / n) ** (n - k)
@@ -104,7 +104,7 @@ def test_a_table_that_is_too_large_is_not_considered() -> None:
 
 def _one(values: pa.Array, kind: str = "numeric", **more: object) -> tuple[Codes, int]:
     schema = TableSchema(rows=len(values), columns=[ColumnSchema(name="c", kind=kind, storage="x", **more)])
-    codes, cards = discretise(pa.table({"c": values}), schema)
+    codes, cards = discretize(pa.table({"c": values}), schema)
     assert cards[0] == len(set(codes[0].tolist())) == codes[0].max() + 1
     return codes[0], int(cards[0])
 

@@ -128,17 +128,17 @@ def test_two_workers_fit_the_model_that_one_fits(tmp_path: Path) -> None:
         assert [one.wait(400) for one in started(pod, size)] == [ExitCode.OK] * size
         assert not (pod.root / "termination-1").exists(), "the first alone says what came of it"
         pods.append(pod)
-    schema = pods[0].artefacts("datasets").load("schema.json", TableSchema)
+    schema = pods[0].artifacts("datasets").load("schema.json", TableSchema)
     import pyarrow.parquet as pq
 
-    table = pq.read_table(pods[0].artefacts("datasets").download(DATASET, tmp_path / "data.parquet"))
+    table = pq.read_table(pods[0].artifacts("datasets").download(DATASET, tmp_path / "data.parquet"))
     table = table.select([column.name for column in schema.learned()])
     judged = []
     for pod in pods:
         folder = tmp_path / f"model-{pod.root.name}"
         folder.mkdir()
-        for name in pod.artefacts("models").names("model/"):
-            pod.artefacts("models").download(name, folder / name.removeprefix("model/"))
+        for name in pod.artifacts("models").names("model/"):
+            pod.artifacts("models").download(name, folder / name.removeprefix("model/"))
         judged.append(neural.NEURAL.load(folder, table, schema).log_likelihood(table))
     # sums are rounded in another order, and a training makes more of that with every step
     assert abs(judged[0].mean() - judged[1].mean()) < 0.02
@@ -155,7 +155,7 @@ def test_when_one_worker_is_killed_the_other_says_that_it_lost_it_and_both_are_t
     pod = Pod(tmp_path)
     pod.prepare_for(FitRequest(family="neural", seed=3))
     workers = started(pod, 2)
-    names = pod.artefacts("models").names
+    names = pod.artifacts("models").names
     eventually(lambda: any(name.endswith("last.ckpt") for name in names("checkpoint/")), 300)
     os.kill(workers[victim].pid, signal.SIGKILL)
     assert workers[victim].wait(30) == -signal.SIGKILL

@@ -41,7 +41,7 @@ from simulacra_crds.contract.tasks import (
     part_name,
 )
 from simulacra_trainer import task, tasks
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
 from simulacra_trainer.pipeline.identification import Identification
@@ -61,9 +61,9 @@ def pod(tmp_path: Path) -> Pod:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
     pod = Pod(tmp_path_factory.mktemp("pod"))
-    pod.artefacts("datasets").store(UPLOAD, upload_bytes())
-    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
-    pod.artefacts("models").store_model(REQUEST, FitRequest(seed=3))
+    pod.artifacts("datasets").store(UPLOAD, upload_bytes())
+    pod.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artifacts("models").store_model(REQUEST, FitRequest(seed=3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signal, "signal", lambda *_: None)
         assert pod.run("prepare", "datasets")[0] == ExitCode.OK
@@ -76,14 +76,14 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
 
 
 def tables(pod: Pod, shards: int, directory: Path) -> pa.Table:
-    own = pod.artefacts("generationjobs")
+    own = pod.artifacts("generationjobs")
     parts = [pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)]
     return pa.concat_tables(parts)
 
 
 def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has nothing to do."""
-    own = fitted.artefacts("models")
+    own = fitted.artifacts("models")
     own.store("checkpoint/last.ckpt", b"left behind")
     monkeypatch.setattr(tasks, "fit_model", None)
     code, result = fitted.run("fit", "models")
@@ -98,7 +98,7 @@ def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.M
 
 
 def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
-    own = pod.artefacts("datasets")
+    own = pod.artifacts("datasets")
     own.store(UPLOAD, upload_bytes())
     own.store(f"{UPLOAD_PIECES}00000", upload_bytes())  # as a crash of the API after the last piece leaves it
     own.store_model(REQUEST, PrepareRequest())
@@ -114,7 +114,7 @@ def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
 
 
 def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_only(pod: Pod) -> None:
-    own = pod.artefacts("datasets")
+    own = pod.artifacts("datasets")
     own.store(UPLOAD, b"only_one_zq_column\nzq_value\n" * 30)
     own.store_model(REQUEST, PrepareRequest(format="csv"))
     code, result = pod.run("prepare", "datasets")
@@ -128,7 +128,7 @@ def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_
 
 
 def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(fitted: Pod, tmp_path: Path) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     conditions = ConditionSet(
         categorical={"zq_shopper": {"zq_bronze": 0.6}}, numeric={"zq_visits": NumericRange(min=2, max=6)}
     )
@@ -157,7 +157,7 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(f
 
 
 def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.erase(ATTAINMENT)
     own.store_model(REQUEST, GenerateRequest(row_count=50))
@@ -170,13 +170,13 @@ def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: 
 
 
 def test_a_model_of_a_newer_release_is_named_as_the_cause(pod: Pod, tmp_path: Path) -> None:
-    pod.artefacts("datasets").store(UPLOAD, upload_bytes())
-    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
-    pod.artefacts("models").store_model(REQUEST, FitRequest(seed=3))
-    pod.artefacts("generationjobs").store_model(REQUEST, GenerateRequest(row_count=50))
+    pod.artifacts("datasets").store(UPLOAD, upload_bytes())
+    pod.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artifacts("models").store_model(REQUEST, FitRequest(seed=3))
+    pod.artifacts("generationjobs").store_model(REQUEST, GenerateRequest(row_count=50))
     for name, kind in (("prepare", "datasets"), ("fit", "models")):
         assert pod.run(name, kind)[0] == ExitCode.OK
-    own = pod.artefacts("models")
+    own = pod.artifacts("models")
     outline = json.loads(own.download("model/forest.json", tmp_path / "forest.json").read_bytes())
     outline["parts"]["0"] = {"kind": "of a later release"}
     own.erase("model/forest.json")
@@ -186,7 +186,7 @@ def test_a_model_of_a_newer_release_is_named_as_the_cause(pod: Pod, tmp_path: Pa
 
 
 def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fitted: Pod) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     for counterfactual in (False, True):
         own.erase(part_name(0))
         own.erase(ATTAINMENT)
@@ -204,7 +204,7 @@ def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fi
 
 
 def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted: Pod) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.store_model(REQUEST, GenerateRequest(row_count=10, interventions={"zq_nothing": 1}))
     code, result = fitted.run("generate", "generationjobs")
@@ -215,7 +215,7 @@ def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted:
 
 
 def test_an_effect_is_stored_and_its_figures_are_returned(fitted: Pod) -> None:
-    own = fitted.artefacts("effectestimates")
+    own = fitted.artifacts("effectestimates")
     request = EstimateRequest(treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket")
     own.store_model(REQUEST, request)
     code, result = fitted.run("estimate", "effectestimates")
@@ -233,7 +233,7 @@ def test_an_unexpected_error_leaves_its_text_behind(
         raise KeyError("zq_gold costs 12.34")
 
     monkeypatch.setattr(Forest, "fit", broken)
-    monkeypatch.setattr(Artefacts, "exists", lambda *_: False)  # the model is there already
+    monkeypatch.setattr(Artifacts, "exists", lambda *_: False)  # the model is there already
     with caplog.at_level(logging.DEBUG):
         code, result = fitted.run("fit", "models")
     assert (code, result.reason) == (ExitCode.INTERNAL, "Internal")
@@ -261,8 +261,8 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_path: Path) -> None:
-    pod.artefacts("datasets").store(UPLOAD, upload_bytes(60_000))
-    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artifacts("datasets").store(UPLOAD, upload_bytes(60_000))
+    pod.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     env = {**os.environ, **pod.environment("prepare", "datasets"), "TMPDIR": str(scratch)}
@@ -279,7 +279,7 @@ def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_pa
 
 
 def test_logs_of_a_whole_run_hold_no_customer_data(fitted: Pod) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.store_model(REQUEST, GenerateRequest(row_count=20, conditions={"categorical": {"zq_shopper": {"zq_gold": 1}}}))
     env = {**os.environ, **fitted.environment("generate", "generationjobs")}

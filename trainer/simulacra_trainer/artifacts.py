@@ -1,4 +1,4 @@
-"""The artefacts of one resource as a task reads and writes them, all through custody."""
+"""The artifacts of one resource as a task reads and writes them, all through custody."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
-from simulacra_crds.kinds.base import Artefact
-from simulacra_custody.refs import ArtefactRef, ResourceRef
-from simulacra_custody.service import ArtefactWriter, Custody, StoredArtefact
+from simulacra_crds.kinds.base import Artifact
+from simulacra_custody.refs import ArtifactRef, ResourceRef
+from simulacra_custody.service import ArtifactWriter, Custody, StoredArtifact
 
 SMALL_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 M = TypeVar("M", bound=BaseModel)
 
 
-class Artefacts:
-    """Encrypted artefacts of one resource. Every method may raise `simulacra_custody.errors.CustodyError`."""
+class Artifacts:
+    """Encrypted artifacts of one resource. Every method may raise `simulacra_custody.errors.CustodyError`."""
 
     def __init__(self, custody: Custody, tenant: str, resource: KeyedRef) -> None:
         self._custody, self._key = custody, resource.wrapped_key
         self._resource = ResourceRef(tenant, resource.kind, resource.uid)
 
     def exists(self, name: str) -> bool:
-        """Whether the artefact is stored."""
+        """Whether the artifact is stored."""
         return self._custody.exists(self._ref(name))
 
     def names(self, prefix: str) -> list[str]:
-        """Return the names of the stored artefacts that begin with the prefix."""
-        return [name for name in self._custody.list_artefacts(self._resource) if name.startswith(prefix)]
+        """Return the names of the stored artifacts that begin with the prefix."""
+        return [name for name in self._custody.list_artifacts(self._resource) if name.startswith(prefix)]
 
     def load(self, name: str, kind: type[M]) -> M:
-        """Read a small JSON artefact."""
+        """Read a small JSON artifact."""
         return kind.model_validate_json(self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES))
 
     def download(self, name: str, path: Path) -> Path:
@@ -48,21 +48,21 @@ class Artefacts:
                 file.write(chunk)
         return path
 
-    def store(self, name: str, content: bytes) -> Artefact:
+    def store(self, name: str, content: bytes) -> Artifact:
         """Store bytes."""
         return _describe(self._custody.write(self._ref(name), self._key, [content]))
 
-    def store_model(self, name: str, content: BaseModel) -> Artefact:
+    def store_model(self, name: str, content: BaseModel) -> Artifact:
         """Store a JSON document."""
         return self.store(name, content.model_dump_json(by_alias=True, exclude_none=True).encode())
 
-    def upload(self, name: str, path: Path, rows: int | None = None) -> Artefact:
+    def upload(self, name: str, path: Path, rows: int | None = None) -> Artifact:
         """Store a file."""
         return _describe(self._custody.write(self._ref(name), self._key, _chunks(path)), rows)
 
     def store_table(
         self, name: str, tables: Iterator[pa.Table], schema: pa.Schema, key: CustomerKeyRef | None = None
-    ) -> Artefact:
+    ) -> Artifact:
         """Store tables of one schema as one Parquet file, in constant memory; nothing is stored unless all are.
 
         Under a customer's key, what is stored cannot be read here any more.
@@ -76,7 +76,7 @@ class Artefacts:
             stored = _describe(sink.commit(), rows)
         return stored if key is None else stored.model_copy(update={"key_arn": key.key_arn})
 
-    def _writer(self, name: str, key: CustomerKeyRef | None) -> AbstractContextManager[ArtefactWriter]:
+    def _writer(self, name: str, key: CustomerKeyRef | None) -> AbstractContextManager[ArtifactWriter]:
         if key is None:
             return self._custody.open_writer(self._ref(name), self._key)
         from simulacra_custody.keys.customer_kms import (  # boto3, which few installations have
@@ -87,24 +87,24 @@ class Artefacts:
         own = CustomerKey(key.key_arn, key.role_arn, key.external_id)
         return open_customer_writer(self._custody.store, self._ref(name), own)
 
-    def describe(self, name: str, rows: int | None = None) -> Artefact:
+    def describe(self, name: str, rows: int | None = None) -> Artifact:
         """Return size and digest of what is stored, by reading it."""
         digest, size = hashlib.sha256(), 0
         for chunk in self._custody.read(self._ref(name), self._key):
             digest.update(chunk)
             size += len(chunk)
-        return Artefact(name=name, bytes=size, sha256=digest.hexdigest(), rows=rows)
+        return Artifact(name=name, bytes=size, sha256=digest.hexdigest(), rows=rows)
 
     def erase(self, name: str) -> None:
-        """Delete an artefact; it is no error if there is none."""
+        """Delete an artifact; it is no error if there is none."""
         self._custody.store.delete(self._ref(name).key)
 
-    def _ref(self, name: str) -> ArtefactRef:
-        return self._resource.artefact(name)
+    def _ref(self, name: str) -> ArtifactRef:
+        return self._resource.artifact(name)
 
 
-def _describe(stored: StoredArtefact, rows: int | None = None) -> Artefact:
-    return Artefact(name=stored.name, bytes=stored.bytes, sha256=stored.sha256, rows=rows)
+def _describe(stored: StoredArtifact, rows: int | None = None) -> Artifact:
+    return Artifact(name=stored.name, bytes=stored.bytes, sha256=stored.sha256, rows=rows)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

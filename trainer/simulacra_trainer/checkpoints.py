@@ -1,4 +1,4 @@
-"""Checkpoints of a fit as encrypted artefacts of its Model, so that another pod goes on where one was cut off."""
+"""Checkpoints of a fit as encrypted artifacts of its Model, so that another pod goes on where one was cut off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 
 SHARE = 0.1
 """Most of the time that goes into storing checkpoints."""
@@ -21,12 +21,12 @@ class StoredCheckpoints:
     """A directory of checkpoints and its copy in the object store.
 
     Args:
-        own: artefacts of the Model.
+        own: artifacts of the Model.
         directory: where the fit keeps its checkpoints; made here.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, own: Artefacts, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, own: Artifacts, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._own, self._clock = own, clock

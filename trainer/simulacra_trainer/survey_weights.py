@@ -42,7 +42,7 @@ def effective_rows(weights: Floats) -> float:
 def replicas(weights: Floats, n: int) -> Ints:
     """Return how often each row stands among n in proportion to its weight, int64 [rows]; the sum is n.
 
-    Systematic rounding along the rows: any run of neighbours has its share of n to within one.
+    Systematic rounding along the rows: any run of neighbors has its share of n to within one.
     """
     ends = np.rint(np.cumsum(weights) * (n / weights.sum())).astype(np.int64)
     ends[-1] = n

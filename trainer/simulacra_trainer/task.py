@@ -1,5 +1,5 @@
 """The entry of a Job's pod: what it is to do comes in one environment variable, what came of it leaves as an exit
-code, a TaskResult in the termination message, and artefacts.
+code, a TaskResult in the termination message, and artifacts.
 
 Nothing of the customer's data is logged or reported: an unexpected error is logged as its type and where it was
 raised, under a support id; its text is not, because it may quote data.
@@ -36,7 +36,7 @@ from simulacra_crds.contract.tasks import (
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.service import Custody
 from simulacra_custody.wiring import open_custody
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.object_source import SourceUnavailable
 from simulacra_trainer.table.errors import InputError
@@ -76,7 +76,7 @@ def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskRes
     log.info("task %s of %s %s", spec.task, spec.resource.kind, spec.resource.uid)
     try:
         custody = open_custody(env)
-        own = Artefacts(custody, spec.tenant, spec.resource)
+        own = Artifacts(custody, spec.tenant, spec.resource)
         context = TaskContext(spec, custody, directory, lambda report: _tell(own, report), shard_of(env), env)
         try:
             return ExitCode.OK, WORK[spec.task](context)
@@ -104,7 +104,7 @@ def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskRes
 
 def _refused(custody: Custody, spec: TaskSpec, error: InputError) -> tuple[ExitCode, TaskResult]:
     failure = Failure(reason=error.reason, detail=error.detail, pointer=error.pointer)
-    Artefacts(custody, spec.tenant, spec.resource).store_model(FAILURE, failure)
+    Artifacts(custody, spec.tenant, spec.resource).store_model(FAILURE, failure)
     return ExitCode.USER_ERROR, _failed(error.reason, error.message)
 
 
@@ -112,7 +112,7 @@ def _failed(reason: Reason, message: str) -> TaskResult:
     return TaskResult(outcome="Failed", reason=reason, message=message[:1024])
 
 
-def _tell(own: Artefacts, report: ProgressReport) -> None:
+def _tell(own: Artifacts, report: ProgressReport) -> None:
     try:
         own.store_model(PROGRESS, report)
     except CustodyError as error:  # the work matters more than the telling of it

@@ -36,10 +36,10 @@ from simulacra_crds.contract.tasks import (
     TaskSpec,
     part_name,
 )
-from simulacra_crds.kinds.base import Artefact
+from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_custody.service import Custody
-from simulacra_trainer.artifacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.checkpoints import StoredCheckpoints
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
@@ -76,24 +76,24 @@ class TaskContext:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
-    def own(self) -> Artefacts:
-        """The artefacts of the resource that the task is for."""
+    def own(self) -> Artifacts:
+        """The artifacts of the resource that the task is for."""
         return self._of(self.spec.resource)
 
     @property
-    def dataset(self) -> Artefacts:
-        """The artefacts of the dataset."""
+    def dataset(self) -> Artifacts:
+        """The artifacts of the dataset."""
         return self._of(self.spec.dataset)
 
     @property
-    def model(self) -> Artefacts:
-        """The artefacts of the model."""
+    def model(self) -> Artifacts:
+        """The artifacts of the model."""
         return self._of(self.spec.model)
 
-    def _of(self, resource: KeyedRef | None) -> Artefacts:
+    def _of(self, resource: KeyedRef | None) -> Artifacts:
         if resource is None:
             raise ValueError("the task names no such resource")
-        return Artefacts(self.custody, self.spec.tenant, resource)
+        return Artifacts(self.custody, self.spec.tenant, resource)
 
 
 def shard_of(env: Mapping[str, str] = os.environ) -> int:
@@ -178,7 +178,7 @@ def _fitted_before(context: TaskContext) -> TaskResult:
     return _fitted([own.describe(name) for name in names], header, context.dataset.load(SCHEMA, TableSchema))
 
 
-def _fitted(stored: list[Artefact], header: ModelHeader, schema: TableSchema) -> TaskResult:
+def _fitted(stored: list[Artifact], header: ModelHeader, schema: TableSchema) -> TaskResult:
     return TaskResult(
         outcome="Succeeded",
         reason="Fitted",
@@ -248,7 +248,7 @@ WORK: dict[str, Callable[[TaskContext], TaskResult | None]] = {
 }
 
 
-def _generated(part: Artefact, detail: AttainmentDetail | None, rests_on: Identification | None) -> TaskResult:
+def _generated(part: Artifact, detail: AttainmentDetail | None, rests_on: Identification | None) -> TaskResult:
     attainment = None if detail is None else detail.summary()
     partial = attainment is not None and attainment.status == "partial"
     return TaskResult(

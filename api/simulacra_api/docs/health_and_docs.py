@@ -1,4 +1,4 @@
-"""Health, the error catalogue and the pages that need no token."""
+"""Health, the error catalog and the pages that need no token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from simulacra_api.dependencies import problems
 from simulacra_api.docs import llms_txt
 from simulacra_api.docs.page import documentation, page, table
-from simulacra_api.http.error_codes import CATALOGUE, ErrorCode
+from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.http.problems import Problem
 from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
 from simulacra_api.services import Rooms
@@ -24,7 +24,7 @@ def _wants_html(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def _catalogue(request: Request, title: str, entries: list[ErrorCode], content: Any) -> Response:
+def _catalog(request: Request, title: str, entries: list[ErrorCode], content: Any) -> Response:
     if not _wants_html(request):
         return JSONResponse(content, headers=_VARY)
     rows = [[entry.code, str(entry.status), entry.title, entry.remedy] for entry in entries]
@@ -44,11 +44,11 @@ async def readiness(rooms: Rooms) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/errors", operation_id="listErrors", summary="The error catalogue", response_class=JSONResponse)
+@router.get("/errors", operation_id="listErrors", summary="The error catalog", response_class=JSONResponse)
 async def errors(request: Request) -> Response:
     """Every code, as JSON or, for browsers, HTML."""
-    entries = list(CATALOGUE.values())
-    return _catalogue(request, "Errors", entries, {"items": [asdict(entry) for entry in entries]})
+    entries = list(CATALOG.values())
+    return _catalog(request, "Errors", entries, {"items": [asdict(entry) for entry in entries]})
 
 
 @router.get(
@@ -60,10 +60,10 @@ async def errors(request: Request) -> Response:
 )
 async def error(code: str, request: Request) -> Response:
     """What a code means and what to do about it."""
-    entry = CATALOGUE.get(code)
+    entry = CATALOG.get(code)
     if entry is None:
         raise Problem("simio_error_code_not_found")
-    return _catalogue(request, entry.code, [entry], asdict(entry))
+    return _catalog(request, entry.code, [entry], asdict(entry))
 
 
 @router.get("/__docs__/", include_in_schema=False)

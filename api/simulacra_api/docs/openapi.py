@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from simulacra_api.docs.example_bodies import AUDIENCE, BASE, PARAMETERS
 from simulacra_api.docs.examples import EXAMPLES, LEADS, Example
 from simulacra_api.http import problems
-from simulacra_api.http.error_codes import CATALOGUE, ErrorCode
+from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.tenancy.idempotency import KEY
 from simulacra_crds.contract.schema import TableSchema
 
@@ -100,8 +100,8 @@ def _filled(value: Json, base_url: str, audience: str) -> Json:
 
 
 def codes_of(operation_id: str, path: str, status: int) -> list[ErrorCode]:
-    """Return the catalogue's codes of a status that an operation answers; of a 404 those of the path's resource."""
-    codes = [entry for entry in CATALOGUE.values() if entry.status == status]
+    """Return the catalog's codes of a status that an operation answers; of a 404 those of the path's resource."""
+    codes = [entry for entry in CATALOG.values() if entry.status == status]
     own = [entry for entry in codes if operation_id in ONLY.get(entry.code, (operation_id,))]
     if status in (404, 410):
         own = [entry for entry in own if entry.code in ONLY or _is_about(entry.code, path)] or own

@@ -1,4 +1,4 @@
-"""Pages for people: the documentation and the error catalogue. One file each, no script, nothing from another host."""
+"""Pages for people: the documentation and the error catalog. One file each, no script, nothing from another host."""
 
 from __future__ import annotations
 

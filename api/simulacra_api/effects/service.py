@@ -1,7 +1,7 @@
 """Average causal effects, ACE = E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)], and by segment.
 
 A question is held against the schema at once and becomes an EffectEstimate; figures by segment name levels, so they
-are read from its encrypted artefact.
+are read from its encrypted artifact.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from simulacra_api.settings import LINK_SECONDS
 from simulacra_api.tenancy.repository import Library
-from simulacra_crds.kinds.base import Artefact, utcnow
+from simulacra_crds.kinds.base import Artifact, utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
-from simulacra_custody.service import StoredArtefact
+from simulacra_custody.service import StoredArtifact
 
 
 class Decrypting(BaseModel):
@@ -44,12 +44,12 @@ async def customer_artifacts(library: Library, generation: GenerationJob) -> lis
     return await asyncio.to_thread(lambda: [_artifact(library, generation, part) for part in parts])
 
 
-def _artifact(library: Library, generation: GenerationJob, part: Artefact) -> CustomerArtifact:
+def _artifact(library: Library, generation: GenerationJob, part: Artifact) -> CustomerArtifact:
     # boto3, which an installation without customers' keys need not have
     from simulacra_custody.keys.customer_kms import decrypt_metadata, presigned_url
 
-    ref = library.ref(generation).artefact(part.name)
-    known = decrypt_metadata(ref, part.key_arn or "", StoredArtefact(part.name, part.bytes, 0, part.sha256))
+    ref = library.ref(generation).artifact(part.name)
+    known = decrypt_metadata(ref, part.key_arn or "", StoredArtifact(part.name, part.bytes, 0, part.sha256))
     url = presigned_url(library.rooms.custody.store, ref)
     return CustomerArtifact(
         name=part.name,

@@ -1,6 +1,6 @@
-"""The artefact of a generation: as it is stored where that is what was asked for, else rendered on the way.
+"""The artifact of a generation: as it is stored where that is what was asked for, else rendered on the way.
 
-Nothing is answered before the first bytes were decrypted and authenticated, so that a tampered artefact is a clean
+Nothing is answered before the first bytes were decrypted and authenticated, so that a tampered artifact is a clean
 error. A fault further on cuts the connection.
 """
 
@@ -20,9 +20,9 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.http.ranges import cut, parse_range
 from simulacra_api.tenancy.repository import Library, is_cancelled, status_of
 from simulacra_crds.contract.tasks import PART_PREFIX
-from simulacra_crds.kinds.base import Artefact
+from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.generation_job import GenerationJob
-from simulacra_custody.errors import ArtefactMissing
+from simulacra_custody.errors import ArtifactMissing
 
 MEDIA_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
@@ -39,7 +39,7 @@ class Download:
         artefacts = generation.status.artefacts
         self._parts = sorted((a for a in artefacts if a.name.startswith(PART_PREFIX)), key=lambda a: a.name)
         if not self._parts or generation.status.wrapped_key is None:
-            raise ArtefactMissing("a finished generation without rows")
+            raise ArtifactMissing("a finished generation without rows")
         if any(part.key_arn is not None for part in self._parts):
             raise Problem("simio_customer_key")
         self.uid = generation.metadata.uid
@@ -47,8 +47,8 @@ class Download:
         self._wrapped_key = generation.status.wrapped_key
 
     @property
-    def stored(self) -> Artefact | None:
-        """The artefact that can be sent as it is, None when the answer must be rendered."""
+    def stored(self) -> Artifact | None:
+        """The artifact that can be sent as it is, None when the answer must be rendered."""
         return self._parts[0] if self._format == "parquet" and len(self._parts) == 1 else None
 
     def headers(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Download:
 
         Raises:
             Problem: 416 for a range outside the file.
-            ArtefactCorrupt, ArtefactMissing, KeyUnavailable, StoreUnavailable: before the answer has begun.
+            ArtifactCorrupt, ArtifactMissing, KeyUnavailable, StoreUnavailable: before the answer has begun.
         """
         headers, media_type = self.headers(), MEDIA_TYPES[self._format]
         if self.stored is None:
@@ -91,8 +91,8 @@ class Download:
             chunks = cut(chunks, start, end)
         return StreamingResponse(chunks, 206 if asked else 200, headers=headers, media_type=media_type)
 
-    def _read(self, part: Artefact) -> Iterator[bytes]:
-        ref = self._library.ref(self._generation).artefact(part.name)
+    def _read(self, part: Artifact) -> Iterator[bytes]:
+        ref = self._library.ref(self._generation).artifact(part.name)
         return self._library.rooms.custody.read(ref, self._wrapped_key)
 
 

@@ -25,7 +25,7 @@ from simulacra_crds.contract.retention import expires_at
 from simulacra_crds.contract.tasks import ATTAINMENT, IDENTIFICATION
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
-from simulacra_custody.errors import ArtefactMissing
+from simulacra_custody.errors import ArtifactMissing
 
 TAG_SECONDS = 300
 """A representation with a link is current for so long, so that a link that is kept is good for 10 minutes more."""
@@ -126,7 +126,7 @@ async def attainment_of(library: Library, generation: GenerationJob) -> dict[str
 async def _document(library: Library, generation: GenerationJob, name: str) -> dict[str, Any] | None:
     try:
         return dict(_snake(json.loads(await library.read(generation, name))))
-    except ArtefactMissing:  # the rows are there all the same
+    except ArtifactMissing:  # the rows are there all the same
         return None
 
 
@@ -135,12 +135,12 @@ async def report_of(library: Library, generation: GenerationJob, artefact: str) 
     check_finished(generation)
     try:
         return await library.read(generation, artefact)
-    except ArtefactMissing:
+    except ArtifactMissing:
         raise Problem("simio_not_found", "No report was written with these rows: generate again for one") from None
 
 
 def _snake(value: Any) -> Any:
-    """Rename the keys of an artefact from Kubernetes' case to that of this API; names of columns are values there."""
+    """Rename the keys of an artifact from Kubernetes' case to that of this API; names of columns are values there."""
     if isinstance(value, dict):
         return {to_snake(key): _snake(item) for key, item in value.items()}
     return [_snake(item) for item in value] if isinstance(value, list) else value

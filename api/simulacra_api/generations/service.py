@@ -26,7 +26,7 @@ from simulacra_custody.audit.log import Counts
 
 Format = Literal["parquet", "csv", "arrow"]
 FORMAT = f"{GROUP}/format"
-"""Annotation: the format that the artefact's link asks for; any other can be asked for as well."""
+"""Annotation: the format that the artifact's link asks for; any other can be asked for as well."""
 
 
 class GenerationRequest(BaseModel):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ErrorCode:
-    """One entry of the catalogue."""
+    """One entry of the catalog."""
 
     code: str
     status: int
@@ -174,4 +174,4 @@ _ENTRIES = (
     ),
     ErrorCode("simio_tenant_not_ready", 503, "The tenant is still being set up", "Try again as Retry-After says."),
 )
-CATALOGUE: dict[str, ErrorCode] = {entry.code: entry for entry in _ENTRIES}
+CATALOG: dict[str, ErrorCode] = {entry.code: entry for entry in _ENTRIES}

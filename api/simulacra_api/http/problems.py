@@ -12,10 +12,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
-from simulacra_api.http.error_codes import CATALOGUE
+from simulacra_api.http.error_codes import CATALOG
 from simulacra_crds.contract.generation_conditions import FieldError, pointer
 from simulacra_crds.kube.client import ClusterError, Unavailable
-from simulacra_custody.errors import ArtefactCorrupt, ArtefactMissing, ArtefactTooLarge, CustodyError
+from simulacra_custody.errors import ArtifactCorrupt, ArtifactMissing, ArtifactTooLarge, CustodyError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -41,7 +41,7 @@ class Problem(Exception):
     """An error to answer with. `detail` is for the customer and is never logged.
 
     Args:
-        code: a code of the catalogue.
+        code: a code of the catalog.
         detail: what happened here, with the field, the limit and what to do.
         errors: one entry a wrong field.
         headers: e.g. Retry-After.
@@ -58,7 +58,7 @@ class Problem(Exception):
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(code)
-        self.entry = CATALOGUE[code]
+        self.entry = CATALOG[code]
         self.detail = detail or f"{self.entry.title}. {self.entry.remedy}"
         self.errors = list(errors)
         self.headers = dict(headers or {})
@@ -122,7 +122,7 @@ def of_exception(error: Exception) -> Problem:
     """Return the problem that an exception of the rooms below means to a customer."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, ArtefactCorrupt | ArtefactMissing | ArtefactTooLarge):
+    if isinstance(error, ArtifactCorrupt | ArtifactMissing | ArtifactTooLarge):
         return Problem("simio_artifact_corrupt")
     if isinstance(error, CustodyError | Unavailable):
         return Problem("simio_unavailable")

@@ -1,4 +1,4 @@
-"""Byte ranges of a download (RFC 9110, section 14): one range, of an artefact whose size is known."""
+"""Byte ranges of a download (RFC 9110, section 14): one range, of an artifact whose size is known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
     """Return start and end (exclusive) of the range asked for; None for the whole, also for what is no single range.
 
     Raises:
-        Problem: 416 for a range outside the artefact.
+        Problem: 416 for a range outside the artifact.
     """
     match = _RANGE.fullmatch((header or "").replace(" ", ""))
     if match is None or match.group(1) == match.group(2) == "":

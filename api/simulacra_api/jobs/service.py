@@ -90,10 +90,10 @@ async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
 def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
     """Return the status of a dataset with its model, and the resource that decides it."""
     own = status_of(dataset)
-    unmodelled = (
+    unmodeled = (
         model is None and dataset.spec.source.type == "Object"
     )  # its models are made with kubectl, under any name
-    if own != "ready" or unmodelled:
+    if own != "ready" or unmodeled:
         return own, dataset
     if model is None or is_deleting(model):
         return ("running" if _is_refitting(dataset) else "failed"), dataset

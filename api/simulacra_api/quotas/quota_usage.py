@@ -45,7 +45,7 @@ class Consumption:
     Attributes:
         running: jobs that run.
         waiting: jobs that have not begun.
-        stored_bytes: uploads and artefacts, in plain text.
+        stored_bytes: uploads and artifacts, in plain text.
         resources: number of resources by plural.
         rows: when rows were asked for, and how many.
     """

@@ -1,4 +1,4 @@
-"""Small artefacts that a customer reads whole, once the work that writes them is done: schema, graph, report."""
+"""Small artifacts that a customer reads whole, once the work that writes them is done: schema, graph, report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulacra_crds.kinds.model import Model
 
 
 async def read_when_ready(library: Library, dataset: Dataset, work: Dataset | Model, artefact: str) -> bytes:
-    """Return an artefact of a dataset or its model; 409 while it is not there yet or when its work failed."""
+    """Return an artifact of a dataset or its model; 409 while it is not there yet or when its work failed."""
     status = status_of(work)
     if status == "failed":
         raise Problem("simio_cancelled" if is_cancelled(work) else "simio_dataset_failed")
@@ -28,7 +28,7 @@ async def schema_of(library: Library, dataset: Dataset) -> TableSchema:
 
 
 async def read_of_model(library: Library, dataset: Dataset, artefact: str) -> bytes:
-    """Return an artefact of a dataset's model; 409 while it is not there yet or when its work failed."""
+    """Return an artifact of a dataset's model; 409 while it is not there yet or when its work failed."""
     model = await library.model_of(dataset)
     if model is None:
         raise Problem("simio_dataset_failed", "The dataset has no model: PUT its knowledge to fit one, or upload again")

@@ -1,4 +1,4 @@
-"""The caller's own resources and their artefacts; somebody else's and unknown ones are the same 404."""
+"""The caller's own resources and their artifacts; somebody else's and unknown ones are the same 404."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from simulacra_api.auth.caller import Caller
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
-from simulacra_api.settings import MAX_ARTEFACT_BYTES
+from simulacra_api.settings import MAX_ARTIFACT_BYTES
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.tasks import FAILURE, PROGRESS, Failure, ProgressReport
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase
@@ -21,7 +21,7 @@ from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import CUSTOM
-from simulacra_custody.errors import ArtefactMissing, CustodyError
+from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
 
 Work = Dataset | Model | GenerationJob | EffectEstimate
@@ -104,16 +104,16 @@ class Library:
         return found
 
     async def read(self, work: Work, artefact: str) -> bytes:
-        """Return a small artefact, decrypted.
+        """Return a small artifact, decrypted.
 
         Raises:
-            ArtefactMissing, ArtefactCorrupt, KeyUnavailable, StoreUnavailable: see custody.
+            ArtifactMissing, ArtifactCorrupt, KeyUnavailable, StoreUnavailable: see custody.
         """
         if work.status.wrapped_key is None:
-            raise ArtefactMissing("the resource has no data key yet")
-        ref = self.ref(work).artefact(artefact)
+            raise ArtifactMissing("the resource has no data key yet")
+        ref = self.ref(work).artifact(artefact)
         read = self.rooms.custody.read_bytes
-        return await asyncio.to_thread(read, ref, work.status.wrapped_key, limit=MAX_ARTEFACT_BYTES)
+        return await asyncio.to_thread(read, ref, work.status.wrapped_key, limit=MAX_ARTIFACT_BYTES)
 
     async def failure(self, work: Work) -> Failure | None:
         """Return what the customer may know about a failed work, None when nothing was written."""

@@ -1,8 +1,8 @@
 """An upload in pieces: begun with its size, appended to at an offset, gone on from after a break.
 
-A piece is an artefact of the Dataset, encrypted under its key while it arrives; what has arrived of one that breaks off
+A piece is an artifact of the Dataset, encrypted under its key while it arrives; what has arrived of one that breaks off
 is a piece too. How many there are is an annotation that changes with the lease, in one patch: of two who append at
-once, one wins. The last piece makes them into the artefact that an upload in one request is. Until then the Dataset
+once, one wins. The last piece makes them into the artifact that an upload in one request is. Until then the Dataset
 waits; silent for an hour, it is given up, and the pieces are erased with it.
 """
 
@@ -29,8 +29,8 @@ from simulacra_crds.contract.tasks import UPLOAD, UPLOAD_PIECES
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN, ANNOTATION_UPLOAD_RECEIVED
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, ClusterError, NotFound, Object
 from simulacra_custody.errors import CustodyError
-from simulacra_custody.refs import ArtefactRef
-from simulacra_custody.service import ArtefactWriter, StoredArtefact
+from simulacra_custody.refs import ArtifactRef
+from simulacra_custody.service import ArtifactWriter, StoredArtifact
 
 MAX_PIECES = 10_000
 OFFSET = "Upload-Offset"
@@ -161,7 +161,7 @@ class PieceUpload:
 
     async def _store(
         self, dataset: Object, wrapped: str, lease: Lease, received: Received, chunks: AsyncIterator[bytes]
-    ) -> tuple[StoredArtefact | None, Exception | None]:
+    ) -> tuple[StoredArtifact | None, Exception | None]:
         """Store what arrives, None when that is too little to be kept; and what it was that broke it off."""
         if received.pieces == MAX_PIECES:
             raise Problem("simio_upload_invalid", f"An upload has {MAX_PIECES} pieces at most: begin with larger ones")
@@ -174,9 +174,9 @@ class PieceUpload:
             await lease.renew()  # who was silent too long must not replace the bytes of who took over
             return await asyncio.to_thread(writer.commit), broken
 
-    async def _join(self, dataset: Object, wrapped: str, lease: Lease, received: Received) -> StoredArtefact:
-        """Write the pieces, which are all there, into the `upload` artefact."""
-        async with self._writing(self._steps.ref(dataset).artefact(UPLOAD), wrapped) as writer:
+    async def _join(self, dataset: Object, wrapped: str, lease: Lease, received: Received) -> StoredArtifact:
+        """Write the pieces, which are all there, into the `upload` artifact."""
+        async with self._writing(self._steps.ref(dataset).artifact(UPLOAD), wrapped) as writer:
             for number in range(received.pieces):
                 await asyncio.to_thread(self._copy, self._piece(dataset, number), wrapped, writer)
             await lease.renew()
@@ -188,7 +188,7 @@ class PieceUpload:
         return stored
 
     @asynccontextmanager
-    async def _writing(self, ref: ArtefactRef, wrapped: str) -> AsyncIterator[ArtefactWriter]:
+    async def _writing(self, ref: ArtifactRef, wrapped: str) -> AsyncIterator[ArtifactWriter]:
         context = self._rooms.custody.open_writer(ref, wrapped)
         writer = await asyncio.to_thread(context.__enter__)
         try:
@@ -196,7 +196,7 @@ class PieceUpload:
         finally:
             await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
 
-    def _copy(self, piece: ArtefactRef, wrapped: str, writer: ArtefactWriter) -> None:
+    def _copy(self, piece: ArtifactRef, wrapped: str, writer: ArtifactWriter) -> None:
         for chunk in self._rooms.custody.read(piece, wrapped):
             writer.write(chunk)
 
@@ -204,8 +204,8 @@ class PieceUpload:
         for number in range(received.pieces):
             self._rooms.custody.store.delete(self._piece(dataset, number).key)
 
-    def _piece(self, dataset: Object, number: int) -> ArtefactRef:
-        return self._steps.ref(dataset).artefact(f"{UPLOAD_PIECES}{number:05}")
+    def _piece(self, dataset: Object, number: int) -> ArtifactRef:
+        return self._steps.ref(dataset).artifact(f"{UPLOAD_PIECES}{number:05}")
 
     async def _give_back(self, dataset: Object, lease: Lease, error: BaseException) -> bool:
         """After an error: delete what cannot become a table, erase what was deleted; all else can be gone on with.
@@ -227,7 +227,7 @@ class PieceUpload:
         return True
 
 
-async def _write(writer: ArtefactWriter, received: Received, chunks: AsyncIterator[bytes]) -> Exception | None:
+async def _write(writer: ArtifactWriter, received: Received, chunks: AsyncIterator[bytes]) -> Exception | None:
     """Write what arrives, and return what broke it off."""
     try:
         async for chunk in chunks:

@@ -27,7 +27,7 @@ from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge
 from simulacra_crds.kube.client import DATASETS, MODELS, AlreadyExists, ClusterError, Conflict, Object
 from simulacra_custody.audit.log import Counts, EventType
 from simulacra_custody.refs import ResourceRef
-from simulacra_custody.service import StoredArtefact
+from simulacra_custody.service import StoredArtifact
 
 STATUS_ATTEMPTS = 10
 _LOG = logging.getLogger("simulacra_api")
@@ -146,7 +146,7 @@ class UploadSteps:
             return wrapped
         raise in_flight("the dataset changed while its upload began")
 
-    async def record(self, dataset: Object, stored: StoredArtefact) -> None:
+    async def record(self, dataset: Object, stored: StoredArtifact) -> None:
         """Record that bytes of the upload were stored."""
         data = self._caller.audit_data(
             kind=DATASETS.plural,
@@ -157,7 +157,7 @@ class UploadSteps:
         )
         await record(self._rooms.audit, EventType.ARTEFACT_WRITTEN, data)
 
-    async def complete(self, lease: Lease, stored: StoredArtefact) -> Object:
+    async def complete(self, lease: Lease, stored: StoredArtifact) -> Object:
         """Say in the Dataset that its bytes are whole; the operator begins to work on it."""
         return await lease.complete(
             [

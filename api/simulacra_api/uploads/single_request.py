@@ -18,7 +18,7 @@ from simulacra_crds.contract.storage_usage import stored_bytes, upload_plan
 from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, NotFound, Object
-from simulacra_custody.service import StoredArtefact
+from simulacra_custody.service import StoredArtifact
 
 DELETION_POLLS = 20
 DELETION_POLL_SECONDS = 0.25
@@ -94,9 +94,9 @@ class Upload:
             await asyncio.shield(self._steps.discard(dataset, lease))
             raise
 
-    async def _store(self, dataset: Object, wrapped: str, lease: Lease, chunks: AsyncIterator[bytes]) -> StoredArtefact:
-        """Encrypt the chunks into the `upload` artefact; whole or not at all."""
-        context = self._rooms.custody.open_writer(self._steps.ref(dataset).artefact(UPLOAD), wrapped)
+    async def _store(self, dataset: Object, wrapped: str, lease: Lease, chunks: AsyncIterator[bytes]) -> StoredArtifact:
+        """Encrypt the chunks into the `upload` artifact; whole or not at all."""
+        context = self._rooms.custody.open_writer(self._steps.ref(dataset).artifact(UPLOAD), wrapped)
         writer = await asyncio.to_thread(context.__enter__)
         try:
             async for chunk in chunks:

@@ -1,6 +1,6 @@
 """The cleaned schema of a dataset: what a customer writes conditions against.
 
-It is customer data (names, levels, ranges): it lives in the encrypted `schema` artefact, never in a status or log.
+It is customer data (names, levels, ranges): it lives in the encrypted `schema` artifact, never in a status or log.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
 
 
 def stored_bytes(body: dict[str, Any]) -> int:
-    """Return the plaintext bytes that are stored for a resource: its artefacts, and its upload until that is done with.
+    """Return the plaintext bytes that are stored for a resource: its artifacts, and its upload until that is done with.
 
     An upload counts as a whole from its beginning, so that what was begun can be finished. It is erased before the work
     says that it ended, well or not.

@@ -1,10 +1,10 @@
 """The contract between the operator and the pods it starts.
 
-The operator writes an encrypted `request` artefact (parameters: customer data) under the resource that the work is
+The operator writes an encrypted `request` artifact (parameters: customer data) under the resource that the work is
 for, and starts a Job whose container gets only names and wrapped keys, in the environment variable SIMULACRA_TASK.
-The pod answers with artefacts, an exit code and a TaskResult in its termination message (4 KiB at most, without
+The pod answers with artifacts, an exit code and a TaskResult in its termination message (4 KiB at most, without
 customer data). What a customer needs to know about a failure in terms of their own data goes to the encrypted
-`failure` artefact.
+`failure` artifact.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from simulacra_crds.contract.generation_conditions import ConditionSet
-from simulacra_crds.kinds.base import Artefact, ColumnName, KubeModel, Name, Progress, Sha256, WrappedKey
+from simulacra_crds.kinds.base import Artifact, ColumnName, KubeModel, Name, Progress, Sha256, WrappedKey
 from simulacra_crds.kinds.dataset import FileFormat, ReadSource
 from simulacra_crds.kinds.effect_estimate import Estimate
 from simulacra_crds.kinds.generation_job import Attainment
@@ -48,7 +48,7 @@ class ExitCode(IntEnum):
     """Another worker of the same fit ended: retried. The fault is where that one says it is."""
 
 
-# Artefact names, by resource.
+# Artifact names, by resource.
 UPLOAD = "upload"
 UPLOAD_PIECES = "upload-pieces/"
 """Of an upload in pieces, until they are joined; the number of the piece follows."""
@@ -72,12 +72,12 @@ PART_PREFIX = "parts/"
 
 
 def part_name(shard: int) -> str:
-    """Return the artefact name of a shard's Parquet part."""
+    """Return the artifact name of a shard's Parquet part."""
     return f"{PART_PREFIX}{shard:05d}.parquet"
 
 
 class KeyedRef(KubeModel):
-    """A resource and its wrapped data key: what is needed to reach its artefacts."""
+    """A resource and its wrapped data key: what is needed to reach its artifacts."""
 
     kind: Literal["datasets", "models", "generationjobs", "effectestimates"]
     uid: str = Field(max_length=64)
@@ -175,7 +175,7 @@ class TaskResult(KubeModel):
     outcome: Literal["Succeeded", "Failed"]
     reason: str = Field(max_length=128)
     message: str = Field(default="", max_length=1024)
-    artefacts: list[Artefact] = Field(default_factory=list, max_length=16)
+    artefacts: list[Artifact] = Field(default_factory=list, max_length=16)
     rows: int | None = None
     columns: int | None = None
     source: ReadSource | None = None
@@ -195,6 +195,6 @@ class Failure(KubeModel):
 
 
 class ProgressReport(Progress):
-    """The encrypted `progress` artefact, rewritten at most once a second."""
+    """The encrypted `progress` artifact, rewritten at most once a second."""
 
     step: str = Field(max_length=64)

@@ -1,4 +1,4 @@
-"""Shapes that every custom resource shares: metadata, conditions, failures, artefacts, progress.
+"""Shapes that every custom resource shares: metadata, conditions, failures, artifacts, progress.
 
 Field names are camelCase on the wire (Kubernetes' convention) and snake_case in Python.
 Every string, list and map is bounded, because the API server holds all of them in memory.
@@ -110,7 +110,7 @@ class Progress(KubeModel):
     eta_seconds: int | None = Field(default=None, ge=0, description="Seconds that are left, as the Job estimates it.")
 
 
-class Artefact(KubeModel):
+class Artifact(KubeModel):
     """One stored object of a resource."""
 
     name: str = Field(max_length=128, description="Name of the object below the resource's prefix in the store.")
@@ -142,8 +142,8 @@ Conditions = Annotated[
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     ),
 ]
-Artefacts = Annotated[
-    list[Artefact],
+Artifacts = Annotated[
+    list[Artifact],
     Field(
         max_length=1100,
         description="What is stored for it, once the work has ended.",
@@ -195,7 +195,7 @@ class WorkStatus(KubeModel):
         default=None, description="The resource's data key, wrapped by the tenant's key; the only copy there is."
     )
     progress: Progress | None = Field(default=None, description="How far the running work is.")
-    artefacts: Artefacts = Field(default_factory=list)
+    artefacts: Artifacts = Field(default_factory=list)
     expires_at: Timestamp | None = Field(
         default=None, description="When it is deleted and its bytes are erased, unless the retention is changed before."
     )

@@ -50,7 +50,7 @@ class Estimate(KubeModel):
 class EffectEstimateStatus(WorkStatus):
     """What is true of an estimate. Conditions: ModelReady, Estimated, Ready (both).
 
-    Estimates by segment name levels, so they are in the encrypted `estimate` artefact, not here.
+    Estimates by segment name levels, so they are in the encrypted `estimate` artifact, not here.
     """
 
     estimate: Estimate | None = Field(default=None, description="The effect over all rows.")

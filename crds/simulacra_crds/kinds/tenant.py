@@ -52,9 +52,9 @@ def _provider(tenant: str) -> str:
 
 
 class Encryption(KubeModel):
-    """Whose key wraps the tenant's data keys, and under whose key the generated artefacts are.
+    """Whose key wraps the tenant's data keys, and under whose key the generated artifacts are.
 
-    Managed: this installation's provider keeps the tenant's key, for everything. Customer: generated artefacts are
+    Managed: this installation's provider keeps the tenant's key, for everything. Customer: generated artifacts are
     under the customer's own AWS KMS key, which this installation may encrypt with and not decrypt.
     """
 
@@ -264,7 +264,7 @@ class TenantStatus(KubeModel):
 
 
 class Tenant(Resource):
-    """A customer organisation; its resources live in the namespace `tenant-<name>`: 56 characters at most name it."""
+    """A customer organization; its resources live in the namespace `tenant-<name>`: 56 characters at most name it."""
 
     PLURAL: ClassVar[str] = "tenants"
     SCOPE: ClassVar[Literal["Namespaced", "Cluster"]] = "Cluster"

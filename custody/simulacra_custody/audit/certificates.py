@@ -28,8 +28,8 @@ class _Stated(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ErasedArtefact(_Stated):
-    """One artefact that there was: its name, plaintext bytes and their SHA-256."""
+class ErasedArtifact(_Stated):
+    """One artifact that there was: its name, plaintext bytes and their SHA-256."""
 
     name: str = Field(max_length=128)
     bytes: NonNegativeInt
@@ -65,7 +65,7 @@ class ErasureCertificate(_Stated):
     cause: Literal["deleted", "expired"]
     created_at: AwareDatetime
     deletion_requested_at: AwareDatetime
-    artefacts: tuple[ErasedArtefact, ...]
+    artefacts: tuple[ErasedArtifact, ...]
     objects: NonNegativeInt
     stored_bytes: NonNegativeInt
     key_shredded_at: AwareDatetime | None
@@ -121,7 +121,7 @@ class Certificates:
         return next((one for one in self.entries(tenant_uid) if name in (one.id, one.uid)), None)
 
     def read(self, tenant_uid: str, entry: CertificateEntry) -> str:
-        """The signed certificate, a JSON Web Signature in compact form. Raises `ArtefactMissing`."""
+        """The signed certificate, a JSON Web Signature in compact form. Raises `ArtifactMissing`."""
         return b"".join(self._store.open_range(_key(tenant_uid, entry.id, entry.uid))).decode()
 
     def every(self) -> Iterator[str]:

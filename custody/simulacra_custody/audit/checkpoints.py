@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from simulacra_custody.audit.log import Head, follow_log, last_present, read_segment, verify_segments
 from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
-from simulacra_custody.errors import ArtefactMissing, AuditCorrupt, ObjectExists
+from simulacra_custody.errors import ArtifactMissing, AuditCorrupt, ObjectExists
 from simulacra_custody.stores.base import ObjectStore
 
 EVERY_S = 60.0
@@ -104,7 +104,7 @@ class CheckpointSigner:
         if head.size != checkpoint.size:
             try:
                 head = read_segment(self._store, checkpoint.segment)
-            except ArtefactMissing:
+            except ArtifactMissing:
                 raise AuditCorrupt(f"segment {checkpoint.segment} of checkpoint {number} is missing") from None
         if (head.size, head.root) != (checkpoint.size, checkpoint.root):
             raise AuditCorrupt(f"segment {checkpoint.segment} is not what checkpoint {number} says of it")

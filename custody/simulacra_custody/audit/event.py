@@ -86,8 +86,8 @@ class AuditData(_Closed):
         request: id of the API request.
         kind: lower-case plural of the resource's kind.
         uid: the resource's uid.
-        artefact: name of the artefact.
-        sha256: digest of the artefact's plaintext.
+        artefact: name of the artifact.
+        sha256: digest of the artifact's plaintext.
         counts: how much.
         expires_at: when the resource expires, from now on.
         support: id that the customer was shown with an error.

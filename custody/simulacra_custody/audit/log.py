@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, Validat
 
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, Counts, EventType, Outcome, Sha256
 from simulacra_custody.audit.merkle import append_leaf, leaf_hash, root_hash
-from simulacra_custody.errors import ArtefactMissing, AuditCorrupt, AuditUnavailable, CustodyError, ObjectExists
+from simulacra_custody.errors import ArtifactMissing, AuditCorrupt, AuditUnavailable, CustodyError, ObjectExists
 from simulacra_custody.stores.base import ObjectStore
 from simulacra_custody.wiring import AUDIT_VARIABLE, open_store
 
@@ -133,7 +133,7 @@ def segment_key(number: int) -> str:
 
 
 def read_segment(store: ObjectStore, number: int) -> Head:
-    """The head of the log as segment ``number`` states it, unverified. Raises `AuditCorrupt`, `ArtefactMissing`."""
+    """The head of the log as segment ``number`` states it, unverified. Raises `AuditCorrupt`, `ArtifactMissing`."""
     content = b"".join(store.open_range(segment_key(number)))
     header = _header(content, number)
     peaks = tuple(bytes.fromhex(peak) for peak in header.peaks)
@@ -169,7 +169,7 @@ def follow_log(store: ObjectStore, head: Head) -> Iterator[Head]:
     while True:
         try:
             content = b"".join(store.open_range(segment_key(head.segment + 1)))
-        except ArtefactMissing:
+        except ArtifactMissing:
             return
         head, _ = _verify_segment(head, content)
         yield head

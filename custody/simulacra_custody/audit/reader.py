@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from simulacra_custody.audit.event import AuditEvent
 from simulacra_custody.audit.log import SegmentedAuditLog, last_present, segment_key
-from simulacra_custody.errors import ArtefactMissing
+from simulacra_custody.errors import ArtifactMissing
 
 REMEMBERED_SEGMENTS = 200_000
 PAGE_SECONDS = 1.5
@@ -63,7 +63,7 @@ class AuditReader:
             return []
         try:
             lines = b"".join(self._store.open_range(segment_key(number))).split(b"\n")[1:-1]
-        except ArtefactMissing:  # past the log's own retention
+        except ArtifactMissing:  # past the log's own retention
             return []
         owners = [json.loads(line)["data"].get("tenant") for line in lines]
         if len(self._tenants) < REMEMBERED_SEGMENTS:

@@ -1,4 +1,4 @@
-"""Customer mode: generated artefacts under the customer's own AWS KMS key, which the service cannot decrypt with.
+"""Customer mode: generated artifacts under the customer's own AWS KMS key, which the service cannot decrypt with.
 
 The service asks the key for a fresh data key (``kms:GenerateDataKey``), encrypts one AWS Encryption SDK message with
 it and forgets it; from then on only who may call ``kms:Decrypt`` on the key can read. What that promise rests on is
@@ -14,8 +14,8 @@ from typing import Any
 
 from simulacra_custody.errors import CustodyError, KeyCheckError, KeyUnavailable
 from simulacra_custody.keys.aws_access import KmsAccess, kms_code, kms_errors
-from simulacra_custody.refs import ArtefactRef
-from simulacra_custody.service import ArtefactWriter, StoredArtefact, open_artefact
+from simulacra_custody.refs import ArtifactRef
+from simulacra_custody.service import ArtifactWriter, StoredArtifact, open_artifact
 from simulacra_custody.stores.base import ObjectStore, Presigning
 
 MESSAGE_FORMAT = "aws-encryption-sdk-message-v2"
@@ -50,7 +50,7 @@ class CustomerKey:
 
 @dataclass(frozen=True, slots=True)
 class DecryptMetadata:
-    """All that a customer needs to decrypt an artefact, and nothing secret.
+    """All that a customer needs to decrypt an artifact, and nothing secret.
 
     Attributes:
         key_arn: the key to decrypt with.
@@ -72,8 +72,8 @@ class DecryptMetadata:
 
 
 @contextlib.contextmanager
-def open_customer_writer(store: ObjectStore, ref: ArtefactRef, key: CustomerKey) -> Iterator[ArtefactWriter]:
-    """Write an artefact under the customer's key; leaving without `ArtefactWriter.commit` stores nothing.
+def open_customer_writer(store: ObjectStore, ref: ArtifactRef, key: CustomerKey) -> Iterator[ArtifactWriter]:
+    """Write an artifact under the customer's key; leaving without `ArtifactWriter.commit` stores nothing.
 
     Raises:
         KeyUnavailable: if the customer's key is disabled, out of reach or does not let the service encrypt.
@@ -88,12 +88,12 @@ def open_customer_writer(store: ObjectStore, ref: ArtefactRef, key: CustomerKey)
         encryptor.start()
     except Exception as error:  # the SDK's, the material providers' or boto3's
         raise KeyUnavailable(f"AWS KMS could not encrypt under the customer's key: {_said(answers)}") from error
-    with open_artefact(store, ref, encryptor) as writer:
+    with open_artifact(store, ref, encryptor) as writer:
         yield writer
 
 
-def decrypt_metadata(ref: ArtefactRef, key_arn: str, stored: StoredArtefact) -> DecryptMetadata:
-    """What to hand out with the artefact's bytes."""
+def decrypt_metadata(ref: ArtifactRef, key_arn: str, stored: StoredArtifact) -> DecryptMetadata:
+    """What to hand out with the artifact's bytes."""
     context = ref.encryption_context
     name = ref.artefact.replace("/", "-")
     command = [
@@ -109,8 +109,8 @@ def decrypt_metadata(ref: ArtefactRef, key_arn: str, stored: StoredArtefact) -> 
     )  # fmt: skip
 
 
-def presigned_url(store: ObjectStore, ref: ArtefactRef) -> str | None:
-    """A link to the artefact's ciphertext, good for 15 minutes; None if the store gives out none (a directory)."""
+def presigned_url(store: ObjectStore, ref: ArtifactRef) -> str | None:
+    """A link to the artifact's ciphertext, good for 15 minutes; None if the store gives out none (a directory)."""
     return store.presign(ref.key) if isinstance(store, Presigning) else None
 
 

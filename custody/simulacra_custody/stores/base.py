@@ -44,7 +44,7 @@ class ObjectStore(Protocol):
         """Store the chunks as one object, all or nothing."""
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes ``start`` to ``end`` (exclusive, None: to the end). Raises `ArtefactMissing` at once."""
+        """Bytes ``start`` to ``end`` (exclusive, None: to the end). Raises `ArtifactMissing` at once."""
 
     def stat(self, key: str) -> ObjectInfo | None:
         """The object's size and time, None if there is none."""

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
-from simulacra_custody.errors import ArtefactMissing, ObjectExists, StoreUnavailable
+from simulacra_custody.errors import ArtifactMissing, ObjectExists, StoreUnavailable
 from simulacra_custody.stores.base import ObjectInfo, check_key, check_prefix
 
 _INCOMPLETE = ".incomplete"
@@ -98,14 +98,14 @@ class LocalStore:
                 break
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Read a range in chunks of up to 256 KiB; `ArtefactMissing` is raised at the call, not at the first chunk."""
+        """Read a range in chunks of up to 256 KiB; `ArtifactMissing` is raised at the call, not at the first chunk."""
         check_key(key)
         try:
             with _store_errors("open an object"):
                 descriptor = os.open(self.root / key, os.O_RDONLY | os.O_NOFOLLOW)
         except StoreUnavailable as error:
             if isinstance(error.__cause__, FileNotFoundError):
-                raise ArtefactMissing(f"nothing is stored under {key}") from None
+                raise ArtifactMissing(f"nothing is stored under {key}") from None
             raise
         return _read_range(os.fdopen(descriptor, "rb", buffering=0), start, end)
 

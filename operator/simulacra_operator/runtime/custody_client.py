@@ -27,7 +27,7 @@ from simulacra_custody.audit.log import (
     Outcome,
     SegmentedAuditLog,
 )
-from simulacra_custody.errors import ArtefactMissing, KeyCheckError, StoreForeign, StoreUnavailable
+from simulacra_custody.errors import ArtifactMissing, KeyCheckError, StoreForeign, StoreUnavailable
 from simulacra_custody.keys.sealed_secrets import reseal, unseal
 from simulacra_custody.keys.tenant_keys import TenantKeys
 from simulacra_custody.refs import ResourceRef
@@ -70,17 +70,17 @@ class Custodian:
 
     async def write_request(self, resource: ResourceRef, wrapped_key: str, content: bytes) -> None:
         """Store the parameters of the work, replacing those that are there."""
-        ref = resource.artefact(REQUEST)
+        ref = resource.artifact(REQUEST)
         await self._call("writeRequest", lambda: self._custody.write(ref, wrapped_key, [content]))
 
     async def progress(self, resource: ResourceRef, wrapped_key: str) -> ProgressReport | None:
         """Return what the pod last said about its progress; None before it said anything."""
-        ref = resource.artefact(PROGRESS)
+        ref = resource.artifact(PROGRESS)
         try:
             raw = await self._call(
                 "readProgress", lambda: self._custody.read_bytes(ref, wrapped_key, limit=_PROGRESS_LIMIT)
             )
-        except ArtefactMissing:
+        except ArtifactMissing:
             return None
         return ProgressReport.model_validate_json(raw)
 

@@ -12,7 +12,7 @@ from simulacra_operator.work.observed import Observed
 
 
 def keyed(subject: Subject | None) -> KeyedRef | None:
-    """Return the reference by which a pod reaches a resource's artefacts; None when it has no key (any more)."""
+    """Return the reference by which a pod reaches a resource's artifacts; None when it has no key (any more)."""
     if subject is None or subject.status.wrapped_key is None:
         return None
     return KeyedRef(kind=subject.plural, uid=subject.meta.uid, wrapped_key=subject.status.wrapped_key)
@@ -58,21 +58,21 @@ def owned_by_dataset(seen: Observed) -> Object:
     dataset, meta = seen.dataset, seen.subject.meta
     if dataset is None or dataset.deleting:
         return {}
-    patch = _labelled(seen, dataset.meta.name)
+    patch = _labeled(seen, dataset.meta.name)
     if _dataset_owner(seen) is None:
         owner = {"apiVersion": API_VERSION, "kind": "Dataset", "name": dataset.meta.name, "uid": dataset.meta.uid}
         patch["ownerReferences"] = [*meta.owner_references, {**owner, "controller": True, "blockOwnerDeletion": False}]
     return patch
 
 
-def labelled_by_model(seen: Observed) -> Object:
+def labeled_by_model(seen: Observed) -> Object:
     """Return the merge patch that labels a result with the Dataset of its Model."""
     if seen.model is None or seen.model.spec is None:
         return {}
-    return _labelled(seen, seen.model.spec.dataset_ref.name)
+    return _labeled(seen, seen.model.spec.dataset_ref.name)
 
 
-def _labelled(seen: Observed, dataset: str) -> Object:
+def _labeled(seen: Observed, dataset: str) -> Object:
     return {} if seen.subject.meta.labels.get(LABEL_DATASET) == dataset else {"labels": {LABEL_DATASET: dataset}}
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from simulacra_crds.kinds.base import Erasure
 from simulacra_crds.kube.client import Object
-from simulacra_custody.audit.certificates import ErasedArtefact, ErasureCertificate
+from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate
 from simulacra_custody.audit.log import AuditPosition, Counts, EventType
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.runtime.actions import Erase
@@ -160,13 +160,13 @@ class TenantEraser:
         await self._custodian.certify(certificate, keys.sign_certificate(certificate.statement()))
 
 
-def _artefacts(subject: Subject) -> list[ErasedArtefact]:
+def _artefacts(subject: Subject) -> list[ErasedArtifact]:
     """Return what the resource was known to hold: a Dataset's upload, and what its work made.
 
     An object that a Dataset was read from is not ours: it was never stored, and it stays where it is.
     """
-    known = [ErasedArtefact(name=one.name, bytes=one.bytes, sha256=one.sha256) for one in subject.status.artefacts]
+    known = [ErasedArtifact(name=one.name, bytes=one.bytes, sha256=one.sha256) for one in subject.status.artefacts]
     source = subject.spec.source if subject.kind == "Dataset" and subject.spec is not None else None
     if source is not None and source.type == "Upload" and source.sha256 is not None:
-        known.insert(0, ErasedArtefact(name="upload", bytes=source.bytes or 0, sha256=source.sha256))
+        known.insert(0, ErasedArtifact(name="upload", bytes=source.bytes or 0, sha256=source.sha256))
     return known

@@ -19,7 +19,7 @@ CELLS = 128
 
 @dataclass(frozen=True)
 class Domain:
-    """Cells of a column: 0 is missing, then levels, or numbers between neighbouring edges (float64, ascending).
+    """Cells of a column: 0 is missing, then levels, or numbers between neighboring edges (float64, ascending).
 
     exact: the numbers themselves where the schema lists them.
     """

@@ -26,7 +26,7 @@ from simulacra_trainer.differential_privacy.domain import Domain, Floats, Ints, 
 MOST_BINS = 32
 SCORE_SENSITIVITY = 2.0
 NOISY = 3.0
-"""Cells whose noisy count is below so many deviations are merged with their neighbours."""
+"""Cells whose noisy count is below so many deviations are merged with their neighbors."""
 Edge = tuple[int, int]
 
 
@@ -88,7 +88,7 @@ def _measure_columns(
 
 
 def _merge(counts: Floats, deviation: float) -> Ints:
-    """Return the bin of each cell: missing is one, neighbours are merged until they stand out of the noise."""
+    """Return the bin of each cell: missing is one, neighbors are merged until they stand out of the noise."""
     least = max(NOISY * deviation, counts.sum() / MOST_BINS)
     bins, current, held = np.zeros(counts.size, np.int64), 1, 0.0
     for cell in range(1, counts.size):

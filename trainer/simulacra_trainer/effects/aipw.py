@@ -82,7 +82,7 @@ def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
     return Scores(score, supported, question.weights)
 
 
-def summarise(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
+def summarize(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
     """Return the mean over all rows, or over some (bool [n]), with its interval.
 
     With survey weights: the weighted mean, and the linearised variance of a ratio (Binder, 1983).

@@ -12,7 +12,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.effect_estimate import Estimate
-from simulacra_trainer.effects.aipw import Interval, Scores, aipw_scores, summarise
+from simulacra_trainer.effects.aipw import Interval, Scores, aipw_scores, summarize
 from simulacra_trainer.effects.features import build_features
 from simulacra_trainer.effects.gcomputation import g_computation
 from simulacra_trainer.effects.question import Question, read_question
@@ -114,7 +114,7 @@ class _Estimator:
         if self.method == "g-computation":
             return _Answer(adjustment, g_computation(self._question, features, self._seed))
         scores = aipw_scores(self._question, features, self._seed)
-        return _Answer(adjustment, summarise(scores), scores)
+        return _Answer(adjustment, summarize(scores), scores)
 
 
 def _agrees(main: Interval, other: Interval) -> bool:

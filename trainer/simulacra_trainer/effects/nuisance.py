@@ -122,7 +122,7 @@ def _linear_score(X: Floats, coefficients: Floats) -> Floats:
 
 
 def _order_by_target(features: Features, y: Floats) -> Bins:
-    """Order the levels of each category by the mean target, shrunk towards the overall mean as if by ten rows more."""
+    """Order the levels of each category by the mean target, shrunk toward the overall mean as if by ten rows more."""
     order = np.tile(np.arange(BINS, dtype=np.uint8), (features.bins.shape[0], 1))
     mean = y.mean()
     for k in np.flatnonzero(features.is_level):

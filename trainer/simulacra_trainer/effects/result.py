@@ -1,4 +1,4 @@
-"""What an effect estimate says; it names columns and levels, so it lives in the encrypted `estimate` artefact."""
+"""What an effect estimate says; it names columns and levels, so it lives in the encrypted `estimate` artifact."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_trainer.effects.aipw import Scores, summarise
+from simulacra_trainer.effects.aipw import Scores, summarize
 from simulacra_trainer.effects.features import level_positions, levels_of, numbers
 from simulacra_trainer.effects.result import SegmentEffect
 
@@ -21,7 +21,7 @@ def segment_effects(table: pa.Table, name: str, scores: Scores) -> Iterator[Segm
     """Yield the effect of every segment with MIN_SEGMENT_ROWS rows: levels, or quarters of a number."""
     for level, rows in _segment_rows(table, name):
         if rows.sum() >= MIN_SEGMENT_ROWS:
-            i = summarise(scores, rows)
+            i = summarize(scores, rows)
             yield SegmentEffect(level=level, effect=i.effect, low=i.low, high=i.high, rows=i.rows, support=i.support)
 
 

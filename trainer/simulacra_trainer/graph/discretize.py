@@ -18,7 +18,7 @@ MAX_LEVELS = 8
 Codes = npt.NDArray[np.uint8]
 
 
-def discretise(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray[np.int64]]:
+def discretize(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray[np.int64]]:
     """Code the learned columns.
 
     Args:

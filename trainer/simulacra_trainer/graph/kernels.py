@@ -1,6 +1,6 @@
 """Compiled kernels of the order search: qNML counts, and grow-shrink trees that remember every parent set tried.
 
-The score is the quotient normalised maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos, Quotient Normalized
+The score is the quotient normalized maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos, Quotient Normalized
 Maximum Likelihood Criterion for Learning Bayesian Network Structures, AISTATS 2018): equal for equivalent graphs, and
 without the equivalent sample size on which BDeu's answers depend.
 
@@ -39,7 +39,7 @@ _compiled = numba.njit(nogil=True, cache=True)
 
 @_compiled
 def _log_regret(rows: float, cells: float) -> float:
-    """Return the log normaliser of a maximum likelihood over so many cells (Szpankowski & Weinberger, 2012)."""
+    """Return the log normalizer of a maximum likelihood over so many cells (Szpankowski & Weinberger, 2012)."""
     if cells <= 1.0 or rows <= 0.0:
         return 0.0
     share = cells / rows

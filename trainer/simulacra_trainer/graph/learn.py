@@ -1,6 +1,6 @@
 """Learn the causal graph of a clean table within a time budget.
 
-Best order search with qNML on discretised columns, then the arrows that data and knowledge decide, then the share of
+Best order search with qNML on discretized columns, then the arrows that data and knowledge decide, then the share of
 bootstrap resamples that confirm each edge. Arrows are never read from the form of a function: that is a coin flip.
 """
 
@@ -19,7 +19,7 @@ from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge, State
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
-from simulacra_trainer.graph.discretize import discretise
+from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
 from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
 
@@ -74,7 +74,7 @@ def learn_graph(
     effort = next(e for e in EFFORTS if len(names) <= e.max_columns)
     if table.num_rows > effort.rows:
         table = table.take(np.sort(rng.choice(table.num_rows, effort.rows, replace=False)))
-    codes, cards = discretise(table, schema)
+    codes, cards = discretize(table, schema)
     if len(names) < 2 or table.num_rows == 0:
         order = constraints.random_order(rng)
         dag = constraints.required

@@ -162,7 +162,7 @@ class ValuesInside:
         return (values >= min(low, self.low)) & (values <= max(high, self.high))
 
     def draw(self, n: int, rng: np.random.Generator) -> Floats:
-        """Draw values: repeated ones as they are, others between their neighbours; uniform where none is known."""
+        """Draw values: repeated ones as they are, others between their neighbors; uniform where none is known."""
         first, stop = np.searchsorted(self.known, self.low), np.searchsorted(self.known, self.high, side="right")
         inside = self.known[first:stop]
         if not inside.size:

@@ -18,7 +18,7 @@ COUNTERFACTUAL_ASSUMPTION = (
 
 
 class Identification(KubeModel):
-    """Whether the causal graph settles what the interventions change; the artefact of that name.
+    """Whether the causal graph settles what the interventions change; the artifact of that name.
 
     assumption: what twins take for granted, in a counterfactual; warnings: what is not settled, in plain words. It
     names columns: customer data.

@@ -74,7 +74,7 @@ def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDA
 
 
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Finalise as SplitMix64 does (Steele, Lea, Flood 2014); wraps around on purpose."""
+    """Finalize as SplitMix64 does (Steele, Lea, Flood 2014); wraps around on purpose."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

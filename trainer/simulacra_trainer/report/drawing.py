@@ -50,7 +50,7 @@ def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
 
 
 def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
-    """Order each layer by the mean place of its neighbours, down and up in turn, so that few edges cross."""
+    """Order each layer by the mean place of its neighbors, down and up in turn, so that few edges cross."""
     near: dict[str, list[str]] = {name: [] for row in rows for name in row}
     for edge in edges:
         near[edge["source"]].append(edge["target"])

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from simulacra_trainer.report.drawing import draw_graph
-from simulacra_trainer.report.neighbours import BAR, is_held
+from simulacra_trainer.report.neighbors import BAR, is_held
 from simulacra_trainer.report.style import CSS
 
 SHOWN_COLUMNS = 60
@@ -238,7 +238,7 @@ def _graph(graph: Mapping[str, Any] | None) -> list[str]:
         "<p>Learned from the data and from what was stated as known. Strength is between 0 and 1. "
         "Where the data cannot decide a direction, none is claimed.</p>",
         draw_graph(graph.get("order", []), edges),
-        "<p>Solid: from cause to effect. Dashed, without a head: left open by the data. Thin and grey: weak.</p>",
+        "<p>Solid: from cause to effect. Dashed, without a head: left open by the data. Thin and gray: weak.</p>",
         *_table("Edges", ["from", "", "to", "strength", "state"], body),
         *_more(len(edges) - SHOWN_EDGES, "edges"),
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import row_hashes, sample_rows
-from simulacra_trainer.report.neighbours import MAX_PAIRS, nearer_share, nearest, place
+from simulacra_trainer.report.neighbors import MAX_PAIRS, nearer_share, nearest, place
 from simulacra_trainer.survey_weights import Floats, weights_in
 
 MAX_HASHED = 500_000

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from simulacra_custody.errors import ArtefactMissing, StoreUnavailable
+from simulacra_custody.errors import ArtifactMissing, StoreUnavailable
 from simulacra_custody.stores.base import ObjectInfo, check_prefix
 from simulacra_custody.stores.s3.buckets import OBJECTS, UPLOADS, VERSIONS, Found, S3Buckets
 from simulacra_custody.stores.s3.client import S3Location, error_code, s3_errors
@@ -62,11 +62,11 @@ class S3Store:
             return upload.commit()
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Read a range in chunks of up to 256 KiB; `ArtefactMissing` is raised at the call, not at the first chunk."""
+        """Read a range in chunks of up to 256 KiB; `ArtifactMissing` is raised at the call, not at the first chunk."""
         target = self._buckets.target(key)
         if end is not None and end <= start:
             if self.stat(key) is None:
-                raise ArtefactMissing(f"nothing is stored under {key}")
+                raise ArtifactMissing(f"nothing is stored under {key}")
             return iter(())
         if start or end is not None:
             target["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
@@ -75,7 +75,7 @@ class S3Store:
                 body = self._client.get_object(**target)["Body"]
         except StoreUnavailable as error:
             if self._buckets.absent(error):
-                raise ArtefactMissing(f"nothing is stored under {key}") from None
+                raise ArtifactMissing(f"nothing is stored under {key}") from None
             if error_code(error.__cause__) == "InvalidRange":  # it begins after the object's end
                 return iter(())
             raise

@@ -9,7 +9,7 @@ from simulacra_crds.kinds.effect_estimate import EffectEstimateSpec
 from simulacra_operator.kinds.effect_estimate.status import estimated
 from simulacra_operator.runtime.actions import Action
 from simulacra_operator.work import lifecycle
-from simulacra_operator.work.dependencies import keyed, labelled_by_model, model_gate, own_key
+from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, own_key
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observed import Observed
@@ -46,7 +46,7 @@ EFFECT_ESTIMATE = WorkKind(
     request=_request,
     work=_work,
     done=estimated,
-    adoption=labelled_by_model,
+    adoption=labeled_by_model,
 )
 
 

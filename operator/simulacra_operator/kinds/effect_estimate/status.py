@@ -10,6 +10,6 @@ from simulacra_crds.contract.tasks import TaskResult
 
 
 def estimated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
-    """Return the reason of Estimated, and the estimate and artefacts."""
+    """Return the reason of Estimated, and the estimate and artifacts."""
     (result,) = results
     return Reason.ESTIMATED, {"estimate": result.estimate, "artefacts": result.artefacts}

@@ -10,7 +10,7 @@ from simulacra_crds.kinds.tenant import Encryption
 from simulacra_operator.kinds.generation_job.status import generated
 from simulacra_operator.runtime.actions import Action
 from simulacra_operator.work import lifecycle
-from simulacra_operator.work.dependencies import keyed, labelled_by_model, model_gate, own_key
+from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, own_key
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observed import Observed
@@ -57,7 +57,7 @@ GENERATION_JOB = WorkKind(
     request=_request,
     work=_work,
     done=generated,
-    adoption=labelled_by_model,
+    adoption=labeled_by_model,
 )
 
 

@@ -11,7 +11,7 @@ from simulacra_crds.kinds.generation_job import Attainment
 
 
 def generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
-    """Return the reason of Generated, and rows, attainment and artefacts of all shards together."""
+    """Return the reason of Generated, and rows, attainment and artifacts of all shards together."""
     attainment = merge([result.attainment for result in results if result.attainment is not None])
     partial = attainment is not None and attainment.status == "partial"
     artefacts = {artefact.name: artefact for result in results for artefact in result.artefacts}

@@ -1,7 +1,7 @@
 """Additive regressions on earlier columns: what each code of a column adds.
 
 A slope is a parameter, so it pays for itself as a split does: functions of the columns enter one by one while the
-likelihood gains more than a price; those that stay are shrunk by the ridge that the evidence favours (MacKay, 1992).
+likelihood gains more than a price; those that stay are shrunk by the ridge that the evidence favors (MacKay, 1992).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SAME = 1e-6
 
 
 def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
-    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the standardised normal score
+    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the standardized normal score
     and whether it is missing, of others whether it is each of the frequent levels.
     """
     counts = np.bincount(codes, minlength=BINS).astype(np.float64)
@@ -51,7 +51,7 @@ class Design:
     [functions, functions], of which the rows that are known are filled in (of many functions few are asked for).
     """
 
-    centred: Floats
+    centered: Floats
     mean: Floats
     gram: Floats
     is_known: Booleans
@@ -78,7 +78,7 @@ def fit_slopes(design: Design, moment: Floats, square: float, n: int, price: flo
         price: nats that a slope must gain.
     """
     slopes = np.zeros(moment.size)
-    kept = _worth(design.centred, design.gram, design.is_known, moment.copy(), square, n, price)
+    kept = _worth(design.centered, design.gram, design.is_known, moment.copy(), square, n, price)
     if kept.size:
         values, vectors = np.linalg.eigh(design.gram[np.ix_(kept, kept)])
         along = vectors.T @ moment[kept]

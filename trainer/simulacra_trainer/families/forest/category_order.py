@@ -25,7 +25,7 @@ def order_by_mean(x: U1, y: F8) -> F8:
 def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
     """Order predictor codes by the first axis of correspondence analysis of predictor x target.
 
-    Power iteration on the standardised residuals (Greenacre, 1984); x uint8 [n], y int32 [n]; scores float64 [256].
+    Power iteration on the standardized residuals (Greenacre, 1984); x uint8 [n], y int32 [n]; scores float64 [256].
     """
     table = np.zeros((BINS, classes))
     for i in range(x.shape[0]):
@@ -37,12 +37,12 @@ def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
         axis[k] = np.sin(1.0 + 3.7 * k)
     scores = np.zeros(BINS)
     for _ in range(12):
-        centre = 0.0
+        center = 0.0
         for k in range(classes):
-            centre += axis[k] * columns[k] / n
+            center += axis[k] * columns[k] / n
         spread = 0.0
         for k in range(classes):
-            axis[k] -= centre
+            axis[k] -= center
             spread += axis[k] * axis[k] * columns[k] / n
         if spread < 1e-24:
             break

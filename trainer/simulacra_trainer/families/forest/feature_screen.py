@@ -40,7 +40,7 @@ class Screen:
 
 
 def _coarse(codes: U1) -> U1:
-    """Merge predictor codes to 16: neighbours of like size, so that numbers keep their order."""
+    """Merge predictor codes to 16: neighbors of like size, so that numbers keep their order."""
     counts = np.bincount(codes, minlength=256)
     if np.count_nonzero(counts) <= COARSE:
         lut = np.cumsum(counts > 0) - 1

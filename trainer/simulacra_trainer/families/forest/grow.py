@@ -1,4 +1,4 @@
-"""Fits the part tree of one column: which stages it has, and a penalised tree for each.
+"""Fits the part tree of one column: which stages it has, and a penalized tree for each.
 
 - Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry are one class,
   resolved by the column's residual, so that a rare level is never tied to the attributes of its owner.
@@ -302,7 +302,7 @@ class ColumnGrower:
         return Tree(columns[feature], masks, child, start, stop, tuple(variates[i] for i in used))
 
     def _intervals(self, values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats) -> tuple[Floats, Floats]:
-        """Return where each donor may move: to the middle of its neighbours in the leaf that are no atoms, and no
+        """Return where each donor may move: to the middle of its neighbors in the leaf that are no atoms, and no
         farther than `WINDOW_SHARE` of all that are no atoms (everywhere, ascending). Sorted by leaf, then value.
         """
         low, high = values.copy(), values.copy()

@@ -32,7 +32,7 @@ DEFAULT_PENALTY = 3.0
 
 
 class ForestModel:
-    """Penalised sequential trees in one order of the columns."""
+    """Penalized sequential trees in one order of the columns."""
 
     def __init__(
         self,

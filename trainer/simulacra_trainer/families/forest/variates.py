@@ -69,7 +69,7 @@ def fit_variates(
         square = float(target @ target)
         if square <= SAME * of.size:
             continue
-        slopes = fit_slopes(design, design.centred @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty)
+        slopes = fit_slopes(design, design.centered @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty)
         columns, tables = tables_of(bases, design.mean, slopes)
         if columns.size > 1:
             low, high = np.quantile(added(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))
@@ -82,7 +82,7 @@ def fit_variates(
 def _strongest(
     seen: Codes, bases: Sequence[Floats], of: npt.NDArray[np.integer], share: Floats
 ) -> tuple[Floats, list[Floats]]:
-    """Return the products of functions and classes, float64 [functions, classes] (of standardised class indicators),
+    """Return the products of functions and classes, float64 [functions, classes] (of standardized class indicators),
     and the functions by column: the `FEW_FUNCTIONS` of them that classes differ in most.
     """
     column = np.repeat(np.arange(len(bases)), [len(functions) for functions in bases])

@@ -43,7 +43,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class ColumnCoding:
-    """How one column is coded. Interval 0 is missing; intervals of a code are neighbours, in the order of the codes.
+    """How one column is coded. Interval 0 is missing; intervals of a code are neighbors, in the order of the codes.
 
     Attributes:
         codec: the column's values as float64, and back.
@@ -79,7 +79,7 @@ class ColumnCoding:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether neighbouring codes are alike."""
+        """Whether neighboring codes are alike."""
         return not self.codec.is_category or (self.codec.ordered and len(self.codec.levels) <= LEVEL_CODES)
 
     def code_rows(self) -> Floats:
@@ -126,7 +126,7 @@ class ColumnCoding:
         return (out / np.where(total > 0, total, 1.0)).reshape(self.codes, CELLS, -1)
 
     def middles(self) -> Floats:
-        """Return standardised value and rank of the middle of each code but missing, float64 [codes - 1, 2]."""
+        """Return standardized value and rank of the middle of each code but missing, float64 [codes - 1, 2]."""
         rows = np.diff(self.below)[1:]
         held = np.maximum(self.code_rows()[1:], 1e-9)
         middle = np.bincount(self.code[1:] - 1, rows * (self.low + self.high)[1:] / 2.0) / held

@@ -37,7 +37,7 @@ DROPOUT, DROPOUT_ROWS, DROPOUT_POWER, LEAST_DROPOUT, MOST_DROPOUT = 0.45, 2000, 
 """Share of activations dropped at so many rows; it falls with the power of the rows: small tables are copied else."""
 DECAY = 0.1
 APART_DECAY, APART_RATE = 0.5, 0.1
-"""What the bin of a number has apart from its neighbours decays faster and is learned at a tenth of the rate."""
+"""What the bin of a number has apart from its neighbors decays faster and is learned at a tenth of the rate."""
 AVERAGE = 0.99
 PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
@@ -137,7 +137,7 @@ def _note_trained(network: Network, around: Surroundings) -> None:
 
 
 class TrainedNetwork(pl.LightningModule):
-    """The network with its loss and optimiser."""
+    """The network with its loss and optimizer."""
 
     def __init__(self, network: Network, plan: TrainingPlan, workers: Workers | None = None) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class TrainedNetwork(pl.LightningModule):
         self.log("nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1])
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip by norm; Lightning itself refuses to with a fused optimiser, for fear of scaled gradients."""
+        """Clip by norm; Lightning itself refuses to with a fused optimizer, for fear of scaled gradients."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
     def configure_optimizers(self) -> dict[str, Any]:

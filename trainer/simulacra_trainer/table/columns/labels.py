@@ -16,7 +16,7 @@ from simulacra_crds.contract.schema import LevelSchema
 from simulacra_trainer.table.readers.file_labels import Code, Declared
 
 MAX_CODED = 2_000
-"""Distinct codes; a column with more of them is a quantity, whatever is labelled."""
+"""Distinct codes; a column with more of them is a quantity, whatever is labeled."""
 
 
 @dataclass(frozen=True)

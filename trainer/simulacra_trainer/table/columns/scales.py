@@ -1,4 +1,4 @@
-"""Recognise levels with an obvious order: numbered answers, bands, and the word scales of surveys."""
+"""Recognize levels with an obvious order: numbered answers, bands, and the word scales of surveys."""
 
 from __future__ import annotations
 

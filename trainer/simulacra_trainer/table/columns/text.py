@@ -94,7 +94,7 @@ def clean_levels(name: str, words: Words, storage: str, declared_order: bool = F
     if scale:
         order = pc.index_in(pa.array(scale), value_set=words.levels).to_numpy(zero_copy_only=False)
         result = level_column(name, "ordinal", *_in_order(words, order), storage)
-        result.note("the levels were recognised as an ordered scale")
+        result.note("the levels were recognized as an ordered scale")
         return result
     by_share = np.argsort(-words.counts, kind="stable")
     return level_column(name, "categorical", *_in_order(words, by_share), storage)

@@ -21,7 +21,7 @@ class Declared(BaseModel):
         labels: code and word of each value that has one.
         missing: ranges of codes (first and last) that stand for "no value".
         scaled: the order of the codes means something.
-        categorical: the values are categories whatever is labelled; None: not said.
+        categorical: the values are categories whatever is labeled; None: not said.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")

@@ -66,13 +66,13 @@ def _check_header(source: io.FileIO) -> None:
     reader.seek(_HEADER)
     columns = segments = 0
     while len(record := reader.read(_VARIABLE)) == _VARIABLE:
-        kind, width, labelled, missing = struct.unpack(order + "iiii", record[:16])
+        kind, width, labeled, missing = struct.unpack(order + "iiii", record[:16])
         if kind != 2:
             break
         segments, columns = segments + 1, columns + (width >= 0)
         if segments > MAX_SEGMENTS:
             check_column_count(max(columns, MAX_COLUMNS + 1))
-        label = struct.unpack(order + "i", reader.read(4).ljust(4, b"\0"))[0] if labelled == 1 else 0
+        label = struct.unpack(order + "i", reader.read(4).ljust(4, b"\0"))[0] if labeled == 1 else 0
         if not 0 <= label <= MIB or not -3 <= missing <= 3:
             raise invalid_upload(_DAMAGED.format("dictionary"))
         reader.seek(-(-label // 4) * 4 + 8 * abs(missing), io.SEEK_CUR)

@@ -3,8 +3,8 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_trainer.report import equal_halves_dcr, neighbours
-from simulacra_trainer.report.neighbours import nearer_share, nearest, place
+from simulacra_trainer.report import equal_halves_dcr, neighbors
+from simulacra_trainer.report.neighbors import nearer_share, nearest, place
 
 
 def mixed(rows: int, seed: int, missing: float = 0.0) -> pa.Table:
@@ -71,9 +71,9 @@ def test_rows_are_judged_to_the_end_unless_they_are_clearly_copies(part, judged,
     copies = a.take(np.random.default_rng(1).integers(0, 2_000, round(6_000 * part)))
     synthetic = pa.concat_tables([copies, fresh.slice(len(copies))])
     seen = []
-    monkeypatch.setattr(neighbours, "JUDGED_AT_ONCE", 1_000)
-    credit = neighbours._credit
-    monkeypatch.setattr(neighbours, "_credit", lambda rows, *sides: seen.append(len(rows[0])) or credit(rows, *sides))
+    monkeypatch.setattr(neighbors, "JUDGED_AT_ONCE", 1_000)
+    credit = neighbors._credit
+    monkeypatch.setattr(neighbors, "_credit", lambda rows, *sides: seen.append(len(rows[0])) or credit(rows, *sides))
     share, error = equal_halves_dcr(a, b, synthetic, SCHEMA, np.random.default_rng(0))
     assert sum(seen) <= judged
     assert (sum(seen) == 6_000) is (part == 0.0)

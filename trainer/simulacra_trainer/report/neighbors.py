@@ -1,4 +1,4 @@
-"""Nearest neighbours between mixed tables, and the equal-halves DCR test of copying.
+"""Nearest neighbors between mixed tables, and the equal-halves DCR test of copying.
 
 DCR is the distance to the closest record. The test: fit on one half of the rows, and see whether synthetic rows lie
 nearer to that half than to the other. Equal halves matter: against a smaller holdout, with the training rows thinned
@@ -52,8 +52,8 @@ def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> 
             continue
         base = numbers(scale, name)
         base = base[~np.isnan(base)]
-        centre, spread = (float(base.mean()), float(base.std()) or 1.0) if len(base) else (0.0, 1.0)
-        placed = [np.clip((numbers(table, name) - centre) / spread, -CLIP, CLIP) for table in tables]
+        center, spread = (float(base.mean()), float(base.std()) or 1.0) if len(base) else (0.0, 1.0)
+        placed = [np.clip((numbers(table, name) - center) / spread, -CLIP, CLIP) for table in tables]
         for kept, values in zip(columns, placed, strict=True):
             kept.append(values)
         if any(np.isnan(values).any() for values in placed):
