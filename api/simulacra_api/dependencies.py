@@ -51,10 +51,14 @@ def poll_headers(status: str) -> dict[str, str]:
 
 def small_document(content: bytes, media_type: str, if_none_match: str | None) -> Any:
     """Return a document as it is stored, or 304."""
-    return represent(content, entity_tag(content), if_none_match, {"Vary": "Accept"}, media_type=media_type)
+    return represent(
+        content, entity_tag(content), if_none_match, {"Vary": "Accept"}, media_type=media_type
+    )
 
 
-async def accepted(library: Library, response: Response, path: str, job_id: str, wait: int) -> dict[str, Any]:
+async def accepted(
+    library: Library, response: Response, path: str, job_id: str, wait: int
+) -> dict[str, Any]:
     """Return what every answer to a request for work says of its job: id and status, and why it failed.
 
     202 with the job's address, or, for a caller that prefers to wait and whose work ended meanwhile, 201 with the

@@ -72,7 +72,9 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
     cluster = await Cluster.connect(settings.kubeconfig)
     signing = SigningKeyStore(cluster)
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
-    warm_up = asyncio.create_task(asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope"))
+    warm_up = asyncio.create_task(
+        asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope")
+    )
     auth0 = Auth0(settings.auth0) if settings.auth0 else None
     rates, tenants = Rates(cluster), Tenants(cluster)
     keeping_rates = asyncio.create_task(rates.run())

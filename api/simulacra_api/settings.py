@@ -65,7 +65,9 @@ class Settings:
             raise ValueError("SIMULACRA_PUBLIC_URL must begin with http:// or https://")
         issuer = env.get("SIMULACRA_OIDC_ISSUER")
         if issuer and not issuer.startswith(("http://", "https://")):
-            raise ValueError("SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://...")
+            raise ValueError(
+                "SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://..."
+            )
         audience = env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE
         auth0 = Auth0Settings.from_env(env, audience)
         return cls(

@@ -130,7 +130,9 @@ def ask(request: Ask, *, away: float = 0.0, on_away: OnAway | None = None) -> St
             return answered(came)
         if on_away and is_away(came):
             on_away(in_words(came), left)
-        pause = pause_before(came if isinstance(came, httpx.Response) else None, max(attempts - 1, 0))
+        pause = pause_before(
+            came if isinstance(came, httpx.Response) else None, max(attempts - 1, 0)
+        )
         yield Pause(min(pause, left) if attempts >= MAX_ATTEMPTS and left else pause)
 
 
@@ -165,7 +167,11 @@ def in_words(came: Tried) -> str:
     """Return what came in the place of an answer, in a few words."""
     if isinstance(came, httpx.TransportError):
         return f"{type(came).__name__}: {came}" if str(came) else type(came).__name__
-    return f"{came.status} {came.code}" if isinstance(came, ApiError) else f"{came.status_code} {came.reason_phrase}"
+    return (
+        f"{came.status} {came.code}"
+        if isinstance(came, ApiError)
+        else f"{came.status_code} {came.reason_phrase}"
+    )
 
 
 class Patience:
@@ -199,7 +205,9 @@ def _try_again(request: Ask, came: Tried) -> bool:
         return came.status in RETRIED
     if isinstance(came, httpx.TransportError):
         # A connection that was never made carried nothing: every request may be sent again.
-        return is_away(came) and (request.repeatable or isinstance(came, httpx.ConnectError | httpx.ConnectTimeout))
+        return is_away(came) and (
+            request.repeatable or isinstance(came, httpx.ConnectError | httpx.ConnectTimeout)
+        )
     if came.status_code == 409:
         return "Idempotency-Key" in request.headers and "Retry-After" in came.headers
     return came.status_code in (RETRIED if request.repeatable else NOT_DONE)

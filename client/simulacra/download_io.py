@@ -27,7 +27,9 @@ class Partial:
         self._target, self._on_bytes = target, on_bytes
         self._arrived = 0
         self._total: int | None = None
-        found = sorted(path for path in target.parent.glob(f"{_escaped(target.name)}.*.part") if path.is_file())
+        found = sorted(
+            path for path in target.parent.glob(f"{_escaped(target.name)}.*.part") if path.is_file()
+        )
         self._part = found[0] if found else None
         self._out: BinaryIO | None = None
         self._digest = ""
@@ -56,7 +58,12 @@ class Partial:
         self._digest = response.headers.get("Repr-Digest", "")
         self._arrived, length = 0, response.headers.get("Content-Length", "")
         self._total = int(length) if length.isdecimal() else None
-        if response.status_code == 206 and start and int(start.group(1)) == self.size and self._part is not None:
+        if (
+            response.status_code == 206
+            and start
+            and int(start.group(1)) == self.size
+            and self._part is not None
+        ):
             self._arrived = self.size
             self._total = None if self._total is None else self._total + self._arrived
             self._out = self._part.open("ab")
@@ -64,7 +71,9 @@ class Partial:
         self.discard()
         etag = _STRONG.fullmatch(response.headers.get("ETag", ""))
         self._kept = etag is not None
-        self._part = self._target.with_name(f"{self._target.name}.{etag.group(1) if etag else 'whole'}.part")
+        self._part = self._target.with_name(
+            f"{self._target.name}.{etag.group(1) if etag else 'whole'}.part"
+        )
         self._out = self._part.open("wb")
 
     def write(self, chunk: bytes) -> None:
@@ -96,7 +105,9 @@ class Partial:
         if self._digest.startswith("sha-256=:"):
             with self._part.open("rb") as file:
                 arrived = hashlib.file_digest(file, "sha256").digest()
-            if base64.b64encode(arrived).decode() != self._digest.removeprefix("sha-256=:").rstrip(":"):
+            if base64.b64encode(arrived).decode() != self._digest.removeprefix("sha-256=:").rstrip(
+                ":"
+            ):
                 self.discard()
                 raise DownloadCorrupt(self._target.name)
         self._part.replace(self._target)

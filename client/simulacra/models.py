@@ -143,7 +143,10 @@ class Effect(Document):
 
     def _repr_html_(self) -> str:
         """Return the effect, and that of each segment, as a table."""
-        figures = [("all", self.ace or {}), *((one.get("level"), one) for one in self.segments or [])]
+        figures = [
+            ("all", self.ace or {}),
+            *((one.get("level"), one) for one in self.segments or []),
+        ]
         names = ("effect", "low", "high", "rows", "support")
         rows = ((level, *(_number(one.get(name)) for name in names)) for level, one in figures)
         return html_table((self.segment or "", *names), rows)
@@ -165,13 +168,28 @@ class Report(Document):
         """Return the figures, and each column's distance beside its floor, as tables."""
         found, private = self.fidelity or {}, self.privacy or {}
         kinds = [
-            (name, found[key]) for name, key in (("columns", "univariate"), ("pairs", "bivariate")) if key in found
+            (name, found[key])
+            for name, key in (("columns", "univariate"), ("pairs", "bivariate"))
+            if key in found
         ]
-        figures = [(f"{name}, error % (floor)", f"{one['error']:.2f} ({one['floor']:.2f})") for name, one in kinds]
-        figures += [(name, _number(value)) for name, value in private.items() if isinstance(value, float)]
-        figures += [(f"do({name})", value) for name, value in ((self.asked or {}).get("interventions") or {}).items()]
-        rows = ((one["column"], _number(one["error"]), _number(one["floor"])) for one in found.get("columns", ()))
-        return html_table(("", "Report"), figures) + html_table(("column", "error %", "floor %"), rows)
+        figures = [
+            (f"{name}, error % (floor)", f"{one['error']:.2f} ({one['floor']:.2f})")
+            for name, one in kinds
+        ]
+        figures += [
+            (name, _number(value)) for name, value in private.items() if isinstance(value, float)
+        ]
+        figures += [
+            (f"do({name})", value)
+            for name, value in ((self.asked or {}).get("interventions") or {}).items()
+        ]
+        rows = (
+            (one["column"], _number(one["error"]), _number(one["floor"]))
+            for one in found.get("columns", ())
+        )
+        return html_table(("", "Report"), figures) + html_table(
+            ("column", "error %", "floor %"), rows
+        )
 
 
 class Graph(Document):
@@ -184,7 +202,12 @@ class Graph(Document):
     def _repr_html_(self) -> str:
         """Return the edges as a table."""
         rows = (
-            (one["source"], "–" if one["state"] == "undecided" else "→", one["target"], _number(one["strength"]))
+            (
+                one["source"],
+                "–" if one["state"] == "undecided" else "→",
+                one["target"],
+                _number(one["strength"]),
+            )
             for one in self["edges"]
         )
         return html_table(("from", "", "to", "strength"), rows)
@@ -206,7 +229,9 @@ class Usage(Document):
 def html_table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
     """Return an HTML table; every cell is escaped."""
     top = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -218,7 +243,9 @@ def _cell(value: Any) -> str:
 
 def _domain(column: Json) -> str:
     if levels := column.get("levels"):
-        return ", ".join(str(one.get("value", one)) if isinstance(one, dict) else str(one) for one in levels)
+        return ", ".join(
+            str(one.get("value", one)) if isinstance(one, dict) else str(one) for one in levels
+        )
     if column.get("minimum") is not None:
         return f"{_number(column['minimum'])} to {_number(column['maximum'])}"
     return ""

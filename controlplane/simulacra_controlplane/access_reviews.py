@@ -21,5 +21,8 @@ def review(kind: str, body: Any) -> Object:
     if kind == "SelfSubjectReview":
         status: dict[str, Any] = {"userInfo": USER}
     else:
-        status = {"allowed": True, "reason": "the embedded control plane has one user, who may do everything"}
+        status = {
+            "allowed": True,
+            "reason": "the embedded control plane has one user, who may do everything",
+        }
     return {**body, "metadata": {"creationTimestamp": now()}, "status": status}

@@ -11,7 +11,13 @@ from simulacra_controlplane.resources import Resource
 from simulacra_controlplane.schemas import schema_of
 from simulacra_controlplane.state import WriteOptions
 
-_SYSTEM_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_SYSTEM_METADATA = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+)
 _NOT_CHECKED = FieldError(
     "<nil>",
     "FieldValueInvalid",
@@ -39,15 +45,21 @@ def check_type(resource: Resource, body: Any) -> Object:
             f"({resource.api_version})"
         )
     if resource.custom and body["kind"] != resource.kind:
-        problem = FieldError("kind", "FieldValueInvalid", f'"{body["kind"]}": must be {resource.kind}')
+        problem = FieldError(
+            "kind", "FieldValueInvalid", f'"{body["kind"]}": must be {resource.kind}'
+        )
         name = str((body.get("metadata") or {}).get("name", ""))
         raise errors.invalid(body["kind"], resource.group, name, [problem])
     if body["kind"] != resource.kind:
-        raise errors.bad_request(f"{body['kind']} in the data does not match the expected kind {resource.kind}")
+        raise errors.bad_request(
+            f"{body['kind']} in the data does not match the expected kind {resource.kind}"
+        )
     return {**body, "metadata": dict(body.get("metadata") or {})}
 
 
-def conform(resource: Resource, obj: Object, options: WriteOptions, old: Object | None = None) -> Object:
+def conform(
+    resource: Resource, obj: Object, options: WriteOptions, old: Object | None = None
+) -> Object:
     """The object, which replaces `old` if there is one, without unknown fields and with its defaults.
 
     Raises:
@@ -61,7 +73,9 @@ def conform(resource: Resource, obj: Object, options: WriteOptions, old: Object 
     if dropped and options.validation == "Warn":
         options.warnings += [f'unknown field "{path}"' for path in dropped]
     if not resource.custom:
-        wrong = [e for e in validation.validate(kept, schema, old) if e.reason == "FieldValueTypeInvalid"]
+        wrong = [
+            e for e in validation.validate(kept, schema, old) if e.reason == "FieldValueTypeInvalid"
+        ]
         if wrong:
             # without the value: it may be a secret's
             raise errors.bad_request(
@@ -81,7 +95,9 @@ def check(resource: Resource, obj: Object, old: Object | None) -> None:
     Raises:
         ApiError: 422 with one cause a field.
     """
-    problems = check_name(obj["metadata"]["name"], resource.storage == "namespaces") if old is None else []
+    problems = (
+        check_name(obj["metadata"]["name"], resource.storage == "namespaces") if old is None else []
+    )
     problems += check_metadata(obj)
     schema = resource.schema if resource.custom else schema_of(resource)
     violations = validation.validate(obj, schema, old)
@@ -93,7 +109,11 @@ def check(resource: Resource, obj: Object, old: Object | None) -> None:
         elif cel.has_rules(schema):
             violations.append(_NOT_CHECKED)
     else:
-        violations = [e for e in violations if not (e.reason == "FieldValueRequired" and e.path.startswith("status"))]
+        violations = [
+            e
+            for e in violations
+            if not (e.reason == "FieldValueRequired" and e.path.startswith("status"))
+        ]
         violations += builtin_rules.check(resource.storage, obj, old)
     problems += violations
     if problems:

@@ -67,11 +67,16 @@ class LastResort:
         try:
             await self._app(scope, receive, noting)
         except Exception as error:
-            places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]
+            places = [
+                f"{frame.name}:{frame.lineno}"
+                for frame in traceback.extract_tb(error.__traceback__)[-5:]
+            ]
             _log.error("internal error: %s at %s", type(error).__name__, " > ".join(places))
             if begun:
                 raise ConnectionAbortedError("an internal error ended this answer") from None
-            failure = ApiError(500, "InternalError", f"Internal error occurred: {type(error).__name__}")
+            failure = ApiError(
+                500, "InternalError", f"Internal error occurred: {type(error).__name__}"
+            )
             await answer(failure.body(), 500)(scope, receive, send)
 
 
@@ -176,7 +181,9 @@ def _routes(plane: ControlPlane) -> list[Route]:
         Route("/openapi/v3/apis/{group}/{version}", schema),
         Route("/openapi/v2", _no_v2),
         _review_route("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
-        _review_route("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+        _review_route(
+            "authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"
+        ),
         Route("/api/v1/{path:path}", resources, methods=_ANY),
         Route("/apis/{group}/{version}/{path:path}", resources, methods=_ANY),
     ]
@@ -192,7 +199,9 @@ def _review_route(group: str, plural: str, kind: str) -> Route:
 
 def _aggregated(body: dict[str, object]) -> Response:
     response = answer(body)
-    response.headers["content-type"] = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    response.headers["content-type"] = (
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    )
     return response
 
 

@@ -40,7 +40,11 @@ def apply(
         raise errors.bad_request("the name of the object does not match the name on the URL")
     schema = schema_of(resource)
     if subresource == "status":
-        config = {key: value for key, value in config.items() if key in ("apiVersion", "kind", "metadata", "status")}
+        config = {
+            key: value
+            for key, value in config.items()
+            if key in ("apiVersion", "kind", "metadata", "status")
+        }
     elif resource.status:
         config.pop("status", None)
     applied = fieldset.members(fieldset.owned_part(config), schema, containers=False)
@@ -56,14 +60,21 @@ def apply(
 
 
 def _merged(
-    resource: Resource, live: Object, config: Object, applied: dict[Path, Any], entry: Entry, options: WriteOptions
+    resource: Resource,
+    live: Object,
+    config: Object,
+    applied: dict[Path, Any],
+    entry: Entry,
+    options: WriteOptions,
 ) -> Object:
     schema = schema_of(resource)
     actor = (options.manager, "Apply", entry.get("subresource", ""))
     entries: list[Entry] = live["metadata"].get("managedFields") or []
     others = [other for other in entries if not same_actor(other, *actor)]
     present = fieldset.members(fieldset.owned_part(live), schema, containers=False)
-    contested = {path for path, value in applied.items() if path not in present or present[path] != value}
+    contested = {
+        path for path, value in applied.items() if path not in present or present[path] != value
+    }
     conflicts = [(other, fields_of(other) & contested) for other in others]
     conflicts = [(other, paths) for other, paths in conflicts if paths]
     by_kubectl = options.manager == last_applied.MANAGER
@@ -104,7 +115,11 @@ def _conflict(conflicts: list[tuple[Entry, set[Path]]]) -> ApiError:
 
 def merge(live: Any, config: Any, schema: Schema) -> Any:
     """The live value with the applied one merged in: objects by field, lists by their declared type."""
-    if isinstance(config, dict) and isinstance(live, dict) and schema.get("x-kubernetes-map-type") != "atomic":
+    if (
+        isinstance(config, dict)
+        and isinstance(live, dict)
+        and schema.get("x-kubernetes-map-type") != "atomic"
+    ):
         merged = dict(live)
         for name, value in config.items():
             inner = fieldset.child_schema(schema, name)[0]

@@ -20,9 +20,22 @@ _KEY_TEXT = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
     "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
-_NOT_NEGATIVE = ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
+_NOT_NEGATIVE = (
+    "parallelism",
+    "completions",
+    "backoffLimit",
+    "activeDeadlineSeconds",
+    "ttlSecondsAfterFinished",
+)
 _FIXED_JOB_FIELDS = (
-    *("completionMode", "podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "selector", "template"),
+    *(
+        "completionMode",
+        "podFailurePolicy",
+        "successPolicy",
+        "backoffLimitPerIndex",
+        "selector",
+        "template",
+    ),
     "managedBy",
 )
 
@@ -39,7 +52,11 @@ def check(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
         text = f"{shown(obj['spec'].get('clusterIP'))}: only headless Services here, which need no network: set None"
         return [FieldError("spec.clusterIP", "FieldValueInvalid", text)]
     if storage == "pods":
-        return _containers(obj["spec"], "spec") if old is None else _pod_update(obj["spec"], old["spec"])
+        return (
+            _containers(obj["spec"], "spec")
+            if old is None
+            else _pod_update(obj["spec"], old["spec"])
+        )
     return []
 
 
@@ -56,10 +73,14 @@ def _frozen(storage: str, obj: Object, old: Object) -> list[FieldError]:
     problems = []
     if old.get("immutable"):
         text = "field is immutable when `immutable` is set"
-        changed = [name for name in ("immutable", "data", "binaryData") if obj.get(name) != old.get(name)]
+        changed = [
+            name for name in ("immutable", "data", "binaryData") if obj.get(name) != old.get(name)
+        ]
         problems = [FieldError(name, "FieldValueForbidden", text) for name in changed]
     if storage == "secrets" and obj.get("type") != old.get("type"):
-        problems.append(FieldError("type", "FieldValueInvalid", f"{shown(obj.get('type'))}: {_IMMUTABLE_TEXT}"))
+        problems.append(
+            FieldError("type", "FieldValueInvalid", f"{shown(obj.get('type'))}: {_IMMUTABLE_TEXT}")
+        )
     return problems
 
 
@@ -76,17 +97,23 @@ def _containers(spec: dict[str, Any], path: str) -> list[FieldError]:
 
 def _job(spec: dict[str, Any]) -> list[FieldError]:
     problems = [
-        FieldError(f"spec.{name}", "FieldValueInvalid", f"{spec[name]}: must be greater than or equal to 0")
+        FieldError(
+            f"spec.{name}", "FieldValueInvalid", f"{spec[name]}: must be greater than or equal to 0"
+        )
         for name in _NOT_NEGATIVE
         if (spec.get(name) or 0) < 0
     ]
     if spec["completionMode"] == "Indexed" and spec.get("completions") is None:
-        problems.append(FieldError("spec.completions", "FieldValueRequired", "when completion mode is Indexed"))
+        problems.append(
+            FieldError("spec.completions", "FieldValueRequired", "when completion mode is Indexed")
+        )
     template = spec["template"]["spec"]
     problems += _containers(template, "spec.template.spec")
     if template["restartPolicy"] not in ("OnFailure", "Never"):
         detail = 'valid values: "OnFailure", "Never"'
-        problems.append(FieldError("spec.template.spec.restartPolicy", "FieldValueRequired", detail))
+        problems.append(
+            FieldError("spec.template.spec.restartPolicy", "FieldValueRequired", detail)
+        )
     return problems
 
 
@@ -96,7 +123,9 @@ def _job_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
     if new.get("completionMode") != "Indexed" and new.get("completions") != old.get("completions"):
         changed.append("completions")
     return [
-        FieldError(f"spec.{name}", "FieldValueInvalid", f"{shown(new.get(name))}: {_IMMUTABLE_TEXT}")
+        FieldError(
+            f"spec.{name}", "FieldValueInvalid", f"{shown(new.get(name))}: {_IMMUTABLE_TEXT}"
+        )
         for name in changed
     ]
 

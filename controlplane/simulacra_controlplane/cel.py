@@ -84,7 +84,9 @@ def has_rules(schema: Schema) -> bool:
     return _has_rules(Held(schema))
 
 
-def evaluate(value: Any, old: Any, schema: Schema, path: tuple[Any, ...] = ()) -> Iterator[FieldError]:
+def evaluate(
+    value: Any, old: Any, schema: Schema, path: tuple[Any, ...] = ()
+) -> Iterator[FieldError]:
     """The rules that an object breaks.
 
     Args:
@@ -124,7 +126,9 @@ def _correlated(item: Any, old: Any, schema: Schema) -> Any:
     return next(same, _MISSING)
 
 
-def _broken(rule: dict[str, Any], value: Any, old: Any, schema: Schema, path: tuple[Any, ...]) -> FieldError | None:
+def _broken(
+    rule: dict[str, Any], value: Any, old: Any, schema: Schema, path: tuple[Any, ...]
+) -> FieldError | None:
     transition = re.search(r"\boldSelf\b", rule["rule"]) is not None
     has_old = old is not _MISSING and old is not None
     if transition and not has_old and not rule.get("optionalOldSelf"):
@@ -156,7 +160,9 @@ class _Bound:
         """The result of a rule or message expression."""
         bindings = {name: typed(name, self.schema) for name in ("self", "oldSelf")}
         if self.optional_old:
-            bindings["oldSelf"] = f"optional.of({bindings['oldSelf']})" if self.has_old else "optional.none()"
+            bindings["oldSelf"] = (
+                f"optional.of({bindings['oldSelf']})" if self.has_old else "optional.none()"
+            )
         for name, value in bindings.items():
             if value != name:
                 expression = f"cel.bind({name}, {value}, {expression})"

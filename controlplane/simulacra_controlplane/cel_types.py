@@ -14,12 +14,29 @@ from simulacra_controlplane.resources import Schema
 
 _RESERVED = frozenset(
     (
-        *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if"),
+        *(
+            "true",
+            "false",
+            "null",
+            "in",
+            "as",
+            "break",
+            "const",
+            "continue",
+            "else",
+            "for",
+            "function",
+            "if",
+        ),
         *("import", "let", "loop", "package", "namespace", "return", "var", "void", "while"),
     )
 )
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
-_CONVERSIONS = {"date-time": "timestamp({0})", "date": "timestamp({0} + 'T00:00:00Z')", "duration": "duration({0})"}
+_CONVERSIONS = {
+    "date-time": "timestamp({0})",
+    "date": "timestamp({0} + 'T00:00:00Z')",
+    "duration": "duration({0})",
+}
 
 
 def escape(name: str) -> str:
@@ -38,7 +55,9 @@ def to_cel(value: Any, schema: Schema) -> Any:
         if properties is None:
             child = rest if isinstance(rest, dict) else {}
             return {name: to_cel(item, child) for name, item in value.items()}
-        return {escape(name): to_cel(item, properties.get(name, {})) for name, item in value.items()}
+        return {
+            escape(name): to_cel(item, properties.get(name, {})) for name, item in value.items()
+        }
     if isinstance(value, list):
         return [to_cel(item, schema.get("items", {})) for item in value]
     if isinstance(value, str):
@@ -52,7 +71,10 @@ def has_times(schema: Schema) -> bool:
     """Whether a value of this schema holds times or durations."""
     if schema.get("format") in _CONVERSIONS:
         return True
-    children = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    children = [
+        *schema.get("properties", {}).values(),
+        *([schema["items"]] if "items" in schema else []),
+    ]
     return any(map(has_times, children))
 
 

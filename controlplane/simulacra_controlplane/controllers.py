@@ -24,10 +24,16 @@ def expire_events(plane: ControlPlane) -> None:
     """Remove the events that were last written more than an hour ago, as `--event-ttl` of a real server does."""
     oldest = (datetime.now(UTC) - _EVENT_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ")
     for event in plane.store.all("events"):
-        times = [event["metadata"]["creationTimestamp"], event.get("lastTimestamp"), event.get("eventTime")]
+        times = [
+            event["metadata"]["creationTimestamp"],
+            event.get("lastTimestamp"),
+            event.get("eventTime"),
+        ]
         times.append((event.get("series") or {}).get("lastObservedTime"))
         if max(filter(None, times)) < oldest:
-            plane.store.remove(Key("events", event["metadata"]["namespace"], event["metadata"]["name"]))
+            plane.store.remove(
+                Key("events", event["metadata"]["namespace"], event["metadata"]["name"])
+            )
 
 
 class Controllers:

@@ -46,13 +46,19 @@ def _check_version(version: dict[str, Any], path: str, where: str) -> list[Field
             jsonpath.parse(column.get("jsonPath", ""))
         except ValueError as error:
             at = f"{path}.additionalPrinterColumns[{index}].jsonPath"
-            problems.append(FieldError(at, "FieldValueInvalid", f'"{column.get("jsonPath", "")}": {error}'))
+            problems.append(
+                FieldError(at, "FieldValueInvalid", f'"{column.get("jsonPath", "")}": {error}')
+            )
     return problems
 
 
-def _structural(schema: dict[str, Any], path: str, place: str = "for specified object fields") -> list[FieldError]:
+def _structural(
+    schema: dict[str, Any], path: str, place: str = "for specified object fields"
+) -> list[FieldError]:
     """A schema is structural when every node says its type (or that it keeps anything) and uses no `$ref`."""
-    free = schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-int-or-string")
+    free = schema.get("x-kubernetes-preserve-unknown-fields") or schema.get(
+        "x-kubernetes-int-or-string"
+    )
     problems: list[FieldError] = []
     if "$ref" in schema:
         problems.append(FieldError(f"{path}.$ref", "FieldValueForbidden", "must not be set"))
@@ -94,12 +100,22 @@ def accept(crd: Object, old: Object | None, registry: Registry) -> Object:
     storage = next(version["name"] for version in spec["versions"] if version["storage"])
     if storage not in stored:
         stored.append(storage)
-    accepted["status"] = {"conditions": conditions, "acceptedNames": names, "storedVersions": stored}
+    accepted["status"] = {
+        "conditions": conditions,
+        "acceptedNames": names,
+        "storedVersions": stored,
+    }
     return accepted
 
 
 def _condition(kind: str, reason: str, message: str) -> dict[str, str]:
-    return {"type": kind, "status": "True", "lastTransitionTime": now(), "reason": reason, "message": message}
+    return {
+        "type": kind,
+        "status": "True",
+        "lastTransitionTime": now(),
+        "reason": reason,
+        "message": message,
+    }
 
 
 def served(crd: Object) -> list[Resource]:
@@ -111,7 +127,14 @@ def served(crd: Object) -> list[Resource]:
 def _resource(spec: dict[str, Any], version: dict[str, Any]) -> Resource:
     names = spec["names"]
     columns = tuple(
-        Column(c["name"], c["type"], c["jsonPath"], c.get("description", ""), c.get("priority", 0), c.get("format", ""))
+        Column(
+            c["name"],
+            c["type"],
+            c["jsonPath"],
+            c.get("description", ""),
+            c.get("priority", 0),
+            c.get("format", ""),
+        )
         for c in version.get("additionalPrinterColumns") or []
     )
     return Resource(

@@ -62,7 +62,11 @@ def _qos(spec: dict[str, Any]) -> str:
     if not any(r.get("requests") or r.get("limits") for r in resources):
         return "BestEffort"
     whole = all({"cpu", "memory"} <= (r.get("limits") or {}).keys() for r in resources)
-    return "Guaranteed" if whole and all(r["requests"] == r["limits"] for r in resources) else "Burstable"
+    return (
+        "Guaranteed"
+        if whole and all(r["requests"] == r["limits"] for r in resources)
+        else "Burstable"
+    )
 
 
 def _job(job: Object) -> None:
@@ -70,7 +74,9 @@ def _job(job: Object) -> None:
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec.update(completions=1, parallelism=1)
     spec.setdefault("parallelism", 1)
-    spec.setdefault("backoffLimit", 2**31 - 1 if spec.get("backoffLimitPerIndex") is not None else 6)
+    spec.setdefault(
+        "backoffLimit", 2**31 - 1 if spec.get("backoffLimitPerIndex") is not None else 6
+    )
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)
@@ -118,7 +124,9 @@ def _priority_class(priority: Object) -> None:
 
 def _network_policy(policy: Object) -> None:
     spec = policy.setdefault("spec", {})
-    spec.setdefault("policyTypes", ["Ingress", "Egress"] if spec.get("egress") is not None else ["Ingress"])
+    spec.setdefault(
+        "policyTypes", ["Ingress", "Egress"] if spec.get("egress") is not None else ["Ingress"]
+    )
     for rule in [*(spec.get("ingress") or []), *(spec.get("egress") or [])]:
         for port in rule.get("ports") or []:
             port.setdefault("protocol", "TCP")
@@ -126,7 +134,11 @@ def _network_policy(policy: Object) -> None:
 
 def _service(service: Object) -> None:
     spec = service.setdefault("spec", {})
-    for name, value in (("type", "ClusterIP"), ("sessionAffinity", "None"), ("internalTrafficPolicy", "Cluster")):
+    for name, value in (
+        ("type", "ClusterIP"),
+        ("sessionAffinity", "None"),
+        ("internalTrafficPolicy", "Cluster"),
+    ):
         spec.setdefault(name, value)
     if spec.get("clusterIP"):
         spec.setdefault("clusterIPs", [spec["clusterIP"]])

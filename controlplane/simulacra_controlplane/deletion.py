@@ -50,11 +50,17 @@ def parse_options(body: Any, query: dict[str, str]) -> DeleteOptions:
     wanted = body.get("preconditions") or {}
     dry_run = (body.get("dryRun") or [query.get("dryRun", "")]) == ["All"]
     return DeleteOptions(
-        policy, None if grace is None else int(grace), wanted.get("uid"), wanted.get("resourceVersion"), dry_run
+        policy,
+        None if grace is None else int(grace),
+        wanted.get("uid"),
+        wanted.get("resourceVersion"),
+        dry_run,
     )
 
 
-def delete(plane: ControlPlane, resource: Resource, obj: Object, options: DeleteOptions) -> tuple[Object, bool]:
+def delete(
+    plane: ControlPlane, resource: Resource, obj: Object, options: DeleteOptions
+) -> tuple[Object, bool]:
     """Delete an object, or mark it as being deleted when something holds it.
 
     Returns:
@@ -65,12 +71,16 @@ def delete(plane: ControlPlane, resource: Resource, obj: Object, options: Delete
     """
     _check_preconditions(resource, obj, options)
     if resource.storage == "namespaces" and obj["metadata"]["name"] in _IMMORTAL:
-        raise errors.forbidden("namespaces", "", obj["metadata"]["name"], "this namespace may not be deleted")
+        raise errors.forbidden(
+            "namespaces", "", obj["metadata"]["name"], "this namespace may not be deleted"
+        )
     marked = clone(obj)
     metadata = marked["metadata"]
     _choose_finalizers(resource, metadata, options.policy)
     grace = _grace(resource, obj, options)
-    held = bool(metadata.get("finalizers")) or (resource.storage == "namespaces" and obj["spec"].get("finalizers"))
+    held = bool(metadata.get("finalizers")) or (
+        resource.storage == "namespaces" and obj["spec"].get("finalizers")
+    )
     key = plane.key_of(resource, obj)
     if not held and not grace:
         if options.dry_run:
@@ -113,7 +123,11 @@ def _check_preconditions(resource: Resource, obj: Object, options: DeleteOptions
 def _choose_finalizers(resource: Resource, metadata: dict[str, Any], policy: str | None) -> None:
     """Add or remove the finalizers by which the garbage collector knows the cascade, in place."""
     finalizers = list(metadata.get("finalizers") or [])
-    if policy is None and resource.storage == "jobs.batch" and not {FOREGROUND, ORPHAN} & set(finalizers):
+    if (
+        policy is None
+        and resource.storage == "jobs.batch"
+        and not {FOREGROUND, ORPHAN} & set(finalizers)
+    ):
         policy = "Orphan"  # batch/v1 keeps the pods of a Job unless told otherwise
     if policy is None:
         return

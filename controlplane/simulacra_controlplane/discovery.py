@@ -46,10 +46,18 @@ def group(registry: Registry, name: str) -> Object:
     Raises:
         ApiError: 404.
     """
-    versions = [{"groupVersion": f"{name}/{v}", "version": v} for v in _groups(registry).get(name, [])]
+    versions = [
+        {"groupVersion": f"{name}/{v}", "version": v} for v in _groups(registry).get(name, [])
+    ]
     if not versions:
         raise errors.no_such_path()
-    return {"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": versions, "preferredVersion": versions[0]}
+    return {
+        "kind": "APIGroup",
+        "apiVersion": "v1",
+        "name": name,
+        "versions": versions,
+        "preferredVersion": versions[0],
+    }
 
 
 def _entry(name: str, resource: Resource, verbs: list[str]) -> dict[str, Any]:
@@ -69,7 +77,11 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
     if resource.categories:
         main["categories"] = list(resource.categories)
     subs = [
-        _entry(f"{resource.plural}/{sub}", resource, ["get"] if sub == "log" else ["get", "patch", "update"])
+        _entry(
+            f"{resource.plural}/{sub}",
+            resource,
+            ["get"] if sub == "log" else ["get", "patch", "update"],
+        )
         for sub in resource.subresources
     ]
     return [main, *subs]
@@ -81,14 +93,29 @@ def resource_list(registry: Registry, name: str, version: str) -> Object:
     Raises:
         ApiError: 404.
     """
-    found = [entry for r in registry if (r.group, r.version) == (name, version) for entry in _entries(r)]
+    found = [
+        entry for r in registry if (r.group, r.version) == (name, version) for entry in _entries(r)
+    ]
     if name in _REVIEWS and version == "v1":
         plural, kind = _REVIEWS[name]
-        found = [{"name": plural, "singularName": kind.lower(), "namespaced": False, "kind": kind, "verbs": ["create"]}]
+        found = [
+            {
+                "name": plural,
+                "singularName": kind.lower(),
+                "namespaced": False,
+                "kind": kind,
+                "verbs": ["create"],
+            }
+        ]
     if not found:
         raise errors.no_such_path()
     group_version = f"{name}/{version}" if name else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": group_version,
+        "resources": found,
+    }
 
 
 def _aggregated_resource(resource: Resource) -> dict[str, Any]:
@@ -106,7 +133,11 @@ def _aggregated_resource(resource: Resource) -> dict[str, Any]:
         entry["categories"] = list(resource.categories)
     if resource.subresources:
         entry["subresources"] = [
-            {"subresource": sub, "responseKind": kind, "verbs": ["get"] if sub == "log" else ["get", "patch", "update"]}
+            {
+                "subresource": sub,
+                "responseKind": kind,
+                "verbs": ["get"] if sub == "log" else ["get", "patch", "update"],
+            }
             for sub in resource.subresources
         ]
     return entry
@@ -121,7 +152,11 @@ def aggregated(registry: Registry, core: bool) -> Object:
                 {
                     "version": version,
                     "freshness": "Current",
-                    "resources": [_aggregated_resource(r) for r in registry if (r.group, r.version) == (name, version)],
+                    "resources": [
+                        _aggregated_resource(r)
+                        for r in registry
+                        if (r.group, r.version) == (name, version)
+                    ],
                 }
                 for version in versions
             ]
@@ -131,4 +166,9 @@ def aggregated(registry: Registry, core: bool) -> Object:
                   "scope": "Cluster", "singularResource": kind.lower(), "verbs": ["create"]}  # fmt: skip
         versions_shown = [{"version": "v1", "freshness": "Current", "resources": [review]}]
         items.append({"metadata": {"name": name}, "versions": versions_shown})
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    }

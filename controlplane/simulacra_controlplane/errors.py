@@ -85,7 +85,12 @@ def bad_request(message: str) -> ApiError:
 
 def not_found(plural: str, group: str, name: str) -> ApiError:
     """404 for one named object."""
-    return ApiError(404, "NotFound", f'{qualified(plural, group)} "{name}" not found', _details(name, group, plural))
+    return ApiError(
+        404,
+        "NotFound",
+        f'{qualified(plural, group)} "{name}" not found',
+        _details(name, group, plural),
+    )
 
 
 def no_such_path() -> ApiError:
@@ -101,17 +106,24 @@ def already_exists(plural: str, group: str, name: str) -> ApiError:
 
 def conflict(plural: str, group: str, name: str, why: str | None = None) -> ApiError:
     """409: optimistic concurrency or a failed precondition."""
-    why = why or "the object has been modified; please apply your changes to the latest version and try again"
+    why = (
+        why
+        or "the object has been modified; please apply your changes to the latest version and try again"
+    )
     message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(name, group, plural))
 
 
-def forbidden(plural: str, group: str, name: str, why: str, causes: list[dict[str, Any]] | None = None) -> ApiError:
+def forbidden(
+    plural: str, group: str, name: str, why: str, causes: list[dict[str, Any]] | None = None
+) -> ApiError:
     """403 by an admission rule (there is no authorization beyond the token)."""
     details = _details(name, group, plural)
     if causes:
         details["causes"] = causes
-    return ApiError(403, "Forbidden", f'{qualified(plural, group)} "{name}" is forbidden: {why}', details)
+    return ApiError(
+        403, "Forbidden", f'{qualified(plural, group)} "{name}" is forbidden: {why}', details
+    )
 
 
 def invalid(kind: str, group: str, name: str, errors: list[FieldError]) -> ApiError:
@@ -119,21 +131,34 @@ def invalid(kind: str, group: str, name: str, errors: list[FieldError]) -> ApiEr
     texts = [f"{error.path}: {error.message}" for error in errors]
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = _details(name, group, kind)
-    details["causes"] = [{"reason": e.reason, "message": e.message, "field": e.path} for e in errors]
-    return ApiError(422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {listed}', details)
+    details["causes"] = [
+        {"reason": e.reason, "message": e.message, "field": e.path} for e in errors
+    ]
+    return ApiError(
+        422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {listed}', details
+    )
 
 
 def unknown_fields(kind: str, version: str, paths: list[str], patching: bool) -> ApiError:
     """400 under `fieldValidation=Strict`; 422 where a patch brought the fields in."""
     listed = ", ".join(f'unknown field "{path}"' for path in paths)
     if patching:
-        return invalid("", "", "", [FieldError("patch", "FieldValueInvalid", f"strict decoding error: {listed}")])
-    return bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {listed}')
+        return invalid(
+            "",
+            "",
+            "",
+            [FieldError("patch", "FieldValueInvalid", f"strict decoding error: {listed}")],
+        )
+    return bad_request(
+        f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {listed}'
+    )
 
 
 def method_not_allowed() -> ApiError:
     """405: the verb is not served on this path."""
-    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    return ApiError(
+        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+    )
 
 
 def unsupported_media(got: str, accepted: list[str]) -> ApiError:

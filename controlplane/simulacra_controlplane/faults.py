@@ -69,7 +69,9 @@ class FaultInjector:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"] + ("?" + scope["query_string"].decode() if scope["query_string"] else "")
+        path = scope["path"] + (
+            "?" + scope["query_string"].decode() if scope["query_string"] else ""
+        )
         fault = next((f for f in self._faults if f.hits(scope["method"], path)), None)
         if fault is None:
             await self._app(scope, receive, send)
@@ -79,7 +81,9 @@ class FaultInjector:
     async def _go_wrong(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.action == "fail":
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            error = ApiError(fault.code, "InjectedFault", "a test made this request fail", headers=headers)
+            error = ApiError(
+                fault.code, "InjectedFault", "a test made this request fail", headers=headers
+            )
             response = answer(error.body(), error.code)
             response.headers.update(error.headers)
             await response(scope, receive, send)

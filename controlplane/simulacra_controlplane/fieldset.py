@@ -33,8 +33,14 @@ _NONE: Any = object()
 
 def owned_part(obj: Object) -> Object:
     """The object without the fields that nobody owns."""
-    kept = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
-    metadata = {name: value for name, value in obj.get("metadata", {}).items() if name not in _UNOWNED_METADATA}
+    kept = {
+        name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")
+    }
+    metadata = {
+        name: value
+        for name, value in obj.get("metadata", {}).items()
+        if name not in _UNOWNED_METADATA
+    }
     return {**kept, **({"metadata": metadata} if metadata else {})}
 
 
@@ -50,7 +56,8 @@ def item_key(item: Any, schema: Schema) -> str:
     """The path element of an item of a keyed list."""
     fields = schema.get("items", {}).get("properties", {})
     identity = {
-        name: item.get(name, fields.get(name, {}).get("default")) for name in schema["x-kubernetes-list-map-keys"]
+        name: item.get(name, fields.get(name, {}).get("default"))
+        for name in schema["x-kubernetes-list-map-keys"]
     }
     present = {name: value for name, value in identity.items() if value is not None}
     return "k:" + json.dumps(present, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -89,7 +96,9 @@ def members(value: Any, schema: Schema, containers: bool, path: Path = ()) -> di
             found[here] = _NONE
             found.update(members(item, schema.get("items", {}), containers, here))
     elif isinstance(value, list) and list_type(schema) == "set":
-        found.update({(*path, f"v:{json.dumps(item, ensure_ascii=False)}"): _NONE for item in value})
+        found.update(
+            {(*path, f"v:{json.dumps(item, ensure_ascii=False)}"): _NONE for item in value}
+        )
     elif path:
         found[path] = value
     return found
@@ -109,7 +118,9 @@ def encode(paths: set[Path]) -> dict[str, Any]:
 def _without_leaf_marks(node: dict[str, Any]) -> dict[str, Any]:
     if node.keys() == {"."}:
         return {}
-    return {name: child if name == "." else _without_leaf_marks(child) for name, child in node.items()}
+    return {
+        name: child if name == "." else _without_leaf_marks(child) for name, child in node.items()
+    }
 
 
 def decode(tree: dict[str, Any], path: Path = ()) -> set[Path]:
@@ -133,7 +144,9 @@ def display(path: Path) -> str:
         if kind == "f":
             text += f".{rest}"
         elif kind == "k":
-            pairs = ",".join(f"{name}={json.dumps(value)}" for name, value in json.loads(rest).items())
+            pairs = ",".join(
+                f"{name}={json.dumps(value)}" for name, value in json.loads(rest).items()
+            )
             text += f"[{pairs}]"
         else:
             text += f"[={rest}]"
@@ -157,7 +170,10 @@ def remove(value: Any, schema: Schema, path: Path) -> Any:
         if not rest:
             return [item for item in value if item_key(item, schema) != element]
         items = schema.get("items", {})
-        return [remove(item, items, rest) if item_key(item, schema) == element else item for item in value]
+        return [
+            remove(item, items, rest) if item_key(item, schema) == element else item
+            for item in value
+        ]
     if element[0] == "v" and isinstance(value, list):
         return [item for item in value if f"v:{json.dumps(item, ensure_ascii=False)}" != element]
     return value

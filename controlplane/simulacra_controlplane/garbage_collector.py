@@ -56,7 +56,9 @@ class Collector:
     def _owners(self, key: Key, metadata: dict[str, Any]) -> list[Key]:
         """The owners of an object that went or changed hands: one may have been waiting for it."""
         references = metadata.get("ownerReferences") or []
-        return [owner for ref in references if (owner := owner_key(self._plane, key, ref)) is not None]
+        return [
+            owner for ref in references if (owner := owner_key(self._plane, key, ref)) is not None
+        ]
 
     def look(self, key: Key) -> None:
         """Bring one object in line with its owners and dependents."""
@@ -79,7 +81,11 @@ class Collector:
 
     def _delete(self, key: Key, policy: str) -> None:
         resource, obj = self._plane.registry.by_storage(key.resource), self._plane.store.get(key)
-        if resource is not None and obj is not None and not obj["metadata"].get("deletionTimestamp"):
+        if (
+            resource is not None
+            and obj is not None
+            and not obj["metadata"].get("deletionTimestamp")
+        ):
             options = DeleteOptions(policy=policy, uid=obj["metadata"]["uid"])
             delete(self._plane, resource, obj, options)
 

@@ -65,7 +65,9 @@ def _read(plane: ControlPlane, target: Target, request: Request) -> Response:
         pod = plane.get(target.resource, target.namespace, target.name)
         return StreamingResponse(logs.read(plane, pod, query), media_type="text/plain")
     if requests.flag(query, "watch") and not target.subresource:
-        return StreamingResponse(watch.start(plane, target, query, accept), media_type="application/json")
+        return StreamingResponse(
+            watch.start(plane, target, query, accept), media_type="application/json"
+        )
     if target.name:
         return answer(reads.one(plane, target, query, accept))
     return answer(reads.many(plane, target, query, accept))
@@ -82,11 +84,15 @@ async def _create(plane: ControlPlane, target: Target, request: Request) -> Resp
     return _written(target, created, request, 201, options)
 
 
-def _written(target: Target, obj: Object, request: Request, code: int, options: WriteOptions) -> Response:
+def _written(
+    target: Target, obj: Object, request: Request, code: int, options: WriteOptions
+) -> Response:
     shown = present(target.resource, obj)
     if reads.wants_table(request.headers.get("accept", "*/*")):
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        shown = table.render(target.resource, [shown], metadata, request.query_params.get("includeObject", ""))
+        shown = table.render(
+            target.resource, [shown], metadata, request.query_params.get("includeObject", "")
+        )
     return answer(shown, code, options)
 
 
@@ -107,14 +113,20 @@ async def _replace(plane: ControlPlane, target: Target, request: Request) -> Res
 async def _patch(plane: ControlPlane, target: Target, request: Request) -> Response:
     options, media = requests.write_options(request), requests.media_type(request)
     options.patching = media != _APPLY
-    accepted = [_JSON_PATCH, _MERGE, _APPLY] if target.resource.custom else [_JSON_PATCH, _MERGE, _STRATEGIC, _APPLY]
+    accepted = (
+        [_JSON_PATCH, _MERGE, _APPLY]
+        if target.resource.custom
+        else [_JSON_PATCH, _MERGE, _STRATEGIC, _APPLY]
+    )
     if media not in accepted:
         raise errors.unsupported_media(media, accepted)
     raw = await requests.read_body(request)
     body = requests.decode(raw, media == _APPLY)
     if media == _APPLY:
         if not request.query_params.get("fieldManager"):
-            problem = errors.FieldError("fieldManager", "FieldValueRequired", "is required for apply patch")
+            problem = errors.FieldError(
+                "fieldManager", "FieldValueRequired", "is required for apply patch"
+            )
             raise errors.invalid("PatchOptions", "meta.k8s.io", "", [problem])
         obj, created = apply.apply(
             plane, target.resource, target.namespace, target.name, body, target.subresource, options
@@ -151,7 +163,9 @@ async def _delete(plane: ControlPlane, target: Target, request: Request) -> Resp
     if target.all_namespaces or target.resource.storage == "namespaces":
         raise errors.method_not_allowed()
     listed = reads.many(plane, target, query, "application/json")
-    selected = parse(target.resource, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    selected = parse(
+        target.resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
+    )
     namespace = target.namespace if target.resource.namespaced else None
     for obj in plane.store.all(target.resource.storage, namespace):
         if selected(obj):

@@ -43,7 +43,11 @@ def parse(path: str) -> tuple[tuple[str, Any], ...]:
         elif groups["star"] or groups["field"] == "*":
             steps.append(("all", None))
         else:
-            name = groups["quoted"] if groups["quoted"] is not None else groups["field"].replace("\\", "")
+            name = (
+                groups["quoted"]
+                if groups["quoted"] is not None
+                else groups["field"].replace("\\", "")
+            )
             steps.append(("field", name))
         rest = rest[found.end() :]
     return tuple(steps)
@@ -63,7 +67,13 @@ def _step(value: Any, kind: str, argument: Any) -> list[Any]:
     if kind == "index":
         within = isinstance(value, list) and -len(value) <= argument < len(value)
         return [value[argument]] if within else []
-    items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    items = (
+        list(value.values())
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list)
+        else []
+    )
     if kind == "all":
         return items
     path, equal, literal = argument

@@ -40,6 +40,8 @@ def follow(live: Object, merged: Object, config: Object) -> Object:
     metadata: dict[str, Any] = {k: v for k, v in config["metadata"].items() if k != "managedFields"}
     others = {k: v for k, v in metadata.get("annotations", {}).items() if k != _ANNOTATION}
     metadata = {**metadata, "annotations": others}
-    text = json.dumps({**config, "metadata": metadata}, separators=(",", ":"), sort_keys=True) + "\n"
+    text = (
+        json.dumps({**config, "metadata": metadata}, separators=(",", ":"), sort_keys=True) + "\n"
+    )
     annotations = {**(merged["metadata"].get("annotations") or {}), _ANNOTATION: text}
     return {**merged, "metadata": {**merged["metadata"], "annotations": annotations}}

@@ -21,7 +21,9 @@ _CHUNK = 64 * 1024
 
 def _container(pod: Object, wanted: str | None) -> str:
     spec = pod["spec"]
-    names = [c["name"] for c in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]]
+    names = [
+        c["name"] for c in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+    ]
     name = pod["metadata"]["name"]
     if not wanted and len(spec.get("containers") or []) != 1:
         raise errors.bad_request(

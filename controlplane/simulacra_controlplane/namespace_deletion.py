@@ -23,7 +23,9 @@ class Drainer:
         for obj in self._plane.store.all(crd.STORAGE):
             self._plane.registry.set_custom(obj["metadata"]["name"], crd.served(obj))
             keys.append(Key(crd.STORAGE, "", obj["metadata"]["name"]))
-        keys += [Key(_NAMESPACES, "", o["metadata"]["name"]) for o in self._plane.store.all(_NAMESPACES)]
+        keys += [
+            Key(_NAMESPACES, "", o["metadata"]["name"]) for o in self._plane.store.all(_NAMESPACES)
+        ]
         return keys
 
     def register(self, change: Change) -> None:
@@ -67,8 +69,15 @@ class Drainer:
 
     def _drain(self, keys: list[Key]) -> None:
         for key in keys:
-            resource, obj = self._plane.registry.by_storage(key.resource), self._plane.store.get(key)
-            if resource is not None and obj is not None and not obj["metadata"].get("deletionTimestamp"):
+            resource, obj = (
+                self._plane.registry.by_storage(key.resource),
+                self._plane.store.get(key),
+            )
+            if (
+                resource is not None
+                and obj is not None
+                and not obj["metadata"].get("deletionTimestamp")
+            ):
                 delete(self._plane, resource, obj, DeleteOptions(policy="Background"))
 
     def _finish_namespace(self, key: Key) -> None:

@@ -79,13 +79,19 @@ def same_content(a: Object, b: Object) -> bool:
 
 
 def _content(obj: Object) -> Object:
-    kept = {k: v for k, v in obj.get("metadata", {}).items() if k not in ("managedFields", "resourceVersion")}
+    kept = {
+        k: v
+        for k, v in obj.get("metadata", {}).items()
+        if k not in ("managedFields", "resourceVersion")
+    }
     return {**obj, "metadata": kept}
 
 
 def check_name(name: str, as_label: bool) -> list[FieldError]:
     """RFC 1123 subdomain (or label, for namespaces and pods' hosts) of at most 253 (63) characters."""
-    pattern, text, limit = (_LABEL, _LABEL_TEXT, 63) if as_label else (_SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
+    pattern, text, limit = (
+        (_LABEL, _LABEL_TEXT, 63) if as_label else (_SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
+    )
     if len(name) > limit:
         detail = f'"{name}": must be no more than {limit} characters'
         return [FieldError("metadata.name", "FieldValueInvalid", detail)]
@@ -114,11 +120,15 @@ def check_metadata(obj: Object) -> list[FieldError]:
             detail = f'"{value}": must be no more than 63 characters'
             errors.append(FieldError("metadata.labels", "FieldValueInvalid", detail))
         elif value and not _QUALIFIED.fullmatch(value):
-            errors.append(FieldError("metadata.labels", "FieldValueInvalid", f'"{value}": {_VALUE_TEXT}'))
+            errors.append(
+                FieldError("metadata.labels", "FieldValueInvalid", f'"{value}": {_VALUE_TEXT}')
+            )
     annotations = metadata.get("annotations") or {}
     for key in annotations:
         if problem := _qualified_name_problem(key.lower()):
-            errors.append(FieldError("metadata.annotations", "FieldValueInvalid", f'"{key}": {problem}'))
+            errors.append(
+                FieldError("metadata.annotations", "FieldValueInvalid", f'"{key}": {problem}')
+            )
     if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > _ANNOTATIONS_LIMIT:
         detail = f"may not be more than {_ANNOTATIONS_LIMIT} bytes"
         errors.append(FieldError("metadata.annotations", "FieldValueTooLong", detail))

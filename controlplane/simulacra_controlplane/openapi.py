@@ -45,8 +45,13 @@ def document(registry: Registry, group: str, version: str) -> Object:
     for resource in resources:
         name = _component(resource)
         schemas[name] = _schema(resource)
-        base = f"/{_place(group, version)}" + ("/namespaces/{namespace}" if resource.namespaced else "")
-        paths[f"{base}/{resource.plural}"] = {"get": _operation(resource, name), "post": _operation(resource, name)}
+        base = f"/{_place(group, version)}" + (
+            "/namespaces/{namespace}" if resource.namespaced else ""
+        )
+        paths[f"{base}/{resource.plural}"] = {
+            "get": _operation(resource, name),
+            "post": _operation(resource, name),
+        }
         one = {verb: _operation(resource, name) for verb in ("get", "put", "patch", "delete")}
         paths[f"{base}/{resource.plural}/{{name}}"] = one
     _add_referred(schemas)
@@ -66,9 +71,15 @@ def _schema(resource: Resource) -> Schema:
     if not resource.custom:
         return {**components()[component_name(resource)], "x-kubernetes-group-version-kind": [kind]}
     head = {
-        "apiVersion": {"type": "string", "description": "Group and version of this representation of the object."},
+        "apiVersion": {
+            "type": "string",
+            "description": "Group and version of this representation of the object.",
+        },
         "kind": {"type": "string", "description": "Kind of the object."},
-        "metadata": {"allOf": [{"$ref": _PREFIX + _META}], "description": "Standard object's metadata."},
+        "metadata": {
+            "allOf": [{"$ref": _PREFIX + _META}],
+            "description": "Standard object's metadata.",
+        },
     }
     properties = {**resource.schema.get("properties", {}), **head}
     return {**resource.schema, "properties": properties, "x-kubernetes-group-version-kind": [kind]}

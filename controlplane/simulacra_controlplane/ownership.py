@@ -18,7 +18,12 @@ def fields_of(entry: Entry) -> set[Path]:
 
 
 def make_entry(
-    resource: Resource, manager: str, operation: str, subresource: str, paths: set[Path], time: str | None = None
+    resource: Resource,
+    manager: str,
+    operation: str,
+    subresource: str,
+    paths: set[Path],
+    time: str | None = None,
 ) -> Entry:
     """One entry of managedFields."""
     entry = {
@@ -52,7 +57,9 @@ def reduced(entry: Entry, taken: set[Path]) -> Entry | None:
     return {**entry, "fieldsV1": encode(left)} if left else None
 
 
-def track(resource: Resource, old: Object | None, new: Object, manager: str, subresource: str) -> None:
+def track(
+    resource: Resource, old: Object | None, new: Object, manager: str, subresource: str
+) -> None:
     """Record in `new`, in place, that `manager` wrote what differs from `old`.
 
     What it changed is its own from now on and nobody else's; what it removed belongs to nobody.
@@ -60,8 +67,12 @@ def track(resource: Resource, old: Object | None, new: Object, manager: str, sub
     schema = schema_of(resource)
     was, is_now = owned_part(old) if old is not None else {}, owned_part(new)
     same = {name for name, value in is_now.items() if name in was and was[name] == value}
-    before = members({name: value for name, value in was.items() if name not in same}, schema, containers=True)
-    after = members({name: value for name, value in is_now.items() if name not in same}, schema, containers=True)
+    before = members(
+        {name: value for name, value in was.items() if name not in same}, schema, containers=True
+    )
+    after = members(
+        {name: value for name, value in is_now.items() if name not in same}, schema, containers=True
+    )
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
     entries: list[Entry] = new["metadata"].get("managedFields") or []

@@ -43,5 +43,7 @@ def json_patch(obj: Object, operations: Any) -> Object:
         raise bad_request(f"error decoding patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         # the sentence of a real server, which does not repeat the values
-        raise ApiError(422, "Invalid", "the server rejected our request due to an error in our request") from error
+        raise ApiError(
+            422, "Invalid", "the server rejected our request due to an error in our request"
+        ) from error
     return patched

@@ -15,7 +15,9 @@ _EMBEDDED = "x-kubernetes-embedded-resource"
 _TYPE_META = {"apiVersion", "kind", "metadata"}
 
 
-def prune(value: Any, schema: Schema, path: str = "", preserve: bool = False) -> tuple[Any, list[str]]:
+def prune(
+    value: Any, schema: Schema, path: str = "", preserve: bool = False
+) -> tuple[Any, list[str]]:
     """The value without fields that the schema does not know, and the paths of what was dropped.
 
     Args:
@@ -49,7 +51,9 @@ def prune(value: Any, schema: Schema, path: str = "", preserve: bool = False) ->
     return kept, dropped
 
 
-def _prune_list(value: list[Any], items: Schema, path: str, preserve: bool) -> tuple[list[Any], list[str]]:
+def _prune_list(
+    value: list[Any], items: Schema, path: str, preserve: bool
+) -> tuple[list[Any], list[str]]:
     kept, dropped = [], []
     for index, child in enumerate(value):
         item, lost = prune(child, items, f"{path}[{index}]", preserve)

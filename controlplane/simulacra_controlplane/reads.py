@@ -35,7 +35,9 @@ def wants_table(accept: str) -> bool:
                 return True
             if "as" not in wanted and wanted.get("stream") is None:
                 return False
-    message = "only the following media types are accepted: application/json, application/json;as=Table"
+    message = (
+        "only the following media types are accepted: application/json, application/json;as=Table"
+    )
     raise ApiError(406, "NotAcceptable", message)
 
 
@@ -56,7 +58,9 @@ def many(plane: ControlPlane, target: Target, query: dict[str, str], accept: str
     """
     as_table = wants_table(accept)
     resource = target.resource
-    selected = selectors.parse(resource, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    selected = selectors.parse(
+        resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
+    )
     revision, after = _position(plane, query)
     namespace = None if target.all_namespaces else target.namespace
     limit = integer(query, "limit") or 0
@@ -74,7 +78,12 @@ def many(plane: ControlPlane, target: Target, query: dict[str, str], accept: str
         return table.render(resource, shown, metadata, query.get("includeObject", ""))
     if not resource.custom:  # a typed list does not repeat the type in its items
         shown = [{k: v for k, v in obj.items() if k not in ("apiVersion", "kind")} for obj in shown]
-    return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": shown}
+    return {
+        "kind": f"{resource.kind}List",
+        "apiVersion": resource.api_version,
+        "metadata": metadata,
+        "items": shown,
+    }
 
 
 def _objects(
@@ -87,7 +96,9 @@ def _objects(
 ) -> Iterator[Object]:
     moment = None if revision == plane.store.revision else revision
     try:
-        return plane.store.scan(resource.storage, namespace, after=after, revision=moment, label=selected.label)
+        return plane.store.scan(
+            resource.storage, namespace, after=after, revision=moment, label=selected.label
+        )
     except LookupError as error:
         raise errors.expired("The resourceVersion for the provided list is too old.") from error
 
@@ -114,7 +125,9 @@ def too_large(wanted: int, current: int) -> ApiError:
     """504 for a revision that does not exist yet."""
     message = f"Timeout: Too large resource version: {wanted}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-    return ApiError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1}, {"Retry-After": "1"})
+    return ApiError(
+        504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1}, {"Retry-After": "1"}
+    )
 
 
 def _token(revision: int, place: tuple[str, str]) -> str:
@@ -123,7 +136,9 @@ def _token(revision: int, place: tuple[str, str]) -> str:
 
 def _read_token(text: str) -> tuple[int, tuple[str, str]]:
     try:
-        revision, namespace, name = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        revision, namespace, name = json.loads(
+            base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        )
     except (ValueError, binascii.Error) as error:
         raise errors.bad_request("invalid continue token: continue key is not valid") from error
     if not isinstance(revision, int) or not re.fullmatch(r"[^/]*", f"{namespace}{name}"):

@@ -14,7 +14,11 @@ from simulacra_controlplane.resources import Registry, Resource
 from simulacra_controlplane.state import WriteOptions
 
 JSON, YAML = "application/json", "application/yaml"
-_OTHER_ENCODINGS = ("application/vnd.kubernetes.protobuf", "application/cbor", "application/apply-patch+cbor")
+_OTHER_ENCODINGS = (
+    "application/vnd.kubernetes.protobuf",
+    "application/cbor",
+    "application/apply-patch+cbor",
+)
 _MOST_BODY = 3 * 1024 * 1024  # bytes, as a real API server
 
 
@@ -36,9 +40,15 @@ def resolve(path: str, registry: Registry) -> Target:
         ApiError: 404 for what is not served.
     """
     parts = [part for part in path.split("/") if part]
-    group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
+    group, version, rest = (
+        ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
+    )
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and not (group == "" and len(rest) == 3 and rest[2] in _OF_NAMESPACE):
+    if (
+        rest[0] == "namespaces"
+        and len(rest) > 2
+        and not (group == "" and len(rest) == 3 and rest[2] in _OF_NAMESPACE)
+    ):
         namespace, rest = rest[1], rest[2:]
     resource = registry.find(group, version, rest[0])
     if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
@@ -54,7 +64,16 @@ def resolve(path: str, registry: Registry) -> Target:
 
 _OF_NAMESPACE = ("status", "finalize")
 _KNOWN_ELSEWHERE = {
-    "pods": ("exec", "attach", "portforward", "proxy", "eviction", "binding", "ephemeralcontainers", "resize"),
+    "pods": (
+        "exec",
+        "attach",
+        "portforward",
+        "proxy",
+        "eviction",
+        "binding",
+        "ephemeralcontainers",
+        "resize",
+    ),
     "nodes": ("proxy",),
     "namespaces": ("finalize",),
     "serviceaccounts": ("token",),
@@ -149,7 +168,9 @@ def write_options(request: Request) -> WriteOptions:
     query = request.query_params
     dry_run, validation = query.get("dryRun", ""), query.get("fieldValidation") or "Warn"
     if dry_run not in ("", "All"):
-        problem = errors.FieldError("dryRun", "FieldValueNotSupported", f'"{dry_run}": supported values: "All"')
+        problem = errors.FieldError(
+            "dryRun", "FieldValueNotSupported", f'"{dry_run}": supported values: "All"'
+        )
         raise errors.invalid("PatchOptions", "meta.k8s.io", "", [problem])
     if validation not in ("Ignore", "Warn", "Strict"):
         detail = f'"{validation}": supported values: "Ignore", "Strict", "Warn"'

@@ -56,7 +56,11 @@ class Resource:
     @property
     def storage(self) -> str:
         """`jobs.batch`; both views of events share `events`."""
-        return "events" if self.kind == "Event" and not self.custom else qualified(self.plural, self.group)
+        return (
+            "events"
+            if self.kind == "Event" and not self.custom
+            else qualified(self.plural, self.group)
+        )
 
     @property
     def api_version(self) -> str:
@@ -79,7 +83,9 @@ class Resource:
         return names
 
 
-def _builtin(group: str, version: str, plural: str, kind: str, short: str = "", **more: Any) -> Resource:
+def _builtin(
+    group: str, version: str, plural: str, kind: str, short: str = "", **more: Any
+) -> Resource:
     short_names = tuple(short.split())
     return Resource(group, version, plural, kind.lower(), kind, short_names=short_names, **more)
 
@@ -90,11 +96,32 @@ BUILTINS: tuple[Resource, ...] = (
     _builtin("", "v1", "limitranges", "LimitRange", "limits"),
     _builtin("", "v1", "namespaces", "Namespace", "ns", namespaced=False, status=True),
     _builtin("", "v1", "nodes", "Node", "no", namespaced=False, status=True),
-    _builtin("", "v1", "pods", "Pod", "po", status=True, generation=True, returns_deleted=True, categories=("all",)),
-    _builtin("", "v1", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True),
+    _builtin(
+        "",
+        "v1",
+        "pods",
+        "Pod",
+        "po",
+        status=True,
+        generation=True,
+        returns_deleted=True,
+        categories=("all",),
+    ),
+    _builtin(
+        "", "v1", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True
+    ),
     _builtin("", "v1", "secrets", "Secret"),
     _builtin("", "v1", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True),
-    _builtin("", "v1", "services", "Service", "svc", status=True, returns_deleted=True, categories=("all",)),
+    _builtin(
+        "",
+        "v1",
+        "services",
+        "Service",
+        "svc",
+        status=True,
+        returns_deleted=True,
+        categories=("all",),
+    ),
     _builtin(
         "apiextensions.k8s.io",
         "v1",
@@ -109,8 +136,18 @@ BUILTINS: tuple[Resource, ...] = (
     _builtin("batch", "v1", "jobs", "Job", status=True, generation=True, categories=("all",)),
     _builtin("coordination.k8s.io", "v1", "leases", "Lease", create_on_update=True),
     _builtin("events.k8s.io", "v1", "events", "Event", "ev"),
-    _builtin("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", generation=True),
-    _builtin("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "pc", namespaced=False, generation=True),
+    _builtin(
+        "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", generation=True
+    ),
+    _builtin(
+        "scheduling.k8s.io",
+        "v1",
+        "priorityclasses",
+        "PriorityClass",
+        "pc",
+        namespaced=False,
+        generation=True,
+    ),
 )
 
 
@@ -133,7 +170,9 @@ class Registry:
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         """The resource at a path."""
-        return next((r for r in self if (r.plural, r.version, r.group) == (plural, version, group)), None)
+        return next(
+            (r for r in self if (r.plural, r.version, r.group) == (plural, version, group)), None
+        )
 
     def by_kind(self, api_version: str, kind: str) -> Resource | None:
         """The resource of a kind, as ownerReferences name it (any version of the group serves)."""

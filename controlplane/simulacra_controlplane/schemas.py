@@ -65,13 +65,18 @@ def _inline(schema: Schema) -> Schema:
     if schema.get("oneOf"):
         merged["x-kubernetes-int-or-string"] = True
     if "properties" in schema:
-        merged["properties"] = {name: _inline(child) for name, child in schema["properties"].items()}
+        merged["properties"] = {
+            name: _inline(child) for name, child in schema["properties"].items()
+        }
     for keyword in ("items", "additionalProperties"):
         if isinstance(schema.get(keyword), dict):
             merged[keyword] = _inline(schema[keyword])
     # a Go list or map may be null, which means absent
     merged["nullable"] = True
-    if merged.get("type") == "object" and not {"properties", "additionalProperties"} & merged.keys():
+    if (
+        merged.get("type") == "object"
+        and not {"properties", "additionalProperties"} & merged.keys()
+    ):
         merged["x-kubernetes-preserve-unknown-fields"] = True
     return merged
 

@@ -78,7 +78,11 @@ def _label_test(key: str, operator: str, values: list[str]) -> Test:
         bound = int(values[0])
         return lambda obj: (
             _labels(obj).get(key, "").isdigit()
-            and (int(_labels(obj)[key]) > bound if operator == ">" else int(_labels(obj)[key]) < bound)
+            and (
+                int(_labels(obj)[key]) > bound
+                if operator == ">"
+                else int(_labels(obj)[key]) < bound
+            )
         )
     return lambda obj: (key in _labels(obj)) is (operator == "exists")
 
@@ -94,25 +98,33 @@ def parse_labels(text: str) -> list[Test]:
     while rest:
         found = _SET.match(rest) or _PAIR.match(rest) or _ONE.match(rest)
         if not found:
-            raise bad_request(f"unable to parse requirement: found '{rest}', expected: a label selector")
+            raise bad_request(
+                f"unable to parse requirement: found '{rest}', expected: a label selector"
+            )
         groups = found.groupdict()
         if "values" in groups:
             values = [value.strip() for value in groups["values"].split(",")]
             if groups["op"] in ("<", ">") and not values[0].isdigit():
-                raise bad_request(f"unable to parse requirement: values[0]: {values[0]!r} must be an integer")
+                raise bad_request(
+                    f"unable to parse requirement: values[0]: {values[0]!r} must be an integer"
+                )
             tests.append(_label_test(groups["key"], groups["op"], values))
         else:
             tests.append(_label_test(groups["key"], "absent" if groups["op"] else "exists", []))
         rest = rest[found.end() :].lstrip()
         if rest and not rest.startswith(","):
-            raise bad_request(f"unable to parse requirement: found '{rest}', expected: ',' or the end")
+            raise bad_request(
+                f"unable to parse requirement: found '{rest}', expected: ',' or the end"
+            )
         rest = rest[1:].lstrip()
     return tests
 
 
 def exact_label(text: str) -> tuple[str, str] | None:
     """The first `key=value` of a label selector that `parse_labels` accepts; None without one."""
-    found = next((one for one in _PAIR.finditer(_SET.sub("", text)) if one["op"] in ("=", "==")), None)
+    found = next(
+        (one for one in _PAIR.finditer(_SET.sub("", text)) if one["op"] in ("=", "==")), None
+    )
     return (found["key"], found["values"].strip()) if found else None
 
 

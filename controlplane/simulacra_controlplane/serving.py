@@ -120,7 +120,10 @@ def serve(folder: Path, port: int, wrap: Callable[[ASGIApp], ASGIApp] = lambda a
         port: Port on 127.0.0.1; 0 takes the folder's last one, or any free one.
         wrap: Puts a middleware around the application (tests: `faults.FaultInjector`).
     """
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again once it has stopped
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # uvicorn raises the signal again once it has stopped
         signal.signal(number, lambda *_: None)
     os.umask(0o077)  # the database holds Secrets
     folder.mkdir(parents=True, exist_ok=True)

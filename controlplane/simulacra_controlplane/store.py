@@ -92,7 +92,10 @@ class Change:
         if self.new is not None:
             return self.new
         assert self.old is not None
-        return {**self.old, "metadata": {**self.old["metadata"], "resourceVersion": str(self.revision)}}
+        return {
+            **self.old,
+            "metadata": {**self.old["metadata"], "resourceVersion": str(self.revision)},
+        }
 
 
 class Store:
@@ -160,7 +163,12 @@ class Store:
             LookupError: The revision is older than the kept window.
         """
         undone = {} if revision is None else self._undone(resource, namespace, revision)
-        arguments = {"resource": resource, "namespace": namespace, "after_namespace": after[0], "after_name": after[1]}
+        arguments = {
+            "resource": resource,
+            "namespace": namespace,
+            "after_namespace": after[0],
+            "after_name": after[1],
+        }
         query = _BY_NAME
         if label is not None:
             query, arguments["label"], arguments["value"] = _BY_LABEL, *label
@@ -168,7 +176,9 @@ class Store:
             arguments["after_name"] = ""
         scope = _EVERYWHERE if namespace is None else _INSIDE
         rows = self._db.execute(query.format(scope=scope), arguments)
-        past = sorted((place, old) for place, old in undone.items() if old is not None and place > after)
+        past = sorted(
+            (place, old) for place, old in undone.items() if old is not None and place > after
+        )
         return _as_it_was(((row[:2], row[2]) for row in rows), undone, past)
 
     def count(self, resource: str, namespace: str | None, after: Place) -> int:
@@ -180,7 +190,9 @@ class Store:
         found: int = self._db.execute(query, (resource, *after)).fetchone()[0]
         return found
 
-    def _undone(self, resource: str, namespace: str | None, revision: int) -> dict[Place, Object | None]:
+    def _undone(
+        self, resource: str, namespace: str | None, revision: int
+    ) -> dict[Place, Object | None]:
         """What changed after a revision, as it was then; None where nothing was."""
         undone: dict[Place, Object | None] = {}
         for change in self.since(revision):
@@ -268,13 +280,19 @@ class Store:
         at = (key.resource, key.namespace, key.name)
         where = "owner=? AND resource=? AND namespace=? AND name=?"
         self._db.executemany(f"DELETE FROM owners WHERE {where}", [(uid, *at) for uid in old])  # noqa: S608 - constant text
-        self._db.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?)", [(uid, *at) for uid in new])
+        self._db.executemany(
+            "INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?)", [(uid, *at) for uid in new]
+        )
 
     def _write_labels(self, key: Key, old: dict[str, str], new: dict[str, str]) -> None:
         if old == new:
             return
-        gone = [(key.resource, *pair, key.namespace, key.name) for pair in old.items() - new.items()]
-        come = [(key.resource, *pair, key.namespace, key.name) for pair in new.items() - old.items()]
+        gone = [
+            (key.resource, *pair, key.namespace, key.name) for pair in old.items() - new.items()
+        ]
+        come = [
+            (key.resource, *pair, key.namespace, key.name) for pair in new.items() - old.items()
+        ]
         where = "resource=? AND label=? AND value=? AND namespace=? AND name=?"
         self._db.executemany(f"DELETE FROM labels WHERE {where}", gone)  # noqa: S608 - constant text
         self._db.executemany("INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?, ?)", come)
@@ -284,7 +302,9 @@ class Store:
         if self._db.execute("PRAGMA user_version").fetchone()[0] >= _LAYOUT:
             return
         with self._transaction(self._db.execute("SELECT value FROM revision").fetchone()[0]):
-            for *at, body in self._db.execute("SELECT resource, namespace, name, body FROM objects").fetchall():
+            for *at, body in self._db.execute(
+                "SELECT resource, namespace, name, body FROM objects"
+            ).fetchall():
                 self._write_labels(Key(*at), {}, _labels(from_json(body)))
             self._db.execute(f"PRAGMA user_version={_LAYOUT}")
 
@@ -306,7 +326,9 @@ class Store:
 
 
 def _as_it_was(
-    rows: Iterator[tuple[Place, bytes]], undone: dict[Place, Object | None], past: list[tuple[Place, Object]]
+    rows: Iterator[tuple[Place, bytes]],
+    undone: dict[Place, Object | None],
+    past: list[tuple[Place, Object]],
 ) -> Iterator[Object]:
     """Merge what is there now with what was there, in order; text is parsed when its turn comes."""
     present: Iterator[tuple[Place, bytes | Object]] = (row for row in rows if row[0] not in undone)
@@ -330,4 +352,6 @@ def _shreds(key: Key, old: Object | None, new: Object | None) -> bool:
     if key.resource == "secrets":
         return new is None or new.get("data") != old.get("data")
     wrapped = old.get("status", {}).get("wrappedKey")
-    return wrapped is not None and (new is None or new.get("status", {}).get("wrappedKey") != wrapped)
+    return wrapped is not None and (
+        new is None or new.get("status", {}).get("wrappedKey") != wrapped
+    )

@@ -82,7 +82,9 @@ def _merge_list(target: list[Any], patch: list[Any], schema: Schema) -> list[Any
     return merged
 
 
-def _list_directives(merged: dict[str, Any], patch: dict[str, Any], schema: Schema) -> dict[str, Any]:
+def _list_directives(
+    merged: dict[str, Any], patch: dict[str, Any], schema: Schema
+) -> dict[str, Any]:
     """Apply the list directives, which stand beside their list in the patch."""
     for directive, values in patch.items():
         if directive.startswith(_DELETE):
@@ -105,5 +107,7 @@ def _ordered(items: list[Any], order: list[Any], key: str | None) -> list[Any]:
 
     wanted = [identity(item) for item in order]
     unnamed = [item for item in items if identity(item) not in wanted]
-    named = sorted((i for i in items if identity(i) in wanted), key=lambda item: wanted.index(identity(item)))
+    named = sorted(
+        (i for i in items if identity(i) in wanted), key=lambda item: wanted.index(identity(item))
+    )
     return unnamed + named

@@ -10,8 +10,15 @@ from simulacra_controlplane import durations, jsonpath, table_builtin
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Column, Resource
 
-_NAME = Column("Name", "string", ".metadata.name", "Name must be unique within a namespace.", format="name")
-_AGE = Column("Age", "date", ".metadata.creationTimestamp", "CreationTimestamp is the server time of the creation.")
+_NAME = Column(
+    "Name", "string", ".metadata.name", "Name must be unique within a namespace.", format="name"
+)
+_AGE = Column(
+    "Age",
+    "date",
+    ".metadata.creationTimestamp",
+    "CreationTimestamp is the server time of the creation.",
+)
 
 
 def _custom_columns(resource: Resource) -> list[Column]:
@@ -57,7 +64,11 @@ def _definition(column: Column) -> dict[str, Any]:
 
 
 def render(
-    resource: Resource, objects: Sequence[Object], metadata: dict[str, Any], include: str, headers: bool = True
+    resource: Resource,
+    objects: Sequence[Object],
+    metadata: dict[str, Any],
+    include: str,
+    headers: bool = True,
 ) -> Object:
     """A Table of these objects.
 

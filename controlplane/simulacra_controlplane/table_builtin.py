@@ -63,7 +63,9 @@ def _job_duration(job: Object) -> str:
         return ""
     if not end:
         return durations.since(start)
-    return durations.human((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    return durations.human(
+        (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    )
 
 
 def _labels(labels: dict[str, str]) -> str:
@@ -79,7 +81,10 @@ def _policy_selector(policy: Object) -> str:
 
 
 def _quota(quota: Object, limits: bool) -> str:
-    hard, used = _get(quota, "status", "hard", default={}), _get(quota, "status", "used", default={})
+    hard, used = (
+        _get(quota, "status", "hard", default={}),
+        _get(quota, "status", "used", default={}),
+    )
     wanted = sorted(name for name in hard if name.startswith("limits.") is limits)
     return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in wanted)
 
@@ -103,13 +108,19 @@ def _pod_status(pod: Object) -> str:
 
 
 def _pod_restarts(pod: Object) -> str:
-    return str(sum(s.get("restartCount", 0) for s in _get(pod, "status", "containerStatuses", default=[])))
+    return str(
+        sum(s.get("restartCount", 0) for s in _get(pod, "status", "containerStatuses", default=[]))
+    )
 
 
 def _node_status(node: Object) -> str:
-    ready = [c["status"] for c in _get(node, "status", "conditions", default=[]) if c["type"] == "Ready"]
+    ready = [
+        c["status"] for c in _get(node, "status", "conditions", default=[]) if c["type"] == "Ready"
+    ]
     text = {"True": "Ready", "False": "NotReady"}.get(ready[0], "NotReady") if ready else "Unknown"
-    return f"{text},SchedulingDisabled" if _get(node, "spec", "unschedulable", default=False) else text
+    return (
+        f"{text},SchedulingDisabled" if _get(node, "spec", "unschedulable", default=False) else text
+    )
 
 
 def _event_times(event: Object) -> str:
@@ -205,7 +216,10 @@ _COLUMNS: dict[str, _Spec] = {
 
 def columns(resource: Resource) -> list[Column]:
     """The columns after the name."""
-    return [Column(name, kind, "", priority=priority) for name, kind, priority, _ in _COLUMNS[resource.storage]]
+    return [
+        Column(name, kind, "", priority=priority)
+        for name, kind, priority, _ in _COLUMNS[resource.storage]
+    ]
 
 
 def cells(resource: Resource, obj: Object) -> list[Any]:

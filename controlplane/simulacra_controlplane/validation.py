@@ -28,7 +28,9 @@ _formats = FormatChecker(formats=())
 
 
 def _date_time(value: object) -> bool:
-    return not isinstance(value, str) or ("T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None)
+    return not isinstance(value, str) or (
+        "T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None
+    )
 
 
 def _date(value: object) -> bool:
@@ -44,7 +46,9 @@ def _byte(value: object) -> bool:
 
 
 def _duration(value: object) -> bool:
-    return not isinstance(value, str) or bool(re.fullmatch(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h|d|w))+|0", value))
+    return not isinstance(value, str) or bool(
+        re.fullmatch(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h|d|w))+|0", value)
+    )
 
 
 for _name, _check, _raises in (
@@ -57,7 +61,9 @@ for _name, _check, _raises in (
     _formats.checkers[_name] = (_check, _raises)
 
 
-def _type(validator: Any, expected: str, instance: Any, schema: Schema) -> Iterator[ValidationError]:
+def _type(
+    validator: Any, expected: str, instance: Any, schema: Schema
+) -> Iterator[ValidationError]:
     if (instance is None and schema.get("nullable")) or schema.get("x-kubernetes-int-or-string"):
         return
     whole = expected == "integer" and isinstance(instance, float) and instance.is_integer()
@@ -65,7 +71,9 @@ def _type(validator: Any, expected: str, instance: Any, schema: Schema) -> Itera
         yield ValidationError("")
 
 
-def _required(validator: Any, names: list[str], instance: Any, schema: Schema) -> Iterator[ValidationError]:
+def _required(
+    validator: Any, names: list[str], instance: Any, schema: Schema
+) -> Iterator[ValidationError]:
     """A field is missing as well when it is null and may not be."""
     if not isinstance(instance, dict):
         return
@@ -75,12 +83,16 @@ def _required(validator: Any, names: list[str], instance: Any, schema: Schema) -
             yield ValidationError(name)
 
 
-def _int_or_string(validator: Any, on: bool, instance: Any, schema: Schema) -> Iterator[ValidationError]:
+def _int_or_string(
+    validator: Any, on: bool, instance: Any, schema: Schema
+) -> Iterator[ValidationError]:
     if on and (isinstance(instance, bool) or not isinstance(instance, int | float | str | None)):
         yield ValidationError("")
 
 
-def _list_type(validator: Any, kind: str, instance: Any, schema: Schema) -> Iterator[ValidationError]:
+def _list_type(
+    validator: Any, kind: str, instance: Any, schema: Schema
+) -> Iterator[ValidationError]:
     if not isinstance(instance, list) or kind == "atomic":
         return
     seen: list[Any] = []
@@ -133,13 +145,22 @@ def path_text(parts: Iterable[Any]) -> str:
 
 def type_name(value: Any) -> str:
     """The JSON type as OpenAPI names it."""
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+    names = {
+        dict: "object",
+        list: "array",
+        str: "string",
+        bool: "boolean",
+        int: "integer",
+        float: "number",
+    }
     return names.get(type(value), "null")
 
 
 def shown(value: Any) -> str:
     """A value as an error shows it: scalars as they are, structures by their type."""
-    return json.dumps(type_name(value) if isinstance(value, dict | list) else value, ensure_ascii=False)
+    return json.dumps(
+        type_name(value) if isinstance(value, dict | list) else value, ensure_ascii=False
+    )
 
 
 _LIMITS = {
@@ -164,25 +185,41 @@ def _word(problem: ValidationError) -> FieldError:
     path, limit, value = path_text(problem.absolute_path), problem.validator_value, problem.instance
     keyword = problem.validator
     if keyword == "required":
-        return FieldError(f"{path}.{problem.message}" if path else problem.message, "FieldValueRequired")
+        return FieldError(
+            f"{path}.{problem.message}" if path else problem.message, "FieldValueRequired"
+        )
     if keyword in ("type", "x-kubernetes-int-or-string"):
         wanted = limit if keyword == "type" else "integer,string"
         got = type_name(value)
-        return FieldError(path, "FieldValueTypeInvalid", f'"{got}": {path} in body must be of type {wanted}: "{got}"')
+        return FieldError(
+            path,
+            "FieldValueTypeInvalid",
+            f'"{got}": {path} in body must be of type {wanted}: "{got}"',
+        )
     if keyword == "format":
         return FieldError(
-            path, "FieldValueTypeInvalid", f"{shown(value)}: {path} in body must be of type {limit}: {shown(value)}"
+            path,
+            "FieldValueTypeInvalid",
+            f"{shown(value)}: {path} in body must be of type {limit}: {shown(value)}",
         )
     if keyword == "enum":
         allowed = ", ".join(json.dumps(choice) for choice in limit)
-        return FieldError(path, "FieldValueNotSupported", f"{json.dumps(value)}: supported values: {allowed}")
+        return FieldError(
+            path, "FieldValueNotSupported", f"{json.dumps(value)}: supported values: {allowed}"
+        )
     if keyword == "maxLength":
         return FieldError(path, "FieldValueTooLong", f"may not be more than {limit} bytes")
     if keyword in ("maxItems", "maxProperties"):
-        return FieldError(path, "FieldValueTooMany", f"{len(value)}: must have at most {limit} items")
+        return FieldError(
+            path, "FieldValueTooMany", f"{len(value)}: must have at most {limit} items"
+        )
     if keyword == "x-kubernetes-list-type":
         return FieldError(path, "FieldValueDuplicate", json.dumps(value, separators=(",", ":")))
-    rule = _bound(problem) if keyword in ("minimum", "maximum") else _LIMITS[str(keyword)].format(limit=limit)
+    rule = (
+        _bound(problem)
+        if keyword in ("minimum", "maximum")
+        else _LIMITS[str(keyword)].format(limit=limit)
+    )
     seen = len(value) if keyword in ("minItems", "minProperties") else shown(value)
     return FieldError(path, "FieldValueInvalid", f"{seen}: {path} in body {rule}")
 
@@ -199,10 +236,16 @@ class _Node:
         self._schema = schema
         self._properties: Schema = schema.get("properties", {})
         self._items, self._rest = schema.get("items"), schema.get("additionalProperties")
-        holds = (word for word in ("items", "additionalProperties") if isinstance(schema.get(word), dict))
+        holds = (
+            word for word in ("items", "additionalProperties") if isinstance(schema.get(word), dict)
+        )
         inside = {"properties", *holds}
         known = _BASE.VALIDATORS
-        self._checks = [(word, known[word], schema[word]) for word in schema if word in known and word not in inside]
+        self._checks = [
+            (word, known[word], schema[word])
+            for word in schema
+            if word in known and word not in inside
+        ]
         self._children: dict[str | None, _Node | None] = {}
         self.by_field = {word for word, _, _ in self._checks} <= {"type", "required"}
 
@@ -211,7 +254,11 @@ class _Node:
         for word, check, limit in self._checks:
             for problem in check(_BASE, limit, value, self._schema) or ():
                 if word != "allOf":  # those are set by the schemas inside
-                    problem.validator, problem.validator_value, problem.schema = word, limit, self._schema
+                    problem.validator, problem.validator_value, problem.schema = (
+                        word,
+                        limit,
+                        self._schema,
+                    )
                     problem.instance = problem.instance if problem.path else value
                 problem.path.extendleft(reversed(path))
                 yield problem
@@ -245,7 +292,9 @@ def validate(obj: Any, schema: Schema, old: Object | None = None) -> list[FieldE
     Fields of `old`, the object as it is stored, are not looked at again where the new one has them as they were.
     """
     found = _problems(obj, _node(Held(schema)), old)
-    worded = [_word(p) for p in sorted(found, key=lambda p: [str(part) for part in p.absolute_path])]
+    worded = [
+        _word(p) for p in sorted(found, key=lambda p: [str(part) for part in p.absolute_path])
+    ]
     missing = {error.path for error in worded if error.reason == "FieldValueRequired"}
     return [e for e in worded if e.reason == "FieldValueRequired" or e.path not in missing]
 
@@ -254,15 +303,25 @@ def _is_same(old: Any, new: Any) -> bool:
     """Whether two values are the same JSON; to Python, true and 1 are equal."""
     if old != new:
         return False
-    return to_json(old) == to_json(new) or json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
+    return to_json(old) == to_json(new) or json.dumps(old, sort_keys=True) == json.dumps(
+        new, sort_keys=True
+    )
 
 
 def _problems(obj: Any, node: _Node, old: Object | None) -> Iterator[ValidationError]:
     if old is None or not isinstance(obj, dict) or not node.by_field:
         yield from node.problems(obj)
         return
-    changed = {name: value for name, value in obj.items() if name not in old or not _is_same(old[name], value)}
+    changed = {
+        name: value
+        for name, value in obj.items()
+        if name not in old or not _is_same(old[name], value)
+    }
     for problem in node.problems(changed):
-        kept = problem.validator == "required" and not problem.path and problem.message in obj.keys() - changed.keys()
+        kept = (
+            problem.validator == "required"
+            and not problem.path
+            and problem.message in obj.keys() - changed.keys()
+        )
         if not kept:
             yield problem

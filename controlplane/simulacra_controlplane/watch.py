@@ -39,7 +39,9 @@ class Watch:
         shown = present(self.target.resource, obj)
         if self.as_table:
             metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-            shown = table.render(self.target.resource, [shown], metadata, self.include, not self.headers_sent)
+            shown = table.render(
+                self.target.resource, [shown], metadata, self.include, not self.headers_sent
+            )
             self.headers_sent = True
         return to_json({"type": kind, "object": shown}) + b"\n"
 
@@ -49,9 +51,19 @@ class Watch:
         if annotations:
             metadata["annotations"] = annotations
         resource = self.target.resource
-        obj: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+        obj: Object = {
+            "kind": resource.kind,
+            "apiVersion": resource.api_version,
+            "metadata": metadata,
+        }
         if self.as_table:
-            obj = table.render(resource, [], {"resourceVersion": str(revision)}, self.include, not self.headers_sent)
+            obj = table.render(
+                resource,
+                [],
+                {"resourceVersion": str(revision)},
+                self.include,
+                not self.headers_sent,
+            )
         return to_json({"type": "BOOKMARK", "object": obj}) + b"\n"
 
     def event(self, change: Change) -> bytes | None:
@@ -76,14 +88,18 @@ class Watch:
                 yield self.encode("ADDED", obj)
 
 
-def start(plane: ControlPlane, target: Target, query: dict[str, str], accept: str) -> AsyncIterator[bytes]:
+def start(
+    plane: ControlPlane, target: Target, query: dict[str, str], accept: str
+) -> AsyncIterator[bytes]:
     """The stream of a watch request; backlog and subscription are taken in one step when it is first read.
 
     Raises:
         ApiError: 400, 406, 422 (sendInitialEvents without resourceVersionMatch).
     """
     name = target.name or None
-    selected = selectors.parse(target.resource, query.get("labelSelector", ""), query.get("fieldSelector", ""), name)
+    selected = selectors.parse(
+        target.resource, query.get("labelSelector", ""), query.get("fieldSelector", ""), name
+    )
     bookmarks = flag(query, "allowWatchBookmarks")
     watch = Watch(plane, target, selected, reads.wants_table(accept.replace(";stream=watch", "")),
                   query.get("includeObject", ""), bookmarks)  # fmt: skip
@@ -121,14 +137,19 @@ async def _stream(
         try:
             backlog = _backlog(watch, revision, everything, mark_end)
         except LookupError as error:
-            yield to_json({"type": "ERROR", "object": errors.expired(str(error.args[0])).body()}) + b"\n"
+            yield (
+                to_json({"type": "ERROR", "object": errors.expired(str(error.args[0])).body()})
+                + b"\n"
+            )
             return
         for line in backlog:
             yield line
         next_bookmark = time.monotonic() + BOOKMARK_SECONDS
         while (now := time.monotonic()) < deadline:
             try:
-                change = await asyncio.wait_for(queue.get(), max(min(deadline, next_bookmark) - now, 0.001))
+                change = await asyncio.wait_for(
+                    queue.get(), max(min(deadline, next_bookmark) - now, 0.001)
+                )
             except TimeoutError:
                 if watch.bookmarks and queue.empty():
                     yield watch.bookmark(watch.plane.store.revision)

@@ -17,7 +17,12 @@ _NAMESPACES = "namespaces"
 
 
 def create(
-    plane: ControlPlane, resource: Resource, namespace: str, body: Any, options: WriteOptions, apply: bool = False
+    plane: ControlPlane,
+    resource: Resource,
+    namespace: str,
+    body: Any,
+    options: WriteOptions,
+    apply: bool = False,
 ) -> Object:
     """Store a new object.
 
@@ -36,7 +41,9 @@ def create(
     obj = admission.check_type(resource, body)
     _place(resource, obj, namespace)
     if obj["metadata"].get("resourceVersion"):
-        raise ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created")
+        raise ApiError(
+            500, "InternalError", "resourceVersion should not be set on objects to be created"
+        )
     managed = obj["metadata"].pop("managedFields", None)
     admission.drop_system_metadata(obj)
     obj["metadata"].update(creationTimestamp=now(), uid=new_uid())
@@ -76,7 +83,9 @@ def _place(resource: Resource, obj: Object, namespace: str) -> None:
         metadata.pop("namespace", None)
     if not metadata.get("name"):
         if not metadata.get("generateName"):
-            problem = FieldError("metadata.name", "FieldValueRequired", "name or generateName is required")
+            problem = FieldError(
+                "metadata.name", "FieldValueRequired", "name or generateName is required"
+            )
             raise errors.invalid(resource.kind, resource.group, "", [problem])
         metadata["name"] = generated_name(metadata["generateName"])
 
@@ -89,19 +98,30 @@ def _check_namespace(plane: ControlPlane, resource: Resource, obj: Object) -> No
     namespace = obj["metadata"]["namespace"]
     holder = plane.get(namespaces, "", namespace)
     if holder["metadata"].get("deletionTimestamp"):
-        why = f"unable to create new content in namespace {namespace} because it is being terminated"
+        why = (
+            f"unable to create new content in namespace {namespace} because it is being terminated"
+        )
         cause = {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated",
                  "field": "metadata.namespace"}  # fmt: skip
-        raise errors.forbidden(resource.plural, resource.group, obj["metadata"]["name"], why, [cause])
+        raise errors.forbidden(
+            resource.plural, resource.group, obj["metadata"]["name"], why, [cause]
+        )
 
 
 def replace(
-    plane: ControlPlane, resource: Resource, old: Object, body: Any, subresource: str, options: WriteOptions
+    plane: ControlPlane,
+    resource: Resource,
+    old: Object,
+    body: Any,
+    subresource: str,
+    options: WriteOptions,
 ) -> Object:
     """PUT: the body is the whole new object."""
     new = absorb(resource, admission.check_type(resource, body))
     if resource.custom and not new["metadata"].get("resourceVersion"):
-        problem = FieldError("metadata.resourceVersion", "FieldValueInvalid", "0: must be specified for an update")
+        problem = FieldError(
+            "metadata.resourceVersion", "FieldValueInvalid", "0: must be specified for an update"
+        )
         raise errors.invalid(resource.kind, resource.group, old["metadata"]["name"], [problem])
     return commit(plane, resource, old, new, subresource, options)
 
@@ -163,11 +183,18 @@ def _check_identity(resource: Resource, old: Object, new: Object, patching: bool
         raise errors.bad_request(
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
         )
-    if resource.namespaced and metadata.setdefault("namespace", before["namespace"]) != before["namespace"]:
-        raise errors.bad_request("the namespace of the object does not match the namespace on the URL")
+    if (
+        resource.namespaced
+        and metadata.setdefault("namespace", before["namespace"]) != before["namespace"]
+    ):
+        raise errors.bad_request(
+            "the namespace of the object does not match the namespace on the URL"
+        )
     if metadata.get("uid") not in (None, "", before["uid"]):
         if patching:
-            problem = FieldError("metadata.uid", "FieldValueInvalid", f'"{metadata["uid"]}": field is immutable')
+            problem = FieldError(
+                "metadata.uid", "FieldValueInvalid", f'"{metadata["uid"]}": field is immutable'
+            )
             raise errors.invalid(resource.kind, resource.group, name, [problem])
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {before['uid']}"
         raise errors.conflict(resource.plural, resource.group, name, why)
@@ -185,7 +212,11 @@ def _split(resource: Resource, old: Object, new: Object, subresource: str) -> Ob
     if subresource == "status":
         kept = {name: value for name, value in old.items() if name != "status"}
         metadata = {**old["metadata"], "managedFields": new["metadata"].get("managedFields")}
-        return {**kept, "metadata": metadata, **({"status": new["status"]} if "status" in new else {})}
+        return {
+            **kept,
+            "metadata": metadata,
+            **({"status": new["status"]} if "status" in new else {}),
+        }
     if resource.status:
         new = {name: value for name, value in new.items() if name != "status"}
         if "status" in old:
@@ -220,8 +251,14 @@ def _spec(resource: Resource, obj: Object) -> Any:
 def _released(obj: Object) -> bool:
     """Whether nothing holds a deleted object any longer."""
     metadata = obj["metadata"]
-    held = metadata.get("finalizers") or (obj["kind"] == "Namespace" and obj["spec"].get("finalizers"))
-    return bool(metadata.get("deletionTimestamp")) and not held and not metadata.get("deletionGracePeriodSeconds")
+    held = metadata.get("finalizers") or (
+        obj["kind"] == "Namespace" and obj["spec"].get("finalizers")
+    )
+    return (
+        bool(metadata.get("deletionTimestamp"))
+        and not held
+        and not metadata.get("deletionGracePeriodSeconds")
+    )
 
 
 def _same_owners(old: Object, new: Object) -> bool:
@@ -229,6 +266,8 @@ def _same_owners(old: Object, new: Object) -> bool:
 
     def plain(obj: Object) -> list[Any]:
         entries = obj["metadata"].get("managedFields") or []
-        return [{name: value for name, value in entry.items() if name != "time"} for entry in entries]
+        return [
+            {name: value for name, value in entry.items() if name != "time"} for entry in entries
+        ]
 
     return plain(old) == plain(new)

@@ -22,7 +22,15 @@ _DROPPED = {"title", "$defs", "discriminator"}
 FIXED_SPEC = {
     "Dataset": ("weights",),
     "Model": ("datasetRef", "family", "knowledge", "privacy", "seed", "resources"),
-    "GenerationJob": ("modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards"),
+    "GenerationJob": (
+        "modelRef",
+        "rowCount",
+        "conditions",
+        "interventions",
+        "counterfactual",
+        "seed",
+        "shards",
+    ),
     "EffectEstimate": ("modelRef", "treatment", "value", "baseline", "outcome", "segment"),
 }
 """Fields of spec that cannot change after creation: the work is done once."""
@@ -44,13 +52,17 @@ def structural(schema: Schema, defs: dict[str, Schema]) -> Schema:
     if "const" in out:
         out["enum"] = [out.pop("const")]
     if "properties" in out:
-        out["properties"] = {key: structural(value, defs) for key, value in out["properties"].items()}
+        out["properties"] = {
+            key: structural(value, defs) for key, value in out["properties"].items()
+        }
         out.pop("additionalProperties", None)
     elif isinstance(out.get("additionalProperties"), dict):
         out["additionalProperties"] = structural(out["additionalProperties"], defs)
     elif out.get("additionalProperties") is True:
         out.pop("additionalProperties")
-    out.pop("propertyNames", None)  # not part of structural schemas; the API and prepare hold names against the schema
+    out.pop(
+        "propertyNames", None
+    )  # not part of structural schemas; the API and prepare hold names against the schema
     if "items" in out:
         out["items"] = structural(out["items"], defs)
     if out.get("type") == "integer" and out.get("maximum", 0) > 2**31:
@@ -84,9 +96,14 @@ def crd(kind: type[Resource]) -> Schema:
         "description": (kind.__doc__ or "").strip(),
         "required": ["spec"],
         "properties": {
-            "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}; the version of this schema."},
+            "apiVersion": {
+                "type": "string",
+                "description": f"{GROUP}/{VERSION}; the version of this schema.",
+            },
             "kind": {"type": "string", "description": f"{name}; the kind of this resource."},
-            "metadata": {"type": "object"},  # nothing more is allowed; the API server explains it itself
+            "metadata": {
+                "type": "object"
+            },  # nothing more is allowed; the API server explains it itself
             "spec": spec,
             "status": _section(kind, "status"),
         },

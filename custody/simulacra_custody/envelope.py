@@ -116,7 +116,9 @@ class _Source:
         return self._buffer.read(size)
 
 
-def decrypt(name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+def decrypt(
+    name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int
+) -> Iterator[bytes]:
     """Plaintext of a message in chunks of ``size`` bytes, each authenticated before it is given out.
 
     Args:
@@ -167,4 +169,6 @@ def data_keyring(data_key: bytes) -> Any:
 
 def kms_keyring(key_arn: str, client: Any) -> Any:
     """The keyring of an AWS KMS key: encrypting asks for ``kms:GenerateDataKey``, decrypting for ``kms:Decrypt``."""
-    return _PROVIDERS.create_aws_kms_keyring(CreateAwsKmsKeyringInput(kms_key_id=key_arn, kms_client=client))
+    return _PROVIDERS.create_aws_kms_keyring(
+        CreateAwsKmsKeyringInput(kms_key_id=key_arn, kms_client=client)
+    )

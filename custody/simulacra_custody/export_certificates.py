@@ -21,7 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m simulacra_custody.export_certificates",
         description="Erasure certificates of a tenant, as JSON lines.",
     )
-    parser.add_argument("tenant", metavar="TENANT", help="its name, or its uid where the name was used again")
+    parser.add_argument(
+        "tenant", metavar="TENANT", help="its name, or its uid where the name was used again"
+    )
     tenant = parser.parse_args(arguments).tenant
     count = 0
     try:
@@ -33,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, CustodyError) as error:
         parser.error(str(error))
     if not count:
-        sys.stderr.write(f"there is no certificate of a tenant {tenant!r}; the time they are kept may be over\n")
+        sys.stderr.write(
+            f"there is no certificate of a tenant {tenant!r}; the time they are kept may be over\n"
+        )
     return 0 if count else 1
 
 

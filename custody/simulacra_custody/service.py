@@ -101,7 +101,9 @@ class ArtifactWriter:
 
 
 @contextlib.contextmanager
-def open_artifact(store: ObjectStore, ref: ArtifactRef, encryptor: "Encryptor") -> Iterator[ArtifactWriter]:
+def open_artifact(
+    store: ObjectStore, ref: ArtifactRef, encryptor: "Encryptor"
+) -> Iterator[ArtifactWriter]:
     """Put an artifact through an encryptor; leaving without `ArtifactWriter.commit` stores nothing."""
     with store.open_put(ref.key) as upload:
         writer = ArtifactWriter(ref.artefact, encryptor, upload)
@@ -124,7 +126,9 @@ class Custody:
 
     def new_resource_key(self, resource: ResourceRef) -> str:
         """A fresh 256-bit data key, wrapped by the tenant's key. Raises `KeyUnavailable`."""
-        return self.keys.wrap(resource.tenant, os.urandom(DATA_KEY_BYTES), resource.encryption_context)
+        return self.keys.wrap(
+            resource.tenant, os.urandom(DATA_KEY_BYTES), resource.encryption_context
+        )
 
     def rewrap(self, resource: ResourceRef, wrapped_key: str) -> str:
         """The resource's data key under the newest version of the tenant's key; the token itself if it is already.
@@ -134,7 +138,9 @@ class Custody:
         if self.keys.is_current(resource.tenant, wrapped_key):
             return wrapped_key
         context = resource.encryption_context
-        return self.keys.wrap(resource.tenant, self.keys.unwrap(resource.tenant, wrapped_key, context), context)
+        return self.keys.wrap(
+            resource.tenant, self.keys.unwrap(resource.tenant, wrapped_key, context), context
+        )
 
     def write(self, ref: ArtifactRef, wrapped_key: str, chunks: Iterable[bytes]) -> StoredArtifact:
         """Encrypt and store an artifact from chunks of any size, all or nothing."""
@@ -157,7 +163,9 @@ class Custody:
         with open_artifact(self.store, ref, encryptor) as writer:
             yield writer
 
-    def read(self, ref: ArtifactRef, wrapped_key: str, *, chunk_size: int = READ_CHUNK) -> Iterator[bytes]:
+    def read(
+        self, ref: ArtifactRef, wrapped_key: str, *, chunk_size: int = READ_CHUNK
+    ) -> Iterator[bytes]:
         """Decrypt an artifact in chunks of ``chunk_size`` bytes.
 
         The first chunk is authenticated before this returns, every other one before it is yielded; truncation shows
@@ -191,7 +199,9 @@ class Custody:
 
     def list_artifacts(self, resource: ResourceRef) -> list[str]:
         """Names of the resource's artifacts, sorted."""
-        return sorted(info.key.removeprefix(resource.prefix) for info in self.store.list(resource.prefix))
+        return sorted(
+            info.key.removeprefix(resource.prefix) for info in self.store.list(resource.prefix)
+        )
 
     def erase(self, resource: ResourceRef) -> ErasureReport:
         """Erase everything under the resource's prefix, unfinished puts first, and look whether anything is left."""
@@ -203,11 +213,16 @@ class Custody:
 
         def found() -> list[ObjectInfo]:
             stored = self.store.list_versions(prefix)
-            return [*self.store.list_incomplete(prefix), *(one for one in stored if one.key != prefix + kept)]
+            return [
+                *self.store.list_incomplete(prefix),
+                *(one for one in stored if one.key != prefix + kept),
+            ]
 
         before = found()
         self.store.purge_incomplete(prefix)
-        for name, folder in {one.key.removeprefix(prefix).partition("/")[:2] for one in before} - {(kept, "")}:
+        for name, folder in {one.key.removeprefix(prefix).partition("/")[:2] for one in before} - {
+            (kept, "")
+        }:
             if folder:
                 self.store.delete_prefix(f"{prefix}{name}/")
             else:
@@ -245,7 +260,9 @@ class Custody:
         owner.confirm()
         newest: dict[ResourceRef, float] = {}
         foreign = 0
-        for info in itertools.chain(self.store.list_versions("tenants/"), self.store.list_incomplete("tenants/")):
+        for info in itertools.chain(
+            self.store.list_versions("tenants/"), self.store.list_incomplete("tenants/")
+        ):
             try:
                 resource = ArtifactRef.from_key(info.key).resource
             except ValueError:

@@ -18,7 +18,9 @@ STORE_VARIABLE = "SIMULACRA_STORE"
 KEYS_VARIABLE = "SIMULACRA_KEYS"
 AUDIT_VARIABLE = "SIMULACRA_AUDIT"
 
-_STORE_FORM = "file:///absolute/path or s3://bucket/prefix?endpoint=https://host:port&region=us-east-1"
+_STORE_FORM = (
+    "file:///absolute/path or s3://bucket/prefix?endpoint=https://host:port&region=us-east-1"
+)
 _KEYS_FORM = (
     "local:///absolute/path, vault+https://host:port/transit?auth=kubernetes&role=simulacra or "
     "awskms://?region=us-east-1 (several are separated by spaces, the first is the default)"
@@ -40,13 +42,17 @@ def open_store(env: Mapping[str, str], variable: str) -> ObjectStore:
     try:
         url = urlsplit(value)
         if url.scheme == "s3":
-            from simulacra_custody.stores.s3.client import S3Location  # boto3 takes a third of a second
+            from simulacra_custody.stores.s3.client import (
+                S3Location,
+            )  # boto3 takes a third of a second
             from simulacra_custody.stores.s3.store import S3Store
 
             return S3Store(S3Location.from_url(url))
         return LocalStore(_path(url, "file"))
     except ValueError as error:
-        raise SettingsError(f"{variable} is malformed: set {variable} to {_STORE_FORM}; {error}") from None
+        raise SettingsError(
+            f"{variable} is malformed: set {variable} to {_STORE_FORM}; {error}"
+        ) from None
 
 
 def own_buckets(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -54,8 +60,12 @@ def own_buckets(env: Mapping[str, str]) -> tuple[str, ...]:
 
     Nothing that a customer names may be read from there with the customer's words alone.
     """
-    urls = [urlsplit(env.get(variable, "").strip()) for variable in (STORE_VARIABLE, AUDIT_VARIABLE)]
-    return tuple(re.escape(url.netloc).replace(r"\{tenant\}", ".+") for url in urls if url.scheme == "s3")
+    urls = [
+        urlsplit(env.get(variable, "").strip()) for variable in (STORE_VARIABLE, AUDIT_VARIABLE)
+    ]
+    return tuple(
+        re.escape(url.netloc).replace(r"\{tenant\}", ".+") for url in urls if url.scheme == "s3"
+    )
 
 
 def is_own_bucket(buckets: Sequence[str], uri: str) -> bool:
@@ -73,7 +83,9 @@ def open_keys(env: Mapping[str, str]) -> TenantKeys:
             if name in providers:
                 raise ValueError(f"there may be one {name} provider")
         except ValueError as error:
-            raise SettingsError(f"{KEYS_VARIABLE} is malformed: set {KEYS_VARIABLE} to {_KEYS_FORM}; {error}") from None
+            raise SettingsError(
+                f"{KEYS_VARIABLE} is malformed: set {KEYS_VARIABLE} to {_KEYS_FORM}; {error}"
+            ) from None
         providers[name] = provider
     return TenantKeys(providers)
 

@@ -102,12 +102,16 @@ def main() -> int:
     """Read the settings and run; the exit code is 2 when a setting is missing or malformed,
     1 when a part of the operator failed or another operator leads: whatever started it starts it again.
     """
-    os.environ.setdefault("LOGNAME", "simulacra")  # kopf asks getpass, which dies where the uid has no passwd entry
+    os.environ.setdefault(
+        "LOGNAME", "simulacra"
+    )  # kopf asks getpass, which dies where the uid has no passwd entry
     logs.configure()
     _share_arenas()
     try:
         settings = read_settings(os.environ)
-        custodian = Custodian(open_custody(os.environ), open_audit(os.environ), open_certificates(os.environ))
+        custodian = Custodian(
+            open_custody(os.environ), open_audit(os.environ), open_certificates(os.environ)
+        )
     except (OperatorSettingsError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -120,7 +124,9 @@ def main() -> int:
         log.error("the store is not ours any more: this one ends", extra={"what": str(error)})
         return 1
     except Exception:
-        log.exception("the operator ends on a fault")  # the formatter leaves out what the exception says
+        log.exception(
+            "the operator ends on a fault"
+        )  # the formatter leaves out what the exception says
         return 1
     return 0
 

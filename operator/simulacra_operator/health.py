@@ -35,7 +35,9 @@ async def serve(
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/livez", health), web.get("/readyz", health), web.get("/metrics", exposition)])
+    app.add_routes(
+        [web.get("/livez", health), web.get("/readyz", health), web.get("/metrics", exposition)]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port)

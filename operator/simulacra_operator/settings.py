@@ -68,13 +68,18 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     """
     host, _, port = env.get(LISTEN_VARIABLE, "127.0.0.1:8081").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
+        raise OperatorSettingsError(
+            f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081"
+        )
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
         pod_access, placement = PodAccess.from_env(env), Placement.from_env(env)
         if take_over := env.get(TAKE_OVER_VARIABLE) or None:
             check_installation(take_over)
-        scope, webhooks_allow_private = Scope.parse(env.get(NAMESPACES_VARIABLE, "")), allows_private(env)
+        scope, webhooks_allow_private = (
+            Scope.parse(env.get(NAMESPACES_VARIABLE, "")),
+            allows_private(env),
+        )
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
     return Settings(

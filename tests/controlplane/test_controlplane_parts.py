@@ -32,7 +32,10 @@ from simulacra_controlplane.store import Key, Store
 
 OBJECT = {
     "a": {"b": [1, {"c": "x"}], "dotted.key": "y"},
-    "conditions": [{"type": "Ready", "status": "True"}, {"type": "Other", "status": "False", "n": 2}],
+    "conditions": [
+        {"type": "Ready", "status": "True"},
+        {"type": "Other", "status": "False", "n": 2},
+    ],
 }
 
 
@@ -86,8 +89,12 @@ def obj(name: str, n: int = 0, owners: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def test_the_change_window_forgets() -> None:
     store = Store(":memory:", window=3)
-    revisions = [store.put(Key("r", "", "a"), obj("a", n))["metadata"]["resourceVersion"] for n in range(5)]
-    assert [change.revision for change in store.since(int(revisions[1]))] == [int(r) for r in revisions[2:]]
+    revisions = [
+        store.put(Key("r", "", "a"), obj("a", n))["metadata"]["resourceVersion"] for n in range(5)
+    ]
+    assert [change.revision for change in store.since(int(revisions[1]))] == [
+        int(r) for r in revisions[2:]
+    ]
     with pytest.raises(LookupError, match="too old resource version"):
         store.since(int(revisions[0]))
     store.compact()
@@ -104,8 +111,13 @@ def test_a_list_of_the_past(tmp_path: Path) -> None:
     store.put(Key("r", "n", "a"), obj("a", 1))
     store.remove(Key("r", "n", "b"))
     store.put(Key("r", "n", "c"), obj("c"))
-    assert [(o["metadata"]["name"], o["n"]) for o in store.scan("r", revision=moment)] == [("a", 0), ("b", 0)]
-    assert [o["metadata"]["name"] for o in store.scan("r", "n", revision=moment, after=("n", "a"))] == ["b"]
+    assert [(o["metadata"]["name"], o["n"]) for o in store.scan("r", revision=moment)] == [
+        ("a", 0),
+        ("b", 0),
+    ]
+    assert [
+        o["metadata"]["name"] for o in store.scan("r", "n", revision=moment, after=("n", "a"))
+    ] == ["b"]
     assert [o["metadata"]["name"] for o in store.all("r")] == ["a", "c"]
     assert list(store.scan("r", "other", revision=moment)) == []
 
@@ -133,7 +145,9 @@ async def plane(tmp_path: Path) -> ControlPlane:
 def make(plane: ControlPlane, plural: str, name: str, **body: Any) -> dict[str, Any]:
     resource = plane.registry.find("", "v1", plural)
     assert resource is not None
-    return writes.create(plane, resource, "default", {"metadata": {"name": name}, **body}, WriteOptions())
+    return writes.create(
+        plane, resource, "default", {"metadata": {"name": name}, **body}, WriteOptions()
+    )
 
 
 def lines_of(plane: ControlPlane, **query: str) -> AsyncIterator[bytes]:
@@ -142,7 +156,9 @@ def lines_of(plane: ControlPlane, **query: str) -> AsyncIterator[bytes]:
     return watch.start(plane, Target(resource, "default", "", "", False), query, "application/json")
 
 
-async def test_quiet_watches_get_bookmarks(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quiet_watches_get_bookmarks(
+    plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watch, "BOOKMARK_SECONDS", 0.05)
     start = str(plane.store.revision)
     lines = lines_of(plane, resourceVersion=start, allowWatchBookmarks="true")
@@ -156,7 +172,9 @@ async def test_quiet_watches_get_bookmarks(plane: ControlPlane, monkeypatch: pyt
     assert [json.loads(line)["type"] for line in quiet] == ["ADDED"]
 
 
-async def test_a_watcher_that_lags_is_cut(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_watcher_that_lags_is_cut(
+    plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("simulacra_controlplane.state._SLOW_WATCHER", 3)
     lines = lines_of(plane)
     make(plane, "configmaps", "first")
@@ -176,10 +194,16 @@ async def test_old_events_expire(plane: ControlPlane) -> None:
 
 
 def rules(*texts: str, **schema: Any) -> dict[str, Any]:
-    return {"type": "object", **schema, "x-kubernetes-validations": [{"rule": text, "message": text} for text in texts]}
+    return {
+        "type": "object",
+        **schema,
+        "x-kubernetes-validations": [{"rule": text, "message": text} for text in texts],
+    }
 
 
-@pytest.mark.parametrize("rule", ["quantity('1Gi').isGreaterThan(quantity('1'))", "self.n >", "isURL(self.u)"])
+@pytest.mark.parametrize(
+    "rule", ["quantity('1Gi').isGreaterThan(quantity('1'))", "self.n >", "isURL(self.u)"]
+)
 def test_rules_that_cannot_be_evaluated_are_found_when_applied(rule: str) -> None:
     problems = list(cel.compile_problems(rules(rule)))
     assert [p.path for p in problems] == ["openAPIV3Schema.x-kubernetes-validations[0].rule"]
@@ -228,7 +252,11 @@ def test_times_and_names_in_rules(rule: str, holds: bool) -> None:
 
 
 def test_optional_old_self_runs_on_create() -> None:
-    rule = {"rule": "!oldSelf.hasValue() || oldSelf.value().n < self.n", "optionalOldSelf": True, "message": "grow"}
+    rule = {
+        "rule": "!oldSelf.hasValue() || oldSelf.value().n < self.n",
+        "optionalOldSelf": True,
+        "message": "grow",
+    }
     schema = {"type": "object", "x-kubernetes-validations": [rule]}
     assert list(cel.evaluate({"n": 1}, cel.MISSING, schema)) == []
     assert list(cel.evaluate({"n": 2}, {"n": 1}, schema)) == []
@@ -237,11 +265,16 @@ def test_optional_old_self_runs_on_create() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 paths = st.sets(
-    st.lists(st.sampled_from(["f:a", "f:b", 'k:{"n":"x"}', 'v:"y"']), min_size=1, max_size=3).map(tuple), min_size=1
+    st.lists(st.sampled_from(["f:a", "f:b", 'k:{"n":"x"}', 'v:"y"']), min_size=1, max_size=3).map(
+        tuple
+    ),
+    min_size=1,
 )
 
 

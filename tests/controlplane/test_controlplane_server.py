@@ -79,7 +79,11 @@ def servers(tmp_path: Path) -> Iterator[Any]:
 def test_a_killed_server_loses_nothing_that_it_acknowledged(servers: Any) -> None:
     server = servers()
     acknowledged: dict[str, str] = {}
-    kill = ["sh", "-c", f"sleep 0.1; kill -9 {server.process.pid}"]  # in the middle of whatever it does then
+    kill = [
+        "sh",
+        "-c",
+        f"sleep 0.1; kill -9 {server.process.pid}",
+    ]  # in the middle of whatever it does then
     with contextlib.suppress(httpx.HTTPError):
         for index in range(100_000):
             if index == 60:
@@ -91,7 +95,8 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(servers: Any) -> Non
     assert len(acknowledged) > 50
     again = servers()
     found = {
-        i["metadata"]["name"]: i["metadata"]["resourceVersion"] for i in again.client.get(CONFIGMAPS).json()["items"]
+        i["metadata"]["name"]: i["metadata"]["resourceVersion"]
+        for i in again.client.get(CONFIGMAPS).json()["items"]
     }
     assert {name: found.get(name) for name in acknowledged} == acknowledged
     assert len(found) <= len(acknowledged) + 1
@@ -99,7 +104,9 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(servers: Any) -> Non
 
 def test_a_restart_keeps_port_token_kinds_and_revision(servers: Any) -> None:
     first = servers()
-    crd = yaml.safe_load((Path(__file__).resolve().parents[1] / "contract" / "widgets.yaml").read_text())
+    crd = yaml.safe_load(
+        (Path(__file__).resolve().parents[1] / "contract" / "widgets.yaml").read_text()
+    )
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     assert first.client.post(crds, json=crd).status_code == 201
     made = first.client.post(CONFIGMAPS, json=configmap("a")).json()
@@ -115,7 +122,9 @@ def test_a_restart_keeps_port_token_kinds_and_revision(servers: Any) -> None:
 
 
 def test_a_restart_finishes_what_was_being_deleted(servers: Any) -> None:
-    first = servers(faults='Fault("crash-after", "DELETE", "/api/v1/namespaces/default/configmaps/owner")')
+    first = servers(
+        faults='Fault("crash-after", "DELETE", "/api/v1/namespaces/default/configmaps/owner")'
+    )
     owner = first.client.post(CONFIGMAPS, json=configmap("owner")).json()
     child = configmap("child")
     child["metadata"]["ownerReferences"] = [
@@ -134,7 +143,9 @@ def test_a_restart_finishes_what_was_being_deleted(servers: Any) -> None:
 
 
 def test_crashes_before_and_after_a_write(servers: Any) -> None:
-    before = servers(faults='Fault("crash-before", "POST", "/api/v1/namespaces/default/configmaps")')
+    before = servers(
+        faults='Fault("crash-before", "POST", "/api/v1/namespaces/default/configmaps")'
+    )
     with pytest.raises(httpx.HTTPError):
         before.client.post(CONFIGMAPS, json=configmap("a"))
     before.process.wait(10)
@@ -160,11 +171,17 @@ def test_injected_failures_hangs_and_cuts(servers: Any) -> None:
     with pytest.raises(httpx.ReadTimeout):
         client.get("/api/v1/pods", timeout=0.3)
     lines: list[str] = []
-    with pytest.raises(httpx.RemoteProtocolError), client.stream("GET", "/api/v1/namespaces?watch=1") as stream:
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        client.stream("GET", "/api/v1/namespaces?watch=1") as stream,
+    ):
         lines.extend(stream.iter_lines())
     assert len(lines) == 2
     lines.clear()
-    with pytest.raises(httpx.ReadTimeout), client.stream("GET", "/api/v1/namespaces?watch=1", timeout=0.5) as stream:
+    with (
+        pytest.raises(httpx.ReadTimeout),
+        client.stream("GET", "/api/v1/namespaces?watch=1", timeout=0.5) as stream,
+    ):
         lines.extend(stream.iter_lines())
     assert len(lines) == 1
 
@@ -239,10 +256,21 @@ def test_logs_are_the_files_of_the_node_agent(servers: Any) -> None:
         assert next(chunks) == "\nfour\n"
         done = {"status": {"phase": "Succeeded"}}
         merge = {"Content-Type": "application/merge-patch+json"}
-        assert server.client.patch(f"{pods}/p/status", content=json.dumps(done), headers=merge).status_code == 200
+        assert (
+            server.client.patch(
+                f"{pods}/p/status", content=json.dumps(done), headers=merge
+            ).status_code
+            == 200
+        )
         assert list(chunks) == []
-    kubectl = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", str(server.folder / "kubeconfig")]
-    shown = subprocess.run([*kubectl, "logs", "-f", "p", "-c", "main"], capture_output=True, text=True, timeout=30)
+    kubectl = [
+        str(Path(sys.executable).with_name("kubectl")),
+        "--kubeconfig",
+        str(server.folder / "kubeconfig"),
+    ]
+    shown = subprocess.run(
+        [*kubectl, "logs", "-f", "p", "-c", "main"], capture_output=True, text=True, timeout=30
+    )
     assert shown.stdout == "one\ntwo\nthree\nfour\n", shown.stderr
 
 

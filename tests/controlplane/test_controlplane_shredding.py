@@ -10,7 +10,10 @@ import pytest
 from simulacra_controlplane.store import Key, Store
 
 TOKEN = "local.v1." + "s3cret" * 20
-DATASET, SECRET = Key("datasets.simulacra.dev", "tenant-acme", "ds-1"), Key("secrets", "simulacra-system", "client-1")
+DATASET, SECRET = (
+    Key("datasets.simulacra.dev", "tenant-acme", "ds-1"),
+    Key("secrets", "simulacra-system", "client-1"),
+)
 
 
 def holding(folder: Path) -> list[str]:
@@ -21,11 +24,18 @@ def body(**fields: object) -> dict[str, object]:
     return {"metadata": {"name": "x", "uid": "u"}, **fields}
 
 
-@pytest.mark.parametrize("change", ["dropped", "replaced", "removed", "secret removed", "secret changed"])
-def test_a_shredded_key_leaves_the_disk_while_the_database_is_open(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    "change", ["dropped", "replaced", "removed", "secret removed", "secret changed"]
+)
+def test_a_shredded_key_leaves_the_disk_while_the_database_is_open(
+    tmp_path: Path, change: str
+) -> None:
     with closing(Store(tmp_path / "objects.sqlite")) as store:
         for number in range(50):
-            store.put(Key("datasets.simulacra.dev", "tenant-acme", f"other-{number}"), body(status={"phase": "Ready"}))
+            store.put(
+                Key("datasets.simulacra.dev", "tenant-acme", f"other-{number}"),
+                body(status={"phase": "Ready"}),
+            )
         store.put(DATASET, body(status={"wrappedKey": "" if "secret" in change else TOKEN}))
         store.put(SECRET, body(data={"hashes": TOKEN if "secret" in change else ""}))
         assert holding(tmp_path), "the test sees what is stored"

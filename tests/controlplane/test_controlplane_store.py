@@ -46,7 +46,9 @@ def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
     """Else what a write costs would grow with what is there, as it did with the owners of all dependents."""
     store, statements = Store(tmp_path / "db"), list[str]()
     store._db.set_trace_callback(statements.append)
-    owned = labeled("a", x="1") | {"metadata": {**labeled("a", x="1")["metadata"], "ownerReferences": [{"uid": "o"}]}}
+    owned = labeled("a", x="1") | {
+        "metadata": {**labeled("a", x="1")["metadata"], "ownerReferences": [{"uid": "o"}]}
+    }
     store.put(Key("r", "n", "a"), owned)
     assert store.dependents("o") == [Key("r", "n", "a")]
     store.put(Key("r", "n", "a"), labeled("a", x="2"))
@@ -56,14 +58,21 @@ def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
     assert store.dependents("o") == []
     store._db.set_trace_callback(None)
     read = {one for one in statements if one.startswith(("SELECT", "INSERT", "DELETE", "UPDATE"))}
-    plans = {one: [step[3] for step in store._db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in read}
-    assert {name for name in ("objects", "owners", "labels") for one in read if f"DELETE FROM {name}" in one} == {
-        "objects",
-        "owners",
-        "labels",
+    plans = {
+        one: [step[3] for step in store._db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in read
     }
-    scans = {one: plan for one, plan in plans.items() if any(step.startswith("SCAN") for step in plan)}
-    assert not {one: plan for one, plan in scans.items() if "revision" not in one}, "revision has one row"
+    assert {
+        name
+        for name in ("objects", "owners", "labels")
+        for one in read
+        if f"DELETE FROM {name}" in one
+    } == {"objects", "owners", "labels"}
+    scans = {
+        one: plan for one, plan in plans.items() if any(step.startswith("SCAN") for step in plan)
+    }
+    assert not {one: plan for one, plan in scans.items() if "revision" not in one}, (
+        "revision has one row"
+    )
 
 
 def test_a_file_of_before_gets_its_labels(tmp_path: Path) -> None:
@@ -82,12 +91,22 @@ def test_a_page_reads_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the size of a collection, and also at a moment of the past."""
     store, parsed = Store(":memory:"), []
     for number in range(50):
-        store.put(Key("r", "n", f"{number:02d}"), labeled(f"{number:02d}", even=str(number % 2 == 0)))
+        store.put(
+            Key("r", "n", f"{number:02d}"), labeled(f"{number:02d}", even=str(number % 2 == 0))
+        )
     moment = store.revision
     store.put(Key("r", "n", "11"), labeled("11"))
-    monkeypatch.setattr(store_module, "from_json", lambda text: parsed.append(text) or from_json(text))
-    assert names(islice(store.scan("r", "n", after=("n", "09"), revision=moment), 3)) == ["10", "11", "12"]
-    assert names(islice(store.scan("r", "n", after=("n", "09"), label=("even", "False")), 1)) == ["13"]
+    monkeypatch.setattr(
+        store_module, "from_json", lambda text: parsed.append(text) or from_json(text)
+    )
+    assert names(islice(store.scan("r", "n", after=("n", "09"), revision=moment), 3)) == [
+        "10",
+        "11",
+        "12",
+    ]
+    assert names(islice(store.scan("r", "n", after=("n", "09"), label=("even", "False")), 1)) == [
+        "13"
+    ]
     assert len(parsed) <= 5  # a merge looks one ahead
 
 

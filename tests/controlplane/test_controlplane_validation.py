@@ -20,17 +20,33 @@ SCHEMA: dict[str, Any] = {
             "minProperties": 1,
             "properties": {
                 "size": {"type": "integer", "minimum": 1, "maximum": 9, "exclusiveMaximum": True},
-                "name": {"type": "string", "maxLength": 3, "pattern": "^[a-z]*$", "format": "date-time"},
+                "name": {
+                    "type": "string",
+                    "maxLength": 3,
+                    "pattern": "^[a-z]*$",
+                    "format": "date-time",
+                },
                 "port": {"x-kubernetes-int-or-string": True},
                 "list": {
                     "type": "array",
                     "maxItems": 2,
                     "x-kubernetes-list-type": "map",
                     "x-kubernetes-list-map-keys": ["k"],
-                    "items": {"type": "object", "required": ["k"], "properties": {"k": {"enum": ["a", "b"]}}},
+                    "items": {
+                        "type": "object",
+                        "required": ["k"],
+                        "properties": {"k": {"enum": ["a", "b"]}},
+                    },
                 },
-                "map": {"type": "object", "additionalProperties": {"type": "object", "required": ["x"]}},
-                "one": {"allOf": [{"minLength": 2}, {"pattern": "^b"}], "not": {"enum": ["no"]}, "type": "string"},
+                "map": {
+                    "type": "object",
+                    "additionalProperties": {"type": "object", "required": ["x"]},
+                },
+                "one": {
+                    "allOf": [{"minLength": 2}, {"pattern": "^b"}],
+                    "not": {"enum": ["no"]},
+                    "type": "string",
+                },
             },
         },
     },
@@ -47,7 +63,9 @@ SPECS: list[Any] = [
 
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("note", [{"note": None}, {"note": 3}, {}])
-def test_the_same_is_found_as_by_jsonschema(monkeypatch: pytest.MonkeyPatch, spec: Any, note: dict[str, Any]) -> None:
+def test_the_same_is_found_as_by_jsonschema(
+    monkeypatch: pytest.MonkeyPatch, spec: Any, note: dict[str, Any]
+) -> None:
     obj = {**note, "spec": spec}
     found = validate(obj, SCHEMA)
     plain = validation._Validator(SCHEMA, format_checker=validation._formats)
@@ -55,7 +73,9 @@ def test_the_same_is_found_as_by_jsonschema(monkeypatch: pytest.MonkeyPatch, spe
     assert sorted(map(str, found)) == sorted(map(str, validate(obj, SCHEMA)))
 
 
-def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     looked: list[Any] = []
     check = validation._BASE.VALIDATORS["minimum"]
     node = validation._node(validation.Held(SCHEMA)).child("spec")
@@ -68,13 +88,22 @@ def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(monkeypatch: pytest
     old = {"note": None, "spec": {"size": 3}}
     assert validate({"note": "x", "spec": {"size": 3}}, SCHEMA, old) == []
     assert looked == []
-    assert [one.path for one in validate({"note": "x", "spec": {"size": 0}}, SCHEMA, old)] == ["spec.size"]
+    assert [one.path for one in validate({"note": "x", "spec": {"size": 0}}, SCHEMA, old)] == [
+        "spec.size"
+    ]
     assert [one.path for one in validate({"spec": {"size": 3}}, SCHEMA, old)] == ["note"]
     assert looked == [0]
 
 
 def test_what_only_python_calls_equal_is_looked_at() -> None:
-    flag = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"on": {"type": "boolean"}}}}}
-    assert [one.path for one in validate({"spec": {"on": 1}}, flag, {"spec": {"on": True}})] == ["spec.on"]
+    flag = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"on": {"type": "boolean"}}}},
+    }
+    assert [one.path for one in validate({"spec": {"on": 1}}, flag, {"spec": {"on": True}})] == [
+        "spec.on"
+    ]
     old = {"spec": {"on": "wrong, but there already", "as": 1}}
-    assert validate({"spec": {"as": 1, "on": "wrong, but there already"}}, flag, old) == [], "fields have no order"
+    assert validate({"spec": {"as": 1, "on": "wrong, but there already"}}, flag, old) == [], (
+        "fields have no order"
+    )

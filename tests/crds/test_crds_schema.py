@@ -60,7 +60,9 @@ def test_check_names_the_stale_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "models.yaml").write_text("old")
     assert main([str(tmp_path), "--check"]) == 1
     assert "models.yaml" in capsys.readouterr().err
-    assert yaml.safe_load((YAML_DIR / "models.yaml").read_text())["spec"]["names"]["kind"] == "Model"
+    assert (
+        yaml.safe_load((YAML_DIR / "models.yaml").read_text())["spec"]["names"]["kind"] == "Model"
+    )
 
 
 def test_a_union_that_kubernetes_cannot_express_is_an_error() -> None:

@@ -19,7 +19,8 @@ def test_key_and_context_name_the_artefact() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", ".", "..", "a..b", ".hidden", "-x", "A", "a b", "a\n", "a\x00", "ä", "a/b", "a" * 252]
+    "bad",
+    ["", ".", "..", "a..b", ".hidden", "-x", "A", "a b", "a\n", "a\x00", "ä", "a/b", "a" * 252],
 )
 @pytest.mark.parametrize("field", ["tenant", "kind", "uid"])
 def test_unlawful_part_is_refused_by_name_without_its_value(field: str, bad: str) -> None:

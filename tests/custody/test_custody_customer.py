@@ -60,7 +60,11 @@ def write(store: ObjectStore, ref: ArtifactRef, key: CustomerKey, data: bytes) -
 
 def read_as_the_service(store: ObjectStore, ref: ArtifactRef, key: CustomerKey) -> bytes:
     keyring = envelope.kms_keyring(key.key_arn, key.access.client())
-    return b"".join(envelope.decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20))
+    return b"".join(
+        envelope.decrypt(
+            ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20
+        )
+    )
 
 
 Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
@@ -69,7 +73,9 @@ Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def decrypt(account: CustomerAccount, tmp_path: Path) -> Decrypt:
     """Run a command that we returned, in ``tmp_path``, with somebody's credentials."""
-    return lambda command, credentials: run_decrypt(command, tmp_path, credentials, account.server.url)
+    return lambda command, credentials: run_decrypt(
+        command, tmp_path, credentials, account.server.url
+    )
 
 
 @pytest.mark.slow
@@ -94,7 +100,9 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     urllib.request.urlretrieve(url, tmp_path / "parts-00000.parquet.encrypted")
     done = decrypt(metadata.command, account.customer)
     assert (done.returncode, done.stderr) == (0, "")
-    sum_of = subprocess.run(["sha256sum", "parts-00000.parquet"], cwd=tmp_path, capture_output=True, text=True)
+    sum_of = subprocess.run(
+        ["sha256sum", "parts-00000.parquet"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert sum_of.stdout.split()[0] == metadata.sha256
     assert (tmp_path / "parts-00000.parquet").stat().st_size == metadata.bytes == megabytes << 20
 
@@ -103,7 +111,9 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     assert refused.returncode != 0
     assert "Unable to decrypt any data key" in refused.stderr
     other = decrypt(metadata.command.replace("tenant=acme", "tenant=globex"), account.customer)
-    assert "deleting output file" in other.stderr  # and it ends with 0: docs/customer-keys.md says to compare digests
+    assert (
+        "deleting output file" in other.stderr
+    )  # and it ends with 0: docs/customer-keys.md says to compare digests
     assert not (tmp_path / "parts-00000.parquet").exists()
 
 
@@ -113,26 +123,37 @@ def bucket(weed: Server, buckets: dict[str, str]) -> ObjectStore:
     before = {name: os.environ.get(name, "") for name in weed.env}
     os.environ.update(weed.env)
     try:
-        store = open_store({"STORE": f"s3://{buckets['s3']}/{os.urandom(6).hex()}?endpoint={weed.url}"}, "STORE")
+        store = open_store(
+            {"STORE": f"s3://{buckets['s3']}/{os.urandom(6).hex()}?endpoint={weed.url}"}, "STORE"
+        )
         assert store.stat("tenants/acme/generationjobs/g1/x") is None  # resolves the credentials
         return store
     finally:
         os.environ.update(before)
 
 
-def test_metadata_names_all_that_is_needed(store: LocalStore, key: CustomerKey, ref: ArtifactRef) -> None:
+def test_metadata_names_all_that_is_needed(
+    store: LocalStore, key: CustomerKey, ref: ArtifactRef
+) -> None:
     stored = write(store, ref, key, b"abc")
     metadata = decrypt_metadata(ref, key.key_arn, stored)
     assert metadata.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (metadata.bytes, metadata.format) == (3, "aws-encryption-sdk-message-v2")
-    assert b"".join(store.open_range(ref.key))[:3] == b"\x02\x04\x78"  # version 2, suite 0478 as the SDK lists it
+    assert (
+        b"".join(store.open_range(ref.key))[:3] == b"\x02\x04\x78"
+    )  # version 2, suite 0478 as the SDK lists it
     assert metadata.encryption_context == ref.encryption_context
     assert f"key={key.key_arn}" in shlex.split(metadata.command)
     assert presigned_url(store, ref) is None
 
 
 def test_the_service_cannot_read_what_it_wrote(
-    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtifactRef, custody: Custody, wrapped: str
+    store: LocalStore,
+    account: CustomerAccount,
+    key: CustomerKey,
+    ref: ArtifactRef,
+    custody: Custody,
+    wrapped: str,
 ) -> None:
     check_customer_key(key, "acme")
     write(store, ref, key, os.urandom(700_000))
@@ -148,7 +169,9 @@ def test_key_that_lets_the_service_decrypt_is_found_out(
     write(store, ref, key, b"x")
     account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
     assert read_as_the_service(store, ref, key) == b"x"
-    with pytest.raises(KeyCheckError, match="the service was not refused kms:Decrypt but got the key") as failure:
+    with pytest.raises(
+        KeyCheckError, match="the service was not refused kms:Decrypt but got the key"
+    ) as failure:
         check_customer_key(key, "acme")
     assert failure.value.step == "refuse"
 
@@ -169,7 +192,9 @@ def test_a_refusal_for_another_reason_is_no_proof(
         check_customer_key(key, "acme")
 
 
-def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey) -> None:
+def test_role_with_external_id(
+    store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey
+) -> None:
     role = account.role("their-id")
     account.allow_service("kms:GenerateDataKey", principal=role)
     with_role = replace(key, role_arn=role, external_id="their-id")
@@ -186,7 +211,9 @@ def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref:
         assert failure.value.step == "generate"
 
 
-@pytest.mark.parametrize("state", ["disabled", "pending", "policy", "unknown", "unreachable", "not an ARN"])
+@pytest.mark.parametrize(
+    "state", ["disabled", "pending", "policy", "unknown", "unreachable", "not an ARN"]
+)
 def test_key_that_cannot_encrypt_stores_nothing(
     store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey, state: str
 ) -> None:
@@ -197,7 +224,9 @@ def test_key_that_cannot_encrypt_stores_nothing(
     elif state == "policy":
         account.allow_service()
     elif state == "unknown":
-        key = replace(key, key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000")
+        key = replace(
+            key, key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+        )
     elif state == "unreachable":
         key = replace(key, endpoint="http://127.0.0.1:9")
     else:
@@ -210,7 +239,9 @@ def test_key_that_cannot_encrypt_stores_nothing(
         check_customer_key(key, "acme")
 
 
-def test_documented_key_policy_is_what_the_check_accepts(account: CustomerAccount, key: CustomerKey) -> None:
+def test_documented_key_policy_is_what_the_check_accepts(
+    account: CustomerAccount, key: CustomerKey
+) -> None:
     """The policy of docs/customer-keys.md, less its condition, which no server here evaluates."""
     page = (Path(__file__).parents[2] / "docs" / "customer-keys.md").read_text()
     policy = json.loads(page.partition("```json\n")[2].partition("```")[0])
@@ -218,13 +249,19 @@ def test_documented_key_policy_is_what_the_check_accepts(account: CustomerAccoun
     for statement in policy["Statement"]:
         statement.pop("Condition", None)
         who = statement["Principal"]["AWS"]
-        statement["Principal"]["AWS"] = who.replace("<you>", ACCOUNT).replace("<the service's role>", service)
-    account.root("kms").put_key_policy(KeyId=key.key_arn, PolicyName="default", Policy=json.dumps(policy))
+        statement["Principal"]["AWS"] = who.replace("<you>", ACCOUNT).replace(
+            "<the service's role>", service
+        )
+    account.root("kms").put_key_policy(
+        KeyId=key.key_arn, PolicyName="default", Policy=json.dumps(policy)
+    )
     check_customer_key(key, "acme")
     client = key.access.client()
     for refused in (
         lambda: client.encrypt(KeyId=key.key_arn, Plaintext=b"x"),
-        lambda: client.create_grant(KeyId=key.key_arn, GranteePrincipal=service, Operations=["Decrypt"]),
+        lambda: client.create_grant(
+            KeyId=key.key_arn, GranteePrincipal=service, Operations=["Decrypt"]
+        ),
         lambda: client.disable_key(KeyId=key.key_arn),
     ):
         with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):

@@ -35,7 +35,9 @@ def account(aws: Server, monkeypatch: pytest.MonkeyPatch) -> CustomerAccount:
 
 def artefacts(custody: Custody) -> tuple[Artifacts, str]:
     wrapped = custody.new_resource_key(ResourceRef("acme", "generationjobs", "g1"))
-    return Artifacts(custody, "acme", KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)), wrapped
+    return Artifacts(
+        custody, "acme", KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)
+    ), wrapped
 
 
 def test_rows_are_under_the_customers_key_and_no_other(
@@ -50,7 +52,9 @@ def test_rows_are_under_the_customers_key_and_no_other(
         custody.read_bytes(ref, wrapped, limit=1 << 20)
     service = kms_keyring(account.key_arn, CustomerKey(account.key_arn).access.client())
     with pytest.raises(ArtifactCorrupt):
-        b"".join(decrypt(ref.key, service, ref.encryption_context, store.open_range(ref.key), 1 << 20))
+        b"".join(
+            decrypt(ref.key, service, ref.encryption_context, store.open_range(ref.key), 1 << 20)
+        )
     customer = boto3.Session().client(
         "kms",
         endpoint_url=account.server.url,
@@ -59,7 +63,9 @@ def test_rows_are_under_the_customers_key_and_no_other(
         aws_secret_access_key=account.customer["AWS_SECRET_ACCESS_KEY"],
     )
     keyring = kms_keyring(account.key_arn, customer)
-    content = b"".join(decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20))
+    content = b"".join(
+        decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20)
+    )
     assert len(content) == part.bytes
     (tmp_path / "t.parquet").write_bytes(content)
     assert pq.read_table(tmp_path / "t.parquet").equals(ROWS)
@@ -71,7 +77,12 @@ def test_without_the_customers_key_nothing_is_stored(
     account.allow_service()
     own, _ = artefacts(custody)
     with pytest.raises(KeyUnavailable):
-        own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, CustomerKeyRef(key_arn=account.key_arn))
+        own.store_table(
+            "parts/00000.parquet",
+            iter([ROWS]),
+            ROWS.schema,
+            CustomerKeyRef(key_arn=account.key_arn),
+        )
     assert not own.exists("parts/00000.parquet")
 
 

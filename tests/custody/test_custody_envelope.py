@@ -12,7 +12,12 @@ from aws_cryptographic_material_providers.mpl.models import AesWrappingAlg, Crea
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy
 
 from simulacra_custody.envelope import FRAME_BYTES, KEY_NAME, KEY_NAMESPACE
-from simulacra_custody.errors import ArtifactCorrupt, ArtifactMissing, ArtifactTooLarge, KeyUnavailable
+from simulacra_custody.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ArtifactTooLarge,
+    KeyUnavailable,
+)
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_custody.service import Custody
 
@@ -51,11 +56,15 @@ def test_round_trip(custody: Custody, ref: ArtifactRef, wrapped: str, size: int)
 def test_receipt_says_what_was_stored(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
     receipt = custody.write(ref, wrapped, [b"a", b"bc"])
     assert (receipt.name, receipt.bytes) == ("raw", 3)
-    assert receipt.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180 "abc"
+    assert (
+        receipt.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )  # FIPS 180 "abc"
     assert receipt.stored_bytes == len(stored(custody, ref))
 
 
-def test_chunks_have_the_size_asked_for(custody: Custody, ref: ArtifactRef, wrapped: str, plaintext: bytes) -> None:
+def test_chunks_have_the_size_asked_for(
+    custody: Custody, ref: ArtifactRef, wrapped: str, plaintext: bytes
+) -> None:
     custody.write(ref, wrapped, [plaintext])
     sizes = [len(chunk) for chunk in custody.read(ref, wrapped, chunk_size=100_000)]
     assert set(sizes[:-1]) == {100_000}
@@ -78,10 +87,17 @@ def test_empty_artefact_is_an_artefact(custody: Custody, ref: ArtifactRef, wrapp
 
 
 def test_another_aws_encryption_sdk_client_opens_it(
-    custody: Custody, dataset: ResourceRef, ref: ArtifactRef, wrapped: str, plaintext: bytes, message: bytes
+    custody: Custody,
+    dataset: ResourceRef,
+    ref: ArtifactRef,
+    wrapped: str,
+    plaintext: bytes,
+    message: bytes,
 ) -> None:
     """With nothing of ours but the documented key name, context and data key."""
-    keyring = AwsCryptographicMaterialProviders(config=MaterialProvidersConfig()).create_raw_aes_keyring(
+    keyring = AwsCryptographicMaterialProviders(
+        config=MaterialProvidersConfig()
+    ).create_raw_aes_keyring(
         CreateRawAesKeyringInput(
             key_namespace="simulacra",
             key_name="resource-data-key",
@@ -89,8 +105,12 @@ def test_another_aws_encryption_sdk_client_opens_it(
             wrapping_alg=AesWrappingAlg.ALG_AES256_GCM_IV12_TAG16,
         )
     )
-    client = aws_encryption_sdk.EncryptionSDKClient(commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT)
-    decrypted, header = client.decrypt(source=message, keyring=keyring, encryption_context=ref.encryption_context)
+    client = aws_encryption_sdk.EncryptionSDKClient(
+        commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT
+    )
+    decrypted, header = client.decrypt(
+        source=message, keyring=keyring, encryption_context=ref.encryption_context
+    )
     assert decrypted == plaintext
     assert header.algorithm is Algorithm.AES_256_GCM_HKDF_SHA512_COMMIT_KEY
     assert header.encryption_context == ref.encryption_context
@@ -123,7 +143,9 @@ def test_flipped_bit_in_a_later_frame_gives_only_the_frames_before(
     assert bytes(given) == plaintext[: frame * FRAME_BYTES]
 
 
-def test_flipped_last_bit_is_refused(custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes) -> None:
+def test_flipped_last_bit_is_refused(
+    custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
+) -> None:
     custody.store.put(ref.key, [flipped(message, len(message) - 1)])
     with pytest.raises(ArtifactCorrupt):
         drain(custody, ref, wrapped)
@@ -152,7 +174,9 @@ def test_truncated_extended_or_foreign_bytes_are_refused(
         drain(custody, ref, wrapped)
 
 
-def test_swapped_frames_are_refused(custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes) -> None:
+def test_swapped_frames_are_refused(
+    custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
+) -> None:
     size = FRAME_BYTES + 4 + 12 + 16
     header = len(message) - 3 * size - (4 + 4 + 12 + 4 + 1000 + 16)
     frames = [message[header + number * size : header + (number + 1) * size] for number in range(3)]
@@ -164,7 +188,9 @@ def test_swapped_frames_are_refused(custody: Custody, ref: ArtifactRef, wrapped:
         drain(custody, ref, wrapped)
 
 
-def test_objects_swapped_within_a_resource_are_refused(custody: Custody, dataset: ResourceRef, wrapped: str) -> None:
+def test_objects_swapped_within_a_resource_are_refused(
+    custody: Custody, dataset: ResourceRef, wrapped: str
+) -> None:
     one, two = dataset.artifact("dataset"), dataset.artifact("schema")
     custody.write(one, wrapped, [b"1"])
     custody.write(two, wrapped, [b"2"])
@@ -176,7 +202,9 @@ def test_objects_swapped_within_a_resource_are_refused(custody: Custody, dataset
             custody.read(ref, wrapped)
 
 
-@pytest.mark.parametrize("change", [{"tenant": "globex"}, {"kind": "models"}, {"uid": "other"}, {"artefact": "x"}])
+@pytest.mark.parametrize(
+    "change", [{"tenant": "globex"}, {"kind": "models"}, {"uid": "other"}, {"artefact": "x"}]
+)
 def test_object_copied_elsewhere_is_refused(
     custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes, change: dict[str, str]
 ) -> None:
@@ -189,7 +217,9 @@ def test_object_copied_elsewhere_is_refused(
         custody.read(elsewhere, rewrapped)
 
 
-def test_message_with_more_context_than_ours_is_refused(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_message_with_more_context_than_ours_is_refused(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     from simulacra_custody.envelope import Encryptor, data_keyring
 
     data_key = custody.keys.unwrap("acme", wrapped, ref.resource.encryption_context)
@@ -200,10 +230,14 @@ def test_message_with_more_context_than_ours_is_refused(custody: Custody, ref: A
             custody.read(ref, wrapped)
 
 
-def test_message_without_key_commitment_is_refused(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_message_without_key_commitment_is_refused(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     from simulacra_custody.envelope import data_keyring
 
-    client = aws_encryption_sdk.EncryptionSDKClient(commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT)
+    client = aws_encryption_sdk.EncryptionSDKClient(
+        commitment_policy=CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT
+    )
     message, _ = client.encrypt(
         source=b"x",
         keyring=data_keyring(custody.keys.unwrap("acme", wrapped, ref.resource.encryption_context)),
@@ -226,7 +260,9 @@ def test_data_key_of_another_resource_does_not_open_it(
         custody.read(ref, custody.new_resource_key(replace(dataset, tenant="globex")))
 
 
-def test_destroyed_tenant_key_shreds(custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes) -> None:
+def test_destroyed_tenant_key_shreds(
+    custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
+) -> None:
     custody.keys.destroy_tenant_key("acme")
     with pytest.raises(KeyUnavailable):
         custody.read(ref, wrapped)
@@ -245,13 +281,19 @@ def test_missing_artefact_and_missing_key(
         custody.new_resource_key(replace(dataset, tenant="initech"))
 
 
-def test_read_bytes_stops_at_the_limit(custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes) -> None:
+def test_read_bytes_stops_at_the_limit(
+    custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
+) -> None:
     with pytest.raises(ArtifactTooLarge, match="more than 1000 bytes"):
         custody.read_bytes(ref, wrapped, limit=1000)
 
 
 def test_errors_leave_no_trace_in_logs_or_chains(
-    custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes, caplog: pytest.LogCaptureFixture
+    custody: Custody,
+    ref: ArtifactRef,
+    wrapped: str,
+    message: bytes,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(0)
     custody.store.put(ref.key, [flipped(message, 120)])

@@ -33,8 +33,15 @@ def test_list_artifacts(custody: Custody, dataset: ResourceRef, wrapped: str) ->
 def test_erase_takes_everything_of_the_resource_and_nothing_else(
     custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
 ) -> None:
-    sizes = [custody.write(dataset.artifact(name), wrapped, [b"x"]).stored_bytes for name in ("raw", "parts/00000")]
-    neighbors = [replace(dataset, uid="5f0c1"), replace(dataset, kind="models"), replace(dataset, tenant="globex")]
+    sizes = [
+        custody.write(dataset.artifact(name), wrapped, [b"x"]).stored_bytes
+        for name in ("raw", "parts/00000")
+    ]
+    neighbors = [
+        replace(dataset, uid="5f0c1"),
+        replace(dataset, kind="models"),
+        replace(dataset, tenant="globex"),
+    ]
     for neighbor in neighbors:
         custody.write(neighbor.artifact("raw"), custody.new_resource_key(neighbor), [b"x"])
     with store.open_put(dataset.artifact("model").key) as upload:
@@ -42,7 +49,9 @@ def test_erase_takes_everything_of_the_resource_and_nothing_else(
         report = custody.erase(dataset)
     assert report == ErasureReport(objects=3, bytes=sum(sizes) + 5, verified_empty=True)
     assert custody.list_artifacts(dataset) == []
-    assert {info.key for info in store.list("")} == {neighbor.artifact("raw").key for neighbor in neighbors}
+    assert {info.key for info in store.list("")} == {
+        neighbor.artifact("raw").key for neighbor in neighbors
+    }
     assert not (store.root / dataset.prefix).exists()
     assert not (store.root / ".incomplete").exists()
 
@@ -60,9 +69,17 @@ def test_all_but_one_artefact_is_erased_in_all_versions_and_verified(
         report = custody.erase_but(dataset, "why")
     assert report.verified_empty
     assert report.objects >= 4
-    assert [info.key for info in any_store.list_versions(dataset.prefix)] == [dataset.artifact("why").key]
+    assert [info.key for info in any_store.list_versions(dataset.prefix)] == [
+        dataset.artifact("why").key
+    ]
     assert list(any_store.list_incomplete(dataset.prefix)) == []
-    assert custody.list_artifacts(neighbor) == ["pieces/00000", "pieces/why", "raw", "why", "why-not"]
+    assert custody.list_artifacts(neighbor) == [
+        "pieces/00000",
+        "pieces/why",
+        "raw",
+        "why",
+        "why-not",
+    ]
     assert custody.erase_but(dataset, "why") == ErasureReport(0, 0, True)
 
 
@@ -77,7 +94,9 @@ class Forgetful(LocalStore):
         return 1
 
 
-def test_erase_reports_what_is_left(store: LocalStore, keyring: KeyProvider, dataset: ResourceRef) -> None:
+def test_erase_reports_what_is_left(
+    store: LocalStore, keyring: KeyProvider, dataset: ResourceRef
+) -> None:
     custody = Custody(Forgetful(store.root), keyring)
     custody.write(dataset.artifact("raw"), custody.new_resource_key(dataset), [b"x"])
     assert not custody.erase(dataset).verified_empty
@@ -104,7 +123,9 @@ def test_sweep_counts_foreign_objects_and_leaves_them(custody: Custody, store: L
 
 
 def test_sweep_takes_only_old_orphans(custody: Custody, store: LocalStore) -> None:
-    live, orphan, dead_upload = (ResourceRef("acme", "datasets", uid) for uid in ("live", "orphan", "dead"))
+    live, orphan, dead_upload = (
+        ResourceRef("acme", "datasets", uid) for uid in ("live", "orphan", "dead")
+    )
     for resource in (live, orphan):
         custody.write(resource.artifact("raw"), custody.new_resource_key(resource), [b"x"])
     with store.open_put(dead_upload.artifact("raw").key) as upload:
@@ -126,5 +147,7 @@ def test_one_fresh_artefact_keeps_its_resource_from_the_sweep(
     age(store, 7200)
     custody.write(dataset.artifact("schema"), wrapped, [b"x"])
     assert custody.sweep_orphans(set(), StoreOwner(store, "ours")).resources == ()
-    assert custody.sweep_orphans(set(), StoreOwner(store, "ours"), min_age_s=0).resources == (dataset,)
+    assert custody.sweep_orphans(set(), StoreOwner(store, "ours"), min_age_s=0).resources == (
+        dataset,
+    )
     assert custody.list_artifacts(dataset) == []

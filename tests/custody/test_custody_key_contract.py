@@ -36,7 +36,12 @@ def test_wrap_and_unwrap(any_keys: KeyProvider, acme: str) -> None:
 
 def test_another_context_is_refused(any_keys: KeyProvider, acme: str) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
-    for other in ({}, {**context(acme), "uid": "u2"}, {**context(acme), "more": "x"}, {"tenant": acme}):
+    for other in (
+        {},
+        {**context(acme), "uid": "u2"},
+        {**context(acme), "more": "x"},
+        {"tenant": acme},
+    ):
         with pytest.raises(KeyUnavailable, match="in this context"):
             any_keys.unwrap(acme, token, other)
 
@@ -48,10 +53,21 @@ def test_another_tenant_is_refused(any_keys: KeyProvider, acme: str, tenants: Te
             any_keys.unwrap(tenants[1], token, tokens_context)
 
 
-@pytest.mark.parametrize("any_keys", ["local", "openbao", "moto"], indirect=True)  # MiniStack's blobs have no tag
+@pytest.mark.parametrize(
+    "any_keys", ["local", "openbao", "moto"], indirect=True
+)  # MiniStack's blobs have no tag
 def test_every_damaged_token_is_refused(any_keys: KeyProvider, acme: str) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
-    damaged = ["", ".", "local.v1", "vault.v1.", "awskms.v1.", token[:-3], token + "AAAA", token + "ä"]
+    damaged = [
+        "",
+        ".",
+        "local.v1",
+        "vault.v1.",
+        "awskms.v1.",
+        token[:-3],
+        token + "AAAA",
+        token + "ä",
+    ]
     for position in range(0, len(token) - 1, max(1, len(token) // 20)):
         other = "A" if token[position] not in "Aa" else "B"
         damaged.append(token[:position] + other + token[position + 1 :])
@@ -61,7 +77,9 @@ def test_every_damaged_token_is_refused(any_keys: KeyProvider, acme: str) -> Non
         assert len(bad) < 20 or bad not in str(refusal.value)
 
 
-def test_create_is_idempotent_and_destroy_shreds(any_keys: KeyProvider, acme: str, tenants: Tenants) -> None:
+def test_create_is_idempotent_and_destroy_shreds(
+    any_keys: KeyProvider, acme: str, tenants: Tenants
+) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
     any_keys.create_tenant_key(acme)
     assert any_keys.unwrap(acme, token, context(acme)) == KEY
@@ -69,7 +87,10 @@ def test_create_is_idempotent_and_destroy_shreds(any_keys: KeyProvider, acme: st
     any_keys.destroy_tenant_key(acme)
     assert not any_keys.has_tenant_key(acme)
     assert any_keys.has_tenant_key(tenants[1])
-    for attempt in (lambda: any_keys.wrap(acme, KEY, {}), lambda: any_keys.unwrap(acme, token, context(acme))):
+    for attempt in (
+        lambda: any_keys.wrap(acme, KEY, {}),
+        lambda: any_keys.unwrap(acme, token, context(acme)),
+    ):
         with pytest.raises(KeyUnavailable, match=f"tenant {acme} has no key"):
             attempt()
     assert not any_keys.has_tenant_key(acme)  # trying to wrap made none

@@ -34,7 +34,9 @@ def s3_store(s3: str) -> S3Store:
 
 def status(url: str, method: str = "GET") -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, method=method), timeout=10
+        ) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -94,7 +96,9 @@ def test_wrong_or_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch, secre
         lambda: store.delete_prefix("tenants/acme/"),
         lambda: list(store.list_incomplete("")),
     ):
-        with pytest.raises(StoreUnavailable, match=r"SignatureDoesNotMatch|403|NoCredentialsError|AccessDenied"):
+        with pytest.raises(
+            StoreUnavailable, match=r"SignatureDoesNotMatch|403|NoCredentialsError|AccessDenied"
+        ):
             attempt()
     with pytest.raises(StoreUnavailable), store.open_put(KEY):
         pytest.fail("the put began")
@@ -102,10 +106,16 @@ def test_wrong_or_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch, secre
 
 def test_missing_bucket_and_unreachable_server(s3: str) -> None:
     absent = open_store({"STORE": s3.replace("s3://plain/", "s3://no-such-bucket/")}, "STORE")
-    for attempt in (lambda: absent.put(KEY, [b"x"]), lambda: list(absent.list("")), lambda: absent.open_range(KEY)):
+    for attempt in (
+        lambda: absent.put(KEY, [b"x"]),
+        lambda: list(absent.list("")),
+        lambda: absent.open_range(KEY),
+    ):
         with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
             attempt()
-    dead = open_store({"STORE": "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1"}, "STORE")
+    dead = open_store(
+        {"STORE": "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1"}, "STORE"
+    )
     with pytest.raises(StoreUnavailable, match="EndpointConnectionError"):
         dead.stat(KEY)
 
@@ -123,7 +133,12 @@ def test_tampered_truncated_and_swapped_objects_are_refused(
     assert b"".join(custody.read(one, wrapped)) == plaintext
     message = b"".join(s3_store.open_range(one.key))
     flipped = message[:5000] + bytes([message[5000] ^ 1]) + message[5001:]
-    for bad in (flipped, message[:-1], message[: len(message) // 2], b"".join(s3_store.open_range(two.key))):
+    for bad in (
+        flipped,
+        message[:-1],
+        message[: len(message) // 2],
+        b"".join(s3_store.open_range(two.key)),
+    ):
         s3_store.put(one.key, [bad])
         with pytest.raises(ArtifactCorrupt):
             b"".join(custody.read(one, wrapped))
@@ -131,13 +146,17 @@ def test_tampered_truncated_and_swapped_objects_are_refused(
 
 def test_tenants_bucket_is_made_and_removed(weed: Server, s3: str) -> None:
     unique = os.urandom(4).hex()
-    store = open_store({"STORE": s3.replace("s3://plain/", f"s3://t-{{tenant}}-{unique}/")}, "STORE")
+    store = open_store(
+        {"STORE": s3.replace("s3://plain/", f"s3://t-{{tenant}}-{unique}/")}, "STORE"
+    )
     store.put("tenants/acme/datasets/u1/raw", [b"1"])
     store.put("tenants/globex/datasets/u1/raw", [b"1"])
     client = boto3.Session().client("s3", endpoint_url=weed.url)
 
     def made() -> list[str]:
-        return [one["Name"] for one in client.list_buckets()["Buckets"] if one["Name"].endswith(unique)]
+        return [
+            one["Name"] for one in client.list_buckets()["Buckets"] if one["Name"].endswith(unique)
+        ]
 
     assert made() == [f"t-acme-{unique}", f"t-globex-{unique}"]
     assert [info.key for info in store.list("tenants/")] == [

@@ -57,8 +57,17 @@ def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
 
 def test_ranges(any_store: ObjectStore) -> None:
     any_store.put(KEY, [b"abcdef"])
-    ranges = [(0, 2, b"ab"), (2, None, b"cdef"), (1, 1, b""), (4, 99, b"ef"), (9, None, b""), (0, None, b"abcdef")]
-    assert [content(any_store, KEY, start, end) for start, end, _ in ranges] == [expected for *_, expected in ranges]
+    ranges = [
+        (0, 2, b"ab"),
+        (2, None, b"cdef"),
+        (1, 1, b""),
+        (4, 99, b"ef"),
+        (9, None, b""),
+        (0, None, b"abcdef"),
+    ]
+    assert [content(any_store, KEY, start, end) for start, end, _ in ranges] == [
+        expected for *_, expected in ranges
+    ]
 
 
 def test_missing_object(any_store: ObjectStore) -> None:
@@ -99,7 +108,9 @@ def test_conditional_put_keeps_the_first(any_store: ObjectStore, whole: bool) ->
 
 def test_one_of_many_conditional_writers_wins(any_store: ObjectStore) -> None:
     any_store.put(PREFIX + "other", [b"x"])  # the tenant is there
-    errors = in_threads(8, lambda number: any_store.put(KEY, [bytes([number]) * 1000], if_absent=True))
+    errors = in_threads(
+        8, lambda number: any_store.put(KEY, [bytes([number]) * 1000], if_absent=True)
+    )
     assert [type(error) for error in errors] == [ObjectExists] * 7
     assert len(set(content(any_store, KEY))) == 1
 
@@ -177,8 +188,24 @@ def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
             for bad in (prefix, ""):
                 with pytest.raises(ValueError):
                     erase(bad)
-    for key in ("", "/abs", "a//b", "../x", "a/../b", ".incomplete/x", "A", "a b", "a\n", "tenants/"):
-        for use in (lambda key: any_store.put(key, [b"x"]), any_store.open_range, any_store.stat, any_store.delete):
+    for key in (
+        "",
+        "/abs",
+        "a//b",
+        "../x",
+        "a/../b",
+        ".incomplete/x",
+        "A",
+        "a b",
+        "a\n",
+        "tenants/",
+    ):
+        for use in (
+            lambda key: any_store.put(key, [b"x"]),
+            any_store.open_range,
+            any_store.stat,
+            any_store.delete,
+        ):
             with pytest.raises(ValueError):
                 use(key)
     assert left(any_store) == []
@@ -204,7 +231,9 @@ with open_store(os.environ, "STORE").open_put(sys.argv[1]) as upload:
 """
 
 
-def test_what_a_killed_writer_leaves_is_listed_and_purged(any_store: ObjectStore, any_store_url: str) -> None:
+def test_what_a_killed_writer_leaves_is_listed_and_purged(
+    any_store: ObjectStore, any_store_url: str
+) -> None:
     any_store.put(KEY, [b"before"])
     child = subprocess.Popen(
         [sys.executable, "-c", CRASHING, KEY],

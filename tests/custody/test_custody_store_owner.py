@@ -31,7 +31,12 @@ def test_the_first_has_the_store_for_good(any_store: ObjectStore) -> None:
     StoreOwner(any_store, "first").confirm()
     StoreOwner(any_store, "first").confirm()
     said = refuses(any_store, "second")
-    for part in ("SIMULACRA_STORE (store.url)", "installation first", "this is second", "SIMULACRA_STORE_TAKE_OVER"):
+    for part in (
+        "SIMULACRA_STORE (store.url)",
+        "installation first",
+        "this is second",
+        "SIMULACRA_STORE_TAKE_OVER",
+    ):
         assert part in said
     assert any_store.stat(mark_key(2)) is None, "one mark is enough"
 
@@ -61,7 +66,9 @@ def test_a_store_of_an_older_release_is_adopted(any_store: ObjectStore) -> None:
     assert any_store.stat(RAW) is not None
 
 
-def test_a_store_is_taken_over_from_who_is_named_and_from_nobody_else(any_store: ObjectStore) -> None:
+def test_a_store_is_taken_over_from_who_is_named_and_from_nobody_else(
+    any_store: ObjectStore,
+) -> None:
     StoreOwner(any_store, "gone").confirm()
     refuses(any_store, "new", take_over="somebody")
     new = StoreOwner(any_store, "new", take_over="gone")
@@ -73,7 +80,9 @@ def test_a_store_is_taken_over_from_who_is_named_and_from_nobody_else(any_store:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"not json"])
-def test_a_mark_that_says_nothing_is_nobodys_leave_to_erase(store: LocalStore, content: bytes) -> None:
+def test_a_mark_that_says_nothing_is_nobodys_leave_to_erase(
+    store: LocalStore, content: bytes
+) -> None:
     store.put(mark_key(1), [content])
     assert mark_key(1) in refuses(store, "ours")
 
@@ -81,7 +90,10 @@ def test_a_mark_that_says_nothing_is_nobodys_leave_to_erase(store: LocalStore, c
 def test_nothing_is_swept_and_no_tenant_erased_in_the_store_of_another(
     any_store: ObjectStore, keyring: LocalKeyring
 ) -> None:
-    custody, theirs = Custody(any_store, cast(KeyProvider, keyring)), ResourceRef("acme", "datasets", "theirs")
+    custody, theirs = (
+        Custody(any_store, cast(KeyProvider, keyring)),
+        ResourceRef("acme", "datasets", "theirs"),
+    )
     custody.write(theirs.artifact("raw"), custody.new_resource_key(theirs), [b"x"])
     StoreOwner(any_store, "another").confirm()
     ours = StoreOwner(any_store, "ours")
@@ -101,15 +113,21 @@ class TakenMeanwhile(LocalStore):
         return super().list_incomplete(prefix)
 
 
-def test_a_sweep_looks_again_before_it_erases(store: LocalStore, custody: Custody, dataset: ResourceRef) -> None:
+def test_a_sweep_looks_again_before_it_erases(
+    store: LocalStore, custody: Custody, dataset: ResourceRef
+) -> None:
     custody.write(dataset.artifact("raw"), custody.new_resource_key(dataset), [b"x"])
     watched = TakenMeanwhile(store.root)
     with pytest.raises(StoreForeign):
-        Custody(watched, custody.keys).sweep_orphans(set(), StoreOwner(watched, "ours"), min_age_s=-3600)
+        Custody(watched, custody.keys).sweep_orphans(
+            set(), StoreOwner(watched, "ours"), min_age_s=-3600
+        )
     assert custody.list_artifacts(dataset) == ["raw"]
 
 
-def test_the_mark_is_no_orphan_and_in_nobodys_way(any_store: ObjectStore, keyring: LocalKeyring) -> None:
+def test_the_mark_is_no_orphan_and_in_nobodys_way(
+    any_store: ObjectStore, keyring: LocalKeyring
+) -> None:
     custody, owner = Custody(any_store, cast(KeyProvider, keyring)), StoreOwner(any_store, "ours")
     report = custody.sweep_orphans(set(), owner, min_age_s=-3600)
     assert (report.resources, report.foreign) == ((), 0)

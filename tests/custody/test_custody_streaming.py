@@ -37,7 +37,11 @@ print(json.dumps({"before": before, "peak": peak(), "write_mb_s": size / written
 @pytest.mark.slow
 def test_200_megabytes_both_ways_in_constant_memory(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), "200"], capture_output=True, text=True, check=True, timeout=250
+        [sys.executable, "-c", SCRIPT, str(tmp_path), "200"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=250,
     )
     figures = json.loads(run.stdout)
     sys.stdout.write(f"{figures}\n")

@@ -33,7 +33,9 @@ def test_commit_stores(custody: Custody, ref: ArtifactRef, wrapped: str) -> None
     assert b"".join(custody.read(ref, wrapped)) == data
 
 
-def test_leaving_without_commit_stores_nothing(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_leaving_without_commit_stores_nothing(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     with custody.open_writer(ref, wrapped) as writer:
         writer.write(b"x" * 600_000)
     with pytest.raises(RuntimeError, match="boom"), custody.open_writer(ref, wrapped) as writer:  # noqa: PT012
@@ -43,14 +45,18 @@ def test_leaving_without_commit_stores_nothing(custody: Custody, ref: ArtifactRe
     assert custody.erase(ref.resource).objects == 0
 
 
-def test_aborted_rewrite_keeps_the_artefact(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_aborted_rewrite_keeps_the_artefact(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     custody.write(ref, wrapped, [b"first"])
     with custody.open_writer(ref, wrapped) as writer:
         writer.write(b"second")
     assert custody.read_bytes(ref, wrapped, limit=10) == b"first"
 
 
-def test_committed_or_abandoned_writer_takes_no_more(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_committed_or_abandoned_writer_takes_no_more(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     with custody.open_writer(ref, wrapped) as writer:
         writer.commit()
         with pytest.raises(ValueError, match="committed"):
@@ -78,7 +84,9 @@ def test_refused_key_starts_no_put(custody: Custody, ref: ArtifactRef) -> None:
     assert list(custody.store.list_incomplete("")) == []
 
 
-def test_pyarrow_writes_parquet_csv_and_ipc(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_pyarrow_writes_parquet_csv_and_ipc(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     table = pa.table({"number": list(range(200_000)), "level": ["a", "b"] * 100_000})
     for make in (pa.parquet.ParquetWriter, pa.ipc.new_file, pa.csv.CSVWriter):
         with custody.open_writer(ref, wrapped) as writer:
@@ -94,7 +102,9 @@ def test_pyarrow_writes_parquet_csv_and_ipc(custody: Custody, ref: ArtifactRef, 
             assert pa.csv.read_csv(stored).equals(table)
 
 
-def test_writers_and_readers_in_many_threads(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_writers_and_readers_in_many_threads(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     versions = [bytes([number]) * 400_000 for number in range(6)]
 
     def work(version: bytes) -> bytes:

@@ -31,7 +31,11 @@ def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None
     jobs = JobsSeen()
     for number in range(3):
         jobs.over(f"job-{number}")
-    assert [jobs.news(job(f"job-{number}"), "DELETED") for number in range(3)] == [True, True, False]
+    assert [jobs.news(job(f"job-{number}"), "DELETED") for number in range(3)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_count_of_none_is_no_news() -> None:

@@ -38,8 +38,12 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     sealed = seal(world.custody.keys, world.tenant, sealing_purpose("w1"), b"secret")
     hook = manifest("w1", ("simulacra.dev/tenant", world.tenant), sealed, ["job.ready"])
     await world.cluster.create(kube.CONFIGMAPS, hook, world.namespace)
-    await world.cluster.patch(kube.TENANTS, world.tenant, {"metadata": {"annotations": {ROTATE: "2026-03"}}})
-    after = await world.reaches(kube.DATASETS, "ds-1", lambda one: token(one) != token(before) and one, seconds=60)
+    await world.cluster.patch(
+        kube.TENANTS, world.tenant, {"metadata": {"annotations": {ROTATE: "2026-03"}}}
+    )
+    after = await world.reaches(
+        kube.DATASETS, "ds-1", lambda one: token(one) != token(before) and one, seconds=60
+    )
     ref = ResourceRef(world.tenant, "datasets", uid)
     keys = world.custody.keys
     assert keys.is_current(world.tenant, token(after))
@@ -66,9 +70,13 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     assert types == ["key.created", "key.rotated", "key.retired"]
 
 
-async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and_nothing_else() -> None:
+async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and_nothing_else() -> (
+    None
+):
     class Server:
-        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+        async def list(
+            self, what: ApiResource, namespace: str | None = None, **_: object
+        ) -> AsyncIterator[Object]:
             if what == kube.CONFIGMAPS:
                 yield {"metadata": {"name": "mine"}}
             if what == kube.JOBS:
@@ -83,13 +91,17 @@ async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and
     keys = SimpleNamespace(retire_old_keys=retire)
     known = {**ready_condition("True"), "type": "KeyReady"}
     status = {"conditions": [known], "rotation": {"asked": "once", "startedAt": iso(NOW - SETTLED)}}
-    tenant = parse(resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"}))
+    tenant = parse(
+        resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"})
+    )
     engine = SimpleNamespace(cluster=Server(), custodian=keys, now=lambda: NOW, scope=Scope())
     await Rotation(engine)._guarded(tenant)  # type: ignore[arg-type]
     assert retired == [], "what cannot be read may hold a token of the old key"
 
 
-async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(world: World) -> None:
+async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(
+    world: World,
+) -> None:
     """A key destroyed at its provider: nothing opens any more, and both Tenant and new work say why."""
     await world.create_tenant()
     made = await world.upload("ds-1")
@@ -102,7 +114,10 @@ async def test_offboarding_makes_everything_unreadable_before_anything_is_erased
     world.operator.end()
     world.operator.start()
     tenant = await world.reaches(
-        kube.TENANTS, world.tenant, lambda one: condition(one, "KeyReady")["status"] == "False", namespace=None
+        kube.TENANTS,
+        world.tenant,
+        lambda one: condition(one, "KeyReady")["status"] == "False",
+        namespace=None,
     )
     assert "step key" in condition(tenant, "KeyReady")["message"]
     world.pods.plays["fit"] = hold

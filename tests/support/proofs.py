@@ -61,4 +61,6 @@ class Proofs:
         return signed
 
     def checkpoint(self) -> None:
-        CheckpointSigner(SegmentedAuditLog(self._store).store, KEYS.log_name, KEYS.checkpoint).step()
+        CheckpointSigner(
+            SegmentedAuditLog(self._store).store, KEYS.log_name, KEYS.checkpoint
+        ).step()

@@ -41,7 +41,10 @@ class Pod:
         keyring.create_tenant_key("acme")
         self.custody = Custody(LocalStore(root / "store"), keyring)
         self.root = root
-        self.env = {"SIMULACRA_STORE": f"file://{root}/store", "SIMULACRA_KEYS": f"local://{root}/keys.json"}
+        self.env = {
+            "SIMULACRA_STORE": f"file://{root}/store",
+            "SIMULACRA_KEYS": f"local://{root}/keys.json",
+        }
         self.refs = {
             kind: KeyedRef(
                 kind=kind,
@@ -76,12 +79,16 @@ class Pod:
         assert len(message) <= TERMINATION_LIMIT
         return code, TaskResult.model_validate_json(message)
 
-    def start(self, name: str, kind: str, shard: int = 0, shards: int = 1, **more: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, kind: str, shard: int = 0, shards: int = 1, **more: str
+    ) -> subprocess.Popen[bytes]:
         """Start a task as a process of its own; its log is `shard`.log below the root."""
         env = {**os.environ, **self.environment(name, kind, shard, shards), **more}
         env[TERMINATION_PATH_ENV] = str(self.root / f"termination-{shard}")
         with (self.root / f"{shard}.log").open("ab") as log:
-            return subprocess.Popen([sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=log)
+            return subprocess.Popen(
+                [sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=log
+            )
 
     def result(self, shard: int = 0) -> TaskResult:
         """Return what a started task said at its end."""
@@ -101,5 +108,7 @@ def upload_bytes(rows: int = 600) -> bytes:
     level = rng.choice(LEVELS, rows, p=[0.5, 0.3, 0.2])
     basket = np.round(np.where(level == "zq_gold", 80, 30) + rng.gamma(3, 5, rows), 2)
     visits = rng.poisson(4, rows)
-    lines = [",".join(COLUMNS)] + [f"{a},{b},{c}" for a, b, c in zip(level, basket, visits, strict=True)]
+    lines = [",".join(COLUMNS)] + [
+        f"{a},{b},{c}" for a, b, c in zip(level, basket, visits, strict=True)
+    ]
     return "\n".join(lines).encode()

@@ -53,11 +53,22 @@ def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
     written(first.directory, "neural-1/last.ckpt", b"last")
     written(first.directory, "neural-1/trained.part", b"not whole")
     first.keep()
-    assert names(pod) == ["checkpoint/graph-1.json", "checkpoint/neural-1--best.ckpt", "checkpoint/neural-1--last.ckpt"]
+    assert names(pod) == [
+        "checkpoint/graph-1.json",
+        "checkpoint/neural-1--best.ckpt",
+        "checkpoint/neural-1--last.ckpt",
+    ]
     second = StoredCheckpoints(pod.artifacts("models"), tmp_path / "second", clock)
     second.restore()
-    found = {str(path.relative_to(second.directory)): path.read_bytes() for path in second.directory.rglob("*.*")}
-    assert found == {"graph-1.json": b"graph", "neural-1/best.ckpt": b"best", "neural-1/last.ckpt": b"last"}
+    found = {
+        str(path.relative_to(second.directory)): path.read_bytes()
+        for path in second.directory.rglob("*.*")
+    }
+    assert found == {
+        "graph-1.json": b"graph",
+        "neural-1/best.ckpt": b"best",
+        "neural-1/last.ckpt": b"last",
+    }
     second.erase()
     assert names(pod) == []
 
@@ -75,12 +86,18 @@ def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
     pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored, upload = list[str](), Artifacts.upload
-    monkeypatch.setattr(Artifacts, "upload", lambda own, name, path: (stored.append(name), upload(own, name, path))[1])
+    monkeypatch.setattr(
+        Artifacts,
+        "upload",
+        lambda own, name, path: (stored.append(name), upload(own, name, path))[1],
+    )
     kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
     written(kept.directory, "n/best.ckpt", b"best")
     written(kept.directory, "n/last.ckpt", b"last")
     kept.keep()
-    assert stored == ["checkpoint/n--best.ckpt", "checkpoint/n--last.ckpt"], "what last speaks of comes first"
+    assert stored == ["checkpoint/n--best.ckpt", "checkpoint/n--last.ckpt"], (
+        "what last speaks of comes first"
+    )
     written(kept.directory, "n/last.ckpt", b"a later one")
     (kept.directory / "n" / "best.ckpt").unlink()
     kept.keep()
@@ -88,7 +105,9 @@ def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
     assert names(pod) == ["checkpoint/n--last.ckpt"]
 
 
-def test_storing_takes_a_tenth_of_the_time_at_most(pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storing_takes_a_tenth_of_the_time_at_most(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock, stored = Clock(), list[float]()
 
     def upload(_own: Artifacts, _name: str, _path: Path) -> None:
@@ -106,7 +125,9 @@ def test_storing_takes_a_tenth_of_the_time_at_most(pod: Pod, tmp_path: Path, mon
     assert len(stored) == 5
 
 
-def test_a_store_that_refuses_does_not_end_a_fit(pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_refuses_does_not_end_a_fit(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise CustodyError("no")
 
@@ -125,7 +146,9 @@ def test_a_store_that_refuses_does_not_end_a_fit(pod: Pod, tmp_path: Path, monke
 def test_a_killed_pod_is_followed_by_one_that_goes_on(pod: Pod) -> None:
     pod.prepare_for(FitRequest(family="neural", seed=3))
     first = pod.start("fit", "models")
-    eventually(lambda: any(name.endswith("trained.ckpt") for name in names(pod)), 300)  # half of the fit
+    eventually(
+        lambda: any(name.endswith("trained.ckpt") for name in names(pod)), 300
+    )  # half of the fit
     os.kill(first.pid, signal.SIGKILL)
     first.wait(30)
     assert pod.start("fit", "models").wait(400) == ExitCode.OK

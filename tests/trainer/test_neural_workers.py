@@ -39,7 +39,10 @@ def test_the_workers_batches_are_the_batch_of_one() -> None:
     coded = code_table(codings, values, order, order)
     whole = TableBatches(coded, seed=5)
     for size in (2, 8):
-        parts = [TableBatches(coded, seed=5, part=Workers(rank, size, "here", 1).part) for rank in range(size)]
+        parts = [
+            TableBatches(coded, seed=5, part=Workers(rank, size, "here", 1).part)
+            for rank in range(size)
+        ]
         assert {one.batch_rows for one in parts} == {whole.batch_rows}
         for step in (0, 7):
             batches = [one.batch(step) for one in parts]
@@ -131,7 +134,9 @@ def test_two_workers_fit_the_model_that_one_fits(tmp_path: Path) -> None:
     schema = pods[0].artifacts("datasets").load("schema.json", TableSchema)
     import pyarrow.parquet as pq
 
-    table = pq.read_table(pods[0].artifacts("datasets").download(DATASET, tmp_path / "data.parquet"))
+    table = pq.read_table(
+        pods[0].artifacts("datasets").download(DATASET, tmp_path / "data.parquet")
+    )
     table = table.select([column.name for column in schema.learned()])
     judged = []
     for pod in pods:
@@ -172,11 +177,15 @@ def test_a_group_of_one_fits_what_a_process_alone_does(columns: list[str]) -> No
     from simulacra_trainer.families.neural.worker_group import joined
 
     table, schema = survey(300, seed=3)
-    few = TableSchema(rows=schema.rows, columns=[one for one in schema.columns if one.name in columns])
+    few = TableSchema(
+        rows=schema.rows, columns=[one for one in schema.columns if one.name in columns]
+    )
     drawn = []
     with joined(Workers(0, 1, "127.0.0.1", free_port()), on_gpu=False) as group:
         for options in ({}, {"group": group}):
             rows = table.select(columns)
-            fitted = neural.NEURAL.fit(rows, few, columns, seed=0, options=options, progress=no_progress)
+            fitted = neural.NEURAL.fit(
+                rows, few, columns, seed=0, options=options, progress=no_progress
+            )
             drawn.append(fitted.sample(200, np.random.default_rng(1)))
     assert drawn[0].equals(drawn[1])

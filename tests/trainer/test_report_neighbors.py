@@ -12,14 +12,18 @@ def mixed(rows: int, seed: int, missing: float = 0.0) -> pa.Table:
     return pa.table(
         {
             "x": pa.array(rng.normal(size=rows), mask=rng.random(rows) < missing),
-            "k": pa.array(rng.choice(list("abc"), rows), mask=rng.random(rows) < missing).dictionary_encode(),
+            "k": pa.array(
+                rng.choice(list("abc"), rows), mask=rng.random(rows) < missing
+            ).dictionary_encode(),
             "y": pa.array(rng.integers(0, 50, rows)),
         }
     )
 
 
 KINDS = {"x": "numeric", "k": "categorical", "y": "integer"}
-SCHEMA = TableSchema(rows=0, columns=[ColumnSchema(name=n, kind=k, storage="") for n, k in KINDS.items()])
+SCHEMA = TableSchema(
+    rows=0, columns=[ColumnSchema(name=n, kind=k, storage="") for n, k in KINDS.items()]
+)
 
 
 def brute_force(rows: pa.Table, others: pa.Table, scale: pa.Table) -> np.ndarray:
@@ -73,7 +77,9 @@ def test_rows_are_judged_to_the_end_unless_they_are_clearly_copies(part, judged,
     seen = []
     monkeypatch.setattr(neighbors, "JUDGED_AT_ONCE", 1_000)
     credit = neighbors._credit
-    monkeypatch.setattr(neighbors, "_credit", lambda rows, *sides: seen.append(len(rows[0])) or credit(rows, *sides))
+    monkeypatch.setattr(
+        neighbors, "_credit", lambda rows, *sides: seen.append(len(rows[0])) or credit(rows, *sides)
+    )
     share, error = equal_halves_dcr(a, b, synthetic, SCHEMA, np.random.default_rng(0))
     assert sum(seen) <= judged
     assert (sum(seen) == 6_000) is (part == 0.0)
@@ -91,7 +97,10 @@ def test_unequal_sides_are_put_on_the_scale_of_equal_halves():
 
 def test_discrete_tables_full_of_ties_are_not_called_copies():
     rng = np.random.default_rng(0)
-    tables = [pa.table({"k": pa.array(rng.choice(list("abc"), n)).dictionary_encode()}) for n in (500, 1_000, 100)]
+    tables = [
+        pa.table({"k": pa.array(rng.choice(list("abc"), n)).dictionary_encode()})
+        for n in (500, 1_000, 100)
+    ]
     share, _ = nearer_share(*place(tables[1], tables, ["k"]))
     assert share == pytest.approx(0.5, abs=0.05)
 

@@ -50,7 +50,9 @@ from trainer_pod import COLUMNS, Pod, upload_bytes
 
 @pytest.fixture(autouse=True)
 def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handler is for a process of its own
+    monkeypatch.setattr(
+        signal, "signal", lambda *_: None
+    )  # the handler is for a process of its own
 
 
 @pytest.fixture
@@ -77,7 +79,9 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
 
 def tables(pod: Pod, shards: int, directory: Path) -> pa.Table:
     own = pod.artifacts("generationjobs")
-    parts = [pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)]
+    parts = [
+        pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)
+    ]
     return pa.concat_tables(parts)
 
 
@@ -88,11 +92,19 @@ def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.M
     monkeypatch.setattr(tasks, "fit_model", None)
     code, result = fitted.run("fit", "models")
     assert (code, result.family, result.rows, result.columns) == (ExitCode.OK, "forest", 600, 3)
-    assert {one.name for one in result.artefacts} == {"graph.json", "report.json", "report.html", *own.names("model/")}
+    assert {one.name for one in result.artefacts} == {
+        "graph.json",
+        "report.json",
+        "report.html",
+        *own.names("model/"),
+    }
     assert own.describe("graph.json") in result.artefacts
     assert own.names("checkpoint/") == []
     (fitted.root / "termination").unlink()
-    env = fitted.environment("fit", "models", 1, 2) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    env = fitted.environment("fit", "models", 1, 2) | {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "9",
+    }
     assert task.run_task(env) == ExitCode.OK
     assert not (fitted.root / "termination").exists()
 
@@ -100,7 +112,9 @@ def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.M
 def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
     own = pod.artifacts("datasets")
     own.store(UPLOAD, upload_bytes())
-    own.store(f"{UPLOAD_PIECES}00000", upload_bytes())  # as a crash of the API after the last piece leaves it
+    own.store(
+        f"{UPLOAD_PIECES}00000", upload_bytes()
+    )  # as a crash of the API after the last piece leaves it
     own.store_model(REQUEST, PrepareRequest())
     code, result = pod.run("prepare", "datasets")
     assert (code, result.outcome, result.reason) == (ExitCode.OK, "Succeeded", "Prepared")
@@ -110,10 +124,14 @@ def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
     assert not own.names(UPLOAD_PIECES)
     assert own.load(PROGRESS, ProgressReport).percent <= 100
     again = pod.run("prepare", "datasets")[1]  # killed after the erasure, run again
-    assert {a.name: a.sha256 for a in again.artefacts} == {a.name: a.sha256 for a in result.artefacts}
+    assert {a.name: a.sha256 for a in again.artefacts} == {
+        a.name: a.sha256 for a in result.artefacts
+    }
 
 
-def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_only(pod: Pod) -> None:
+def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_only(
+    pod: Pod,
+) -> None:
     own = pod.artifacts("datasets")
     own.store(UPLOAD, b"only_one_zq_column\nzq_value\n" * 30)
     own.store_model(REQUEST, PrepareRequest(format="csv"))
@@ -127,10 +145,13 @@ def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_
     assert not own.exists(DATASET)
 
 
-def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(fitted: Pod, tmp_path: Path) -> None:
+def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(
+    fitted: Pod, tmp_path: Path
+) -> None:
     own = fitted.artifacts("generationjobs")
     conditions = ConditionSet(
-        categorical={"zq_shopper": {"zq_bronze": 0.6}}, numeric={"zq_visits": NumericRange(min=2, max=6)}
+        categorical={"zq_shopper": {"zq_bronze": 0.6}},
+        numeric={"zq_visits": NumericRange(min=2, max=6)},
     )
     own.store_model(REQUEST, GenerateRequest(row_count=1001, conditions=conditions, seed=5))
     drawn, reports = {}, []
@@ -151,12 +172,20 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(f
     assert visits.max() <= 6
     assert own.exists(ATTAINMENT)
     assert reports[0] == reports[1]
-    asked = {"rows": 1001, "seed": 5, "interventions": {}, "counterfactual": False, "compared": 1001}
+    asked = {
+        "rows": 1001,
+        "seed": 5,
+        "interventions": {},
+        "counterfactual": False,
+        "compared": 1001,
+    }
     assert reports[0]["asked"] == asked
     assert own.exists(REPORT_PAGE)
 
 
-def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_is_stored_is_not_generated_again(
+    fitted: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.erase(ATTAINMENT)
@@ -190,7 +219,9 @@ def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fi
     for counterfactual in (False, True):
         own.erase(part_name(0))
         own.erase(ATTAINMENT)
-        asked = GenerateRequest(row_count=10, interventions={"zq_visits": 900}, counterfactual=counterfactual)
+        asked = GenerateRequest(
+            row_count=10, interventions={"zq_visits": 900}, counterfactual=counterfactual
+        )
         own.store_model(REQUEST, asked)
         code, result = fitted.run("generate", "generationjobs")
         assert code == ExitCode.OK
@@ -216,7 +247,9 @@ def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted:
 
 def test_an_effect_is_stored_and_its_figures_are_returned(fitted: Pod) -> None:
     own = fitted.artifacts("effectestimates")
-    request = EstimateRequest(treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket")
+    request = EstimateRequest(
+        treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket"
+    )
     own.store_model(REQUEST, request)
     code, result = fitted.run("estimate", "effectestimates")
     assert (code, result.reason) == (ExitCode.OK, "Estimated")
@@ -266,7 +299,9 @@ def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_pa
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     env = {**os.environ, **pod.environment("prepare", "datasets"), "TMPDIR": str(scratch)}
-    process = subprocess.Popen([sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=subprocess.PIPE
+    )
     try:
         wait_for(lambda: any(scratch.glob("simulacra-*/upload")), 30)
         process.send_signal(signal.SIGTERM)
@@ -281,10 +316,17 @@ def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_pa
 def test_logs_of_a_whole_run_hold_no_customer_data(fitted: Pod) -> None:
     own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
-    own.store_model(REQUEST, GenerateRequest(row_count=20, conditions={"categorical": {"zq_shopper": {"zq_gold": 1}}}))
+    own.store_model(
+        REQUEST,
+        GenerateRequest(row_count=20, conditions={"categorical": {"zq_shopper": {"zq_gold": 1}}}),
+    )
     env = {**os.environ, **fitted.environment("generate", "generationjobs")}
     done = subprocess.run(
-        [sys.executable, "-m", "simulacra_trainer", "run"], env=env, capture_output=True, timeout=60, check=False
+        [sys.executable, "-m", "simulacra_trainer", "run"],
+        env=env,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr + (fitted.root / "termination").read_bytes()

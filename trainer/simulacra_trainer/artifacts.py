@@ -35,11 +35,15 @@ class Artifacts:
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of the stored artifacts that begin with the prefix."""
-        return [name for name in self._custody.list_artifacts(self._resource) if name.startswith(prefix)]
+        return [
+            name for name in self._custody.list_artifacts(self._resource) if name.startswith(prefix)
+        ]
 
     def load(self, name: str, kind: type[M]) -> M:
         """Read a small JSON artifact."""
-        return kind.model_validate_json(self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES))
+        return kind.model_validate_json(
+            self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES)
+        )
 
     def download(self, name: str, path: Path) -> Path:
         """Write the plaintext to a file; return the path."""
@@ -61,7 +65,11 @@ class Artifacts:
         return _describe(self._custody.write(self._ref(name), self._key, _chunks(path)), rows)
 
     def store_table(
-        self, name: str, tables: Iterator[pa.Table], schema: pa.Schema, key: CustomerKeyRef | None = None
+        self,
+        name: str,
+        tables: Iterator[pa.Table],
+        schema: pa.Schema,
+        key: CustomerKeyRef | None = None,
     ) -> Artifact:
         """Store tables of one schema as one Parquet file, in constant memory; nothing is stored unless all are.
 
@@ -76,7 +84,9 @@ class Artifacts:
             stored = _describe(sink.commit(), rows)
         return stored if key is None else stored.model_copy(update={"key_arn": key.key_arn})
 
-    def _writer(self, name: str, key: CustomerKeyRef | None) -> AbstractContextManager[ArtifactWriter]:
+    def _writer(
+        self, name: str, key: CustomerKeyRef | None
+    ) -> AbstractContextManager[ArtifactWriter]:
         if key is None:
             return self._custody.open_writer(self._ref(name), self._key)
         from simulacra_custody.keys.customer_kms import (  # boto3, which few installations have

@@ -26,7 +26,9 @@ class StoredCheckpoints:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, own: Artifacts, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, own: Artifacts, directory: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._own, self._clock = own, clock
@@ -66,7 +68,9 @@ class StoredCheckpoints:
         self._stored.clear()
 
     def _mirror(self) -> None:
-        there = {self._name(path): path for path in sorted(self.directory.rglob("*")) if _is_whole(path)}
+        there = {
+            self._name(path): path for path in sorted(self.directory.rglob("*")) if _is_whole(path)
+        }
         for name, path in there.items():  # "best" before "last", which speaks of it
             if self._stored.get(name) != (mark := _mark(path)):
                 self._own.upload(name, path)

@@ -25,7 +25,9 @@ from simulacra_trainer.table.errors import InputError
 _CHUNK = 1 << 20
 _REGION = "us-east-1"
 _ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "NotFound", "404"})
-_PASSES = re.compile(r"5\d\d|SlowDown|InternalError|ServiceUnavailable|RequestTimeout|Throttling.*|TooManyRequests.*")
+_PASSES = re.compile(
+    r"5\d\d|SlowDown|InternalError|ServiceUnavailable|RequestTimeout|Throttling.*|TooManyRequests.*"
+)
 
 
 class SourceUnavailable(Exception):
@@ -45,7 +47,11 @@ def fetch(source: SourceRequest, env: Mapping[str, str], path: Path) -> ReadSour
         SourceUnavailable: see there.
     """
     if is_own_bucket(own_buckets(env), source.uri):
-        raise _refused(Reason.SOURCE_NOT_ALLOWED, "spec.source.uri is in this installation's own store.", source)
+        raise _refused(
+            Reason.SOURCE_NOT_ALLOWED,
+            "spec.source.uri is in this installation's own store.",
+            source,
+        )
     with _errors(source):
         answer = _client(source, env).get_object(**_place(source.uri))
         size = int(answer["ContentLength"])
@@ -59,9 +65,17 @@ def fetch(source: SourceRequest, env: Mapping[str, str], path: Path) -> ReadSour
                 file.write(chunk)
     found = ReadSource(sha256=digest.hexdigest(), bytes=count)
     if source.bytes not in (None, count):
-        raise _refused(Reason.SOURCE_MISMATCH, "The object has another size than spec.source.bytes says.", source)
+        raise _refused(
+            Reason.SOURCE_MISMATCH,
+            "The object has another size than spec.source.bytes says.",
+            source,
+        )
     if source.sha256 not in (None, found.sha256):
-        raise _refused(Reason.SOURCE_MISMATCH, "The object has another digest than spec.source.sha256 says.", source)
+        raise _refused(
+            Reason.SOURCE_MISMATCH,
+            "The object has another digest than spec.source.sha256 says.",
+            source,
+        )
     return found
 
 
@@ -74,7 +88,9 @@ def _client(source: SourceRequest, env: Mapping[str, str]) -> Any:
         credentials = _assumed(source, region)
     else:
         names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-        credentials = {name: env.get(variable) for name, variable in zip(names, SOURCE_VARIABLES, strict=True)}
+        credentials = {
+            name: env.get(variable) for name, variable in zip(names, SOURCE_VARIABLES, strict=True)
+        }
     if not credentials["aws_access_key_id"] or not credentials["aws_secret_access_key"]:
         message = "The Secret of the Tenant's source has no AWS_ACCESS_KEY_ID or no AWS_SECRET_ACCESS_KEY."
         raise _refused(Reason.SOURCE_UNREADABLE, message, source)
@@ -86,7 +102,9 @@ def _client(source: SourceRequest, env: Mapping[str, str]) -> Any:
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 3},
     )
-    return boto3.Session().client("s3", region_name=region, endpoint_url=source.endpoint, config=config, **credentials)
+    return boto3.Session().client(
+        "s3", region_name=region, endpoint_url=source.endpoint, config=config, **credentials
+    )
 
 
 def _assumed(source: SourceRequest, region: str) -> dict[str, str | None]:
@@ -96,8 +114,13 @@ def _assumed(source: SourceRequest, region: str) -> dict[str, str | None]:
     partition = str(source.role_arn).split(":")[1]
     place = _place(source.uri)
     one = f"arn:{partition}:s3:::{place['Bucket']}/{place['Key']}"  # a uri holds none of IAM's wildcards
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": one}]}
-    found = assume_role(str(source.role_arn), source.external_id, region=region, policy=json.dumps(policy))
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": one}],
+    }
+    found = assume_role(
+        str(source.role_arn), source.external_id, region=region, policy=json.dumps(policy)
+    )
     return {
         "aws_access_key_id": found["AccessKeyId"],
         "aws_secret_access_key": found["SecretAccessKey"],
@@ -127,18 +150,24 @@ def _errors(source: SourceRequest) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = re.sub(r"[^A-Za-z0-9]", "", str(error.response.get("Error", {}).get("Code", "")))[:64]
+        code = re.sub(r"[^A-Za-z0-9]", "", str(error.response.get("Error", {}).get("Code", "")))[
+            :64
+        ]
         if code in _ABSENT:
             message = "No object is there, or its bucket does not exist: check bucket and key."
             raise _refused(Reason.SOURCE_UNREADABLE, message, source) from None
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
         if status >= 500 or status == 429 or _PASSES.fullmatch(code):
-            raise SourceUnavailable(f"The object store of the source answers {code or status}.") from None
+            raise SourceUnavailable(
+                f"The object store of the source answers {code or status}."
+            ) from None
         message = f"The object store refuses ({code}): check the Tenant's spec.sources (access, region), and the key."
         raise _refused(Reason.SOURCE_UNREADABLE, message, source) from None
     except BotoCoreError as error:
         message = f"The object store of the source cannot be reached ({type(error).__name__}): check its endpoint"
-        raise SourceUnavailable(f"{message} in the Tenant's spec.sources, and the way out of its pods.") from None
+        raise SourceUnavailable(
+            f"{message} in the Tenant's spec.sources, and the way out of its pods."
+        ) from None
 
 
 def _refused(reason: Reason, message: str, source: SourceRequest) -> InputError:

@@ -77,7 +77,9 @@ def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskRes
     try:
         custody = open_custody(env)
         own = Artifacts(custody, spec.tenant, spec.resource)
-        context = TaskContext(spec, custody, directory, lambda report: _tell(own, report), shard_of(env), env)
+        context = TaskContext(
+            spec, custody, directory, lambda report: _tell(own, report), shard_of(env), env
+        )
         try:
             return ExitCode.OK, WORK[spec.task](context)
         except InputError as error:
@@ -87,19 +89,27 @@ def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskRes
         return ExitCode.CUSTODY, _failed(Reason.SOURCE_UNREADABLE, str(error))
     except CustodyError as error:
         log.error("custody failed: %s", type(error).__name__)
-        return ExitCode.CUSTODY, _failed(Reason.CUSTODY_UNAVAILABLE, f"Custody failed: {type(error).__name__}.")
+        return ExitCode.CUSTODY, _failed(
+            Reason.CUSTODY_UNAVAILABLE, f"Custody failed: {type(error).__name__}."
+        )
     except PeerLost as error:
         log.error("another worker was lost: %s", error)
-        return ExitCode.PEER, _failed(Reason.INTERNAL, "Another worker of this fit ended before it was done.")
+        return ExitCode.PEER, _failed(
+            Reason.INTERNAL, "Another worker of this fit ended before it was done."
+        )
     except ModelFileError as error:
         log.error("the model cannot be read at %s", _where(error))
         return ExitCode.INTERNAL, _failed(Reason.INTERNAL, UNREADABLE)
     except MemoryError:
-        return ExitCode.INTERNAL, _failed(Reason.OUT_OF_MEMORY, "The work does not fit the memory of the pod.")
+        return ExitCode.INTERNAL, _failed(
+            Reason.OUT_OF_MEMORY, "The work does not fit the memory of the pod."
+        )
     except Exception as error:  # whatever it is, its text must not leave the pod
         support_id = uuid.uuid4().hex[:12]
         log.error("support id %s: %s at %s", support_id, type(error).__name__, _where(error))
-        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, f"Internal error, support id {support_id}.")
+        return ExitCode.INTERNAL, _failed(
+            Reason.INTERNAL, f"Internal error, support id {support_id}."
+        )
 
 
 def _refused(custody: Custody, spec: TaskSpec, error: InputError) -> tuple[ExitCode, TaskResult]:
@@ -123,7 +133,11 @@ def _write_result(env: Mapping[str, str], result: TaskResult) -> None:
     content = result.model_dump_json(by_alias=True, exclude_none=True).encode()
     path = Path(env.get(TERMINATION_PATH_ENV) or TERMINATION_LOG)
     if len(content) > TERMINATION_LIMIT:
-        log.error("the result of %d bytes exceeds the termination message of %d", len(content), TERMINATION_LIMIT)
+        log.error(
+            "the result of %d bytes exceeds the termination message of %d",
+            len(content),
+            TERMINATION_LIMIT,
+        )
     try:
         path.write_bytes(content[:TERMINATION_LIMIT])
     except OSError as error:

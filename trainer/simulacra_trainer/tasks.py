@@ -44,7 +44,14 @@ from simulacra_trainer.checkpoints import StoredCheckpoints
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.object_source import fetch
-from simulacra_trainer.pipeline.fit import Company, TrainedModel, fit_model, fit_steps, help_fit, meet
+from simulacra_trainer.pipeline.fit import (
+    Company,
+    TrainedModel,
+    fit_model,
+    fit_steps,
+    help_fit,
+    meet,
+)
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.identification import Identification
@@ -160,7 +167,9 @@ def fit(context: TaskContext) -> TaskResult | None:
         if context.shard > 0:
             help_fit(table, schema, request, company)
             return None
-        trained = fit_model(table, schema, request, ProgressMeter(fit_steps(request), context.tell), company)
+        trained = fit_model(
+            table, schema, request, ProgressMeter(fit_steps(request), context.tell), company
+        )
         directory = context.directory / "model"
         save_model(trained, directory)
         files = sorted(directory.iterdir(), key=lambda path: (path.name == MODEL, path.name))
@@ -175,7 +184,9 @@ def _fitted_before(context: TaskContext) -> TaskResult:
     own = context.own
     names = [GRAPH, REPORT, REPORT_PAGE, *sorted(own.names(MODEL_PREFIX))]
     header = own.load(MODEL_PREFIX + MODEL, ModelHeader)
-    return _fitted([own.describe(name) for name in names], header, context.dataset.load(SCHEMA, TableSchema))
+    return _fitted(
+        [own.describe(name) for name in names], header, context.dataset.load(SCHEMA, TableSchema)
+    )
 
 
 def _fitted(stored: list[Artifact], header: ModelHeader, schema: TableSchema) -> TaskResult:
@@ -195,13 +206,16 @@ def generate(context: TaskContext) -> TaskResult:
     own, request = context.own, context.own.load(REQUEST, GenerateRequest)
     name, shards = part_name(context.shard), context.spec.shards
     start, stop = shard_range(request.row_count, context.shard, shards)
-    if own.exists(name) and context.spec.customer_key is None:  # else it cannot be read, and is written again
+    if (
+        own.exists(name) and context.spec.customer_key is None
+    ):  # else it cannot be read, and is written again
         detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
         rests_on = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
         return _generated(own.describe(name, stop - start), detail, rests_on)
     # every shard makes the same plan; the first one tells of it
     meter = ProgressMeter(
-        {"loading": 1.0, "planning": 2.0, "generating": 7.0}, context.tell if context.shard == 0 else lambda _: None
+        {"loading": 1.0, "planning": 2.0, "generating": 7.0},
+        context.tell if context.shard == 0 else lambda _: None,
     )
     meter.step("loading")
     trained = _trained(context)
@@ -226,7 +240,10 @@ def generate(context: TaskContext) -> TaskResult:
         return table is not None
 
     part = own.store_table(
-        name, filter(counted, itertools.chain([first], tables)), first.schema, context.spec.customer_key
+        name,
+        filter(counted, itertools.chain([first], tables)),
+        first.schema,
+        context.spec.customer_key,
     )
     return _generated(part, plan.attainment, plan.identification)
 
@@ -237,7 +254,9 @@ def estimate(context: TaskContext) -> TaskResult:
     trained = _trained(context)
     result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=0)
     stored = context.own.store(ESTIMATE, result.to_json().encode())
-    return TaskResult(outcome="Succeeded", reason="Estimated", artefacts=[stored], estimate=result.summary)
+    return TaskResult(
+        outcome="Succeeded", reason="Estimated", artefacts=[stored], estimate=result.summary
+    )
 
 
 WORK: dict[str, Callable[[TaskContext], TaskResult | None]] = {
@@ -248,7 +267,9 @@ WORK: dict[str, Callable[[TaskContext], TaskResult | None]] = {
 }
 
 
-def _generated(part: Artifact, detail: AttainmentDetail | None, rests_on: Identification | None) -> TaskResult:
+def _generated(
+    part: Artifact, detail: AttainmentDetail | None, rests_on: Identification | None
+) -> TaskResult:
     attainment = None if detail is None else detail.summary()
     partial = attainment is not None and attainment.status == "partial"
     return TaskResult(

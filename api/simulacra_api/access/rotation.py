@@ -32,7 +32,9 @@ _LOG = logging.getLogger("simulacra_api")
 class RotationRequest(BaseModel):
     """What a rotation is to do."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"overlap_seconds": 86_400}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"overlap_seconds": 86_400}]}
+    )
 
     overlap_seconds: Overlap = Field(
         default=OVERLAP_SECONDS,
@@ -47,7 +49,9 @@ class RotationBody(BaseModel):
     client_id: str
     status: Literal["approved", "claimed", "expired"]
     overlap_seconds: int
-    credential_claim_token: str | None = Field(default=None, description="Exchange it at /v1/credential-claims, once.")
+    credential_claim_token: str | None = Field(
+        default=None, description="Exchange it at /v1/credential-claims, once."
+    )
     credential_claim_expires_at: datetime | None = None
     claimed_at: datetime | None = None
 
@@ -72,7 +76,9 @@ class CredentialBody(BaseModel):
     )
 
 
-async def request_rotation(rooms: Services, caller: Caller, wanted: RotationRequest) -> RotationBody:
+async def request_rotation(
+    rooms: Services, caller: Caller, wanted: RotationRequest
+) -> RotationBody:
     """Open a rotation of the caller's client. Auth0 knows no overlap: there the secret before ends with the claim.
 
     Raises:
@@ -85,7 +91,11 @@ async def request_rotation(rooms: Services, caller: Caller, wanted: RotationRequ
         _check_rate(known)
         name = f"rot-{secrets.token_hex(12)}"
         claim = await rooms.credentials.issue(
-            caller.client_id, name, "rotation", overlap=0 if rooms.auth0 else wanted.overlap_seconds, knowledge=""
+            caller.client_id,
+            name,
+            "rotation",
+            overlap=0 if rooms.auth0 else wanted.overlap_seconds,
+            knowledge="",
         )
         await record(rooms.audit, EventType.CREDENTIAL_OFFERED, caller.audit_data())
         try:
@@ -113,14 +123,26 @@ async def claim_credential(rooms: Services, token: str, request_id: str) -> Cred
     redeemed = await rooms.credentials.redeem(token, keep=rooms.auth0 is None)
     if redeemed is None:
         raise Problem("simio_credential_claim_not_found")
-    who = AuditData(client=redeemed.after.client_id, request=request_id, tenant=await _tenant(rooms, redeemed))
+    who = AuditData(
+        client=redeemed.after.client_id, request=request_id, tenant=await _tenant(rooms, redeemed)
+    )
     if redeemed.secret is None:
-        await record(rooms.audit, EventType.CREDENTIAL_REFUSED, who.model_copy(update={"outcome": Outcome.REFUSED}))
+        await record(
+            rooms.audit,
+            EventType.CREDENTIAL_REFUSED,
+            who.model_copy(update={"outcome": Outcome.REFUSED}),
+        )
         spent = redeemed.claim.purpose == "rotation" and redeemed.claim.used is not None
-        raise Problem("simio_rotation_claim_already_consumed" if spent else "simio_credential_claim_not_found")
+        raise Problem(
+            "simio_rotation_claim_already_consumed" if spent else "simio_credential_claim_not_found"
+        )
     try:
         await record(rooms.audit, EventType.CREDENTIAL_CLAIMED, who)
-        secret = await rooms.auth0.rotate_secret(redeemed.after.client_id) if rooms.auth0 else redeemed.secret
+        secret = (
+            await rooms.auth0.rotate_secret(redeemed.after.client_id)
+            if rooms.auth0
+            else redeemed.secret
+        )
     except (CustodyError, Auth0Error) as error:
         await _take_back(rooms, redeemed)
         if isinstance(error, Auth0Error):
@@ -152,17 +174,25 @@ async def _take_back(rooms: Services, redeemed: Redeemed) -> None:
         now = await rooms.credentials.read(redeemed.after.client_id)
         if now.claims == redeemed.after.claims and now.hashes == redeemed.after.hashes:
             await rooms.credentials.write(replace(redeemed.before, version=now.version))
-    except ClusterError as error:  # the secret was shown to nobody; the customer asks for another claim
+    except (
+        ClusterError
+    ) as error:  # the secret was shown to nobody; the customer asks for another claim
         _LOG.error("an unrecorded claim could not be taken back: %s", type(error).__name__)
 
 
 def _check_rate(known: ClientRecord) -> None:
     now = int(time.time())
-    issued = sorted(claim.issued for claim in known.claims if claim.purpose == "rotation" and claim.issued > now - DAY)
+    issued = sorted(
+        claim.issued
+        for claim in known.claims
+        if claim.purpose == "rotation" and claim.issued > now - DAY
+    )
     if len(issued) >= ROTATIONS_A_DAY:
         detail = f"{ROTATIONS_A_DAY} rotations a day: use an open claim token, or ask again later"
         wait = issued[-ROTATIONS_A_DAY] + DAY - now
-        raise Problem("simio_rotation_rate_limited", detail, headers={"Retry-After": str(max(1, wait))})
+        raise Problem(
+            "simio_rotation_rate_limited", detail, headers={"Retry-After": str(max(1, wait))}
+        )
 
 
 async def _body(rooms: Services, client_id: str, claim: Claim) -> RotationBody:
@@ -172,7 +202,11 @@ async def _body(rooms: Services, client_id: str, claim: Claim) -> RotationBody:
         client_id=client_id,
         status="claimed" if claim.used is not None else status,
         overlap_seconds=claim.overlap,
-        credential_claim_token=await rooms.credentials.token_of(client_id, claim) if claim.open else None,
-        credential_claim_expires_at=datetime.fromtimestamp(claim.expires, UTC) if claim.open else None,
+        credential_claim_token=await rooms.credentials.token_of(client_id, claim)
+        if claim.open
+        else None,
+        credential_claim_expires_at=datetime.fromtimestamp(claim.expires, UTC)
+        if claim.open
+        else None,
         claimed_at=datetime.fromtimestamp(claim.used, UTC) if claim.used is not None else None,
     )

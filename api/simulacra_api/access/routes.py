@@ -29,7 +29,9 @@ router = APIRouter(prefix="/v1", tags=["access"])
     summary="Ask for access",
     responses=problems(400, 413, 415, 429),
 )
-async def request_access(asked: SignupRequest, request: Request, response: Response, rooms: Rooms) -> SignupBody:
+async def request_access(
+    asked: SignupRequest, request: Request, response: Response, rooms: Rooms
+) -> SignupBody:
     """No token needed. A person decides; poll Location. Keep `request_id` secret: it leads to the credentials."""
     address = request.client.host if request.client else ""
     body = await Signups(rooms).ask(asked, address, request.state.request_id)
@@ -44,7 +46,9 @@ async def request_access(asked: SignupRequest, request: Request, response: Respo
     summary="Poll a request for access",
     responses=problems(404),
 )
-async def get_access_request(request_id: str, request: Request, response: Response, rooms: Rooms) -> SignupBody:
+async def get_access_request(
+    request_id: str, request: Request, response: Response, rooms: Rooms
+) -> SignupBody:
     """Once approved: the client id, and a claim token that is good for one hour and one use."""
     body = await Signups(rooms).look(request_id, request.state.request_id)
     if body.status == "pending":
@@ -59,7 +63,9 @@ async def get_access_request(request_id: str, request: Request, response: Respon
     summary="Exchange a claim token for a client secret",
     responses=problems(400, 404, 410, 413, 415),
 )
-async def create_credential_claim(claim: ClaimRequest, request: Request, rooms: Rooms) -> CredentialBody:
+async def create_credential_claim(
+    claim: ClaimRequest, request: Request, rooms: Rooms
+) -> CredentialBody:
     """No other token needed. The secret is shown this once; of two callers with the same token one gets it."""
     return await claim_credential(rooms, claim.credential_claim_token, request.state.request_id)
 
@@ -72,13 +78,13 @@ async def create_credential_claim(claim: ClaimRequest, request: Request, rooms: 
     responses=problems(400, 409, 413, 415, 429),
 )
 async def create_rotation(
-    library: Mine,
-    response: Response,
-    wanted: Annotated[RotationRequest | None, Body()] = None,
+    library: Mine, response: Response, wanted: Annotated[RotationRequest | None, Body()] = None
 ) -> RotationBody:
     """Nothing changes until the claim token is exchanged; then the secret before stays good for the overlap."""
     body = await request_rotation(library.rooms, library.caller, wanted or RotationRequest())
-    response.headers["Location"] = f"{library.rooms.settings.public_url}/v1/credential-rotations/{body.rotation_id}"
+    response.headers["Location"] = (
+        f"{library.rooms.settings.public_url}/v1/credential-rotations/{body.rotation_id}"
+    )
     return body
 
 

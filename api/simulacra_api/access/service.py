@@ -44,13 +44,19 @@ class SignupRequest(BaseModel):
     """Who asks."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"company": "Acme Research", "contact": "ada@acme.example"}]}
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"company": "Acme Research", "contact": "ada@acme.example"}]
+        },
     )
 
-    company: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$", max_length=128)]
-    contact: Annotated[str, StringConstraints(pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$", max_length=254)] = Field(
-        description="E-mail address."
-    )
+    company: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$", max_length=128),
+    ]
+    contact: Annotated[
+        str, StringConstraints(pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$", max_length=254)
+    ] = Field(description="E-mail address.")
 
 
 class SignupBody(BaseModel):
@@ -59,7 +65,9 @@ class SignupBody(BaseModel):
     request_id: str = Field(description="Keep it secret: it leads to the credentials.")
     status: Literal["pending", "approved", "claimed", "denied", "expired"]
     client_id: str | None = None
-    credential_claim_token: str | None = Field(default=None, description="Exchange it at /v1/credential-claims, once.")
+    credential_claim_token: str | None = Field(
+        default=None, description="Exchange it at /v1/credential-claims, once."
+    )
     credential_claim_expires_at: datetime | None = None
 
 
@@ -80,16 +88,26 @@ class Signups:
             bearer = "req_" + secrets.token_urlsafe(32)
             labels = {LABEL_HOUR: str(int(time.time()) // 3600), LABEL_SOURCE: source}
             metadata = {"name": access_request_name(bearer), "labels": labels}
-            body: Object = {"apiVersion": API_VERSION, "kind": "AccessRequest", "metadata": metadata}
+            body: Object = {
+                "apiVersion": API_VERSION,
+                "kind": "AccessRequest",
+                "metadata": metadata,
+            }
             body["spec"] = asked.model_dump()
-            await record(self._rooms.audit, EventType.ACCESS_REQUESTED, AuditData(request=request_id))
+            await record(
+                self._rooms.audit, EventType.ACCESS_REQUESTED, AuditData(request=request_id)
+            )
             await self._rooms.cluster.create(ACCESS_REQUESTS, body)
         return SignupBody(request_id=bearer, status="pending")
 
     async def look(self, bearer: str, request_id: str) -> SignupBody:
         """Return the state of a request; 404 for an id that is none."""
         name = access_request_name(bearer)
-        found = await self._rooms.cluster.find(ACCESS_REQUESTS, name) if _REQUEST_ID.fullmatch(bearer) else None
+        found = (
+            await self._rooms.cluster.find(ACCESS_REQUESTS, name)
+            if _REQUEST_ID.fullmatch(bearer)
+            else None
+        )
         if found is None:
             raise Problem("simio_signup_not_found")
         request = AccessRequest.model_validate(found)
@@ -102,7 +120,9 @@ class Signups:
             return SignupBody(request_id=bearer, status="expired", client_id=client_id)
         return await self._offer(bearer, client_id, _decided_at(request), request_id)
 
-    async def _offer(self, bearer: str, client_id: str, decided: datetime, request_id: str) -> SignupBody:
+    async def _offer(
+        self, bearer: str, client_id: str, decided: datetime, request_id: str
+    ) -> SignupBody:
         """Return the open claim of an approved request, and make it where there is none."""
         credentials = self._rooms.credentials
         for _ in range(ATTEMPTS):
@@ -126,7 +146,9 @@ class Signups:
 
     async def _issue(self, known: ClientRecord, bearer: str, request_id: str) -> None:
         credentials = self._rooms.credentials
-        claim = await credentials.issue(known.client_id, CLAIM_ID, "signup", overlap=0, knowledge=bearer)
+        claim = await credentials.issue(
+            known.client_id, CLAIM_ID, "signup", overlap=0, knowledge=bearer
+        )
         data = AuditData(client=known.client_id, request=request_id)
         await record(self._rooms.audit, EventType.CREDENTIAL_OFFERED, data)
         with suppress(Conflict):  # another process was first: its claim is the claim
@@ -139,7 +161,9 @@ class Signups:
     async def _check_limits(self, source: str) -> None:
         hour, now = int(time.time()) // 3600, utcnow()
         asked: list[tuple[datetime, str]] = []
-        async for item in self._rooms.cluster.list(ACCESS_REQUESTS, labels=f"{LABEL_HOUR} in ({hour - 1},{hour})"):
+        async for item in self._rooms.cluster.list(
+            ACCESS_REQUESTS, labels=f"{LABEL_HOUR} in ({hour - 1},{hour})"
+        ):
             created = datetime.fromisoformat(item["metadata"]["creationTimestamp"])
             if created > now - timedelta(hours=1):
                 asked.append((created, item["metadata"]["labels"].get(LABEL_SOURCE, "")))

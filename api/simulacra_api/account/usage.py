@@ -21,7 +21,9 @@ class Gauge(BaseModel):
 
     used: int
     limit: int
-    window_seconds: int | None = Field(default=None, description="Absent where the quota is of what is there now.")
+    window_seconds: int | None = Field(
+        default=None, description="Absent where the quota is of what is there now."
+    )
 
 
 class UsageBody(BaseModel):
@@ -72,11 +74,17 @@ async def usage_of(library: Library) -> UsageBody:
     quotas, used = tenant.spec.quotas, await rooms.books.of(tenant, fresh=True)
     requests = rooms.rates.used(library.caller.tenant_name)
     return UsageBody(
-        requests=Gauge(used=requests, limit=quotas.requests_per_minute, window_seconds=WINDOW_SECONDS),
-        rows=Gauge(used=used.rows_of_day(utcnow()), limit=quotas.rows_per_day, window_seconds=86_400),
+        requests=Gauge(
+            used=requests, limit=quotas.requests_per_minute, window_seconds=WINDOW_SECONDS
+        ),
+        rows=Gauge(
+            used=used.rows_of_day(utcnow()), limit=quotas.rows_per_day, window_seconds=86_400
+        ),
         stored_bytes=Gauge(used=used.stored_bytes, limit=quotas.stored_bytes),
         running_jobs=Gauge(used=used.running, limit=quotas.concurrent_jobs),
-        unfinished_jobs=Gauge(used=used.running + used.waiting, limit=quotas.concurrent_jobs + QUEUED_JOBS),
+        unfinished_jobs=Gauge(
+            used=used.running + used.waiting, limit=quotas.concurrent_jobs + QUEUED_JOBS
+        ),
         datasets=used.resources.get("datasets", 0),
         generations=used.resources.get("generationjobs", 0),
         effects=used.resources.get("effectestimates", 0),
@@ -88,13 +96,21 @@ async def audit_page(library: Library, query: AuditQuery) -> AuditEventList:
     before = None if query.after is None else query.after[0]
     types = () if query.type is None else (query.type,)
     reader, tenant = library.rooms.audit_reader, library.caller.tenant_name
-    page = await asyncio.to_thread(reader.page, tenant, before=before, limit=query.limit, types=types)
+    page = await asyncio.to_thread(
+        reader.page, tenant, before=before, limit=query.limit, types=types
+    )
     items = [_body(event) for event in page.events]
-    return AuditEventList(items=items, next_cursor=None if page.before is None else cursor_of((page.before, "", "")))
+    return AuditEventList(
+        items=items, next_cursor=None if page.before is None else cursor_of((page.before, "", ""))
+    )
 
 
 def _body(event: AuditEvent) -> AuditEventBody:
-    known: dict[str, Any] = event.data.model_dump(exclude_none=True, exclude={"tenant", "expires_at", "support"})
+    known: dict[str, Any] = event.data.model_dump(
+        exclude_none=True, exclude={"tenant", "expires_at", "support"}
+    )
     if "request" in known:
         known["request_id"] = known.pop("request")
-    return AuditEventBody(id=event.id, time=event.time, type=event.type, source=event.source, **known)
+    return AuditEventBody(
+        id=event.id, time=event.time, type=event.type, source=event.source, **known
+    )

@@ -34,7 +34,9 @@ class Caller:
 
     def audit_data(self, **fields: Any) -> AuditData:
         """Return the audit record's data with who asks filled in."""
-        return AuditData(tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields)
+        return AuditData(
+            tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields
+        )
 
 
 async def authenticated(request: Request, rooms: Services) -> Caller:

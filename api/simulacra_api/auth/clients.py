@@ -46,6 +46,8 @@ class Clients:
         stored = await self._cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE)
         if stored is None:
             return []
-        entries = json.loads(base64.b64decode((stored.get("data") or {}).get("hashes", "") or b"W10="))
+        entries = json.loads(
+            base64.b64decode((stored.get("data") or {}).get("hashes", "") or b"W10=")
+        )
         now = time.time()
         return [str(entry["hash"]) for entry in entries if expiry_of(entry) > now]

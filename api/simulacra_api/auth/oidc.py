@@ -44,7 +44,10 @@ class OidcKeys:
             if (age > FRESH_SECONDS or kid not in self._known) and tried > MISS_SECONDS:
                 await self._fetch()
         if self._keys is None:
-            raise Problem("simio_unavailable", "The identity provider cannot be reached, so no token can be checked")
+            raise Problem(
+                "simio_unavailable",
+                "The identity provider cannot be reached, so no token can be checked",
+            )
         return self._keys
 
     async def close(self) -> None:
@@ -54,7 +57,9 @@ class OidcKeys:
     async def _fetch(self) -> None:
         self._tried = time.monotonic()
         try:
-            discovery = await self._json(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+            discovery = await self._json(
+                f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
+            )
             jwks = await self._json(str(discovery["jwks_uri"]))
             self._keys = KeySet.import_key_set(jwks)
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:

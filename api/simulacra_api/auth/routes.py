@@ -32,7 +32,9 @@ class TokenBody(BaseModel):
 
 def _refuse(code: str, error: str, detail: str) -> Problem:
     headers = {"WWW-Authenticate": 'Basic realm="simulacra"'} if error == "invalid_client" else {}
-    return Problem(code, detail, headers=headers, extra={"error": error, "error_description": detail})
+    return Problem(
+        code, detail, headers=headers, extra={"error": error, "error_description": detail}
+    )
 
 
 _FORM_SCHEMA = {
@@ -67,12 +69,16 @@ async def issue_token(request: Request, rooms: Rooms) -> TokenBody:
     fields = await _fields(request)
     client_id, secret = _credentials(request, fields)
     if fields.get("grant_type") != "client_credentials":
-        raise _refuse("simio_invalid_field", "unsupported_grant_type", "grant_type must be client_credentials")
+        raise _refuse(
+            "simio_invalid_field", "unsupported_grant_type", "grant_type must be client_credentials"
+        )
     audience = rooms.settings.audience
     if fields.get("audience", audience) != audience:
         raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}")
     if not await rooms.clients.authenticate(client_id, secret):
-        raise _refuse("simio_invalid_client", "invalid_client", "Unknown client_id or wrong client_secret")
+        raise _refuse(
+            "simio_invalid_client", "invalid_client", "Unknown client_id or wrong client_secret"
+        )
     await _check_tenant(request, rooms, client_id)
     token = tokens.issue(
         await rooms.signing.current(),
@@ -95,7 +101,9 @@ async def _check_tenant(request: Request, rooms: Rooms, client_id: str) -> None:
         await record(rooms.audit, EventType.TOKEN_REFUSED, refused)
         raise
     request.state.tenant = tenant.metadata.name
-    await record(rooms.audit, EventType.TOKEN_ISSUED, who.model_copy(update={"tenant": tenant.metadata.name}))
+    await record(
+        rooms.audit, EventType.TOKEN_ISSUED, who.model_copy(update={"tenant": tenant.metadata.name})
+    )
 
 
 async def _fields(request: Request) -> dict[str, Any]:
@@ -111,7 +119,10 @@ async def _fields(request: Request) -> dict[str, Any]:
         return fields
     if content_type == "application/x-www-form-urlencoded":
         return dict(parse_qsl(body.decode("utf-8", "replace")))
-    raise Problem("simio_unsupported_content_type", "Send application/x-www-form-urlencoded or application/json")
+    raise Problem(
+        "simio_unsupported_content_type",
+        "Send application/x-www-form-urlencoded or application/json",
+    )
 
 
 def _credentials(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
@@ -119,25 +130,37 @@ def _credentials(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         if "client_secret" in fields:
-            raise _refuse("simio_invalid_field", "invalid_request", "Send the client_secret once: header or body")
+            raise _refuse(
+                "simio_invalid_field",
+                "invalid_request",
+                "Send the client_secret once: header or body",
+            )
         try:
             client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise _refuse("simio_invalid_client", "invalid_client", "The Authorization header is malformed") from None
+            raise _refuse(
+                "simio_invalid_client", "invalid_client", "The Authorization header is malformed"
+            ) from None
         return unquote_plus(client_id), unquote_plus(secret)
     posted = fields.get("client_id"), fields.get("client_secret")
     if not isinstance(posted[0], str) or not isinstance(posted[1], str):
-        raise _refuse("simio_invalid_client", "invalid_client", "client_id and client_secret are required")
+        raise _refuse(
+            "simio_invalid_client", "invalid_client", "client_id and client_secret are required"
+        )
     return posted[0], posted[1]
 
 
-@router.get("/.well-known/jwks.json", operation_id="getJwks", summary="Public keys of the built-in issuer")
+@router.get(
+    "/.well-known/jwks.json", operation_id="getJwks", summary="Public keys of the built-in issuer"
+)
 async def jwks(rooms: Rooms) -> dict[str, Any]:
     """JSON Web Key Set: the key that signs and the next one."""
     return (await rooms.signing.current()).jwks()
 
 
-@router.get("/.well-known/openid-configuration", operation_id="getIssuerMetadata", summary="Issuer metadata")
+@router.get(
+    "/.well-known/openid-configuration", operation_id="getIssuerMetadata", summary="Issuer metadata"
+)
 async def metadata(rooms: Rooms) -> dict[str, Any]:
     """Discovery document (RFC 8414)."""
     base = rooms.settings.public_url

@@ -74,7 +74,9 @@ class SigningKeyStore:
             self._loaded, self._keys = time.monotonic(), None
         active, others = _split(self._timed)
         if self._keys is None or self._keys.active is not active.key:
-            self._keys = SigningKeys(active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key)
+            self._keys = SigningKeys(
+                active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key
+            )
         return self._keys
 
     async def _read_or_make(self) -> Object:
@@ -137,7 +139,9 @@ def _new_secret() -> Object:
 
 
 def _dump(timed: list[_TimedKey]) -> bytes:
-    return json.dumps([{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]).encode()
+    return json.dumps(
+        [{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]
+    ).encode()
 
 
 def _encode(value: bytes) -> str:

@@ -44,7 +44,9 @@ class Tenants:
         """Return every Tenant that lists a client and is not being deleted."""
         early = self._listed + UNKNOWN_SECONDS - time.monotonic()
         if client_id not in self._by_client and early > 0:
-            await asyncio.sleep(early)  # its Tenant may be younger than the listing; a 403 would be for good
+            await asyncio.sleep(
+                early
+            )  # its Tenant may be younger than the listing; a 403 would be for good
         if self._is_stale(client_id):
             async with self._turn:  # one listing for all who wait
                 if self._is_stale(client_id):

@@ -29,7 +29,9 @@ router = APIRouter(tags=["proofs"])
     summary="List erasure certificates",
     responses=problems(400),
 )
-async def list_certificates(library: Mine, response: Response, query: Annotated[ListQuery, Query()]) -> CertificateList:
+async def list_certificates(
+    library: Mine, response: Response, query: Annotated[ListQuery, Query()]
+) -> CertificateList:
     """One for each resource that was deleted or has expired in the last 400 days, newest first."""
     page = await certificate_page(library, query)
     link_next(library, response, "/v1/erasure-certificates", query, page.next_cursor)
@@ -69,5 +71,11 @@ async def checkpoint(rooms: Rooms) -> Response:
     """A signed note (C2SP tlog-checkpoint). Who keeps one can show later that the log was cut off or rewritten."""
     note = await asyncio.to_thread(newest_checkpoint, rooms.audit.store)
     if note is None:
-        raise Problem("simio_unavailable", "No checkpoint has been signed yet", headers={"Retry-After": "60"})
-    return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "public, max-age=10"})
+        raise Problem(
+            "simio_unavailable", "No checkpoint has been signed yet", headers={"Retry-After": "60"}
+        )
+    return Response(
+        note,
+        media_type="text/plain; charset=utf-8",
+        headers={"Cache-Control": "public, max-age=10"},
+    )

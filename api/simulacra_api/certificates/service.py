@@ -35,17 +35,25 @@ class CertificateList(Page):
 class CertificateBody(CertificateItem):
     """A certificate."""
 
-    statement: dict[str, Any] = Field(description="What is stated: the payload of `signature`, to be read by people.")
-    signature: str = Field(description="The statement as JSON Web Signature (RFC 7515, compact, Ed25519).")
+    statement: dict[str, Any] = Field(
+        description="What is stated: the payload of `signature`, to be read by people."
+    )
+    signature: str = Field(
+        description="The statement as JSON Web Signature (RFC 7515, compact, Ed25519)."
+    )
 
 
 async def certificate_page(library: Library, query: ListQuery) -> CertificateList:
     """Return a page of the tenant's certificates."""
-    found = await asyncio.to_thread(library.rooms.certificates.entries, library.caller.tenant.metadata.uid)
+    found = await asyncio.to_thread(
+        library.rooms.certificates.entries, library.caller.tenant.metadata.uid
+    )
     rest = found if query.after is None else [one for one in found if _place(one) < query.after]
     page = rest[: query.limit]
     items = [CertificateItem(**_shown(one)) for one in page]
-    return CertificateList(items=items, next_cursor=cursor_of(_place(page[-1])) if len(rest) > query.limit else None)
+    return CertificateList(
+        items=items, next_cursor=cursor_of(_place(page[-1])) if len(rest) > query.limit else None
+    )
 
 
 async def certificate_of(library: Library, name: str) -> CertificateBody:
@@ -64,7 +72,11 @@ async def published_keys(cluster: Cluster) -> dict[str, Any]:
     """Return what the operator has published; 503 before it has."""
     found = await cluster.find(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
     if found is None:
-        raise Problem("simio_unavailable", "The operator has not published its keys yet", headers={"Retry-After": "5"})
+        raise Problem(
+            "simio_unavailable",
+            "The operator has not published its keys yet",
+            headers={"Retry-After": "5"},
+        )
     return dict(json.loads(found["data"]["keys.json"]))
 
 

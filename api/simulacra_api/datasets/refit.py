@@ -34,11 +34,15 @@ async def knowledge_of(library: Library, dataset: Dataset) -> Knowledge:
     """Return what a dataset's model is fit with; 409 when there is no model."""
     model = await library.model_of(dataset)
     if model is None or is_deleting(model):
-        raise Problem("simio_dataset_failed", "The dataset has no model: state its knowledge to fit one")
+        raise Problem(
+            "simio_dataset_failed", "The dataset has no model: state its knowledge to fit one"
+        )
     return model.spec.knowledge
 
 
-async def refit(library: Library, dataset: Dataset, knowledge: Knowledge, *, again: bool = True) -> None:
+async def refit(
+    library: Library, dataset: Dataset, knowledge: Knowledge, *, again: bool = True
+) -> None:
     """Make sure that a dataset's model is one fit with this knowledge; nothing is done where it is already.
 
     Raises:
@@ -46,7 +50,11 @@ async def refit(library: Library, dataset: Dataset, knowledge: Knowledge, *, aga
             before is not done, 429 when too many jobs are unfinished.
     """
     if errors := check_knowledge(knowledge, await schema_of(library, dataset)):
-        raise Problem("simio_invalid_field", f"{len(errors)} field(s) do not fit the dataset's schema", errors=errors)
+        raise Problem(
+            "simio_invalid_field",
+            f"{len(errors)} field(s) do not fit the dataset's schema",
+            errors=errors,
+        )
     model = await library.find(Model, model_name(dataset.metadata.name), fresh=True)
     if model is not None and not is_deleting(model):
         if model.spec.knowledge == knowledge and status_of(model) != "failed":
@@ -58,7 +66,9 @@ async def refit(library: Library, dataset: Dataset, knowledge: Knowledge, *, aga
     await _until_gone(library, dataset)
     try:
         await _create(library, dataset, knowledge, model)
-    except AlreadyExists:  # another request with other knowledge was here a moment ago: the later one counts
+    except (
+        AlreadyExists
+    ):  # another request with other knowledge was here a moment ago: the later one counts
         if not again:
             raise Problem("simio_model_in_flight", headers={"Retry-After": "2"}) from None
         await refit(library, dataset, knowledge, again=False)
@@ -74,7 +84,9 @@ async def _erase(library: Library, dataset: Dataset, model: Model) -> None:
     """Ask for the erasure of a model and of all that came of it. The record comes first."""
     uid, cluster, namespace = model.metadata.uid, library.rooms.cluster, library.caller.namespace
     await record(
-        library.rooms.audit, EventType.RESOURCE_DELETED, library.caller.audit_data(kind=MODELS.plural, uid=uid)
+        library.rooms.audit,
+        EventType.RESOURCE_DELETED,
+        library.caller.audit_data(kind=MODELS.plural, uid=uid),
     )
     asked = json.dumps(_asked(model))
     noted: Object = {"metadata": {"annotations": {REFIT: utcnow().isoformat(), FIT: asked}}}
@@ -99,10 +111,16 @@ async def _until_gone(library: Library, dataset: Dataset) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _create(library: Library, dataset: Dataset, knowledge: Knowledge, before: Model | None) -> None:
+async def _create(
+    library: Library, dataset: Dataset, knowledge: Knowledge, before: Model | None
+) -> None:
     """Make the model anew, asked for as the one before was; without a record it is taken back."""
     cluster, tenant, name = library.rooms.cluster, library.caller.tenant_name, dataset.metadata.name
-    owner = {"apiVersion": API_VERSION, "kind": "Dataset", "metadata": dataset.metadata.model_dump()}
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": "Dataset",
+        "metadata": dataset.metadata.model_dump(),
+    }
     created = dataset.metadata.creation_timestamp or utcnow()
     left = expires_at(created, None, dataset.spec.retention_seconds) - utcnow()
     spec = _asked(before) if before else json.loads(dataset.metadata.annotations.get(FIT, "{}"))

@@ -125,7 +125,9 @@ async def upload_dataset(
     A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or on the part is verified.
     """
     limit = upload_limit(library)
-    announced = int(request.headers["content-length"]) if "content-length" in request.headers else None
+    announced = (
+        int(request.headers["content-length"]) if "content-length" in request.headers else None
+    )
     if announced is not None and announced > limit + FORM_ALLOWANCE:
         raise too_large(limit)
     digests = [value for name in FIELDS for value in request.headers.getlist(name)]
@@ -144,8 +146,12 @@ async def upload_dataset(
     return DatasetAccepted(dataset_id=name, bytes=source["bytes"], sha256=source["sha256"], **job)
 
 
-@router.get("/datasets", operation_id="listDatasets", summary="List datasets", responses=problems(400))
-async def list_datasets(library: Mine, query: Annotated[DatasetQuery, Query()], response: Response) -> DatasetList:
+@router.get(
+    "/datasets", operation_id="listDatasets", summary="List datasets", responses=problems(400)
+)
+async def list_datasets(
+    library: Mine, query: Annotated[DatasetQuery, Query()], response: Response
+) -> DatasetList:
     """The tenant's datasets, newest first."""
     items, cursor = await dataset_page(library, query)
     link_next(library, response, "/v1/datasets", query, cursor)
@@ -159,7 +165,9 @@ async def list_datasets(library: Mine, query: Annotated[DatasetQuery, Query()], 
     responses=problems(404) | NOT_CHANGED,
     response_model=DatasetBody,
 )
-async def get_dataset(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> Response:
+async def get_dataset(
+    dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None
+) -> Response:
     """The dataset, also while it is being erased; 404 once it is gone."""
     body = await dataset_body(library, await library.dataset(dataset_id, deleting=True))
     text = body.model_dump_json()
@@ -174,7 +182,9 @@ async def get_dataset(dataset_id: str, library: Mine, if_none_match: IfNoneMatch
     | NOT_CHANGED
     | {200: {"content": {JSON: {"schema": {"$ref": "#/components/schemas/TableSchema"}}}}},
 )
-async def get_schema(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> dict[str, Any]:
+async def get_schema(
+    dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None
+) -> dict[str, Any]:
     """Columns, kinds, levels and ranges: what conditions are written against, and what was cleaned."""
     schema = await schema_of(library, await library.dataset(dataset_id))
     return small_document(schema.model_dump_json(exclude_none=True).encode(), JSON, if_none_match)
@@ -184,14 +194,21 @@ async def get_schema(dataset_id: str, library: Mine, if_none_match: IfNoneMatch 
     "/datasets/{dataset_id}/report",
     operation_id="getDatasetReport",
     summary="Get fidelity and privacy of the model",
-    responses=problems(404, 409) | NOT_CHANGED | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
+    responses=problems(404, 409)
+    | NOT_CHANGED
+    | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
 )
 async def get_report(
-    dataset_id: str, library: Mine, accept: Annotated[str, Header()] = "*/*", if_none_match: IfNoneMatch = None
+    dataset_id: str,
+    library: Mine,
+    accept: Annotated[str, Header()] = "*/*",
+    if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
     """The report that the fit wrote: JSON, or the page for people where text/html is what is accepted."""
     page = "text/html" in accept
-    content = await read_of_model(library, await library.dataset(dataset_id), REPORT_PAGE if page else REPORT)
+    content = await read_of_model(
+        library, await library.dataset(dataset_id), REPORT_PAGE if page else REPORT
+    )
     return small_document(content, HTML if page else JSON, if_none_match)
 
 
@@ -201,7 +218,9 @@ async def get_report(
     summary="Get the causal graph of the model",
     responses=problems(404, 409) | NOT_CHANGED,
 )
-async def get_graph(dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> dict[str, Any]:
+async def get_graph(
+    dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None
+) -> dict[str, Any]:
     """The learned causal graph."""
     content = await read_of_model(library, await library.dataset(dataset_id), GRAPH)
     return small_document(content, JSON, if_none_match)
@@ -262,7 +281,9 @@ async def patch_dataset(
 ) -> DatasetBody:
     """Set the seconds that dataset and model live, counted from creation; If-Match guards against lost updates."""
     dataset = await library.dataset(dataset_id, fresh=True)
-    body = await dataset_body(library, await change_retention(library, dataset, change.retention_seconds, if_match))
+    body = await dataset_body(
+        library, await change_retention(library, dataset, change.retention_seconds, if_match)
+    )
     response.headers["ETag"] = body.etag()
     return body
 

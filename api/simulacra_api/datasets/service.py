@@ -90,7 +90,9 @@ async def dataset_body(library: Library, dataset: Dataset) -> DatasetBody:
     return _body(dataset, await library.model_of(dataset))
 
 
-async def dataset_page(library: Library, query: DatasetQuery) -> tuple[list[DatasetBody], str | None]:
+async def dataset_page(
+    library: Library, query: DatasetQuery
+) -> tuple[list[DatasetBody], str | None]:
     """Return a page of the tenant's datasets, newest first; two listings, however many there are."""
     datasets, models = await library.all_of(Dataset), await library.all_of(Model)
     fitted = {model.metadata.name: model for model in models}
@@ -117,7 +119,9 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     created = dataset.metadata.creation_timestamp or utcnow()
     shown = None
     if model is not None:
-        shown = ModelBody(status=status_of(model), family=model.status.family, figures=model.status.figures)
+        shown = ModelBody(
+            status=status_of(model), family=model.status.family, figures=model.status.figures
+        )
     read = dataset.status.source or dataset.spec.source
     return DatasetBody(
         dataset_id=dataset.metadata.name,
@@ -136,17 +140,23 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
 
 def upload_limit(library: Library) -> int:
     """Return how many bytes one upload of the caller may have."""
-    return min(library.caller.tenant.spec.quotas.max_upload_bytes, library.rooms.settings.max_upload_bytes)
+    return min(
+        library.caller.tenant.spec.quotas.max_upload_bytes, library.rooms.settings.max_upload_bytes
+    )
 
 
 def check_retention(library: Library, seconds: int) -> None:
     """Refuse (400) a retention above the tenant's limit."""
     limit = library.caller.tenant.spec.max_retention_seconds
     if not MIN_RETENTION_SECONDS <= seconds <= limit:
-        raise invalid_field("/retention_seconds", f"give {MIN_RETENTION_SECONDS} to {limit} seconds")
+        raise invalid_field(
+            "/retention_seconds", f"give {MIN_RETENTION_SECONDS} to {limit} seconds"
+        )
 
 
-async def change_retention(library: Library, dataset: Dataset, seconds: int, if_match: str | None) -> Dataset:
+async def change_retention(
+    library: Library, dataset: Dataset, seconds: int, if_match: str | None
+) -> Dataset:
     """Set the retention of a dataset and its model.
 
     Raises:
@@ -164,7 +174,9 @@ async def change_retention(library: Library, dataset: Dataset, seconds: int, if_
     try:
         changed = await cluster.patch(DATASETS, dataset.metadata.name, patch, namespace)
         with suppress(NotFound):  # the model may have been deleted by itself
-            await cluster.patch(MODELS, model_name(dataset.metadata.name), {"spec": patch["spec"]}, namespace)
+            await cluster.patch(
+                MODELS, model_name(dataset.metadata.name), {"spec": patch["spec"]}, namespace
+            )
     except Conflict:
         raise Problem("simio_precondition_failed") from None
     except NotFound:

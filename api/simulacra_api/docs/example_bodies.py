@@ -44,8 +44,15 @@ def signup_body(status: str, **known: Any) -> Json:
     return {"request_id": REQUEST, "status": status} | known
 
 
-CLAIM = {"credential_claim_token": "simclaim_W8n0...", "credential_claim_expires_at": "2026-03-02T10:30:00Z"}
-MODEL_BODY = {"status": "ready", "family": "forest", "figures": {"tv_univariate_percent": 1.9, "dcr_share": 0.5}}
+CLAIM = {
+    "credential_claim_token": "simclaim_W8n0...",
+    "credential_claim_expires_at": "2026-03-02T10:30:00Z",
+}
+MODEL_BODY = {
+    "status": "ready",
+    "family": "forest",
+    "figures": {"tv_univariate_percent": 1.9, "dcr_share": 0.5},
+}
 DATASET_BODY = {
     "dataset_id": DATASET,
     "job_id": f"job-{DATASET}",
@@ -111,7 +118,13 @@ EFFECT_BODY = {
     "expires_at": EXPIRES,
     "error": None,
 }
-UPLOADED = {"dataset_id": DATASET, "job_id": f"job-{DATASET}", "bytes": 184_213, "sha256": SHA256, "error": None}
+UPLOADED = {
+    "dataset_id": DATASET,
+    "job_id": f"job-{DATASET}",
+    "bytes": 184_213,
+    "sha256": SHA256,
+    "error": None,
+}
 PIECES = UPLOADED | {"upload_id": DATASET, "offset": 184_213, "complete": True}
 del PIECES["error"]
 ASKED = {
@@ -123,7 +136,15 @@ ASKED = {
     "error": None,
 }
 QUESTION = {"effect_id": EFFECT, "job_id": f"job-{EFFECT}", "dataset_id": DATASET, "error": None}
-JWK = {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2...", "y": "x_FEzRu9...", "use": "sig", "alg": "ES256", "kid": "a1"}
+JWK = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "f83OJ3D2...",
+    "y": "x_FEzRu9...",
+    "use": "sig",
+    "alg": "ES256",
+    "kid": "a1",
+}
 ERROR_BODY = {
     "code": "simio_dataset_not_found",
     "status": 404,
@@ -172,7 +193,14 @@ CERTIFICATE_BODY = CERTIFICATE_ITEM | {
 }
 INSTALLATION_KEYS: Json = {
     "keys": [
-        {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "Ed25519", "kid": "WRkqgTi6gQM", "x": "NWdZ5AxWr50"}
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "use": "sig",
+            "alg": "Ed25519",
+            "kid": "WRkqgTi6gQM",
+            "x": "NWdZ5AxWr50",
+        }
     ],
     "audit_log": "simulacra.dev/audit/90785e326a9365f5+fc132014+AUg+SSWNW3VWivlutcOEH5NUATjTkWKN",
 }

@@ -56,7 +56,13 @@ EXAMPLES: dict[str, Example] = {
             "client_secret": "simsec_...",
             "audience": AUDIENCE,
         },
-        {200: {"access_token": "eyJhbGciOiJFUzI1NiIs...", "token_type": "Bearer", "expires_in": 3600}},
+        {
+            200: {
+                "access_token": "eyJhbGciOiJFUzI1NiIs...",
+                "token_type": "Bearer",
+                "expires_in": 3600,
+            }
+        },
     ),
     "getJwks": Example(answers={200: {"keys": [JWK]}}),
     "getIssuerMetadata": Example(
@@ -72,7 +78,9 @@ EXAMPLES: dict[str, Example] = {
     "requestAccess": Example(
         {"company": "Initech GmbH", "contact": "ada@initech.example"}, {202: signup_body("pending")}
     ),
-    "getAccessRequest": Example(answers={200: signup_body("approved", client_id="sim-5f0c8a1e", **CLAIM)}),
+    "getAccessRequest": Example(
+        answers={200: signup_body("approved", client_id="sim-5f0c8a1e", **CLAIM)}
+    ),
     "claimCredential": Example(
         {"credential_claim_token": "simclaim_W8n0..."},
         {
@@ -87,13 +95,23 @@ EXAMPLES: dict[str, Example] = {
     "requestCredentialRotation": Example(
         {"overlap_seconds": 3600},
         {
-            201: {"rotation_id": ROTATION, "client_id": "sim-5f0c8a1e", "status": "approved", "overlap_seconds": 3600}
+            201: {
+                "rotation_id": ROTATION,
+                "client_id": "sim-5f0c8a1e",
+                "status": "approved",
+                "overlap_seconds": 3600,
+            }
             | CLAIM
         },
     ),
     "getCredentialRotation": Example(
         answers={
-            200: {"rotation_id": ROTATION, "client_id": "sim-5f0c8a1e", "status": "approved", "overlap_seconds": 3600}
+            200: {
+                "rotation_id": ROTATION,
+                "client_id": "sim-5f0c8a1e",
+                "status": "approved",
+                "overlap_seconds": 3600,
+            }
             | CLAIM
         }
     ),
@@ -129,11 +147,7 @@ EXAMPLES: dict[str, Example] = {
         }
     ),
     "uploadDataset": Example(
-        {
-            "retention_seconds": 86_400,
-            "knowledge": json.dumps(KNOWLEDGE),
-            "file": "@survey.csv",
-        },
+        {"retention_seconds": 86_400, "knowledge": json.dumps(KNOWLEDGE), "file": "@survey.csv"},
         {202: UPLOADED | {"status": "queued"}, 201: UPLOADED | {"status": "ready"}},
     ),
     "beginUpload": Example(
@@ -144,7 +158,9 @@ EXAMPLES: dict[str, Example] = {
     "appendUpload": Example("@survey.csv", {200: PIECES}),
     "listDatasets": Example(answers={200: {"items": [DATASET_BODY], "next_cursor": None}}),
     "getDataset": Example(answers={200: DATASET_BODY}),
-    "updateDataset": Example({"retention_seconds": 604_800}, {200: DATASET_BODY | {"retention_seconds": 604_800}}),
+    "updateDataset": Example(
+        {"retention_seconds": 604_800}, {200: DATASET_BODY | {"retention_seconds": 604_800}}
+    ),
     "getDatasetSchema": Example(
         answers={
             200: {
@@ -156,7 +172,10 @@ EXAMPLES: dict[str, Example] = {
                         "kind": "categorical",
                         "learned": True,
                         "storage": "string",
-                        "levels": [{"value": "loyal", "share": 0.8}, {"value": "genz_switcher", "share": 0.2}],
+                        "levels": [
+                            {"value": "loyal", "share": 0.8},
+                            {"value": "genz_switcher", "share": 0.2},
+                        ],
                         "ordered": False,
                         "missing_share": 0.0,
                     }
@@ -188,7 +207,9 @@ EXAMPLES: dict[str, Example] = {
     ),
     "getJob": Example(answers={200: JOB_BODY}),
     "streamJobEvents": Example(
-        answers={200: 'retry: 2000\n\nevent: progress\ndata: {"job_id": "job-ds-...", "status": "running"}\n\n'}
+        answers={
+            200: 'retry: 2000\n\nevent: progress\ndata: {"job_id": "job-ds-...", "status": "running"}\n\n'
+        }
     ),
     "cancelJob": Example(
         answers={
@@ -197,7 +218,11 @@ EXAMPLES: dict[str, Example] = {
                 "status": "failed",
                 "progress_percent": 0,
                 "eta_seconds": None,
-                "error": {"code": "simio_cancelled", "detail": "The job was cancelled", "pointer": None},
+                "error": {
+                    "code": "simio_cancelled",
+                    "detail": "The job was cancelled",
+                    "pointer": None,
+                },
             }
         }
     ),
@@ -236,8 +261,15 @@ EXAMPLES: dict[str, Example] = {
                 "dataset_id": DATASET,
                 "row_count": 2,
                 "seed": 1_204_455_018,
-                "rows": [{"segment": "loyal", "price": 5.49}, {"segment": "genz_switcher", "price": 5.49}],
-                "feasibility": {"status": "exact", "effective_sample_size": 1240.5, "kl_nats": 0.03},
+                "rows": [
+                    {"segment": "loyal", "price": 5.49},
+                    {"segment": "genz_switcher", "price": 5.49},
+                ],
+                "feasibility": {
+                    "status": "exact",
+                    "effective_sample_size": 1240.5,
+                    "kl_nats": 0.03,
+                },
                 "attainment": {"status": "exact", "effective_sample_size": 1240.5},
                 "seconds": 1.8,
             }
@@ -257,7 +289,10 @@ EXAMPLES: dict[str, Example] = {
         answers={
             200: {
                 "items": [
-                    {name: EFFECT_BODY[name] for name in ("effect_id", "dataset_id", "job_id", "status", "created_at")}
+                    {
+                        name: EFFECT_BODY[name]
+                        for name in ("effect_id", "dataset_id", "job_id", "status", "created_at")
+                    }
                 ],
                 "next_cursor": None,
             }
@@ -270,7 +305,9 @@ EXAMPLES: dict[str, Example] = {
     ),
     "listWebhooks": Example(answers={200: {"items": [WEBHOOK_BODY]}}),
     "getWebhook": Example(answers={200: WEBHOOK_BODY}),
-    "listErasureCertificates": Example(answers={200: {"items": [CERTIFICATE_ITEM], "next_cursor": None}}),
+    "listErasureCertificates": Example(
+        answers={200: {"items": [CERTIFICATE_ITEM], "next_cursor": None}}
+    ),
     "getErasureCertificate": Example(answers={200: CERTIFICATE_BODY}),
     "getInstallationKeys": Example(answers={200: INSTALLATION_KEYS}),
     "getAuditCheckpoint": Example(answers={200: CHECKPOINT}),

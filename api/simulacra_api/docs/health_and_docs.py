@@ -28,7 +28,9 @@ def _catalog(request: Request, title: str, entries: list[ErrorCode], content: An
     if not _wants_html(request):
         return JSONResponse(content, headers=_VARY)
     rows = [[entry.code, str(entry.status), entry.title, entry.remedy] for entry in entries]
-    return HTMLResponse(page(title, [table(("Code", "HTTP status", "Meaning", "What to do"), rows)]), headers=_VARY)
+    return HTMLResponse(
+        page(title, [table(("Code", "HTTP status", "Meaning", "What to do"), rows)]), headers=_VARY
+    )
 
 
 @router.get("/healthz", operation_id="getHealth", summary="Is the process up")
@@ -37,14 +39,18 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", operation_id="getReadiness", summary="Can the process work", responses=problems())
+@router.get(
+    "/readyz", operation_id="getReadiness", summary="Can the process work", responses=problems()
+)
 async def readiness(rooms: Rooms) -> dict[str, str]:
     """Answers 503 when the control plane cannot be reached."""
     await rooms.signing.current(max_age=0.0)
     return {"status": "ready"}
 
 
-@router.get("/errors", operation_id="listErrors", summary="The error catalog", response_class=JSONResponse)
+@router.get(
+    "/errors", operation_id="listErrors", summary="The error catalog", response_class=JSONResponse
+)
 async def errors(request: Request) -> Response:
     """Every code, as JSON or, for browsers, HTML."""
     entries = list(CATALOG.values())
@@ -75,7 +81,10 @@ async def docs(request: Request) -> Response:
 @router.get("/llms.txt", include_in_schema=False)
 async def llms(request: Request, rooms: Rooms) -> Response:
     """The documentation's index for machines that read."""
-    return Response(llms_txt.index(request.app.openapi(), rooms.settings.public_url), media_type=llms_txt.MEDIA_TYPE)
+    return Response(
+        llms_txt.index(request.app.openapi(), rooms.settings.public_url),
+        media_type=llms_txt.MEDIA_TYPE,
+    )
 
 
 @router.get("/llms-full.txt", include_in_schema=False)

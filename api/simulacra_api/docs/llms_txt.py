@@ -20,7 +20,10 @@ def index(document: dict[str, Any], base_url: str) -> str:
     ):
         lines.append(f"- [{path}]({base_url}{path}): {what}")
     lines += ["", "## Operations", ""]
-    lines += [f"- `{one.method} {one.path}` ({one.operation_id}): {one.summary}" for one in operations(document)]
+    lines += [
+        f"- `{one.method} {one.path}` ({one.operation_id}): {one.summary}"
+        for one in operations(document)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -33,14 +36,29 @@ def full(document: dict[str, Any]) -> str:
 
 def _head() -> list[str]:
     steps = [f"{i}. {text} (`{operation}`)" for i, (operation, text) in enumerate(STEPS, 1)]
-    return ["# Simulacra", "", f"> {INTRODUCTION}", "", *steps, "", *(f"- {rule}" for rule in RULES)]
+    return [
+        "# Simulacra",
+        "",
+        f"> {INTRODUCTION}",
+        "",
+        *steps,
+        "",
+        *(f"- {rule}" for rule in RULES),
+    ]
 
 
 def _operation(one: Operation) -> str:
     token = "" if one.needs_token else " No token needed."
-    lines = [f"## {one.method} {one.path}", "", f"{one.operation_id}: {one.summary}. {one.description}{token}"]
+    lines = [
+        f"## {one.method} {one.path}",
+        "",
+        f"{one.operation_id}: {one.summary}. {one.description}{token}",
+    ]
     if one.parameters:
-        lines += ["", *(f"- `{name}` ({place}) {text}".rstrip() for name, place, text in one.parameters)]
+        lines += [
+            "",
+            *(f"- `{name}` ({place}) {text}".rstrip() for name, place, text in one.parameters),
+        ]
     if one.request:
         lines += ["", "Request:", "", "```", one.request, "```"]
     lines += ["", *(f"- {status}: {meaning}" for status, meaning, _ in one.answers)]

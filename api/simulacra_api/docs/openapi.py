@@ -53,10 +53,22 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_rotation_rate_limited": frozenset({"requestCredentialRotation"}),
     "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset"},
     "simio_processing_failed": frozenset({"probeDataset"}),
-    "simio_artifact_corrupt": _OF_MODEL | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect"},
+    "simio_artifact_corrupt": _OF_MODEL
+    | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect"},
 }
 """Operations that answer a code; codes that are not here can come from all."""
-_TAGS = ("oauth", "access", "account", "datasets", "jobs", "generations", "effects", "webhooks", "proofs", "meta")
+_TAGS = (
+    "oauth",
+    "access",
+    "account",
+    "datasets",
+    "jobs",
+    "generations",
+    "effects",
+    "webhooks",
+    "proofs",
+    "meta",
+)
 """The order in which a reader meets the routes."""
 _MEANINGS = {
     "200": "Done.",
@@ -70,10 +82,17 @@ _NOUN = re.compile(r"simio_([a-z_]+?)_(?:not_found|claim_already_consumed)")
 def document(app: FastAPI, base_url: str, audience: str) -> Json:
     """Return the document of an installation with this address and this audience of its tokens."""
     found = get_openapi(
-        title=app.title, version=app.version, routes=app.routes, servers=[{"url": base_url}], summary=app.summary
+        title=app.title,
+        version=app.version,
+        routes=app.routes,
+        servers=[{"url": base_url}],
+        summary=app.summary,
     )
     schemas = found["components"]["schemas"]
-    for model in (problems.ProblemBody, TableSchema):  # FastAPI knows neither: the latter is shown in snake case
+    for model in (
+        problems.ProblemBody,
+        TableSchema,
+    ):  # FastAPI knows neither: the latter is shown in snake case
         own = model.model_json_schema(by_alias=False, ref_template="#/components/schemas/{model}")
         schemas |= own.pop("$defs", {}) | {model.__name__: own}
     for name in ("HTTPValidationError", "ValidationError"):
@@ -117,8 +136,13 @@ def _illustrate(operation: Json, example: Example, path: str, base_url: str) -> 
     for parameter in operation.get("parameters", []):
         if parameter["name"] in PARAMETERS:
             parameter["example"] = PARAMETERS[parameter["name"]]
-        elif parameter["name"] == "Idempotency-Key":  # optional to FastAPI, so that its absence has a code of its own
-            parameter |= {"required": True, "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"}}
+        elif (
+            parameter["name"] == "Idempotency-Key"
+        ):  # optional to FastAPI, so that its absence has a code of its own
+            parameter |= {
+                "required": True,
+                "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
+            }
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = example.request
     if not operation.get("security") and operation["operationId"] != "issueToken":

@@ -19,7 +19,10 @@ STEPS = (
     ("getJob", "Poll the job until `status` is ready; 202 is progress, not failure."),
     ("getDatasetSchema", "Read the cleaned schema: conditions are written against it."),
     ("createGeneration", "Ask for rows under conditions."),
-    ("getGeneration", "Poll until ready or partial, then fetch `artifact_url` with the same token within 15 minutes."),
+    (
+        "getGeneration",
+        "Poll until ready or partial, then fetch `artifact_url` with the same token within 15 minutes.",
+    ),
     ("deleteDataset", "Erase the dataset, its model and everything generated from it."),
 )
 RULES = (
@@ -59,9 +62,14 @@ def operations(document: Json) -> Iterator[Operation]:
                 path=path,
                 summary=found["summary"],
                 description=found.get("description", ""),
-                parameters=[(p["name"], p["in"], p.get("description", "")) for p in found.get("parameters", [])],
+                parameters=[
+                    (p["name"], p["in"], p.get("description", ""))
+                    for p in found.get("parameters", [])
+                ],
                 request=_request(found.get("requestBody", {}).get("content", {})),
-                answers=[_answer(status, answer) for status, answer in sorted(found["responses"].items())],
+                answers=[
+                    _answer(status, answer) for status, answer in sorted(found["responses"].items())
+                ],
                 needs_token=bool(found.get("security")),
             )
 
@@ -75,7 +83,11 @@ def _request(content: Json) -> str | None:
 
 
 def _answer(status: str, answer: Json) -> tuple[str, str, str | None]:
-    examples = [body for body in answer.get("content", {}).values() if "example" in body or "examples" in body]
+    examples = [
+        body
+        for body in answer.get("content", {}).values()
+        if "example" in body or "examples" in body
+    ]
     if not examples:
         return status, answer["description"], None
     if "examples" in examples[0]:

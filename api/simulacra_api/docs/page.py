@@ -48,12 +48,24 @@ def documentation(document: dict[str, Any]) -> str:
     found = list(operations(document))
     groups = [(tag, list(members)) for tag, members in groupby(found, key=lambda one: one.tag)]
     body = [f"<p>{escape(INTRODUCTION)}</p>", "<h2>The steps</h2>", "<ol>"]
-    body += [f'<li>{_code(text)} <a href="#{operation}">{operation}</a></li>' for operation, text in STEPS]
-    body += ["</ol>", "<h2>Rules</h2>", "<ul>", *(f"<li>{_code(rule)}</li>" for rule in RULES), "</ul>"]
-    body += ['<p>Errors: <a href="/errors">/errors</a>. Machines: <a href="/openapi.json">/openapi.json</a>, ']
+    body += [
+        f'<li>{_code(text)} <a href="#{operation}">{operation}</a></li>'
+        for operation, text in STEPS
+    ]
+    body += [
+        "</ol>",
+        "<h2>Rules</h2>",
+        "<ul>",
+        *(f"<li>{_code(rule)}</li>" for rule in RULES),
+        "</ul>",
+    ]
+    body += [
+        '<p>Errors: <a href="/errors">/errors</a>. Machines: <a href="/openapi.json">/openapi.json</a>, '
+    ]
     body += ['<a href="/llms.txt">/llms.txt</a>.</p>', "<nav><h2>Operations</h2><ul>"]
     body += [
-        f'<li><a href="#{one.operation_id}"><code>{one.method}</code> {escape(one.summary)}</a></li>' for one in found
+        f'<li><a href="#{one.operation_id}"><code>{one.method}</code> {escape(one.summary)}</a></li>'
+        for one in found
     ]
     body.append("</ul></nav>")
     for tag, members in groups:
@@ -77,7 +89,9 @@ def _operation(one: Operation) -> str:
         if example:
             parts.append(f"<p>Answer {status}</p><pre>{escape(example)}</pre>")
     rows = [(status, meaning) for status, meaning, _ in one.answers]
-    parts.append(f"<details><summary>All answers</summary>{table(('Status', 'What'), rows)}</details></section>")
+    parts.append(
+        f"<details><summary>All answers</summary>{table(('Status', 'What'), rows)}</details></section>"
+    )
     return "\n".join(parts)
 
 

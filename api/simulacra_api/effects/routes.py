@@ -6,7 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.dependencies import NOT_CHANGED, IdempotencyKey, Mine, accepted, poll_headers, problems
+from simulacra_api.dependencies import (
+    NOT_CHANGED,
+    IdempotencyKey,
+    Mine,
+    accepted,
+    poll_headers,
+    problems,
+)
 from simulacra_api.effects.service import (
     EffectAccepted,
     EffectBody,
@@ -48,7 +55,12 @@ async def probe_dataset(dataset_id: str, wanted: ProbeRequest, library: Mine) ->
     responses=problems(400, 402, 404, 409, 413, 415) | {201: {"model": EffectAccepted}},
 )
 async def create_effect(
-    dataset_id: str, wanted: EffectRequest, library: Mine, key: IdempotencyKey, response: Response, wait: Wait
+    dataset_id: str,
+    wanted: EffectRequest,
+    library: Mine,
+    key: IdempotencyKey,
+    response: Response,
+    wait: Wait,
 ) -> EffectAccepted:
     """ACE = E[outcome | do(value)] - E[outcome | do(baseline)]; the question is held against the schema at once."""
     created = await request_effect(library, await library.dataset(dataset_id), wanted, key)
@@ -57,8 +69,12 @@ async def create_effect(
     return EffectAccepted(effect_id=name, dataset_id=dataset_id, **job)
 
 
-@router.get("/effects", operation_id="listEffects", summary="List effect estimates", responses=problems(400))
-async def list_effects(library: Mine, query: Annotated[WorkQuery, Query()], response: Response) -> EffectList:
+@router.get(
+    "/effects", operation_id="listEffects", summary="List effect estimates", responses=problems(400)
+)
+async def list_effects(
+    library: Mine, query: Annotated[WorkQuery, Query()], response: Response
+) -> EffectList:
     """The tenant's effect estimates, newest first."""
 
     def keep(effect: EffectEstimate) -> bool:
@@ -95,5 +111,8 @@ async def delete_effect(effect_id: str, library: Mine) -> Response:
     """204 when the estimate is erased and verified absent, 202 while that goes on."""
     effect = await library.effect(effect_id, deleting=True, fresh=True)
     return await delete(
-        library, EFFECT_ESTIMATES, effect, f"{library.rooms.settings.public_url}/v1/effects/{effect_id}"
+        library,
+        EFFECT_ESTIMATES,
+        effect,
+        f"{library.rooms.settings.public_url}/v1/effects/{effect_id}",
     )

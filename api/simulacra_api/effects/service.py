@@ -42,9 +42,15 @@ class EffectRequest(BaseModel):
     treatment: ColumnName = Field(description="The column that is set.")
     value: SetValue = Field(description="What it is set to: a number or a level.")
     baseline: SetValue = Field(description="What that is compared with.")
-    outcome: ColumnName = Field(description="The column whose average is compared: a number, a boolean or a category.")
-    outcome_level: str | None = Field(default=None, max_length=512, description="Of a category: whose share counts.")
-    segment: ColumnName | None = Field(default=None, description="Give the effect by this column as well (CATE).")
+    outcome: ColumnName = Field(
+        description="The column whose average is compared: a number, a boolean or a category."
+    )
+    outcome_level: str | None = Field(
+        default=None, max_length=512, description="Of a category: whose share counts."
+    )
+    segment: ColumnName | None = Field(
+        default=None, description="Give the effect by this column as well (CATE)."
+    )
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
 
 
@@ -88,9 +94,12 @@ class EffectBody(BaseModel):
     segment: str | None
     ace: EffectFigures | None = None
     identified: bool | None = Field(
-        default=None, description="Whether the causal graph settles the effect; else the interval spans all that fit."
+        default=None,
+        description="Whether the causal graph settles the effect; else the interval spans all that fit.",
     )
-    naive: float | None = Field(default=None, description="The plain difference of averages, confounding and all.")
+    naive: float | None = Field(
+        default=None, description="The plain difference of averages, confounding and all."
+    )
     method: str | None = None
     adjustment: list[str] | None = Field(default=None, description="Columns adjusted for.")
     segments: list[SegmentFigures] | None = None
@@ -116,7 +125,9 @@ class EffectList(Page):
     items: list[EffectItem]
 
 
-async def request_effect(library: Library, dataset: Dataset, request: EffectRequest, key: str) -> Object:
+async def request_effect(
+    library: Library, dataset: Dataset, request: EffectRequest, key: str
+) -> Object:
     """Create the EffectEstimate of this key, or return the one that the key made.
 
     Raises:
@@ -129,7 +140,11 @@ async def request_effect(library: Library, dataset: Dataset, request: EffectRequ
     check_retention_limit(library, request.retention_seconds)
     schema, model = await schema_of(library, dataset), await model_to_ask(library, dataset)
     if errors := check_question(request, schema):
-        raise Problem("simio_invalid_field", f"{len(errors)} field(s) do not fit the dataset's schema", errors=errors)
+        raise Problem(
+            "simio_invalid_field",
+            f"{len(errors)} field(s) do not fit the dataset's schema",
+            errors=errors,
+        )
     spec = {
         "treatment": request.treatment,
         "value": _value(request.value, request.treatment, schema),
@@ -149,11 +164,17 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
             at = field if known is not None and known.learned else "/treatment"
             errors.append(FieldError(pointer=at, detail=wrong.detail))
     if request.value == request.baseline:
-        errors.append(FieldError(pointer="/baseline", detail="this is the value itself: give another"))
+        errors.append(
+            FieldError(pointer="/baseline", detail="this is the value itself: give another")
+        )
     errors += _check_outcome(request, schema)
     if request.segment is not None:
         column = schema.find(request.segment)
-        if column is None or not column.learned or request.segment in (request.treatment, request.outcome):
+        if (
+            column is None
+            or not column.learned
+            or request.segment in (request.treatment, request.outcome)
+        ):
             detail = "name a learned column of the schema other than treatment and outcome"
             errors.append(FieldError(pointer="/segment", detail=detail))
     return [error for at, error in enumerate(errors) if error not in errors[:at]]
@@ -161,7 +182,12 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
 
 def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldError]:
     column, level = schema.find(request.outcome), request.outcome_level
-    if column is None or not column.learned or column.kind == "datetime" or request.outcome == request.treatment:
+    if (
+        column is None
+        or not column.learned
+        or column.kind == "datetime"
+        or request.outcome == request.treatment
+    ):
         detail = "name a learned number, boolean or category of the schema other than the treatment"
         return [FieldError(pointer="/outcome", detail=detail)]
     if column.is_numeric:
@@ -169,9 +195,17 @@ def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldErr
         return [] if level is None else [FieldError(pointer="/outcome_level", detail=detail)]
     if level is None:
         detail = "the outcome is a category: say which level's share is meant"
-        return [] if column.kind == "boolean" else [FieldError(pointer="/outcome_level", detail=detail)]
+        return (
+            []
+            if column.kind == "boolean"
+            else [FieldError(pointer="/outcome_level", detail=detail)]
+        )
     if level not in column.level_values():
-        return [FieldError(pointer="/outcome_level", detail="no such level in the schema of the outcome")]
+        return [
+            FieldError(
+                pointer="/outcome_level", detail="no such level in the schema of the outcome"
+            )
+        ]
     if len(_outcome(request)) > MAX_OUTCOME:
         detail = f"outcome and level are longer than {MAX_OUTCOME - 1} characters together"
         return [FieldError(pointer="/outcome_level", detail=detail)]
@@ -179,7 +213,11 @@ def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldErr
 
 
 def _outcome(request: EffectRequest) -> str:
-    return request.outcome if request.outcome_level is None else f"{request.outcome}={request.outcome_level}"
+    return (
+        request.outcome
+        if request.outcome_level is None
+        else f"{request.outcome}={request.outcome_level}"
+    )
 
 
 def _value(value: float | str, treatment: str, schema: TableSchema) -> Object:
@@ -202,9 +240,14 @@ async def effect_body(library: Library, effect: EffectEstimate) -> EffectBody:
         outcome=spec.outcome,
         segment=spec.segment,
         created_at=effect.metadata.creation_timestamp,
-        expires_at=status.expires_at or expires_at(created, status.finished_at, spec.retention_seconds),
+        expires_at=status.expires_at
+        or expires_at(created, status.finished_at, spec.retention_seconds),
         error=job.error,
-        **(await _figures(library, effect) if job.status == "ready" and not is_deleting(effect) else {}),
+        **(
+            await _figures(library, effect)
+            if job.status == "ready" and not is_deleting(effect)
+            else {}
+        ),
     )
 
 
@@ -213,7 +256,10 @@ async def _figures(library: Library, effect: EffectEstimate) -> dict[str, Any]:
     return {
         "ace": found["estimate"],
         "identified": found["estimate"]["identified"],
-        **{name: found.get(name) for name in ("naive", "method", "adjustment", "segments", "warnings")},
+        **{
+            name: found.get(name)
+            for name in ("naive", "method", "adjustment", "segments", "warnings")
+        },
     }
 
 

@@ -18,7 +18,9 @@ class Decrypting(BaseModel):
     """How to decrypt: an AWS Encryption SDK message under the tenant's AWS KMS key."""
 
     key_arn: str
-    encryption_context: dict[str, str] = Field(description="Ask for exactly this, or any message is accepted.")
+    encryption_context: dict[str, str] = Field(
+        description="Ask for exactly this, or any message is accepted."
+    )
     algorithm_suite: str
     format: str
     command: str = Field(description="With aws-encryption-cli 4, for a file named as in --input.")
@@ -28,7 +30,9 @@ class CustomerArtifact(BaseModel):
     """One part of the rows, encrypted; sha256 and bytes are of the plaintext, a Parquet file."""
 
     name: str
-    url: str | None = Field(description="To the ciphertext, without a token; absent where the store has no links.")
+    url: str | None = Field(
+        description="To the ciphertext, without a token; absent where the store has no links."
+    )
     url_expires_at: datetime | None
     bytes: int
     sha256: str
@@ -36,7 +40,9 @@ class CustomerArtifact(BaseModel):
     decrypt: Decrypting
 
 
-async def customer_artifacts(library: Library, generation: GenerationJob) -> list[CustomerArtifact] | None:
+async def customer_artifacts(
+    library: Library, generation: GenerationJob
+) -> list[CustomerArtifact] | None:
     """Return the parts with fresh links; None for rows that are not under the customer's key."""
     parts = [part for part in generation.status.artefacts if part.key_arn is not None]
     if not parts:
@@ -49,12 +55,16 @@ def _artifact(library: Library, generation: GenerationJob, part: Artifact) -> Cu
     from simulacra_custody.keys.customer_kms import decrypt_metadata, presigned_url
 
     ref = library.ref(generation).artifact(part.name)
-    known = decrypt_metadata(ref, part.key_arn or "", StoredArtifact(part.name, part.bytes, 0, part.sha256))
+    known = decrypt_metadata(
+        ref, part.key_arn or "", StoredArtifact(part.name, part.bytes, 0, part.sha256)
+    )
     url = presigned_url(library.rooms.custody.store, ref)
     return CustomerArtifact(
         name=part.name,
         url=url,
-        url_expires_at=utcnow().replace(microsecond=0) + timedelta(seconds=LINK_SECONDS) if url else None,
+        url_expires_at=utcnow().replace(microsecond=0) + timedelta(seconds=LINK_SECONDS)
+        if url
+        else None,
         bytes=part.bytes,
         sha256=part.sha256,
         rows=part.rows,

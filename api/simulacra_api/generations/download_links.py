@@ -15,13 +15,23 @@ from simulacra_api.settings import LINK_SECONDS
 
 def _signature(key: bytes, tenant: str, uid: str, expires: int) -> str:
     text = "\x1f".join(("artifact", tenant, uid, str(expires)))
-    return base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256)).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256))
+        .decode()
+        .rstrip("=")
+    )
 
 
-def make_link(key: bytes, path: str, *, tenant: str, uid: str, file_format: str) -> tuple[str, datetime]:
+def make_link(
+    key: bytes, path: str, *, tenant: str, uid: str, file_format: str
+) -> tuple[str, datetime]:
     """Return the link to an artifact and when it expires. The format may be changed in the link, the artifact not."""
     expires = int(time.time()) + LINK_SECONDS
-    query = {"format": file_format, "expires": expires, "signature": _signature(key, tenant, uid, expires)}
+    query = {
+        "format": file_format,
+        "expires": expires,
+        "signature": _signature(key, tenant, uid, expires),
+    }
     return f"{path}?{urlencode(query)}", datetime.fromtimestamp(expires, UTC)
 
 

@@ -37,7 +37,9 @@ class Download:
     def __init__(self, library: Library, generation: GenerationJob, file_format: Format) -> None:
         self._library, self._generation, self._format = library, generation, file_format
         artefacts = generation.status.artefacts
-        self._parts = sorted((a for a in artefacts if a.name.startswith(PART_PREFIX)), key=lambda a: a.name)
+        self._parts = sorted(
+            (a for a in artefacts if a.name.startswith(PART_PREFIX)), key=lambda a: a.name
+        )
         if not self._parts or generation.status.wrapped_key is None:
             raise ArtifactMissing("a finished generation without rows")
         if any(part.key_arn is not None for part in self._parts):
@@ -80,7 +82,9 @@ class Download:
         if self.stored is None:
             rows = render((b"".join(self._read(part)) for part in self._parts), self._format)
             first = await asyncio.to_thread(next, rows, b"")
-            return StreamingResponse(itertools.chain((first,), rows), headers=headers, media_type=media_type)
+            return StreamingResponse(
+                itertools.chain((first,), rows), headers=headers, media_type=media_type
+            )
         size = self.stored.bytes
         asked = parse_range(range_header, size) if if_range in (None, headers["ETag"]) else None
         start, end = asked or (0, size)
@@ -89,7 +93,9 @@ class Download:
         if asked:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
             chunks = cut(chunks, start, end)
-        return StreamingResponse(chunks, 206 if asked else 200, headers=headers, media_type=media_type)
+        return StreamingResponse(
+            chunks, 206 if asked else 200, headers=headers, media_type=media_type
+        )
 
     def _read(self, part: Artifact) -> Iterator[bytes]:
         ref = self._library.ref(self._generation).artifact(part.name)

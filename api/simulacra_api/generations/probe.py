@@ -60,9 +60,12 @@ class Feasibility(BaseModel):
 
     status: Literal["exact", "partial", "unconditioned"]
     effective_sample_size: float | None = Field(
-        default=None, description="Of the rows that the model drew, how many the conditions leave, in effect."
+        default=None,
+        description="Of the rows that the model drew, how many the conditions leave, in effect.",
     )
-    kl_nats: float | None = Field(default=None, description="How far the conditions are from what was learned.")
+    kl_nats: float | None = Field(
+        default=None, description="How far the conditions are from what was learned."
+    )
 
 
 class ProbeBody(BaseModel):
@@ -85,7 +88,10 @@ async def probe(library: Library, dataset: Dataset, request: ProbeRequest) -> Pr
             the sample takes longer than `WAIT_SECONDS`.
     """
     if library.caller.tenant.spec.encryption.key_arn is not None:
-        raise Problem("simio_customer_key", "A sample's rows would be under your own key; generate them instead.")
+        raise Problem(
+            "simio_customer_key",
+            "A sample's rows would be under your own key; generate them instead.",
+        )
     began, name = time.monotonic(), PREFIX + secrets.token_hex(12)
     asked = GenerationRequest(**dict(request), retention_seconds=RETENTION_SECONDS)
     await create_generation(library, dataset, asked, name, digest="")
@@ -114,18 +120,28 @@ async def _finished(library: Library, name: str) -> GenerationJob:
     raise Problem("simio_probe_timeout", detail, headers={"Retry-After": "5"})
 
 
-async def _body(library: Library, dataset: Dataset, generation: GenerationJob, began: float) -> ProbeBody:
-    content, attained = await library.read(generation, part_name(0)), await attainment_of(library, generation)
+async def _body(
+    library: Library, dataset: Dataset, generation: GenerationJob, began: float
+) -> ProbeBody:
+    content, attained = (
+        await library.read(generation, part_name(0)),
+        await attainment_of(library, generation),
+    )
     rows = await asyncio.to_thread(_rows, content)
     data = library.caller.audit_data(
-        kind=GENERATION_JOBS.plural, uid=generation.metadata.uid, artefact="artifact", counts=Counts(rows=len(rows))
+        kind=GENERATION_JOBS.plural,
+        uid=generation.metadata.uid,
+        artefact="artifact",
+        counts=Counts(rows=len(rows)),
     )
     await record(library.rooms.audit, EventType.ARTEFACT_READ, data)
     figures = generation.status.attainment
     feasibility = Feasibility(status="unconditioned")
     if figures is not None:
         feasibility = Feasibility(
-            status=figures.status, effective_sample_size=figures.effective_sample_size, kl_nats=figures.kl_nats
+            status=figures.status,
+            effective_sample_size=figures.effective_sample_size,
+            kl_nats=figures.kl_nats,
         )
     return ProbeBody(
         dataset_id=dataset.metadata.name,

@@ -70,7 +70,8 @@ def _written_schema(schema: pa.Schema, file_format: Format) -> pa.Schema:
     if file_format != "arrow":
         return schema
     plain = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in schema
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema
     ]
     return pa.schema(plain, schema.metadata)
 

@@ -27,7 +27,12 @@ from simulacra_api.generations.schemas import (
     generation_item,
     report_of,
 )
-from simulacra_api.generations.service import Format, GenerationAccepted, GenerationRequest, request_generation
+from simulacra_api.generations.service import (
+    Format,
+    GenerationAccepted,
+    GenerationRequest,
+    request_generation,
+)
 from simulacra_api.http.direct_route import LeanRoute
 from simulacra_api.http.etags import IfNoneMatch, represent
 from simulacra_api.http.pagination import WorkQuery, link_next, page_of
@@ -54,24 +59,42 @@ Signature = Annotated[str, Query(description="From artifact_url.", max_length=64
     responses=problems(400, 402, 404, 409, 413, 415) | {201: {"model": GenerationAccepted}},
 )
 async def create_generation(
-    dataset_id: str, wanted: GenerationRequest, library: Mine, key: IdempotencyKey, response: Response, wait: Wait
+    dataset_id: str,
+    wanted: GenerationRequest,
+    library: Mine,
+    key: IdempotencyKey,
+    response: Response,
+    wait: Wait,
 ) -> GenerationAccepted:
     """Conditions are held against the schema at once. Poll the job until ready or partial."""
     created = await request_generation(library, await library.dataset(dataset_id), wanted, key)
     name, spec = created["metadata"]["name"], created["spec"]
     job = await accepted(library, response, f"/v1/generations/{name}", job_id(name), wait)
     return GenerationAccepted(
-        generation_id=name, dataset_id=dataset_id, row_count=spec["rowCount"], seed=spec.get("seed", 0), **job
+        generation_id=name,
+        dataset_id=dataset_id,
+        row_count=spec["rowCount"],
+        seed=spec.get("seed", 0),
+        **job,
     )
 
 
-@router.get("/generations", operation_id="listGenerations", summary="List generations", responses=problems(400))
-async def list_generations(library: Mine, query: Annotated[WorkQuery, Query()], response: Response) -> GenerationList:
+@router.get(
+    "/generations",
+    operation_id="listGenerations",
+    summary="List generations",
+    responses=problems(400),
+)
+async def list_generations(
+    library: Mine, query: Annotated[WorkQuery, Query()], response: Response
+) -> GenerationList:
     """The tenant's generations, newest first."""
 
     def keep(generation: GenerationJob) -> bool:
         item = generation_item(generation)
-        return query.takes(item.dataset_id, item.status) and not item.generation_id.startswith(PREFIX)
+        return query.takes(item.dataset_id, item.status) and not item.generation_id.startswith(
+            PREFIX
+        )
 
     page, cursor = page_of(await library.all_of(GenerationJob), query, keep)
     link_next(library, response, "/v1/generations", query, cursor)
@@ -85,7 +108,9 @@ async def list_generations(library: Mine, query: Annotated[WorkQuery, Query()], 
     responses=problems(404) | NOT_CHANGED,
     response_model=GenerationBody,
 )
-async def get_generation(generation_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> Response:
+async def get_generation(
+    generation_id: str, library: Mine, if_none_match: IfNoneMatch = None
+) -> Response:
     """Status, what was asked and attained, and a download link for 15 minutes once there are rows."""
     body = await generation_body(library, await library.generation(generation_id, deleting=True))
     return represent(body.model_dump_json(), body.etag(), if_none_match, poll_headers(body.status))
@@ -95,14 +120,21 @@ async def get_generation(generation_id: str, library: Mine, if_none_match: IfNon
     "/generations/{generation_id}/report",
     operation_id="getGenerationReport",
     summary="Get what was asked, what was attained, and fidelity and privacy of the rows",
-    responses=problems(404, 409) | NOT_CHANGED | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
+    responses=problems(404, 409)
+    | NOT_CHANGED
+    | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
 )
 async def get_generation_report(
-    generation_id: str, library: Mine, accept: Annotated[str, Header()] = "*/*", if_none_match: IfNoneMatch = None
+    generation_id: str,
+    library: Mine,
+    accept: Annotated[str, Header()] = "*/*",
+    if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
     """The report that was written with the rows: JSON, or the page for people where text/html is what is accepted."""
     page = "text/html" in accept
-    content = await report_of(library, await library.generation(generation_id), REPORT_PAGE if page else REPORT)
+    content = await report_of(
+        library, await library.generation(generation_id), REPORT_PAGE if page else REPORT
+    )
     return small_document(content, HTML if page else JSON, if_none_match)
 
 
@@ -137,7 +169,10 @@ async def get_artifact(
     download = await _download(generation_id, library, expires, signature, file_format)
     answer = await download.send(range_header, if_range)
     data = library.caller.audit_data(
-        kind=GENERATION_JOBS.plural, uid=download.uid, artefact="artifact", counts=Counts(rows=download.rows)
+        kind=GENERATION_JOBS.plural,
+        uid=download.uid,
+        artefact="artifact",
+        counts=Counts(rows=download.rows),
     )
     await record(library.rooms.audit, EventType.ARTEFACT_READ, data)
     return answer

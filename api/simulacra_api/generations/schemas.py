@@ -51,10 +51,13 @@ class GenerationBody(BaseModel):
         description="With interventions: whether the causal graph settles what they change (identified), what twins "
         "take for granted (assumption), and warnings.",
     )
-    attainment: dict[str, Any] | None = Field(default=None, description="Asked and attained, condition by condition.")
+    attainment: dict[str, Any] | None = Field(
+        default=None, description="Asked and attained, condition by condition."
+    )
     artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
     artifacts: list[CustomerArtifact] | None = Field(
-        default=None, description="In place of artifact_url where the rows are under the tenant's own key."
+        default=None,
+        description="In place of artifact_url where the rows are under the tenant's own key.",
     )
     artifact_url_expires_at: datetime | None = None
     created_at: datetime | None
@@ -93,7 +96,9 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
     done = job.status in ("ready", "partial") and not is_deleting(generation)
     created = generation.metadata.creation_timestamp or utcnow()
     artifacts = await customer_artifacts(library, generation) if done else None
-    url, url_expires = await artifact_link(library, generation) if done and not artifacts else (None, None)
+    url, url_expires = (
+        await artifact_link(library, generation) if done and not artifacts else (None, None)
+    )
     return GenerationBody(
         generation_id=generation.metadata.name,
         dataset_id=dataset_of(generation),
@@ -107,13 +112,16 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
         conditions=spec.conditions,
         interventions={name: value.value for name, value in spec.interventions.items()},
         counterfactual=spec.counterfactual,
-        identification=await _document(library, generation, IDENTIFICATION) if done and spec.interventions else None,
+        identification=await _document(library, generation, IDENTIFICATION)
+        if done and spec.interventions
+        else None,
         attainment=await attainment_of(library, generation) if done else None,
         artifact_url=url,
         artifacts=artifacts,
         artifact_url_expires_at=url_expires,
         created_at=generation.metadata.creation_timestamp,
-        expires_at=status.expires_at or expires_at(created, status.finished_at, spec.retention_seconds),
+        expires_at=status.expires_at
+        or expires_at(created, status.finished_at, spec.retention_seconds),
         error=job.error,
     )
 
@@ -123,7 +131,9 @@ async def attainment_of(library: Library, generation: GenerationJob) -> dict[str
     return await _document(library, generation, ATTAINMENT)
 
 
-async def _document(library: Library, generation: GenerationJob, name: str) -> dict[str, Any] | None:
+async def _document(
+    library: Library, generation: GenerationJob, name: str
+) -> dict[str, Any] | None:
     try:
         return dict(_snake(json.loads(await library.read(generation, name))))
     except ArtifactMissing:  # the rows are there all the same
@@ -136,7 +146,9 @@ async def report_of(library: Library, generation: GenerationJob, artefact: str) 
     try:
         return await library.read(generation, artefact)
     except ArtifactMissing:
-        raise Problem("simio_not_found", "No report was written with these rows: generate again for one") from None
+        raise Problem(
+            "simio_not_found", "No report was written with these rows: generate again for one"
+        ) from None
 
 
 def _snake(value: Any) -> Any:
@@ -171,5 +183,6 @@ def generation_item(generation: GenerationJob) -> GenerationItem:
         row_count=generation.spec.row_count,
         rows=status.rows,
         created_at=generation.metadata.creation_timestamp,
-        expires_at=status.expires_at or expires_at(created, status.finished_at, generation.spec.retention_seconds),
+        expires_at=status.expires_at
+        or expires_at(created, status.finished_at, generation.spec.retention_seconds),
     )

@@ -14,7 +14,12 @@ from simulacra_api.tenancy.artifacts import schema_of
 from simulacra_api.tenancy.create import ask, find_asked, model_to_ask
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import Library, Status
-from simulacra_crds.contract.generation_conditions import ConditionSet, FieldError, check_request, pointer
+from simulacra_crds.contract.generation_conditions import (
+    ConditionSet,
+    FieldError,
+    check_request,
+    pointer,
+)
 from simulacra_crds.contract.names import generation_name
 from simulacra_crds.contract.retention import DEFAULT_RETENTION_SECONDS
 from simulacra_crds.contract.schema import TableSchema
@@ -61,7 +66,9 @@ class GenerationAccepted(BaseModel):
     error: JobError | None = None
 
 
-async def request_generation(library: Library, dataset: Dataset, request: GenerationRequest, key: str) -> Object:
+async def request_generation(
+    library: Library, dataset: Dataset, request: GenerationRequest, key: str
+) -> Object:
     """Create the GenerationJob of this key, or return the one that the key made.
 
     Raises:
@@ -69,7 +76,9 @@ async def request_generation(library: Library, dataset: Dataset, request: Genera
     """
     name = generation_name(library.caller.tenant_name, dataset.metadata.name, key)
     # of what is said only: a field that is added to the body does not change what older requests were
-    asked = request.model_dump(mode="json", exclude=None if request.counterfactual else {"counterfactual"})
+    asked = request.model_dump(
+        mode="json", exclude=None if request.counterfactual else {"counterfactual"}
+    )
     digest = fingerprint([dataset.metadata.uid, asked])
     if existing := await find_asked(library, GENERATION_JOBS, name, digest):
         return existing
@@ -90,7 +99,11 @@ async def create_generation(
         rows=request.row_count,
     )
     if errors:
-        raise Problem("simio_invalid_field", f"{len(errors)} field(s) do not fit the dataset's schema", errors=errors)
+        raise Problem(
+            "simio_invalid_field",
+            f"{len(errors)} field(s) do not fit the dataset's schema",
+            errors=errors,
+        )
     return await ask(
         library,
         GENERATION_JOBS,
@@ -107,13 +120,19 @@ async def create_generation(
 def _check_limits(library: Library, request: GenerationRequest) -> None:
     spec, errors = library.caller.tenant.spec, []
     if request.row_count > spec.quotas.max_rows_per_generation:
-        limit = f"the limit of this tenant is {spec.quotas.max_rows_per_generation} rows a generation"
+        limit = (
+            f"the limit of this tenant is {spec.quotas.max_rows_per_generation} rows a generation"
+        )
         errors.append(FieldError(pointer=pointer("row_count"), detail=limit))
     if request.retention_seconds > spec.max_retention_seconds:
         limit = f"the limit of this tenant is {spec.max_retention_seconds} seconds"
         errors.append(FieldError(pointer=pointer("retention_seconds"), detail=limit))
     if errors:
-        raise Problem("simio_invalid_field", "; ".join(f"{e.pointer}: {e.detail}" for e in errors), errors=errors)
+        raise Problem(
+            "simio_invalid_field",
+            "; ".join(f"{e.pointer}: {e.detail}" for e in errors),
+            errors=errors,
+        )
 
 
 def _spec(request: GenerationRequest, schema: TableSchema) -> Object:

@@ -9,9 +9,12 @@ from typing import Annotated
 from fastapi import Header, Response
 
 IfNoneMatch = Annotated[
-    str | None, Header(description="Entity tags that you have: 304 without a body when one is current.")
+    str | None,
+    Header(description="Entity tags that you have: 304 without a body when one is current."),
 ]
-IfMatch = Annotated[str | None, Header(description="Entity tag that you read: 412 when it is no longer current.")]
+IfMatch = Annotated[
+    str | None, Header(description="Entity tag that you read: 412 when it is no longer current.")
+]
 _CACHED = "private, no-cache"
 """A copy may be kept, and must be checked before it is used again."""
 

@@ -18,7 +18,11 @@ def _whole(value: Any) -> Any:
 
 def _set_value(value: Any) -> int | float | str:
     """Accept a finite number or a level, with one message where a union of types would give three."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    is_number = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
     if not is_number and not isinstance(value, str):
         raise ValueError("give a finite number or a level")
     if isinstance(value, str):
@@ -29,10 +33,14 @@ def _set_value(value: Any) -> int | float | str:
 _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
 FewRows = Annotated[int, Field(strict=True, ge=1, le=100), _Whole]
-Retention = Annotated[int, Field(strict=True, ge=MIN_RETENTION_SECONDS, le=MAX_RETENTION_SECONDS), _Whole]
+Retention = Annotated[
+    int, Field(strict=True, ge=MIN_RETENTION_SECONDS, le=MAX_RETENTION_SECONDS), _Whole
+]
 FileSize = Annotated[int, Field(strict=True, ge=1, le=1 << 40), _Whole]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), _Whole]
 Overlap = Annotated[int, Field(strict=True, ge=0, le=86_400), _Whole]
 SetValue = Annotated[
-    int | float | str, PlainValidator(_set_value), WithJsonSchema({"type": ["number", "string"], "maxLength": 512})
+    int | float | str,
+    PlainValidator(_set_value),
+    WithJsonSchema({"type": ["number", "string"], "maxLength": 512}),
 ]

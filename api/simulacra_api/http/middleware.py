@@ -32,7 +32,10 @@ _SECURITY_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    ),
     (b"strict-transport-security", b"max-age=31536000"),
     (b"cache-control", b"no-store"),
 ]
@@ -60,7 +63,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _completed(message["headers"], request_id, state.get("headers", {}))
+                message["headers"] = _completed(
+                    message["headers"], request_id, state.get("headers", {})
+                )
             await send(message)
 
         try:
@@ -75,14 +80,18 @@ class RequestMiddleware:
                 await answer(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.answered(scope["method"], getattr(scope.get("route"), "path", "-"), status, seconds)
+            self._metrics.answered(
+                scope["method"], getattr(scope.get("route"), "path", "-"), status, seconds
+            )
             _log_access(scope, status, seconds)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
     """Bound the body of every route but the uploads, which have their own limit: FastAPI reads bodies into memory."""
     method, path = scope["method"], scope["path"]
-    if (method == "POST" and path == UPLOAD_PATH) or (method == "PATCH" and path.startswith(PIECES_PATH)):
+    if (method == "POST" and path == UPLOAD_PATH) or (
+        method == "PATCH" and path.startswith(PIECES_PATH)
+    ):
         return receive
     taken = 0
 
@@ -100,7 +109,10 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
 def _completed(headers: Headers, request_id: str, of_state: Mapping[str, str]) -> Headers:
     """Return the answer's headers with its id and, where it has none of the name, those of the request's state."""
     given = {name for name, _ in headers}
-    own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in of_state.items()]
+    own = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in of_state.items()
+    ]
     missing = [header for header in (*own, *_SECURITY_HEADERS) if header[0] not in given]
     return [*headers, (b"x-request-id", request_id.encode("latin-1")), *missing]
 
@@ -113,9 +125,12 @@ def _request_id(scope: Scope) -> str:
 def _log_exception(error: BaseException, request_id: str) -> None:
     """Log the type and the places, not the message: it may quote what a customer sent."""
     places = [
-        f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+        f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
     ]
-    _LOG.error("unexpected %s request_id=%s at %s", type(error).__name__, request_id, " ".join(places[-8:]))
+    _LOG.error(
+        "unexpected %s request_id=%s at %s", type(error).__name__, request_id, " ".join(places[-8:])
+    )
 
 
 def _log_access(scope: Scope, status: int, seconds: float) -> None:

@@ -31,7 +31,9 @@ def _check_cursor(cursor: str) -> str:
     return cursor
 
 
-Cursor = Annotated[str, AfterValidator(_check_cursor), WithJsonSchema({"type": "string", "pattern": CURSOR})]
+Cursor = Annotated[
+    str, AfterValidator(_check_cursor), WithJsonSchema({"type": "string", "pattern": CURSOR})
+]
 
 
 class ListQuery(BaseModel):
@@ -41,7 +43,8 @@ class ListQuery(BaseModel):
 
     limit: int = Field(default=50, ge=1, le=100, description="Items a page.")
     cursor: Cursor | None = Field(
-        default=None, description="`next_cursor` of the page before; opaque, good for the same filters."
+        default=None,
+        description="`next_cursor` of the page before; opaque, good for the same filters.",
     )
 
     @property
@@ -68,7 +71,9 @@ class WorkQuery(ListQuery):
 class Page(BaseModel):
     """What every list answers, besides its items."""
 
-    next_cursor: str | None = Field(default=None, description="Absent on the last page; also as `Link: rel=next`.")
+    next_cursor: str | None = Field(
+        default=None, description="Absent on the last page; also as `Link: rel=next`."
+    )
 
 
 def cursor_of(place: Place) -> str:
@@ -82,17 +87,27 @@ def place_of(work: Work) -> Place:
     return int(made.timestamp()), work.metadata.name, ""
 
 
-def page_of(works: Sequence[W], query: ListQuery, keep: Callable[[W], bool]) -> tuple[list[W], str | None]:
+def page_of(
+    works: Sequence[W], query: ListQuery, keep: Callable[[W], bool]
+) -> tuple[list[W], str | None]:
     """Return the page that is asked for and the cursor of the next one."""
     ordered = sorted((work for work in works if keep(work)), key=place_of, reverse=True)
-    rest = ordered if query.after is None else [work for work in ordered if place_of(work) < query.after]
+    rest = (
+        ordered
+        if query.after is None
+        else [work for work in ordered if place_of(work) < query.after]
+    )
     page = rest[: query.limit]
     return page, cursor_of(place_of(page[-1])) if len(rest) > query.limit else None
 
 
-def link_next(library: Library, response: Response, path: str, query: ListQuery, cursor: str | None) -> None:
+def link_next(
+    library: Library, response: Response, path: str, query: ListQuery, cursor: str | None
+) -> None:
     """Put `Link: rel=next` (RFC 8288) on the answer where there is a next page."""
     if cursor is not None:
         given = query.model_dump(exclude_none=True, exclude={"cursor"}, mode="json")
-        target = f"{library.rooms.settings.public_url}{path}?{urlencode(given | {'cursor': cursor})}"
+        target = (
+            f"{library.rooms.settings.public_url}{path}?{urlencode(given | {'cursor': cursor})}"
+        )
         response.headers["Link"] = f'<{target}>; rel="next"'

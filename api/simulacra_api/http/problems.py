@@ -15,7 +15,12 @@ from starlette.exceptions import HTTPException
 from simulacra_api.http.error_codes import CATALOG
 from simulacra_crds.contract.generation_conditions import FieldError, pointer
 from simulacra_crds.kube.client import ClusterError, Unavailable
-from simulacra_custody.errors import ArtifactCorrupt, ArtifactMissing, ArtifactTooLarge, CustodyError
+from simulacra_custody.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ArtifactTooLarge,
+    CustodyError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -34,7 +39,9 @@ class ProblemBody(BaseModel):
     detail: str
     code: str = Field(description="Stable; see /errors.")
     request_id: str = Field(description="Also in the X-Request-Id header.")
-    errors: list[FieldError] = Field(default_factory=list, description="One entry a wrong field, by JSON pointer.")
+    errors: list[FieldError] = Field(
+        default_factory=list, description="One entry a wrong field, by JSON pointer."
+    )
 
 
 class Problem(Exception):
@@ -69,7 +76,9 @@ class Problem(Exception):
 
 def invalid_field(at: str, detail: str) -> Problem:
     """Return the problem of one wrong field: its JSON pointer (or header, query name) and what to do."""
-    return Problem("simio_invalid_field", f"{at}: {detail}", errors=[FieldError(pointer=at, detail=detail)])
+    return Problem(
+        "simio_invalid_field", f"{at}: {detail}", errors=[FieldError(pointer=at, detail=detail)]
+    )
 
 
 def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONResponse:
@@ -85,7 +94,9 @@ def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONRe
         errors=problem.errors,
         **problem.extra,
     )
-    return JSONResponse(body.model_dump(mode="json"), entry.status, problem.headers, media_type=MEDIA_TYPE)
+    return JSONResponse(
+        body.model_dump(mode="json"), entry.status, problem.headers, media_type=MEDIA_TYPE
+    )
 
 
 _OBJECT = "give an object: {...}; its fields are in /openapi.json"
@@ -115,7 +126,9 @@ def validation_problem(error: ValidationError | RequestValidationError) -> Probl
     """Return the 400 of a body or query that does not meet its model."""
     errors = field_errors(error)
     where = ", ".join(entry.pointer or "the body" for entry in errors[:5])
-    return Problem("simio_invalid_field", f"{len(errors)} field(s) are not valid: {where}", errors=errors)
+    return Problem(
+        "simio_invalid_field", f"{len(errors)} field(s) are not valid: {where}", errors=errors
+    )
 
 
 def of_exception(error: Exception) -> Problem:
@@ -139,15 +152,32 @@ def install(app: FastAPI, base_url: str) -> None:
     async def on_error(request: Request, error: Exception) -> JSONResponse:
         problem = of_exception(error)
         if problem.entry.status >= 500:  # class names only: messages may quote what a customer sent
-            _LOG.error("%s request_id=%s cause=%s", problem.entry.code, request.state.request_id, type(error).__name__)
+            _LOG.error(
+                "%s request_id=%s cause=%s",
+                problem.entry.code,
+                request.state.request_id,
+                type(error).__name__,
+            )
         return answer(request, problem)
 
     async def on_validation(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        content_type = (
+            request.headers.get("content-type", "application/json")
+            .partition(";")[0]
+            .strip()
+            .lower()
+        )
         of_body = any(item["loc"][0] == "body" for item in error.errors())
-        if of_body and content_type != "application/json" and request.method in ("POST", "PATCH", "PUT"):
-            return answer(request, Problem("simio_unsupported_content_type", "Send the body as application/json"))
+        if (
+            of_body
+            and content_type != "application/json"
+            and request.method in ("POST", "PATCH", "PUT")
+        ):
+            return answer(
+                request,
+                Problem("simio_unsupported_content_type", "Send the body as application/json"),
+            )
         return answer(request, validation_problem(error))
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
@@ -155,7 +185,10 @@ def install(app: FastAPI, base_url: str) -> None:
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = _allowed(app, request, headers.get("Allow", ""))
-        code = _OF_STATUS.get(error.status_code, "simio_invalid_field" if error.status_code < 500 else "simio_internal")
+        code = _OF_STATUS.get(
+            error.status_code,
+            "simio_invalid_field" if error.status_code < 500 else "simio_internal",
+        )
         return answer(request, Problem(code, headers=headers))
 
     for kind in (Problem, CustodyError, ClusterError):
@@ -167,4 +200,6 @@ def install(app: FastAPI, base_url: str) -> None:
 def _allowed(app: FastAPI, request: Request, first: str) -> str:
     """Return the methods of a path: Starlette names those of the first route that has it, the document all."""
     documented = app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", ""), {})
-    return ", ".join(sorted({method.upper() for method in documented} | set(filter(None, first.split(", ")))))
+    return ", ".join(
+        sorted({method.upper() for method in documented} | set(filter(None, first.split(", "))))
+    )

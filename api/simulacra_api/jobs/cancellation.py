@@ -22,7 +22,10 @@ from simulacra_crds.kube.client import CUSTOM, Conflict, NotFound, Object
 from simulacra_custody.audit.log import EventType
 
 ATTEMPTS = 10
-_KINDS: dict[str, type[GenerationJob] | type[EffectEstimate]] = {"gen-": GenerationJob, "eff-": EffectEstimate}
+_KINDS: dict[str, type[GenerationJob] | type[EffectEstimate]] = {
+    "gen-": GenerationJob,
+    "eff-": EffectEstimate,
+}
 
 
 async def cancel(library: Library, job_id: str) -> JobBody:
@@ -42,7 +45,9 @@ async def cancel(library: Library, job_id: str) -> JobBody:
     return await find_job(library, job_id)
 
 
-async def _cancel_result(library: Library, kind: type[GenerationJob] | type[EffectEstimate], name: str) -> None:
+async def _cancel_result(
+    library: Library, kind: type[GenerationJob] | type[EffectEstimate], name: str
+) -> None:
     for _ in range(ATTEMPTS):
         work = await library.find(kind, name, fresh=True)
         if work is None:
@@ -75,7 +80,10 @@ async def _give_up(library: Library, work: Work) -> bool:
     """Suspend and mark a work as it was read; False when it has changed meanwhile. The record comes first."""
     data = library.caller.audit_data(kind=type(work).PLURAL, uid=work.metadata.uid)
     await record(library.rooms.audit, EventType.RESOURCE_CANCELLED, data)
-    marked = {"resourceVersion": work.metadata.resource_version, "annotations": {CANCELLED: utcnow().isoformat()}}
+    marked = {
+        "resourceVersion": work.metadata.resource_version,
+        "annotations": {CANCELLED: utcnow().isoformat()},
+    }
     patch: Object = {"metadata": marked, "spec": {"suspend": True}}
     try:
         resource, namespace = CUSTOM[type(work).__name__], library.caller.namespace

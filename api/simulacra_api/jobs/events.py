@@ -32,7 +32,12 @@ SCHEMA = {
 
 async def job_events(library: Library, job: JobBody) -> AsyncIterator[bytes]:
     """Yield `progress` events of a job, and `end` when it has ended (or `gone` when it was deleted)."""
-    job_id, deadline, last, said = job.job_id, time.monotonic() + STREAM_SECONDS, "", time.monotonic()
+    job_id, deadline, last, said = (
+        job.job_id,
+        time.monotonic() + STREAM_SECONDS,
+        "",
+        time.monotonic(),
+    )
     yield b"retry: 2000\n\n"
     while True:
         state = job.model_dump_json()

@@ -17,7 +17,11 @@ from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 
-_KINDS: dict[type[Work], Kind] = {Dataset: "dataset", GenerationJob: "generation", EffectEstimate: "effect"}
+_KINDS: dict[type[Work], Kind] = {
+    Dataset: "dataset",
+    GenerationJob: "generation",
+    EffectEstimate: "effect",
+}
 
 
 class JobItem(BaseModel):
@@ -48,7 +52,11 @@ async def job_page(library: Library, query: JobQuery) -> tuple[list[JobItem], st
     works: list[Work] = []
     for kind, word in _KINDS.items():
         if query.kind in (None, word):
-            works += [work for work in await library.all_of(kind) if not work.metadata.name.startswith(PREFIX)]
+            works += [
+                work
+                for work in await library.all_of(kind)
+                if not work.metadata.name.startswith(PREFIX)
+            ]
 
     def keep(work: Work) -> bool:
         item = _item(work, models)

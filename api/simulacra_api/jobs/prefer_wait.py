@@ -20,7 +20,10 @@ _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])', re.IGN
 
 async def _seconds(
     prefer: Annotated[
-        str | None, Header(description=f"wait=N: answer when the work has ended, or after N ({MAX_WAIT_SECONDS}) s.")
+        str | None,
+        Header(
+            description=f"wait=N: answer when the work has ended, or after N ({MAX_WAIT_SECONDS}) s."
+        ),
     ] = None,
 ) -> int:
     match = _WAIT.search(prefer or "")  # a preference that is not understood is ignored

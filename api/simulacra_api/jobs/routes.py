@@ -19,7 +19,9 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
 @router.get("/jobs", operation_id="listJobs", summary="List jobs", responses=problems(400))
-async def list_jobs(library: Mine, query: Annotated[JobQuery, Query()], response: Response) -> JobList:
+async def list_jobs(
+    library: Mine, query: Annotated[JobQuery, Query()], response: Response
+) -> JobList:
     """The tenant's jobs, newest first."""
     items, cursor = await job_page(library, query)
     link_next(library, response, "/v1/jobs", query, cursor)
@@ -44,10 +46,17 @@ async def get_job(job_id: str, library: Mine, response: Response, wait: Wait) ->
 async def stream_job(job_id: str, library: Mine) -> StreamingResponse:
     """Server-sent events: `progress` whenever the job's state changes, `end` when it has ended, with getJob's body."""
     found = events.job_events(library, await find_job(library, job_id))
-    return StreamingResponse(found, media_type=events.MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(
+        found, media_type=events.MEDIA_TYPE, headers={"X-Accel-Buffering": "no"}
+    )
 
 
-@router.post("/jobs/{job_id}/cancel", operation_id="cancelJob", summary="Cancel a job", responses=problems(404, 409))
+@router.post(
+    "/jobs/{job_id}/cancel",
+    operation_id="cancelJob",
+    summary="Cancel a job",
+    responses=problems(404, 409),
+)
 async def cancel_job(job_id: str, library: Mine) -> JobBody:
     """The work is stopped for good: the job ends as failed with the code simio_cancelled. The same again is no error.
 

@@ -8,7 +8,14 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.tenancy.repository import Library, Status, Work, is_cancelled, is_deleting, status_of
+from simulacra_api.tenancy.repository import (
+    Library,
+    Status,
+    Work,
+    is_cancelled,
+    is_deleting,
+    status_of,
+)
 from simulacra_crds.contract.names import job_id, resource_of_job
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import GROUP, utcnow
@@ -72,7 +79,9 @@ async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
     elif status == "running":
         own, eta = await _progress(library, stage)
         preparing = isinstance(stage, Dataset)
-        scale, base = (PREPARE_PERCENT, 0) if preparing else (100 - PREPARE_PERCENT, PREPARE_PERCENT)
+        scale, base = (
+            (PREPARE_PERCENT, 0) if preparing else (100 - PREPARE_PERCENT, PREPARE_PERCENT)
+        )
         percent, eta = base + own * scale // 100, None if preparing else eta
     error = await job_error(library, stage) if status == "failed" else None
     name = dataset.metadata.name
@@ -150,7 +159,10 @@ def dataset_of(work: GenerationJob | EffectEstimate) -> str:
 async def job_error(library: Library, work: Work) -> JobError:
     """Return why a work failed: what it wrote for the customer, else the reason without data in its status."""
     if is_cancelled(work):
-        return JobError(code="simio_cancelled", detail="The job was cancelled, as POST /v1/jobs/{job_id}/cancel asked")
+        return JobError(
+            code="simio_cancelled",
+            detail="The job was cancelled, as POST /v1/jobs/{job_id}/cancel asked",
+        )
     if failure := await library.failure(work):
         code = _CODES.get(failure.reason, "simio_processing_failed")
         return JobError(code=code, detail=failure.detail, pointer=failure.pointer)
@@ -161,8 +173,12 @@ async def job_error(library: Library, work: Work) -> JobError:
         )
     last = work.status.last_failure
     if last is None:
-        return JobError(code="simio_processing_failed", detail="The work failed: try again and quote the job id")
-    return JobError(code=_CODES.get(last.reason, "simio_processing_failed"), detail=last.message or last.reason)
+        return JobError(
+            code="simio_processing_failed", detail="The work failed: try again and quote the job id"
+        )
+    return JobError(
+        code=_CODES.get(last.reason, "simio_processing_failed"), detail=last.message or last.reason
+    )
 
 
 async def _progress(library: Library, work: Work) -> tuple[int, int | None]:

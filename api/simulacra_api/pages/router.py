@@ -16,12 +16,17 @@ router = APIRouter(include_in_schema=False)
 
 
 def _page(content: str) -> Response:
-    return HTMLResponse(content, headers={"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"})
+    return HTMLResponse(
+        content,
+        headers={"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"},
+    )
 
 
 @cache
 def _custody() -> str:
-    return document("Custody map", custody_page(), here="/custody", styles=("custody.css",), script="custody.js")
+    return document(
+        "Custody map", custody_page(), here="/custody", styles=("custody.css",), script="custody.js"
+    )
 
 
 @router.get("/custody")
@@ -33,7 +38,9 @@ async def custody() -> Response:
 @cache
 def _console() -> str:
     body = '<div id="console"><noscript><p>The console needs JavaScript.</p></noscript></div>'
-    return document("Console", body, here="/console", styles=("console.css",), script="console/main.js")
+    return document(
+        "Console", body, here="/console", styles=("console.css",), script="console/main.js"
+    )
 
 
 @router.get("/console")

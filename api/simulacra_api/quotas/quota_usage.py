@@ -67,7 +67,12 @@ class Consumption:
         self.stored_bytes += sign * stored_bytes(body)
         unfinished = status.get("phase") not in ENDED
         if resource == GENERATION_JOBS:
-            self.rows.append((datetime.fromisoformat(body["metadata"]["creationTimestamp"]), sign * spec["rowCount"]))
+            self.rows.append(
+                (
+                    datetime.fromisoformat(body["metadata"]["creationTimestamp"]),
+                    sign * spec["rowCount"],
+                )
+            )
         if unfinished and not body["metadata"].get("deletionTimestamp"):
             running = status.get("phase") == "Running"
             self.running += sign * running
@@ -77,7 +82,9 @@ class Consumption:
         """Refuse (429) another job when too many are unfinished."""
         limit = quotas.concurrent_jobs + QUEUED_JOBS
         if self.running + self.waiting >= limit:
-            detail = f"{limit} unfinished jobs are the limit of this tenant: wait until some have ended"
+            detail = (
+                f"{limit} unfinished jobs are the limit of this tenant: wait until some have ended"
+            )
             raise Problem("simio_too_many_jobs", detail, headers={"Retry-After": "10"})
 
     def check_rows(self, quotas: Quotas, wanted: int) -> None:
@@ -105,7 +112,10 @@ class Consumption:
 
 def storage_full(quotas: Quotas) -> Problem:
     """Return the 402 that names the quota."""
-    return Problem("simio_quota_exceeded", f"{quotas.stored_bytes} stored bytes are the quota of this tenant: delete")
+    return Problem(
+        "simio_quota_exceeded",
+        f"{quotas.stored_bytes} stored bytes are the quota of this tenant: delete",
+    )
 
 
 class Books:

@@ -51,7 +51,9 @@ class Rate:
         """Refuse (429) what is above the limit."""
         if self.used > self.limit:
             detail = f"{self.limit} requests a minute are the limit of this tenant: go on when the minute is over"
-            raise Problem("simio_rate_limited", detail, headers={"Retry-After": str(self.reset_seconds)})
+            raise Problem(
+                "simio_rate_limited", detail, headers={"Retry-After": str(self.reset_seconds)}
+            )
 
 
 class Rates:
@@ -95,11 +97,16 @@ class Rates:
         self._turn()
         if not self._shared:
             return
-        data = {"window": str(self._window), "counts": json.dumps({name: self._own[name] for name in self._shared})}
+        data = {
+            "window": str(self._window),
+            "counts": json.dumps({name: self._own[name] for name in self._shared}),
+        }
         if data != self._published:
             await self._publish(data)
         window, peers = self._window, dict[str, int]()
-        async for found in self._cluster.list(CONFIGMAPS, SYSTEM_NAMESPACE, labels=f"{LABEL_KIND}={KIND}"):
+        async for found in self._cluster.list(
+            CONFIGMAPS, SYSTEM_NAMESPACE, labels=f"{LABEL_KIND}={KIND}"
+        ):
             if found["metadata"]["name"] == self._name:
                 continue
             then = int(found["data"]["window"])

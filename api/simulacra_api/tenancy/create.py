@@ -18,7 +18,9 @@ from simulacra_custody.audit.log import Counts, EventType
 from simulacra_custody.errors import CustodyError
 
 
-async def find_asked(library: Library, resource: ApiResource, name: str, digest: str) -> Object | None:
+async def find_asked(
+    library: Library, resource: ApiResource, name: str, digest: str
+) -> Object | None:
     """Return what this key made before, None when it made nothing; 409 when it was another request."""
     cluster, namespace = library.rooms.cluster, library.caller.namespace
     existing = await cluster.find(resource, name, namespace)
@@ -40,7 +42,11 @@ async def model_to_ask(library: Library, dataset: Dataset) -> Model:
     """Return the model of a dataset, fitted or not yet; 409 when it will never be."""
     model = await library.model_of(dataset)
     if model is None or is_deleting(model) or status_of(model) == "failed":
-        raise Problem("simio_cancelled" if model is not None and is_cancelled(model) else "simio_dataset_failed")
+        raise Problem(
+            "simio_cancelled"
+            if model is not None and is_cancelled(model)
+            else "simio_dataset_failed"
+        )
     return model
 
 
@@ -62,7 +68,10 @@ async def ask(
         Problem: 402 or 429 when a quota of the tenant has no room for it.
     """
     cluster, namespace = library.rooms.cluster, library.caller.namespace
-    used, quotas = await library.rooms.books.of(library.caller.tenant), library.caller.tenant.spec.quotas
+    used, quotas = (
+        await library.rooms.books.of(library.caller.tenant),
+        library.caller.tenant.spec.quotas,
+    )
     used.check_jobs(quotas)
     if counts is not None and counts.rows is not None:
         used.check_rows(quotas, counts.rows)
@@ -89,14 +98,18 @@ async def ask(
         raise Problem("simio_tenant_not_ready") from None
 
 
-async def _make(library: Library, resource: ApiResource, body: Object, counts: Counts | None) -> Object:
+async def _make(
+    library: Library, resource: ApiResource, body: Object, counts: Counts | None
+) -> Object:
     with library.rooms.books.counting(library.caller.tenant, resource, body):
         created = await library.rooms.cluster.create(resource, body, library.caller.namespace)
         await _record(library, resource, created, counts)
     return created
 
 
-async def _record(library: Library, resource: ApiResource, created: Object, counts: Counts | None) -> None:
+async def _record(
+    library: Library, resource: ApiResource, created: Object, counts: Counts | None
+) -> None:
     """Record the request; without a record it is taken back."""
     given: dict[str, Any] = {"counts": counts} if counts else {}
     data = library.caller.audit_data(kind=resource.plural, uid=created["metadata"]["uid"], **given)
@@ -104,5 +117,7 @@ async def _record(library: Library, resource: ApiResource, created: Object, coun
         await record(library.rooms.audit, EventType.RESOURCE_CREATED, data)
     except CustodyError:
         name, namespace = created["metadata"]["name"], library.caller.namespace
-        await library.rooms.cluster.delete(resource, name, namespace, uid=created["metadata"]["uid"])
+        await library.rooms.cluster.delete(
+            resource, name, namespace, uid=created["metadata"]["uid"]
+        )
         raise

@@ -19,7 +19,10 @@ POLL_SECONDS = 0.1
 
 
 async def delete(
-    library: Library, resource: ApiResource, target: Dataset | GenerationJob | EffectEstimate, path: str
+    library: Library,
+    resource: ApiResource,
+    target: Dataset | GenerationJob | EffectEstimate,
+    path: str,
 ) -> Response:
     """Delete a resource: 204 when it is gone within the wait, else 202 with where to poll until 404.
 

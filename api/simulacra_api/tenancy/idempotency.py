@@ -23,7 +23,8 @@ KEY = re.compile(r"[!-~]{1,255}")
 
 async def idempotency_key(
     value: Annotated[
-        str | None, Header(alias="Idempotency-Key", description="1 to 255 visible ASCII characters; required.")
+        str | None,
+        Header(alias="Idempotency-Key", description="1 to 255 visible ASCII characters; required."),
     ] = None,
 ) -> str:
     """FastAPI dependency: the key, or 400."""

@@ -8,7 +8,9 @@ from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_TENANT
 from simulacra_crds.kube.client import Object
 
 
-def metadata(name: str, tenant: str, *, dataset: str | None, owner: Object | None, annotations: Any) -> Object:
+def metadata(
+    name: str, tenant: str, *, dataset: str | None, owner: Object | None, annotations: Any
+) -> Object:
     """Return metadata. The finalizer is there from the start, so that bytes never outlive what erases them.
 
     Args:
@@ -19,9 +21,18 @@ def metadata(name: str, tenant: str, *, dataset: str | None, owner: Object | Non
         annotations: annotations.
     """
     labels = {LABEL_TENANT: tenant} | ({LABEL_DATASET: dataset} if dataset else {})
-    out: Object = {"name": name, "labels": labels, "annotations": annotations, "finalizers": [FINALIZER]}
+    out: Object = {
+        "name": name,
+        "labels": labels,
+        "annotations": annotations,
+        "finalizers": [FINALIZER],
+    }
     if owner is not None:
         reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": True}
-        named = {"name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"], "blockOwnerDeletion": True}
+        named = {
+            "name": owner["metadata"]["name"],
+            "uid": owner["metadata"]["uid"],
+            "blockOwnerDeletion": True,
+        }
         out["ownerReferences"] = [reference | named]
     return out

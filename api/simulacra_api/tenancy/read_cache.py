@@ -27,9 +27,13 @@ class ReadCache:
     def __init__(self, cluster: Cluster, seconds: float = CACHE_SECONDS) -> None:
         self._cluster = cluster
         self._seconds = seconds
-        self._reads: dict[tuple[type[Resource], str, str], tuple[float, asyncio.Task[Resource | None]]] = {}
+        self._reads: dict[
+            tuple[type[Resource], str, str], tuple[float, asyncio.Task[Resource | None]]
+        ] = {}
 
-    async def find(self, kind: type[R], name: str, namespace: str, *, fresh: bool = False) -> R | None:
+    async def find(
+        self, kind: type[R], name: str, namespace: str, *, fresh: bool = False
+    ) -> R | None:
         """Return a resource, None when there is none. Absence and errors are not remembered.
 
         Args:
@@ -61,6 +65,8 @@ class ReadCache:
         found = await self._cluster.find(CUSTOM[kind.__name__], name, namespace)
         return kind.model_validate(found) if found else None
 
-    def _drop(self, key: tuple[type[Resource], str, str], task: asyncio.Task[Resource | None]) -> None:
+    def _drop(
+        self, key: tuple[type[Resource], str, str], task: asyncio.Task[Resource | None]
+    ) -> None:
         if self._reads.get(key, (0.0, None))[1] is task:
             del self._reads[key]

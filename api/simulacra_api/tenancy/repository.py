@@ -63,7 +63,9 @@ class Library:
     rooms: Services
     caller: Caller
 
-    async def dataset(self, dataset_id: str, *, deleting: bool = False, fresh: bool = False) -> Dataset:
+    async def dataset(
+        self, dataset_id: str, *, deleting: bool = False, fresh: bool = False
+    ) -> Dataset:
         """Return a dataset; 404 for what is not there and, unless asked for, for what is being erased.
 
         Args:
@@ -71,14 +73,20 @@ class Library:
             deleting: also one that is being erased.
             fresh: read it now (see `cache`), for who is about to change it.
         """
-        return self._present(await self.find(Dataset, dataset_id, fresh=fresh), "simio_dataset_not_found", deleting)
+        return self._present(
+            await self.find(Dataset, dataset_id, fresh=fresh), "simio_dataset_not_found", deleting
+        )
 
-    async def generation(self, generation_id: str, *, deleting: bool = False, fresh: bool = False) -> GenerationJob:
+    async def generation(
+        self, generation_id: str, *, deleting: bool = False, fresh: bool = False
+    ) -> GenerationJob:
         """Return a generation; 404 as for datasets."""
         found = await self.find(GenerationJob, generation_id, fresh=fresh)
         return self._present(found, "simio_generation_not_found", deleting)
 
-    async def effect(self, effect_id: str, *, deleting: bool = False, fresh: bool = False) -> EffectEstimate:
+    async def effect(
+        self, effect_id: str, *, deleting: bool = False, fresh: bool = False
+    ) -> EffectEstimate:
         """Return an effect estimate; 404 as for datasets."""
         found = await self.find(EffectEstimate, effect_id, fresh=fresh)
         return self._present(found, "simio_effect_not_found", deleting)

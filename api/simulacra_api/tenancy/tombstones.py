@@ -8,7 +8,9 @@ from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster, Object
 
 
-async def find_remembered(cluster: Cluster, name: str, namespace: str, digest: str) -> Tombstone | None:
+async def find_remembered(
+    cluster: Cluster, name: str, namespace: str, digest: str
+) -> Tombstone | None:
     """Return what is remembered of the resource that a key made; None when nothing is, or not any more.
 
     Raises:
@@ -28,4 +30,7 @@ async def find_remembered(cluster: Cluster, name: str, namespace: str, digest: s
 def as_it_was(name: str, tombstone: Tombstone) -> Object:
     """Return the part of a resource that its first answer was made of."""
     source = {"sha256": tombstone.content, "bytes": tombstone.bytes}
-    return {"metadata": {"name": name}, "spec": {"source": source, "rowCount": tombstone.rows, "seed": tombstone.seed}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"source": source, "rowCount": tombstone.rows, "seed": tombstone.seed},
+    }

@@ -40,7 +40,10 @@ class DigestCheck:
         for member in field.split(","):
             found = _MEMBER.fullmatch(member.strip())
             if found is None:
-                raise invalid_field("", f"the digest of the {self._where} must look like sha-256=:BASE64: (RFC 9530)")
+                raise invalid_field(
+                    "",
+                    f"the digest of the {self._where} must look like sha-256=:BASE64: (RFC 9530)",
+                )
             name = _ALGORITHMS.get(found[1])
             if name is not None:
                 self._expected.append((name, _decoded(found[2])))
@@ -55,7 +58,10 @@ class DigestCheck:
         """Refuse (400) bytes that are not those that were announced."""
         for name, digest in self._expected:
             if not hmac.compare_digest(self._running[name].digest(), digest):
-                raise Problem("simio_digest_mismatch", f"The {self._where} that arrived is not what its digest says")
+                raise Problem(
+                    "simio_digest_mismatch",
+                    f"The {self._where} that arrived is not what its digest says",
+                )
 
 
 def _decoded(text: str) -> bytes:

@@ -40,7 +40,9 @@ class FormStream:
     Fields after the file are refused: by then the resource exists as the fields before it said.
     """
 
-    def __init__(self, content_type: str, body: AsyncIterator[bytes], digests: Sequence[str] = ()) -> None:
+    def __init__(
+        self, content_type: str, body: AsyncIterator[bytes], digests: Sequence[str] = ()
+    ) -> None:
         """Begin.
 
         Args:
@@ -51,7 +53,9 @@ class FormStream:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
-            raise Problem("simio_unsupported_content_type", "Send multipart/form-data with a part named file")
+            raise Problem(
+                "simio_unsupported_content_type", "Send multipart/form-data with a part named file"
+            )
         self.fields: dict[str, str] = {}
         self.file_type = ""
         self._body = body
@@ -74,7 +78,9 @@ class FormStream:
             if not await self._feed():
                 break
         if not self._file_begun:
-            raise invalid_field("/file", "the form has no part named file: send the table under this name")
+            raise invalid_field(
+                "/file", "the form has no part named file: send the table under this name"
+            )
         return bytes(self._data[:size])
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -93,7 +99,9 @@ class FormStream:
                 await asyncio.to_thread(self._file.update, batch)
             yield batch
         if not self._ended:
-            raise Problem("simio_upload_invalid", "The form breaks off before its end: send the whole body")
+            raise Problem(
+                "simio_upload_invalid", "The form breaks off before its end: send the whole body"
+            )
         self._file.verify()
         while self._whole and await self._feed():  # what follows the form belongs to the body
             pass
@@ -105,14 +113,18 @@ class FormStream:
             async with asyncio.timeout(IDLE_SECONDS):
                 data = await anext(self._body, None)
         except TimeoutError:
-            raise Problem("simio_upload_timeout", f"No byte arrived for {IDLE_SECONDS:.0f} seconds") from None
+            raise Problem(
+                "simio_upload_timeout", f"No byte arrived for {IDLE_SECONDS:.0f} seconds"
+            ) from None
         if data is None:
             return False
         self._whole.update(data)
         try:
             self._parser.write(data)
         except FormParserError:
-            raise Problem("simio_upload_invalid", "The body is not well-formed multipart/form-data") from None
+            raise Problem(
+                "simio_upload_invalid", "The body is not well-formed multipart/form-data"
+            ) from None
         return True
 
     def _make_parser(self, boundary: bytes) -> MultipartParser:
@@ -131,11 +143,15 @@ class FormStream:
                 },
             )
         except FormParserError:
-            raise Problem("simio_unsupported_content_type", "The boundary of the form is not valid") from None
+            raise Problem(
+                "simio_unsupported_content_type", "The boundary of the form is not valid"
+            ) from None
 
     def _on_part_begin(self) -> None:
         if self._file_begun:
-            raise invalid_field("/file", "the file must be the form's last part: send other fields before it")
+            raise invalid_field(
+                "/file", "the file must be the form's last part: send other fields before it"
+            )
         if len(self.fields) >= MAX_FIELDS:
             raise invalid_field("", f"the form has more than {MAX_FIELDS} fields")
         self._part = Part()
@@ -150,7 +166,9 @@ class FormStream:
         name, value = bytes(self._header[0]).lower(), bytes(self._header[1])
         self._header = (bytearray(), bytearray())
         if name == b"content-disposition":
-            self._part.name = parse_options_header(value)[1].get(b"name", b"").decode("utf-8", "replace")
+            self._part.name = (
+                parse_options_header(value)[1].get(b"name", b"").decode("utf-8", "replace")
+            )
         elif name == b"content-type":
             self._part.content_type = value.partition(b";")[0].strip().lower().decode("latin-1")
         elif name.decode("latin-1") in FIELDS:
@@ -168,7 +186,10 @@ class FormStream:
             return
         self._part.value += data[start:end]
         if len(self._part.value) > MAX_FIELD_BYTES:
-            raise invalid_field("", f"a form field is longer than {MAX_FIELD_BYTES} bytes; the file's field is `file`")
+            raise invalid_field(
+                "",
+                f"a form field is longer than {MAX_FIELD_BYTES} bytes; the file's field is `file`",
+            )
 
     def _on_part_end(self) -> None:
         if self._file_begun:

@@ -123,7 +123,9 @@ class PieceUpload:
         received = _known(Received.of(dataset))
         if offset != received.bytes:
             raise _elsewhere(received.bytes)
-        if dataset["spec"]["source"].get("sha256"):  # the answer to the last piece did not reach the client
+        if dataset["spec"]["source"].get(
+            "sha256"
+        ):  # the answer to the last piece did not reach the client
             return dataset
         if CANCELLED in dataset["metadata"].get("annotations", {}):
             raise Problem("simio_cancelled")
@@ -133,9 +135,13 @@ class PieceUpload:
         except BaseException as error:
             if await asyncio.shield(self._give_back(dataset, lease, error)):
                 raise
-            raise Problem("simio_upload_not_found") from None  # it expired, or was deleted, while the piece arrived
+            raise Problem(
+                "simio_upload_not_found"
+            ) from None  # it expired, or was deleted, while the piece arrived
 
-    async def _receive(self, dataset: Object, lease: Lease, received: Received, chunks: AsyncIterator[bytes]) -> Object:
+    async def _receive(
+        self, dataset: Object, lease: Lease, received: Received, chunks: AsyncIterator[bytes]
+    ) -> Object:
         whole = broken = None
         async with lease.kept():
             wrapped = await self._steps.ensure_key(dataset)
@@ -152,7 +158,9 @@ class PieceUpload:
         else:
             dataset = await self._steps.complete(lease, whole)
             await asyncio.to_thread(self._erase_pieces, dataset, received)
-            await self._rooms.cache.settle()  # each piece read the Dataset, as it was before it was complete
+            await (
+                self._rooms.cache.settle()
+            )  # each piece read the Dataset, as it was before it was complete
         if dataset["metadata"].get("deletionTimestamp"):
             raise Problem("simio_upload_not_found")
         if broken is not None:
@@ -160,21 +168,36 @@ class PieceUpload:
         return dataset
 
     async def _store(
-        self, dataset: Object, wrapped: str, lease: Lease, received: Received, chunks: AsyncIterator[bytes]
+        self,
+        dataset: Object,
+        wrapped: str,
+        lease: Lease,
+        received: Received,
+        chunks: AsyncIterator[bytes],
     ) -> tuple[StoredArtifact | None, Exception | None]:
         """Store what arrives, None when that is too little to be kept; and what it was that broke it off."""
         if received.pieces == MAX_PIECES:
-            raise Problem("simio_upload_invalid", f"An upload has {MAX_PIECES} pieces at most: begin with larger ones")
+            raise Problem(
+                "simio_upload_invalid",
+                f"An upload has {MAX_PIECES} pieces at most: begin with larger ones",
+            )
         async with self._writing(self._piece(dataset, received.pieces), wrapped) as writer:
             broken = await _write(writer, received, chunks)
             if writer.tell() < HEAD_BYTES and received.bytes + writer.tell() != received.expected:
                 if broken is None:
-                    raise Problem("simio_upload_invalid", f"A piece but the last has {HEAD_BYTES} bytes at least")
+                    raise Problem(
+                        "simio_upload_invalid",
+                        f"A piece but the last has {HEAD_BYTES} bytes at least",
+                    )
                 return None, broken
-            await lease.renew()  # who was silent too long must not replace the bytes of who took over
+            await (
+                lease.renew()
+            )  # who was silent too long must not replace the bytes of who took over
             return await asyncio.to_thread(writer.commit), broken
 
-    async def _join(self, dataset: Object, wrapped: str, lease: Lease, received: Received) -> StoredArtifact:
+    async def _join(
+        self, dataset: Object, wrapped: str, lease: Lease, received: Received
+    ) -> StoredArtifact:
         """Write the pieces, which are all there, into the `upload` artifact."""
         async with self._writing(self._steps.ref(dataset).artifact(UPLOAD), wrapped) as writer:
             for number in range(received.pieces):
@@ -217,7 +240,9 @@ class PieceUpload:
             return True
         with suppress(Problem, ClusterError, CustodyError):
             metadata = dataset["metadata"]
-            found = await self._rooms.cluster.find(DATASETS, metadata["name"], self._caller.namespace)
+            found = await self._rooms.cluster.find(
+                DATASETS, metadata["name"], self._caller.namespace
+            )
             now = found["metadata"] if found else {}
             if now.get("uid") == metadata["uid"] and not now.get("deletionTimestamp"):
                 await lease.rest()
@@ -227,7 +252,9 @@ class PieceUpload:
         return True
 
 
-async def _write(writer: ArtifactWriter, received: Received, chunks: AsyncIterator[bytes]) -> Exception | None:
+async def _write(
+    writer: ArtifactWriter, received: Received, chunks: AsyncIterator[bytes]
+) -> Exception | None:
     """Write what arrives, and return what broke it off."""
     try:
         async for chunk in chunks:

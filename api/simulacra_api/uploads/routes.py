@@ -23,7 +23,10 @@ from simulacra_crds.kube.client import Object
 router = APIRouter(prefix="/v1/uploads", tags=["datasets"])
 _BYTES = "application/octet-stream"
 _PIECE: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+    "requestBody": {
+        "required": True,
+        "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}},
+    }
 }
 
 
@@ -46,7 +49,9 @@ class UploadBody(BaseModel):
     summary="Begin an upload in pieces",
     responses=problems(400, 402, 409, 413, 415),
 )
-async def begin_upload(plan: UploadPlan, response: Response, library: Mine, key: IdempotencyKey) -> UploadBody:
+async def begin_upload(
+    plan: UploadPlan, response: Response, library: Mine, key: IdempotencyKey
+) -> UploadBody:
     """Say how large the file is and what it is for; then PATCH its bytes, in order, to Location.
 
     The same key and body again say how far it is, also from another process: that is how an upload is gone on with.
@@ -60,7 +65,10 @@ async def begin_upload(plan: UploadPlan, response: Response, library: Mine, key:
 
 
 @router.get(
-    "/{upload_id}", operation_id="getUpload", summary="Look how far an upload in pieces is", responses=problems(404)
+    "/{upload_id}",
+    operation_id="getUpload",
+    summary="Look how far an upload in pieces is",
+    responses=problems(404),
 )
 async def get_upload(upload_id: str, response: Response, library: Mine) -> UploadBody:
     """Where the next piece begins, with Retry-After while one arrives; 404 once it was given up or the dataset is gone.
@@ -82,7 +90,9 @@ async def append_upload(
     request: Request,
     response: Response,
     library: Mine,
-    upload_offset: Annotated[int, Header(ge=0, le=1 << 40, description="Where in the file the piece begins.")],
+    upload_offset: Annotated[
+        int, Header(ge=0, le=1 << 40, description="Where in the file the piece begins.")
+    ],
 ) -> UploadBody:
     """Append bytes, encrypted as they arrive; also what has arrived of a piece that breaks off is kept.
 

@@ -32,13 +32,25 @@ class UploadFields(BaseModel):
 
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
-    knowledge: Knowledge | None = Field(default=None, description="What is known of causes, binding for the fit.")
-    weights: ColumnName | None = Field(default=None, description="Name of the column of survey weights.")
+    knowledge: Knowledge | None = Field(
+        default=None, description="What is known of causes, binding for the fit."
+    )
+    weights: ColumnName | None = Field(
+        default=None, description="Name of the column of survey weights."
+    )
     epsilon: float | None = Field(
-        default=None, ge=0.01, le=100, allow_inf_nan=False, description="Differential privacy; not with weights."
+        default=None,
+        ge=0.01,
+        le=100,
+        allow_inf_nan=False,
+        description="Differential privacy; not with weights.",
     )
     delta: float | None = Field(
-        default=None, ge=1e-12, le=1e-3, allow_inf_nan=False, description="Of epsilon; 1e-6 when absent."
+        default=None,
+        ge=1e-12,
+        le=1e-3,
+        allow_inf_nan=False,
+        description="Of epsilon; 1e-6 when absent.",
     )
 
     @field_validator("delta")
@@ -52,7 +64,9 @@ class UploadFields(BaseModel):
     @classmethod
     def _of_no_weights(cls, epsilon: float | None, info: ValidationInfo) -> float | None:
         if epsilon is not None and info.data.get("weights") is not None:
-            raise ValueError("differential privacy is not offered with survey weights: give one of the two")
+            raise ValueError(
+                "differential privacy is not offered with survey weights: give one of the two"
+            )
         return epsilon
 
     @property
@@ -60,7 +74,9 @@ class UploadFields(BaseModel):
         """What epsilon and delta ask for."""
         if self.epsilon is None:
             return None
-        return DifferentialPrivacy(epsilon=self.epsilon, **({} if self.delta is None else {"delta": self.delta}))
+        return DifferentialPrivacy(
+            epsilon=self.epsilon, **({} if self.delta is None else {"delta": self.delta})
+        )
 
     def request(self, name: str) -> UploadRequest:
         """Return what is asked for, with the fingerprint of what is said.
@@ -70,7 +86,13 @@ class UploadFields(BaseModel):
         unsaid = {field for field in _LATER_FIELDS if getattr(self, field) is None}
         digest = fingerprint(self.model_dump(mode="json", exclude=unsaid))
         return UploadRequest(
-            name, digest, self.retention_seconds, self.family, self.knowledge, self.weights, self.privacy
+            name,
+            digest,
+            self.retention_seconds,
+            self.family,
+            self.knowledge,
+            self.weights,
+            self.privacy,
         )
 
 
@@ -87,4 +109,6 @@ class UploadPlan(UploadFields):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     bytes: FileSize = Field(description="Size of the whole file.")
-    sha256: Sha256 | None = Field(default=None, description="Of the whole file, in hex; verified when given.")
+    sha256: Sha256 | None = Field(
+        default=None, description="Of the whole file, in hex; verified when given."
+    )

@@ -24,7 +24,14 @@ from simulacra_api.uploads.upload_lease import ANNOTATION, STARTED, Lease, new_v
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import API_VERSION
 from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge
-from simulacra_crds.kube.client import DATASETS, MODELS, AlreadyExists, ClusterError, Conflict, Object
+from simulacra_crds.kube.client import (
+    DATASETS,
+    MODELS,
+    AlreadyExists,
+    ClusterError,
+    Conflict,
+    Object,
+)
 from simulacra_custody.audit.log import Counts, EventType
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import StoredArtifact
@@ -48,7 +55,10 @@ class UploadRequest:
     @property
     def fit(self) -> Object:
         """How the model is asked to be fit, but for knowledge."""
-        return {"family": self.family, **({"privacy": self.privacy.to_wire()} if self.privacy else {})}
+        return {
+            "family": self.family,
+            **({"privacy": self.privacy.to_wire()} if self.privacy else {}),
+        }
 
 
 class UploadSteps:
@@ -92,7 +102,11 @@ class UploadSteps:
             "apiVersion": API_VERSION,
             "kind": "Dataset",
             "metadata": metadata(
-                request.name, self._caller.tenant_name, dataset=None, owner=None, annotations=known | annotations
+                request.name,
+                self._caller.tenant_name,
+                dataset=None,
+                owner=None,
+                annotations=known | annotations,
             ),
             "spec": {
                 "retentionSeconds": request.retention_seconds,
@@ -109,7 +123,9 @@ class UploadSteps:
         body = {
             "apiVersion": API_VERSION,
             "kind": "Model",
-            "metadata": metadata(name, self._caller.tenant_name, dataset=request.name, owner=dataset, annotations={}),
+            "metadata": metadata(
+                name, self._caller.tenant_name, dataset=request.name, owner=dataset, annotations={}
+            ),
             "spec": {
                 "datasetRef": {"name": request.name},
                 "retentionSeconds": request.retention_seconds,
@@ -140,7 +156,9 @@ class UploadSteps:
             version = current["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version}, "status": {"wrappedKey": wrapped}}
             try:
-                await self._rooms.cluster.patch(DATASETS, name, patch, namespace, subresource="status")
+                await self._rooms.cluster.patch(
+                    DATASETS, name, patch, namespace, subresource="status"
+                )
             except Conflict:  # the operator wrote in between
                 continue
             return wrapped
@@ -176,7 +194,10 @@ class UploadSteps:
         try:
             await lease.renew()
             await self._rooms.cluster.delete(DATASETS, name, self._caller.namespace, uid=uid)
-        except (Problem, ClusterError) as error:  # then the lease goes stale, and the operator gives the upload up
+        except (
+            Problem,
+            ClusterError,
+        ) as error:  # then the lease goes stale, and the operator gives the upload up
             _LOG.warning("a failed upload could not be discarded: %s", type(error).__name__)
 
     def ref(self, dataset: Object) -> ResourceRef:
@@ -186,4 +207,7 @@ class UploadSteps:
 
 def too_large(limit: int) -> Problem:
     """Return the 413 that names the limit."""
-    return Problem("simio_file_too_large", f"The file is above the limit of {limit} bytes: upload a smaller one")
+    return Problem(
+        "simio_file_too_large",
+        f"The file is above the limit of {limit} bytes: upload a smaller one",
+    )

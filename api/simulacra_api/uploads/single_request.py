@@ -28,7 +28,12 @@ class Upload:
     """One upload of one caller."""
 
     def __init__(
-        self, rooms: Services, caller: Caller, request: UploadRequest, limit: int, announced: int | None = None
+        self,
+        rooms: Services,
+        caller: Caller,
+        request: UploadRequest,
+        limit: int,
+        announced: int | None = None,
     ) -> None:
         """Prepare it; `announced` are the bytes of the body, if known: they count as stored from the beginning."""
         self._rooms, self._caller, self._request, self._limit = rooms, caller, request, limit
@@ -68,13 +73,21 @@ class Upload:
                 raise Problem("simio_idempotency_conflict")
             return dataset
         self._room += stored_bytes(dataset)  # what it announced was counted when it began
-        return await self._receive(dataset, await Lease.take_over(self._rooms.cluster, dataset), chunks)
+        return await self._receive(
+            dataset, await Lease.take_over(self._rooms.cluster, dataset), chunks
+        )
 
     async def _settled(self) -> Object | None:
         """Return the Dataset of the key; one that is being erased gets a few seconds to go."""
         for attempt in itertools.count():
-            dataset = await self._rooms.cluster.find(DATASETS, self._request.name, self._caller.namespace)
-            if dataset is None or not dataset["metadata"].get("deletionTimestamp") or attempt == DELETION_POLLS:
+            dataset = await self._rooms.cluster.find(
+                DATASETS, self._request.name, self._caller.namespace
+            )
+            if (
+                dataset is None
+                or not dataset["metadata"].get("deletionTimestamp")
+                or attempt == DELETION_POLLS
+            ):
                 return dataset
             await asyncio.sleep(DELETION_POLL_SECONDS)
         raise AssertionError("unreachable")
@@ -94,15 +107,21 @@ class Upload:
             await asyncio.shield(self._steps.discard(dataset, lease))
             raise
 
-    async def _store(self, dataset: Object, wrapped: str, lease: Lease, chunks: AsyncIterator[bytes]) -> StoredArtifact:
+    async def _store(
+        self, dataset: Object, wrapped: str, lease: Lease, chunks: AsyncIterator[bytes]
+    ) -> StoredArtifact:
         """Encrypt the chunks into the `upload` artifact; whole or not at all."""
-        context = self._rooms.custody.open_writer(self._steps.ref(dataset).artifact(UPLOAD), wrapped)
+        context = self._rooms.custody.open_writer(
+            self._steps.ref(dataset).artifact(UPLOAD), wrapped
+        )
         writer = await asyncio.to_thread(context.__enter__)
         try:
             async for chunk in chunks:
                 self._check_size(writer.tell() + len(chunk))
                 await asyncio.to_thread(writer.write, chunk)
-            await lease.renew()  # who was silent too long must not replace the bytes of who took over
+            await (
+                lease.renew()
+            )  # who was silent too long must not replace the bytes of who took over
             return await asyncio.to_thread(writer.commit)
         finally:
             await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))

@@ -16,7 +16,15 @@ from typing import Any
 from simulacra_api.settings import LEASE_SECONDS
 from simulacra_api.tenancy.idempotency import in_flight
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED
-from simulacra_crds.kube.client import DATASETS, Cluster, ClusterError, Conflict, Invalid, NotFound, Object
+from simulacra_crds.kube.client import (
+    DATASETS,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Invalid,
+    NotFound,
+    Object,
+)
 
 ANNOTATION = ANNOTATION_UPLOAD_LEASE
 STARTED = ANNOTATION_UPLOAD_STARTED
@@ -64,7 +72,11 @@ class Lease:
     def __init__(self, cluster: Cluster, dataset: Object, value: str) -> None:
         metadata = dataset["metadata"]
         self._cluster = cluster
-        self._name, self._namespace, self._uid = metadata["name"], metadata["namespace"], metadata["uid"]
+        self._name, self._namespace, self._uid = (
+            metadata["name"],
+            metadata["namespace"],
+            metadata["uid"],
+        )
         self._value = value
         self._turn = asyncio.Lock()
 
@@ -97,7 +109,9 @@ class Lease:
     async def rest(self, operations: Sequence[Object] = ()) -> Object:
         """Apply the operations and leave the upload to whoever sends its next piece, in one step."""
         async with self._turn:
-            return await self._patch([*operations, {"op": "add", "path": _POINTER, "value": resting_value()}])
+            return await self._patch(
+                [*operations, {"op": "add", "path": _POINTER, "value": resting_value()}]
+            )
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -121,6 +135,8 @@ class Lease:
         if self._value:
             guard.append({"op": "test", "path": _POINTER, "value": self._value})
         try:
-            return await self._cluster.patch(DATASETS, self._name, [*guard, *operations], self._namespace)
+            return await self._cluster.patch(
+                DATASETS, self._name, [*guard, *operations], self._namespace
+            )
         except (Conflict, Invalid, NotFound):
             raise in_flight("another request has taken this upload over") from None

@@ -29,7 +29,9 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 async def post_webhook(wanted: WebhookRequest, library: Mine, response: Response) -> WebhookCreated:
     """Messages follow Standard Webhooks, hold ids and a status, never data, and may come more than once."""
     created = await create_webhook(library, wanted)
-    response.headers["Location"] = f"{library.rooms.settings.public_url}/v1/webhooks/{created.webhook_id}"
+    response.headers["Location"] = (
+        f"{library.rooms.settings.public_url}/v1/webhooks/{created.webhook_id}"
+    )
     return created
 
 
@@ -39,14 +41,20 @@ async def get_webhooks(library: Mine) -> WebhookList:
     return await list_webhooks(library)
 
 
-@router.get("/{webhook_id}", operation_id="getWebhook", summary="Get a webhook", responses=problems(404))
+@router.get(
+    "/{webhook_id}", operation_id="getWebhook", summary="Get a webhook", responses=problems(404)
+)
 async def get_webhook(webhook_id: str, library: Mine) -> WebhookBody:
     """A webhook, without its secret."""
     return await find_webhook(library, webhook_id)
 
 
 @router.delete(
-    "/{webhook_id}", status_code=204, operation_id="deleteWebhook", summary="Remove a webhook", responses=problems(404)
+    "/{webhook_id}",
+    status_code=204,
+    operation_id="deleteWebhook",
+    summary="Remove a webhook",
+    responses=problems(404),
 )
 async def remove_webhook(webhook_id: str, library: Mine) -> Response:
     """Nothing more is sent, but what is on its way may still arrive."""

@@ -44,7 +44,9 @@ class WebhookRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"url": "https://hooks.example.com/simulacra", "events": ["job.ready"]}]},
+        json_schema_extra={
+            "examples": [{"url": "https://hooks.example.com/simulacra", "events": ["job.ready"]}]
+        },
     )
 
     url: str = Field(max_length=MAX_URL, description="https, on the public internet.")
@@ -58,7 +60,9 @@ class WebhookBody(BaseModel):
     url: str
     events: list[EventName]
     created_at: datetime
-    disabled_at: datetime | None = Field(default=None, description="When the address answered 410 Gone; it is let be.")
+    disabled_at: datetime | None = Field(
+        default=None, description="When the address answered 410 Gone; it is let be."
+    )
 
 
 class WebhookCreated(WebhookBody):
@@ -84,14 +88,24 @@ async def create_webhook(library: Library, wanted: WebhookRequest) -> WebhookCre
     except ValueError as error:
         raise invalid_field("/url", str(error)) from None
     if len(await _all(library)) >= MAX_WEBHOOKS:
-        raise Problem("simio_quota_exceeded", f"{MAX_WEBHOOKS} webhooks are the limit of a tenant: delete one")
+        raise Problem(
+            "simio_quota_exceeded", f"{MAX_WEBHOOKS} webhooks are the limit of a tenant: delete one"
+        )
     caller, webhook_id = library.caller, secrets.token_hex(12)
-    target = WebhookTarget(url=wanted.url, secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode())
+    target = WebhookTarget(
+        url=wanted.url, secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    )
     keys, text = library.rooms.custody.keys, target.model_dump_json().encode()
-    sealed = await asyncio.to_thread(seal, keys, caller.tenant_name, sealing_purpose(webhook_id), text)
+    sealed = await asyncio.to_thread(
+        seal, keys, caller.tenant_name, sealing_purpose(webhook_id), text
+    )
     events = sorted(set(wanted.events), key=EVENTS.index)
     body = manifest(webhook_id, (LABEL_TENANT, caller.tenant_name), sealed, events)
-    await record(library.rooms.audit, EventType.WEBHOOK_CREATED, caller.audit_data(kind="webhooks", uid=webhook_id))
+    await record(
+        library.rooms.audit,
+        EventType.WEBHOOK_CREATED,
+        caller.audit_data(kind="webhooks", uid=webhook_id),
+    )
     try:
         created = await library.rooms.cluster.create(CONFIGMAPS, body, caller.namespace)
     except NotFound:
@@ -101,7 +115,9 @@ async def create_webhook(library: Library, wanted: WebhookRequest) -> WebhookCre
 
 async def list_webhooks(library: Library) -> WebhookList:
     """Return all webhooks of the tenant."""
-    found = sorted(await _all(library), key=lambda one: (one["metadata"]["creationTimestamp"], id_of(one)))
+    found = sorted(
+        await _all(library), key=lambda one: (one["metadata"]["creationTimestamp"], id_of(one))
+    )
     return WebhookList(items=[await _body(library, one) for one in found])
 
 
@@ -114,7 +130,11 @@ async def delete_webhook(library: Library, webhook_id: str) -> None:
     """Remove a webhook; 404 when there is none. What is on its way may still arrive."""
     found = await _find(library, webhook_id)
     caller = library.caller
-    await record(library.rooms.audit, EventType.WEBHOOK_DELETED, caller.audit_data(kind="webhooks", uid=webhook_id))
+    await record(
+        library.rooms.audit,
+        EventType.WEBHOOK_DELETED,
+        caller.audit_data(kind="webhooks", uid=webhook_id),
+    )
     await library.rooms.cluster.delete(CONFIGMAPS, found["metadata"]["name"], caller.namespace)
 
 
@@ -126,7 +146,9 @@ async def _all(library: Library) -> list[Object]:
 async def _find(library: Library, webhook_id: str) -> Object:
     found = None
     if _ID.fullmatch(webhook_id):
-        found = await library.rooms.cluster.find(CONFIGMAPS, f"{PREFIX}{webhook_id}", library.caller.namespace)
+        found = await library.rooms.cluster.find(
+            CONFIGMAPS, f"{PREFIX}{webhook_id}", library.caller.namespace
+        )
     if found is None:
         raise Problem("simio_webhook_not_found")
     return found

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from simulacra.certificates import verify_certificate
-from simulacra.commands.shared import REFUSED, ConnectionOption, JsonOption, connected, console, load, say
+from simulacra.commands.shared import (
+    REFUSED,
+    ConnectionOption,
+    JsonOption,
+    connected,
+    console,
+    load,
+    say,
+)
 from simulacra.models import Json
 
 app = typer.Typer()
@@ -17,7 +25,10 @@ app = typer.Typer()
 @app.command()
 def delete(
     resource_id: Annotated[
-        str, typer.Argument(help="A dataset_id (ds-...), generation_id (gen-...) or effect_id (eff-...).")
+        str,
+        typer.Argument(
+            help="A dataset_id (ds-...), generation_id (gen-...) or effect_id (eff-...)."
+        ),
     ],
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
@@ -25,18 +36,26 @@ def delete(
     """Delete a dataset with all that came of it, or one generation; wait, and print the erasure certificate."""
     with connected(connection) as client:
         client.delete(resource_id)
-        say({"deleted": resource_id, "certificate": client.erasure_certificate(resource_id)}, as_json)
+        say(
+            {"deleted": resource_id, "certificate": client.erasure_certificate(resource_id)},
+            as_json,
+        )
 
 
 @app.command()
 def certificates(
-    resource: Annotated[str | None, typer.Argument(help="Id of what was erased; all are listed without.")] = None,
+    resource: Annotated[
+        str | None, typer.Argument(help="Id of what was erased; all are listed without.")
+    ] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the erasures of the last 400 days, or print the signed certificate of one."""
     with connected(connection) as client:
-        say(client.erasure_certificate(resource) if resource else client.erasure_certificates(), as_json)
+        say(
+            client.erasure_certificate(resource) if resource else client.erasure_certificates(),
+            as_json,
+        )
 
 
 @app.command()
@@ -48,7 +67,9 @@ def checkpoint(connection: ConnectionOption = None) -> None:
 
 @app.command()
 def explain(
-    code: Annotated[str, typer.Argument(help="As an error printed it, e.g. simio_dataset_not_found.")],
+    code: Annotated[
+        str, typer.Argument(help="As an error printed it, e.g. simio_dataset_not_found.")
+    ],
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +80,9 @@ def explain(
 
 @app.command("verify-certificate")
 def verify(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `delete` printed.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="What `delete` printed.")
+    ],
     keys: Annotated[
         Path | None,
         typer.Option(
@@ -101,7 +124,9 @@ def usage(connection: ConnectionOption = None, as_json: JsonOption = False) -> N
 
 @app.command("audit-events")
 def audit_events(
-    event_type: Annotated[str | None, typer.Option("--type", help="Only events of this type.")] = None,
+    event_type: Annotated[
+        str | None, typer.Option("--type", help="Only events of this type.")
+    ] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -112,7 +137,9 @@ def audit_events(
 
 @app.command()
 def webhooks(
-    add: Annotated[str | None, typer.Option(help="Be told at this https URL when jobs end.")] = None,
+    add: Annotated[
+        str | None, typer.Option(help="Be told at this https URL when jobs end.")
+    ] = None,
     remove: Annotated[str | None, typer.Option(help="webhook_id to remove.")] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
@@ -129,7 +156,9 @@ def webhooks(
 
 @app.command("rotate-credentials")
 def rotate_credentials(
-    overlap_seconds: Annotated[int | None, typer.Option(help="How long the secret before stays good.")] = None,
+    overlap_seconds: Annotated[
+        int | None, typer.Option(help="How long the secret before stays good.")
+    ] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -24,24 +24,40 @@ from simulacra.commands.shared import (
 )
 
 app = typer.Typer()
-StatusOption = Annotated[str | None, typer.Option(help="queued, running, ready, partial or failed.")]
-OfDatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only what belongs to this dataset_id.")]
+StatusOption = Annotated[
+    str | None, typer.Option(help="queued, running, ready, partial or failed.")
+]
+OfDatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="Only what belongs to this dataset_id.")
+]
 JobArgument = Annotated[str, typer.Argument(help="As `upload`, `generate` or `jobs` printed it.")]
 
 
 @app.command()
 def upload(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav.")
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav."
+        ),
     ],
     wait: Annotated[bool, typer.Option(help="Wait until the model is ready.")] = True,
-    retention_hours: Annotated[float | None, typer.Option(help="24 by default, 168 at most.")] = None,
+    retention_hours: Annotated[
+        float | None, typer.Option(help="24 by default, 168 at most.")
+    ] = None,
     family: Annotated[str | None, typer.Option(help="forest, neural or auto.")] = None,
     knowledge: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON file: tiers, required and forbidden edges.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="JSON file: tiers, required and forbidden edges."
+        ),
     ] = None,
-    weights: Annotated[str | None, typer.Option(help="Column of survey weights; generated rows lack it.")] = None,
-    epsilon: Annotated[float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Column of survey weights; generated rows lack it.")
+    ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")
+    ] = None,
     delta: Annotated[float | None, typer.Option(help="Of --epsilon; 1e-6 by default.")] = None,
     key: KeyOption = None,
     connection: ConnectionOption = None,
@@ -70,7 +86,9 @@ def upload(
 
 
 @app.command()
-def datasets(status: StatusOption = None, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
+def datasets(
+    status: StatusOption = None, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
     """List the datasets, newest first."""
     with connected(connection) as client:
         say(client.datasets(**_given(status=status)), as_json)
@@ -78,7 +96,9 @@ def datasets(status: StatusOption = None, connection: ConnectionOption = None, a
 
 @app.command()
 def show(
-    resource_id: Annotated[str, typer.Argument(help="dataset_id, generation_id, effect_id or job_id.")],
+    resource_id: Annotated[
+        str, typer.Argument(help="dataset_id, generation_id, effect_id or job_id.")
+    ],
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -124,21 +144,27 @@ def jobs(
 
 
 @app.command()
-def wait(job_id: JobArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
+def wait(
+    job_id: JobArgument, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
     """Wait until a job ends."""
     with connected(connection) as client:
         say(wait_with_progress(client, job_id, as_json), as_json)
 
 
 @app.command()
-def cancel(job_id: JobArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
+def cancel(
+    job_id: JobArgument, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
     """Stop a job for good."""
     with connected(connection) as client:
         say(client.cancel(job_id), as_json)
 
 
 @app.command()
-def schema(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
+def schema(
+    dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
     """Print the cleaned schema, which conditions are written against."""
     with connected(connection) as client:
         say(client.schema(dataset_id), as_json)
@@ -147,7 +173,9 @@ def schema(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_
 @app.command()
 def report(
     resource_id: Annotated[str, typer.Argument(help="dataset_id (of its model) or generation_id.")],
-    html: Annotated[Path | None, typer.Option(help="Write the page for people to this file instead.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page for people to this file instead.")
+    ] = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -161,14 +189,18 @@ def report(
 
 
 @app.command()
-def graph(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
+def graph(
+    dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
     """Print the causal graph of the dataset's model."""
     with connected(connection) as client:
         say(client.graph(dataset_id), as_json)
 
 
 @app.command()
-def knowledge(dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False) -> None:
+def knowledge(
+    dataset_id: DatasetArgument, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
     """Print what the dataset's model was told of causes."""
     with connected(connection) as client:
         say(client.knowledge(dataset_id), as_json)
@@ -178,7 +210,10 @@ def knowledge(dataset_id: DatasetArgument, connection: ConnectionOption = None, 
 def refit(
     dataset_id: DatasetArgument,
     knowledge: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="JSON file: tiers, required and forbidden edges.")
+        Path,
+        typer.Option(
+            exists=True, dir_okay=False, help="JSON file: tiers, required and forbidden edges."
+        ),
     ],
     wait: Annotated[bool, typer.Option(help="Wait until the model is ready.")] = True,
     connection: ConnectionOption = None,

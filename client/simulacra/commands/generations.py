@@ -37,7 +37,9 @@ def generate(
     do: DoOption = None,
     counterfactual: PairsOption = False,
     seed: SeedOption = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the rows are there.")] = True,
     key: KeyOption = None,
     connection: ConnectionOption = None,
@@ -95,8 +97,12 @@ def effect(
     value: Annotated[str, typer.Option(help="What it is set to: a number or a level.")],
     baseline: Annotated[str, typer.Option(help="What that is compared with.")],
     outcome: Annotated[str, typer.Option(help="The column whose average is compared.")],
-    outcome_level: Annotated[str | None, typer.Option(help="Of a category: whose share counts.")] = None,
-    segment: Annotated[str | None, typer.Option(help="Give the effect by this column as well.")] = None,
+    outcome_level: Annotated[
+        str | None, typer.Option(help="Of a category: whose share counts.")
+    ] = None,
+    segment: Annotated[
+        str | None, typer.Option(help="Give the effect by this column as well.")
+    ] = None,
     key: KeyOption = None,
     connection: ConnectionOption = None,
     as_json: JsonOption = False,

@@ -43,7 +43,13 @@ def refit(dataset_id: str, knowledge: Json, *, timeout: float = 120.0) -> Steps[
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return Job((yield from ask(Ask("PUT", f"/v1/datasets/{dataset_id}/knowledge", json=knowledge))).json())
+            return Job(
+                (
+                    yield from ask(
+                        Ask("PUT", f"/v1/datasets/{dataset_id}/knowledge", json=knowledge)
+                    )
+                ).json()
+            )
         except ApiError as error:
             if error.code != "simio_model_in_flight" or time.monotonic() > deadline:
                 raise

@@ -56,11 +56,17 @@ def probe(
 ) -> Steps[Probe]:
     """Sample up to 100 rows at once: `rows`, and how feasible the conditions are. Nothing is kept."""
     body = _asked(row_count, conditions, interventions, counterfactual, seed)
-    return Probe((yield from ask(Ask("POST", f"/v1/datasets/{dataset_id}/probe", json=body))).json())
+    return Probe(
+        (yield from ask(Ask("POST", f"/v1/datasets/{dataset_id}/probe", json=body))).json()
+    )
 
 
 def _asked(
-    row_count: int, conditions: Json | None, interventions: Json | None, counterfactual: bool, seed: int | None
+    row_count: int,
+    conditions: Json | None,
+    interventions: Json | None,
+    counterfactual: bool,
+    seed: int | None,
 ) -> Json:
     body: Json = {"row_count": row_count}
     body |= {"conditions": conditions} if conditions else {}
@@ -80,7 +86,11 @@ def generation(generation_id: str) -> Steps[Generation]:
 
 
 def download(
-    generation_id: str, path: str | Path, file_format: Format = "parquet", *, on_bytes: OnBytes | None = None
+    generation_id: str,
+    path: str | Path,
+    file_format: Format = "parquet",
+    *,
+    on_bytes: OnBytes | None = None,
 ) -> Steps[int]:
     """Stream a generation's rows to a file, whole or not at all; returns the bytes written.
 
@@ -113,12 +123,16 @@ def download(
                 size: int = yield Local(into.finish)
                 return size
             into.pause()
-            if response is not None and response.status_code == 416:  # more has arrived than there is
+            if (
+                response is not None and response.status_code == 416
+            ):  # more has arrived than there is
                 into.discard()
             failures = 0 if into.size > before else failures + 1
             if error is not None and failures >= MAX_ATTEMPTS:
                 raise error
-            if response is not None and (failures >= MAX_ATTEMPTS or response.status_code not in RETRIED | {416}):
+            if response is not None and (
+                failures >= MAX_ATTEMPTS or response.status_code not in RETRIED | {416}
+            ):
                 checked(response)
             yield Pause(pause_before(response, failures))
     finally:
@@ -127,9 +141,15 @@ def download(
 
 def _link(generation_id: str, away: float) -> Steps[str]:
     """Return the link to a generation's rows; a service that is away is waited for, for so many seconds."""
-    found = Generation((yield from ask(Ask("GET", f"/v1/generations/{generation_id}"), away=away)).json())
+    found = Generation(
+        (yield from ask(Ask("GET", f"/v1/generations/{generation_id}"), away=away)).json()
+    )
     if found.artifact_url is None:
-        where = "its rows are under your own key: see its artifacts" if found.get("artifacts") else "it has no rows yet"
+        where = (
+            "its rows are under your own key: see its artifacts"
+            if found.get("artifacts")
+            else "it has no rows yet"
+        )
         raise ValueError(f"{generation_id} is {found.status} and has no link: {where}")
     return found.artifact_url
 

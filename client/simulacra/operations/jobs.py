@@ -50,7 +50,9 @@ def wait(
     deadline, gap, seen = monotonic() + timeout, 0.25, "not seen yet"
     while True:
         away, what = min(away_seconds, deadline - monotonic()), f"{job_id} ({seen})"
-        found = Job((yield from look(f"/v1/jobs/{job_id}", what, away=away, on_away=on_away)).json())
+        found = Job(
+            (yield from look(f"/v1/jobs/{job_id}", what, away=away, on_away=on_away)).json()
+        )
         if on_progress:
             on_progress(found)
         if found.status == "failed":
@@ -59,7 +61,9 @@ def wait(
             return found
         seen = f"last seen {found.status}"
         if monotonic() > deadline:
-            raise TimeoutError(f"{job_id} is still {found.status} after {timeout:.0f} s. It goes on: wait for it again")
+            raise TimeoutError(
+                f"{job_id} is still {found.status} after {timeout:.0f} s. It goes on: wait for it again"
+            )
         yield Pause(gap * random.uniform(0.8, 1.2))
         gap = min(gap * 1.5, 2.0)
 

@@ -69,7 +69,11 @@ def check_conditions(conditions: ConditionSet, schema: TableSchema) -> list[Fiel
         errors += _check_range(name, bounds, schema.find(name))
         if name in conditions.categorical:
             at = pointer("conditions", "numeric", name)
-            errors.append(FieldError(pointer=at, detail="this column has a categorical condition too: ask for one"))
+            errors.append(
+                FieldError(
+                    pointer=at, detail="this column has a categorical condition too: ask for one"
+                )
+            )
     return errors
 
 
@@ -83,14 +87,21 @@ def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> l
             errors.append(FieldError(pointer=at, detail=_no_such(column)))
         elif column.is_numeric:
             if isinstance(value, bool) or not isinstance(value, int | float):
-                errors.append(FieldError(pointer=at, detail="this column is numeric: give a number"))
+                errors.append(
+                    FieldError(pointer=at, detail="this column is numeric: give a number")
+                )
         elif level_of(value) not in column.level_values():
             errors.append(FieldError(pointer=at, detail=_NO_LEVEL))
     return errors
 
 
 def check_request(
-    conditions: ConditionSet, interventions: dict[str, Any], schema: TableSchema, *, counterfactual: bool, rows: int
+    conditions: ConditionSet,
+    interventions: dict[str, Any],
+    schema: TableSchema,
+    *,
+    counterfactual: bool,
+    rows: int,
 ) -> list[FieldError]:
     """Hold a whole request for rows against a schema; return one entry a wrong field.
 
@@ -101,12 +112,19 @@ def check_request(
     if not counterfactual:
         detail = "this column has a condition too: ask for one"
         both = [name for name in interventions if name in conditions.columns()]
-        return errors + [FieldError(pointer=pointer("interventions", name), detail=detail) for name in both]
+        return errors + [
+            FieldError(pointer=pointer("interventions", name), detail=detail) for name in both
+        ]
     if not interventions:
         detail = "name in interventions what would have been otherwise"
         errors.append(FieldError(pointer="/counterfactual", detail=detail))
     if rows % 2:
-        errors.append(FieldError(pointer="/row_count", detail="counterfactual rows come in pairs: give an even number"))
+        errors.append(
+            FieldError(
+                pointer="/row_count",
+                detail="counterfactual rows come in pairs: give an even number",
+            )
+        )
     return errors
 
 
@@ -121,13 +139,20 @@ def _no_such(column: ColumnSchema | None) -> str:
     return f"this column is {column.kind} and is not learned, so it cannot be set"
 
 
-def _check_shares(name: str, shares: dict[str, float], column: ColumnSchema | None) -> list[FieldError]:
+def _check_shares(
+    name: str, shares: dict[str, float], column: ColumnSchema | None
+) -> list[FieldError]:
     at = pointer("conditions", "categorical", name)
     if column is None or not column.learned:
         return [FieldError(pointer=at, detail=_no_such(column))]
     levels = column.level_values()
     if not levels:
-        return [FieldError(pointer=at, detail=f"this column is {column.kind}: use conditions.numeric with min and max")]
+        return [
+            FieldError(
+                pointer=at,
+                detail=f"this column is {column.kind}: use conditions.numeric with min and max",
+            )
+        ]
     errors = [
         FieldError(pointer=pointer("conditions", "categorical", name, level), detail=_NO_LEVEL)
         for level in shares
@@ -135,9 +160,15 @@ def _check_shares(name: str, shares: dict[str, float], column: ColumnSchema | No
     ]
     total = sum(shares.values())
     if total > 1 + 1e-9:
-        errors.append(FieldError(pointer=at, detail=f"the shares sum to {total:.4g}; the limit is 1"))
+        errors.append(
+            FieldError(pointer=at, detail=f"the shares sum to {total:.4g}; the limit is 1")
+        )
     elif set(shares) >= set(levels) and not column.missing_share and total < 1 - 1e-6:
-        errors.append(FieldError(pointer=at, detail=f"every level is named and the shares sum to {total:.4g}, not 1"))
+        errors.append(
+            FieldError(
+                pointer=at, detail=f"every level is named and the shares sum to {total:.4g}, not 1"
+            )
+        )
     return errors
 
 
@@ -146,16 +177,29 @@ def _check_range(name: str, bounds: NumericRange, column: ColumnSchema | None) -
     if column is None or not column.learned:
         return [FieldError(pointer=at, detail=_no_such(column))]
     if not column.is_numeric:
-        return [FieldError(pointer=at, detail=f"this column is {column.kind}: use conditions.categorical with shares")]
+        return [
+            FieldError(
+                pointer=at,
+                detail=f"this column is {column.kind}: use conditions.categorical with shares",
+            )
+        ]
     if bounds.min is None and bounds.max is None:
         return [FieldError(pointer=at, detail="give min, max or both")]
     low = -float("inf") if bounds.min is None else bounds.min
     high = float("inf") if bounds.max is None else bounds.max
     if low > high:
         return [
-            FieldError(pointer=at, detail=f"min {low:g} is above max {high:g}, so no row can meet it: exchange them")
+            FieldError(
+                pointer=at,
+                detail=f"min {low:g} is above max {high:g}, so no row can meet it: exchange them",
+            )
         ]
-    if column.minimum is None or column.maximum is None or high < column.minimum or low > column.maximum:
+    if (
+        column.minimum is None
+        or column.maximum is None
+        or high < column.minimum
+        or low > column.maximum
+    ):
         return [
             FieldError(
                 pointer=at,

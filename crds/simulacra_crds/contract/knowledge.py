@@ -76,7 +76,9 @@ def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
         order.prepare()
     except CycleError as error:
         steps = {pair for a, b in pairwise(error.args[1]) for pair in ((a, b), (b, a))}
-        return max((i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps), default=0)
+        return max(
+            (i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps), default=0
+        )
     return None
 
 

@@ -12,7 +12,16 @@ from pydantic import Field
 from simulacra_crds.kinds.base import KubeModel
 
 ColumnKind = Literal[
-    "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "constant", "identifier", "text", "weight"
+    "categorical",
+    "ordinal",
+    "boolean",
+    "integer",
+    "numeric",
+    "datetime",
+    "constant",
+    "identifier",
+    "text",
+    "weight",
 ]
 SCHEMA_VERSION = 1
 
@@ -22,7 +31,9 @@ class LevelSchema(KubeModel):
 
     value: str
     share: float
-    label: str | None = Field(default=None, description="What the upload calls a number that it labels (SPSS).")
+    label: str | None = Field(
+        default=None, description="What the upload calls a number that it labels (SPSS)."
+    )
     code: str | None = Field(default=None, description="The upload's code for this word (SPSS).")
 
 
@@ -36,20 +47,30 @@ class ColumnSchema(KubeModel):
 
     name: str
     kind: ColumnKind
-    learned: bool = Field(default=True, description="False for constants, identifiers, free text and weights.")
-    storage: str = Field(description="Arrow type of the upload's column, restored in generated tables.")
+    learned: bool = Field(
+        default=True, description="False for constants, identifiers, free text and weights."
+    )
+    storage: str = Field(
+        description="Arrow type of the upload's column, restored in generated tables."
+    )
     levels: list[LevelSchema] = Field(
-        default_factory=list, description="Categorical kinds: all levels; integers: when 50 distinct values or fewer."
+        default_factory=list,
+        description="Categorical kinds: all levels; integers: when 50 distinct values or fewer.",
     )
     ordered: bool = False
-    minimum: float | None = Field(default=None, description="Numbers; datetimes as seconds since 1970 UTC.")
+    minimum: float | None = Field(
+        default=None, description="Numbers; datetimes as seconds since 1970 UTC."
+    )
     maximum: float | None = None
-    decimals: int | None = Field(default=None, description="Digits after the point that the data carry.")
+    decimals: int | None = Field(
+        default=None, description="Digits after the point that the data carry."
+    )
     missing_share: float = 0.0
     constant: str | None = None
     label: str | None = None
     missing_codes: list[str] = Field(
-        default_factory=list, description="Codes that the upload declares to be no value (SPSS); they are missing."
+        default_factory=list,
+        description="Codes that the upload declares to be no value (SPSS); they are missing.",
     )
     text_format: str | None = Field(
         default=None,

@@ -18,7 +18,9 @@ def stored_bytes(body: dict[str, Any]) -> int:
     """
     source, status = body["spec"].get("source", {}), body.get("status", {})
     total = sum(int(artefact["bytes"]) for artefact in status.get("artefacts") or [])
-    ended = status.get("phase") in ENDED or "finishedAt" in status  # which is there also of one that is being deleted
+    ended = (
+        status.get("phase") in ENDED or "finishedAt" in status
+    )  # which is there also of one that is being deleted
     if not ended and source.get("type", "Upload") == "Upload":
         total += source.get("bytes") or _planned(body)
     return total
@@ -30,5 +32,10 @@ def upload_plan(size: int, sha256: str | None = None) -> str:
 
 
 def _planned(body: dict[str, Any]) -> int:
-    size = body.get("metadata", {}).get("annotations", {}).get(ANNOTATION_UPLOAD_PLAN, "").partition(" ")[0]
+    size = (
+        body.get("metadata", {})
+        .get("annotations", {})
+        .get(ANNOTATION_UPLOAD_PLAN, "")
+        .partition(" ")[0]
+    )
     return int(size) if size.isdecimal() else 0

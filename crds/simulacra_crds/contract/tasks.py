@@ -15,7 +15,15 @@ from typing import Any, Literal
 from pydantic import Field
 
 from simulacra_crds.contract.generation_conditions import ConditionSet
-from simulacra_crds.kinds.base import Artifact, ColumnName, KubeModel, Name, Progress, Sha256, WrappedKey
+from simulacra_crds.kinds.base import (
+    Artifact,
+    ColumnName,
+    KubeModel,
+    Name,
+    Progress,
+    Sha256,
+    WrappedKey,
+)
 from simulacra_crds.kinds.dataset import FileFormat, ReadSource
 from simulacra_crds.kinds.effect_estimate import Estimate
 from simulacra_crds.kinds.generation_job import Attainment

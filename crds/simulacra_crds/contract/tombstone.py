@@ -54,9 +54,19 @@ def tombstone_name(resource_name: str) -> str:
 
 def manifest(resource_name: str, namespace: str, tombstone: Tombstone) -> Object:
     """Return the ConfigMap."""
-    metadata = {"name": tombstone_name(resource_name), "namespace": namespace, "labels": {LABEL_KIND: KIND}}
+    metadata = {
+        "name": tombstone_name(resource_name),
+        "namespace": namespace,
+        "labels": {LABEL_KIND: KIND},
+    }
     data = {_ENTRY: tombstone.model_dump_json(by_alias=True, exclude_none=True)}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data, "immutable": True}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "data": data,
+        "immutable": True,
+    }
 
 
 def read_tombstone(config_map: Object) -> Tombstone:

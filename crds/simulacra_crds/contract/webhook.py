@@ -32,7 +32,15 @@ MAX_URL = 1024
 ALLOW_PRIVATE_VARIABLE = "SIMULACRA_WEBHOOK_ALLOW_PRIVATE"
 """Variable: `true` lets webhooks go to http and to addresses that are not public. For one machine and for tests."""
 _SWITCH = {"": False, "false": False, "true": True}
-_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".svc", ".cluster.local", ".home.arpa")
+_LOCAL_NAMES = (
+    "localhost",
+    ".localhost",
+    ".local",
+    ".internal",
+    ".svc",
+    ".cluster.local",
+    ".home.arpa",
+)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -58,7 +66,9 @@ def sealing_purpose(webhook_id: str) -> str:
     return f"webhook/{webhook_id}"
 
 
-def manifest(webhook_id: str, tenant_label: tuple[str, str], sealed: str, events: list[EventName]) -> Object:
+def manifest(
+    webhook_id: str, tenant_label: tuple[str, str], sealed: str, events: list[EventName]
+) -> Object:
     """Return the ConfigMap of a webhook."""
     labels = {LABEL_KIND: KIND, tenant_label[0]: tenant_label[1]}
     data = {"sealed": sealed, "events": json.dumps(events)}
@@ -129,7 +139,9 @@ def _may_be_public(host: str) -> bool:
         return is_public(name)
     except ValueError:
         pass
-    numeric = name.rpartition(".")[2]  # resolvers read 127.1, 0x7f000001 and 2130706433 as addresses
+    numeric = name.rpartition(".")[
+        2
+    ]  # resolvers read 127.1, 0x7f000001 and 2130706433 as addresses
     if numeric.isdigit() or numeric.startswith("0x"):
         return False
     return "." in name and not name.endswith(_LOCAL_NAMES)

@@ -6,14 +6,27 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from simulacra_crds.kinds.base import AGE, READY, REASON, Conditions, KubeModel, Name, PrinterColumn, Resource
+from simulacra_crds.kinds.base import (
+    AGE,
+    READY,
+    REASON,
+    Conditions,
+    KubeModel,
+    Name,
+    PrinterColumn,
+    Resource,
+)
 
 
 class AccessRequestSpec(KubeModel):
     """Who asks, and what was decided."""
 
-    company: str = Field(min_length=1, max_length=128, description="Company of the person who asks.")
-    contact: str = Field(min_length=3, max_length=254, description="E-mail address of the person who asks.")
+    company: str = Field(
+        min_length=1, max_length=128, description="Company of the person who asks."
+    )
+    contact: str = Field(
+        min_length=3, max_length=254, description="E-mail address of the person who asks."
+    )
     decision: Literal["Pending", "Approved", "Denied"] = Field(
         default="Pending",
         description="Set it to Approved or Denied, once: a decision is final.",
@@ -34,9 +47,15 @@ class AccessRequestStatus(KubeModel):
     Conditions: Decided (a person approved or denied), TenantReady, Ready (approved and both).
     """
 
-    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that this was written for.")
-    tenant: Name | None = Field(default=None, description="The Tenant that was made; set once, it is never made again.")
-    client_id: str | None = Field(default=None, max_length=128, description="OAuth2 client id of the requester.")
+    observed_generation: int = Field(
+        default=0, ge=0, description="The metadata.generation that this was written for."
+    )
+    tenant: Name | None = Field(
+        default=None, description="The Tenant that was made; set once, it is never made again."
+    )
+    client_id: str | None = Field(
+        default=None, max_length=128, description="OAuth2 client id of the requester."
+    )
     conditions: Conditions = Field(default_factory=list)
 
 

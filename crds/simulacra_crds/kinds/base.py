@@ -13,7 +13,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from simulacra_crds.contract.retention import DEFAULT_RETENTION_SECONDS, MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
+from simulacra_crds.contract.retention import (
+    DEFAULT_RETENTION_SECONDS,
+    MAX_RETENTION_SECONDS,
+    MIN_RETENTION_SECONDS,
+)
 
 GROUP = "simulacra.dev"
 VERSION = "v1alpha1"
@@ -52,7 +56,9 @@ Timestamp = Annotated[datetime, Field(json_schema_extra={"format": "date-time"})
 class KubeModel(BaseModel):
     """Base of all shapes on the wire: camelCase aliases, unknown fields refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=True
+    )
 
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON object as the API server wants it: aliases, no nulls."""
@@ -71,15 +77,15 @@ class Phase(StrEnum):
     DELETING = "Deleting"
 
 
-_GENERATION = (
-    "The metadata.generation that this was written for; a smaller one means that a change is still to be seen."
-)
+_GENERATION = "The metadata.generation that this was written for; a smaller one means that a change is still to be seen."
 
 
 class Condition(KubeModel):
     """A metav1.Condition."""
 
-    type: str = Field(min_length=1, max_length=64, description="What may be true; Ready sums up the others.")
+    type: str = Field(
+        min_length=1, max_length=64, description="What may be true; Ready sums up the others."
+    )
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it is true.")
     reason: str = Field(
         min_length=1,
@@ -87,7 +93,9 @@ class Condition(KubeModel):
         pattern=r"^[A-Za-z][A-Za-z0-9]*$",
         description="Why it has this status: one of the documented constants, which programs may rely on.",
     )
-    message: str = Field(default="", max_length=1024, description="The same for people, without customer data.")
+    message: str = Field(
+        default="", max_length=1024, description="The same for people, without customer data."
+    )
     observed_generation: int = Field(default=0, ge=0, description=_GENERATION)
     last_transition_time: Timestamp = Field(description="When its status last changed.")
 
@@ -96,9 +104,12 @@ class LastFailure(KubeModel):
     """Why the last attempt of the work failed, without customer data."""
 
     reason: str = Field(max_length=128, description="Why: a reason of conditions.")
-    message: str = Field(max_length=1024, description="The same for people, and what to do about it.")
+    message: str = Field(
+        max_length=1024, description="The same for people, and what to do about it."
+    )
     exit_code: int | None = Field(
-        default=None, description="Exit code of the pod: 42 the input, 43 store or key, 1 a fault of ours."
+        default=None,
+        description="Exit code of the pod: 42 the input, 43 store or key, 1 a fault of ours.",
     )
     time: Timestamp = Field(description="When it failed.")
 
@@ -106,19 +117,27 @@ class LastFailure(KubeModel):
 class Progress(KubeModel):
     """How far a running Job is: percent 0..100, seconds left as estimated by the Job itself."""
 
-    percent: int = Field(ge=0, le=100, description="How much is done, 0 to 100; copied in steps of ten.")
-    eta_seconds: int | None = Field(default=None, ge=0, description="Seconds that are left, as the Job estimates it.")
+    percent: int = Field(
+        ge=0, le=100, description="How much is done, 0 to 100; copied in steps of ten."
+    )
+    eta_seconds: int | None = Field(
+        default=None, ge=0, description="Seconds that are left, as the Job estimates it."
+    )
 
 
 class Artifact(KubeModel):
     """One stored object of a resource."""
 
-    name: str = Field(max_length=128, description="Name of the object below the resource's prefix in the store.")
+    name: str = Field(
+        max_length=128, description="Name of the object below the resource's prefix in the store."
+    )
     bytes: int = Field(ge=0, description="Size in bytes before it was encrypted.")
     sha256: Sha256 = Field(description="SHA-256 before it was encrypted, in hex.")
     rows: int | None = Field(default=None, ge=0, description="Rows, of a table.")
     key_arn: str | None = Field(
-        default=None, max_length=256, description="The customer's key that it is under; the resource's own when absent."
+        default=None,
+        max_length=256,
+        description="The customer's key that it is under; the resource's own when absent.",
     )
 
 
@@ -126,12 +145,17 @@ class Erasure(KubeModel):
     """What an erasure under way has found out and would forget: the erasure certificate is made from it."""
 
     key_shredded_at: Timestamp | None = Field(
-        default=None, description="When the only copy of the key was dropped; absent if there was none."
+        default=None,
+        description="When the only copy of the key was dropped; absent if there was none.",
     )
     objects: int | None = Field(
-        default=None, ge=0, description="Stored objects before the first of them was erased; absent until counted."
+        default=None,
+        ge=0,
+        description="Stored objects before the first of them was erased; absent until counted.",
     )
-    stored_bytes: int | None = Field(default=None, ge=0, description="Their size in bytes, encrypted.")
+    stored_bytes: int | None = Field(
+        default=None, ge=0, description="Their size in bytes, encrypted."
+    )
 
 
 Conditions = Annotated[
@@ -182,26 +206,38 @@ class RetainedSpec(KubeModel):
             "their creation, results from their end. The Tenant may allow less."
         ),
     )
-    suspend: bool = Field(default=False, description="true stops the work without losing it; false resumes it.")
+    suspend: bool = Field(
+        default=False, description="true stops the work without losing it; false resumes it."
+    )
 
 
 class WorkStatus(KubeModel):
     """What the status of every resource with customer bytes has in common."""
 
-    phase: Phase | None = Field(default=None, description="One word for people; programs read conditions.")
+    phase: Phase | None = Field(
+        default=None, description="One word for people; programs read conditions."
+    )
     observed_generation: int = Field(default=0, ge=0, description=_GENERATION)
     conditions: Conditions = Field(default_factory=list)
     wrapped_key: WrappedKey | None = Field(
-        default=None, description="The resource's data key, wrapped by the tenant's key; the only copy there is."
+        default=None,
+        description="The resource's data key, wrapped by the tenant's key; the only copy there is.",
     )
     progress: Progress | None = Field(default=None, description="How far the running work is.")
     artefacts: Artifacts = Field(default_factory=list)
     expires_at: Timestamp | None = Field(
-        default=None, description="When it is deleted and its bytes are erased, unless the retention is changed before."
+        default=None,
+        description="When it is deleted and its bytes are erased, unless the retention is changed before.",
     )
-    finished_at: Timestamp | None = Field(default=None, description="When the work ended, well or not.")
-    last_failure: LastFailure | None = Field(default=None, description="Why the last attempt of the work failed.")
-    erasure: Erasure | None = Field(default=None, description="How far the erasure is, of one that is being deleted.")
+    finished_at: Timestamp | None = Field(
+        default=None, description="When the work ended, well or not."
+    )
+    last_failure: LastFailure | None = Field(
+        default=None, description="Why the last attempt of the work failed."
+    )
+    erasure: Erasure | None = Field(
+        default=None, description="How far the erasure is, of one that is being deleted."
+    )
 
 
 class PrinterColumn(KubeModel):
@@ -239,9 +275,14 @@ def utcnow() -> datetime:
 
 AGE = PrinterColumn(name="Age", type="date", json_path=".metadata.creationTimestamp")
 PHASE = PrinterColumn(name="Phase", type="string", json_path=".status.phase")
-READY = PrinterColumn(name="Ready", type="string", json_path='.status.conditions[?(@.type=="Ready")].status')
+READY = PrinterColumn(
+    name="Ready", type="string", json_path='.status.conditions[?(@.type=="Ready")].status'
+)
 REASON = PrinterColumn(
-    name="Reason", type="string", json_path='.status.conditions[?(@.type=="Ready")].reason', priority=1
+    name="Reason",
+    type="string",
+    json_path='.status.conditions[?(@.type=="Ready")].reason',
+    priority=1,
 )
 PROGRESS = PrinterColumn(name="Progress", type="integer", json_path=".status.progress.percent")
 EXPIRES = PrinterColumn(name="Expires", type="string", json_path=".status.expiresAt", priority=1)

@@ -27,7 +27,10 @@ FileFormat = Literal["csv", "parquet", "arrow", "xlsx", "spss"]
 
 URI_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_'()=+@:,&~ -][A-Za-z0-9!_.'()=+@:,&~ -]*)+$"
 _SOURCE_RULES = [
-    {"rule": "(self.type == 'Object') == has(self.uri)", "message": "uri goes with type Object, and only with it"},
+    {
+        "rule": "(self.type == 'Object') == has(self.uri)",
+        "message": "uri goes with type Object, and only with it",
+    },
     {
         "rule": "self.type == oldSelf.type && self.format == oldSelf.format && has(self.uri) == has(oldSelf.uri) "
         "&& (!has(self.uri) || self.uri == oldSelf.uri)",
@@ -70,7 +73,8 @@ class Source(KubeModel):
         ),
     )
     format: Literal["auto", FileFormat] = Field(
-        default="auto", description="How the bytes are written; auto tells it from the bytes. Fixed."
+        default="auto",
+        description="How the bytes are written; auto tells it from the bytes. Fixed.",
     )
     sha256: Sha256 | None = Field(
         default=None,
@@ -118,7 +122,8 @@ class DatasetStatus(WorkStatus):
     rows: int | None = Field(default=None, ge=0, description="Rows of the cleaned table.")
     columns: int | None = Field(default=None, ge=0, description="Columns of the cleaned table.")
     source: ReadSource | None = Field(
-        default=None, description="What was read, of type Object. The object itself stays where it is."
+        default=None,
+        description="What was read, of type Object. The object itself stays where it is.",
     )
 
 

@@ -30,8 +30,12 @@ class EffectEstimateSpec(RetainedSpec):
     treatment: ColumnName = Field(description="The column that is set: the cause.")
     value: InterventionValue = Field(description="What the cause is set to.")
     baseline: InterventionValue = Field(description="What it is compared with.")
-    outcome: ColumnName = Field(description="The column whose mean changes: a number or a boolean, or column=level.")
-    segment: ColumnName | None = Field(default=None, description="Report the effect by level of this column as well.")
+    outcome: ColumnName = Field(
+        description="The column whose mean changes: a number or a boolean, or column=level."
+    )
+    segment: ColumnName | None = Field(
+        default=None, description="Report the effect by level of this column as well."
+    )
 
 
 class Estimate(KubeModel):
@@ -41,7 +45,9 @@ class Estimate(KubeModel):
     low: float = Field(description="Lower end of the 95 % interval.")
     high: float = Field(description="Upper end of the 95 % interval.")
     rows: int = Field(ge=0, description="Rows that it rests on.")
-    support: float = Field(ge=0, le=1, description="Share of rows that could have had either value, 0..1.")
+    support: float = Field(
+        ge=0, le=1, description="Share of rows that could have had either value, 0..1."
+    )
     identified: bool = Field(
         description="Whether the causal graph settles the adjustment, with rows enough to compare."
     )

@@ -34,12 +34,17 @@ class InterventionValue(KubeModel):
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                {"rule": "has(self.number) != has(self.level)", "message": "give either number or level"}
+                {
+                    "rule": "has(self.number) != has(self.level)",
+                    "message": "give either number or level",
+                }
             ]
         }
     )
 
-    number: Finite | None = Field(default=None, description="The value of a numeric column. Or level.")
+    number: Finite | None = Field(
+        default=None, description="The value of a numeric column. Or level."
+    )
     level: Level | None = Field(default=None, description="The level of another column. Or number.")
 
     @property
@@ -68,9 +73,12 @@ class GenerationJobSpec(RetainedSpec):
     )
 
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
-    row_count: int = Field(ge=1, le=MAX_ROWS, description="How many rows, 1 to 10 million; the Tenant may allow fewer.")
+    row_count: int = Field(
+        ge=1, le=MAX_ROWS, description="How many rows, 1 to 10 million; the Tenant may allow fewer."
+    )
     conditions: ConditionSet = Field(
-        default_factory=ConditionSet, description="What the rows must look like: shares of levels, ranges of numbers."
+        default_factory=ConditionSet,
+        description="What the rows must look like: shares of levels, ranges of numbers.",
     )
     interventions: dict[ColumnName, InterventionValue] = Field(
         default_factory=dict,
@@ -83,7 +91,10 @@ class GenerationJobSpec(RetainedSpec):
         "select the rows, before the interventions.",
     )
     seed: int = Field(
-        default=0, ge=0, le=2**31 - 1, description="Decides all that is random, 0 to 2147483647; default 0."
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        description="Decides all that is random, 0 to 2147483647; default 0.",
     )
     shards: int = Field(
         default=1,
@@ -96,17 +107,23 @@ class GenerationJobSpec(RetainedSpec):
 class Attainment(KubeModel):
     """How well the conditions were met, in figures without names."""
 
-    status: Literal["exact", "partial"] = Field(description="exact: every share and range is met to the row.")
+    status: Literal["exact", "partial"] = Field(
+        description="exact: every share and range is met to the row."
+    )
     asked: int = Field(ge=0, description="Shares and ranges that were asked for.")
     met: int = Field(ge=0, description="Shares and ranges that are met to the row.")
     max_abs_error: float = Field(
         default=0.0, ge=0, description="Largest distance of a share from what was asked, 0..1."
     )
     effective_sample_size: float | None = Field(
-        default=None, ge=0, description="Independent rows that the weighted candidates are worth (Kish)."
+        default=None,
+        ge=0,
+        description="Independent rows that the weighted candidates are worth (Kish).",
     )
     kl_nats: float | None = Field(
-        default=None, ge=0, description="How far the conditions move the learned distribution: KL divergence in nats."
+        default=None,
+        ge=0,
+        description="How far the conditions move the learned distribution: KL divergence in nats.",
     )
 
 
@@ -118,9 +135,12 @@ class GenerationJobStatus(WorkStatus):
 
     rows: int | None = Field(default=None, ge=0, description="Rows that were generated.")
     identified: bool | None = Field(
-        default=None, description="With interventions: whether the causal graph settles what they change."
+        default=None,
+        description="With interventions: whether the causal graph settles what they change.",
     )
-    attainment: Attainment | None = Field(default=None, description="How well the conditions were met.")
+    attainment: Attainment | None = Field(
+        default=None, description="How well the conditions were met."
+    )
 
 
 class GenerationJob(Resource):
@@ -134,7 +154,9 @@ class GenerationJob(Resource):
         READY,
         PROGRESS,
         PrinterColumn(name="Rows", type="integer", json_path=".spec.rowCount"),
-        PrinterColumn(name="Attainment", type="string", json_path=".status.attainment.status", priority=1),
+        PrinterColumn(
+            name="Attainment", type="string", json_path=".status.attainment.status", priority=1
+        ),
         REASON,
         EXPIRES,
         AGE,

@@ -27,9 +27,15 @@ NodeLabel = Annotated[str, Field(max_length=316)]
 NodeLabelValue = Annotated[str, Field(max_length=63)]
 Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
 
-_WORKERS_NEED_NEURAL = "resources.workers above 1 needs family neural: other families are fit by one pod"
-_WORKERS_ARE_NOT_PRIVATE = "more than one worker is not offered with privacy: each would draw noise of its own"
-_PRIORITY_IS_THEIRS = "resources.priorityClass must not be one of the system's (system-...); name one of your own"
+_WORKERS_NEED_NEURAL = (
+    "resources.workers above 1 needs family neural: other families are fit by one pod"
+)
+_WORKERS_ARE_NOT_PRIVATE = (
+    "more than one worker is not offered with privacy: each would draw noise of its own"
+)
+_PRIORITY_IS_THEIRS = (
+    "resources.priorityClass must not be one of the system's (system-...); name one of your own"
+)
 
 
 class Edge(KubeModel):
@@ -47,15 +53,22 @@ class Knowledge(KubeModel):
         max_length=32,
         description="Lists of columns; a tier is never caused by a later one (demographics first, outcomes last).",
     )
-    required: list[Edge] = Field(default_factory=list, max_length=1000, description="Edges that the graph must have.")
-    forbidden: list[Edge] = Field(default_factory=list, max_length=1000, description="Edges that it must not have.")
+    required: list[Edge] = Field(
+        default_factory=list, max_length=1000, description="Edges that the graph must have."
+    )
+    forbidden: list[Edge] = Field(
+        default_factory=list, max_length=1000, description="Edges that it must not have."
+    )
 
 
 class DifferentialPrivacy(KubeModel):
     """What one row of the table may change at most: (epsilon, delta)-differential privacy, rows replaced."""
 
     epsilon: float = Field(
-        ge=0.01, le=100, allow_inf_nan=False, description="Bound of the privacy loss, 0.01 to 100; smaller is stricter."
+        ge=0.01,
+        le=100,
+        allow_inf_nan=False,
+        description="Bound of the privacy loss, 0.01 to 100; smaller is stricter.",
     )
     delta: float = Field(
         default=1e-6,
@@ -79,7 +92,9 @@ class Toleration(KubeModel):
     operator: Literal["Exists", "Equal"] = Field(
         default="Equal", description="Equal: the value counts; Exists: any value."
     )
-    value: str | None = Field(default=None, max_length=63, description="Value of the taint, where operator is Equal.")
+    value: str | None = Field(
+        default=None, max_length=63, description="Value of the taint, where operator is Equal."
+    )
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         default=None, description="Effect of the taint; any when absent."
     )
@@ -100,10 +115,16 @@ class ModelResources(KubeModel):
     )
 
     cpu: str | None = Field(
-        default=None, max_length=32, pattern=r"^[0-9]+m?$", description="Cores that are requested, 2 or 500m."
+        default=None,
+        max_length=32,
+        pattern=r"^[0-9]+m?$",
+        description="Cores that are requested, 2 or 500m.",
     )
     memory: str | None = Field(
-        default=None, max_length=32, pattern=r"^[0-9]+(Ki|Mi|Gi)?$", description="Memory that it may use, 8Gi."
+        default=None,
+        max_length=32,
+        pattern=r"^[0-9]+(Ki|Mi|Gi)?$",
+        description="Memory that it may use, 8Gi.",
     )
     gpu: int = Field(
         default=0,
@@ -117,13 +138,18 @@ class ModelResources(KubeModel):
         "neural.",
     )
     node_selector: dict[NodeLabel, NodeLabelValue] = Field(
-        default_factory=dict, max_length=8, description="Labels of the nodes, added to the installation's."
+        default_factory=dict,
+        max_length=8,
+        description="Labels of the nodes, added to the installation's.",
     )
     tolerations: list[Toleration] = Field(
         default_factory=list, max_length=8, description="Added to the installation's."
     )
     priority_class: str | None = Field(
-        default=None, min_length=1, max_length=63, description="PriorityClass, in the place of the installation's."
+        default=None,
+        min_length=1,
+        max_length=63,
+        description="PriorityClass, in the place of the installation's.",
     )
 
     @model_validator(mode="after")
@@ -153,10 +179,13 @@ class ModelSpec(RetainedSpec):
         }
     )
 
-    dataset_ref: ObjectRef = Field(description="The Dataset that it is fit on, in the same namespace.")
+    dataset_ref: ObjectRef = Field(
+        description="The Dataset that it is fit on, in the same namespace."
+    )
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
     knowledge: Knowledge = Field(
-        default_factory=Knowledge, description="What the user knows about causes; binding for the fit."
+        default_factory=Knowledge,
+        description="What the user knows about causes; binding for the fit.",
     )
     privacy: DifferentialPrivacy | None = Field(
         default=None,
@@ -164,7 +193,10 @@ class ModelSpec(RetainedSpec):
         "covered. Not with more than one worker.",
     )
     seed: int = Field(
-        default=0, ge=0, le=2**31 - 1, description="Decides all that is random, 0 to 2147483647; default 0."
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        description="Decides all that is random, 0 to 2147483647; default 0.",
     )
     resources: ModelResources = Field(
         default_factory=ModelResources,

@@ -10,4 +10,11 @@ from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kinds.tenant import Tenant
 
-KINDS: tuple[type[Resource], ...] = (AccessRequest, Tenant, Dataset, Model, GenerationJob, EffectEstimate)
+KINDS: tuple[type[Resource], ...] = (
+    AccessRequest,
+    Tenant,
+    Dataset,
+    Model,
+    GenerationJob,
+    EffectEstimate,
+)

@@ -61,7 +61,10 @@ class Encryption(KubeModel):
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                {"rule": "(self.mode == 'Customer') == has(self.keyArn)", "message": _MODE_NEEDS_KEY},
+                {
+                    "rule": "(self.mode == 'Customer') == has(self.keyArn)",
+                    "message": _MODE_NEEDS_KEY,
+                },
                 {"rule": "has(self.keyArn) || !has(self.roleArn)", "message": _ROLE_NEEDS_KEY},
                 {"rule": "has(self.roleArn) || !has(self.externalId)", "message": _ID_NEEDS_ROLE},
             ]
@@ -69,7 +72,8 @@ class Encryption(KubeModel):
     )
 
     mode: Literal["Managed", "Customer"] = Field(
-        default="Managed", description="Customer: generated artefacts are under the key that keyArn names."
+        default="Managed",
+        description="Customer: generated artefacts are under the key that keyArn names.",
     )
     provider: Literal["local", "vault", "awsKms"] | None = Field(
         default=None,
@@ -117,7 +121,10 @@ class ObjectSource(KubeModel):
             "x-kubernetes-validations": [
                 {"rule": "has(self.secretName) != has(self.roleArn)", "message": _ONE_ACCESS},
                 {"rule": "has(self.roleArn) == has(self.externalId)", "message": _ROLE_AND_ID},
-                {"rule": f"!has(self.secretName) || self.secretName != '{POD_SECRET}'", "message": _NOT_OURS},
+                {
+                    "rule": f"!has(self.secretName) || self.secretName != '{POD_SECRET}'",
+                    "message": _NOT_OURS,
+                },
             ]
         }
     )
@@ -134,7 +141,10 @@ class ObjectSource(KubeModel):
         description="Base URL of the object store, https://host:port. AWS's own when absent.",
     )
     region: str | None = Field(
-        default=None, max_length=32, pattern=r"^[a-z0-9-]+$", description="Region of the bucket; us-east-1 when absent."
+        default=None,
+        max_length=32,
+        pattern=r"^[a-z0-9-]+$",
+        description="Region of the bucket; us-east-1 when absent.",
     )
     secret_name: Name | None = Field(
         default=None,
@@ -172,7 +182,10 @@ class Quotas(KubeModel):
     """Upper limits of one tenant."""
 
     concurrent_jobs: int = Field(
-        default=4, ge=1, le=1000, description="Jobs that run at once, 1 to 1000; default 4. The others wait."
+        default=4,
+        ge=1,
+        le=1000,
+        description="Jobs that run at once, 1 to 1000; default 4. The others wait.",
     )
     max_rows_per_generation: int = Field(
         default=1_000_000,
@@ -181,7 +194,10 @@ class Quotas(KubeModel):
         description="Rows of one generation, 1 to 10 million; default 1 million.",
     )
     max_upload_bytes: int = Field(
-        default=1 << 30, ge=1, le=1 << 40, description="Bytes of one upload or object, 1 to 1 TiB; default 1 GiB."
+        default=1 << 30,
+        ge=1,
+        le=1 << 40,
+        description="Bytes of one upload or object, 1 to 1 TiB; default 1 GiB.",
     )
     requests_per_minute: int = Field(
         default=60_000,
@@ -209,7 +225,10 @@ class TenantSpec(KubeModel):
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                {"rule": f"{_provider('self')} == {_provider('oldSelf')}", "message": _PROVIDER_IS_FIXED}
+                {
+                    "rule": f"{_provider('self')} == {_provider('oldSelf')}",
+                    "message": _PROVIDER_IS_FIXED,
+                }
             ]
         }
     )
@@ -218,9 +237,14 @@ class TenantSpec(KubeModel):
         default_factory=list,
         max_length=32,
         description="OAuth2 client ids that act for this tenant.",
-        json_schema_extra={"x-kubernetes-list-type": "set", "items": {"type": "string", "maxLength": 128}},
+        json_schema_extra={
+            "x-kubernetes-list-type": "set",
+            "items": {"type": "string", "maxLength": 128},
+        },
     )
-    encryption: Encryption = Field(default_factory=Encryption, description="Under whose keys its data is.")
+    encryption: Encryption = Field(
+        default_factory=Encryption, description="Under whose keys its data is."
+    )
     quotas: Quotas = Field(default_factory=Quotas, description="How much it may use.")
     max_retention_seconds: int = Field(
         default=MAX_RETENTION_SECONDS,
@@ -232,9 +256,14 @@ class TenantSpec(KubeModel):
         default_factory=list,
         max_length=16,
         description="Where Datasets of type Object may be read from; nowhere by default.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["prefix"]},
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["prefix"],
+        },
     )
-    suspend: bool = Field(default=False, description="A suspended tenant gets no token and runs nothing.")
+    suspend: bool = Field(
+        default=False, description="A suspended tenant gets no token and runs nothing."
+    )
 
     def source_of(self, uri: str) -> ObjectSource | None:
         """Return the source that a Dataset's uri lies under, the most special one; None when there is none."""
@@ -250,17 +279,27 @@ class KeyRotation(KubeModel):
 
     asked: str = Field(max_length=63, description="The annotation's value that was acted on.")
     started_at: Timestamp = Field(description="When the new version of the key was made.")
-    finished_at: Timestamp | None = Field(default=None, description="When older versions were destroyed.")
+    finished_at: Timestamp | None = Field(
+        default=None, description="When older versions were destroyed."
+    )
 
 
 class TenantStatus(KubeModel):
     """What is true of a tenant. Ready is KeyReady and NamespaceReady and not suspended."""
 
-    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation that this was written for.")
-    namespace: Name | None = Field(default=None, description="The namespace that holds its resources.")
+    observed_generation: int = Field(
+        default=0, ge=0, description="The metadata.generation that this was written for."
+    )
+    namespace: Name | None = Field(
+        default=None, description="The namespace that holds its resources."
+    )
     conditions: Conditions = Field(default_factory=list)
-    erasure: Erasure | None = Field(default=None, description="How far the erasure is, of one that is being deleted.")
-    rotation: KeyRotation | None = Field(default=None, description="The last rotation of its key that was asked for.")
+    erasure: Erasure | None = Field(
+        default=None, description="How far the erasure is, of one that is being deleted."
+    )
+    rotation: KeyRotation | None = Field(
+        default=None, description="The last rotation of its key that was asked for."
+    )
 
 
 class Tenant(Resource):

@@ -41,7 +41,9 @@ class ApiResource:
     kind: str
     namespaced: bool = True
 
-    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+    ) -> str:
         """Return the URL path of the collection or of one object."""
         root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
         scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
@@ -61,7 +63,12 @@ RESOURCE_QUOTAS = ApiResource("v1", "resourcequotas", "ResourceQuota")
 NETWORK_POLICIES = ApiResource("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy")
 LEASES = ApiResource("coordination.k8s.io/v1", "leases", "Lease")
 JOBS = ApiResource("batch/v1", "jobs", "Job")
-CRDS = ApiResource("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+CRDS = ApiResource(
+    "apiextensions.k8s.io/v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
 CUSTOM = {
     kind.model_fields["kind"].default: ApiResource(
         API_VERSION, kind.PLURAL, kind.model_fields["kind"].default, kind.SCOPE == "Namespaced"
@@ -127,7 +134,9 @@ def _error(answer: Answer) -> ClusterError:
     if code == 409:
         return (AlreadyExists if reason == "AlreadyExists" else Conflict)(code, reason, message)
     if code == 422:
-        return (Invalid if "test operation" not in message.lower() else Conflict)(code, reason, message)
+        return (Invalid if "test operation" not in message.lower() else Conflict)(
+            code, reason, message
+        )
     if code == 429 or code >= 500:
         return Unavailable(code, reason, message)
     return ClusterError(code, reason, message)
@@ -189,7 +198,12 @@ class Cluster:
         body = None if json is None else to_json(json)
         try:
             answer = await self._connection.send(
-                method, path, seconds=REQUEST_SECONDS, params=params, body=body, media_type=media_type
+                method,
+                path,
+                seconds=REQUEST_SECONDS,
+                params=params,
+                body=body,
+                media_type=media_type,
             )
         except Unreachable as error:
             raise Unavailable(0, "Unreachable", str(error)) from error
@@ -202,7 +216,9 @@ class Cluster:
         """Read one object, never from a cache."""
         return await self.request("GET", resource.path(namespace, name))
 
-    async def find(self, resource: ApiResource, name: str, namespace: str | None = None) -> Object | None:
+    async def find(
+        self, resource: ApiResource, name: str, namespace: str | None = None
+    ) -> Object | None:
         """Read one object, or None when it does not exist."""
         try:
             return await self.get(resource, name, namespace)
@@ -221,7 +237,12 @@ class Cluster:
         """Yield every object, page by page; kind and apiVersion are filled in."""
         token = ""
         while True:
-            params = {"limit": str(page), "continue": token, "labelSelector": labels, "fieldSelector": fields}
+            params = {
+                "limit": str(page),
+                "continue": token,
+                "labelSelector": labels,
+                "fieldSelector": fields,
+            }
             query = {key: value for key, value in params.items() if value}
             answer = await self.request("GET", resource.path(namespace), params=query)
             for item in answer["items"]:
@@ -244,7 +265,11 @@ class Cluster:
         collection is read anew and the difference is given as changes, deletions included, with another BOOKMARK.
         A server that cannot be reached is tried again until it answers; a refusal (401, 403, 404) raises.
         """
-        query = {key: value for key, value in {"labelSelector": labels, "fieldSelector": fields}.items() if value}
+        query = {
+            key: value
+            for key, value in {"labelSelector": labels, "fieldSelector": fields}.items()
+            if value
+        }
         known: dict[str, Object] = {}
         pause = WATCH_PAUSE_SECONDS[0]
         while True:
@@ -273,7 +298,11 @@ class Cluster:
         while True:
             answer = await self.request("GET", resource.path(namespace), params=params)
             for item in answer["items"]:
-                items[item["metadata"]["uid"]] = {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+                items[item["metadata"]["uid"]] = {
+                    "apiVersion": resource.api_version,
+                    "kind": resource.kind,
+                    **item,
+                }
             token = answer["metadata"].get("continue")
             if not token:
                 return answer["metadata"]["resourceVersion"], items
@@ -283,7 +312,9 @@ class Cluster:
         self, resource: ApiResource, namespace: str | None, query: dict[str, str], version: str
     ) -> AsyncGenerator[tuple[Change, Object], None]:
         """Yield changes after a resourceVersion over as many connections as it takes; return at 410."""
-        params = dict(query, watch="true", allowWatchBookmarks="true", timeoutSeconds=str(WATCH_SECONDS))
+        params = dict(
+            query, watch="true", allowWatchBookmarks="true", timeoutSeconds=str(WATCH_SECONDS)
+        )
         while True:
             here = dict(params, resourceVersion=version)
             async with aclosing(self._stream(resource.path(namespace), here)) as events:
@@ -292,7 +323,9 @@ class Cluster:
                     if event["type"] == "ERROR":
                         if item.get("code") == 410:
                             return
-                        raise Unavailable(item.get("code", 0), item.get("reason", ""), item.get("message", ""))
+                        raise Unavailable(
+                            item.get("code", 0), item.get("reason", ""), item.get("message", "")
+                        )
                     version = item["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
                         yield event["type"], item
@@ -300,7 +333,9 @@ class Cluster:
     async def _stream(self, path: str, params: dict[str, str]) -> AsyncGenerator[Object, None]:
         """Yield the events of one watch connection; a 410 in answer to the request looks like one in the stream."""
         try:
-            async with aclosing(self._connection.lines(path, params, silence=WATCH_SILENCE_SECONDS)) as lines:
+            async with aclosing(
+                self._connection.lines(path, params, silence=WATCH_SILENCE_SECONDS)
+            ) as lines:
                 async for line in lines:
                     if isinstance(line, Answer):
                         if line.status == 410:
@@ -313,7 +348,9 @@ class Cluster:
         except Unreachable as error:
             raise Unavailable(0, "Unreachable", str(error)) from error
 
-    async def create(self, resource: ApiResource, body: Object, namespace: str | None = None) -> Object:
+    async def create(
+        self, resource: ApiResource, body: Object, namespace: str | None = None
+    ) -> Object:
         """Create an object; raises AlreadyExists when the name is taken."""
         return await self.request("POST", resource.path(namespace), json=body)
 
@@ -350,7 +387,11 @@ class Cluster:
 
         `grace` is the number of seconds that a pod gets to end; 0 takes it off the API at once (a node's last word).
         """
-        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        options: Object = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": propagation,
+        }
         if uid or version:
             wanted = {"uid": uid, "resourceVersion": version}
             options["preconditions"] = {name: value for name, value in wanted.items() if value}

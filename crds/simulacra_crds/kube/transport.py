@@ -97,11 +97,15 @@ class Connection:
             session = self._session or await self._log_in()
             async with self._request(session, method, path, **options) as response:
                 content = await response.read()
-                answer = Answer(response.status, response.reason or "", response.headers.get("Date"), content)
+                answer = Answer(
+                    response.status, response.reason or "", response.headers.get("Date"), content
+                )
             if answer.status != UNAUTHORIZED or not await self._log_in_again(session):
                 return answer
 
-    async def lines(self, path: str, params: Mapping[str, str], *, silence: float) -> AsyncGenerator[Answer | bytes]:
+    async def lines(
+        self, path: str, params: Mapping[str, str], *, silence: float
+    ) -> AsyncGenerator[Answer | bytes]:
         """Yield the head of an answer (its content only when it is an error), then each line as it comes.
 
         It ends where the server ends it, is cut off, or is silent for too long (seconds).
@@ -113,7 +117,9 @@ class Connection:
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence)
         async with self._request(session, "GET", path, params=params, timeout=timeout) as response:
             content = await response.read() if response.status >= 400 else b""
-            head = Answer(response.status, response.reason or "", response.headers.get("Date"), content)
+            head = Answer(
+                response.status, response.reason or "", response.headers.get("Date"), content
+            )
             if head.status == UNAUTHORIZED:
                 await self._log_in_again(session)
             yield head

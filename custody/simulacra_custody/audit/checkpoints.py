@@ -17,7 +17,13 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from simulacra_custody.audit.log import Head, follow_log, last_present, read_segment, verify_segments
+from simulacra_custody.audit.log import (
+    Head,
+    follow_log,
+    last_present,
+    read_segment,
+    verify_segments,
+)
 from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import ArtifactMissing, AuditCorrupt, ObjectExists
 from simulacra_custody.stores.base import ObjectStore
@@ -63,7 +69,11 @@ class CheckpointSigner:
     """Follows one log and signs its end when that is due; one instance a process, one store for several."""
 
     def __init__(
-        self, store: ObjectStore, origin: str, key: Ed25519PrivateKey, now: Callable[[], float] = time.monotonic
+        self,
+        store: ObjectStore,
+        origin: str,
+        key: Ed25519PrivateKey,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._origin, self._key, self._now = store, origin, key, now
         self._number = 0
@@ -90,7 +100,11 @@ class CheckpointSigner:
             self._store.put(checkpoint_key(self._number + 1), [note], if_absent=True)
         except ObjectExists:
             return None  # another process was first; the next step begins at its checkpoint
-        self._number, self._signed_size, self._signed_at = self._number + 1, checkpoint.size, self._now()
+        self._number, self._signed_size, self._signed_at = (
+            self._number + 1,
+            checkpoint.size,
+            self._now(),
+        )
         return checkpoint
 
     def _catch_up(self) -> None:
@@ -105,9 +119,13 @@ class CheckpointSigner:
             try:
                 head = read_segment(self._store, checkpoint.segment)
             except ArtifactMissing:
-                raise AuditCorrupt(f"segment {checkpoint.segment} of checkpoint {number} is missing") from None
+                raise AuditCorrupt(
+                    f"segment {checkpoint.segment} of checkpoint {number} is missing"
+                ) from None
         if (head.size, head.root) != (checkpoint.size, checkpoint.root):
-            raise AuditCorrupt(f"segment {checkpoint.segment} is not what checkpoint {number} says of it")
+            raise AuditCorrupt(
+                f"segment {checkpoint.segment} is not what checkpoint {number} says of it"
+            )
         self._number, self._signed_size, self._head = number, checkpoint.size, head
         self._signed_at = self._now()
 
@@ -132,7 +150,9 @@ class Verified:
     uncovered: int
 
 
-def verify_checkpoints(store: ObjectStore, key: VerifierKey | None, kept: Iterable[Checkpoint] = ()) -> Verified:
+def verify_checkpoints(
+    store: ObjectStore, key: VerifierKey | None, kept: Iterable[Checkpoint] = ()
+) -> Verified:
     """Read the whole log and hold it against every checkpoint beside it, and against copies kept elsewhere.
 
     Args:
@@ -145,16 +165,23 @@ def verify_checkpoints(store: ObjectStore, key: VerifierKey | None, kept: Iterab
     """
     stated = _stored(store, key)
     due: dict[int, list[tuple[str, Checkpoint]]] = {}
-    for name, one in (*stated, *((f"a checkpoint kept elsewhere, of {one.size} events,", one) for one in kept)):
+    for name, one in (
+        *stated,
+        *((f"a checkpoint kept elsewhere, of {one.size} events,", one) for one in kept),
+    ):
         due.setdefault(one.size, []).append((name, one))
     head = Head()
     for head, _ in verify_segments(store):
         for name, one in due.pop(head.size, ()):
             if one.root != head.root:
-                raise AuditCorrupt(f"{name} has another root than the log has: the log was rewritten before it")
+                raise AuditCorrupt(
+                    f"{name} has another root than the log has: the log was rewritten before it"
+                )
     if due:
         size, (name, _) = min((size, ones[0]) for size, ones in due.items())
-        raise AuditCorrupt(f"{name} counts {size} events, which the log of {head.size} events does not have")
+        raise AuditCorrupt(
+            f"{name} counts {size} events, which the log of {head.size} events does not have"
+        )
     return Verified(head, len(stated), head.size - (stated[-1][1].size if stated else 0))
 
 

@@ -49,7 +49,9 @@ class InstallationKeys:
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> Self:
         """Read them from the ``data`` of their Secret. Raises ValueError or KeyError."""
-        seeds = (base64.b64decode(data[name], validate=True) for name in (_CERTIFICATE, _CHECKPOINT))
+        seeds = (
+            base64.b64decode(data[name], validate=True) for name in (_CERTIFICATE, _CHECKPOINT)
+        )
         return cls(*(Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds))
 
     def to_data(self) -> dict[str, str]:

@@ -16,9 +16,23 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
-from simulacra_custody.audit.event import AuditData, AuditEvent, Component, Counts, EventType, Outcome, Sha256
+from simulacra_custody.audit.event import (
+    AuditData,
+    AuditEvent,
+    Component,
+    Counts,
+    EventType,
+    Outcome,
+    Sha256,
+)
 from simulacra_custody.audit.merkle import append_leaf, leaf_hash, root_hash
-from simulacra_custody.errors import ArtifactMissing, AuditCorrupt, AuditUnavailable, CustodyError, ObjectExists
+from simulacra_custody.errors import (
+    ArtifactMissing,
+    AuditCorrupt,
+    AuditUnavailable,
+    CustodyError,
+    ObjectExists,
+)
 from simulacra_custody.stores.base import ObjectStore
 from simulacra_custody.wiring import AUDIT_VARIABLE, open_store
 
@@ -114,7 +128,9 @@ class SegmentedAuditLog:
                     return AuditPosition(index=following.size - 1, root=following.root)
         except CustodyError as error:
             raise AuditUnavailable(f"the audit record could not be written: {error}") from error
-        raise AuditUnavailable(f"the audit record lost {_CONFLICTS} times against other writers; try again")
+        raise AuditUnavailable(
+            f"the audit record lost {_CONFLICTS} times against other writers; try again"
+        )
 
     def _end_after(self, head: Head) -> Head:
         """The log's end, found from a head that others have gone past."""
@@ -137,7 +153,9 @@ def read_segment(store: ObjectStore, number: int) -> Head:
     content = b"".join(store.open_range(segment_key(number)))
     header = _header(content, number)
     peaks = tuple(bytes.fromhex(peak) for peak in header.peaks)
-    return Head(segment=number, digest=hashlib.sha256(content).hexdigest(), size=header.size, peaks=peaks)
+    return Head(
+        segment=number, digest=hashlib.sha256(content).hexdigest(), size=header.size, peaks=peaks
+    )
 
 
 def verify_log(store: ObjectStore) -> Head:
@@ -186,7 +204,9 @@ def _verify_segment(before: Head, content: bytes) -> tuple[Head, tuple[bytes, ..
             raise AuditCorrupt(f"segment {number} holds a line that is no audit event") from None
     expected, head = _chain(before, *lines)
     if stated.previous != before.digest:
-        raise AuditCorrupt(f"segment {number} does not follow segment {before.segment} as it is now")
+        raise AuditCorrupt(
+            f"segment {number} does not follow segment {before.segment} as it is now"
+        )
     if content != expected:
         raise AuditCorrupt(f"segment {number} does not have the size and tree that its events give")
     return head, lines
@@ -199,7 +219,10 @@ def _chain(head: Head, *lines: bytes) -> tuple[bytes, Head]:
         peaks = append_leaf(size, peaks, leaf_hash(line))
         size += 1
     header = SegmentHeader(
-        segment=head.segment + 1, previous=head.digest, size=size, peaks=tuple(peak.hex() for peak in peaks)
+        segment=head.segment + 1,
+        previous=head.digest,
+        size=size,
+        peaks=tuple(peak.hex() for peak in peaks),
     )
     content = b"".join(line + b"\n" for line in (header.model_dump_json().encode(), *lines))
     digest = hashlib.sha256(content).hexdigest()

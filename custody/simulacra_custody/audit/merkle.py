@@ -55,7 +55,9 @@ def consistency_proof(leaves: Sequence[bytes], old_size: int) -> tuple[bytes, ..
         ValueError: unless ``0 < old_size <= len(leaves)``.
     """
     if not 0 < old_size <= len(leaves):
-        raise ValueError("a consistency proof begins at a tree that is not empty and no larger than the other")
+        raise ValueError(
+            "a consistency proof begins at a tree that is not empty and no larger than the other"
+        )
     return _subproof(leaves, old_size, whole=True)
 
 
@@ -69,7 +71,9 @@ def _subproof(leaves: Sequence[bytes], old_size: int, *, whole: bool) -> tuple[b
     return (*_subproof(leaves[split:], old_size - split, whole=False), tree_hash(leaves[:split]))
 
 
-def verify_consistency(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:
+def verify_consistency(
+    old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
+) -> bool:
     """Whether a proof shows that the tree (size, root) begins with the tree (old_size, old_root); RFC 9162, 2.1.4.2."""
     if not 0 < old_size <= size:
         return False

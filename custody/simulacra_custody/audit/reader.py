@@ -35,7 +35,13 @@ class AuditReader:
         self._tenants: dict[int, frozenset[str]] = {}
 
     def page(
-        self, tenant: str, *, before: int | None, limit: int, types: Collection[str] = (), seconds: float = PAGE_SECONDS
+        self,
+        tenant: str,
+        *,
+        before: int | None,
+        limit: int,
+        types: Collection[str] = (),
+        seconds: float = PAGE_SECONDS,
     ) -> AuditPage:
         """Return up to about `limit` records (a segment is never cut) from before a segment, None: from the end.
 
@@ -69,6 +75,8 @@ class AuditReader:
         if len(self._tenants) < REMEMBERED_SEGMENTS:
             self._tenants[number] = frozenset(owner for owner in owners if owner is not None)
         own = [
-            AuditEvent.model_validate_json(line) for line, owner in zip(lines, owners, strict=True) if owner == tenant
+            AuditEvent.model_validate_json(line)
+            for line, owner in zip(lines, owners, strict=True)
+            if owner == tenant
         ]
         return own[::-1]

@@ -20,7 +20,9 @@ from simulacra_custody.errors import KeyUnavailable
 from simulacra_custody.url_params import query
 
 _PARAMETERS = frozenset({"region", "endpoint", "role", "external-id"})
-_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+_CONFIG = Config(
+    connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class KmsAccess:
             raise ValueError("awskms:// takes parameters only; credentials come from AWS_*")
         if "external-id" in given and "role" not in given:
             raise ValueError("external-id= is of use with role= only")
-        return cls(given.get("region"), given.get("endpoint"), given.get("role"), given.get("external-id"))
+        return cls(
+            given.get("region"), given.get("endpoint"), given.get("role"), given.get("external-id")
+        )
 
     def client(self) -> Any:
         """A boto3 client of KMS; with a role, it is assumed at the first call."""
@@ -55,13 +59,17 @@ class KmsAccess:
             session = botocore.session.Session()
             if self.role_arn:
                 # botocore has no public way to give a session credentials that refresh themselves.
-                session._credentials = DeferredRefreshableCredentials(self._assume, "sts-assume-role")
+                session._credentials = DeferredRefreshableCredentials(
+                    self._assume, "sts-assume-role"
+                )
             return boto3.Session(botocore_session=session).client(
                 "kms", region_name=self.region, endpoint_url=self.endpoint, config=_CONFIG
             )
 
     def _assume(self) -> dict[str, str]:
-        found = assume_role(str(self.role_arn), self.external_id, region=self.region, endpoint=self.endpoint)
+        found = assume_role(
+            str(self.role_arn), self.external_id, region=self.region, endpoint=self.endpoint
+        )
         return {
             "access_key": found["AccessKeyId"],
             "secret_key": found["SecretAccessKey"],
@@ -90,7 +98,9 @@ def assume_role(
     sts = boto3.Session().client("sts", region_name=region, endpoint_url=endpoint, config=_CONFIG)
     more = {"ExternalId": external_id, "Policy": policy}
     given = {name: value for name, value in more.items() if value}
-    found: dict[str, Any] = sts.assume_role(RoleArn=role_arn, RoleSessionName="simulacra", **given)["Credentials"]
+    found: dict[str, Any] = sts.assume_role(RoleArn=role_arn, RoleSessionName="simulacra", **given)[
+        "Credentials"
+    ]
     return found
 
 
@@ -107,4 +117,8 @@ def kms_errors(action: str) -> Iterator[None]:
 
 def kms_code(error: BaseException | None) -> str:
     """The service's code of an error, ``""`` where it did not come from the service."""
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+    return (
+        str(error.response.get("Error", {}).get("Code", ""))
+        if isinstance(error, ClientError)
+        else ""
+    )

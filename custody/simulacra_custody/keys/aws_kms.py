@@ -66,7 +66,9 @@ class AwsKms:
         """Encrypt a data key: ``awskms.v1.<key id>.<base64url of KMS's ciphertext>``."""
         key_id = self._current(tenant)
         with kms_errors("wrap a key"):
-            answer = self._client.encrypt(KeyId=key_id, Plaintext=plaintext_key, EncryptionContext=context)
+            answer = self._client.encrypt(
+                KeyId=key_id, Plaintext=plaintext_key, EncryptionContext=context
+            )
         return f"{_PREFIX}.{key_id}.{base64.urlsafe_b64encode(answer['CiphertextBlob']).decode()}"
 
     def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
@@ -74,16 +76,24 @@ class AwsKms:
         prefix, _, body = wrapped.rpartition(".")
         key_id = prefix.removeprefix(f"{_PREFIX}.")
         if not _KEY_ID.fullmatch(key_id) or not self._is_key_of(tenant, key_id):
-            raise KeyUnavailable(f"the wrapped key was not made with the present key of tenant {tenant}")
+            raise KeyUnavailable(
+                f"the wrapped key was not made with the present key of tenant {tenant}"
+            )
         try:
             blob = base64.b64decode(body.encode(), altchars=b"-_", validate=True)
             with kms_errors("unwrap a key"):
-                answer = self._client.decrypt(KeyId=key_id, CiphertextBlob=blob, EncryptionContext=context)
+                answer = self._client.decrypt(
+                    KeyId=key_id, CiphertextBlob=blob, EncryptionContext=context
+                )
         except (binascii.Error, ValueError):
-            raise KeyUnavailable(f"the wrapped key does not open for tenant {tenant} in this context") from None
+            raise KeyUnavailable(
+                f"the wrapped key does not open for tenant {tenant} in this context"
+            ) from None
         except KeyUnavailable as error:
             if kms_code(error.__cause__) in ("InvalidCiphertextException", "IncorrectKeyException"):
-                raise KeyUnavailable(f"the wrapped key does not open for tenant {tenant} in this context") from None
+                raise KeyUnavailable(
+                    f"the wrapped key does not open for tenant {tenant} in this context"
+                ) from None
             raise
         return bytes(answer["Plaintext"])
 
@@ -160,7 +170,11 @@ class AwsKms:
         """Every alias of the account, and the key that it leads to."""
         with kms_errors("list aliases"):
             pages = self._client.get_paginator("list_aliases").paginate()
-            return {str(one["AliasName"]): one.get("TargetKeyId") for page in pages for one in page["Aliases"]}
+            return {
+                str(one["AliasName"]): one.get("TargetKeyId")
+                for page in pages
+                for one in page["Aliases"]
+            }
 
     def _destroy_nameless(self, tenant: str, min_age_s: float) -> None:
         """Schedule the deletion of the tenant's keys that are enabled and have no alias, and say so.
@@ -174,20 +188,31 @@ class AwsKms:
         except KeyUnavailable as error:
             if kms_code(error.__cause__) not in _DENIED:
                 raise
-            log.warning("keys without an alias are not looked for: allow kms:ListKeys", extra={"tenant": tenant})
+            log.warning(
+                "keys without an alias are not looked for: allow kms:ListKeys",
+                extra={"tenant": tenant},
+            )
             return
-        nameless = found - set(self._aliases().values())  # listed after the keys: a new one may be named meanwhile
+        nameless = found - set(
+            self._aliases().values()
+        )  # listed after the keys: a new one may be named meanwhile
         for key_id in sorted(nameless):
             if self._is_left(tenant, key_id, min_age_s):
                 self._delete_key(key_id)
-                log.warning("a key without an alias is destroyed", extra={"tenant": tenant, "key": key_id})
+                log.warning(
+                    "a key without an alias is destroyed", extra={"tenant": tenant, "key": key_id}
+                )
 
     def _is_left(self, tenant: str, key_id: str, min_age_s: float) -> bool:
         """Whether a key is tagged as the tenant's, enabled and old enough; others' keys may not be looked at."""
         try:
             with kms_errors("look at a key"):
                 pages = self._client.get_paginator("list_resource_tags").paginate(KeyId=key_id)
-                if not any(tag == {"TagKey": _TAG, "TagValue": tenant} for page in pages for tag in page["Tags"]):
+                if not any(
+                    tag == {"TagKey": _TAG, "TagValue": tenant}
+                    for page in pages
+                    for tag in page["Tags"]
+                ):
                     return False
                 facts = self._client.describe_key(KeyId=key_id)["KeyMetadata"]
         except KeyUnavailable as error:

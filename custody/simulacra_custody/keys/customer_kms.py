@@ -72,7 +72,9 @@ class DecryptMetadata:
 
 
 @contextlib.contextmanager
-def open_customer_writer(store: ObjectStore, ref: ArtifactRef, key: CustomerKey) -> Iterator[ArtifactWriter]:
+def open_customer_writer(
+    store: ObjectStore, ref: ArtifactRef, key: CustomerKey
+) -> Iterator[ArtifactWriter]:
     """Write an artifact under the customer's key; leaving without `ArtifactWriter.commit` stores nothing.
 
     Raises:
@@ -87,7 +89,9 @@ def open_customer_writer(store: ObjectStore, ref: ArtifactRef, key: CustomerKey)
     try:
         encryptor.start()
     except Exception as error:  # the SDK's, the material providers' or boto3's
-        raise KeyUnavailable(f"AWS KMS could not encrypt under the customer's key: {_said(answers)}") from error
+        raise KeyUnavailable(
+            f"AWS KMS could not encrypt under the customer's key: {_said(answers)}"
+        ) from error
     with open_artifact(store, ref, encryptor) as writer:
         yield writer
 
@@ -131,7 +135,9 @@ def check_customer_key(key: CustomerKey, tenant: str) -> None:
     for identity, access in _identities(key):
         code = _try_decrypt(access.client(), key, blob, context)
         if code != _REFUSED:
-            raise KeyCheckError("refuse", f"{identity} was not refused kms:Decrypt but got {code or 'the key'}")
+            raise KeyCheckError(
+                "refuse", f"{identity} was not refused kms:Decrypt but got {code or 'the key'}"
+            )
 
 
 def _identities(key: CustomerKey) -> Iterator[tuple[str, KmsAccess]]:
@@ -160,7 +166,9 @@ def _said(answers: list[str]) -> str:
 
 def _generate(client: Any, key: CustomerKey, context: dict[str, str]) -> bytes:
     with kms_errors("encrypt under the customer's key"):
-        answer = client.generate_data_key(KeyId=key.key_arn, KeySpec="AES_256", EncryptionContext=context)
+        answer = client.generate_data_key(
+            KeyId=key.key_arn, KeySpec="AES_256", EncryptionContext=context
+        )
     return bytes(answer["CiphertextBlob"])
 
 

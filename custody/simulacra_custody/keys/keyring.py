@@ -71,7 +71,9 @@ class LocalKeyring:
         prefix, _, body = wrapped.rpartition(".")
         keys = {f"{_PREFIX}.{key_id}": key for key_id, key in self._versions(tenant)}
         if prefix not in keys:
-            raise KeyUnavailable(f"the wrapped key was not made with the present key of tenant {tenant}")
+            raise KeyUnavailable(
+                f"the wrapped key was not made with the present key of tenant {tenant}"
+            )
         try:
             sealed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
             if _encode(sealed) != body:
@@ -80,7 +82,9 @@ class LocalKeyring:
                 sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(tenant, context)
             )
         except (InvalidTag, ValueError):
-            raise KeyUnavailable(f"the wrapped key does not open for tenant {tenant} in this context") from None
+            raise KeyUnavailable(
+                f"the wrapped key does not open for tenant {tenant} in this context"
+            ) from None
 
     def rotate_tenant_key(self, tenant: str) -> None:
         """Put a new version before the others."""
@@ -115,10 +119,13 @@ class LocalKeyring:
         try:
             with self.path.open("rb") as file:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                    raise KeyUnavailable("the keyring file is open to group or others; run chmod 600 on it")
+                    raise KeyUnavailable(
+                        "the keyring file is open to group or others; run chmod 600 on it"
+                    )
                 document = json.load(file)
             return {
-                tenant: [_entry(one) for one in (entry, *entry.get("old", []))] for tenant, entry in document.items()
+                tenant: [_entry(one) for one in (entry, *entry.get("old", []))]
+                for tenant, entry in document.items()
             }
         except FileNotFoundError:
             return {}
@@ -129,31 +136,42 @@ class LocalKeyring:
 
     def _replace(self, keys: Keys) -> None:
         document = {
-            tenant: {**_document(newest), **({"old": [_document(one) for one in old]} if old else {})}
+            tenant: {
+                **_document(newest),
+                **({"old": [_document(one) for one in old]} if old else {}),
+            }
             for tenant, (newest, *old) in keys.items()
         }
         # One name, so that what a killed writer leaves here is overwritten and holds no destroyed key for long.
         temporary = self.path.with_name(self.path.name + ".new")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+        ) as file:
             json.dump(document, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.path)
-        sync_folder(self.path.parent)  # else a destroyed key could be back after a power failure, and a new one gone
+        sync_folder(
+            self.path.parent
+        )  # else a destroyed key could be back after a power failure, and a new one gone
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[Keys]:
         """The keys, while no other process may replace the file."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(
+                self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600
+            )
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield self._load()
             finally:
                 os.close(lock)
         except OSError as error:
-            raise KeyUnavailable(f"the keyring file cannot be replaced: {error.strerror}") from error
+            raise KeyUnavailable(
+                f"the keyring file cannot be replaced: {error.strerror}"
+            ) from error
 
 
 def _encode(data: bytes) -> str:

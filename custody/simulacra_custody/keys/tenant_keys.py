@@ -25,7 +25,9 @@ class TenantKeys:
             return self._providers[name]
         except KeyError:
             known = ", ".join(self._providers)
-            raise KeyUnavailable(f"SIMULACRA_KEYS names no key provider {name!r}; it names {known}") from None
+            raise KeyUnavailable(
+                f"SIMULACRA_KEYS names no key provider {name!r}; it names {known}"
+            ) from None
 
     def create_tenant_key(self, tenant: str) -> None:
         """Make the tenant's key with the default provider, unless some provider has one."""

@@ -39,7 +39,9 @@ class VaultTransit:
         """Delete every version of the tenant's key."""
         if self._read(tenant) is None:
             return
-        self._transit("destroy a key", lambda transit, where: _destroy(transit, _name(tenant), where))
+        self._transit(
+            "destroy a key", lambda transit, where: _destroy(transit, _name(tenant), where)
+        )
 
     def has_tenant_key(self, tenant: str) -> bool:
         """Whether the engine has a key of the tenant."""
@@ -51,7 +53,10 @@ class VaultTransit:
         answer = self._transit(
             "wrap a key",
             lambda transit, where: transit.encrypt_data(
-                name=_name(tenant), plaintext=_encode(plaintext_key), context=_derivation(tenant, context), **where
+                name=_name(tenant),
+                plaintext=_encode(plaintext_key),
+                context=_derivation(tenant, context),
+                **where,
             ),
         )
         return _PREFIX + str(answer["data"]["ciphertext"])
@@ -59,7 +64,9 @@ class VaultTransit:
     def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
         """Decrypt a data key; `KeyUnavailable` for a token of another key, tenant or context."""
         if not wrapped.startswith(_PREFIX):
-            raise KeyUnavailable(f"the wrapped key was not made with the present key of tenant {tenant}")
+            raise KeyUnavailable(
+                f"the wrapped key was not made with the present key of tenant {tenant}"
+            )
         try:
             answer = self._transit(
                 "unwrap a key",
@@ -73,14 +80,18 @@ class VaultTransit:
         except KeyUnavailable as error:
             if isinstance(error.__cause__, InvalidRequest | InvalidPath):
                 self._key(tenant)
-                raise KeyUnavailable(f"the wrapped key does not open for tenant {tenant} in this context") from None
+                raise KeyUnavailable(
+                    f"the wrapped key does not open for tenant {tenant} in this context"
+                ) from None
             raise
         return base64.b64decode(answer["data"]["plaintext"])
 
     def rotate_tenant_key(self, tenant: str) -> None:
         """Add a version to the key."""
         self._key(tenant)
-        self._transit("rotate a key", lambda transit, where: transit.rotate_key(name=_name(tenant), **where))
+        self._transit(
+            "rotate a key", lambda transit, where: transit.rotate_key(name=_name(tenant), **where)
+        )
 
     def is_current(self, tenant: str, wrapped: str) -> bool:
         """Whether the token names the key's newest version."""
@@ -89,7 +100,9 @@ class VaultTransit:
     def retire_old_keys(self, tenant: str) -> None:
         """Forbid every version but the newest, then take them out of the engine."""
         latest = self._key(tenant)["latest_version"]
-        self._transit("retire old keys", lambda transit, where: _retire(transit, _name(tenant), latest, where))
+        self._transit(
+            "retire old keys", lambda transit, where: _retire(transit, _name(tenant), latest, where)
+        )
 
     def check(self, tenant: str) -> None:
         """Run the key check; see `keys.check_tenant_key`."""
@@ -101,12 +114,16 @@ class VaultTransit:
         if key is None:
             raise KeyUnavailable(f"tenant {tenant} has no key")
         if not key["derived"]:
-            raise KeyUnavailable(f"the Transit key of tenant {tenant} is not derived, so it would ignore the context")
+            raise KeyUnavailable(
+                f"the Transit key of tenant {tenant} is not derived, so it would ignore the context"
+            )
         return key
 
     def _read(self, tenant: str) -> dict[str, Any] | None:
         try:
-            answer = self._transit("read a key", lambda transit, where: transit.read_key(name=_name(tenant), **where))
+            answer = self._transit(
+                "read a key", lambda transit, where: transit.read_key(name=_name(tenant), **where)
+            )
         except KeyUnavailable as error:
             if isinstance(error.__cause__, InvalidPath):
                 return None

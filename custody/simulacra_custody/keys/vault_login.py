@@ -50,7 +50,11 @@ class VaultAuth:
         method = given.get("auth", "token")
         if method not in _METHODS:
             raise ValueError(f"auth is one of {', '.join(_METHODS)}")
-        needed = {"token": ("VAULT_TOKEN",), "approle": ("VAULT_ROLE_ID", "VAULT_SECRET_ID"), "kubernetes": ()}
+        needed = {
+            "token": ("VAULT_TOKEN",),
+            "approle": ("VAULT_ROLE_ID", "VAULT_SECRET_ID"),
+            "kubernetes": (),
+        }
         for name in needed[method]:
             if not env.get(name):
                 raise ValueError(f"auth={method} needs {name} in the environment")
@@ -58,7 +62,13 @@ class VaultAuth:
             raise ValueError("auth=kubernetes needs role=")
         role = env["VAULT_ROLE_ID"] if method == "approle" else given.get("role", "")
         secret = env.get("VAULT_TOKEN" if method == "token" else "VAULT_SECRET_ID", "")
-        return cls(method, given.get("auth-mount", method), role, secret, Path(given.get("jwt-file", _JWT_FILE)))
+        return cls(
+            method,
+            given.get("auth-mount", method),
+            role,
+            secret,
+            Path(given.get("jwt-file", _JWT_FILE)),
+        )
 
     def login(self, client: Any) -> dict[str, Any]:
         """Log the client in; the ``auth`` part of the answer. Raises hvac's errors and OSError."""
@@ -93,7 +103,9 @@ class VaultLogin:
         """From ``vault+https://host:port/mount?auth=&role=&auth-mount=&jwt-file=&namespace=&ca-file=``; ValueError."""
         given = query(url, _PARAMETERS)
         if not url.netloc or "@" in url.netloc or not url.path.strip("/"):
-            raise ValueError("it names a host and the mount of the Transit engine, and no credentials")
+            raise ValueError(
+                "it names a host and the mount of the Transit engine, and no credentials"
+            )
         client = hvac.Client(
             f"{url.scheme.removeprefix('vault+')}://{url.netloc}",
             token="",
@@ -122,13 +134,19 @@ class VaultLogin:
                         self._login()
                 return request(self._client)
         except Forbidden as error:
-            raise KeyUnavailable(f"Vault refused to {action}: its policy or the login does not allow it") from error
+            raise KeyUnavailable(
+                f"Vault refused to {action}: its policy or the login does not allow it"
+            ) from error
         except VaultDown as error:
-            raise KeyUnavailable(f"Vault could not {action}: it is sealed or in maintenance") from error
+            raise KeyUnavailable(
+                f"Vault could not {action}: it is sealed or in maintenance"
+            ) from error
         except (VaultError, RequestException) as error:
             raise KeyUnavailable(f"Vault could not {action}: {type(error).__name__}") from error
         except OSError as error:
-            raise KeyUnavailable(f"the service account's token cannot be read: {error.strerror}") from error
+            raise KeyUnavailable(
+                f"the service account's token cannot be read: {error.strerror}"
+            ) from error
 
     def _keep_logged_in(self) -> None:
         with self._lock:
@@ -153,5 +171,9 @@ class VaultLogin:
         self._note(auth, auth["lease_duration"])
 
     def _note(self, auth: Mapping[str, Any], whole_s: float) -> None:
-        left_s, self._lease_s, self._renewable = auth["lease_duration"], whole_s, bool(auth["renewable"])
+        left_s, self._lease_s, self._renewable = (
+            auth["lease_duration"],
+            whole_s,
+            bool(auth["renewable"]),
+        )
         self._renew_at = time.monotonic() + left_s * 2 / 3 if left_s else None

@@ -85,6 +85,8 @@ def check_key(key: str) -> None:
 def check_prefix(prefix: str, *, allow_empty: bool = True) -> None:
     """Refuse a prefix that is neither a key followed by ``/`` nor, where allowed, empty (ValueError)."""
     if not (prefix.endswith("/") or (allow_empty and not prefix)):
-        raise ValueError("an object prefix must be a key followed by '/'; everything at once is only ever listed")
+        raise ValueError(
+            "an object prefix must be a key followed by '/'; everything at once is only ever listed"
+        )
     if prefix:
         check_key(prefix[:-1])

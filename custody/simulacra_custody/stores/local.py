@@ -36,7 +36,9 @@ def _store_errors(action: str) -> Iterator[None]:
 class LocalUpload:
     """A put under way: an open file in ``.incomplete``."""
 
-    def __init__(self, store: "LocalStore", key: str, file: FileIO, temporary: Path, if_absent: bool) -> None:
+    def __init__(
+        self, store: "LocalStore", key: str, file: FileIO, temporary: Path, if_absent: bool
+    ) -> None:
         self._store, self._key, self._file = store, key, file
         self._temporary, self._if_absent = temporary, if_absent
 
@@ -73,7 +75,9 @@ class LocalStore:
         with _store_errors("begin a put"):
             descriptor = self._in_folder(temporary.parent, lambda: _create(temporary))
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:  # unbuffered: an abort's close cannot fail
+            with os.fdopen(
+                descriptor, "wb", buffering=0
+            ) as file:  # unbuffered: an abort's close cannot fail
                 yield LocalUpload(self, key, file, temporary, if_absent)
         finally:
             with _store_errors("abort a put"):
@@ -184,8 +188,12 @@ class LocalStore:
             except FileNotFoundError:
                 if needs is not None and not needs.exists():
                     self._prune(folder)
-                    raise StoreUnavailable("the put was erased before its commit; write the artefact again") from None
-        raise StoreUnavailable("the local store could not keep a folder in place against concurrent deletes")
+                    raise StoreUnavailable(
+                        "the put was erased before its commit; write the artefact again"
+                    ) from None
+        raise StoreUnavailable(
+            "the local store could not keep a folder in place against concurrent deletes"
+        )
 
 
 def _unlink(path: Path) -> bool:

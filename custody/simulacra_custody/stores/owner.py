@@ -60,7 +60,9 @@ class StoreOwner:
                 raise StoreForeign(self._explain(mark))
             ours = OwnerMark(installation=self._installation, since=datetime.now(UTC))
             try:
-                self._store.put(mark_key(number + 1), [ours.model_dump_json().encode()], if_absent=True)
+                self._store.put(
+                    mark_key(number + 1), [ours.model_dump_json().encode()], if_absent=True
+                )
             except ObjectExists:
                 continue
         raise StoreUnavailable("the mark of the store's owner does not stay as it is written")
@@ -91,4 +93,6 @@ def mark_key(number: int) -> str:
 def check_installation(name: str) -> None:
     """Refuse what no installation can be called (ValueError)."""
     if not _ID.fullmatch(name):
-        raise ValueError(f"{TAKE_OVER_VARIABLE} is malformed: set it to the id that the operator's log names")
+        raise ValueError(
+            f"{TAKE_OVER_VARIABLE} is malformed: set it to the id that the operator's log names"
+        )

@@ -65,9 +65,13 @@ class Child:
         process = await self._spawn()
         ready, dead = asyncio.ensure_future(self._ready()), asyncio.ensure_future(process.wait())
         try:
-            await asyncio.wait((ready, dead), timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                (ready, dead), timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
             if dead.done():
-                raise UpError(f"the {self.name} ended at its start (exit {dead.result()}): {await self._last_words()}")
+                raise UpError(
+                    f"the {self.name} ended at its start (exit {dead.result()}): {await self._last_words()}"
+                )
             if not ready.done():
                 late = f"the {self.name} was not ready within {READY_SECONDS:.0f} s"
                 raise UpError(f"{late}: {await self._last_words()}")
@@ -90,10 +94,16 @@ class Child:
             if self._stopping:
                 return
             quick = time.monotonic() - began < QUICK_SECONDS
-            deaths, pause = (deaths + 1, min(2 * pause, PAUSE_SECONDS[1])) if quick else (1, PAUSE_SECONDS[0])
+            deaths, pause = (
+                (deaths + 1, min(2 * pause, PAUSE_SECONDS[1])) if quick else (1, PAUSE_SECONDS[0])
+            )
             if deaths > QUICK_DEATHS:
-                raise UpError(f"the {self.name} keeps ending (exit {code}): {await self._last_words()}")
-            self._say(f"{self.name} ended (exit {code}); starting it again in {pause:.1f} s; log: {self._log_path}")
+                raise UpError(
+                    f"the {self.name} keeps ending (exit {code}): {await self._last_words()}"
+                )
+            self._say(
+                f"{self.name} ended (exit {code}); starting it again in {pause:.1f} s; log: {self._log_path}"
+            )
             await asyncio.sleep(pause)
             await self._spawn()
 
@@ -115,7 +125,9 @@ class Child:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self._announced.clear()
-        process, self._output = await spawn([sys.executable, *self._arguments], self._env, None, self._heard)
+        process, self._output = await spawn(
+            [sys.executable, *self._arguments], self._env, None, self._heard
+        )
         self._process = process
         record(self._pid_file, process.pid)
         return process
@@ -137,7 +149,11 @@ class Child:
     async def _last_words(self) -> str:
         if self._output:
             await asyncio.wait([self._output], timeout=1.0)
-        lines = self._log_path.read_text(errors="replace").split("\n") if self._log_path.exists() else []
+        lines = (
+            self._log_path.read_text(errors="replace").split("\n")
+            if self._log_path.exists()
+            else []
+        )
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
         return f"{last[:600]}; log: {self._log_path}"
 

@@ -15,7 +15,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from simulacra_crds.auth0 import Auth0, Auth0Error
-from simulacra_crds.kube.client import Cluster, ClusterError, Conflict, NotFound, Object, Unavailable
+from simulacra_crds.kube.client import (
+    Cluster,
+    ClusterError,
+    Conflict,
+    NotFound,
+    Object,
+    Unavailable,
+)
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.kinds.access_request import reconcile as accessrequest
@@ -61,7 +68,13 @@ FORGET_S = 60.0
 class Engine:
     """The reconcilers at work. Create it inside the event loop that it runs in."""
 
-    def __init__(self, cluster: Cluster, custodian: Custodian, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        custodian: Custodian,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
         self.cluster, self.custodian, self.now, self.scope = cluster, custodian, now, settings.scope
         self.auth0 = Auth0(settings.auth0) if settings.auth0 else None
         self.checks: dict[str, KeyCheck] = {}
@@ -69,7 +82,9 @@ class Engine:
         self.installation = Installation(cluster)
         self._shared = SharedReads(cluster)
         self._works = WorkObserver(cluster, settings, self._shared)
-        self._tenants = TenantObserver(cluster, settings.pod_access, prepared=not settings.scope.everywhere)
+        self._tenants = TenantObserver(
+            cluster, settings.pod_access, prepared=not settings.scope.everywhere
+        )
         self._queue = WorkQueue()
         self._faults: dict[Key, Fault] = {}
         self._waiting: dict[Key, set[Key]] = {}
@@ -183,7 +198,10 @@ class Engine:
         await self.places.leave(key)  # who cannot start now holds nobody up
         delay = await self._queue.retry(key)
         port = fault.name if fault else "CLUSTER"
-        log.warning("a port refused", extra={**_names(key), "port": port, "status": status, "retry_in_s": delay})
+        log.warning(
+            "a port refused",
+            extra={**_names(key), "port": port, "status": status, "retry_in_s": delay},
+        )
         return "failed"
 
     async def _attempt(self, key: Key) -> str:
@@ -195,7 +213,9 @@ class Engine:
                 return self._gone(key)
             return await self._act(key, seen_access, accessrequest.reconcile(seen_access))
         if key.kind == "Tenant":
-            seen_tenant = await self._tenants.observe(key, self.now(), self._faults.get(key), self.checks)
+            seen_tenant = await self._tenants.observe(
+                key, self.now(), self._faults.get(key), self.checks
+            )
             if seen_tenant is None:
                 return self._gone(key)
             return await self._act(key, seen_tenant, tenant.reconcile(seen_tenant))

@@ -44,14 +44,19 @@ _PROGRESS_LIMIT = 4096
 class Custodian:
     """What the operator asks of custody. Every method may raise a `CustodyError`."""
 
-    def __init__(self, custody: Custody, audit: SegmentedAuditLog, certificates: Certificates) -> None:
+    def __init__(
+        self, custody: Custody, audit: SegmentedAuditLog, certificates: Certificates
+    ) -> None:
         self._custody, self._audit, self._certificates = custody, audit, certificates
         self._owner: StoreOwner | None = None
         self._signer: CheckpointSigner | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
 
     async def _call(self, verb: str, function: Callable[[], Result]) -> Result:
-        with metrics.CUSTODY_CALLS.labels(verb).time(), metrics.CUSTODY_ERRORS.labels(verb).count_exceptions():
+        with (
+            metrics.CUSTODY_CALLS.labels(verb).time(),
+            metrics.CUSTODY_ERRORS.labels(verb).count_exceptions(),
+        ):
             return await asyncio.get_running_loop().run_in_executor(self._pool, function)
 
     async def own_store(self, installation: str, take_over: str | None) -> None:
@@ -78,7 +83,8 @@ class Custodian:
         ref = resource.artifact(PROGRESS)
         try:
             raw = await self._call(
-                "readProgress", lambda: self._custody.read_bytes(ref, wrapped_key, limit=_PROGRESS_LIMIT)
+                "readProgress",
+                lambda: self._custody.read_bytes(ref, wrapped_key, limit=_PROGRESS_LIMIT),
             )
         except ArtifactMissing:
             return None
@@ -95,12 +101,18 @@ class Custodian:
         await self._erased("discard", lambda: self._custody.erase_but(dataset, FAILURE))
         upload = None if sha256 is None else UPLOAD
         await self.record(
-            EventType.ARTEFACT_ERASED, resource=dataset, counts=Counts(bytes=size), sha256=sha256, artefact=upload
+            EventType.ARTEFACT_ERASED,
+            resource=dataset,
+            counts=Counts(bytes=size),
+            sha256=sha256,
+            artefact=upload,
         )
 
     async def erase_tenant(self, tenant: str) -> ErasureReport:
         """Erase whatever is left under a tenant's prefix, its key first; StoreUnavailable when something stays."""
-        return await self._erased("eraseTenant", lambda: self._custody.erase_tenant(tenant, self._claim()))
+        return await self._erased(
+            "eraseTenant", lambda: self._custody.erase_tenant(tenant, self._claim())
+        )
 
     async def _erased(self, name: str, erase: Callable[[], ErasureReport]) -> ErasureReport:
         report = await self._call(name, erase)
@@ -113,14 +125,18 @@ class Custodian:
 
         def look() -> Counts:
             store, prefix = self._custody.store, resource.prefix
-            sizes = [info.size for info in (*store.list_incomplete(prefix), *store.list_versions(prefix))]
+            sizes = [
+                info.size for info in (*store.list_incomplete(prefix), *store.list_versions(prefix))
+            ]
             return Counts(objects=len(sizes), bytes=sum(sizes))
 
         return await self._call("count", look)
 
     async def is_certified(self, tenant_uid: str, name: str, uid: str) -> bool:
         """Whether the erasure of a resource has its certificate."""
-        return await self._call("isCertified", lambda: self._certificates.exists(tenant_uid, name, uid))
+        return await self._call(
+            "isCertified", lambda: self._certificates.exists(tenant_uid, name, uid)
+        )
 
     async def certify(self, certificate: ErasureCertificate, signed: str) -> None:
         """Keep a signed certificate."""
@@ -141,7 +157,8 @@ class Custodian:
     ) -> SweepReport:
         """Erase what belongs to resources that are gone, but nothing that was written lately; some tenants' or all."""
         return await self._call(
-            "sweepOrphans", lambda: self._custody.sweep_orphans(live, self._claim(), tenants=tenants)
+            "sweepOrphans",
+            lambda: self._custody.sweep_orphans(live, self._claim(), tenants=tenants),
         )
 
     async def create_tenant_key(self, tenant: str, provider: str | None) -> None:
@@ -151,7 +168,11 @@ class Custodian:
             keys = self._custody.keys
             if keys.has_tenant_key(tenant):
                 return
-            chosen = keys.provider(provider) if provider is not None and isinstance(keys, TenantKeys) else keys
+            chosen = (
+                keys.provider(provider)
+                if provider is not None and isinstance(keys, TenantKeys)
+                else keys
+            )
             chosen.create_tenant_key(tenant)
 
         await self._call("createKey", create)
@@ -180,7 +201,9 @@ class Custodian:
         key = CustomerKey(encryption.key_arn, encryption.role_arn, encryption.external_id)
         try:
             if not isinstance(self._custody.store, Presigning):
-                raise KeyCheckError("links", "the object store gives out no links, which customers read by")
+                raise KeyCheckError(
+                    "links", "the object store gives out no links, which customers read by"
+                )
             await self._call("checkKey", lambda: check_customer_key(key, tenant))
         except KeyCheckError as error:
             return f"customer {error.step}"
@@ -201,15 +224,21 @@ class Custodian:
     async def are_current(self, tenant: str, tokens: Iterable[str]) -> bool:
         """Whether all tokens are of the newest version of the tenant's key."""
         keys = self._custody.keys
-        return await self._call("isCurrent", lambda: all(keys.is_current(tenant, token) for token in tokens))
+        return await self._call(
+            "isCurrent", lambda: all(keys.is_current(tenant, token) for token in tokens)
+        )
 
     async def reseal(self, tenant: str, purpose: str, sealed: str) -> str:
         """Return a small secret sealed under the newest version of its tenant's key; the same if it is."""
-        return await self._call("reseal", lambda: reseal(self._custody.keys, tenant, purpose, sealed))
+        return await self._call(
+            "reseal", lambda: reseal(self._custody.keys, tenant, purpose, sealed)
+        )
 
     async def unseal(self, tenant: str, purpose: str, sealed: str) -> bytes:
         """Return a small secret of a tenant that is sealed under its key."""
-        return await self._call("unseal", lambda: unseal(self._custody.keys, tenant, purpose, sealed))
+        return await self._call(
+            "unseal", lambda: unseal(self._custody.keys, tenant, purpose, sealed)
+        )
 
     async def record(
         self,
@@ -245,7 +274,9 @@ class Custodian:
             await self.record(EventType.SOURCE_READ, resource=dataset, outcome=Outcome.FAILED)
             return
         counts = Counts(bytes=read.bytes)
-        await self.record(EventType.SOURCE_READ, resource=dataset, counts=counts, sha256=read.sha256)
+        await self.record(
+            EventType.SOURCE_READ, resource=dataset, counts=counts, sha256=read.sha256
+        )
 
     def close(self) -> None:
         """Let running calls end and take no more."""

@@ -55,7 +55,9 @@ _WARNINGS = frozenset(
         Reason.SOURCE_SECRET_MISSING,
     }
 )
-_NORMAL = frozenset({*_STORY, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.QUEUED_BY_KUEUE, Reason.DRAINING})
+_NORMAL = frozenset(
+    {*_STORY, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.QUEUED_BY_KUEUE, Reason.DRAINING}
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def note(before: Subject, patch: Object) -> Note | None:
     """Return what a patch of status has to tell, None when it is nothing new or nothing for people."""
     after = {one["type"]: one for one in patch.get("conditions", ())}
     ready = after.get("Ready")
-    if ready is None or any(one.type == "Ready" and one.reason == ready["reason"] for one in before.status.conditions):
+    if ready is None or any(
+        one.type == "Ready" and one.reason == ready["reason"] for one in before.status.conditions
+    ):
         return None
     told = ready
     if ready["reason"] == Reason.READY:
@@ -95,10 +99,16 @@ async def tell(cluster: Cluster, subject: Subject, patch: Object) -> None:
             await cluster.create(EVENTS, body, namespace)
         except AlreadyExists:
             count = int((await cluster.get(EVENTS, name, namespace)).get("count") or 1)
-            again = {"count": count + 1, "lastTimestamp": body["lastTimestamp"], "message": told.message}
+            again = {
+                "count": count + 1,
+                "lastTimestamp": body["lastTimestamp"],
+                "message": told.message,
+            }
             await cluster.patch(EVENTS, name, again, namespace)
     except ClusterError as error:
-        log.info("an event was left out", extra={"reason": str(told.reason), "status": error.status})
+        log.info(
+            "an event was left out", extra={"reason": str(told.reason), "status": error.status}
+        )
 
 
 def _event(subject: Subject, told: Note) -> Object:

@@ -57,7 +57,9 @@ class Memory(Protocol):
 class Executor:
     """Runs the actions of one pass over one resource."""
 
-    def __init__(self, cluster: Cluster, custodian: Custodian, memory: Memory, subject: Subject) -> None:
+    def __init__(
+        self, cluster: Cluster, custodian: Custodian, memory: Memory, subject: Subject
+    ) -> None:
         self._cluster, self._custodian, self._memory = cluster, custodian, memory
         self._subject = subject
         self._version = subject.meta.resource_version
@@ -71,7 +73,14 @@ class Executor:
                 await events.tell(self._cluster, self._subject, patch)
             case act.PatchMeta(patch):
                 await self._patch({"metadata": patch}, None)
-            case act.MakeKey() | act.DropKey() | act.WriteRequest() | act.Erase() | act.RecordRead() | act.Discard():
+            case (
+                act.MakeKey()
+                | act.DropKey()
+                | act.WriteRequest()
+                | act.Erase()
+                | act.RecordRead()
+                | act.Discard()
+            ):
                 await self._custody(action)
             case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
                 await self._job(action)
@@ -83,15 +92,22 @@ class Executor:
                 self._memory.release(self._subject.meta.uid)
             case act.LogFailure(reason, stated, support, code):
                 fields = {"reason": reason, "stated": stated, "support": support, "exit_code": code}
-                log.warning("the work of a resource failed", extra={**fields, "uid": self._subject.meta.uid})
+                log.warning(
+                    "the work of a resource failed", extra={**fields, "uid": self._subject.meta.uid}
+                )
             case _:
                 await self._tenant(action)
 
     async def _patch(self, patch: Object, subresource: str | None) -> None:
         """Patch the resource as it was seen: a stale view ends in a Conflict, never in an overwrite."""
         key = self._subject.key
-        body = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": self._version}}
-        answer = await self._cluster.patch(CUSTOM[key.kind], key.name, body, key.namespace, subresource=subresource)
+        body = {
+            **patch,
+            "metadata": {**patch.get("metadata", {}), "resourceVersion": self._version},
+        }
+        answer = await self._cluster.patch(
+            CUSTOM[key.kind], key.name, body, key.namespace, subresource=subresource
+        )
         self._version = answer["metadata"]["resourceVersion"]
         self._memory.written(key, self._version)
 
@@ -106,7 +122,13 @@ class Executor:
         return ResourceRef(tenant, self._subject.plural, self._subject.meta.uid)
 
     async def _custody(
-        self, action: act.MakeKey | act.DropKey | act.WriteRequest | act.Erase | act.RecordRead | act.Discard
+        self,
+        action: act.MakeKey
+        | act.DropKey
+        | act.WriteRequest
+        | act.Erase
+        | act.RecordRead
+        | act.Discard,
     ) -> None:
         match action:
             case act.MakeKey(patch):
@@ -131,14 +153,25 @@ class Executor:
     def _eraser(self) -> Eraser:
         """One a pass: it remembers what it wrote to status."""
         memory = self._memory
-        return Eraser(self._custodian, memory.installation, self._subject, self._ref, self._patch_status, memory.now)
+        return Eraser(
+            self._custodian,
+            memory.installation,
+            self._subject,
+            self._ref,
+            self._patch_status,
+            memory.now,
+        )
 
     @functools.cached_property
     def _tenant_eraser(self) -> TenantEraser:
         memory = self._memory
-        return TenantEraser(self._custodian, memory.installation, self._subject, self._patch_status, memory.now)
+        return TenantEraser(
+            self._custodian, memory.installation, self._subject, self._patch_status, memory.now
+        )
 
-    async def _job(self, action: act.CreateJob | act.CreateService | act.SuspendJob | act.DeleteJob) -> None:
+    async def _job(
+        self, action: act.CreateJob | act.CreateService | act.SuspendJob | act.DeleteJob
+    ) -> None:
         namespace = self._subject.meta.namespace
         match action:
             case act.CreateJob(manifest):
@@ -158,8 +191,13 @@ class Executor:
             await self._cluster.create(JOBS, manifest, namespace)
         except AlreadyExists as error:
             found = await self._cluster.find(JOBS, name, namespace)
-            if found is None or found["metadata"].get("labels", {}).get(LABEL_UID) != self._subject.meta.uid:
-                raise Conflict(error.status, error.reason, "a Job of another resource has this name") from error
+            if (
+                found is None
+                or found["metadata"].get("labels", {}).get(LABEL_UID) != self._subject.meta.uid
+            ):
+                raise Conflict(
+                    error.status, error.reason, "a Job of another resource has this name"
+                ) from error
 
     async def _create_service(self, manifest: Object) -> None:
         namespace, name = self._subject.meta.namespace, manifest["metadata"]["name"]
@@ -168,8 +206,12 @@ class Executor:
         except AlreadyExists as error:
             found = await self._cluster.find(SERVICES, name, namespace)
             owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
-            if manifest["metadata"]["ownerReferences"][0]["uid"] not in [one["uid"] for one in owners]:
-                raise Conflict(error.status, error.reason, "the Service of an earlier Job is not gone yet") from error
+            if manifest["metadata"]["ownerReferences"][0]["uid"] not in [
+                one["uid"] for one in owners
+            ]:
+                raise Conflict(
+                    error.status, error.reason, "the Service of an earlier Job is not gone yet"
+                ) from error
 
     async def _confirm_view(self) -> None:
         """Raise Conflict when the resource changed since it was seen.
@@ -191,7 +233,11 @@ class Executor:
                 await self._custodian.create_tenant_key(name, provider)
                 # Also of a key that was there: it may have been made by a pass that could not record it. Who reads the
                 # log can tell a repetition, which has the same id.
-                same = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{EventType.KEY_CREATED}/{self._subject.meta.uid}"))
+                same = str(
+                    uuid.uuid5(
+                        uuid.NAMESPACE_URL, f"{EventType.KEY_CREATED}/{self._subject.meta.uid}"
+                    )
+                )
                 await self._custodian.record(EventType.KEY_CREATED, name, event_id=same)
             case act.CheckTenantKey(encryption):
                 await self._check_key(name, encryption)
@@ -225,7 +271,9 @@ class Executor:
                 await self._cluster.patch(resource, name, manifest, namespace)
             else:
                 if namespace is not None:
-                    await self._confirm_view()  # of a tenant that went meanwhile nothing may be left
+                    await (
+                        self._confirm_view()
+                    )  # of a tenant that went meanwhile nothing may be left
                 await self._cluster.create(resource, manifest, namespace)
         except (AlreadyExists, NotFound) as error:
             raise Conflict(error.status, error.reason, "the object changed meanwhile") from error

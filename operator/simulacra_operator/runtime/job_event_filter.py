@@ -33,7 +33,11 @@ class JobsSeen:
             return True
         shards = status.get("succeeded") if int(spec.get("completions") or 1) > 1 else None
         going = body["metadata"].get("deletionTimestamp") is not None
-        counts = (status.get("failed") or 0, shards or 0, status.get("ready") or 0)  # none and 0 say the same
+        counts = (
+            status.get("failed") or 0,
+            shards or 0,
+            status.get("ready") or 0,
+        )  # none and 0 say the same
         facts = (job_ended(body), going, bool(spec.get("suspend")), *counts)
         known = self._seen.get(uid)
         self._seen[uid] = facts

@@ -15,7 +15,15 @@ from datetime import datetime
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import LABEL_KIND, Phase
-from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, JOBS, MODELS, Cluster, Object
+from simulacra_crds.kube.client import (
+    DATASETS,
+    EFFECT_ESTIMATES,
+    GENERATION_JOBS,
+    JOBS,
+    MODELS,
+    Cluster,
+    Object,
+)
 from simulacra_operator.work.custom_resource import Key, parse
 from simulacra_operator.work.placement import queued
 
@@ -120,7 +128,10 @@ class Places:
         try:
             jobs = [body async for body in self._cluster.list(JOBS, namespace, labels=LABEL_KIND)]
             running = {body["metadata"]["uid"]: _owner(body) for body in jobs if holds_place(body)}
-            for uid, owner in line.news.items():  # what events said meanwhile is newer than the list
+            for (
+                uid,
+                owner,
+            ) in line.news.items():  # what events said meanwhile is newer than the list
                 if owner is None:
                     running.pop(uid, None)
                 else:
@@ -129,8 +140,12 @@ class Places:
             line.granted -= {owner for owner in running.values() if owner is not None}
         finally:
             line.news = None
-        for resource in (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES) if with_waiting else ():
-            async for body in self._cluster.list(resource, namespace, fields=f"status.phase={Phase.PENDING}"):
+        for resource in (
+            (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES) if with_waiting else ()
+        ):
+            async for body in self._cluster.list(
+                resource, namespace, fields=f"status.phase={Phase.PENDING}"
+            ):
                 _rejoin(line, body)
 
 
@@ -142,7 +157,9 @@ def holds_place(job: Object) -> bool:
 def job_ended(job: Object) -> bool:
     """Return whether a Job is complete or has failed."""
     conditions = job.get("status", {}).get("conditions") or []
-    return any(one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions)
+    return any(
+        one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions
+    )
 
 
 def _rejoin(line: _Line, body: Object) -> None:
@@ -155,4 +172,6 @@ def _rejoin(line: _Line, body: Object) -> None:
 def _owner(job: Object) -> Key | None:
     owners = job["metadata"].get("ownerReferences") or ()
     namespace = job["metadata"].get("namespace")
-    return next((Key(one["kind"], namespace, one["name"]) for one in owners if one.get("controller")), None)
+    return next(
+        (Key(one["kind"], namespace, one["name"]) for one in owners if one.get("controller")), None
+    )

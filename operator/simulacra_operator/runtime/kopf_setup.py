@@ -53,13 +53,19 @@ def configure(settings: kopf.OperatorSettings, scope: Scope) -> None:
     """Make kopf's settings ours. With listed namespaces it looks for no others, and for no definitions."""
     settings.scanning.disabled = not scope.everywhere
     settings.persistence.finalizer = FINALIZER
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"operator.{GROUP}", v1=False)
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(
+        prefix=f"operator.{GROUP}", v1=False
+    )
     settings.persistence.diffbase_storage = NothingStored()
     settings.posting.enabled = False  # ours are in `events`: they carry no free text
     settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
     settings.watching.connect_timeout = 10.0
-    settings.queueing.idle_timeout = 1.0  # each object that had an event so lately holds a task and its last state
-    settings.queueing.exit_timeout = 0.5  # a deletion that waits is taken up again at the next start
+    settings.queueing.idle_timeout = (
+        1.0  # each object that had an event so lately holds a task and its last state
+    )
+    settings.queueing.exit_timeout = (
+        0.5  # a deletion that waits is taken up again at the next start
+    )
     settings.networking.request_timeout = 30.0
     settings.networking.error_backoffs = Patience()
 

@@ -18,7 +18,14 @@ from typing import Never
 
 from simulacra_crds.contract.names import SYSTEM_NAMESPACE
 from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kube.client import LEASES, AlreadyExists, Cluster, ClusterError, Conflict, Object
+from simulacra_crds.kube.client import (
+    LEASES,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Object,
+)
 from simulacra_operator import metrics
 
 log = logging.getLogger(__name__)

@@ -35,7 +35,9 @@ class Scope:
         names = tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
         if not all(re.fullmatch(TENANT_PATTERN, tenant_of(name) or "") for name in names):
             form = f"{tenant_namespace('acme')},{tenant_namespace('globex')}"
-            raise ValueError(f"{NAMESPACES_VARIABLE} is malformed: list tenants' namespaces, for example {form}")
+            raise ValueError(
+                f"{NAMESPACES_VARIABLE} is malformed: list tenants' namespaces, for example {form}"
+            )
         return cls(names)
 
     @property
@@ -46,7 +48,11 @@ class Scope:
     @property
     def tenants(self) -> frozenset[str] | None:
         """Names of the tenants that are served, None for all."""
-        return None if self.everywhere else frozenset(tenant_of(name) or "" for name in self.namespaces)
+        return (
+            None
+            if self.everywhere
+            else frozenset(tenant_of(name) or "" for name in self.namespaces)
+        )
 
     def each(self) -> tuple[str | None, ...]:
         """Return the namespaces to look into one by one; None is all of them at once."""

@@ -10,7 +10,15 @@ import json
 from contextlib import suppress
 
 from simulacra_crds.contract.names import INSTALLATION_KEYS, KEYS_NAMESPACE, SYSTEM_NAMESPACE
-from simulacra_crds.kube.client import CONFIGMAPS, NAMESPACES, SECRETS, AlreadyExists, Cluster, NotFound, Object
+from simulacra_crds.kube.client import (
+    CONFIGMAPS,
+    NAMESPACES,
+    SECRETS,
+    AlreadyExists,
+    Cluster,
+    NotFound,
+    Object,
+)
 from simulacra_custody.audit.installation_keys import InstallationKeys
 
 
@@ -54,10 +62,14 @@ class Installation:
         if found is not None and found.get("data") == data:
             return
         if found is not None:
-            await self._cluster.delete(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE, uid=found["metadata"]["uid"])
+            await self._cluster.delete(
+                CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE, uid=found["metadata"]["uid"]
+            )
         try:
             await self._cluster.create(
-                CONFIGMAPS, {**_named("ConfigMap", INSTALLATION_KEYS), "data": data}, SYSTEM_NAMESPACE
+                CONFIGMAPS,
+                {**_named("ConfigMap", INSTALLATION_KEYS), "data": data},
+                SYSTEM_NAMESPACE,
             )
         except AlreadyExists:
             return  # another operator has published the same

@@ -44,7 +44,9 @@ class Ownership:
             except ClusterError as error:
                 log.warning("the cluster's id cannot be read", extra={"status": error.status})
             except (CustodyError, TimeoutError) as error:
-                log.warning("the store does not say whose it is", extra={"error": type(error).__name__})
+                log.warning(
+                    "the store does not say whose it is", extra={"error": type(error).__name__}
+                )
                 break
             else:
                 break
@@ -64,12 +66,16 @@ class Ownership:
             except StoreForeign:
                 raise
             except (CustodyError, ClusterError) as error:
-                log.warning("the store does not say whose it is", extra={"error": type(error).__name__})
+                log.warning(
+                    "the store does not say whose it is", extra={"error": type(error).__name__}
+                )
             await asyncio.sleep(LOOK_S)
 
     async def _claim(self) -> None:
         if self._installation is None:
-            self._installation = (await self._cluster.get(NAMESPACES, CLUSTER_NAMESPACE))["metadata"]["uid"]
+            self._installation = (await self._cluster.get(NAMESPACES, CLUSTER_NAMESPACE))[
+                "metadata"
+            ]["uid"]
         await self._custodian.own_store(self._installation, self._take_over)
 
     def _refuse(self, why: str) -> None:

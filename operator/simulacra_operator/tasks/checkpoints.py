@@ -30,7 +30,10 @@ async def run(engine: Engine) -> None:
                 await engine.custodian.sweep_certificates()
         except AuditCorrupt as error:
             metrics.AUDIT_CORRUPT.set(1)
-            log.error("the audit log was tampered with; no checkpoint is signed", extra={"what": str(error)})
+            log.error(
+                "the audit log was tampered with; no checkpoint is signed",
+                extra={"what": str(error)},
+            )
         except (ClusterError, CustodyError) as error:
             log.warning("no checkpoint could be signed", extra={"error": type(error).__name__})
         step += 1

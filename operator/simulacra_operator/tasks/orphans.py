@@ -37,13 +37,23 @@ async def erase_orphans(cluster: Cluster, custodian: Custodian, scope: Scope) ->
     live = set()
     for resource in WORK_RESOURCES:
         async for body in cluster.list(resource):
-            live.add((tenant_of(body["metadata"]["namespace"]) or "", resource.plural, body["metadata"]["uid"]))
+            live.add(
+                (
+                    tenant_of(body["metadata"]["namespace"]) or "",
+                    resource.plural,
+                    body["metadata"]["uid"],
+                )
+            )
     report = await custodian.sweep_orphans(frozenset(live), scope.tenants)
     metrics.FOREIGN.set(report.foreign)
     if report.foreign:
-        log.warning("objects in the store are no artefacts; look at them", extra={"objects": report.foreign})
+        log.warning(
+            "objects in the store are no artefacts; look at them", extra={"objects": report.foreign}
+        )
     if report.resources:
         metrics.ORPHANS.inc(report.erased.objects)
-        log.warning("erased objects of resources that are gone", extra={"objects": report.erased.objects})
+        log.warning(
+            "erased objects of resources that are gone", extra={"objects": report.erased.objects}
+        )
         counts = Counts(objects=report.erased.objects, bytes=report.erased.bytes)
         await custodian.record(EventType.ORPHANS_SWEPT, counts=counts)

@@ -16,7 +16,15 @@ from simulacra_crds.contract.tasks import TASK_ENV, KeyedRef, TaskSpec
 from simulacra_crds.contract.webhook import SELECTOR, id_of, is_webhook, sealing_purpose
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.tenant import KeyRotation
-from simulacra_crds.kube.client import CONFIGMAPS, JOBS, TENANTS, ClusterError, Conflict, NotFound, Object
+from simulacra_crds.kube.client import (
+    CONFIGMAPS,
+    JOBS,
+    TENANTS,
+    ClusterError,
+    Conflict,
+    NotFound,
+    Object,
+)
 from simulacra_custody.audit.log import EventType
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ResourceRef
@@ -47,7 +55,9 @@ class Rotation:
                     if self._scope.serves((tenant := parse(body)).key):
                         await self._guarded(tenant)
             except ClusterError as error:
-                log.warning("tenants were not looked at for rotation", extra={"error": type(error).__name__})
+                log.warning(
+                    "tenants were not looked at for rotation", extra={"error": type(error).__name__}
+                )
             await asyncio.sleep(INTERVAL_S)
 
     async def _guarded(self, tenant: Subject) -> None:
@@ -56,8 +66,13 @@ class Rotation:
         except (Conflict, NotFound):
             return  # somebody else wrote: the next look sees it
         except (ClusterError, CustodyError) as error:
-            log.warning("a rotation waits", extra={"tenant": tenant.meta.name, "error": type(error).__name__})
-        except Exception:  # what people make in one tenant's namespace must not end the operator of all
+            log.warning(
+                "a rotation waits",
+                extra={"tenant": tenant.meta.name, "error": type(error).__name__},
+            )
+        except (
+            Exception
+        ):  # what people make in one tenant's namespace must not end the operator of all
             log.exception("a rotation failed", extra={"tenant": tenant.meta.name})
 
     async def _step(self, tenant: Subject) -> None:
@@ -68,7 +83,9 @@ class Rotation:
         if state is None or state.asked != asked[:63]:
             await self._custodian.record(EventType.KEY_ROTATED, name)
             await self._custodian.rotate_tenant_key(name)
-            await self._note(tenant, KeyRotation(asked=asked[:63], started_at=self._now().replace(microsecond=0)))
+            await self._note(
+                tenant, KeyRotation(asked=asked[:63], started_at=self._now().replace(microsecond=0))
+            )
             return
         if state.finished_at is not None:
             return
@@ -77,7 +94,9 @@ class Rotation:
             return
         await self._custodian.record(EventType.KEY_RETIRED, name)
         await self._custodian.retire_old_keys(name)
-        await self._note(tenant, state.model_copy(update={"finished_at": self._now().replace(microsecond=0)}))
+        await self._note(
+            tenant, state.model_copy(update={"finished_at": self._now().replace(microsecond=0)})
+        )
 
     async def _note(self, tenant: Subject, rotation: KeyRotation) -> None:
         version = {"resourceVersion": tenant.meta.resource_version}
@@ -98,7 +117,9 @@ class Rotation:
                     outdated += 1
                     patch = {"metadata": _version(body), "status": {"wrappedKey": fresh}}
                     name = body["metadata"]["name"]
-                    await self._cluster.patch(resource, name, patch, namespace, subresource="status")
+                    await self._cluster.patch(
+                        resource, name, patch, namespace, subresource="status"
+                    )
         return outdated
 
     async def _reseal(self, tenant: str) -> int:
@@ -130,7 +151,10 @@ def _version(body: Object) -> Object:
 
 
 def _tokens(job: Object) -> tuple[str, ...]:
-    env = {one["name"]: one.get("value", "") for one in job["spec"]["template"]["spec"]["containers"][0].get("env", ())}
+    env = {
+        one["name"]: one.get("value", "")
+        for one in job["spec"]["template"]["spec"]["containers"][0].get("env", ())
+    }
     if TASK_ENV not in env:
         return ()
     task = TaskSpec.model_validate_json(env[TASK_ENV])

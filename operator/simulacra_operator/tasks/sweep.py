@@ -112,7 +112,9 @@ class Sweep:
                 await self.look()
             end = loop.time() + pause(loop.time() - began)
             with _logged(), suppress(TimeoutError):
-                async with asyncio.timeout_at(end):  # a store that hangs must not hold up the next look
+                async with asyncio.timeout_at(
+                    end
+                ):  # a store that hangs must not hold up the next look
                     await self._copy_progress()
             await asyncio.sleep(end - loop.time())
 
@@ -174,7 +176,9 @@ class Sweep:
                 sight.leaving.append(tenant.meta.deletion_timestamp)
             if self._time_for(self._resynced, RESYNC_S):
                 await self._engine.changed(tenant.key)
-                if self._engine.scope.everywhere:  # else `tenant.duty` needs no event to let a Tenant go
+                if (
+                    self._engine.scope.everywhere
+                ):  # else `tenant.duty` needs no event to let a Tenant go
                     asked = tenant.meta.deletion_timestamp if tenant.guarded else None
                     await self._touch(tenant.key, tenant.meta.uid, asked)
         for namespace in self._engine.scope.each():
@@ -200,7 +204,9 @@ class Sweep:
         sight = self._sight
         due = [one for one in sight.take_due(self._engine.now()) if one.uid not in self._gone]
         await self._read_limits(sight, {one.key.namespace for one in due if one.limited})
-        results = await asyncio.gather(*(self._delete(one, sight) for one in due), return_exceptions=True)
+        results = await asyncio.gather(
+            *(self._delete(one, sight) for one in due), return_exceptions=True
+        )
         for result in results:
             if isinstance(result, BaseException):
                 raise result  # the next look finds what was refused
@@ -210,7 +216,10 @@ class Sweep:
         for tenant in {name for namespace in namespaces if (name := tenant_of(namespace))}:
             found = await self._cluster.find(TENANTS, tenant)
             sight.limits.pop(tenant, None)
-            if found is not None and (spec := parse({"kind": TENANTS.kind, **found}).spec) is not None:
+            if (
+                found is not None
+                and (spec := parse({"kind": TENANTS.kind, **found}).spec) is not None
+            ):
                 sight.limits[tenant] = spec.max_retention_seconds
 
     async def _delete(self, one: Sighted, sight: Sight) -> None:
@@ -218,12 +227,19 @@ class Sweep:
         resource, (_, namespace, name), gone = CUSTOM[one.key.kind], one.key, False
         if not one.limited or one.limit == sight.limit(namespace):
             async with self._deleting:
-                gone = await self._cluster.delete(resource, name, namespace, uid=one.uid, version=one.version)
+                gone = await self._cluster.delete(
+                    resource, name, namespace, uid=one.uid, version=one.version
+                )
         if gone:
             self._gone.add(one.uid)
             metrics.EXPIRED.labels(one.key.kind, one.due.reason).inc()
             metrics.EXPIRY_LAG.observe((self._engine.now() - one.due.at).total_seconds())
-            fields = {"kind": one.key.kind, "resource": name, "uid": one.uid, "reason": str(one.due.reason)}
+            fields = {
+                "kind": one.key.kind,
+                "resource": name,
+                "uid": one.uid,
+                "reason": str(one.due.reason),
+            }
             log.info("deleted", extra=fields)
             return
         await asyncio.sleep(AGAIN_S)
@@ -255,10 +271,15 @@ class Sweep:
         patch = {"metadata": {"uid": uid, "annotations": {TOUCHED: now.isoformat()}}}
         with suppress(NotFound, Conflict):
             await self._cluster.patch(CUSTOM[key.kind], key.name, patch, key.namespace)
-            log.warning("a deletion was not heard of", extra={"kind": key.kind, "resource": key.name, "uid": uid})
+            log.warning(
+                "a deletion was not heard of",
+                extra={"kind": key.kind, "resource": key.name, "uid": uid},
+            )
 
     async def _copy_progress(self) -> None:
-        running = iter([(one, one.running) for one in self._sight.seen.values() if one.running is not None])
+        running = iter(
+            [(one, one.running) for one in self._sight.seen.values() if one.running is not None]
+        )
 
         async def read() -> None:
             for one, facts in running:
@@ -277,10 +298,15 @@ class Sweep:
             return  # counted by the port; progress is a courtesy
         if report is None or report.percent // PROGRESS_STEP <= running.percent // PROGRESS_STEP:
             return
-        progress = {"percent": report.percent // PROGRESS_STEP * PROGRESS_STEP, "etaSeconds": report.eta_seconds}
+        progress = {
+            "percent": report.percent // PROGRESS_STEP * PROGRESS_STEP,
+            "etaSeconds": report.eta_seconds,
+        }
         patch = {"metadata": {"resourceVersion": one.version}, "status": {"progress": progress}}
         try:
-            await self._cluster.patch(resource, one.key.name, patch, one.key.namespace, subresource="status")
+            await self._cluster.patch(
+                resource, one.key.name, patch, one.key.namespace, subresource="status"
+            )
         except (Conflict, ClusterError) as error:
             if error.status not in (404, 409):
                 raise
@@ -302,7 +328,9 @@ def _logged() -> Iterator[None]:
         yield
     except (ClusterError, CustodyError) as error:
         log.warning("the sweep was cut short", extra={"error": type(error).__name__})
-    except Exception:  # one resource that trips it must not stop the others for good; liveness tells
+    except (
+        Exception
+    ):  # one resource that trips it must not stop the others for good; liveness tells
         log.exception("the sweep failed")
 
 

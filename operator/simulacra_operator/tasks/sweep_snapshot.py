@@ -146,7 +146,9 @@ class Sight:
 
 def _running(subject: Subject) -> Running | None:
     """Sharded work reports by finished shards, which the reconciler sees on the Job."""
-    sharded = subject.kind == "GenerationJob" and subject.spec is not None and subject.spec.shards > 1
+    sharded = (
+        subject.kind == "GenerationJob" and subject.spec is not None and subject.spec.shards > 1
+    )
     key = subject.status.wrapped_key
     if sharded or subject.deleting or subject.status.phase != Phase.RUNNING or key is None:
         return None

@@ -34,5 +34,7 @@ async def sweep(cluster: Cluster, now: datetime) -> int:
             over = True
         if over:
             meta = found["metadata"]
-            gone += await cluster.delete(CONFIGMAPS, meta["name"], meta["namespace"], uid=meta["uid"])
+            gone += await cluster.delete(
+                CONFIGMAPS, meta["name"], meta["namespace"], uid=meta["uid"]
+            )
     return gone

@@ -33,10 +33,15 @@ def conditions(
 ) -> list[Condition]:
     """Return all conditions in the order of findings; a transition time moves only with the status."""
     before = {condition.type: condition for condition in current}
-    return [_condition(name, finding, before.get(name), generation, now) for name, finding in findings.items()]
+    return [
+        _condition(name, finding, before.get(name), generation, now)
+        for name, finding in findings.items()
+    ]
 
 
-def _condition(name: str, finding: Finding, old: Condition | None, generation: int, now: datetime) -> Condition:
+def _condition(
+    name: str, finding: Finding, old: Condition | None, generation: int, now: datetime
+) -> Condition:
     moved = old is None or old.status != finding.status
     return Condition(
         type=name,
@@ -44,7 +49,9 @@ def _condition(name: str, finding: Finding, old: Condition | None, generation: i
         reason=finding.reason,
         message=finding.message[:1024],
         observed_generation=generation,
-        last_transition_time=now.replace(microsecond=0) if old is None or moved else old.last_transition_time,
+        last_transition_time=now.replace(microsecond=0)
+        if old is None or moved
+        else old.last_transition_time,
     )
 
 

@@ -82,7 +82,9 @@ class Subject:
     def created(self) -> datetime:
         """When the API server accepted it."""
         if self.meta.creation_timestamp is None:
-            raise ValueError("metadata.creationTimestamp is missing: the object does not come from an API server")
+            raise ValueError(
+                "metadata.creationTimestamp is missing: the object does not come from an API server"
+            )
         return self.meta.creation_timestamp
 
     def condition(self, name: str) -> str:
@@ -108,7 +110,8 @@ def parse(body: Object) -> Subject:
         kind=kind,
         meta=ObjectMeta.model_validate(body["metadata"]),
         spec=_lenient(fields["spec"].annotation, body.get("spec") or {}),
-        status=_lenient(fields["status"].annotation, body.get("status") or {}) or _empty_status(kind),
+        status=_lenient(fields["status"].annotation, body.get("status") or {})
+        or _empty_status(kind),
     )
 
 

@@ -15,7 +15,9 @@ def keyed(subject: Subject | None) -> KeyedRef | None:
     """Return the reference by which a pod reaches a resource's artifacts; None when it has no key (any more)."""
     if subject is None or subject.status.wrapped_key is None:
         return None
-    return KeyedRef(kind=subject.plural, uid=subject.meta.uid, wrapped_key=subject.status.wrapped_key)
+    return KeyedRef(
+        kind=subject.plural, uid=subject.meta.uid, wrapped_key=subject.status.wrapped_key
+    )
 
 
 def own_key(seen: Observed) -> KeyedRef:
@@ -30,12 +32,18 @@ def dataset_gate(seen: Observed) -> Finding:
     """Return whether the Dataset of a Model can be learned from."""
     dataset = seen.dataset
     if dataset is None or dataset.deleting:
-        return Finding("False", Reason.AWAITING_DATASET, "spec.datasetRef names no Dataset in this namespace")
+        return Finding(
+            "False", Reason.AWAITING_DATASET, "spec.datasetRef names no Dataset in this namespace"
+        )
     owner = _dataset_owner(seen)
     if owner is not None and owner != dataset.meta.uid:
-        return Finding("False", Reason.AWAITING_DATASET, "the Dataset that this Model was made for is gone")
+        return Finding(
+            "False", Reason.AWAITING_DATASET, "the Dataset that this Model was made for is gone"
+        )
     if dataset.finished and not dataset.ready:
-        return Finding("False", Reason.DATASET_FAILED, "the Dataset failed; its conditions tell why")
+        return Finding(
+            "False", Reason.DATASET_FAILED, "the Dataset failed; its conditions tell why"
+        )
     if not dataset.ready:
         return Finding("False", Reason.AWAITING_DATASET, "the Dataset is not Ready yet")
     return Finding("True", Reason.READY)
@@ -45,7 +53,9 @@ def model_gate(seen: Observed) -> Finding:
     """Return whether the Model of a generation or an estimate can be used."""
     model = seen.model
     if model is None or model.deleting:
-        return Finding("False", Reason.AWAITING_MODEL, "spec.modelRef names no Model in this namespace")
+        return Finding(
+            "False", Reason.AWAITING_MODEL, "spec.modelRef names no Model in this namespace"
+        )
     if model.finished and not model.ready:
         return Finding("False", Reason.MODEL_FAILED, "the Model failed; its conditions tell why")
     if not model.ready:
@@ -60,8 +70,16 @@ def owned_by_dataset(seen: Observed) -> Object:
         return {}
     patch = _labeled(seen, dataset.meta.name)
     if _dataset_owner(seen) is None:
-        owner = {"apiVersion": API_VERSION, "kind": "Dataset", "name": dataset.meta.name, "uid": dataset.meta.uid}
-        patch["ownerReferences"] = [*meta.owner_references, {**owner, "controller": True, "blockOwnerDeletion": False}]
+        owner = {
+            "apiVersion": API_VERSION,
+            "kind": "Dataset",
+            "name": dataset.meta.name,
+            "uid": dataset.meta.uid,
+        }
+        patch["ownerReferences"] = [
+            *meta.owner_references,
+            {**owner, "controller": True, "blockOwnerDeletion": False},
+        ]
     return patch
 
 
@@ -73,7 +91,11 @@ def labeled_by_model(seen: Observed) -> Object:
 
 
 def _labeled(seen: Observed, dataset: str) -> Object:
-    return {} if seen.subject.meta.labels.get(LABEL_DATASET) == dataset else {"labels": {LABEL_DATASET: dataset}}
+    return (
+        {}
+        if seen.subject.meta.labels.get(LABEL_DATASET) == dataset
+        else {"labels": {LABEL_DATASET: dataset}}
+    )
 
 
 def _dataset_owner(seen: Observed) -> str | None:

@@ -49,7 +49,9 @@ class Eraser:
 
     async def shred(self) -> None:
         """Drop the wrapped key and note when."""
-        self._known = self._known.model_copy(update={"key_shredded_at": self._now().replace(microsecond=0)})
+        self._known = self._known.model_copy(
+            update={"key_shredded_at": self._now().replace(microsecond=0)}
+        )
         await self._patch({"wrappedKey": None, "erasure": self._known.to_wire()})
 
     async def erase(self, action: Erase) -> None:
@@ -67,7 +69,9 @@ class Eraser:
         )  # an API that still streamed while they were counted added to them
         if action.expired:
             await self._custodian.record(EventType.RESOURCE_EXPIRED, resource=self._ref)
-        position = await self._custodian.record(EventType.RESOURCE_ERASED, resource=self._ref, counts=counts)
+        position = await self._custodian.record(
+            EventType.RESOURCE_ERASED, resource=self._ref, counts=counts
+        )
         certificate = self._certificate(action, counts, absent_at, position, keys.log_name)
         await self._custodian.certify(certificate, keys.sign_certificate(certificate.statement()))
 
@@ -79,7 +83,12 @@ class Eraser:
             await self._patch({"erasure": self._known.to_wire()})
 
     def _certificate(
-        self, action: Erase, counts: Counts, absent_at: datetime, position: AuditPosition, installation: str
+        self,
+        action: Erase,
+        counts: Counts,
+        absent_at: datetime,
+        position: AuditPosition,
+        installation: str,
     ) -> ErasureCertificate:
         subject = self._subject
         return ErasureCertificate(
@@ -129,7 +138,9 @@ class TenantEraser:
         had_one = there or self._subject.condition("KeyReady") != "Unknown"
         if had_one and self._known.key_shredded_at is None:
             self._known = Erasure(key_shredded_at=self._now().replace(microsecond=0))
-        if self._known != self._subject.status.erasure:  # also that there was none: it is not looked for again
+        if (
+            self._known != self._subject.status.erasure
+        ):  # also that there was none: it is not looked for again
             await self._patch({"erasure": self._known.to_wire()})
 
     async def certify(self) -> None:
@@ -165,8 +176,13 @@ def _artefacts(subject: Subject) -> list[ErasedArtifact]:
 
     An object that a Dataset was read from is not ours: it was never stored, and it stays where it is.
     """
-    known = [ErasedArtifact(name=one.name, bytes=one.bytes, sha256=one.sha256) for one in subject.status.artefacts]
+    known = [
+        ErasedArtifact(name=one.name, bytes=one.bytes, sha256=one.sha256)
+        for one in subject.status.artefacts
+    ]
     source = subject.spec.source if subject.kind == "Dataset" and subject.spec is not None else None
     if source is not None and source.type == "Upload" and source.sha256 is not None:
-        known.insert(0, ErasedArtifact(name="upload", bytes=source.bytes or 0, sha256=source.sha256))
+        known.insert(
+            0, ErasedArtifact(name="upload", bytes=source.bytes or 0, sha256=source.sha256)
+        )
     return known

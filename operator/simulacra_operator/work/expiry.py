@@ -54,7 +54,9 @@ def deleted_by_expiry(subject: Subject, max_retention_s: int) -> bool:
         return False
     stated: WorkStatus = subject.status
     last = asked + PROMPT
-    return expiry(subject, max_retention_s) <= last or (stated.expires_at is not None and stated.expires_at <= last)
+    return expiry(subject, max_retention_s) <= last or (
+        stated.expires_at is not None and stated.expires_at <= last
+    )
 
 
 def _upload_alive(subject: Subject) -> datetime:

@@ -12,7 +12,12 @@ from simulacra_crds.kube.client import Object
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.custom_resource import Subject, tenant_of
 
-TASKS = {"Dataset": "prepare", "Model": "fit", "GenerationJob": "generate", "EffectEstimate": "estimate"}
+TASKS = {
+    "Dataset": "prepare",
+    "Model": "fit",
+    "GenerationJob": "generate",
+    "EffectEstimate": "estimate",
+}
 """The one task of each kind; part of its Job's name."""
 
 

@@ -22,9 +22,7 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 GPU = "nvidia.com/gpu"
 _GPU_TAINT: Object = {"key": GPU, "operator": "Exists", "effect": "NoSchedule"}
 _FIELDS = {"nodeSelector", "tolerations", "priorityClass"}
-_FORM = (
-    '{"nodeSelector": {"pool": "jobs"}, "tolerations": [{"key": "jobs", "operator": "Exists"}], "priorityClass": ""}'
-)
+_FORM = '{"nodeSelector": {"pool": "jobs"}, "tolerations": [{"key": "jobs", "operator": "Exists"}], "priorityClass": ""}'
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,13 @@ class Placement:
             value: Any = json.loads(env.get(PLACEMENT_VARIABLE) or "{}")
             if not isinstance(value, dict) or value.keys() - _FIELDS:
                 raise ValueError
-            resources = ModelResources.model_validate({name: one for name, one in value.items() if one})
+            resources = ModelResources.model_validate(
+                {name: one for name, one in value.items() if one}
+            )
         except (ValueError, ValidationError):
-            raise ValueError(f"{PLACEMENT_VARIABLE} is malformed: set it to a JSON object such as {_FORM}") from None
+            raise ValueError(
+                f"{PLACEMENT_VARIABLE} is malformed: set it to a JSON object such as {_FORM}"
+            ) from None
         return cls(resources, env.get(QUEUE_VARIABLE) or None)
 
     def place(self, pod: Object, asked: ModelResources) -> Object:

@@ -25,7 +25,9 @@ COPY = POD_SECRET
 TOKEN_FOLDER = "/var/run/secrets/simulacra.dev"  # noqa: S105 - a path
 """Where the projected token is, as the file `token`."""
 _TOKEN_SECONDS = 3600
-_RULE = '[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"protocol": "TCP", "port": 443}]}]'
+_RULE = (
+    '[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"protocol": "TCP", "port": 443}]}]'
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def _annotations(text: str) -> dict[str, str]:
     value = _json(text)
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         form = '{"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/simulacra"}'
-        raise ValueError(f"{ANNOTATIONS_VARIABLE} is malformed: set it to a JSON object of strings, for example {form}")
+        raise ValueError(
+            f"{ANNOTATIONS_VARIABLE} is malformed: set it to a JSON object of strings, for example {form}"
+        )
     return value
 
 
@@ -84,7 +88,10 @@ def _egress(text: str) -> list[Object]:
     """A rule without `to` would open everything, which nobody should write by leaving something out."""
     value = _json(text)
     rules: list[Any] = value if isinstance(value, list) else [None]
-    if not all(isinstance(rule, dict) and rule.get("to") and rule.keys() <= {"to", "ports"} for rule in rules):
+    if not all(
+        isinstance(rule, dict) and rule.get("to") and rule.keys() <= {"to", "ports"}
+        for rule in rules
+    ):
         raise ValueError(
             f"{EGRESS_VARIABLE} is malformed: set it to a JSON list of NetworkPolicy egress rules, each of which says "
             f"where `to`, for example {_RULE}"

@@ -20,7 +20,9 @@ from simulacra_operator.work.observed import Observed
 PATIENCE = timedelta(seconds=10)
 """A pod that fits no node for so long is told of; schedulers need a moment."""
 _UNCONFIGURED = "CreateContainerConfigError"
-_NOT_STARTING = frozenset({"ImagePullBackOff", "InvalidImageName", _UNCONFIGURED, "CreateContainerError"})
+_NOT_STARTING = frozenset(
+    {"ImagePullBackOff", "InvalidImageName", _UNCONFIGURED, "CreateContainerError"}
+)
 _PULLING = {"ErrImagePull": "ImagePullBackOff"}
 """What a kubelet says in turns: while it tries once more and while it waits. The condition is not to change with it."""
 _REASONS = frozenset({Reason.POD_NOT_STARTING, Reason.SOURCE_SECRET_MISSING})
@@ -63,15 +65,25 @@ def _of(pod: Object, now: datetime) -> Finding | None:
     status = pod.get("status", {})
     for one in status.get("conditions") or []:
         since = one.get("lastTransitionTime")
-        unfit = one["type"] == "PodScheduled" and one.get("reason") == "Unschedulable" and isinstance(since, str)
+        unfit = (
+            one["type"] == "PodScheduled"
+            and one.get("reason") == "Unschedulable"
+            and isinstance(since, str)
+        )
         if unfit and now - datetime.fromisoformat(since) >= PATIENCE:
-            return Finding("False", Reason.POD_NOT_STARTING, f"a pod fits no node: {one.get('message', '')}")
+            return Finding(
+                "False", Reason.POD_NOT_STARTING, f"a pod fits no node: {one.get('message', '')}"
+            )
     for container in status.get("containerStatuses") or []:
         waiting = container.get("state", {}).get("waiting", {})
         reason = waiting.get("reason", "")
         reason = _PULLING.get(reason, reason)
         if reason in _NOT_STARTING:
-            secret = _missing_secret(pod, waiting.get("message", "")) if reason == _UNCONFIGURED else None
+            secret = (
+                _missing_secret(pod, waiting.get("message", ""))
+                if reason == _UNCONFIGURED
+                else None
+            )
             general = f"a pod does not start: {reason}; look at its image and its configuration"
             return secret or Finding("False", Reason.POD_NOT_STARTING, general)
     return None
@@ -81,11 +93,19 @@ def _missing_secret(pod: Object, said: str) -> Finding | None:
     """Return that the tenant's own Secret for reading a source is what the kubelet misses, or a key of it."""
     (container, *_) = pod.get("spec", {}).get("containers") or [{}]
     entries = [one for one in container.get("env") or [] if one["name"] in SOURCE_VARIABLES]
-    refs = [one["valueFrom"]["secretKeyRef"] for one in entries if not one["valueFrom"]["secretKeyRef"].get("optional")]
+    refs = [
+        one["valueFrom"]["secretKeyRef"]
+        for one in entries
+        if not one["valueFrom"]["secretKeyRef"].get("optional")
+    ]
     words = set(re.findall(r"[A-Za-z0-9._-]+", said))
     if not refs or refs[0]["name"] not in words:
         return None
-    name, namespace, keys = refs[0]["name"], pod["metadata"].get("namespace", ""), [one["key"] for one in refs]
+    name, namespace, keys = (
+        refs[0]["name"],
+        pod["metadata"].get("namespace", ""),
+        [one["key"] for one in refs],
+    )
     lacks = next((f"has no key {key}: add it" for key in keys if key in words), None)
     absent = f"is not there: create it with {' and '.join(keys)}"
     return Finding(

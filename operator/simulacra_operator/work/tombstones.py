@@ -7,7 +7,14 @@ that was never completed made nothing, so its key stays free. A probe has no key
 from __future__ import annotations
 
 from simulacra_crds.contract.tombstone import REMEMBERED, REQUEST_DIGEST, Tombstone, manifest
-from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster, ClusterError, NotFound, Object
+from simulacra_crds.kube.client import (
+    CONFIGMAPS,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    NotFound,
+    Object,
+)
 from simulacra_operator.runtime.actions import Action, Remember
 from simulacra_operator.work.observed import Observed
 
@@ -16,7 +23,12 @@ def remember(seen: Observed) -> list[Action]:
     """Return the action that leaves a tombstone, none where nothing is to be remembered."""
     subject, digest = seen.subject, seen.subject.meta.annotations.get(REQUEST_DIGEST)
     tenant_goes = seen.tenant is None or seen.tenant.deleting
-    if not digest or tenant_goes or subject.spec is None or seen.now >= subject.created + REMEMBERED:
+    if (
+        not digest
+        or tenant_goes
+        or subject.spec is None
+        or seen.now >= subject.created + REMEMBERED
+    ):
         return []
     facts = {"request": digest, "created": subject.created}
     if subject.kind == "Dataset":

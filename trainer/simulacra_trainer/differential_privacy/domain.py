@@ -53,7 +53,9 @@ class Domain:
             found = np.searchsorted(self.exact, known) + 1
         else:
             found = np.clip(
-                np.searchsorted(self.edges - _unit(self.column) / 2.0, known, side="right"), 1, self.edges.size - 1
+                np.searchsorted(self.edges - _unit(self.column) / 2.0, known, side="right"),
+                1,
+                self.edges.size - 1,
             )
         return np.where(np.isnan(numbers), 0, found)
 
@@ -63,16 +65,22 @@ class Domain:
         at = np.maximum(cells - 1, 0)
         if self.is_category:
             levels = pa.array(self.column.level_values(), pa.string())
-            return pa.DictionaryArray.from_arrays(pa.array(at.astype(np.int32), mask=missing), levels)
+            return pa.DictionaryArray.from_arrays(
+                pa.array(at.astype(np.int32), mask=missing), levels
+            )
         if self.exact.size:
             numbers = self.exact[at]
         else:
             inside = rng.random(at.size) * (self.edges[at + 1] - self.edges[at])
             unit = _unit(self.column)
             numbers = self.edges[at] + (np.floor(inside / unit + 1e-9) * unit if unit else inside)
-            numbers = np.minimum(numbers, self.column.maximum if self.column.maximum is not None else np.inf)
+            numbers = np.minimum(
+                numbers, self.column.maximum if self.column.maximum is not None else np.inf
+            )
         if self.column.kind == "numeric":
-            numbers = numbers if self.column.decimals is None else np.round(numbers, self.column.decimals)
+            numbers = (
+                numbers if self.column.decimals is None else np.round(numbers, self.column.decimals)
+            )
             return pa.array(numbers, pa.float64(), mask=missing)
         if self.column.kind == "datetime":
             return pa.array((numbers * 1e6).astype(np.int64), mask=missing).cast(pa.timestamp("us"))
@@ -85,8 +93,14 @@ def domain_of(column: ColumnSchema) -> Domain:
     if column.kind in CATEGORY_KINDS:
         return Domain(column, empty, empty)
     if column.kind == "integer" and column.levels:
-        return Domain(column, empty, np.array(sorted(int(v) for v in column.level_values()), np.float64))
-    return Domain(column, _edges(float(column.minimum or 0.0), float(column.maximum or 0.0), _unit(column)), empty)
+        return Domain(
+            column, empty, np.array(sorted(int(v) for v in column.level_values()), np.float64)
+        )
+    return Domain(
+        column,
+        _edges(float(column.minimum or 0.0), float(column.maximum or 0.0), _unit(column)),
+        empty,
+    )
 
 
 def _unit(column: ColumnSchema) -> float:
@@ -107,7 +121,9 @@ def _edges(low: float, high: float, unit: float) -> Floats:
     power = width * np.geomspace(1e-4, 1.0, CELLS // 2)[:-1]
     inner = np.concatenate([linear, power, width - power, [spike]])
     inner = np.unique(np.floor(inner / unit + 1e-9) * unit if unit else inner)
-    edges = np.concatenate([low + inner, [high, high + spike], [0.0, spike] if low < 0.0 < high else []])
+    edges = np.concatenate(
+        [low + inner, [high, high + spike], [0.0, spike] if low < 0.0 < high else []]
+    )
     return np.unique(edges[(edges >= low) & (edges <= high + spike)])
 
 
@@ -115,4 +131,6 @@ def _numbers(values: pa.Array) -> Floats:
     if pa.types.is_timestamp(values.type):
         whole = values.cast(pa.int64()).cast(pa.float64(), safe=False)
         return np.asarray(whole.to_numpy(zero_copy_only=False), np.float64) / 1e6
-    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return np.asarray(
+        values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64
+    )

@@ -48,7 +48,10 @@ class _Column:
 
 
 def sanitize(
-    table: pa.Table, schema: TableSchema, asked: DifferentialPrivacy, rng: np.random.Generator | None = None
+    table: pa.Table,
+    schema: TableSchema,
+    asked: DifferentialPrivacy,
+    rng: np.random.Generator | None = None,
 ) -> pa.Table:
     """Return as many rows as the table has, drawn so that they are (epsilon, delta)-differentially private.
 
@@ -70,7 +73,8 @@ def sanitize(
     tables = _measure_pairs(columns, binned, edges, budget, rng)
     drawn = _draw(columns, edges, tables, table.num_rows, rng)
     values = [
-        column.domain.draw(_cell_in_bin(column, bins, rng), rng) for column, bins in zip(columns, drawn, strict=True)
+        column.domain.draw(_cell_in_bin(column, bins, rng), rng)
+        for column, bins in zip(columns, drawn, strict=True)
     ]
     return pa.table(values, names=names)
 
@@ -99,7 +103,9 @@ def _merge(counts: Floats, deviation: float) -> Ints:
     return bins
 
 
-def _choose_tree(columns: list[_Column], binned: list[Ints], budget: Budget, rng: np.random.Generator) -> list[Edge]:
+def _choose_tree(
+    columns: list[_Column], binned: list[Ints], budget: Budget, rng: np.random.Generator
+) -> list[Edge]:
     """Choose pairs that connect all columns, the dependent ones most likely."""
     d, n = len(columns), binned[0].size
     if d < 2:
@@ -123,7 +129,11 @@ def _choose_tree(columns: list[_Column], binned: list[Ints], budget: Budget, rng
 
 
 def _measure_pairs(
-    columns: list[_Column], binned: list[Ints], edges: list[Edge], budget: Budget, rng: np.random.Generator
+    columns: list[_Column],
+    binned: list[Ints],
+    edges: list[Edge],
+    budget: Budget,
+    rng: np.random.Generator,
 ) -> list[Floats]:
     each = budget.rho / 3.0 / max(len(edges), 1)
     out = []
@@ -155,14 +165,20 @@ def on_simplex(counts: Floats, total: float) -> Floats:
 
 
 def _draw(
-    columns: list[_Column], edges: list[Edge], tables: list[Floats], n: int, rng: np.random.Generator
+    columns: list[_Column],
+    edges: list[Edge],
+    tables: list[Floats],
+    n: int,
+    rng: np.random.Generator,
 ) -> list[Ints]:
     """Return the bins of n rows, one int64 [n] a column, drawn down the tree from the first column."""
     drawn: list[Ints | None] = [None] * len(columns)
     drawn[0] = _pick(np.tile(columns[0].bin_shares, (1, 1)), np.zeros(n, np.int64), rng)
     waiting = list(zip(edges, tables, strict=True))
     while waiting:
-        at = next(k for k, ((i, j), _) in enumerate(waiting) if (drawn[i] is None) != (drawn[j] is None))
+        at = next(
+            k for k, ((i, j), _) in enumerate(waiting) if (drawn[i] is None) != (drawn[j] is None)
+        )
         (i, j), counts = waiting.pop(at)
         parent, child, counts = (i, j, counts) if drawn[i] is not None else (j, i, counts.T)
         known = drawn[parent]

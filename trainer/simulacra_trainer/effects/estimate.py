@@ -51,21 +51,30 @@ def estimate_effect(
     _check_segment(schema, request, question)
     if question.rows.size < MIN_ROWS:
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
-        raise InputError(Reason.REQUEST_INVALID, message, f"{message} Choose columns with fewer missing values.")
+        raise InputError(
+            Reason.REQUEST_INVALID, message, f"{message} Choose columns with fewer missing values."
+        )
     known = table.take(question.rows)
     estimator = _Estimator(known, schema, question, seed)
     outcome = question.outcome_column
     sets = graph.possible_parents(request.treatment, MAX_PARENT_SETS + 1)
-    answers = [estimator.answer(adjustment) for adjustment in _outcome_last(sets[:MAX_PARENT_SETS], outcome)]
+    answers = [
+        estimator.answer(adjustment)
+        for adjustment in _outcome_last(sets[:MAX_PARENT_SETS], outcome)
+    ]
     main = answers[0]
     is_settled = all(_agrees(main.interval, other.interval) for other in answers[1:])
-    warnings = list(_graph_warnings(graph, request, outcome, is_settled, len(sets) > MAX_PARENT_SETS))
+    warnings = list(
+        _graph_warnings(graph, request, outcome, is_settled, len(sets) > MAX_PARENT_SETS)
+    )
     warnings += _data_warnings(estimator, main)
     segments: list[SegmentEffect] = []
     if request.segment is not None and main.scores is not None:
         segments = list(segment_effects(known, request.segment, main.scores))
         if request.segment in graph.descendants(request.treatment):
-            warnings.append("The segment column is caused by the treatment: its segments are not the same people.")
+            warnings.append(
+                "The segment column is caused by the treatment: its segments are not the same people."
+            )
     return EffectResult(
         **request.model_dump(exclude={"outcome"}),
         outcome=outcome,
@@ -90,7 +99,9 @@ class _Answer:
 
     def described(self) -> AdjustmentEffect:
         i = self.interval
-        return AdjustmentEffect(adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high, support=i.support)
+        return AdjustmentEffect(
+            adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high, support=i.support
+        )
 
 
 class _Estimator:
@@ -193,6 +204,12 @@ def _check_segment(schema: TableSchema, request: EstimateRequest, question: Ques
     if request.segment is None:
         return
     column = schema.find(request.segment)
-    if column is None or not column.learned or request.segment in (request.treatment, question.outcome_column):
+    if (
+        column is None
+        or not column.learned
+        or request.segment in (request.treatment, question.outcome_column)
+    ):
         message = "The segment must be a learned column other than treatment and outcome."
-        raise InputError(Reason.REQUEST_INVALID, message, f"{message} It is {request.segment!r}.", "/segment")
+        raise InputError(
+            Reason.REQUEST_INVALID, message, f"{message} It is {request.segment!r}.", "/segment"
+        )

@@ -22,7 +22,9 @@ def segment_effects(table: pa.Table, name: str, scores: Scores) -> Iterator[Segm
     for level, rows in _segment_rows(table, name):
         if rows.sum() >= MIN_SEGMENT_ROWS:
             i = summarize(scores, rows)
-            yield SegmentEffect(level=level, effect=i.effect, low=i.low, high=i.high, rows=i.rows, support=i.support)
+            yield SegmentEffect(
+                level=level, effect=i.effect, low=i.low, high=i.high, rows=i.rows, support=i.support
+            )
 
 
 def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
@@ -35,7 +37,11 @@ def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray
         return
     values = numbers(table, name)
     known = values[~np.isnan(values)]
-    edges = np.unique(np.quantile(known, np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS)) if known.size else np.empty(0)
+    edges = (
+        np.unique(np.quantile(known, np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS))
+        if known.size
+        else np.empty(0)
+    )
     band = np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="left"))
     for k in range(edges.size + 1):
         rows = band == k

@@ -43,7 +43,9 @@ class FittedModel(Protocol):
             only: stop after this many columns of the order.
         """
 
-    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+    def counterfactual(
+        self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
+    ) -> pa.Table:
         """Return what each row would have been under do(), all columns: abduction, action, prediction (Pearl, 2009).
 
         The noise of each column is abducted from the row: numbers and ordered levels keep their rank among those that

@@ -43,7 +43,9 @@ def _twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> Ints:
     largest = rng.gumbel(size=(seen.size, 1))
     noise = rng.gumbel(size=p.shape)
     possible = np.isfinite(before)
-    drawn = -np.logaddexp(-largest, -(np.where(possible, before, 0.0) + noise))  # truncated at the largest
+    drawn = -np.logaddexp(
+        -largest, -(np.where(possible, before, 0.0) + noise)
+    )  # truncated at the largest
     noise = np.where(possible, drawn - before, noise)
     noise[at, seen] = largest[:, 0] - before[at, seen]
     found: Ints = np.argmax(after + noise, axis=1)

@@ -46,7 +46,10 @@ class ConditionedPool:
 
     def corrected(self, attainment: AttainmentDetail) -> AttainmentDetail:
         """Return the figures with the range met by construction taken into account."""
-        accepted, kl = attainment.accepted * self.share, attainment.kl_nats - float(np.log(self.share))
+        accepted, kl = (
+            attainment.accepted * self.share,
+            attainment.kl_nats - float(np.log(self.share)),
+        )
         return attainment.model_copy(update={"accepted": accepted, "kl_nats": kl})
 
 
@@ -70,7 +73,9 @@ def draw_pool(
     Raises:
         InputError: if a range holds no value that the column can take, or no row meets all ranges.
     """
-    inside = {name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()}
+    inside = {
+        name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()
+    }
     columns = sorted(inside, key=lambda name: inside[name].share)
     front = [*columns, *conditions.categorical]
     model = trained.model.first([*front, *(c for c in then if c not in front)])
@@ -93,9 +98,13 @@ def draw_full_pool(
     rng: np.random.Generator,
 ) -> ConditionedPool:
     """Draw a pool of whole rows under do(), inside the ranges. InputError if no row meets them."""
-    inside = {name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()}
+    inside = {
+        name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()
+    }
     rows = min(rows, max(MAX_POOL_CELLS // len(trained.model.columns), ENOUGH))
-    return ConditionedPool(_keep_inside(lambda: trained.model.sample(rows, rng, do=do), inside, rng), trained.model)
+    return ConditionedPool(
+        _keep_inside(lambda: trained.model.sample(rows, rng, do=do), inside, rng), trained.model
+    )
 
 
 def _keep_inside(
@@ -120,17 +129,22 @@ def _keep_inside(
         raise InputError(
             Reason.CONDITIONS_INFEASIBLE,
             "No row of the learned distribution meets all numeric ranges together.",
-            "no row meets all numeric ranges together; widen one of these: " + ", ".join(f'"{n}"' for n in ranges),
+            "no row meets all numeric ranges together; widen one of these: "
+            + ", ".join(f'"{n}"' for n in ranges),
             pointer("conditions", "numeric", next(iter(ranges))),
         )
     return pool
 
 
-def _move_in(table: pa.Table, ranges: Mapping[str, ValuesInside], rng: np.random.Generator) -> pa.Table:
+def _move_in(
+    table: pa.Table, ranges: Mapping[str, ValuesInside], rng: np.random.Generator
+) -> pa.Table:
     for name, inside in ranges.items():
         values = _floats(table.column(name))
         values = np.where(inside.holds(values), values, inside.draw(table.num_rows, rng))
-        table = table.set_column(table.column_names.index(name), name, _column(values, inside.column))
+        table = table.set_column(
+            table.column_names.index(name), name, _column(values, inside.column)
+        )
     return table
 
 
@@ -163,7 +177,10 @@ class ValuesInside:
 
     def draw(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw values: repeated ones as they are, others between their neighbors; uniform where none is known."""
-        first, stop = np.searchsorted(self.known, self.low), np.searchsorted(self.known, self.high, side="right")
+        first, stop = (
+            np.searchsorted(self.known, self.low),
+            np.searchsorted(self.known, self.high, side="right"),
+        )
         inside = self.known[first:stop]
         if not inside.size:
             values = rng.uniform(self.low, self.high, n)

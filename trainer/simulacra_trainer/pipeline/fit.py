@@ -23,7 +23,12 @@ from simulacra_trainer.differential_privacy import sanitize
 from simulacra_trainer.families.base import Family, FittedModel, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.pipeline.holdout import HalfModelRows, draw_half_model, draw_rows, split_halves
+from simulacra_trainer.pipeline.holdout import (
+    HalfModelRows,
+    draw_half_model,
+    draw_rows,
+    split_halves,
+)
 from simulacra_trainer.pipeline.privacy_tuning import turn_dial
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
@@ -35,7 +40,12 @@ from simulacra_trainer.workers import Workers
 if TYPE_CHECKING:
     from simulacra_trainer.families.neural.worker_group import Group
 
-STEPS = {"learning the causal graph": 4.0, "testing privacy": 3.0, "fitting": 1.0, "writing the report": 1.0}
+STEPS = {
+    "learning the causal graph": 4.0,
+    "testing privacy": 3.0,
+    "fitting": 1.0,
+    "writing the report": 1.0,
+}
 """The steps of a fit, and how long each takes relative to the others with the forest family."""
 GRAPH, PRIVACY, FIT, REPORT = STEPS
 NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
@@ -112,7 +122,11 @@ def meet(workers: Workers | None, request: FitRequest) -> Iterator[Group | None]
 
 
 def fit_model(
-    table: pa.Table, schema: TableSchema, request: FitRequest, meter: ProgressMeter, company: Company | None = None
+    table: pa.Table,
+    schema: TableSchema,
+    request: FitRequest,
+    meter: ProgressMeter,
+    company: Company | None = None,
 ) -> TrainedModel:
     """Fit a causal generative model on a clean table.
 
@@ -148,7 +162,9 @@ def fit_model(
         trial = _trial(family, real, schema, graph.order, request, options, progress)
         options |= trial.options
     with timings.of(FIT):
-        model = family.fit(table, schema, graph.order, seed=request.seed, options=options, progress=meter.step(FIT))
+        model = family.fit(
+            table, schema, graph.order, seed=request.seed, options=options, progress=meter.step(FIT)
+        )
     progress = meter.step(REPORT)
     report = build_report(
         trial.rows.halves.seen,
@@ -163,7 +179,9 @@ def fit_model(
     if report["privacy"] is not None:
         report["privacy"] |= trial.copying
     progress(1.0)
-    return TrainedModel(model, family.name, table, schema, graph, {**figures(report), **trial.figures}, report)
+    return TrainedModel(
+        model, family.name, table, schema, graph, {**figures(report), **trial.figures}, report
+    )
 
 
 def help_fit(table: pa.Table, schema: TableSchema, request: FitRequest, company: Company) -> None:
@@ -189,7 +207,9 @@ def _within_limit(table: pa.Table, seed: int) -> pa.Table:
     return table.combine_chunks()
 
 
-def _graph(table: pa.Table, schema: TableSchema, request: FitRequest, company: Company) -> CausalGraph:
+def _graph(
+    table: pa.Table, schema: TableSchema, request: FitRequest, company: Company
+) -> CausalGraph:
     """Learn the graph, or take the one that the fit began with: checkpoints belong to its order, and time is short."""
     kept = None
     if company.checkpoints is not None and _is_neural(request.family, request.gpu):
@@ -197,7 +217,9 @@ def _graph(table: pa.Table, schema: TableSchema, request: FitRequest, company: C
     if kept is not None and kept.exists():
         graph = CausalGraph.from_json(kept.read_text())
     else:
-        graph = learn_graph(table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S)
+        graph = learn_graph(
+            table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S
+        )
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(graph.to_json())
@@ -217,7 +239,9 @@ def _fingerprint(table: pa.Table, schema: TableSchema, request: FitRequest) -> s
 
 def _private(table: pa.Table, schema: TableSchema, asked: DifferentialPrivacy) -> pa.Table:
     if schema.weight() is not None:
-        message = "Differential privacy is not offered with survey weights: fit without one of the two."
+        message = (
+            "Differential privacy is not offered with survey weights: fit without one of the two."
+        )
         raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
     return sanitize(table, schema, asked)
 
@@ -254,11 +278,19 @@ def _trial(
     if family.name == FOREST.name:
         return _dialled_trial(table, schema, order, request, progress)
     halves = split_halves(table, seed=request.seed)
-    return _Trial(draw_half_model(family, halves, schema, order, seed=request.seed, options=options, progress=progress))
+    return _Trial(
+        draw_half_model(
+            family, halves, schema, order, seed=request.seed, options=options, progress=progress
+        )
+    )
 
 
 def _dialled_trial(
-    table: pa.Table, schema: TableSchema, order: Sequence[str], request: FitRequest, progress: Callable[[float], None]
+    table: pa.Table,
+    schema: TableSchema,
+    order: Sequence[str],
+    request: FitRequest,
+    progress: Callable[[float], None],
 ) -> _Trial:
     """Let the test of copying choose the forest's penalty."""
     dial = turn_dial(table, schema, order, seed=request.seed, progress=progress)
@@ -278,7 +310,9 @@ def _private_trial(
     assert request.privacy is not None
     halves = split_halves(real, seed=request.seed)
     seen = _private(halves.seen, schema, request.privacy)
-    model = family.fit(seen, schema, order, seed=request.seed, options=options, progress=no_progress)
+    model = family.fit(
+        seen, schema, order, seed=request.seed, options=options, progress=no_progress
+    )
     stated = {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
     return _Trial(draw_rows(model, halves, seed=request.seed), figures=stated)
 

@@ -73,9 +73,13 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
     hold_against_schema(trained, request)
     rests_on = identify(trained, request)
     if request.counterfactual:
-        pairs = request.model_copy(update={"row_count": request.row_count // 2, "interventions": {}})
+        pairs = request.model_copy(
+            update={"row_count": request.row_count // 2, "interventions": {}}
+        )
         facts, do = _plan(trained, pairs), dict(request.interventions)
-        return replace(facts, rows=request.row_count, do=do, twins=trained.model, identification=rests_on)
+        return replace(
+            facts, rows=request.row_count, do=do, twins=trained.model, identification=rests_on
+        )
     return replace(_plan(trained, request), identification=rests_on)
 
 
@@ -90,8 +94,12 @@ def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
         pool = draw_full_pool(trained, conditions, do, min(max(MIN_POOL, 2 * n), MAX_POOL), rng)
         complete = True
     else:
-        untouched = [c for c in trained.model.columns if c not in changed and c not in do] if do else []
-        pool = draw_pool(trained, conditions, min(max(MIN_POOL, 2 * n), MAX_POOL), rng, then=untouched)
+        untouched = (
+            [c for c in trained.model.columns if c not in changed and c not in do] if do else []
+        )
+        pool = draw_pool(
+            trained, conditions, min(max(MIN_POOL, 2 * n), MAX_POOL), rng, then=untouched
+        )
         complete = False
     plan = plan_rows(
         pool.table.select(conditions.columns()),
@@ -102,7 +110,9 @@ def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
         weights=row_weights(trained.table, trained.schema),
         drawn_inside=pool.lead,
     )
-    return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, pool.corrected(plan.attainment))
+    return GenerationPlan(
+        n, seed, pool.model, pool.table, plan.indices, complete, do, pool.corrected(plan.attainment)
+    )
 
 
 def hold_against_schema(trained: TrainedModel, request: GenerateRequest) -> None:
@@ -190,7 +200,9 @@ def _pairs(
     on_facts(facts)
     twins = plan.twins.counterfactual(facts, plan.do or {}, _stream(plan.seed, TWIN_STREAM, chunk))
     # the same stream for both: a row and its twin have the same fresh identifier
-    both = [restore(t, schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk)) for t in (facts, twins)]
+    both = [
+        restore(t, schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk)) for t in (facts, twins)
+    ]
     in_turn = np.arange(2 * pairs).reshape(2, pairs).T.reshape(-1)
     table = pa.concat_tables(both).take(pa.array(in_turn))
     number = pa.array(np.repeat(first // 2 + np.arange(pairs), 2))

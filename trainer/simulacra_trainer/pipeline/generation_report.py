@@ -21,7 +21,10 @@ from simulacra_trainer.report.privacy import copied_share
 
 
 def report_generation(
-    trained: TrainedModel, request: GenerateRequest, attainment: AttainmentDetail | None, rows: pa.Table
+    trained: TrainedModel,
+    request: GenerateRequest,
+    attainment: AttainmentDetail | None,
+    rows: pa.Table,
 ) -> dict[str, Any]:
     """Return the report, in the form of a model's with `asked` besides.
 
@@ -39,7 +42,10 @@ def report_generation(
         graph_json=json.loads(trained.graph.to_json()),
         conditions=attainment,
         seed=request.seed,
-        leave_out={*request.conditions.columns(), *(() if request.counterfactual else request.interventions)},
+        leave_out={
+            *request.conditions.columns(),
+            *(() if request.counterfactual else request.interventions),
+        },
     )
     names = [column.name for column in trained.schema.learned()]
     report["privacy"] = {

@@ -81,5 +81,9 @@ def draw_half_model(
 
 def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:
     """Draw from a model that was fit on the seen half."""
-    rows = model.sample(min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows), np.random.default_rng([seed, 18]))
-    return HalfModelRows(halves, rows.select([name for name in halves.seen.column_names if name in model.columns]))
+    rows = model.sample(
+        min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows), np.random.default_rng([seed, 18])
+    )
+    return HalfModelRows(
+        halves, rows.select([name for name in halves.seen.column_names if name in model.columns])
+    )

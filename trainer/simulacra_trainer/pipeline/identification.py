@@ -68,7 +68,12 @@ def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterato
 def _outside(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
     for name, value in request.interventions.items():
         column = trained.schema.find(name)
-        if column is None or not column.is_numeric or column.minimum is None or column.maximum is None:
+        if (
+            column is None
+            or not column.is_numeric
+            or column.minimum is None
+            or column.maximum is None
+        ):
             continue
         if not column.minimum <= float(value) <= column.maximum:
             yield (

@@ -17,7 +17,13 @@ from simulacra_trainer.pipeline.fit import TrainedModel, family_named
 from simulacra_trainer.report import render_html
 
 FORMAT_VERSION = 1
-MODEL, SCHEMA, GRAPH, REPORT, TRAIN = "model.json", "schema.json", "graph.json", "report.json", "train.parquet"
+MODEL, SCHEMA, GRAPH, REPORT, TRAIN = (
+    "model.json",
+    "schema.json",
+    "graph.json",
+    "report.json",
+    "train.parquet",
+)
 MAX_JSON_BYTES = 64 << 20
 
 
@@ -57,7 +63,9 @@ def load_model(directory: Path) -> TrainedModel:
         graph = CausalGraph.from_json(_small(directory / GRAPH))
         report = json.loads(_small(directory / REPORT))
     except (OSError, ValidationError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ModelFileError(f"the model directory cannot be read ({type(error).__name__})") from None
+        raise ModelFileError(
+            f"the model directory cannot be read ({type(error).__name__})"
+        ) from None
     model = family_named(header.family).load(directory, table, schema)
     return TrainedModel(model, header.family, table, schema, graph, header.figures, report)
 

@@ -19,7 +19,25 @@ from simulacra_trainer.families.forest import FOREST, PENALTY, SCORED
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, crossed_halves, draw_rows
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_held
 
-PENALTIES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0)
+PENALTIES = (
+    1.0,
+    1.5,
+    2.0,
+    2.5,
+    3.0,
+    4.0,
+    5.0,
+    6.5,
+    8.0,
+    10.0,
+    12.0,
+    15.0,
+    18.0,
+    22.0,
+    27.0,
+    33.0,
+    40.0,
+)
 """The last leaves a table of a few hundred rows little but its columns' own distributions. Such tables pass near the
 end, where a step costs most realism: the steps are smaller there.
 """
@@ -55,7 +73,12 @@ class DialResult:
 
 
 def turn_dial(
-    table: pa.Table, schema: TableSchema, order: Sequence[str], *, seed: int, progress: Progress = no_progress
+    table: pa.Table,
+    schema: TableSchema,
+    order: Sequence[str],
+    *,
+    seed: int,
+    progress: Progress = no_progress,
 ) -> DialResult:
     """Choose the penalty for a clean table; big tables are judged on a sample of rows.
 
@@ -65,7 +88,15 @@ def turn_dial(
     """
     pairs = crossed_halves(table, seed=seed)
     if len(pairs) == 1:
-        found = _turn(pairs, schema, order, dict.fromkeys(order, False), PENALTIES[: START + 1], seed, progress)
+        found = _turn(
+            pairs,
+            schema,
+            order,
+            dict.fromkeys(order, False),
+            PENALTIES[: START + 1],
+            seed,
+            progress,
+        )
         if found.passes:
             progress(1.0)
             return found
@@ -85,19 +116,31 @@ def _turn(
 ) -> DialResult:
     """Choose one of the penalties; known: columns of which rows are not asked whether they follow scores."""
     options = {PENALTY: PENALTIES[START], SCORED: known}
-    first = [FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress) for pair in pairs]
+    first = [
+        FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress)
+        for pair in pairs
+    ]
     says = [model.scored for model in first]
-    scored = {name: said for name, said in says[0].items() if all(other.get(name) is said for other in says)}
+    scored = {
+        name: said
+        for name, said in says[0].items()
+        if all(other.get(name) is said for other in says)
+    }
     tried: dict[int, DialResult] = {}
 
     def passes(place: int) -> bool:
         penalty = penalties[place]
         drawn = [
-            draw_rows(model.with_penalty(penalty), pair, seed=seed) for model, pair in zip(first, pairs, strict=True)
+            draw_rows(model.with_penalty(penalty), pair, seed=seed)
+            for model, pair in zip(first, pairs, strict=True)
         ]
         judged = [_share(rows, schema, seed) for rows in drawn]
         shares = [share for share, _ in judged]
-        error = float(np.std(shares, ddof=1)) / np.sqrt(len(shares)) if len(shares) > 1 else judged[0][1]
+        error = (
+            float(np.std(shares, ddof=1)) / np.sqrt(len(shares))
+            if len(shares) > 1
+            else judged[0][1]
+        )
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
         tried[place] = DialResult(penalty, float(np.mean(shares)), error, above, drawn[0], scored)
         progress(min(len(tried) / 5, 0.99))

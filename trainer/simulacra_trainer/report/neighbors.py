@@ -53,7 +53,9 @@ def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> 
         base = numbers(scale, name)
         base = base[~np.isnan(base)]
         center, spread = (float(base.mean()), float(base.std()) or 1.0) if len(base) else (0.0, 1.0)
-        placed = [np.clip((numbers(table, name) - center) / spread, -CLIP, CLIP) for table in tables]
+        placed = [
+            np.clip((numbers(table, name) - center) / spread, -CLIP, CLIP) for table in tables
+        ]
         for kept, values in zip(columns, placed, strict=True):
             kept.append(values)
         if any(np.isnan(values).any() for values in placed):
@@ -131,7 +133,9 @@ def nearer_share(synthetic: Points, seen: Points, unseen: Points) -> tuple[float
     copies nothing is the seen rows' part of all, s0 (1/2 for equal halves); (share - s0) / (1 - s0) is the part of
     rows that copy, which equal halves would show as 0.5 plus half of it.
     """
-    return _on_equal_halves(_credit(synthetic, seen, unseen), len(seen[0]) / (len(seen[0]) + len(unseen[0])))
+    return _on_equal_halves(
+        _credit(synthetic, seen, unseen), len(seen[0]) / (len(seen[0]) + len(unseen[0]))
+    )
 
 
 def _credit(synthetic: Points, seen: Points, unseen: Points) -> FloatArray:
@@ -143,7 +147,9 @@ def _credit(synthetic: Points, seen: Points, unseen: Points) -> FloatArray:
 
 def _on_equal_halves(credit: FloatArray, base: float) -> tuple[float, float]:
     scale = 0.5 / (1 - base)
-    return 0.5 + scale * float(credit.mean() - base), scale * float(credit.std()) / float(np.sqrt(len(credit)))
+    return 0.5 + scale * float(credit.mean() - base), scale * float(credit.std()) / float(
+        np.sqrt(len(credit))
+    )
 
 
 def is_held(share: float) -> bool:
@@ -152,7 +158,11 @@ def is_held(share: float) -> bool:
 
 
 def equal_halves_dcr(
-    half_a: pa.Table, half_b: pa.Table, synthetic_from_a: pa.Table, schema: TableSchema, rng: np.random.Generator
+    half_a: pa.Table,
+    half_b: pa.Table,
+    synthetic_from_a: pa.Table,
+    schema: TableSchema,
+    rng: np.random.Generator,
 ) -> tuple[float, float]:
     """Return the DCR share of rows from a model that saw half_a only, and its standard error.
 
@@ -167,7 +177,9 @@ def equal_halves_dcr(
     names = [c.name for c in schema.learned()]
     cells = (half_a.num_rows + half_b.num_rows) * len(names)
     most = max(200, min(MOST_JUDGED, MOST_CELLS // cells))
-    synthetic = synthetic_from_a.take(rng.permutation(synthetic_from_a.num_rows)[:most])  # the first ones may decide
+    synthetic = synthetic_from_a.take(
+        rng.permutation(synthetic_from_a.num_rows)[:most]
+    )  # the first ones may decide
     drawn, near, far = place(half_a, [synthetic, half_a, half_b], names)
     credit, base = np.empty(0), half_a.num_rows / (half_a.num_rows + half_b.num_rows)
     share = error = 0.0

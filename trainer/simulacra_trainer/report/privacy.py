@@ -53,7 +53,11 @@ def privacy(
 
 
 def exact_copies(
-    train: pa.Table, holdout: pa.Table, synthetic: pa.Table, names: list[str], weight: str | None = None
+    train: pa.Table,
+    holdout: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    weight: str | None = None,
 ) -> tuple[float, float]:
     """Return the share of synthetic and of holdout rows (0..1; these by weight) that equal some training row."""
     tables = [train, holdout.slice(0, MAX_HASHED), synthetic.slice(0, MAX_HASHED)]

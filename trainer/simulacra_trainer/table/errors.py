@@ -15,7 +15,9 @@ class InputError(Exception):
         pointer: JSON pointer into the request body or the column at fault, when there is one.
     """
 
-    def __init__(self, reason: Reason, message: str, detail: str, pointer: str | None = None) -> None:
+    def __init__(
+        self, reason: Reason, message: str, detail: str, pointer: str | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message

@@ -50,7 +50,9 @@ class S3Buckets:
         root, _, rest = path.partition("/")
         tenant = INSTALLATION if root == INSTALLATION else rest.partition("/")[0]
         if root not in ("tenants", INSTALLATION) or not tenant:
-            raise ValueError("a store with a bucket a tenant holds keys under tenants/<tenant>/ and installation/ only")
+            raise ValueError(
+                "a store with a bucket a tenant holds keys under tenants/<tenant>/ and installation/ only"
+            )
         return self._location.bucket.replace(TENANT, tenant)
 
     def key(self, name: str) -> str:
@@ -65,7 +67,11 @@ class S3Buckets:
             if not self.per_tenant or error_code(error) != "NoSuchBucket":
                 raise
         region = self._client.meta.region_name
-        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        place = (
+            {}
+            if region == "us-east-1"
+            else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        )
         try:
             self._client.create_bucket(Bucket=bucket, **place)
         except ClientError as error:
@@ -105,9 +111,13 @@ class S3Buckets:
         count = 0
         for bucket, group in itertools.groupby(found, key=lambda entry: str(entry["Bucket"])):
             while batch := list(itertools.islice(group, _DELETE_BATCH)):
-                objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in batch]
+                objects = [
+                    {"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in batch
+                ]
                 with s3_errors("delete objects"):
-                    answer = self._client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+                    answer = self._client.delete_objects(
+                        Bucket=bucket, Delete={"Objects": objects, "Quiet": True}
+                    )
                 if refused := answer.get("Errors"):
                     raise StoreUnavailable(
                         f"the S3 store refused to delete {len(refused)} objects: {refused[0].get('Code')}"
@@ -128,4 +138,8 @@ class S3Buckets:
         pattern = re.compile(f"{re.escape(before)}.+{re.escape(after)}")
         with s3_errors("list buckets"):
             for page in self._client.get_paginator("list_buckets").paginate():
-                yield from (bucket["Name"] for bucket in page["Buckets"] if pattern.fullmatch(bucket["Name"]))
+                yield from (
+                    bucket["Name"]
+                    for bucket in page["Buckets"]
+                    if pattern.fullmatch(bucket["Name"])
+                )

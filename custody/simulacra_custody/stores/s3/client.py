@@ -44,7 +44,9 @@ class S3Location:
     def from_url(cls, url: SplitResult) -> "S3Location":
         """From ``s3://bucket/prefix?endpoint=&public-endpoint=&region=&sse-kms=``; ValueError says what is wrong."""
         if not _BUCKET.fullmatch(url.netloc):
-            raise ValueError("a bucket's name has 3 to 63 of a-z 0-9 . - (and no credentials: they come from AWS_*)")
+            raise ValueError(
+                "a bucket's name has 3 to 63 of a-z 0-9 . - (and no credentials: they come from AWS_*)"
+            )
         prefix = unquote(url.path).strip("/")
         prefix += "/" if prefix else ""
         check_prefix(prefix)
@@ -75,7 +77,9 @@ class S3Location:
     @property
     def encryption(self) -> dict[str, str]:
         """The arguments of a put that ask for SSE-KMS."""
-        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.sse_kms} if self.sse_kms else {}
+        return (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.sse_kms} if self.sse_kms else {}
+        )
 
 
 @contextlib.contextmanager
@@ -86,9 +90,15 @@ def s3_errors(action: str) -> Iterator[None]:
     except ClientError as error:
         raise StoreUnavailable(f"the S3 store could not {action}: {error_code(error)}") from error
     except BotoCoreError as error:
-        raise StoreUnavailable(f"the S3 store could not {action}: {type(error).__name__}") from error
+        raise StoreUnavailable(
+            f"the S3 store could not {action}: {type(error).__name__}"
+        ) from error
 
 
 def error_code(error: BaseException | None) -> str:
     """The service's code of an error, ``""`` where it did not come from the service."""
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+    return (
+        str(error.response.get("Error", {}).get("Code", ""))
+        if isinstance(error, ClientError)
+        else ""
+    )

@@ -38,7 +38,9 @@ class S3Store:
         with s3_errors("begin a put"):
             upload = self._buckets.making(
                 target["Bucket"],
-                lambda: S3Upload(self._client, key, target, self.location.encryption, if_absent=if_absent),
+                lambda: S3Upload(
+                    self._client, key, target, self.location.encryption, if_absent=if_absent
+                ),
             )
         try:
             yield upload
@@ -135,7 +137,9 @@ class S3Store:
         """A URL that gives the stored bytes to whoever holds it, for ``expires_s`` seconds."""
         with s3_errors("sign a link"):
             return str(
-                self._public.generate_presigned_url("get_object", Params=self._buckets.target(key), ExpiresIn=expires_s)
+                self._public.generate_presigned_url(
+                    "get_object", Params=self._buckets.target(key), ExpiresIn=expires_s
+                )
             )
 
     def _put_whole(self, key: str, content: bytes, condition: dict[str, str]) -> ObjectInfo:
@@ -145,7 +149,9 @@ class S3Store:
                 target["Bucket"],
                 lambda: conditional(
                     key,
-                    lambda: self._client.put_object(**target, Body=content, **condition, **self.location.encryption),
+                    lambda: self._client.put_object(
+                        **target, Body=content, **condition, **self.location.encryption
+                    ),
                 ),
             )
         return self.stat(key) or ObjectInfo(key, len(content), time.time())
@@ -160,10 +166,14 @@ class S3Store:
                 if error_code(error.__cause__) != "NoSuchUpload":  # committed or aborted meanwhile
                     raise
             else:
-                yield ObjectInfo(self._buckets.key(found["Key"]), size, found["Initiated"].timestamp())
+                yield ObjectInfo(
+                    self._buckets.key(found["Key"]), size, found["Initiated"].timestamp()
+                )
 
     def _info(self, found: Found) -> ObjectInfo:
-        return ObjectInfo(self._buckets.key(found["Key"]), found.get("Size", 0), found["LastModified"].timestamp())
+        return ObjectInfo(
+            self._buckets.key(found["Key"]), found.get("Size", 0), found["LastModified"].timestamp()
+        )
 
 
 def _read(body: Any) -> Iterator[bytes]:

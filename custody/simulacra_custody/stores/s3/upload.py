@@ -21,7 +21,13 @@ class S3Upload:
     """`Upload` as a multipart upload. It exists at the service from the start, so an erasure meanwhile ends it."""
 
     def __init__(
-        self, client: Any, key: str, target: dict[str, str], encryption: dict[str, str], *, if_absent: bool
+        self,
+        client: Any,
+        key: str,
+        target: dict[str, str],
+        encryption: dict[str, str],
+        *,
+        if_absent: bool,
     ) -> None:
         self._client, self._key, self._if_absent = client, key, if_absent
         answer = client.create_multipart_upload(**target, **encryption)
@@ -67,10 +73,14 @@ class S3Upload:
     def _send(self) -> None:
         number = len(self._parts) + 1
         if number > _MAX_PARTS:
-            raise StoreUnavailable(f"an S3 object takes {_MAX_PARTS * PART_BYTES} bytes at most; split the artefact")
+            raise StoreUnavailable(
+                f"an S3 object takes {_MAX_PARTS * PART_BYTES} bytes at most; split the artefact"
+            )
         with s3_errors("write"):
             answer = _unless_erased(
-                lambda: self._client.upload_part(**self._upload, PartNumber=number, Body=bytes(self._buffer))
+                lambda: self._client.upload_part(
+                    **self._upload, PartNumber=number, Body=bytes(self._buffer)
+                )
             )
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
         self._size += len(self._buffer)
@@ -104,7 +114,9 @@ def conditional(key: str, call: Callable[[], T]) -> T:
                 raise ObjectExists(f"{key.rpartition('/')[2]} is stored already") from None
             if error_code(error) != "ConditionalRequestConflict":
                 raise
-    raise StoreUnavailable(f"the S3 store met {_CONFLICTS} conditional writes of the same key; try again")
+    raise StoreUnavailable(
+        f"the S3 store met {_CONFLICTS} conditional writes of the same key; try again"
+    )
 
 
 def _unless_erased(call: Callable[[], T]) -> T:
@@ -112,5 +124,7 @@ def _unless_erased(call: Callable[[], T]) -> T:
         return call()
     except ClientError as error:
         if error_code(error) == "NoSuchUpload":
-            raise StoreUnavailable("the put was erased before its commit; write the artefact again") from None
+            raise StoreUnavailable(
+                "the put was erased before its commit; write the artefact again"
+            ) from None
         raise

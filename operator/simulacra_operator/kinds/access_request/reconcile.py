@@ -45,7 +45,9 @@ def reconcile(seen: AccessObserved) -> list[Action]:
 def _record(seen: AccessObserved) -> list[Action]:
     """Record a decision when it is first seen; the status patch of the same pass says that it was."""
     decided = seen.subject.condition("Decided") == "True"
-    begun = _approved(seen) and (not _lacks_tenant(seen) or seen.subject.status.client_id is not None)
+    begun = _approved(seen) and (
+        not _lacks_tenant(seen) or seen.subject.status.client_id is not None
+    )
     if decided or begun or seen.subject.spec.decision == "Pending":
         return []
     event = EventType.ACCESS_APPROVED if _approved(seen) else EventType.ACCESS_DENIED

@@ -12,7 +12,9 @@ from simulacra_operator.work.conditions import Finding, conditions, ready, statu
 
 def is_own(seen: AccessObserved) -> bool:
     """Whether the Tenant is there and was made for this very request."""
-    return seen.tenant is not None and seen.tenant.meta.labels.get(LABEL_UID) == seen.subject.meta.uid
+    return (
+        seen.tenant is not None and seen.tenant.meta.labels.get(LABEL_UID) == seen.subject.meta.uid
+    )
 
 
 def access_status(seen: AccessObserved) -> Object:
@@ -37,7 +39,9 @@ def _decided(seen: AccessObserved) -> Finding:
         case "Denied":
             return Finding("True", Reason.DENIED)
         case _:
-            return Finding("False", Reason.AWAITING_DECISION, "set spec.decision to Approved or Denied")
+            return Finding(
+                "False", Reason.AWAITING_DECISION, "set spec.decision to Approved or Denied"
+            )
 
 
 def _tenant(seen: AccessObserved) -> Finding:
@@ -47,12 +51,26 @@ def _tenant(seen: AccessObserved) -> Finding:
         return Finding("Unknown", Reason.AWAITING_DECISION)
     if seen.tenant is None:
         if seen.subject.status.tenant is not None:
-            return Finding("False", Reason.TENANT_GONE, "the Tenant was deleted; a new AccessRequest makes a new one")
-        return Finding("False", Reason.AWAITING_TENANT, _wanted(seen) if seen.prepared else "the Tenant is being made")
+            return Finding(
+                "False",
+                Reason.TENANT_GONE,
+                "the Tenant was deleted; a new AccessRequest makes a new one",
+            )
+        return Finding(
+            "False",
+            Reason.AWAITING_TENANT,
+            _wanted(seen) if seen.prepared else "the Tenant is being made",
+        )
     if not is_own(seen):
-        return Finding("False", Reason.INTERNAL, f"a Tenant {seen.tenant_name} is there that another request made")
+        return Finding(
+            "False",
+            Reason.INTERNAL,
+            f"a Tenant {seen.tenant_name} is there that another request made",
+        )
     if not seen.tenant.ready:
-        return Finding("False", Reason.AWAITING_TENANT, "the Tenant is not Ready; see its conditions")
+        return Finding(
+            "False", Reason.AWAITING_TENANT, "the Tenant is not Ready; see its conditions"
+        )
     return Finding("True", Reason.READY)
 
 

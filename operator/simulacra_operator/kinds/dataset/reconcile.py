@@ -24,13 +24,19 @@ _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=1800)
 def _gate(seen: Observed) -> Finding:
     """The API makes the key before the first byte and states the digest after the last one."""
     if seen.subject.spec.source.sha256 is None or seen.subject.status.wrapped_key is None:
-        return Finding("False", Reason.AWAITING_UPLOAD, "the upload is not complete; it is given up after one hour")
+        return Finding(
+            "False",
+            Reason.AWAITING_UPLOAD,
+            "the upload is not complete; it is given up after one hour",
+        )
     return Finding("True", Reason.UPLOADED)
 
 
 def _request(seen: Observed) -> KubeModel:
     spec: DatasetSpec = seen.subject.spec
-    return PrepareRequest(format=spec.source.format, source=source.request(seen), weights=spec.weights)
+    return PrepareRequest(
+        format=spec.source.format, source=source.request(seen), weights=spec.weights
+    )
 
 
 def _work(seen: Observed) -> Work:
@@ -43,7 +49,9 @@ def _discard(seen: Observed) -> tuple[Action, ...]:
     if seen.subject.status.wrapped_key is None:
         return ()
     spec: DatasetSpec | None = seen.subject.spec
-    return (Discard(None, None) if spec is None else Discard(spec.source.sha256, spec.source.bytes),)
+    return (
+        Discard(None, None) if spec is None else Discard(spec.source.sha256, spec.source.bytes),
+    )
 
 
 DATASET = WorkKind(
@@ -72,4 +80,6 @@ FROM_OBJECT = replace(
 def reconcile(seen: Observed) -> list[Action]:
     """Return what is to be done about a Dataset now."""
     spec = seen.subject.spec
-    return lifecycle.reconcile(FROM_OBJECT if spec is not None and spec.source.type == "Object" else DATASET, seen)
+    return lifecycle.reconcile(
+        FROM_OBJECT if spec is not None and spec.source.type == "Object" else DATASET, seen
+    )

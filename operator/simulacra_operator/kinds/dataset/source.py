@@ -25,7 +25,9 @@ def gate(seen: Observed) -> Finding:
     """Return whether the object may be read now."""
     source = seen.subject.spec.source
     if seen.tenant is None or not isinstance(seen.tenant.spec, TenantSpec):
-        return Finding("False", Reason.AWAITING_TENANT, "the tenant is not there; see its conditions")
+        return Finding(
+            "False", Reason.AWAITING_TENANT, "the tenant is not there; see its conditions"
+        )
     if is_own_bucket(seen.settings.own_buckets, source.uri):
         message = "spec.source.uri is in this installation's own store, which no Dataset is read from; name another"
         return Finding("False", Reason.SOURCE_NOT_ALLOWED, message)
@@ -67,7 +69,9 @@ def variables(seen: Observed) -> tuple[Object, ...]:
     allowed = _allowed(seen)
     if allowed is None or allowed.secret_name is None:
         return ()
-    return tuple(_variable(name, allowed.secret_name, key) for name, key in SOURCE_VARIABLES.items())
+    return tuple(
+        _variable(name, allowed.secret_name, key) for name, key in SOURCE_VARIABLES.items()
+    )
 
 
 def record(results: Sequence[TaskResult]) -> tuple[Action, ...]:

@@ -12,5 +12,10 @@ from simulacra_crds.contract.tasks import TaskResult
 def prepared(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     """Return the reason of Prepared; rows, columns, artifacts and what was read from an object."""
     (result,) = results
-    found = {"rows": result.rows, "columns": result.columns, "source": result.source, "artefacts": result.artefacts}
+    found = {
+        "rows": result.rows,
+        "columns": result.columns,
+        "source": result.source,
+        "artefacts": result.artefacts,
+    }
     return Reason.PREPARED, found

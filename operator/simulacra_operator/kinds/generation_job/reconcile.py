@@ -46,7 +46,9 @@ def customer_key(encryption: Encryption) -> CustomerKeyRef | None:
     """Return the key that a tenant's rows are to be under, None in mode Managed."""
     if encryption.key_arn is None:
         return None
-    return CustomerKeyRef(key_arn=encryption.key_arn, role_arn=encryption.role_arn, external_id=encryption.external_id)
+    return CustomerKeyRef(
+        key_arn=encryption.key_arn, role_arn=encryption.role_arn, external_id=encryption.external_id
+    )
 
 
 GENERATION_JOB = WorkKind(

@@ -28,7 +28,9 @@ def merge(parts: Sequence[Attainment]) -> Attainment | None:
     """Return the attainment of a whole table: as good as its worst shard. Every shard tells of the whole plan."""
     if not parts:
         return None
-    samples = [part.effective_sample_size for part in parts if part.effective_sample_size is not None]
+    samples = [
+        part.effective_sample_size for part in parts if part.effective_sample_size is not None
+    ]
     divergences = [part.kl_nats for part in parts if part.kl_nats is not None]
     return Attainment(
         status="partial" if any(part.status == "partial" for part in parts) else "exact",

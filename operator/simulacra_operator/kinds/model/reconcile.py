@@ -20,7 +20,11 @@ _CPU, _MEMORY, _MEMORY_LIMIT, _DEADLINE_S = "500m", "1Gi", "8Gi", 4 * 3600
 def _request(seen: Observed) -> KubeModel:
     spec: ModelSpec = seen.subject.spec
     return FitRequest(
-        family=spec.family, knowledge=spec.knowledge, privacy=spec.privacy, seed=spec.seed, gpu=spec.resources.gpu
+        family=spec.family,
+        knowledge=spec.knowledge,
+        privacy=spec.privacy,
+        seed=spec.seed,
+        gpu=spec.resources.gpu,
     )
 
 

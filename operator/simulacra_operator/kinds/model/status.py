@@ -12,4 +12,8 @@ from simulacra_crds.contract.tasks import TaskResult
 def fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     """Return the reason of Fitted, and family, figures and artifacts."""
     (result,) = results
-    return Reason.FITTED, {"family": result.family, "figures": result.figures, "artefacts": result.artefacts}
+    return Reason.FITTED, {
+        "family": result.family,
+        "figures": result.figures,
+        "artefacts": result.artefacts,
+    }

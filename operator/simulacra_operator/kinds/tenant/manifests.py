@@ -8,9 +8,22 @@ from typing import Any
 from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kinds.base import GROUP, LABEL_TENANT, LABEL_UID
 from simulacra_crds.kinds.tenant import TenantSpec
-from simulacra_crds.kube.client import NETWORK_POLICIES, RESOURCE_QUOTAS, SECRETS, SERVICE_ACCOUNTS, ApiResource, Object
+from simulacra_crds.kube.client import (
+    NETWORK_POLICIES,
+    RESOURCE_QUOTAS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    ApiResource,
+    Object,
+)
 from simulacra_operator.work.custom_resource import Subject
-from simulacra_operator.work.jobs import FIRST_PORT, LABEL_WORKERS, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
+from simulacra_operator.work.jobs import (
+    FIRST_PORT,
+    LABEL_WORKERS,
+    LAST_PORT,
+    MAX_PARALLEL_PODS,
+    SERVICE_ACCOUNT,
+)
 from simulacra_operator.work.pod_access import COPY, PodAccess
 
 GIVEN = f"operator.{GROUP}/annotations"
@@ -21,7 +34,9 @@ _SPARE_JOBS = 64
 
 def namespace(tenant: Subject) -> Object:
     """Return the tenant's namespace."""
-    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    levels = {
+        f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
+    }
     labels = {LABEL_TENANT: tenant.meta.name, LABEL_UID: tenant.meta.uid, **levels}
     metadata = {"name": tenant_namespace(tenant.meta.name), "labels": labels}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
@@ -36,18 +51,35 @@ def guard_rails(
     """
     spec = tenant.spec if isinstance(tenant.spec, TenantSpec) else TenantSpec()
     jobs = spec.quotas.concurrent_jobs
-    hard = {"count/jobs.batch": _quantity(jobs + _SPARE_JOBS), "pods": _quantity(jobs * MAX_PARALLEL_PODS)}
+    hard = {
+        "count/jobs.batch": _quantity(jobs + _SPARE_JOBS),
+        "pods": _quantity(jobs * MAX_PARALLEL_PODS),
+    }
     account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT)
     account["metadata"]["annotations"] = _identity(access)
     reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
     rails = [
         (SERVICE_ACCOUNTS, {**account, "automountServiceAccountToken": False}),
-        (RESOURCE_QUOTAS, {**_object(tenant, RESOURCE_QUOTAS, "simulacra"), "spec": {"hard": hard}}),
-        (NETWORK_POLICIES, {**_object(tenant, NETWORK_POLICIES, "simulacra-default-deny"), "spec": reach}),
-        (NETWORK_POLICIES, {**_object(tenant, NETWORK_POLICIES, "simulacra-workers"), "spec": _among_workers()}),
+        (
+            RESOURCE_QUOTAS,
+            {**_object(tenant, RESOURCE_QUOTAS, "simulacra"), "spec": {"hard": hard}},
+        ),
+        (
+            NETWORK_POLICIES,
+            {**_object(tenant, NETWORK_POLICIES, "simulacra-default-deny"), "spec": reach},
+        ),
+        (
+            NETWORK_POLICIES,
+            {**_object(tenant, NETWORK_POLICIES, "simulacra-workers"), "spec": _among_workers()},
+        ),
     ]
     if environment is not None:
-        rails.append((SECRETS, {**_object(tenant, SECRETS, COPY), "type": "Opaque", "data": dict(environment)}))
+        rails.append(
+            (
+                SECRETS,
+                {**_object(tenant, SECRETS, COPY), "type": "Opaque", "data": dict(environment)},
+            )
+        )
     return rails
 
 
@@ -106,15 +138,24 @@ def change(desired: Object, actual: Object | None) -> Object | None:
         return {**desired, "data": {**gone, **desired["data"]}}
     if withdrawn := _withdrawn(desired, actual):
         metadata = desired["metadata"]
-        return {**desired, "metadata": {**metadata, "annotations": {**withdrawn, **metadata["annotations"]}}}
+        return {
+            **desired,
+            "metadata": {**metadata, "annotations": {**withdrawn, **metadata["annotations"]}},
+        }
     return None if _holds(desired, actual) else desired
 
 
 def _withdrawn(desired: Object, actual: Object | None) -> dict[str, None]:
     """Return the annotations that an object has from us and that its manifest does not give it."""
-    wanted, there = (one["metadata"].get("annotations") or {} for one in (desired, actual or {"metadata": {}}))
+    wanted, there = (
+        one["metadata"].get("annotations") or {} for one in (desired, actual or {"metadata": {}})
+    )
     given = {GIVEN, *there.get(GIVEN, "").split(",")}
-    return dict.fromkeys(sorted(given & there.keys() - wanted.keys())) if "annotations" in desired["metadata"] else {}
+    return (
+        dict.fromkeys(sorted(given & there.keys() - wanted.keys()))
+        if "annotations" in desired["metadata"]
+        else {}
+    )
 
 
 def _holds(desired: Any, actual: Any) -> bool:

@@ -49,7 +49,11 @@ class TenantObserver:
         stays = namespace is not None and not subject.deleting
         environment = await self._environment(tenant_namespace(key.name)) if stays else None
         rails = [one async for one in self._rails(subject, environment)] if stays else []
-        dependants = [one async for one in self._dependants(subject)] if namespace and subject.deleting else []
+        dependants = (
+            [one async for one in self._dependants(subject)]
+            if namespace and subject.deleting
+            else []
+        )
         last = self._prepared and namespace and subject.deleting and not dependants
         left = [one async for one in self._left(subject)] if last else []
         return TenantObserved(
@@ -73,7 +77,9 @@ class TenantObserver:
             return None if source is None else source.get("data") or {}
         return None if await self._cluster.find(SECRETS, COPY, namespace) is None else {}
 
-    async def _rails(self, tenant: Subject, environment: dict[str, str] | None) -> AsyncIterator[Object]:
+    async def _rails(
+        self, tenant: Subject, environment: dict[str, str] | None
+    ) -> AsyncIterator[Object]:
         namespace = tenant_namespace(tenant.meta.name)
         for resource, manifest in manifests.guard_rails(tenant, self._access, environment):
             found = await self._cluster.find(resource, manifest["metadata"]["name"], namespace)

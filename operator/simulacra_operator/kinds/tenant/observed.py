@@ -73,7 +73,10 @@ class TenantObserved:
     @property
     def lacks_labels(self) -> dict[str, str]:
         """Labels that a namespace must have which the administrator made, and that it has not."""
-        wanted = {LABEL_TENANT: self.subject.meta.name, "pod-security.kubernetes.io/enforce": "restricted"}
+        wanted = {
+            LABEL_TENANT: self.subject.meta.name,
+            "pod-security.kubernetes.io/enforce": "restricted",
+        }
         there = self.namespace["metadata"].get("labels", {}) if self.namespace else {}
         return {name: value for name, value in wanted.items() if there.get(name) != value}
 

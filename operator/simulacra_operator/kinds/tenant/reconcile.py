@@ -33,7 +33,10 @@ def reconcile(seen: TenantObserved) -> list[Action]:
     if seen.subject.deleting:
         return _erase(seen)
     if not seen.subject.guarded:
-        guarded = [*seen.subject.meta.finalizers, FINALIZER]  # else kopf is about to, and that event calls again
+        guarded = [
+            *seen.subject.meta.finalizers,
+            FINALIZER,
+        ]  # else kopf is about to, and that event calls again
         return [PatchMeta({"finalizers": guarded})] if seen.prepared else []
     rails = _guard_rails(seen)
     patch = tenant_status(seen, complete=not rails)
@@ -44,7 +47,9 @@ def reconcile(seen: TenantObserved) -> list[Action]:
 def _guard_rails(seen: TenantObserved) -> list[Action]:
     wanted = manifests.namespace(seen.subject)
     if seen.namespace is None:
-        return [] if seen.prepared or not seen.nameable else [Ensure(NAMESPACES, wanted, exists=False)]
+        return (
+            [] if seen.prepared or not seen.nameable else [Ensure(NAMESPACES, wanted, exists=False)]
+        )
     if not owns_namespace(seen) or seen.namespace["metadata"].get("deletionTimestamp"):
         return []
     missing: list[Action] = []
@@ -76,7 +81,11 @@ def _left(seen: TenantObserved) -> tuple[tuple[ApiResource, Object], ...]:
     """Return what must be gone before the end is recorded: the namespace, or what was made in one that stays."""
     if seen.prepared:
         return seen.left
-    return ((NAMESPACES, seen.namespace),) if seen.namespace is not None and owns_namespace(seen) else ()
+    return (
+        ((NAMESPACES, seen.namespace),)
+        if seen.namespace is not None and owns_namespace(seen)
+        else ()
+    )
 
 
 def _delete(resource: ApiResource, found: Object) -> Action:
@@ -94,10 +103,17 @@ def _erase(seen: TenantObserved) -> list[Action]:
     patch = deletion_status(seen)
     status: list[Action] = [PatchStatus(patch)] if patch else []
     if seen.dependants:
-        return [*status, *(DeleteResource(one.key, one.meta.uid) for one in seen.dependants if not one.deleting)]
+        return [
+            *status,
+            *(DeleteResource(one.key, one.meta.uid) for one in seen.dependants if not one.deleting),
+        ]
     actions: list[Action] = [*status, DestroyTenantKey()]
     if left := _left(seen):
-        going = [_delete(resource, one) for resource, one in left if not one["metadata"].get("deletionTimestamp")]
+        going = [
+            _delete(resource, one)
+            for resource, one in left
+            if not one["metadata"].get("deletionTimestamp")
+        ]
         if not going and seen.subject.status.erasure is not None:
             return status  # its end is awaited: new resources may still come in until a namespace is closed
         return [*actions, *going]

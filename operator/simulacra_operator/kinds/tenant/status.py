@@ -17,7 +17,10 @@ def owns_namespace(seen: TenantObserved) -> bool:
     found = seen.namespace
     if seen.prepared:
         return found is not None and not seen.lacks_labels
-    return found is not None and found["metadata"].get("labels", {}).get(LABEL_UID) == seen.subject.meta.uid
+    return (
+        found is not None
+        and found["metadata"].get("labels", {}).get(LABEL_UID) == seen.subject.meta.uid
+    )
 
 
 def tenant_status(seen: TenantObserved, complete: bool) -> Object:
@@ -26,7 +29,9 @@ def tenant_status(seen: TenantObserved, complete: bool) -> Object:
     parts = {"KeyReady": _key(seen), "NamespaceReady": _namespace(seen, complete)}
     whole = ready(parts)
     if whole.true and subject.spec is not None and subject.spec.suspend:
-        whole = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to let the tenant work again")
+        whole = Finding(
+            "False", Reason.SUSPENDED, "set spec.suspend to false to let the tenant work again"
+        )
     findings = {**parts, "Ready": whole}
     desired = TenantStatus(
         observed_generation=subject.meta.generation,
@@ -40,7 +45,9 @@ def tenant_status(seen: TenantObserved, complete: bool) -> Object:
 def deletion_status(seen: TenantObserved) -> Object:
     """Return the merge patch that says how far the deletion is."""
     subject, current = seen.subject, seen.subject.status
-    finding = Finding("False", Reason.DRAINING, f"{len(seen.dependants)} resources are still to be erased")
+    finding = Finding(
+        "False", Reason.DRAINING, f"{len(seen.dependants)} resources are still to be erased"
+    )
     if seen.fault is not None:
         message = f"the {seen.fault.value} refused; nothing is let go before it is verified absent"
         finding = Finding("False", Reason.ERASURE_BLOCKED, message)
@@ -48,7 +55,9 @@ def deletion_status(seen: TenantObserved) -> Object:
         finding = Finding("False", Reason.ERASING)
     kept = [one for one in current.conditions if one.type != "Ready"]
     moved = conditions(current.conditions, {"Ready": finding}, subject.meta.generation, seen.now)
-    desired = current.model_copy(update={"observed_generation": subject.meta.generation, "conditions": [*kept, *moved]})
+    desired = current.model_copy(
+        update={"observed_generation": subject.meta.generation, "conditions": [*kept, *moved]}
+    )
     return status_patch(current, desired)
 
 
@@ -58,13 +67,17 @@ def _key(seen: TenantObserved) -> Finding:
         if seen.fault is not None:
             message = f"the {seen.fault.value} refused; trying again"
             return Finding("Unknown", Reason.KEY_CHECK_FAILED, message)
-        known = next((one for one in seen.subject.status.conditions if one.type == "KeyReady"), None)
+        known = next(
+            (one for one in seen.subject.status.conditions if one.type == "KeyReady"), None
+        )
         if known is not None:
             return Finding(known.status, Reason(known.reason), known.message)
         return Finding("Unknown", Reason.AWAITING_TENANT, "the key was not checked yet")
     if check.failed_step is None:
         return Finding("True", Reason.KEY_AVAILABLE)
-    return Finding("False", Reason.KEY_CHECK_FAILED, f"the key check failed at step {check.failed_step}")
+    return Finding(
+        "False", Reason.KEY_CHECK_FAILED, f"the key check failed at step {check.failed_step}"
+    )
 
 
 def _namespace(seen: TenantObserved, complete: bool) -> Finding:
@@ -80,10 +93,18 @@ def _namespace(seen: TenantObserved, complete: bool) -> Finding:
         message = f"a namespace {seen.namespace_name} is there that was not made for this Tenant; delete it"
         return Finding("False", Reason.INTERNAL, message)
     if seen.namespace["metadata"].get("deletionTimestamp"):
-        return Finding("False", Reason.DRAINING, "the namespace is being deleted; it is made again once it is gone")
+        return Finding(
+            "False",
+            Reason.DRAINING,
+            "the namespace is being deleted; it is made again once it is gone",
+        )
     if seen.lacks_secret:
         message = f"Secret {seen.access.secret}, named by {SECRET_VARIABLE}, is not in {SYSTEM_NAMESPACE}; create it"
         return Finding("False", Reason.AWAITING_TENANT, message)
     if not complete:
-        return Finding("False", Reason.AWAITING_TENANT, "quota, network policy and service account are being made")
+        return Finding(
+            "False",
+            Reason.AWAITING_TENANT,
+            "quota, network policy and service account are being made",
+        )
     return Finding("True", Reason.NAMESPACE_CREATED)

@@ -34,6 +34,8 @@ async def run(engine: Engine) -> None:
 async def _follow(engine: Engine) -> None:
     async with aclosing(engine.cluster.watch(TENANTS)) as changes:
         async for change, body in changes:
-            if change != "BOOKMARK" and engine.scope.serves(Key("Tenant", None, body["metadata"]["name"])):
+            if change != "BOOKMARK" and engine.scope.serves(
+                Key("Tenant", None, body["metadata"]["name"])
+            ):
                 kind = {"apiVersion": TENANTS.api_version, "kind": TENANTS.kind}
                 await event_router.changed(engine, {**kind, **body}, change)

@@ -64,7 +64,9 @@ class WebhookDuty:
                 try:
                     await self.look()
                 except (ClusterError, ValueError) as error:
-                    log.warning("webhooks were not looked at", extra={"error": type(error).__name__})
+                    log.warning(
+                        "webhooks were not looked at", extra={"error": type(error).__name__}
+                    )
                 await asyncio.sleep(LOOK_S)
         finally:
             for task in self._busy.values():
@@ -75,7 +77,9 @@ class WebhookDuty:
         due: dict[str, list[Notice]] = defaultdict(list)
         for namespace, webhooks in (await self._webhooks()).items():
             subjects = [
-                parse(body) for resource in WORK_RESOURCES async for body in self._cluster.list(resource, namespace)
+                parse(body)
+                for resource in WORK_RESOURCES
+                async for body in self._cluster.list(resource, namespace)
             ]
             for notice in notices(endings(subjects), webhooks):
                 due[id_of(notice.webhook)].append(notice)
@@ -97,14 +101,20 @@ class WebhookDuty:
                 strange += 1
         if strange != self._strange:
             self._strange = strange
-            log.warning("ConfigMaps have the label of webhooks and are none", extra={"config_maps": strange})
+            log.warning(
+                "ConfigMaps have the label of webhooks and are none", extra={"config_maps": strange}
+            )
         return found
 
     async def _deliver_all(self, found: list[Notice]) -> None:
         for notice in found:
             try:
                 await self._deliver(notice)
-            except (ClusterError, CustodyError, ValidationError) as error:  # the next look finds it again
+            except (
+                ClusterError,
+                CustodyError,
+                ValidationError,
+            ) as error:  # the next look finds it again
                 log.warning("a webhook could not be served", extra={"error": type(error).__name__})
                 return
 
@@ -133,7 +143,9 @@ class WebhookDuty:
     async def _send(self, notice: Notice) -> int:
         webhook = notice.webhook
         tenant = tenant_of(webhook["metadata"]["namespace"]) or ""
-        opened = await self._custodian.unseal(tenant, sealing_purpose(id_of(webhook)), webhook["data"]["sealed"])
+        opened = await self._custodian.unseal(
+            tenant, sealing_purpose(id_of(webhook)), webhook["data"]["sealed"]
+        )
         target = WebhookTarget.model_validate_json(opened)
         try:
             return await send(target, notice.id, notice.body, allow_private=self._allow_private)
@@ -158,4 +170,6 @@ class WebhookDuty:
     async def _disable(self, webhook: Object) -> None:
         patch = {"metadata": {"annotations": {DISABLED: utcnow().isoformat(timespec="seconds")}}}
         with suppress(NotFound):
-            await self._cluster.patch(CONFIGMAPS, webhook["metadata"]["name"], patch, webhook["metadata"]["namespace"])
+            await self._cluster.patch(
+                CONFIGMAPS, webhook["metadata"]["name"], patch, webhook["metadata"]["namespace"]
+            )

@@ -84,7 +84,9 @@ def endings(subjects: Iterable[Subject]) -> Iterator[Ending]:
         if CANCELLED in one.meta.annotations or CANCELLED in last.meta.annotations:
             event = "job.failed"
         if event is not None:
-            yield Ending(one, event, last.status.finished_at or _cancelled_at(one, last) or one.created)
+            yield Ending(
+                one, event, last.status.finished_at or _cancelled_at(one, last) or one.created
+            )
 
 
 def notices(ended: Iterable[Ending], webhooks: Iterable[Object]) -> Iterator[Notice]:

@@ -59,7 +59,9 @@ class Design:
 
 def design_of(bases: Sequence[Floats], codes: Codes, step: int) -> Design:
     """Return the design of every step-th row: bases are the functions of each column, codes uint8 [columns, n]."""
-    X = np.concatenate([np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)])
+    X = np.concatenate(
+        [np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)]
+    )
     mean = X.mean(axis=1)
     X -= mean[:, None]
     at_once = len(X) <= FEW_FUNCTIONS
@@ -99,7 +101,9 @@ def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[In
 
 
 @compiled
-def _worth(X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float) -> I8:
+def _worth(
+    X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float
+) -> I8:
     """Return the functions that enter, each the one that gains most beside those before it (orthogonal least squares,
     Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of gram that are asked for are filled in; moment,
     float64 [k], is used up.

@@ -15,7 +15,15 @@ import numpy as np
 
 from simulacra_trainer.families.codec import ColumnCodec, Floats
 from simulacra_trainer.families.forest.grow import ColumnGrower
-from simulacra_trainer.families.forest.samplers import Classes, Context, Ints, Latent, Numbers, Part, Pool
+from simulacra_trainer.families.forest.samplers import (
+    Classes,
+    Context,
+    Ints,
+    Latent,
+    Numbers,
+    Part,
+    Pool,
+)
 from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
 
 MOST_PREDICTORS = 8
@@ -36,7 +44,9 @@ class Response(Numbers):
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
         """Return values, float64 [rows]."""
-        return super().draw(context, rows, u) + self.smooth.at(_columns(context, rows, self.columns, self.is_category))
+        return super().draw(context, rows, u) + self.smooth.at(
+            _columns(context, rows, self.columns, self.is_category)
+        )
 
 
 def under_do(part: Part, grower: ColumnGrower) -> Part:
@@ -49,13 +59,17 @@ def under_do(part: Part, grower: ColumnGrower) -> Part:
         plain = np.delete(part.values, list(part.parts))
         rows = np.flatnonzero(~np.isnan(values) & ~np.isin(values, plain)).astype(np.int32)
         if len(inner) == len(part.parts) == 1:
-            return replace(part, parts={klass: _respond(of, grower, rows) for klass, of in inner.items()})
+            return replace(
+                part, parts={klass: _respond(of, grower, rows) for klass, of in inner.items()}
+            )
     return part
 
 
 def is_latent(part: Part) -> bool:
     """Whether a column is drawn as a normal score."""
-    return isinstance(part, Latent) or (isinstance(part, Classes) and any(map(is_latent, part.parts.values())))
+    return isinstance(part, Latent) or (
+        isinstance(part, Classes) and any(map(is_latent, part.parts.values()))
+    )
 
 
 def looked_at(part: Part) -> set[int]:
@@ -80,11 +94,16 @@ def _respond(part: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
         return part
     is_category = tuple(data.codecs[j].is_category for j in columns)
     seen = _columns(Context(data.codes, data.values), rows, columns, is_category)
-    codes = [int(data.codes[j].max()) + 1 if of else 0 for j, of in zip(columns, is_category, strict=True)]
+    codes = [
+        int(data.codes[j].max()) + 1 if of else 0
+        for j, of in zip(columns, is_category, strict=True)
+    ]
     smooth = fit_smooth(seen, codes, target)
     left = grower.residual_tree(rows, target - smooth.at(seen))
     chance = _chance_share(left)
-    return Response(left.tree, left.low - chance, left.high - chance, tuple(columns), is_category, smooth)
+    return Response(
+        left.tree, left.low - chance, left.high - chance, tuple(columns), is_category, smooth
+    )
 
 
 def _chance_share(left: Numbers) -> Floats:
@@ -95,7 +114,9 @@ def _chance_share(left: Numbers) -> Floats:
     mean = np.add.reduceat(value, left.tree.start[leaves]) / size
     noise = np.sum((value - np.repeat(mean, size)) ** 2) / max(value.size - leaves.size, 1)
     needed = CHANCE * noise
-    kept = np.maximum(size * mean**2 - needed, 0.0) / np.maximum(size * mean**2, max(needed, 1e-300))
+    kept = np.maximum(size * mean**2 - needed, 0.0) / np.maximum(
+        size * mean**2, max(needed, 1e-300)
+    )
     return np.repeat(mean * (1.0 - kept), size)
 
 
@@ -105,10 +126,14 @@ def _predictors(part: Numbers, codecs: Sequence[ColumnCodec]) -> list[int]:
     inner = np.flatnonzero(tree.feature >= 0)
     weight = np.bincount(tree.feature[inner], (tree.stop - tree.start)[inner], len(codecs))
     fits = [not codec.is_category or len(codec.levels) <= MOST_CODES for codec in codecs]
-    return [int(j) for j in np.argsort(-weight, kind="stable") if weight[j] > 0 and fits[j]][:MOST_PREDICTORS]
+    return [int(j) for j in np.argsort(-weight, kind="stable") if weight[j] > 0 and fits[j]][
+        :MOST_PREDICTORS
+    ]
 
 
-def _columns(context: Context, rows: Ints, columns: Sequence[int], is_category: Sequence[bool]) -> list[Floats]:
+def _columns(
+    context: Context, rows: Ints, columns: Sequence[int], is_category: Sequence[bool]
+) -> list[Floats]:
     """Return numbers as they are, categories as predictor codes."""
     return [
         context.codes[j][rows].astype(np.float64) if of else context.values[j][rows]

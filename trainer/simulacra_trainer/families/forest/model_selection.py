@@ -36,7 +36,9 @@ def is_likelier(one: Way, other: Way, context: Context, values: Floats, *, seed:
     for k in range(FOLDS):
         seen, held = np.sort(rows[fold != k]), rows[fold == k]
         cells = grid.cells(values[held])
-        first, second = (cell_probabilities(way(seen), grid, context, held, cells) for way in (one, other))
+        first, second = (
+            cell_probabilities(way(seen), grid, context, held, cells) for way in (one, other)
+        )
         gains = np.append(gains, np.log(((1 - SLIP) * first + slip) / ((1 - SLIP) * second + slip)))
         score = gains.mean() * np.sqrt(gains.size) / max(gains.std(), TINY) + 1.0
         if abs(score) > SURE:

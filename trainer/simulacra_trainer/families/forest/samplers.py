@@ -53,8 +53,12 @@ class Tree:
     def columns(self) -> frozenset[int]:
         """The columns (schema order) that its splits look at."""
         split = np.unique(self.feature[self.feature >= 0])
-        plain = split[: split.size - len(self.variates)]  # every variate is split on, and their numbers are the highest
-        return frozenset(map(int, np.concatenate([plain, *(variate.columns for variate in self.variates)])))
+        plain = split[
+            : split.size - len(self.variates)
+        ]  # every variate is split on, and their numbers are the highest
+        return frozenset(
+            map(int, np.concatenate([plain, *(variate.columns for variate in self.variates)]))
+        )
 
     def donors(self, context: Context, rows: Ints, u: Floats) -> Ints:
         """Pick a donor of each row's leaf, int32 [rows]; u is used up in place."""

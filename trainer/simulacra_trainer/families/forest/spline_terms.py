@@ -150,7 +150,9 @@ class Waves:
     def basis(self, columns: Sequence[Floats]) -> Floats:
         """Return cosines and sines, float64 [n, 2 waves]; a missing value stands at the mean."""
         apart = np.column_stack([columns[j] for j in self.columns]) - self.center
-        angle = (np.nan_to_num(apart, copy=False) @ self.frequencies).astype(np.float32)  # ten times as fast
+        angle = (np.nan_to_num(apart, copy=False) @ self.frequencies).astype(
+            np.float32
+        )  # ten times as fast
         return np.hstack([np.cos(angle), np.sin(angle)])
 
     def value(self, columns: Sequence[Floats], slopes: Floats) -> Floats:
@@ -170,7 +172,10 @@ def waves_of(columns: Sequence[Floats], numbers: Sequence[int]) -> Waves:
     numbers: which of the columns, none of them constant.
     """
     values = [columns[j] for j in numbers]
-    center, spread = np.array([np.nanmean(v) for v in values]), np.array([np.nanstd(v) for v in values])
+    center, spread = (
+        np.array([np.nanmean(v) for v in values]),
+        np.array([np.nanstd(v) for v in values]),
+    )
     directions = np.random.default_rng(5).normal(size=(len(values), WAVES))
     return Waves(tuple(numbers), center, directions / spread[:, None])
 

@@ -16,7 +16,9 @@ ADDED_AT_ONCE = 2048
 
 
 @compiled
-def _descend(X: U1, sums: U1, row: int, place: int, node: int, feature: I4, masks: U8, child: I4) -> int:
+def _descend(
+    X: U1, sums: U1, row: int, place: int, node: int, feature: I4, masks: U8, child: I4
+) -> int:
     """Return the leaf that a row reaches from a node; place is where it stands among the rows."""
     columns = X.shape[0]
     while feature[node] >= 0:

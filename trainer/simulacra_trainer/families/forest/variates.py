@@ -69,7 +69,9 @@ def fit_variates(
         square = float(target @ target)
         if square <= SAME * of.size:
             continue
-        slopes = fit_slopes(design, design.centered @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty)
+        slopes = fit_slopes(
+            design, design.centered @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty
+        )
         columns, tables = tables_of(bases, design.mean, slopes)
         if columns.size > 1:
             low, high = np.quantile(added(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))
@@ -86,7 +88,9 @@ def _strongest(
     and the functions by column: the `FEW_FUNCTIONS` of them that classes differ in most.
     """
     column = np.repeat(np.arange(len(bases)), [len(functions) for functions in bases])
-    sums, mean, variance = _class_sums(seen, of.astype(np.int32), share.size, np.concatenate(bases), column)
+    sums, mean, variance = _class_sums(
+        seen, of.astype(np.int32), share.size, np.concatenate(bases), column
+    )
     moments = (sums - np.outer(mean, of.size * share)) / np.sqrt(np.where(share > 0, share, 1.0))
     told = np.where(variance > SAME, (moments**2).sum(axis=1) / np.maximum(variance, SAME), -1.0)
     is_kept = np.zeros(column.size, np.bool_)
@@ -101,7 +105,11 @@ def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tu
     seen uint8 [columns, n], of int32 [n], functions float64 [functions, 256], column int64 [functions], ascending.
     """
     n = of.shape[0]
-    sums, mean, variance = np.zeros((len(column), classes)), np.zeros(len(column)), np.zeros(len(column))
+    sums, mean, variance = (
+        np.zeros((len(column), classes)),
+        np.zeros(len(column)),
+        np.zeros(len(column)),
+    )
     table, counted = np.zeros((BINS, classes), np.int64), -1
     for f in range(len(column)):
         if column[f] != counted:

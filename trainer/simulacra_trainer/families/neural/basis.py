@@ -17,7 +17,11 @@ def code_basis(coding: ColumnCoding) -> Floats:
     """
     places = np.arange(coding.codes - 1)
     hats = [
-        np.clip(1.0 - np.abs(places[:, None] - np.arange(0, coding.codes + width - 1, width)) / width, 0.0, None)
+        np.clip(
+            1.0 - np.abs(places[:, None] - np.arange(0, coding.codes + width - 1, width)) / width,
+            0.0,
+            None,
+        )
         for width in HAT_WIDTHS
     ]
     middles = coding.middles()

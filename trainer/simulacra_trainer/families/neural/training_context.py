@@ -79,8 +79,14 @@ class Keeper(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what an earlier process noted, with its files where they are now."""
-        here = {"dirpath": self.dirpath, "best_model_path": self._here(state_dict["best_model_path"])}
-        here |= {name: self._here(state_dict[name]) for name in ("kth_best_model_path", "last_model_path")}
+        here = {
+            "dirpath": self.dirpath,
+            "best_model_path": self._here(state_dict["best_model_path"]),
+        }
+        here |= {
+            name: self._here(state_dict[name])
+            for name in ("kth_best_model_path", "last_model_path")
+        }
         best = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **here, "best_k_models": best})
 

@@ -51,7 +51,9 @@ class Group:
             self._store.set(f"gone/{self.workers.rank}", b"")
             return
         self._store.set("done", b"")
-        with contextlib.suppress(dist.DistError):  # all is done: who is not heard of may go as it likes
+        with contextlib.suppress(
+            dist.DistError
+        ):  # all is done: who is not heard of may go as it likes
             self._store.wait([f"gone/{rank}" for rank in range(1, self.workers.size)], FAREWELL)
 
     def _key(self, name: str) -> str:
@@ -140,11 +142,15 @@ def joined(workers: Workers, *, on_gpu: bool) -> Iterator[Group]:
 def _store(workers: Workers) -> dist.TCPStore:
     """Return the key-value store; the leader serves it, on loopback alone if that is where it is to be met."""
     if not workers.leads:
-        return dist.TCPStore(workers.address, workers.port, workers.size, is_master=False, timeout=PATIENCE)
+        return dist.TCPStore(
+            workers.address, workers.port, workers.size, is_master=False, timeout=PATIENCE
+        )
     if _is_loopback(workers.address):
         listener = socket.create_server(("127.0.0.1", workers.port))
     elif socket.has_dualstack_ipv6():
-        listener = socket.create_server(("", workers.port), family=socket.AF_INET6, dualstack_ipv6=True)
+        listener = socket.create_server(
+            ("", workers.port), family=socket.AF_INET6, dualstack_ipv6=True
+        )
     else:
         listener = socket.create_server(("", workers.port))
     return dist.TCPStore(

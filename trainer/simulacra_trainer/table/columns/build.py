@@ -35,14 +35,18 @@ class CleanColumn:
         self.notes.append(CleaningNote(column=self.schema.name, action=action, count=count))
 
 
-def integer_column(name: str, values: pa.Array, storage: str, text_format: str | None = None) -> CleanColumn:
+def integer_column(
+    name: str, values: pa.Array, storage: str, text_format: str | None = None
+) -> CleanColumn:
     """Integers (int64 with nulls); levels are listed when MAX_INTEGER_LEVELS distinct values or fewer."""
     if pc.count_distinct(values).as_py() == 1 and not values.null_count:
         return unlearned(name, "constant", values, storage)
     levels: list[LevelSchema] = []
     if pc.count_distinct(values).as_py() <= MAX_INTEGER_LEVELS:
         table = pc.value_counts(values.drop_null())
-        pairs = sorted(zip(table.field("values").to_pylist(), table.field("counts").to_pylist(), strict=True))
+        pairs = sorted(
+            zip(table.field("values").to_pylist(), table.field("counts").to_pylist(), strict=True)
+        )
         levels = _levels([str(v) for v, _ in pairs], [c for _, c in pairs])
     limits = pc.min_max(values).as_py()
     schema = ColumnSchema(
@@ -60,7 +64,11 @@ def integer_column(name: str, values: pa.Array, storage: str, text_format: str |
 
 
 def numeric_column(
-    name: str, values: pa.Array, storage: str, text_format: str | None = None, decimals: int | None = None
+    name: str,
+    values: pa.Array,
+    storage: str,
+    text_format: str | None = None,
+    decimals: int | None = None,
 ) -> CleanColumn:
     """Numbers (float64 with nulls, finite); decimals are counted in the data unless the type declares them."""
     present = values.drop_null().to_numpy(zero_copy_only=False)
@@ -81,7 +89,9 @@ def numeric_column(
     return CleanColumn(schema, values)
 
 
-def datetime_column(name: str, values: pa.Array, storage: str, text_format: str | None = None) -> CleanColumn:
+def datetime_column(
+    name: str, values: pa.Array, storage: str, text_format: str | None = None
+) -> CleanColumn:
     """Dates and times (timestamp[us] with nulls; UTC where the upload had zones)."""
     if pc.count_distinct(values).as_py() == 1 and not values.null_count:
         return unlearned(name, "constant", values, storage)
@@ -99,11 +109,7 @@ def datetime_column(name: str, values: pa.Array, storage: str, text_format: str 
 
 
 def level_column(
-    name: str,
-    kind: ColumnKind,
-    levels: Sequence[str],
-    codes: npt.NDArray[np.int32],
-    storage: str,
+    name: str, kind: ColumnKind, levels: Sequence[str], codes: npt.NDArray[np.int32], storage: str
 ) -> CleanColumn:
     """Levels in the given order; codes index them, -1 where missing, shape [rows]."""
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
@@ -126,7 +132,11 @@ def unlearned(name: str, kind: ColumnKind, values: pa.Array, storage: str) -> Cl
     """A column that is not learned: kind is constant, identifier or text; values are only looked at."""
     number = pa.types.is_integer(values.type) and len(values) > values.null_count
     limits = pc.min_max(values).as_py() if number else {"min": None, "max": None}
-    constant = values[0].cast(pa.string()).as_py() if kind == "constant" and values.null_count < len(values) else None
+    constant = (
+        values[0].cast(pa.string()).as_py()
+        if kind == "constant" and values.null_count < len(values)
+        else None
+    )
     schema = ColumnSchema(
         name=name,
         kind=kind,
@@ -144,7 +154,9 @@ def unlearned(name: str, kind: ColumnKind, values: pa.Array, storage: str) -> Cl
 
 def empty_column(name: str, rows: int, storage: str) -> CleanColumn:
     """A column without a single value: kept in the schema as a constant "missing", so that its place is known."""
-    schema = ColumnSchema(name=name, kind="constant", learned=False, storage=storage, missing_share=1.0)
+    schema = ColumnSchema(
+        name=name, kind="constant", learned=False, storage=storage, missing_share=1.0
+    )
     column = CleanColumn(schema, None)
     column.note("the column has no value in any row: it is not learned", rows)
     return column

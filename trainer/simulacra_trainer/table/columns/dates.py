@@ -56,7 +56,10 @@ def parse_dates(words: Words) -> ParsedDates | None:
     """Return the dates in a text column when at least ENOUGH of its values are dates of one form, else None."""
     needed = ENOUGH * words.share(pc.invert(words.soft()))
     probe = words.levels.slice(0, 200)
-    if needed == 0 or not pc.any(pc.match_substring_regex(probe, r"^[0-9]{1,4}[-/. ]|[0-9], [0-9]{4}")).as_py():
+    if (
+        needed == 0
+        or not pc.any(pc.match_substring_regex(probe, r"^[0-9]{1,4}[-/. ]|[0-9], [0-9]{4}")).as_py()
+    ):
         return None
     parsed = _iso(words, needed) or _months(words, needed)
     if parsed:
@@ -74,7 +77,9 @@ def _iso(words: Words, needed: float) -> ParsedDates | None:
         if words.share(matched) < needed:
             continue
         try:
-            values = pc.if_else(matched, words.levels, None).cast(pa.timestamp("us", "UTC" if zoned else None))
+            values = pc.if_else(matched, words.levels, None).cast(
+                pa.timestamp("us", "UTC" if zoned else None)
+            )
         except pa.ArrowInvalid:
             return None
         values = values.cast(pa.timestamp("us"))  # drops the zone: the instants are UTC already
@@ -94,18 +99,23 @@ def _months(words: Words, needed: float) -> ParsedDates | None:
     return ParsedDates(days.cast(pa.timestamp("us")), "%Y-%m")
 
 
-def _by_formats(words: Words, levels: pa.StringArray, formats: tuple[str, ...], needed: float) -> ParsedDates | None:
+def _by_formats(
+    words: Words, levels: pa.StringArray, formats: tuple[str, ...], needed: float
+) -> ParsedDates | None:
     suffix = _time_format(levels.drop_null()[0].as_py())
     upper = pc.utf8_upper(levels) if "%p" in suffix else levels
     parses = [pc.strptime(upper, f + suffix, "us", error_is_null=True) for f in formats]
     shares = [
-        words.share(pc.and_(pc.is_valid(p), _same_day(p, upper, f))) for p, f in zip(parses, formats, strict=True)
+        words.share(pc.and_(pc.is_valid(p), _same_day(p, upper, f)))
+        for p, f in zip(parses, formats, strict=True)
     ]
     good = [i for i, share in enumerate(shares) if share >= needed and share == max(shares)]
     if not good:
         return None
     best = good[0]
-    return ParsedDates(parses[best], formats[best] + suffix, timed=bool(suffix), ambiguous=len(good) > 1)
+    return ParsedDates(
+        parses[best], formats[best] + suffix, timed=bool(suffix), ambiguous=len(good) > 1
+    )
 
 
 def _same_day(parsed: pa.Array, levels: pa.StringArray, text_format: str) -> pa.BooleanArray:

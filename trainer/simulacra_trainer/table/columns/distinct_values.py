@@ -68,7 +68,9 @@ def split_words(column: pa.ChunkedArray) -> Words:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):  # an empty column keeps its chunks
-        encoded = pa.concat_arrays(encoded.chunks) if encoded.num_chunks else pa.array([], encoded.type)
+        encoded = (
+            pa.concat_arrays(encoded.chunks) if encoded.num_chunks else pa.array([], encoded.type)
+        )
     raw = encoded.dictionary.cast(pa.string())
     codes = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     codes = np.where(codes >= 0, codes, -1)

@@ -48,15 +48,26 @@ def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
     place = pc.index_in(column, value_set=pa.array(list(words), distinct.type))
     kind = pa.dictionary(pa.int32(), pa.string(), declared.scaled)
     levels = pa.array(list(words.values()), pa.string())
-    chunks = [pa.DictionaryArray.from_arrays(chunk, levels, ordered=declared.scaled) for chunk in place.chunks]
-    return Decoded(pa.chunked_array(chunks, kind), {word: text_of(code) for code, word in words.items()}, missing)
+    chunks = [
+        pa.DictionaryArray.from_arrays(chunk, levels, ordered=declared.scaled)
+        for chunk in place.chunks
+    ]
+    return Decoded(
+        pa.chunked_array(chunks, kind),
+        {word: text_of(code) for code, word in words.items()},
+        missing,
+    )
 
 
-def label_levels(levels: list[LevelSchema], declared: Declared, codes: dict[str, str]) -> list[LevelSchema]:
+def label_levels(
+    levels: list[LevelSchema], declared: Declared, codes: dict[str, str]
+) -> list[LevelSchema]:
     """Return the levels with the codes that words had, or with the labels that numbers have."""
     labels = {text_of(code): word for code, word in declared.labels}
     return [
-        level.model_copy(update={"code": codes.get(level.value)} if codes else {"label": labels.get(level.value)})
+        level.model_copy(
+            update={"code": codes.get(level.value)} if codes else {"label": labels.get(level.value)}
+        )
         for level in levels
     ]
 
@@ -78,12 +89,16 @@ def text_of(code: Code) -> str:
     return code
 
 
-def _without_missing(column: pa.ChunkedArray, ranges: list[tuple[Code, Code]]) -> tuple[pa.ChunkedArray, int]:
+def _without_missing(
+    column: pa.ChunkedArray, ranges: list[tuple[Code, Code]]
+) -> tuple[pa.ChunkedArray, int]:
     before = column.null_count
     for low, high in ranges:
         if isinstance(low, float) != pa.types.is_floating(column.type):
             continue
-        inside = pc.and_(pc.greater_equal(column, pa.scalar(low)), pc.less_equal(column, pa.scalar(high)))
+        inside = pc.and_(
+            pc.greater_equal(column, pa.scalar(low)), pc.less_equal(column, pa.scalar(high))
+        )
         column = pc.if_else(pc.fill_null(inside, False), pa.scalar(None, column.type), column)
     return column, column.null_count - before
 
@@ -97,9 +112,14 @@ def _words(distinct: pa.Array, declared: Declared) -> dict[Code, str] | None:
     if any(code not in labels for code in present) and not declared.categorical:
         return None
     absent = [code for code in labels if not any(_inside(code, *span) for span in declared.missing)]
-    named = {code: labels.get(code, text_of(code)) for code in sorted({*present, *absent}, key=lambda code: code)}
+    named = {
+        code: labels.get(code, text_of(code))
+        for code in sorted({*present, *absent}, key=lambda code: code)
+    }
     twice = {word for word, count in Counter(named.values()).items() if count > 1}
-    return {code: f"{word} ({text_of(code)})" if word in twice else word for code, word in named.items()}
+    return {
+        code: f"{word} ({text_of(code)})" if word in twice else word for code, word in named.items()
+    }
 
 
 def _inside(code: Code, low: Code, high: Code) -> bool:

@@ -60,7 +60,9 @@ def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
         return None
     use_comma = by_comma > by_point or (by_comma == by_point and prefer_comma and _has(bare, ","))
     if use_comma:
-        digits = pc.replace_substring(pc.replace_substring_regex(bare, _GROUPED_COMMA, ""), ",", ".")
+        digits = pc.replace_substring(
+            pc.replace_substring_regex(bare, _GROUPED_COMMA, ""), ",", "."
+        )
         return _converted(digits, comma, [*dress, "decimal commas"])
     digits = pc.replace_substring_regex(bare, _GROUPED_POINT, "")
     grouped = pc.any(pc.not_equal(digits, bare)).as_py()
@@ -78,17 +80,23 @@ def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int
     for part in (values[:1000], values):
         while digits <= MAX_DECIMALS:
             rounded = np.round(part, digits)
-            same = rounded.astype(np.float32) == part.astype(np.float32) if single else rounded == part
+            same = (
+                rounded.astype(np.float32) == part.astype(np.float32) if single else rounded == part
+            )
             if same.all():
                 break
             digits += 1
     return digits if digits <= MAX_DECIMALS else None
 
 
-def _converted(digits: pa.StringArray, mask: npt.NDArray[np.bool_], dress: list[str]) -> ParsedNumbers:
+def _converted(
+    digits: pa.StringArray, mask: npt.NDArray[np.bool_], dress: list[str]
+) -> ParsedNumbers:
     kept = pc.if_else(pa.array(mask), digits, None)
     whole = pc.all(pc.match_substring_regex(kept, r"^[+-]?[0-9]{1,18}$")).as_py()
-    values = pc.replace_substring_regex(kept, r"^\+", "").cast(pa.int64() if whole else pa.float64())
+    values = pc.replace_substring_regex(kept, r"^\+", "").cast(
+        pa.int64() if whole else pa.float64()
+    )
     if not whole:
         values = pc.if_else(pc.is_finite(values), values, None)  # 1e999
     return ParsedNumbers(values, " and ".join(dress), None if whole else _fixed_decimals(kept))
@@ -121,7 +129,9 @@ def _undress(words: Words, levels: pa.StringArray) -> tuple[pa.StringArray, list
 
 
 def _matches(levels: pa.StringArray, pattern: str) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = pc.match_substring_regex(levels, pattern).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.bool_] = pc.match_substring_regex(levels, pattern).to_numpy(
+        zero_copy_only=False
+    )
     return found.astype(bool)
 
 

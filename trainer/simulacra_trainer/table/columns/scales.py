@@ -10,9 +10,7 @@ MAX_LEVELS = 60
 MAX_LENGTH = 100
 """Characters: the patterns below backtrack, and a cell may be long."""
 
-_AGREEMENT = (
-    "strongly disagree|disagree|somewhat disagree,slightly disagree|neither agree nor disagree,neutral,neither,"
-)
+_AGREEMENT = "strongly disagree|disagree|somewhat disagree,slightly disagree|neither agree nor disagree,neutral,neither,"
 _SCALES = (
     _AGREEMENT + "undecided|somewhat agree,slightly agree|agree|strongly agree",
     "very dissatisfied|dissatisfied|somewhat dissatisfied|neither satisfied nor dissatisfied,neutral,neither|"
@@ -42,15 +40,20 @@ _SCALES = (
     "doctorate,phd,doctoral degree",
 )
 _RANKS: tuple[dict[str, int], ...] = tuple(
-    {word: rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")} for scale in _SCALES
+    {word: rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")}
+    for scale in _SCALES
 )
 _NUMBERED = re.compile(r"^\(?(-?\d{1,3})(?:\s*(?:[-–.:)=]|\s)\s*[^\W\d]|$)")
 _NUMBER = r"[$€£]?\s?(\d[\d.,\s]*?)\s?(k|m)?\s?[%$€£]?"
 _BAND = re.compile(rf"^{_NUMBER}\s*(?:-|–|—|to|bis|until)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
-_BELOW = re.compile(rf"^(?:<=?|under|below|less than|up to|lt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
+_BELOW = re.compile(
+    rf"^(?:<=?|under|below|less than|up to|lt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I
+)
 _ABOVE = re.compile(rf"^(?:>=?|over|above|more than|gt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
 _PLAIN = re.compile(rf"^{_NUMBER}$")
-_OPEN = re.compile(rf"^{_NUMBER}\s*(?:\+|(?:years? )?(?:and|or) (?:over|more|older|above|up))$", re.I)
+_OPEN = re.compile(
+    rf"^{_NUMBER}\s*(?:\+|(?:years? )?(?:and|or) (?:over|more|older|above|up))$", re.I
+)
 
 
 def order_levels(levels: Sequence[str]) -> list[str] | None:
@@ -80,13 +83,21 @@ def _numbered(levels: Sequence[str]) -> list[float | None]:
 
 def _bands(levels: Sequence[str]) -> list[float | None]:
     """Bands, open ends, and plain numbers between them, as in 1, 2, 3, 4 or more."""
-    banded = any(pattern.match(level) for level in levels for pattern in (_BAND, _BELOW, _ABOVE, _OPEN))
+    banded = any(
+        pattern.match(level) for level in levels for pattern in (_BAND, _BELOW, _ABOVE, _OPEN)
+    )
     return [_band(level) for level in levels] if banded else [None] * len(levels)
 
 
 def _band(level: str) -> float | None:
     """Return where a band lies: its lower bound; open ends sort just outside their bound."""
-    for pattern, shift in ((_BELOW, -0.5), (_ABOVE, 0.5), (_OPEN, 0.0), (_BAND, 0.0), (_PLAIN, 0.0)):
+    for pattern, shift in (
+        (_BELOW, -0.5),
+        (_ABOVE, 0.5),
+        (_OPEN, 0.0),
+        (_BAND, 0.0),
+        (_PLAIN, 0.0),
+    ):
         match = pattern.match(level)
         if match:
             return _number(match[1], match[2]) + shift

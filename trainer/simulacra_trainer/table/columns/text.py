@@ -78,18 +78,24 @@ def clean_dictionary(name: str, column: pa.ChunkedArray) -> CleanColumn:
     if not words.present:
         return empty_column(name, len(column), str(column.type))
     result = None if column.type.ordered else _truth(name, words, str(column.type), TextOrigin())
-    result = result or clean_levels(name, words, str(column.type), declared_order=column.type.ordered)
+    result = result or clean_levels(
+        name, words, str(column.type), declared_order=column.type.ordered
+    )
     _note_words(result, words)
     return result
 
 
-def clean_levels(name: str, words: Words, storage: str, declared_order: bool = False) -> CleanColumn:
+def clean_levels(
+    name: str, words: Words, storage: str, declared_order: bool = False
+) -> CleanColumn:
     """Clean words that are neither numbers nor dates: names of rows, free text, a scale or plain levels."""
     kind = unlearned_kind(name, words)
     if kind:
         return unlearned(name, kind, words.rows(words.levels), storage)
     if declared_order:
-        return level_column(name, "ordinal", *_in_order(words, np.arange(len(words.levels))), storage)
+        return level_column(
+            name, "ordinal", *_in_order(words, np.arange(len(words.levels))), storage
+        )
     scale = order_levels(words.levels.to_pylist()) if len(words.levels) <= MAX_LEVELS else None
     if scale:
         order = pc.index_in(pa.array(scale), value_set=words.levels).to_numpy(zero_copy_only=False)
@@ -100,7 +106,9 @@ def clean_levels(name: str, words: Words, storage: str, declared_order: bool = F
     return level_column(name, "categorical", *_in_order(words, by_share), storage)
 
 
-def _in_order(words: Words, order: npt.NDArray[np.int64]) -> tuple[list[str], npt.NDArray[np.int32]]:
+def _in_order(
+    words: Words, order: npt.NDArray[np.int64]
+) -> tuple[list[str], npt.NDArray[np.int32]]:
     return words.levels.take(pa.array(order)).to_pylist(), words.restricted(order)
 
 
@@ -116,7 +124,9 @@ def _truth(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanCo
     else:
         return None
     codes = np.append(is_yes.astype(np.int32), np.int32(-1))[words.codes]
-    spelled = [words.levels[int(np.argmax(words.counts * mask))].as_py() for mask in (~is_yes, is_yes)]
+    spelled = [
+        words.levels[int(np.argmax(words.counts * mask))].as_py() for mask in (~is_yes, is_yes)
+    ]
     if origin.csv and {s.lower() for s in spelled} == {"false", "true"}:
         spelled, storage = ["false", "true"], "bool"
     result = level_column(name, "boolean", spelled, codes, storage)
@@ -134,7 +144,11 @@ def _number(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanC
     if whole and is_row_number(name, values):
         return unlearned(name, "identifier", values, "int64" if origin.csv else storage)
     if origin.csv:
-        result = integer_column(name, values, "int64") if whole else numeric_column(name, values, "double")
+        result = (
+            integer_column(name, values, "int64")
+            if whole
+            else numeric_column(name, values, "double")
+        )
     elif whole:
         result = integer_column(name, values, storage)
     else:
@@ -147,7 +161,9 @@ def _number(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanC
     return result
 
 
-def _date(name: str, words: Words, storage: str, origin: TextOrigin) -> tuple[CleanColumn | None, bool]:
+def _date(
+    name: str, words: Words, storage: str, origin: TextOrigin
+) -> tuple[CleanColumn | None, bool]:
     """Return the column as dates, or None and whether its dates are ambiguous."""
     parsed = parse_dates(words)
     if parsed is None or parsed.ambiguous:
@@ -155,7 +171,13 @@ def _date(name: str, words: Words, storage: str, origin: TextOrigin) -> tuple[Cl
     values = words.rows(parsed.values)
     text_format: str | None = parsed.text_format
     if origin.csv and text_format != "%Y-%m":
-        storage = "date32[day]" if not parsed.timed else "timestamp[us, tz=UTC]" if parsed.zoned else "timestamp[us]"
+        storage = (
+            "date32[day]"
+            if not parsed.timed
+            else "timestamp[us, tz=UTC]"
+            if parsed.zoned
+            else "timestamp[us]"
+        )
         text_format = None
     result = datetime_column(name, values, storage, text_format)
     result.note("text that holds dates was read as dates", words.present)

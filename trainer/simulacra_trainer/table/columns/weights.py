@@ -28,12 +28,17 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
         values = _constant(name, schema.constant, rows)
     elif schema.kind in ("integer", "numeric") and column.values is not None:
         if missing := column.values.null_count:
-            raise _unusable("Some rows have no weight.", f"{missing} of {rows} rows of {name!r} have no finite number.")
+            raise _unusable(
+                "Some rows have no weight.",
+                f"{missing} of {rows} rows of {name!r} have no finite number.",
+            )
         values = column.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
     else:
         raise _unusable("The column of weights holds no numbers.", f"{name!r} is {schema.kind}.")
     if negative := int((values < 0).sum()):
-        raise _unusable("A weight must be 0 or more.", f"{negative} of {rows} rows of {name!r} are negative.")
+        raise _unusable(
+            "A weight must be 0 or more.", f"{negative} of {rows} rows of {name!r} are negative."
+        )
     if not values.any():
         raise _unusable("All weights are 0.", f"Every row of {name!r} is 0.")
     scaled = values / values.max()
@@ -61,14 +66,18 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
 
 def unknown_column(name: str) -> InputError:
     """Return the error for weights that name no column of the table."""
-    return _unusable("The weights name a column that the table does not have.", f"There is no column {name!r}.")
+    return _unusable(
+        "The weights name a column that the table does not have.", f"There is no column {name!r}."
+    )
 
 
 def _constant(name: str, text: str, rows: int) -> npt.NDArray[np.float64]:
     try:
         return np.full(rows, float(text))
     except ValueError:
-        raise _unusable("The column of weights holds no numbers.", f"{name!r} holds one word.") from None
+        raise _unusable(
+            "The column of weights holds no numbers.", f"{name!r} holds one word."
+        ) from None
 
 
 def _unusable(message: str, what: str) -> InputError:

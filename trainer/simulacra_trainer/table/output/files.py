@@ -24,7 +24,9 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"name the file {', '.join(SUFFIXES)}: its suffix decides the format")
-    with tempfile.NamedTemporaryFile(dir=path.resolve().parent, suffix=".part", delete=False) as part:
+    with tempfile.NamedTemporaryFile(
+        dir=path.resolve().parent, suffix=".part", delete=False
+    ) as part:
         unfinished = Path(part.name)
     try:
         writer: Any = None
@@ -41,7 +43,9 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema])
+    return pa.schema(
+        [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
+    )
 
 
 def _open(path: Path, schema: pa.Schema, suffix: str) -> Any:

@@ -66,9 +66,9 @@ def _from_integers(values: pa.Array, kind: pa.DataType) -> pa.Array:
         return values.cast(width).view(kind)
     if pa.types.is_integer(kind):
         low, high = _bounds(kind)
-        return pc.max_element_wise(pc.min_element_wise(values, high, skip_nulls=False), low, skip_nulls=False).cast(
-            kind
-        )
+        return pc.max_element_wise(
+            pc.min_element_wise(values, high, skip_nulls=False), low, skip_nulls=False
+        ).cast(kind)
     return values.cast(kind)
 
 
@@ -98,7 +98,9 @@ def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
         return _from_moments(values, column, kind.value_type).dictionary_encode().cast(kind)
     if _is_text(kind):
         # in whole seconds, or strftime would write the microseconds
-        text = pc.strftime(values.cast(pa.timestamp("s"), safe=False), column.text_format or "%Y-%m-%d %H:%M:%S")
+        text = pc.strftime(
+            values.cast(pa.timestamp("s"), safe=False), column.text_format or "%Y-%m-%d %H:%M:%S"
+        )
         return text.cast(kind)
     if pa.types.is_date(kind):
         return pc.floor_temporal(values, unit="day").cast(pa.date32()).cast(kind)
@@ -111,7 +113,9 @@ def _from_words(words: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.
     if not pa.types.is_dictionary(kind):
         return words.cast(kind)
     levels = pa.array(column.level_values(), kind.value_type)
-    codes = pc.index_in(words.cast(kind.value_type), value_set=levels, skip_nulls=True).cast(kind.index_type)
+    codes = pc.index_in(words.cast(kind.value_type), value_set=levels, skip_nulls=True).cast(
+        kind.index_type
+    )
     return pa.DictionaryArray.from_arrays(codes, levels, ordered=kind.ordered)
 
 
@@ -128,7 +132,9 @@ def _constant(column: ColumnSchema, kind: pa.DataType, rows: int) -> pa.Array:
     return array.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else array
 
 
-def _identifiers(column: ColumnSchema, kind: pa.DataType, rows: int, rng: np.random.Generator) -> pa.Array:
+def _identifiers(
+    column: ColumnSchema, kind: pa.DataType, rows: int, rng: np.random.Generator
+) -> pa.Array:
     """Return identifiers above every one of the upload's, or random words of 128 bits; missing at the same rate."""
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if column.maximum is not None:
@@ -141,10 +147,15 @@ def _identifiers(column: ColumnSchema, kind: pa.DataType, rows: int, rng: np.ran
     elif not _is_text(value):  # numbers beyond int64
         fresh = pa.array(rng.integers(1 << 62, size=rows))
     else:
-        fresh = pa.array([f"synthetic-{word.hex()}" for word in (rng.bytes(16) for _ in range(rows))], pa.string())
+        fresh = pa.array(
+            [f"synthetic-{word.hex()}" for word in (rng.bytes(16) for _ in range(rows))],
+            pa.string(),
+        )
     fresh = pc.if_else(pa.array(rng.random(rows) >= column.missing_share), fresh.cast(value), None)
     return fresh.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else fresh
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )

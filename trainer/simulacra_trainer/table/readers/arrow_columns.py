@@ -18,7 +18,11 @@ def readable_field(field: pa.Field) -> pa.Field:
             "A column holds lists, structures or raw bytes; only flat values can be read.",
             f"Column {field.name!r} has the type {field.type}: split it into plain columns or remove it.",
         )
-    if pa.types.is_binary(value) or pa.types.is_large_binary(value) or pa.types.is_binary_view(value):
+    if (
+        pa.types.is_binary(value)
+        or pa.types.is_large_binary(value)
+        or pa.types.is_binary_view(value)
+    ):
         value = pa.string()
     if pa.types.is_dictionary(kind):
         value = pa.dictionary(pa.int32(), value, kind.ordered)
@@ -34,7 +38,8 @@ def read_column(column: pa.Array, field: pa.Field) -> pa.Array:
             column = column.cast(field.type)
         except pa.ArrowInvalid:
             raise invalid_upload(
-                "A column holds bytes that are not UTF-8 text.", f"Convert or remove column {field.name!r}."
+                "A column holds bytes that are not UTF-8 text.",
+                f"Convert or remove column {field.name!r}.",
             ) from None
     values = column.dictionary if pa.types.is_dictionary(column.type) else column
     is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
@@ -46,7 +51,8 @@ def read_column(column: pa.Array, field: pa.Field) -> pa.Array:
 def long_cells(column: str) -> Exception:
     """Return the refusal of a column whose cells are beyond the limit."""
     return invalid_upload(
-        f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.", f"Shorten the cells of column {column!r}."
+        f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
+        f"Shorten the cells of column {column!r}.",
     )
 
 

@@ -32,17 +32,25 @@ def open_batches(source: io.FileIO) -> Batches:
     source.seek(0)
     file = pa.PythonFile(source, mode="r")
     try:
-        reader = pa.ipc.open_file(file, options=_OPTIONS) if is_file else pa.ipc.open_stream(file, options=_OPTIONS)
+        reader = (
+            pa.ipc.open_file(file, options=_OPTIONS)
+            if is_file
+            else pa.ipc.open_stream(file, options=_OPTIONS)
+        )
     except (pa.ArrowException, OSError, ValueError):
         raise invalid_upload(_DAMAGED.format("its schema")) from None
     if is_file and reader.num_record_batches > MAX_ROW_GROUPS:
-        raise invalid_upload(f"An Arrow file may have {MAX_ROW_GROUPS:,} record batches at most.", "Rewrite it.")
+        raise invalid_upload(
+            f"An Arrow file may have {MAX_ROW_GROUPS:,} record batches at most.", "Rewrite it."
+        )
     check_names(reader.schema.names)
     schema = pa.schema([readable_field(field) for field in reader.schema])
     return Batches(schema, _batches(_raw(reader, is_file), schema))
 
 
-def _raw(reader: pa.RecordBatchReader | pa.RecordBatchFileReader, is_file: bool) -> Iterator[pa.RecordBatch]:
+def _raw(
+    reader: pa.RecordBatchReader | pa.RecordBatchFileReader, is_file: bool
+) -> Iterator[pa.RecordBatch]:
     try:
         if is_file:
             for i in range(reader.num_record_batches):
@@ -63,5 +71,7 @@ def _batches(raw: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Re
             batch.validate(full=True)
         except pa.ArrowInvalid:
             raise invalid_upload(_DAMAGED.format("one of its columns")) from None
-        columns = [read_column(column, field) for column, field in zip(batch.columns, schema, strict=True)]
+        columns = [
+            read_column(column, field) for column, field in zip(batch.columns, schema, strict=True)
+        ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -15,10 +15,22 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from simulacra_trainer.table.errors import invalid_upload, too_small
-from simulacra_trainer.table.limits import GIB, MAX_CELL_BYTES, MAX_COLUMNS, MAX_DECODED_BYTES, MAX_ROW_BYTES, MIB
+from simulacra_trainer.table.limits import (
+    GIB,
+    MAX_CELL_BYTES,
+    MAX_COLUMNS,
+    MAX_DECODED_BYTES,
+    MAX_ROW_BYTES,
+    MIB,
+)
 from simulacra_trainer.table.readers.batches import Batches
 from simulacra_trainer.table.readers.names import check_column_count, check_names
-from simulacra_trainer.table.readers.sniff import compression_of, delimiter_of, encoding_of, refuse_other_formats
+from simulacra_trainer.table.readers.sniff import (
+    compression_of,
+    delimiter_of,
+    encoding_of,
+    refuse_other_formats,
+)
 
 HEAD_BYTES = 256 * 1024
 
@@ -64,7 +76,9 @@ def open_batches(source: io.FileIO) -> Batches:
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=ragged.refuse
             ),
             convert_options=pacsv.ConvertOptions(
-                column_types={name: pa.string() for name in header}, strings_can_be_null=False, null_values=[]
+                column_types={name: pa.string() for name in header},
+                strings_can_be_null=False,
+                null_values=[],
             ),
         )
     except pa.ArrowInvalid as error:
@@ -85,7 +99,9 @@ def _blocks(source: io.FileIO, compression: str | None, most: int | None = None)
     while block := stream.read(min(MIB, most - seen) if most else MIB):
         seen += len(block)
         if seen > MAX_DECODED_BYTES:
-            raise invalid_upload(f"The file unpacks to more than {MAX_DECODED_BYTES // GIB} GiB of text.")
+            raise invalid_upload(
+                f"The file unpacks to more than {MAX_DECODED_BYTES // GIB} GiB of text."
+            )
         yield block
         if seen == most:
             return
@@ -118,7 +134,9 @@ def _refuse_values_as_names(header: list[str]) -> None:
     except ValueError:
         return
     if not all(n.is_integer() and 1500 <= n <= 2500 for n in numbers):
-        raise invalid_upload("The first line of the file holds values, not column names.", "Add a line with names.")
+        raise invalid_upload(
+            "The first line of the file holds values, not column names.", "Add a line with names."
+        )
 
 
 class _Ragged:
@@ -129,11 +147,16 @@ class _Ragged:
 
     def refuse(self, row: pacsv.InvalidRow) -> str:
         line = "" if row.number is None else f"Row {row.number} (the header is row 1) has "
-        self.detail = self.detail or f"{line}{row.actual_columns} cells where the header has {row.expected_columns}."
+        self.detail = (
+            self.detail
+            or f"{line}{row.actual_columns} cells where the header has {row.expected_columns}."
+        )
         return "error"
 
 
-def _checked(reader: pacsv.CSVStreamingReader, ragged: _Ragged, quotes: _Quotes) -> Iterator[pa.RecordBatch]:
+def _checked(
+    reader: pacsv.CSVStreamingReader, ragged: _Ragged, quotes: _Quotes
+) -> Iterator[pa.RecordBatch]:
     last: pa.RecordBatch | None = None
     while True:
         try:
@@ -160,7 +183,8 @@ def _refuse_long_cells(batch: pa.RecordBatch, quotes: _Quotes) -> None:
             raise _unterminated(f"It swallows a cell of column {field.name!r}.")
         if longest > MAX_CELL_BYTES:
             raise invalid_upload(
-                f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.", f"Shorten the cells of column {field.name!r}."
+                f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
+                f"Shorten the cells of column {field.name!r}.",
             )
 
 
@@ -170,12 +194,16 @@ def _refusal(error: pa.ArrowInvalid, ragged: _Ragged, quotes: _Quotes) -> Except
     if "straddl" in text:
         limit = f"A row may hold {MAX_ROW_BYTES // MIB} MiB at most"
         return (
-            _unterminated(f"{limit}.") if quotes.marks % 2 else invalid_upload(f"{limit}; one of the file is longer.")
+            _unterminated(f"{limit}.")
+            if quotes.marks % 2
+            else invalid_upload(f"{limit}; one of the file is longer.")
         )
     if ragged.detail and quotes.marks % 2:
         return _unterminated(ragged.detail)
     if ragged.detail:
-        return invalid_upload("Not every row has as many cells as there are column names.", ragged.detail)
+        return invalid_upload(
+            "Not every row has as many cells as there are column names.", ragged.detail
+        )
     if "Empty CSV" in text:
         return too_small("The table has column names but no rows.")
     return invalid_upload("The file cannot be read as a CSV.")

@@ -45,7 +45,9 @@ def open_batches(source: io.FileIO) -> Batches:
             page_checksum_verification=True,
         )
     except (pa.ArrowInvalid, OSError):
-        raise invalid_upload("The Parquet file is damaged or encrypted: its footer cannot be read.") from None
+        raise invalid_upload(
+            "The Parquet file is damaged or encrypted: its footer cannot be read."
+        ) from None
     _check_footer(file.metadata)
     schema = file.schema_arrow
     check_names(schema.names)
@@ -59,24 +61,34 @@ def _check_footer_length(source: io.FileIO) -> None:
     tail = source.read(8)
     source.seek(0)
     if len(tail) < 8 or tail[4:] != b"PAR1":
-        raise invalid_upload("The Parquet file is incomplete or encrypted: it does not end as Parquet does.")
+        raise invalid_upload(
+            "The Parquet file is incomplete or encrypted: it does not end as Parquet does."
+        )
     length = struct.unpack("<I", tail[:4])[0]
     if length > min(MAX_FOOTER_BYTES, size):
-        raise invalid_upload(f"The Parquet footer is damaged or larger than {MAX_FOOTER_BYTES // MIB} MiB.")
+        raise invalid_upload(
+            f"The Parquet footer is damaged or larger than {MAX_FOOTER_BYTES // MIB} MiB."
+        )
 
 
 def _check_footer(metadata: pq.FileMetaData) -> None:
     check_column_count(metadata.num_columns)
     check_row_count(metadata.num_rows)
     if metadata.num_row_groups > MAX_ROW_GROUPS:
-        raise invalid_upload(f"A Parquet file may have {MAX_ROW_GROUPS:,} row groups at most.", "Rewrite it.")
+        raise invalid_upload(
+            f"A Parquet file may have {MAX_ROW_GROUPS:,} row groups at most.", "Rewrite it."
+        )
     declared = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     if not 0 <= declared <= MAX_DECODED_BYTES:
-        raise invalid_upload(f"The Parquet file unpacks to more than {MAX_DECODED_BYTES // GIB} GiB.")
+        raise invalid_upload(
+            f"The Parquet file unpacks to more than {MAX_DECODED_BYTES // GIB} GiB."
+        )
 
 
 def _batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     rows = max(min(BATCH_ROWS, BATCH_CELLS // len(schema)), 1)
     for batch in file.iter_batches(batch_size=rows, use_threads=False):
-        columns = [read_column(column, field) for column, field in zip(batch.columns, schema, strict=True)]
+        columns = [
+            read_column(column, field) for column, field in zip(batch.columns, schema, strict=True)
+        ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -38,11 +38,10 @@ def parse(source: io.FileIO, file_format: str, sink_fd: int, isolated: bool) -> 
             f"Upload it with format {found} or auto.",
         )
     # only the one that is needed: each of the others takes memory and time
-    reader: Batches = import_module(f"simulacra_trainer.table.readers.{found}_reader").open_batches(source)
-    metadata = {
-        ORIGIN: found.encode(),
-        NETWORK: b"isolated" if isolated else b"inherited",
-    }
+    reader: Batches = import_module(f"simulacra_trainer.table.readers.{found}_reader").open_batches(
+        source
+    )
+    metadata = {ORIGIN: found.encode(), NETWORK: b"isolated" if isolated else b"inherited"}
     if reader.notes:
         metadata[NOTES] = "\n".join(reader.notes).encode()
     if reader.delimiter:

@@ -9,8 +9,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_KINDS: dict[type, str] = {bool: "bool", int: "number", float: "number", dt.datetime: "moment", dt.date: "moment"}
-_TYPES = {"bool": pa.bool_(), "number": pa.float64(), "moment": pa.timestamp("us"), "text": pa.string()}
+_KINDS: dict[type, str] = {
+    bool: "bool",
+    int: "number",
+    float: "number",
+    dt.datetime: "moment",
+    dt.date: "moment",
+}
+_TYPES = {
+    "bool": pa.bool_(),
+    "number": pa.float64(),
+    "moment": pa.timestamp("us"),
+    "text": pa.string(),
+}
 _MIDNIGHT = dt.time()
 Cell = Any
 
@@ -28,7 +39,9 @@ class SheetColumn:
             self._chunks.append(("null", pa.nulls(len(cells))))
             return
         kind = kinds.pop() if len(kinds) == 1 else "text"
-        values = [_text(cell) for cell in cells] if kind == "text" else [_moment(cell) for cell in cells]
+        values = (
+            [_text(cell) for cell in cells] if kind == "text" else [_moment(cell) for cell in cells]
+        )
         self._chunks.append((kind, pa.array(values, _TYPES[kind])))
 
     def values(self) -> pa.Array:
@@ -38,7 +51,10 @@ class SheetColumn:
             return pa.nulls(sum(len(chunk) for _, chunk in self._chunks))
         kind = kinds.pop() if len(kinds) == 1 else "text"
         whole = pa.concat_arrays([_as(kind, own, chunk) for own, chunk in self._chunks])
-        if kind == "moment" and pc.all(pc.equal(whole, pc.floor_temporal(whole, unit="day"))).as_py():
+        if (
+            kind == "moment"
+            and pc.all(pc.equal(whole, pc.floor_temporal(whole, unit="day"))).as_py()
+        ):
             return whole.cast(pa.date32())
         return whole
 

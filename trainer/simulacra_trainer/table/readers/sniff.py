@@ -38,7 +38,10 @@ _FORMATS: dict[bytes, FileFormat] = {
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _EXPORT = "Export it as CSV or Parquet and upload that."
 _NOT_TABLES: dict[bytes, tuple[str, str]] = {
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook, or one with a password", "Save it as .xlsx without a password."),
+    b"\xd0\xcf\x11\xe0": (
+        "an old Excel workbook, or one with a password",
+        "Save it as .xlsx without a password.",
+    ),
     b"FEA1": ("a Feather file of version 1", "Write it as Feather 2 (Arrow), Parquet or CSV."),
     b"Obj\x01": ("an Avro file", _EXPORT),
     b"SQLite format 3": ("a database", _EXPORT),
@@ -86,16 +89,26 @@ def refuse_other_formats(head: bytes) -> None:
         if head.startswith(magic):
             raise invalid_upload(f"The file is not a table but {what}.", remedy)
     if packed := format_of(head):
-        raise invalid_upload(f"The file is compressed {NAMES[packed]}.", "Only a CSV may be compressed: unpack it.")
+        raise invalid_upload(
+            f"The file is compressed {NAMES[packed]}.", "Only a CSV may be compressed: unpack it."
+        )
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text.strip(b"\x00"):
-        raise invalid_upload("The file is empty." if not text else "The file holds nothing but NUL bytes.")
+        raise invalid_upload(
+            "The file is empty." if not text else "The file holds nothing but NUL bytes."
+        )
     if _JSON.match(text):
         raise invalid_upload("The file is JSON, not a table.", _EXPORT)
-    if text[:1] == b"<" and (b"</" in text or b"/>" in text or text[:5].lower() in (b"<html", b"<!doc", b"<?xml")):
+    if text[:1] == b"<" and (
+        b"</" in text or b"/>" in text or text[:5].lower() in (b"<html", b"<!doc", b"<?xml")
+    ):
         raise invalid_upload("The file is HTML or XML, not a table.", _EXPORT)
     plain = encoding_by_nuls(head) is None and not any(head.startswith(bom) for bom in _BOMS)
-    if plain and len(head.translate(None, _CONTROLS)) < 0.98 * len(head) and head.count(0) < len(head):
+    if (
+        plain
+        and len(head.translate(None, _CONTROLS)) < 0.98 * len(head)
+        and head.count(0) < len(head)
+    ):
         raise invalid_upload("The file is binary data, not a table.", _EXPORT)
 
 
@@ -121,7 +134,9 @@ def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
     Raises:
         InputError: NUL bytes, or bytes that fit no supported encoding, with the line.
     """
-    marked = next((name for bom, name in _BOMS.items() if head.startswith(bom)), None) or encoding_by_nuls(head)
+    marked = next(
+        (name for bom, name in _BOMS.items() if head.startswith(bom)), None
+    ) or encoding_by_nuls(head)
     encoding = marked or "utf-8"
     decoder = codecs.getincrementaldecoder(encoding)()
     line, plain = 1, True
@@ -163,7 +178,9 @@ def _refuse_nul(text: AnyStr, nul: AnyStr, line: int) -> None:
     before, found, _ = text.partition(nul)
     if found:
         at = line + len((before + nul).splitlines()) - 1
-        raise invalid_upload("The file holds NUL bytes, which no text has.", f"The first is in line {at}.")
+        raise invalid_upload(
+            "The file holds NUL bytes, which no text has.", f"The first is in line {at}."
+        )
 
 
 def delimiter_of(sample: str) -> str:
@@ -176,7 +193,9 @@ def delimiter_of(sample: str) -> str:
     for delimiter in DELIMITERS:
         widths = Counter[int]()
         try:
-            for i, row in enumerate(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)):
+            for i, row in enumerate(
+                csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+            ):
                 if i >= SAMPLE_ROWS:
                     break
                 if row:

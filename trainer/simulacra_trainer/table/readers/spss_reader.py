@@ -47,7 +47,9 @@ def open_batches(source: io.FileIO) -> Batches:
     if meta.number_rows is not None:
         check_row_count(meta.number_rows)
     if sum(len(labels) for labels in meta.variable_value_labels.values()) > MAX_LABELS:
-        raise invalid_upload(f"An SPSS file may have {MAX_LABELS:,} value labels at most.", "Remove some.")
+        raise invalid_upload(
+            f"An SPSS file may have {MAX_LABELS:,} value labels at most.", "Remove some."
+        )
     schema = pa.schema([_field(name, meta) for name in meta.column_names])
     return Batches(schema, _batches(source, schema))
 
@@ -85,7 +87,11 @@ def _read(source: io.FileIO, **options: Any) -> tuple[dict[str, npt.NDArray[Any]
     buffered = io.BufferedReader(source, MIB)
     try:
         return pyreadstat.read_sav(
-            buffered, user_missing=True, disable_datetime_conversion=True, output_format="dict", **options
+            buffered,
+            user_missing=True,
+            disable_datetime_conversion=True,
+            output_format="dict",
+            **options,
         )
     except MemoryError:
         raise
@@ -117,7 +123,9 @@ def _field(name: str, meta: Any) -> pa.Field:
 
 
 def _labels(said: Mapping[Any, str], numeric: bool) -> list[tuple[Code, str]]:
-    pairs = [(float(code) if numeric else str(code), str(word).strip()) for code, word in said.items()]
+    pairs = [
+        (float(code) if numeric else str(code), str(word).strip()) for code, word in said.items()
+    ]
     return sorted((pair for pair in pairs if pair[1]), key=lambda pair: pair[0])
 
 
@@ -127,7 +135,9 @@ def _batches(source: io.FileIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         values, _ = _read(source, row_limit=rows, row_offset=offset)
         count = len(values[schema.names[0]])
         if count:
-            yield pa.RecordBatch.from_arrays([_column(values[field.name], field) for field in schema], schema=schema)
+            yield pa.RecordBatch.from_arrays(
+                [_column(values[field.name], field) for field in schema], schema=schema
+            )
         if count < rows:
             return
         offset += count

@@ -20,7 +20,13 @@ import pyarrow as pa
 from openpyxl.cell.cell import ERROR_CODES
 
 from simulacra_trainer.table.errors import InputError, invalid_upload, too_small
-from simulacra_trainer.table.limits import GIB, MAX_CELL_BYTES, MAX_COLUMNS, MAX_DECODED_BYTES, MAX_ROWS
+from simulacra_trainer.table.limits import (
+    GIB,
+    MAX_CELL_BYTES,
+    MAX_COLUMNS,
+    MAX_DECODED_BYTES,
+    MAX_ROWS,
+)
 from simulacra_trainer.table.readers.arrow_columns import long_cells
 from simulacra_trainer.table.readers.batches import Batches
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
@@ -52,7 +58,9 @@ def open_batches(source: io.FileIO) -> Batches:
     except (InputError, MemoryError):
         raise
     except Exception:  # whatever openpyxl and expat meet in a damaged workbook
-        raise invalid_upload("The Excel workbook is damaged or incomplete: it cannot be read.") from None
+        raise invalid_upload(
+            "The Excel workbook is damaged or incomplete: it cannot be read."
+        ) from None
     batch = pa.RecordBatch.from_arrays([column.values() for column in columns], names=names)
     more = f"only the first of {len(sheets)} worksheets was read" if len(sheets) > 1 else ""
     return Batches(batch.schema, iter([batch]), notes=[more] if more else [])
@@ -63,13 +71,23 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     names = {member.filename for member in members}
     if "[Content_Types].xml" not in names or "xl/workbook.xml" not in names:
-        what = "an OpenDocument file" if "mimetype" in names else "a ZIP archive that is no Excel workbook"
+        what = (
+            "an OpenDocument file"
+            if "mimetype" in names
+            else "a ZIP archive that is no Excel workbook"
+        )
         raise invalid_upload(f"The file is {what}.", "Save it as .xlsx, or export it as CSV.")
     if len(members) > MAX_MEMBERS or len(names) < len(members):
-        raise invalid_upload("The Excel workbook is damaged: its archive has too many or repeated members.")
+        raise invalid_upload(
+            "The Excel workbook is damaged: its archive has too many or repeated members."
+        )
     if sum(member.file_size for member in members) > MAX_DECODED_BYTES:
-        raise invalid_upload(f"The Excel workbook unpacks to more than {MAX_DECODED_BYTES // GIB} GiB.")
-    for member in members:  # whatever their names: a workbook says itself which of them is a worksheet
+        raise invalid_upload(
+            f"The Excel workbook unpacks to more than {MAX_DECODED_BYTES // GIB} GiB."
+        )
+    for (
+        member
+    ) in members:  # whatever their names: a workbook says itself which of them is a worksheet
         if not member.is_dir():
             with archive.open(member) as file:
                 _check_prologue(file)
@@ -102,7 +120,9 @@ def _read(rows: Iterator[Sequence[Any]]) -> tuple[list[str], list[SheetColumn]]:
     count = 0
     for number, row in enumerate(rows, start=1):
         if number > SHEET_ROWS:  # the gap before a cell far below is walked row by row
-            raise invalid_upload(f"The Excel workbook is damaged: a worksheet has {SHEET_ROWS:,} rows at most.")
+            raise invalid_upload(
+                f"The Excel workbook is damaged: a worksheet has {SHEET_ROWS:,} rows at most."
+            )
         width = len(row)
         while width and (row[width - 1] is None or row[width - 1] == ""):
             width -= 1

@@ -93,11 +93,15 @@ def confine(limits: SandboxLimits) -> Granted:
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
-    files = os_sandbox.refuse_files(libc, [*_READABLE, sys.prefix, sys.base_prefix, *filter(None, sys.path)])
+    files = os_sandbox.refuse_files(
+        libc, [*_READABLE, sys.prefix, sys.base_prefix, *filter(None, sys.path)]
+    )
     return Granted(namespace, os_sandbox.refuse_calls(libc), files)
 
 
-def run_confined(module: str, argument: str, source: BinaryIO, sink: BinaryIO, limits: SandboxLimits) -> Answer:
+def run_confined(
+    module: str, argument: str, source: BinaryIO, sink: BinaryIO, limits: SandboxLimits
+) -> Answer:
     """Run `python -m module` with source as its stdin and sink inherited; wait for its answer.
 
     The child finds on its command line: argument, the descriptor of sink, and the limits as JSON (see `worker.py`).
@@ -106,7 +110,15 @@ def run_confined(module: str, argument: str, source: BinaryIO, sink: BinaryIO, l
         SandboxStopped: a limit, a crash or the wall clock ended the child.
         RuntimeError: the child could not start, which is no fault of the upload.
     """
-    command = [sys.executable, "-I", "-m", module, argument, str(sink.fileno()), json.dumps(asdict(limits))]
+    command = [
+        sys.executable,
+        "-I",
+        "-m",
+        module,
+        argument,
+        str(sink.fileno()),
+        json.dumps(asdict(limits)),
+    ]
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
@@ -115,7 +127,10 @@ def run_confined(module: str, argument: str, source: BinaryIO, sink: BinaryIO, l
             stdout=said,
             stderr=subprocess.DEVNULL,
             pass_fds=[sink.fileno()],
-            env=_ENVIRONMENT | {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            env=_ENVIRONMENT
+            | {
+                name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ
+            },
             start_new_session=True,
         ) as child,
     ):

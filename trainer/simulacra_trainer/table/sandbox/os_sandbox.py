@@ -98,7 +98,9 @@ def refuse_calls(libc: ctypes.CDLL) -> bool:
     program = b"".join(_instructions(machine))
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
-    result: int = libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.create_string_buffer(header, len(header)), 0, 0)
+    result: int = libc.prctl(
+        _PR_SET_SECCOMP, _FILTER, ctypes.create_string_buffer(header, len(header)), 0, 0
+    )
     return result == 0
 
 
@@ -143,8 +145,12 @@ def refuse_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
     if abi < 1:
         return False
     handled = _FILE_RIGHTS[max(version for version in _FILE_RIGHTS if version <= abi)]
-    attributes = struct.pack("QQQ", handled, _TCP_RIGHTS, _SCOPES)[: 8 if abi < 4 else 16 if abi < 6 else 24]
-    ruleset = libc.syscall(_CREATE_RULESET, ctypes.c_char_p(attributes), ctypes.c_size_t(len(attributes)), 0)
+    attributes = struct.pack("QQQ", handled, _TCP_RIGHTS, _SCOPES)[
+        : 8 if abi < 4 else 16 if abi < 6 else 24
+    ]
+    ruleset = libc.syscall(
+        _CREATE_RULESET, ctypes.c_char_p(attributes), ctypes.c_size_t(len(attributes)), 0
+    )
     if ruleset < 0:
         return False
     try:

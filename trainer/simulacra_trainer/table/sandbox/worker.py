@@ -38,7 +38,9 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     except InputError as refusal:
         error = refusal
     except MemoryError:
-        error = invalid_upload(f"The file needs more than {limits.memory_bytes / GIB:.3g} GiB of memory to read.")
+        error = invalid_upload(
+            f"The file needs more than {limits.memory_bytes / GIB:.3g} GiB of memory to read."
+        )
     except OSError:
         # EFBIG from the sink (RLIMIT_FSIZE), or an archive or page that does not decompress
         error = invalid_upload(
@@ -47,7 +49,12 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
         )
     except (pa.ArrowException, ValueError, RecursionError):
         error = invalid_upload("The file is damaged, or it uses features that cannot be read.")
-    answer = {"reason": error.reason, "message": error.message, "detail": error.detail, "pointer": error.pointer}
+    answer = {
+        "reason": error.reason,
+        "message": error.message,
+        "detail": error.detail,
+        "pointer": error.pointer,
+    }
     out.write(json.dumps(answer).encode())
     out.flush()
     return REFUSED
