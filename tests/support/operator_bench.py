@@ -68,7 +68,7 @@ class Plane:
             "-W",
             "ignore",
             "-m",
-            f"simulacra_embedded.{name}",
+            "simulacra_controlplane" if name == "controlplane" else f"simulacra_embedded.{name}",
             *arguments[name],
         ]
         env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
