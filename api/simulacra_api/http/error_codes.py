@@ -1,6 +1,8 @@
-"""Every error that this API answers: a stable code, the HTTP status, what it means and what to do about it.
+"""Every error that this API answers: a stable code, the HTTP status, what it means and what to do
+about it.
 
-One source for the problem bodies, `/errors`, `/errors/{code}` and the OpenAPI document. Codes are added, never changed.
+One source for the problem bodies, `/errors`, `/errors/{code}` and the OpenAPI document. Codes are
+added, never changed.
 """
 
 from __future__ import annotations
