@@ -1,7 +1,7 @@
-"""What the service answers: the JSON object itself (a dict), with its fields as typed attributes and an HTML view.
+"""The service's answers: JSON objects (dicts) with typed attributes and an HTML view.
 
-A field that the service left out is None as an attribute. Unknown fields are kept, so that a newer service's answers
-pass through.
+A field that the service left out is None as an attribute. Unknown fields are kept, so that the
+answers of a newer service pass through.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Document(Json):
 
 
 class Job(Document):
-    """How far work is. status: queued, running, ready, partial, failed."""
+    """The progress of work. status: queued, running, ready, partial, failed."""
 
     job_id: str
     kind: str
@@ -58,7 +58,7 @@ class Dataset(Document):
 
 
 class Upload(Document):
-    """What an upload answers."""
+    """The answer to an upload."""
 
     dataset_id: str
     job_id: str
@@ -68,7 +68,7 @@ class Upload(Document):
 
 
 class Schema(Document):
-    """The cleaned schema: what conditions are written against."""
+    """The cleaned schema. Conditions are written against it."""
 
     rows: int
     columns: list[Json]
@@ -80,7 +80,7 @@ class Schema(Document):
 
 
 class Generation(Document):
-    """Synthetic rows under conditions; `artifact_url` once there are any."""
+    """Synthetic rows under conditions; `artifact_url` once there are rows."""
 
     generation_id: str
     dataset_id: str
@@ -102,7 +102,7 @@ class Generation(Document):
 
 
 class Probe(Document):
-    """A few rows at once, and how feasible the conditions are."""
+    """A few sampled rows, and the feasibility of the conditions."""
 
     dataset_id: str
     row_count: int
@@ -143,17 +143,15 @@ class Effect(Document):
 
     def _repr_html_(self) -> str:
         """Return the effect, and that of each segment, as a table."""
-        figures = [
-            ("all", self.ace or {}),
-            *((one.get("level"), one) for one in self.segments or []),
-        ]
+        segments = [(one.get("level"), one) for one in self.segments or []]
+        figures = [("all", self.ace or {}), *segments]
         names = ("effect", "low", "high", "rows", "support")
         rows = ((level, *(_number(one.get(name)) for name in names)) for level, one in figures)
         return html_table((self.segment or "", *names), rows)
 
 
 class Report(Document):
-    """Fidelity and privacy of a model's rows, or of a generation's (then `asked` says what was asked for)."""
+    """Fidelity and privacy of a model's rows, or of a generation's (`asked` is its request)."""
 
     rows: Json
     columns: int
@@ -165,35 +163,30 @@ class Report(Document):
     asked: Json | None
 
     def _repr_html_(self) -> str:
-        """Return the figures, and each column's distance beside its floor, as tables."""
-        found, private = self.fidelity or {}, self.privacy or {}
-        kinds = [
-            (name, found[key])
-            for name, key in (("columns", "univariate"), ("pairs", "bivariate"))
-            if key in found
-        ]
-        figures = [
-            (f"{name}, error % (floor)", f"{one['error']:.2f} ({one['floor']:.2f})")
-            for name, one in kinds
-        ]
-        figures += [
-            (name, _number(value)) for name, value in private.items() if isinstance(value, float)
-        ]
-        figures += [
-            (f"do({name})", value)
-            for name, value in ((self.asked or {}).get("interventions") or {}).items()
-        ]
-        rows = (
-            (one["column"], _number(one["error"]), _number(one["floor"]))
-            for one in found.get("columns", ())
-        )
-        return html_table(("", "Report"), figures) + html_table(
-            ("column", "error %", "floor %"), rows
-        )
+        """Return the figures, and each column's error beside its floor, as tables."""
+        fidelity = self.fidelity or {}
+        privacy = self.privacy or {}
+        figures: list[tuple[str, Any]] = []
+        for name, key in (("columns", "univariate"), ("pairs", "bivariate")):
+            if one := fidelity.get(key):
+                text = f"{one['error']:.2f} ({one['floor']:.2f})"
+                figures.append((f"{name}, error % (floor)", text))
+        for name, value in privacy.items():
+            if isinstance(value, float):
+                figures.append((name, _number(value)))
+        for name, value in ((self.asked or {}).get("interventions") or {}).items():
+            figures.append((f"do({name})", value))
+        columns = fidelity.get("columns", ())
+        rows = ((c["column"], _number(c["error"]), _number(c["floor"])) for c in columns)
+        head = ("column", "error %", "floor %")
+        return html_table(("", "Report"), figures) + html_table(head, rows)
 
 
 class Graph(Document):
-    """The learned causal graph: edges with their strength (0..1) and state (directed, undecided, weak)."""
+    """The learned causal graph.
+
+    Each edge has a strength (0..1) and a state: directed, undecided or weak.
+    """
 
     order: list[str]
     edges: list[Json]
@@ -201,20 +194,11 @@ class Graph(Document):
 
     def _repr_html_(self) -> str:
         """Return the edges as a table."""
-        rows = (
-            (
-                one["source"],
-                "–" if one["state"] == "undecided" else "→",
-                one["target"],
-                _number(one["strength"]),
-            )
-            for one in self["edges"]
-        )
-        return html_table(("from", "", "to", "strength"), rows)
+        return html_table(("from", "", "to", "strength"), map(_edge_row, self["edges"]))
 
 
 class Usage(Document):
-    """What is used of the tenant's quotas."""
+    """The used part of the tenant's quotas."""
 
     requests: Json
     rows: Json
@@ -229,9 +213,8 @@ class Usage(Document):
 def html_table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
     """Return an HTML table; every cell is escaped."""
     top = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    lines = ("".join(f"<td>{_cell(cell)}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -243,12 +226,15 @@ def _cell(value: Any) -> str:
 
 def _domain(column: Json) -> str:
     if levels := column.get("levels"):
-        return ", ".join(
-            str(one.get("value", one)) if isinstance(one, dict) else str(one) for one in levels
-        )
+        return ", ".join(str(o.get("value", o) if isinstance(o, dict) else o) for o in levels)
     if column.get("minimum") is not None:
         return f"{_number(column['minimum'])} to {_number(column['maximum'])}"
     return ""
+
+
+def _edge_row(edge: Json) -> tuple[Any, ...]:
+    arrow = "–" if edge["state"] == "undecided" else "→"
+    return edge["source"], arrow, edge["target"], _number(edge["strength"])
 
 
 def _number(value: Any) -> Any:
