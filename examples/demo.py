@@ -26,7 +26,7 @@ from rich.table import Table
 
 from simulacra import Client
 from simulacra.certificates import verify_certificate
-from simulacra.commands.shared import wait_with_progress
+from simulacra.commands.output import wait_with_progress
 
 ROWS = 2_000
 CONDITIONS = {

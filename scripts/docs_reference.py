@@ -13,9 +13,9 @@ from typing import Any
 import typer
 
 import yaml
-from simulacra import Client, operations
+from simulacra import Client
 from simulacra.cli import app
-from simulacra.commands.shared import EXIT_CODES
+from simulacra.commands.session import EXIT_CODES
 from simulacra_api.app import create_app
 from simulacra_api.docs.llms_txt import full
 from simulacra_api.docs.openapi import document
@@ -173,7 +173,7 @@ def sdk() -> str:
     intro = "`Client` waits, `AsyncClient` has the same methods as coroutines. Answers are dicts with typed attributes."
     parts = ["# Python SDK", intro]
     for name, member in vars(Client).items():
-        if not name.startswith("_") and hasattr(operations, name):
+        if inspect.isfunction(member) and hasattr(member, "__wrapped__"):
             signature = (
                 str(inspect.signature(member))
                 .replace("self, /, ", "")

@@ -1,4 +1,4 @@
-"""OAuth2 client credentials as an httpx.Auth: fetches a token when it is needed and again when it is refused."""
+"""OAuth2 client credentials for httpx: a token on demand, and a new one after a 401."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from simulacra.connection import Connection
 from simulacra.errors import ApiError
 
 REFRESH_BEFORE_SECONDS = 30.0
+Flow = Generator[httpx.Request, httpx.Response, None]
 
 
 class ClientCredentials(httpx.Auth):
-    """RFC 6749, section 4.4, with the `audience` parameter that Auth0 and the built-in issuer want."""
+    """RFC 6749, section 4.4, with the `audience` parameter of Auth0 and the built-in issuer."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._token = ""
         self._expires = 0.0
 
-    def sync_auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Read the answers that hold tokens; `requires_response_body` would read whole downloads into memory."""
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Read only the responses with tokens.
+
+        `requires_response_body` would read whole downloads into memory.
+        """
         flow = self.auth_flow(request)
-        asked = next(flow)
+        step = next(flow)
         while True:
-            response = yield asked
-            if asked is not request:
+            response = yield step
+            if step is not request:
                 response.read()
             try:
-                asked = flow.send(response)
+                step = flow.send(response)
             except StopIteration:
                 return
 
@@ -41,24 +43,24 @@ class ClientCredentials(httpx.Auth):
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same as `sync_auth_flow`, awaited."""
         flow = self.auth_flow(request)
-        asked = next(flow)
+        step = next(flow)
         while True:
-            response = yield asked
-            if asked is not request:
+            response = yield step
+            if step is not request:
                 await response.aread()
             try:
-                asked = flow.send(response)
+                step = flow.send(response)
             except StopIteration:
                 return
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the bearer token; on a 401 try once more with a new one."""
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Add the bearer token; after a 401, try once more with a new one."""
         if time.monotonic() > self._expires - REFRESH_BEFORE_SECONDS:
-            self._remember((yield self._token_request()))
+            self._store_token((yield self._token_request()))
         request.headers["Authorization"] = f"Bearer {self._token}"
         response = yield request
         if response.status_code == 401:
-            self._remember((yield self._token_request()))
+            self._store_token((yield self._token_request()))
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request
 
@@ -71,7 +73,7 @@ class ClientCredentials(httpx.Auth):
         }
         return httpx.Request("POST", self._connection.token_url, json=body)
 
-    def _remember(self, response: httpx.Response) -> None:
+    def _store_token(self, response: httpx.Response) -> None:
         if response.is_error:
             raise ApiError.from_response(response)
         body = response.json()

@@ -1,14 +1,14 @@
-"""The SDK's one core: what is asked of the service and when it is asked again, without any I/O of its own.
+"""The steps of an operation, and when a request is repeated; no I/O.
 
-Each step of the main job is a generator in `operations` that yields what it wants done (an Ask, a Pause, a Fetch, a
-Local) and is sent the answer. `Client` and `AsyncClient` only do what is yielded, each in its own way.
+Each operation in `operations` is a generator that yields what to do (a Request, a Pause, a Download
+or a LocalWork) and receives the result. `Client` and `AsyncClient` only carry out these steps.
 """
 
 from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,37 +23,38 @@ from simulacra.errors import ApiError
 from simulacra.upload_io import OnBytes, Piece
 
 RETRIED = frozenset({429, 500, 502, 503, 504})
-"""Statuses that the contract says to try again, with the same Idempotency-Key."""
-NOT_DONE = frozenset({429, 503})
-"""Of these, the ones that say that nothing was done: safe to repeat for every request."""
+"""Statuses to repeat a request for, with the same Idempotency-Key."""
+UNPROCESSED = frozenset({429, 503})
+"""Of these, the ones that guarantee that nothing was done: any request may be repeated."""
 IN_FLIGHT = "simio_idempotency_in_flight"
-"""Code of the 409 that says that a request with this key is still at work."""
+"""Code of the 409 for a key whose first request is still running."""
 AWAY = frozenset({502, 503, 504})
-"""Statuses of a service, or of what stands before it, that is not there now."""
+"""Statuses of a service, or of a proxy in front of it, that is away."""
 AWAY_SECONDS = 120.0
-"""How long a service that does not answer is waited for: a rolling upgrade, or the drain of a node, takes a minute."""
+"""How long to wait for a service that is away: an upgrade or the drain of a node takes a minute."""
 OnAway = Callable[[str, float], None]
-"""Told each time that nobody answers: what came instead, and for how many more seconds that is waited for."""
+"""Called at each failed try with its failure and for how many more seconds to try."""
 MAX_ATTEMPTS = 5
 MAX_WAITS = 45
-"""How often a request waits for its own attempt before, 2 s each as Retry-After says: a service that crashed counts as
-being at work for a minute."""
+"""How often to wait for the first request of a key, 2 s each as Retry-After says.
+
+A request of a service that crashed counts as running for a minute."""
 LONGEST_PAUSE = 30.0
 _DOUBLINGS = 5
-"""After so many attempts the pauses grow no more: 4 to 12 seconds."""
+"""Pauses stop growing after this number of attempts, at 4 to 12 seconds."""
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One request.
+class Request:
+    """One HTTP request.
 
     Attributes:
-        method, path, params, json, headers: as HTTP has them.
+        method, path, params, json, headers: as in HTTP.
         form: fields of a form, before its file.
         file: the form's file.
-        piece: the body, instead of all that.
-        repeatable: it has the same effect twice, because of its method, its key, or what it asks.
-        on_bytes: told how much of the file has gone.
+        piece: the body, instead of JSON or a form.
+        repeatable: sending it twice has the effect of sending it once.
+        on_bytes: called with the bytes of the file that were sent.
     """
 
     method: str
@@ -70,14 +71,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Pause:
-    """Wait so many seconds."""
+    """Sleep."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
-class Fetch:
-    """Stream the answer of a GET to a file; only a link to the API itself is followed with the token."""
+class Download:
+    """Stream the response of a GET to a file; only a link to the API itself gets the token."""
 
     url: str
     params: dict[str, str]
@@ -86,62 +87,66 @@ class Fetch:
 
 
 @dataclass(frozen=True)
-class Local:
-    """Do something on this machine that takes its time: read, hash or write files. Sent what it returns."""
+class LocalWork:
+    """Read, hash or write files on this machine; receives what the function returns."""
 
     do: Callable[[], Any]
 
 
-Step = Ask | Pause | Fetch | Local
+Step = Request | Pause | Download | LocalWork
 T = TypeVar("T")
 Steps = Generator[Step, Any, T]
+Outcome = httpx.Response | httpx.TransportError | ApiError
+"""A response; a broken connection; or a refused token, so that the request was never sent."""
 
 
-def describe(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -> None:
-    """Give a client's method the signature of its operation, for `help` and notebooks: with self, without Steps."""
-    asked = inspect.signature(operation)
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    returns = str(asked.return_annotation).removeprefix("Steps[").removesuffix("]")
-    shown = asked.replace(parameters=[own, *asked.parameters.values()], return_annotation=returns)
+def copy_signature(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -> None:
+    """Give a client's method the signature of its operation, for `help` and notebooks."""
+    signature = inspect.signature(operation)
+    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
+    parameters += signature.parameters.values()
+    returns = str(signature.return_annotation).removeprefix("Steps[").removesuffix("]")
+    shown = signature.replace(parameters=parameters, return_annotation=returns)
     method.__signature__ = shown  # type: ignore[attr-defined]
 
 
-def ask(request: Ask, *, away: float = 0.0, on_away: OnAway | None = None) -> Steps[httpx.Response]:
-    """Ask until there is an answer that is none of `RETRIED`, and none that says that the same is still at work.
+def send(
+    request: Request, *, away: float = 0.0, on_away: OnAway | None = None
+) -> Steps[httpx.Response]:
+    """Return the response to a request, repeated as long as that is safe and may help.
 
     Args:
-        request: what is asked.
-        away: for how many seconds to go on asking, where that is safe, while nobody answers (or one of `AWAY`).
-        on_away: told of it.
+        request: what to send.
+        away: for how many seconds to repeat it while the service is away, if it is repeatable.
+        on_away: called each time that the service is away.
 
     Raises:
         ApiError: the service refused.
-        httpx.TransportError: it did not answer, also when asked again where that is safe.
+        httpx.TransportError: the service did not answer.
     """
-    attempts, waits, patience = 0, 0, Patience(away if request.repeatable else 0.0)
+    attempts = 0
+    waits = 0
+    patience = Patience()
+    limits = {"away": away if request.repeatable else 0.0, "answer": 0.0}
     while True:
-        attempts += 1
-        came = yield from tried(request)
-        left = patience.left(came)
-        last = attempts >= MAX_ATTEMPTS and not left
-        if isinstance(came, httpx.Response) and waits < MAX_WAITS and _is_at_work(came):
-            attempts, waits = attempts - 1, waits + 1
-        elif last or not _try_again(request, came):
-            return answered(came)
-        if on_away and is_away(came):
-            on_away(in_words(came), left)
-        pause = pause_before(
-            came if isinstance(came, httpx.Response) else None, max(attempts - 1, 0)
-        )
+        outcome = yield from send_once(request)
+        obstacle = "away" if is_away(outcome) else "answer"
+        left = max(patience.left(obstacle, limits[obstacle]), 0.0)
+        if waits < MAX_WAITS and _is_in_flight(outcome):
+            waits += 1
+        else:
+            attempts += 1
+            is_last = attempts >= MAX_ATTEMPTS and not left
+            if is_last or not _may_repeat(request, outcome):
+                return response_of(outcome)
+        if on_away and is_away(outcome):
+            on_away(in_words(outcome), left)
+        pause = pause_after(outcome, max(attempts - 1, 0))
         yield Pause(min(pause, left) if attempts >= MAX_ATTEMPTS and left else pause)
 
 
-Tried = httpx.Response | httpx.TransportError | ApiError
-"""What came of a request: an answer; none; or that the issuer of tokens refused one, so that it was not sent."""
-
-
-def tried(request: Ask) -> Steps[Tried]:
-    """Ask once, and return what came of it."""
+def send_once(request: Request | Download) -> Steps[Outcome]:
+    """Send a request once and return its outcome."""
     try:
         response: httpx.Response = yield request
     except (httpx.TransportError, ApiError) as error:
@@ -149,89 +154,106 @@ def tried(request: Ask) -> Steps[Tried]:
     return response
 
 
-def answered(came: Tried) -> httpx.Response:
-    """Return an answer that is no error; raise what came instead."""
-    if isinstance(came, httpx.Response):
-        return checked(came)
-    raise came
+def poll(
+    look: Callable[[float], Steps[T | None]], timeout: float, gaps: Iterator[float]
+) -> Steps[T]:
+    """Repeat a look until it returns a value, and return that.
 
-
-def is_away(came: Tried) -> bool:
-    """Return whether nobody was there to answer. A request that cannot be sent at all is something else."""
-    if isinstance(came, httpx.TransportError):
-        return not isinstance(came, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
-    return _status(came) in AWAY
-
-
-def in_words(came: Tried) -> str:
-    """Return what came in the place of an answer, in a few words."""
-    if isinstance(came, httpx.TransportError):
-        return f"{type(came).__name__}: {came}" if str(came) else type(came).__name__
-    return (
-        f"{came.status} {came.code}"
-        if isinstance(came, ApiError)
-        else f"{came.status_code} {came.reason_phrase}"
-    )
+    Args:
+        look: gets the seconds that are left; without a value, it must raise when none are left.
+        timeout: seconds that all looks may take.
+        gaps: seconds to pause after each look.
+    """
+    deadline = monotonic() + timeout
+    while True:
+        found = yield from look(deadline - monotonic())
+        if found is not None:
+            return found
+        yield Pause(next(gaps))
 
 
 class Patience:
-    """For how long it is asked again while nobody answers, counted from the first time that nobody did."""
+    """The time left for one obstacle, counted from its first occurrence in a row."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._since: float | None = None
+    def __init__(self) -> None:
+        self._obstacle = ""
+        self._since = 0.0
 
-    def left(self, came: Tried) -> float:
-        """Return how many seconds of it are left."""
-        if not is_away(came):
-            self._since = None
-            return 0.0
+    def left(self, obstacle: str, limit: float) -> float:
+        """Return the seconds until `limit`, negative after it; a new obstacle starts over."""
         now = monotonic()
-        self._since = now if self._since is None else self._since
-        return max(self._since + self._seconds - now, 0.0)
+        if obstacle != self._obstacle:
+            self._obstacle = obstacle
+            self._since = now
+        return self._since + limit - now
 
 
-def _status(came: httpx.Response | ApiError) -> int:
-    return came.status if isinstance(came, ApiError) else came.status_code
+def response_of(outcome: Outcome) -> httpx.Response:
+    """Return a successful response; raise any other outcome."""
+    if not isinstance(outcome, httpx.Response):
+        raise outcome
+    if outcome.is_error:
+        raise ApiError.from_response(outcome)
+    return outcome
 
 
-def _is_at_work(response: httpx.Response) -> bool:
-    """Whether our own attempt before, whose connection broke, still counts as being at work."""
-    return response.status_code == 409 and ApiError.from_response(response).code == IN_FLIGHT
+def is_away(outcome: Outcome) -> bool:
+    """Return whether the service was away. A request that cannot be sent at all is another case."""
+    if isinstance(outcome, httpx.TransportError):
+        return not isinstance(outcome, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+    return status_of(outcome) in AWAY
 
 
-def _try_again(request: Ask, came: Tried) -> bool:
-    if isinstance(came, ApiError):  # no token, so nothing was sent
-        return came.status in RETRIED
-    if isinstance(came, httpx.TransportError):
-        # A connection that was never made carried nothing: every request may be sent again.
-        return is_away(came) and (
-            request.repeatable or isinstance(came, httpx.ConnectError | httpx.ConnectTimeout)
-        )
-    if came.status_code == 409:
-        return "Idempotency-Key" in request.headers and "Retry-After" in came.headers
-    return came.status_code in (RETRIED if request.repeatable else NOT_DONE)
+def status_of(outcome: httpx.Response | ApiError) -> int:
+    """Return the HTTP status of an outcome."""
+    return outcome.status if isinstance(outcome, ApiError) else outcome.status_code
 
 
-def checked(response: httpx.Response) -> httpx.Response:
-    """Return a response that is no error; raise ApiError else."""
-    if response.is_error:
-        raise ApiError.from_response(response)
-    return response
+def in_words(outcome: Outcome) -> str:
+    """Return a failure in a few words, for a message."""
+    if isinstance(outcome, httpx.TransportError):
+        return f"{type(outcome).__name__}: {outcome}" if str(outcome) else type(outcome).__name__
+    if isinstance(outcome, ApiError):
+        return f"{outcome.status} {outcome.code}"
+    return f"{outcome.status_code} {outcome.reason_phrase}"
 
 
 def may_pass(error: ApiError) -> bool:
-    """Return whether the same request, under the same key, may be answered otherwise later."""
+    """Return whether the same request, with the same key, may succeed later."""
     return error.status in RETRIED | {408} or error.code == IN_FLIGHT
 
 
-def pause_before(response: httpx.Response | None, attempt: int) -> float:
-    """Return how long to wait: Retry-After (seconds or a date, RFC 9110), else exponential back-off with jitter."""
-    said = response.headers.get("Retry-After", "") if response is not None else ""
-    if said.isdigit():
-        return min(float(said), LONGEST_PAUSE)
+def pause_after(outcome: Outcome, attempt: int) -> float:
+    """Return the seconds to wait after a try: Retry-After (RFC 9110), or else exponential back-off.
+
+    The back-off has jitter, and no pause is longer than LONGEST_PAUSE.
+    """
+    header = ""
+    if isinstance(outcome, httpx.Response):
+        header = outcome.headers.get("Retry-After", "")
+    if header.isdigit():
+        return min(float(header), LONGEST_PAUSE)
     try:
-        left = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+        left = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
         return min(max(left, 0.0), LONGEST_PAUSE)
     except (TypeError, ValueError):
         return float(0.25 * 2 ** min(attempt, _DOUBLINGS) * random.uniform(0.5, 1.5))
+
+
+def _is_in_flight(outcome: Outcome) -> bool:
+    """Whether our own earlier request, whose connection broke, still counts as running."""
+    if not isinstance(outcome, httpx.Response) or outcome.status_code != 409:
+        return False
+    return ApiError.from_response(outcome).code == IN_FLIGHT
+
+
+def _may_repeat(request: Request, outcome: Outcome) -> bool:
+    if isinstance(outcome, ApiError):  # no token, so nothing was sent
+        return outcome.status in RETRIED
+    if isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout):  # nothing was sent
+        return True
+    if isinstance(outcome, httpx.TransportError):
+        return is_away(outcome) and request.repeatable
+    if outcome.status_code == 409:
+        return "Idempotency-Key" in request.headers and "Retry-After" in outcome.headers
+    return outcome.status_code in (RETRIED if request.repeatable else UNPROCESSED)

@@ -1,4 +1,4 @@
-"""Files on their way to the service, read while they are sent, with a count of what has gone."""
+"""Files that are read while they are sent, and count the bytes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import httpx
 from anyio import from_thread, to_thread
 
 OnBytes = Callable[[int, int | None], None]
-"""Told how many bytes have gone or come so far, and how many there are, where that is known."""
+"""Called with the bytes transferred so far and their total, if that is known."""
 READ_BYTES = 256 << 10
 
 
 @dataclass(frozen=True)
 class Piece(httpx.SyncByteStream):
-    """A part of a file as the body of a request; read anew when the request is sent again."""
+    """A part of a file as the body of a request; read again for each try."""
 
     path: Path
     start: int
@@ -38,8 +38,31 @@ class Piece(httpx.SyncByteStream):
                     self.on_bytes(self.start + self.size - left, self.total)
 
 
+class CountedFile(io.RawIOBase):
+    """A file that reports how much of it was read."""
+
+    def __init__(self, file: BinaryIO, total: int, on_bytes: OnBytes) -> None:
+        self._file = file
+        self._total = total
+        self._on_bytes = on_bytes
+
+    def read(self, size: int = -1) -> bytes:
+        """Read, and report the position."""
+        chunk = self._file.read(size)
+        self._on_bytes(self._file.tell(), self._total)
+        return chunk
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Set the position."""
+        return self._file.seek(offset, whence)
+
+    def fileno(self) -> int:
+        """Return the file's descriptor, from which httpx learns the size."""
+        return self._file.fileno()
+
+
 class ReadInThread(httpx.AsyncByteStream):
-    """The body of a request, read in a thread: a slow disk holds up nothing else on the event loop."""
+    """A request body read in a thread, so that a slow disk does not block the event loop."""
 
     def __init__(self, body: httpx.SyncByteStream) -> None:
         self._body = body
@@ -50,30 +73,9 @@ class ReadInThread(httpx.AsyncByteStream):
             yield chunk
 
 
-def on_the_loop(on_bytes: OnBytes | None) -> OnBytes | None:
-    """Return what a thread that the event loop started calls, so that the loop tells it."""
+def on_event_loop(on_bytes: OnBytes | None) -> OnBytes | None:
+    """Return a callback for a worker thread that calls this one on the event loop."""
     return on_bytes and (lambda so_far, total: from_thread.run_sync(on_bytes, so_far, total))
-
-
-class Counted(io.RawIOBase):
-    """A file that tells how much of it was read."""
-
-    def __init__(self, file: BinaryIO, total: int, on_bytes: OnBytes) -> None:
-        self._file, self._total, self._on_bytes = file, total, on_bytes
-
-    def read(self, size: int = -1) -> bytes:
-        """Read, and tell how far that is."""
-        chunk = self._file.read(size)
-        self._on_bytes(self._file.tell(), self._total)
-        return chunk
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to another place."""
-        return self._file.seek(offset, whence)
-
-    def fileno(self) -> int:
-        """Return the file's descriptor, by which its size is known."""
-        return self._file.fileno()
 
 
 def sha256_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Generations, probes and effects: what a model is asked."""
+"""Commands for generations: generate, list, download, probe."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.shared import (
-    ConditionsOption,
-    ConnectionOption,
-    DatasetArgument,
-    DoOption,
-    JsonOption,
-    KeyOption,
-    PairsOption,
-    SeedOption,
-    byte_bar,
-    connected,
+from simulacra.commands.options import (
+    AsJson,
+    Conditions,
+    Connect,
+    Counterfactual,
+    DatasetId,
+    Do,
+    Key,
+    OfDataset,
+    Seed,
+    Status,
+    filters,
     format_of,
-    go_on,
     load,
-    say,
-    wait_with_progress,
 )
+from simulacra.commands.output import byte_bar, print_result, wait_with_progress
+from simulacra.commands.session import connected, continue_with
 
 app = typer.Typer()
 
 
 @app.command()
 def generate(
-    dataset_id: DatasetArgument,
+    dataset_id: DatasetId,
     rows: Annotated[int, typer.Option(help="Rows to generate.")],
-    conditions: ConditionsOption = None,
-    do: DoOption = None,
-    counterfactual: PairsOption = False,
-    seed: SeedOption = None,
+    conditions: Conditions = None,
+    do: Do = None,
+    counterfactual: Counterfactual = False,
+    seed: Seed = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")
     ] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until the rows are there.")] = True,
-    key: KeyOption = None,
-    connection: ConnectionOption = None,
-    as_json: JsonOption = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the rows are ready.")] = True,
+    key: Key = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
 ) -> None:
     """Generate a synthetic table under conditions or interventions, and wait for it."""
     key = key or uuid.uuid4().hex
-    with connected(connection, go_on(key)) as client:
+    with connected(connection, continue_with(key)) as client:
         file_format = format_of(output) if output else None
-        asked = client.generate(
+        started = client.generate(
             dataset_id,
             rows,
             conditions=load(conditions),
@@ -59,25 +59,52 @@ def generate(
             key=key,
         )
         if wait or output:
-            wait_with_progress(client, asked.job_id, as_json)
+            wait_with_progress(client, started.job_id, as_json)
         if output and file_format:
             with byte_bar("downloading", as_json) as on_bytes:
-                client.download(asked.generation_id, output, file_format, on_bytes=on_bytes)
-        say(client.generation(asked.generation_id), as_json)
+                client.download(started.generation_id, output, file_format, on_bytes=on_bytes)
+        print_result(client.generation(started.generation_id), as_json)
+
+
+@app.command()
+def generations(
+    status: Status = None,
+    dataset_id: OfDataset = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the generations, newest first."""
+    with connected(connection) as client:
+        print_result(client.generations(**filters(status=status, dataset_id=dataset_id)), as_json)
+
+
+@app.command()
+def download(
+    generation_id: Annotated[str, typer.Argument(help="As `generate` printed it.")],
+    output: Annotated[Path, typer.Argument(help="A .parquet, .csv or .arrow file.")],
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download a generation. Run it again to continue after an interruption (Parquet)."""
+    with connected(connection, "run it again to continue") as client:
+        file_format = format_of(output)
+        with byte_bar("downloading", as_json) as on_bytes:
+            size = client.download(generation_id, output, file_format, on_bytes=on_bytes)
+        print_result({"bytes": size}, as_json)
 
 
 @app.command()
 def probe(
-    dataset_id: DatasetArgument,
+    dataset_id: DatasetId,
     rows: Annotated[int, typer.Option(help="100 at most.")] = 20,
-    conditions: ConditionsOption = None,
-    do: DoOption = None,
-    counterfactual: PairsOption = False,
-    seed: SeedOption = None,
-    connection: ConnectionOption = None,
-    as_json: JsonOption = False,
+    conditions: Conditions = None,
+    do: Do = None,
+    counterfactual: Counterfactual = False,
+    seed: Seed = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Sample a few rows at once and say how feasible the conditions are; nothing is kept."""
+    """Sample a few rows at once and show the feasibility of the conditions; nothing is stored."""
     with connected(connection) as client:
         found = client.probe(
             dataset_id,
@@ -87,47 +114,4 @@ def probe(
             counterfactual=counterfactual,
             seed=seed,
         )
-        say(found, as_json)
-
-
-@app.command()
-def effect(
-    dataset_id: DatasetArgument,
-    treatment: Annotated[str, typer.Option(help="The column that is set.")],
-    value: Annotated[str, typer.Option(help="What it is set to: a number or a level.")],
-    baseline: Annotated[str, typer.Option(help="What that is compared with.")],
-    outcome: Annotated[str, typer.Option(help="The column whose average is compared.")],
-    outcome_level: Annotated[
-        str | None, typer.Option(help="Of a category: whose share counts.")
-    ] = None,
-    segment: Annotated[
-        str | None, typer.Option(help="Give the effect by this column as well.")
-    ] = None,
-    key: KeyOption = None,
-    connection: ConnectionOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Estimate an average causal effect, and wait for it."""
-    key = key or uuid.uuid4().hex
-    with connected(connection, go_on(key)) as client:
-        kinds = {column["name"]: column["kind"] for column in client.schema(dataset_id).columns}
-        numeric = kinds.get(treatment) in ("integer", "numeric")
-        asked = client.estimate(
-            dataset_id,
-            treatment=treatment,
-            value=_number(value) if numeric else value,
-            baseline=_number(baseline) if numeric else baseline,
-            outcome=outcome,
-            outcome_level=outcome_level,
-            segment=segment,
-            key=key,
-        )
-        wait_with_progress(client, asked.job_id, as_json)
-        say(client.effect(asked.effect_id), as_json)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text}: the treatment is a number, so give one") from None
+        print_result(found, as_json)

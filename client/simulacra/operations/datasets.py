@@ -1,18 +1,18 @@
-"""Datasets: seed tables that were uploaded, and what is known of them."""
+"""Datasets: uploaded tables, their schema, graph and knowledge."""
 
 from __future__ import annotations
 
-import time
+from itertools import repeat
 
-from simulacra.core import Ask, Pause, Steps, ask
+from simulacra.core import Request, Steps, poll, send
 from simulacra.errors import ApiError
 from simulacra.models import Dataset, Document, Graph, Job, Json, Schema
-from simulacra.operations.common import delete_at, get_one, pages
+from simulacra.operations.resources import delete_at, get_all, get_one
 
 
 def datasets(**filters: str) -> Steps[list[Dataset]]:
     """List the tenant's datasets, newest first. Filters: status."""
-    return pages("/v1/datasets", filters, Dataset)
+    return get_all("/v1/datasets", filters, Dataset)
 
 
 def dataset(dataset_id: str) -> Steps[Dataset]:
@@ -21,7 +21,7 @@ def dataset(dataset_id: str) -> Steps[Dataset]:
 
 
 def schema(dataset_id: str) -> Steps[Schema]:
-    """Return the cleaned schema: what conditions are written against."""
+    """Return the cleaned schema. Conditions are written against it."""
     return get_one(f"/v1/datasets/{dataset_id}/schema", Schema)
 
 
@@ -31,37 +31,37 @@ def graph(dataset_id: str) -> Steps[Graph]:
 
 
 def knowledge(dataset_id: str) -> Steps[Document]:
-    """Return what the dataset's model was told of causes: tiers, required and forbidden edges."""
+    """Return the causal knowledge given for the dataset: tiers, required and forbidden edges."""
     return get_one(f"/v1/datasets/{dataset_id}/knowledge", Document)
 
 
 def refit(dataset_id: str, knowledge: Json, *, timeout: float = 120.0) -> Steps[Job]:
-    """State what is known of causes (as in `upload`) and fit the model anew; returns the job to wait for.
+    """Fit the model again with this causal knowledge (as in `upload`); return the job to wait for.
 
-    The model before is erased with all that was generated and estimated from it. The same knowledge changes nothing.
+    The previous model is erased with everything that was generated and estimated from it. The same
+    knowledge changes nothing.
     """
-    deadline = time.monotonic() + timeout
-    while True:
+    request = Request("PUT", f"/v1/datasets/{dataset_id}/knowledge", json=knowledge)
+
+    def put(left: float) -> Steps[Job | None]:
         try:
-            return Job(
-                (
-                    yield from ask(
-                        Ask("PUT", f"/v1/datasets/{dataset_id}/knowledge", json=knowledge)
-                    )
-                ).json()
-            )
+            return Job((yield from send(request)).json())
         except ApiError as error:
-            if error.code != "simio_model_in_flight" or time.monotonic() > deadline:
+            if error.code != "simio_model_in_flight" or left <= 0:
                 raise
-        yield Pause(1.0)
+            return None
+
+    return poll(put, timeout, repeat(1.0))
 
 
 def extend(dataset_id: str, retention_seconds: int) -> Steps[Dataset]:
     """Set the retention of a dataset and its model, counted from creation."""
     body = {"retention_seconds": retention_seconds}
-    return Dataset((yield from ask(Ask("PATCH", f"/v1/datasets/{dataset_id}", json=body))).json())
+    return Dataset(
+        (yield from send(Request("PATCH", f"/v1/datasets/{dataset_id}", json=body))).json()
+    )
 
 
 def delete_dataset(dataset_id: str, *, timeout: float = 120.0) -> Steps[None]:
-    """Delete a dataset with its model and generations, and wait until it is gone."""
+    """Delete a dataset with its model and generations, and wait until all is erased."""
     return delete_at(f"/v1/datasets/{dataset_id}", timeout)

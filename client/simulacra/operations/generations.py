@@ -1,4 +1,4 @@
-"""Generations: synthetic rows, asked for, sampled and downloaded."""
+"""Generations: synthetic rows, requested, sampled and downloaded."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from simulacra.core import (
     AWAY_SECONDS,
     MAX_ATTEMPTS,
     RETRIED,
-    Ask,
-    Fetch,
-    Local,
+    Download,
+    LocalWork,
+    Outcome,
     Pause,
+    Request,
     Steps,
-    ask,
-    checked,
-    pause_before,
+    pause_after,
+    response_of,
+    send,
+    send_once,
 )
 from simulacra.download_io import Partial
 from simulacra.models import Generation, Json, Probe
-from simulacra.operations.common import delete_at, get_one, new_key, pages
+from simulacra.operations.resources import delete_at, get_all, get_one, key_header
 from simulacra.upload_io import OnBytes
 
 Format = Literal["parquet", "csv", "arrow"]
+OUT_OF_RANGE = 416
+"""The status for more bytes than the file has: the partial file is of something else."""
 
 
 def generate(
@@ -39,10 +43,14 @@ def generate(
     seed: int | None = None,
     key: str | None = None,
 ) -> Steps[Generation]:
-    """Ask for synthetic rows; returns `generation_id` and `job_id`. The same key twice is one request."""
-    body = _asked(row_count, conditions, interventions, counterfactual, seed)
+    """Start to generate synthetic rows; return `generation_id` and `job_id`.
+
+    The same key twice is one request.
+    """
+    body = _body(row_count, conditions, interventions, counterfactual, seed)
     path = f"/v1/datasets/{dataset_id}/generations"
-    return Generation((yield from ask(Ask("POST", path, json=body, headers=new_key(key)))).json())
+    request = Request("POST", path, json=body, headers=key_header(key))
+    return Generation((yield from send(request)).json())
 
 
 def probe(
@@ -54,14 +62,13 @@ def probe(
     counterfactual: bool = False,
     seed: int | None = None,
 ) -> Steps[Probe]:
-    """Sample up to 100 rows at once: `rows`, and how feasible the conditions are. Nothing is kept."""
-    body = _asked(row_count, conditions, interventions, counterfactual, seed)
-    return Probe(
-        (yield from ask(Ask("POST", f"/v1/datasets/{dataset_id}/probe", json=body))).json()
-    )
+    """Sample up to 100 rows at once, with the feasibility of the conditions. Nothing is stored."""
+    body = _body(row_count, conditions, interventions, counterfactual, seed)
+    path = f"/v1/datasets/{dataset_id}/probe"
+    return Probe((yield from send(Request("POST", path, json=body))).json())
 
 
-def _asked(
+def _body(
     row_count: int,
     conditions: Json | None,
     interventions: Json | None,
@@ -77,7 +84,7 @@ def _asked(
 
 def generations(**filters: str) -> Steps[list[Generation]]:
     """List the tenant's generations, newest first. Filters: dataset_id, status."""
-    return pages("/v1/generations", filters, Generation)
+    return get_all("/v1/generations", filters, Generation)
 
 
 def generation(generation_id: str) -> Steps[Generation]:
@@ -92,87 +99,86 @@ def download(
     *,
     on_bytes: OnBytes | None = None,
 ) -> Steps[int]:
-    """Stream a generation's rows to a file, whole or not at all; returns the bytes written.
+    """Download a generation's rows to a file, complete or not at all; return its bytes.
 
-    What has arrived of a stored file (Parquet in one part) is kept beside it as `PATH.ETAG.part`; the next call, in
-    this process or another, asks for the rest. A digest that the service states is checked. A service that goes away
-    meanwhile is waited for for two minutes.
+    The received part of a stored file (Parquet in one part) is kept beside it as `PATH.ETAG.part`.
+    The next call, in this process or another, requests the rest. The digest of the service is
+    checked. If the service goes away during the download, the client waits for two minutes.
 
     Args:
         generation_id: whose rows.
-        path: the file; it is replaced.
+        path: the file; an existing one is replaced.
         file_format: parquet, csv or arrow.
-        on_bytes: told the bytes that have arrived and, where the service says so, their total.
+        on_bytes: called with the received bytes and, if the service states it, their total.
 
     Raises:
         DownloadCorrupt: the digest differs.
     """
-    into, failures, away = Partial(Path(path), on_bytes), 0, 0.0
+    partial = Partial(Path(path), on_bytes)
+    failures = 0
+    away = 0.0
     try:
         while True:
-            before, error = into.size, None
-            # A fresh link every time: they live for 15 minutes.
+            before = partial.size
+            # A fresh link for each try: links live for 15 minutes.
             link = yield from _link(generation_id, away)
-            fetch, away = Fetch(link, {"format": file_format}, into.headers(), into), AWAY_SECONDS
-            response: httpx.Response | None = None
-            try:
-                response = yield fetch
-            except httpx.TransportError as broken:
-                error = broken
-            if response is not None and response.is_success:
-                size: int = yield Local(into.finish)
+            away = AWAY_SECONDS
+            outcome = yield from send_once(
+                Download(link, {"format": file_format}, partial.headers(), partial)
+            )
+            if isinstance(outcome, httpx.Response) and outcome.is_success:
+                size: int = yield LocalWork(partial.finish)
                 return size
-            into.pause()
-            if (
-                response is not None and response.status_code == 416
-            ):  # more has arrived than there is
-                into.discard()
-            failures = 0 if into.size > before else failures + 1
-            if error is not None and failures >= MAX_ATTEMPTS:
-                raise error
-            if response is not None and (
-                failures >= MAX_ATTEMPTS or response.status_code not in RETRIED | {416}
-            ):
-                checked(response)
-            yield Pause(pause_before(response, failures))
+            partial.pause()
+            if _status(outcome) == OUT_OF_RANGE:
+                partial.discard()
+            failures = 0 if partial.size > before else failures + 1
+            if failures >= MAX_ATTEMPTS or not _may_resume(outcome):
+                response_of(outcome)
+            yield Pause(pause_after(outcome, failures))
     finally:
-        into.pause()
+        partial.pause()
+
+
+def _status(outcome: Outcome) -> int | None:
+    return outcome.status_code if isinstance(outcome, httpx.Response) else None
+
+
+def _may_resume(outcome: Outcome) -> bool:
+    return isinstance(outcome, httpx.TransportError) or _status(outcome) in RETRIED | {OUT_OF_RANGE}
 
 
 def _link(generation_id: str, away: float) -> Steps[str]:
-    """Return the link to a generation's rows; a service that is away is waited for, for so many seconds."""
-    found = Generation(
-        (yield from ask(Ask("GET", f"/v1/generations/{generation_id}"), away=away)).json()
-    )
+    """Return the link to a generation's rows; wait up to `away` seconds for an absent service."""
+    request = Request("GET", f"/v1/generations/{generation_id}")
+    found = Generation((yield from send(request, away=away)).json())
     if found.artifact_url is None:
-        where = (
-            "its rows are under your own key: see its artifacts"
-            if found.get("artifacts")
-            else "it has no rows yet"
-        )
-        raise ValueError(f"{generation_id} is {found.status} and has no link: {where}")
+        why = "it has no rows yet"
+        if found.get("artifacts"):
+            why = "its rows are encrypted with your own key: see its artifacts"
+        raise ValueError(f"{generation_id} is {found.status} and has no link: {why}")
     return found.artifact_url
 
 
 def table(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `pyarrow.Table`."""
-    with tables.scratch() as path:
+    with tables.temporary_file() as path:
         yield from download(generation_id, path)
-        return (yield Local(lambda: tables.read(path)))
+        return (yield LocalWork(lambda: tables.read(path)))
 
 
 def to_pandas(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `pandas.DataFrame`."""
     rows = yield from table(generation_id)
-    return (yield Local(lambda: tables.to_pandas(rows)))
+    return (yield LocalWork(lambda: tables.to_pandas(rows)))
 
 
 def to_polars(generation_id: str) -> Steps[Any]:
     """Return a generation's rows as a `polars.DataFrame`."""
     rows = yield from table(generation_id)
-    return (yield Local(lambda: tables.to_polars(rows)))
+    return (yield LocalWork(lambda: tables.to_polars(rows)))
 
 
 def delete_generation(generation_id: str, *, timeout: float = 120.0) -> Steps[None]:
-    """Delete one generation and wait until it is gone."""
+    """Delete one generation and wait until it is erased."""
     return delete_at(f"/v1/generations/{generation_id}", timeout)
