@@ -4,9 +4,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 FAMILY ?= forest
 E2E ?=
-# Test processes beside each other. A file stays in one of them, so that its servers start once.
+# Test processes beside each other; tests/conftest.py says which tests share one.
 WORKERS ?= auto
-PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 LOCAL := not controlplane and not node and not reliability
 # One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1

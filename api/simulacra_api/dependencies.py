@@ -1,4 +1,4 @@
-"""What several routes share: the caller's library and the documented answers.
+"""What several routes share: the caller's repository and the documented answers.
 
 Annotations are no strings here: FastAPI cannot resolve those of an object that is called.
 """
@@ -14,24 +14,24 @@ from simulacra_api.auth.caller import authenticated
 from simulacra_api.http.etags import entity_tag, represent
 from simulacra_api.http.problems import MEDIA_TYPE, Problem, ProblemBody
 from simulacra_api.jobs.prefer_wait import TERMINAL, wait_for
-from simulacra_api.services import services
+from simulacra_api.services import get_services
 from simulacra_api.tenancy.idempotency import idempotency_key
-from simulacra_api.tenancy.repository import Library
+from simulacra_api.tenancy.repository import TenantRepository
 
 
-class _OfCaller(SecurityBase):
-    """The caller's library, and the security scheme of the document: one dependency, for each costs every request."""
+class _CurrentTenant(SecurityBase):
+    """The caller's repository, and the security scheme of the document: one dependency, for each costs every request."""
 
     scheme_name = "HTTPBearer"
     model = HTTPBearer(bearerFormat="JWT", description="A token of /oauth/token.")
 
-    async def __call__(self, request: Request) -> Library:
-        rooms = await services(request)
-        return Library(rooms, await authenticated(request, rooms))
+    async def __call__(self, request: Request) -> TenantRepository:
+        services = await get_services(request)
+        return TenantRepository(services, await authenticated(request, services))
 
 
-of_caller = _OfCaller()
-Mine = Annotated[Library, Depends(of_caller)]
+current_tenant = _CurrentTenant()
+CurrentTenant = Annotated[TenantRepository, Depends(current_tenant)]
 JSON, HTML = "application/json", "text/html; charset=utf-8"
 NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed."}}
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
@@ -57,7 +57,7 @@ def small_document(content: bytes, media_type: str, if_none_match: str | None) -
 
 
 async def accepted(
-    library: Library, response: Response, path: str, job_id: str, wait: int
+    repository: TenantRepository, response: Response, path: str, job_id: str, wait: int
 ) -> dict[str, Any]:
     """Return what every answer to a request for work says of its job: id and status, and why it
     failed.
@@ -65,10 +65,10 @@ async def accepted(
     202 with the job's address, or, for a caller that prefers to wait and whose work ended
     meanwhile, 201 with the resource's own.
     """
-    base, headers = library.rooms.settings.public_url, response.headers
+    base, headers = repository.services.settings.public_url, response.headers
     if wait:
         with suppress(Problem):  # a repeated request for what is gone by now has no job any more
-            job = await wait_for(library, response, job_id, wait)
+            job = await wait_for(repository, response, job_id, wait)
             if job.status in TERMINAL:
                 response.status_code = 201
                 headers["Location"] = base + path

@@ -17,8 +17,8 @@ from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.auth.verifier import TokenVerifier
-from simulacra_api.http.counting_lock import Turn
-from simulacra_api.quotas.quota_usage import Books
+from simulacra_api.http.counting_lock import CountingLock
+from simulacra_api.quotas.quota_usage import QuotaLedger
 from simulacra_api.quotas.rate_limit import Rates
 from simulacra_api.settings import Settings
 from simulacra_api.tenancy.read_cache import ReadCache
@@ -33,7 +33,7 @@ from simulacra_custody.wiring import open_audit, open_custody
 
 @dataclass(frozen=True)
 class Services:
-    """The rooms below, opened."""
+    """The services below, opened."""
 
     settings: Settings
     cluster: Cluster
@@ -46,9 +46,9 @@ class Services:
     clients: Clients
     credentials: Credentials
     auth0: Auth0 | None
-    signup_turn: Turn
+    signup_lock: CountingLock
     rates: Rates
-    books: Books
+    quota_ledger: QuotaLedger
     tenants: Tenants
     verifier: TokenVerifier
 
@@ -91,9 +91,9 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             clients=Clients(cluster),
             credentials=Credentials(cluster, signing, tenants),
             auth0=auth0,
-            signup_turn=Turn(),
+            signup_lock=CountingLock(),
             rates=rates,
-            books=Books(cluster),
+            quota_ledger=QuotaLedger(cluster),
             tenants=tenants,
             verifier=TokenVerifier(settings, signing, external),
         )
@@ -107,10 +107,10 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
                 await provider.close()
 
 
-async def services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """FastAPI dependency: the services of this process. A coroutine, as all dependencies are: others get a thread."""
     opened: Services = request.app.state.services
     return opened
 
 
-Rooms = Annotated[Services, Depends(services)]
+ServicesDep = Annotated[Services, Depends(get_services)]

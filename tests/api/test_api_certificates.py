@@ -93,13 +93,13 @@ async def test_what_was_tampered_with_does_not_verify(world: Any) -> None:
     _, [(name, _)] = await issued(world, 1)
     async with world.client() as http:
         good = (await http.get(f"/v1/erasure-certificates/{name}")).json()
-    keys = KEYS.public().document()
+    keys = KEYS.public_document()
     other = copy.deepcopy(good)
     other["statement"]["objects"] = 4
     head, payload, signature = good["signature"].split(".")
     bad: list[tuple[dict[str, Any], dict[str, Any]]] = [
         (other, keys),
-        (good, InstallationKeys.generate().public().document()),
+        (good, InstallationKeys.generate().public_document()),
         (good | {"signature": f"{head}.{payload[:-2]}AA.{signature}"}, keys),
         (good | {"signature": f"{head}.{payload}.{'A' * 86}"}, keys),
         (good | {"signature": "eyJhbGciOiJub25lIn0.e30."}, keys),
@@ -116,7 +116,7 @@ async def test_verify_certificate_command_works_offline(world: Any, tmp_path: Pa
     async with world.client() as http:
         good = (await http.get(f"/v1/erasure-certificates/{name}")).json()
     file, keys = tmp_path / "certificate.json", tmp_path / "keys.json"
-    keys.write_text(json.dumps(KEYS.public().document()))
+    keys.write_text(json.dumps(KEYS.public_document()))
     file.write_text(json.dumps({"deleted": name, "certificate": good}))
     run = CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)])
     assert run.exit_code == 0, run.output

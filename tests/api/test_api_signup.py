@@ -429,10 +429,10 @@ async def test_rotations_are_limited_and_refused_where_they_do_not_belong(world:
 
 
 async def test_a_client_of_an_external_issuer_rotates_there(world: Any) -> None:
-    rooms = SimpleNamespace(credentials=_credentials(world.cluster))
+    services = SimpleNamespace(credentials=_credentials(world.cluster))
     caller = SimpleNamespace(client_id="auth0-client")
     with pytest.raises(rotation.Problem) as refused:
-        await rotation.request_rotation(rooms, caller, rotation.RotationRequest())
+        await rotation.request_rotation(services, caller, rotation.RotationRequest())
     answer = problems.problem_response(refused.value, world.url, "req-1")
     assert (answer.status_code, json.loads(answer.body)["code"]) == (
         409,

@@ -77,7 +77,7 @@ class CredentialBody(BaseModel):
 
 
 async def request_rotation(
-    rooms: Services, caller: Caller, wanted: RotationRequest
+    services: Services, caller: Caller, wanted: RotationRequest
 ) -> RotationBody:
     """Open a rotation of the caller's client. Auth0 knows no overlap: there the secret before ends
     with the claim.
@@ -86,51 +86,53 @@ async def request_rotation(
         Problem: 409 for a client of an external issuer, 429 above five a day.
     """
     for _ in range(ATTEMPTS):
-        known = await rooms.credentials.read(caller.client_id)
+        known = await services.credentials.read(caller.client_id)
         if known.version is None:
             raise Problem("simio_credentials_external")
         _check_rate(known)
         name = f"rot-{secrets.token_hex(12)}"
-        claim = await rooms.credentials.issue(
+        claim = await services.credentials.issue(
             caller.client_id,
             name,
             "rotation",
-            overlap=0 if rooms.auth0 else wanted.overlap_seconds,
+            overlap=0 if services.auth0 else wanted.overlap_seconds,
             knowledge="",
         )
-        await record(rooms.audit, EventType.CREDENTIAL_OFFERED, caller.audit_data())
+        await record(services.audit, EventType.CREDENTIAL_OFFERED, caller.audit_data())
         try:
-            await rooms.credentials.write(known.with_claim(claim))
+            await services.credentials.write(known.with_claim(claim))
         except Conflict:
             continue
-        return await _body(rooms, caller.client_id, claim)
+        return await _body(services, caller.client_id, claim)
     raise Problem("simio_unavailable")
 
 
-async def find_rotation(rooms: Services, caller: Caller, rotation_id: str) -> RotationBody:
+async def find_rotation(services: Services, caller: Caller, rotation_id: str) -> RotationBody:
     """Return a rotation of the caller's client; 404 when there is none."""
-    claim = (await rooms.credentials.read(caller.client_id)).claim(rotation_id)
+    claim = (await services.credentials.read(caller.client_id)).claim(rotation_id)
     if claim is None or claim.purpose != "rotation":
         raise Problem("simio_rotation_request_not_found")
-    return await _body(rooms, caller.client_id, claim)
+    return await _body(services, caller.client_id, claim)
 
 
-async def claim_credential(rooms: Services, token: str, request_id: str) -> CredentialBody:
+async def claim_credential(services: Services, token: str, request_id: str) -> CredentialBody:
     """Exchange a claim token for a client secret.
 
     Raises:
         Problem: 404 for a token that is unknown or expired, or a signup's that was used; 410 for a
             rotation's.
     """
-    redeemed = await rooms.credentials.redeem(token, keep=rooms.auth0 is None)
+    redeemed = await services.credentials.redeem(token, keep=services.auth0 is None)
     if redeemed is None:
         raise Problem("simio_credential_claim_not_found")
     who = AuditData(
-        client=redeemed.after.client_id, request=request_id, tenant=await _tenant(rooms, redeemed)
+        client=redeemed.after.client_id,
+        request=request_id,
+        tenant=await _tenant(services, redeemed),
     )
     if redeemed.secret is None:
         await record(
-            rooms.audit,
+            services.audit,
             EventType.CREDENTIAL_REFUSED,
             who.model_copy(update={"outcome": Outcome.REFUSED}),
         )
@@ -139,43 +141,43 @@ async def claim_credential(rooms: Services, token: str, request_id: str) -> Cred
             "simio_rotation_claim_already_consumed" if spent else "simio_credential_claim_not_found"
         )
     try:
-        await record(rooms.audit, EventType.CREDENTIAL_CLAIMED, who)
+        await record(services.audit, EventType.CREDENTIAL_CLAIMED, who)
         secret = (
-            await rooms.auth0.rotate_secret(redeemed.after.client_id)
-            if rooms.auth0
+            await services.auth0.rotate_secret(redeemed.after.client_id)
+            if services.auth0
             else redeemed.secret
         )
     except (CustodyError, Auth0Error) as error:
-        await _take_back(rooms, redeemed)
+        await _take_back(services, redeemed)
         if isinstance(error, Auth0Error):
             _LOG.error("Auth0 gave no secret: %s", error)
             raise Problem("simio_unavailable") from None
         raise
     retiring = [expiry_of(entry) for entry in redeemed.after.hashes[:-1]]
-    own = f"{rooms.settings.public_url}/oauth/token"
+    own = f"{services.settings.public_url}/oauth/token"
     return CredentialBody(
         client_id=redeemed.after.client_id,
         client_secret=secret,
-        token_url=rooms.auth0.settings.token_url if rooms.auth0 else own,
-        audience=rooms.settings.audience,
+        token_url=services.auth0.settings.token_url if services.auth0 else own,
+        audience=services.settings.audience,
         previous_secret_expires_at=datetime.fromtimestamp(retiring[0], UTC) if retiring else None,
     )
 
 
-async def _tenant(rooms: Services, redeemed: Redeemed) -> str | None:
+async def _tenant(services: Services, redeemed: Redeemed) -> str | None:
     """Return the tenant whose audit events are to show the claim, None while it has none."""
     try:
-        return (await rooms.tenants.of_client(redeemed.after.client_id)).metadata.name
+        return (await services.tenants.of_client(redeemed.after.client_id)).metadata.name
     except Problem:
         return None
 
 
-async def _take_back(rooms: Services, redeemed: Redeemed) -> None:
+async def _take_back(services: Services, redeemed: Redeemed) -> None:
     """Undo a claim that could not be recorded, so that the token works once the audit log does."""
     try:
-        now = await rooms.credentials.read(redeemed.after.client_id)
+        now = await services.credentials.read(redeemed.after.client_id)
         if now.claims == redeemed.after.claims and now.hashes == redeemed.after.hashes:
-            await rooms.credentials.write(replace(redeemed.before, version=now.version))
+            await services.credentials.write(replace(redeemed.before, version=now.version))
     except (
         ClusterError
     ) as error:  # the secret was shown to nobody; the customer asks for another claim
@@ -197,14 +199,14 @@ def _check_rate(known: ClientRecord) -> None:
         )
 
 
-async def _body(rooms: Services, client_id: str, claim: Claim) -> RotationBody:
+async def _body(services: Services, client_id: str, claim: Claim) -> RotationBody:
     status: Literal["approved", "claimed", "expired"] = "approved" if claim.open else "expired"
     return RotationBody(
         rotation_id=claim.id,
         client_id=client_id,
         status="claimed" if claim.used is not None else status,
         overlap_seconds=claim.overlap,
-        credential_claim_token=await rooms.credentials.token_of(client_id, claim)
+        credential_claim_token=await services.credentials.token_of(client_id, claim)
         if claim.open
         else None,
         credential_claim_expires_at=datetime.fromtimestamp(claim.expires, UTC)

@@ -16,8 +16,8 @@ from simulacra_api.access.rotation import (
     request_rotation,
 )
 from simulacra_api.access.service import SignupBody, SignupRequest, Signups
-from simulacra_api.dependencies import Mine, problems
-from simulacra_api.services import Rooms
+from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.services import ServicesDep
 
 router = APIRouter(prefix="/v1", tags=["access"])
 
@@ -30,12 +30,12 @@ router = APIRouter(prefix="/v1", tags=["access"])
     responses=problems(400, 413, 415, 429),
 )
 async def request_access(
-    asked: SignupRequest, request: Request, response: Response, rooms: Rooms
+    asked: SignupRequest, request: Request, response: Response, services: ServicesDep
 ) -> SignupBody:
     """No token needed. A person decides; poll Location. Keep `request_id` secret: it leads to the credentials."""
     address = request.client.host if request.client else ""
-    body = await Signups(rooms).ask(asked, address, request.state.request_id)
-    location = f"{rooms.settings.public_url}/v1/signup/{body.request_id}"
+    body = await Signups(services).ask(asked, address, request.state.request_id)
+    location = f"{services.settings.public_url}/v1/signup/{body.request_id}"
     response.headers.update({"Location": location, "Retry-After": "60"})
     return body
 
@@ -47,10 +47,10 @@ async def request_access(
     responses=problems(404),
 )
 async def get_access_request(
-    request_id: str, request: Request, response: Response, rooms: Rooms
+    request_id: str, request: Request, response: Response, services: ServicesDep
 ) -> SignupBody:
     """Once approved: the client id, and a claim token that is good for one hour and one use."""
-    body = await Signups(rooms).look(request_id, request.state.request_id)
+    body = await Signups(services).look(request_id, request.state.request_id)
     if body.status == "pending":
         response.headers["Retry-After"] = "60"
     return body
@@ -64,10 +64,10 @@ async def get_access_request(
     responses=problems(400, 404, 410, 413, 415),
 )
 async def create_credential_claim(
-    claim: ClaimRequest, request: Request, rooms: Rooms
+    claim: ClaimRequest, request: Request, services: ServicesDep
 ) -> CredentialBody:
     """No other token needed. The secret is shown this once; of two callers with the same token one gets it."""
-    return await claim_credential(rooms, claim.credential_claim_token, request.state.request_id)
+    return await claim_credential(services, claim.credential_claim_token, request.state.request_id)
 
 
 @router.post(
@@ -78,12 +78,16 @@ async def create_credential_claim(
     responses=problems(400, 409, 413, 415, 429),
 )
 async def create_rotation(
-    library: Mine, response: Response, wanted: Annotated[RotationRequest | None, Body()] = None
+    repository: CurrentTenant,
+    response: Response,
+    wanted: Annotated[RotationRequest | None, Body()] = None,
 ) -> RotationBody:
     """Nothing changes until the claim token is exchanged; then the secret before stays good for the overlap."""
-    body = await request_rotation(library.rooms, library.caller, wanted or RotationRequest())
+    body = await request_rotation(
+        repository.services, repository.caller, wanted or RotationRequest()
+    )
     response.headers["Location"] = (
-        f"{library.rooms.settings.public_url}/v1/credential-rotations/{body.rotation_id}"
+        f"{repository.services.settings.public_url}/v1/credential-rotations/{body.rotation_id}"
     )
     return body
 
@@ -94,6 +98,6 @@ async def create_rotation(
     summary="Get a rotation",
     responses=problems(404),
 )
-async def get_rotation(rotation_id: str, library: Mine) -> RotationBody:
+async def get_rotation(rotation_id: str, repository: CurrentTenant) -> RotationBody:
     """Its state, and the claim token as long as that can be used."""
-    return await find_rotation(library.rooms, library.caller, rotation_id)
+    return await find_rotation(repository.services, repository.caller, rotation_id)

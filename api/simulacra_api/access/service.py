@@ -75,15 +75,15 @@ class SignupBody(BaseModel):
 class Signups:
     """Files requests for access, one at a time in this process, and tells what became of them."""
 
-    def __init__(self, rooms: Services) -> None:
-        self._rooms = rooms
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def ask(self, asked: SignupRequest, address: str, request_id: str) -> SignupBody:
         """Create the AccessRequest; 429 above the limits. `request_id` is that of the HTTP request."""
-        turn = self._rooms.signup_turn
-        if turn.waiting >= _WAITING:
+        lock = self._services.signup_lock
+        if lock.waiting >= _WAITING:
             raise _too_many(60)
-        async with turn:
+        async with lock:
             source = await self._source(address)
             await self._check_limits(source)
             bearer = "req_" + secrets.token_urlsafe(32)
@@ -96,16 +96,16 @@ class Signups:
             }
             body["spec"] = asked.model_dump()
             await record(
-                self._rooms.audit, EventType.ACCESS_REQUESTED, AuditData(request=request_id)
+                self._services.audit, EventType.ACCESS_REQUESTED, AuditData(request=request_id)
             )
-            await self._rooms.cluster.create(ACCESS_REQUESTS, body)
+            await self._services.cluster.create(ACCESS_REQUESTS, body)
         return SignupBody(request_id=bearer, status="pending")
 
     async def look(self, bearer: str, request_id: str) -> SignupBody:
         """Return the state of a request; 404 for an id that is none."""
         name = access_request_name(bearer)
         found = (
-            await self._rooms.cluster.find(ACCESS_REQUESTS, name)
+            await self._services.cluster.find(ACCESS_REQUESTS, name)
             if _REQUEST_ID.fullmatch(bearer)
             else None
         )
@@ -125,7 +125,7 @@ class Signups:
         self, bearer: str, client_id: str, decided: datetime, request_id: str
     ) -> SignupBody:
         """Return the open claim of an approved request, and make it where there is none."""
-        credentials = self._rooms.credentials
+        credentials = self._services.credentials
         for _ in range(ATTEMPTS):
             known = await credentials.read(client_id)
             if (claim := known.claim(CLAIM_ID)) is not None and claim.used is not None:
@@ -146,23 +146,23 @@ class Signups:
         raise Problem("simio_unavailable")
 
     async def _issue(self, known: ClientRecord, bearer: str, request_id: str) -> None:
-        credentials = self._rooms.credentials
+        credentials = self._services.credentials
         claim = await credentials.issue(
             known.client_id, CLAIM_ID, "signup", overlap=0, knowledge=bearer
         )
         data = AuditData(client=known.client_id, request=request_id)
-        await record(self._rooms.audit, EventType.CREDENTIAL_OFFERED, data)
+        await record(self._services.audit, EventType.CREDENTIAL_OFFERED, data)
         with suppress(Conflict):  # another process was first: its claim is the claim
             await credentials.write(known.with_claim(claim))
 
     async def _source(self, address: str) -> str:
-        key = (await self._rooms.signing.current()).link_key
+        key = (await self._services.signing.current()).link_key
         return hmac.digest(key, f"source\x1f{address}".encode(), hashlib.sha256).hex()[:32]
 
     async def _check_limits(self, source: str) -> None:
         hour, now = int(time.time()) // 3600, utcnow()
         asked: list[tuple[datetime, str]] = []
-        async for item in self._rooms.cluster.list(
+        async for item in self._services.cluster.list(
             ACCESS_REQUESTS, labels=f"{LABEL_HOUR} in ({hour - 1},{hour})"
         ):
             created = datetime.fromisoformat(item["metadata"]["creationTimestamp"])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from simulacra_api.http.pagination import ListQuery, Page, cursor_of
 from simulacra_api.quotas.quota_usage import QUEUED_JOBS
 from simulacra_api.quotas.rate_limit import WINDOW_SECONDS
-from simulacra_api.tenancy.repository import Library
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.base import utcnow
 from simulacra_custody.audit.event import AuditEvent, EventType
 
@@ -68,11 +68,11 @@ class AuditEventList(Page):
     items: list[AuditEventBody]
 
 
-async def usage_of(library: Library) -> UsageBody:
+async def usage_of(repository: TenantRepository) -> UsageBody:
     """Return the use of the quotas, read now."""
-    tenant, rooms = library.caller.tenant, library.rooms
-    quotas, used = tenant.spec.quotas, await rooms.books.of(tenant, fresh=True)
-    requests = rooms.rates.used(library.caller.tenant_name)
+    tenant, services = repository.caller.tenant, repository.services
+    quotas, used = tenant.spec.quotas, await services.quota_ledger.of(tenant, fresh=True)
+    requests = services.rates.used(repository.caller.tenant_name)
     return UsageBody(
         requests=Gauge(
             used=requests, limit=quotas.requests_per_minute, window_seconds=WINDOW_SECONDS
@@ -91,11 +91,11 @@ async def usage_of(library: Library) -> UsageBody:
     )
 
 
-async def audit_page(library: Library, query: AuditQuery) -> AuditEventList:
+async def audit_page(repository: TenantRepository, query: AuditQuery) -> AuditEventList:
     """Return a page of the tenant's audit events."""
     before = None if query.after is None else query.after[0]
     types = () if query.type is None else (query.type,)
-    reader, tenant = library.rooms.audit_reader, library.caller.tenant_name
+    reader, tenant = repository.services.audit_reader, repository.caller.tenant_name
     page = await asyncio.to_thread(
         reader.page, tenant, before=before, limit=query.limit, types=types
     )

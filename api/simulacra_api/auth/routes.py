@@ -15,7 +15,7 @@ from simulacra_api.auth import tokens
 from simulacra_api.dependencies import problems
 from simulacra_api.docs.example_bodies import AUDIENCE
 from simulacra_api.http.problems import Problem
-from simulacra_api.services import Rooms
+from simulacra_api.services import ServicesDep
 from simulacra_api.tenancy.audit import record
 from simulacra_custody.audit.event import AuditData, EventType, Outcome
 
@@ -64,7 +64,7 @@ _FORM_SCHEMA = {
         }
     },
 )
-async def issue_token(request: Request, rooms: Rooms) -> TokenBody:
+async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
     """OAuth2 client credentials with an audience; client_secret_post (JSON or form) or client_secret_basic."""
     fields = await _fields(request)
     client_id, secret = _credentials(request, fields)
@@ -72,37 +72,39 @@ async def issue_token(request: Request, rooms: Rooms) -> TokenBody:
         raise _refuse(
             "simio_invalid_field", "unsupported_grant_type", "grant_type must be client_credentials"
         )
-    audience = rooms.settings.audience
+    audience = services.settings.audience
     if fields.get("audience", audience) != audience:
         raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}")
-    if not await rooms.clients.authenticate(client_id, secret):
+    if not await services.clients.authenticate(client_id, secret):
         raise _refuse(
             "simio_invalid_client", "invalid_client", "Unknown client_id or wrong client_secret"
         )
-    await _check_tenant(request, rooms, client_id)
+    await _check_tenant(request, services, client_id)
     token = tokens.issue(
-        await rooms.signing.current(),
-        issuer=rooms.settings.public_url,
+        await services.signing.current(),
+        issuer=services.settings.public_url,
         audience=audience,
         client_id=client_id,
-        seconds=rooms.settings.token_seconds,
+        seconds=services.settings.token_seconds,
     )
-    return TokenBody(access_token=token, expires_in=rooms.settings.token_seconds)
+    return TokenBody(access_token=token, expires_in=services.settings.token_seconds)
 
 
-async def _check_tenant(request: Request, rooms: Rooms, client_id: str) -> None:
+async def _check_tenant(request: Request, services: ServicesDep, client_id: str) -> None:
     """Refuse a client without an active tenant; record both outcomes. Unknown clients leave no record to flood."""
     who = AuditData(client=client_id, request=request.state.request_id)
     request.state.client = client_id
     try:
-        tenant = await rooms.tenants.of_client(client_id)
+        tenant = await services.tenants.of_client(client_id)
     except Problem:
         refused = who.model_copy(update={"outcome": Outcome.REFUSED})
-        await record(rooms.audit, EventType.TOKEN_REFUSED, refused)
+        await record(services.audit, EventType.TOKEN_REFUSED, refused)
         raise
     request.state.tenant = tenant.metadata.name
     await record(
-        rooms.audit, EventType.TOKEN_ISSUED, who.model_copy(update={"tenant": tenant.metadata.name})
+        services.audit,
+        EventType.TOKEN_ISSUED,
+        who.model_copy(update={"tenant": tenant.metadata.name}),
     )
 
 
@@ -153,17 +155,17 @@ def _credentials(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
 @router.get(
     "/.well-known/jwks.json", operation_id="getJwks", summary="Public keys of the built-in issuer"
 )
-async def jwks(rooms: Rooms) -> dict[str, Any]:
+async def jwks(services: ServicesDep) -> dict[str, Any]:
     """JSON Web Key Set: the key that signs and the next one."""
-    return (await rooms.signing.current()).jwks()
+    return (await services.signing.current()).jwks()
 
 
 @router.get(
     "/.well-known/openid-configuration", operation_id="getIssuerMetadata", summary="Issuer metadata"
 )
-async def metadata(rooms: Rooms) -> dict[str, Any]:
+async def metadata(services: ServicesDep) -> dict[str, Any]:
     """Discovery document (RFC 8414)."""
-    base = rooms.settings.public_url
+    base = services.settings.public_url
     return {
         "issuer": base,
         "token_endpoint": f"{base}/oauth/token",

@@ -24,7 +24,7 @@ class Tenants:
         self._cluster = cluster
         self._by_client: dict[str, list[Tenant]] = {}
         self._listed = float("-inf")
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def of_client(self, client_id: str) -> Tenant:
         """Return the tenant that a client acts for.
@@ -49,7 +49,7 @@ class Tenants:
                 early
             )  # its Tenant may be younger than the listing; a 403 would be for good
         if self._is_stale(client_id):
-            async with self._turn:  # one listing for all who wait
+            async with self._lock:  # one listing for all who wait
                 if self._is_stale(client_id):
                     await self._refresh()
         return self._by_client.get(client_id, [])

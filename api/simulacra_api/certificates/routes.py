@@ -14,10 +14,10 @@ from simulacra_api.certificates.service import (
     certificate_page,
     published_keys,
 )
-from simulacra_api.dependencies import Mine, problems
+from simulacra_api.dependencies import CurrentTenant, problems
 from simulacra_api.http.pagination import ListQuery, link_next
 from simulacra_api.http.problems import Problem
-from simulacra_api.services import Rooms
+from simulacra_api.services import ServicesDep
 from simulacra_custody.audit.checkpoints import newest_checkpoint
 
 router = APIRouter(tags=["proofs"])
@@ -30,11 +30,11 @@ router = APIRouter(tags=["proofs"])
     responses=problems(400),
 )
 async def list_certificates(
-    library: Mine, response: Response, query: Annotated[ListQuery, Query()]
+    repository: CurrentTenant, response: Response, query: Annotated[ListQuery, Query()]
 ) -> CertificateList:
     """One for each resource that was deleted or has expired in the last 400 days, newest first."""
-    page = await certificate_page(library, query)
-    link_next(library, response, "/v1/erasure-certificates", query, page.next_cursor)
+    page = await certificate_page(repository, query)
+    link_next(repository, response, "/v1/erasure-certificates", query, page.next_cursor)
     return page
 
 
@@ -44,9 +44,9 @@ async def list_certificates(
     summary="Get an erasure certificate",
     responses=problems(404),
 )
-async def get_certificate(resource_id: str, library: Mine) -> CertificateBody:
+async def get_certificate(resource_id: str, repository: CurrentTenant) -> CertificateBody:
     """By the id of the resource or its uid. There is none before everything is erased and verified absent."""
-    return await certificate_of(library, resource_id)
+    return await certificate_of(repository, resource_id)
 
 
 @router.get(
@@ -54,10 +54,10 @@ async def get_certificate(resource_id: str, library: Mine) -> CertificateBody:
     operation_id="getInstallationKeys",
     summary="Keys that certificates and checkpoints are signed with",
 )
-async def keys(rooms: Rooms, response: Response) -> dict[str, Any]:
+async def keys(services: ServicesDep, response: Response) -> dict[str, Any]:
     """A JSON Web Key Set; `audit_log` is the verifier key of the audit log's checkpoints (C2SP signed-note)."""
     response.headers["Cache-Control"] = "public, max-age=60"
-    return await published_keys(rooms.cluster)
+    return await published_keys(services.cluster)
 
 
 @router.get(
@@ -67,9 +67,9 @@ async def keys(rooms: Rooms, response: Response) -> dict[str, Any]:
     response_class=Response,
     responses=problems() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def checkpoint(rooms: Rooms) -> Response:
+async def checkpoint(services: ServicesDep) -> Response:
     """A signed note (C2SP tlog-checkpoint). Who keeps one can show later that the log was cut off or rewritten."""
-    note = await asyncio.to_thread(newest_checkpoint, rooms.audit.store)
+    note = await asyncio.to_thread(newest_checkpoint, services.audit.store)
     if note is None:
         raise Problem(
             "simio_unavailable", "No checkpoint has been signed yet", headers={"Retry-After": "60"}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from simulacra_api.http.pagination import ListQuery, Page, Place, cursor_of
 from simulacra_api.http.problems import Problem
-from simulacra_api.tenancy.repository import Library
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
 from simulacra_custody.audit.certificates import CertificateEntry
@@ -43,10 +43,10 @@ class CertificateBody(CertificateItem):
     )
 
 
-async def certificate_page(library: Library, query: ListQuery) -> CertificateList:
+async def certificate_page(repository: TenantRepository, query: ListQuery) -> CertificateList:
     """Return a page of the tenant's certificates."""
     found = await asyncio.to_thread(
-        library.rooms.certificates.entries, library.caller.tenant.metadata.uid
+        repository.services.certificates.entries, repository.caller.tenant.metadata.uid
     )
     rest = found if query.after is None else [one for one in found if _place(one) < query.after]
     page = rest[: query.limit]
@@ -56,13 +56,13 @@ async def certificate_page(library: Library, query: ListQuery) -> CertificateLis
     )
 
 
-async def certificate_of(library: Library, name: str) -> CertificateBody:
+async def certificate_of(repository: TenantRepository, name: str) -> CertificateBody:
     """Return the newest certificate of a resource, by its id or its uid; 404 if there is none."""
-    rooms, tenant_uid = library.rooms, library.caller.tenant.metadata.uid
-    entry = await asyncio.to_thread(rooms.certificates.find, tenant_uid, name)
+    services, tenant_uid = repository.services, repository.caller.tenant.metadata.uid
+    entry = await asyncio.to_thread(services.certificates.find, tenant_uid, name)
     if entry is None:
         raise Problem("simio_certificate_not_found")
-    signed = await asyncio.to_thread(rooms.certificates.read, tenant_uid, entry)
+    signed = await asyncio.to_thread(services.certificates.read, tenant_uid, entry)
     payload = signed.split(".")[1]
     statement = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return CertificateBody(**_shown(entry), statement=statement, signature=signed)

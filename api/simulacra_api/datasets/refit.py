@@ -18,7 +18,7 @@ from simulacra_api.jobs.service import FIT, REFIT
 from simulacra_api.tenancy.artifacts import schema_of
 from simulacra_api.tenancy.audit import record
 from simulacra_api.tenancy.object_metadata import metadata
-from simulacra_api.tenancy.repository import Library, is_deleting, status_of
+from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.knowledge import check_knowledge
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import API_VERSION, MIN_RETENTION_SECONDS, expires_at, utcnow
@@ -31,9 +31,9 @@ from simulacra_custody.errors import CustodyError
 POLL_SECONDS = 0.1
 
 
-async def knowledge_of(library: Library, dataset: Dataset) -> Knowledge:
+async def knowledge_of(repository: TenantRepository, dataset: Dataset) -> Knowledge:
     """Return what a dataset's model is fit with; 409 when there is no model."""
-    model = await library.model_of(dataset)
+    model = await repository.model_of(dataset)
     if model is None or is_deleting(model):
         raise Problem(
             "simio_dataset_failed", "The dataset has no model: state its knowledge to fit one"
@@ -42,7 +42,7 @@ async def knowledge_of(library: Library, dataset: Dataset) -> Knowledge:
 
 
 async def refit(
-    library: Library, dataset: Dataset, knowledge: Knowledge, *, again: bool = True
+    repository: TenantRepository, dataset: Dataset, knowledge: Knowledge, *, again: bool = True
 ) -> None:
     """Make sure that a dataset's model is one fit with this knowledge; nothing is done where it is
     already.
@@ -51,44 +51,48 @@ async def refit(
         Problem: 400 where the knowledge does not fit the schema, 409 while the dataset or the
             erasure of the model before is not done, 429 when too many jobs are unfinished.
     """
-    if errors := check_knowledge(knowledge, await schema_of(library, dataset)):
+    if errors := check_knowledge(knowledge, await schema_of(repository, dataset)):
         raise Problem(
             "simio_invalid_field",
             f"{len(errors)} field(s) do not fit the dataset's schema",
             errors=errors,
         )
-    model = await library.find(Model, model_name(dataset.metadata.name), fresh=True)
+    model = await repository.find(Model, model_name(dataset.metadata.name), fresh=True)
     if model is not None and not is_deleting(model):
         if model.spec.knowledge == knowledge and status_of(model) != "failed":
             return
-        await _check_jobs(library)
-        await _erase(library, dataset, model)
+        await _check_jobs(repository)
+        await _erase(repository, dataset, model)
     elif model is None:
-        await _check_jobs(library)
-    await _until_gone(library, dataset)
+        await _check_jobs(repository)
+    await _until_gone(repository, dataset)
     try:
-        await _create(library, dataset, knowledge, model)
+        await _create(repository, dataset, knowledge, model)
     except (
         AlreadyExists
     ):  # another request with other knowledge was here a moment ago: the later one counts
         if not again:
             raise Problem("simio_model_in_flight", headers={"Retry-After": "2"}) from None
-        await refit(library, dataset, knowledge, again=False)
-    await library.rooms.cache.settle()
+        await refit(repository, dataset, knowledge, again=False)
+    await repository.services.cache.settle()
 
 
-async def _check_jobs(library: Library) -> None:
-    tenant = library.caller.tenant
-    (await library.rooms.books.of(tenant)).check_jobs(tenant.spec.quotas)
+async def _check_jobs(repository: TenantRepository) -> None:
+    tenant = repository.caller.tenant
+    (await repository.services.quota_ledger.of(tenant)).check_jobs(tenant.spec.quotas)
 
 
-async def _erase(library: Library, dataset: Dataset, model: Model) -> None:
+async def _erase(repository: TenantRepository, dataset: Dataset, model: Model) -> None:
     """Ask for the erasure of a model and of all that came of it. The record comes first."""
-    uid, cluster, namespace = model.metadata.uid, library.rooms.cluster, library.caller.namespace
+    uid, cluster, namespace = (
+        model.metadata.uid,
+        repository.services.cluster,
+        repository.caller.namespace,
+    )
     await record(
-        library.rooms.audit,
+        repository.services.audit,
         EventType.RESOURCE_DELETED,
-        library.caller.audit_data(kind=MODELS.plural, uid=uid),
+        repository.caller.audit_data(kind=MODELS.plural, uid=uid),
     )
     asked = json.dumps(_asked(model))
     noted: Object = {"metadata": {"annotations": {REFIT: utcnow().isoformat(), FIT: asked}}}
@@ -102,10 +106,10 @@ def _asked(model: Model) -> Object:
     return model.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=apart)
 
 
-async def _until_gone(library: Library, dataset: Dataset) -> None:
-    deadline = time.monotonic() + library.rooms.settings.delete_wait_seconds
+async def _until_gone(repository: TenantRepository, dataset: Dataset) -> None:
+    deadline = time.monotonic() + repository.services.settings.delete_wait_seconds
     while True:
-        found = await library.find(Model, model_name(dataset.metadata.name), fresh=True)
+        found = await repository.find(Model, model_name(dataset.metadata.name), fresh=True)
         if found is None or not is_deleting(found):
             return
         if time.monotonic() >= deadline:
@@ -114,10 +118,14 @@ async def _until_gone(library: Library, dataset: Dataset) -> None:
 
 
 async def _create(
-    library: Library, dataset: Dataset, knowledge: Knowledge, before: Model | None
+    repository: TenantRepository, dataset: Dataset, knowledge: Knowledge, before: Model | None
 ) -> None:
     """Make the model anew, asked for as the one before was; without a record it is taken back."""
-    cluster, tenant, name = library.rooms.cluster, library.caller.tenant_name, dataset.metadata.name
+    cluster, tenant, name = (
+        repository.services.cluster,
+        repository.caller.tenant_name,
+        dataset.metadata.name,
+    )
     owner = {
         "apiVersion": API_VERSION,
         "kind": "Dataset",
@@ -130,11 +138,11 @@ async def _create(
     spec |= {"retentionSeconds": max(int(left.total_seconds()), MIN_RETENTION_SECONDS)}
     meta = metadata(model_name(name), tenant, dataset=name, owner=owner, annotations={})
     body: Object = {"apiVersion": API_VERSION, "kind": "Model", "metadata": meta, "spec": spec}
-    made = await cluster.create(MODELS, body, library.caller.namespace)
+    made = await cluster.create(MODELS, body, repository.caller.namespace)
     uid = made["metadata"]["uid"]
     try:
-        data = library.caller.audit_data(kind=MODELS.plural, uid=uid)
-        await record(library.rooms.audit, EventType.RESOURCE_CREATED, data)
+        data = repository.caller.audit_data(kind=MODELS.plural, uid=uid)
+        await record(repository.services.audit, EventType.RESOURCE_CREATED, data)
     except CustodyError:
-        await cluster.delete(MODELS, model_name(name), library.caller.namespace, uid=uid)
+        await cluster.delete(MODELS, model_name(name), repository.caller.namespace, uid=uid)
         raise

@@ -24,14 +24,14 @@ from simulacra_api.dependencies import (
     HTML,
     JSON,
     NOT_CHANGED,
+    CurrentTenant,
     IdempotencyKey,
-    Mine,
     accepted,
     poll_headers,
     problems,
     small_document,
 )
-from simulacra_api.http.direct_route import LeanRoute
+from simulacra_api.http.direct_route import DirectRoute
 from simulacra_api.http.etags import IfMatch, IfNoneMatch, entity_tag, represent
 from simulacra_api.http.pagination import link_next
 from simulacra_api.http.problems import validation_problem
@@ -52,7 +52,7 @@ from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECON
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_crds.kube.client import DATASETS
 
-router = APIRouter(prefix="/v1", tags=["datasets"], route_class=LeanRoute)
+router = APIRouter(prefix="/v1", tags=["datasets"], route_class=DirectRoute)
 FORM_ALLOWANCE = 64 << 10
 """Bytes that a form may have besides its file."""
 
@@ -118,7 +118,7 @@ _FORM = {
     openapi_extra=_FORM,
 )
 async def upload_dataset(
-    request: Request, response: Response, library: Mine, key: IdempotencyKey, wait: Wait
+    request: Request, response: Response, repository: CurrentTenant, key: IdempotencyKey, wait: Wait
 ) -> DatasetAccepted:
     """Stream a CSV (also gzip or zstd), Parquet, Arrow, .xlsx or .sav file; a model is fit at once.
     Poll the job.
@@ -126,7 +126,7 @@ async def upload_dataset(
     A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or on the part is
     verified.
     """
-    limit = upload_limit(library)
+    limit = upload_limit(repository)
     announced = (
         int(request.headers["content-length"]) if "content-length" in request.headers else None
     )
@@ -139,12 +139,12 @@ async def upload_dataset(
         fields = FormFields.model_validate(form.fields)
     except ValidationError as error:
         raise validation_problem(error) from None
-    check_retention(library, fields.retention_seconds)
-    name = dataset_name(library.caller.tenant_name, key)
-    upload = Upload(library.rooms, library.caller, fields.request(name), limit, announced)
+    check_retention(repository, fields.retention_seconds)
+    name = dataset_name(repository.caller.tenant_name, key)
+    upload = Upload(repository.services, repository.caller, fields.request(name), limit, announced)
     dataset = await upload.run(form.chunks())
     source = dataset["spec"]["source"]
-    job = await accepted(library, response, f"/v1/datasets/{name}", job_id(name), wait)
+    job = await accepted(repository, response, f"/v1/datasets/{name}", job_id(name), wait)
     return DatasetAccepted(dataset_id=name, bytes=source["bytes"], sha256=source["sha256"], **job)
 
 
@@ -152,11 +152,11 @@ async def upload_dataset(
     "/datasets", operation_id="listDatasets", summary="List datasets", responses=problems(400)
 )
 async def list_datasets(
-    library: Mine, query: Annotated[DatasetQuery, Query()], response: Response
+    repository: CurrentTenant, query: Annotated[DatasetQuery, Query()], response: Response
 ) -> DatasetList:
     """The tenant's datasets, newest first."""
-    items, cursor = await dataset_page(library, query)
-    link_next(library, response, "/v1/datasets", query, cursor)
+    items, cursor = await dataset_page(repository, query)
+    link_next(repository, response, "/v1/datasets", query, cursor)
     return DatasetList(items=items, next_cursor=cursor)
 
 
@@ -168,10 +168,10 @@ async def list_datasets(
     response_model=DatasetBody,
 )
 async def get_dataset(
-    dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None
+    dataset_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
     """The dataset, also while it is being erased; 404 once it is gone."""
-    body = await dataset_body(library, await library.dataset(dataset_id, deleting=True))
+    body = await dataset_body(repository, await repository.dataset(dataset_id, deleting=True))
     text = body.model_dump_json()
     return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
 
@@ -185,10 +185,10 @@ async def get_dataset(
     | {200: {"content": {JSON: {"schema": {"$ref": "#/components/schemas/TableSchema"}}}}},
 )
 async def get_schema(
-    dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None
+    dataset_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> dict[str, Any]:
     """Columns, kinds, levels and ranges: what conditions are written against, and what was cleaned."""
-    schema = await schema_of(library, await library.dataset(dataset_id))
+    schema = await schema_of(repository, await repository.dataset(dataset_id))
     return small_document(schema.model_dump_json(exclude_none=True).encode(), JSON, if_none_match)
 
 
@@ -202,14 +202,14 @@ async def get_schema(
 )
 async def get_report(
     dataset_id: str,
-    library: Mine,
+    repository: CurrentTenant,
     accept: Annotated[str, Header()] = "*/*",
     if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
     """The report that the fit wrote: JSON, or the page for people where text/html is what is accepted."""
     page = "text/html" in accept
     content = await read_of_model(
-        library, await library.dataset(dataset_id), REPORT_PAGE if page else REPORT
+        repository, await repository.dataset(dataset_id), REPORT_PAGE if page else REPORT
     )
     return small_document(content, HTML if page else JSON, if_none_match)
 
@@ -221,10 +221,10 @@ async def get_report(
     responses=problems(404, 409) | NOT_CHANGED,
 )
 async def get_graph(
-    dataset_id: str, library: Mine, if_none_match: IfNoneMatch = None
+    dataset_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> dict[str, Any]:
     """The learned causal graph."""
-    content = await read_of_model(library, await library.dataset(dataset_id), GRAPH)
+    content = await read_of_model(repository, await repository.dataset(dataset_id), GRAPH)
     return small_document(content, JSON, if_none_match)
 
 
@@ -243,9 +243,9 @@ class FitAccepted(BaseModel):
     summary="Get what the model was told of causes",
     responses=problems(404, 409),
 )
-async def get_knowledge(dataset_id: str, library: Mine) -> Knowledge:
+async def get_knowledge(dataset_id: str, repository: CurrentTenant) -> Knowledge:
     """Tiers, required and forbidden edges that the model is fit with."""
-    return await knowledge_of(library, await library.dataset(dataset_id))
+    return await knowledge_of(repository, await repository.dataset(dataset_id))
 
 
 @router.put(
@@ -256,16 +256,16 @@ async def get_knowledge(dataset_id: str, library: Mine) -> Knowledge:
     responses=problems(400, 404, 409, 413, 415) | {201: {"model": FitAccepted}},
 )
 async def put_knowledge(
-    dataset_id: str, knowledge: Knowledge, library: Mine, response: Response, wait: Wait
+    dataset_id: str, knowledge: Knowledge, repository: CurrentTenant, response: Response, wait: Wait
 ) -> FitAccepted:
     """Another model takes the place of the present one, which is erased with all that was generated
     from it.
 
     The same knowledge again changes nothing. Poll the job, as after an upload.
     """
-    await refit(library, await library.dataset(dataset_id, fresh=True), knowledge)
-    await accepted(library, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id), wait)
-    job = await find_job(library, job_id(dataset_id))
+    await refit(repository, await repository.dataset(dataset_id, fresh=True), knowledge)
+    await accepted(repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id), wait)
+    job = await find_job(repository, job_id(dataset_id))
     return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)
 
 
@@ -278,14 +278,14 @@ async def put_knowledge(
 async def patch_dataset(
     dataset_id: str,
     change: RetentionChange,
-    library: Mine,
+    repository: CurrentTenant,
     response: Response,
     if_match: IfMatch = None,
 ) -> DatasetBody:
     """Set the seconds that dataset and model live, counted from creation; If-Match guards against lost updates."""
-    dataset = await library.dataset(dataset_id, fresh=True)
+    dataset = await repository.dataset(dataset_id, fresh=True)
     body = await dataset_body(
-        library, await change_retention(library, dataset, change.retention_seconds, if_match)
+        repository, await change_retention(repository, dataset, change.retention_seconds, if_match)
     )
     response.headers["ETag"] = body.etag()
     return body
@@ -298,8 +298,8 @@ async def patch_dataset(
     summary="Erase a dataset, its model and its generations",
     responses=problems(404) | {202: {"description": "Being erased: poll Location until 404."}},
 )
-async def delete_dataset(dataset_id: str, library: Mine) -> Response:
+async def delete_dataset(dataset_id: str, repository: CurrentTenant) -> Response:
     """204 when everything is erased and verified absent, 202 while that goes on."""
-    dataset = await library.dataset(dataset_id, deleting=True, fresh=True)
-    path = f"{library.rooms.settings.public_url}/v1/datasets/{dataset_id}"
-    return await delete(library, DATASETS, dataset, path)
+    dataset = await repository.dataset(dataset_id, deleting=True, fresh=True)
+    path = f"{repository.services.settings.public_url}/v1/datasets/{dataset_id}"
+    return await delete(repository, DATASETS, dataset, path)

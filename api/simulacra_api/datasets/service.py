@@ -14,7 +14,7 @@ from simulacra_api.http.pagination import ListQuery, Page, page_of
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.jobs.service import JobError, stage_of
 from simulacra_api.tenancy.audit import record
-from simulacra_api.tenancy.repository import Library, Status, is_deleting, status_of
+from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.names import job_id, model_name
 from simulacra_crds.kinds.base import MIN_RETENTION_SECONDS, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
@@ -84,16 +84,16 @@ class RetentionChange(BaseModel):
     retention_seconds: Retention
 
 
-async def dataset_body(library: Library, dataset: Dataset) -> DatasetBody:
+async def dataset_body(repository: TenantRepository, dataset: Dataset) -> DatasetBody:
     """Return what a customer sees of a dataset."""
-    return _body(dataset, await library.model_of(dataset))
+    return _body(dataset, await repository.model_of(dataset))
 
 
 async def dataset_page(
-    library: Library, query: DatasetQuery
+    repository: TenantRepository, query: DatasetQuery
 ) -> tuple[list[DatasetBody], str | None]:
     """Return a page of the tenant's datasets, newest first; two listings, however many there are."""
-    datasets, models = await library.all_of(Dataset), await library.all_of(Model)
+    datasets, models = await repository.all_of(Dataset), await repository.all_of(Model)
     fitted = {model.metadata.name: model for model in models}
 
     def model_for(dataset: Dataset) -> Model | None:
@@ -137,16 +137,17 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     )
 
 
-def upload_limit(library: Library) -> int:
+def upload_limit(repository: TenantRepository) -> int:
     """Return how many bytes one upload of the caller may have."""
     return min(
-        library.caller.tenant.spec.quotas.max_upload_bytes, library.rooms.settings.max_upload_bytes
+        repository.caller.tenant.spec.quotas.max_upload_bytes,
+        repository.services.settings.max_upload_bytes,
     )
 
 
-def check_retention(library: Library, seconds: int) -> None:
+def check_retention(repository: TenantRepository, seconds: int) -> None:
     """Refuse (400) a retention above the tenant's limit."""
-    limit = library.caller.tenant.spec.max_retention_seconds
+    limit = repository.caller.tenant.spec.max_retention_seconds
     if not MIN_RETENTION_SECONDS <= seconds <= limit:
         raise invalid_field(
             "/retention_seconds", f"give {MIN_RETENTION_SECONDS} to {limit} seconds"
@@ -154,22 +155,22 @@ def check_retention(library: Library, seconds: int) -> None:
 
 
 async def change_retention(
-    library: Library, dataset: Dataset, seconds: int, if_match: str | None
+    repository: TenantRepository, dataset: Dataset, seconds: int, if_match: str | None
 ) -> Dataset:
     """Set the retention of a dataset and its model.
 
     Raises:
         Problem: 400 above the limit, 412 when `if_match` is not the present entity tag.
     """
-    check_retention(library, seconds)
+    check_retention(repository, seconds)
     patch: Object = {"spec": {"retentionSeconds": seconds}}
     if if_match is not None:
-        if not lists(if_match, (await dataset_body(library, dataset)).etag()):
+        if not lists(if_match, (await dataset_body(repository, dataset)).etag()):
             raise Problem("simio_precondition_failed")
         patch["metadata"] = {"resourceVersion": dataset.metadata.resource_version}
-    cluster, namespace = library.rooms.cluster, library.caller.namespace
-    data = library.caller.audit_data(kind=DATASETS.plural, uid=dataset.metadata.uid)
-    await record(library.rooms.audit, EventType.RESOURCE_EXTENDED, data)
+    cluster, namespace = repository.services.cluster, repository.caller.namespace
+    data = repository.caller.audit_data(kind=DATASETS.plural, uid=dataset.metadata.uid)
+    await record(repository.services.audit, EventType.RESOURCE_EXTENDED, data)
     try:
         changed = await cluster.patch(DATASETS, dataset.metadata.name, patch, namespace)
         with suppress(NotFound):  # the model may have been deleted by itself
@@ -180,5 +181,5 @@ async def change_retention(
         raise Problem("simio_precondition_failed") from None
     except NotFound:
         raise Problem("simio_dataset_not_found") from None
-    await library.rooms.cache.settle()
+    await repository.services.cache.settle()
     return Dataset.model_validate(changed)

@@ -14,7 +14,7 @@ from simulacra_api.docs.page import documentation, page, table
 from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.http.problems import Problem
 from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
-from simulacra_api.services import Rooms
+from simulacra_api.services import ServicesDep
 
 router = APIRouter(tags=["meta"])
 _VARY = {"Vary": "Accept"}
@@ -42,9 +42,9 @@ async def health() -> dict[str, str]:
 @router.get(
     "/readyz", operation_id="getReadiness", summary="Can the process work", responses=problems()
 )
-async def readiness(rooms: Rooms) -> dict[str, str]:
+async def readiness(services: ServicesDep) -> dict[str, str]:
     """Answers 503 when the control plane cannot be reached."""
-    await rooms.signing.current(max_age=0.0)
+    await services.signing.current(max_age=0.0)
     return {"status": "ready"}
 
 
@@ -79,10 +79,10 @@ async def docs(request: Request) -> Response:
 
 
 @router.get("/llms.txt", include_in_schema=False)
-async def llms(request: Request, rooms: Rooms) -> Response:
+async def llms(request: Request, services: ServicesDep) -> Response:
     """The documentation's index for machines that read."""
     return Response(
-        llms_txt.index(request.app.openapi(), rooms.settings.public_url),
+        llms_txt.index(request.app.openapi(), services.settings.public_url),
         media_type=llms_txt.MEDIA_TYPE,
     )
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Response
 
 from simulacra_api.dependencies import (
     NOT_CHANGED,
+    CurrentTenant,
     IdempotencyKey,
-    Mine,
     accepted,
     poll_headers,
     problems,
@@ -24,7 +24,7 @@ from simulacra_api.effects.service import (
     request_effect,
 )
 from simulacra_api.generations.probe import ProbeBody, ProbeRequest, probe
-from simulacra_api.http.direct_route import LeanRoute
+from simulacra_api.http.direct_route import DirectRoute
 from simulacra_api.http.etags import IfNoneMatch, entity_tag, represent
 from simulacra_api.http.pagination import WorkQuery, link_next, page_of
 from simulacra_api.jobs.prefer_wait import Wait
@@ -33,7 +33,7 @@ from simulacra_crds.contract.names import job_id
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
-router = APIRouter(prefix="/v1", tags=["effects"], route_class=LeanRoute)
+router = APIRouter(prefix="/v1", tags=["effects"], route_class=DirectRoute)
 
 
 @router.post(
@@ -42,9 +42,11 @@ router = APIRouter(prefix="/v1", tags=["effects"], route_class=LeanRoute)
     summary="Sample a few rows at once",
     responses=problems(400, 402, 404, 409, 413, 415, 504),
 )
-async def probe_dataset(dataset_id: str, wanted: ProbeRequest, library: Mine) -> ProbeBody:
+async def probe_dataset(
+    dataset_id: str, wanted: ProbeRequest, repository: CurrentTenant
+) -> ProbeBody:
     """At most 100 rows in the answer itself, and how feasible the conditions are; nothing is kept."""
-    return await probe(library, await library.dataset(dataset_id), wanted)
+    return await probe(repository, await repository.dataset(dataset_id), wanted)
 
 
 @router.post(
@@ -57,15 +59,15 @@ async def probe_dataset(dataset_id: str, wanted: ProbeRequest, library: Mine) ->
 async def create_effect(
     dataset_id: str,
     wanted: EffectRequest,
-    library: Mine,
+    repository: CurrentTenant,
     key: IdempotencyKey,
     response: Response,
     wait: Wait,
 ) -> EffectAccepted:
     """ACE = E[outcome | do(value)] - E[outcome | do(baseline)]; the question is held against the schema at once."""
-    created = await request_effect(library, await library.dataset(dataset_id), wanted, key)
+    created = await request_effect(repository, await repository.dataset(dataset_id), wanted, key)
     name = created["metadata"]["name"]
-    job = await accepted(library, response, f"/v1/effects/{name}", job_id(name), wait)
+    job = await accepted(repository, response, f"/v1/effects/{name}", job_id(name), wait)
     return EffectAccepted(effect_id=name, dataset_id=dataset_id, **job)
 
 
@@ -73,7 +75,7 @@ async def create_effect(
     "/effects", operation_id="listEffects", summary="List effect estimates", responses=problems(400)
 )
 async def list_effects(
-    library: Mine, query: Annotated[WorkQuery, Query()], response: Response
+    repository: CurrentTenant, query: Annotated[WorkQuery, Query()], response: Response
 ) -> EffectList:
     """The tenant's effect estimates, newest first."""
 
@@ -81,8 +83,8 @@ async def list_effects(
         item = effect_item(effect)
         return query.takes(item.dataset_id, item.status)
 
-    page, cursor = page_of(await library.all_of(EffectEstimate), query, keep)
-    link_next(library, response, "/v1/effects", query, cursor)
+    page, cursor = page_of(await repository.all_of(EffectEstimate), query, keep)
+    link_next(repository, response, "/v1/effects", query, cursor)
     return EffectList(items=[effect_item(effect) for effect in page], next_cursor=cursor)
 
 
@@ -93,9 +95,11 @@ async def list_effects(
     responses=problems(404) | NOT_CHANGED,
     response_model=EffectBody,
 )
-async def get_effect(effect_id: str, library: Mine, if_none_match: IfNoneMatch = None) -> Response:
+async def get_effect(
+    effect_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
+) -> Response:
     """Effect, 95 % interval, rows and support; by segment where that was asked; and what to mind."""
-    body = await effect_body(library, await library.effect(effect_id, deleting=True))
+    body = await effect_body(repository, await repository.effect(effect_id, deleting=True))
     text = body.model_dump_json()
     return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
 
@@ -107,12 +111,12 @@ async def get_effect(effect_id: str, library: Mine, if_none_match: IfNoneMatch =
     summary="Erase an effect estimate",
     responses=problems(404) | {202: {"description": "Being erased: poll Location until 404."}},
 )
-async def delete_effect(effect_id: str, library: Mine) -> Response:
+async def delete_effect(effect_id: str, repository: CurrentTenant) -> Response:
     """204 when the estimate is erased and verified absent, 202 while that goes on."""
-    effect = await library.effect(effect_id, deleting=True, fresh=True)
+    effect = await repository.effect(effect_id, deleting=True, fresh=True)
     return await delete(
-        library,
+        repository,
         EFFECT_ESTIMATES,
         effect,
-        f"{library.rooms.settings.public_url}/v1/effects/{effect_id}",
+        f"{repository.services.settings.public_url}/v1/effects/{effect_id}",
     )

@@ -20,7 +20,7 @@ from simulacra_api.jobs.service import JobError, dataset_of, result_job
 from simulacra_api.tenancy.artifacts import schema_of
 from simulacra_api.tenancy.create import ask, check_retention_limit, find_asked, model_to_ask
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import Library, Status, is_deleting, status_of
+from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.generation_conditions import FieldError, check_interventions
 from simulacra_crds.contract.names import effect_name, job_id
 from simulacra_crds.contract.schema import TableSchema
@@ -126,7 +126,7 @@ class EffectList(Page):
 
 
 async def request_effect(
-    library: Library, dataset: Dataset, request: EffectRequest, key: str
+    repository: TenantRepository, dataset: Dataset, request: EffectRequest, key: str
 ) -> Object:
     """Create the EffectEstimate of this key, or return the one that the key made.
 
@@ -134,12 +134,12 @@ async def request_effect(
         Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used
             otherwise.
     """
-    name = effect_name(library.caller.tenant_name, dataset.metadata.name, key)
+    name = effect_name(repository.caller.tenant_name, dataset.metadata.name, key)
     digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])
-    if existing := await find_asked(library, EFFECT_ESTIMATES, name, digest):
+    if existing := await find_asked(repository, EFFECT_ESTIMATES, name, digest):
         return existing
-    check_retention_limit(library, request.retention_seconds)
-    schema, model = await schema_of(library, dataset), await model_to_ask(library, dataset)
+    check_retention_limit(repository, request.retention_seconds)
+    schema, model = await schema_of(repository, dataset), await model_to_ask(repository, dataset)
     if errors := check_question(request, schema):
         raise Problem(
             "simio_invalid_field",
@@ -153,7 +153,7 @@ async def request_effect(
         "outcome": _outcome(request),
         "retentionSeconds": request.retention_seconds,
     } | ({"segment": request.segment} if request.segment else {})
-    return await ask(library, EFFECT_ESTIMATES, name, dataset, model, spec, digest=digest)
+    return await ask(repository, EFFECT_ESTIMATES, name, dataset, model, spec, digest=digest)
 
 
 def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldError]:
@@ -226,9 +226,9 @@ def _value(value: float | str, treatment: str, schema: TableSchema) -> Object:
     return {"number": value} if column is not None and column.is_numeric else {"level": str(value)}
 
 
-async def effect_body(library: Library, effect: EffectEstimate) -> EffectBody:
+async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> EffectBody:
     """Return what a customer sees of an effect estimate."""
-    job, spec, status = await result_job(library, effect), effect.spec, effect.status
+    job, spec, status = await result_job(repository, effect), effect.spec, effect.status
     created = effect.metadata.creation_timestamp or utcnow()
     return EffectBody(
         effect_id=effect.metadata.name,
@@ -245,15 +245,15 @@ async def effect_body(library: Library, effect: EffectEstimate) -> EffectBody:
         or expires_at(created, status.finished_at, spec.retention_seconds),
         error=job.error,
         **(
-            await _figures(library, effect)
+            await _figures(repository, effect)
             if job.status == "ready" and not is_deleting(effect)
             else {}
         ),
     )
 
 
-async def _figures(library: Library, effect: EffectEstimate) -> dict[str, Any]:
-    found = json.loads(await library.read(effect, ESTIMATE))
+async def _figures(repository: TenantRepository, effect: EffectEstimate) -> dict[str, Any]:
+    found = json.loads(await repository.read(effect, ESTIMATE))
     return {
         "ace": found["estimate"],
         "identified": found["estimate"]["identified"],

@@ -6,12 +6,12 @@ import asyncio
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, Field
-from simulacra_custody.artifact_writer import StoredArtifact
 
 from simulacra_api.settings import LINK_SECONDS
-from simulacra_api.tenancy.repository import Library
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.base import Artifact, utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
+from simulacra_custody.artifact_writer import StoredArtifact
 
 
 class Decrypting(BaseModel):
@@ -41,24 +41,28 @@ class CustomerArtifact(BaseModel):
 
 
 async def customer_artifacts(
-    library: Library, generation: GenerationJob
+    repository: TenantRepository, generation: GenerationJob
 ) -> list[CustomerArtifact] | None:
     """Return the parts with fresh links; None for rows that are not under the customer's key."""
     parts = [part for part in generation.status.artefacts if part.key_arn is not None]
     if not parts:
         return None
-    return await asyncio.to_thread(lambda: [_artifact(library, generation, part) for part in parts])
+    return await asyncio.to_thread(
+        lambda: [_artifact(repository, generation, part) for part in parts]
+    )
 
 
-def _artifact(library: Library, generation: GenerationJob, part: Artifact) -> CustomerArtifact:
+def _artifact(
+    repository: TenantRepository, generation: GenerationJob, part: Artifact
+) -> CustomerArtifact:
     # boto3, which an installation without customers' keys need not have
     from simulacra_custody.keys.customer_kms import decrypt_metadata, presigned_url
 
-    ref = library.ref(generation).artifact(part.name)
+    ref = repository.ref(generation).artifact(part.name)
     known = decrypt_metadata(
         ref, part.key_arn or "", StoredArtifact(part.name, part.bytes, 0, part.sha256)
     )
-    url = presigned_url(library.rooms.custody.store, ref)
+    url = presigned_url(repository.services.custody.store, ref)
     return CustomerArtifact(
         name=part.name,
         url=url,

@@ -19,7 +19,7 @@ from simulacra_api.generations.render import render
 from simulacra_api.generations.service import Format
 from simulacra_api.http.problems import Problem
 from simulacra_api.http.ranges import cut, parse_range
-from simulacra_api.tenancy.repository import Library, is_cancelled, status_of
+from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, status_of
 from simulacra_crds.contract.tasks import PART_PREFIX
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.generation_job import GenerationJob
@@ -35,8 +35,10 @@ MEDIA_TYPES: dict[Format, str] = {
 class Download:
     """One generation's rows in one format."""
 
-    def __init__(self, library: Library, generation: GenerationJob, file_format: Format) -> None:
-        self._library, self._generation, self._format = library, generation, file_format
+    def __init__(
+        self, repository: TenantRepository, generation: GenerationJob, file_format: Format
+    ) -> None:
+        self._repository, self._generation, self._format = repository, generation, file_format
         artefacts = generation.status.artefacts
         self._parts = sorted(
             (a for a in artefacts if a.name.startswith(PART_PREFIX)), key=lambda a: a.name
@@ -99,8 +101,8 @@ class Download:
         )
 
     def _read(self, part: Artifact) -> Iterator[bytes]:
-        ref = self._library.ref(self._generation).artifact(part.name)
-        return self._library.rooms.custody.read(ref, self._wrapped_key)
+        ref = self._repository.ref(self._generation).artifact(part.name)
+        return self._repository.services.custody.read(ref, self._wrapped_key)
 
 
 def check_finished(generation: GenerationJob) -> None:

@@ -28,7 +28,7 @@ from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.jobs.prefer_wait import TERMINAL
 from simulacra_api.jobs.service import job_error
 from simulacra_api.tenancy.audit import record
-from simulacra_api.tenancy.repository import Library, status_of
+from simulacra_api.tenancy.repository import TenantRepository, status_of
 from simulacra_crds.contract.tasks import part_name
 from simulacra_crds.kinds.base import ColumnName
 from simulacra_crds.kinds.dataset import Dataset
@@ -80,37 +80,37 @@ class ProbeBody(BaseModel):
     seconds: float = Field(description="How long it took.")
 
 
-async def probe(library: Library, dataset: Dataset, request: ProbeRequest) -> ProbeBody:
+async def probe(repository: TenantRepository, dataset: Dataset, request: ProbeRequest) -> ProbeBody:
     """Return a sample.
 
     Raises:
         Problem: 400 for what does not fit the schema or cannot be met, 409 for a dataset that is
             not ready, 504 when the sample takes longer than `WAIT_SECONDS`.
     """
-    if library.caller.tenant.spec.encryption.key_arn is not None:
+    if repository.caller.tenant.spec.encryption.key_arn is not None:
         raise Problem(
             "simio_customer_key",
             "A sample's rows would be under your own key; generate them instead.",
         )
     began, name = time.monotonic(), PREFIX + secrets.token_hex(12)
     asked = GenerationRequest(**dict(request), retention_seconds=RETENTION_SECONDS)
-    await create_generation(library, dataset, asked, name, digest="")
+    await create_generation(repository, dataset, asked, name, digest="")
     try:
-        generation = await _finished(library, name)
+        generation = await _finished(repository, name)
         if status_of(generation) == "failed":
-            error = await job_error(library, generation)
+            error = await job_error(repository, generation)
             if error.pointer is not None and error.code == "simio_invalid_field":
                 raise invalid_field(error.pointer, error.detail)
             raise Problem(error.code, error.detail)
-        return await _body(library, dataset, generation, began)
+        return await _body(repository, dataset, generation, began)
     finally:
-        await asyncio.shield(_erase(library, name))
+        await asyncio.shield(_erase(repository, name))
 
 
-async def _finished(library: Library, name: str) -> GenerationJob:
+async def _finished(repository: TenantRepository, name: str) -> GenerationJob:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        found = await library.find(GenerationJob, name, fresh=True)
+        found = await repository.find(GenerationJob, name, fresh=True)
         if found is None:
             break
         if status_of(found) in TERMINAL:
@@ -121,20 +121,20 @@ async def _finished(library: Library, name: str) -> GenerationJob:
 
 
 async def _body(
-    library: Library, dataset: Dataset, generation: GenerationJob, began: float
+    repository: TenantRepository, dataset: Dataset, generation: GenerationJob, began: float
 ) -> ProbeBody:
     content, attained = (
-        await library.read(generation, part_name(0)),
-        await attainment_of(library, generation),
+        await repository.read(generation, part_name(0)),
+        await attainment_of(repository, generation),
     )
     rows = await asyncio.to_thread(_rows, content)
-    data = library.caller.audit_data(
+    data = repository.caller.audit_data(
         kind=GENERATION_JOBS.plural,
         uid=generation.metadata.uid,
         artefact="artifact",
         counts=Counts(rows=len(rows)),
     )
-    await record(library.rooms.audit, EventType.ARTEFACT_READ, data)
+    await record(repository.services.audit, EventType.ARTEFACT_READ, data)
     figures = generation.status.attainment
     feasibility = Feasibility(status="unconditioned")
     if figures is not None:
@@ -165,7 +165,7 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time_of_day) else str(value)
 
 
-async def _erase(library: Library, name: str) -> None:
+async def _erase(repository: TenantRepository, name: str) -> None:
     """Delete the probe; its finalizer erases. If that fails, it expires within a minute."""
     with suppress(ClusterError):
-        await library.rooms.cluster.delete(GENERATION_JOBS, name, library.caller.namespace)
+        await repository.services.cluster.delete(GENERATION_JOBS, name, repository.caller.namespace)

@@ -10,8 +10,8 @@ from simulacra_api.dependencies import (
     HTML,
     JSON,
     NOT_CHANGED,
+    CurrentTenant,
     IdempotencyKey,
-    Mine,
     accepted,
     poll_headers,
     problems,
@@ -33,7 +33,7 @@ from simulacra_api.generations.service import (
     GenerationRequest,
     request_generation,
 )
-from simulacra_api.http.direct_route import LeanRoute
+from simulacra_api.http.direct_route import DirectRoute
 from simulacra_api.http.etags import IfNoneMatch, represent
 from simulacra_api.http.pagination import WorkQuery, link_next, page_of
 from simulacra_api.jobs.prefer_wait import Wait
@@ -45,7 +45,7 @@ from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kube.client import GENERATION_JOBS
 from simulacra_custody.audit.event import Counts, EventType
 
-router = APIRouter(prefix="/v1", tags=["generations"], route_class=LeanRoute)
+router = APIRouter(prefix="/v1", tags=["generations"], route_class=DirectRoute)
 FormatQuery = Annotated[Format, Query(alias="format", description="Whatever the stored form.")]
 Expires = Annotated[int, Query(description="From artifact_url.")]
 Signature = Annotated[str, Query(description="From artifact_url.", max_length=64)]
@@ -61,15 +61,17 @@ Signature = Annotated[str, Query(description="From artifact_url.", max_length=64
 async def create_generation(
     dataset_id: str,
     wanted: GenerationRequest,
-    library: Mine,
+    repository: CurrentTenant,
     key: IdempotencyKey,
     response: Response,
     wait: Wait,
 ) -> GenerationAccepted:
     """Conditions are held against the schema at once. Poll the job until ready or partial."""
-    created = await request_generation(library, await library.dataset(dataset_id), wanted, key)
+    created = await request_generation(
+        repository, await repository.dataset(dataset_id), wanted, key
+    )
     name, spec = created["metadata"]["name"], created["spec"]
-    job = await accepted(library, response, f"/v1/generations/{name}", job_id(name), wait)
+    job = await accepted(repository, response, f"/v1/generations/{name}", job_id(name), wait)
     return GenerationAccepted(
         generation_id=name,
         dataset_id=dataset_id,
@@ -86,7 +88,7 @@ async def create_generation(
     responses=problems(400),
 )
 async def list_generations(
-    library: Mine, query: Annotated[WorkQuery, Query()], response: Response
+    repository: CurrentTenant, query: Annotated[WorkQuery, Query()], response: Response
 ) -> GenerationList:
     """The tenant's generations, newest first."""
 
@@ -96,8 +98,8 @@ async def list_generations(
             PREFIX
         )
 
-    page, cursor = page_of(await library.all_of(GenerationJob), query, keep)
-    link_next(library, response, "/v1/generations", query, cursor)
+    page, cursor = page_of(await repository.all_of(GenerationJob), query, keep)
+    link_next(repository, response, "/v1/generations", query, cursor)
     return GenerationList(items=[generation_item(one) for one in page], next_cursor=cursor)
 
 
@@ -109,10 +111,12 @@ async def list_generations(
     response_model=GenerationBody,
 )
 async def get_generation(
-    generation_id: str, library: Mine, if_none_match: IfNoneMatch = None
+    generation_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Status, what was asked and attained, and a download link for 15 minutes once there are rows."""
-    body = await generation_body(library, await library.generation(generation_id, deleting=True))
+    body = await generation_body(
+        repository, await repository.generation(generation_id, deleting=True)
+    )
     return represent(body.model_dump_json(), body.etag(), if_none_match, poll_headers(body.status))
 
 
@@ -126,27 +130,31 @@ async def get_generation(
 )
 async def get_generation_report(
     generation_id: str,
-    library: Mine,
+    repository: CurrentTenant,
     accept: Annotated[str, Header()] = "*/*",
     if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
     """The report that was written with the rows: JSON, or the page for people where text/html is what is accepted."""
     page = "text/html" in accept
     content = await report_of(
-        library, await library.generation(generation_id), REPORT_PAGE if page else REPORT
+        repository, await repository.generation(generation_id), REPORT_PAGE if page else REPORT
     )
     return small_document(content, HTML if page else JSON, if_none_match)
 
 
 async def _download(
-    generation_id: str, library: Mine, expires: Expires, signature: Signature, file_format: Format
+    generation_id: str,
+    repository: CurrentTenant,
+    expires: Expires,
+    signature: Signature,
+    file_format: Format,
 ) -> Download:
-    generation = await library.generation(generation_id)
-    keys = await library.rooms.signing.current()
-    tenant, uid = library.caller.tenant_name, generation.metadata.uid
+    generation = await repository.generation(generation_id)
+    keys = await repository.services.signing.current()
+    tenant, uid = repository.caller.tenant_name, generation.metadata.uid
     check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
     check_finished(generation)
-    return Download(library, generation, file_format)
+    return Download(repository, generation, file_format)
 
 
 @router.get(
@@ -158,7 +166,7 @@ async def _download(
 )
 async def get_artifact(
     generation_id: str,
-    library: Mine,
+    repository: CurrentTenant,
     expires: Expires,
     signature: Signature,
     file_format: FormatQuery = "parquet",
@@ -166,15 +174,15 @@ async def get_artifact(
     if_range: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Parquet as stored (with Range and Repr-Digest), or rendered as CSV or Arrow on the way."""
-    download = await _download(generation_id, library, expires, signature, file_format)
+    download = await _download(generation_id, repository, expires, signature, file_format)
     answer = await download.send(range_header, if_range)
-    data = library.caller.audit_data(
+    data = repository.caller.audit_data(
         kind=GENERATION_JOBS.plural,
         uid=download.uid,
         artefact="artifact",
         counts=Counts(rows=download.rows),
     )
-    await record(library.rooms.audit, EventType.ARTEFACT_READ, data)
+    await record(repository.services.audit, EventType.ARTEFACT_READ, data)
     return answer
 
 
@@ -187,13 +195,13 @@ async def get_artifact(
 )
 async def head_artifact(
     generation_id: str,
-    library: Mine,
+    repository: CurrentTenant,
     expires: Expires,
     signature: Signature,
     file_format: FormatQuery = "parquet",
 ) -> Response:
     """The headers of a download."""
-    return (await _download(generation_id, library, expires, signature, file_format)).head()
+    return (await _download(generation_id, repository, expires, signature, file_format)).head()
 
 
 @router.delete(
@@ -203,8 +211,8 @@ async def head_artifact(
     summary="Erase a generation",
     responses=problems(404) | {202: {"description": "Being erased: poll Location until 404."}},
 )
-async def delete_generation(generation_id: str, library: Mine) -> Response:
+async def delete_generation(generation_id: str, repository: CurrentTenant) -> Response:
     """204 when the rows are erased and verified absent, 202 while that goes on."""
-    generation = await library.generation(generation_id, deleting=True, fresh=True)
-    path = f"{library.rooms.settings.public_url}/v1/generations/{generation_id}"
-    return await delete(library, GENERATION_JOBS, generation, path)
+    generation = await repository.generation(generation_id, deleting=True, fresh=True)
+    path = f"{repository.services.settings.public_url}/v1/generations/{generation_id}"
+    return await delete(repository, GENERATION_JOBS, generation, path)

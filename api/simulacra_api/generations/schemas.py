@@ -18,7 +18,7 @@ from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.pagination import Page
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import JobError, dataset_of, result_job
-from simulacra_api.tenancy.repository import Library, Status, is_deleting, status_of
+from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.names import job_id
 from simulacra_crds.contract.tasks import ATTAINMENT, IDENTIFICATION
 from simulacra_crds.kinds.base import expires_at, utcnow
@@ -88,14 +88,16 @@ class GenerationList(Page):
     items: list[GenerationItem]
 
 
-async def generation_body(library: Library, generation: GenerationJob) -> GenerationBody:
+async def generation_body(
+    repository: TenantRepository, generation: GenerationJob
+) -> GenerationBody:
     """Return what a customer sees of a generation."""
-    job, spec, status = await result_job(library, generation), generation.spec, generation.status
+    job, spec, status = await result_job(repository, generation), generation.spec, generation.status
     done = job.status in ("ready", "partial") and not is_deleting(generation)
     created = generation.metadata.creation_timestamp or utcnow()
-    artifacts = await customer_artifacts(library, generation) if done else None
+    artifacts = await customer_artifacts(repository, generation) if done else None
     url, url_expires = (
-        await artifact_link(library, generation) if done and not artifacts else (None, None)
+        await artifact_link(repository, generation) if done and not artifacts else (None, None)
     )
     return GenerationBody(
         generation_id=generation.metadata.name,
@@ -110,10 +112,10 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
         conditions=spec.conditions,
         interventions={name: value.value for name, value in spec.interventions.items()},
         counterfactual=spec.counterfactual,
-        identification=await _document(library, generation, IDENTIFICATION)
+        identification=await _document(repository, generation, IDENTIFICATION)
         if done and spec.interventions
         else None,
-        attainment=await attainment_of(library, generation) if done else None,
+        attainment=await attainment_of(repository, generation) if done else None,
         artifact_url=url,
         artifacts=artifacts,
         artifact_url_expires_at=url_expires,
@@ -124,25 +126,29 @@ async def generation_body(library: Library, generation: GenerationJob) -> Genera
     )
 
 
-async def attainment_of(library: Library, generation: GenerationJob) -> dict[str, Any] | None:
+async def attainment_of(
+    repository: TenantRepository, generation: GenerationJob
+) -> dict[str, Any] | None:
     """Return what was asked and attained, condition by condition; None where no conditions were asked."""
-    return await _document(library, generation, ATTAINMENT)
+    return await _document(repository, generation, ATTAINMENT)
 
 
 async def _document(
-    library: Library, generation: GenerationJob, name: str
+    repository: TenantRepository, generation: GenerationJob, name: str
 ) -> dict[str, Any] | None:
     try:
-        return dict(_snake(json.loads(await library.read(generation, name))))
+        return dict(_snake(json.loads(await repository.read(generation, name))))
     except ArtifactMissing:  # the rows are there all the same
         return None
 
 
-async def report_of(library: Library, generation: GenerationJob, artefact: str) -> bytes:
+async def report_of(
+    repository: TenantRepository, generation: GenerationJob, artefact: str
+) -> bytes:
     """Return the report of a finished generation; 409 before it is, 404 for one made before there were reports."""
     check_finished(generation)
     try:
-        return await library.read(generation, artefact)
+        return await repository.read(generation, artefact)
     except ArtifactMissing:
         raise Problem(
             "simio_not_found", "No report was written with these rows: generate again for one"
@@ -156,14 +162,16 @@ def _snake(value: Any) -> Any:
     return [_snake(item) for item in value] if isinstance(value, list) else value
 
 
-async def artifact_link(library: Library, generation: GenerationJob) -> tuple[str, datetime]:
+async def artifact_link(
+    repository: TenantRepository, generation: GenerationJob
+) -> tuple[str, datetime]:
     """Return a fresh download link and when it expires."""
-    keys = await library.rooms.signing.current()
-    path = f"{library.rooms.settings.public_url}/v1/generations/{generation.metadata.name}/artifact"
+    keys = await repository.services.signing.current()
+    path = f"{repository.services.settings.public_url}/v1/generations/{generation.metadata.name}/artifact"
     return make_link(
         keys.link_key,
         path,
-        tenant=library.caller.tenant_name,
+        tenant=repository.caller.tenant_name,
         uid=generation.metadata.uid,
         file_format=generation.metadata.annotations.get(FORMAT, "parquet"),
     )

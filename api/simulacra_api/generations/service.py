@@ -13,7 +13,7 @@ from simulacra_api.jobs.service import JobError
 from simulacra_api.tenancy.artifacts import schema_of
 from simulacra_api.tenancy.create import ask, find_asked, model_to_ask
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import Library, Status
+from simulacra_api.tenancy.repository import Status, TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
 from simulacra_crds.contract.names import generation_name
 from simulacra_crds.contract.schema import TableSchema
@@ -61,7 +61,7 @@ class GenerationAccepted(BaseModel):
 
 
 async def request_generation(
-    library: Library, dataset: Dataset, request: GenerationRequest, key: str
+    repository: TenantRepository, dataset: Dataset, request: GenerationRequest, key: str
 ) -> Object:
     """Create the GenerationJob of this key, or return the one that the key made.
 
@@ -69,24 +69,28 @@ async def request_generation(
         Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used
             otherwise.
     """
-    name = generation_name(library.caller.tenant_name, dataset.metadata.name, key)
+    name = generation_name(repository.caller.tenant_name, dataset.metadata.name, key)
     # of what is said only: a field that is added to the body does not change what older requests
     # were
     asked = request.model_dump(
         mode="json", exclude=None if request.counterfactual else {"counterfactual"}
     )
     digest = fingerprint([dataset.metadata.uid, asked])
-    if existing := await find_asked(library, GENERATION_JOBS, name, digest):
+    if existing := await find_asked(repository, GENERATION_JOBS, name, digest):
         return existing
-    _check_limits(library, request)
-    return await create_generation(library, dataset, request, name, digest)
+    _check_limits(repository, request)
+    return await create_generation(repository, dataset, request, name, digest)
 
 
 async def create_generation(
-    library: Library, dataset: Dataset, request: GenerationRequest, name: str, digest: str
+    repository: TenantRepository,
+    dataset: Dataset,
+    request: GenerationRequest,
+    name: str,
+    digest: str,
 ) -> Object:
     """Create a GenerationJob of this name for a request that keeps the limits; raises as `request_generation`."""
-    schema, model = await schema_of(library, dataset), await model_to_ask(library, dataset)
+    schema, model = await schema_of(repository, dataset), await model_to_ask(repository, dataset)
     errors = check_request(
         request.conditions,
         request.interventions,
@@ -101,7 +105,7 @@ async def create_generation(
             errors=errors,
         )
     return await ask(
-        library,
+        repository,
         GENERATION_JOBS,
         name,
         dataset,
@@ -113,8 +117,8 @@ async def create_generation(
     )
 
 
-def _check_limits(library: Library, request: GenerationRequest) -> None:
-    spec, errors = library.caller.tenant.spec, []
+def _check_limits(repository: TenantRepository, request: GenerationRequest) -> None:
+    spec, errors = repository.caller.tenant.spec, []
     if request.row_count > spec.quotas.max_rows_per_generation:
         limit = (
             f"the limit of this tenant is {spec.quotas.max_rows_per_generation} rows a generation"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Turn(asyncio.Lock):
+class CountingLock(asyncio.Lock):
     """A lock that knows how many wait for it."""
 
     waiting = 0

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from simulacra_api.tenancy.repository import Library, Status, Work
+from simulacra_api.tenancy.repository import Status, TenantRepository, Work
 from simulacra_crds.kinds.base import utcnow
 
 W = TypeVar("W", bound=Work)
@@ -102,12 +102,14 @@ def page_of(
 
 
 def link_next(
-    library: Library, response: Response, path: str, query: ListQuery, cursor: str | None
+    repository: TenantRepository,
+    response: Response,
+    path: str,
+    query: ListQuery,
+    cursor: str | None,
 ) -> None:
     """Put `Link: rel=next` (RFC 8288) on the answer where there is a next page."""
     if cursor is not None:
         given = query.model_dump(exclude_none=True, exclude={"cursor"}, mode="json")
-        target = (
-            f"{library.rooms.settings.public_url}{path}?{urlencode(given | {'cursor': cursor})}"
-        )
+        target = f"{repository.services.settings.public_url}{path}?{urlencode(given | {'cursor': cursor})}"
         response.headers["Link"] = f'<{target}>; rel="next"'

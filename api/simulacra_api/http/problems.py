@@ -132,7 +132,7 @@ def validation_problem(error: ValidationError | RequestValidationError) -> Probl
 
 
 def of_exception(error: Exception) -> Problem:
-    """Return the problem that an exception of the rooms below means to a customer."""
+    """Return the problem that an exception of the services below means to a customer."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, ArtifactCorrupt | ArtifactMissing | ArtifactTooLarge):

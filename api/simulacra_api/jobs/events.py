@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.prefer_wait import TERMINAL
 from simulacra_api.jobs.service import JobBody, find_job
-from simulacra_api.tenancy.repository import Library
+from simulacra_api.tenancy.repository import TenantRepository
 
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
@@ -30,7 +30,7 @@ SCHEMA = {
 """Of one event."""
 
 
-async def job_events(library: Library, job: JobBody) -> AsyncIterator[bytes]:
+async def job_events(repository: TenantRepository, job: JobBody) -> AsyncIterator[bytes]:
     """Yield `progress` events of a job, and `end` when it has ended (or `gone` when it was deleted)."""
     job_id, deadline, last, said = (
         job.job_id,
@@ -52,7 +52,7 @@ async def job_events(library: Library, job: JobBody) -> AsyncIterator[bytes]:
             return
         await asyncio.sleep(POLL_SECONDS)
         try:
-            job = await find_job(library, job_id)
+            job = await find_job(repository, job_id)
         except Problem as problem:
             if problem.entry.status == 404:
                 yield _event("gone", "{}")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from simulacra_api.generations.probe import PREFIX
 from simulacra_api.http.pagination import Page, WorkQuery, page_of
 from simulacra_api.jobs.service import Kind, dataset_of, stage_of
-from simulacra_api.tenancy.repository import Library, Status, Work, is_deleting, status_of
+from simulacra_api.tenancy.repository import Status, TenantRepository, Work, is_deleting, status_of
 from simulacra_crds.contract.names import job_id, model_name
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -46,15 +46,17 @@ class JobList(Page):
     items: list[JobItem]
 
 
-async def job_page(library: Library, query: JobQuery) -> tuple[list[JobItem], str | None]:
+async def job_page(
+    repository: TenantRepository, query: JobQuery
+) -> tuple[list[JobItem], str | None]:
     """Return a page of the tenant's jobs, newest first."""
-    models = {model.metadata.name: model for model in await library.all_of(Model)}
+    models = {model.metadata.name: model for model in await repository.all_of(Model)}
     works: list[Work] = []
     for kind, word in _KINDS.items():
         if query.kind in (None, word):
             works += [
                 work
-                for work in await library.all_of(kind)
+                for work in await repository.all_of(kind)
                 if not work.metadata.name.startswith(PREFIX)
             ]
 

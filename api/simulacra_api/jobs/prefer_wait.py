@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Response
 
 from simulacra_api.jobs.service import JobBody, find_job
-from simulacra_api.tenancy.repository import Library
+from simulacra_api.tenancy.repository import TenantRepository
 
 MAX_WAIT_SECONDS = 60
 TERMINAL = frozenset({"ready", "partial", "failed"})
@@ -33,11 +33,13 @@ async def _seconds(
 Wait = Annotated[int, Depends(_seconds)]
 
 
-async def wait_for(library: Library, response: Response, job_id: str, seconds: int) -> JobBody:
+async def wait_for(
+    repository: TenantRepository, response: Response, job_id: str, seconds: int
+) -> JobBody:
     """Return the job once it has ended, or as it is after so many seconds; says on the answer that it waited."""
     deadline, pause = time.monotonic() + seconds, _POLL_SECONDS[0]
     while True:
-        job = await find_job(library, job_id)
+        job = await find_job(repository, job_id)
         left = deadline - time.monotonic()
         if job.status in TERMINAL or left <= 0:
             break

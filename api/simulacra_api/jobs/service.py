@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import (
-    Library,
     Status,
+    TenantRepository,
     Work,
     is_cancelled,
     is_deleting,
@@ -70,21 +70,21 @@ class JobBody(BaseModel):
     error: JobError | None = None
 
 
-async def dataset_job(library: Library, dataset: Dataset) -> JobBody:
+async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody:
     """Return the job of a dataset: its own work and that of its model."""
-    model = await library.model_of(dataset)
+    model = await repository.model_of(dataset)
     status, stage = stage_of(dataset, model)
     percent, eta = 0, None
     if status == "ready":
         percent = 100
     elif status == "running":
-        own, eta = await _progress(library, stage)
+        own, eta = await _progress(repository, stage)
         preparing = isinstance(stage, Dataset)
         scale, base = (
             (PREPARE_PERCENT, 0) if preparing else (100 - PREPARE_PERCENT, PREPARE_PERCENT)
         )
         percent, eta = base + own * scale // 100, None if preparing else eta
-    error = await job_error(library, stage) if status == "failed" else None
+    error = await job_error(repository, stage) if status == "failed" else None
     name = dataset.metadata.name
     return JobBody(
         job_id=job_id(name),
@@ -117,12 +117,12 @@ def _is_refitting(dataset: Dataset) -> bool:
     return began is not None and utcnow() - datetime.fromisoformat(began) < REFIT_TAKES
 
 
-async def result_job(library: Library, work: GenerationJob | EffectEstimate) -> JobBody:
+async def result_job(repository: TenantRepository, work: GenerationJob | EffectEstimate) -> JobBody:
     """Return the job of a generation or an effect estimate."""
     status = status_of(work)
     percent, eta = (100 if status in ("ready", "partial") else 0), None
     if status == "running":
-        percent, eta = await _progress(library, work)
+        percent, eta = await _progress(repository, work)
     name, generates = work.metadata.name, isinstance(work, GenerationJob)
     return JobBody(
         job_id=job_id(name),
@@ -133,19 +133,19 @@ async def result_job(library: Library, work: GenerationJob | EffectEstimate) -> 
         generation_id=name if generates else None,
         effect_id=None if generates else name,
         dataset_id=dataset_of(work),
-        error=await job_error(library, work) if status == "failed" else None,
+        error=await job_error(repository, work) if status == "failed" else None,
     )
 
 
-async def find_job(library: Library, job: str) -> JobBody:
+async def find_job(repository: TenantRepository, job: str) -> JobBody:
     """Return a job by its id; 404 when there is none."""
     name = resource_of_job(job) or ""
     try:
         if name.startswith("gen-"):
-            return await result_job(library, await library.generation(name))
+            return await result_job(repository, await repository.generation(name))
         if name.startswith("eff-"):
-            return await result_job(library, await library.effect(name))
-        return await dataset_job(library, await library.dataset(name))
+            return await result_job(repository, await repository.effect(name))
+        return await dataset_job(repository, await repository.dataset(name))
     except Problem as problem:
         if problem.entry.status == 404:
             raise Problem("simio_job_not_found") from None
@@ -157,14 +157,14 @@ def dataset_of(work: GenerationJob | EffectEstimate) -> str:
     return work.spec.model_ref.name.replace("mdl-", "ds-", 1)
 
 
-async def job_error(library: Library, work: Work) -> JobError:
+async def job_error(repository: TenantRepository, work: Work) -> JobError:
     """Return why a work failed: what it wrote for the customer, else the reason without data in its status."""
     if is_cancelled(work):
         return JobError(
             code="simio_cancelled",
             detail="The job was cancelled, as POST /v1/jobs/{job_id}/cancel asked",
         )
-    if failure := await library.failure(work):
+    if failure := await repository.failure(work):
         code = _CODES.get(failure.reason, "simio_processing_failed")
         return JobError(code=code, detail=failure.detail, pointer=failure.pointer)
     if status_of(work) == "ready":
@@ -182,6 +182,6 @@ async def job_error(library: Library, work: Work) -> JobError:
     )
 
 
-async def _progress(library: Library, work: Work) -> tuple[int, int | None]:
-    report = await library.progress(work) or work.status.progress
+async def _progress(repository: TenantRepository, work: Work) -> tuple[int, int | None]:
+    report = await repository.progress(work) or work.status.progress
     return (report.percent, report.eta_seconds) if report else (0, None)

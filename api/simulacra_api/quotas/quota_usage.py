@@ -120,18 +120,18 @@ def storage_full(quotas: Quotas) -> Problem:
     )
 
 
-class Books:
+class QuotaLedger:
     """The consumption of every tenant that asks, read when it is older than two seconds."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._read: dict[str, tuple[float, Consumption]] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def of(self, tenant: Tenant, *, fresh: bool = False) -> Consumption:
         """Return what a tenant uses; `count` adds to it until it is read again."""
         name = tenant.metadata.name
-        async with self._turns.setdefault(name, asyncio.Lock()):  # one reading for all who wait
+        async with self._locks.setdefault(name, asyncio.Lock()):  # one reading for all who wait
             at, known = self._read.get(name, (float("-inf"), Consumption()))
             if fresh or time.monotonic() - at > FRESH_SECONDS:
                 known = await self._count(tenant_namespace(name))

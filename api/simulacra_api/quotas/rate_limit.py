@@ -71,7 +71,7 @@ class Rates:
 
     def take(self, tenant: str, limit: int) -> Rate:
         """Count a request and return where the tenant stands; one above the limit is not counted."""
-        self._turn()
+        self._roll_window()
         used = self._own.get(tenant, 0) + self._peers.get(tenant, 0) + 1
         if used <= limit:
             self._own[tenant] = self._own.get(tenant, 0) + 1
@@ -81,7 +81,7 @@ class Rates:
 
     def used(self, tenant: str) -> int:
         """Return how many requests of a tenant went through in this window."""
-        self._turn()
+        self._roll_window()
         return self._own.get(tenant, 0) + self._peers.get(tenant, 0)
 
     async def run(self) -> None:
@@ -95,7 +95,7 @@ class Rates:
 
     async def sync(self) -> None:
         """Write own counts and read the peers', if a tenant is near enough to its limit."""
-        self._turn()
+        self._roll_window()
         if not self._shared:
             return
         data = {
@@ -136,7 +136,7 @@ class Rates:
             await self._cluster.create(CONFIGMAPS, body, system_namespace())
         self._published = data
 
-    def _turn(self) -> None:
+    def _roll_window(self) -> None:
         """Begin anew when the window is over."""
         window = int(time.time()) // WINDOW_SECONDS
         if window != self._window:

@@ -57,10 +57,10 @@ def is_deleting(work: Work) -> bool:
 
 
 @dataclass(frozen=True)
-class Library:
+class TenantRepository:
     """What one caller may see."""
 
-    rooms: Services
+    services: Services
     caller: Caller
 
     async def dataset(
@@ -100,11 +100,11 @@ class Library:
         """Return a resource of the caller's tenant, None when there is none of that name."""
         if not _NAME.fullmatch(name):
             return None
-        return await self.rooms.cache.find(kind, name, self.caller.namespace, fresh=fresh)
+        return await self.services.cache.find(kind, name, self.caller.namespace, fresh=fresh)
 
     async def all_of(self, kind: type[R]) -> list[R]:
         """Return all resources of a kind."""
-        listed = self.rooms.cluster.list(CUSTOM[kind.__name__], self.caller.namespace)
+        listed = self.services.cluster.list(CUSTOM[kind.__name__], self.caller.namespace)
         found: list[R] = []
         async for item in listed:
             work = kind.model_validate(item)
@@ -121,7 +121,7 @@ class Library:
         if work.status.wrapped_key is None:
             raise ArtifactMissing("the resource has no data key yet")
         ref = self.ref(work).artifact(artefact)
-        read = self.rooms.custody.read_bytes
+        read = self.services.custody.read_bytes
         return await asyncio.to_thread(read, ref, work.status.wrapped_key, limit=MAX_ARTIFACT_BYTES)
 
     async def failure(self, work: Work) -> Failure | None:

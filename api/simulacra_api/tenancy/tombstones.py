@@ -8,7 +8,7 @@ from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster, Object
 
 
-async def find_remembered(
+async def find_tombstone(
     cluster: Cluster, name: str, namespace: str, digest: str
 ) -> Tombstone | None:
     """Return what is remembered of the resource that a key made; None when nothing is, or not any
@@ -28,7 +28,7 @@ async def find_remembered(
     return tombstone
 
 
-def as_it_was(name: str, tombstone: Tombstone) -> Object:
+def resource_as_created(name: str, tombstone: Tombstone) -> Object:
     """Return the part of a resource that its first answer was made of."""
     source = {"sha256": tombstone.content, "bytes": tombstone.bytes}
     return {

@@ -14,14 +14,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from starlette.requests import ClientDisconnect
 
 from simulacra_api.http.problems import Problem
 from simulacra_api.http.request_body import Stalled
 from simulacra_api.tenancy.idempotency import check_same_request
-from simulacra_api.tenancy.repository import CANCELLED, Library
-from simulacra_api.tenancy.tombstones import as_it_was, find_remembered
+from simulacra_api.tenancy.repository import CANCELLED, TenantRepository
+from simulacra_api.tenancy.tombstones import find_tombstone, resource_as_created
 from simulacra_api.uploads.file_signature import HEAD_BYTES, check_head
 from simulacra_api.uploads.schemas import UploadPlan
 from simulacra_api.uploads.service import UploadSteps
@@ -30,6 +29,7 @@ from simulacra_crds.contract.storage_usage import upload_plan
 from simulacra_crds.contract.tasks import UPLOAD, UPLOAD_PIECES
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN, ANNOTATION_UPLOAD_RECEIVED
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, ClusterError, NotFound, Object
+from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef
 
@@ -76,9 +76,9 @@ class NoTable(Problem):
 class PieceUpload:
     """Uploads in pieces of one caller."""
 
-    def __init__(self, library: Library) -> None:
-        self._rooms, self._caller = library.rooms, library.caller
-        self._steps = UploadSteps(library.rooms, library.caller)
+    def __init__(self, repository: TenantRepository) -> None:
+        self._services, self._caller = repository.services, repository.caller
+        self._steps = UploadSteps(repository.services, repository.caller)
 
     async def begin(self, name: str, plan: UploadPlan, limit: int) -> Object:
         """Return the Dataset that the pieces go to: a new one, or the one that this key began (or
@@ -88,9 +88,9 @@ class PieceUpload:
             Problem: 402, 413, 429 when there is no room for it, 409 for a key in use.
         """
         request, namespace = plan.request(name), self._caller.namespace
-        if gone := await find_remembered(self._rooms.cluster, name, namespace, request.digest):
-            return as_it_was(name, gone)
-        dataset = await self._rooms.cluster.find(DATASETS, name, namespace)
+        if gone := await find_tombstone(self._services.cluster, name, namespace, request.digest):
+            return resource_as_created(name, gone)
+        dataset = await self._services.cluster.find(DATASETS, name, namespace)
         if dataset is None:
             self._steps.check_size(plan.bytes, limit, await self._steps.room(name, limit))
             notes = {
@@ -103,7 +103,7 @@ class PieceUpload:
             except NotFound:
                 raise Problem("simio_tenant_not_ready") from None
             except AlreadyExists:  # the same request, at the same moment
-                dataset = await self._rooms.cluster.get(DATASETS, name, namespace)
+                dataset = await self._services.cluster.get(DATASETS, name, namespace)
         check_same_request(dataset, request.digest)
         await self._steps.ensure_model(dataset, request)
         return dataset
@@ -132,7 +132,7 @@ class PieceUpload:
             return dataset
         if CANCELLED in dataset["metadata"].get("annotations", {}):
             raise Problem("simio_cancelled")
-        lease = await Lease.take_over(self._rooms.cluster, dataset)
+        lease = await Lease.take_over(self._services.cluster, dataset)
         try:
             return await self._receive(dataset, lease, received, chunks)
         except BaseException as error:
@@ -162,7 +162,7 @@ class PieceUpload:
             dataset = await self._steps.complete(lease, whole)
             await asyncio.to_thread(self._erase_pieces, dataset, received)
             await (
-                self._rooms.cache.settle()
+                self._services.cache.settle()
             )  # each piece read the Dataset, as it was before it was complete
         if dataset["metadata"].get("deletionTimestamp"):
             raise Problem("simio_upload_not_found")
@@ -215,7 +215,7 @@ class PieceUpload:
 
     @asynccontextmanager
     async def _writing(self, ref: ArtifactRef, wrapped: str) -> AsyncIterator[ArtifactWriter]:
-        context = self._rooms.custody.open_writer(ref, wrapped)
+        context = self._services.custody.open_writer(ref, wrapped)
         writer = await asyncio.to_thread(context.__enter__)
         try:
             yield writer
@@ -223,12 +223,12 @@ class PieceUpload:
             await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
 
     def _copy(self, piece: ArtifactRef, wrapped: str, writer: ArtifactWriter) -> None:
-        for chunk in self._rooms.custody.read(piece, wrapped):
+        for chunk in self._services.custody.read(piece, wrapped):
             writer.write(chunk)
 
     def _erase_pieces(self, dataset: Object, received: Received) -> None:
         for number in range(received.pieces):
-            self._rooms.custody.store.delete(self._piece(dataset, number).key)
+            self._services.custody.store.delete(self._piece(dataset, number).key)
 
     def _piece(self, dataset: Object, number: int) -> ArtifactRef:
         return self._steps.ref(dataset).artifact(f"{UPLOAD_PIECES}{number:05}")
@@ -244,14 +244,14 @@ class PieceUpload:
             return True
         with suppress(Problem, ClusterError, CustodyError):
             metadata = dataset["metadata"]
-            found = await self._rooms.cluster.find(
+            found = await self._services.cluster.find(
                 DATASETS, metadata["name"], self._caller.namespace
             )
             now = found["metadata"] if found else {}
             if now.get("uid") == metadata["uid"] and not now.get("deletionTimestamp"):
                 await lease.rest()
             else:  # its erasure may have come before the last bytes
-                await asyncio.to_thread(self._rooms.custody.erase, self._steps.ref(dataset))
+                await asyncio.to_thread(self._services.custody.erase, self._steps.ref(dataset))
                 return False
         return True
 

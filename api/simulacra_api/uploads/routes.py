@@ -8,10 +8,10 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
 
 from simulacra_api.datasets.service import check_retention, upload_limit
-from simulacra_api.dependencies import IdempotencyKey, Mine, poll_headers, problems
+from simulacra_api.dependencies import CurrentTenant, IdempotencyKey, poll_headers, problems
 from simulacra_api.http.problems import Problem
 from simulacra_api.http.request_body import batches
-from simulacra_api.tenancy.repository import Library, is_deleting
+from simulacra_api.tenancy.repository import TenantRepository, is_deleting
 from simulacra_api.uploads.digests import FIELDS
 from simulacra_api.uploads.resumable import OFFSET, PieceUpload, Received
 from simulacra_api.uploads.schemas import UploadPlan
@@ -50,7 +50,7 @@ class UploadBody(BaseModel):
     responses=problems(400, 402, 409, 413, 415),
 )
 async def begin_upload(
-    plan: UploadPlan, response: Response, library: Mine, key: IdempotencyKey
+    plan: UploadPlan, response: Response, repository: CurrentTenant, key: IdempotencyKey
 ) -> UploadBody:
     """Say how large the file is and what it is for; then PATCH its bytes, in order, to Location.
 
@@ -58,10 +58,10 @@ async def begin_upload(
     is gone on with. An upload that is silent for an hour is given up, and what has arrived of it
     erased.
     """
-    check_retention(library, plan.retention_seconds)
-    name = dataset_name(library.caller.tenant_name, key)
-    dataset = await PieceUpload(library).begin(name, plan, upload_limit(library))
-    response.headers["Location"] = f"{library.rooms.settings.public_url}/v1/uploads/{name}"
+    check_retention(repository, plan.retention_seconds)
+    name = dataset_name(repository.caller.tenant_name, key)
+    dataset = await PieceUpload(repository).begin(name, plan, upload_limit(repository))
+    response.headers["Location"] = f"{repository.services.settings.public_url}/v1/uploads/{name}"
     return _body(dataset, response)
 
 
@@ -71,14 +71,14 @@ async def begin_upload(
     summary="Look how far an upload in pieces is",
     responses=problems(404),
 )
-async def get_upload(upload_id: str, response: Response, library: Mine) -> UploadBody:
+async def get_upload(upload_id: str, response: Response, repository: CurrentTenant) -> UploadBody:
     """Where the next piece begins, with Retry-After while one arrives; 404 once it was given up or
     the dataset is gone.
 
     A piece that broke off because a process of the service died counts as arriving for another
     minute.
     """
-    return _body(await _dataset(library, upload_id), response)
+    return _body(await _dataset(repository, upload_id), response)
 
 
 @router.patch(
@@ -92,7 +92,7 @@ async def append_upload(
     upload_id: str,
     request: Request,
     response: Response,
-    library: Mine,
+    repository: CurrentTenant,
     upload_offset: Annotated[
         int, Header(ge=0, le=1 << 40, description="Where in the file the piece begins.")
     ],
@@ -107,13 +107,13 @@ async def append_upload(
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _BYTES:
         raise Problem("simio_unsupported_content_type", f"Send the bytes of the piece as {_BYTES}")
     digests = [value for name in FIELDS for value in request.headers.getlist(name)]
-    dataset = await _dataset(library, upload_id)
+    dataset = await _dataset(repository, upload_id)
     chunks = batches(request.stream(), digests)
-    return _body(await PieceUpload(library).append(dataset, upload_offset, chunks), response)
+    return _body(await PieceUpload(repository).append(dataset, upload_offset, chunks), response)
 
 
-async def _dataset(library: Library, upload_id: str) -> Object:
-    found = await library.find(Dataset, upload_id, fresh=True)
+async def _dataset(repository: TenantRepository, upload_id: str) -> Object:
+    found = await repository.find(Dataset, upload_id, fresh=True)
     if found is None or is_deleting(found) or found.spec.source.type != "Upload":
         raise Problem("simio_upload_not_found")
     return found.model_dump(mode="json", by_alias=True, exclude_none=True)

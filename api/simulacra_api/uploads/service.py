@@ -13,8 +13,6 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from simulacra_custody.artifact_writer import StoredArtifact
-
 from simulacra_api.auth.caller import Caller
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import FIT
@@ -35,6 +33,7 @@ from simulacra_crds.kube.client import (
     Conflict,
     Object,
 )
+from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.refs import ResourceRef
 
@@ -66,8 +65,8 @@ class UploadRequest:
 class UploadSteps:
     """The steps, for one caller."""
 
-    def __init__(self, rooms: Services, caller: Caller) -> None:
-        self._rooms, self._caller = rooms, caller
+    def __init__(self, services: Services, caller: Caller) -> None:
+        self._services, self._caller = services, caller
 
     async def room(self, name: str, limit: int) -> int:
         """Return the bytes that a new upload may have; a replay of the Dataset `name` needs no
@@ -78,11 +77,11 @@ class UploadSteps:
         """
         tenant = self._caller.tenant
         try:
-            used = await self._rooms.books.of(tenant)
+            used = await self._services.quota_ledger.of(tenant)
             used.check_jobs(tenant.spec.quotas)
             return used.bytes_left(tenant.spec.quotas)
         except Problem:
-            if await self._rooms.cluster.find(DATASETS, name, self._caller.namespace) is None:
+            if await self._services.cluster.find(DATASETS, name, self._caller.namespace) is None:
                 raise
             return limit
 
@@ -117,8 +116,8 @@ class UploadSteps:
                 **({"weights": request.weights} if request.weights else {}),
             },
         }
-        with self._rooms.books.counting(self._caller.tenant, DATASETS, body):
-            return await self._rooms.cluster.create(DATASETS, body, self._caller.namespace)
+        with self._services.quota_ledger.counting(self._caller.tenant, DATASETS, body):
+            return await self._services.cluster.create(DATASETS, body, self._caller.namespace)
 
     async def ensure_model(self, dataset: Object, request: UploadRequest) -> None:
         """Create the Dataset's Model unless it is there."""
@@ -137,9 +136,9 @@ class UploadSteps:
             },
         }
         try:
-            await self._rooms.cluster.create(MODELS, body, self._caller.namespace)
+            await self._services.cluster.create(MODELS, body, self._caller.namespace)
         except AlreadyExists:
-            model = await self._rooms.cluster.find(MODELS, name, self._caller.namespace)
+            model = await self._services.cluster.find(MODELS, name, self._caller.namespace)
             owners = model["metadata"].get("ownerReferences", []) if model else []
             if dataset["metadata"]["uid"] not in {owner["uid"] for owner in owners}:
                 raise in_flight("what this key made before is still being erased") from None
@@ -149,9 +148,11 @@ class UploadSteps:
         if kept := dataset.get("status", {}).get("wrappedKey"):
             return str(kept)
         name, namespace = dataset["metadata"]["name"], self._caller.namespace
-        wrapped = await asyncio.to_thread(self._rooms.custody.new_resource_key, self.ref(dataset))
+        wrapped = await asyncio.to_thread(
+            self._services.custody.new_resource_key, self.ref(dataset)
+        )
         for _ in range(STATUS_ATTEMPTS):
-            current = await self._rooms.cluster.get(DATASETS, name, namespace)
+            current = await self._services.cluster.get(DATASETS, name, namespace)
             if current["metadata"]["uid"] != dataset["metadata"]["uid"]:
                 break
             if kept := current.get("status", {}).get("wrappedKey"):
@@ -159,7 +160,7 @@ class UploadSteps:
             version = current["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version}, "status": {"wrappedKey": wrapped}}
             try:
-                await self._rooms.cluster.patch(
+                await self._services.cluster.patch(
                     DATASETS, name, patch, namespace, subresource="status"
                 )
             except Conflict:  # the operator wrote in between
@@ -176,7 +177,7 @@ class UploadSteps:
             sha256=stored.sha256,
             counts=Counts(bytes=stored.bytes),
         )
-        await record(self._rooms.audit, EventType.ARTEFACT_WRITTEN, data)
+        await record(self._services.audit, EventType.ARTEFACT_WRITTEN, data)
 
     async def complete(self, lease: Lease, stored: StoredArtifact) -> Object:
         """Say in the Dataset that its bytes are whole; the operator begins to work on it."""
@@ -189,14 +190,14 @@ class UploadSteps:
 
     def forget_use(self) -> None:
         """Read anew what the tenant uses: an upload of a size that nobody announced is complete."""
-        self._rooms.books.forget(self._caller.tenant)
+        self._services.quota_ledger.forget(self._caller.tenant)
 
     async def discard(self, dataset: Object, lease: Lease) -> None:
         """Delete a Dataset whose upload failed, unless somebody else has taken it over; its finalizer erases."""
         name, uid = dataset["metadata"]["name"], dataset["metadata"]["uid"]
         try:
             await lease.renew()
-            await self._rooms.cluster.delete(DATASETS, name, self._caller.namespace, uid=uid)
+            await self._services.cluster.delete(DATASETS, name, self._caller.namespace, uid=uid)
         except (
             Problem,
             ClusterError,

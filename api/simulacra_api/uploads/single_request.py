@@ -7,19 +7,18 @@ import hashlib
 import itertools
 from collections.abc import AsyncIterator
 
-from simulacra_custody.artifact_writer import StoredArtifact
-
 from simulacra_api.auth.caller import Caller
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.tenancy.idempotency import check_same_request
-from simulacra_api.tenancy.tombstones import as_it_was, find_remembered
+from simulacra_api.tenancy.tombstones import find_tombstone, resource_as_created
 from simulacra_api.uploads.service import UploadRequest, UploadSteps
 from simulacra_api.uploads.upload_lease import ANNOTATION, Lease
 from simulacra_crds.contract.storage_usage import stored_bytes, upload_plan
 from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, NotFound, Object
+from simulacra_custody.artifact_writer import StoredArtifact
 
 DELETION_POLLS = 20
 DELETION_POLL_SECONDS = 0.25
@@ -30,29 +29,29 @@ class Upload:
 
     def __init__(
         self,
-        rooms: Services,
+        services: Services,
         caller: Caller,
         request: UploadRequest,
         limit: int,
         announced: int | None = None,
     ) -> None:
         """Prepare it; `announced` are the bytes of the body, if known: they count as stored from the beginning."""
-        self._rooms, self._caller, self._request, self._limit = rooms, caller, request, limit
+        self._services, self._caller, self._request, self._limit = services, caller, request, limit
         self._notes = {} if announced is None else {ANNOTATION_UPLOAD_PLAN: upload_plan(announced)}
-        self._steps, self._room = UploadSteps(rooms, caller), limit
+        self._steps, self._room = UploadSteps(services, caller), limit
 
     async def run(self, chunks: AsyncIterator[bytes]) -> Object:
         """Receive the bytes and return the completed Dataset, or the one that the key completed
         before.
 
         Raises:
-            Problem: 409 for a key in use, 413 above the limit, and what the rooms below mean.
+            Problem: 409 for a key in use, 413 above the limit, and what the services below mean.
         """
         name, namespace, digest = self._request.name, self._caller.namespace, self._request.digest
-        if gone := await find_remembered(self._rooms.cluster, name, namespace, digest):
+        if gone := await find_tombstone(self._services.cluster, name, namespace, digest):
             if await self._digest(chunks) != gone.content:
                 raise Problem("simio_idempotency_conflict")
-            return as_it_was(name, gone)
+            return resource_as_created(name, gone)
         self._room = await self._steps.room(name, self._limit)
         try:
             dataset = await self._steps.create(self._request, self._notes)
@@ -60,7 +59,9 @@ class Upload:
             raise Problem("simio_tenant_not_ready") from None
         except AlreadyExists:
             return await self._again(chunks)
-        lease = Lease(self._rooms.cluster, dataset, dataset["metadata"]["annotations"][ANNOTATION])
+        lease = Lease(
+            self._services.cluster, dataset, dataset["metadata"]["annotations"][ANNOTATION]
+        )
         return await self._receive(dataset, lease, chunks)
 
     async def _again(self, chunks: AsyncIterator[bytes]) -> Object:
@@ -76,13 +77,13 @@ class Upload:
             return dataset
         self._room += stored_bytes(dataset)  # what it announced was counted when it began
         return await self._receive(
-            dataset, await Lease.take_over(self._rooms.cluster, dataset), chunks
+            dataset, await Lease.take_over(self._services.cluster, dataset), chunks
         )
 
     async def _settled(self) -> Object | None:
         """Return the Dataset of the key; one that is being erased gets a few seconds to go."""
         for attempt in itertools.count():
-            dataset = await self._rooms.cluster.find(
+            dataset = await self._services.cluster.find(
                 DATASETS, self._request.name, self._caller.namespace
             )
             if (
@@ -113,7 +114,7 @@ class Upload:
         self, dataset: Object, wrapped: str, lease: Lease, chunks: AsyncIterator[bytes]
     ) -> StoredArtifact:
         """Encrypt the chunks into the `upload` artifact; whole or not at all."""
-        context = self._rooms.custody.open_writer(
+        context = self._services.custody.open_writer(
             self._steps.ref(dataset).artifact(UPLOAD), wrapped
         )
         writer = await asyncio.to_thread(context.__enter__)

@@ -80,7 +80,7 @@ class Lease:
             metadata["uid"],
         )
         self._value = value
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @classmethod
     async def take_over(cls, cluster: Cluster, dataset: Object) -> Lease:
@@ -93,24 +93,24 @@ class Lease:
 
     async def renew(self, value: str | None = None) -> None:
         """Say that the owner is alive; 409 in flight when the lease is lost."""
-        async with self._turn:
+        async with self._lock:
             value = value or f"{self._value.partition(' ')[0]} {datetime.now(UTC).isoformat()}"
             await self._patch([{"op": "add", "path": _POINTER, "value": value}])
             self._value = value
 
     async def complete(self, operations: Sequence[Object]) -> Object:
         """Apply the operations and give the lease back, in one step; 409 in flight when the lease is lost."""
-        async with self._turn:
+        async with self._lock:
             return await self._patch([*operations, {"op": "remove", "path": _POINTER}])
 
     async def note(self, operations: Sequence[Object]) -> Object:
         """Apply the operations and keep the lease; 409 in flight when it is lost."""
-        async with self._turn:
+        async with self._lock:
             return await self._patch(operations)
 
     async def rest(self, operations: Sequence[Object] = ()) -> Object:
         """Apply the operations and leave the upload to whoever sends its next piece, in one step."""
-        async with self._turn:
+        async with self._lock:
             return await self._patch(
                 [*operations, {"op": "add", "path": _POINTER, "value": resting_value()}]
             )

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.tenancy.audit import record
-from simulacra_api.tenancy.repository import Library
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.webhook import (
     DISABLED,
     EVENTS,
@@ -77,87 +77,91 @@ class WebhookList(BaseModel):
     items: list[WebhookBody]
 
 
-async def create_webhook(library: Library, wanted: WebhookRequest) -> WebhookCreated:
+async def create_webhook(repository: TenantRepository, wanted: WebhookRequest) -> WebhookCreated:
     """Make a webhook.
 
     Raises:
         Problem: 400 for an address that no webhook may have, 402 above 16.
     """
     try:
-        check_url(wanted.url, allow_private=library.rooms.settings.webhooks_allow_private)
+        check_url(wanted.url, allow_private=repository.services.settings.webhooks_allow_private)
     except ValueError as error:
         raise invalid_field("/url", str(error)) from None
-    if len(await _all(library)) >= MAX_WEBHOOKS:
+    if len(await _all(repository)) >= MAX_WEBHOOKS:
         raise Problem(
             "simio_quota_exceeded", f"{MAX_WEBHOOKS} webhooks are the limit of a tenant: delete one"
         )
-    caller, webhook_id = library.caller, secrets.token_hex(12)
+    caller, webhook_id = repository.caller, secrets.token_hex(12)
     target = WebhookTarget(
         url=wanted.url, secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     )
-    keys, text = library.rooms.custody.keys, target.model_dump_json().encode()
+    keys, text = repository.services.custody.keys, target.model_dump_json().encode()
     sealed = await asyncio.to_thread(
         seal, keys, caller.tenant_name, sealing_purpose(webhook_id), text
     )
     events = sorted(set(wanted.events), key=EVENTS.index)
     body = manifest(webhook_id, (LABEL_TENANT, caller.tenant_name), sealed, events)
     await record(
-        library.rooms.audit,
+        repository.services.audit,
         EventType.WEBHOOK_CREATED,
         caller.audit_data(kind="webhooks", uid=webhook_id),
     )
     try:
-        created = await library.rooms.cluster.create(CONFIGMAPS, body, caller.namespace)
+        created = await repository.services.cluster.create(CONFIGMAPS, body, caller.namespace)
     except NotFound:
         raise Problem("simio_tenant_not_ready") from None
-    return WebhookCreated(**(await _body(library, created)).model_dump(), secret=target.secret)
+    return WebhookCreated(**(await _body(repository, created)).model_dump(), secret=target.secret)
 
 
-async def list_webhooks(library: Library) -> WebhookList:
+async def list_webhooks(repository: TenantRepository) -> WebhookList:
     """Return all webhooks of the tenant."""
     found = sorted(
-        await _all(library), key=lambda one: (one["metadata"]["creationTimestamp"], id_of(one))
+        await _all(repository), key=lambda one: (one["metadata"]["creationTimestamp"], id_of(one))
     )
-    return WebhookList(items=[await _body(library, one) for one in found])
+    return WebhookList(items=[await _body(repository, one) for one in found])
 
 
-async def find_webhook(library: Library, webhook_id: str) -> WebhookBody:
+async def find_webhook(repository: TenantRepository, webhook_id: str) -> WebhookBody:
     """Return a webhook; 404 when there is none."""
-    return await _body(library, await _find(library, webhook_id))
+    return await _body(repository, await _find(repository, webhook_id))
 
 
-async def delete_webhook(library: Library, webhook_id: str) -> None:
+async def delete_webhook(repository: TenantRepository, webhook_id: str) -> None:
     """Remove a webhook; 404 when there is none. What is on its way may still arrive."""
-    found = await _find(library, webhook_id)
-    caller = library.caller
+    found = await _find(repository, webhook_id)
+    caller = repository.caller
     await record(
-        library.rooms.audit,
+        repository.services.audit,
         EventType.WEBHOOK_DELETED,
         caller.audit_data(kind="webhooks", uid=webhook_id),
     )
-    await library.rooms.cluster.delete(CONFIGMAPS, found["metadata"]["name"], caller.namespace)
+    await repository.services.cluster.delete(
+        CONFIGMAPS, found["metadata"]["name"], caller.namespace
+    )
 
 
-async def _all(library: Library) -> list[Object]:
-    listed = library.rooms.cluster.list(CONFIGMAPS, library.caller.namespace, labels=SELECTOR)
+async def _all(repository: TenantRepository) -> list[Object]:
+    listed = repository.services.cluster.list(
+        CONFIGMAPS, repository.caller.namespace, labels=SELECTOR
+    )
     return [item async for item in listed]
 
 
-async def _find(library: Library, webhook_id: str) -> Object:
+async def _find(repository: TenantRepository, webhook_id: str) -> Object:
     found = None
     if _ID.fullmatch(webhook_id):
-        found = await library.rooms.cluster.find(
-            CONFIGMAPS, f"{PREFIX}{webhook_id}", library.caller.namespace
+        found = await repository.services.cluster.find(
+            CONFIGMAPS, f"{PREFIX}{webhook_id}", repository.caller.namespace
         )
     if found is None:
         raise Problem("simio_webhook_not_found")
     return found
 
 
-async def _body(library: Library, found: Object) -> WebhookBody:
-    webhook_id, keys = id_of(found), library.rooms.custody.keys
+async def _body(repository: TenantRepository, found: Object) -> WebhookBody:
+    webhook_id, keys = id_of(found), repository.services.custody.keys
     purpose, sealed = sealing_purpose(webhook_id), found["data"]["sealed"]
-    opened = await asyncio.to_thread(unseal, keys, library.caller.tenant_name, purpose, sealed)
+    opened = await asyncio.to_thread(unseal, keys, repository.caller.tenant_name, purpose, sealed)
     notes: dict[str, Any] = found["metadata"].get("annotations") or {}
     return WebhookBody(
         webhook_id=webhook_id,
