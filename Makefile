@@ -26,7 +26,7 @@ define run_together
 	$(PY) -m pytest $($(firstword $(1))) -m "$(2)" $(3); code=$$?; \
 	for pid in $$pids; do wait $$pid || code=1; done; cat $$logs/*; rm -r $$logs; exit $$code
 endef
-# One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
+# One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
@@ -79,13 +79,13 @@ e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
 
 ##@ Generated files
 generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
-	$(PY) -m simulacra_crds.generate crds/yaml
-	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart
+	$(PY) -m simulacra_crds.crd_yaml crds/yaml
+	$(PY) -m simulacra_crds.crd_yaml charts/simulacra/templates/crds --chart
 	@if command -v helm-docs >/dev/null; then helm-docs -c charts -s file -l warning; else echo "charts/simulacra/README.md stays as it is: helm-docs is not in PATH"; fi
 
 verify: $(VENV)/.dev ## Fail when a generated file is out of date
-	$(PY) -m simulacra_crds.generate crds/yaml --check
-	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart --check
+	$(PY) -m simulacra_crds.crd_yaml crds/yaml --check
+	$(PY) -m simulacra_crds.crd_yaml charts/simulacra/templates/crds --chart --check
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running

@@ -36,7 +36,9 @@ def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
         tree = kind(min_samples_leaf=MIN_LEAF, random_state=0).fit(known, target)
         leaf = tree.apply(known)
         order = np.argsort(leaf, kind="stable")
-        models.append((tree, order, np.searchsorted(leaf[order], np.arange(tree.tree_.node_count + 1))))
+        models.append(
+            (tree, order, np.searchsorted(leaf[order], np.arange(tree.tree_.node_count + 1)))
+        )
 
     def sample(n: int) -> pd.DataFrame:
         rng = np.random.default_rng(1)
@@ -45,9 +47,13 @@ def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
         drawn[:, 0] = codes[table.columns[0]][donors[0]]
         for i, (tree, order, start) in enumerate(models, start=1):
             leaf = tree.apply(drawn[:, :i])
-            donors.append(order[start[leaf] + (rng.random(n) * (start[leaf + 1] - start[leaf])).astype(int)])
+            donors.append(
+                order[start[leaf] + (rng.random(n) * (start[leaf + 1] - start[leaf])).astype(int)]
+            )
             drawn[:, i] = codes[table.columns[i]][donors[i]]
-        return pd.DataFrame({c: table[c].to_numpy()[d] for c, d in zip(table.columns, donors, strict=True)})
+        return pd.DataFrame(
+            {c: table[c].to_numpy()[d] for c, d in zip(table.columns, donors, strict=True)}
+        )
 
     return sample
 
@@ -92,7 +98,9 @@ PEERS = {"CART": cart, "GaussianCopula": copula, "TabularARGN": argn}
 
 def main() -> None:
     """Fit, sample as many rows as there are, write them, print the times."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("peer", choices=list(PEERS))
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

@@ -38,7 +38,9 @@ def wide_table(rows: int, columns: int, seed: int = 0) -> pa.Table:
             kinds = (
                 lambda x=x: pa.array(x),
                 lambda x=x: pa.array(np.round(np.exp(x) * 10).astype(np.int64)),
-                lambda x=x: pa.array(np.array(list("abcdefgh"))[np.clip((1.5 * x + 4).astype(int), 0, 7)]),
+                lambda x=x: pa.array(
+                    np.array(list("abcdefgh"))[np.clip((1.5 * x + 4).astype(int), 0, 7)]
+                ),
                 lambda x=x: pa.array(np.where(x > 0.5, "yes", "no")),
                 lambda spiked=spiked, missing=missing: pa.array(spiked, mask=missing),
             )
@@ -48,7 +50,9 @@ def wide_table(rows: int, columns: int, seed: int = 0) -> pa.Table:
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows to fit")
     parser.add_argument("--columns", type=int, default=30)
     parser.add_argument("--generate", type=int, nargs="+", default=[1_000_000, 10_000_000])
@@ -65,9 +69,18 @@ def main() -> None:
     ]
     trainer = [sys.executable, "-m", "simulacra_trainer"]
     with tempfile.TemporaryDirectory() as scratch:
-        data, model, out = (str(Path(scratch) / name) for name in ("data.parquet", "model", "out.parquet"))
+        data, model, out = (
+            str(Path(scratch) / name) for name in ("data.parquet", "model", "out.parquet")
+        )
         pq.write_table(wide_table(args.rows, args.columns), data)
-        steps = [("fit", args.rows, 2, [*trainer, "fit", "--data", data, "--out", model, "--family", "forest"])]
+        steps = [
+            (
+                "fit",
+                args.rows,
+                2,
+                [*trainer, "fit", "--data", data, "--out", model, "--family", "forest"],
+            )
+        ]
         for rows in args.generate:
             command = [*trainer, "generate", "--model", model, "--rows", str(rows), "--out", out]
             steps += [("generate", rows, workers, command) for workers in (1, 2)]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pyarrow.csv
 
-from simulacra_crds.tasks import FitRequest
-from simulacra_trainer.fit import fit_model, fit_steps
+from simulacra_crds.contract.tasks import FitRequest
+from simulacra_trainer.pipeline.fit import fit_model, fit_steps
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 
@@ -30,7 +30,9 @@ def line(path: Path) -> str:
     clean = clean_table(pyarrow.csv.read_csv(path))
     request = FitRequest(family="forest")
     began = time.process_time()
-    found = fit_model(clean.table, clean.schema, request, ProgressMeter(fit_steps(request), lambda _report: None))
+    found = fit_model(
+        clean.table, clean.schema, request, ProgressMeter(fit_steps(request), lambda _report: None)
+    )
     spent, f = time.process_time() - began, found.figures
     size = f"{clean.table.num_rows:,} x {len(clean.schema.learned())}"
     return (
@@ -43,7 +45,9 @@ def line(path: Path) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("tables", nargs="+", type=Path)
     print(HEAD)
     for path in parser.parse_args().tables:

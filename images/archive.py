@@ -30,7 +30,11 @@ class Archive:
     def complaints(self, own: str) -> list[str]:
         """Return what is wrong with an image of the product; `own` is the Python package that it must contain."""
         labels, user = self.config.get("Labels") or {}, str(self.config.get("User", ""))
-        found = [f"it has no label {name}" for name in LABELS if not labels.get(f"org.opencontainers.image.{name}")]
+        found = [
+            f"it has no label {name}"
+            for name in LABELS
+            if not labels.get(f"org.opencontainers.image.{name}")
+        ]
         if not user.partition(":")[0].isdigit() or user.startswith("0"):
             found.append(f"its user is {user or 'root'}: runAsNonRoot needs a number that is not 0")
         if self.sbom is None:

@@ -20,10 +20,23 @@ class Builder:
     build_words: tuple[str, ...] = ("build",)
     env: dict[str, str] = field(default_factory=dict)
 
-    def build(self, image: str, containerfile: Path, context: Path, arguments: dict[str, str]) -> None:
+    def build(
+        self, image: str, containerfile: Path, context: Path, arguments: dict[str, str]
+    ) -> None:
         """Build and tag an image; nothing is pulled that is here."""
-        words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
-        command = [self.program, *self.build_words, "-f", str(containerfile), "-t", image, *words, str(context)]
+        words = [
+            word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")
+        ]
+        command = [
+            self.program,
+            *self.build_words,
+            "-f",
+            str(containerfile),
+            "-t",
+            image,
+            *words,
+            str(context),
+        ]
         run(command, quiet=True, env=os.environ | self.env)
 
     def save(self, image: str, archive: Path) -> None:
@@ -32,7 +45,16 @@ class Builder:
         if self.program == "buildah":
             command = ["buildah", "push", "-q", image, f"docker-archive:{archive}:{image}"]
         elif self.program == "podman":
-            command = ["podman", "save", "-q", "--format", "docker-archive", "-o", str(archive), image]
+            command = [
+                "podman",
+                "save",
+                "-q",
+                "--format",
+                "docker-archive",
+                "-o",
+                str(archive),
+                image,
+            ]
         else:
             command = ["docker", "save", "-o", str(archive), image]
         run(command, quiet=True, env=os.environ | self.env)
@@ -43,7 +65,10 @@ def detect(wanted: str | None) -> Builder:
     for program in [wanted] if wanted else ["docker", "podman", "buildah"]:
         if shutil.which(program) is None:
             continue
-        if program == "docker" and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        if (
+            program == "docker"
+            and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
+        ):
             continue  # the client without its daemon
         if program == "buildah":
             limits = [

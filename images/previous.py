@@ -23,17 +23,33 @@ FOLDER = layout.BUILD / "previous"
 
 def main() -> int:
     """Build all of it; 3 where this clone's history does not reach back that far."""
-    known = subprocess.run(["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=layout.ROOT, capture_output=True)
+    known = subprocess.run(
+        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=layout.ROOT, capture_output=True
+    )
     if known.returncode:
         sys.stderr.write(f"images: {COMMIT[:12]} is not in this clone's history\n")
         return 3
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as tree:
-        packed = subprocess.run(["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE)
+        packed = subprocess.run(
+            ["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE
+        )
         subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
         shutil.copytree(Path(tree, "charts", "simulacra"), FOLDER / "chart")
-        layout.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(FOLDER / "own"), tree])
+        layout.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "wheel",
+                "-q",
+                "--no-deps",
+                "--wheel-dir",
+                str(FOLDER / "own"),
+                tree,
+            ]
+        )
     builder, version = detect(None), layout.version()
     shutil.copytree(layout.BUILD / "api" / "tools", FOLDER / "tools")
     for role in ROLES:
@@ -42,7 +58,14 @@ def main() -> int:
         containerfile = Path(__file__).with_name("previous.Containerfile")
         builder.build(image, containerfile, FOLDER, {"BASE": today})
         builder.save(image, FOLDER / f"{role}.tar")
-    print(json.dumps({"chart": str(FOLDER / "chart"), "archives": [str(FOLDER / f"{role}.tar") for role in ROLES]}))
+    print(
+        json.dumps(
+            {
+                "chart": str(FOLDER / "chart"),
+                "archives": [str(FOLDER / f"{role}.tar") for role in ROLES],
+            }
+        )
+    )
     return 0
 
 

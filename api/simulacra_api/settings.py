@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulacra_api.cache import CACHE_SECONDS
+from simulacra_api.tenancy.read_cache import CACHE_SECONDS
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
-from simulacra_crds.webhook import allows_private
+from simulacra_crds.contract.webhook import allows_private
 
 LINK_SECONDS = 900
 """A download link lives this long (15 minutes)."""
@@ -17,8 +17,8 @@ LEASE_SECONDS = 60.0
 """An upload whose lease was not renewed for so long has lost its writer; a retry takes it over."""
 MAX_JSON_BYTES = 1 << 20
 """Largest JSON body that is read."""
-MAX_ARTEFACT_BYTES = 32 << 20
-"""Largest artefact (schema, report, graph) that is read into memory."""
+MAX_ARTIFACT_BYTES = 32 << 20
+"""Largest artifact (schema, report, graph) that is read into memory."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class Settings:
             raise ValueError("SIMULACRA_PUBLIC_URL must begin with http:// or https://")
         issuer = env.get("SIMULACRA_OIDC_ISSUER")
         if issuer and not issuer.startswith(("http://", "https://")):
-            raise ValueError("SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://...")
+            raise ValueError(
+                "SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://..."
+            )
         audience = env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE
         auth0 = Auth0Settings.from_env(env, audience)
         return cls(

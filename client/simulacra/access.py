@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 
 from simulacra.connection import Connection
-from simulacra.documents import Document
+from simulacra.core import AWAY_SECONDS, Patience, checked, pause_before
 from simulacra.errors import ApiError
-from simulacra.protocol import AWAY_SECONDS, Patience, checked, pause_before
+from simulacra.models import Document
 
 POLL_SECONDS = 2.0
 TIMEOUT = 30.0

@@ -16,12 +16,19 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-admin = typer.Typer(no_args_is_help=True, help="Decide about requests for access (needs kubectl and a kubeconfig).")
+admin = typer.Typer(
+    no_args_is_help=True, help="Decide about requests for access (needs kubectl and a kubeconfig)."
+)
 console = Console(stderr=True)
 KubeconfigOption = Annotated[
-    Path | None, typer.Option("--kubeconfig", exists=True, dir_okay=False, help="Else what kubectl takes by itself.")
+    Path | None,
+    typer.Option(
+        "--kubeconfig", exists=True, dir_okay=False, help="Else what kubectl takes by itself."
+    ),
 ]
-NameArgument = Annotated[str, typer.Argument(help="Name of the AccessRequest, as `simulacra admin requests` lists it.")]
+NameArgument = Annotated[
+    str, typer.Argument(help="Name of the AccessRequest, as `simulacra admin requests` lists it.")
+]
 KIND = "accessrequests.simulacra.dev"
 
 
@@ -59,7 +66,12 @@ def _shown(request: Any) -> dict[str, Any]:
 
 def _decide(kubeconfig: Path | None, name: str, decision: str) -> None:
     patch = json.dumps({"spec": {"decision": decision}})
-    print(json.dumps(_shown(_kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch)), indent=2))
+    print(
+        json.dumps(
+            _shown(_kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch)),
+            indent=2,
+        )
+    )
 
 
 @admin.command()

@@ -18,14 +18,16 @@ from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.client import fetching, opened, requesting
 from simulacra.connection import Connection
-from simulacra.protocol import Ask, Local, Pause, Step, Steps, describe
-from simulacra.sending import ReadInThread, on_the_loop
+from simulacra.core import Ask, Local, Pause, Step, Steps, describe
+from simulacra.upload_io import ReadInThread, on_the_loop
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _awaited(operation: Callable[P, Steps[T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+def _awaited(
+    operation: Callable[P, Steps[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
     """Return the coroutine method that does an operation's steps."""
 
     @wraps(operation)
@@ -40,7 +42,9 @@ class AsyncClient:
     """A tenant's view of the service. Use it with `async with`, or await close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
-        self._http = httpx.AsyncClient(base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout)
+        self._http = httpx.AsyncClient(
+            base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout
+        )
 
     @classmethod
     def from_connection(cls, path: str | Path) -> AsyncClient:
@@ -51,7 +55,10 @@ class AsyncClient:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         await self.close()
 
@@ -107,7 +114,9 @@ class AsyncClient:
             while True:
                 try:
                     answer = await self._do(step)
-                except BaseException as error:  # the operation decides what to do about it, and closes its files
+                except (
+                    BaseException
+                ) as error:  # the operation decides what to do about it, and closes its files
                     step = steps.throw(error)
                 else:
                     step = steps.send(answer)
@@ -121,7 +130,9 @@ class AsyncClient:
             return await to_thread.run_sync(step.do)
         if isinstance(step, Ask):
             return await self._ask(_told_here(step))
-        async with self._http.stream("GET", step.url, **fetching(step, self._http.base_url)) as response:
+        async with self._http.stream(
+            "GET", step.url, **fetching(step, self._http.base_url)
+        ) as response:
             if response.is_error:
                 await response.aread()
             else:
@@ -133,7 +144,9 @@ class AsyncClient:
     async def _ask(self, step: Ask) -> httpx.Response:
         """Send a request; its file is hashed and read in a thread."""
         with ExitStack() as stack:
-            files = await to_thread.run_sync(stack.enter_context, opened(step)) if step.file else None
+            files = (
+                await to_thread.run_sync(stack.enter_context, opened(step)) if step.file else None
+            )
             request = self._http.build_request(**requesting(step), files=files)
             body = step.piece or (request.stream if files else None)
             if isinstance(body, httpx.SyncByteStream):

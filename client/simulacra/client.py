@@ -17,8 +17,8 @@ import httpx
 from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.connection import Connection
-from simulacra.protocol import Ask, Fetch, Local, Pause, Step, Steps, describe
-from simulacra.sending import Counted
+from simulacra.core import Ask, Fetch, Local, Pause, Step, Steps, describe
+from simulacra.upload_io import Counted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,7 +39,9 @@ class Client:
     """A tenant's view of the service. Use it as a context manager, or call close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout)
+        self._http = httpx.Client(
+            base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout
+        )
 
     @classmethod
     def from_connection(cls, path: str | Path) -> Client:
@@ -49,7 +51,12 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -104,7 +111,9 @@ class Client:
             while True:
                 try:
                     answer = self._do(step)
-                except BaseException as error:  # the operation decides what to do about it, and closes its files
+                except (
+                    BaseException
+                ) as error:  # the operation decides what to do about it, and closes its files
                     step = steps.throw(error)
                 else:
                     step = steps.send(answer)

@@ -40,7 +40,10 @@ class Connection:
             raise ValueError(f"{path}: {', '.join(missing)} missing; {_GIVE}")
         for name in _URLS:
             _check_url(f"{path}: {name}", values[name])
-        return cls(**{name: values[name] for name in _FIELDS}, audience=values.get("audience", DEFAULT_AUDIENCE))
+        return cls(
+            **{name: values[name] for name in _FIELDS},
+            audience=values.get("audience", DEFAULT_AUDIENCE),
+        )
 
     @classmethod
     def from_environment(cls) -> Connection:
@@ -51,7 +54,9 @@ class Connection:
         values["token_url"] = values["token_url"] or values["api_url"] + "/oauth/token"
         missing = [_variable(name) for name, value in values.items() if not value]
         if missing:
-            raise ValueError(f"set SIMULACRA_CONNECTION to a connection.json, or {', '.join(missing)}")
+            raise ValueError(
+                f"set SIMULACRA_CONNECTION to a connection.json, or {', '.join(missing)}"
+            )
         for name in _URLS:
             _check_url(_variable(name), values[name])
         return cls(**values, audience=os.environ.get("SIMULACRA_AUDIENCE", DEFAULT_AUDIENCE))

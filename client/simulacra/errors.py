@@ -27,7 +27,9 @@ class ApiError(Exception):
             problem = response.json()
         except ValueError:
             problem = {"title": response.reason_phrase}
-        return cls(response.status_code, problem if isinstance(problem, dict) else {"title": str(problem)})
+        return cls(
+            response.status_code, problem if isinstance(problem, dict) else {"title": str(problem)}
+        )
 
 
 class JobFailed(Exception):
@@ -45,4 +47,6 @@ class DownloadCorrupt(Exception):
     """The bytes that arrived do not have the digest that the service stated; download again."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name}: what arrived is not what the service sent (its digest differs); download it again")
+        super().__init__(
+            f"{name}: what arrived is not what the service sent (its digest differs); download it again"
+        )

@@ -24,10 +24,10 @@ from simulacra.async_client import AsyncClient
 from simulacra.certificates import verify_certificate
 from simulacra.commands.shared import format_of
 from simulacra.connection import Connection
-from simulacra.documents import Json
+from simulacra.core import may_pass
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.models import Json
 from simulacra.operations import uploads
-from simulacra.protocol import may_pass
 
 INSTRUCTIONS = (
     "Simulacra makes synthetic tables. upload a table, wait for its job, read its schema, generate rows under "
@@ -36,7 +36,9 @@ INSTRUCTIONS = (
 )
 WAIT_SECONDS = 45.0
 """Longest that one call takes, a small upload but: clients commonly give up on a tool after 60 s."""
-Local = Annotated[str, Field(description="Path of a file, relative to the folder that this server serves.")]
+Local = Annotated[
+    str, Field(description="Path of a file, relative to the folder that this server serves.")
+]
 DatasetId = Annotated[str, Field(description="dataset_id as upload gave it.")]
 
 
@@ -77,14 +79,23 @@ class Tools:
     async def upload(
         self,
         path: Local,
-        retention_hours: Annotated[float, Field(gt=0, le=168, description="How long it is kept.")] = 24,
-        weights: Annotated[str | None, Field(description="Name of the column of survey weights, if any.")] = None,
+        retention_hours: Annotated[
+            float, Field(gt=0, le=168, description="How long it is kept.")
+        ] = 24,
+        weights: Annotated[
+            str | None, Field(description="Name of the column of survey weights, if any.")
+        ] = None,
         knowledge: Annotated[
             Json | None,
-            Field(description='What is known of causes: {"tiers": [[column]], "required": [{"source", "target"}]}'),
+            Field(
+                description='What is known of causes: {"tiers": [[column]], "required": [{"source", "target"}]}'
+            ),
         ] = None,
         key: Annotated[
-            str | None, Field(description="Only to go on with an upload that another session began: the key it told.")
+            str | None,
+            Field(
+                description="Only to go on with an upload that another session began: the key it told."
+            ),
         ] = None,
     ) -> Json:
         """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id.
@@ -92,7 +103,11 @@ class Tools:
         Interrupted, or answered with status uploading, call it again with the same arguments: it goes on where it
         stopped.
         """
-        said: Json = {"retention_seconds": round(retention_hours * 3600), "weights": weights, "knowledge": knowledge}
+        said: Json = {
+            "retention_seconds": round(retention_hours * 3600),
+            "weights": weights,
+            "knowledge": knowledge,
+        }
         with _sentences():
             source = self._inside(path)
             known = source.stat()
@@ -105,10 +120,17 @@ class Tools:
                 sent = so_far
 
             try:
-                async with asyncio.timeout(WAIT_SECONDS if known.st_size > uploads.PIECE_BYTES else None):
+                async with asyncio.timeout(
+                    WAIT_SECONDS if known.st_size > uploads.PIECE_BYTES else None
+                ):
                     done: Json = await self._client.upload(source, **said, key=key, on_bytes=count)
             except TimeoutError:
-                return {"status": "uploading", "sent_bytes": sent, "bytes": known.st_size, "key": key}
+                return {
+                    "status": "uploading",
+                    "sent_bytes": sent,
+                    "bytes": known.st_size,
+                    "key": key,
+                }
             except ApiError as error:
                 if not may_pass(error):
                     self._begun.pop(asked, None)
@@ -132,18 +154,28 @@ class Tools:
         rows: Annotated[int, Field(gt=0)],
         conditions: Annotated[
             Json | None,
-            Field(description='{"categorical": {column: {level: share}}, "numeric": {column: {"min": n, "max": n}}}'),
+            Field(
+                description='{"categorical": {column: {level: share}}, "numeric": {column: {"min": n, "max": n}}}'
+            ),
         ] = None,
         do: Annotated[Json | None, Field(description="Interventions: {column: value}.")] = None,
         counterfactual: Annotated[
-            bool, Field(description="Rows in pairs: each row, then its twin as it would have been under `do`.")
+            bool,
+            Field(
+                description="Rows in pairs: each row, then its twin as it would have been under `do`."
+            ),
         ] = False,
         seed: Annotated[int | None, Field(description="Same seed, same rows.")] = None,
     ) -> Json:
         """Ask for synthetic rows; wait for the job_id, then download the generation_id."""
         with _sentences():
             return await self._client.generate(
-                dataset_id, rows, conditions=conditions, interventions=do, counterfactual=counterfactual, seed=seed
+                dataset_id,
+                rows,
+                conditions=conditions,
+                interventions=do,
+                counterfactual=counterfactual,
+                seed=seed,
             )
 
     async def estimate(
@@ -153,8 +185,12 @@ class Tools:
         value: Annotated[float | str, Field(description="What it is set to.")],
         baseline: Annotated[float | str, Field(description="What that is compared with.")],
         outcome: Annotated[str, Field(description="The column whose average is compared.")],
-        outcome_level: Annotated[str | None, Field(description="Of a category: whose share counts.")] = None,
-        segment: Annotated[str | None, Field(description="Give the effect by this column as well.")] = None,
+        outcome_level: Annotated[
+            str | None, Field(description="Of a category: whose share counts.")
+        ] = None,
+        segment: Annotated[
+            str | None, Field(description="Give the effect by this column as well.")
+        ] = None,
     ) -> Json:
         """Ask for an average causal effect; wait for the job_id, then read it with status(effect_id)."""
         with _sentences():
@@ -168,7 +204,9 @@ class Tools:
                 segment=segment,
             )
 
-    async def wait(self, job_id: str, seconds: Annotated[float, Field(gt=0, le=WAIT_SECONDS)] = WAIT_SECONDS) -> Json:
+    async def wait(
+        self, job_id: str, seconds: Annotated[float, Field(gt=0, le=WAIT_SECONDS)] = WAIT_SECONDS
+    ) -> Json:
         """Wait until a job ends, or so many seconds: then its status is still running, and you call wait again."""
         with _sentences():
             try:
@@ -193,8 +231,13 @@ class Tools:
 
     async def delete(
         self,
-        id: Annotated[str, Field(description="dataset_id (with all that came of it), generation_id or effect_id.")],  # noqa: A002
-        certificate_path: Annotated[str | None, Field(description="Keep the signed certificate in this file.")] = None,
+        id: Annotated[  # noqa: A002
+            str,
+            Field(description="dataset_id (with all that came of it), generation_id or effect_id."),
+        ],
+        certificate_path: Annotated[
+            str | None, Field(description="Keep the signed certificate in this file.")
+        ] = None,
     ) -> Json:
         """Erase for good; returns what the signed erasure certificate states, its signature checked."""
         with _sentences():
@@ -209,7 +252,9 @@ class Tools:
     def _inside(self, path: str) -> Path:
         found = (self._directory / path).resolve()
         if not found.is_relative_to(self._directory):
-            raise ValueError(f"{path} is outside of the folder that this server may use; give a path below it")
+            raise ValueError(
+                f"{path} is outside of the folder that this server may use; give a path below it"
+            )
         return found
 
 
@@ -231,7 +276,9 @@ def serve(connection: Path | None, directory: Path) -> None:
         async with client:
             yield
 
-    server = MCPServer("simulacra", instructions=INSTRUCTIONS, version=version("simulacra"), lifespan=lifespan)
+    server = MCPServer(
+        "simulacra", instructions=INSTRUCTIONS, version=version("simulacra"), lifespan=lifespan
+    )
     for tool in Tools(client, directory).all():
         server.add_tool(tool)
     server.run("stdio")

@@ -45,7 +45,9 @@ def as_file(source: str | Path | Frame) -> Iterator[Path]:
     with scratch() as path:
         rows = _module("pyarrow").table(source)
         if (rows.schema.metadata or {}).get(b"pandas"):
-            rows = rows.drop_columns([name for name in rows.column_names if name.startswith("__index_level_")])
+            rows = rows.drop_columns(
+                [name for name in rows.column_names if name.startswith("__index_level_")]
+            )
         _module("pyarrow.parquet").write_table(rows, path)
         yield path
 

@@ -65,10 +65,15 @@ class Auth0Settings:
 class Auth0:
     """A client of the Management API; `transport` is the HTTP edge, which tests replace."""
 
-    def __init__(self, settings: Auth0Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: Auth0Settings, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self.settings = settings
         self._http = httpx.AsyncClient(
-            base_url=f"https://{settings.domain}", timeout=TIMEOUT_S, transport=transport, follow_redirects=False
+            base_url=f"https://{settings.domain}",
+            timeout=TIMEOUT_S,
+            transport=transport,
+            follow_redirects=False,
         )
         self._token, self._expires = "", 0.0
 
@@ -90,14 +95,20 @@ class Auth0:
                     "client_metadata": {"access_request": request_uid},
                 },
             )
-            client_id = str(made["client_id"])  # the answer holds a secret as well, which is dropped here
+            client_id = str(
+                made["client_id"]
+            )  # the answer holds a secret as well, which is dropped here
         grant = {"client_id": client_id, "audience": self.settings.audience, "scope": []}
         await self._call("POST", "/api/v2/client-grants", grant, conflict_is_fine=True)
         return client_id
 
     async def rotate_secret(self, client_id: str) -> str:
         """Give a client a new secret and return it; the one before ends at once."""
-        return str((await self._call("POST", f"/api/v2/clients/{client_id}/rotate-secret"))["client_secret"])
+        return str(
+            (await self._call("POST", f"/api/v2/clients/{client_id}/rotate-secret"))[
+                "client_secret"
+            ]
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -115,7 +126,9 @@ class Auth0:
                 return None
         raise Auth0Error("too many clients to look through")
 
-    async def _call(self, method: str, path: str, body: Any = None, *, conflict_is_fine: bool = False) -> Any:
+    async def _call(
+        self, method: str, path: str, body: Any = None, *, conflict_is_fine: bool = False
+    ) -> Any:
         headers = {"Authorization": f"Bearer {await self._management_token()}"}
         answer = await self._send(method, path, body, headers)
         if answer.status_code == 409 and conflict_is_fine:
@@ -133,10 +146,15 @@ class Auth0:
             }
             path = "/oauth/token"
             answer = self._json(await self._send("POST", path, form, {}), path)
-            self._token, self._expires = answer["access_token"], time.monotonic() + float(answer["expires_in"])
+            self._token, self._expires = (
+                answer["access_token"],
+                time.monotonic() + float(answer["expires_in"]),
+            )
         return self._token
 
-    async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+    async def _send(
+        self, method: str, path: str, body: Any, headers: dict[str, str]
+    ) -> httpx.Response:
         try:
             return await self._http.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:

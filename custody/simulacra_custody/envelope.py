@@ -1,6 +1,6 @@
 """AWS Encryption SDK messages, streamed both ways in constant memory.
 
-Suite AES_256_GCM_HKDF_SHA512_COMMIT_KEY with key commitment required, one message an artefact, its message key
+Suite AES_256_GCM_HKDF_SHA512_COMMIT_KEY with key commitment required, one message an artifact, its message key
 wrapped by a raw AES keyring that holds the resource's data key or by a customer's AWS KMS key. Any AWS Encryption SDK
 opens such a message.
 Importing this module costs half a second (the SDK and its Dafny runtime), so `custody` imports it when first needed.
@@ -21,7 +21,7 @@ from aws_cryptographic_material_providers.mpl.models import (
 )
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy
 
-from simulacra_custody.errors import ArtefactCorrupt, CustodyError
+from simulacra_custody.errors import ArtifactCorrupt, CustodyError
 
 FRAME_BYTES = 256 * 1024
 """Plaintext a frame: the fastest of 64 KiB, 256 KiB and 1 MiB here."""
@@ -116,7 +116,9 @@ class _Source:
         return self._buffer.read(size)
 
 
-def decrypt(name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+def decrypt(
+    name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int
+) -> Iterator[bytes]:
     """Plaintext of a message in chunks of ``size`` bytes, each authenticated before it is given out.
 
     Args:
@@ -127,7 +129,7 @@ def decrypt(name: str, keyring: Any, context: dict[str, str], chunks: Iterator[b
         size: bytes a plaintext chunk (the last one may be shorter).
 
     Raises:
-        ArtefactCorrupt: for whatever the SDK finds wrong with the message (it raises its own, the material providers',
+        ArtifactCorrupt: for whatever the SDK finds wrong with the message (it raises its own, the material providers',
             cryptography's and the Dafny runtime's exceptions, and ValueError or struct.error on damaged headers),
             for another context and for bytes after the message's end. Errors of the source pass through.
     """
@@ -142,15 +144,15 @@ def decrypt(name: str, keyring: Any, context: dict[str, str], chunks: Iterator[b
         )
         # The SDK lets a message have more context than it was asked for; ours has exactly this.
         if stream.header.encryption_context != context:
-            raise ArtefactCorrupt(f"{name} is bound to another context")
+            raise ArtifactCorrupt(f"{name} is bound to another context")
         while chunk := stream.read(size):
             yield chunk
         if source.read(1):
-            raise ArtefactCorrupt(f"{name} goes on after its message's end")
+            raise ArtifactCorrupt(f"{name} goes on after its message's end")
     except CustodyError:
         raise
     except Exception as error:
-        raise ArtefactCorrupt(f"{name} does not authenticate ({type(error).__name__})") from None
+        raise ArtifactCorrupt(f"{name} does not authenticate ({type(error).__name__})") from None
 
 
 def data_keyring(data_key: bytes) -> Any:
@@ -167,4 +169,6 @@ def data_keyring(data_key: bytes) -> Any:
 
 def kms_keyring(key_arn: str, client: Any) -> Any:
     """The keyring of an AWS KMS key: encrypting asks for ``kms:GenerateDataKey``, decrypting for ``kms:Decrypt``."""
-    return _PROVIDERS.create_aws_kms_keyring(CreateAwsKmsKeyringInput(kms_key_id=key_arn, kms_client=client))
+    return _PROVIDERS.create_aws_kms_keyring(
+        CreateAwsKmsKeyringInput(kms_key_id=key_arn, kms_client=client)
+    )

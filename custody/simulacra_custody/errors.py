@@ -9,16 +9,16 @@ class SettingsError(CustodyError):
     """An environment variable is missing or malformed; the message names it and says what it must look like."""
 
 
-class ArtefactMissing(CustodyError):
+class ArtifactMissing(CustodyError):
     """Nothing is stored under this key."""
 
 
-class ArtefactCorrupt(CustodyError):
+class ArtifactCorrupt(CustodyError):
     """The stored bytes do not authenticate: tampered, truncated, swapped, or another context or data key."""
 
 
-class ArtefactTooLarge(CustodyError):
-    """The artefact holds more plaintext than the caller is willing to keep in memory."""
+class ArtifactTooLarge(CustodyError):
+    """The artifact holds more plaintext than the caller is willing to keep in memory."""
 
 
 class ObjectExists(CustodyError):

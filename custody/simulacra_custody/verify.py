@@ -11,25 +11,39 @@ import json
 import sys
 from pathlib import Path
 
-from simulacra_custody.audit import verify_segments
-from simulacra_custody.checkpoints import Checkpoint, verify_checkpoints
+from simulacra_custody.audit.checkpoints import Checkpoint, verify_checkpoints
+from simulacra_custody.audit.log import verify_segments
+from simulacra_custody.audit.merkle import consistency_proof, leaf_hash, tree_hash
+from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note
 from simulacra_custody.errors import AuditCorrupt, CustodyError
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.merkle import consistency_proof, leaf_hash, tree_hash
-from simulacra_custody.settings import open_store
-from simulacra_custody.signed_note import VerifierKey, note_text, open_note
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_store
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the verifier; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m simulacra_custody.verify", description="Verify an audit log.")
-    parser.add_argument("log", metavar="LOG", help="what SIMULACRA_AUDIT names: a directory, or an s3:// URL")
-    parser.add_argument("--key", help="verifier key of the checkpoints, audit_log in the installation's published keys")
-    parser.add_argument(
-        "--checkpoint", type=Path, action="append", default=[], metavar="FILE", help="one kept elsewhere"
+    parser = argparse.ArgumentParser(
+        prog="python -m simulacra_custody.verify", description="Verify an audit log."
     )
-    parser.add_argument("--since", type=Path, metavar="FILE", help="print the proof from this checkpoint to the end")
+    parser.add_argument(
+        "log", metavar="LOG", help="what SIMULACRA_AUDIT names: a directory, or an s3:// URL"
+    )
+    parser.add_argument(
+        "--key",
+        help="verifier key of the checkpoints, audit_log in the installation's published keys",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="one kept elsewhere",
+    )
+    parser.add_argument(
+        "--since", type=Path, metavar="FILE", help="print the proof from this checkpoint to the end"
+    )
     given = parser.parse_args(arguments)
     try:
         key = VerifierKey.parse(given.key) if given.key else None
@@ -47,9 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"audit log does not verify: {error}\n")
         return 1
     head = found.head
-    sys.stdout.write(f"audit log verified: {head.size} events in {head.segment} segments, root {head.root}\n")
+    sys.stdout.write(
+        f"audit log verified: {head.size} events in {head.segment} segments, root {head.root}\n"
+    )
     signed = "signed by the key" if key else "not checked against a key, give --key"
-    sys.stdout.write(f"checkpoints: {found.checkpoints}, {signed}; events after the last one: {found.uncovered}\n")
+    sys.stdout.write(
+        f"checkpoints: {found.checkpoints}, {signed}; events after the last one: {found.uncovered}\n"
+    )
     return 0
 
 
@@ -75,7 +93,9 @@ def _proof(store: ObjectStore, since: Checkpoint) -> dict[str, object]:
         "old_root": since.root,
         "size": len(leaves),
         "root": tree_hash(leaves).hex(),
-        "proof": [base64.b64encode(step).decode() for step in consistency_proof(leaves, since.size)],
+        "proof": [
+            base64.b64encode(step).decode() for step in consistency_proof(leaves, since.size)
+        ],
     }
 
 

@@ -38,7 +38,10 @@ def die_with(parent: int) -> Callable[[], None]:
 
 
 async def spawn(
-    command: Sequence[str], env: Mapping[str, str], folder: Path | None, sink: Callable[[bytes], None]
+    command: Sequence[str],
+    env: Mapping[str, str],
+    folder: Path | None,
+    sink: Callable[[bytes], None],
 ) -> tuple[asyncio.subprocess.Process, asyncio.Task[None]]:
     """Start a program in a session of its own that dies with this process.
 
@@ -67,7 +70,9 @@ async def spawn(
             stderr=writing,
             start_new_session=True,
             umask=0o077,
-            preexec_fn=die_with(os.getpid()),  # takes no lock that another thread might hold at the fork
+            preexec_fn=die_with(
+                os.getpid()
+            ),  # takes no lock that another thread might hold at the fork
         )
     except BaseException:
         os.close(reading)
@@ -137,7 +142,9 @@ class LogFile:
         self._file = self._open()
 
     def _open(self) -> BinaryIO:
-        return os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0)
+        return os.fdopen(
+            os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0
+        )
 
     def write(self, data: bytes) -> None:
         """Append; turn the log over when it is full."""

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from simulacra_crds.cluster import ClusterError
+from simulacra_crds.kube.client import ClusterError
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError
 from simulacra_embedded.supervisor.supervise import Supervisor, say
@@ -23,9 +23,15 @@ async def _up(data_dir: Path, port: int | None) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse arguments and run in the foreground; return the exit code."""
-    parser = argparse.ArgumentParser(prog="simulacra up", description="The whole product on this machine.")
-    parser.add_argument("--data-dir", type=Path, required=True, help="where everything lives; made when missing")
-    parser.add_argument("--port", type=int, help="port of the API on 127.0.0.1 (the last one or a free one)")
+    parser = argparse.ArgumentParser(
+        prog="simulacra up", description="The whole product on this machine."
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="where everything lives; made when missing"
+    )
+    parser.add_argument(
+        "--port", type=int, help="port of the API on 127.0.0.1 (the last one or a free one)"
+    )
     args = parser.parse_args(argv)
     if args.port is not None and not 1 <= args.port <= 65535:
         parser.error(f"--port {args.port}: a port is 1 to 65535")

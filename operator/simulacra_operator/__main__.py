@@ -11,22 +11,24 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Never
 
-from simulacra_custody.audit import open_audit
-from simulacra_custody.certificates import open_certificates
+from simulacra_custody.audit.certificates import open_certificates
+from simulacra_custody.audit.log import open_audit
 from simulacra_custody.errors import SettingsError, StoreForeign
-from simulacra_custody.settings import open_custody
-from simulacra_operator import attest, handlers, health, logs, orphans, tombstones
-from simulacra_operator.accessrequest import duty
-from simulacra_operator.custodian import Custodian
-from simulacra_operator.engine import Engine
-from simulacra_operator.leadership import Leadership, LeadershipLost
-from simulacra_operator.ownership import Ownership
-from simulacra_operator.rotation import Rotation
-from simulacra_operator.scope import ScopedCluster
+from simulacra_custody.wiring import open_custody
+from simulacra_operator import health, logs
+from simulacra_operator.kinds.access_request import poller
+from simulacra_operator.kinds.tenant import watcher as tenants
+from simulacra_operator.runtime import kopf_setup
+from simulacra_operator.runtime.controller import Engine
+from simulacra_operator.runtime.custody_client import Custodian
+from simulacra_operator.runtime.leadership import Leadership, LeadershipLost
+from simulacra_operator.runtime.scope import ScopedCluster
+from simulacra_operator.runtime.store_claim import Ownership
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
-from simulacra_operator.sweep import Sweep
-from simulacra_operator.tenant import duty as tenants
-from simulacra_operator.webhooks.duty import WebhookDuty
+from simulacra_operator.tasks import checkpoints, orphans, tombstones
+from simulacra_operator.tasks.rotation import Rotation
+from simulacra_operator.tasks.sweep import Sweep
+from simulacra_operator.tasks.webhooks.delivery import WebhookDuty
 
 log = logging.getLogger("simulacra_operator")
 M_ARENA_MAX = -8
@@ -63,9 +65,9 @@ async def _lead(
         sweep.run(),
         tenants.run(engine),
         orphans.run(engine.cluster, custodian, settings.scope),
-        duty.run(engine),
+        poller.run(engine),
         tombstones.run(cluster, cluster.now),
-        attest.run(engine),
+        checkpoints.run(engine),
         Rotation(engine).run(),
         WebhookDuty(engine.cluster, custodian, allow_private=settings.webhooks_allow_private).run(),
     )
@@ -75,7 +77,7 @@ async def _lead(
         for part in working:
             part.cancel()
 
-    watching = asyncio.create_task(handlers.run(engine, stop, end_work))
+    watching = asyncio.create_task(kopf_setup.run(engine, stop, end_work))
     try:
         await asyncio.wait([watching, *working], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -100,12 +102,16 @@ def main() -> int:
     """Read the settings and run; the exit code is 2 when a setting is missing or malformed,
     1 when a part of the operator failed or another operator leads: whatever started it starts it again.
     """
-    os.environ.setdefault("LOGNAME", "simulacra")  # kopf asks getpass, which dies where the uid has no passwd entry
+    os.environ.setdefault(
+        "LOGNAME", "simulacra"
+    )  # kopf asks getpass, which dies where the uid has no passwd entry
     logs.configure()
     _share_arenas()
     try:
         settings = read_settings(os.environ)
-        custodian = Custodian(open_custody(os.environ), open_audit(os.environ), open_certificates(os.environ))
+        custodian = Custodian(
+            open_custody(os.environ), open_audit(os.environ), open_certificates(os.environ)
+        )
     except (OperatorSettingsError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -118,7 +124,9 @@ def main() -> int:
         log.error("the store is not ours any more: this one ends", extra={"what": str(error)})
         return 1
     except Exception:
-        log.exception("the operator ends on a fault")  # the formatter leaves out what the exception says
+        log.exception(
+            "the operator ends on a fault"
+        )  # the formatter leaves out what the exception says
         return 1
     return 0
 

@@ -6,10 +6,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from simulacra_operator import metrics
-from simulacra_operator.leadership import Leadership
-from simulacra_operator.ownership import Ownership
+from simulacra_operator.runtime.leadership import Leadership
+from simulacra_operator.runtime.store_claim import Ownership
 from simulacra_operator.settings import Settings
-from simulacra_operator.sweep import STALLED_S, Sweep
+from simulacra_operator.tasks.sweep import STALLED_S, Sweep
 
 
 async def serve(
@@ -35,7 +35,9 @@ async def serve(
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/livez", health), web.get("/readyz", health), web.get("/metrics", exposition)])
+    app.add_routes(
+        [web.get("/livez", health), web.get("/readyz", health), web.get("/metrics", exposition)]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port)

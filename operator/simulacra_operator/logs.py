@@ -27,7 +27,9 @@ class JsonFormatter(logging.Formatter):
             "message": _message(record),
         }
         extras = {
-            name: value for name, value in record.__dict__.items() if name not in _OWN and name not in _KOPF_EXTRAS
+            name: value
+            for name, value in record.__dict__.items()
+            if name not in _OWN and name not in _KOPF_EXTRAS
         }
         if record.exc_info and record.exc_info[0] is not None:
             frames = traceback.extract_tb(record.exc_info[2])[-6:]

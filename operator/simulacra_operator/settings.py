@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
-from simulacra_crds.model import ModelResources
-from simulacra_crds.webhook import allows_private
-from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
-from simulacra_custody.store_owner import TAKE_OVER_VARIABLE, check_installation
-from simulacra_operator.placement import Placement
-from simulacra_operator.pod_access import PodAccess
-from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
+from simulacra_crds.contract.webhook import allows_private
+from simulacra_crds.kinds.model import ModelResources
+from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE, check_installation
+from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
+from simulacra_operator.runtime.scope import NAMESPACES_VARIABLE, Scope
+from simulacra_operator.work.placement import Placement
+from simulacra_operator.work.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
@@ -68,13 +68,18 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     """
     host, _, port = env.get(LISTEN_VARIABLE, "127.0.0.1:8081").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
+        raise OperatorSettingsError(
+            f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081"
+        )
     try:
         auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
         pod_access, placement = PodAccess.from_env(env), Placement.from_env(env)
         if take_over := env.get(TAKE_OVER_VARIABLE) or None:
             check_installation(take_over)
-        scope, webhooks_allow_private = Scope.parse(env.get(NAMESPACES_VARIABLE, "")), allows_private(env)
+        scope, webhooks_allow_private = (
+            Scope.parse(env.get(NAMESPACES_VARIABLE, "")),
+            allows_private(env),
+        )
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
     return Settings(

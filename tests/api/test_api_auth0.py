@@ -11,14 +11,14 @@ import pytest
 import pytest_asyncio
 
 from auth0_mock import SETTINGS, Auth0Mock
-from simulacra_api import rotation
+from simulacra_api.access import rotation
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_api.problems import Problem
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
 from simulacra_crds.auth0 import Auth0
-from simulacra_custody.audit import open_audit
+from simulacra_custody.audit.log import open_audit
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -69,12 +69,16 @@ async def test_a_claim_is_not_used_up_while_auth0_is_away(rooms: Any) -> None:
 async def test_a_rotation_there_has_no_overlap(rooms: Any) -> None:
     client_id, token = await _token(rooms)
     await rotation.claim_credential(rooms, token, "request-1")
-    caller: Any = SimpleNamespace(client_id=client_id, audit_data=lambda: rotation.AuditData(client=client_id))
+    caller: Any = SimpleNamespace(
+        client_id=client_id, audit_data=lambda: rotation.AuditData(client=client_id)
+    )
     opened = await rotation.request_rotation(rooms, caller, rotation.RotationRequest())
     assert opened.overlap_seconds == 0
     first = rooms.edge.clients[0]["secret"]
     assert opened.credential_claim_token is not None
-    assert (await rotation.claim_credential(rooms, opened.credential_claim_token, "request-2")).client_secret != first
+    assert (
+        await rotation.claim_credential(rooms, opened.credential_claim_token, "request-2")
+    ).client_secret != first
 
 
 def test_auth0_is_the_issuer_unless_told_otherwise() -> None:
@@ -84,5 +88,7 @@ def test_auth0_is_the_issuer_unless_told_otherwise() -> None:
     assert settings.oidc_issuer == "https://x.auth0.example/"
     assert settings.auth0 is not None
     assert settings.auth0.audience == settings.audience
-    own = Settings.from_env("http://127.0.0.1:1", env | {"SIMULACRA_OIDC_ISSUER": "https://custom.example/"})
+    own = Settings.from_env(
+        "http://127.0.0.1:1", env | {"SIMULACRA_OIDC_ISSUER": "https://custom.example/"}
+    )
     assert own.oidc_issuer == "https://custom.example/"

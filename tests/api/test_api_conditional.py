@@ -26,25 +26,37 @@ async def test_a_generation_is_the_same_while_its_link_is_another(
     http: httpx.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
-    name = (await http.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()["generation_id"]
+    name = (
+        await http.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)
+    ).json()["generation_id"]
     queued = await http.get(f"/v1/generations/{name}")
     await acme.generate(name, [ROWS])
-    done = await http.get(f"/v1/generations/{name}", headers={"If-None-Match": queued.headers["etag"]})
+    done = await http.get(
+        f"/v1/generations/{name}", headers={"If-None-Match": queued.headers["etag"]}
+    )
     assert done.status_code == 200
     tag = done.headers["etag"]
     assert tag.startswith("W/")
-    assert (await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})).status_code == 304
+    assert (
+        await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})
+    ).status_code == 304
 
 
 async def test_a_kept_link_stays_good(
     http: httpx.AsyncClient, ready: str, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
-    name = (await http.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()["generation_id"]
+    name = (
+        await http.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)
+    ).json()["generation_id"]
     await acme.generate(name, [ROWS])
     tag = (await http.get(f"/v1/generations/{name}")).headers["etag"]
-    monkeypatch.setattr("simulacra_api.generation_view.TAG_SECONDS", 1)  # the window of the tag has passed
-    assert (await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})).status_code == 200
+    monkeypatch.setattr(
+        "simulacra_api.generations.schemas.TAG_SECONDS", 1
+    )  # the window of the tag has passed
+    assert (
+        await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})
+    ).status_code == 200
 
 
 async def test_the_report_is_a_page_for_people(http: httpx.AsyncClient, ready: str) -> None:
@@ -62,9 +74,17 @@ async def test_the_report_is_a_page_for_people(http: httpx.AsyncClient, ready: s
 
 async def test_if_match_takes_a_list_and_a_star(http: httpx.AsyncClient, ready: str) -> None:
     url = f"/v1/datasets/{ready}"
-    for header, status in (('"other"', 412), ("*", 200), (f'"other", {(await http.get(url)).headers["etag"]}', 412)):
-        answer = await http.patch(url, json={"retention_seconds": 90_000}, headers={"If-Match": header})
+    for header, status in (
+        ('"other"', 412),
+        ("*", 200),
+        (f'"other", {(await http.get(url)).headers["etag"]}', 412),
+    ):
+        answer = await http.patch(
+            url, json={"retention_seconds": 90_000}, headers={"If-Match": header}
+        )
         assert answer.status_code == status
     tag = (await http.get(url)).headers["etag"]
-    answer = await http.patch(url, json={"retention_seconds": 91_000}, headers={"If-Match": f'"other", {tag}'})
+    answer = await http.patch(
+        url, json={"retention_seconds": 91_000}, headers={"If-Match": f'"other", {tag}'}
+    )
     assert answer.status_code == 200

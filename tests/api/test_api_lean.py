@@ -7,10 +7,12 @@ from typing import Annotated
 import pytest
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.conditional import IfNoneMatch
-from simulacra_api.routes import datasets, effects, generations
-from simulacra_api.routes.common import Mine
-from simulacra_api.routes.lean import LeanRoute
+from simulacra_api.datasets import routes as datasets
+from simulacra_api.dependencies import Mine
+from simulacra_api.effects import routes as effects
+from simulacra_api.generations import routes as generations
+from simulacra_api.http.direct_route import LeanRoute
+from simulacra_api.http.etags import IfNoneMatch
 
 ROUTES = {
     route.operation_id: route
@@ -25,7 +27,9 @@ def test_routes_of_ids_and_tags_are_called_directly(operation: str) -> None:
     assert ROUTES[operation]._is_lean()
 
 
-@pytest.mark.parametrize("operation", ["uploadDataset", "listDatasets", "updateDataset", "downloadArtifact"])
+@pytest.mark.parametrize(
+    "operation", ["uploadDataset", "listDatasets", "updateDataset", "downloadArtifact"]
+)
 def test_routes_with_queries_and_bodies_are_not(operation: str) -> None:
     assert not ROUTES[operation]._is_lean()
 
@@ -46,9 +50,12 @@ async def _lean(thing_id: str, library: Mine, if_none_match: IfNoneMatch = None)
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "lean"), [(_without_caller, False), (_number, False), (_model, False), (_query, False), (_lean, True)]
+    ("endpoint", "lean"),
+    [(_without_caller, False), (_number, False), (_model, False), (_query, False), (_lean, True)],
 )
-def test_what_needs_a_conversion_or_has_no_caller_is_left_to_fastapi(endpoint: object, lean: bool) -> None:
+def test_what_needs_a_conversion_or_has_no_caller_is_left_to_fastapi(
+    endpoint: object, lean: bool
+) -> None:
     router = APIRouter(route_class=LeanRoute)
     router.get("/things/{thing_id}", response_model=None)(endpoint)  # type: ignore[type-var]
     (route,) = router.routes

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_api import leases
-from simulacra_crds.base import ANNOTATION_UPLOAD_RECEIVED, API_VERSION
-from simulacra_crds.cluster import DATASETS, MODELS
-from simulacra_crds.names import dataset_name, model_name
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
+from simulacra_api.uploads import upload_lease
+from simulacra_crds.contract.names import dataset_name, model_name
+from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_RECEIVED, API_VERSION
+from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
 
 TABLE = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(4000))
 SIZE, PIECE = len(TABLE), 16_384
@@ -32,7 +32,9 @@ async def _begin(http: httpx.AsyncClient, key: str, **fields: Any) -> httpx.Resp
     return await http.post("/v1/uploads", json=body, headers={"Idempotency-Key": key})
 
 
-async def _append(http: httpx.AsyncClient, upload: str, offset: int, content: Any, **headers: str) -> httpx.Response:
+async def _append(
+    http: httpx.AsyncClient, upload: str, offset: int, content: Any, **headers: str
+) -> httpx.Response:
     known = BYTES | {"Upload-Offset": str(offset)} | headers
     return await http.patch(f"/v1/uploads/{upload}", content=content, headers=known)
 
@@ -74,7 +76,9 @@ async def _uid(world: Any, upload: str, tenant: str = "acme") -> str:
     return str((await world.cluster.get(DATASETS, upload, f"tenant-{tenant}"))["metadata"]["uid"])
 
 
-async def test_pieces_become_what_one_request_makes(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_pieces_become_what_one_request_makes(
+    world: Any, http: httpx.AsyncClient, begin: Begin
+) -> None:
     upload = await begin(retention_seconds=7200)
     uid = await _uid(world, upload)
     assert (await _append(http, upload, 0, TABLE[:PIECE])).json()["offset"] == PIECE
@@ -85,8 +89,10 @@ async def test_pieces_become_what_one_request_makes(world: Any, http: httpx.Asyn
     assert (done["sha256"], done["offset"], done["dataset_id"]) == (SHA256, SIZE, upload)
     assert _stored(world, uid) == ["upload"]
     found = await world.cluster.get(DATASETS, upload, "tenant-acme")
-    assert leases.ANNOTATION not in found["metadata"]["annotations"]
-    whole = world.custody.read(ResourceRef("acme", "datasets", uid).artefact("upload"), found["status"]["wrappedKey"])
+    assert upload_lease.ANNOTATION not in found["metadata"]["annotations"]
+    whole = world.custody.read(
+        ResourceRef("acme", "datasets", uid).artifact("upload"), found["status"]["wrappedKey"]
+    )
     assert b"".join(whole) == TABLE
     assert (await http.get(f"/v1/datasets/{upload}")).json()["status"] == "queued"
     assert (await http.get(f"/v1/jobs/{done['job_id']}")).json()["status"] == "queued"
@@ -95,10 +101,14 @@ async def test_pieces_become_what_one_request_makes(world: Any, http: httpx.Asyn
     assert all("dev.simulacra.artefact.written" in line for line in recorded)
 
 
-async def test_no_piece_is_stored_in_clear(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_no_piece_is_stored_in_clear(
+    world: Any, http: httpx.AsyncClient, begin: Begin
+) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
-    (piece,) = [path for path in world.folder.rglob("00000") if await _uid(world, upload) in str(path)]
+    (piece,) = [
+        path for path in world.folder.rglob("00000") if await _uid(world, upload) in str(path)
+    ]
     assert b"loyal" not in piece.read_bytes()
 
 
@@ -116,7 +126,9 @@ async def test_the_same_key_goes_on_and_another_request_is_a_conflict(
     await _send_rest(http, upload, SIZE)
     done = (await _begin(http, key)).json()
     assert (done["complete"], done["sha256"]) == (True, SHA256)
-    assert (await _append(http, upload, SIZE, b"")).json()["complete"]  # the answer to the last piece was lost
+    assert (await _append(http, upload, SIZE, b"")).json()[
+        "complete"
+    ]  # the answer to the last piece was lost
 
 
 async def test_many_who_begin_at_once_begin_one(http: httpx.AsyncClient, key: str) -> None:
@@ -151,7 +163,7 @@ async def test_what_arrived_of_a_piece_that_breaks_off_is_kept(world: Any, begin
 async def test_a_piece_that_stops_arriving_is_kept_as_far_as_it_came(
     http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.arrival.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.http.request_body.IDLE_SECONDS", 0.3)
     upload, over = await begin(), asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -183,7 +195,9 @@ async def test_of_two_who_append_at_once_one_wins(http: httpx.AsyncClient, begin
     upload, offset = await begin(), 0
     while offset < SIZE:
         end = min(offset + PIECE, SIZE)
-        answers = await asyncio.gather(*(_append(http, upload, offset, TABLE[offset:end]) for _ in range(3)))
+        answers = await asyncio.gather(
+            *(_append(http, upload, offset, TABLE[offset:end]) for _ in range(3))
+        )
         assert sorted(answer.status_code for answer in answers).count(200) >= 1
         refused = {answer.json()["code"] for answer in answers if answer.status_code != 200}
         assert refused <= {"simio_idempotency_in_flight", "simio_upload_offset_mismatch"}
@@ -191,7 +205,9 @@ async def test_of_two_who_append_at_once_one_wins(http: httpx.AsyncClient, begin
     assert (await http.get(f"/v1/uploads/{upload}")).json()["sha256"] == SHA256
 
 
-async def test_a_second_writer_is_told_to_wait(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_a_second_writer_is_told_to_wait(
+    world: Any, http: httpx.AsyncClient, begin: Begin
+) -> None:
     upload, go_on = await begin(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -210,7 +226,9 @@ async def test_a_second_writer_is_told_to_wait(world: Any, http: httpx.AsyncClie
     assert "retry-after" not in (await http.get(f"/v1/uploads/{upload}")).headers
 
 
-async def test_an_upload_that_was_cancelled_takes_no_more(http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_an_upload_that_was_cancelled_takes_no_more(
+    http: httpx.AsyncClient, begin: Begin
+) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
     assert (await http.post(f"/v1/jobs/job-{upload}/cancel")).json()["status"] == "failed"
@@ -224,7 +242,9 @@ async def test_all_pieces_are_under_one_key_that_is_made_once(
 ) -> None:
     made: list[ResourceRef] = []
     make = Custody.new_resource_key
-    monkeypatch.setattr(Custody, "new_resource_key", lambda self, ref: made.append(ref) or make(self, ref))
+    monkeypatch.setattr(
+        Custody, "new_resource_key", lambda self, ref: made.append(ref) or make(self, ref)
+    )
     upload = await begin()
     assert (await _send_rest(http, upload))["sha256"] == SHA256
     assert [ref.uid for ref in made] == [await _uid(world, upload)]
@@ -233,7 +253,7 @@ async def test_all_pieces_are_under_one_key_that_is_made_once(
 async def _age_lease(world: Any, upload: str, **annotations: str) -> None:
     """Leave the Dataset as a process leaves it that was killed while it held the lease."""
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    notes = {leases.ANNOTATION: f"0123456789abcdef {long_ago}"} | annotations
+    notes = {upload_lease.ANNOTATION: f"0123456789abcdef {long_ago}"} | annotations
     await world.cluster.patch(DATASETS, upload, {"metadata": {"annotations": notes}}, "tenant-acme")
 
 
@@ -254,7 +274,7 @@ async def test_a_crash_before_the_pieces_are_joined_is_gone_on_from(
 ) -> None:
     upload = await begin()
     with monkeypatch.context() as patched:
-        patched.setattr("simulacra_api.pieces.PieceUpload._copy", _fails)
+        patched.setattr("simulacra_api.uploads.resumable.PieceUpload._copy", _fails)
         answer = await _append(http, upload, 0, TABLE)
         assert answer.status_code == 500
     assert await _offset(http, upload) == SIZE
@@ -267,7 +287,9 @@ def _fails(*_: Any) -> None:
     raise RuntimeError
 
 
-async def test_a_writer_that_lost_its_lease_changes_nothing(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_a_writer_that_lost_its_lease_changes_nothing(
+    world: Any, http: httpx.AsyncClient, begin: Begin
+) -> None:
     upload, go_on = await begin(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -304,7 +326,12 @@ async def test_a_writer_that_lost_its_lease_changes_nothing(world: Any, http: ht
     ids=["too long", "too small", "empty", "digest", "no digest", "negative", "word", "type"],
 )
 async def test_a_piece_that_is_refused_leaves_nothing(
-    world: Any, http: httpx.AsyncClient, begin: Begin, content: bytes, headers: dict[str, str], code: str
+    world: Any,
+    http: httpx.AsyncClient,
+    begin: Begin,
+    content: bytes,
+    headers: dict[str, str],
+    code: str,
 ) -> None:
     upload = await begin()
     answer = await _append(http, upload, 0, content, **headers)
@@ -317,7 +344,9 @@ async def test_a_piece_that_is_refused_leaves_nothing(
 async def test_a_piece_with_its_digest(http: httpx.AsyncClient, begin: Begin) -> None:
     upload = await begin()
     digest = base64.b64encode(hashlib.sha256(TABLE).digest()).decode()
-    assert (await _append(http, upload, 0, TABLE, **{"Content-Digest": f"sha-256=:{digest}:"})).json()["complete"]
+    assert (
+        await _append(http, upload, 0, TABLE, **{"Content-Digest": f"sha-256=:{digest}:"})
+    ).json()["complete"]
 
 
 @pytest.mark.parametrize(
@@ -326,7 +355,13 @@ async def test_a_piece_with_its_digest(http: httpx.AsyncClient, begin: Begin) ->
     ids=["no table", "another file"],
 )
 async def test_what_can_never_become_the_table_is_erased_and_the_key_is_free(
-    world: Any, http: httpx.AsyncClient, begin: Begin, acme: Any, key: str, content: bytes, code: str
+    world: Any,
+    http: httpx.AsyncClient,
+    begin: Begin,
+    acme: Any,
+    key: str,
+    content: bytes,
+    code: str,
 ) -> None:
     upload = await begin()
     uid = await _uid(world, upload)
@@ -403,22 +438,34 @@ async def test_a_wrong_field_of_the_beginning_is_named(
 async def test_the_upload_of_another_tenant_is_not_there(world: Any, begin: Begin) -> None:
     upload = await begin()
     async with world.client("globex") as other:
-        for answer in (await other.get(f"/v1/uploads/{upload}"), await _append(other, upload, 0, TABLE)):
+        for answer in (
+            await other.get(f"/v1/uploads/{upload}"),
+            await _append(other, upload, 0, TABLE),
+        ):
             assert (answer.status_code, answer.json()["code"]) == (404, "simio_upload_not_found")
 
 
-async def test_a_dataset_that_came_in_one_request_takes_no_pieces(http: httpx.AsyncClient, uploaded: str) -> None:
+async def test_a_dataset_that_came_in_one_request_takes_no_pieces(
+    http: httpx.AsyncClient, uploaded: str
+) -> None:
     shown = (await http.get(f"/v1/uploads/{uploaded}")).json()
     assert (shown["complete"], shown["offset"]) == (True, shown["bytes"])
-    assert (await _append(http, uploaded, shown["bytes"], b"more")).json()["code"] == "simio_upload_not_found"
+    assert (await _append(http, uploaded, shown["bytes"], b"more")).json()[
+        "code"
+    ] == "simio_upload_not_found"
     assert (await http.get("/v1/uploads/ds-nobody")).json()["code"] == "simio_upload_not_found"
 
 
-async def test_a_dataset_that_is_read_from_an_object_is_no_upload(world: Any, http: httpx.AsyncClient) -> None:
+async def test_a_dataset_that_is_read_from_an_object_is_no_upload(
+    world: Any, http: httpx.AsyncClient
+) -> None:
     source = {"type": "Object", "uri": "s3://bucket/table.csv", "sha256": SHA256}
     body = {"apiVersion": API_VERSION, "kind": "Dataset", "metadata": {"name": "from-object"}}
     await world.cluster.create(DATASETS, body | {"spec": {"source": source}}, "tenant-acme")
-    for answer in (await http.get("/v1/uploads/from-object"), await _append(http, "from-object", 0, TABLE)):
+    for answer in (
+        await http.get("/v1/uploads/from-object"),
+        await _append(http, "from-object", 0, TABLE),
+    ):
         assert (answer.status_code, answer.json()["code"]) == (404, "simio_upload_not_found")
     await world.cluster.delete(DATASETS, "from-object", "tenant-acme")
 
@@ -426,7 +473,7 @@ async def test_a_dataset_that_is_read_from_an_object_is_no_upload(world: Any, ht
 async def test_there_is_a_limit_of_pieces(
     http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.pieces.MAX_PIECES", 1)
+    monkeypatch.setattr("simulacra_api.uploads.resumable.MAX_PIECES", 1)
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
     answer = await _append(http, upload, PIECE, TABLE[PIECE : 2 * PIECE])
@@ -435,5 +482,7 @@ async def test_there_is_a_limit_of_pieces(
 
 
 async def test_it_needs_a_key(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/v1/uploads", json={"bytes": SIZE}, headers={"Idempotency-Key": f"a {uuid.uuid4()}"})
+    answer = await http.post(
+        "/v1/uploads", json={"bytes": SIZE}, headers={"Idempotency-Key": f"a {uuid.uuid4()}"}
+    )
     assert answer.json()["code"] == "simio_invalid_idempotency_key"

@@ -8,16 +8,24 @@ from typing import Any
 
 import httpx
 
-from simulacra_crds.base import utcnow
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource
-from simulacra_crds.names import model_name
-from simulacra_crds.tombstone import REMEMBERED, REQUEST_DIGEST, Tombstone, manifest, tombstone_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.contract.tombstone import (
+    REMEMBERED,
+    REQUEST_DIGEST,
+    Tombstone,
+    manifest,
+    tombstone_name,
+)
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource
 
 NAMESPACE = "tenant-acme"
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
 
 
-async def _bury(world: Any, acme: Any, resource: ApiResource, name: str, age: timedelta = timedelta()) -> None:
+async def _bury(
+    world: Any, acme: Any, resource: ApiResource, name: str, age: timedelta = timedelta()
+) -> None:
     """Delete a resource and leave the tombstone that the operator would."""
     found = await world.cluster.get(resource, name, NAMESPACE)
     spec = found["spec"]
@@ -38,9 +46,13 @@ async def _bury(world: Any, acme: Any, resource: ApiResource, name: str, age: ti
     await world.cluster.create(CONFIGMAPS, manifest(name, NAMESPACE, tombstone), NAMESPACE)
 
 
-async def _upload(http: httpx.AsyncClient, key: str, content: bytes = CSV, **fields: str) -> httpx.Response:
+async def _upload(
+    http: httpx.AsyncClient, key: str, content: bytes = CSV, **fields: str
+) -> httpx.Response:
     headers = {"Idempotency-Key": key}
-    return await http.post("/v1/datasets", files={"file": ("t.csv", content)}, data=fields, headers=headers)
+    return await http.post(
+        "/v1/datasets", files={"file": ("t.csv", content)}, data=fields, headers=headers
+    )
 
 
 async def test_an_upload_is_answered_as_before_after_its_dataset_is_gone(
@@ -54,11 +66,16 @@ async def test_an_upload_is_answered_as_before_after_its_dataset_is_gone(
     assert all(one.json() == first.json() for one in again)
     assert await world.cluster.find(DATASETS, name, NAMESPACE) is None
     assert (await http.get(f"/v1/datasets/{name}")).status_code == 404
-    for other in (await _upload(http, key, CSV + b"x,1\n"), await _upload(http, key, retention_seconds="600")):
+    for other in (
+        await _upload(http, key, CSV + b"x,1\n"),
+        await _upload(http, key, retention_seconds="600"),
+    ):
         assert (other.status_code, other.json()["code"]) == (409, "simio_idempotency_conflict")
 
 
-async def test_a_key_is_free_again_after_a_day(world: Any, http: httpx.AsyncClient, acme: Any, key: str) -> None:
+async def test_a_key_is_free_again_after_a_day(
+    world: Any, http: httpx.AsyncClient, acme: Any, key: str
+) -> None:
     name = (await _upload(http, key)).json()["dataset_id"]
     await _bury(world, acme, DATASETS, name, age=REMEMBERED)
     assert (await _upload(http, key)).status_code == 202
@@ -77,6 +94,8 @@ async def test_a_generation_is_answered_as_before_with_its_seed(
     assert again.json() == first.json()
     other = await http.post(path, json={"row_count": 31}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "simio_idempotency_conflict")
-    kept = await world.cluster.get(CONFIGMAPS, tombstone_name(first.json()["generation_id"]), NAMESPACE)
+    kept = await world.cluster.get(
+        CONFIGMAPS, tombstone_name(first.json()["generation_id"]), NAMESPACE
+    )
     assert set(kept["data"]) == {"tombstone.json"}
     assert "genz" not in str(kept)

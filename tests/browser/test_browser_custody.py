@@ -68,7 +68,9 @@ def test_a_phone_shows_cards(open_tab: Open) -> None:
     shoot(page, "custody-phone-dark")
 
 
-def test_everything_is_there_without_javascript(browser: Browser, installation: Installation) -> None:
+def test_everything_is_there_without_javascript(
+    browser: Browser, installation: Installation
+) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(installation.connection["api_url"] + "/custody")
@@ -77,7 +79,9 @@ def test_everything_is_there_without_javascript(browser: Browser, installation: 
     context.close()
 
 
-def test_live_with_a_token(open_tab: Open, installation: Installation, dataset: str, generation: str) -> None:
+def test_live_with_a_token(
+    open_tab: Open, installation: Installation, dataset: str, generation: str
+) -> None:
     known = installation.connection
     tab = open_tab("/custody")
     tab.sign_in(known["client_id"], known["client_secret"])

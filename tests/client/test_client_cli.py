@@ -26,7 +26,9 @@ def test_without_a_connection_it_says_what_to_set(monkeypatch: pytest.MonkeyPatc
 
 def test_a_connection_file_without_a_secret_is_named(tmp_path: Path) -> None:
     file = tmp_path / "connection.json"
-    file.write_text('{"api_url": "http://127.0.0.1:1", "token_url": "http://127.0.0.1:1/t", "client_id": "x"}')
+    file.write_text(
+        '{"api_url": "http://127.0.0.1:1", "token_url": "http://127.0.0.1:1/t", "client_id": "x"}'
+    )
     done = runner.invoke(app, ["datasets", "-c", str(file)])
     assert done.exit_code == 2
     assert "client_secret" in done.stderr
@@ -57,17 +59,26 @@ def test_a_service_that_is_down_is_said_so(tmp_path: Path, monkeypatch: pytest.M
     ],
     ids=["text", "list", "folder", "no URL"],
 )
-def test_a_connection_file_that_is_none_is_said_so(tmp_path: Path, content: str | None, said: str) -> None:
+def test_a_connection_file_that_is_none_is_said_so(
+    tmp_path: Path, content: str | None, said: str
+) -> None:
     file = tmp_path / "connection.json"
     file.mkdir() if content is None else file.write_text(content)
     done = runner.invoke(app, ["datasets", "-c", str(file)])
-    assert (done.exit_code, done.stderr.startswith(str(file)), said in done.stderr) == (2, True, True), done.stderr
+    assert (done.exit_code, done.stderr.startswith(str(file)), said in done.stderr) == (
+        2,
+        True,
+        True,
+    ), done.stderr
 
 
 def test_what_comes_at_the_end_is_checked_before_the_work(connection: Path, tmp_path: Path) -> None:
     generate = ["generate", "ds-1", "--rows", "5", "-c", str(connection)]
     done = runner.invoke(app, [*generate, "-o", str(tmp_path / "nosuch" / "rows.csv")])
-    assert (done.exit_code, done.stderr) == (2, f"{tmp_path / 'nosuch'}: there is no such folder; make it first\n")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        f"{tmp_path / 'nosuch'}: there is no such folder; make it first\n",
+    )
     done = runner.invoke(app, [*generate, "--key", "für mich"])
     assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "key")
     done = runner.invoke(app, [*generate, "--conditions", str(tmp_path)])
@@ -76,10 +87,17 @@ def test_what_comes_at_the_end_is_checked_before_the_work(connection: Path, tmp_
 
 def test_one_wrong_field_is_said_once() -> None:
     entry = {"pointer": "/row_count", "detail": "give more"}
-    assert str(ApiError(400, {"code": "c", "detail": "/row_count: give more", "errors": [entry]})) == (
-        "400 c: /row_count: give more"
+    assert str(
+        ApiError(400, {"code": "c", "detail": "/row_count: give more", "errors": [entry]})
+    ) == ("400 c: /row_count: give more")
+    both = ApiError(
+        400,
+        {
+            "code": "c",
+            "detail": "2 fields",
+            "errors": [entry, {"pointer": "/seed", "detail": "none"}],
+        },
     )
-    both = ApiError(400, {"code": "c", "detail": "2 fields", "errors": [entry, {"pointer": "/seed", "detail": "none"}]})
     assert str(both) == "400 c: 2 fields\n  /row_count: give more\n  /seed: none"
 
 
@@ -97,7 +115,16 @@ def connection(tmp_path: Path) -> Path:
 def test_conditions_must_be_a_json_object(connection: Path, tmp_path: Path, text: str) -> None:
     conditions = tmp_path / "c.json"
     conditions.write_text(text)
-    arguments = ["generate", "ds-1", "--rows", "5", "--conditions", str(conditions), "-c", str(connection)]
+    arguments = [
+        "generate",
+        "ds-1",
+        "--rows",
+        "5",
+        "--conditions",
+        str(conditions),
+        "-c",
+        str(connection),
+    ]
     done = runner.invoke(app, arguments)
     assert done.exit_code == 2
     assert "JSON object" in done.stderr
@@ -113,8 +140,12 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     assert ".parquet, .csv or .arrow" in done.stderr
 
 
-@pytest.mark.parametrize(("command", "said"), [("show", "job_id (job-...)"), ("report", "generation_id (gen-...)")])
-def test_an_id_of_another_kind_is_told_what_would_do(tmp_path: Path, command: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "said"), [("show", "job_id (job-...)"), ("report", "generation_id (gen-...)")]
+)
+def test_an_id_of_another_kind_is_told_what_would_do(
+    tmp_path: Path, command: str, said: str
+) -> None:
     connection = tmp_path / "connection.json"
     connection.write_text(
         '{"api_url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9/t", "client_id": "x", "client_secret": "y"}'
@@ -143,12 +174,19 @@ def test_a_place_for_credentials_is_made_before_they_are_claimed(
         asked.append(request.method)
         if request.method == "GET":
             return httpx.Response(200, json={"status": status, "credential_claim_token": "t"})
-        made = {"token_url": "http://any/t", "client_id": "id", "client_secret": "secret", "audience": "a"}
+        made = {
+            "token_url": "http://any/t",
+            "client_id": "id",
+            "client_secret": "secret",
+            "audience": "a",
+        }
         return httpx.Response(200, json=made)
 
     client = partial(httpx.Client, transport=httpx.MockTransport(answer))
     monkeypatch.setattr("simulacra.access.httpx.Client", client)
-    nowhere = runner.invoke(app, ["claim", "http://any", "req_1", "-o", str(tmp_path / "no" / "connection.json")])
+    nowhere = runner.invoke(
+        app, ["claim", "http://any", "req_1", "-o", str(tmp_path / "no" / "connection.json")]
+    )
     assert nowhere.exit_code == 2
     assert asked == []
     place = tmp_path / "connection.json"
@@ -163,6 +201,12 @@ def test_a_place_for_credentials_is_made_before_they_are_claimed(
 def test_the_shell_completes_commands_and_options() -> None:
     program = str(Path(sys.executable).with_name("simulacra"))
     for words, wanted in (("simulacra refi", "refit"), ("simulacra upload --know", "--knowledge")):
-        asked = {"_SIMULACRA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-        done = subprocess.run([program], env=os.environ | asked, capture_output=True, text=True, timeout=60)
+        asked = {
+            "_SIMULACRA_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        }
+        done = subprocess.run(
+            [program], env=os.environ | asked, capture_output=True, text=True, timeout=60
+        )
         assert done.stdout.split() == [wanted]

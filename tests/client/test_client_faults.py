@@ -86,7 +86,10 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setattr("simulacra.client.time.sleep", lambda seconds: None)
 
     def run(answers: dict[str, list[Answer]]) -> tuple[Client, type[Script]]:
-        token = [(200, {"access_token": "t1", "expires_in": 600}), (200, {"access_token": "t2", "expires_in": 600})]
+        token = [
+            (200, {"access_token": "t1", "expires_in": 600}),
+            (200, {"access_token": "t2", "expires_in": 600}),
+        ]
         handler = type("Handler", (Script,), {"answers": {"/token": token, **answers}, "seen": []})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         handler.port = server.server_port
@@ -108,9 +111,15 @@ def test_a_retry_carries_the_same_key(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("a,b\n1,2\n")
     busy: Answer = (503, {"code": "simio_unavailable"})
-    client, server = start({"/v1/datasets": [busy, busy, (202, {"dataset_id": "ds-1", "job_id": "job-ds-1"})]})
+    client, server = start(
+        {"/v1/datasets": [busy, busy, (202, {"dataset_id": "ds-1", "job_id": "job-ds-1"})]}
+    )
     assert client.upload(file)["dataset_id"] == "ds-1"
-    keys = [headers["Idempotency-Key"] for method, path, headers in server.seen if path == "/v1/datasets"]
+    keys = [
+        headers["Idempotency-Key"]
+        for method, path, headers in server.seen
+        if path == "/v1/datasets"
+    ]
     assert len(keys) == 3
     assert len(set(keys)) == 1
 
@@ -124,16 +133,22 @@ def test_client_errors_are_not_retried(start: Start) -> None:
 
 
 def test_retries_end(start: Start) -> None:
-    client, server = start({"/v1/datasets/ds-1": [(503, {"code": "simio_unavailable", "detail": "store down"})]})
+    client, server = start(
+        {"/v1/datasets/ds-1": [(503, {"code": "simio_unavailable", "detail": "store down"})]}
+    )
     with pytest.raises(ApiError, match="store down"):
         client.dataset("ds-1")
     assert len([1 for _, path, _ in server.seen if path.startswith("/v1")]) == 5
 
 
 def test_a_refused_token_is_renewed_once(start: Start) -> None:
-    client, server = start({"/v1/datasets": [(401, {"code": "simio_token_expired"}), (200, {"items": []})]})
+    client, server = start(
+        {"/v1/datasets": [(401, {"code": "simio_token_expired"}), (200, {"items": []})]}
+    )
     assert client.datasets() == []
-    tokens = [headers["Authorization"] for _, path, headers in server.seen if path == "/v1/datasets"]
+    tokens = [
+        headers["Authorization"] for _, path, headers in server.seen if path == "/v1/datasets"
+    ]
     assert tokens == ["Bearer t1", "Bearer t2"]
 
 
@@ -143,7 +158,9 @@ def test_a_failed_job_says_why(start: Start) -> None:
         "status": "failed",
         "error": {"code": "simio_upload_invalid", "detail": "one column"},
     }
-    client, _ = start({"/v1/jobs/job-ds-1": [(200, {"status": "running", "progress_percent": 5}), (200, failed)]})
+    client, _ = start(
+        {"/v1/jobs/job-ds-1": [(200, {"status": "running", "progress_percent": 5}), (200, failed)]}
+    )
     seen: list[str] = []
     with pytest.raises(JobFailed, match="one column"):
         client.wait("job-ds-1", on_progress=lambda job: seen.append(job["status"]))
@@ -159,9 +176,15 @@ def test_a_broken_download_leaves_no_file(start: Start, tmp_path: Path) -> None:
 
 def test_the_link_keeps_its_own_query(start: Start, tmp_path: Path) -> None:
     client, server = start(
-        {"/v1/generations/gen-1": [(200, {"artifact_url": "/file?token=x"})], "/file": [(200, {"rows": 1})]}
+        {
+            "/v1/generations/gen-1": [(200, {"artifact_url": "/file?token=x"})],
+            "/file": [(200, {"rows": 1})],
+        }
     )
-    assert client.download("gen-1", tmp_path / "out.csv", "csv") == (tmp_path / "out.csv").stat().st_size
+    assert (
+        client.download("gen-1", tmp_path / "out.csv", "csv")
+        == (tmp_path / "out.csv").stat().st_size
+    )
     assert json.loads((tmp_path / "out.csv").read_text()) == {"rows": 1}
     assert "Authorization" in server.seen[-1][2]
 
@@ -179,7 +202,9 @@ def test_a_secret_is_not_in_the_repr() -> None:
 
 
 LINK: dict[str, list[Answer]] = {
-    "/v1/generations/gen-1": [(200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/resumed?token=x"})]
+    "/v1/generations/gen-1": [
+        (200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/resumed?token=x"})
+    ]
 }
 WHOLE = bytes(range(200)) * 5000
 
@@ -221,13 +246,20 @@ def test_a_wrong_digest_leaves_no_file(start: Start, tmp_path: Path) -> None:
 
 def test_an_upload_waits_for_its_own_broken_attempt(start: Start, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    busy: Answer = (409, {"code": "simio_idempotency_in_flight"})  # also of a service that crashed, for a minute
+    busy: Answer = (
+        409,
+        {"code": "simio_idempotency_in_flight"},
+    )  # also of a service that crashed, for a minute
     client, _ = start({"/v1/datasets": [*[busy] * 40, (202, {"dataset_id": "ds-1"})]})
     assert client.upload(tmp_path / "t.csv").dataset_id == "ds-1"
 
 
-@pytest.mark.parametrize(("code", "tries"), [("simio_idempotency_in_flight", 50), ("simio_dataset_not_ready", 5)])
-def test_a_key_that_stays_in_use_is_not_waited_for(start: Start, tmp_path: Path, code: str, tries: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "tries"), [("simio_idempotency_in_flight", 50), ("simio_dataset_not_ready", 5)]
+)
+def test_a_key_that_stays_in_use_is_not_waited_for(
+    start: Start, tmp_path: Path, code: str, tries: int
+) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     client, server = start({"/v1/datasets": [(409, {"code": code})]})
     with pytest.raises(ApiError, match=code):
@@ -237,7 +269,9 @@ def test_a_key_that_stays_in_use_is_not_waited_for(start: Start, tmp_path: Path,
 
 def test_a_refit_waits_for_the_model_before_to_be_erased(start: Start) -> None:
     busy: Answer = (409, {"code": "simio_model_in_flight"})
-    client, server = start({"/v1/datasets/ds-1/knowledge": [busy, busy, (202, {"job_id": "job-ds-1"})]})
+    client, server = start(
+        {"/v1/datasets/ds-1/knowledge": [busy, busy, (202, {"job_id": "job-ds-1"})]}
+    )
     assert client.refit("ds-1", {"tiers": []}).job_id == "job-ds-1"
     assert [method for method, path, _ in server.seen if path.endswith("/knowledge")] == ["PUT"] * 3
     with pytest.raises(ApiError):
@@ -261,7 +295,9 @@ def test_only_what_is_safe_is_asked_again(start: Start) -> None:
     client, server = start({"/v1/webhooks": [(500, {"code": "simio_internal"})]})
     with pytest.raises(ApiError):
         client.create_webhook("https://example.org/hook")
-    assert len([1 for method, _, _ in server.seen if method == "POST"]) == 2  # the token, and one try
+    assert (
+        len([1 for method, _, _ in server.seen if method == "POST"]) == 2
+    )  # the token, and one try
     with pytest.raises(ApiError):
         client.webhooks()
     assert len([1 for method, path, _ in server.seen if method == "GET"]) == 5
@@ -269,7 +305,11 @@ def test_only_what_is_safe_is_asked_again(start: Start) -> None:
 
 def _operations(kind: type) -> dict[str, str]:
     found = {name: member for name, member in vars(kind).items() if inspect.isfunction(member)}
-    return {name: str(inspect.signature(member)) for name, member in found.items() if hasattr(member, "__wrapped__")}
+    return {
+        name: str(inspect.signature(member))
+        for name, member in found.items()
+        if hasattr(member, "__wrapped__")
+    }
 
 
 async def test_the_async_client_is_the_same(start: Start, tmp_path: Path) -> None:
@@ -284,7 +324,9 @@ async def test_the_async_client_is_the_same(start: Start, tmp_path: Path) -> Non
 
 
 def test_notebooks_show_tables_and_escape(start: Start) -> None:
-    client, _ = start({"/v1/datasets/ds-1": [(200, {"dataset_id": "<b>", "model": {"status": "ready"}})]})
+    client, _ = start(
+        {"/v1/datasets/ds-1": [(200, {"dataset_id": "<b>", "model": {"status": "ready"}})]}
+    )
     shown = client.dataset("ds-1")._repr_html_()
     assert "&lt;b&gt;" in shown
     assert "<table>" in shown
@@ -294,11 +336,16 @@ def test_notebooks_show_tables_and_escape(start: Start) -> None:
 def test_notebooks_show_figures_of_reports_and_graphs(start: Start) -> None:
     means = {"univariate": {"error": 2.5, "floor": 2.0}, "bivariate": {"error": 6.0, "floor": 5.0}}
     column = {"column": "<i>", "error": 1.25, "floor": 1.0}
-    report = {"fidelity": {**means, "columns": [column]}, "privacy": {"exact_copies": 0.125, "of_model": None}}
+    report = {
+        "fidelity": {**means, "columns": [column]},
+        "privacy": {"exact_copies": 0.125, "of_model": None},
+    }
     edge = {"source": "<i>", "target": "b", "strength": 0.9, "state": "undecided"}
     client, _ = start(
         {
-            "/v1/generations/gen-1/report": [(200, {**report, "asked": {"interventions": {"price": 5.49}}})],
+            "/v1/generations/gen-1/report": [
+                (200, {**report, "asked": {"interventions": {"price": 5.49}}})
+            ],
             "/v1/datasets/ds-1/report": [(200, {"fidelity": None, "privacy": None})],
             "/v1/datasets/ds-1/graph": [(200, {"order": ["<i>", "b"], "edges": [edge]})],
         }
@@ -307,4 +354,6 @@ def test_notebooks_show_figures_of_reports_and_graphs(start: Start) -> None:
     for text in ("2.50 (2.00)", "6.00 (5.00)", "0.125", "do(price)", "&lt;i&gt;", "1.25"):
         assert text in shown
     assert "Report" in client.report("ds-1")._repr_html_()
-    assert "<td>&lt;i&gt;</td><td>–</td><td>b</td><td>0.9</td>" in client.graph("ds-1")._repr_html_()
+    assert (
+        "<td>&lt;i&gt;</td><td>–</td><td>b</td><td>0.9</td>" in client.graph("ds-1")._repr_html_()
+    )

@@ -26,9 +26,9 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from simulacra import ApiError, AsyncClient, Client, Connection
+from simulacra.download_io import Partial
 from simulacra.mcp_server import Tools
 from simulacra.operations import uploads
-from simulacra.transfers import Partial
 
 PIECE = 64 << 10
 CONTENT = bytes(range(256)) * 1000  # not quite four pieces
@@ -77,9 +77,13 @@ class Service(BaseHTTPRequestHandler):
         elif self.path.startswith("/v1/uploads/"):
             held = bool(self.held) and bool(self.held.pop())
             state = self.state()
-            self.answer(200, state | {"complete": state["complete"] and not held}, **HELD if held else {})
+            self.answer(
+                200, state | {"complete": state["complete"] and not held}, **HELD if held else {}
+            )
         elif self.path.startswith("/v1/generations/"):
-            self.answer(200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/file?token=x"})
+            self.answer(
+                200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/file?token=x"}
+            )
         else:
             self.send_response(200)
             self.send_header("Content-Length", str(len(CONTENT)))
@@ -87,7 +91,10 @@ class Service(BaseHTTPRequestHandler):
             self.wfile.write(CONTENT)
 
     def do_PATCH(self) -> None:
-        offset, body = int(self.headers["Upload-Offset"]), self.rfile.read(int(self.headers["Content-Length"]))
+        offset, body = (
+            int(self.headers["Upload-Offset"]),
+            self.rfile.read(int(self.headers["Content-Length"])),
+        )
         self.pieces.append((offset, len(body)))
         if self.away:
             self.away.pop()
@@ -114,7 +121,11 @@ class Service(BaseHTTPRequestHandler):
     def answer(self, status: int, body: dict[str, Any], **headers: str) -> None:
         payload = json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(payload)), **headers}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(payload)),
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(payload)
@@ -147,14 +158,20 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     one = Clock()
     monkeypatch.setattr("simulacra.client.time.sleep", one.sleep)
-    monkeypatch.setattr("simulacra.protocol.random.uniform", lambda low, high: 1.0)
+    monkeypatch.setattr("simulacra.core.random.uniform", lambda low, high: 1.0)
     monkeypatch.setattr(uploads, "monotonic", lambda: one.now)
     return one
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[type[Service]]:
-    fresh: dict[str, Any] = {"plan": {}, "kept": bytearray(), "keys": [], "pieces": [], "faults": []}
+    fresh: dict[str, Any] = {
+        "plan": {},
+        "kept": bytearray(),
+        "keys": [],
+        "pieces": [],
+        "faults": [],
+    }
     fresh |= {"away": [], "held": [], "old": [], "clock": clock}
     handler = type("Handler", (Service,), fresh)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -185,10 +202,18 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_large_file_goes_in_pieces_and_is_counted(service: type[Service], client: Client, file: Path) -> None:
+def test_a_large_file_goes_in_pieces_and_is_counted(
+    service: type[Service], client: Client, file: Path
+) -> None:
     told: list[tuple[int, int | None]] = []
-    done = client.upload(file, epsilon=0.5, knowledge={"tiers": []}, on_bytes=lambda *so_far: told.append(so_far))
-    assert (done.dataset_id, done.job_id, done.sha256) == ("ds-1", "job-ds-1", hashlib.sha256(CONTENT).hexdigest())
+    done = client.upload(
+        file, epsilon=0.5, knowledge={"tiers": []}, on_bytes=lambda *so_far: told.append(so_far)
+    )
+    assert (done.dataset_id, done.job_id, done.sha256) == (
+        "ds-1",
+        "job-ds-1",
+        hashlib.sha256(CONTENT).hexdigest(),
+    )
     assert service.kept == CONTENT
     assert service.plan == {
         "bytes": len(CONTENT),
@@ -201,14 +226,18 @@ def test_a_large_file_goes_in_pieces_and_is_counted(service: type[Service], clie
     assert (told[0], told[-1]) == ((0, len(CONTENT)), (len(CONTENT), len(CONTENT)))
 
 
-async def test_the_async_client_sends_pieces_too(service: type[Service], connection: Connection, file: Path) -> None:
+async def test_the_async_client_sends_pieces_too(
+    service: type[Service], connection: Connection, file: Path
+) -> None:
     service.faults = [None, lambda one: one.hang_up(1000)]
     async with AsyncClient(connection, timeout=10) as client:
         assert (await client.upload(file)).dataset_id == "ds-1"
     assert service.kept == CONTENT
 
 
-def test_a_small_file_goes_in_one_request_and_is_counted(service: type[Service], client: Client, file: Path) -> None:
+def test_a_small_file_goes_in_one_request_and_is_counted(
+    service: type[Service], client: Client, file: Path
+) -> None:
     file.write_bytes(CONTENT[:PIECE])
     told: list[tuple[int, int | None]] = []
     client.upload(file, on_bytes=lambda *so_far: told.append(so_far))
@@ -228,7 +257,9 @@ def test_a_small_file_goes_in_one_request_and_is_counted(service: type[Service],
     ],
     ids=["cut", "cut within", "busy", "stalled", "in flight", "elsewhere"],
 )
-def test_a_broken_piece_is_gone_on_with(service: type[Service], client: Client, file: Path, fault: Fault) -> None:
+def test_a_broken_piece_is_gone_on_with(
+    service: type[Service], client: Client, file: Path, fault: Fault
+) -> None:
     service.faults = [None, fault, fault]
     assert client.upload(file).dataset_id == "ds-1"
     assert service.kept == CONTENT
@@ -309,7 +340,11 @@ def test_pieces_that_take_long_to_be_joined_are_waited_for(
 
 
 def test_who_is_at_work_for_an_hour_is_not_waited_for(
-    service: type[Service], client: Client, clock: Clock, file: Path, monkeypatch: pytest.MonkeyPatch
+    service: type[Service],
+    client: Client,
+    clock: Clock,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(uploads, "IN_FLIGHT_SECONDS", 100.0)
     service.faults = [lambda one: one.refuse(409, "simio_idempotency_in_flight", **HELD)] * 3
@@ -338,7 +373,9 @@ def test_a_very_large_file_goes_in_larger_pieces(
     assert [size for _, size in service.pieces] == [len(CONTENT) // 2] * 2
 
 
-def test_another_process_goes_on_with_the_same_key(service: type[Service], client: Client, file: Path) -> None:
+def test_another_process_goes_on_with_the_same_key(
+    service: type[Service], client: Client, file: Path
+) -> None:
     seen: list[int] = []
 
     def stop(so_far: int, _: int | None) -> None:
@@ -387,7 +424,12 @@ async def gate() -> AsyncIterator[Gate]:
 
 @pytest.mark.parametrize("size", [PIECE, len(CONTENT)], ids=["one request", "pieces"])
 async def test_the_async_client_holds_up_no_loop_while_it_hashes_and_reads(
-    service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate, size: int
+    service: type[Service],
+    connection: Connection,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gate: Gate,
+    size: int,
 ) -> None:
     class Slow(io.FileIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -400,9 +442,13 @@ async def test_the_async_client_holds_up_no_loop_while_it_hashes_and_reads(
 
     file.write_bytes(CONTENT[:size])
     opened, told = Path.open, list[tuple[int, int]]()
-    monkeypatch.setattr(Path, "open", lambda self, *how: Slow(str(self)) if self == file else opened(self, *how))
+    monkeypatch.setattr(
+        Path, "open", lambda self, *how: Slow(str(self)) if self == file else opened(self, *how)
+    )
     async with AsyncClient(connection, timeout=20) as client:
-        done = await client.upload(file, on_bytes=lambda so_far, _: told.append((so_far, threading.get_ident())))
+        done = await client.upload(
+            file, on_bytes=lambda so_far, _: told.append((so_far, threading.get_ident()))
+        )
     assert done.dataset_id == "ds-1"
     assert CONTENT[:size] in service.kept
     assert gate.waits >= 4
@@ -428,14 +474,26 @@ async def test_an_agents_upload_goes_on_where_it_broke(
     monkeypatch.setattr(uploads, "AWAY_SECONDS", -1)
     async with AsyncClient(connection, timeout=10) as client:
         tools = Tools(client, file.parent)
-        for stop in ([None, lambda one: one.hang_up()], [None, lambda one: one.refuse(503, "simio_unavailable")]):
+        for stop in (
+            [None, lambda one: one.hang_up()],
+            [None, lambda one: one.refuse(503, "simio_unavailable")],
+        ):
             service.faults = stop
             with pytest.raises(ToolError, match=r"upload the same with key='\w+' to go on") as told:
                 await tools.upload("table.csv")
         key = re.findall("key='(.*)'", str(told.value))[0]
         assert service.keys == [key] * 2
-        assert (await Tools(client, file.parent).upload("table.csv", key=key))["dataset_id"] == "ds-1"
-        assert [offset for offset, _ in service.pieces] == [0, PIECE, PIECE, 2 * PIECE, 2 * PIECE, 3 * PIECE]
+        assert (await Tools(client, file.parent).upload("table.csv", key=key))[
+            "dataset_id"
+        ] == "ds-1"
+        assert [offset for offset, _ in service.pieces] == [
+            0,
+            PIECE,
+            PIECE,
+            2 * PIECE,
+            2 * PIECE,
+            3 * PIECE,
+        ]
         assert service.kept == CONTENT
         service.kept.clear()
         service.faults = [lambda one: one.refuse(400, "simio_upload_invalid")]
@@ -445,7 +503,9 @@ async def test_an_agents_upload_goes_on_where_it_broke(
         await tools.upload("table.csv")
         await tools.upload("table.csv", weights="w")
     assert service.keys[3] == key
-    assert len(set(service.keys)) == 3, "what was refused, or is asked for otherwise, is another upload"
+    assert len(set(service.keys)) == 3, (
+        "what was refused, or is asked for otherwise, is another upload"
+    )
 
 
 async def test_a_call_of_an_agent_ends_in_time_and_the_next_goes_on(
@@ -464,7 +524,9 @@ async def test_a_call_of_an_agent_ends_in_time_and_the_next_goes_on(
 
 def test_a_download_is_counted(client: Client, tmp_path: Path) -> None:
     told: list[tuple[int, int | None]] = []
-    client.download("gen-1", tmp_path / "rows.csv", "csv", on_bytes=lambda *so_far: told.append(so_far))
+    client.download(
+        "gen-1", tmp_path / "rows.csv", "csv", on_bytes=lambda *so_far: told.append(so_far)
+    )
     assert told[-1] == (len(CONTENT), len(CONTENT))
 
 
@@ -484,7 +546,11 @@ def command(connection: Connection, tmp_path: Path) -> list[str]:
 def _on_terminal(words: list[str], folder: Path) -> str:
     """Run a command whose stdout and stderr are a terminal; what it shows."""
     ours, theirs = pty.openpty()
-    env = os.environ | {"SIMULACRA_CONNECTION": str(folder / "connection.json"), "TERM": "xterm", "COLUMNS": "120"}
+    env = os.environ | {
+        "SIMULACRA_CONNECTION": str(folder / "connection.json"),
+        "TERM": "xterm",
+        "COLUMNS": "120",
+    }
     shown = bytearray()
     with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=env) as process:
         os.close(theirs)
@@ -502,7 +568,9 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_a_terminal_shows_bars_and_json_does_not(command: list[str], file: Path, tmp_path: Path) -> None:
+def test_a_terminal_shows_bars_and_json_does_not(
+    command: list[str], file: Path, tmp_path: Path
+) -> None:
     sent = _on_terminal([*command, "upload", str(file), "--no-wait"], tmp_path)
     assert "uploading" in sent
     assert "100%" in sent
@@ -510,7 +578,9 @@ def test_a_terminal_shows_bars_and_json_does_not(command: list[str], file: Path,
     come = _on_terminal([*command, "download", "gen-1", str(tmp_path / "rows.csv")], tmp_path)
     assert "downloading" in come
     assert "100%" in come
-    plain = _on_terminal([*command, "download", "gen-1", str(tmp_path / "rows.csv"), "--json"], tmp_path)
+    plain = _on_terminal(
+        [*command, "download", "gen-1", str(tmp_path / "rows.csv"), "--json"], tmp_path
+    )
     assert json.loads(plain) == {"bytes": len(CONTENT)}
 
 
@@ -527,7 +597,9 @@ def test_an_interrupted_upload_says_how_to_go_on_and_does(
     service.faults = [None, None, never_answer]
     env = os.environ | {"SIMULACRA_CONNECTION": str(tmp_path / "connection.json")}
     words = [*command, "upload", str(file), "--no-wait"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as process:
         assert reached.wait(60)
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=60)
@@ -537,7 +609,9 @@ def test_an_interrupted_upload_says_how_to_go_on_and_does(
     key = re.search(r"run the same command with (--key \w+)", said)
     assert key is not None
     service.pieces.clear()
-    done = subprocess.run([*words, *key.group(1).split()], capture_output=True, text=True, env=env, timeout=60)
+    done = subprocess.run(
+        [*words, *key.group(1).split()], capture_output=True, text=True, env=env, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert json.loads(done.stdout)["dataset_id"] == "ds-1"

@@ -17,7 +17,7 @@ from simulacra import ApiError, AsyncClient, Client, Connection, JobFailed
 from simulacra.access import claim_credentials
 from simulacra.auth import ClientCredentials
 from simulacra.commands.shared import ended, wait_with_progress
-from simulacra.protocol import AWAY_SECONDS, MAX_ATTEMPTS, Ask, Steps, ask
+from simulacra.core import AWAY_SECONDS, MAX_ATTEMPTS, Ask, Steps, ask
 
 CONNECTION = Connection("http://api", "http://api/token", "id", "secret")
 RUNNING = httpx.Response(200, json={"job_id": "job-ds-1", "status": "running"})
@@ -58,7 +58,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 Answer = Callable[[httpx.Request], Came]
 
 
-def _handler(answer: Answer, asked: list[httpx.Request]) -> Callable[[httpx.Request], httpx.Response]:
+def _handler(
+    answer: Answer, asked: list[httpx.Request]
+) -> Callable[[httpx.Request], httpx.Response]:
     def handle(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/token":
             return httpx.Response(200, json={"access_token": "t", "expires_in": 600})
@@ -84,7 +86,9 @@ def client(asked: list[httpx.Request]) -> Iterator[Callable[[Answer], Client]]:
     def of(answer: Answer) -> Client:
         one = Client(CONNECTION)
         transport = httpx.MockTransport(_handler(answer, asked))
-        one._http = httpx.Client(base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION))
+        one._http = httpx.Client(
+            base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION)
+        )
         made.append(one)
         return one
 
@@ -101,9 +105,13 @@ Make = Callable[[Answer], Client]
 
 
 @pytest.mark.parametrize("came", NOBODY.values(), ids=NOBODY)
-def test_a_wait_rides_out_a_service_that_is_away_for_a_minute(clock: Clock, client: Make, came: Came) -> None:
+def test_a_wait_rides_out_a_service_that_is_away_for_a_minute(
+    clock: Clock, client: Make, came: Came
+) -> None:
     told: list[float] = []
-    found = client(_away_until(clock, 100.0, came)).wait("job-ds-1", on_away=lambda _, left: told.append(left))
+    found = client(_away_until(clock, 100.0, came)).wait(
+        "job-ds-1", on_away=lambda _, left: told.append(left)
+    )
     assert found.status == "ready"
     assert 100 <= clock.now < AWAY_SECONDS
     assert told[0] == AWAY_SECONDS
@@ -116,7 +124,9 @@ async def test_so_does_that_of_the_async_client(
     monkeypatch.setattr("simulacra.async_client.asyncio.sleep", clock.sleep_there)
     transport = httpx.MockTransport(_handler(_away_until(clock, 100.0, NOBODY["refused"]), asked))
     async with AsyncClient(CONNECTION) as one:
-        one._http = httpx.AsyncClient(base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION))
+        one._http = httpx.AsyncClient(
+            base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION)
+        )
         assert (await one.wait("job-ds-1")).status == "ready"
         clock.now = 0
         with pytest.raises(TimeoutError, match="job-ds-1"):
@@ -134,12 +144,16 @@ def test_the_pauses_grow_to_a_limit_and_are_never_the_same(clock: Clock, client:
 
 
 @pytest.mark.parametrize("came", NOBODY.values(), ids=NOBODY)
-def test_one_that_stays_away_ends_the_wait_with_what_was_waited_for(clock: Clock, client: Make, came: Came) -> None:
+def test_one_that_stays_away_ends_the_wait_with_what_was_waited_for(
+    clock: Clock, client: Make, came: Came
+) -> None:
     seen: list[str] = []
     one = client(lambda _: came if seen else RUNNING)
     with pytest.raises(TimeoutError) as ended:
         one.wait("job-ds-1", on_progress=lambda job: seen.append(job.status))
-    assert "job-ds-1 (last seen running): the service has not answered for 120 s" in str(ended.value)
+    assert "job-ds-1 (last seen running): the service has not answered for 120 s" in str(
+        ended.value
+    )
     assert "wait for it again" in str(ended.value)
     assert isinstance(ended.value.__cause__, httpx.TransportError | ApiError)
 
@@ -182,11 +196,20 @@ def test_what_no_waiting_changes_ends_it(
     assert len(asked) == times
 
 
-def test_a_deletion_is_waited_for_and_its_lost_answer_is_no_error(clock: Clock, client: Make) -> None:
-    gone, busy = httpx.Response(404, json={"code": "simio_dataset_not_found"}), httpx.Response(202, json={})
+def test_a_deletion_is_waited_for_and_its_lost_answer_is_no_error(
+    clock: Clock, client: Make
+) -> None:
+    gone, busy = (
+        httpx.Response(404, json={"code": "simio_dataset_not_found"}),
+        httpx.Response(202, json={}),
+    )
 
     def erasing(request: httpx.Request) -> Came:
-        return busy if request.method == "DELETE" else _away_until(clock, 100.0, NOBODY["refused"], gone)(request)
+        return (
+            busy
+            if request.method == "DELETE"
+            else _away_until(clock, 100.0, NOBODY["refused"], gone)(request)
+        )
 
     client(erasing).delete("ds-1")
     assert clock.now >= 100
@@ -198,8 +221,12 @@ def test_a_deletion_is_waited_for_and_its_lost_answer_is_no_error(clock: Clock, 
         client(lambda request: busy if request.method == "DELETE" else NOBODY["504"]).delete("ds-1")
 
 
-def test_a_download_rides_out_a_service_that_goes_away_meanwhile(clock: Clock, client: Make, tmp_path: Path) -> None:
-    link = httpx.Response(200, json={"generation_id": "gen-1", "status": "ready", "artifact_url": "/file"})
+def test_a_download_rides_out_a_service_that_goes_away_meanwhile(
+    clock: Clock, client: Make, tmp_path: Path
+) -> None:
+    link = httpx.Response(
+        200, json={"generation_id": "gen-1", "status": "ready", "artifact_url": "/file"}
+    )
     fetched: list[float] = []
 
     def answer(request: httpx.Request) -> Came:
@@ -218,7 +245,9 @@ def test_a_download_rides_out_a_service_that_goes_away_meanwhile(clock: Clock, c
     assert clock.now < AWAY_SECONDS, "who never answered is not waited for"
 
 
-def test_what_has_an_effect_twice_is_never_asked_again(clock: Clock, client: Make, asked: list[httpx.Request]) -> None:
+def test_what_has_an_effect_twice_is_never_asked_again(
+    clock: Clock, client: Make, asked: list[httpx.Request]
+) -> None:
     with pytest.raises(httpx.ReadTimeout):
         client(lambda _: NOBODY["hangs"]).rotate_credentials()
     assert len(asked) == 1
@@ -231,13 +260,17 @@ def test_what_has_an_effect_twice_is_never_asked_again(clock: Clock, client: Mak
 def test_a_key_goes_with_each_try_of_a_request_that_makes_something(
     clock: Clock, client: Make, asked: list[httpx.Request]
 ) -> None:
-    came = iter([NOBODY["cut"], NOBODY["503"], httpx.Response(202, json={"generation_id": "gen-1"})])
+    came = iter(
+        [NOBODY["cut"], NOBODY["503"], httpx.Response(202, json={"generation_id": "gen-1"})]
+    )
     assert client(lambda _: next(came)).generate("ds-1", 10).generation_id == "gen-1"
     assert len({request.headers["Idempotency-Key"] for request in asked}) == 1
     assert len(asked) == 3
 
 
-def test_who_waits_for_a_decision_rides_it_out_too(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_for_a_decision_rides_it_out_too(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     decided = httpx.Response(200, json={"status": "denied"})
     answer = _away_until(clock, 60.0, NOBODY["503"], decided)
     handler = _handler(answer, [])
@@ -260,9 +293,14 @@ def test_who_waits_for_a_decision_rides_it_out_too(clock: Clock, monkeypatch: py
 def test_the_command_says_once_that_nobody_answers(
     clock: Clock, client: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wait_with_progress(client(_away_until(clock, 100.0, NOBODY["refused"])), "job-ds-1", as_json=True)
+    wait_with_progress(
+        client(_away_until(clock, 100.0, NOBODY["refused"])), "job-ds-1", as_json=True
+    )
     said = capsys.readouterr().err
-    assert said == "the service does not answer (ConnectError: refused); it is waited for, 120 s at most\n"
+    assert (
+        said
+        == "the service does not answer (ConnectError: refused); it is waited for, 120 s at most\n"
+    )
 
 
 def test_the_command_names_the_job_that_failed(capsys: pytest.CaptureFixture[str]) -> None:

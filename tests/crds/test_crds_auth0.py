@@ -10,7 +10,10 @@ from simulacra_crds.auth0 import Auth0, Auth0Error, Auth0Settings
 
 async def test_a_client_is_made_once_with_a_grant() -> None:
     edge = Auth0Mock()
-    edge.clients = [{"client_id": f"other{n}", "client_metadata": {"access_request": f"u{n}"}} for n in range(250)]
+    edge.clients = [
+        {"client_id": f"other{n}", "client_metadata": {"access_request": f"u{n}"}}
+        for n in range(250)
+    ]
     auth0 = Auth0(SETTINGS, edge)
     client_id = await auth0.ensure_client("uid-1", "acme")
     assert await auth0.ensure_client("uid-1", "acme") == client_id
@@ -51,5 +54,8 @@ def test_settings_come_together() -> None:
         Auth0Settings.from_env(env, "a")
     found = Auth0Settings.from_env(env | {"SIMULACRA_AUTH0_CLIENT_SECRET": "s"}, "a")
     assert found is not None
-    assert (found.issuer, found.token_url) == ("https://x.auth0.example/", "https://x.auth0.example/oauth/token")
+    assert (found.issuer, found.token_url) == (
+        "https://x.auth0.example/",
+        "https://x.auth0.example/oauth/token",
+    )
     assert Auth0Settings.from_env({}, "a") is None

@@ -4,8 +4,13 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, check_conditions, check_interventions, pointer
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.generation_conditions import (
+    ConditionSet,
+    check_conditions,
+    check_interventions,
+    pointer,
+)
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 
 SCHEMA = TableSchema(
     rows=100,
@@ -14,7 +19,9 @@ SCHEMA = TableSchema(
             name="segment",
             kind="categorical",
             storage="string",
-            levels=[LevelSchema(value=v, share=s) for v, s in (("a", 0.5), ("b", 0.3), ("c/d", 0.2))],
+            levels=[
+                LevelSchema(value=v, share=s) for v, s in (("a", 0.5), ("b", 0.3), ("c/d", 0.2))
+            ],
         ),
         ColumnSchema(name="price", kind="numeric", storage="double", minimum=1.0, maximum=9.0),
         ColumnSchema(
@@ -29,7 +36,9 @@ SCHEMA = TableSchema(
 
 
 def pointers(conditions: dict[str, Any]) -> list[str]:
-    return [error.pointer for error in check_conditions(ConditionSet.model_validate(conditions), SCHEMA)]
+    return [
+        error.pointer for error in check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,10 @@ def test_good_conditions_pass(conditions: dict[str, Any]) -> None:
         ({"categorical": {"nope": {"a": 0.3}}}, "/conditions/categorical/nope"),
         ({"categorical": {"segment": {"z/z": 0.3}}}, "/conditions/categorical/segment/z~1z"),
         ({"categorical": {"segment": {"a": 0.7, "b": 0.7}}}, "/conditions/categorical/segment"),
-        ({"categorical": {"segment": {"a": 0.1, "b": 0.1, "c/d": 0.1}}}, "/conditions/categorical/segment"),
+        (
+            {"categorical": {"segment": {"a": 0.1, "b": 0.1, "c/d": 0.1}}},
+            "/conditions/categorical/segment",
+        ),
         ({"categorical": {"price": {"5": 0.3}}}, "/conditions/categorical/price"),
         ({"categorical": {"respondent": {"r1": 0.3}}}, "/conditions/categorical/respondent"),
         ({"numeric": {"segment": {"min": 1}}}, "/conditions/numeric/segment"),
@@ -68,8 +80,12 @@ def test_each_wrong_field_is_named(conditions: dict[str, Any], where: str) -> No
 
 def test_interventions() -> None:
     assert check_interventions({"price": 5.49, "segment": "a", "switched": True}, SCHEMA) == []
-    wrong = check_interventions({"price": "much", "segment": "z", "nope": 1, "respondent": "x"}, SCHEMA)
-    assert [e.pointer for e in wrong] == [f"/interventions/{c}" for c in ("price", "segment", "nope", "respondent")]
+    wrong = check_interventions(
+        {"price": "much", "segment": "z", "nope": 1, "respondent": "x"}, SCHEMA
+    )
+    assert [e.pointer for e in wrong] == [
+        f"/interventions/{c}" for c in ("price", "segment", "nope", "respondent")
+    ]
 
 
 def test_pointer_escapes() -> None:
@@ -80,7 +96,10 @@ def test_pointer_escapes() -> None:
     ("conditions", "said"),
     [
         ({"categorical": {"segment": {"z": 0.3}}}, "GET the dataset's schema for its levels"),
-        ({"numeric": {"price": {"min": 5, "max": 4}}}, "min 5 is above max 4, so no row can meet it"),
+        (
+            {"numeric": {"price": {"min": 5, "max": 4}}},
+            "min 5 is above max 4, so no row can meet it",
+        ),
     ],
 )
 def test_what_is_wrong_says_what_to_do(conditions: dict[str, Any], said: str) -> None:

@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.generate import crd
-from simulacra_crds.registry import KINDS
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds.registry import KINDS
 
 Schema = dict[str, Any]
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
-UNITS = {"Bytes": "byte", "Seconds": "second", "Minute": "minute", "Ms": "millisecond", "percent": "0 to 100"}
+UNITS = {
+    "Bytes": "byte",
+    "Seconds": "second",
+    "Minute": "minute",
+    "Ms": "millisecond",
+    "percent": "0 to 100",
+}
 """What the name of a field ends in, and the word that its description then needs; the name alone is no unit."""
 
 
@@ -49,8 +55,14 @@ def test_units_defaults_and_choices_are_told(kind: str) -> None:
         text, name = one["description"].lower(), path.rpartition(".")[2]
         unit = next((word for end, word in UNITS.items() if name.endswith(end)), "")
         assert unit in text, f"{path} does not say its unit"
-        if one["type"] in ("integer", "number") and "default" in one and one["default"] not in (0, None):
-            assert "default" in text, f"{path} does not say its default, which kubectl explain does not show"
+        if (
+            one["type"] in ("integer", "number")
+            and "default" in one
+            and one["default"] not in (0, None)
+        ):
+            assert "default" in text, (
+                f"{path} does not say its default, which kubectl explain does not show"
+            )
         if {"minimum", "maximum"} <= one.keys() and one["maximum"] > 1:
             assert " to " in text or "at most" in text, (
                 f"{path} does not say its limits, which kubectl explain does not show"
@@ -59,7 +71,10 @@ def test_units_defaults_and_choices_are_told(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CRDS)
 def test_printer_columns_show_fields_that_are_there(kind: str) -> None:
-    known = {path.removeprefix(kind) for path, _ in fields(kind, version(kind)["schema"]["openAPIV3Schema"])}
+    known = {
+        path.removeprefix(kind)
+        for path, _ in fields(kind, version(kind)["schema"]["openAPIV3Schema"])
+    }
     columns = version(kind)["additionalPrinterColumns"]
     for one in columns:
         path = one["jsonPath"].replace('[?(@.type=="Ready")]', "")

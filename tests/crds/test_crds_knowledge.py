@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from simulacra_crds.knowledge import BOTH, CYCLE, NOT_LEARNED, SELF, TWICE, UNKNOWN, check_knowledge
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.knowledge import (
+    BOTH,
+    CYCLE,
+    NOT_LEARNED,
+    SELF,
+    TWICE,
+    UNKNOWN,
+    check_knowledge,
+)
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.table.errors import InputError
 
@@ -14,7 +22,10 @@ NAMES = "abcd"
 SCHEMA = TableSchema(
     rows=9,
     columns=[
-        *(ColumnSchema(name=name, kind="numeric", storage="double", minimum=0, maximum=1) for name in NAMES),
+        *(
+            ColumnSchema(name=name, kind="numeric", storage="double", minimum=0, maximum=1)
+            for name in NAMES
+        ),
         ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
     ],
 )
@@ -26,7 +37,11 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
     def edges(text: str) -> list[Edge]:
         return [Edge(source=ends[0], target=ends[1]) for ends in text.split()]
 
-    return Knowledge(tiers=[list(tier) for tier in tiers.split()], required=edges(required), forbidden=edges(forbidden))
+    return Knowledge(
+        tiers=[list(tier) for tier in tiers.split()],
+        required=edges(required),
+        forbidden=edges(forbidden),
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,13 +59,17 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
     ],
 )
 def test_what_is_wrong_is_named(knowledge: Knowledge, at: str, detail: str) -> None:
-    assert [(error.pointer, error.detail) for error in check_knowledge(knowledge, SCHEMA)] == [(at, detail)]
+    assert [(error.pointer, error.detail) for error in check_knowledge(knowledge, SCHEMA)] == [
+        (at, detail)
+    ]
     with pytest.raises(InputError) as refused:
         read_knowledge(knowledge, SCHEMA, NAMES)
     assert (refused.value.pointer or "").startswith("/knowledge" + at.rsplit("/", 1)[0])
 
 
-@pytest.mark.parametrize("knowledge", [known(), known("ab cd", "ac bd ab", "cd"), known("a", "bc cd", "db")])
+@pytest.mark.parametrize(
+    "knowledge", [known(), known("ab cd", "ac bd ab", "cd"), known("a", "bc cd", "db")]
+)
 def test_what_stands_is_taken(knowledge: Knowledge) -> None:
     assert check_knowledge(knowledge, SCHEMA) == []
     read_knowledge(knowledge, SCHEMA, NAMES)

@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_crds import names
-from simulacra_crds.base import NAME_PATTERN
-from simulacra_crds.retention import expires_at
+from simulacra_crds.contract import names
+from simulacra_crds.contract.retention import expires_at
+from simulacra_crds.kinds.base import NAME_PATTERN
 
 keys = st.text(min_size=1, max_size=255)
 
 
 @given(tenant=keys, key=keys, other=keys)
-def test_dataset_names_are_valid_and_depend_on_tenant_and_key(tenant: str, key: str, other: str) -> None:
+def test_dataset_names_are_valid_and_depend_on_tenant_and_key(
+    tenant: str, key: str, other: str
+) -> None:
     name = names.dataset_name(tenant, key)
     assert re.fullmatch(NAME_PATTERN, name)
     assert names.dataset_name(tenant, key) == name
@@ -38,7 +40,9 @@ def test_foreign_job_ids_lead_nowhere() -> None:
 
 
 def test_child_names_tell_incarnations_apart() -> None:
-    assert names.child_name("ds-a", "uid-1", "prepare") != names.child_name("ds-a", "uid-2", "prepare")
+    assert names.child_name("ds-a", "uid-1", "prepare") != names.child_name(
+        "ds-a", "uid-2", "prepare"
+    )
 
 
 def test_retention_counts_from_the_end_of_the_work() -> None:

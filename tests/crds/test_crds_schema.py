@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import yaml
-from simulacra_crds.generate import crd, main, render, structural
-from simulacra_crds.registry import KINDS
+from simulacra_crds.crd_yaml import crd, main, render, structural
+from simulacra_crds.kinds.registry import KINDS
 
 YAML_DIR = Path(__file__).parents[2] / "crds" / "yaml"
 
@@ -60,7 +60,9 @@ def test_check_names_the_stale_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "models.yaml").write_text("old")
     assert main([str(tmp_path), "--check"]) == 1
     assert "models.yaml" in capsys.readouterr().err
-    assert yaml.safe_load((YAML_DIR / "models.yaml").read_text())["spec"]["names"]["kind"] == "Model"
+    assert (
+        yaml.safe_load((YAML_DIR / "models.yaml").read_text())["spec"]["names"]["kind"] == "Model"
+    )
 
 
 def test_a_union_that_kubernetes_cannot_express_is_an_error() -> None:

@@ -6,28 +6,48 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.base import ANNOTATION_UPLOAD_PLAN
-from simulacra_crds.stored import stored_bytes
+from simulacra_crds.contract.storage_usage import stored_bytes
+from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 
 
 @pytest.mark.parametrize(
     ("phase", "artefacts", "stored"),
-    [(None, [], 1000), ("Running", [], 1000), ("Failed", [], 0), ("Ready", [300, 7], 307), ("Deleting", [], 1000)],
+    [
+        (None, [], 1000),
+        ("Running", [], 1000),
+        ("Failed", [], 0),
+        ("Ready", [300, 7], 307),
+        ("Deleting", [], 1000),
+    ],
 )
-def test_an_upload_counts_until_the_work_on_it_has_ended(phase: str | None, artefacts: list[int], stored: int) -> None:
+def test_an_upload_counts_until_the_work_on_it_has_ended(
+    phase: str | None, artefacts: list[int], stored: int
+) -> None:
     """It is erased before the work says that it has, well or not."""
     status: dict[str, Any] = {
         "artefacts": [{"bytes": size} for size in artefacts],
         **({"phase": phase} if phase else {}),
     }
-    whole = {"metadata": {}, "spec": {"source": {"type": "Upload", "bytes": 1000}}, "status": status}
+    whole = {
+        "metadata": {},
+        "spec": {"source": {"type": "Upload", "bytes": 1000}},
+        "status": status,
+    }
     assert stored_bytes(whole) == stored
-    pieces = {"metadata": {"annotations": {ANNOTATION_UPLOAD_PLAN: "1000 -"}}, "spec": {"source": {}}, "status": status}
+    pieces = {
+        "metadata": {"annotations": {ANNOTATION_UPLOAD_PLAN: "1000 -"}},
+        "spec": {"source": {}},
+        "status": status,
+    }
     assert stored_bytes(pieces) == stored
     going = whole | {"status": status | {"phase": "Deleting", "finishedAt": "2026-03-01T12:00:00Z"}}
     assert stored_bytes(going) == sum(artefacts)
 
 
 def test_an_object_that_is_read_is_not_stored() -> None:
-    body = {"metadata": {}, "spec": {"source": {"type": "Object", "bytes": 1000}}, "status": {"phase": "Failed"}}
+    body = {
+        "metadata": {},
+        "spec": {"source": {"type": "Object", "bytes": 1000}},
+        "status": {"phase": "Failed"},
+    }
     assert stored_bytes(body) == 0

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulacra_crds.names import TENANT_PATTERN
-from simulacra_crds.tenant import Encryption, Tenant
+from simulacra_crds.contract.names import TENANT_PATTERN
+from simulacra_crds.kinds.tenant import Encryption, Tenant
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,13 @@ def test_default_is_managed_by_the_installations_first_provider() -> None:
     [
         {"provider": "vault"},
         {"mode": "Customer", "keyArn": KEY},
-        {"mode": "Customer", "provider": "awsKms", "keyArn": KEY, "roleArn": ROLE, "externalId": "a7:x"},
+        {
+            "mode": "Customer",
+            "provider": "awsKms",
+            "keyArn": KEY,
+            "roleArn": ROLE,
+            "externalId": "a7:x",
+        },
     ],
 )
 def test_lawful(given: dict[str, str]) -> None:
@@ -62,4 +68,6 @@ def test_a_name_that_makes_none(name: str) -> None:
 
 def test_the_chart_lists_the_same_names() -> None:
     schema = json.loads((ROOT / "charts" / "simulacra" / "values.schema.json").read_text())
-    assert schema["properties"]["namespaces"]["items"]["pattern"] == TENANT_PATTERN.replace("^", "^tenant-")
+    assert schema["properties"]["namespaces"]["items"]["pattern"] == TENANT_PATTERN.replace(
+        "^", "^tenant-"
+    )

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from custody_servers import REGION, Server, ministack, moto, openbao, seaweedfs
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.settings import open_keys, open_store
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_keys, open_store
 
 
 @pytest.fixture
@@ -90,7 +90,11 @@ def buckets(weed: Server) -> dict[str, str]:
     for name in ("plain", "versioned"):
         client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
-    return {"s3": "plain", "s3-versioned": "versioned", "s3-bucket-per-tenant": "each-{tenant}-{unique}"}
+    return {
+        "s3": "plain",
+        "s3-versioned": "versioned",
+        "s3-bucket-per-tenant": "each-{tenant}-{unique}",
+    }
 
 
 @pytest.fixture
@@ -107,7 +111,9 @@ def s3_url(weed: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(params=["local", "s3", "s3-versioned", "s3-bucket-per-tenant"])
-def any_store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def any_store_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """The URL of every implementation of the store, empty and with its credentials in the environment."""
     if request.param == "local":
         return f"file://{tmp_path}/store"
@@ -122,7 +128,9 @@ def any_store(any_store_url: str) -> ObjectStore:
 
 
 @pytest.fixture(params=["local", "openbao", "moto", "ministack"])
-def any_keys(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyProvider:
+def any_keys(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> KeyProvider:
     """Every implementation of the key provider."""
     if request.param == "local":
         return LocalKeyring(tmp_path / "keyring.json")
@@ -130,14 +138,18 @@ def any_keys(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         bao: Server = request.getfixturevalue("bao")
         env = {"SIMULACRA_KEYS": f"vault+{bao.url}/transit", "VAULT_TOKEN": bao.access}
         return open_keys(env).provider("vault")
-    server: Server = request.getfixturevalue({"moto": "moto_server", "ministack": "aws"}[request.param])
+    server: Server = request.getfixturevalue(
+        {"moto": "moto_server", "ministack": "aws"}[request.param]
+    )
     return aws_kms(server, monkeypatch)
 
 
 def aws_kms(server: Server, monkeypatch: pytest.MonkeyPatch) -> KeyProvider:
     for name, value in server.env.items():
         monkeypatch.setenv(name, value)
-    return open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={server.url}"}).provider("awsKms")
+    return open_keys(
+        {"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={server.url}"}
+    ).provider("awsKms")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulacra_custody.audit import (
+from simulacra_custody.audit.log import (
     AuditData,
     AuditEvent,
     Component,
@@ -22,7 +22,7 @@ from simulacra_custody.audit import (
     verify_log,
 )
 from simulacra_custody.errors import AuditCorrupt, AuditUnavailable
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.verify import main
 
 
@@ -41,7 +41,15 @@ def filled(store: LocalStore) -> LocalStore:
 
 def test_record_is_a_cloudevent() -> None:
     record = json.loads(event().line())
-    assert record.keys() == {"specversion", "id", "type", "source", "time", "datacontenttype", "data"}
+    assert record.keys() == {
+        "specversion",
+        "id",
+        "type",
+        "source",
+        "time",
+        "datacontenttype",
+        "data",
+    }
     assert (record["specversion"], record["type"]) == ("1.0", "dev.simulacra.resource.erased")
     assert record["data"] == {
         "outcome": "success",
@@ -84,7 +92,12 @@ def test_a_refused_value_is_not_repeated_in_the_error() -> None:
 
 def test_unknown_event_types_and_envelope_fields_are_errors() -> None:
     good = json.loads(event().line())
-    for change in ({"type": "dev.simulacra.made.up"}, {"source": "/elsewhere"}, {"subject": "x"}, {"specversion": "2"}):
+    for change in (
+        {"type": "dev.simulacra.made.up"},
+        {"source": "/elsewhere"},
+        {"subject": "x"},
+        {"specversion": "2"},
+    ):
         with pytest.raises(ValidationError):
             AuditEvent.model_validate({**good, **change})
 
@@ -130,7 +143,9 @@ def edit(store: LocalStore, number: int, change: Callable[[bytes], bytes]) -> No
     [
         lambda content: content.replace(b'"tenant":"acme"', b'"tenant":"evil"'),
         lambda content: content.replace(b'"size":', b'"size":1'),
-        lambda content: content.replace(b'"previous":"', b'"previous":"0').replace(b'","size', b'","size')[:-1],
+        lambda content: content.replace(b'"previous":"', b'"previous":"0').replace(
+            b'","size', b'","size'
+        )[:-1],
         lambda content: content + content.splitlines()[1] + b"\n",
         lambda content: content.splitlines()[0] + b"\n",
         lambda content: content[:-1],
@@ -139,7 +154,9 @@ def edit(store: LocalStore, number: int, change: Callable[[bytes], bytes]) -> No
         lambda content: b"",
     ],
 )
-def test_any_change_names_its_segment(filled: LocalStore, number: int, change: Callable[[bytes], bytes]) -> None:
+def test_any_change_names_its_segment(
+    filled: LocalStore, number: int, change: Callable[[bytes], bytes]
+) -> None:
     edit(filled, number, change)
     with pytest.raises(AuditCorrupt, match=f"segment {number} "):
         verify_log(filled)
@@ -190,7 +207,7 @@ def test_unwritable_store_fails_closed(store: LocalStore) -> None:
 
 WRITER = """
 import sys
-from simulacra_custody.audit import AuditData, AuditEvent, Component, EventType, open_audit
+from simulacra_custody.audit.log import AuditData, AuditEvent, Component, EventType, open_audit
 log = open_audit({"SIMULACRA_AUDIT": "file://" + sys.argv[1]})
 for number in range(60):
     data = AuditData(uid=f"{sys.argv[2]}-{number}")
@@ -199,7 +216,10 @@ for number in range(60):
 
 
 def test_processes_append_to_one_intact_chain(store: LocalStore) -> None:
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(store.root), name]) for name in ("a", "b", "c")]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(store.root), name])
+        for name in ("a", "b", "c")
+    ]
     assert [writer.wait(timeout=100) for writer in writers] == [0, 0, 0]
     assert verify_log(store).size == 180
     uids = [
@@ -207,15 +227,21 @@ def test_processes_append_to_one_intact_chain(store: LocalStore) -> None:
         for number in range(1, 181)
     ]
     for name in ("a", "b", "c"):
-        assert [uid for uid in uids if uid.startswith(name)] == [f"{name}-{number}" for number in range(60)]
+        assert [uid for uid in uids if uid.startswith(name)] == [
+            f"{name}-{number}" for number in range(60)
+        ]
 
 
-def test_verifier_command(filled: LocalStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verifier_command(
+    filled: LocalStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(filled.root)]) == 0
     assert f"7 events in 7 segments, root {verify_log(filled).root}" in capsys.readouterr().out
     edit(filled, 2, lambda content: content + b"x")
     run = subprocess.run(
-        [sys.executable, "-m", "simulacra_custody.verify", str(filled.root)], capture_output=True, text=True
+        [sys.executable, "-m", "simulacra_custody.verify", str(filled.root)],
+        capture_output=True,
+        text=True,
     )
     assert (run.returncode, run.stdout) == (1, "")
     assert "segment 2" in run.stderr

@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import REGION, Server
-from simulacra_custody import aws_kms
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.settings import open_keys
+from simulacra_custody.keys import aws_kms
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.wiring import open_keys
 
 KEY = bytes(range(32))
 CONTEXT = {"tenant": "acme"}
@@ -43,7 +43,9 @@ def rig(aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]) 
 
 
 def kms(aws: Server, more: str = "") -> KeyProvider:
-    return open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={aws.url}{more}"}).provider("awsKms")
+    return open_keys(
+        {"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={aws.url}{more}"}
+    ).provider("awsKms")
 
 
 def die(**_: object) -> None:
@@ -64,7 +66,10 @@ def enabled(rig: Rig) -> set[str]:
         for key_id in (key["KeyId"] for key in page["Keys"]):
             tags = rig.client.list_resource_tags(KeyId=key_id)["Tags"]
             state = rig.client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
-            if {"TagKey": "simulacra-tenant", "TagValue": rig.tenant} in tags and state == "Enabled":
+            if {
+                "TagKey": "simulacra-tenant",
+                "TagValue": rig.tenant,
+            } in tags and state == "Enabled":
                 found.add(key_id)
     return found
 
@@ -79,7 +84,9 @@ def enabled(rig: Rig) -> set[str]:
         ),
     ],
 )
-def test_key_that_is_off_neither_wraps_nor_unwraps(rig: Rig, break_key: Callable[[Rig], object], code: str) -> None:
+def test_key_that_is_off_neither_wraps_nor_unwraps(
+    rig: Rig, break_key: Callable[[Rig], object], code: str
+) -> None:
     break_key(rig)
     with pytest.raises(KeyUnavailable, match=code):
         rig.keys.wrap(rig.tenant, KEY, CONTEXT)
@@ -105,7 +112,9 @@ def test_destroyed_key_is_off_at_once_and_scheduled(rig: Rig) -> None:
 
 
 def test_rotation_that_was_cut_short_is_finished(rig: Rig) -> None:
-    rig.client.create_alias(AliasName=f"alias/simulacra/{rig.tenant}/old/{rig.key_id}", TargetKeyId=rig.key_id)
+    rig.client.create_alias(
+        AliasName=f"alias/simulacra/{rig.tenant}/old/{rig.key_id}", TargetKeyId=rig.key_id
+    )
     rig.keys.retire_old_keys(rig.tenant)
     assert rig.keys.unwrap(rig.tenant, rig.wrapped, CONTEXT) == KEY
     rig.keys.rotate_tenant_key(rig.tenant)
@@ -181,17 +190,23 @@ def test_of_two_creators_one_key_stays(aws: Server, rig: Rig, tenants: tuple[str
     assert one.is_current(tenants[1], wrapped)
 
 
-def test_wrong_credentials_and_no_server(aws: Server, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_credentials_and_no_server(
+    aws: Server, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", CustomerAccount(aws).service["AWS_ACCESS_KEY_ID"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x" * 40)
     with pytest.raises(KeyUnavailable, match="InvalidSignatureException"):
         kms(aws).unwrap(rig.tenant, rig.wrapped, CONTEXT)
-    keys = open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint=http://127.0.0.1:9"}).provider("awsKms")
+    keys = open_keys(
+        {"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint=http://127.0.0.1:9"}
+    ).provider("awsKms")
     with pytest.raises(KeyUnavailable, match="EndpointConnectionError"):
         keys.has_tenant_key(rig.tenant)
 
 
-def test_role_needs_its_external_id(aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]) -> None:
+def test_role_needs_its_external_id(
+    aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]
+) -> None:
     account = CustomerAccount(aws)
     role = account.role("their-id")
     for name, value in account.service.items():
@@ -204,7 +219,12 @@ def test_role_needs_its_external_id(aws: Server, monkeypatch: pytest.MonkeyPatch
     good = kms(aws, f"&role={role}&external-id=their-id")
     good.create_tenant_key(tenants[0])
     good.check(tenants[0])
-    for more in ("", f"&role={role}", f"&role={role}&external-id=other", f"&role=arn:aws:iam::{ACCOUNT}:role/none"):
+    for more in (
+        "",
+        f"&role={role}",
+        f"&role={role}&external-id=other",
+        f"&role=arn:aws:iam::{ACCOUNT}:role/none",
+    ):
         with pytest.raises(KeyCheckError, match="AccessDenied") as failure:
             kms(aws, more).check(tenants[0])
         assert failure.value.step == "key"

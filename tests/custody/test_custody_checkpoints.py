@@ -10,17 +10,8 @@ from pathlib import Path
 import pymerkle
 import pytest
 
-from simulacra_custody import checkpoints
-from simulacra_custody.audit import (
-    AuditData,
-    AuditEvent,
-    Component,
-    EventType,
-    SegmentedAuditLog,
-    segment_key,
-    verify_segments,
-)
-from simulacra_custody.checkpoints import (
+from simulacra_custody.audit import checkpoints
+from simulacra_custody.audit.checkpoints import (
     EVERY_EVENTS,
     EVERY_S,
     Checkpoint,
@@ -29,11 +20,20 @@ from simulacra_custody.checkpoints import (
     newest_checkpoint,
     verify_checkpoints,
 )
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.log import (
+    AuditData,
+    AuditEvent,
+    Component,
+    EventType,
+    SegmentedAuditLog,
+    segment_key,
+    verify_segments,
+)
+from simulacra_custody.audit.merkle import consistency_proof, leaf_hash, verify_consistency
+from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import AuditCorrupt
-from simulacra_custody.installation_keys import InstallationKeys
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.merkle import consistency_proof, leaf_hash, verify_consistency
-from simulacra_custody.signed_note import VerifierKey, note_text, open_note, sign_note
+from simulacra_custody.stores.local import LocalStore
 
 KEYS = InstallationKeys.generate()
 SIZES = (3, 8, 13)
@@ -99,7 +99,9 @@ def test_an_independent_checker_accepts_the_log(signed: LocalStore) -> None:
 def flip(store: LocalStore, key: str) -> None:
     """Flip the lowest bit of a digit in the middle of the object."""
     raw = bytearray(content(store, key))
-    place = next(place for place in range(len(raw) // 2, len(raw)) if chr(raw[place]) in "0123456789")
+    place = next(
+        place for place in range(len(raw) // 2, len(raw)) if chr(raw[place]) in "0123456789"
+    )
     raw[place] ^= 1
     store.put(key, [bytes(raw)])
 
@@ -133,10 +135,15 @@ def rewrite(store: LocalStore) -> None:
         (rewrite, "checkpoint 1 has another root"),
         (lambda store: flip(store, checkpoint_key(2)), "checkpoint 2 is none: the "),
         (lambda store: store.delete(checkpoint_key(2)), "checkpoint 2 is missing"),
-        (lambda store: store.put(checkpoint_key(3), [content(store, checkpoint_key(1))]), "checkpoint 3 does not come"),
+        (
+            lambda store: store.put(checkpoint_key(3), [content(store, checkpoint_key(1))]),
+            "checkpoint 3 does not come",
+        ),
     ],
 )
-def test_any_change_is_found(signed: LocalStore, change: Callable[[LocalStore], object], sentence: str) -> None:
+def test_any_change_is_found(
+    signed: LocalStore, change: Callable[[LocalStore], object], sentence: str
+) -> None:
     change(signed)
     with pytest.raises(AuditCorrupt, match=sentence):
         verify_checkpoints(signed, KEYS.log_key)
@@ -217,7 +224,12 @@ def test_nothing_is_signed_after_a_tampered_history(store: LocalStore, restarted
 def test_a_note_is_bound_to_its_text_and_its_key() -> None:
     note = sign_note("one\ntwo\n", KEYS.log_name, KEYS.checkpoint)
     assert open_note(note, VerifierKey.parse(str(KEYS.log_key))) == note_text(note) == "one\ntwo\n"
-    for bad in (note.replace(b"two", b"owt"), note.replace(b"\n\n", b"\n"), b"", note[: note.index(b"\n\n") + 2]):
+    for bad in (
+        note.replace(b"two", b"owt"),
+        note.replace(b"\n\n", b"\n"),
+        b"",
+        note[: note.index(b"\n\n") + 2],
+    ):
         with pytest.raises(ValueError, match=r"note|signature"):
             open_note(bad, KEYS.log_key)
     for key in ("", "a+b", str(KEYS.log_key)[:-4], str(KEYS.log_key).replace("+", "x+", 1)):

@@ -1,10 +1,10 @@
 import pytest
 
-from simulacra_custody.context import ArtefactRef, ResourceRef
+from simulacra_custody.refs import ArtifactRef, ResourceRef
 
 
 def test_key_and_context_name_the_artefact() -> None:
-    ref = ArtefactRef("acme", "datasets", "u-1", "parts/00000.parquet")
+    ref = ArtifactRef("acme", "datasets", "u-1", "parts/00000.parquet")
     assert ref.key == "tenants/acme/datasets/u-1/parts/00000.parquet"
     assert ref.encryption_context == {
         "tenant": "acme",
@@ -14,12 +14,13 @@ def test_key_and_context_name_the_artefact() -> None:
     }
     assert ref.resource.prefix == "tenants/acme/datasets/u-1/"
     assert ref.resource.encryption_context == {"tenant": "acme", "kind": "datasets", "uid": "u-1"}
-    assert ref.resource.artefact("parts/00000.parquet") == ref
-    assert ArtefactRef.from_key(ref.key) == ref
+    assert ref.resource.artifact("parts/00000.parquet") == ref
+    assert ArtifactRef.from_key(ref.key) == ref
 
 
 @pytest.mark.parametrize(
-    "bad", ["", ".", "..", "a..b", ".hidden", "-x", "A", "a b", "a\n", "a\x00", "ä", "a/b", "a" * 252]
+    "bad",
+    ["", ".", "..", "a..b", ".hidden", "-x", "A", "a b", "a\n", "a\x00", "ä", "a/b", "a" * 252],
 )
 @pytest.mark.parametrize("field", ["tenant", "kind", "uid"])
 def test_unlawful_part_is_refused_by_name_without_its_value(field: str, bad: str) -> None:
@@ -28,13 +29,13 @@ def test_unlawful_part_is_refused_by_name_without_its_value(field: str, bad: str
         ResourceRef(**parts)
     assert len(bad) < 3 or bad not in str(refusal.value)
     with pytest.raises(ValueError, match=f"^{field} must match"):
-        ArtefactRef(**parts, artefact="raw")
+        ArtifactRef(**parts, artefact="raw")
 
 
 @pytest.mark.parametrize("bad", ["", "/", "a/", "/a", "a/b/c", "../x", "parts/..", "parts/A"])
 def test_unlawful_artefact_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match=r"^artefact (may|must)"):
-        ArtefactRef("acme", "datasets", "u", bad)
+        ArtifactRef("acme", "datasets", "u", bad)
 
 
 def test_longest_part_is_allowed() -> None:
@@ -54,4 +55,4 @@ def test_longest_part_is_allowed() -> None:
 )
 def test_foreign_key_is_no_artefacts(key: str) -> None:
     with pytest.raises(ValueError):
-        ArtefactRef.from_key(key)
+        ArtifactRef.from_key(key)

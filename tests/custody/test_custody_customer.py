@@ -15,20 +15,21 @@ import pytest
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import Server
 from encryption_cli import run_decrypt
-from simulacra_custody import customer, envelope
-from simulacra_custody.context import ArtefactRef, ResourceRef
-from simulacra_custody.custody import Custody, StoredArtefact
-from simulacra_custody.customer import (
+from simulacra_custody import envelope
+from simulacra_custody.errors import ArtifactCorrupt, KeyCheckError, KeyUnavailable
+from simulacra_custody.keys import customer_kms
+from simulacra_custody.keys.customer_kms import (
     CustomerKey,
     check_customer_key,
     decrypt_metadata,
     open_customer_writer,
     presigned_url,
 )
-from simulacra_custody.errors import ArtefactCorrupt, KeyCheckError, KeyUnavailable
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.settings import open_store
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.refs import ArtifactRef, ResourceRef
+from simulacra_custody.service import Custody, StoredArtifact
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_store
 
 
 @pytest.fixture
@@ -46,20 +47,24 @@ def key(account: CustomerAccount) -> CustomerKey:
 
 
 @pytest.fixture
-def ref() -> ArtefactRef:
-    return ResourceRef("acme", "generationjobs", "g1").artefact("parts/00000.parquet")
+def ref() -> ArtifactRef:
+    return ResourceRef("acme", "generationjobs", "g1").artifact("parts/00000.parquet")
 
 
-def write(store: ObjectStore, ref: ArtefactRef, key: CustomerKey, data: bytes) -> StoredArtefact:
+def write(store: ObjectStore, ref: ArtifactRef, key: CustomerKey, data: bytes) -> StoredArtifact:
     with open_customer_writer(store, ref, key) as writer:
         for start in range(0, len(data), 1_000_001):
             writer.write(data[start : start + 1_000_001])
         return writer.commit()
 
 
-def read_as_the_service(store: ObjectStore, ref: ArtefactRef, key: CustomerKey) -> bytes:
+def read_as_the_service(store: ObjectStore, ref: ArtifactRef, key: CustomerKey) -> bytes:
     keyring = envelope.kms_keyring(key.key_arn, key.access.client())
-    return b"".join(envelope.decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20))
+    return b"".join(
+        envelope.decrypt(
+            ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20
+        )
+    )
 
 
 Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
@@ -68,7 +73,9 @@ Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def decrypt(account: CustomerAccount, tmp_path: Path) -> Decrypt:
     """Run a command that we returned, in ``tmp_path``, with somebody's credentials."""
-    return lambda command, credentials: run_decrypt(command, tmp_path, credentials, account.server.url)
+    return lambda command, credentials: run_decrypt(
+        command, tmp_path, credentials, account.server.url
+    )
 
 
 @pytest.mark.slow
@@ -76,7 +83,7 @@ def decrypt(account: CustomerAccount, tmp_path: Path) -> Decrypt:
 def test_customer_decrypts_with_amazons_tool_what_we_return(
     key: CustomerKey,
     account: CustomerAccount,
-    ref: ArtefactRef,
+    ref: ArtifactRef,
     decrypt: Decrypt,
     bucket: ObjectStore,
     tmp_path: Path,
@@ -93,7 +100,9 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     urllib.request.urlretrieve(url, tmp_path / "parts-00000.parquet.encrypted")
     done = decrypt(metadata.command, account.customer)
     assert (done.returncode, done.stderr) == (0, "")
-    sum_of = subprocess.run(["sha256sum", "parts-00000.parquet"], cwd=tmp_path, capture_output=True, text=True)
+    sum_of = subprocess.run(
+        ["sha256sum", "parts-00000.parquet"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert sum_of.stdout.split()[0] == metadata.sha256
     assert (tmp_path / "parts-00000.parquet").stat().st_size == metadata.bytes == megabytes << 20
 
@@ -102,7 +111,9 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     assert refused.returncode != 0
     assert "Unable to decrypt any data key" in refused.stderr
     other = decrypt(metadata.command.replace("tenant=acme", "tenant=globex"), account.customer)
-    assert "deleting output file" in other.stderr  # and it ends with 0: docs/customer-keys.md says to compare digests
+    assert (
+        "deleting output file" in other.stderr
+    )  # and it ends with 0: docs/customer-keys.md says to compare digests
     assert not (tmp_path / "parts-00000.parquet").exists()
 
 
@@ -112,42 +123,55 @@ def bucket(weed: Server, buckets: dict[str, str]) -> ObjectStore:
     before = {name: os.environ.get(name, "") for name in weed.env}
     os.environ.update(weed.env)
     try:
-        store = open_store({"STORE": f"s3://{buckets['s3']}/{os.urandom(6).hex()}?endpoint={weed.url}"}, "STORE")
+        store = open_store(
+            {"STORE": f"s3://{buckets['s3']}/{os.urandom(6).hex()}?endpoint={weed.url}"}, "STORE"
+        )
         assert store.stat("tenants/acme/generationjobs/g1/x") is None  # resolves the credentials
         return store
     finally:
         os.environ.update(before)
 
 
-def test_metadata_names_all_that_is_needed(store: LocalStore, key: CustomerKey, ref: ArtefactRef) -> None:
+def test_metadata_names_all_that_is_needed(
+    store: LocalStore, key: CustomerKey, ref: ArtifactRef
+) -> None:
     stored = write(store, ref, key, b"abc")
     metadata = decrypt_metadata(ref, key.key_arn, stored)
     assert metadata.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (metadata.bytes, metadata.format) == (3, "aws-encryption-sdk-message-v2")
-    assert b"".join(store.open_range(ref.key))[:3] == b"\x02\x04\x78"  # version 2, suite 0478 as the SDK lists it
+    assert (
+        b"".join(store.open_range(ref.key))[:3] == b"\x02\x04\x78"
+    )  # version 2, suite 0478 as the SDK lists it
     assert metadata.encryption_context == ref.encryption_context
     assert f"key={key.key_arn}" in shlex.split(metadata.command)
     assert presigned_url(store, ref) is None
 
 
 def test_the_service_cannot_read_what_it_wrote(
-    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtefactRef, custody: Custody, wrapped: str
+    store: LocalStore,
+    account: CustomerAccount,
+    key: CustomerKey,
+    ref: ArtifactRef,
+    custody: Custody,
+    wrapped: str,
 ) -> None:
     check_customer_key(key, "acme")
     write(store, ref, key, os.urandom(700_000))
-    with pytest.raises(ArtefactCorrupt):
+    with pytest.raises(ArtifactCorrupt):
         read_as_the_service(store, ref, key)
     with pytest.raises(KeyUnavailable):
         custody.read(ref, wrapped)
 
 
 def test_key_that_lets_the_service_decrypt_is_found_out(
-    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtefactRef
+    store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtifactRef
 ) -> None:
     write(store, ref, key, b"x")
     account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
     assert read_as_the_service(store, ref, key) == b"x"
-    with pytest.raises(KeyCheckError, match="the service was not refused kms:Decrypt but got the key") as failure:
+    with pytest.raises(
+        KeyCheckError, match="the service was not refused kms:Decrypt but got the key"
+    ) as failure:
         check_customer_key(key, "acme")
     assert failure.value.step == "refuse"
 
@@ -156,26 +180,28 @@ def test_a_refusal_for_another_reason_is_no_proof(
     account: CustomerAccount, key: CustomerKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
-    generate = customer._generate
+    generate = customer_kms._generate
 
     def disabled_after(*arguments: Any) -> bytes:
         blob = generate(*arguments)
         account.root("kms").disable_key(KeyId=key.key_arn)
         return blob
 
-    monkeypatch.setattr(customer, "_generate", disabled_after)
+    monkeypatch.setattr(customer_kms, "_generate", disabled_after)
     with pytest.raises(KeyCheckError, match="but got DisabledException"):
         check_customer_key(key, "acme")
 
 
-def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref: ArtefactRef, key: CustomerKey) -> None:
+def test_role_with_external_id(
+    store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey
+) -> None:
     role = account.role("their-id")
     account.allow_service("kms:GenerateDataKey", principal=role)
     with_role = replace(key, role_arn=role, external_id="their-id")
     check_customer_key(with_role, "acme")
     write(store, ref, with_role, b"x")
     for identity in (with_role, key):
-        with pytest.raises(ArtefactCorrupt):
+        with pytest.raises(ArtifactCorrupt):
             read_as_the_service(store, ref, identity)
     for bad in (replace(with_role, external_id=None), replace(with_role, external_id="other"), key):
         with pytest.raises(KeyUnavailable, match=r"AccessDenied|no answer"):
@@ -185,9 +211,11 @@ def test_role_with_external_id(store: LocalStore, account: CustomerAccount, ref:
         assert failure.value.step == "generate"
 
 
-@pytest.mark.parametrize("state", ["disabled", "pending", "policy", "unknown", "unreachable", "not an ARN"])
+@pytest.mark.parametrize(
+    "state", ["disabled", "pending", "policy", "unknown", "unreachable", "not an ARN"]
+)
 def test_key_that_cannot_encrypt_stores_nothing(
-    store: LocalStore, account: CustomerAccount, ref: ArtefactRef, key: CustomerKey, state: str
+    store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey, state: str
 ) -> None:
     if state == "disabled":
         account.root("kms").disable_key(KeyId=key.key_arn)
@@ -196,7 +224,9 @@ def test_key_that_cannot_encrypt_stores_nothing(
     elif state == "policy":
         account.allow_service()
     elif state == "unknown":
-        key = replace(key, key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000")
+        key = replace(
+            key, key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+        )
     elif state == "unreachable":
         key = replace(key, endpoint="http://127.0.0.1:9")
     else:
@@ -209,7 +239,9 @@ def test_key_that_cannot_encrypt_stores_nothing(
         check_customer_key(key, "acme")
 
 
-def test_documented_key_policy_is_what_the_check_accepts(account: CustomerAccount, key: CustomerKey) -> None:
+def test_documented_key_policy_is_what_the_check_accepts(
+    account: CustomerAccount, key: CustomerKey
+) -> None:
     """The policy of docs/customer-keys.md, less its condition, which no server here evaluates."""
     page = (Path(__file__).parents[2] / "docs" / "customer-keys.md").read_text()
     policy = json.loads(page.partition("```json\n")[2].partition("```")[0])
@@ -217,13 +249,19 @@ def test_documented_key_policy_is_what_the_check_accepts(account: CustomerAccoun
     for statement in policy["Statement"]:
         statement.pop("Condition", None)
         who = statement["Principal"]["AWS"]
-        statement["Principal"]["AWS"] = who.replace("<you>", ACCOUNT).replace("<the service's role>", service)
-    account.root("kms").put_key_policy(KeyId=key.key_arn, PolicyName="default", Policy=json.dumps(policy))
+        statement["Principal"]["AWS"] = who.replace("<you>", ACCOUNT).replace(
+            "<the service's role>", service
+        )
+    account.root("kms").put_key_policy(
+        KeyId=key.key_arn, PolicyName="default", Policy=json.dumps(policy)
+    )
     check_customer_key(key, "acme")
     client = key.access.client()
     for refused in (
         lambda: client.encrypt(KeyId=key.key_arn, Plaintext=b"x"),
-        lambda: client.create_grant(KeyId=key.key_arn, GranteePrincipal=service, Operations=["Decrypt"]),
+        lambda: client.create_grant(
+            KeyId=key.key_arn, GranteePrincipal=service, Operations=["Decrypt"]
+        ),
         lambda: client.disable_key(KeyId=key.key_arn),
     ):
         with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):

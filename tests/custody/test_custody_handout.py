@@ -9,7 +9,7 @@ import pytest
 
 from proofs import KEYS, Proofs
 from simulacra.certificates import verify_certificate
-from simulacra_custody import handout
+from simulacra_custody import export_certificates
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_tenants_certificates_verify(
 ) -> None:
     proofs.certify("uid-1", "ds-1", "u1")
     proofs.certify("uid-2", "ds-2", "u2")
-    assert handout.main([named]) == 0
+    assert export_certificates.main([named]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     keys = KEYS.public().document()
     assert sorted(verify_certificate(one, keys)["id"] for one in found) == ids
@@ -32,6 +32,6 @@ def test_a_tenants_certificates_verify(
 
 def test_an_unknown_tenant_is_said(proofs: Proofs, capsys: pytest.CaptureFixture[str]) -> None:
     proofs.certify("uid-1", "ds-1", "u1")
-    assert handout.main(["globex"]) == 1
+    assert export_certificates.main(["globex"]) == 1
     said = capsys.readouterr()
     assert (said.out, "no certificate of a tenant 'globex'" in said.err) == ("", True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.keys.keyring import LocalKeyring
 
 KEY = bytes(range(32))
 
@@ -19,9 +19,15 @@ def test_destroyed_and_retired_keys_are_in_no_file(keyring: LocalKeyring) -> Non
     second = json.loads(keyring.path.read_text())["acme"]
     assert second["old"] == [first]
     keyring.retire_old_keys("acme")
-    assert json.loads(keyring.path.read_text())["acme"] == {"id": second["id"], "key": second["key"]}
+    assert json.loads(keyring.path.read_text())["acme"] == {
+        "id": second["id"],
+        "key": second["key"],
+    }
     keyring.destroy_tenant_key("acme")
-    assert sorted(path.name for path in keyring.path.parent.iterdir()) == ["keyring.json", "keyring.json.lock"]
+    assert sorted(path.name for path in keyring.path.parent.iterdir()) == [
+        "keyring.json",
+        "keyring.json.lock",
+    ]
     assert json.loads(keyring.path.read_text()).keys() == {"globex"}
 
 
@@ -70,7 +76,9 @@ def test_looser_mode_is_refused(keyring: LocalKeyring, mode: int) -> None:
         keyring.create_tenant_key("initech")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"acme": {}}', '{"acme": "x"}', '{"acme": {"id": "a", "key": "!"}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"acme": {}}', '{"acme": "x"}', '{"acme": {"id": "a", "key": "!"}}']
+)
 def test_damaged_file_is_refused_and_never_overwritten(keyring: LocalKeyring, text: str) -> None:
     keyring.path.write_text(text)
     with pytest.raises(KeyUnavailable, match="damaged"):
@@ -120,9 +128,12 @@ class AnotherKey(LocalKeyring):
 
 
 @pytest.mark.parametrize(
-    ("provider", "step"), [(WrapRefused, "generate"), (UnwrapRefused, "decrypt"), (AnotherKey, "decrypt")]
+    ("provider", "step"),
+    [(WrapRefused, "generate"), (UnwrapRefused, "decrypt"), (AnotherKey, "decrypt")],
 )
-def test_key_check_names_the_failing_step(keyring: LocalKeyring, provider: type[LocalKeyring], step: str) -> None:
+def test_key_check_names_the_failing_step(
+    keyring: LocalKeyring, provider: type[LocalKeyring], step: str
+) -> None:
     with pytest.raises(KeyCheckError) as failure:
         provider(keyring.path).check("acme")
     assert failure.value.step == step
@@ -131,7 +142,7 @@ def test_key_check_names_the_failing_step(keyring: LocalKeyring, provider: type[
 RACER = """
 import sys
 from pathlib import Path
-from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.keys.keyring import LocalKeyring
 keyring = LocalKeyring(Path(sys.argv[1]))
 keyring.create_tenant_key("shared")
 token = keyring.wrap("shared", bytes(32), {})
@@ -146,7 +157,9 @@ print(token)
 def test_two_processes_lose_no_key(tmp_path: Path) -> None:
     path = tmp_path / "keyring.json"
     racers = [
-        subprocess.Popen([sys.executable, "-c", RACER, str(path), name], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(path), name], stdout=subprocess.PIPE, text=True
+        )
         for name in ("a", "b")
     ]
     tokens = [racer.communicate(timeout=100)[0].strip() for racer in racers]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulacra_custody.errors import StoreUnavailable
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 
 KEY = "tenants/acme/datasets/u1/raw"
 PREFIX = "tenants/acme/datasets/u1/"
@@ -38,7 +38,9 @@ def test_only_the_owner_may_look(tmp_path: Path) -> None:
         with store.open_put(KEY) as upload:
             upload.write(b"y")
             for path in [store.root, *store.root.rglob("*")]:
-                assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+                assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), (
+                    path
+                )
     finally:
         os.umask(old)
 
@@ -77,7 +79,7 @@ def test_object_under_an_object_is_the_stores_refusal(store: LocalStore) -> None
 FULL = """
 import resource, sys
 from pathlib import Path
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.errors import StoreUnavailable
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -89,7 +91,11 @@ except StoreUnavailable as error:
 
 def test_full_disk_is_the_stores_error_and_leaves_nothing(store: LocalStore) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", FULL, str(store.root), KEY], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", FULL, str(store.root), KEY],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert child.stdout == "the local store could not write: File too large\n"
     assert names(store.root) == []

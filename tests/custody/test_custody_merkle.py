@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from simulacra_custody import merkle
-from simulacra_custody.merkle import (
+from simulacra_custody.audit import merkle
+from simulacra_custody.audit.merkle import (
     append_leaf,
     consistency_proof,
     leaf_hash,
@@ -14,7 +14,16 @@ from simulacra_custody.merkle import (
     verify_consistency,
 )
 
-LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+LEAVES = [
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+]
 ROOTS = [  # google/certificate-transparency, merkle tree tests
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",

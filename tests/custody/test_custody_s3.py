@@ -14,13 +14,13 @@ import pytest
 from botocore.stub import Stubber
 
 from custody_servers import Server
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.errors import ArtefactCorrupt, ObjectExists, StoreUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.s3_client import S3Location
-from simulacra_custody.s3_store import S3Store
-from simulacra_custody.settings import open_store
+from simulacra_custody.errors import ArtifactCorrupt, ObjectExists, StoreUnavailable
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.s3.client import S3Location
+from simulacra_custody.stores.s3.store import S3Store
+from simulacra_custody.wiring import open_store
 
 KEY = "tenants/acme/datasets/u1/raw"
 
@@ -34,7 +34,9 @@ def s3_store(s3: str) -> S3Store:
 
 def status(url: str, method: str = "GET") -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, method=method), timeout=10
+        ) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -94,7 +96,9 @@ def test_wrong_or_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch, secre
         lambda: store.delete_prefix("tenants/acme/"),
         lambda: list(store.list_incomplete("")),
     ):
-        with pytest.raises(StoreUnavailable, match=r"SignatureDoesNotMatch|403|NoCredentialsError|AccessDenied"):
+        with pytest.raises(
+            StoreUnavailable, match=r"SignatureDoesNotMatch|403|NoCredentialsError|AccessDenied"
+        ):
             attempt()
     with pytest.raises(StoreUnavailable), store.open_put(KEY):
         pytest.fail("the put began")
@@ -102,10 +106,16 @@ def test_wrong_or_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch, secre
 
 def test_missing_bucket_and_unreachable_server(s3: str) -> None:
     absent = open_store({"STORE": s3.replace("s3://plain/", "s3://no-such-bucket/")}, "STORE")
-    for attempt in (lambda: absent.put(KEY, [b"x"]), lambda: list(absent.list("")), lambda: absent.open_range(KEY)):
+    for attempt in (
+        lambda: absent.put(KEY, [b"x"]),
+        lambda: list(absent.list("")),
+        lambda: absent.open_range(KEY),
+    ):
         with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
             attempt()
-    dead = open_store({"STORE": "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1"}, "STORE")
+    dead = open_store(
+        {"STORE": "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1"}, "STORE"
+    )
     with pytest.raises(StoreUnavailable, match="EndpointConnectionError"):
         dead.stat(KEY)
 
@@ -117,27 +127,36 @@ def test_tampered_truncated_and_swapped_objects_are_refused(
     custody, resource = Custody(s3_store, any_keys), ResourceRef(tenants[0], "datasets", "u1")
     any_keys.create_tenant_key(tenants[0])
     wrapped = custody.new_resource_key(resource)
-    one, two = resource.artefact("dataset"), resource.artefact("schema")
+    one, two = resource.artifact("dataset"), resource.artifact("schema")
     custody.write(one, wrapped, [plaintext])
     custody.write(two, wrapped, [b"schema"])
     assert b"".join(custody.read(one, wrapped)) == plaintext
     message = b"".join(s3_store.open_range(one.key))
     flipped = message[:5000] + bytes([message[5000] ^ 1]) + message[5001:]
-    for bad in (flipped, message[:-1], message[: len(message) // 2], b"".join(s3_store.open_range(two.key))):
+    for bad in (
+        flipped,
+        message[:-1],
+        message[: len(message) // 2],
+        b"".join(s3_store.open_range(two.key)),
+    ):
         s3_store.put(one.key, [bad])
-        with pytest.raises(ArtefactCorrupt):
+        with pytest.raises(ArtifactCorrupt):
             b"".join(custody.read(one, wrapped))
 
 
 def test_tenants_bucket_is_made_and_removed(weed: Server, s3: str) -> None:
     unique = os.urandom(4).hex()
-    store = open_store({"STORE": s3.replace("s3://plain/", f"s3://t-{{tenant}}-{unique}/")}, "STORE")
+    store = open_store(
+        {"STORE": s3.replace("s3://plain/", f"s3://t-{{tenant}}-{unique}/")}, "STORE"
+    )
     store.put("tenants/acme/datasets/u1/raw", [b"1"])
     store.put("tenants/globex/datasets/u1/raw", [b"1"])
     client = boto3.Session().client("s3", endpoint_url=weed.url)
 
     def made() -> list[str]:
-        return [one["Name"] for one in client.list_buckets()["Buckets"] if one["Name"].endswith(unique)]
+        return [
+            one["Name"] for one in client.list_buckets()["Buckets"] if one["Name"].endswith(unique)
+        ]
 
     assert made() == [f"t-acme-{unique}", f"t-globex-{unique}"]
     assert [info.key for info in store.list("tenants/")] == [
@@ -194,7 +213,7 @@ def test_object_that_may_not_be_deleted_is_an_error(monkeypatch: pytest.MonkeyPa
 
 MEMORY = """
 import json, os, re, sys
-from simulacra_custody.settings import open_store
+from simulacra_custody.wiring import open_store
 store, block = open_store(os.environ, "STORE"), os.urandom(1 << 20)
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) // 1024

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from simulacra_custody.errors import KeyUnavailable
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.sealed import seal, unseal
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.keys.sealed_secrets import seal, unseal
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ DOCUMENT = re.compile(r"`(docs/[a-z0-9_/.-]+\.md)`")
 @cache
 def functions(file: str) -> frozenset[str]:
     nodes = ast.walk(ast.parse((ROOT / file).read_text()))
-    return frozenset(node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(
+        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
 
 
 def missing(text: str) -> list[str]:

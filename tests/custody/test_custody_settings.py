@@ -3,20 +3,23 @@ from pathlib import Path
 import pytest
 
 from custody_servers import Server
-from simulacra_custody.audit import open_audit
-from simulacra_custody.context import ResourceRef
+from simulacra_custody.audit.log import open_audit
 from simulacra_custody.errors import KeyUnavailable, SettingsError
-from simulacra_custody.settings import open_custody
-from simulacra_custody.tenant_keys import TenantKeys
+from simulacra_custody.keys.tenant_keys import TenantKeys
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.wiring import open_custody
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    return {"SIMULACRA_STORE": f"file://{tmp_path}/the%20store", "SIMULACRA_KEYS": f"local://{tmp_path}/keyring.json"}
+    return {
+        "SIMULACRA_STORE": f"file://{tmp_path}/the%20store",
+        "SIMULACRA_KEYS": f"local://{tmp_path}/keyring.json",
+    }
 
 
 def test_two_processes_share_what_the_variables_name(env: dict[str, str], tmp_path: Path) -> None:
-    ref = ResourceRef("acme", "models", "u").artefact("model")
+    ref = ResourceRef("acme", "models", "u").artifact("model")
     writer, reader = open_custody(env), open_custody(env)
     writer.keys.create_tenant_key("acme")
     wrapped = writer.new_resource_key(ref.resource)
@@ -25,7 +28,14 @@ def test_two_processes_share_what_the_variables_name(env: dict[str, str], tmp_pa
     assert (tmp_path / "the store" / ref.key).is_file()
 
 
-STORES = ["/abs", "s3://", "s3://u:p@bucket", "s3://bucket/p?region=", "s3://bucket?colour=red", "s3://bucket/../x"]
+STORES = [
+    "/abs",
+    "s3://",
+    "s3://u:p@bucket",
+    "s3://bucket/p?region=",
+    "s3://bucket?color=red",
+    "s3://bucket/../x",
+]
 STORES += [
     "file:relative",
     "file://host/dir",
@@ -53,20 +63,23 @@ KEYS += [
     "vault+http://h:1/t?auth=kubernetes",
     "vault+http://h:1/t?auth=approle",
     "awskms://host",
-    "awskms://?colour=red",
+    "awskms://?color=red",
 ]
 KEYS += ["awskms://?external-id=x", "local:///a local:///b", "local:///a x:///b"]
 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("SIMULACRA_STORE", value) for value in ("", *STORES)] + [("SIMULACRA_KEYS", value) for value in ("", *KEYS)],
+    [("SIMULACRA_STORE", value) for value in ("", *STORES)]
+    + [("SIMULACRA_KEYS", value) for value in ("", *KEYS)],
 )
 def test_bad_variable_is_named_with_the_form_it_needs(
     tmp_path: Path, env: dict[str, str], variable: str, value: str
 ) -> None:
     env[variable] = value
-    with pytest.raises(SettingsError, match=f"^{variable} is .*: set {variable} to [a-z]+:///absolute/path") as refusal:
+    with pytest.raises(
+        SettingsError, match=f"^{variable} is .*: set {variable} to [a-z]+:///absolute/path"
+    ) as refusal:
         open_custody(env)
     assert "u:p" not in str(refusal.value)
     del env[variable]
@@ -80,7 +93,9 @@ def test_missing_credentials_are_named(env: dict[str, str]) -> None:
         open_custody(env)
 
 
-def test_several_providers_and_a_move_between_them(env: dict[str, str], tmp_path: Path, bao: Server) -> None:
+def test_several_providers_and_a_move_between_them(
+    env: dict[str, str], tmp_path: Path, bao: Server
+) -> None:
     env["SIMULACRA_KEYS"] += f" vault+{bao.url}/transit"
     env["VAULT_TOKEN"] = bao.access
     custody = open_custody(env)
@@ -88,24 +103,28 @@ def test_several_providers_and_a_move_between_them(env: dict[str, str], tmp_path
     assert isinstance(keys, TenantKeys)
     keys.create_tenant_key("mover")
     before = custody.new_resource_key(resource)
-    custody.write(resource.artefact("model"), before, [b"weights"])
+    custody.write(resource.artifact("model"), before, [b"weights"])
     keys.provider("vault").create_tenant_key("mover")
     keys.create_tenant_key("mover")
     assert before.startswith("local.v1.")
     keys.provider("local").destroy_tenant_key("elsewhere")
     moved = keys.provider("vault").wrap(
-        "mover", keys.unwrap("mover", before, resource.encryption_context), resource.encryption_context
+        "mover",
+        keys.unwrap("mover", before, resource.encryption_context),
+        resource.encryption_context,
     )
     keys.provider("local").destroy_tenant_key("mover")
     assert keys.has_tenant_key("mover")
     assert keys.is_current("mover", moved)
     assert not keys.is_current("mover", before)
     assert custody.new_resource_key(resource).startswith("vault.v1.")
-    assert custody.read_bytes(resource.artefact("model"), moved, limit=10) == b"weights"
+    assert custody.read_bytes(resource.artifact("model"), moved, limit=10) == b"weights"
     for wrapped in (before, "other.v1.x", ""):
         with pytest.raises(KeyUnavailable):
-            custody.read(resource.artefact("model"), wrapped)
-    with pytest.raises(KeyUnavailable, match="SIMULACRA_KEYS names no key provider 'awsKms'; it names local, vault"):
+            custody.read(resource.artifact("model"), wrapped)
+    with pytest.raises(
+        KeyUnavailable, match="SIMULACRA_KEYS names no key provider 'awsKms'; it names local, vault"
+    ):
         keys.provider("awsKms")
     keys.destroy_tenant_key("mover")
     assert not keys.has_tenant_key("mover")

@@ -13,8 +13,8 @@ import boto3
 import pytest
 
 from custody_servers import REGION, Server, free_ports
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import (
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import (
     DATASET,
     FAILURE,
     REQUEST,
@@ -30,11 +30,11 @@ from simulacra_crds.tasks import (
     TaskResult,
     TaskSpec,
 )
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.settings import open_custody
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.wiring import open_custody
 from simulacra_trainer import task
-from simulacra_trainer.artefacts import Artefacts
-from simulacra_trainer.source import SourceUnavailable, fetch
+from simulacra_trainer.artifacts import Artifacts
+from simulacra_trainer.object_source import SourceUnavailable, fetch
 from simulacra_trainer.table.errors import InputError
 
 TABLE = b"zq_who,zq_many\n" + b"".join(b"ada,%d\ngrace,%d\n" % (n, n + 1) for n in range(40))
@@ -60,7 +60,9 @@ def uri(weed: Server) -> str:
 
 
 def request(weed: Server, uri: str, **more: Any) -> SourceRequest:
-    return SourceRequest.model_validate({"uri": uri, "limit": 1 << 20, "endpoint": weed.url, **more})
+    return SourceRequest.model_validate(
+        {"uri": uri, "limit": 1 << 20, "endpoint": weed.url, **more}
+    )
 
 
 def refusal(source: SourceRequest, env: dict[str, str], path: Path) -> tuple[Reason, str]:
@@ -84,7 +86,11 @@ def test_the_bytes_arrive_and_are_counted(weed: Server, uri: str, tmp_path: Path
         ({"limit": len(TABLE) - 1}, Reason.SOURCE_TOO_LARGE, f"limit of {len(TABLE) - 1} bytes"),
         ({"sha256": "0" * 64}, Reason.SOURCE_MISMATCH, "another digest"),
         ({"bytes": 1}, Reason.SOURCE_MISMATCH, "another size"),
-        ({"uri": "s3://no-such-bucket-here/x.csv"}, Reason.SOURCE_UNREADABLE, "bucket does not exist"),
+        (
+            {"uri": "s3://no-such-bucket-here/x.csv"},
+            Reason.SOURCE_UNREADABLE,
+            "bucket does not exist",
+        ),
         ({"uri": "{bucket}/in/absent.csv"}, Reason.SOURCE_UNREADABLE, "No object is there"),
     ],
 )
@@ -92,7 +98,11 @@ def test_what_is_not_as_it_was_said_is_refused(
     weed: Server, uri: str, tmp_path: Path, change: dict[str, Any], reason: Reason, message: str
 ) -> None:
     place = str(change.get("uri", uri)).format(bucket=uri.partition("/in/")[0])
-    found = refusal(request(weed, **{**change, "uri": place}), variables(weed.access, weed.secret), tmp_path / "file")
+    found = refusal(
+        request(weed, **{**change, "uri": place}),
+        variables(weed.access, weed.secret),
+        tmp_path / "file",
+    )
     assert found[0] == reason
     assert message in found[1]
 
@@ -111,7 +121,10 @@ def test_the_pods_own_rights_never_serve(
         "The object store refuses (SignatureDoesNotMatch): check the Tenant's spec.sources (access, region), "
         "and the key.",
     )
-    own = {**variables(weed.access, weed.secret), "SIMULACRA_STORE": f"s3://{uri.split('/')[2]}/data"}
+    own = {
+        **variables(weed.access, weed.secret),
+        "SIMULACRA_STORE": f"s3://{uri.split('/')[2]}/data",
+    }
     assert refusal(request(weed, uri), own, tmp_path / "file")[0] == Reason.SOURCE_NOT_ALLOWED
 
 
@@ -132,16 +145,21 @@ def test_a_role_is_assumed_for_the_one_object(
     client(moto_server).put_object(Bucket=bucket, Key="in/t.csv", Body=TABLE)
     for name, value in {**moto_server.env, "AWS_ENDPOINT_URL_STS": moto_server.url}.items():
         monkeypatch.setenv(name, value)
-    from simulacra_custody import aws_access
+    from simulacra_custody.keys import aws_access
 
     assume = aws_access.assume_role
-    monkeypatch.setattr(aws_access, "assume_role", lambda *a, **k: asked.append({"args": a, **k}) or assume(*a, **k))
+    monkeypatch.setattr(
+        aws_access, "assume_role", lambda *a, **k: asked.append({"args": a, **k}) or assume(*a, **k)
+    )
     role = "arn:aws:iam::123456789012:role/reader"
     source = request(moto_server, f"s3://{bucket}/in/t.csv", roleArn=role, externalId="acme-7c1")
     assert fetch(source, {}, tmp_path / "file").sha256 == DIGEST
     assert asked[0]["args"] == (role, "acme-7c1")
     (statement,) = json.loads(asked[0]["policy"])["Statement"]
-    assert (statement["Action"], statement["Resource"]) == ("s3:GetObject", f"arn:aws:s3:::{bucket}/in/t.csv")
+    assert (statement["Action"], statement["Resource"]) == (
+        "s3:GetObject",
+        f"arn:aws:s3:::{bucket}/in/t.csv",
+    )
 
 
 @pytest.mark.parametrize("well", [True, False])
@@ -149,15 +167,23 @@ def test_the_pod_prepares_it_and_stores_no_copy(
     weed: Server, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, well: bool
 ) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    env = {"SIMULACRA_STORE": f"file://{tmp_path}/store", "SIMULACRA_KEYS": f"local://{tmp_path}/keys.json"}
+    env = {
+        "SIMULACRA_STORE": f"file://{tmp_path}/store",
+        "SIMULACRA_KEYS": f"local://{tmp_path}/keys.json",
+    }
     custody = open_custody(env)
     custody.keys.create_tenant_key("acme")
     key = custody.new_resource_key(ResourceRef("acme", "datasets", "u1"))
-    spec = TaskSpec(task="prepare", tenant="acme", resource=KeyedRef(kind="datasets", uid="u1", wrapped_key=key))
-    own = Artefacts(custody, "acme", spec.resource)
+    spec = TaskSpec(
+        task="prepare", tenant="acme", resource=KeyedRef(kind="datasets", uid="u1", wrapped_key=key)
+    )
+    own = Artifacts(custody, "acme", spec.resource)
     wanted = request(weed, uri, sha256=DIGEST if well else "0" * 64)
     own.store_model(REQUEST, PrepareRequest(format="csv", source=wanted))
-    env |= {TASK_ENV: spec.model_dump_json(by_alias=True), TERMINATION_PATH_ENV: str(tmp_path / "end")}
+    env |= {
+        TASK_ENV: spec.model_dump_json(by_alias=True),
+        TERMINATION_PATH_ENV: str(tmp_path / "end"),
+    }
     code = task.run_task({**env, **variables(weed.access, weed.secret)})
     result = TaskResult.model_validate_json((tmp_path / "end").read_bytes())
     assert not own.exists(UPLOAD)
@@ -169,6 +195,8 @@ def test_the_pod_prepares_it_and_stores_no_copy(
     assert result.source is not None
     assert (result.source.sha256, result.source.bytes) == (DIGEST, len(TABLE))
     assert own.exists(DATASET)
-    again = task.run_task(env)  # killed before it was read, run again: the object need not be there any more
+    again = task.run_task(
+        env
+    )  # killed before it was read, run again: the object need not be there any more
     assert again == ExitCode.OK
     assert TaskResult.model_validate_json((tmp_path / "end").read_bytes()).source == result.source

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from simulacra_custody.errors import ArtefactMissing, ObjectExists, StoreUnavailable
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.errors import ArtifactMissing, ObjectExists, StoreUnavailable
+from simulacra_custody.stores.base import ObjectStore
 
 KEY = "tenants/acme/datasets/u1/raw"
 PREFIX = "tenants/acme/datasets/u1/"
@@ -57,14 +57,23 @@ def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
 
 def test_ranges(any_store: ObjectStore) -> None:
     any_store.put(KEY, [b"abcdef"])
-    ranges = [(0, 2, b"ab"), (2, None, b"cdef"), (1, 1, b""), (4, 99, b"ef"), (9, None, b""), (0, None, b"abcdef")]
-    assert [content(any_store, KEY, start, end) for start, end, _ in ranges] == [expected for *_, expected in ranges]
+    ranges = [
+        (0, 2, b"ab"),
+        (2, None, b"cdef"),
+        (1, 1, b""),
+        (4, 99, b"ef"),
+        (9, None, b""),
+        (0, None, b"abcdef"),
+    ]
+    assert [content(any_store, KEY, start, end) for start, end, _ in ranges] == [
+        expected for *_, expected in ranges
+    ]
 
 
 def test_missing_object(any_store: ObjectStore) -> None:
     assert any_store.stat(KEY) is None
     for start, end in ((0, None), (1, 1), (5, 9)):
-        with pytest.raises(ArtefactMissing, match=KEY):
+        with pytest.raises(ArtifactMissing, match=KEY):
             any_store.open_range(KEY, start, end)
     any_store.delete(KEY)
     assert any_store.delete_prefix(PREFIX) == 0
@@ -99,7 +108,9 @@ def test_conditional_put_keeps_the_first(any_store: ObjectStore, whole: bool) ->
 
 def test_one_of_many_conditional_writers_wins(any_store: ObjectStore) -> None:
     any_store.put(PREFIX + "other", [b"x"])  # the tenant is there
-    errors = in_threads(8, lambda number: any_store.put(KEY, [bytes([number]) * 1000], if_absent=True))
+    errors = in_threads(
+        8, lambda number: any_store.put(KEY, [bytes([number]) * 1000], if_absent=True)
+    )
     assert [type(error) for error in errors] == [ObjectExists] * 7
     assert len(set(content(any_store, KEY))) == 1
 
@@ -134,18 +145,18 @@ def test_delete_takes_all_versions_of_one_object(any_store: ObjectStore) -> None
     assert sorted(left(any_store)) == [KEY + "-2", KEY + "s"]
 
 
-def test_delete_prefix_takes_every_version_and_no_neighbour(any_store: ObjectStore) -> None:
+def test_delete_prefix_takes_every_version_and_no_neighbor(any_store: ObjectStore) -> None:
     for name in ("raw", "raw", "parts/00000.parquet", "parts/00001.parquet"):
         any_store.put(PREFIX + name, [b"1"])
-    neighbours = ["tenants/acme/datasets/u10/raw", "tenants/acme0/datasets/u1/raw"]
-    for key in neighbours:
+    neighbors = ["tenants/acme/datasets/u10/raw", "tenants/acme0/datasets/u1/raw"]
+    for key in neighbors:
         any_store.put(key, [b"2"])
     versions = len([key for key in left(any_store) if key.startswith(PREFIX)])
     assert any_store.delete_prefix(PREFIX) == versions
     assert versions in (3, 4)  # a versioned bucket keeps the first ``raw``
-    assert sorted(left(any_store)) == sorted(keys(any_store)) == neighbours
+    assert sorted(left(any_store)) == sorted(keys(any_store)) == neighbors
     assert any_store.delete_prefix(TENANT) == 1
-    assert left(any_store) == neighbours[1:]
+    assert left(any_store) == neighbors[1:]
 
 
 @pytest.mark.parametrize("any_store_url", ["s3-versioned"], indirect=True)
@@ -177,8 +188,24 @@ def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
             for bad in (prefix, ""):
                 with pytest.raises(ValueError):
                     erase(bad)
-    for key in ("", "/abs", "a//b", "../x", "a/../b", ".incomplete/x", "A", "a b", "a\n", "tenants/"):
-        for use in (lambda key: any_store.put(key, [b"x"]), any_store.open_range, any_store.stat, any_store.delete):
+    for key in (
+        "",
+        "/abs",
+        "a//b",
+        "../x",
+        "a/../b",
+        ".incomplete/x",
+        "A",
+        "a b",
+        "a\n",
+        "tenants/",
+    ):
+        for use in (
+            lambda key: any_store.put(key, [b"x"]),
+            any_store.open_range,
+            any_store.stat,
+            any_store.delete,
+        ):
             with pytest.raises(ValueError):
                 use(key)
     assert left(any_store) == []
@@ -196,7 +223,7 @@ def test_purged_put_cannot_commit(any_store: ObjectStore) -> None:
 
 CRASHING = """
 import os, sys
-from simulacra_custody.settings import open_store
+from simulacra_custody.wiring import open_store
 with open_store(os.environ, "STORE").open_put(sys.argv[1]) as upload:
     upload.write(b"x" * (17 << 20))
     print("half", flush=True)
@@ -204,7 +231,9 @@ with open_store(os.environ, "STORE").open_put(sys.argv[1]) as upload:
 """
 
 
-def test_what_a_killed_writer_leaves_is_listed_and_purged(any_store: ObjectStore, any_store_url: str) -> None:
+def test_what_a_killed_writer_leaves_is_listed_and_purged(
+    any_store: ObjectStore, any_store_url: str
+) -> None:
     any_store.put(KEY, [b"before"])
     child = subprocess.Popen(
         [sys.executable, "-c", CRASHING, KEY],

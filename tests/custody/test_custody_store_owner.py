@@ -8,14 +8,14 @@ from typing import cast
 
 import pytest
 
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import ObjectExists, StoreForeign, StoreUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.store import ObjectStore
-from simulacra_custody.store_owner import StoreOwner, mark_key
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.stores.owner import StoreOwner, mark_key
 
 RAW = "tenants/acme/datasets/u1/raw"
 
@@ -31,7 +31,12 @@ def test_the_first_has_the_store_for_good(any_store: ObjectStore) -> None:
     StoreOwner(any_store, "first").confirm()
     StoreOwner(any_store, "first").confirm()
     said = refuses(any_store, "second")
-    for part in ("SIMULACRA_STORE (store.url)", "installation first", "this is second", "SIMULACRA_STORE_TAKE_OVER"):
+    for part in (
+        "SIMULACRA_STORE (store.url)",
+        "installation first",
+        "this is second",
+        "SIMULACRA_STORE_TAKE_OVER",
+    ):
         assert part in said
     assert any_store.stat(mark_key(2)) is None, "one mark is enough"
 
@@ -61,7 +66,9 @@ def test_a_store_of_an_older_release_is_adopted(any_store: ObjectStore) -> None:
     assert any_store.stat(RAW) is not None
 
 
-def test_a_store_is_taken_over_from_who_is_named_and_from_nobody_else(any_store: ObjectStore) -> None:
+def test_a_store_is_taken_over_from_who_is_named_and_from_nobody_else(
+    any_store: ObjectStore,
+) -> None:
     StoreOwner(any_store, "gone").confirm()
     refuses(any_store, "new", take_over="somebody")
     new = StoreOwner(any_store, "new", take_over="gone")
@@ -73,7 +80,9 @@ def test_a_store_is_taken_over_from_who_is_named_and_from_nobody_else(any_store:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"not json"])
-def test_a_mark_that_says_nothing_is_nobodys_leave_to_erase(store: LocalStore, content: bytes) -> None:
+def test_a_mark_that_says_nothing_is_nobodys_leave_to_erase(
+    store: LocalStore, content: bytes
+) -> None:
     store.put(mark_key(1), [content])
     assert mark_key(1) in refuses(store, "ours")
 
@@ -81,15 +90,18 @@ def test_a_mark_that_says_nothing_is_nobodys_leave_to_erase(store: LocalStore, c
 def test_nothing_is_swept_and_no_tenant_erased_in_the_store_of_another(
     any_store: ObjectStore, keyring: LocalKeyring
 ) -> None:
-    custody, theirs = Custody(any_store, cast(KeyProvider, keyring)), ResourceRef("acme", "datasets", "theirs")
-    custody.write(theirs.artefact("raw"), custody.new_resource_key(theirs), [b"x"])
+    custody, theirs = (
+        Custody(any_store, cast(KeyProvider, keyring)),
+        ResourceRef("acme", "datasets", "theirs"),
+    )
+    custody.write(theirs.artifact("raw"), custody.new_resource_key(theirs), [b"x"])
     StoreOwner(any_store, "another").confirm()
     ours = StoreOwner(any_store, "ours")
     with pytest.raises(StoreForeign):
         custody.sweep_orphans(set(), ours, min_age_s=-3600)
     with pytest.raises(StoreForeign):
         custody.erase_tenant("acme", ours)
-    assert custody.list_artefacts(theirs) == ["raw"]
+    assert custody.list_artifacts(theirs) == ["raw"]
     assert keyring.has_tenant_key("acme")
 
 
@@ -101,21 +113,27 @@ class TakenMeanwhile(LocalStore):
         return super().list_incomplete(prefix)
 
 
-def test_a_sweep_looks_again_before_it_erases(store: LocalStore, custody: Custody, dataset: ResourceRef) -> None:
-    custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
+def test_a_sweep_looks_again_before_it_erases(
+    store: LocalStore, custody: Custody, dataset: ResourceRef
+) -> None:
+    custody.write(dataset.artifact("raw"), custody.new_resource_key(dataset), [b"x"])
     watched = TakenMeanwhile(store.root)
     with pytest.raises(StoreForeign):
-        Custody(watched, custody.keys).sweep_orphans(set(), StoreOwner(watched, "ours"), min_age_s=-3600)
-    assert custody.list_artefacts(dataset) == ["raw"]
+        Custody(watched, custody.keys).sweep_orphans(
+            set(), StoreOwner(watched, "ours"), min_age_s=-3600
+        )
+    assert custody.list_artifacts(dataset) == ["raw"]
 
 
-def test_the_mark_is_no_orphan_and_in_nobodys_way(any_store: ObjectStore, keyring: LocalKeyring) -> None:
+def test_the_mark_is_no_orphan_and_in_nobodys_way(
+    any_store: ObjectStore, keyring: LocalKeyring
+) -> None:
     custody, owner = Custody(any_store, cast(KeyProvider, keyring)), StoreOwner(any_store, "ours")
     report = custody.sweep_orphans(set(), owner, min_age_s=-3600)
     assert (report.resources, report.foreign) == ((), 0)
     keyring.create_tenant_key("installation")  # a tenant may be called so
     gone = ResourceRef("installation", "datasets", "u1")
-    custody.write(gone.artefact("raw"), custody.new_resource_key(gone), [b"x"])
+    custody.write(gone.artifact("raw"), custody.new_resource_key(gone), [b"x"])
     assert custody.erase_tenant("installation", owner).verified_empty
     refuses(any_store, "another")
 

@@ -15,8 +15,8 @@ import pytest
 
 from custody_servers import Server, openbao
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.settings import open_keys
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.wiring import open_keys
 
 CONTEXT = {"tenant": "acme"}
 KEY = bytes(range(32))
@@ -54,7 +54,9 @@ def test_least_rights_are_enough_and_the_key_cannot_be_taken_out(bao: Server, ro
                  lambda: root.secrets.transit.backup_key("simulacra-least")):  # fmt: skip
         with pytest.raises(hvac.exceptions.VaultError, match="export"):
             take()
-    assert root.secrets.transit.read_key("simulacra-least")["data"]["min_available_version"] == 2  # the first is gone
+    assert (
+        root.secrets.transit.read_key("simulacra-least")["data"]["min_available_version"] == 2
+    )  # the first is gone
     keys.destroy_tenant_key("least")
 
 
@@ -73,7 +75,8 @@ def test_key_that_is_not_derived_is_refused(bao: Server, root: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "said"), [("no-such-token", "its policy or the login does not allow it"), ("", "VAULT_TOKEN")]
+    ("token", "said"),
+    [("no-such-token", "its policy or the login does not allow it"), ("", "VAULT_TOKEN")],
 )
 def test_wrong_token(bao: Server, token: str, said: str) -> None:
     with pytest.raises(Exception, match=said) as refusal:
@@ -115,7 +118,9 @@ def test_approle_outlives_its_tokens(bao: Server, root: Any, approle: dict[str, 
     root.auth.token.revoke(keys._login._client.token)  # type: ignore[attr-defined]
     assert keys.unwrap("roles", wrapped, CONTEXT) == KEY
     with pytest.raises(KeyUnavailable, match="InvalidRequest") as refusal:
-        vault(bao, "?auth=approle", **{**approle, "VAULT_SECRET_ID": "wrong"}).has_tenant_key("roles")
+        vault(bao, "?auth=approle", **{**approle, "VAULT_SECRET_ID": "wrong"}).has_tenant_key(
+            "roles"
+        )
     assert approle["VAULT_ROLE_ID"] not in str(refusal.value)
 
 
@@ -135,7 +140,9 @@ class TokenReview(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         good = asked["spec"]["token"].endswith(".good")
         user = {"username": "system:serviceaccount:simulacra:api", "uid": "u", "groups": []}
-        answer = json.dumps({**asked, "status": {"authenticated": good, "user": user if good else {}}}).encode()
+        answer = json.dumps(
+            {**asked, "status": {"authenticated": good, "user": user if good else {}}}
+        ).encode()
         self.send_response(201)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -161,7 +168,10 @@ def kubernetes(root: Any, tmp_path: Path) -> Iterator[str]:
         },
     )
     bound = {"bound_service_account_names": "api", "bound_service_account_namespaces": "simulacra"}
-    root.write_data("auth/kubernetes/role/simulacra", data={**bound, "token_policies": "simulacra", "token_ttl": "1s"})
+    root.write_data(
+        "auth/kubernetes/role/simulacra",
+        data={**bound, "token_policies": "simulacra", "token_ttl": "1s"},
+    )
     yield "?auth=kubernetes&role=simulacra&jwt-file="
     root.sys.disable_auth_method("kubernetes")
     server.shutdown()
@@ -170,25 +180,30 @@ def kubernetes(root: Any, tmp_path: Path) -> Iterator[str]:
 
 def certificate(folder: Path) -> str:
     """Some CA, which OpenBao asks for even where the API server is plain HTTP."""
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -keyout k.pem -out c.pem"
-    )
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -keyout k.pem -out c.pem"
     subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
     return (folder / "c.pem").read_text()
 
 
 def service_account_token(path: Path, signature: str) -> str:
     now = int(time.time())
-    claims = {"iss": "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/namespace": "simulacra"}
+    claims = {
+        "iss": "kubernetes/serviceaccount",
+        "kubernetes.io/serviceaccount/namespace": "simulacra",
+    }
     claims |= {
         "kubernetes.io/serviceaccount/service-account.name": "api",
         "exp": now + 600,
         "iat": now - 10,
         "nbf": now - 10,
     }
-    claims |= {"kubernetes.io/serviceaccount/service-account.uid": "u", "sub": "system:serviceaccount:simulacra:api"}
+    claims |= {
+        "kubernetes.io/serviceaccount/service-account.uid": "u",
+        "sub": "system:serviceaccount:simulacra:api",
+    }
     parts = [
-        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "RS256"}, claims)
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in ({"alg": "RS256"}, claims)
     ]
     path.write_text(".".join([*parts, signature]))
     return str(path)
@@ -216,7 +231,10 @@ def test_sealed_and_stopped(tmp_path: Path) -> None:
         wrapped = keys.wrap("acme", KEY, CONTEXT)
         root = hvac.Client(bao.url, token=bao.access)
         root.sys.seal()
-        for attempt in (lambda: keys.unwrap("acme", wrapped, CONTEXT), lambda: keys.wrap("acme", KEY, CONTEXT)):
+        for attempt in (
+            lambda: keys.unwrap("acme", wrapped, CONTEXT),
+            lambda: keys.wrap("acme", KEY, CONTEXT),
+        ):
             with pytest.raises(KeyUnavailable, match="sealed"):
                 attempt()
         with pytest.raises(KeyUnavailable, match="sealed"):

@@ -9,17 +9,17 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from simulacra_custody.context import ArtefactRef, ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import KeyUnavailable
+from simulacra_custody.refs import ArtifactRef, ResourceRef
+from simulacra_custody.service import Custody
 
 
 @pytest.fixture
-def ref(dataset: ResourceRef) -> ArtefactRef:
-    return dataset.artefact("parts/00000.parquet")
+def ref(dataset: ResourceRef) -> ArtifactRef:
+    return dataset.artifact("parts/00000.parquet")
 
 
-def test_commit_stores(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+def test_commit_stores(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
     data = os.urandom(700_000)
     with custody.open_writer(ref, wrapped) as writer:
         assert writer.write(data[:300_000]) == 300_000
@@ -33,7 +33,9 @@ def test_commit_stores(custody: Custody, ref: ArtefactRef, wrapped: str) -> None
     assert b"".join(custody.read(ref, wrapped)) == data
 
 
-def test_leaving_without_commit_stores_nothing(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+def test_leaving_without_commit_stores_nothing(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     with custody.open_writer(ref, wrapped) as writer:
         writer.write(b"x" * 600_000)
     with pytest.raises(RuntimeError, match="boom"), custody.open_writer(ref, wrapped) as writer:  # noqa: PT012
@@ -43,14 +45,18 @@ def test_leaving_without_commit_stores_nothing(custody: Custody, ref: ArtefactRe
     assert custody.erase(ref.resource).objects == 0
 
 
-def test_aborted_rewrite_keeps_the_artefact(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+def test_aborted_rewrite_keeps_the_artefact(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     custody.write(ref, wrapped, [b"first"])
     with custody.open_writer(ref, wrapped) as writer:
         writer.write(b"second")
     assert custody.read_bytes(ref, wrapped, limit=10) == b"first"
 
 
-def test_committed_or_abandoned_writer_takes_no_more(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+def test_committed_or_abandoned_writer_takes_no_more(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     with custody.open_writer(ref, wrapped) as writer:
         writer.commit()
         with pytest.raises(ValueError, match="committed"):
@@ -63,7 +69,7 @@ def test_committed_or_abandoned_writer_takes_no_more(custody: Custody, ref: Arte
         writer.write(b"x")
 
 
-def test_reused_buffer_is_copied(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+def test_reused_buffer_is_copied(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
     buffer = bytearray(b"first")
     with custody.open_writer(ref, wrapped) as writer:
         writer.write(buffer)
@@ -72,13 +78,15 @@ def test_reused_buffer_is_copied(custody: Custody, ref: ArtefactRef, wrapped: st
     assert custody.read_bytes(ref, wrapped, limit=10) == b"first"
 
 
-def test_refused_key_starts_no_put(custody: Custody, ref: ArtefactRef) -> None:
+def test_refused_key_starts_no_put(custody: Custody, ref: ArtifactRef) -> None:
     with pytest.raises(KeyUnavailable), custody.open_writer(ref, "local.v1.0.0"):
         pytest.fail("the writer opened")
     assert list(custody.store.list_incomplete("")) == []
 
 
-def test_pyarrow_writes_parquet_csv_and_ipc(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+def test_pyarrow_writes_parquet_csv_and_ipc(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     table = pa.table({"number": list(range(200_000)), "level": ["a", "b"] * 100_000})
     for make in (pa.parquet.ParquetWriter, pa.ipc.new_file, pa.csv.CSVWriter):
         with custody.open_writer(ref, wrapped) as writer:
@@ -94,7 +102,9 @@ def test_pyarrow_writes_parquet_csv_and_ipc(custody: Custody, ref: ArtefactRef, 
             assert pa.csv.read_csv(stored).equals(table)
 
 
-def test_writers_and_readers_in_many_threads(custody: Custody, ref: ArtefactRef, wrapped: str) -> None:
+def test_writers_and_readers_in_many_threads(
+    custody: Custody, ref: ArtifactRef, wrapped: str
+) -> None:
     versions = [bytes([number]) * 400_000 for number in range(6)]
 
     def work(version: bytes) -> bytes:

@@ -27,7 +27,9 @@ class Desk:
     def bash(self, script: str) -> str:
         """Run a script as a shell does, ended by the first command that fails; returns what it prints."""
         command = ["bash", "-c", f"set -euo pipefail\n{script}"]
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=280
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

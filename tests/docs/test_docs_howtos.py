@@ -14,8 +14,8 @@ from mcp.client.stdio import stdio_client
 
 import yaml
 from installation import SURVEY
-from simulacra_crds.registry import KINDS
-from simulacra_crds.tenant import Encryption
+from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kinds.tenant import Encryption
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -24,15 +24,24 @@ RUN_ELSEWHERE = {
     ("tutorial.md", "make .venv/.demo-forest"): "tests/e2e/test_e2e_demo.py",
     ("tutorial.md", "simulacra up --data-dir data"): "tests/docs/conftest.py",
     ("tutorial.md", "export SIMULACRA_CONNECTION=data/connection.json"): "tests/docs/conftest.py",
-    ("howto/migrate-hosted.md", "python examples/quickstart.py"): "tests/e2e/test_e2e_quickstart.py",
+    (
+        "howto/migrate-hosted.md",
+        "python examples/quickstart.py",
+    ): "tests/e2e/test_e2e_quickstart.py",
     ("operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
-    ("operations.md", "kubectl create namespace simulacra-system-keys"): "tests/e2e/test_controlplane_namespaced.py",
+    (
+        "operations.md",
+        "kubectl create namespace simulacra-system-keys",
+    ): "tests/e2e/test_controlplane_namespaced.py",
     ("operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
     ("images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
     ("customer-keys.md", "SIMULACRA_POD_EGRESS=["): "tests/operator/test_operator_pod_access.py",
     ("customer-keys.md", 'path "transit/keys/simulacra-*"'): "tests/custody/test_custody_vault.py",
-    ("customer-keys.md", "pip install aws-encryption-sdk-cli"): "tests/custody/test_custody_customer.py",
+    (
+        "customer-keys.md",
+        "pip install aws-encryption-sdk-cli",
+    ): "tests/custody/test_custody_customer.py",
 }
 """Page and beginning of a block that needs what this test lacks, and the file that does the same."""
 
@@ -53,10 +62,15 @@ def test_no_block_is_left_out() -> None:
     here = {"bash": RAN_HERE, "python": RAN_HERE, "json": READ_HERE, "yaml": READ_HERE}
     left = [(page, text) for page, kind, text in blocks() if page not in here.get(kind, ())]
     named = {
-        (page, text): key for page, text in left for key in RUN_ELSEWHERE if key[0] == page and text.startswith(key[1])
+        (page, text): key
+        for page, text in left
+        for key in RUN_ELSEWHERE
+        if key[0] == page and text.startswith(key[1])
     }
     unknown = [(page, text[:80]) for page, text in left if (page, text) not in named]
-    assert unknown == [], "run these in bash or python blocks of a page in RAN_HERE, or say in RUN_ELSEWHERE who does"
+    assert unknown == [], (
+        "run these in bash or python blocks of a page in RAN_HERE, or say in RUN_ELSEWHERE who does"
+    )
     assert set(named.values()) == set(RUN_ELSEWHERE)
     assert {path for path in RUN_ELSEWHERE.values() if not (ROOT / path).exists()} == set()
 
@@ -65,7 +79,10 @@ RAN_HERE = {
     "tutorial.md",
     "engine.md",
     "customer-keys.md",
-    *(f"howto/{name}.md" for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")),
+    *(
+        f"howto/{name}.md"
+        for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")
+    ),
 }
 READ_HERE = {"howto/agents.md", "howto/kubectl.md", "customer-keys.md", "operations.md"}
 
@@ -113,7 +130,9 @@ async def test_the_agents_server_starts_as_configured(desk: Any) -> None:
     page = (DOCS / "howto" / "agents.md").read_text()
     known = json.loads(of("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
     (desk.folder / "work").mkdir()
-    asked = StdioServerParameters(command=known["command"], args=known["args"], env=desk.env, cwd=desk.folder)
+    asked = StdioServerParameters(
+        command=known["command"], args=known["args"], env=desk.env, cwd=desk.folder
+    )
     async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         tools = {tool.name for tool in (await session.list_tools()).tools}
@@ -133,7 +152,11 @@ def test_the_manifests_are_what_the_kinds_allow() -> None:
 
 
 def test_the_customers_key_is_set_up_as_written() -> None:
-    spec = Encryption.model_validate(yaml.safe_load(of("customer-keys.md", "yaml")[0])["spec"]["encryption"])
+    spec = Encryption.model_validate(
+        yaml.safe_load(of("customer-keys.md", "yaml")[0])["spec"]["encryption"]
+    )
     assert spec.mode == "Customer"
-    policy = json.loads(of("customer-keys.md", "json")[0])  # what it allows: tests/custody/test_custody_customer.py
+    policy = json.loads(
+        of("customer-keys.md", "json")[0]
+    )  # what it allows: tests/custody/test_custody_customer.py
     assert [statement["Effect"] for statement in policy["Statement"]] == ["Allow", "Allow", "Deny"]

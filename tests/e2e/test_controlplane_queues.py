@@ -28,7 +28,10 @@ Object = dict[str, Any]
 QUEUE = "jobs"
 GPUS_EACH = 1
 TABLE = "".join(
-    ["visits,segment\n", *(f"{number % 17},{'gold' if number % 3 else 'basic'}\n" for number in range(300))]
+    [
+        "visits,segment\n",
+        *(f"{number % 17},{'gold' if number % 3 else 'basic'}\n" for number in range(300)),
+    ]
 )
 
 
@@ -36,10 +39,23 @@ class JobWatch:
     """Every change of every Job, as kubectl's watch sees it."""
 
     def __init__(self, cluster: RealCluster, path: Path) -> None:
-        kubectl = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", str(cluster.kubeconfig)]
+        kubectl = [
+            str(Path(sys.executable).with_name("kubectl")),
+            "--kubeconfig",
+            str(cluster.kubeconfig),
+        ]
         self._path = path
         with path.open("wb") as out:
-            command = [*kubectl, "get", "jobs", "-A", "--watch", "--output-watch-events", "-o", "json"]
+            command = [
+                *kubectl,
+                "get",
+                "jobs",
+                "-A",
+                "--watch",
+                "--output-watch-events",
+                "-o",
+                "json",
+            ]
             self._process = subprocess.Popen(command, stdout=out)
 
     def end(self) -> list[Object]:
@@ -72,13 +88,24 @@ class Place:
 
     def model(self, who: str, name: str, family: str = "forest", **resources: Any) -> None:
         """Create a Model of a tenant's Dataset with kubectl."""
-        spec = {"datasetRef": {"name": self.datasets[who]}, "family": family, "resources": resources}
-        body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Model", "metadata": {"name": name}, "spec": spec}
+        spec = {
+            "datasetRef": {"name": self.datasets[who]},
+            "family": family,
+            "resources": resources,
+        }
+        body = {
+            "apiVersion": "simulacra.dev/v1alpha1",
+            "kind": "Model",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
         self.cluster.kubectl("create", "-n", self.namespace(who), "-f", "-", stdin=json.dumps(body))
 
     def patch(self, who: str, name: str, spec: Object) -> None:
         patch = json.dumps({"spec": spec})
-        self.cluster.kubectl("patch", f"model/{name}", "-n", self.namespace(who), "--type=merge", "-p", patch)
+        self.cluster.kubectl(
+            "patch", f"model/{name}", "-n", self.namespace(who), "--type=merge", "-p", patch
+        )
 
     def reaches(self, who: str, name: str, reason: str, seconds: int = 60) -> None:
         """Wait until Ready of a Model has a reason."""
@@ -88,7 +115,9 @@ class Place:
 
     def of(self, who: str, kind: str, name: str) -> Object:
         """Return the Job or Service of a Model."""
-        listed = json.loads(self.cluster.kubectl("get", kind, "-n", self.namespace(who), "-o", "json"))["items"]
+        listed = json.loads(
+            self.cluster.kubectl("get", kind, "-n", self.namespace(who), "-o", "json")
+        )["items"]
         (found,) = [one for one in listed if one["metadata"]["name"].startswith(f"{name}-fit-")]
         return found
 
@@ -110,13 +139,22 @@ def give_queues(place: Place) -> None:
     quota = {"cpu": 64, "memory": "512Gi", "nvidia.com/gpu": GPUS_EACH}
     objects = [resource_flavor("any")]
     for who in place.tenants:
-        objects += [cluster_queue(who, "gpus", quota, "any"), local_queue(QUEUE, place.namespace(who), who)]
+        objects += [
+            cluster_queue(who, "gpus", quota, "any"),
+            local_queue(QUEUE, place.namespace(who), who),
+        ]
     place.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
-    gpus = f'[{{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "{2 * GPUS_EACH}"}}]'
+    gpus = (
+        f'[{{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "{2 * GPUS_EACH}"}}]'
+    )
     eventually(lambda: "embedded" in place.cluster.kubectl("get", "nodes", "-o", "name"), 30)
-    place.cluster.kubectl("patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus)
+    place.cluster.kubectl(
+        "patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus
+    )
     gpus = gpus.replace("capacity", "allocatable")
-    place.cluster.kubectl("patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus)
+    place.cluster.kubectl(
+        "patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus
+    )
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +189,9 @@ def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], i
     order, running, most = list[str](), set[str](), 0
     for event in events:
         job = event["object"]
-        name = next((one for one in names if job["metadata"]["name"].startswith(f"{one}-fit-")), None)
+        name = next(
+            (one for one in names if job["metadata"]["name"].startswith(f"{one}-fit-")), None
+        )
         if name is None:
             continue
         ended = any(
@@ -174,7 +214,9 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
     for name, who in waiting.items():
         place.model(who, name, gpu=1)
         place.reaches(who, name, "QueuedByKueue")
-        eventually(lambda name=name, who=who: place.waits(who, name), 30)  # its status is written before it
+        eventually(
+            lambda name=name, who=who: place.waits(who, name), 30
+        )  # its status is written before it
         time.sleep(1.1)  # Kueue's order has the resolution of a second
     place.patch("a", "a-2", {"suspend": True})
     place.reaches("a", "a-2", "Suspended")
@@ -194,7 +236,9 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
     # two that are admitted one right after the other are started at once, in either order
     assert sorted(of_a[:2]) == ["a-1", "a-3"]
     assert [name for name in order if name[0] == "b"] == ["b-1", "b-2"]
-    assert order.index("b-1") < order.index(of_a[3]), "a tenant may borrow what is free, and no more"
+    assert order.index("b-1") < order.index(of_a[3]), (
+        "a tenant may borrow what is free, and no more"
+    )
     assert most == 2 * GPUS_EACH
 
 
@@ -202,13 +246,20 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
 def test_two_workers_fit_a_model_when_there_is_room_for_both(place: Place) -> None:
     namespace = place.namespace("a")
     place.model("a", "pair", "neural", gpu=1, workers=2)
-    eventually(lambda: "pair-fit-" in place.cluster.kubectl("get", "services", "-n", namespace, "-o", "name"), 120)
+    eventually(
+        lambda: (
+            "pair-fit-" in place.cluster.kubectl("get", "services", "-n", namespace, "-o", "name")
+        ),
+        120,
+    )
     service, job = place.of("a", "services", "pair"), place.of("a", "jobs", "pair")
     assert service["spec"]["clusterIP"] == "None"
     assert service["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
     assert (job["spec"]["completions"], job["spec"]["parallelism"]) == (2, 2)
     place.reaches("a", "pair", "Ready", 600)
-    status = json.loads(place.cluster.kubectl("get", "model", "pair", "-n", namespace, "-o", "json"))["status"]
+    status = json.loads(
+        place.cluster.kubectl("get", "model", "pair", "-n", namespace, "-o", "json")
+    )["status"]
     assert status["family"] == "neural"
     assert "model/model.json" in [one["name"] for one in status["artefacts"]]
     assert not [key for key in place.product.objects() if "/checkpoint/" in key]

@@ -11,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from operator_bench import REAL, WORK, OperatorProcess, Plane, World, apply_crds, operator_kubeconfig
+from operator_bench import (
+    REAL,
+    WORK,
+    OperatorProcess,
+    Plane,
+    World,
+    apply_crds,
+    operator_kubeconfig,
+)
 from operator_proxy import KillingProxy
-from simulacra_crds.cluster import TENANTS, Cluster, ClusterError
+from simulacra_crds.kube.client import TENANTS, Cluster, ClusterError
 
 _tenants = itertools.count(1)
 PLANES = [
@@ -23,7 +31,9 @@ PLANES = [
 
 
 @pytest.fixture(scope="session", params=PLANES)
-def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Plane]:
     """A control plane without our CRDs."""
     real = request.param == "real"
     if real and not REAL.exists():
@@ -41,7 +51,9 @@ async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
     """A tenant of its own, on an operator of its own; on the real plane it has the rights that the chart gives it."""
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
-    kubeconfig = await operator_kubeconfig(cluster, plane, tmp_path) if plane.real else plane.kubeconfig
+    kubeconfig = (
+        await operator_kubeconfig(cluster, plane, tmp_path) if plane.real else plane.kubeconfig
+    )
     world = World(cluster, OperatorProcess(tmp_path, kubeconfig), f"t{next(_tenants)}")
     pods = asyncio.create_task(world.pods.run())
     world.operator.start()

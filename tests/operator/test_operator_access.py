@@ -17,18 +17,25 @@ from auth0_mock import SETTINGS, Auth0Mock
 from operator_bench import Plane, World, condition, ready
 from operator_facts import NOW, iso, ready_condition, resource
 from simulacra_crds.auth0 import Auth0
-from simulacra_crds.cluster import ACCESS_REQUESTS, TENANTS, ClusterError, Object
-from simulacra_operator import actions as act
-from simulacra_operator.accessrequest.observe import AccessObserved
-from simulacra_operator.accessrequest.reconcile import FORGOTTEN_AFTER, reconcile
-from simulacra_operator.execute import Executor
-from simulacra_operator.subject import parse
+from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS, ClusterError, Object
+from simulacra_operator.kinds.access_request.observe import AccessObserved
+from simulacra_operator.kinds.access_request.reconcile import FORGOTTEN_AFTER, reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.work.custom_resource import parse
 
 SPEC = {"company": "Acme Research GmbH & Co.", "contact": "ada@acme.example"}
 
 
 def asked(decision: str, status: Object | None = None, **meta: Any) -> Object:
-    body = resource("AccessRequest", "ar-1", SPEC | {"decision": decision}, status, namespace=None, finalizers=[])
+    body = resource(
+        "AccessRequest",
+        "ar-1",
+        SPEC | {"decision": decision},
+        status,
+        namespace=None,
+        finalizers=[],
+    )
     body["metadata"] |= meta
     return body
 
@@ -61,7 +68,9 @@ def settle(body: Object, tenant: Object | None = None) -> tuple[Object, Object |
 def test_a_pending_request_waits_for_a_person() -> None:
     body, tenant, done = settle(asked("Pending"))
     assert (done, tenant) == (["PatchStatus"], None)
-    assert {one["type"]: one["reason"] for one in body["status"]["conditions"]}["Ready"] == "AwaitingDecision"
+    assert {one["type"]: one["reason"] for one in body["status"]["conditions"]}[
+        "Ready"
+    ] == "AwaitingDecision"
 
 
 def test_a_denied_request_is_recorded_once_and_makes_nothing() -> None:
@@ -107,7 +116,9 @@ def test_the_request_is_ready_once_its_tenant_is() -> None:
     assert {one["type"]: one["status"] for one in after["status"]["conditions"]}["Ready"] == "True"
 
 
-@pytest.mark.parametrize(("decision", "kept"), [("Pending", False), ("Denied", False), ("Approved", True)])
+@pytest.mark.parametrize(
+    ("decision", "kept"), [("Pending", False), ("Denied", False), ("Approved", True)]
+)
 def test_what_came_to_nothing_is_forgotten(decision: str, kept: bool) -> None:
     body, tenant, _ = settle(asked(decision))
     body["metadata"]["creationTimestamp"] = iso(NOW - FORGOTTEN_AFTER - timedelta(seconds=1))
@@ -118,7 +129,9 @@ def test_a_request_does_not_outlive_its_tenant_for_ever() -> None:
     """It holds the name and the address of somebody whose every other byte is erased."""
     body, _, _ = settle(asked("Approved"))
     assert body["status"]["tenant"]
-    assert kinds(reconcile(seen(body, None))) == ["PatchStatus"], "the condition says for a while what became of it"
+    assert kinds(reconcile(seen(body, None))) == ["PatchStatus"], (
+        "the condition says for a while what became of it"
+    )
     body["metadata"]["creationTimestamp"] = iso(NOW - FORGOTTEN_AFTER - timedelta(seconds=1))
     assert kinds(reconcile(seen(body, None))) == ["DeleteResource"]
 
@@ -145,12 +158,18 @@ def test_where_auth0_keeps_the_clients_it_makes_one_first() -> None:
 
 
 async def test_a_registered_client_is_kept_in_status(world: World) -> None:
-    body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": "ar-auth0"}}
+    body = {
+        "apiVersion": "simulacra.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "ar-auth0"},
+    }
     made = await world.cluster.create(ACCESS_REQUESTS, body | {"spec": SPEC})
     edge = Auth0Mock()
     memory: Any = SimpleNamespace(written=lambda key, version: None, auth0=Auth0(SETTINGS, edge))
     try:
-        found = await world.reaches(ACCESS_REQUESTS, "ar-auth0", lambda one: condition(one, "Ready"), namespace=None)
+        found = await world.reaches(
+            ACCESS_REQUESTS, "ar-auth0", lambda one: condition(one, "Ready"), namespace=None
+        )
         subject = parse({"kind": "AccessRequest", **found})
         executor = Executor(world.cluster, world.custody, memory, subject)  # type: ignore[arg-type]
         await executor.run(act.RegisterClient("acme-1"))
@@ -161,11 +180,19 @@ async def test_a_registered_client_is_kept_in_status(world: World) -> None:
         await world.cluster.delete(ACCESS_REQUESTS, "ar-auth0")
 
 
-async def test_a_request_approved_on_the_command_line_becomes_a_ready_tenant(world: World, plane: Plane) -> None:
-    body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": "ar-real"}}
+async def test_a_request_approved_on_the_command_line_becomes_a_ready_tenant(
+    world: World, plane: Plane
+) -> None:
+    body = {
+        "apiVersion": "simulacra.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "ar-real"},
+    }
     await world.cluster.create(ACCESS_REQUESTS, body | {"spec": SPEC})
     try:
-        waiting = await world.reaches(ACCESS_REQUESTS, "ar-real", lambda one: condition(one, "Ready"), namespace=None)
+        waiting = await world.reaches(
+            ACCESS_REQUESTS, "ar-real", lambda one: condition(one, "Ready"), namespace=None
+        )
         assert condition(waiting, "Ready")["reason"] == "AwaitingDecision"
         listed = _admin(plane, "requests")
         assert [one["name"] for one in json.loads(listed.stdout)] == ["ar-real"]
@@ -174,7 +201,9 @@ async def test_a_request_approved_on_the_command_line_becomes_a_ready_tenant(wor
         made = await world.cluster.get(TENANTS, done["status"]["tenant"])
         assert ready(made)
         assert made["spec"]["clients"] == [done["status"]["clientId"]]
-        assert [one["type"] for one in world.audit() if "access" in one["type"]] == ["dev.simulacra.access.approved"]
+        assert [one["type"] for one in world.audit() if "access" in one["type"]] == [
+            "dev.simulacra.access.approved"
+        ]
         again = _admin(plane, "deny", "ar-real")
         assert again.returncode == 1
         assert "final" in again.stderr
@@ -188,4 +217,6 @@ async def test_a_request_approved_on_the_command_line_becomes_a_ready_tenant(wor
 def _admin(plane: Plane, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("simulacra")), "admin", *arguments]
     kubeconfig = str(plane.kubeconfig)
-    return subprocess.run([*command, "--kubeconfig", kubeconfig], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [*command, "--kubeconfig", kubeconfig], capture_output=True, text=True, timeout=60
+    )

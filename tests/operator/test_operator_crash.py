@@ -58,10 +58,14 @@ async def test_killed_at_any_write_it_ends_the_same(
     for number, (point, before) in enumerate(tried, start=2):
         proxy.at, proxy.before = proxy.writes + point, before
         writes = await one_life(world, proxy, number)
-        assert writes <= undisturbed + REPEATED, f"killed at write {point} it took {writes} writes, not {undisturbed}"
+        assert writes <= undisturbed + REPEATED, (
+            f"killed at write {point} it took {writes} writes, not {undisturbed}"
+        )
     reached = min(len(tried) * 0.9, len(tried) - 4)  # a life differs by a write or two
     assert proxy.kills >= reached, "nearly every point was reached"
-    print(f"{proxy.kills} of {len(tried)} kill points at the {undisturbed} writes of {one_life.__name__}")  # noqa: T201
+    print(  # noqa: T201
+        f"{proxy.kills} of {len(tried)} kill points at the {undisturbed} writes of {one_life.__name__}"
+    )
 
 
 @pytest.mark.parametrize(("one_life", "points"), LIVES)
@@ -82,7 +86,9 @@ async def test_killed_at_any_custody_call_it_ends_the_same(
         await one_life(world, proxy, number)
     kills = _starts(world) - starts
     assert kills >= len(tried) * 0.9
-    print(f"{kills} of {len(tried)} kill points at the {undisturbed} custody calls of {one_life.__name__}")  # noqa: T201
+    print(  # noqa: T201
+        f"{kills} of {len(tried)} kill points at the {undisturbed} custody calls of {one_life.__name__}"
+    )
 
 
 def _calls(doom: Path) -> int:

@@ -10,13 +10,13 @@ import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
 from operator_facts import CREATED, NOW, iso, job, observed, pod, ready_condition, resource
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_operator import actions as act
-from simulacra_operator import events
-from simulacra_operator.dataset.reconcile import reconcile
-from simulacra_operator.subject import parse
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.dataset.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime import events
+from simulacra_operator.work.custom_resource import parse
 
 DONE = {"type": "Prepared", "status": "True", "reason": "Prepared", "message": ""}
 
@@ -27,15 +27,21 @@ def patch(reason: str, message: str = "", *more: Object) -> Object:
 
 def test_the_end_of_the_work_is_told_by_its_own_reason() -> None:
     told = events.note(parse(resource("Dataset", "ds-1")), patch("Ready", "", DONE))
-    assert told == events.Note("Normal", Reason.PREPARED, "the table is cleaned and can be learned from")
+    assert told == events.Note(
+        "Normal", Reason.PREPARED, "the table is cleaned and can be learned from"
+    )
 
 
 def test_what_a_condition_says_is_said() -> None:
-    told = events.note(parse(resource("Dataset", "ds-1")), patch("UploadInvalid", "the first line has no header"))
+    told = events.note(
+        parse(resource("Dataset", "ds-1")), patch("UploadInvalid", "the first line has no header")
+    )
     assert told == events.Note("Warning", Reason.UPLOAD_INVALID, "the first line has no header")
 
 
-@pytest.mark.parametrize("waiting", ["AwaitingUpload", "AwaitingTenant", "AwaitingDataset", "AwaitingModel"])
+@pytest.mark.parametrize(
+    "waiting", ["AwaitingUpload", "AwaitingTenant", "AwaitingDataset", "AwaitingModel"]
+)
 def test_plain_waiting_is_not_told(waiting: str) -> None:
     assert events.note(parse(resource("Dataset", "ds-1")), patch(waiting)) is None
 
@@ -51,15 +57,25 @@ def finding(*pods: Object) -> tuple[str, str]:
     """Return reason and message of Ready while a Job has these pods."""
     body = resource("Dataset", "ds-1", None, {"wrappedKey": "k"})
     (change,) = [
-        one for one in reconcile(observed(body, job=job("Dataset", "j"), pods=pods)) if isinstance(one, act.PatchStatus)
+        one
+        for one in reconcile(observed(body, job=job("Dataset", "j"), pods=pods))
+        if isinstance(one, act.PatchStatus)
     ]
     found = next(one for one in change.patch["conditions"] if one["type"] == "Ready")
     return found["reason"], found.get("message", "")
 
 
 def unfit(since: str) -> Object:
-    one = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "lastTransitionTime": since}
-    return {"metadata": {}, "status": {"conditions": [{**one, "message": "0/1 nodes: 1 Insufficient nvidia.com/gpu."}]}}
+    one = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "lastTransitionTime": since,
+    }
+    return {
+        "metadata": {},
+        "status": {"conditions": [{**one, "message": "0/1 nodes: 1 Insufficient nvidia.com/gpu."}]},
+    }
 
 
 def test_a_pod_that_fits_no_node_is_told_of_after_a_moment() -> None:
@@ -70,7 +86,9 @@ def test_a_pod_that_fits_no_node_is_told_of_after_a_moment() -> None:
 
 def test_an_image_that_cannot_be_pulled_is_told_of() -> None:
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
-    reason, message = finding({"metadata": {}, "status": {"containerStatuses": [{"state": waiting}]}})
+    reason, message = finding(
+        {"metadata": {}, "status": {"containerStatuses": [{"state": waiting}]}}
+    )
     assert (reason, "ImagePullBackOff" in message) == ("PodNotStarting", True)
     waiting["waiting"] = {"reason": "ErrImagePull", "message": "not found"}
     tried = finding({"metadata": {}, "status": {"containerStatuses": [{"state": waiting}]}})
@@ -89,9 +107,16 @@ def test_a_result_that_went_with_its_pod_is_made_once_more() -> None:
     assert [type(one).__name__ for one in first] == ["PatchStatus", "DeleteJob"]
     assert isinstance(first[0], act.PatchStatus)
     body["status"] |= first[0].patch
-    assert [type(one).__name__ for one in reconcile(observed(body, job=complete(iso(CREATED))))] == ["DeleteJob"]
+    assert [
+        type(one).__name__ for one in reconcile(observed(body, job=complete(iso(CREATED))))
+    ] == ["DeleteJob"]
     again = reconcile(observed(body, job=complete(iso(NOW))))
-    assert [type(one).__name__ for one in again] == ["Discard", "LogFailure", "PatchStatus", "DeleteJob"]
+    assert [type(one).__name__ for one in again] == [
+        "Discard",
+        "LogFailure",
+        "PatchStatus",
+        "DeleteJob",
+    ]
 
 
 def test_a_pod_that_is_there_without_a_result_is_a_fault_of_ours() -> None:
@@ -107,14 +132,18 @@ async def test_describe_tells_the_story(world: World, plane: Plane) -> None:
     world.pods.plays["prepare"] = hold
     await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
     for suspend, then in ((False, "JobRunning"), (True, "Suspended"), (False, "JobRunning")):
-        await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"suspend": suspend}}, world.namespace)
+        await world.cluster.patch(
+            kube.DATASETS, "ds-1", {"spec": {"suspend": suspend}}, world.namespace
+        )
         await world.reaches(kube.DATASETS, "ds-1", reason(then))
     world.pods.plays.clear()
     await world.reaches(kube.DATASETS, "ds-1", ready)
     shown = _kubectl(plane, "describe", "dataset", "ds-1", "-n", world.namespace)
     story = shown.partition("Events:")[2]
     assert "the table is cleaned and can be learned from" in story
-    listed = [one async for one in world.cluster.list(kube.EVENTS, world.namespace) if _is_ours(one)]
+    listed = [
+        one async for one in world.cluster.list(kube.EVENTS, world.namespace) if _is_ours(one)
+    ]
     counts = {one["reason"]: one["count"] for one in listed}
     assert counts.keys() >= {"Suspended", "JobRunning", "Prepared"}
     assert counts["Suspended"] == 2
@@ -128,5 +157,10 @@ def _is_ours(event: Object) -> bool:
 
 
 def _kubectl(plane: Plane, *arguments: str) -> str:
-    command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", str(plane.kubeconfig), *arguments]
+    command = [
+        str(Path(sys.executable).with_name("kubectl")),
+        "--kubeconfig",
+        str(plane.kubeconfig),
+        *arguments,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from operator_facts import CREATED, NOW, ended, iso, observed, resource
-from simulacra_operator import actions as act
-from simulacra_operator.expiry import UPLOAD_LEASE, UPLOAD_STARTED, due
-from simulacra_operator.subject import parse
+from simulacra_operator.runtime import actions as act
 from simulacra_operator.work import erasure
+from simulacra_operator.work.custom_resource import parse
+from simulacra_operator.work.expiry import UPLOAD_LEASE, UPLOAD_STARTED, due
 
 WEEK = 604_800
 HOUR = timedelta(hours=1)
@@ -39,7 +39,9 @@ def test_the_tenant_caps_retention() -> None:
         ({UPLOAD_LEASE: f"- {iso(CREATED + 3 * HOUR)}"}, CREATED + 3 * HOUR),  # between two pieces
     ],
 )
-def test_an_upload_that_went_silent_is_given_up_after_an_hour(annotations: dict[str, str], begun: object) -> None:
+def test_an_upload_that_went_silent_is_given_up_after_an_hour(
+    annotations: dict[str, str], begun: object
+) -> None:
     dataset = parse(resource("Dataset", "ds-1", {"source": {}}, annotations=annotations))
     assert due(dataset, WEEK) == (begun + HOUR, "UploadAbandoned")  # type: ignore[operator]
 
@@ -49,20 +51,30 @@ def test_a_complete_upload_is_never_given_up() -> None:
 
 
 def test_results_outlive_a_dataset_that_expired_but_not_one_that_was_deleted() -> None:
-    results = (ended("GenerationJob", "gen-1"), parse(resource("GenerationJob", "gen-2", uid="uid-2")))
+    results = (
+        ended("GenerationJob", "gen-1"),
+        parse(resource("GenerationJob", "gen-2", uid="uid-2")),
+    )
     early, late = iso(CREATED + timedelta(seconds=50)), iso(CREATED + timedelta(seconds=60))
     body = resource("Dataset", "ds-1", {"retentionSeconds": 60}, {}, deletionTimestamp=early)
     explicit = erasure.reconcile(observed(body, dependants=results))
     body["metadata"]["deletionTimestamp"] = late
     expired = erasure.reconcile(observed(body, dependants=results))
-    assert [one.key.name for one in explicit if isinstance(one, act.DeleteResource)] == ["gen-1", "gen-2"]
+    assert [one.key.name for one in explicit if isinstance(one, act.DeleteResource)] == [
+        "gen-1",
+        "gen-2",
+    ]
     assert [one.key.name for one in expired if isinstance(one, act.DeleteResource)] == ["gen-2"]
 
 
 def test_a_model_that_goes_with_an_expired_dataset_spares_finished_results() -> None:
     spec = {"retentionSeconds": 60}
-    dataset = parse(resource("Dataset", "ds-1", spec, deletionTimestamp=iso(CREATED + timedelta(seconds=61))))
-    body = resource("Model", "mdl-1", None, {}, deletionTimestamp=iso(CREATED + timedelta(seconds=62)))
+    dataset = parse(
+        resource("Dataset", "ds-1", spec, deletionTimestamp=iso(CREATED + timedelta(seconds=61)))
+    )
+    body = resource(
+        "Model", "mdl-1", None, {}, deletionTimestamp=iso(CREATED + timedelta(seconds=62))
+    )
     seen = observed(body, dataset=dataset, dependants=(ended("GenerationJob", "gen-1"),))
     assert erasure.by_expiry(seen)
     assert isinstance(erasure.reconcile(seen)[-1], act.Release)

@@ -19,12 +19,12 @@ import pytest
 import operator_life as life
 from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_operator.actions import CreateJob, WriteRequest
-from simulacra_operator.execute import Executor
-from simulacra_operator.leadership import LEASE
-from simulacra_operator.subject import parse
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube import client as kube
+from simulacra_operator.runtime.actions import CreateJob, WriteRequest
+from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.runtime.leadership import LEASE
+from simulacra_operator.work.custom_resource import parse
 
 NTH = (1, 2, 4)
 REPEATED = 3
@@ -33,7 +33,9 @@ reliability = [pytest.mark.reliability, pytest.mark.timeout(1500)]
 FAULTS = [
     pytest.param(500, False, NTH[:1], marks=pytest.mark.slow, id="first 500"),
     *(
-        pytest.param(status, after, NTH, marks=reliability, id=f"{status}{' after' if after else ''}")
+        pytest.param(
+            status, after, NTH, marks=reliability, id=f"{status}{' after' if after else ''}"
+        )
         for status in (409, 410, 422, 429, 500, 0)
         for after in ((False, True) if status in (500, 0) else (False,))
     ),
@@ -58,8 +60,12 @@ async def test_every_call_may_fail(
 
 @pytest.mark.reliability
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["PATCH datasets/status", "POST jobs", "GET tenants", "GET datasets (list)"])
-async def test_a_call_that_hangs_holds_nothing_up_for_long(world: World, proxy: KillingProxy, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["PATCH datasets/status", "POST jobs", "GET tenants", "GET datasets (list)"]
+)
+async def test_a_call_that_hangs_holds_nothing_up_for_long(
+    world: World, proxy: KillingProxy, kind: str
+) -> None:
     await world.create_tenant()
     proxy.disturb(Fault(-1, 1, only=kind))
     await life.full(world, proxy, 1, seconds=200)
@@ -69,7 +75,9 @@ async def test_a_call_that_hangs_holds_nothing_up_for_long(world: World, proxy: 
 @pytest.mark.reliability
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("way", ["cut", "drop"])
-async def test_watches_that_end_early_or_lose_events(world: World, proxy: KillingProxy, way: str) -> None:
+async def test_watches_that_end_early_or_lose_events(
+    world: World, proxy: KillingProxy, way: str
+) -> None:
     await world.create_tenant()
     world.operator.end()
     if way == "cut":
@@ -81,7 +89,9 @@ async def test_watches_that_end_early_or_lose_events(world: World, proxy: Killin
     print(f"{proxy.lost} watches or events were lost ({way})")  # noqa: T201
 
 
-async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, proxy: KillingProxy) -> None:
+async def test_of_two_operators_one_acts_and_the_other_takes_over(
+    world: World, proxy: KillingProxy
+) -> None:
     await world.create_tenant()
     with _another(world) as other:
         await life.full(world, proxy, 1)
@@ -94,7 +104,9 @@ async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, 
 
 
 @pytest.mark.reliability
-async def test_a_holder_that_fell_silent_is_replaced_and_ends_when_it_wakes(world: World, proxy: KillingProxy) -> None:
+async def test_a_holder_that_fell_silent_is_replaced_and_ends_when_it_wakes(
+    world: World, proxy: KillingProxy
+) -> None:
     await world.create_tenant()
     with _another(world):
         proxy.supervised = False
@@ -129,7 +141,9 @@ async def test_nothing_is_made_on_a_stale_view(world: World) -> None:
     seen = await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
     memory: Any = SimpleNamespace()
     executor = Executor(world.cluster, world.custody, memory, parse({"kind": "Dataset", **seen}))  # type: ignore[arg-type]
-    await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": 90_000}}, world.namespace)
+    await world.cluster.patch(
+        kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": 90_000}}, world.namespace
+    )
     with pytest.raises(kube.Conflict):
         await executor.run(CreateJob({"metadata": {"name": "ds-1-again"}}))
     assert await world.names(kube.JOBS) == []
@@ -138,7 +152,9 @@ async def test_nothing_is_made_on_a_stale_view(world: World) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_expiry_goes_by_the_clock_of_the_api_server(world: World, proxy: KillingProxy) -> None:
+async def test_expiry_goes_by_the_clock_of_the_api_server(
+    world: World, proxy: KillingProxy
+) -> None:
     await world.create_tenant()
     await world.upload("ds-1", retentionSeconds=3600)
     await world.upload("ds-2", retentionSeconds=90_000)
@@ -173,7 +189,9 @@ async def test_a_retention_extended_again_and_again_is_never_overrun(world: Worl
         end = created + timedelta(seconds=retention)
         await asyncio.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds() - 0.3))
         retention += 4
-        await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": retention}}, world.namespace)
+        await world.cluster.patch(
+            kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": retention}}, world.namespace
+        )
     last = created + timedelta(seconds=retention)
     await world.gone(kube.DATASETS, "ds-1", seconds=20)
     assert datetime.now(UTC) >= last

@@ -16,10 +16,10 @@ import pytest
 
 from crd_rules import Bound, bounds
 from operator_bench import World, condition, hold, ready, reason
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import ApiResource, ClusterError, Object
-from simulacra_crds.generate import FIXED_SPEC, crd
-from simulacra_crds.registry import KINDS
+from simulacra_crds.crd_yaml import FIXED_SPEC, crd
+from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, ClusterError, Object
 
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
 FIXED = {**FIXED_SPEC, "Dataset": (*FIXED_SPEC["Dataset"], "source")}
@@ -86,7 +86,9 @@ class Sweep:
         if isinstance(answer, ClusterError):
             assert fixed, f"{point.name}: a lawful value was refused: {answer.message}"
             assert answer.status == 422
-            assert "fixed" in answer.message or "cannot be changed" in answer.message, answer.message
+            assert "fixed" in answer.message or "cannot be changed" in answer.message, (
+                answer.message
+            )
             assert (await self.get())["metadata"]["generation"] == there["metadata"]["generation"]
             self.held += 1
             return
@@ -151,7 +153,9 @@ def tenant_effects(world: World, name: str) -> dict[str, Effect]:
         return reason("Suspended" if value else "Ready")(found)
 
     async def encryption(found: Object, value: Any) -> bool:
-        usable = value.get("mode", "Managed") == "Managed"  # the store here gives out no links, which customers need
+        usable = (
+            value.get("mode", "Managed") == "Managed"
+        )  # the store here gives out no links, which customers need
         return condition(found, "KeyReady").get("status") == str(usable)
 
     async def still(found: Object, value: Any) -> bool:
@@ -165,9 +169,9 @@ async def expires(found: Object, value: Any) -> bool:
     since = found["metadata"]["creationTimestamp"]
     if found["kind"] not in ("Dataset", "Model"):
         since = found["status"].get("finishedAt", since)
-    return datetime.fromisoformat(found["status"]["expiresAt"]) == datetime.fromisoformat(since) + timedelta(
-        seconds=value
-    )
+    return datetime.fromisoformat(found["status"]["expiresAt"]) == datetime.fromisoformat(
+        since
+    ) + timedelta(seconds=value)
 
 
 async def pauses(found: Object, value: Any) -> bool:
@@ -183,7 +187,12 @@ async def fresh_tenant(world: World) -> Sweep:
 @pytest.mark.timeout(120)
 async def test_a_field_of_each_kind_of_effect(world: World) -> None:
     """The part of the sweep that fits into every run."""
-    chosen = ("concurrentJobs:minimum", "spec.suspend:type", "clients:maxItems", "encryption.keyArn:pattern")
+    chosen = (
+        "concurrentJobs:minimum",
+        "spec.suspend:type",
+        "clients:maxItems",
+        "encryption.keyArn:pattern",
+    )
     sweep = await fresh_tenant(world)
     points = [point for point in points_of("Tenant") if point.name.endswith(chosen)]
     assert len(points) == len(chosen)
@@ -196,27 +205,47 @@ async def test_a_field_of_each_kind_of_effect(world: World) -> None:
 async def test_every_field_of_every_kind(world: World) -> None:
     sweeps = [await fresh_tenant(world)]
     await world.create_tenant()
-    made = {"Dataset": "ds-1", "Model": "mdl-1", "GenerationJob": "gen-1", "EffectEstimate": "eff-1"}
+    made = {
+        "Dataset": "ds-1",
+        "Model": "mdl-1",
+        "GenerationJob": "gen-1",
+        "EffectEstimate": "eff-1",
+    }
     await world.upload("ds-1")
     await world.model("mdl-1", "ds-1")
     await world.generation("gen-1", "mdl-1", "ds-1")
     effect = {"modelRef": {"name": "mdl-1"}, "treatment": "a", "outcome": "b"}
-    await world.create("EffectEstimate", "eff-1", {**effect, "value": {"number": 1}, "baseline": {"number": 0}})
+    await world.create(
+        "EffectEstimate", "eff-1", {**effect, "value": {"number": 1}, "baseline": {"number": 0}}
+    )
     for kind, name in made.items():
         await world.reaches(kube.CUSTOM[kind], name, ready)
         sweeps.append(Sweep(world, kind, name, {"retentionSeconds": expires}))
-    await world.create("AccessRequest", "ar-1", {"company": "Acme", "contact": "ada@acme.example"}, finalizers=[])
+    await world.create(
+        "AccessRequest", "ar-1", {"company": "Acme", "contact": "ada@acme.example"}, finalizers=[]
+    )
     await world.reaches(kube.ACCESS_REQUESTS, "ar-1", reason("AwaitingDecision"), namespace=None)
     sweeps.append(Sweep(world, "AccessRequest", "ar-1"))
     world.pods.plays["generate"] = hold
     await world.generation("gen-2", "mdl-1", "ds-1")
     await world.reaches(kube.GENERATION_JOBS, "gen-2", reason("JobRunning"))
-    running = Sweep(world, "GenerationJob", "gen-2", {"retentionSeconds": expires, "suspend": pauses})
+    running = Sweep(
+        world, "GenerationJob", "gen-2", {"retentionSeconds": expires, "suspend": pauses}
+    )
     for sweep in (*sweeps, running):
-        await sweep.run([point for point in points_of(sweep.kind) if not point.name.startswith("spec.decision:enum")])
+        await sweep.run(
+            [
+                point
+                for point in points_of(sweep.kind)
+                if not point.name.startswith("spec.decision:enum")
+            ]
+        )
         assert sweep.converged > 3
         assert sweep.refused > 3
-    counts = {f"{one.kind}/{one.name}": (one.converged, one.refused, one.held) for one in (*sweeps, running)}
+    counts = {
+        f"{one.kind}/{one.name}": (one.converged, one.refused, one.held)
+        for one in (*sweeps, running)
+    }
     total = sum(sum(count) for count in counts.values())
     print(f"fields: {total} points; converged and reverted, refused, fixed: {counts}")  # noqa: T201
     await decide(world)
@@ -226,7 +255,9 @@ async def decide(world: World) -> None:
     """The one field that cannot be taken back: each decision converges, and no other follows it."""
     for decision, then in (("Approved", "Ready"), ("Denied", "Denied")):
         name = f"ar-{decision.lower()}"
-        await world.create("AccessRequest", name, {"company": "Acme", "contact": "ada@acme.example"}, finalizers=[])
+        await world.create(
+            "AccessRequest", name, {"company": "Acme", "contact": "ada@acme.example"}, finalizers=[]
+        )
         await world.cluster.patch(kube.ACCESS_REQUESTS, name, {"spec": {"decision": decision}})
         await world.reaches(kube.ACCESS_REQUESTS, name, reason(then), namespace=None)
         with pytest.raises(kube.Invalid, match="a decision is final"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from operator_facts import ended, resource
-from simulacra_operator import jobs_seen
-from simulacra_operator.actions import Action, CreateJob, DeleteJob, PatchStatus
-from simulacra_operator.engine import _last_job
-from simulacra_operator.jobs_seen import JobsSeen
-from simulacra_operator.subject import Subject, parse
+from simulacra_operator.runtime import job_event_filter
+from simulacra_operator.runtime.actions import Action, CreateJob, DeleteJob, PatchStatus
+from simulacra_operator.runtime.controller import _last_job
+from simulacra_operator.runtime.job_event_filter import JobsSeen
+from simulacra_operator.work.custom_resource import Subject, parse
 
 GONE = DeleteJob("ds-1-prepare", "job-1", wait=False)
 
@@ -27,11 +27,15 @@ def test_the_end_of_a_job_that_has_said_all_is_no_news() -> None:
 
 
 def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_seen, "MOST", 2)
+    monkeypatch.setattr(job_event_filter, "MOST", 2)
     jobs = JobsSeen()
     for number in range(3):
         jobs.over(f"job-{number}")
-    assert [jobs.news(job(f"job-{number}"), "DELETED") for number in range(3)] == [True, True, False]
+    assert [jobs.news(job(f"job-{number}"), "DELETED") for number in range(3)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_count_of_none_is_no_news() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from operator_bench import Plane, apply_crds
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Cluster, Unavailable
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_operator import leadership
-from simulacra_operator.leadership import LEASE, Leadership, LeadershipLost
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Unavailable
+from simulacra_operator.runtime import leadership
+from simulacra_operator.runtime.leadership import LEASE, Leadership, LeadershipLost
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -68,7 +68,9 @@ async def test_a_lease_is_taken_only_when_it_was_silent_for_as_long_as_it_says(
         await first.hold()
 
 
-async def test_a_process_started_anew_takes_over_at_once_and_the_one_before_it_ends(cluster: Cluster) -> None:
+async def test_a_process_started_anew_takes_over_at_once_and_the_one_before_it_ends(
+    cluster: Cluster,
+) -> None:
     before, after = Leadership(cluster, "a"), Leadership(cluster, "a")
     await before.acquire()
     await after.acquire()
@@ -106,7 +108,9 @@ async def test_a_lease_that_a_person_deletes_is_given_up(cluster: Cluster) -> No
         await one.hold()
 
 
-async def test_it_waits_for_its_namespace(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_waits_for_its_namespace(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(leadership, "SYSTEM_NAMESPACE", "not-yet")
     waiting = asyncio.create_task(Leadership(cluster, "a").acquire())
     await asyncio.sleep(0.2)

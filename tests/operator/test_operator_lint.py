@@ -16,11 +16,16 @@ ROOM = Path(__file__).resolve().parents[2] / "operator" / "simulacra_operator"
 GIVING_UP = {"retries", "timeout", "errors", "optional"}
 
 
-def deletion_handlers(tree: ast.AST) -> Iterator[tuple[ast.AsyncFunctionDef | ast.FunctionDef, ast.Call]]:
+def deletion_handlers(
+    tree: ast.AST,
+) -> Iterator[tuple[ast.AsyncFunctionDef | ast.FunctionDef, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef):
             for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "kopf.on.delete":
+                if (
+                    isinstance(decorator, ast.Call)
+                    and ast.unparse(decorator.func) == "kopf.on.delete"
+                ):
                     yield node, decorator
 
 
@@ -28,11 +33,16 @@ def faults(source: str) -> list[str]:
     """Return what is wrong with the deletion handlers of a module."""
     found = []
     for function, decorator in deletion_handlers(ast.parse(source)):
-        found += [f"{function.name}: {word.arg}=" for word in decorator.keywords if word.arg in GIVING_UP]
+        found += [
+            f"{function.name}: {word.arg}=" for word in decorator.keywords if word.arg in GIVING_UP
+        ]
         for node in ast.walk(function):
             if isinstance(node, ast.Raise) and "TemporaryError" not in ast.unparse(node):
                 found.append(f"{function.name}: raises something else than TemporaryError")
-            if isinstance(node, ast.ExceptHandler) and ast.unparse(node.type or node) != "Exception":
+            if (
+                isinstance(node, ast.ExceptHandler)
+                and ast.unparse(node.type or node) != "Exception"
+            ):
                 found.append(f"{function.name}: lets an exception through")
     return found
 

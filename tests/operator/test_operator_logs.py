@@ -29,11 +29,15 @@ def test_an_exception_shows_as_type_and_place() -> None:
 
 
 def test_extras_are_fields_and_kopfs_references_are_not() -> None:
-    text = JsonFormatter().format(record("simulacra_operator", "deleted", uid="u1", k8s_ref={"name": SECRET}))
+    text = JsonFormatter().format(
+        record("simulacra_operator", "deleted", uid="u1", k8s_ref={"name": SECRET})
+    )
     assert json.loads(text)["uid"] == "u1"
     assert SECRET not in text
 
 
 def test_what_kopf_quotes_from_the_api_server_is_cut_off() -> None:
-    text = JsonFormatter().format(record("kopf.objects", f"Patching failed: Invalid value: {SECRET}"))
+    text = JsonFormatter().format(
+        record("kopf.objects", f"Patching failed: Invalid value: {SECRET}")
+    )
     assert json.loads(text)["message"] == "Patching failed"

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from operator_facts import CREATED, ready_condition, resource
-from simulacra_crds.cluster import DATASETS, JOBS, ApiResource, Object
-from simulacra_operator.places import Places
-from simulacra_operator.subject import Key
+from simulacra_crds.kube.client import DATASETS, JOBS, ApiResource, Object
+from simulacra_operator.runtime.job_slots import Places
+from simulacra_operator.work.custom_resource import Key
 
 NAMESPACE = "tenant-acme"
 
@@ -22,7 +22,9 @@ class Lists:
         self.bodies: dict[str, list[Object]] = {}
         self.reads = 0
 
-    async def list(self, resource: ApiResource, namespace: str | None = None, **_: Any) -> AsyncIterator[Object]:
+    async def list(
+        self, resource: ApiResource, namespace: str | None = None, **_: Any
+    ) -> AsyncIterator[Object]:
         self.reads += 1
         for body in self.bodies.get(resource.plural, []):
             yield body
@@ -34,7 +36,12 @@ def named(number: int) -> Key:
 
 def job_of(key: Key, **status: Any) -> Object:
     owner = {"kind": key.kind, "name": key.name, "controller": True}
-    meta = {"name": f"job-{key.name}", "uid": f"uid-{key.name}", "namespace": NAMESPACE, "ownerReferences": [owner]}
+    meta = {
+        "name": f"job-{key.name}",
+        "uid": f"uid-{key.name}",
+        "namespace": NAMESPACE,
+        "ownerReferences": [owner],
+    }
     return {"metadata": meta, "spec": {}, "status": status}
 
 
@@ -81,7 +88,9 @@ async def test_a_thousand_that_wait_start_oldest_first_with_few_looks() -> None:
     while play.running:
         await play.end(play.running[0])
         assert len(play.running) <= 3
-    assert play.started[3:] == [named(number) for number in range(1000) if named(number) not in first]
+    assert play.started[3:] == [
+        named(number) for number in range(1000) if named(number) not in first
+    ]
     assert play.asks <= 2100
     assert play.cluster.reads <= 6
 

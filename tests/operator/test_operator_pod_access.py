@@ -10,13 +10,13 @@ import pytest
 
 from operator_bench import World, ready
 from operator_facts import SETTINGS, SPECS, observed, resource
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_operator import actions as act
-from simulacra_operator.dataset.reconcile import reconcile
-from simulacra_operator.pod_access import PodAccess
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.dataset.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
 from simulacra_operator.settings import OperatorSettingsError, read_settings
+from simulacra_operator.work.pod_access import PodAccess
 
 RULE = {"to": [{"ipBlock": {"cidr": "192.0.2.7/32"}}], "ports": [{"protocol": "TCP", "port": 8333}]}
 
@@ -40,9 +40,15 @@ def test_a_pod_has_no_token_unless_it_has_an_audience() -> None:
     assert [one["name"] for one in pod(PodAccess())["volumes"]] == ["tmp"]
     spec = pod(PodAccess(audience="vault"))
     (token,) = spec["volumes"][1]["projected"]["sources"]
-    assert token == {"serviceAccountToken": {"audience": "vault", "expirationSeconds": 3600, "path": "token"}}
+    assert token == {
+        "serviceAccountToken": {"audience": "vault", "expirationSeconds": 3600, "path": "token"}
+    }
     (_, mount) = spec["containers"][0]["volumeMounts"]
-    assert mount == {"name": "identity", "mountPath": "/var/run/secrets/simulacra.dev", "readOnly": True}
+    assert mount == {
+        "name": "identity",
+        "mountPath": "/var/run/secrets/simulacra.dev",
+        "readOnly": True,
+    }
     assert spec["automountServiceAccountToken"] is False
 
 
@@ -53,7 +59,9 @@ def test_settings() -> None:
         "SIMULACRA_POD_TOKEN_AUDIENCE": "vault",
         "SIMULACRA_POD_EGRESS": json.dumps([RULE]),
     }
-    assert read_settings(env).pod_access == PodAccess("credentials", (("a/b", "c"),), "vault", (RULE,))
+    assert read_settings(env).pod_access == PodAccess(
+        "credentials", (("a/b", "c"),), "vault", (RULE,)
+    )
     assert read_settings({}).pod_access == PodAccess()
 
 
@@ -75,25 +83,41 @@ def test_a_malformed_setting_is_named(name: str, value: str) -> None:
 
 async def test_the_copy_follows_its_source(world: World) -> None:
     await world.create_tenant()
-    source: Object = {"metadata": {"name": "simulacra-pods"}, "stringData": {"AWS_ACCESS_KEY_ID": "id", "OLD": "1"}}
+    source: Object = {
+        "metadata": {"name": "simulacra-pods"},
+        "stringData": {"AWS_ACCESS_KEY_ID": "id", "OLD": "1"},
+    }
     await world.cluster.create(kube.SECRETS, source, SYSTEM_NAMESPACE)
     try:
         world.operator.end()
         rules = json.dumps([RULE])
-        world.operator.extra = {"SIMULACRA_POD_SECRET": "simulacra-pods", "SIMULACRA_POD_EGRESS": rules}
+        world.operator.extra = {
+            "SIMULACRA_POD_SECRET": "simulacra-pods",
+            "SIMULACRA_POD_EGRESS": rules,
+        }
         world.operator.start()
-        await world.reaches(kube.SECRETS, "simulacra-pods", lambda one: _plain(one) == source["stringData"])
+        await world.reaches(
+            kube.SECRETS, "simulacra-pods", lambda one: _plain(one) == source["stringData"]
+        )
         await world.reaches(kube.TENANTS, world.tenant, ready, namespace=None)
-        policy = await world.cluster.get(kube.NETWORK_POLICIES, "simulacra-default-deny", world.namespace)
+        policy = await world.cluster.get(
+            kube.NETWORK_POLICIES, "simulacra-default-deny", world.namespace
+        )
         assert policy["spec"]["egress"] == [RULE]
         patch = {"data": {"OLD": None}, "stringData": {"AWS_ACCESS_KEY_ID": "new"}}
         await world.cluster.patch(kube.SECRETS, "simulacra-pods", patch, SYSTEM_NAMESPACE)
-        touch = {"metadata": {"annotations": {"test/touched": "1"}}}  # the sweep would, within half a minute
+        touch = {
+            "metadata": {"annotations": {"test/touched": "1"}}
+        }  # the sweep would, within half a minute
         await world.cluster.patch(kube.TENANTS, world.tenant, touch)
-        await world.reaches(kube.SECRETS, "simulacra-pods", lambda one: _plain(one) == {"AWS_ACCESS_KEY_ID": "new"})
+        await world.reaches(
+            kube.SECRETS, "simulacra-pods", lambda one: _plain(one) == {"AWS_ACCESS_KEY_ID": "new"}
+        )
     finally:
         await world.cluster.delete(kube.SECRETS, "simulacra-pods", SYSTEM_NAMESPACE)
 
 
 def _plain(secret: Object) -> dict[str, str]:
-    return {name: base64.b64decode(value).decode() for name, value in (secret.get("data") or {}).items()}
+    return {
+        name: base64.b64decode(value).decode() for name, value in (secret.get("data") or {}).items()
+    }

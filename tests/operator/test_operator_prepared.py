@@ -9,15 +9,21 @@ import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
 from operator_proxy import KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds import webhook
-from simulacra_crds.base import LABEL_TENANT
-from simulacra_crds.cluster import ApiResource, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE, tenant_namespace
-from simulacra_custody.certificates import open_certificates
+from simulacra_crds.contract import webhook
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE, tenant_namespace
+from simulacra_crds.kinds.base import LABEL_TENANT
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Object
+from simulacra_custody.audit.certificates import open_certificates
 
 INSIDE = (
-    *(kube.SERVICE_ACCOUNTS, kube.RESOURCE_QUOTAS, kube.NETWORK_POLICIES, kube.SECRETS, kube.CONFIGMAPS),
+    *(
+        kube.SERVICE_ACCOUNTS,
+        kube.RESOURCE_QUOTAS,
+        kube.NETWORK_POLICIES,
+        kube.SECRETS,
+        kube.CONFIGMAPS,
+    ),
     *(kube.JOBS, kube.PODS, kube.SERVICES),
 )
 OURS = {
@@ -36,7 +42,11 @@ async def everything(world: World) -> dict[str, str]:
     for resource in INSIDE:
         async for one in world.cluster.list(resource, world.namespace):
             found[f"{resource.plural}/{one['metadata']['name']}"] = one["metadata"]["uid"]
-    return {name: uid for name, uid in found.items() if not name.endswith(("/default", "/kube-root-ca.crt"))}
+    return {
+        name: uid
+        for name, uid in found.items()
+        if not name.endswith(("/default", "/kube-root-ca.crt"))
+    }
 
 
 async def serve(world: World, *namespaces: str) -> None:
@@ -51,7 +61,9 @@ async def serve(world: World, *namespaces: str) -> None:
 async def prepare(world: World) -> None:
     """Make the tenant's namespace as the documentation says."""
     labels = {LABEL_TENANT: world.tenant, "pod-security.kubernetes.io/enforce": "restricted"}
-    await world.cluster.create(kube.NAMESPACES, {"metadata": {"name": world.namespace, "labels": labels}})
+    await world.cluster.create(
+        kube.NAMESPACES, {"metadata": {"name": world.namespace, "labels": labels}}
+    )
 
 
 async def a_life(world: World, leaving: Callable[[], object] = lambda: None) -> None:
@@ -77,7 +89,9 @@ async def a_life(world: World, leaving: Callable[[], object] = lambda: None) -> 
 @pytest.mark.timeout(120)
 async def test_what_somebody_else_made_stays_and_nothing_else(world: World, plane: Plane) -> None:
     if plane.real:
-        pytest.skip("tests/e2e/test_controlplane_namespaced.py does it with the rights that are for it")
+        pytest.skip(
+            "tests/e2e/test_controlplane_namespaced.py does it with the rights that are for it"
+        )
     world.operator.end()
     await serve(world, world.namespace)
     await prepare(world)
@@ -92,13 +106,17 @@ async def test_what_somebody_else_made_stays_and_nothing_else(world: World, plan
     before = await everything(world)
     world.operator.start()
     await a_life(world)
-    assert await everything(world) == before, "an account of theirs that has our name was kept in order, not made"
+    assert await everything(world) == before, (
+        "an account of theirs that has our name was kept in order, not made"
+    )
     assert world.objects() == []
 
 
 @pytest.mark.reliability
 @pytest.mark.timeout(1500)
-async def test_killed_at_any_write_of_the_end_nothing_of_ours_is_left(world: World, proxy: KillingProxy) -> None:
+async def test_killed_at_any_write_of_the_end_nothing_of_ours_is_left(
+    world: World, proxy: KillingProxy
+) -> None:
     first = world.tenant
     tenants = [f"{first}-{number}" for number in range(LIVES)]
     await serve(world, *map(tenant_namespace, tenants))
@@ -120,9 +138,15 @@ async def test_killed_at_any_write_of_the_end_nothing_of_ours_is_left(world: Wor
         return proxy.writes - start
 
     undisturbed = await one_life(tenants[0])
-    points = [(point, bool(number % 2)) for number, point in enumerate(range(1, undisturbed + 1, STRIDE))]
+    points = [
+        (point, bool(number % 2)) for number, point in enumerate(range(1, undisturbed + 1, STRIDE))
+    ]
     assert len(points) < LIVES
     for tenant, (point, before) in zip(tenants[1:], points, strict=False):
         await one_life(tenant, point, before=before)
-    assert proxy.kills >= len(points) * 0.8, "nearly every point was reached: a life differs by some writes"
-    print(f"{proxy.kills} of {len(points)} kill points at the {undisturbed} writes by which a Tenant goes")  # noqa: T201
+    assert proxy.kills >= len(points) * 0.8, (
+        "nearly every point was reached: a life differs by some writes"
+    )
+    print(  # noqa: T201
+        f"{proxy.kills} of {len(points)} kill points at the {undisturbed} writes by which a Tenant goes"
+    )

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from operator_facts import NOW, SETTINGS, resource
-from simulacra_operator import actions as act
-from simulacra_operator.engine import Engine
-from simulacra_operator.queue import FIRST_RETRY_S, WorkQueue
-from simulacra_operator.subject import Key, parse
-from simulacra_operator.tenant.observed import TenantObserved
+from simulacra_operator.kinds.tenant.observed import TenantObserved
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.controller import Engine
+from simulacra_operator.runtime.queue import FIRST_RETRY_S, WorkQueue
+from simulacra_operator.work.custom_resource import Key, parse
 
 A, B = Key("Dataset", "ns", "a"), Key("Dataset", "ns", "b")
 

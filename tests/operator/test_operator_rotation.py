@@ -10,16 +10,16 @@ import pytest
 from operator_bench import World, condition, hold, ready, reason
 from operator_facts import NOW, iso, ready_condition, resource
 from operator_proxy import KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import ApiResource, Object
-from simulacra_crds.tasks import TASK_ENV
-from simulacra_crds.webhook import manifest, sealing_purpose
-from simulacra_custody.context import ResourceRef
+from simulacra_crds.contract.tasks import TASK_ENV
+from simulacra_crds.contract.webhook import manifest, sealing_purpose
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_custody.errors import CustodyError, KeyUnavailable
-from simulacra_custody.sealed import seal, unseal
-from simulacra_operator.rotation import ROTATE, SETTLED, Rotation
-from simulacra_operator.scope import Scope
-from simulacra_operator.subject import parse
+from simulacra_custody.keys.sealed_secrets import seal, unseal
+from simulacra_custody.refs import ResourceRef
+from simulacra_operator.runtime.scope import Scope
+from simulacra_operator.tasks.rotation import ROTATE, SETTLED, Rotation
+from simulacra_operator.work.custom_resource import parse
 
 
 def token(body: Object) -> str:
@@ -38,8 +38,12 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     sealed = seal(world.custody.keys, world.tenant, sealing_purpose("w1"), b"secret")
     hook = manifest("w1", ("simulacra.dev/tenant", world.tenant), sealed, ["job.ready"])
     await world.cluster.create(kube.CONFIGMAPS, hook, world.namespace)
-    await world.cluster.patch(kube.TENANTS, world.tenant, {"metadata": {"annotations": {ROTATE: "2026-03"}}})
-    after = await world.reaches(kube.DATASETS, "ds-1", lambda one: token(one) != token(before) and one, seconds=60)
+    await world.cluster.patch(
+        kube.TENANTS, world.tenant, {"metadata": {"annotations": {ROTATE: "2026-03"}}}
+    )
+    after = await world.reaches(
+        kube.DATASETS, "ds-1", lambda one: token(one) != token(before) and one, seconds=60
+    )
     ref = ResourceRef(world.tenant, "datasets", uid)
     keys = world.custody.keys
     assert keys.is_current(world.tenant, token(after))
@@ -58,17 +62,21 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     assert ready(tenant)
     with pytest.raises(KeyUnavailable):
         keys.unwrap(world.tenant, token(before), ref.encryption_context)
-    names = world.custody.list_artefacts(ref)
-    assert world.custody.read_bytes(ref.artefact(names[0]), token(after), limit=1 << 20)
+    names = world.custody.list_artifacts(ref)
+    assert world.custody.read_bytes(ref.artifact(names[0]), token(after), limit=1 << 20)
     stored = await world.cluster.get(kube.CONFIGMAPS, "webhook-w1", world.namespace)
     assert unseal(keys, world.tenant, sealing_purpose("w1"), stored["data"]["sealed"]) == b"secret"
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
     assert types == ["key.created", "key.rotated", "key.retired"]
 
 
-async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and_nothing_else() -> None:
+async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and_nothing_else() -> (
+    None
+):
     class Server:
-        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+        async def list(
+            self, what: ApiResource, namespace: str | None = None, **_: object
+        ) -> AsyncIterator[Object]:
             if what == kube.CONFIGMAPS:
                 yield {"metadata": {"name": "mine"}}
             if what == kube.JOBS:
@@ -83,26 +91,33 @@ async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and
     keys = SimpleNamespace(retire_old_keys=retire)
     known = {**ready_condition("True"), "type": "KeyReady"}
     status = {"conditions": [known], "rotation": {"asked": "once", "startedAt": iso(NOW - SETTLED)}}
-    tenant = parse(resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"}))
+    tenant = parse(
+        resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"})
+    )
     engine = SimpleNamespace(cluster=Server(), custodian=keys, now=lambda: NOW, scope=Scope())
     await Rotation(engine)._guarded(tenant)  # type: ignore[arg-type]
     assert retired == [], "what cannot be read may hold a token of the old key"
 
 
-async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(world: World) -> None:
+async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(
+    world: World,
+) -> None:
     """A key destroyed at its provider: nothing opens any more, and both Tenant and new work say why."""
     await world.create_tenant()
     made = await world.upload("ds-1")
     found = await world.reaches(kube.DATASETS, "ds-1", ready)
     ref = ResourceRef(world.tenant, "datasets", made["metadata"]["uid"])
     world.custody.keys.destroy_tenant_key(world.tenant)
-    for name in world.custody.list_artefacts(ref):
+    for name in world.custody.list_artifacts(ref):
         with pytest.raises(CustodyError):
-            world.custody.read_bytes(ref.artefact(name), token(found), limit=1 << 20)
+            world.custody.read_bytes(ref.artifact(name), token(found), limit=1 << 20)
     world.operator.end()
     world.operator.start()
     tenant = await world.reaches(
-        kube.TENANTS, world.tenant, lambda one: condition(one, "KeyReady")["status"] == "False", namespace=None
+        kube.TENANTS,
+        world.tenant,
+        lambda one: condition(one, "KeyReady")["status"] == "False",
+        namespace=None,
     )
     assert "step key" in condition(tenant, "KeyReady")["message"]
     world.pods.plays["fit"] = hold

@@ -27,22 +27,29 @@ from operator_facts import (
     tenant,
     without_pods_say,
 )
-from simulacra_operator import actions as act
-from simulacra_operator.engine import RECONCILERS
-from simulacra_operator.subject import parse
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.controller import RECONCILERS
+from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.observed import Fault, Observed
 
 STEPS = 6
 STATUS: dict[str, dict[str, Any]] = {
     "fresh": {},
     "running": {"phase": "Running", "conditions": [ready_condition("False", "JobRunning")]},
-    "ended": {"phase": "Ready", "conditions": [ready_condition("True")], "finishedAt": iso(CREATED)},
+    "ended": {
+        "phase": "Ready",
+        "conditions": [ready_condition("True")],
+        "finishedAt": iso(CREATED),
+    },
 }
 NAMES = {"Dataset": "ds-1", "Model": "mdl-1", "GenerationJob": "gen-1", "EffectEstimate": "eff-1"}
 
 
 def _jobs(name: str) -> dict[str, dict[str, Any]]:
-    good, bad = (pod(0, result=result(rows=1, columns=1)),), (pod(42, result={**result(), "reason": "UploadInvalid"}),)
+    good, bad = (
+        (pod(0, result=result(rows=1, columns=1)),),
+        (pod(42, result={**result(), "reason": "UploadInvalid"}),),
+    )
     return {
         "none": {"job": None},
         "running": {"job": job("", name)},
@@ -60,9 +67,18 @@ def _jobs(name: str) -> dict[str, dict[str, Any]]:
 def _upstream(kind: str) -> list[dict[str, Any]]:
     if kind == "Dataset":
         return [{}]
-    field, of = ("dataset", ended("Dataset", "ds-1")) if kind == "Model" else ("model", ended("Model", "mdl-1"))
+    field, of = (
+        ("dataset", ended("Dataset", "ds-1"))
+        if kind == "Model"
+        else ("model", ended("Model", "mdl-1"))
+    )
     failed = ended(of.kind, of.meta.name, well=False)
-    return [{field: None}, {field: of}, {field: failed}, {field: renamed(of, deletion_timestamp=NOW)}]
+    return [
+        {field: None},
+        {field: of},
+        {field: failed},
+        {field: renamed(of, deletion_timestamp=NOW)},
+    ]
 
 
 def _living(kind: str) -> Iterator[SmallWorld]:
@@ -79,7 +95,9 @@ def _living(kind: str) -> Iterator[SmallWorld]:
     for status, key, work, upstream, owner, fault, place in product:
         status = {**status, **({"wrappedKey": key} if key else {})}
         body = resource(kind, NAMES[kind], None, status)
-        yield SmallWorld(body, **{**work, **upstream, "tenant": owner, "fault": fault, "place": place})
+        yield SmallWorld(
+            body, **{**work, **upstream, "tenant": owner, "fault": fault, "place": place}
+        )
 
 
 def _dying(kind: str) -> Iterator[SmallWorld]:
@@ -87,11 +105,19 @@ def _dying(kind: str) -> Iterator[SmallWorld]:
     running = parse(resource("GenerationJob", "gen-3", None, STATUS["running"], uid="uid-gen-3"))
     going = renamed(finished, deletion_timestamp=NOW)
     dependants = (
-        [(), (finished,), (going,), (ended("Model", "mdl-2"), running)] if kind in ("Dataset", "Model") else [()]
+        [(), (finished,), (going,), (ended("Model", "mdl-2"), running)]
+        if kind in ("Dataset", "Model")
+        else [()]
     )
     pods = ((), (pod(0),))
     product = itertools.product(
-        STATUS.values(), (None, "key"), _jobs("job").items(), pods, dependants, (10, 86_400), (None, Fault.AUDIT)
+        STATUS.values(),
+        (None, "key"),
+        _jobs("job").items(),
+        pods,
+        dependants,
+        (10, 86_400),
+        (None, Fault.AUDIT),
     )
     for status, key, (_, work), left, children, retention, fault in product:
         status = {**status, **({"wrappedKey": key} if key else {})}
@@ -122,19 +148,30 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
             assert seen.job is not None
             assert seen.job["metadata"]["labels"]["simulacra.dev/uid"] == UID
         if isinstance(action, act.Erase):
-            own = seen.job is not None and seen.job["metadata"]["labels"]["simulacra.dev/uid"] == UID
+            own = (
+                seen.job is not None and seen.job["metadata"]["labels"]["simulacra.dev/uid"] == UID
+            )
             assert seen.subject.deleting
             assert not own
             assert not seen.pods
-            assert not any(one.kind == "Model" or not one.finished or one.deleting for one in seen.dependants)
-            assert seen.subject.status.wrapped_key is None or act.DropKey in kinds[: kinds.index(act.Erase)]
+            assert not any(
+                one.kind == "Model" or not one.finished or one.deleting for one in seen.dependants
+            )
+            assert (
+                seen.subject.status.wrapped_key is None
+                or act.DropKey in kinds[: kinds.index(act.Erase)]
+            )
         if isinstance(action, act.Release):
             assert kinds[-2:] == [act.Erase, act.Release]
         if isinstance(action, act.MakeKey | act.WriteRequest | act.DropKey | act.Discard):
             assert seen.subject.guarded
     if seen.subject.kind == "Dataset" and seen.subject.status.wrapped_key is not None:
         # a failure that is tried again finds its upload; one that is final says so once the upload is gone
-        final = [number for number, one in enumerate(actions) if isinstance(one, act.PatchStatus) and _failed(one)]
+        final = [
+            number
+            for number, one in enumerate(actions)
+            if isinstance(one, act.PatchStatus) and _failed(one)
+        ]
         assert kinds.count(act.Discard) == len(final)
         assert not final or kinds.index(act.Discard) < final[0]
 
@@ -154,7 +191,9 @@ def _settle(world: SmallWorld, kind: str) -> None:
             world.apply(action)
         if world.released:
             return
-    raise AssertionError(f"no fixpoint in {STEPS} steps: {world.body} {world.facts}; next {actions}")
+    raise AssertionError(
+        f"no fixpoint in {STEPS} steps: {world.body} {world.facts}; next {actions}"
+    )
 
 
 @pytest.mark.parametrize("kind", RECONCILERS)
@@ -171,7 +210,9 @@ def test_every_dying_state_ends_released_or_waits_for_somebody(kind: str) -> Non
     for world in _dying(kind):
         _settle(world, kind)
         seen = world.seen()
-        waits_for_job = seen.job is not None and seen.job["metadata"].get("deletionTimestamp") is not None
+        waits_for_job = (
+            seen.job is not None and seen.job["metadata"].get("deletionTimestamp") is not None
+        )
         waits = waits_for_job or bool(seen.pods) or any(one.deleting for one in seen.dependants)
         assert world.released or waits
         assert not world.released or seen.subject.status.wrapped_key is None

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from operator_bench import OperatorProcess, Plane, World, apply_crds, ready
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Cluster
-from simulacra_custody.store_owner import TAKE_OVER_VARIABLE
-from simulacra_operator import ownership
-from simulacra_operator.custodian import Custodian
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster
+from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE
+from simulacra_operator.runtime import store_claim
+from simulacra_operator.runtime.custody_client import Custodian
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 
 pytestmark = pytest.mark.timeout(180)
@@ -42,11 +42,15 @@ async def second(world: World, tmp_path: Path) -> AsyncIterator[World]:
     plane.down()
 
 
-async def test_a_second_installation_does_nothing_until_it_takes_the_store_over(world: World, second: World) -> None:
+async def test_a_second_installation_does_nothing_until_it_takes_the_store_over(
+    world: World, second: World
+) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
-    await world.until(lambda: _answers(world, "/readyz", 200), 20, lambda: "the first one does not work")
+    await world.until(
+        lambda: _answers(world, "/readyz", 200), 20, lambda: "the first one does not work"
+    )
     kept = world.objects()
     for path in world.operator.root.glob("store/tenants/**/*"):
         if path.is_file():
@@ -59,7 +63,9 @@ async def test_a_second_installation_does_nothing_until_it_takes_the_store_over(
     assert "status" not in await second.cluster.get(kube.TENANTS, world.tenant), "nothing is begun"
     await second.cluster.delete(kube.TENANTS, world.tenant)
     await asyncio.sleep(1)
-    assert world.objects() == kept, "a Tenant of the same name is no leave to erase, and nothing is an orphan"
+    assert world.objects() == kept, (
+        "a Tenant of the same name is no leave to erase, and nothing is an orphan"
+    )
     assert await second.cluster.find(kube.TENANTS, world.tenant) is not None
 
     first = (await world.cluster.get(kube.NAMESPACES, "kube-system"))["metadata"]["uid"]
@@ -67,7 +73,9 @@ async def test_a_second_installation_does_nothing_until_it_takes_the_store_over(
     second.operator.end()
     second.operator.extra[TAKE_OVER_VARIABLE] = first
     second.operator.start()
-    await second.until(lambda: _answers(second, "/readyz", 200), 30, lambda: "it did not take the store over")
+    await second.until(
+        lambda: _answers(second, "/readyz", 200), 30, lambda: "it did not take the store over"
+    )
 
     async def swept() -> bool:
         return not world.objects()
@@ -89,7 +97,9 @@ async def test_what_was_stored_before_there_were_marks_is_adopted(world: World) 
             path.unlink()
     kept = world.objects()
     world.operator.start()
-    await world.until(lambda: _answers(world, "/readyz", 200), 20, lambda: "an older release's store is refused")
+    await world.until(
+        lambda: _answers(world, "/readyz", 200), 20, lambda: "an older release's store is refused"
+    )
     assert world.objects() == kept
     assert len(list(world.operator.root.glob("store/installation/owner/*"))) == 1
 
@@ -97,7 +107,9 @@ async def test_what_was_stored_before_there_were_marks_is_adopted(world: World) 
 def test_the_installation_to_take_over_from_is_named_as_one_can_be_called() -> None:
     assert read_settings({TAKE_OVER_VARIABLE: "ac0fa487-cc03"}).take_over == "ac0fa487-cc03"
     assert read_settings({TAKE_OVER_VARIABLE: ""}).take_over is None
-    with pytest.raises(OperatorSettingsError, match=f"{TAKE_OVER_VARIABLE} is malformed: set it to the id"):
+    with pytest.raises(
+        OperatorSettingsError, match=f"{TAKE_OVER_VARIABLE} is malformed: set it to the id"
+    ):
         read_settings({TAKE_OVER_VARIABLE: "the old one"})
 
 
@@ -118,8 +130,8 @@ class _Named:
 async def test_a_store_that_does_not_answer_keeps_nobody_from_the_rest_of_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ownership, "ANSWER_S", 0.01)
-    claim = ownership.Ownership(cast(Cluster, _Named()), cast(Custodian, _Silent()), None)
+    monkeypatch.setattr(store_claim, "ANSWER_S", 0.01)
+    claim = store_claim.Ownership(cast(Cluster, _Named()), cast(Custodian, _Silent()), None)
     assert claim.refused is not None
     await claim.acquire()
     assert claim.refused is None

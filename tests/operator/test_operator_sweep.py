@@ -14,16 +14,16 @@ import pytest
 from prometheus_client import REGISTRY
 
 from operator_facts import CREATED, SETTINGS, iso, resource
-from simulacra_crds.cluster import DATASETS, TENANTS, ApiResource, ClusterError, Object
-from simulacra_operator import sight as sight_module
-from simulacra_operator import sweep as sweep_module
-from simulacra_operator import watch
-from simulacra_operator.engine import Engine
+from simulacra_crds.kube.client import DATASETS, TENANTS, ApiResource, ClusterError, Object
 from simulacra_operator.health import serve
-from simulacra_operator.scope import Scope
-from simulacra_operator.sight import Sighted
-from simulacra_operator.subject import Key
-from simulacra_operator.sweep import DELETIONS, STALLED_S, Sweep
+from simulacra_operator.runtime import event_router
+from simulacra_operator.runtime.controller import Engine
+from simulacra_operator.runtime.scope import Scope
+from simulacra_operator.tasks import sweep as sweep_module
+from simulacra_operator.tasks import sweep_snapshot as sight_module
+from simulacra_operator.tasks.sweep import DELETIONS, STALLED_S, Sweep
+from simulacra_operator.tasks.sweep_snapshot import Sighted
+from simulacra_operator.work.custom_resource import Key
 
 HOUR = 3600
 
@@ -56,7 +56,9 @@ class Server:
         if self.breaks and what == DATASETS:
             raise ClusterError(500, "InternalError", "")
 
-    async def delete(self, what: ApiResource, name: str, namespace: str | None, *, uid: str, version: str) -> bool:
+    async def delete(
+        self, what: ApiResource, name: str, namespace: str | None, *, uid: str, version: str
+    ) -> bool:
         self.asked.append(name)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -68,19 +70,25 @@ class Server:
         meta |= {"deletionTimestamp": meta["creationTimestamp"], "resourceVersion": "99"}
         return True
 
-    async def patch(self, what: ApiResource, name: str, body: Object, namespace: str | None) -> Object:
+    async def patch(
+        self, what: ApiResource, name: str, body: Object, namespace: str | None
+    ) -> Object:
         assert body["metadata"]["uid"] == self.bodies[name]["metadata"]["uid"]
         assert set(body) == {"metadata"}
         self.touched.append(name)
         return {}
 
-    async def find(self, what: ApiResource, name: str, namespace: str | None = None) -> Object | None:
+    async def find(
+        self, what: ApiResource, name: str, namespace: str | None = None
+    ) -> Object | None:
         return self.tenant if what == TENANTS else self.bodies.get(name)
 
     @property
     def tenant(self) -> Object:
         meta = {"deletionTimestamp": self.gone} if self.gone else {}
-        return resource("Tenant", "acme", {"maxRetentionSeconds": self.limit}, namespace=None, **meta)
+        return resource(
+            "Tenant", "acme", {"maxRetentionSeconds": self.limit}, namespace=None, **meta
+        )
 
 
 def dataset(name: str, seconds: int) -> Object:
@@ -130,7 +138,9 @@ async def test_a_deletion_is_asked_for_once() -> None:
     server = Server(dataset("d", 60))
     sweep, _ = sweep_of(server, CREATED + timedelta(seconds=60))
     await sweep.look()
-    before = {name: {**body, "metadata": dict(body["metadata"])} for name, body in server.bodies.items()}
+    before = {
+        name: {**body, "metadata": dict(body["metadata"])} for name, body in server.bodies.items()
+    }
     await sweep.delete_due()
     server.bodies = before
     await sweep.look()
@@ -138,7 +148,9 @@ async def test_a_deletion_is_asked_for_once() -> None:
     assert server.asked == ["d"]
 
 
-async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fails_or_hangs_is_not() -> None:
+async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fails_or_hangs_is_not() -> (
+    None
+):
     server = Server(dataset("d", HOUR), dataset("e", HOUR), dataset("f", HOUR))
     sweep, _ = sweep_of(server, CREATED)
 
@@ -174,8 +186,12 @@ async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fai
         await runner.cleanup()
 
 
-@pytest.mark.parametrize(("scope", "stuck"), [(Scope(), 2), (Scope(("tenant-acme",)), 2), (Scope(("tenant-b",)), 1)])
-async def test_a_tenant_in_deletion_for_too_long_counts_as_stuck_as_a_dataset_does(scope: Scope, stuck: int) -> None:
+@pytest.mark.parametrize(
+    ("scope", "stuck"), [(Scope(), 2), (Scope(("tenant-acme",)), 2), (Scope(("tenant-b",)), 1)]
+)
+async def test_a_tenant_in_deletion_for_too_long_counts_as_stuck_as_a_dataset_does(
+    scope: Scope, stuck: int
+) -> None:
     server = Server(dataset("d", HOUR), limit=HOUR)
     server.gone = server.bodies["d"]["metadata"]["deletionTimestamp"] = iso(CREATED)
     sweep, clock = sweep_of(server, CREATED + timedelta(minutes=10))
@@ -222,7 +238,7 @@ async def test_what_a_person_deleted_does_not_expire_as_well() -> None:
     sweep, clock = sweep_of(server, CREATED)
     await sweep.look()
     server.bodies["d"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "generation": 2}
-    await watch.changed(engine_of(sweep), server.bodies["d"], "MODIFIED")
+    await event_router.changed(engine_of(sweep), server.bodies["d"], "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert server.asked == []
@@ -253,7 +269,7 @@ async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
     await asyncio.sleep(0)
     made, listed = dataset("made", 60), dict(server.bodies)
     server.bodies["made"] = made
-    await watch.changed(engine_of(sweep), made, "ADDED")
+    await event_router.changed(engine_of(sweep), made, "ADDED")
     server.bodies = listed  # the list had passed its place
     server.list_gate.set()
     await looking
@@ -270,7 +286,7 @@ async def test_another_retention_is_known_by_its_event() -> None:
     shorter = dataset("d", 60)
     shorter["metadata"] |= {"resourceVersion": "2", "generation": 2}
     server.bodies = {"d": shorter}
-    await watch.changed(engine_of(sweep), shorter, "MODIFIED")
+    await event_router.changed(engine_of(sweep), shorter, "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert server.asked == ["d"]
@@ -288,14 +304,16 @@ async def test_another_retention_is_known_also_when_the_look_has_passed_the_reso
             server.bodies = {"shorter": dataset("shorter", 60), "longer": dataset("longer", HOUR)}
             for body in server.bodies.values():
                 body["metadata"] |= {"resourceVersion": "2", "generation": 2}
-                await watch.changed(engine_of(sweep), body, "MODIFIED")
+                await event_router.changed(engine_of(sweep), body, "MODIFIED")
 
     server.list = passing  # type: ignore[method-assign]
     await sweep.look()
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert "shorter" in server.asked
-    assert {name for name, body in server.bodies.items() if "deletionTimestamp" in body["metadata"]} == {"shorter"}
+    assert {
+        name for name, body in server.bodies.items() if "deletionTimestamp" in body["metadata"]
+    } == {"shorter"}
 
 
 async def test_events_while_the_engine_is_called_do_not_trip_the_look() -> None:
@@ -320,7 +338,12 @@ def engine_of(sweep: Sweep) -> Any:
     async def nothing(key: object) -> None:
         return
 
-    idle = {"rest": lambda key: None, "is_own": lambda key, version: False, "changed": nothing, "awaited": nothing}
+    idle = {
+        "rest": lambda key: None,
+        "is_own": lambda key, version: False,
+        "changed": nothing,
+        "awaited": nothing,
+    }
     return SimpleNamespace(**idle, tell=lambda key, body: sweep.note(body))
 
 
@@ -332,7 +355,9 @@ def test_looks_take_a_quarter_of_the_time_at_most(took: float, pause: float) -> 
 async def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     parse = sight_module.parse
-    monkeypatch.setattr(sight_module, "parse", lambda body: read.append(body["metadata"]["name"]) or parse(body))
+    monkeypatch.setattr(
+        sight_module, "parse", lambda body: read.append(body["metadata"]["name"]) or parse(body)
+    )
     server = Server(dataset("a", HOUR), dataset("b", HOUR))
     sweep, _ = sweep_of(server, CREATED)
     await sweep.look()
@@ -361,7 +386,10 @@ async def test_a_deletion_whose_event_was_lost_gets_another_event() -> None:
 
 async def test_what_another_finalizer_keeps_is_not_written_to() -> None:
     server = Server(dataset("kept", HOUR))
-    server.bodies["kept"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "finalizers": ["others.example/x"]}
+    server.bodies["kept"]["metadata"] |= {
+        "deletionTimestamp": CREATED.isoformat(),
+        "finalizers": ["others.example/x"],
+    }
     sweep, clock = sweep_of(server, CREATED)
     clock.at = CREATED + timedelta(seconds=HOUR)
     await sweep.look()
@@ -370,15 +398,22 @@ async def test_what_another_finalizer_keeps_is_not_written_to() -> None:
 
 async def test_what_another_finalizer_keeps_is_not_looked_at_again() -> None:
     class Around(Server):
-        async def find(self, what: ApiResource, name: str, namespace: str | None = None) -> Object | None:
+        async def find(
+            self, what: ApiResource, name: str, namespace: str | None = None
+        ) -> Object | None:
             return self.bodies.get(name) if what == DATASETS else None
 
-        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+        async def list(
+            self, what: ApiResource, namespace: str | None = None, **_: object
+        ) -> AsyncIterator[Object]:
             for body in tuple[Object, ...]():
                 yield body
 
     server = Around(dataset("d", HOUR))
-    server.bodies["d"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "finalizers": ["others.example/x"]}
+    server.bodies["d"]["metadata"] |= {
+        "deletionTimestamp": CREATED.isoformat(),
+        "finalizers": ["others.example/x"],
+    }
     engine = Engine(server, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
     assert await engine._attempt(Key("Dataset", "tenant-acme", "d")) == "settled"
     assert len(engine._queue) == 0

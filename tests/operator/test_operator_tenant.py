@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from operator_facts import NOW, ended, iso, ready_condition, resource
-from simulacra_crds.cluster import Object
-from simulacra_operator import actions as act
-from simulacra_operator.erase import TenantEraser
-from simulacra_operator.pod_access import PodAccess
-from simulacra_operator.subject import Subject, parse
-from simulacra_operator.tenant import manifests
-from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
-from simulacra_operator.tenant.reconcile import reconcile
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.tenant import manifests
+from simulacra_operator.kinds.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.kinds.tenant.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.work.custom_resource import Subject, parse
+from simulacra_operator.work.eraser import TenantEraser
 from simulacra_operator.work.observed import Fault
+from simulacra_operator.work.pod_access import PodAccess
 
 GOOD, BAD = KeyCheck(NOW, None), KeyCheck(NOW, "decrypt")
 
@@ -65,7 +65,10 @@ def test_a_tenant_whose_namespace_cannot_be_made_says_so_and_asks_for_none(name:
     actions = reconcile(TenantObserved(NOW, called()))
     assert kinds(actions) == ["PatchStatus", "CreateTenantKey", "CheckTenantKey"]
     assert findings(actions)["NamespaceReady"] == ("False", "RequestInvalid")
-    assert kinds(reconcile(TenantObserved(NOW, called(deletionTimestamp="2026-03-01T12:00:00Z"))))[-1] == "Release"
+    assert (
+        kinds(reconcile(TenantObserved(NOW, called(deletionTimestamp="2026-03-01T12:00:00Z"))))[-1]
+        == "Release"
+    )
 
 
 def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> None:
@@ -91,7 +94,9 @@ def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
 def test_workers_of_fits_reach_each_other_and_nobody_else_on_their_ports() -> None:
     actions = reconcile(complete(objects=()))
     made = [one.manifest for one in actions if isinstance(one, act.Ensure)]
-    policies = {one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "NetworkPolicy"}
+    policies = {
+        one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "NetworkPolicy"
+    }
     workers = {"matchExpressions": [{"key": "simulacra.dev/workers", "operator": "Exists"}]}
     ports = [{"protocol": "TCP", "port": 29500, "endPort": 29999}]
     assert policies["simulacra-workers"] == {
@@ -106,7 +111,9 @@ def test_what_somebody_changed_is_put_right() -> None:
     seen = complete()
     changed = copy.deepcopy(seen.objects)
     changed[1]["spec"]["hard"]["pods"] = "1000"
-    (action,) = [one for one in reconcile(replace(seen, objects=changed)) if isinstance(one, act.Ensure)]
+    (action,) = [
+        one for one in reconcile(replace(seen, objects=changed)) if isinstance(one, act.Ensure)
+    ]
     assert (action.manifest["kind"], action.exists) == ("ResourceQuota", True)
 
 
@@ -148,18 +155,31 @@ def test_a_tenant_goes_in_this_order() -> None:
     ending = complete(dying).namespace
     assert ending is not None
     ending["metadata"]["deletionTimestamp"] = iso(NOW)
-    assert kinds(reconcile(complete(dying, namespace=ending))) == ["PatchStatus", "DestroyTenantKey"]
-    shredded = {"status": "False", "reason": "Erasing", "message": "", "lastTransitionTime": iso(NOW), "type": "Ready"}
+    assert kinds(reconcile(complete(dying, namespace=ending))) == [
+        "PatchStatus",
+        "DestroyTenantKey",
+    ]
+    shredded = {
+        "status": "False",
+        "reason": "Erasing",
+        "message": "",
+        "lastTransitionTime": iso(NOW),
+        "type": "Ready",
+    }
     status = {"erasure": {"keyShreddedAt": iso(NOW)}, "conditions": [shredded]}
     waiting = body(status={**status, "observedGeneration": 1}, deletionTimestamp=iso(NOW))
     waiting["status"]["conditions"][0]["observedGeneration"] = 1
-    assert reconcile(complete(waiting, namespace=ending)) == [], "a namespace that is ending is waited for, at rest"
+    assert reconcile(complete(waiting, namespace=ending)) == [], (
+        "a namespace that is ending is waited for, at rest"
+    )
     last = reconcile(complete(dying, namespace=None))
     assert kinds(last) == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "Release"]
 
 
 @pytest.mark.parametrize("key", [False, True])
-async def test_that_there_was_no_key_is_noted_too_or_its_end_would_be_asked_for_without_pause(key: bool) -> None:
+async def test_that_there_was_no_key_is_noted_too_or_its_end_would_be_asked_for_without_pause(
+    key: bool,
+) -> None:
     class Keys:
         asked = 0
 
@@ -210,7 +230,9 @@ def test_another_key_in_the_spec_is_checked_at_once() -> None:
     assert "CheckTenantKey" not in kinds(reconcile(complete(wanted, check=same)))
 
 
-@pytest.mark.parametrize(("spec", "due"), [({}, False), ({"mode": "Customer", "keyArn": KEY_ARN}, True)])
+@pytest.mark.parametrize(
+    ("spec", "due"), [({}, False), ({"mode": "Customer", "keyArn": KEY_ARN}, True)]
+)
 def test_a_customers_key_is_checked_more_often(spec: dict[str, str], due: bool) -> None:
     wanted = body({"encryption": spec})
     subject = complete(wanted).subject
@@ -261,12 +283,17 @@ def test_the_copy_follows_its_source_and_keeps_no_key_that_is_gone() -> None:
     turned = {"AWS_ACCESS_KEY_ID": "bmV3", "VAULT_TOKEN": "cy4x"}
     patch = ensured(replace(seen, environment=turned))["Secret"]
     assert patch["data"] == {**turned, "AWS_SECRET_ACCESS_KEY": None}
-    assert ensured(replace(seen, access=PodAccess(), environment={}))["Secret"]["data"] == dict.fromkeys(ENVIRONMENT)
+    assert ensured(replace(seen, access=PodAccess(), environment={}))["Secret"][
+        "data"
+    ] == dict.fromkeys(ENVIRONMENT)
 
 
 def test_a_way_out_that_is_no_longer_set_is_closed() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
-    assert ensured(replace(seen, access=replace(ACCESS, egress=())))["NetworkPolicy"]["spec"]["egress"] == []
+    assert (
+        ensured(replace(seen, access=replace(ACCESS, egress=())))["NetworkPolicy"]["spec"]["egress"]
+        == []
+    )
 
 
 def test_an_identity_that_is_no_longer_set_is_taken_away_and_no_annotation_of_others() -> None:
@@ -275,18 +302,26 @@ def test_an_identity_that_is_no_longer_set_is_taken_away_and_no_annotation_of_ot
     account["metadata"]["annotations"]["others.example/note"] = "kept"
     there = replace(seen, objects=(account, *seen.objects[1:]))
     assert ensured(there) == {}
-    patch = ensured(replace(there, access=replace(ACCESS, annotations=(("iam.example/role", "reader"),))))
+    patch = ensured(
+        replace(there, access=replace(ACCESS, annotations=(("iam.example/role", "reader"),)))
+    )
     notes = patch["ServiceAccount"]["metadata"]["annotations"]
     assert (notes["eks.amazonaws.com/role-arn"], notes["iam.example/role"]) == (None, "reader")
-    none = ensured(replace(there, access=replace(ACCESS, annotations=())))["ServiceAccount"]["metadata"]["annotations"]
+    none = ensured(replace(there, access=replace(ACCESS, annotations=())))["ServiceAccount"][
+        "metadata"
+    ]["annotations"]
     assert none == {"eks.amazonaws.com/role-arn": None, manifests.GIVEN: None}
-    left = {name: note for name, note in account["metadata"]["annotations"].items() if name not in none}
+    left = {
+        name: note for name, note in account["metadata"]["annotations"].items() if name not in none
+    }
     account["metadata"]["annotations"] = left
     assert ensured(replace(there, access=replace(ACCESS, annotations=()))) == {}
 
 
 def test_a_secret_that_is_not_there_is_named() -> None:
-    (patch,) = [one.patch for one in reconcile(complete(access=ACCESS)) if isinstance(one, act.PatchStatus)]
+    (patch,) = [
+        one.patch for one in reconcile(complete(access=ACCESS)) if isinstance(one, act.PatchStatus)
+    ]
     (condition,) = [one for one in patch["conditions"] if one["type"] == "NamespaceReady"]
     assert condition["status"] == "False"
     assert "Secret credentials, named by SIMULACRA_POD_SECRET" in condition["message"]
@@ -297,10 +332,16 @@ def test_no_credential_is_in_what_is_printed_of_an_action() -> None:
     assert "c2VjcmV0" not in repr(seen) + repr(reconcile(seen))
 
 
-@pytest.mark.parametrize(("jobs", "hard"), [(4, ("68", "32")), (125, ("189", "1k")), (936, ("1k", "7488"))])
-def test_a_quota_is_written_as_the_api_server_writes_it_back(jobs: int, hard: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("jobs", "hard"), [(4, ("68", "32")), (125, ("189", "1k")), (936, ("1k", "7488"))]
+)
+def test_a_quota_is_written_as_the_api_server_writes_it_back(
+    jobs: int, hard: tuple[str, str]
+) -> None:
     """It writes 1000 as 1k: a quota that reads otherwise is never as wanted, and the tenant never Ready."""
-    tenant = parse(resource("Tenant", "acme", {"quotas": {"concurrentJobs": jobs}}, None, namespace=None))
+    tenant = parse(
+        resource("Tenant", "acme", {"quotas": {"concurrentJobs": jobs}}, None, namespace=None)
+    )
     rails = {body["kind"]: body for _, body in manifests.guard_rails(tenant, PodAccess(), None)}
     wanted = rails["ResourceQuota"]["spec"]["hard"]
     assert (wanted["count/jobs.batch"], wanted["pods"]) == hard

@@ -10,22 +10,30 @@ import pytest
 
 from operator_bench import World
 from operator_facts import CREATED, NOW, SECRET, SETTINGS, iso, resource
-from simulacra_crds.base import utcnow
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, ClusterError, Object
-from simulacra_crds.tombstone import REMEMBERED, REQUEST_DIGEST, Tombstone, manifest, tombstone_name
-from simulacra_operator import actions as act
-from simulacra_operator.subject import parse
-from simulacra_operator.tombstones import sweep
+from simulacra_crds.contract.tombstone import (
+    REMEMBERED,
+    REQUEST_DIGEST,
+    Tombstone,
+    manifest,
+    tombstone_name,
+)
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, ClusterError, Object
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.tasks.tombstones import sweep
+from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.erasure import reconcile
-from simulacra_operator.work.memory import leave
 from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.tombstones import leave
 
 DIGEST = "d" * 64
 TENANT = resource("Tenant", "acme", {}, namespace=None)
 
 
 def going(kind: str, spec: Object | None = None, tenant: Object = TENANT, **meta: Any) -> Observed:
-    body = resource(kind, "x-1", spec, deletionTimestamp=iso(NOW), annotations={REQUEST_DIGEST: DIGEST})
+    body = resource(
+        kind, "x-1", spec, deletionTimestamp=iso(NOW), annotations={REQUEST_DIGEST: DIGEST}
+    )
     body["metadata"] |= meta
     return Observed(NOW, parse(body), SETTINGS, tenant=parse(tenant))
 
@@ -48,7 +56,11 @@ def left(seen: Observed) -> list[Object]:
 )
 def test_what_goes_early_is_remembered_without_its_content(kind: str, facts: Object) -> None:
     (tombstone,) = left(going(kind))
-    assert json.loads(tombstone["data"]["tombstone.json"]) == {"request": DIGEST, "created": iso(CREATED), **facts}
+    assert json.loads(tombstone["data"]["tombstone.json"]) == {
+        "request": DIGEST,
+        "created": iso(CREATED),
+        **facts,
+    }
     assert SECRET not in json.dumps(tombstone)
 
 
@@ -81,7 +93,9 @@ async def test_a_deleted_dataset_leaves_a_tombstone_that_is_swept(world: World) 
     assert await world.cluster.find(CONFIGMAPS, "other", world.namespace) is not None
 
 
-async def test_a_tombstone_that_cannot_be_left_is_tried_again_unless_the_namespace_ends(world: World) -> None:
+async def test_a_tombstone_that_cannot_be_left_is_tried_again_unless_the_namespace_ends(
+    world: World,
+) -> None:
     await world.create_tenant()
     made = manifest("ds-1", world.namespace, Tombstone(request=DIGEST, created=utcnow()))
     await leave(world.cluster, made)
@@ -90,7 +104,9 @@ async def test_a_tombstone_that_cannot_be_left_is_tried_again_unless_the_namespa
     await leave(world.cluster, later)
     kept = await world.cluster.get(CONFIGMAPS, tombstone_name("ds-1"), world.namespace)
     assert kept["data"] == later["data"]
-    await leave(world.cluster, manifest("ds-1", "nowhere", Tombstone(request=DIGEST, created=utcnow())))
+    await leave(
+        world.cluster, manifest("ds-1", "nowhere", Tombstone(request=DIGEST, created=utcnow()))
+    )
     broken = manifest("ds-1", world.namespace, Tombstone(request=DIGEST, created=utcnow()))
     broken["metadata"]["name"] = "NOT_A_NAME"
     with pytest.raises(ClusterError):

@@ -16,13 +16,13 @@ import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
 from simulacra.certificates import verify_certificate
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
-from simulacra_crds.stored import stored_bytes
-from simulacra_crds.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
-from simulacra_custody.certificates import open_certificates
-from simulacra_custody.context import ResourceRef
+from simulacra_crds.contract.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_crds.contract.storage_usage import stored_bytes
+from simulacra_crds.contract.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_custody.audit.certificates import open_certificates
+from simulacra_custody.refs import ResourceRef
 
 pytestmark = pytest.mark.timeout(180)
 SECRET = "salary_of_zoe"
@@ -42,18 +42,26 @@ async def test_a_user_error_fails_at_once_and_says_why(world: World) -> None:
     await world.until(lambda: _no_jobs(world), 10, lambda: "the failed Job is left")
 
 
-async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_before(world: World, plane: Plane) -> None:
+async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_before(
+    world: World, plane: Plane
+) -> None:
     if plane.real:
         pytest.skip("the real Job controller pauses 10, 20 and 40 s before it tries again")
     await world.create_tenant()
     tries: list[int] = []
 
     def leave_all_and_fail(task: TaskSpec, shard: int) -> Object:
-        """As a pod that cannot store its last artefact."""
+        """As a pod that cannot store its last artifact."""
         ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
-        tries.append(world.custody.exists(ref.artefact(UPLOAD)))
-        for name in ("dataset.parquet", "progress.json", f"{UPLOAD_PIECES}00000", f"{UPLOAD_PIECES}00001", FAILURE):
-            world.custody.write(ref.artefact(name), task.resource.wrapped_key, [b"x"])
+        tries.append(world.custody.exists(ref.artifact(UPLOAD)))
+        for name in (
+            "dataset.parquet",
+            "progress.json",
+            f"{UPLOAD_PIECES}00000",
+            f"{UPLOAD_PIECES}00001",
+            FAILURE,
+        ):
+            world.custody.write(ref.artifact(name), task.resource.wrapped_key, [b"x"])
         return fail(43, "CustodyUnavailable")(task, shard)
 
     world.pods.plays["prepare"] = leave_all_and_fail
@@ -63,16 +71,25 @@ async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_bef
     assert world.objects() == [stored + FAILURE]
     assert stored_bytes(failed) == 0
     assert tries == [True] * 4
-    uploads = [one["data"] for one in world.audit() if one["type"] == "dev.simulacra.artefact.erased"]
+    uploads = [
+        one["data"] for one in world.audit() if one["type"] == "dev.simulacra.artefact.erased"
+    ]
     source = made["spec"]["source"]
     said = {"artefact": UPLOAD, "sha256": source["sha256"], "counts": {"bytes": source["bytes"]}}
-    said |= {"tenant": world.tenant, "kind": "datasets", "uid": made["metadata"]["uid"], "outcome": "success"}
+    said |= {
+        "tenant": world.tenant,
+        "kind": "datasets",
+        "uid": made["metadata"]["uid"],
+        "outcome": "success",
+    }
     assert uploads == [said]
     await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
     await world.gone(kube.DATASETS, "ds-1")
     tenant = await world.cluster.get(kube.TENANTS, world.tenant)
     signed = await _certificate(world, tenant["metadata"]["uid"], made["metadata"]["uid"])
-    assert signed["artefacts"] == [{"name": UPLOAD, "bytes": source["bytes"], "sha256": source["sha256"]}]
+    assert signed["artefacts"] == [
+        {"name": UPLOAD, "bytes": source["bytes"], "sha256": source["sha256"]}
+    ]
     assert signed["objects"] == 1
 
 
@@ -85,7 +102,9 @@ async def test_a_dataset_has_not_failed_while_its_upload_cannot_be_erased_or_tha
     made = await world.upload("ds-1")
 
     async def held() -> bool:
-        return any(one.endswith("progress.json") for one in world.objects())  # the last that the pod writes
+        return any(
+            one.endswith("progress.json") for one in world.objects()
+        )  # the last that the pod writes
 
     await world.until(held, 30, lambda: "no pod")
     folder = world.operator.root / part
@@ -93,7 +112,10 @@ async def test_a_dataset_has_not_failed_while_its_upload_cannot_be_erased_or_tha
     folder.write_text("a file where a folder should be")
     world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     waiting = await world.reaches(kube.DATASETS, "ds-1", reason("ErasureBlocked"))
-    assert (waiting["status"]["phase"], stored_bytes(waiting)) == ("Running", made["spec"]["source"]["bytes"])
+    assert (waiting["status"]["phase"], stored_bytes(waiting)) == (
+        "Running",
+        made["spec"]["source"]["bytes"],
+    )
     assert waiting["status"]["lastFailure"]["reason"] == "UploadInvalid"
     folder.unlink()
     folder.with_suffix(".away").rename(folder)
@@ -168,7 +190,9 @@ async def test_expiry_is_prompt_and_spares_finished_results(world: World) -> Non
     await world.generation("gen-1", "mdl-1", "ds-1")
     generation = await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)
     due = datetime.fromisoformat(made["metadata"]["creationTimestamp"]).timestamp() + 12
-    dying = await world.reaches(kube.DATASETS, "ds-1", lambda one: one["metadata"].get("deletionTimestamp"))
+    dying = await world.reaches(
+        kube.DATASETS, "ds-1", lambda one: one["metadata"].get("deletionTimestamp")
+    )
     asked = datetime.fromisoformat(dying["metadata"]["deletionTimestamp"]).timestamp()
     assert due <= asked < due + 10
     await world.gone(kube.DATASETS, "ds-1")
@@ -176,7 +200,11 @@ async def test_expiry_is_prompt_and_spares_finished_results(world: World) -> Non
     assert ready(await world.cluster.get(kube.GENERATION_JOBS, "gen-1", world.namespace))
     uid = generation["metadata"]["uid"]
     assert {key.split("/")[3] for key in world.objects()} == {uid}
-    expired = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.expired")]
+    expired = [
+        record["data"]["uid"]
+        for record in world.audit()
+        if record["type"].endswith("resource.expired")
+    ]
     assert made["metadata"]["uid"] in expired
 
 
@@ -205,12 +233,20 @@ async def test_a_tenant_goes_after_everything_it_owns(world: World) -> None:
     assert world.objects() == []
     assert not world.custody.keys.has_tenant_key(world.tenant)
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
-    assert types == ["key.created", "resource.erased", "resource.erased", "key.destroyed", "tenant.erased"]
+    assert types == [
+        "key.created",
+        "resource.erased",
+        "resource.erased",
+        "key.destroyed",
+        "tenant.erased",
+    ]
     await _is_certified(world, tenant)
 
 
 @pytest.mark.parametrize("part", ["store", "audit"])
-async def test_an_erasure_that_cannot_be_done_or_recorded_keeps_the_resource(world: World, part: str) -> None:
+async def test_an_erasure_that_cannot_be_done_or_recorded_keeps_the_resource(
+    world: World, part: str
+) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
@@ -261,7 +297,10 @@ async def test_a_lost_key_is_reported_and_never_replaced(world: World) -> None:
     world.custody.keys.destroy_tenant_key(world.tenant)
     world.operator.start()
     check = await world.reaches(
-        kube.TENANTS, world.tenant, lambda one: condition(one, "KeyReady")["status"] == "False", namespace=None
+        kube.TENANTS,
+        world.tenant,
+        lambda one: condition(one, "KeyReady")["status"] == "False",
+        namespace=None,
     )
     assert condition(check, "KeyReady")["reason"] == "KeyCheckFailed"
     assert not world.custody.keys.has_tenant_key(world.tenant)
@@ -286,7 +325,9 @@ async def test_a_restart_writes_nothing_and_nothing_secret_is_said(world: World)
     await world.until(lambda: _swept(world), 20, lambda: "no sweep")
     await asyncio.sleep(2)
     assert await _versions(world) == before
-    written = world.operator.log.read_text() + repr([one async for one in world.cluster.list(kube.JOBS)])
+    written = world.operator.log.read_text() + repr(
+        [one async for one in world.cluster.list(kube.JOBS)]
+    )
     written += repr([one async for one in world.cluster.list(kube.EVENTS)]) + repr(world.audit())
     for resource in (kube.MODELS, kube.GENERATION_JOBS, kube.EFFECT_ESTIMATES):
         async for one in world.cluster.list(resource, world.namespace):
@@ -301,7 +342,9 @@ async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: Wo
     world.operator.end()
     for uid in ("gone-long-ago", "new"):
         ref = ResourceRef(world.tenant, "datasets", uid)
-        world.custody.write(ref.artefact("upload"), world.custody.new_resource_key(ref), [b"orphan"])
+        world.custody.write(
+            ref.artifact("upload"), world.custody.new_resource_key(ref), [b"orphan"]
+        )
     (world.operator.root / "store" / "tenants" / "stray").write_bytes(b"of nobody")
     for path in world.operator.root.glob("store/**/*"):
         if path.is_file() and "/new/" not in str(path):
@@ -315,7 +358,9 @@ async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: Wo
     assert {key.split("/")[3] for key in world.objects()} == {dataset["metadata"]["uid"], "new"}
     await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no record")
     assert "objects in the store are no artefacts" in world.operator.log.read_text()
-    assert (world.operator.root / "store" / "tenants" / "stray").exists(), "it is reported, not erased"
+    assert (world.operator.root / "store" / "tenants" / "stray").exists(), (
+        "it is reported, not erased"
+    )
 
 
 async def test_a_resource_made_without_the_finalizer_gets_it_first(world: World) -> None:
@@ -349,7 +394,10 @@ async def test_health_and_metrics(world: World) -> None:
         assert (await http.get("/livez")).json()["sweepAgeSeconds"] < 30
 
         async def settled() -> bool:
-            return 'simulacra_reconcile_total{kind="Tenant",result="settled"}' in (await http.get("/metrics")).text
+            return (
+                'simulacra_reconcile_total{kind="Tenant",result="settled"}'
+                in (await http.get("/metrics")).text
+            )
 
         await world.until(settled, 10, lambda: "no pass settled")
         assert "simulacra_expired_not_erased 0.0" in (await http.get("/metrics")).text
@@ -360,7 +408,9 @@ def test_a_missing_setting_is_named(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simulacra_operator"]
     answer = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert answer.returncode == 2
-    assert answer.stderr.startswith("SIMULACRA_STORE is not set: set SIMULACRA_STORE to file:///absolute/path")
+    assert answer.stderr.startswith(
+        "SIMULACRA_STORE is not set: set SIMULACRA_STORE to file:///absolute/path"
+    )
 
 
 async def _is_certified(world: World, tenant: Object) -> None:
@@ -381,7 +431,9 @@ async def _certificate(world: World, tenant_uid: str, uid: str) -> Object:
     entry = kept.find(tenant_uid, uid)
     assert entry is not None
     published = await world.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
-    return verify_certificate({"signature": kept.read(tenant_uid, entry)}, json.loads(published["data"]["keys.json"]))
+    return verify_certificate(
+        {"signature": kept.read(tenant_uid, entry)}, json.loads(published["data"]["keys.json"])
+    )
 
 
 async def _has_record(world: World, kind: str) -> bool:
@@ -395,7 +447,12 @@ async def _no_jobs(world: World) -> bool:
 async def _versions(world: World) -> dict[str, str]:
     """Return the resourceVersion of everything that the operator writes."""
     found: dict[str, str] = {}
-    for resource in (*kube.CUSTOM.values(), kube.JOBS, kube.SERVICE_ACCOUNTS, kube.NETWORK_POLICIES):
+    for resource in (
+        *kube.CUSTOM.values(),
+        kube.JOBS,
+        kube.SERVICE_ACCOUNTS,
+        kube.NETWORK_POLICIES,
+    ):
         async for one in world.cluster.list(resource):
             found[f"{resource.kind}/{one['metadata']['name']}"] = one["metadata"]["resourceVersion"]
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from operator_bench import World, ready
-from simulacra_crds import cluster as kube
+from simulacra_crds.kube import client as kube
 
 
 @pytest.mark.timeout(180)
@@ -21,16 +21,29 @@ async def test_dataset_to_generation_and_gone(world: World) -> None:
     assert model["metadata"]["ownerReferences"][0]["uid"] == dataset["metadata"]["uid"]
     generation = await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)
     assert generation["status"]["rows"] == 20
-    assert generation["status"]["attainment"] == {"status": "exact", "asked": 1, "met": 1, "maxAbsError": 0.0}
+    assert generation["status"]["attainment"] == {
+        "status": "exact",
+        "asked": 1,
+        "met": 1,
+        "maxAbsError": 0.0,
+    }
     names = [one["name"] for one in generation["status"]["artefacts"]]
     assert names == ["parts/00000.parquet", "parts/00001.parquet"]
     await world.until(lambda: _none(world, kube.JOBS), 10, lambda: "finished Jobs are left")
 
     await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
-    for resource, name in ((kube.DATASETS, "ds-1"), (kube.MODELS, "mdl-1"), (kube.GENERATION_JOBS, "gen-1")):
+    for resource, name in (
+        (kube.DATASETS, "ds-1"),
+        (kube.MODELS, "mdl-1"),
+        (kube.GENERATION_JOBS, "gen-1"),
+    ):
         await world.gone(resource, name)
     assert world.objects() == []
-    erased = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.erased")]
+    erased = [
+        record["data"]["uid"]
+        for record in world.audit()
+        if record["type"].endswith("resource.erased")
+    ]
     assert sorted(erased) == sorted(one["metadata"]["uid"] for one in (dataset, model, generation))
 
 

@@ -18,9 +18,7 @@ from standardwebhooks import Webhook
 
 from operator_bench import World, fail, ready
 from operator_facts import CREATED, SECRET, ended, iso, resource
-from simulacra_crds.base import LABEL_DATASET, LABEL_TENANT
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource, Object
-from simulacra_crds.webhook import (
+from simulacra_crds.contract.webhook import (
     ALLOW_PRIVATE_VARIABLE,
     DISABLED,
     NOTIFIED,
@@ -31,18 +29,33 @@ from simulacra_crds.webhook import (
     manifest,
     sealing_purpose,
 )
-from simulacra_custody.sealed import seal
-from simulacra_operator.subject import Subject, parse
-from simulacra_operator.webhooks import duty
-from simulacra_operator.webhooks.due import CANCELLED, Notice, endings, notices
-from simulacra_operator.webhooks.send import Forbidden, send
+from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_TENANT
+from simulacra_crds.kube.client import (
+    CONFIGMAPS,
+    DATASETS,
+    GENERATION_JOBS,
+    MODELS,
+    ApiResource,
+    Object,
+)
+from simulacra_custody.keys.sealed_secrets import seal
+from simulacra_operator.tasks.webhooks import delivery
+from simulacra_operator.tasks.webhooks.pending import CANCELLED, Notice, endings, notices
+from simulacra_operator.tasks.webhooks.send import Forbidden, send
+from simulacra_operator.work.custom_resource import Subject, parse
 
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
 
 def webhook(*events: Any, created: Any = CREATED, name: str = "a" * 24, **notes: str) -> Object:
-    body = manifest(name, (LABEL_TENANT, "acme"), "sealed", list(events or ("job.ready", "job.failed")))
-    body["metadata"] |= {"creationTimestamp": iso(created), "namespace": "tenant-acme", "annotations": notes}
+    body = manifest(
+        name, (LABEL_TENANT, "acme"), "sealed", list(events or ("job.ready", "job.failed"))
+    )
+    body["metadata"] |= {
+        "creationTimestamp": iso(created),
+        "namespace": "tenant-acme",
+        "annotations": notes,
+    }
     return body
 
 
@@ -88,7 +101,9 @@ def test_only_who_asked_and_was_not_told_is_told() -> None:
 
 
 def test_what_was_cancelled_has_failed() -> None:
-    body = resource("GenerationJob", "gen-1", None, {"phase": "Running"}, annotations={CANCELLED: iso(CREATED)})
+    body = resource(
+        "GenerationJob", "gen-1", None, {"phase": "Running"}, annotations={CANCELLED: iso(CREATED)}
+    )
     (notice,) = told([parse(body)], webhook())
     assert (notice.ending.event, notice.ending.at) == ("job.failed", CREATED)
 
@@ -126,7 +141,9 @@ def test_an_address_that_is_not_public_is_known(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_a_public_address_is_known(address: str) -> None:
     assert is_public(address)
 
@@ -180,11 +197,16 @@ class Receiver:
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
-        headers = {name: request.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+        headers = {
+            name: request.headers[name]
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        }
         self.got.append((headers["webhook-id"], Webhook(KEY).verify(body, headers)))
         await asyncio.sleep(self.hang)
         status = self.answers.pop(0) if self.answers else 204
-        return web.Response(status=status, headers={"Location": self.url + "/elsewhere"} if status == 302 else {})
+        return web.Response(
+            status=status, headers={"Location": self.url + "/elsewhere"} if status == 302 else {}
+        )
 
 
 @pytest.fixture
@@ -214,14 +236,16 @@ async def test_redirects_are_not_followed_and_silence_is_no_answer(
     receiver.answers = [302]
     assert await send(target, "msg_1", b"{}", allow_private=True) == 302
     assert len(receiver.got) == 1
-    monkeypatch.setattr("simulacra_operator.webhooks.send.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("simulacra_operator.tasks.webhooks.send.TIMEOUT_S", 0.3)
     receiver.hang = 2.0
     assert await send(target, "msg_1", b"{}", allow_private=True) == 0
     nobody = WebhookTarget(url="http://127.0.0.1:9/", secret=KEY)
     assert await send(nobody, "msg_1", b"{}", allow_private=True) == 0
 
 
-async def test_a_name_that_points_inside_is_not_called(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_points_inside_is_not_called(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = int(receiver.url.rpartition(":")[2])
     answers = [[("1.1.1.1", port), ("127.0.0.1", port)]]
 
@@ -245,7 +269,9 @@ async def _register(world: World, url: str, *events: Any) -> str:
     name = "d" * 24
     target = WebhookTarget(url=url, secret=KEY).model_dump_json().encode()
     sealed = seal(world.custody.keys, world.tenant, sealing_purpose(name), target)
-    hook = manifest(name, (LABEL_TENANT, world.tenant), sealed, list(events or ("job.ready", "job.failed")))
+    hook = manifest(
+        name, (LABEL_TENANT, world.tenant), sealed, list(events or ("job.ready", "job.failed"))
+    )
     assert url not in str(hook)
     assert KEY not in str(hook)
     made = await world.cluster.create(CONFIGMAPS, hook, world.namespace)
@@ -276,7 +302,7 @@ async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
     assert len(ids) == 3
     assert len(set(ids)) == 2  # the first came again under its own id
     assert {body["data"]["job_id"] for _, body in receiver.got} == {"job-ds-1", "job-gen-1"}
-    await asyncio.sleep(2 * duty.LOOK_S)
+    await asyncio.sleep(2 * delivery.LOOK_S)
     assert len(receiver.got) == 3
     logged = world.operator.log.read_text()
     assert receiver.url not in logged
@@ -284,21 +310,31 @@ async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
 
 
 @pytest.mark.timeout(180)
-async def test_an_address_that_is_gone_is_let_be(private: None, world: World, receiver: Receiver) -> None:
+async def test_an_address_that_is_gone_is_let_be(
+    private: None, world: World, receiver: Receiver
+) -> None:
     await world.create_tenant()
     name = await _register(world, receiver.url)
     receiver.answers = [410]
     world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     await world.upload("ds-1")
-    await world.reaches(CONFIGMAPS, f"webhook-{name}", lambda one: DISABLED in one["metadata"].get("annotations", {}))
+    await world.reaches(
+        CONFIGMAPS,
+        f"webhook-{name}",
+        lambda one: DISABLED in one["metadata"].get("annotations", {}),
+    )
     await world.upload("ds-2")
-    await world.reaches(DATASETS, "ds-2", lambda one: one.get("status", {}).get("phase") == "Failed")
-    await asyncio.sleep(2 * duty.LOOK_S)
+    await world.reaches(
+        DATASETS, "ds-2", lambda one: one.get("status", {}).get("phase") == "Failed"
+    )
+    await asyncio.sleep(2 * delivery.LOOK_S)
     assert [body["type"] for _, body in receiver.got] == ["job.failed"]
 
 
 @pytest.mark.timeout(180)
-async def test_without_the_setting_no_private_address_is_called(world: World, receiver: Receiver) -> None:
+async def test_without_the_setting_no_private_address_is_called(
+    world: World, receiver: Receiver
+) -> None:
     await world.create_tenant()
     await _register(world, receiver.url.replace("http:", "https:"))
     world.pods.plays["prepare"] = fail(42, "UploadInvalid")
@@ -311,15 +347,21 @@ async def test_without_the_setting_no_private_address_is_called(world: World, re
     assert receiver.got == []
 
 
-@pytest.mark.parametrize("data", [None, {}, {"events": "x", "sealed": "s"}, {"events": "5", "sealed": "s"}])
-async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_being_told(data: Object | None) -> None:
+@pytest.mark.parametrize(
+    "data", [None, {}, {"events": "x", "sealed": "s"}, {"events": "5", "sealed": "s"}]
+)
+async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_being_told(
+    data: Object | None,
+) -> None:
     """Whoever may make ConfigMaps anywhere may label one so: it must not end the operator of all."""
     strange = webhook()
     strange["metadata"]["namespace"] = "default"
     near = {**webhook(name="b" * 24), "data": data}
 
     class Server:
-        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+        async def list(
+            self, what: ApiResource, namespace: str | None = None, **_: object
+        ) -> AsyncIterator[Object]:
             if what == CONFIGMAPS:
                 for one in (strange, near, webhook()):
                     yield one
@@ -332,7 +374,7 @@ async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_bei
     async def deliver(found: list[Notice]) -> None:
         told.extend((id_of(one.webhook), one.ending.subject.meta.namespace or "") for one in found)
 
-    working = duty.WebhookDuty(Server(), None, allow_private=False)  # type: ignore[arg-type]
+    working = delivery.WebhookDuty(Server(), None, allow_private=False)  # type: ignore[arg-type]
     working._deliver_all = deliver  # type: ignore[method-assign]
     await working.look()
     await asyncio.sleep(0)

@@ -11,17 +11,28 @@ import pytest
 
 from operator_bench import World, hold
 from operator_bench import ready as is_ready
-from operator_facts import LABELS, SETTINGS, SmallWorld, ended, job, observed, pod, resource, result, tenant
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.model import ModelResources, ModelSpec
-from simulacra_crds.tasks import TaskSpec
-from simulacra_operator import actions as act
-from simulacra_operator.model.reconcile import reconcile
-from simulacra_operator.placement import Placement
-from simulacra_operator.places import holds_place
+from operator_facts import (
+    LABELS,
+    SETTINGS,
+    SmallWorld,
+    ended,
+    job,
+    observed,
+    pod,
+    resource,
+    result,
+    tenant,
+)
+from simulacra_crds.contract.tasks import TaskSpec
+from simulacra_crds.kinds.model import ModelResources, ModelSpec
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.model.reconcile import reconcile
+from simulacra_operator.runtime import actions as act
+from simulacra_operator.runtime.job_slots import holds_place
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.placement import Placement
 
 OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
 QUEUED = replace(SETTINGS, placement=Placement(ModelResources(), "jobs"))
@@ -30,10 +41,21 @@ NOTHING: Object = {}
 
 
 def model(
-    settings: Settings = SETTINGS, *, suspend: bool = False, resources: Object = NOTHING, **facts: Any
+    settings: Settings = SETTINGS,
+    *,
+    suspend: bool = False,
+    resources: Object = NOTHING,
+    **facts: Any,
 ) -> Observed:
-    spec = {"datasetRef": {"name": "ds-1"}, "family": "neural", "suspend": suspend, "resources": resources}
-    body = resource("Model", "mdl-1", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=OWNER)
+    spec = {
+        "datasetRef": {"name": "ds-1"},
+        "family": "neural",
+        "suspend": suspend,
+        "resources": resources,
+    }
+    body = resource(
+        "Model", "mdl-1", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=OWNER
+    )
     return observed(body, **{"settings": settings, "dataset": ended("Dataset", "ds-1"), **facts})
 
 
@@ -44,7 +66,9 @@ def made(seen: Observed) -> Object:
 
 def ready(actions: list[act.Action]) -> tuple[str, str]:
     (patch,) = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
-    return patch["phase"], next(one["reason"] for one in patch["conditions"] if one["type"] == "Ready")
+    return patch["phase"], next(
+        one["reason"] for one in patch["conditions"] if one["type"] == "Ready"
+    )
 
 
 def shared_job(state: str = "running", workers: int = 2, **labels: str) -> Object:
@@ -66,7 +90,9 @@ def test_several_workers_are_one_job_whose_pods_all_run_and_know_the_first() -> 
     assert spec["backoffLimit"] == 12
     inside = spec["template"]["spec"]
     assert inside["subdomain"] == name
-    assert inside["securityContext"]["sysctls"] == [{"name": "net.ipv4.ip_local_port_range", "value": "29501 29999"}]
+    assert inside["securityContext"]["sysctls"] == [
+        {"name": "net.ipv4.ip_local_port_range", "value": "29501 29999"}
+    ]
     (container,) = inside["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}
     assert (env["MASTER_ADDR"], env["MASTER_PORT"]) == (f"{name}-0.{name}.tenant-acme.svc", "29500")
@@ -82,21 +108,33 @@ def test_one_worker_has_nothing_of_that() -> None:
     assert "subdomain" not in inside
     assert "sysctls" not in inside["securityContext"]
     assert "simulacra.dev/workers" not in manifest["metadata"]["labels"]
-    assert not {"MASTER_ADDR", "MASTER_PORT"} & {one["name"] for one in inside["containers"][0]["env"]}
+    assert not {"MASTER_ADDR", "MASTER_PORT"} & {
+        one["name"] for one in inside["containers"][0]["env"]
+    }
 
 
 def test_the_service_of_a_job_is_made_once_and_goes_with_it() -> None:
-    (action,) = [one for one in reconcile(model(job=shared_job())) if isinstance(one, act.CreateService)]
+    (action,) = [
+        one for one in reconcile(model(job=shared_job())) if isinstance(one, act.CreateService)
+    ]
     service = action.manifest
     assert service["metadata"]["name"] == "mdl-1-fit"
-    assert [(one["kind"], one["uid"]) for one in service["metadata"]["ownerReferences"]] == [("Job", "uid-job")]
+    assert [(one["kind"], one["uid"]) for one in service["metadata"]["ownerReferences"]] == [
+        ("Job", "uid-job")
+    ]
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"] == {"batch.kubernetes.io/controller-uid": "uid-job"}
     for seen in (
         model(job=shared_job(), service=service),
         model(job=job("Model", "mdl-1-fit")),
         model(
-            job={**shared_job(), "metadata": {**shared_job()["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z"}}
+            job={
+                **shared_job(),
+                "metadata": {
+                    **shared_job()["metadata"],
+                    "deletionTimestamp": "2026-03-01T12:00:00Z",
+                },
+            }
         ),
     ):
         assert not [one for one in reconcile(seen) if isinstance(one, act.CreateService)]
@@ -111,7 +149,11 @@ def test_the_first_workers_result_is_the_results() -> None:
 
 
 def test_the_failure_is_that_of_the_worker_that_failed_first() -> None:
-    lost = pod(44, index=0, result={"outcome": "Failed", "reason": "Internal", "message": "Another worker ended."})
+    lost = pod(
+        44,
+        index=0,
+        result={"outcome": "Failed", "reason": "Internal", "message": "Another worker ended."},
+    )
     killed = pod(137, index=1, reason="OOMKilled", ago=5)
     actions = reconcile(model(job=shared_job("failed"), pods=(lost, killed)))
     assert ready(actions) == ("Failed", "OutOfMemory")
@@ -120,7 +162,11 @@ def test_the_failure_is_that_of_the_worker_that_failed_first() -> None:
 def test_a_model_adds_to_the_installations_nodes_and_has_the_last_word_on_priority() -> None:
     env = {
         "SIMULACRA_POD_PLACEMENT": json.dumps(
-            {"nodeSelector": {"pool": "jobs", "zone": "a"}, "tolerations": [{"key": "x"}], "priorityClass": "low"}
+            {
+                "nodeSelector": {"pool": "jobs", "zone": "a"},
+                "tolerations": [{"key": "x"}],
+                "priorityClass": "low",
+            }
         )
     }
     settings = replace(SETTINGS, placement=read_settings(env).placement)
@@ -142,10 +188,18 @@ def test_a_model_adds_to_the_installations_nodes_and_has_the_last_word_on_priori
 
 @pytest.mark.parametrize(
     "value",
-    ["pool=jobs", "[]", '{"gpu": 1}', '{"nodeSelector": "jobs"}', '{"priorityClass": "system-node-critical"}'],
+    [
+        "pool=jobs",
+        "[]",
+        '{"gpu": 1}',
+        '{"nodeSelector": "jobs"}',
+        '{"priorityClass": "system-node-critical"}',
+    ],
 )
 def test_a_malformed_placement_is_named(value: str) -> None:
-    with pytest.raises(OperatorSettingsError, match="SIMULACRA_POD_PLACEMENT is malformed: set it to a JSON object"):
+    with pytest.raises(
+        OperatorSettingsError, match="SIMULACRA_POD_PLACEMENT is malformed: set it to a JSON object"
+    ):
         read_settings({"SIMULACRA_POD_PLACEMENT": value})
 
 
@@ -154,7 +208,9 @@ def test_what_the_chart_leaves_empty_is_no_placement() -> None:
         "SIMULACRA_POD_PLACEMENT": '{"nodeSelector":{},"priorityClass":"","tolerations":[]}',
         "SIMULACRA_KUEUE_QUEUE": "",
     }
-    assert read_settings(empty).placement == read_settings({}).placement == Placement(ModelResources())
+    assert (
+        read_settings(empty).placement == read_settings({}).placement == Placement(ModelResources())
+    )
     assert read_settings({"SIMULACRA_KUEUE_QUEUE": "jobs"}).placement.queue == "jobs"
 
 
@@ -166,7 +222,9 @@ def test_a_queued_job_is_made_suspended_and_says_that_it_waits() -> None:
     assert ready(actions) == ("Pending", "QueuedByKueue")
     waiting = reconcile(model(QUEUED, job=queued_job("suspended")))
     assert ready(waiting) == ("Pending", "QueuedByKueue")
-    assert not [action for action in waiting if isinstance(action, act.SuspendJob)], "Kueue alone resumes it"
+    assert not [action for action in waiting if isinstance(action, act.SuspendJob)], (
+        "Kueue alone resumes it"
+    )
     assert ready(reconcile(model(QUEUED, job=queued_job("running")))) == ("Running", "JobRunning")
 
 
@@ -208,13 +266,17 @@ def test_workers_settle_in_a_small_world() -> None:
 
 def test_workers_must_divide_a_batch() -> None:
     with pytest.raises(ValueError, match=r"resources\.workers"):
-        ModelSpec.model_validate({"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 3}})
+        ModelSpec.model_validate(
+            {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 3}}
+        )
     with pytest.raises(ValueError, match="needs family neural"):
         ModelSpec.model_validate({"datasetRef": {"name": "ds-1"}, "resources": {"workers": 2}})
 
 
 @pytest.mark.reliability
-async def test_a_service_that_is_missing_after_a_restart_is_made_and_goes_with_its_job(world: World) -> None:
+async def test_a_service_that_is_missing_after_a_restart_is_made_and_goes_with_its_job(
+    world: World,
+) -> None:
     """As after an operator that died between Job and Service."""
     await world.create_tenant()
     world.pods.plays["fit"] = hold

@@ -13,7 +13,9 @@ import httpx
 
 from simulacra_crds.auth0 import Auth0Settings
 
-SETTINGS = Auth0Settings("acme.eu.auth0.example", "management", "management-secret", "https://api.simulacra.dev")
+SETTINGS = Auth0Settings(
+    "acme.eu.auth0.example", "management", "management-secret", "https://api.simulacra.dev"
+)
 
 
 class Auth0Mock(httpx.AsyncBaseTransport):
@@ -46,9 +48,13 @@ class Auth0Mock(httpx.AsyncBaseTransport):
         if (request.method, path) == ("GET", "/api/v2/clients"):
             size, page = int(request.url.params["per_page"]), int(request.url.params["page"])
             listed = self.clients[page * size : (page + 1) * size]
-            return httpx.Response(200, json=[{k: c[k] for k in ("client_id", "client_metadata")} for c in listed])
+            return httpx.Response(
+                200, json=[{k: c[k] for k in ("client_id", "client_metadata")} for c in listed]
+            )
         if (request.method, path) == ("POST", "/api/v2/clients"):
-            made = body | {"client_id": secrets.token_urlsafe(24).replace("_", "A").replace("-", "B")}
+            made = body | {
+                "client_id": secrets.token_urlsafe(24).replace("_", "A").replace("-", "B")
+            }
             self.clients.append(made)
             return httpx.Response(201, json=made | {"client_secret": "never-used"})
         if (request.method, path) == ("POST", "/api/v2/client-grants"):
@@ -59,5 +65,7 @@ class Auth0Mock(httpx.AsyncBaseTransport):
         if request.method == "POST" and path.endswith("/rotate-secret"):
             client = next(one for one in self.clients if f"/{one['client_id']}/" in path)
             client["secret"] = secrets.token_urlsafe(32)
-            return httpx.Response(200, json={"client_id": client["client_id"], "client_secret": client["secret"]})
+            return httpx.Response(
+                200, json={"client_id": client["client_id"], "client_secret": client["secret"]}
+            )
         return httpx.Response(404, json={"statusCode": 404})

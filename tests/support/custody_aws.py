@@ -56,11 +56,19 @@ class CustomerAccount:
         policy = {
             "Version": "2012-10-17",
             "Statement": [
-                {"Sid": sid, "Effect": "Allow", "Principal": {"AWS": who}, "Action": what, "Resource": "*"}
+                {
+                    "Sid": sid,
+                    "Effect": "Allow",
+                    "Principal": {"AWS": who},
+                    "Action": what,
+                    "Resource": "*",
+                }
                 for sid, who, what in statements
             ],
         }
-        self.root("kms").put_key_policy(KeyId=self.key_arn, PolicyName="default", Policy=json.dumps(policy))
+        self.root("kms").put_key_policy(
+            KeyId=self.key_arn, PolicyName="default", Policy=json.dumps(policy)
+        )
 
     def role(self, external_id: str) -> str:
         """A role that the service may assume with this external id, and that may encrypt under the key."""
@@ -68,7 +76,11 @@ class CustomerAccount:
         condition = {"StringEquals": {"sts:ExternalId": external_id}}
         trust = _document("sts:AssumeRole", Principal={"AWS": user}, Condition=condition)
         iam = self.root("iam")
-        arn = str(iam.create_role(RoleName=f"encrypt-{self.name}", AssumeRolePolicyDocument=trust)["Role"]["Arn"])
+        arn = str(
+            iam.create_role(RoleName=f"encrypt-{self.name}", AssumeRolePolicyDocument=trust)[
+                "Role"
+            ]["Arn"]
+        )
         iam.put_role_policy(
             RoleName=f"encrypt-{self.name}",
             PolicyName="encrypt",
@@ -89,4 +101,6 @@ class CustomerAccount:
 
 
 def _document(action: str, **more: object) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, **more}]})
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, **more}]}
+    )

@@ -67,17 +67,29 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def running(
-    command: list[str], env: dict[str, str], log: Path, ready: Callable[[], bool], timeout_s: float = 60
+    command: list[str],
+    env: dict[str, str],
+    log: Path,
+    ready: Callable[[], bool],
+    timeout_s: float = 60,
 ) -> Iterator[int]:
     """Run a server until the block ends; its pid. A server that dies or is not ready in time is an error."""
     with log.open("wb") as output:
-        base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        process = subprocess.Popen(command, env={**base, **env}, stdout=output, stderr=subprocess.STDOUT)
+        base = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "LANG", "TMPDIR")
+            if name in os.environ
+        }
+        process = subprocess.Popen(
+            command, env={**base, **env}, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         deadline = time.monotonic() + timeout_s
         while not _is(ready):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-3000:]}")
+                raise RuntimeError(
+                    f"{command[0]} did not start:\n{log.read_text(errors='replace')[-3000:]}"
+                )
             time.sleep(0.1)
         yield process.pid
     finally:
@@ -98,10 +110,15 @@ def openbao(folder: Path) -> Iterator[Server]:
 
     with running(command, {"HOME": str(folder)}, log, ready) as pid:
         request = urllib.request.Request(
-            f"{url}/v1/sys/mounts/transit", b'{"type":"transit"}', {"X-Vault-Token": root}, method="POST"
+            f"{url}/v1/sys/mounts/transit",
+            b'{"type":"transit"}',
+            {"X-Vault-Token": root},
+            method="POST",
         )
         urllib.request.urlopen(request, timeout=10).close()
-        unseal = next(line for line in log.read_text().splitlines() if "Unseal Key" in line).split()[-1]
+        unseal = next(
+            line for line in log.read_text().splitlines() if "Unseal Key" in line
+        ).split()[-1]
         yield Server(url, root, unseal, pid)
 
 
@@ -117,12 +134,35 @@ def seaweedfs(folder: Path, access: str = "simulacra", secret: str = "") -> Iter
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir()
-    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"]
+    names = [
+        "master.port",
+        "master.port.grpc",
+        "volume.port",
+        "volume.port.grpc",
+        "filer.port",
+        "filer.port.grpc",
+    ]
     names += ["s3.port", "s3.port.grpc"]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    command = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}", "-s3"]
-    command += ["-volume.max=5000", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", f"-s3.config={config}"]
-    command += ["-volume.preStopSeconds=0", "-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false"]
+    command = [
+        str(BIN / "weed"),
+        "server",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        f"-dir={folder / 'data'}",
+        "-s3",
+    ]
+    command += [
+        "-volume.max=5000",
+        "-master.telemetry=false",
+        "-master.volumeSizeLimitMB=64",
+        f"-s3.config={config}",
+    ]
+    command += [
+        "-volume.preStopSeconds=0",
+        "-s3.allowDeleteBucketNotEmpty=false",
+        "-s3.autoCreateBucket=false",
+    ]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # listeners with fixed ports, not needed
     command += [f"-{name}={port}" for name, port in ports.items()]
     url = f"http://127.0.0.1:{ports['s3.port']}"
@@ -136,7 +176,9 @@ def moto(folder: Path) -> Iterator[Server]:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     command = [str(BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with running(command, {}, folder / "moto.log", lambda: _answers(f"{url}/moto-api/data.json")) as pid:
+    with running(
+        command, {}, folder / "moto.log", lambda: _answers(f"{url}/moto-api/data.json")
+    ) as pid:
         yield Server(url, "testing", "testing", pid)
 
 
@@ -145,10 +187,17 @@ def ministack(folder: Path) -> Iterator[Server]:
     """MiniStack's KMS, STS and IAM with signatures and policies enforced; the credentials are the account's root."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "AUTH": "true", "SERVICES": "kms,sts,iam"}
+    env = {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "AUTH": "true",
+        "SERVICES": "kms,sts,iam",
+    }
     env |= {"HOME": str(folder), "DOCKER_HOST": "unix:///nonexistent"}
     command = [str(BIN / "ministack")]
-    with running(command, env, folder / "ministack.log", lambda: _answers(f"{url}/_ministack/health")) as pid:
+    with running(
+        command, env, folder / "ministack.log", lambda: _answers(f"{url}/_ministack/health")
+    ) as pid:
         yield Server(url, "test", "test", pid)
 
 

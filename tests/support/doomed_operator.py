@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra_operator import __main__ as operator
-from simulacra_operator.custodian import Custodian
+from simulacra_operator.runtime.custody_client import Custodian
 
 _DOOM = Path(os.environ["DOOM"])
 _CALLS = _DOOM.with_suffix(".calls")

@@ -23,7 +23,10 @@ OWN = "tryout.enabled=false,store.url=s3://abc/d,store.auditUrl=s3://abc/a,keys.
 VARIANTS: dict[str, tuple[str, ...]] = {
     "defaults": (),
     "volume": ("--set", "tryout.persistence.enabled=true,tryout.persistence.storageClass=fast"),
-    "bare": ("--set", f"{OWN},networkPolicy.enabled=false,roles.enabled=false,check.enabled=false,crds.install=false"),
+    "bare": (
+        "--set",
+        f"{OWN},networkPolicy.enabled=false,roles.enabled=false,check.enabled=false,crds.install=false",
+    ),
     "token": ("--set", f"{OWN},trainer.tokenAudience=vault"),
     "aggregated": (
         "--set",
@@ -62,12 +65,16 @@ def needed(name: str) -> Path:
 
 def helm(*arguments: str, ok: bool = True) -> str:
     """Run helm; return what it printed, and what it complained of where it is to fail."""
-    done = subprocess.run([str(needed("helm")), *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [str(needed("helm")), *arguments], capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode == 0) is ok, done.stdout + done.stderr
     return done.stdout if ok else done.stdout + done.stderr
 
 
-def render(*arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART) -> list[Object]:
+def render(
+    *arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART
+) -> list[Object]:
     """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the objects."""
     shown = [part for name in only for part in ("-s", f"templates/{name}")]
     text = helm("template", "simulacra", str(chart), "-n", namespace, *shown, *arguments)

@@ -49,7 +49,11 @@ def installed() -> Path:
     """Return the folder with the package, installing it at first; skip the test where that cannot be."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("no node or npm: the real OpenID Connect issuer is not tested")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir()) / "simulacra-tests" / "oidc-provider-9"
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir())
+        / "simulacra-tests"
+        / "oidc-provider-9"
+    )
     if not (cache / "node_modules" / "oidc-provider").exists():
         cache.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--no-audit", "--no-fund", "--silent", PACKAGE]

@@ -8,16 +8,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_operator import actions as act
+from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime import actions as act
 from simulacra_operator.settings import Settings
-from simulacra_operator.subject import Subject, parse
+from simulacra_operator.work.custom_resource import Subject, parse
 from simulacra_operator.work.observed import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 250_000, UTC)
 CREATED = NOW.replace(microsecond=0) - timedelta(minutes=5)
-SETTINGS = Settings("simulacra/trainer:dev", (("SIMULACRA_STORE", "file:///s"),), "127.0.0.1", 0, "me")
+SETTINGS = Settings(
+    "simulacra/trainer:dev", (("SIMULACRA_STORE", "file:///s"),), "127.0.0.1", 0, "me"
+)
 SECRET = "salary_of_zoe"
 """A column name: it may be in the request and nowhere else."""
 UID = "uid-1"
@@ -44,7 +46,9 @@ def iso(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-def resource(kind: str, name: str, spec: Object | None = None, status: Object | None = None, **meta: Any) -> Object:
+def resource(
+    kind: str, name: str, spec: Object | None = None, status: Object | None = None, **meta: Any
+) -> Object:
     """Return a custom resource as the API server would."""
     metadata = {
         "name": name,
@@ -57,12 +61,22 @@ def resource(kind: str, name: str, spec: Object | None = None, status: Object | 
         **meta,
     }
     body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": kind, "metadata": metadata}
-    return {**body, "spec": copy.deepcopy(SPECS.get(kind, {}) if spec is None else spec), "status": status or {}}
+    return {
+        **body,
+        "spec": copy.deepcopy(SPECS.get(kind, {}) if spec is None else spec),
+        "status": status or {},
+    }
 
 
 def ready_condition(status: str, reason: str = "Ready") -> Object:
     time = iso(CREATED)
-    return {"type": "Ready", "status": status, "reason": reason, "message": "", "lastTransitionTime": time}
+    return {
+        "type": "Ready",
+        "status": status,
+        "reason": reason,
+        "message": "",
+        "lastTransitionTime": time,
+    }
 
 
 def ended(kind: str, name: str, *, well: bool = True, **meta: Any) -> Subject:
@@ -81,7 +95,9 @@ def tenant(*, ready: bool = True, **spec: Any) -> Subject:
     return parse(resource("Tenant", "acme", spec, status, namespace=None, uid="uid-t"))
 
 
-def job(kind: str, name: str, state: str = "running", *, uid: str = UID, shards: int = 1, **meta: Any) -> Object:
+def job(
+    kind: str, name: str, state: str = "running", *, uid: str = UID, shards: int = 1, **meta: Any
+) -> Object:
     """Return a Job in a state: running, suspended, complete, failed, late."""
     ends = {
         "complete": {"type": "Complete", "status": "True"},
@@ -95,7 +111,14 @@ def job(kind: str, name: str, state: str = "running", *, uid: str = UID, shards:
     }
 
 
-def pod(code: int = 0, *, index: int = 0, result: Object | None = None, reason: str = "Error", ago: int = 0) -> Object:
+def pod(
+    code: int = 0,
+    *,
+    index: int = 0,
+    result: Object | None = None,
+    reason: str = "Error",
+    ago: int = 0,
+) -> Object:
     """Return a pod whose container ended some seconds ago."""
     state = {"exitCode": code, "reason": reason, "finishedAt": iso(NOW - timedelta(seconds=ago))}
     if result is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from operator_bench import World, fail, hold, ready, reason
 from operator_proxy import KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds.names import tenant_namespace
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.kube import client as kube
 
 
 async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
@@ -22,7 +22,10 @@ async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float
     longer = {"spec": {"retentionSeconds": 100_000}}
     await world.cluster.patch(kube.GENERATION_JOBS, generation, longer, world.namespace)
     await world.reaches(
-        kube.GENERATION_JOBS, generation, lambda one: one["status"].get("expiresAt", before) != before, seconds=seconds
+        kube.GENERATION_JOBS,
+        generation,
+        lambda one: one["status"].get("expiresAt", before) != before,
+        seconds=seconds,
     )
     await world.cluster.delete(kube.DATASETS, dataset, world.namespace)
     await _ends(world, proxy, number, uids, seconds)
@@ -40,8 +43,12 @@ async def failing(world: World, proxy: KillingProxy, number: int, *, seconds: fl
         world.pods.plays.clear()
     assert failed["status"]["phase"] == "Failed"
     assert world.objects() == []
-    ends = [one["type"].rpartition(".")[2] for one in world.audit() if one["data"].get("uid") == uid]
-    assert ends in (["erased"], ["erased"] * 2), "a crash between record and status records it again"
+    ends = [
+        one["type"].rpartition(".")[2] for one in world.audit() if one["data"].get("uid") == uid
+    ]
+    assert ends in (["erased"], ["erased"] * 2), (
+        "a crash between record and status records it again"
+    )
     await world.cluster.delete(kube.DATASETS, name, world.namespace)
     await _ends(world, proxy, number, [uid], seconds)
     return proxy.writes - start
@@ -55,7 +62,11 @@ async def expiring(world: World, proxy: KillingProxy, number: int, *, seconds: f
     uids.append((await world.model(model, dataset))["metadata"]["uid"])
     uids.append((await world.generation(generation, model, dataset, **short))["metadata"]["uid"])
     await _ends(world, proxy, number, uids, seconds)
-    expired = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.expired")]
+    expired = [
+        record["data"]["uid"]
+        for record in world.audit()
+        if record["type"].endswith("resource.expired")
+    ]
     assert uids[0] in expired
     return proxy.writes - start
 
@@ -85,14 +96,28 @@ async def tenant(world: World, proxy: KillingProxy, number: int, *, seconds: flo
     return proxy.writes - start
 
 
-async def _ends(world: World, proxy: KillingProxy, number: int, uids: list[str], seconds: float) -> None:
+async def _ends(
+    world: World, proxy: KillingProxy, number: int, uids: list[str], seconds: float
+) -> None:
     """Everything goes, nothing is left, each piece of work ran once at most, and each erasure is on record."""
-    for resource, name in ((kube.DATASETS, "ds"), (kube.MODELS, "mdl"), (kube.GENERATION_JOBS, "gen")):
+    for resource, name in (
+        (kube.DATASETS, "ds"),
+        (kube.MODELS, "mdl"),
+        (kube.GENERATION_JOBS, "gen"),
+    ):
         await world.gone(resource, f"{name}-{number}", seconds=seconds)
     assert world.objects() == []
     assert await world.names(kube.JOBS) == []
-    jobs = {path: count for path, count in proxy.created.items() if f"-{number}-" in path.rpartition("/")[2]}
+    jobs = {
+        path: count
+        for path, count in proxy.created.items()
+        if f"-{number}-" in path.rpartition("/")[2]
+    }
     jobs = {path: count for path, count in jobs.items() if "/jobs/" in path}
     assert all(count == 1 for count in jobs.values()), f"work ran more than once: {jobs}"
-    erased = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.erased")]
+    erased = [
+        record["data"]["uid"]
+        for record in world.audit()
+        if record["type"].endswith("resource.erased")
+    ]
     assert set(uids) <= set(erased)

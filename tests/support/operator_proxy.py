@@ -83,7 +83,9 @@ class KillingProxy:
     async def start(self) -> Path:
         """Start serving on loopback; return the kubeconfig that leads here."""
         self._session = ClientSession(
-            connector=TCPConnector(ssl=self._context, limit=0), timeout=ClientTimeout(total=None), auto_decompress=False
+            connector=TCPConnector(ssl=self._context, limit=0),
+            timeout=ClientTimeout(total=None),
+            auto_decompress=False,
         )
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", self._forward)
@@ -130,14 +132,20 @@ class KillingProxy:
             if doomed and self.before:
                 self.kill()
                 return web.Response(status=503)
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
+        headers = {
+            name: value for name, value in request.headers.items() if name.lower() not in HOP
+        }
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         body = await request.read() if write else None
         async with self._session.request(
             request.method, self._url + request.path_qs, headers=headers, data=body
         ) as seen:
-            kept = {name: value for name, value in seen.headers.items() if name.lower() not in HOP | {"server", "date"}}
+            kept = {
+                name: value
+                for name, value in seen.headers.items()
+                if name.lower() not in HOP | {"server", "date"}
+            }
             kept["Date"] = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
             if write:
                 content = await seen.read()
@@ -174,11 +182,15 @@ class KillingProxy:
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault.after:
             body = await request.read()
-            headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
+            headers = {
+                name: value for name, value in request.headers.items() if name.lower() not in HOP
+            }
             if self._token:
                 headers["Authorization"] = f"Bearer {self._token}"
             url = self._url + request.path_qs
-            async with self._session.request(request.method, url, headers=headers, data=body) as seen:
+            async with self._session.request(
+                request.method, url, headers=headers, data=body
+            ) as seen:
                 await seen.read()
         if fault.status == -1:
             await asyncio.sleep(HANG_S)
@@ -186,7 +198,13 @@ class KillingProxy:
             assert request.transport is not None
             request.transport.abort()
             return web.Response(status=503)
-        names = {409: "Conflict", 410: "Expired", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError"}
+        names = {
+            409: "Conflict",
+            410: "Expired",
+            422: "Invalid",
+            429: "TooManyRequests",
+            500: "InternalError",
+        }
         answer = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault.status}
         answer |= {"reason": names[fault.status], "message": "injected"}
         headers = {"Retry-After": "1"} if fault.status == 429 else {}

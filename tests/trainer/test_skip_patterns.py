@@ -20,7 +20,13 @@ def _survey() -> dict[str, np.ndarray]:
     paid = np.where(rng.random(ROWS) < 0.6, "paid", "unpaid")
     overtime = np.where(works & (np.nan_to_num(hours) > 40), paid, None)
     pay = np.where(works, np.round(8 + rng.gamma(2.0, 4.0, ROWS), 2), np.nan)
-    return {"age": age, "works": np.where(works, "yes", "no"), "hours": hours, "overtime": overtime, "pay": pay}
+    return {
+        "age": age,
+        "works": np.where(works, "yes", "no"),
+        "hours": hours,
+        "overtime": overtime,
+        "pay": pay,
+    }
 
 
 @pytest.mark.parametrize("penalty", [1.0, 5.0, 18.0])
@@ -28,7 +34,9 @@ def test_what_was_not_asked_is_missing_and_what_was_asked_is_not(penalty: float)
     clean = clean_table(pa.table(_survey()))
     options = {"penalty": penalty}
     names = list(clean.table.column_names)
-    model = FOREST.fit(clean.table, clean.schema, names, seed=0, options=options, progress=no_progress)
+    model = FOREST.fit(
+        clean.table, clean.schema, names, seed=0, options=options, progress=no_progress
+    )
     drawn = [
         model.sample(10_000, np.random.default_rng(2)),
         model.first(["overtime", "age"]).sample(10_000, np.random.default_rng(3)),

@@ -25,7 +25,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 granted = None
 if confined:
     from simulacra_trainer.table.limits import SandboxLimits
-    from simulacra_trainer.table.sandbox import confine
+    from simulacra_trainer.table.sandbox.child_process import confine
     granted = confine(SandboxLimits())
 
 def attempt(action):
@@ -128,7 +128,9 @@ def test_a_file_is_out_of_reach(confined: dict[str, Any], free: dict[str, Any], 
 
 
 @pytest.mark.skipif(not LANDLOCK, reason="the kernel has no Landlock")
-def test_the_parents_environment_is_out_of_reach(confined: dict[str, Any], free: dict[str, Any]) -> None:
+def test_the_parents_environment_is_out_of_reach(
+    confined: dict[str, Any], free: dict[str, Any]
+) -> None:
     """It names the object store and the key provider."""
     assert confined["environment of the parent"] == "EACCES"
     assert free["environment of the parent"] == "done"
@@ -151,18 +153,28 @@ def test_limits_hold_for_good(confined: dict[str, Any], free: dict[str, Any]) ->
     assert confined["core"] == 0
     assert confined["death signal"] == 9
     assert confined["many files"] == "EMFILE"
-    assert (free["no new privileges"], free["death signal"], free["many files"]) == (False, 0, "done")
+    assert (free["no new privileges"], free["death signal"], free["many files"]) == (
+        False,
+        0,
+        "done",
+    )
     if confined["isolated"] or os.getuid() != 0:
         assert confined["raise the memory limit"] == "ValueError"
 
 
 def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     sleeper = "import time; from simulacra_trainer.table.limits import SandboxLimits; "
-    sleeper += "from simulacra_trainer.table.sandbox import confine; confine(SandboxLimits()); "
+    sleeper += "from simulacra_trainer.table.sandbox.child_process import confine; confine(SandboxLimits()); "
     sleeper += "print('confined', flush=True); time.sleep(60)"
-    parent = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {sleeper!r}], "
-    parent += "stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+    parent = (
+        f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {sleeper!r}], "
+    )
+    parent += (
+        "stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
         process.kill()

@@ -32,7 +32,9 @@ def cpu_quota(root: Path = CGROUP) -> float | None:
         quota, period = (root / "cpu.max").read_text().split()
     except (OSError, ValueError):
         try:
-            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            quota, period = (
+                (root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
         except OSError:
             return None
     try:

@@ -47,7 +47,9 @@ def workers_of(env: Mapping[str, str], rank: int, size: int) -> Workers | None:
         return None
     port = env.get(PORT_ENV, "")
     if not env.get(ADDRESS_ENV) or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{ADDRESS_ENV} and {PORT_ENV} must name the first worker where there are several")
+        raise ValueError(
+            f"{ADDRESS_ENV} and {PORT_ENV} must name the first worker where there are several"
+        )
     if not 0 <= rank < size:
         raise ValueError("the completion index must be below the number of workers")
     return Workers(rank, size, env[ADDRESS_ENV], int(port))

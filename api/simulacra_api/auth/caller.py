@@ -9,9 +9,9 @@ from fastapi import Request
 
 from simulacra_api.auth.tokens import unauthenticated
 from simulacra_api.services import Services
-from simulacra_crds.names import tenant_namespace
-from simulacra_crds.tenant import Tenant
-from simulacra_custody.audit import AuditData
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_custody.audit.log import AuditData
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Caller:
 
     def audit_data(self, **fields: Any) -> AuditData:
         """Return the audit record's data with who asks filled in."""
-        return AuditData(tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields)
+        return AuditData(
+            tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields
+        )
 
 
 async def authenticated(request: Request, rooms: Services) -> Caller:

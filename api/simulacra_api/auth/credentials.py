@@ -24,11 +24,19 @@ from typing import Any, Literal
 from simulacra_api.auth.clients import CLIENT_ID, expiry_of, secret_name
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_crds.base import API_VERSION, LABEL_KIND
-from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_crds.tenant import Tenant
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.kube.client import (
+    SECRETS,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    NotFound,
+    Object,
+)
 
 Purpose = Literal["signup", "rotation"]
 TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret
@@ -107,16 +115,25 @@ class Credentials:
         claims = [Claim(**claim) for claim in _json(data, "claims")]
         meta = found["metadata"]
         owners = meta.get("ownerReferences") or []
-        return ClientRecord(client_id, meta["resourceVersion"], _json(data, "hashes"), claims, owners)
+        return ClientRecord(
+            client_id, meta["resourceVersion"], _json(data, "hashes"), claims, owners
+        )
 
     async def write(self, record: ClientRecord) -> None:
         """Store a record if it is still as it was read; Conflict otherwise."""
-        texts = {"hashes": json.dumps(record.hashes), "claims": json.dumps([asdict(one) for one in record.claims])}
+        texts = {
+            "hashes": json.dumps(record.hashes),
+            "claims": json.dumps([asdict(one) for one in record.claims]),
+        }
         data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
         name, owners = _record_name(record.client_id), await self._owners(record)
         if record.version is None:
             body: Object = {"apiVersion": "v1", "kind": "Secret", "data": data}
-            body["metadata"] = {"name": name, "labels": {LABEL_KIND: "client"}, "ownerReferences": owners}
+            body["metadata"] = {
+                "name": name,
+                "labels": {LABEL_KIND: "client"},
+                "ownerReferences": owners,
+            }
             try:
                 await self._cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
             except AlreadyExists as error:
@@ -124,9 +141,13 @@ class Credentials:
             return
         meta: Object = {"resourceVersion": record.version}
         try:
-            if owners != record.owners and await self._adopted(name, {**meta, "ownerReferences": owners}, data):
+            if owners != record.owners and await self._adopted(
+                name, {**meta, "ownerReferences": owners}, data
+            ):
                 return
-            await self._cluster.patch(SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE)
+            await self._cluster.patch(
+                SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE
+            )
         except NotFound as error:
             raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
 
@@ -136,7 +157,9 @@ class Credentials:
         (OwnerReferencesPermissionEnforcement; not for a Secret that is being made.)
         """
         try:
-            await self._cluster.patch(SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE)
+            await self._cluster.patch(
+                SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE
+            )
         except ClusterError as error:
             if error.status == 403:
                 return False
@@ -152,11 +175,19 @@ class Credentials:
     async def token_of(self, client_id: str, claim: Claim, knowledge: str = "") -> str:
         """Return the token of a claim; `knowledge` is what only the customer knows (the request id of a signup)."""
         key = (await self._signing.current()).link_key
-        text = "\x1f".join(("claim", client_id, claim.id, claim.purpose, knowledge, str(claim.issued)))
-        bearer = base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256)).decode().rstrip("=")
+        text = "\x1f".join(
+            ("claim", client_id, claim.id, claim.purpose, knowledge, str(claim.issued))
+        )
+        bearer = (
+            base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256))
+            .decode()
+            .rstrip("=")
+        )
         return f"{TOKEN_PREFIX}{client_id}_{bearer}"
 
-    async def issue(self, client_id: str, claim_id: str, purpose: Purpose, *, overlap: int, knowledge: str) -> Claim:
+    async def issue(
+        self, client_id: str, claim_id: str, purpose: Purpose, *, overlap: int, knowledge: str
+    ) -> Claim:
         """Return a new claim, good from now on; the caller stores it."""
         now = int(time.time())
         draft = Claim(claim_id, purpose, "", now, now + CLAIM_SECONDS, overlap)
@@ -175,7 +206,10 @@ class Credentials:
         entry: dict[str, Any] | None = None
         for _ in range(ATTEMPTS):
             before = await self.read(client_id)
-            claim = next((one for one in before.claims if hmac.compare_digest(one.sha256, digest_of(token))), None)
+            claim = next(
+                (one for one in before.claims if hmac.compare_digest(one.sha256, digest_of(token))),
+                None,
+            )
             if claim is None:
                 return None
             if not claim.open:
@@ -186,7 +220,9 @@ class Credentials:
             used = replace(claim, used=now)
             after = before.with_claim(used)
             if keep:
-                after = replace(after, hashes=[*_retiring(before.hashes, now, claim.overlap), entry])
+                after = replace(
+                    after, hashes=[*_retiring(before.hashes, now, claim.overlap), entry]
+                )
             try:
                 await self.write(after)
             except Conflict:
@@ -223,7 +259,11 @@ def client_of_token(token: str) -> str | None:
     """Return the client id in a claim token, None when it is none."""
     body = token.removeprefix(TOKEN_PREFIX)
     client_id, separator = body[: -_BEARER_LENGTH - 1], body[-_BEARER_LENGTH - 1 : -_BEARER_LENGTH]
-    return client_id if body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id) else None
+    return (
+        client_id
+        if body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id)
+        else None
+    )
 
 
 def _record_name(client_id: str) -> str:
@@ -236,7 +276,11 @@ def _record_name(client_id: str) -> str:
 def _retiring(hashes: list[dict[str, Any]], now: int, overlap: int) -> list[dict[str, Any]]:
     """Return what stays of the hashes before: the newest good one, until the overlap ends."""
     good = [entry for entry in hashes if expiry_of(entry) > now]
-    return [good[-1] | {"expires": min(expiry_of(good[-1]), now + overlap)}] if good and overlap else []
+    return (
+        [good[-1] | {"expires": min(expiry_of(good[-1]), now + overlap)}]
+        if good and overlap
+        else []
+    )
 
 
 def _json(data: Object, name: str) -> list[Any]:

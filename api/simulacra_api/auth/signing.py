@@ -19,8 +19,8 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, Conflict, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Conflict, Object
 
 SECRET_NAME = "oauth-signing-keys"  # noqa: S105 - a name
 RELOAD_SECONDS = 60.0
@@ -74,7 +74,9 @@ class SigningKeyStore:
             self._loaded, self._keys = time.monotonic(), None
         active, others = _split(self._timed)
         if self._keys is None or self._keys.active is not active.key:
-            self._keys = SigningKeys(active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key)
+            self._keys = SigningKeys(
+                active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key
+            )
         return self._keys
 
     async def _read_or_make(self) -> Object:
@@ -137,7 +139,9 @@ def _new_secret() -> Object:
 
 
 def _dump(timed: list[_TimedKey]) -> bytes:
-    return json.dumps([{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]).encode()
+    return json.dumps(
+        [{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]
+    ).encode()
 
 
 def _encode(value: bytes) -> str:

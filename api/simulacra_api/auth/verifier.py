@@ -37,7 +37,9 @@ class _Verified:
 class TokenVerifier:
     """Checks access tokens of the built-in issuer and of the external one, when there is one."""
 
-    def __init__(self, settings: Settings, signing: SigningKeyStore, external: OidcKeys | None) -> None:
+    def __init__(
+        self, settings: Settings, signing: SigningKeyStore, external: OidcKeys | None
+    ) -> None:
         self._settings = settings
         self._signing = signing
         self._external = external

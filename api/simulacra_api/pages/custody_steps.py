@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulacra_api.settings import LINK_SECONDS, Settings
-from simulacra_crds.tombstone import REMEMBERED
-from simulacra_custody.audit import EventType
-from simulacra_custody.certificates import RETENTION_S as CERTIFICATE_SECONDS
+from simulacra_crds.contract.tombstone import REMEMBERED
+from simulacra_custody.audit.certificates import RETENTION_S as CERTIFICATE_SECONDS
+from simulacra_custody.audit.log import EventType
 
 StoreKey = Literal["access", "dataset", "model", "generation", "nothing"]
 Carries = Literal["data", "request", "erasure", "nothing"]
@@ -154,8 +154,14 @@ STEPS = (
             "the secret that it buys is shown once, and nobody who operates the service sees it.",
         ),
         kept=(
-            Kept("Company, contact address, decision", "until whoever operates the service deletes the request"),
-            Kept("A hash of your client secret (argon2id)", "until you rotate it or the tenant is removed"),
+            Kept(
+                "Company, contact address, decision",
+                "until whoever operates the service deletes the request",
+            ),
+            Kept(
+                "A hash of your client secret (argon2id)",
+                "until you rotate it or the tenant is removed",
+            ),
             Kept("Your tenant's key, in the key provider", "until the tenant is removed"),
         ),
         logged=(
@@ -209,7 +215,12 @@ STEPS = (
             Kept(
                 "Cleaned table, schema, settings and progress of the work",
                 CLOCK.format(since="the upload"),
-                ("datasets/dataset.parquet", "datasets/schema.json", "datasets/request.json", "datasets/progress.json"),
+                (
+                    "datasets/dataset.parquet",
+                    "datasets/schema.json",
+                    "datasets/request.json",
+                    "datasets/progress.json",
+                ),
             ),
             Kept(
                 "Model with its training table, causal graph, report",
@@ -259,7 +270,11 @@ STEPS = (
             Kept(
                 "Effect estimates",
                 CLOCK.format(since="when they are done"),
-                ("effectestimates/estimate.json", "effectestimates/request.json", "effectestimates/progress.json"),
+                (
+                    "effectestimates/estimate.json",
+                    "effectestimates/request.json",
+                    "effectestimates/progress.json",
+                ),
             ),
         ),
         logged=(EventType.RESOURCE_CREATED,),

@@ -19,7 +19,11 @@ def get(url: str) -> bytes:
                 return answer.read()
         except (OSError, urllib.error.URLError) as error:
             if time.monotonic() > DEADLINE:
-                told = error.read(2000).decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else ""
+                told = (
+                    error.read(2000).decode(errors="replace")
+                    if isinstance(error, urllib.error.HTTPError)
+                    else ""
+                )
                 sys.exit(
                     f"FAILED {url}: {error} {told}. Look at `kubectl get pods` and `kubectl logs` of that Deployment."
                 )
@@ -29,7 +33,7 @@ def get(url: str) -> bytes:
 def store(variable: str, *, write: bool) -> None:
     """Write, read and erase an object; the audit log is only looked at, since its bucket may refuse to erase."""
     from simulacra_custody.errors import CustodyError
-    from simulacra_custody.settings import open_store
+    from simulacra_custody.wiring import open_store
 
     try:
         opened = open_store(os.environ, variable)
@@ -42,7 +46,9 @@ def store(variable: str, *, write: bool) -> None:
         if opened.stat(key) is not None:
             sys.exit(f"FAILED {variable}: the object is still there after its deletion")
     except CustodyError as error:
-        sys.exit(f"FAILED {variable}: {error}. Check its address, bucket, credentials and NetworkPolicy.")
+        sys.exit(
+            f"FAILED {variable}: {error}. Check its address, bucket, credentials and NetworkPolicy."
+        )
 
 
 api, operator = os.environ["CHECK_API"], os.environ["CHECK_OPERATOR"]
@@ -50,7 +56,10 @@ get(f"{operator}/readyz")
 get(f"{api}/readyz")
 if "paths" not in json.loads(get(f"{api}/openapi.json")):
     sys.exit("FAILED: the API does not describe itself")
-for url, metric in ((api, b"simulacra_api_requests_total"), (operator, b"simulacra_sweep_age_seconds")):
+for url, metric in (
+    (api, b"simulacra_api_requests_total"),
+    (operator, b"simulacra_sweep_age_seconds"),
+):
     if metric not in get(f"{url}/metrics"):
         sys.exit(f"FAILED: {url}/metrics does not have {metric.decode()}")
 store("SIMULACRA_STORE", write=True)

@@ -11,7 +11,9 @@ from simulacra.access import claim_credentials, place_for_connection, request_ac
 from simulacra.commands.shared import JsonOption, console, ended, say
 
 app = typer.Typer()
-UrlArgument = Annotated[str, typer.Argument(help="Where the service is, e.g. https://api.example.com.")]
+UrlArgument = Annotated[
+    str, typer.Argument(help="Where the service is, e.g. https://api.example.com.")
+]
 
 
 @app.command()
@@ -30,14 +32,16 @@ def signup(
 def claim(
     api_url: UrlArgument,
     request_id: Annotated[str, typer.Argument(help="As `signup` printed it.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Write the credentials to this file.")] = Path(
-        "connection.json"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Write the credentials to this file.")
+    ] = Path("connection.json"),
     wait_seconds: Annotated[float, typer.Option(help="How long to wait for the decision.")] = 0.0,
 ) -> None:
     """Claim the credentials of an approved request, once; they are written to a file that only you can read."""
     if output.exists():
-        raise typer.BadParameter(f"{output} is there already: credentials are shown once, so give another name")
+        raise typer.BadParameter(
+            f"{output} is there already: credentials are shown once, so give another name"
+        )
     with ended(), place_for_connection(output) as save:
         save(claim_credentials(api_url, request_id, timeout=wait_seconds))
     console.print(f"written to {output}", highlight=False, markup=False)

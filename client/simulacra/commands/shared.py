@@ -33,11 +33,11 @@ from rich.table import Table
 
 from simulacra.client import Client
 from simulacra.connection import Connection
-from simulacra.documents import Job, Json
+from simulacra.core import may_pass
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.models import Job, Json
 from simulacra.operations import Format
-from simulacra.protocol import may_pass
-from simulacra.sending import OnBytes
+from simulacra.upload_io import OnBytes
 
 REFUSED, USAGE, FAILED, SILENT, INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_CODES = {
@@ -51,18 +51,30 @@ EXIT_CODES = {
 console = Console(stderr=True)
 ConnectionOption = Annotated[
     Path | None,
-    typer.Option("--connection", "-c", help="connection.json of `simulacra up` (else SIMULACRA_* variables)."),
+    typer.Option(
+        "--connection", "-c", help="connection.json of `simulacra up` (else SIMULACRA_* variables)."
+    ),
 ]
 DatasetArgument = Annotated[str, typer.Argument(help="dataset_id as `upload` printed it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON also on a terminal.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
-KeyOption = Annotated[str | None, typer.Option("--key", help="Idempotency-Key: the same key twice is one request.")]
-ConditionsOption = Annotated[
-    Path | None, typer.Option("--conditions", exists=True, dir_okay=False, help="JSON file: the `conditions` object.")
+KeyOption = Annotated[
+    str | None, typer.Option("--key", help="Idempotency-Key: the same key twice is one request.")
 ]
-PairsOption = Annotated[bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")]
+ConditionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--conditions", exists=True, dir_okay=False, help="JSON file: the `conditions` object."
+    ),
+]
+PairsOption = Annotated[
+    bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")
+]
 DoOption = Annotated[
-    Path | None, typer.Option("--do", exists=True, dir_okay=False, help="JSON file: {column: value} to intervene on.")
+    Path | None,
+    typer.Option(
+        "--do", exists=True, dir_okay=False, help="JSON file: {column: value} to intervene on."
+    ),
 ]
 
 
@@ -79,7 +91,10 @@ def connected(path: Path | None, hint: str = "") -> Iterator[Client]:
         path: a connection.json; None: the environment says.
         hint: what to do after an interruption, a broken connection or a refusal that passes.
     """
-    with ended(hint), Client(Connection.from_file(path) if path else Connection.from_environment()) as client:
+    with (
+        ended(hint),
+        Client(Connection.from_file(path) if path else Connection.from_environment()) as client,
+    ):
         yield client
 
 
@@ -204,13 +219,22 @@ def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
             nonlocal silent
             silent = False
             eta = job.get("eta_seconds")
-            done = job.get("progress_percent") or (100 if job["status"] in ("ready", "partial") else 0)
-            bars.update(bar, completed=done, description=job["status"], eta=f"about {eta} s left" if eta else "")
+            done = job.get("progress_percent") or (
+                100 if job["status"] in ("ready", "partial") else 0
+            )
+            bars.update(
+                bar,
+                completed=done,
+                description=job["status"],
+                eta=f"about {eta} s left" if eta else "",
+            )
 
         def away(what: str, left: float) -> None:
             nonlocal silent
             if not silent:
-                say_so = f"the service does not answer ({what}); it is waited for, {left:.0f} s at most"
+                say_so = (
+                    f"the service does not answer ({what}); it is waited for, {left:.0f} s at most"
+                )
                 console.print(say_so, highlight=False, markup=False, soft_wrap=True)
             silent = True
 

@@ -12,8 +12,14 @@ from simulacra.operations.account import (
     usage,
     webhooks,
 )
-from simulacra.operations.by_id import delete, get, report, report_page
-from simulacra.operations.data import (
+from simulacra.operations.certificates import (
+    audit_checkpoint,
+    erasure_certificate,
+    erasure_certificates,
+    explain,
+    published_keys,
+)
+from simulacra.operations.datasets import (
     dataset,
     datasets,
     delete_dataset,
@@ -23,15 +29,8 @@ from simulacra.operations.data import (
     refit,
     schema,
 )
-from simulacra.operations.estimates import delete_effect, effect, effects, estimate
-from simulacra.operations.proof import (
-    audit_checkpoint,
-    erasure_certificate,
-    erasure_certificates,
-    explain,
-    published_keys,
-)
-from simulacra.operations.rows import (
+from simulacra.operations.effects import delete_effect, effect, effects, estimate
+from simulacra.operations.generations import (
     Format,
     delete_generation,
     download,
@@ -43,8 +42,9 @@ from simulacra.operations.rows import (
     to_pandas,
     to_polars,
 )
+from simulacra.operations.jobs import TERMINAL, cancel, job, jobs, wait
+from simulacra.operations.resources import delete, get, report, report_page
 from simulacra.operations.uploads import upload
-from simulacra.operations.work import TERMINAL, cancel, job, jobs, wait
 
 __all__ = [
     "TERMINAL",

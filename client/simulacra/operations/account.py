@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from simulacra.documents import Document, Json, Usage
+from simulacra.core import Ask, Steps, ask
+from simulacra.models import Document, Json, Usage
 from simulacra.operations.common import get_one, pages
-from simulacra.protocol import Ask, Steps, ask
 
 
 def usage() -> Steps[Usage]:
@@ -25,7 +25,9 @@ def webhooks() -> Steps[list[Document]]:
 def create_webhook(url: str, events: list[str] | None = None) -> Steps[Document]:
     """Be told at a URL when jobs end; the answer's `secret` is shown this once."""
     body: Json = {"url": url} | ({} if events is None else {"events": events})
-    return Document((yield from ask(Ask("POST", "/v1/webhooks", json=body, repeatable=False))).json())
+    return Document(
+        (yield from ask(Ask("POST", "/v1/webhooks", json=body, repeatable=False))).json()
+    )
 
 
 def delete_webhook(webhook_id: str) -> Steps[None]:
@@ -36,6 +38,10 @@ def delete_webhook(webhook_id: str) -> Steps[None]:
 def rotate_credentials(overlap_seconds: int | None = None) -> Steps[Document]:
     """Make a new client secret and return it, this once; the one before stays good for the overlap."""
     body = {} if overlap_seconds is None else {"overlap_seconds": overlap_seconds}
-    asked = (yield from ask(Ask("POST", "/v1/credential-rotations", json=body, repeatable=False))).json()
+    asked = (
+        yield from ask(Ask("POST", "/v1/credential-rotations", json=body, repeatable=False))
+    ).json()
     claim = {"credential_claim_token": asked["credential_claim_token"]}
-    return Document((yield from ask(Ask("POST", "/v1/credential-claims", json=claim, repeatable=False))).json())
+    return Document(
+        (yield from ask(Ask("POST", "/v1/credential-claims", json=claim, repeatable=False))).json()
+    )

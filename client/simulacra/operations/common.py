@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import httpx
 
-from simulacra.documents import Dataset, Document, Effect, Generation, Job
+from simulacra.core import AWAY_SECONDS, Ask, OnAway, Pause, Steps, ask, in_words, is_away
 from simulacra.errors import ApiError
-from simulacra.protocol import AWAY_SECONDS, Ask, OnAway, Pause, Steps, ask, in_words, is_away
+from simulacra.models import Dataset, Document, Effect, Generation, Job
 
 KINDS: dict[str, tuple[str, type[Document]]] = {
     "ds-": ("datasets", Dataset),
@@ -41,7 +41,9 @@ def pages(path: str, filters: dict[str, str], kind: type[D]) -> Steps[list[D]]:
         query["cursor"] = page["next_cursor"]
 
 
-def look(path: str, what: str, *, away: float, on_away: OnAway | None = None) -> Steps[httpx.Response]:
+def look(
+    path: str, what: str, *, away: float, on_away: OnAway | None = None
+) -> Steps[httpx.Response]:
     """Ask how far something is; a service that is away is waited for, for so many seconds.
 
     Raises:
@@ -60,7 +62,11 @@ def look(path: str, what: str, *, away: float, on_away: OnAway | None = None) ->
 
 def delete_at(path: str, timeout: float) -> Steps[None]:
     """Delete what is at a path and wait until it is gone."""
-    deadline, begun, what = monotonic() + timeout, False, f"the erasure of {path.rpartition('/')[2]}"
+    deadline, begun, what = (
+        monotonic() + timeout,
+        False,
+        f"the erasure of {path.rpartition('/')[2]}",
+    )
 
     def unanswered(_: str, __: float) -> None:
         nonlocal begun
@@ -74,7 +80,9 @@ def delete_at(path: str, timeout: float) -> Steps[None]:
             left = deadline - monotonic()
             response = yield from look(path, what, away=min(AWAY_SECONDS, left))
             if left < 0:
-                raise TimeoutError(f"{what} has not ended after {timeout:.0f} s. It goes on: delete it again to wait")
+                raise TimeoutError(
+                    f"{what} has not ended after {timeout:.0f} s. It goes on: delete it again to wait"
+                )
     except ApiError as error:
         if error.status != 404 or not begun:
             raise
@@ -92,5 +100,7 @@ def path_of(resource_id: str, prefixes: tuple[str, ...]) -> str:
 def new_key(key: str | None) -> dict[str, str]:
     """Return the header of an Idempotency-Key; of a new one when absent. ValueError says what one may be."""
     if key and not _KEY.fullmatch(key):
-        raise ValueError("key: give 1 to 255 visible ASCII characters without spaces, a UUID for example")
+        raise ValueError(
+            "key: give 1 to 255 visible ASCII characters without spaces, a UUID for example"
+        )
     return {"Idempotency-Key": key or uuid.uuid4().hex}

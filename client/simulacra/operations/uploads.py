@@ -11,10 +11,7 @@ from typing import Any
 import httpx
 
 from simulacra import tables
-from simulacra.documents import Json, Upload
-from simulacra.errors import ApiError
-from simulacra.operations.common import new_key
-from simulacra.protocol import (
+from simulacra.core import (
     AWAY_SECONDS,
     IN_FLIGHT,
     RETRIED,
@@ -30,7 +27,10 @@ from simulacra.protocol import (
     pause_before,
     tried,
 )
-from simulacra.sending import OnBytes, Piece, sha256_of
+from simulacra.errors import ApiError
+from simulacra.models import Json, Upload
+from simulacra.operations.common import new_key
+from simulacra.upload_io import OnBytes, Piece, sha256_of
 
 PIECE_BYTES = 16 << 20
 """Files above this are sent in pieces of this size, larger ones where there would be too many."""
@@ -92,7 +92,9 @@ def upload(
             if state is not None:
                 return (yield from _in_pieces(path, state, headers["Idempotency-Key"], on_bytes))
         form = {name: _text(value) for name, value in said.items()}
-        request = Ask("POST", "/v1/datasets", form=form, file=path, headers=headers, on_bytes=on_bytes)
+        request = Ask(
+            "POST", "/v1/datasets", form=form, file=path, headers=headers, on_bytes=on_bytes
+        )
         return Upload((yield from ask(request)).json())
 
 
@@ -122,12 +124,19 @@ def _in_pieces(path: Path, state: Json, key: str, on_bytes: OnBytes | None) -> S
                 on_bytes(state["offset"], total)
             state = yield from _append(state, path, total, on_bytes)
     except BaseException as error:
-        if not isinstance(error, ApiError) or may_pass(error):  # who gave no key would have no way to go on
-            error.add_note(f"What has arrived is kept for an hour: upload the same with key={key!r} to go on.")
+        if not isinstance(error, ApiError) or may_pass(
+            error
+        ):  # who gave no key would have no way to go on
+            error.add_note(
+                f"What has arrived is kept for an hour: upload the same with key={key!r} to go on."
+            )
         raise
     if on_bytes:
         on_bytes(total, total)
-    return Upload({name: state[name] for name in ("dataset_id", "job_id", "bytes", "sha256")} | {"status": "queued"})
+    return Upload(
+        {name: state[name] for name in ("dataset_id", "job_id", "bytes", "sha256")}
+        | {"status": "queued"}
+    )
 
 
 def _append(state: Json, path: Path, total: int, on_bytes: OnBytes | None) -> Steps[Json]:
@@ -192,4 +201,6 @@ class _Patience:
         self.failures += 1
         self._since.pop(not held, None)
         now = monotonic()
-        return now - self._since.setdefault(held, now) <= (IN_FLIGHT_SECONDS if held else AWAY_SECONDS)
+        return now - self._since.setdefault(held, now) <= (
+            IN_FLIGHT_SECONDS if held else AWAY_SECONDS
+        )

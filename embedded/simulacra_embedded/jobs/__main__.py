@@ -8,7 +8,7 @@ import logging
 import signal
 from datetime import timedelta
 
-from simulacra_crds.cluster import Cluster
+from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.jobs.controller import JobController
 
 
@@ -28,7 +28,9 @@ async def _run(backoff: timedelta) -> None:
 def main() -> None:
     """Parse arguments and run until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="simulacra_embedded.jobs", description=__doc__)
-    parser.add_argument("--backoff-seconds", type=float, default=10.0, help="pause after a pod's first failure")
+    parser.add_argument(
+        "--backoff-seconds", type=float, default=10.0, help="pause after a pod's first failure"
+    )
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulacra_crds.cluster import JOBS, PODS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound
+from simulacra_crds.kube.client import (
+    JOBS,
+    PODS,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    NotFound,
+)
 from simulacra_embedded.jobs import pods
 from simulacra_embedded.jobs.reconcile import Plan, reconcile
 from simulacra_embedded.processes import announce_ready
@@ -57,7 +65,9 @@ class JobController:
     def _enqueue_later(self, key: Key, seconds: float) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
-        self._timers[key] = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._enqueue, key)
+        self._timers[key] = asyncio.get_running_loop().call_later(
+            max(seconds, 0.0), self._enqueue, key
+        )
 
     async def _watch_jobs(self) -> None:
         async for change, job in self._cluster.watch(JOBS):

@@ -70,12 +70,20 @@ def is_released(pod: Object) -> bool:
 
 def restarts(pod: Object) -> int:
     """Return how often containers were restarted in place (restartPolicy OnFailure)."""
-    return sum(int(c.get("restartCount", 0)) for c in pod.get("status", {}).get("containerStatuses") or [])
+    return sum(
+        int(c.get("restartCount", 0)) for c in pod.get("status", {}).get("containerStatuses") or []
+    )
 
 
 def finished_at(pod: Object) -> datetime | None:
     """Return when the last container ended, or when the pod was seen to fail."""
     status = pod.get("status", {})
-    ends = [c.get("state", {}).get("terminated", {}).get("finishedAt") for c in status.get("containerStatuses") or []]
+    ends = [
+        c.get("state", {}).get("terminated", {}).get("finishedAt")
+        for c in status.get("containerStatuses") or []
+    ]
     times = [time for end in ends if (time := parse_time(end))]
-    return max(times, default=parse_time(status.get("startTime") or pod["metadata"].get("creationTimestamp")))
+    return max(
+        times,
+        default=parse_time(status.get("startTime") or pod["metadata"].get("creationTimestamp")),
+    )

@@ -30,7 +30,10 @@ def judge(pod: Object, rules: list[Object]) -> Verdict:
                 what = f"Container {container} for pod {name} failed with exit code {code}"
                 return Verdict(action, f"{what} matching {action} rule at index {number}")
         elif condition := _condition(pod, rule.get("onPodConditions") or []):
-            return Verdict(action, f"Pod {name} has condition {condition} matching {action} rule at index {number}")
+            return Verdict(
+                action,
+                f"Pod {name} has condition {condition} matching {action} rule at index {number}",
+            )
     return Verdict("Count")
 
 

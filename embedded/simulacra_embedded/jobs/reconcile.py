@@ -56,7 +56,9 @@ class _View:
         self.active = [pod for pod in owned if pods.is_active(pod)]
         self.terminating = [pod for pod in owned if pods.is_terminating(pod)]
         rules = (self.spec.get("podFailurePolicy") or {}).get("rules") or []
-        self.replace_failed_only = self.spec.get("podReplacementPolicy", "Failed" if rules else "") == "Failed"
+        self.replace_failed_only = (
+            self.spec.get("podReplacementPolicy", "Failed" if rules else "") == "Failed"
+        )
         self.verdicts: dict[str, Verdict] = {
             pod["metadata"]["uid"]: judge(pod, rules)
             for pod in owned
@@ -83,7 +85,9 @@ def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelt
         backoff: Pause after the first failure; doubles with each further one up to BACKOFF_MAX.
     """
     view = _View(job, owned, now)
-    if ended := conditions.find(view.conditions, "Complete") or conditions.find(view.conditions, "Failed"):
+    if ended := conditions.find(view.conditions, "Complete") or conditions.find(
+        view.conditions, "Failed"
+    ):
         return _expire(view, ended)
     plan = Plan(_count(view))
     if (target := _target(view, plan)) is None:
@@ -102,7 +106,9 @@ def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelt
 
 
 def _set(view: _View, kind: str, status: str, reason: str, message: str) -> bool:
-    view.conditions, changed = conditions.ensure(view.conditions, kind, status, reason, message, view.now)
+    view.conditions, changed = conditions.ensure(
+        view.conditions, kind, status, reason, message, view.now
+    )
     return changed
 
 
@@ -143,8 +149,13 @@ def _target(view: _View, plan: Plan) -> str | None:
 def _failure(view: _View, plan: Plan) -> tuple[str, str] | None:
     """Return reason and message if the Job must fail."""
     if found := [name for name in UNSUPPORTED if view.spec.get(name) is not None]:
-        return conditions.NOT_SUPPORTED, f"spec.{found[0]}: the embedded Job controller has no such feature; remove it"
-    fatal = next((verdict for verdict in view.verdicts.values() if verdict.action == "FailJob"), None)
+        return (
+            conditions.NOT_SUPPORTED,
+            f"spec.{found[0]}: the embedded Job controller has no such feature; remove it",
+        )
+    fatal = next(
+        (verdict for verdict in view.verdicts.values() if verdict.action == "FailJob"), None
+    )
     if fatal:
         return conditions.POLICY, fatal.message
     limit = int(view.spec.get("backoffLimit", 6))
@@ -257,7 +268,10 @@ def _publish(view: _View, plan: Plan) -> None:
 
 def _expire(view: _View, ended: Object) -> Plan:
     plan = Plan(view.status)
-    ttl, since = view.spec.get("ttlSecondsAfterFinished"), pods.parse_time(ended.get("lastTransitionTime"))
+    ttl, since = (
+        view.spec.get("ttlSecondsAfterFinished"),
+        pods.parse_time(ended.get("lastTransitionTime")),
+    )
     if ttl is not None and since:
         plan.wake_at(since + timedelta(seconds=ttl))
         plan.delete_job = view.now >= since + timedelta(seconds=ttl)

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.cluster import PODS, Cluster, ClusterError
+from simulacra_crds.kube.client import PODS, Cluster, ClusterError
 from simulacra_embedded.node import registration
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 from simulacra_embedded.node.runner import EVICTION_GRACE_SECONDS, Host, PodRunner
 from simulacra_embedded.processes import announce_ready
 
@@ -33,12 +33,18 @@ def objection(pod: Object, images: frozenset[str]) -> tuple[str, str] | None:
     spec = pod["spec"]
     image = spec["containers"][0]["image"]
     if not TRAINER_IMAGE.fullmatch(image) and image not in images:
-        return "ImageNotRunnable", f"this node runs only simulacra/trainer images, as local processes; got {image}"
+        return (
+            "ImageNotRunnable",
+            f"this node runs only simulacra/trainer images, as local processes; got {image}",
+        )
     if len(spec["containers"]) > 1 or spec.get("initContainers"):
         return "NotSupported", "this node runs pods of exactly one container"
     kinds = {kind for volume in spec.get("volumes") or [] for kind in volume if kind != "name"}
     if unknown := kinds - {"emptyDir", "projected"}:
-        return "NotSupported", f"this node mounts no volumes ({', '.join(sorted(unknown))}); use the environment"
+        return (
+            "NotSupported",
+            f"this node mounts no volumes ({', '.join(sorted(unknown))}); use the environment",
+        )
     return None
 
 
@@ -53,7 +59,9 @@ class NodeAgent:
         images: Images to run besides the trainer's, by exact name.
     """
 
-    def __init__(self, cluster: Cluster, root: Path, slots: int, bind: bool, images: frozenset[str]) -> None:
+    def __init__(
+        self, cluster: Cluster, root: Path, slots: int, bind: bool, images: frozenset[str]
+    ) -> None:
         self._cluster, self._root, self._bind, self._images = cluster, root, bind, images
         self._host = Host(cluster, root, compiled_code(), asyncio.Semaphore(slots))
         self._runners: dict[str, PodRunner] = {}
@@ -67,7 +75,9 @@ class NodeAgent:
         for folder in PodFolder.all(self._root):
             self._inherited.add(folder.uid)
             if count := folder.kill_survivors():
-                log.warning("pod %s: killed %d processes that outlived an earlier agent", folder.uid, count)
+                log.warning(
+                    "pod %s: killed %d processes that outlived an earlier agent", folder.uid, count
+                )
         await registration.register(self._cluster)
         announce_ready()
         try:
@@ -153,7 +163,10 @@ class NodeAgent:
         async for change, pod in self._cluster.watch(PODS, fields="spec.nodeName="):
             if change in ("ADDED", "MODIFIED") and not pod["metadata"].get("deletionTimestamp"):
                 meta = pod["metadata"]
-                patch = {"metadata": {"uid": meta["uid"]}, "spec": {"nodeName": registration.NODE_NAME}}
+                patch = {
+                    "metadata": {"uid": meta["uid"]},
+                    "spec": {"nodeName": registration.NODE_NAME},
+                }
                 with suppress(ClusterError):  # it changed meanwhile: another event follows
                     await self._cluster.patch(PODS, meta["name"], patch, meta["namespace"])
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.cluster import CONFIGMAPS, SECRETS, Cluster
-from simulacra_crds.tasks import TERMINATION_PATH_ENV
+from simulacra_crds.contract.tasks import TERMINATION_PATH_ENV
+from simulacra_crds.kube.client import CONFIGMAPS, SECRETS, Cluster
 from simulacra_embedded.node import quantities
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 
 Object = dict[str, Any]
 PASSED_ON = re.compile(
@@ -36,13 +36,18 @@ class ConfigError(Exception):
 
 def command(container: Object, env: Mapping[str, str]) -> list[str]:
     """Return program and arguments, $(VAR) expanded; `python` is the interpreter of this installation."""
-    words = [_expand(word, env) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
+    words = [
+        _expand(word, env)
+        for word in [*(container.get("command") or []), *(container.get("args") or [])]
+    ]
     if not container.get("command"):
         return TRAINER + words
     return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else words
 
 
-async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path, workers: int) -> dict[str, str]:
+async def resolve(
+    cluster: Cluster, pod: Object, folder: PodFolder, cache: Path, workers: int
+) -> dict[str, str]:
     """Return the whole environment of the pod's container.
 
     Args:
@@ -56,7 +61,11 @@ async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path,
         ConfigError: A Secret, ConfigMap, key or field does not exist.
     """
     container = pod["spec"]["containers"][0]
-    env = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or PASSED_ON.fullmatch(name)}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "LANG") or PASSED_ON.fullmatch(name)
+    }
     env |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
     env |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
     for source in container.get("envFrom") or []:
@@ -121,7 +130,9 @@ async def _value(cluster: Cluster, pod: Object, entry: Object) -> str | None:
         if reference := source.get(kind):
             values = await _data(cluster, pod, kind, reference)
             if reference["key"] not in values and not reference.get("optional"):
-                raise ConfigError(f"env {entry['name']}: {reference['name']} has no key {reference['key']}")
+                raise ConfigError(
+                    f"env {entry['name']}: {reference['name']} has no key {reference['key']}"
+                )
             return values.get(reference["key"])
     raise ConfigError(f"env {entry['name']}: valueFrom is not supported here: {', '.join(source)}")
 
@@ -133,13 +144,17 @@ async def _whole(cluster: Cluster, pod: Object, source: Object) -> dict[str, str
 
 async def _data(cluster: Cluster, pod: Object, kind: str, reference: Object) -> dict[str, str]:
     secret = kind.startswith("secret")
-    found = await cluster.find(SECRETS if secret else CONFIGMAPS, reference["name"], pod["metadata"]["namespace"])
+    found = await cluster.find(
+        SECRETS if secret else CONFIGMAPS, reference["name"], pod["metadata"]["namespace"]
+    )
     if found is None:
         if reference.get("optional"):
             return {}
         raise ConfigError(f"{'secret' if secret else 'configmap'} {reference['name']} not found")
     data: dict[str, str] = found.get("data") or {}
-    return {key: base64.b64decode(value).decode() for key, value in data.items()} if secret else data
+    return (
+        {key: base64.b64decode(value).decode() for key, value in data.items()} if secret else data
+    )
 
 
 def _field(pod: Object, path: str) -> str:
@@ -148,5 +163,7 @@ def _field(pod: Object, path: str) -> str:
     section, _, name = path.partition(".")
     allowed = {"metadata": ("name", "namespace", "uid"), "spec": ("nodeName", "serviceAccountName")}
     if name not in allowed.get(section, ()):
-        raise ConfigError(f"fieldRef {path} is not supported here; metadata.* and spec.nodeName are")
+        raise ConfigError(
+            f"fieldRef {path} is not supported here; metadata.* and spec.nodeName are"
+        )
     return str(pod[section].get(name, ""))

@@ -31,7 +31,11 @@ class ContainerProcess:
     """A running container. Make one with `start`, then await `wait`; `stop` may be called meanwhile."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, output: asyncio.Task[None], log: LogFile, memory_limit: float | None
+        self,
+        process: asyncio.subprocess.Process,
+        output: asyncio.Task[None],
+        log: LogFile,
+        memory_limit: float | None,
     ) -> None:
         self._process, self._output, self._log, self._limit = process, output, log, memory_limit
         self.started = datetime.now(UTC)
@@ -39,7 +43,12 @@ class ContainerProcess:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], env: Mapping[str, str], folder: Path, log: Path, memory_limit: float | None
+        cls,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        memory_limit: float | None,
     ) -> ContainerProcess:
         """Start a process in its own session with `folder` as working directory.
 

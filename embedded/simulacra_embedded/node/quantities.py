@@ -6,8 +6,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _SUFFIXES = {"m": Decimal("0.001")}
-_SUFFIXES |= {suffix: Decimal(10**power) for suffix, power in (("k", 3), ("M", 6), ("G", 9), ("T", 12))}
-_SUFFIXES |= {suffix: Decimal(2**power) for suffix, power in (("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40))}
+_SUFFIXES |= {
+    suffix: Decimal(10**power) for suffix, power in (("k", 3), ("M", 6), ("G", 9), ("T", 12))
+}
+_SUFFIXES |= {
+    suffix: Decimal(2**power) for suffix, power in (("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40))
+}
 
 
 def parse(text: str | int | float) -> float:

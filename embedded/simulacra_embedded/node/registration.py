@@ -10,7 +10,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from simulacra_crds.cluster import LEASES, NAMESPACES, NODES, AlreadyExists, Cluster, ClusterError
+from simulacra_crds.kube.client import (
+    LEASES,
+    NAMESPACES,
+    NODES,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+)
 
 Object = dict[str, Any]
 NODE_NAME = "embedded"
@@ -46,7 +53,10 @@ def node_status() -> Object:
         "capacity": size,
         "allocatable": size,
         "conditions": conditions,
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": NODE_NAME}],
+        "addresses": [
+            {"type": "InternalIP", "address": "127.0.0.1"},
+            {"type": "Hostname", "address": NODE_NAME},
+        ],
     }
 
 
@@ -76,11 +86,20 @@ async def heartbeat(cluster: Cluster) -> None:
 
 
 async def _renew(cluster: Cluster) -> None:
-    spec = {"holderIdentity": NODE_NAME, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": _now("microseconds")}
+    spec = {
+        "holderIdentity": NODE_NAME,
+        "leaseDurationSeconds": LEASE_SECONDS,
+        "renewTime": _now("microseconds"),
+    }
     if await cluster.find(LEASES, NODE_NAME, LEASE_NAMESPACE):
         await cluster.patch(LEASES, NODE_NAME, {"spec": spec}, LEASE_NAMESPACE)
         return
-    lease = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": {"name": NODE_NAME}, "spec": spec}
+    lease = {
+        "apiVersion": LEASES.api_version,
+        "kind": "Lease",
+        "metadata": {"name": NODE_NAME},
+        "spec": spec,
+    }
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASE_NAMESPACE}}
     with suppress(AlreadyExists):
         await cluster.create(NAMESPACES, namespace)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from simulacra_crds.cluster import PODS, Cluster, ClusterError, Conflict, NotFound, Unavailable
+from simulacra_crds.kube.client import PODS, Cluster, ClusterError, Conflict, NotFound, Unavailable
 from simulacra_embedded.node import environment, quantities, status
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 from simulacra_embedded.node.process import ContainerProcess, Ended
 
 Object = dict[str, Any]
@@ -91,7 +91,9 @@ class PodRunner:
                 return ended
             self._status.restarted(ended)
             message = f"back-off {pause:.0f}s restarting failed container {self._container['name']}"
-            await self._publish(self._status.build("Running", status.waiting("CrashLoopBackOff", message)))
+            await self._publish(
+                self._status.build("Running", status.waiting("CrashLoopBackOff", message))
+            )
             await self._unless_ending(asyncio.sleep(pause, True))
             if self._ending.is_set():
                 return ended
@@ -104,7 +106,9 @@ class PodRunner:
             process = await self._launch()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            return Ended(128, "StartError", started, datetime.now(UTC), f"cannot start the container: {why}")
+            return Ended(
+                128, "StartError", started, datetime.now(UTC), f"cannot start the container: {why}"
+            )
         return await self._follow(process) if process else None
 
     async def _launch(self) -> ContainerProcess | None:
@@ -124,14 +128,20 @@ class PodRunner:
 
     async def _follow(self, process: ContainerProcess) -> Ended:
         waiter = asyncio.ensure_future(process.wait())
-        announce = asyncio.ensure_future(self._publish(self._status.build("Running", status.running(process.started))))
+        announce = asyncio.ensure_future(
+            self._publish(self._status.build("Running", status.running(process.started)))
+        )
         if await self._unless_ending(asyncio.shield(waiter)) is None:
             await process.stop(self._grace)
         ended = await waiter
         await announce  # the order of statuses must hold
         self.folder.remove_tmp()
         message = self.folder.message()
-        if not message and ended.exit_code and self._container.get("terminationMessagePolicy", "File") != "File":
+        if (
+            not message
+            and ended.exit_code
+            and self._container.get("terminationMessagePolicy", "File") != "File"
+        ):
             message = self.folder.log_tail(self._container["name"])
         return replace(ended, message=message)
 
@@ -140,9 +150,13 @@ class PodRunner:
         workers = environment.threads(self._container, host.running, os.cpu_count() or 1)
         while not self._ending.is_set():
             try:
-                env = await environment.resolve(host.cluster, self._pod, self.folder, host.cache, workers)
+                env = await environment.resolve(
+                    host.cluster, self._pod, self.folder, host.cache, workers
+                )
                 job = environment.talks_within(self._pod)
-                return env if job is None else env | environment.on_loopback(host.meeting_point(job))
+                return (
+                    env if job is None else env | environment.on_loopback(host.meeting_point(job))
+                )
             except (environment.ConfigError, ClusterError) as error:
                 state = status.waiting("CreateContainerConfigError", str(error))
                 await self._publish(self._status.build("Pending", state))
@@ -168,7 +182,9 @@ class PodRunner:
             state = status.terminated(ended)
         else:
             now = datetime.now(UTC)
-            state = status.terminated(Ended(137, "ContainerStatusUnknown", now, now, "deleted before it started"))
+            state = status.terminated(
+                Ended(137, "ContainerStatusUnknown", now, now, "deleted before it started")
+            )
         disrupted = self._evicted and phase == "Failed"
         await self._finish(self._status.build(phase, state, disrupted=disrupted))
 
@@ -178,7 +194,9 @@ class PodRunner:
         await self._publish(final)
         if self._ending.is_set() and not self._evicted:
             meta = self._pod["metadata"]
-            await self._host.cluster.delete(PODS, meta["name"], meta["namespace"], uid=meta["uid"], grace=0)
+            await self._host.cluster.delete(
+                PODS, meta["name"], meta["namespace"], uid=meta["uid"], grace=0
+            )
 
     async def refuse(self, reason: str, message: str) -> None:
         """Fail the pod without running it."""
@@ -188,7 +206,9 @@ class PodRunner:
         """Say how a pod ended that an earlier agent started: as that noted it, or as disrupted."""
         now = datetime.now(UTC)
         lost = Ended(137, "ContainerStatusUnknown", now, now, status.DISRUPTED[1])
-        final = self.folder.final() or self._status.build("Failed", status.terminated(lost), disrupted=True)
+        final = self.folder.final() or self._status.build(
+            "Failed", status.terminated(lost), disrupted=True
+        )
         self.folder.remove_tmp()
         await self._finish(final)
 
@@ -199,7 +219,9 @@ class PodRunner:
         while True:
             try:
                 patch = {"metadata": {"uid": meta["uid"]}, "status": new}
-                await self._host.cluster.patch(PODS, meta["name"], patch, meta["namespace"], subresource="status")
+                await self._host.cluster.patch(
+                    PODS, meta["name"], patch, meta["namespace"], subresource="status"
+                )
                 return
             except (NotFound, Conflict):
                 return  # this incarnation of the pod is gone

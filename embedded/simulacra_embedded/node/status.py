@@ -23,7 +23,10 @@ def terminated(ended: Ended) -> Object:
         state["signal"] = ended.exit_code - 128
     if ended.message:
         state["message"] = ended.message
-    return {"terminated": state | {"startedAt": _time(ended.started), "finishedAt": _time(ended.finished)}}
+    return {
+        "terminated": state
+        | {"startedAt": _time(ended.started), "finishedAt": _time(ended.finished)}
+    }
 
 
 def waiting(reason: str, message: str = "") -> Object:
@@ -59,7 +62,15 @@ class PodStatus:
         done = phase == "Succeeded"
         self._set("PodReadyToStartContainers", up)
         self._set("Initialized", True, "PodCompleted" if done else "")
-        why = "" if up else "PodCompleted" if done else "PodFailed" if phase == "Failed" else "ContainersNotReady"
+        why = (
+            ""
+            if up
+            else "PodCompleted"
+            if done
+            else "PodFailed"
+            if phase == "Failed"
+            else "ContainersNotReady"
+        )
         self._set("Ready", up, why)
         self._set("ContainersReady", up, why)
         self._set("PodScheduled", True)

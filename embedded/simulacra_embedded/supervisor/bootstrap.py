@@ -14,12 +14,12 @@ from simulacra_api.auth.clients import secret_name
 from simulacra_api.auth.credentials import owner_of
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.settings import DEFAULT_AUDIENCE
-from simulacra_crds.base import LABEL_KIND, utcnow
-from simulacra_crds.cluster import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
-from simulacra_crds.generate import crd
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_crds.registry import KINDS
-from simulacra_crds.tenant import Tenant
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds.base import LABEL_KIND, utcnow
+from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.kube.client import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
 from simulacra_embedded.processes import replace_file
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError
@@ -39,7 +39,8 @@ async def prepare(cluster: Cluster, data: DataDir, api_url: str) -> None:
     await asyncio.gather(*(_apply(cluster, crd(kind)) for kind in KINDS))
     with suppress(AlreadyExists):
         await cluster.create(
-            NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+            NAMESPACES,
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}},
         )
     connection = write_connection(data, api_url)
     tenant = await _ensure_tenant(cluster, connection["client_id"])
@@ -55,12 +56,16 @@ async def tenant_ready(cluster: Cluster) -> None:
     reason = "not reconciled yet"
     for _ in range(int(TENANT_SECONDS / 0.1)):
         tenant = await cluster.get(TENANTS, TENANT)
-        found = [c for c in tenant.get("status", {}).get("conditions") or [] if c["type"] == "Ready"]
+        found = [
+            c for c in tenant.get("status", {}).get("conditions") or [] if c["type"] == "Ready"
+        ]
         if found and (found[0]["status"] == "True" or tenant["spec"].get("suspend")):
             return
         reason = found[0]["reason"] if found else reason
         await asyncio.sleep(0.1)
-    raise UpError(f"tenant {TENANT} is not ready after {TENANT_SECONDS:.0f} s: {reason}; see logs/operator.log")
+    raise UpError(
+        f"tenant {TENANT} is not ready after {TENANT_SECONDS:.0f} s: {reason}; see logs/operator.log"
+    )
 
 
 def write_connection(data: DataDir, api_url: str) -> dict[str, str]:
@@ -77,7 +82,9 @@ def write_connection(data: DataDir, api_url: str) -> dict[str, str]:
             known = json.loads(data.connection.read_text())
             known = {name: known[name] for name in ("client_id", "client_secret")}
         except (ValueError, KeyError, TypeError):
-            message = f"{data.connection} holds no client credentials; remove it and new ones are made"
+            message = (
+                f"{data.connection} holds no client credentials; remove it and new ones are made"
+            )
             raise UpError(message) from None
     known = known or {"client_id": f"sim-{secrets.token_hex(8)}", "client_secret": new_secret()}
     connection = {
@@ -132,9 +139,13 @@ async def _ensure_tenant(cluster: Cluster, client_id: str) -> Object:
     if tenant is None:
         body = {"apiVersion": TENANTS.api_version, "kind": "Tenant", "metadata": {"name": TENANT}}
         quotas = {"maxUploadBytes": MAX_UPLOAD_BYTES}
-        return await cluster.create(TENANTS, body | {"spec": {"clients": [client_id], "quotas": quotas}})
+        return await cluster.create(
+            TENANTS, body | {"spec": {"clients": [client_id], "quotas": quotas}}
+        )
     clients = tenant["spec"].get("clients") or []
     if client_id not in clients:
         version = {"resourceVersion": tenant["metadata"]["resourceVersion"]}
-        await cluster.patch(TENANTS, TENANT, {"metadata": version, "spec": {"clients": [*clients, client_id]}})
+        await cluster.patch(
+            TENANTS, TENANT, {"metadata": version, "spec": {"clients": [*clients, client_id]}}
+        )
     return tenant

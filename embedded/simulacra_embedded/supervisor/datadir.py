@@ -21,7 +21,7 @@ import socket
 from pathlib import Path
 from urllib.parse import quote
 
-from simulacra_custody.settings import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
+from simulacra_custody.wiring import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
 from simulacra_embedded import processes
 from simulacra_embedded.supervisor.errors import UpError
 
@@ -48,7 +48,9 @@ class DataDir:
             for name in ("logs", "run", "objects"):
                 (self.path / name).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise UpError(f"{self.path}: {error.strerror}; correct that or choose another --data-dir") from error
+            raise UpError(
+                f"{self.path}: {error.strerror}; correct that or choose another --data-dir"
+            ) from error
         free = shutil.disk_usage(self.path).free
         if free < FREE_BYTES:
             raise UpError(
@@ -99,7 +101,9 @@ class DataDir:
         path = self.path / "ports.json"
         last = json.loads(path.read_text()) if path.exists() else {}
         if api and not _is_free(api):
-            raise UpError(f"port {api} on {HOST} is taken; stop what listens there or choose another --port")
+            raise UpError(
+                f"port {api} on {HOST} is taken; stop what listens there or choose another --port"
+            )
         chosen = {name: _free_port(last.get(name)) for name in ("controlplane", "operator", "api")}
         chosen["api"] = api or chosen["api"]
         processes.replace_file(path, json.dumps(chosen))
@@ -123,7 +127,9 @@ class DataDir:
             processes.replace_file(path, f"{LAYOUT}\n")
         found = path.read_text().strip()
         if found != str(LAYOUT):
-            raise UpError(f"{self.path} has layout {found}, this version knows {LAYOUT}; use the version that made it")
+            raise UpError(
+                f"{self.path} has layout {found}, this version knows {LAYOUT}; use the version that made it"
+            )
 
 
 def _is_free(port: int) -> bool:

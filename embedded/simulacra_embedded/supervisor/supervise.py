@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 
-from simulacra_crds.cluster import Cluster
-from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
+from simulacra_crds.contract.webhook import ALLOW_PRIVATE_VARIABLE
+from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.supervisor import bootstrap
-from simulacra_embedded.supervisor.child import Child, Probe
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
+from simulacra_embedded.supervisor.supervised_process import Child, Probe
 
 CLIENT_STOP_SECONDS = 7.0
 """For everything that talks to the control plane: kopf takes 5 s, a pod gets 3 s of the node agent."""
@@ -40,14 +40,21 @@ class Supervisor:
         listen = f"{HOST}:{ports['operator']}"
         operator = {"SIMULACRA_OPERATOR_LISTEN": listen, "SIMULACRA_OPERATOR_IDENTITY": "embedded"}
         self._env = os.environ | data.environment | operator | {"PYTHONUNBUFFERED": "1"}
-        self._env.setdefault("LOGNAME", "simulacra")  # kopf asks for a user name, which not every uid has
-        self._env.setdefault(ALLOW_PRIVATE_VARIABLE, "true")  # the only tenant is who runs the machine
-        for name, file in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
+        self._env.setdefault(
+            "LOGNAME", "simulacra"
+        )  # kopf asks for a user name, which not every uid has
+        self._env.setdefault(
+            ALLOW_PRIVATE_VARIABLE, "true"
+        )  # the only tenant is who runs the machine
+        for name, file in (
+            ("AWS_CONFIG_FILE", "config"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        ):
             self._env.setdefault(name, str(Path.home() / ".aws" / file))  # a pod has another home
         root = ["--data-dir", str(data.path)]
         ready = f"http://{listen}/readyz"
         plane_port = ("--port", str(ports["controlplane"]))
-        self._plane = self._child("control plane", "simulacra_embedded.controlplane", *root, *plane_port)
+        self._plane = self._child("control plane", "simulacra_controlplane", *root, *plane_port)
         self._rest = [
             self._child("Job controller", "simulacra_embedded.jobs"),
             self._child("node agent", "simulacra_embedded.node", *root, "--bind"),
@@ -69,7 +76,10 @@ class Supervisor:
         stop = asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(signum, _request_stop, stop)
-        work, stopped = asyncio.ensure_future(self._start_and_keep()), asyncio.ensure_future(stop.wait())
+        work, stopped = (
+            asyncio.ensure_future(self._start_and_keep()),
+            asyncio.ensure_future(stop.wait()),
+        )
         try:
             await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -90,7 +100,9 @@ class Supervisor:
         await bootstrap.tenant_ready(cluster)
         await cluster.close()
         self._announce()
-        say(f"the API answers at {self.api_url} ({time.monotonic() - began:.1f} s); Ctrl-C stops it")
+        say(
+            f"the API answers at {self.api_url} ({time.monotonic() - began:.1f} s); Ctrl-C stops it"
+        )
         async with asyncio.TaskGroup() as group:
             for child in (self._plane, *self._rest):
                 group.create_task(child.keep())

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from simulacra_crds.base import LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import TaskResult
-from simulacra_operator.actions import Action, DeleteJob, DeleteResource, DropKey, Erase, PatchStatus, Release
-from simulacra_operator.conditions import Finding
-from simulacra_operator.expiry import deleted_by_expiry
-from simulacra_operator.subject import Subject
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import TaskResult
+from simulacra_crds.kinds.base import LABEL_UID
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.actions import (
+    Action,
+    DeleteJob,
+    DeleteResource,
+    DropKey,
+    Erase,
+    PatchStatus,
+    Release,
+)
 from simulacra_operator.work import outcome
-from simulacra_operator.work.memory import remember
+from simulacra_operator.work.conditions import Finding
+from simulacra_operator.work.custom_resource import Subject
+from simulacra_operator.work.expiry import deleted_by_expiry
 from simulacra_operator.work.observed import Observed
 from simulacra_operator.work.status import deletion_status
+from simulacra_operator.work.tombstones import remember
 
 WITHOUT_TENANT = "without-tenant"
 """In the place of the tenant's uid when somebody removed a Tenant by force before its resources were gone."""
@@ -57,7 +65,11 @@ def by_expiry(seen: Observed) -> bool:
     limit = seen.tenant_spec.max_retention_seconds
     if deleted_by_expiry(seen.subject, limit):
         return True
-    return seen.subject.kind == "Model" and seen.dataset is not None and deleted_by_expiry(seen.dataset, limit)
+    return (
+        seen.subject.kind == "Model"
+        and seen.dataset is not None
+        and deleted_by_expiry(seen.dataset, limit)
+    )
 
 
 def _doomed(seen: Observed) -> Iterator[Subject]:
@@ -91,4 +103,8 @@ def _finding(seen: Observed, waiting: int, drained: bool) -> Finding:
         return Finding("False", Reason.ERASURE_BLOCKED, message)
     if drained:
         return Finding("False", Reason.ERASING)
-    return Finding("False", Reason.DRAINING, f"waiting for {waiting} dependent resources and for running pods to go")
+    return Finding(
+        "False",
+        Reason.DRAINING,
+        f"waiting for {waiting} dependent resources and for running pods to go",
+    )

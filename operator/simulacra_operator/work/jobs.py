@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from simulacra_crds.base import API_VERSION, GROUP, LABEL_DATASET, LABEL_KIND, LABEL_TENANT, LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_crds.model import ModelResources
-from simulacra_crds.tasks import TASK_ENV, ExitCode, TaskSpec
-from simulacra_operator.placement import GPU, QUEUE_LABEL
+from simulacra_crds.contract.tasks import TASK_ENV, ExitCode, TaskSpec
+from simulacra_crds.kinds.base import (
+    API_VERSION,
+    GROUP,
+    LABEL_DATASET,
+    LABEL_KIND,
+    LABEL_TENANT,
+    LABEL_UID,
+)
+from simulacra_crds.kinds.model import ModelResources
+from simulacra_crds.kube.client import Object
 from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.placement import GPU, QUEUE_LABEL
 
 SERVICE_ACCOUNT = "simulacra-trainer"
 CONTAINER = "trainer"
@@ -64,7 +71,12 @@ def manifest(seen: Observed, work: Work) -> Object:
     meta = seen.subject.meta
     labels = _labels(seen, work)
     queue = seen.settings.placement.queue
-    owner = {"apiVersion": API_VERSION, "kind": seen.subject.kind, "name": meta.name, "uid": meta.uid}
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": seen.subject.kind,
+        "name": meta.name,
+        "uid": meta.uid,
+    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -93,14 +105,22 @@ def meeting_point(seen: Observed, job: Object) -> Object | None:
     if LABEL_WORKERS not in job["metadata"].get("labels", {}):
         return None
     meta = job["metadata"]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+    }
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
             "name": meta["name"],
             "namespace": seen.subject.meta.namespace,
-            "labels": {name: value for name, value in meta["labels"].items() if name != QUEUE_LABEL},
+            "labels": {
+                name: value for name, value in meta["labels"].items() if name != QUEUE_LABEL
+            },
             "ownerReferences": [owner],
         },
         "spec": {
@@ -115,15 +135,25 @@ def meeting_point(seen: Observed, job: Object) -> Object | None:
 def _labels(seen: Observed, work: Work) -> dict[str, str]:
     """Return the labels by which a Job and its pods are found again."""
     subject = seen.subject
-    labels = {LABEL_TENANT: seen.tenant_name or "", LABEL_KIND: subject.plural, LABEL_UID: subject.meta.uid}
+    labels = {
+        LABEL_TENANT: seen.tenant_name or "",
+        LABEL_KIND: subject.plural,
+        LABEL_UID: subject.meta.uid,
+    }
     if work.workers > 1:
         labels[LABEL_WORKERS] = str(work.workers)
-    dataset = subject.meta.name if subject.kind == "Dataset" else subject.meta.labels.get(LABEL_DATASET)
+    dataset = (
+        subject.meta.name if subject.kind == "Dataset" else subject.meta.labels.get(LABEL_DATASET)
+    )
     return {**labels, LABEL_DATASET: dataset} if dataset else labels
 
 
 def _failure_rules() -> list[Object]:
-    user_error = {"containerName": CONTAINER, "operator": "In", "values": [int(ExitCode.USER_ERROR)]}
+    user_error = {
+        "containerName": CONTAINER,
+        "operator": "In",
+        "values": [int(ExitCode.USER_ERROR)],
+    }
     return [
         {"action": "FailJob", "onExitCodes": user_error},
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
@@ -131,7 +161,10 @@ def _failure_rules() -> list[Object]:
 
 
 def _pod(seen: Observed, work: Work) -> Object:
-    env = [(TASK_ENV, work.task.model_dump_json(by_alias=True, exclude_none=True)), *seen.settings.pod_env]
+    env = [
+        (TASK_ENV, work.task.model_dump_json(by_alias=True, exclude_none=True)),
+        *seen.settings.pod_env,
+    ]
     if work.workers > 1:
         name = seen.job_name
         leader = f"{name}-0.{name}.{seen.subject.meta.namespace}.svc"

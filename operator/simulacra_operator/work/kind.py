@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulacra_crds.base import KubeModel
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import TaskResult
-from simulacra_operator.actions import Action
-from simulacra_operator.conditions import Finding
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import TaskResult
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.actions import Action
+from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.jobs import Work
 from simulacra_operator.work.observed import Observed
 

@@ -6,10 +6,10 @@ event started it, how many were missed, or where the pass before was cut off.
 
 from __future__ import annotations
 
-from simulacra_crds.base import LABEL_UID, LastFailure, Phase
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_operator.actions import (
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.base import LABEL_UID, LastFailure, Phase
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.actions import (
     Action,
     CreateJob,
     CreateService,
@@ -21,12 +21,12 @@ from simulacra_operator.actions import (
     SuspendJob,
     WriteRequest,
 )
-from simulacra_operator.conditions import Finding
-from simulacra_operator.placement import QUEUE_LABEL, queued
 from simulacra_operator.work import erasure, jobs, outcome
+from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.kind import FINAL, WorkKind
 from simulacra_operator.work.observed import Fault, Observed
-from simulacra_operator.work.stalled import explained, stalled
+from simulacra_operator.work.placement import QUEUE_LABEL, queued
+from simulacra_operator.work.pod_startup import explained, stalled
 from simulacra_operator.work.status import Stage, settled_status, work_status
 
 _SUSPENDED = Finding("False", Reason.SUSPENDED, "set spec.suspend to false to go on")
@@ -65,10 +65,14 @@ def _stage(kind: WorkKind, seen: Observed) -> Stage:
 
 
 def _refused(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
-    failure = LastFailure(reason=gate.reason, message=gate.message, time=seen.now.replace(microsecond=0))
+    failure = LastFailure(
+        reason=gate.reason, message=gate.message, time=seen.now.replace(microsecond=0)
+    )
     work = Finding("False", gate.reason, gate.message)
     before = kind.discard(seen)
-    return Stage(gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure)
+    return Stage(
+        gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure
+    )
 
 
 def _waiting(gate: Finding, work: Finding) -> Stage:
@@ -80,7 +84,10 @@ def _hold(seen: Observed, gate: Finding) -> Stage | None:
     if seen.suspended:
         return _waiting(gate, _SUSPENDED)
     if seen.tenant is None or not seen.tenant.ready:
-        return _waiting(gate, Finding("False", Reason.AWAITING_TENANT, "the tenant is not Ready; see its conditions"))
+        return _waiting(
+            gate,
+            Finding("False", Reason.AWAITING_TENANT, "the tenant is not Ready; see its conditions"),
+        )
     if not seen.place:
         limit = seen.tenant_spec.quotas.concurrent_jobs
         message = f"the tenant's quota of {limit} concurrent jobs is in use; the oldest resource that waits starts next"
@@ -93,8 +100,15 @@ def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
     if (queue := seen.settings.placement.queue) is not None:
         work, phase = _queued(queue), Phase.PENDING
     if seen.fault is not None:
-        reason = Reason.CUSTODY_UNAVAILABLE if seen.fault in (Fault.CUSTODY, Fault.AUDIT) else Reason.INTERNAL
-        work, phase = Finding("False", reason, f"the {seen.fault.value} refused; trying again"), Phase.PENDING
+        reason = (
+            Reason.CUSTODY_UNAVAILABLE
+            if seen.fault in (Fault.CUSTODY, Fault.AUDIT)
+            else Reason.INTERNAL
+        )
+        work, phase = (
+            Finding("False", reason, f"the {seen.fault.value} refused; trying again"),
+            Phase.PENDING,
+        )
     if kind.makes_key and seen.subject.status.wrapped_key is None:
         return Stage(gate, work, phase, needs_key=True, percent=0)
     request = kind.request(seen).model_dump_json(by_alias=True, exclude_none=True).encode()
@@ -106,9 +120,13 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
     job = seen.job or {}
     gate = Finding("True", kind.gate_passed)
     if job["metadata"].get("labels", {}).get(LABEL_UID) != seen.subject.meta.uid:
-        message = "a Job of another resource has the name that this resource's Job needs; delete that Job"
+        message = (
+            "a Job of another resource has the name that this resource's Job needs; delete that Job"
+        )
         return _waiting(gate, Finding("False", Reason.INTERNAL, message))
-    together = jobs.LABEL_WORKERS in job["metadata"]["labels"]  # workers of one fit: the first has the result
+    together = (
+        jobs.LABEL_WORKERS in job["metadata"]["labels"]
+    )  # workers of one fit: the first has the result
     shards = 1 if together else int(job["spec"].get("completions") or 1)
     state = outcome.judge(job, seen.pods, shards, seen.now.replace(microsecond=0))
     if isinstance(state, outcome.Succeeded):
@@ -116,34 +134,64 @@ def _follow(kind: WorkKind, seen: Observed) -> Stage:
         phase = Phase.PARTIAL if reason == Reason.GENERATED_PARTIALLY else Phase.READY
         work = Finding("True", reason)
         record = kind.record(state.results)
-        return Stage(gate, work, phase, before=record, after=_tidy(seen), ended=True, percent=100, fields=fields)
+        return Stage(
+            gate,
+            work,
+            phase,
+            before=record,
+            after=_tidy(seen),
+            ended=True,
+            percent=100,
+            fields=fields,
+        )
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
         work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
         return Stage(gate, work, Phase.RUNNING, after=_tidy(seen), failure=state.failure)
     if isinstance(state, outcome.Failed | outcome.Lost):
         failure = explained(seen, kind.work_condition, state.failure)
         discard = kind.discard(seen)
-        if discard and seen.fault is not None and not _said(seen, kind.work_condition, Reason.ERASURE_BLOCKED):
+        if (
+            discard
+            and seen.fault is not None
+            and not _said(seen, kind.work_condition, Reason.ERASURE_BLOCKED)
+        ):
             message = f"the work failed; the {seen.fault.value} refused as what it leaves was erased; trying again"
-            return Stage(gate, Finding("False", Reason.ERASURE_BLOCKED, message), Phase.RUNNING, failure=failure)
+            return Stage(
+                gate,
+                Finding("False", Reason.ERASURE_BLOCKED, message),
+                Phase.RUNNING,
+                failure=failure,
+            )
         work = Finding("False", Reason(failure.reason), failure.message)
-        note = LogFailure(failure.reason, failure.message, outcome.support_id(job), failure.exit_code)
+        note = LogFailure(
+            failure.reason, failure.message, outcome.support_id(job), failure.exit_code
+        )
         before = (*kind.record(()), *discard, note)
-        return Stage(gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure)
+        return Stage(
+            gate, work, Phase.FAILED, before=before, after=_tidy(seen), ended=True, failure=failure
+        )
     return _running(kind, seen, gate, state, shards)
 
 
 def _said(seen: Observed, condition: str, reason: Reason) -> bool:
-    return any(one.type == condition and one.reason == reason for one in seen.subject.status.conditions)
+    return any(
+        one.type == condition and one.reason == reason for one in seen.subject.status.conditions
+    )
 
 
 def _lost_before(seen: Observed, state: outcome.Lost) -> bool:
     """Whether an earlier Job lost its result too: the time of a failure tells one Job from another."""
     known = seen.subject.status.last_failure
-    return known is not None and known.message == state.failure.message and known.time != state.failure.time
+    return (
+        known is not None
+        and known.message == state.failure.message
+        and known.time != state.failure.time
+    )
 
 
-def _running(kind: WorkKind, seen: Observed, gate: Finding, state: outcome.Running, shards: int) -> Stage:
+def _running(
+    kind: WorkKind, seen: Observed, gate: Finding, state: outcome.Running, shards: int
+) -> Stage:
     job = seen.job or {}
     gone = job["metadata"].get("deletionTimestamp") is not None
     percent = state.succeeded * 100 // shards if shards > 1 else 0
@@ -169,7 +217,9 @@ def _suspend(seen: Observed, job: Object) -> tuple[Action, ...]:
     again: what is stored of its work is found by the next one.
     """
     if queued(job):
-        return (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True),) if seen.suspended else ()
+        return (
+            (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True),) if seen.suspended else ()
+        )
     changes = bool(job["spec"].get("suspend")) != seen.suspended
     return (SuspendJob(seen.job_name, seen.suspended),) if changes else ()
 

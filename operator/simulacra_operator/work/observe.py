@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from simulacra_crds.base import LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import (
+from simulacra_crds.contract.names import child_name
+from simulacra_crds.contract.storage_usage import stored_bytes
+from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_UID
+from simulacra_crds.kube.client import (
     DATASETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
@@ -21,11 +23,9 @@ from simulacra_crds.cluster import (
     Cluster,
     Object,
 )
-from simulacra_crds.names import child_name
-from simulacra_crds.stored import stored_bytes
+from simulacra_operator.runtime.read_cache import SharedReads
 from simulacra_operator.settings import Settings
-from simulacra_operator.shared import SharedReads
-from simulacra_operator.subject import Key, Subject, parse, tenant_of
+from simulacra_operator.work.custom_resource import Key, Subject, parse, tenant_of
 from simulacra_operator.work.jobs import LABEL_WORKERS
 from simulacra_operator.work.observed import TASKS, Fault, Observed
 
@@ -51,18 +51,24 @@ class WorkObserver:
             now=now,
             subject=subject,
             settings=self._settings,
-            tenant=await self._find("Tenant", tenant_of(key.namespace), None, fresh=subject.deleting or importing),
+            tenant=await self._find(
+                "Tenant", tenant_of(key.namespace), None, fresh=subject.deleting or importing
+            ),
             dataset=dataset,
             model=model,
             job=job,
             pods=await self._pods(subject, job),
             service=await self._service(job),
-            dependants=tuple([one async for one in self._dependants(subject)]) if subject.deleting else (),
+            dependants=tuple([one async for one in self._dependants(subject)])
+            if subject.deleting
+            else (),
             stored_bytes=await self._stored_bytes(key.namespace) if importing else 0,
             fault=fault,
         )
 
-    async def _find(self, kind: str, name: str | None, namespace: str | None, *, fresh: bool) -> Subject | None:
+    async def _find(
+        self, kind: str, name: str | None, namespace: str | None, *, fresh: bool
+    ) -> Subject | None:
         return await self._shared.find(Key(kind, namespace, name), fresh=fresh) if name else None
 
     async def _stored_bytes(self, namespace: str | None) -> int:
@@ -74,18 +80,26 @@ class WorkObserver:
 
     async def _ancestors(self, subject: Subject) -> tuple[Subject | None, Subject | None]:
         """Return the Dataset of a Model, or the Model of a generation or an estimate."""
-        if subject.spec is None or subject.kind == "Dataset" or (subject.finished and not subject.deleting):
+        if (
+            subject.spec is None
+            or subject.kind == "Dataset"
+            or (subject.finished and not subject.deleting)
+        ):
             return None, None
         namespace, fresh = subject.meta.namespace, subject.deleting
         if subject.kind == "Model":
-            return await self._find("Dataset", subject.spec.dataset_ref.name, namespace, fresh=fresh), None
+            return await self._find(
+                "Dataset", subject.spec.dataset_ref.name, namespace, fresh=fresh
+            ), None
         return None, await self._find("Model", subject.spec.model_ref.name, namespace, fresh=fresh)
 
     async def _pods(self, subject: Subject, job: Object | None) -> tuple[Object, ...]:
         if job is None and not subject.deleting:
             return ()
         selector = f"{LABEL_UID}={subject.meta.uid}"
-        return tuple([pod async for pod in self._cluster.list(PODS, subject.meta.namespace, labels=selector)])
+        return tuple(
+            [pod async for pod in self._cluster.list(PODS, subject.meta.namespace, labels=selector)]
+        )
 
     async def _service(self, job: Object | None) -> Object | None:
         """Return the Service of a Job's workers, unless it is that of an earlier Job of this name."""
@@ -103,7 +117,9 @@ class WorkObserver:
         """
         name, namespace = subject.meta.name, subject.meta.namespace
         if subject.kind == "Dataset":
-            async for body in self._cluster.list(MODELS, namespace, fields=f"spec.datasetRef.name={name}"):
+            async for body in self._cluster.list(
+                MODELS, namespace, fields=f"spec.datasetRef.name={name}"
+            ):
                 yield parse(body)
         elif subject.kind != "Model":
             return

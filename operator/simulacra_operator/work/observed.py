@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from simulacra_crds.cluster import Object
-from simulacra_crds.names import child_name
-from simulacra_crds.tenant import TenantSpec
+from simulacra_crds.contract.names import child_name
+from simulacra_crds.kinds.tenant import TenantSpec
+from simulacra_crds.kube.client import Object
 from simulacra_operator.settings import Settings
-from simulacra_operator.subject import Subject, tenant_of
+from simulacra_operator.work.custom_resource import Subject, tenant_of
 
-TASKS = {"Dataset": "prepare", "Model": "fit", "GenerationJob": "generate", "EffectEstimate": "estimate"}
+TASKS = {
+    "Dataset": "prepare",
+    "Model": "fit",
+    "GenerationJob": "generate",
+    "EffectEstimate": "estimate",
+}
 """The one task of each kind; part of its Job's name."""
 
 

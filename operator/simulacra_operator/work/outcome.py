@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulacra_crds.base import LastFailure
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import ExitCode, TaskResult
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import ExitCode, TaskResult
+from simulacra_crds.kinds.base import LastFailure
+from simulacra_crds.kube.client import Object
 
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _SIGKILL = 137
@@ -70,7 +70,9 @@ def support_id(job: Object) -> str:
     return hashlib.sha256(job["metadata"]["uid"].encode()).hexdigest()[:12]
 
 
-def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Running | Succeeded | Failed | Lost:
+def judge(
+    job: Object, pods: Iterable[Object], shards: int, now: datetime
+) -> Running | Succeeded | Failed | Lost:
     """Return what a Job and its pods amount to."""
     ended = [one for pod in pods for one in _ended(pod, now)]
     for condition in job.get("status", {}).get("conditions") or []:
@@ -83,8 +85,14 @@ def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Ru
     return Running(failure, int(job.get("status", {}).get("succeeded") or 0))
 
 
-def _success(job: Object, ended: list[_Ended], shards: int, now: datetime) -> Succeeded | Failed | Lost:
-    results = {one.index: one.result for one in ended if one.exit_code == ExitCode.OK and one.result is not None}
+def _success(
+    job: Object, ended: list[_Ended], shards: int, now: datetime
+) -> Succeeded | Failed | Lost:
+    results = {
+        one.index: one.result
+        for one in ended
+        if one.exit_code == ExitCode.OK and one.result is not None
+    }
     if set(results) >= set(range(shards)):
         return Succeeded(tuple(results[index] for index in range(shards)))
     if not set(range(shards)) <= {one.index for one in ended}:
@@ -103,7 +111,12 @@ def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -
     last = max(failed, key=_telling)
     reason = _reason(last)
     stated = last.result.message if last.result is not None and reason == last.result.reason else ""
-    return LastFailure(reason=reason, message=stated or _message(reason, job), exit_code=last.exit_code, time=last.time)
+    return LastFailure(
+        reason=reason,
+        message=stated or _message(reason, job),
+        exit_code=last.exit_code,
+        time=last.time,
+    )
 
 
 def _telling(ended: _Ended) -> tuple[bool, bool, datetime]:
@@ -119,8 +132,15 @@ def _reason(ended: _Ended) -> Reason:
             return Reason.INTERNAL
     if ended.killed or ended.exit_code == _SIGKILL:
         return Reason.OUT_OF_MEMORY
-    by_code = {ExitCode.USER_ERROR: Reason.REQUEST_INVALID, ExitCode.CUSTODY: Reason.CUSTODY_UNAVAILABLE}
-    return by_code.get(ExitCode(ended.exit_code), Reason.INTERNAL) if ended.exit_code in by_code else Reason.INTERNAL
+    by_code = {
+        ExitCode.USER_ERROR: Reason.REQUEST_INVALID,
+        ExitCode.CUSTODY: Reason.CUSTODY_UNAVAILABLE,
+    }
+    return (
+        by_code.get(ExitCode(ended.exit_code), Reason.INTERNAL)
+        if ended.exit_code in by_code
+        else Reason.INTERNAL
+    )
 
 
 def _message(reason: Reason, job: Object) -> str:

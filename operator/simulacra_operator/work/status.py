@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulacra_crds.base import LastFailure, Phase, Progress
-from simulacra_crds.cluster import Object
-from simulacra_operator.actions import Action
-from simulacra_operator.conditions import Finding, conditions, ready, status_patch
-from simulacra_operator.expiry import expiry
+from simulacra_crds.kinds.base import LastFailure, Phase, Progress
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.actions import Action
+from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch
+from simulacra_operator.work.expiry import expiry
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observed import Observed
 
@@ -55,19 +55,29 @@ def work_status(kind: WorkKind, seen: Observed, stage: Stage) -> Object:
         "last_failure": stage.failure or current.last_failure,
         **stage.fields,
     }
-    if stage.percent is not None and (current.progress is None or current.progress.percent < stage.percent):
+    if stage.percent is not None and (
+        current.progress is None or current.progress.percent < stage.percent
+    ):
         update["progress"] = Progress(percent=stage.percent)
     if stage.ended:
         update["finished_at"] = seen.now.replace(microsecond=0)
     desired = current.model_copy(update=update)
-    return status_patch(current, desired.model_copy(update={"expires_at": _expires_at(seen, desired)}))
+    return status_patch(
+        current, desired.model_copy(update={"expires_at": _expires_at(seen, desired)})
+    )
 
 
 def settled_status(seen: Observed) -> Object:
     """Return the merge patch of a resource whose work ended: only its expiry and generation can still move."""
     current, generation = seen.subject.status, seen.subject.meta.generation
-    noted = [one.model_copy(update={"observed_generation": generation}) for one in current.conditions]
-    update = {"observed_generation": generation, "conditions": noted, "expires_at": _expires_at(seen, current)}
+    noted = [
+        one.model_copy(update={"observed_generation": generation}) for one in current.conditions
+    ]
+    update = {
+        "observed_generation": generation,
+        "conditions": noted,
+        "expires_at": _expires_at(seen, current),
+    }
     return status_patch(current, current.model_copy(update=update))
 
 
@@ -85,5 +95,7 @@ def deletion_status(seen: Observed, finding: Finding) -> Object:
 
 
 def _expires_at(seen: Observed, status: Any) -> Any:
-    as_ended = seen.subject.__class__(seen.subject.kind, seen.subject.meta, seen.subject.spec, status)
+    as_ended = seen.subject.__class__(
+        seen.subject.kind, seen.subject.meta, seen.subject.spec, status
+    )
     return expiry(as_ended, seen.tenant_spec.max_retention_seconds)

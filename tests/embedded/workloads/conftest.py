@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.cluster import JOBS, NAMESPACES, PODS, Cluster
+from simulacra_crds.kube.client import JOBS, NAMESPACES, PODS, Cluster
 
 Object = dict[str, Any]
 IMAGE = "test/shell"
@@ -42,7 +42,10 @@ class Processes:
             + ([] if self.real else ["--bind"]),
         }[name]
         command = [sys.executable, "-W", "ignore", "-m", f"simulacra_embedded.{name}", *arguments]
-        env = os.environ | {"KUBECONFIG": str(self.kubeconfig), "SIMULACRA_STORE": "file:///nowhere"}
+        env = os.environ | {
+            "KUBECONFIG": str(self.kubeconfig),
+            "SIMULACRA_STORE": "file:///nowhere",
+        }
         with (self.root / f"{name}.log").open("ab") as log:
             out = subprocess.PIPE if name == "controlplane" else log
             self.running[name] = subprocess.Popen(command, env=env, stdout=out, stderr=log)
@@ -77,7 +80,9 @@ class Processes:
             if name in self.running:
                 self.end(name)
         if self.real:
-            subprocess.run([str(REAL), "down", str(self.root / "plane")], timeout=60, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [str(REAL), "down", str(self.root / "plane")], timeout=60, stdout=subprocess.DEVNULL
+            )
 
 
 class Bench:
@@ -87,10 +92,16 @@ class Bench:
         self.processes, self.cluster, self.namespace = processes, cluster, namespace
         self.real = processes.real
 
-    async def job(self, script: str, *, name: str = "work", container: Object | None = None, **spec: Any) -> Object:
+    async def job(
+        self, script: str, *, name: str = "work", container: Object | None = None, **spec: Any
+    ) -> Object:
         """Create a Job whose one container runs a shell script."""
         main = {"name": "main", "image": IMAGE, "command": ["sh", "-c", script]} | (container or {})
-        template = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 2, "containers": [main]}
+        template = {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 2,
+            "containers": [main],
+        }
         body = {
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -146,7 +157,10 @@ class Bench:
 
 
 def condition(status: Object, kind: str) -> Object | None:
-    return next((c for c in status.get("conditions") or [] if c["type"] == kind and c["status"] == "True"), None)
+    return next(
+        (c for c in status.get("conditions") or [] if c["type"] == kind and c["status"] == "True"),
+        None,
+    )
 
 
 @pytest.fixture(name="condition")
@@ -161,7 +175,9 @@ BENCHES = [
 
 
 @pytest.fixture(scope="session", params=BENCHES)
-def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+def processes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processes]:
     real = request.param == "real"
     if real and not REAL.exists():
         pytest.skip("no real control plane at hand")
@@ -177,7 +193,9 @@ def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 async def bench(processes: Processes) -> AsyncIterator[Bench]:
     cluster = await Cluster.connect(str(processes.kubeconfig))
     namespace = f"t-{uuid.uuid4().hex[:8]}"
-    await cluster.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    await cluster.create(
+        NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    )
     if processes.real:  # the API server refuses pods until this account is there
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
         for _ in range(100):

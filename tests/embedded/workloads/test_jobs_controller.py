@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.cluster import JOBS, PODS
+from simulacra_crds.kube.client import JOBS, PODS
 
-IGNORE_DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-FAIL_ON_42 = {"action": "FailJob", "onExitCodes": {"containerName": "main", "operator": "In", "values": [42]}}
+IGNORE_DISRUPTION = {
+    "action": "Ignore",
+    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+}
+FAIL_ON_42 = {
+    "action": "FailJob",
+    "onExitCodes": {"containerName": "main", "operator": "In", "values": [42]},
+}
 
 
 async def test_a_job_completes(bench: Any, condition: Any) -> None:
@@ -28,14 +34,18 @@ async def test_a_job_completes(bench: Any, condition: Any) -> None:
 
 
 async def test_indexed_job_runs_each_index_once(bench: Any, condition: Any) -> None:
-    await bench.job("echo shard $JOB_COMPLETION_INDEX", completions=5, parallelism=2, completionMode="Indexed")
+    await bench.job(
+        "echo shard $JOB_COMPLETION_INDEX", completions=5, parallelism=2, completionMode="Indexed"
+    )
     status = await bench.ended()
     assert condition(status, "Complete")
     assert status["completedIndexes"] == "0-4"
     pods = await bench.pods()
     said = sorted(bench.log(pod) for pod in pods)
     assert said == [f"shard {index}\n" for index in range(5)]
-    assert all(pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] for pod in pods)
+    assert all(
+        pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] for pod in pods
+    )
 
 
 async def test_user_error_fails_the_job_at_once(bench: Any, condition: Any) -> None:
@@ -102,7 +112,10 @@ async def test_ttl_removes_job_and_pods(bench: Any) -> None:
     await bench.job("exit 0", ttlSecondsAfterFinished=1)
 
     async def gone() -> bool:
-        return await bench.cluster.find(JOBS, "work", bench.namespace) is None and not await bench.pods()
+        return (
+            await bench.cluster.find(JOBS, "work", bench.namespace) is None
+            and not await bench.pods()
+        )
 
     await bench.until(gone)
 
@@ -164,7 +177,10 @@ async def test_controller_killed_in_the_middle(bench: Any, delay: float, conditi
     status = await bench.ended()
     assert condition(status, "Complete")
     assert status["completedIndexes"] == "0-5"
-    indexes = [p["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] for p in await bench.pods()]
+    indexes = [
+        p["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"]
+        for p in await bench.pods()
+    ]
     assert sorted(indexes) == list("012345")  # never two pods for one index
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_crds.cluster import JOBS
+from simulacra_crds.kube.client import JOBS
 from simulacra_embedded.jobs import indexes, pods
 from simulacra_embedded.jobs.controller import JobController
 from simulacra_embedded.jobs.policy import judge
@@ -25,7 +25,14 @@ def test_indexes_come_back(found: set[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "text"), [(set(), ""), ({3}, "3"), ({0, 1}, "0,1"), ({0, 1, 2, 5}, "0-2,5"), ({1, 3, 4, 5, 7}, "1,3-5,7")]
+    ("found", "text"),
+    [
+        (set(), ""),
+        ({3}, "3"),
+        ({0, 1}, "0,1"),
+        ({0, 1, 2, 5}, "0-2,5"),
+        ({1, 3, 4, 5, 7}, "1,3-5,7"),
+    ],
 )
 def test_indexes_as_kubernetes_writes_them(found: set[int], text: str) -> None:
     assert indexes.render(found) == text
@@ -41,12 +48,20 @@ def failed(code: int, name: str = "main", **conditions: str) -> dict[str, Any]:
     }
 
 
-def codes(operator: str, *values: int, action: str = "FailJob", name: str | None = None) -> dict[str, Any]:
+def codes(
+    operator: str, *values: int, action: str = "FailJob", name: str | None = None
+) -> dict[str, Any]:
     requirement: dict[str, Any] = {"operator": operator, "values": list(values)}
-    return {"action": action, "onExitCodes": requirement | ({"containerName": name} if name else {})}
+    return {
+        "action": action,
+        "onExitCodes": requirement | ({"containerName": name} if name else {}),
+    }
 
 
-DISRUPTED = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+DISRUPTED = {
+    "action": "Ignore",
+    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +76,11 @@ DISRUPTED = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"
         (failed(0), [codes("NotIn", 42)], "Count"),  # exit 0 matches nothing
         (failed(137, DisruptionTarget="True"), [codes("In", 42), DISRUPTED], "Ignore"),
         (failed(137, DisruptionTarget="False"), [DISRUPTED], "Count"),
-        (failed(42, DisruptionTarget="True"), [DISRUPTED, codes("In", 42)], "Ignore"),  # the first that matches
+        (
+            failed(42, DisruptionTarget="True"),
+            [DISRUPTED, codes("In", 42)],
+            "Ignore",
+        ),  # the first that matches
         (failed(1), [], "Count"),
     ],
 )
@@ -79,7 +98,12 @@ def job(name: str = "work", uid: str = "u") -> dict[str, Any]:
 
 def test_names_are_computed_and_fit() -> None:
     assert pod_name(job(), 0, 0) == pod_name(job(), 0, 0)
-    different = {pod_name(job(uid=uid), index, attempt) for uid in "ab" for index in (0, 1) for attempt in (0, 1)}
+    different = {
+        pod_name(job(uid=uid), index, attempt)
+        for uid in "ab"
+        for index in (0, 1)
+        for attempt in (0, 1)
+    }
     assert len(different) == 8
     assert len(pod_name(job("x" * 63), 12345, 3)) <= 63
     assert pod_name(job(), None, 1).startswith("work-")
@@ -95,7 +119,9 @@ def test_pod_belongs_to_its_job_and_knows_its_index() -> None:
     assert pods.attempt_of(pod) == 1
     names = [entry["name"] for entry in pod["spec"]["containers"][0]["env"]]
     assert names == ["A", "JOB_COMPLETION_INDEX"]
-    assert len(source["spec"]["template"]["spec"]["containers"][0]["env"]) == 1  # the Job itself is left alone
+    assert (
+        len(source["spec"]["template"]["spec"]["containers"][0]["env"]) == 1
+    )  # the Job itself is left alone
 
 
 class SlowWatch:
@@ -125,13 +151,17 @@ class SlowWatch:
 
     async def create(self, _: Any, pod: dict[str, Any], __: str) -> None:
         made = {"uid": f"new-{len(self.created)}"}
-        self.created.append({**pod, "metadata": pod["metadata"] | made, "status": {"phase": "Pending"}})
+        self.created.append(
+            {**pod, "metadata": pod["metadata"] | made, "status": {"phase": "Pending"}}
+        )
 
     async def patch(self, _: Any, __: str, patch: dict[str, Any], ___: str, **____: Any) -> None:
         self.job["status"] = patch["status"]
 
 
-async def test_a_pod_that_only_the_watch_still_has_is_not_replaced_before_its_end_is_known() -> None:
+async def test_a_pod_that_only_the_watch_still_has_is_not_replaced_before_its_end_is_known() -> (
+    None
+):
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}}
     job: dict[str, Any] = {
         "metadata": {"name": "work", "namespace": "n", "uid": "u", "resourceVersion": "1"},

@@ -22,10 +22,13 @@ class World:
     """What an API server and a node would hold: one Job and its pods. Time passes by `tick`."""
 
     def __init__(self, **spec: Any) -> None:
-        template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}}
+        template = {
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}
+        }
         self.job: Object = {
             "metadata": {"name": "work", "namespace": "n", "uid": "u"},
-            "spec": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "template": template} | spec,
+            "spec": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "template": template}
+            | spec,
         }
         self.pods: dict[str, Object] = {}
         self.now = START
@@ -34,7 +37,9 @@ class World:
 
     def step(self, *, crash_after: int | None = None) -> Plan:
         """One pass of the controller; with `crash_after`, only so many of its writes happen."""
-        plan = reconcile(copy.deepcopy(self.job), copy.deepcopy(list(self.pods.values())), self.now, 10 * SECOND)
+        plan = reconcile(
+            copy.deepcopy(self.job), copy.deepcopy(list(self.pods.values())), self.now, 10 * SECOND
+        )
         writes = [lambda pod=pod: self._delete(pod, plan.release) for pod in plan.delete]
         writes += [lambda pod=pod: self._create(pod) for pod in plan.create]
         writes += [lambda: self.job.update(status=copy.deepcopy(plan.status))]
@@ -47,7 +52,10 @@ class World:
         name = pod["metadata"]["name"]
         assert name not in self.pods, "two pods of one name"
         self.created.append(name)
-        meta = pod["metadata"] | {"uid": f"{name}-{len(self.created)}", "creationTimestamp": pods.format_time(self.now)}
+        meta = pod["metadata"] | {
+            "uid": f"{name}-{len(self.created)}",
+            "creationTimestamp": pods.format_time(self.now),
+        }
         self.pods[name] = pod | {"metadata": meta, "status": {"phase": "Running"}}
 
     def _delete(self, pod: Object, release: bool) -> None:
@@ -68,7 +76,9 @@ class World:
 
     def settle(self) -> None:
         """Deleted pods leave the API."""
-        self.pods = {n: p for n, p in self.pods.items() if not p["metadata"].get("deletionTimestamp")}
+        self.pods = {
+            n: p for n, p in self.pods.items() if not p["metadata"].get("deletionTimestamp")
+        }
 
     def live(self) -> list[Object]:
         return [pod for pod in self.pods.values() if not pods.is_finished(pod)]
@@ -87,13 +97,18 @@ class World:
 
 MOVES = st.lists(
     st.tuples(
-        st.sampled_from([*["step"] * 4, "crash", "succeed", "fail", "disrupt", "settle", "suspend", "resume"]),
+        st.sampled_from(
+            [*["step"] * 4, "crash", "succeed", "fail", "disrupt", "settle", "suspend", "resume"]
+        ),
         st.integers(0, 12),
     ),
     min_size=15,
     max_size=40,
 )
-DISRUPTION = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+DISRUPTION = {
+    "action": "Ignore",
+    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+}
 
 
 def move(world: World, what: str, number: int) -> None:
@@ -112,8 +127,12 @@ def move(world: World, what: str, number: int) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(moves=MOVES, indexed=st.booleans(), parallelism=st.integers(1, 3), completions=st.integers(1, 4))
-def test_small_world(moves: list[tuple[str, int]], indexed: bool, parallelism: int, completions: int) -> None:
+@given(
+    moves=MOVES, indexed=st.booleans(), parallelism=st.integers(1, 3), completions=st.integers(1, 4)
+)
+def test_small_world(
+    moves: list[tuple[str, int]], indexed: bool, parallelism: int, completions: int
+) -> None:
     world = World(
         parallelism=parallelism,
         completions=completions,
@@ -270,6 +289,8 @@ def test_restarts_in_place_reach_the_limit() -> None:
     world.job["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
     world.step()
     (pod,) = world.live()
-    pod["status"]["containerStatuses"] = [{"name": "main", "restartCount": 2, "state": {"running": {}}}]
+    pod["status"]["containerStatuses"] = [
+        {"name": "main", "restartCount": 2, "state": {"running": {}}}
+    ]
     world.step()
     assert world.condition("FailureTarget")["reason"] == "BackoffLimitExceeded"  # type: ignore[index]

@@ -11,17 +11,21 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.cluster import CONFIGMAPS, NODES, PODS, SECRETS
+from simulacra_crds.kube.client import CONFIGMAPS, NODES, PODS, SECRETS
 
 IGNORE_DISRUPTION = {
-    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+    "rules": [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    ]
 }
 
 
 async def pod(bench: Any, script: str, container: Any = None, **spec: Any) -> Any:
     """Create a Pod that runs a shell script; return it once it ended."""
     name = f"pod-{time.monotonic_ns()}"
-    main = {"name": "main", "image": "test/shell", "command": ["sh", "-c", script]} | (container or {})
+    main = {"name": "main", "image": "test/shell", "command": ["sh", "-c", script]} | (
+        container or {}
+    )
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -48,7 +52,9 @@ def lives(pid: str) -> bool:
 
 
 async def test_status_of_a_pod_that_succeeded(bench: Any) -> None:
-    found = await pod(bench, "echo out; echo err >&2; printf '{\"a\": 1}' > $SIMULACRA_TERMINATION_PATH")
+    found = await pod(
+        bench, "echo out; echo err >&2; printf '{\"a\": 1}' > $SIMULACRA_TERMINATION_PATH"
+    )
     assert found["status"]["phase"] == "Succeeded"
     assert found["spec"]["nodeName"] == "embedded"
     assert terminated(found)["exitCode"] == 0
@@ -61,7 +67,9 @@ async def test_status_of_a_pod_that_succeeded(bench: Any) -> None:
 
 
 async def test_exit_code_and_termination_message_limit(bench: Any) -> None:
-    found = await pod(bench, "head -c 9000 /dev/zero | tr '\\0' x > $SIMULACRA_TERMINATION_PATH; exit 42")
+    found = await pod(
+        bench, "head -c 9000 /dev/zero | tr '\\0' x > $SIMULACRA_TERMINATION_PATH; exit 42"
+    )
     assert found["status"]["phase"] == "Failed"
     assert terminated(found)["exitCode"] == 42
     assert terminated(found)["reason"] == "Error"
@@ -75,8 +83,12 @@ async def test_death_by_signal(bench: Any) -> None:
 
 
 async def test_environment(bench: Any) -> None:
-    await bench.cluster.create(SECRETS, {"metadata": {"name": "s"}, "stringData": {"key": "hidden"}}, bench.namespace)
-    await bench.cluster.create(CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"key": "shown"}}, bench.namespace)
+    await bench.cluster.create(
+        SECRETS, {"metadata": {"name": "s"}, "stringData": {"key": "hidden"}}, bench.namespace
+    )
+    await bench.cluster.create(
+        CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"key": "shown"}}, bench.namespace
+    )
     env = [
         {"name": "PLAIN", "value": "one $(OTHER) $$(PLAIN)"},
         {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -84,7 +96,10 @@ async def test_environment(bench: Any) -> None:
         {"name": "NOTE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['note']"}}},
         {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "key"}}},
         {"name": "CONFIG", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "key"}}},
-        {"name": "NONE", "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "key", "optional": True}}},
+        {
+            "name": "NONE",
+            "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "key", "optional": True}},
+        },
         {"name": "TWICE", "value": "$(SECRET)!"},
     ]
     container = {"env": env, "resources": {"limits": {"cpu": "700m"}}}
@@ -104,7 +119,11 @@ async def test_environment(bench: Any) -> None:
 
 
 async def test_the_pods_own_custody_wins(bench: Any) -> None:
-    found = await pod(bench, "echo $SIMULACRA_STORE", {"env": [{"name": "SIMULACRA_STORE", "value": "file:///pod"}]})
+    found = await pod(
+        bench,
+        "echo $SIMULACRA_STORE",
+        {"env": [{"name": "SIMULACRA_STORE", "value": "file:///pod"}]},
+    )
     assert bench.log(found) == "file:///pod\n"
 
 
@@ -143,7 +162,9 @@ async def test_foreign_image_is_refused(bench: Any) -> None:
 async def test_restart_in_place(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """OnFailure: the second run sees that there was a first."""
     mark = bench.processes.root / f"mark-{bench.namespace}"
-    found = await pod(bench, f"test -e {mark} || {{ touch {mark}; exit 3; }}", restartPolicy="OnFailure")
+    found = await pod(
+        bench, f"test -e {mark} || {{ touch {mark}; exit 3; }}", restartPolicy="OnFailure"
+    )
     status = found["status"]["containerStatuses"][0]
     assert found["status"]["phase"] == "Succeeded"
     assert status["restartCount"] == 1
@@ -154,15 +175,22 @@ async def test_missing_secret_keeps_the_pod_waiting(bench: Any) -> None:
     env = [{"name": "S", "valueFrom": {"secretKeyRef": {"name": "later", "key": "k"}}}]
     body = {
         "metadata": {"name": "waits"},
-        "spec": {"containers": [{"name": "main", "image": "test/shell", "command": ["true"], "env": env}]},
+        "spec": {
+            "containers": [{"name": "main", "image": "test/shell", "command": ["true"], "env": env}]
+        },
     }
     await bench.cluster.create(PODS, body, bench.namespace)
 
     async def waiting() -> Any:
-        statuses = (await bench.cluster.get(PODS, "waits", bench.namespace))["status"].get("containerStatuses") or []
+        statuses = (await bench.cluster.get(PODS, "waits", bench.namespace))["status"].get(
+            "containerStatuses"
+        ) or []
         return statuses and statuses[0]["state"].get("waiting")
 
-    assert await bench.until(waiting) == {"reason": "CreateContainerConfigError", "message": "secret later not found"}
+    assert await bench.until(waiting) == {
+        "reason": "CreateContainerConfigError",
+        "message": "secret later not found",
+    }
     await bench.cluster.delete(PODS, "waits", bench.namespace, grace=1)
 
     async def gone() -> bool:
@@ -173,7 +201,9 @@ async def test_missing_secret_keeps_the_pod_waiting(bench: Any) -> None:
 
 @pytest.mark.parametrize(("script", "code"), [("trap 'exit 5' TERM", 5), ("trap '' TERM", 137)])
 async def test_deletion_with_grace(bench: Any, script: str, code: int, condition: Any) -> None:
-    await bench.job(f"{script}; while :; do sleep 0.1; done", podReplacementPolicy="Failed", backoffLimit=0)
+    await bench.job(
+        f"{script}; while :; do sleep 0.1; done", podReplacementPolicy="Failed", backoffLimit=0
+    )
     (found,) = await bench.running()
     seen: list[Any] = []
 
@@ -190,7 +220,9 @@ async def test_deletion_with_grace(bench: Any, script: str, code: int, condition
 
     await bench.until(gone)
     watching.cancel()
-    assert terminated(seen[-1][1])["exitCode"] == code  # 137: killed, after the grace period and not before
+    assert (
+        terminated(seen[-1][1])["exitCode"] == code
+    )  # 137: killed, after the grace period and not before
     assert seen[-1][1]["status"]["phase"] == "Failed"
     assert condition(await bench.ended(), "Failed")["reason"] == "BackoffLimitExceeded"
 
@@ -213,7 +245,9 @@ async def test_agent_killed_in_the_middle(bench: Any, condition: Any) -> None:
     assert "failed" not in status
     for pid in mark.read_text().split():
         assert not lives(pid)
-    if not bench.real:  # kube-controller-manager does not keep its finalizer, but neither does it delete the pod
+    if (
+        not bench.real
+    ):  # kube-controller-manager does not keep its finalizer, but neither does it delete the pod
         lost = await bench.cluster.get(PODS, found["metadata"]["name"], bench.namespace)
         assert condition(lost["status"], "DisruptionTarget")["reason"] == "TerminationByKubelet"
 

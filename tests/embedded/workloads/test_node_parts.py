@@ -15,7 +15,7 @@ from simulacra_embedded import processes, procfs
 from simulacra_embedded.node import quantities
 from simulacra_embedded.node.agent import objection
 from simulacra_embedded.node.environment import PASSED_ON, TRAINER, command, threads
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodFolder
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,10 @@ def test_not_a_quantity(text: str) -> None:
     ],
 )
 def test_threads(limit: str | None, request_: str | None, running: int, expected: int) -> None:
-    resources = {"limits": {"cpu": limit} if limit else {}, "requests": {"cpu": request_} if request_ else {}}
+    resources = {
+        "limits": {"cpu": limit} if limit else {},
+        "requests": {"cpu": request_} if request_ else {},
+    }
     assert threads({"resources": resources}, running, 8) == expected
 
 
@@ -63,7 +66,10 @@ def test_threads(limit: str | None, request_: str | None, running: int, expected
         ({}, TRAINER),
         ({"args": ["fit"]}, [*TRAINER, "fit"]),
         ({"command": ["python", "-m", "x"]}, [sys.executable, "-m", "x"]),
-        ({"command": ["sh", "-c"], "args": ["echo $(A) $$(A) $(NO)"]}, ["sh", "-c", "echo 1 $(A) $(NO)"]),
+        (
+            {"command": ["sh", "-c"], "args": ["echo $(A) $$(A) $(NO)"]},
+            ["sh", "-c", "echo 1 $(A) $(NO)"],
+        ),
     ],
 )
 def test_command(container: dict[str, Any], expected: list[str]) -> None:
@@ -76,13 +82,20 @@ def pod(image: str = "simulacra/trainer:1", **spec: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "image",
-    ["simulacra/trainer", "simulacra/trainer:dev", "registry.example/simulacra/trainer@sha256:00", "test/shell"],
+    [
+        "simulacra/trainer",
+        "simulacra/trainer:dev",
+        "registry.example/simulacra/trainer@sha256:00",
+        "test/shell",
+    ],
 )
 def test_images_that_run(image: str) -> None:
     assert objection(pod(image), frozenset({"test/shell"})) is None
 
 
-@pytest.mark.parametrize("image", ["nginx", "evil/trainer", "simulacra/trainers", "test/shell:1", "x/trainer"])
+@pytest.mark.parametrize(
+    "image", ["nginx", "evil/trainer", "simulacra/trainers", "test/shell:1", "x/trainer"]
+)
 def test_images_that_do_not_run(image: str) -> None:
     found = objection(pod(image), frozenset({"test/shell"}))
     assert found is not None
@@ -153,9 +166,13 @@ def test_logs_turn_over_and_never_raise(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_memory_counts_descendants() -> None:
     code = "import subprocess, sys, time; x = bytearray(40 << 20); print(flush=True)\n"
-    code += "if len(sys.argv) < 2: subprocess.Popen([sys.executable, '-c', sys.orig_argv[2], 'x'])\n"
+    code += (
+        "if len(sys.argv) < 2: subprocess.Popen([sys.executable, '-c', sys.orig_argv[2], 'x'])\n"
+    )
     code += "time.sleep(60)"
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    )
     assert child.stdout is not None
     child.stdout.readline()
     child.stdout.readline()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from simulacra_embedded.supervisor import child as module
-from simulacra_embedded.supervisor.child import Child
+from simulacra_embedded.supervisor import supervised_process as module
 from simulacra_embedded.supervisor.errors import UpError
+from simulacra_embedded.supervisor.supervised_process import Child
 
 READY = "import sys, time; print('{\"ready\": true}', flush=True); time.sleep(60)"
 
@@ -23,7 +23,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Chi
 
     def build(code: str) -> Child:
         return Child(
-            "thing", ["-c", code], os.environ, tmp_path / "thing.log", tmp_path / "pid.json", lambda text: None
+            "thing",
+            ["-c", code],
+            os.environ,
+            tmp_path / "thing.log",
+            tmp_path / "pid.json",
+            lambda text: None,
         )
 
     return build
@@ -43,9 +48,13 @@ async def test_ready_when_it_says_so_and_stopped_by_sigterm(make: Callable[[str]
         os.kill(pid_of(child), 0)
 
 
-async def test_death_before_readiness_names_last_words_and_log(make: Callable[[str], Child], tmp_path: Path) -> None:
+async def test_death_before_readiness_names_last_words_and_log(
+    make: Callable[[str], Child], tmp_path: Path
+) -> None:
     child = make("raise SystemExit('no disk left')")
-    with pytest.raises(UpError, match=rf"the thing ended at its start \(exit 1\): no disk left; log: {tmp_path}"):
+    with pytest.raises(
+        UpError, match=rf"the thing ended at its start \(exit 1\): no disk left; log: {tmp_path}"
+    ):
         await child.start()
 
 

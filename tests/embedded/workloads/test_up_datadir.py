@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from simulacra_custody.settings import open_custody
+from simulacra_custody.wiring import open_custody
 from simulacra_embedded.supervisor import datadir
 from simulacra_embedded.supervisor.datadir import DataDir
 from simulacra_embedded.supervisor.errors import UpError
@@ -75,7 +75,10 @@ def test_a_taken_port_is_refused_when_asked_for(tmp_path: Path) -> None:
 
 def test_custody_addresses_survive_odd_paths(tmp_path: Path) -> None:
     data = DataDir(tmp_path / "a b#c?d%20")
-    paths = {name: unquote(urlsplit(data.environment[f"SIMULACRA_{name}"]).path) for name in ("STORE", "KEYS", "AUDIT")}
+    paths = {
+        name: unquote(urlsplit(data.environment[f"SIMULACRA_{name}"]).path)
+        for name in ("STORE", "KEYS", "AUDIT")
+    }
     assert paths == {
         "STORE": str(data.path / "objects"),
         "KEYS": str(data.path / "keyring.json"),
@@ -84,7 +87,9 @@ def test_custody_addresses_survive_odd_paths(tmp_path: Path) -> None:
     open_custody(data.environment)  # custody takes them, too
 
 
-def test_custody_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custody_is_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SIMULACRA_STORE", "s3://bucket")
     monkeypatch.setenv("SIMULACRA_KEYS", "")
     data = DataDir(tmp_path)

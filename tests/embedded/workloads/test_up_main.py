@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_crds.cluster import CRDS, SECRETS, TENANTS, Cluster
-from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 COMMAND = [sys.executable, "-m", "simulacra_embedded.up", "--data-dir"]
@@ -31,7 +31,9 @@ class Up:
     def __init__(self, path: Path) -> None:
         self.path = path
         with (path.parent / "up.err").open("ab") as err:
-            self.process = subprocess.Popen([*COMMAND, str(path)], stdout=subprocess.PIPE, stderr=err)
+            self.process = subprocess.Popen(
+                [*COMMAND, str(path)], stdout=subprocess.PIPE, stderr=err
+            )
         assert self.process.stdout
         line = self.process.stdout.readline()
         assert line, (path.parent / "up.err").read_text()
@@ -100,7 +102,11 @@ async def test_start_and_stop(up: Callable[[], Up]) -> None:
     assert [one["name"] for one in stored["metadata"]["ownerReferences"]] == ["default"]
     (entry,) = json.loads(base64.b64decode(stored["data"]["hashes"]))
     assert entry["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    written = b"".join(path.read_bytes() for path in one.path.rglob("*") if path.is_file() and path.suffix != ".json")
+    written = b"".join(
+        path.read_bytes()
+        for path in one.path.rglob("*")
+        if path.is_file() and path.suffix != ".json"
+    )
     assert secret.encode() not in written  # only connection.json has it
     pids = [one.pid(name) for name in PROGRAMS]
     assert one.end(signal.SIGTERM) == 0
@@ -147,20 +153,29 @@ async def test_lost_credentials_are_made_anew(up: Callable[[], Up]) -> None:
     one = up()
     first = one.connection["client_id"]
     cluster = await Cluster.connect(one.ready["kubeconfig"])
-    versions = {c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)}
+    versions = {
+        c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)
+    }
     one.end(signal.SIGTERM)
     Path(one.ready["connection"]).unlink()
     two = up()
     assert two.connection["client_id"] != first
     assert two.token()
     cluster = await Cluster.connect(two.ready["kubeconfig"])
-    assert (await cluster.get(TENANTS, "default"))["spec"]["clients"] == [first, two.connection["client_id"]]
-    again = {c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)}
+    assert (await cluster.get(TENANTS, "default"))["spec"]["clients"] == [
+        first,
+        two.connection["client_id"],
+    ]
+    again = {
+        c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)
+    }
     assert again == versions  # CRDs that do not differ are not written
 
 
 def test_wrong_port_is_a_clear_error(tmp_path: Path) -> None:
-    done = subprocess.run([*COMMAND, str(tmp_path), "--port", "99999"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [*COMMAND, str(tmp_path), "--port", "99999"], capture_output=True, text=True, timeout=30
+    )
     assert done.returncode == 2
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,7 +1,7 @@
 """Asked and attained: how well a generation meets its conditions.
 
 AttainmentDetail holds names, levels and values: it is customer data and goes to the encrypted attainment.json
-artefact only. Its summary has figures alone and may stand in a status.
+artifact only. Its summary has figures alone and may stand in a status.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_crds.base import KubeModel
-from simulacra_crds.generation_job import Attainment
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.generation_job import Attainment
 
 
 class ConditionOutcome(KubeModel):

@@ -10,10 +10,16 @@ from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray
 
 SLACK_TOLERANCE = 1e-7
 TIE_BREAK = 1e-3
-_OPTIONS = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9, "time_limit": 60.0}
+_OPTIONS = {
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+    "time_limit": 60.0,
+}
 
 
-def nearest_margins(cells: Cells, targets: FloatArray, asked: BoolArray) -> tuple[FloatArray, FloatArray, float]:
+def nearest_margins(
+    cells: Cells, targets: FloatArray, asked: BoolArray
+) -> tuple[FloatArray, FloatArray, float]:
     """Find attainable margins with the smallest total distance from those asked for.
 
     Args:
@@ -35,7 +41,9 @@ def nearest_margins(cells: Cells, targets: FloatArray, asked: BoolArray) -> tupl
             sp.hstack([sp.csr_array(np.ones((1, count))), sp.csr_array((1, 2 * named + 1))]),
         ]
     )
-    at_most = sp.hstack([sp.csr_array((named, count)), identity, identity, sp.csr_array(-np.ones((named, 1)))])
+    at_most = sp.hstack(
+        [sp.csr_array((named, count)), identity, identity, sp.csr_array(-np.ones((named, 1)))]
+    )
     cost = np.concatenate([np.zeros(count), np.ones(2 * named), [TIE_BREAK]])
     found = linprog(
         cost,
@@ -72,7 +80,9 @@ def largest_support(cells: Cells, margins: FloatArray, inside: FloatArray) -> Bo
         np.concatenate([np.zeros(count), -np.ones(count), [0.0]]),
         A_ub=sp.hstack([-identity, identity, sp.csr_array((count, 1))]),
         b_ub=np.zeros(count),
-        A_eq=sp.hstack([incidence, sp.csr_array((classes, count)), sp.csr_array(-margins[:, None])]),
+        A_eq=sp.hstack(
+            [incidence, sp.csr_array((classes, count)), sp.csr_array(-margins[:, None])]
+        ),
         b_eq=np.zeros(classes),
         bounds=[(0, None)] * count + [(0, 1)] * count + [(1, 1e7)],
         method="highs",

@@ -11,11 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.conditions import ConditionSet, pointer
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.generation_conditions import ConditionSet, pointer
+from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.conditions import feasible, rounding, support
 from simulacra_trainer.conditions.attainment import AttainmentDetail, ConditionOutcome
-from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray, IntArray, ShareCondition, find_cells
+from simulacra_trainer.conditions.cells import (
+    BoolArray,
+    Cells,
+    FloatArray,
+    IntArray,
+    ShareCondition,
+    find_cells,
+)
 from simulacra_trainer.conditions.raking import TOLERANCE, rake
 from simulacra_trainer.table.errors import InputError
 
@@ -68,7 +75,9 @@ def plan_rows(
     """
     if pool.num_rows == 0:
         raise ValueError("the pool is empty: draw rows from the model first")
-    shares = [_share_condition(name, levels, pool) for name, levels in conditions.categorical.items()]
+    shares = [
+        _share_condition(name, levels, pool) for name, levels in conditions.categorical.items()
+    ]
     kept = _kept_rows(pool, conditions, shares, drawn_inside)
     real, counts = _kept_reference(reference, conditions, weights)
     cells = find_cells(
@@ -81,25 +90,37 @@ def plan_rows(
     request = _Request(
         shares,
         np.concatenate([s.targets for s in shares]) if shares else np.zeros(0),
-        np.concatenate([np.append(s.shares > 0, False) for s in shares]) if shares else np.zeros(0, dtype=np.bool_),
+        np.concatenate([np.append(s.shares > 0, False) for s in shares])
+        if shares
+        else np.zeros(0, dtype=np.bool_),
     )
     p, margins = _tilt(cells, request)
     table = _whole_rows(cells, p, margins, request, n, rng)
     indices = kept[_draw(cells, table, rng)]
-    outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(pool, conditions, indices)
-    return RowPlan(indices, _detail(outcomes, cells, p, n, (len(kept), pool.num_rows), real is not None))
+    outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(
+        pool, conditions, indices
+    )
+    return RowPlan(
+        indices, _detail(outcomes, cells, p, n, (len(kept), pool.num_rows), real is not None)
+    )
 
 
 def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> ShareCondition:
     at = pointer("conditions", "categorical", name)
     kind = pool.schema.field(name).type
     if not (pa.types.is_dictionary(kind) or pa.types.is_integer(kind)):
-        detail = f'"{name}" has no levels: ask for a range with min and max under conditions.numeric'
-        raise InputError(Reason.REQUEST_INVALID, "shares were asked of a column without levels", detail, at)
+        detail = (
+            f'"{name}" has no levels: ask for a range with min and max under conditions.numeric'
+        )
+        raise InputError(
+            Reason.REQUEST_INVALID, "shares were asked of a column without levels", detail, at
+        )
     total = sum(levels.values())
     if total > 1 + 1e-9:
         detail = f'the shares of "{name}" sum to {total:.6g}; the limit is 1'
-        raise InputError(Reason.REQUEST_INVALID, "the shares of a column sum to more than 1", detail, at)
+        raise InputError(
+            Reason.REQUEST_INVALID, "the shares of a column sum to more than 1", detail, at
+        )
     return ShareCondition(name, list(levels), np.array(list(levels.values()), dtype=np.float64))
 
 
@@ -141,13 +162,20 @@ def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
 
 
 def _whole_rows(
-    cells: Cells, p: FloatArray, margins: FloatArray, request: _Request, n: int, rng: np.random.Generator
+    cells: Cells,
+    p: FloatArray,
+    margins: FloatArray,
+    request: _Request,
+    n: int,
+    rng: np.random.Generator,
 ) -> IntArray:
     """Round the raked table to n rows; the integer program steps in where the greedy pass misses a quota."""
     quotas = [rounding.largest_remainder(m / m.sum(), n) for m in _split(margins, cells)]
     flat = np.concatenate(quotas) if quotas else np.zeros(0, dtype=np.int64)
     low, high = rounding.quota_range(request.targets, n)
-    relaxed = float(np.abs(margins - request.targets)[request.asked].sum()) * n > request.asked.sum()
+    relaxed = (
+        float(np.abs(margins - request.targets)[request.asked].sum()) * n > request.asked.sum()
+    )
     for _ in range(GREEDY_TRIES):
         table, complete = rounding.round_greedily(cells, p, flat, n, rng)
         if complete and (relaxed or rounding.within(flat, low, high)[request.asked].all()):
@@ -167,7 +195,9 @@ def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
     """Draw table[c] rows of each cell without replacement (in turn when it has fewer), shuffled: int64[n]."""
     shuffled = rng.permutation(len(cells.of_row))
     key = cells.of_row[shuffled]
-    small = key.astype(np.uint16) if len(table) <= 1 << 16 else key  # numpy sorts 16-bit keys by radix
+    small = (
+        key.astype(np.uint16) if len(table) <= 1 << 16 else key
+    )  # numpy sorts 16-bit keys by radix
     grouped = shuffled[np.argsort(small, kind="stable")]
     size = np.bincount(cells.of_row, minlength=len(table))
     start = np.cumsum(size) - size
@@ -177,7 +207,9 @@ def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
     return rng.permutation(picked)
 
 
-def _share_outcomes(request: _Request, cells: Cells, table: IntArray, n: int) -> list[ConditionOutcome]:
+def _share_outcomes(
+    request: _Request, cells: Cells, table: IntArray, n: int
+) -> list[ConditionOutcome]:
     low, high = rounding.quota_range(request.targets, n)
     counts = cells.margins(table).astype(np.int64)
     met = rounding.within(counts, low, high)
@@ -195,20 +227,32 @@ def _share_outcomes(request: _Request, cells: Cells, table: IntArray, n: int) ->
     ]
 
 
-def _range_outcomes(pool: pa.Table, conditions: ConditionSet, indices: IntArray) -> list[ConditionOutcome]:
+def _range_outcomes(
+    pool: pa.Table, conditions: ConditionSet, indices: IntArray
+) -> list[ConditionOutcome]:
     outcomes = []
     for name, bounds in conditions.numeric.items():
         attained = float(support.hard_range(name, bounds, pool).allowed[indices].mean())
         outcomes.append(
             ConditionOutcome(
-                column=name, minimum=bounds.min, maximum=bounds.max, asked=1.0, attained=attained, met=attained == 1.0
+                column=name,
+                minimum=bounds.min,
+                maximum=bounds.max,
+                asked=1.0,
+                attained=attained,
+                met=attained == 1.0,
             )
         )
     return outcomes
 
 
 def _detail(
-    outcomes: list[ConditionOutcome], cells: Cells, p: FloatArray, n: int, kept_of: tuple[int, int], backed: bool
+    outcomes: list[ConditionOutcome],
+    cells: Cells,
+    p: FloatArray,
+    n: int,
+    kept_of: tuple[int, int],
+    backed: bool,
 ) -> AttainmentDetail:
     kept, drawn = kept_of
     tilt = np.divide(p, cells.weight, out=np.zeros_like(p), where=cells.weight > 0)

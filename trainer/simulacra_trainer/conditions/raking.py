@@ -13,7 +13,9 @@ from simulacra_trainer.conditions.cells import Cells, FloatArray
 TOLERANCE = 1e-9
 
 
-def rake(cells: Cells, start: FloatArray, targets: FloatArray, max_sweeps: int) -> tuple[FloatArray, float]:
+def rake(
+    cells: Cells, start: FloatArray, targets: FloatArray, max_sweeps: int
+) -> tuple[FloatArray, float]:
     """Rake `start` (float64[cells]) to `targets` (float64[classes of all columns]).
 
     Returns the table and the largest error of a margin. An error above TOLERANCE says that the margins are not

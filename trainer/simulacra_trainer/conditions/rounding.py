@@ -51,11 +51,15 @@ def round_greedily(
     if left < 0 or (open_rows < 0).any():
         return table, False
     gains = np.log(np.maximum(n * p - table, EPSILON)) + rng.gumbel(size=len(p))
-    _hand_out(table, np.where(p > 0, gains, -np.inf), cells.members.tolist(), open_rows.tolist(), left)
+    _hand_out(
+        table, np.where(p > 0, gains, -np.inf), cells.members.tolist(), open_rows.tolist(), left
+    )
     return table, int(table.sum()) == n
 
 
-def _hand_out(table: IntArray, gains: FloatArray, members: list[list[int]], open_rows: list[int], left: int) -> None:
+def _hand_out(
+    table: IntArray, gains: FloatArray, members: list[list[int]], open_rows: list[int], left: int
+) -> None:
     """Add `left` rows to the table, best priority first, while a cell has open rows in all its margins.
 
     Priorities only fall as margins fill up, so a lazy heap finds the best: an entry that has become stale is queued
@@ -84,7 +88,9 @@ def _hand_out(table: IntArray, gains: FloatArray, members: list[list[int]], open
         heapq.heappush(heap, (-priority(cell), cell))
 
 
-def round_by_program(cells: Cells, p: FloatArray, low: IntArray, high: IntArray, n: int) -> IntArray | None:
+def round_by_program(
+    cells: Cells, p: FloatArray, low: IntArray, high: IntArray, n: int
+) -> IntArray | None:
     """Find the table of n rows nearest to n * p whose margins lie in low..high, missing by as few rows as can be.
 
     Variables: a first and further rows above each floor, rows below it, and each margin's misses. None when the
@@ -97,14 +103,23 @@ def round_by_program(cells: Cells, p: FloatArray, low: IntArray, high: IntArray,
     incidence = cells.incidence[:, usable]
     misses = sp.eye_array(classes)
     rows = sp.hstack([incidence, incidence, -incidence, misses, -misses])
-    total = sp.csr_array(np.concatenate([np.ones(2 * count), -np.ones(count), np.zeros(2 * classes)])[None, :])
+    total = sp.csr_array(
+        np.concatenate([np.ones(2 * count), -np.ones(count), np.zeros(2 * classes)])[None, :]
+    )
     base = incidence @ floor
     left = n - int(floor.sum())
     found = milp(
-        np.concatenate([1 - 2 * fraction, 3 - 2 * fraction, 1 + 2 * fraction, np.full(2 * classes, MISS_COST)]),
+        np.concatenate(
+            [1 - 2 * fraction, 3 - 2 * fraction, 1 + 2 * fraction, np.full(2 * classes, MISS_COST)]
+        ),
         integrality=np.concatenate([np.ones(3 * count), np.zeros(2 * classes)]),
-        bounds=Bounds(0, np.concatenate([np.ones(count), np.full(count, n), floor, np.full(2 * classes, n)])),
-        constraints=[LinearConstraint(rows, low - base, high - base), LinearConstraint(total, left, left)],
+        bounds=Bounds(
+            0, np.concatenate([np.ones(count), np.full(count, n), floor, np.full(2 * classes, n)])
+        ),
+        constraints=[
+            LinearConstraint(rows, low - base, high - base),
+            LinearConstraint(total, left, left),
+        ],
         options={"time_limit": 10.0, "mip_rel_gap": 1e-3},
     )
     if found.x is None:

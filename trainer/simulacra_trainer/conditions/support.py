@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.conditions import NumericRange, pointer
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.generation_conditions import NumericRange, pointer
+from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
 from simulacra_trainer.table.errors import InputError
 
@@ -36,7 +36,9 @@ class HardCondition:
     is_drawn: bool = False
 
 
-def hard_range(column: str, bounds: NumericRange, table: pa.Table, *, is_drawn: bool = False) -> HardCondition:
+def hard_range(
+    column: str, bounds: NumericRange, table: pa.Table, *, is_drawn: bool = False
+) -> HardCondition:
     """Hold a closed range against a numeric column; missing values lie outside."""
     values = as_floats(table, column)
     low = -np.inf if bounds.min is None else bounds.min
@@ -53,12 +55,16 @@ def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition |
     possible = condition.targets > 0
     if possible.all():
         return None
-    only = [level for level, share in zip(condition.levels, condition.shares, strict=True) if share > 0]
+    only = [
+        level for level, share in zip(condition.levels, condition.shares, strict=True) if share > 0
+    ]
     if possible[-1]:
         words = f'"{condition.column}" without {_listed([v for v in condition.levels if v not in set(only)])}'
     else:
         words = f'"{condition.column}" only {_listed(only)}'
-    return HardCondition(pointer("conditions", "categorical", condition.column), words, possible[classes])
+    return HardCondition(
+        pointer("conditions", "categorical", condition.column), words, possible[classes]
+    )
 
 
 def rows_that_meet(hard: list[HardCondition], rows: int) -> IntArray:
@@ -80,7 +86,9 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
             conflict = others
     message = f"{len(conflict)} of the {len(hard)} conditions on rows have no support in the learned distribution"
     drawn = [c.words for c in hard if c.is_drawn and all(c is not one for one in conflict)]
-    of = f"None of {rows} rows of the learned distribution" + (f" with {' and '.join(drawn)}" if drawn else "")
+    of = f"None of {rows} rows of the learned distribution" + (
+        f" with {' and '.join(drawn)}" if drawn else ""
+    )
     if len(conflict) + len(drawn) == 1:
         detail = f"{of} has {conflict[0].words}. Widen or drop it."
     else:
@@ -111,7 +119,10 @@ def range_words(bounds: NumericRange) -> str:
 
 def _nearest(values: FloatArray, low: float, high: float) -> str:
     below, above = values[values < low], values[values > high]
-    near = [f"{v:.12g}" for v in ([below.max()] if len(below) else []) + ([above.min()] if len(above) else [])]
+    near = [
+        f"{v:.12g}"
+        for v in ([below.max()] if len(below) else []) + ([above.min()] if len(above) else [])
+    ]
     return f" (nearest: {' and '.join(near)})" if near else ""
 
 

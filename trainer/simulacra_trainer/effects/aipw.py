@@ -82,7 +82,7 @@ def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
     return Scores(score, supported, question.weights)
 
 
-def summarise(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
+def summarize(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
     """Return the mean over all rows, or over some (bool [n]), with its interval.
 
     With survey weights: the weighted mean, and the linearised variance of a ratio (Binder, 1983).
@@ -94,7 +94,13 @@ def summarise(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Inte
     effect = float(np.average(value, weights=weights))
     spread = np.sum((weights * (value - effect)) ** 2) * value.size / max(value.size - 1, 1)
     half = Z95 * float(np.sqrt(spread) / weights.sum())
-    return Interval(effect, effect - half, effect + half, value.size, float(np.average(supported, weights=weights)))
+    return Interval(
+        effect,
+        effect - half,
+        effect + half,
+        value.size,
+        float(np.average(supported, weights=weights)),
+    )
 
 
 def _folds(question: Question, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -118,9 +124,15 @@ def _outcomes(
     """Return what the judged rows are expected to have under the arm's value, and at their own treatment."""
     own = learn[arm.rows[learn]]
     if arm.distance is None:
-        mu = fit_nuisance(features.rows(own), question.outcome[own], rng).predict(features.rows(judge))
+        mu = fit_nuisance(features.rows(own), question.outcome[own], rng).predict(
+            features.rows(judge)
+        )
         return mu, mu
-    model = fit_nuisance(features.rows(own).with_always(arm.distance[own]), question.outcome[own], rng)
+    model = fit_nuisance(
+        features.rows(own).with_always(arm.distance[own]), question.outcome[own], rng
+    )
     target = model.predict(features.rows(judge).with_always(np.zeros(judge.size)))
-    at_row = model.predict(features.rows(judge).with_always(np.where(arm.rows[judge], arm.distance[judge], 0.0)))
+    at_row = model.predict(
+        features.rows(judge).with_always(np.where(arm.rows[judge], arm.distance[judge], 0.0))
+    )
     return target, at_row

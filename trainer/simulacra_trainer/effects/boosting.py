@@ -67,7 +67,11 @@ def _best_split(slopes: Floats, curves: Floats, counts: Floats, node: int) -> tu
                 continue
             if n - n_left < MIN_LEAF:
                 break
-            gain = s_left * s_left / (c_left + RIDGE) + (s - s_left) ** 2 / (c - c_left + RIDGE) - whole
+            gain = (
+                s_left * s_left / (c_left + RIDGE)
+                + (s - s_left) ** 2 / (c - c_left + RIDGE)
+                - whole
+            )
             if gain > best:
                 best, feature, threshold = gain, f, b
     return feature, threshold
@@ -75,12 +79,7 @@ def _best_split(slopes: Floats, curves: Floats, counts: Floats, node: int) -> tu
 
 @_compiled
 def _grow(
-    Z: Bins,
-    slope: Floats,
-    curve: Floats,
-    feature: Splits,
-    threshold: Splits,
-    leaf: Floats,
+    Z: Bins, slope: Floats, curve: Floats, feature: Splits, threshold: Splits, leaf: Floats
 ) -> npt.NDArray[np.int32]:
     """Grow one tree into feature, threshold and leaf; return the leaf of each row."""
     features, n = Z.shape
@@ -96,7 +95,9 @@ def _grow(
                 curves[place[i], f, z[i]] += curve[i]
                 counts[place[i], f, z[i]] += 1.0
         for node in range(width):
-            feature[width - 1 + node], threshold[width - 1 + node] = _best_split(slopes, curves, counts, node)
+            feature[width - 1 + node], threshold[width - 1 + node] = _best_split(
+                slopes, curves, counts, node
+            )
         for i in range(n):
             f = feature[width - 1 + place[i]]
             right = f >= 0 and Z[f, i] > threshold[width - 1 + place[i]]
@@ -136,7 +137,10 @@ def boost(
     Returns:
         The ensemble, cut where the loss on the check rows is smallest, its number of trees, and that loss.
     """
-    feature, threshold = np.full((rounds, SPLITS), -1, np.int16), np.zeros((rounds, SPLITS), np.int16)
+    feature, threshold = (
+        np.full((rounds, SPLITS), -1, np.int16),
+        np.zeros((rounds, SPLITS), np.int16),
+    )
     leaf = np.zeros((rounds, LEAVES))
     learn, check = np.flatnonzero(~is_check), np.flatnonzero(is_check)
     Z_learn, y_learn, score = Z[:, learn].copy(), y[learn], offset[learn].copy()

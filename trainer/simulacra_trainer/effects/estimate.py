@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.effect_estimate import Estimate
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import EstimateRequest
-from simulacra_trainer.effects.aipw import Interval, Scores, aipw_scores, summarise
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.kinds.effect_estimate import Estimate
+from simulacra_trainer.effects.aipw import Interval, Scores, aipw_scores, summarize
 from simulacra_trainer.effects.features import build_features
 from simulacra_trainer.effects.gcomputation import g_computation
 from simulacra_trainer.effects.question import Question, read_question
@@ -51,21 +51,30 @@ def estimate_effect(
     _check_segment(schema, request, question)
     if question.rows.size < MIN_ROWS:
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
-        raise InputError(Reason.REQUEST_INVALID, message, f"{message} Choose columns with fewer missing values.")
+        raise InputError(
+            Reason.REQUEST_INVALID, message, f"{message} Choose columns with fewer missing values."
+        )
     known = table.take(question.rows)
     estimator = _Estimator(known, schema, question, seed)
     outcome = question.outcome_column
     sets = graph.possible_parents(request.treatment, MAX_PARENT_SETS + 1)
-    answers = [estimator.answer(adjustment) for adjustment in _outcome_last(sets[:MAX_PARENT_SETS], outcome)]
+    answers = [
+        estimator.answer(adjustment)
+        for adjustment in _outcome_last(sets[:MAX_PARENT_SETS], outcome)
+    ]
     main = answers[0]
     is_settled = all(_agrees(main.interval, other.interval) for other in answers[1:])
-    warnings = list(_graph_warnings(graph, request, outcome, is_settled, len(sets) > MAX_PARENT_SETS))
+    warnings = list(
+        _graph_warnings(graph, request, outcome, is_settled, len(sets) > MAX_PARENT_SETS)
+    )
     warnings += _data_warnings(estimator, main)
     segments: list[SegmentEffect] = []
     if request.segment is not None and main.scores is not None:
         segments = list(segment_effects(known, request.segment, main.scores))
         if request.segment in graph.descendants(request.treatment):
-            warnings.append("The segment column is caused by the treatment: its segments are not the same people.")
+            warnings.append(
+                "The segment column is caused by the treatment: its segments are not the same people."
+            )
     return EffectResult(
         **request.model_dump(exclude={"outcome"}),
         outcome=outcome,
@@ -90,7 +99,9 @@ class _Answer:
 
     def described(self) -> AdjustmentEffect:
         i = self.interval
-        return AdjustmentEffect(adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high, support=i.support)
+        return AdjustmentEffect(
+            adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high, support=i.support
+        )
 
 
 class _Estimator:
@@ -114,7 +125,7 @@ class _Estimator:
         if self.method == "g-computation":
             return _Answer(adjustment, g_computation(self._question, features, self._seed))
         scores = aipw_scores(self._question, features, self._seed)
-        return _Answer(adjustment, summarise(scores), scores)
+        return _Answer(adjustment, summarize(scores), scores)
 
 
 def _agrees(main: Interval, other: Interval) -> bool:
@@ -193,6 +204,12 @@ def _check_segment(schema: TableSchema, request: EstimateRequest, question: Ques
     if request.segment is None:
         return
     column = schema.find(request.segment)
-    if column is None or not column.learned or request.segment in (request.treatment, question.outcome_column):
+    if (
+        column is None
+        or not column.learned
+        or request.segment in (request.treatment, question.outcome_column)
+    ):
         message = "The segment must be a learned column other than treatment and outcome."
-        raise InputError(Reason.REQUEST_INVALID, message, f"{message} It is {request.segment!r}.", "/segment")
+        raise InputError(
+            Reason.REQUEST_INVALID, message, f"{message} It is {request.segment!r}.", "/segment"
+        )

@@ -1,4 +1,4 @@
-"""What an effect estimate says; it names columns and levels, so it lives in the encrypted `estimate` artefact."""
+"""What an effect estimate says; it names columns and levels, so it lives in the encrypted `estimate` artifact."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_crds.base import KubeModel
-from simulacra_crds.effect_estimate import Estimate
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.effect_estimate import Estimate
 
 Method = Literal["aipw", "aipw-window", "g-computation"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0..1."""
@@ -43,7 +43,9 @@ class FittedModel(Protocol):
             only: stop after this many columns of the order.
         """
 
-    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+    def counterfactual(
+        self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
+    ) -> pa.Table:
         """Return what each row would have been under do(), all columns: abduction, action, prediction (Pearl, 2009).
 
         The noise of each column is abducted from the row: numbers and ordered levels keep their rank among those that

@@ -29,7 +29,11 @@ class ColumnGrid:
         """Return the cell of each value (float64 [n]: numbers, or positions of levels; NaN is missing), int64 [n]."""
         missing = np.isnan(values)
         known = np.where(missing, 0.0, values)
-        found = known.astype(np.int64) if self.edges is None else np.searchsorted(self.edges, known, side="right")
+        found = (
+            known.astype(np.int64)
+            if self.edges is None
+            else np.searchsorted(self.edges, known, side="right")
+        )
         return np.where(missing, 0, found + 1)
 
     def spread(self, low: Floats, high: Floats) -> Floats:
@@ -40,7 +44,9 @@ class ColumnGrid:
         if wide.size and self.edges is not None:
             bounds = np.concatenate([[-np.inf], self.edges, [np.inf]])
             a, b = low[wide, None], high[wide, None]
-            out[wide, 1:] = np.clip(np.minimum(b, bounds[1:]) - np.maximum(a, bounds[:-1]), 0.0, None) / (b - a)
+            out[wide, 1:] = np.clip(
+                np.minimum(b, bounds[1:]) - np.maximum(a, bounds[:-1]), 0.0, None
+            ) / (b - a)
         return out
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
-from simulacra_crds.base import ColumnName, KubeModel
+from simulacra_crds.kinds.base import ColumnName, KubeModel
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph.pattern import parent_sets
 
@@ -63,7 +63,9 @@ class CausalGraph(KubeModel):
         if len(place) != len(self.order) or set(place) != set(self.parent_lists):
             raise ValueError("order and parents name different columns")
         for name, parents in self.parent_lists.items():
-            if len(set(parents)) != len(parents) or any(place.get(p, len(place)) >= place[name] for p in parents):
+            if len(set(parents)) != len(parents) or any(
+                place.get(p, len(place)) >= place[name] for p in parents
+            ):
                 raise ValueError("a parent does not come before its child")
         if any(a not in self.parent_lists.get(b, ()) for a, b in self.undecided):
             raise ValueError("an undecided edge is not in the graph")
@@ -115,7 +117,9 @@ class CausalGraph(KubeModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ModelFileError(f"the graph file is not valid ({error.error_count()} faults)") from None
+            raise ModelFileError(
+                f"the graph file is not valid ({error.error_count()} faults)"
+            ) from None
 
     def _reached(self, column: str, steps: dict[str, list[str]]) -> list[str]:
         seen: set[str] = set()

@@ -1,6 +1,6 @@
 """Compiled kernels of the order search: qNML counts, and grow-shrink trees that remember every parent set tried.
 
-The score is the quotient normalised maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos, Quotient Normalized
+The score is the quotient normalized maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos, Quotient Normalized
 Maximum Likelihood Criterion for Learning Bayesian Network Structures, AISTATS 2018): equal for equivalent graphs, and
 without the equivalent sample size on which BDeu's answers depend.
 
@@ -39,12 +39,14 @@ _compiled = numba.njit(nogil=True, cache=True)
 
 @_compiled
 def _log_regret(rows: float, cells: float) -> float:
-    """Return the log normaliser of a maximum likelihood over so many cells (Szpankowski & Weinberger, 2012)."""
+    """Return the log normalizer of a maximum likelihood over so many cells (Szpankowski & Weinberger, 2012)."""
     if cells <= 1.0 or rows <= 0.0:
         return 0.0
     share = cells / rows
     c = 0.5 + 0.5 * math.sqrt(1.0 + 4.0 / share)
-    return rows * (math.log(share) + (share + 2.0) * math.log(c) - 1.0 / c) - 0.5 * math.log(c + 2.0 / share)
+    return rows * (math.log(share) + (share + 2.0) * math.log(c) - 1.0 / c) - 0.5 * math.log(
+        c + 2.0 / share
+    )
 
 
 @_compiled
@@ -105,7 +107,9 @@ def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
 
 
 @_compiled
-def _count(z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int) -> Columns:
+def _count(
+    z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int
+) -> Columns:
     """Count rows by z * stride + inner. Two tables in turn: one alone waits for its own last write when it is small."""
     size = stride * levels
     table = np.zeros(2 * size, np.int32)
@@ -119,7 +123,9 @@ def _count(z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int,
 
 
 @_compiled
-def addition_scores(codes: Codes, cards: Levels, v: int, parents: Columns, candidates: Columns) -> Floats:
+def addition_scores(
+    codes: Codes, cards: Levels, v: int, parents: Columns, candidates: Columns
+) -> Floats:
     """Score of column v given parents and each one of the candidates, float64 [candidates]; too large: -inf."""
     ids, occurring, nominal = _configurations(codes, cards, parents)
     levels, n = cards[v], codes.shape[1]
@@ -134,7 +140,10 @@ def addition_scores(codes: Codes, cards: Levels, v: int, parents: Columns, candi
         if nominal * more * levels > MAX_CELLS_PER_ROW * n:
             continue
         scores[c] = _table_score(
-            _count(codes[candidates[c]], inner, stride, more), occurring * more, levels, nominal * more
+            _count(codes[candidates[c]], inner, stride, more),
+            occurring * more,
+            levels,
+            nominal * more,
         )
     return scores
 
@@ -186,7 +195,9 @@ def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: in
 
 
 @_compiled
-def _shrink(codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float) -> tuple[float, Columns]:
+def _shrink(
+    codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float
+) -> tuple[float, Columns]:
     """Drop parents (never the first `fixed`) while the score improves; return score and the parents kept."""
     while parents.shape[0] > fixed:
         levels_of, counts = _summary(codes, cards, v, parents)
@@ -203,9 +214,19 @@ def _shrink(codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, s
 
 
 @_compiled
-def _expand(codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, node: int) -> bool:
+def _expand(
+    codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, node: int
+) -> bool:
     """Find the improving additions of a node; False when the pool is full."""
-    column, added, up, first, count, grown, used = trees[0], trees[1], trees[2], trees[3], trees[4], trees[5], trees[7]
+    column, added, up, first, count, grown, used = (
+        trees[0],
+        trees[1],
+        trees[2],
+        trees[3],
+        trees[4],
+        trees[5],
+        trees[7],
+    )
     v = column[node]
     parents, _ = _parents_of(trees, required, node)
     score = local_score(codes, cards, v, parents)
@@ -236,7 +257,13 @@ def _expand(codes: Codes, cards: Levels, trees: Trees, required: Flags, candidat
 
 @_compiled
 def trace(
-    codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, v: int, is_before: Flags
+    codes: Codes,
+    cards: Levels,
+    trees: Trees,
+    required: Flags,
+    candidates: Columns,
+    v: int,
+    is_before: Flags,
 ) -> int:
     """Return the node where column v ends when it may choose among the columns is_before (bool [p]); or POOL_FULL."""
     added, first, count, final = trees[1], trees[3], trees[4], trees[6]
@@ -308,7 +335,9 @@ def insertion_scores(
 
 
 @_compiled
-def chosen_parents(codes: Codes, cards: Levels, trees: Trees, required: Flags, node: int) -> Columns:
+def chosen_parents(
+    codes: Codes, cards: Levels, trees: Trees, required: Flags, node: int
+) -> Columns:
     """Return the parents, int32 [k], that remain of a node's set after shrinking."""
     parents, fixed = _parents_of(trees, required, node)
     return _shrink(codes, cards, trees[0][node], parents, fixed, trees[5][node])[1]

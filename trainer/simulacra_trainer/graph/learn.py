@@ -1,6 +1,6 @@
 """Learn the causal graph of a clean table within a time budget.
 
-Best order search with qNML on discretised columns, then the arrows that data and knowledge decide, then the share of
+Best order search with qNML on discretized columns, then the arrows that data and knowledge decide, then the share of
 bootstrap resamples that confirm each edge. Arrows are never read from the form of a function: that is a coin flip.
 """
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.model import Knowledge
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge, State
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
-from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
 from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
 
@@ -74,7 +74,7 @@ def learn_graph(
     effort = next(e for e in EFFORTS if len(names) <= e.max_columns)
     if table.num_rows > effort.rows:
         table = table.take(np.sort(rng.choice(table.num_rows, effort.rows, replace=False)))
-    codes, cards = discretise(table, schema)
+    codes, cards = discretize(table, schema)
     if len(names) < 2 or table.num_rows == 0:
         order = constraints.random_order(rng)
         dag = constraints.required
@@ -93,7 +93,11 @@ def learn_graph(
         return None if confirmed is None else pattern_of(confirmed, constraints.directed)
 
     with ThreadPoolExecutor(threads()) as pool:
-        patterns = [pattern for pattern in pool.map(resampled, rng.spawn(effort.bootstraps)) if pattern is not None]
+        patterns = [
+            pattern
+            for pattern in pool.map(resampled, rng.spawn(effort.bootstraps))
+            if pattern is not None
+        ]
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     return _graph(names, found, pattern, patterns, table.num_rows, complete)
@@ -102,20 +106,29 @@ def learn_graph(
 def _compile() -> None:
     """Run the kernels once on nothing much, so that compiling them does not count as searching."""
     codes = np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 1, 1]], np.uint8)
-    free = Constraints(np.zeros((2, 2), np.bool_), ~np.eye(2, dtype=np.bool_), np.zeros((2, 2), np.bool_))
+    free = Constraints(
+        np.zeros((2, 2), np.bool_), ~np.eye(2, dtype=np.bool_), np.zeros((2, 2), np.bool_)
+    )
     cards = np.array([2, 2])
     candidates = candidate_parents(codes, cards, free, 1)
     OrderSearch(codes, cards, free, candidates).best(1, np.random.default_rng(0), np.inf)
 
 
 def _graph(
-    names: list[str], found: Found, pattern: BoolMatrix, patterns: Sequence[BoolMatrix], rows: int, complete: bool
+    names: list[str],
+    found: Found,
+    pattern: BoolMatrix,
+    patterns: Sequence[BoolMatrix],
+    rows: int,
+    complete: bool,
 ) -> CausalGraph:
     order = [names[i] for i in found.order]
     place = np.argsort(found.order)
     dag = found.dag
     parents = {
-        names[v]: [names[a] for a in sorted(np.flatnonzero(dag[:, v]).tolist(), key=lambda i: place[i])]
+        names[v]: [
+            names[a] for a in sorted(np.flatnonzero(dag[:, v]).tolist(), key=lambda i: place[i])
+        ]
         for v in found.order
     }
     undecided = [(names[a], names[b]) for a, b in np.argwhere(dag & pattern & pattern.T)]
@@ -136,7 +149,9 @@ def _graph(
     )
 
 
-def _edge(names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]) -> GraphEdge:
+def _edge(
+    names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]
+) -> GraphEdge:
     """Describe the edge a -> b of the best graph; without bootstraps it is weak, since nothing confirms it."""
     if not patterns:
         return GraphEdge(source=names[a], target=names[b], strength=SHOWN, state="weak")

@@ -80,7 +80,9 @@ def parent_sets(pattern: BoolMatrix, x: int) -> Iterator[tuple[int, ...]]:
                 yield tuple(sorted([*sure.tolist(), *chosen]))
 
 
-def _is_valid(pattern: BoolMatrix, x: int, siblings: npt.NDArray[np.int64], chosen: tuple[int, ...]) -> bool:
+def _is_valid(
+    pattern: BoolMatrix, x: int, siblings: npt.NDArray[np.int64], chosen: tuple[int, ...]
+) -> bool:
     tried = pattern.copy()
     for s in siblings:
         tried[(x, s) if s in chosen else (s, x)] = False

@@ -36,7 +36,10 @@ def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], 
     coded = []
     for table in tables:
         chunk = table.column(name).combine_chunks()
-        levels = [known.setdefault(v, len(known) + 1) if v is not None else 0 for v in chunk.dictionary.to_pylist()]
+        levels = [
+            known.setdefault(v, len(known) + 1) if v is not None else 0
+            for v in chunk.dictionary.to_pylist()
+        ]
         lookup = np.array([*levels, 0], dtype=np.int64)
         coded.append(lookup[chunk.indices.fill_null(len(levels)).to_numpy(zero_copy_only=False)])
     return coded, len(known) + 1
@@ -53,9 +56,13 @@ def bin_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], in
     values = [numbers(t, name) for t in tables]
     present = values[0][~np.isnan(values[0])]
     quantiles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges, repeats = np.unique(np.quantile(present, quantiles) if len(present) else [], return_counts=True)
+    edges, repeats = np.unique(
+        np.quantile(present, quantiles) if len(present) else [], return_counts=True
+    )
     edges = np.sort(np.concatenate([edges, np.nextafter(edges[repeats > 1], np.inf)]))
-    return [np.where(np.isnan(v), 0, 1 + np.searchsorted(edges, v, side="right")) for v in values], len(edges) + 2
+    return [
+        np.where(np.isnan(v), 0, 1 + np.searchsorted(edges, v, side="right")) for v in values
+    ], len(edges) + 2
 
 
 def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDArray[np.uint64]]:
@@ -66,7 +73,9 @@ def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDA
             codes, _ = level_codes(tables, name)
             parts = [c.astype(np.uint64) for c in codes]
         else:
-            rounded = [np.round(np.nan_to_num(numbers(t, name), nan=np.inf), 6) + 0.0 for t in tables]
+            rounded = [
+                np.round(np.nan_to_num(numbers(t, name), nan=np.inf), 6) + 0.0 for t in tables
+            ]
             parts = [r.view(np.uint64) for r in rounded]
         for i, part in enumerate(parts):
             hashes[i] = _mix(hashes[i] * np.uint64(0x9E3779B97F4A7C15) + part)
@@ -74,7 +83,7 @@ def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDA
 
 
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Finalise as SplitMix64 does (Steele, Lea, Flood 2014); wraps around on purpose."""
+    """Finalize as SplitMix64 does (Steele, Lea, Flood 2014); wraps around on purpose."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

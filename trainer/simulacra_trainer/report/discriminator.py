@@ -14,8 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers, sample_rows
-from simulacra_trainer.weighting import weights_in
+from simulacra_trainer.report.columns import (
+    FloatArray,
+    IntArray,
+    is_category,
+    level_codes,
+    numbers,
+    sample_rows,
+)
+from simulacra_trainer.survey_weights import weights_in
 
 MIN_ROWS = 100
 MAX_ROWS = 8_000
@@ -30,7 +37,11 @@ Booleans = npt.NDArray[np.bool_]
 
 
 def two_sample_auc(
-    real: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator, weight: str | None = None
+    real: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    rng: np.random.Generator,
+    weight: str | None = None,
 ) -> float | None:
     """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None for too few rows.
 
@@ -83,7 +94,12 @@ def _feature(tables: list[pa.Table], name: str) -> tuple[IntArray, bool]:
 
 @numba.njit(nogil=True, cache=True)
 def _boost(
-    bins: Bins, label: FloatArray, counts: FloatArray, test: Bins, is_level: Booleans, sizes: IntArray
+    bins: Bins,
+    label: FloatArray,
+    counts: FloatArray,
+    test: Bins,
+    is_level: Booleans,
+    sizes: IntArray,
 ) -> FloatArray:
     score = np.zeros(len(bins))
     out = np.zeros(len(test))
@@ -176,7 +192,11 @@ def _split_level(
                 left_n += cells[order[b], 2]
                 if left_n < LEAF_ROWS or n - left_n < LEAF_ROWS:
                     continue
-                gain = left_g**2 / (left_h + RIDGE) + (g - left_g) ** 2 / (h - left_h + RIDGE) - g**2 / (h + RIDGE)
+                gain = (
+                    left_g**2 / (left_h + RIDGE)
+                    + (g - left_g) ** 2 / (h - left_h + RIDGE)
+                    - g**2 / (h + RIDGE)
+                )
                 if gain > best:
                     best = gain
                     feature[first + node] = j

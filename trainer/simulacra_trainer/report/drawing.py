@@ -29,13 +29,19 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
     rows = _layers(names, edges)
     _order(rows, edges)
     spots = {
-        name: (_place(at, len(row)), level * DOWN) for level, row in enumerate(rows) for at, name in enumerate(row)
+        name: (_place(at, len(row)), level * DOWN)
+        for level, row in enumerate(rows)
+        for at, name in enumerate(row)
     }
     half = max(abs(x) for x, _ in spots.values()) + BOX_WIDTH / 2 + 2
     height = (len(rows) - 1) * DOWN + BOX_HEIGHT + 4
-    parts = [_line(edge, spots) for edge in edges] + [_box(name, x, y) for name, (x, y) in spots.items()]
+    parts = [_line(edge, spots) for edge in edges] + [
+        _box(name, x, y) for name, (x, y) in spots.items()
+    ]
     frame = f'viewBox="{-half:.0f} -2 {2 * half:.0f} {height}" width="{2 * half:.0f}"'
-    return f'<svg class="drawing" role="img" aria-label="Causal graph" {frame}>{"".join(parts)}</svg>'
+    return (
+        f'<svg class="drawing" role="img" aria-label="Causal graph" {frame}>{"".join(parts)}</svg>'
+    )
 
 
 def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
@@ -43,14 +49,18 @@ def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
     rank = {name: at for at, name in enumerate(names)}
     level = dict.fromkeys(names, 0)
     for name in names:
-        ends = [{edge["source"], edge["target"]} - {name} for edge in edges if name in (edge["source"], edge["target"])]
+        ends = [
+            {edge["source"], edge["target"]} - {name}
+            for edge in edges
+            if name in (edge["source"], edge["target"])
+        ]
         above = [level[other] for pair in ends for other in pair if rank[other] < rank[name]]
         level[name] = max(above, default=-1) + 1
     return [[name for name in names if level[name] == at] for at in range(max(level.values()) + 1)]
 
 
 def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
-    """Order each layer by the mean place of its neighbours, down and up in turn, so that few edges cross."""
+    """Order each layer by the mean place of its neighbors, down and up in turn, so that few edges cross."""
     near: dict[str, list[str]] = {name: [] for row in rows for name in row}
     for edge in edges:
         near[edge["source"]].append(edge["target"])
@@ -58,7 +68,9 @@ def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
     for sweep in range(SWEEPS):
         place = {name: _place(at, len(row)) for row in rows for at, name in enumerate(row)}
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wish = {name: sum(place[other] for other in near[name]) / len(near[name]) for name in row}
+            wish = {
+                name: sum(place[other] for other in near[name]) / len(near[name]) for name in row
+            }
             row.sort(key=wish.__getitem__)
             place |= {name: _place(at, len(row)) for at, name in enumerate(row)}
 
@@ -75,7 +87,11 @@ def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> str:
     state = edge["state"] if edge["state"] in ("directed", "undecided", "weak") else "weak"
     width = 1 + 2 * float(edge["strength"])
     line = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f} {to_y:.0f}"
-    head = "" if state == "undecided" else f'<path class="head" d="M{to_x:.0f} {to_y:.0f}l-4 {-tip}h8z"/>'
+    head = (
+        ""
+        if state == "undecided"
+        else f'<path class="head" d="M{to_x:.0f} {to_y:.0f}l-4 {-tip}h8z"/>'
+    )
     return f'<path class="edge {state}" stroke-width="{width:.1f}" d="{line}"/>{head}'
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import IntArray, bin_codes, sample_rows
-from simulacra_trainer.weighting import Floats, effective_rows, weights_in
+from simulacra_trainer.survey_weights import Floats, effective_rows, weights_in
 
 MAX_ROWS = 25_000
 MAX_COUNTED = 20_000_000
@@ -22,7 +22,11 @@ WORST_PAIRS = 50
 
 
 def total_variation(
-    a: IntArray, b: IntArray, codes: int, a_weights: Floats | None = None, b_weights: Floats | None = None
+    a: IntArray,
+    b: IntArray,
+    codes: int,
+    a_weights: Floats | None = None,
+    b_weights: Floats | None = None,
 ) -> float:
     """Return the total-variation distance (0..1) of two coded columns, whose rows count by weights of mean 1."""
     p = np.bincount(a, a_weights, minlength=codes) / len(a)
@@ -54,7 +58,8 @@ def fidelity(
     tables = [*real, sample_rows(synthetic, rows, rng)]
     coded = [bin_codes(tables, name) for name in names]
     columns = [
-        {"column": name, **_distances(codes, size, weights)} for name, (codes, size) in zip(names, coded, strict=True)
+        {"column": name, **_distances(codes, size, weights)}
+        for name, (codes, size) in zip(names, coded, strict=True)
     ]
     by_pair = [_pair(names, coded, int(i), int(j), weights) for i, j in pairs]
     by_pair.sort(key=lambda pair: pair["floor"] - pair["error"])
@@ -70,7 +75,9 @@ def fidelity(
 def _pairs(columns: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     i, j = np.triu_indices(columns, k=1)
     most = MAX_COUNTED // MAX_ROWS
-    chosen = np.sort(rng.choice(len(i), most, replace=False)) if len(i) > most else np.arange(len(i))
+    chosen = (
+        np.sort(rng.choice(len(i), most, replace=False)) if len(i) > most else np.arange(len(i))
+    )
     return np.column_stack([i[chosen], j[chosen]])
 
 
@@ -84,7 +91,11 @@ def _distances(codes: list[IntArray], size: int, weights: list[Floats | None]) -
 
 
 def _pair(
-    names: list[str], coded: list[tuple[list[IntArray], int]], i: int, j: int, weights: list[Floats | None]
+    names: list[str],
+    coded: list[tuple[list[IntArray], int]],
+    i: int,
+    j: int,
+    weights: list[Floats | None],
 ) -> dict[str, Any]:
     (left, left_size), (right, right_size) = coded[i], coded[j]
     codes = [a * right_size + b for a, b in zip(left, right, strict=True)]

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import row_hashes, sample_rows
-from simulacra_trainer.report.neighbours import MAX_PAIRS, nearer_share, nearest, place
-from simulacra_trainer.weighting import Floats, weights_in
+from simulacra_trainer.report.neighbors import MAX_PAIRS, nearer_share, nearest, place
+from simulacra_trainer.survey_weights import Floats, weights_in
 
 MAX_HASHED = 500_000
 MAX_TRAIN = 50_000
@@ -53,7 +53,11 @@ def privacy(
 
 
 def exact_copies(
-    train: pa.Table, holdout: pa.Table, synthetic: pa.Table, names: list[str], weight: str | None = None
+    train: pa.Table,
+    holdout: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    weight: str | None = None,
 ) -> tuple[float, float]:
     """Return the share of synthetic and of holdout rows (0..1; these by weight) that equal some training row."""
     tables = [train, holdout.slice(0, MAX_HASHED), synthetic.slice(0, MAX_HASHED)]

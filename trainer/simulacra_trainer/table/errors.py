@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 
 
 class InputError(Exception):
@@ -15,7 +15,9 @@ class InputError(Exception):
         pointer: JSON pointer into the request body or the column at fault, when there is one.
     """
 
-    def __init__(self, reason: Reason, message: str, detail: str, pointer: str | None = None) -> None:
+    def __init__(
+        self, reason: Reason, message: str, detail: str, pointer: str | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.table.errors import InputError, invalid_upload
 from simulacra_trainer.table.limits import SandboxLimits
-from simulacra_trainer.table.sandbox import SandboxStopped, run_confined
+from simulacra_trainer.table.sandbox.child_process import SandboxStopped, run_confined
 
-WORKER = "simulacra_trainer.table.worker"
+WORKER = "simulacra_trainer.table.sandbox.worker"
 ORIGIN = b"simulacra.origin"
 """Schema metadata key: csv, parquet, arrow, xlsx or spss. The cells of a CSV are text without a declared type."""
 DELIMITER = b"simulacra.delimiter"
@@ -29,7 +29,9 @@ NETWORK = b"simulacra.network"
 """Schema metadata key: "isolated" when the parser ran without a network, "inherited" where the platform refused."""
 
 
-def read_table(path: Path, file_format: str = "auto", limits: SandboxLimits | None = None) -> pa.Table:
+def read_table(
+    path: Path, file_format: str = "auto", limits: SandboxLimits | None = None
+) -> pa.Table:
     """Read an upload: CSV (plain, gzip or zstd), Parquet, Arrow, an Excel workbook or an SPSS file.
 
     Args:
@@ -54,7 +56,10 @@ def read_table(path: Path, file_format: str = "auto", limits: SandboxLimits | No
         if answer.refused:
             refusal = json.loads(answer.text)
             raise InputError(
-                Reason(refusal["reason"]), refusal["message"], refusal["detail"], pointer=refusal["pointer"]
+                Reason(refusal["reason"]),
+                refusal["message"],
+                refusal["detail"],
+                pointer=refusal["pointer"],
             )
         mapped = mmap.mmap(sink.fileno(), 0, access=mmap.ACCESS_READ)
     table = pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()

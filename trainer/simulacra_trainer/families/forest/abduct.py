@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.kernels import F8, I4, compiled
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.samplers import (
     BELOW_ONE,
     Classes,
     Context,
@@ -27,7 +27,7 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     nearest,
 )
-from simulacra_trainer.families.forest.walk import mass_below
+from simulacra_trainer.families.forest.traversal import mass_below
 
 
 def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
@@ -72,7 +72,9 @@ def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
         case Classes(tree, donors, values, parts):
             means = np.zeros((values.size, size))
             for klass, value in enumerate(values):
-                means[klass] = _pool_shares(parts[klass], size) if klass in parts else _one(value, size)
+                means[klass] = (
+                    _pool_shares(parts[klass], size) if klass in parts else _one(value, size)
+                )
             return _leaf_shares(tree, donors, means)[tree.leaves(context, rows)]
         case Switch(on, keys, inner):
             chosen, out = nearest(keys, context.values[on][rows]), np.empty((rows.size, size))
@@ -83,7 +85,9 @@ def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
         case Lookup():
             out = np.zeros((rows.size, size))
             drawn = part.draw(context, rows, np.zeros(rows.size))
-            out[np.arange(rows.size), np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)] = 1.0
+            out[np.arange(rows.size), np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)] = (
+                1.0
+            )
             return out
         case _:
             return np.tile(_pool_shares(part, size), (rows.size, 1))
@@ -192,7 +196,10 @@ def _interval_ranks(start: I4, stop: I4, low: F8, high: F8, values: F8, v: F8) -
     out = np.empty(values.shape[0])
     for i in range(values.shape[0]):
         a, b = start[i], stop[i]
-        first, last = _first_above(high, a, b, values[i], False), _first_above(low, a, b, values[i], True)
+        first, last = (
+            _first_above(high, a, b, values[i], False),
+            _first_above(low, a, b, values[i], True),
+        )
         if last > first:
             scaled = v[i] * (last - first)
             k = min(first + int(scaled), last - 1)
@@ -211,7 +218,10 @@ def _class_ranks(start: I4, stop: I4, donors: I4, classes: I4, v: F8) -> tuple[I
     first, rest = np.empty(classes.shape[0], np.int32), np.empty(classes.shape[0])
     for i in range(classes.shape[0]):
         a, b = start[i], stop[i]
-        one, other = _first_above(donors, a, b, classes[i], False), _first_above(donors, a, b, classes[i], True)
+        one, other = (
+            _first_above(donors, a, b, classes[i], False),
+            _first_above(donors, a, b, classes[i], True),
+        )
         scaled = v[i] * max(other - one, 1)
         first[i] = min(one + int(scaled), b - 1)
         rest[i] = scaled - int(scaled)

@@ -112,7 +112,11 @@ class Dependencies:
         alike = [i for i in before if (i, column) in self._alike]
         if alike:
             return Dependency(max(alike, key=lambda i: (self._distinct[i], -i)), kind="monotone")
-        decided = [i for i in before if (column, i) in self._decides and self._distinct[i] <= MAX_SWITCH_KEYS]
+        decided = [
+            i
+            for i in before
+            if (column, i) in self._decides and self._distinct[i] <= MAX_SWITCH_KEYS
+        ]
         if decided:
             return Dependency(max(decided, key=lambda i: (self._distinct[i], -i)), kind="deciding")
         return None

@@ -88,7 +88,13 @@ def _order(z: U1, rows: I4, y: I4, offsets: I8, ordered: I4) -> None:
 
 @compiled
 def _class_gain(
-    z: U1, rows: I4, y: I4, counts: I8, logs: tuple[F8, F8], bins: int, work: tuple[I8, I4, I8, I8, I4]
+    z: U1,
+    rows: I4,
+    y: I4,
+    counts: I8,
+    logs: tuple[F8, F8],
+    bins: int,
+    work: tuple[I8, I4, I8, I8, I4],
 ) -> Gain:
     """Largest multinomial log-likelihood gain of a feature z in a node: rows int32 [m] into z, y int32 [m] classes.
 
@@ -175,7 +181,9 @@ def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> 
             continue
         v_left = max(left_square / n_left - (left / n_left) ** 2, VARIANCE_FLOOR)
         right = total - left
-        v_right = max((total_square - left_square) / n_right - (right / n_right) ** 2, VARIANCE_FLOOR)
+        v_right = max(
+            (total_square - left_square) / n_right - (right / n_right) ** 2, VARIANCE_FLOOR
+        )
         gain = 0.5 * (whole - n_left * np.log(v_left) - n_right * np.log(v_right))
         if gain > best_gain:
             best_gain, best_threshold = gain, b
@@ -253,7 +261,9 @@ def _class_split(
 
 
 @compiled
-def _number_split(Z: U1, rows: I4, y: F8, sizes: I8, price: float, work: tuple[I8, F8, F8]) -> Split:
+def _number_split(
+    Z: U1, rows: I4, y: F8, sizes: I8, price: float, work: tuple[I8, F8, F8]
+) -> Split:
     """Return the split of a node that gains most; see `_class_split`."""
     m, features = rows.shape[0], np.arange(Z.shape[0])
     if m >= SAMPLED_FROM and features.size:

@@ -2,7 +2,7 @@
 
 A number is turned into the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin, 2012, for regression
 margins), the score is regressed on the scores of earlier numbers and the levels of earlier categories (`additive`), and
-a penalised tree draws what is left. Rows that share a value share an interval of scores; where they lie in it is
+a penalized tree draws what is left. Rows that share a value share an interval of scores; where they lie in it is
 imputed from the regression, as in an ordered probit (Albert & Chib, 1993).
 """
 
@@ -23,8 +23,8 @@ from simulacra_trainer.families.forest.additive import (
     fit_slopes,
     tables_of,
 )
-from simulacra_trainer.families.forest.parts import BELOW_ONE, Booleans, Ints
-from simulacra_trainer.families.forest.walk import added
+from simulacra_trainer.families.forest.samplers import BELOW_ONE, Booleans, Ints
+from simulacra_trainer.families.forest.traversal import added
 
 SLOPE_NATS = 40.0
 """The penalty at which a slope pays as much as a split; below, its price falls by the square. A split is chosen among
@@ -81,8 +81,8 @@ def _slopes(design: Design, low: Floats, high: Floats, price: float) -> Floats:
     scores = ndtri((low + high) / 2.0)
     for _ in range(ROUNDS if tied.mean() > TIED else 1):
         y = scores - scores.mean()
-        slopes = fit_slopes(design, design.centred @ y, float(y @ y), y.size, price)
-        scores = np.where(tied, _imputed(slopes @ design.centred, a, b, None), scores)
+        slopes = fit_slopes(design, design.centered @ y, float(y @ y), y.size, price)
+        scores = np.where(tied, _imputed(slopes @ design.centered, a, b, None), scores)
     return slopes
 
 

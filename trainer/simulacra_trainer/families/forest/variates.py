@@ -25,8 +25,8 @@ from simulacra_trainer.families.forest.additive import (
     tables_of,
 )
 from simulacra_trainer.families.forest.kernels import BINS, F8, I4, I8, U1, compiled
-from simulacra_trainer.families.forest.parts import Variate
-from simulacra_trainer.families.forest.walk import added
+from simulacra_trainer.families.forest.samplers import Variate
+from simulacra_trainer.families.forest.traversal import added
 
 MOST_VARIATES = 3
 FEWEST_ROWS, MOST_CLASSES = 1_000, 256
@@ -69,7 +69,9 @@ def fit_variates(
         square = float(target @ target)
         if square <= SAME * of.size:
             continue
-        slopes = fit_slopes(design, design.centred @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty)
+        slopes = fit_slopes(
+            design, design.centered @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty
+        )
         columns, tables = tables_of(bases, design.mean, slopes)
         if columns.size > 1:
             low, high = np.quantile(added(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))
@@ -82,11 +84,13 @@ def fit_variates(
 def _strongest(
     seen: Codes, bases: Sequence[Floats], of: npt.NDArray[np.integer], share: Floats
 ) -> tuple[Floats, list[Floats]]:
-    """Return the products of functions and classes, float64 [functions, classes] (of standardised class indicators),
+    """Return the products of functions and classes, float64 [functions, classes] (of standardized class indicators),
     and the functions by column: the `FEW_FUNCTIONS` of them that classes differ in most.
     """
     column = np.repeat(np.arange(len(bases)), [len(functions) for functions in bases])
-    sums, mean, variance = _class_sums(seen, of.astype(np.int32), share.size, np.concatenate(bases), column)
+    sums, mean, variance = _class_sums(
+        seen, of.astype(np.int32), share.size, np.concatenate(bases), column
+    )
     moments = (sums - np.outer(mean, of.size * share)) / np.sqrt(np.where(share > 0, share, 1.0))
     told = np.where(variance > SAME, (moments**2).sum(axis=1) / np.maximum(variance, SAME), -1.0)
     is_kept = np.zeros(column.size, np.bool_)
@@ -101,7 +105,11 @@ def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tu
     seen uint8 [columns, n], of int32 [n], functions float64 [functions, 256], column int64 [functions], ascending.
     """
     n = of.shape[0]
-    sums, mean, variance = np.zeros((len(column), classes)), np.zeros(len(column)), np.zeros(len(column))
+    sums, mean, variance = (
+        np.zeros((len(column), classes)),
+        np.zeros(len(column)),
+        np.zeros(len(column)),
+    )
     table, counted = np.zeros((BINS, classes), np.int64), -1
     for f in range(len(column)):
         if column[f] != counted:

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.families.forest.parts import Tree
-from simulacra_trainer.weighting import Floats, Ints, replicas
+from simulacra_trainer.families.forest.samplers import Tree
+from simulacra_trainer.survey_weights import Floats, Ints, replicas
 
 DONORS_A_ROW = 8
 MOST_DONORS = 1_000_000

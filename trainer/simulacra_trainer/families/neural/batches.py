@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
 from simulacra_trainer.families.neural.network import Batch
-from simulacra_trainer.weighting import draw_in_proportion
+from simulacra_trainer.survey_weights import draw_in_proportion
 
 GROUPS = 8
 """Masks in a batch; half are the fixed order of the columns, half are random orders."""
@@ -37,7 +37,10 @@ class CodedTable:
 
 
 def code_table(
-    codings: Sequence[ColumnCoding], values: Sequence[Floats], layout: Sequence[int], order: Sequence[int]
+    codings: Sequence[ColumnCoding],
+    values: Sequence[Floats],
+    layout: Sequence[int],
+    order: Sequence[int],
 ) -> CodedTable:
     """Code all rows; layout: the network's order of the columns, order: the causal one (both positions)."""
     n, c = values[0].size, len(codings)
@@ -48,7 +51,9 @@ def code_table(
         codes[:, i], cells[:, i], inputs[:, i] = coded.codes, coded.cells, coded.inputs
     place = {j: i for i, j in enumerate(layout)}
     causal = [place[j] for j in order]
-    return CodedTable(torch.from_numpy(codes), torch.from_numpy(cells), torch.from_numpy(inputs), causal)
+    return CodedTable(
+        torch.from_numpy(codes), torch.from_numpy(cells), torch.from_numpy(inputs), causal
+    )
 
 
 class TableBatches(pl.LightningDataModule):
@@ -70,7 +75,10 @@ class TableBatches(pl.LightningDataModule):
         shuffled = np.random.default_rng([seed, 31]).permutation(n)
         self.table, self.seed, self._weights = table, seed, weights
         self._part = slice(0, GROUPS) if part is None else part(GROUPS)
-        self.held, self.rows = np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]), np.sort(shuffled[held:])
+        self.held, self.rows = (
+            np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]),
+            np.sort(shuffled[held:]),
+        )
         self.each = int(np.clip(self.rows.size // (4 * GROUPS), 1, 32 if n < BIG_TABLE else 64))
         """Rows under each mask."""
         self.interval = interval or int(np.clip(self.rows.size // self.batch_rows, 40, 150))
@@ -84,7 +92,9 @@ class TableBatches(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Return the batches of the trainer's next interval."""
         assert self.trainer is not None
-        return DataLoader(_Interval(self, self.trainer.current_epoch * self.interval), batch_size=None)
+        return DataLoader(
+            _Interval(self, self.trainer.current_epoch * self.interval), batch_size=None
+        )
 
     def val_dataloader(self) -> DataLoader:
         """Return the held-out rows under the fixed order, then under random ones."""
@@ -99,7 +109,10 @@ class TableBatches(pl.LightningDataModule):
     def batch(self, step: int) -> Batch:
         """Return the batch of a step of training, this worker's groups of it."""
         size = self.batch_rows
-        epochs, parts = range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1), []
+        epochs, parts = (
+            range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1),
+            [],
+        )
         for epoch in epochs:
             begin = epoch * self.rows.size
             rng = np.random.default_rng([self.seed, 33, epoch])

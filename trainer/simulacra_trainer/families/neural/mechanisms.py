@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from simulacra_trainer.families.coupling import gumbel_twins
+from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.families.neural.coding import CELLS, ColumnCoding, Encoded, Floats, Ints
 from simulacra_trainer.families.neural.network import WIDTH
 from simulacra_trainer.families.neural.weights import Weights
@@ -22,9 +22,15 @@ SMALLEST_U = 2.0**-24
 class Mechanism:
     """p(column | sum of the vectors of what it sees), and the vector of the column's own values."""
 
-    def __init__(self, weights: Weights, coding: ColumnCoding, j: int, codes: slice, f: int, fine: slice) -> None:
+    def __init__(
+        self, weights: Weights, coding: ColumnCoding, j: int, codes: slice, f: int, fine: slice
+    ) -> None:
         self.coding = coding
-        self._embed, self._slope, self._wide = weights["embed"][codes], weights["slope"][codes], weights["wide"][j]
+        self._embed, self._slope, self._wide = (
+            weights["embed"][codes],
+            weights["slope"][codes],
+            weights["wide"][j],
+        )
         self._layers = [(weights["w1"][j], weights["b1"][j]), (weights["w2"][j], weights["b2"][j])]
         self._head, self._bias = weights["head"][codes].T.contiguous(), weights["bias"][codes]
         self._cells = None
@@ -82,14 +88,20 @@ class Mechanism:
             codes = gumbel_twins(wide[0], wide[1], coded.codes, rng)
             drawn = self.coding.decode(codes, np.zeros_like(codes), rng.random(codes.size))
             return np.where(codes == coded.codes, values, drawn)
-        u = np.stack([_abduct(shares[0], coded.codes, rng), rng.random(values.size), rng.random(values.size)])
+        u = np.stack(
+            [_abduct(shares[0], coded.codes, rng), rng.random(values.size), rng.random(values.size)]
+        )
         inside = self.cell_shares(hidden[0], torch.from_numpy(coded.codes))
         if inside is not None:
             u[1] = _abduct(inside, coded.cells, rng)
         before, after = (self.draw(h, u) for h in hidden)
         same = (before == after) | (np.isnan(before) & np.isnan(after))
         known = ~(np.isnan(before) | np.isnan(after) | np.isnan(values))
-        moved = after if self.coding.codec.is_category else np.where(known, values + (after - before), after)
+        moved = (
+            after
+            if self.coding.codec.is_category
+            else np.where(known, values + (after - before), after)
+        )
         return np.where(same, values, self.coding.codec.tidy(moved))
 
     def grid_shares(self, h: Tensor, shares: Tensor, cells: Ints) -> Tensor:
@@ -106,7 +118,9 @@ class Mechanism:
 def mechanisms(weights: Weights, codings: Sequence[ColumnCoding]) -> list[Mechanism]:
     """Return the mechanism of each column."""
     starts = list(accumulate((coding.codes for coding in codings), initial=0))
-    fine_starts = list(accumulate((coding.codes * coding.has_cells for coding in codings), initial=0))
+    fine_starts = list(
+        accumulate((coding.codes * coding.has_cells for coding in codings), initial=0)
+    )
     places = list(accumulate((int(coding.has_cells) for coding in codings), initial=0))
     return [
         Mechanism(

@@ -25,9 +25,15 @@ from torch import Tensor
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.neural.batches import TableBatches
-from simulacra_trainer.families.neural.group import GroupEnvironment
 from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
-from simulacra_trainer.families.neural.surroundings import BEST, LAST, TRAINED, Keeper, Surroundings
+from simulacra_trainer.families.neural.training_context import (
+    BEST,
+    LAST,
+    TRAINED,
+    Keeper,
+    Surroundings,
+)
+from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
@@ -37,7 +43,7 @@ DROPOUT, DROPOUT_ROWS, DROPOUT_POWER, LEAST_DROPOUT, MOST_DROPOUT = 0.45, 2000, 
 """Share of activations dropped at so many rows; it falls with the power of the rows: small tables are copied else."""
 DECAY = 0.1
 APART_DECAY, APART_RATE = 0.5, 0.1
-"""What the bin of a number has apart from its neighbours decays faster and is learned at a tenth of the rate."""
+"""What the bin of a number has apart from its neighbors decays faster and is learned at a tenth of the rate."""
 AVERAGE = 0.99
 PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
@@ -67,10 +73,18 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     rate = LEARNING_RATE * min((rows / FULL_RATE_ROWS) ** 0.5, 1.0)
     dropout = DROPOUT * (DROPOUT_ROWS / rows) ** DROPOUT_POWER
     dropped = round(256 * min(max(dropout, LEAST_DROPOUT), MOST_DROPOUT))
-    return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped)
+    return TrainingPlan(
+        seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped
+    )
 
 
-def train(network: Network, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress) -> None:
+def train(
+    network: Network,
+    batches: TableBatches,
+    plan: TrainingPlan,
+    around: Surroundings,
+    told: Progress,
+) -> None:
     """Train the network in place.
 
     Args:
@@ -90,13 +104,19 @@ def train(network: Network, batches: TableBatches, plan: TrainingPlan, around: S
         trainer = _trainer(module, batches, plan, around, told)
         trainer.fit(module, datamodule=batches, ckpt_path=around.found(LAST), weights_only=True)
         if around.leads:
-            best = torch.load(around.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
+            best = torch.load(
+                around.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True
+            )
             module.cpu().load_state_dict(best["state_dict"])
             _note_trained(network, around)
 
 
 def _trainer(
-    module: TrainedNetwork, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress
+    module: TrainedNetwork,
+    batches: TableBatches,
+    plan: TrainingPlan,
+    around: Surroundings,
+    told: Progress,
 ) -> pl.Trainer:
     averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
     stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
@@ -105,7 +125,9 @@ def _trainer(
     strategy: Strategy | str = "auto"
     if group is not None:
         # a table without numbers leaves their weights unused
-        strategy = DDPStrategy(find_unused_parameters=not any(one.is_ordered for one in module.network.tables))
+        strategy = DDPStrategy(
+            find_unused_parameters=not any(one.is_ordered for one in module.network.tables)
+        )
     return pl.Trainer(
         accelerator="cuda" if plan.on_gpu else "cpu",
         devices=1,
@@ -137,18 +159,27 @@ def _note_trained(network: Network, around: Surroundings) -> None:
 
 
 class TrainedNetwork(pl.LightningModule):
-    """The network with its loss and optimiser."""
+    """The network with its loss and optimizer."""
 
-    def __init__(self, network: Network, plan: TrainingPlan, workers: Workers | None = None) -> None:
+    def __init__(
+        self, network: Network, plan: TrainingPlan, workers: Workers | None = None
+    ) -> None:
         super().__init__()
-        self.network, self.seed, self.rate, self.dropped = network, plan.seed, plan.rate, plan.dropped
+        self.network, self.seed, self.rate, self.dropped = (
+            network,
+            plan.seed,
+            plan.rate,
+            plan.dropped,
+        )
         self.workers = workers
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss of a batch, scaled so that the learning rate suits any number of columns."""
         c, n = batch.codes.shape
         workers = 1 if self.workers is None else self.workers.size
-        generator = torch.Generator(batch.codes.device).manual_seed(self.seed * 1_000_003 + self.global_step)
+        generator = torch.Generator(batch.codes.device).manual_seed(
+            self.seed * 1_000_003 + self.global_step
+        )
         # every worker draws for the whole batch and takes its own rows: together they drop what one would
         rows = slice(0, n) if self.workers is None else self.workers.part(n * workers)
         shape = (c, n * workers, WIDTH)
@@ -157,17 +188,22 @@ class TrainedNetwork(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Log nats a row."""
-        self.log("nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1])
+        self.log(
+            "nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1]
+        )
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip by norm; Lightning itself refuses to with a fused optimiser, for fear of scaled gradients."""
+        """Clip by norm; Lightning itself refuses to with a fused optimizer, for fear of scaled gradients."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW; biases and gates do not decay; the learning rate warms up, then stays."""
         plain, matrices, apart = list[Tensor](), list[Tensor](), list[Tensor]()
         free = {
-            id(p) for table in self.network.tables if table.is_ordered for p in (table.embed, table.head, table.slope)
+            id(p)
+            for table in self.network.tables
+            if table.is_ordered
+            for p in (table.embed, table.head, table.slope)
         }
         for name, parameter in self.network.named_parameters():
             is_plain = name.rpartition(".")[2] in ("b1", "b2", "bias", "gate")
@@ -178,14 +214,18 @@ class TrainedNetwork(pl.LightningModule):
             {"params": apart, "weight_decay": APART_DECAY, "lr": self.rate * APART_RATE},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99), fused=True)
-        warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS)
+        warm_up = torch.optim.lr_scheduler.LinearLR(
+            optimizer, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}
 
     def _kept(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """Return dropout factors; eight of them come from one draw of 64 bits, which is what makes them cheap."""
         size = shape[0] * shape[1] * shape[2]
         bits = torch.empty(-(-size // 8), dtype=torch.int64, device=generator.device)
-        drawn = bits.random_(-(2**63), None, generator=generator).view(torch.uint8)[:size].view(shape)
+        drawn = (
+            bits.random_(-(2**63), None, generator=generator).view(torch.uint8)[:size].view(shape)
+        )
         return (drawn >= self.dropped).to(torch.float32) * (256.0 / (256 - self.dropped))
 
 
@@ -203,7 +243,9 @@ class _Told(Callback):
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Keep Lightning's banners, hints and warnings out of our logs."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    loggers = [
+        logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -55,21 +55,33 @@ def fold(network: Network, codings: Sequence[ColumnCoding]) -> Weights:
     tables: list[dict[str, Tensor]] = []
     for table in network.tables:
         embed, slope = table.vectors()
-        each = (embed, torch.zeros_like(embed) if slope is None else slope, table.outputs(), table.bias)
+        each = (
+            embed,
+            torch.zeros_like(embed) if slope is None else slope,
+            table.outputs(),
+            table.bias,
+        )
         tables += [
-            dict(zip(("embed", "slope", "head", "bias"), column, strict=True)) for column in zip(*each, strict=True)
+            dict(zip(("embed", "slope", "head", "bias"), column, strict=True))
+            for column in zip(*each, strict=True)
         ]
     for j, coding in enumerate(codings):
         i = place[j]
         for name, padded in tables[i].items():
             by_column[name].append(padded[: coding.codes])
         for name in ("wide", "w1", "b1", "w2", "b2"):
-            by_column[name].append(getattr(network, name)[i : i + 1].reshape(shapes_of([coding])[name]))
+            by_column[name].append(
+                getattr(network, name)[i : i + 1].reshape(shapes_of([coding])[name])
+            )
         if network.cells is not None and i in fine:
             cells, at = network.cells, fine[i]
             by_column["inner"].append(cells.inner[at : at + 1])
             by_column["outer"].append(cells.outer[at : at + 1])
-            for name, source in (("gate", cells.gate), ("shift", cells.shift), ("cell_bias", cells.bias)):
+            for name, source in (
+                ("gate", cells.gate),
+                ("shift", cells.shift),
+                ("cell_bias", cells.bias),
+            ):
                 by_column[name].append(source[at, : coding.codes])
     shapes = shapes_of(codings)
     return {
@@ -84,7 +96,9 @@ def save_weights(weights: Weights, config: dict[str, Any], directory: Path) -> N
     (directory / CONFIG).write_text(json.dumps({"version": VERSION, **config}))
 
 
-def load_weights(directory: Path, codings: Sequence[ColumnCoding]) -> tuple[Weights, dict[str, Any]]:
+def load_weights(
+    directory: Path, codings: Sequence[ColumnCoding]
+) -> tuple[Weights, dict[str, Any]]:
     """Read what `save_weights` wrote for a model of these columns.
 
     Raises:
@@ -94,7 +108,10 @@ def load_weights(directory: Path, codings: Sequence[ColumnCoding]) -> tuple[Weig
     try:
         path = directory / TENSORS
         size = sum(4 * int(np.prod(shape)) for shape in shapes.values())
-        if path.stat().st_size > size + MAX_HEADER_BYTES or (directory / CONFIG).stat().st_size > MAX_CONFIG_BYTES:
+        if (
+            path.stat().st_size > size + MAX_HEADER_BYTES
+            or (directory / CONFIG).stat().st_size > MAX_CONFIG_BYTES
+        ):
             raise ModelFileError("a model file exceeds the size that its table allows")
         config = json.loads((directory / CONFIG).read_bytes())
         if not isinstance(config, dict) or config.get("version") != VERSION:
@@ -108,7 +125,9 @@ def load_weights(directory: Path, codings: Sequence[ColumnCoding]) -> tuple[Weig
                     raise ModelFileError(f"tensor {name} has the wrong type or shape")
             weights = {name: file.get_tensor(name) for name in shapes}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"the model files do not hold a neural model ({type(error).__name__})") from None
+        raise ModelFileError(
+            f"the model files do not hold a neural model ({type(error).__name__})"
+        ) from None
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         raise ModelFileError(f"{TENSORS} holds a number that is not finite")
     return weights, config

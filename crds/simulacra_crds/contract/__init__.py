@@ -1,0 +1,1 @@
+"""What API, operator, trainer and client agree on besides the kinds."""

@@ -1,0 +1,168 @@
+"""GenerationJob: one synthetic table, under conditions or interventions."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from simulacra_crds.contract.generation_conditions import ConditionSet, Finite
+from simulacra_crds.kinds.base import (
+    AGE,
+    EXPIRES,
+    PHASE,
+    PROGRESS,
+    READY,
+    REASON,
+    ColumnName,
+    KubeModel,
+    Level,
+    PrinterColumn,
+    Resource,
+    RetainedSpec,
+    WorkStatus,
+)
+from simulacra_crds.kinds.model import ObjectRef
+
+MAX_ROWS = 10_000_000
+ROWS_PER_SHARD = 500_000
+
+
+class InterventionValue(KubeModel):
+    """The value that do() sets: a number for numeric columns, a level for the others."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "has(self.number) != has(self.level)",
+                    "message": "give either number or level",
+                }
+            ]
+        }
+    )
+
+    number: Finite | None = Field(
+        default=None, description="The value of a numeric column. Or level."
+    )
+    level: Level | None = Field(default=None, description="The level of another column. Or number.")
+
+    @property
+    def value(self) -> float | str:
+        """Return whichever is set."""
+        return self.number if self.number is not None else (self.level or "")
+
+
+class GenerationJobSpec(RetainedSpec):
+    """What to generate. Everything but retention and suspend is fixed at creation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.counterfactual) || !self.counterfactual || "
+                    "has(self.interventions) && size(self.interventions) > 0",
+                    "message": "counterfactual needs interventions: what would have been, had what been otherwise?",
+                },
+                {
+                    "rule": "!has(self.counterfactual) || !self.counterfactual || self.rowCount % 2 == 0",
+                    "message": "counterfactual rows come in pairs: rowCount must be even",
+                },
+            ]
+        }
+    )
+
+    model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
+    row_count: int = Field(
+        ge=1, le=MAX_ROWS, description="How many rows, 1 to 10 million; the Tenant may allow fewer."
+    )
+    conditions: ConditionSet = Field(
+        default_factory=ConditionSet,
+        description="What the rows must look like: shares of levels, ranges of numbers.",
+    )
+    interventions: dict[ColumnName, InterventionValue] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="do(column = value) by name of column: the cause is set, and its effects follow. At most 32.",
+    )
+    counterfactual: bool = Field(
+        default=False,
+        description="Rows in pairs: each row and its twin, as it would have been under the interventions. Conditions "
+        "select the rows, before the interventions.",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        description="Decides all that is random, 0 to 2147483647; default 0.",
+    )
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Pods that generate side by side, each its own range of rows; 1 to 1000, default 1.",
+    )
+
+
+class Attainment(KubeModel):
+    """How well the conditions were met, in figures without names."""
+
+    status: Literal["exact", "partial"] = Field(
+        description="exact: every share and range is met to the row."
+    )
+    asked: int = Field(ge=0, description="Shares and ranges that were asked for.")
+    met: int = Field(ge=0, description="Shares and ranges that are met to the row.")
+    max_abs_error: float = Field(
+        default=0.0, ge=0, description="Largest distance of a share from what was asked, 0..1."
+    )
+    effective_sample_size: float | None = Field(
+        default=None,
+        ge=0,
+        description="Independent rows that the weighted candidates are worth (Kish).",
+    )
+    kl_nats: float | None = Field(
+        default=None,
+        ge=0,
+        description="How far the conditions move the learned distribution: KL divergence in nats.",
+    )
+
+
+class GenerationJobStatus(WorkStatus):
+    """What is true of a generation.
+
+    Conditions: ModelReady, Generated, Ready (both). Phase Partial: rows are there, some condition was not met.
+    """
+
+    rows: int | None = Field(default=None, ge=0, description="Rows that were generated.")
+    identified: bool | None = Field(
+        default=None,
+        description="With interventions: whether the causal graph settles what they change.",
+    )
+    attainment: Attainment | None = Field(
+        default=None, description="How well the conditions were met."
+    )
+
+
+class GenerationJob(Resource):
+    """A request for synthetic rows."""
+
+    PLURAL: ClassVar[str] = "generationjobs"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("gen",)
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Model", type="string", json_path=".spec.modelRef.name"),
+        PHASE,
+        READY,
+        PROGRESS,
+        PrinterColumn(name="Rows", type="integer", json_path=".spec.rowCount"),
+        PrinterColumn(
+            name="Attainment", type="string", json_path=".status.attainment.status", priority=1
+        ),
+        REASON,
+        EXPIRES,
+        AGE,
+    )
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
+
+    kind: Literal["GenerationJob"] = "GenerationJob"
+    spec: GenerationJobSpec
+    status: GenerationJobStatus = Field(default_factory=GenerationJobStatus)

@@ -1,0 +1,251 @@
+"""The audit log: append-only segments in an object store, chained by hash.
+
+Segment n is one object, created only if absent, that holds a header line and then one event a line. The header names
+the SHA-256 of the whole segment before, and the size and peaks of the RFC 6962 tree over all events so far, so that
+any change, gap or reordering shows (`verify_log`). Several processes may append: who loses a conditional create reads
+on to the new end and chains there. Cutting off the newest segments is all that the chain alone cannot show; the signed
+checkpoints beside it do (`checkpoints`).
+"""
+
+import functools
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
+
+from simulacra_custody.audit.event import (
+    AuditData,
+    AuditEvent,
+    Component,
+    Counts,
+    EventType,
+    Outcome,
+    Sha256,
+)
+from simulacra_custody.audit.merkle import append_leaf, leaf_hash, root_hash
+from simulacra_custody.errors import (
+    ArtifactMissing,
+    AuditCorrupt,
+    AuditUnavailable,
+    CustodyError,
+    ObjectExists,
+)
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.wiring import AUDIT_VARIABLE, open_store
+
+__all__ = [
+    "AuditData",
+    "AuditEvent",
+    "AuditLog",
+    "AuditPosition",
+    "Component",
+    "Counts",
+    "EventType",
+    "Outcome",
+    "SegmentedAuditLog",
+    "follow_log",
+    "open_audit",
+    "verify_log",
+    "verify_segments",
+]
+
+_CONFLICTS = 1000  # each one means that another writer succeeded
+
+
+class AuditPosition(BaseModel):
+    """Where a record is: its place in the log, from 0, and the log's RFC 6962 root (hex) with it as the last one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    index: NonNegativeInt
+    root: Sha256
+
+
+class AuditLog(Protocol):
+    """Where audit records go."""
+
+    def append(self, event: AuditEvent) -> AuditPosition:
+        """Record durably before returning; `AuditUnavailable` if that failed: a destructive action then stops."""
+
+
+class SegmentHeader(BaseModel):
+    """The first line of a segment.
+
+    Attributes:
+        segment: number of the segment, from 1.
+        previous: SHA-256 (hex) of the segment before, of nothing for the first.
+        size: events in the log up to and with this segment.
+        peaks: peaks (hex) of the RFC 6962 tree over those events, see `merkle`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    segment: PositiveInt
+    previous: Sha256
+    size: NonNegativeInt
+    peaks: tuple[Sha256, ...]
+
+
+class Head(BaseModel):
+    """The end of the log: the newest segment's number and SHA-256, the tree's size and its peaks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    segment: NonNegativeInt = 0
+    digest: str = hashlib.sha256(b"").hexdigest()
+    size: NonNegativeInt = 0
+    peaks: tuple[bytes, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """The RFC 6962 tree hash over every event of the log, hex."""
+        return root_hash(self.peaks).hex()
+
+
+class SegmentedAuditLog:
+    """`AuditLog` over an object store; one instance may be used by several threads, one store by several processes."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self._head = Head()
+
+    def append(self, event: AuditEvent) -> AuditPosition:
+        """Append one event as a segment of its own."""
+        line = event.line()
+        try:
+            head = self._head
+            for _ in range(_CONFLICTS):
+                content, following = _chain(head, line)
+                try:
+                    self.store.put(segment_key(following.segment), [content], if_absent=True)
+                except ObjectExists:
+                    head = self._end_after(head)
+                else:
+                    self._head = following
+                    return AuditPosition(index=following.size - 1, root=following.root)
+        except CustodyError as error:
+            raise AuditUnavailable(f"the audit record could not be written: {error}") from error
+        raise AuditUnavailable(
+            f"the audit record lost {_CONFLICTS} times against other writers; try again"
+        )
+
+    def _end_after(self, head: Head) -> Head:
+        """The log's end, found from a head that others have gone past."""
+        further = last_present(self.store, lambda step: segment_key(head.segment + step))
+        return read_segment(self.store, head.segment + further)
+
+
+def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:
+    """The audit log in the store that ``SIMULACRA_AUDIT`` names; `SettingsError` names what is wrong with it."""
+    return SegmentedAuditLog(open_store(env, AUDIT_VARIABLE))
+
+
+def segment_key(number: int) -> str:
+    """Object key of a segment: a thousand a folder, in the order of their numbers."""
+    return f"segments/{number // 1000:09d}/{number:012d}.jsonl"
+
+
+def read_segment(store: ObjectStore, number: int) -> Head:
+    """The head of the log as segment ``number`` states it, unverified. Raises `AuditCorrupt`, `ArtifactMissing`."""
+    content = b"".join(store.open_range(segment_key(number)))
+    header = _header(content, number)
+    peaks = tuple(bytes.fromhex(peak) for peak in header.peaks)
+    return Head(
+        segment=number, digest=hashlib.sha256(content).hexdigest(), size=header.size, peaks=peaks
+    )
+
+
+def verify_log(store: ObjectStore) -> Head:
+    """Read the whole log and recompute every hash; the head it ends in. Raises `AuditCorrupt`."""
+    heads = (head for head, _ in verify_segments(store))
+    return functools.reduce(lambda _, head: head, heads, Head())
+
+
+def verify_segments(store: ObjectStore) -> Iterator[tuple[Head, tuple[bytes, ...]]]:
+    """Read the whole log, recompute every hash and yield the head after each segment, and the segment's event lines.
+
+    Raises:
+        AuditCorrupt: naming the first segment that was changed, or that is missing, foreign or out of place.
+    """
+    head = Head()
+    found = iter(store.list("segments/"))
+    for number in itertools.count(1):
+        info = next(found, None)
+        if info is None:
+            return
+        if info.key != segment_key(number):
+            raise AuditCorrupt(f"segment {number} is missing: {info.key} comes in its place")
+        head, lines = _verify_segment(head, b"".join(store.open_range(info.key)))
+        yield head, lines
+
+
+def follow_log(store: ObjectStore, head: Head) -> Iterator[Head]:
+    """Verify what was appended after a head, segment by segment; yield the head after each. Raises `AuditCorrupt`."""
+    while True:
+        try:
+            content = b"".join(store.open_range(segment_key(head.segment + 1)))
+        except ArtifactMissing:
+            return
+        head, _ = _verify_segment(head, content)
+        yield head
+
+
+def _verify_segment(before: Head, content: bytes) -> tuple[Head, tuple[bytes, ...]]:
+    number = before.segment + 1
+    stated = _header(content, number)
+    lines = tuple(content.split(b"\n")[1:-1])
+    for line in lines:
+        try:
+            AuditEvent.model_validate_json(line)
+        except ValidationError:
+            raise AuditCorrupt(f"segment {number} holds a line that is no audit event") from None
+    expected, head = _chain(before, *lines)
+    if stated.previous != before.digest:
+        raise AuditCorrupt(
+            f"segment {number} does not follow segment {before.segment} as it is now"
+        )
+    if content != expected:
+        raise AuditCorrupt(f"segment {number} does not have the size and tree that its events give")
+    return head, lines
+
+
+def _chain(head: Head, *lines: bytes) -> tuple[bytes, Head]:
+    """The segment that appends event lines to the log's head, and the new head."""
+    size, peaks = head.size, head.peaks
+    for line in lines:
+        peaks = append_leaf(size, peaks, leaf_hash(line))
+        size += 1
+    header = SegmentHeader(
+        segment=head.segment + 1,
+        previous=head.digest,
+        size=size,
+        peaks=tuple(peak.hex() for peak in peaks),
+    )
+    content = b"".join(line + b"\n" for line in (header.model_dump_json().encode(), *lines))
+    digest = hashlib.sha256(content).hexdigest()
+    return content, Head(segment=header.segment, digest=digest, size=size, peaks=peaks)
+
+
+def _header(content: bytes, number: int) -> SegmentHeader:
+    try:
+        header = SegmentHeader.model_validate_json(content.partition(b"\n")[0])
+    except ValidationError:
+        raise AuditCorrupt(f"segment {number} has no lawful header") from None
+    if header.segment != number:
+        raise AuditCorrupt(f"segment {number} says that it is segment {header.segment}")
+    return header
+
+
+def last_present(store: ObjectStore, key: Callable[[int], str]) -> int:
+    """The largest n of which the objects ``key(1..n)`` are stored, 0 if none, in O(log n) questions."""
+    high = 1
+    while store.stat(key(high)) is not None:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if store.stat(key(middle)) is not None else (low, middle)
+    return low

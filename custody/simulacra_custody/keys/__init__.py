@@ -1,0 +1,1 @@
+"""Key providers: local keyring, Vault or OpenBao, AWS KMS, customer keys."""

@@ -1,0 +1,1 @@
+"""One module or package per custom resource kind: its facts, decisions and status."""

@@ -1,0 +1,26 @@
+"""kopf's events of EffectEstimates, passed on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from simulacra_crds.kinds.base import GROUP, VERSION
+from simulacra_crds.kinds.effect_estimate import EffectEstimate
+from simulacra_operator.runtime import event_router
+
+
+@kopf.on.event(GROUP, VERSION, EffectEstimate.PLURAL)
+async def effectestimate_changed(memo: Any, body: Any, type: str | None, **_: Any) -> None:  # noqa: A002
+    """Wake the engine."""
+    await event_router.changed(memo.engine, body, type)
+
+
+@kopf.on.delete(GROUP, VERSION, EffectEstimate.PLURAL)
+async def effectestimate_deleted(memo: Any, body: Any, **_: Any) -> None:
+    """Keep the finalizer until everything of an EffectEstimate is erased."""
+    try:
+        await event_router.erased(memo.engine, body)
+    except Exception as error:
+        raise kopf.TemporaryError(type(error).__name__, delay=event_router.RETRY_S) from None

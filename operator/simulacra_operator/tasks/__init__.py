@@ -1,0 +1,1 @@
+"""Periodic tasks: sweep, orphans, key rotation, checkpoints, webhooks."""
