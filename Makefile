@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 FAMILY ?= forest
 E2E ?=
+IMAGES ?=
 # The suite mostly waits on processes: two halves at once use both cores. The second half reports when both are done.
 # tests/browser comes last: Playwright's loop stays in its process. Of a control plane, tests/contract belongs to the other
 # half, after tests/e2e, which are to have no more control planes beside their own than they must.
@@ -30,7 +31,7 @@ endef
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help images e2e e2e-kind docs demo test test-fast test-reliability test-controlplane lint format generate verify clean
+.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-reliability test-controlplane lint format generate verify clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,12 +53,13 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
 	$(call run_together,PLANE_ONE PLANE_TWO,controlplane and not reliability,-rs --durations=8)
 
-lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
+lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter, codespell and the project's own rules
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy examples
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/codespell
 
 format: $(VENV)/.dev ## Format the code
 	$(VENV)/bin/ruff check --fix-only -q .
@@ -69,13 +71,24 @@ docs: $(VENV)/.dev ## Build the documentation site into site/ (tutorial, how-tos
 
 ##@ On a cluster
 images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/images.md)
-	$(PY) images/build.py
+	$(PY) images/build.py $(IMAGES)
 
 e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECONFIG, or ../shared/bin/cluster)
 	$(PY) scripts/e2e.py $(E2E)
 
 e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
 	$(PY) scripts/e2e.py --kind $(E2E)
+
+##@ Release
+wheel: $(VENV)/.dev ## Build wheel and source archive into dist/
+	$(PY) -m build -o dist .
+
+chart: ## Package the chart into dist/ (needs helm)
+	helm package charts/simulacra -d dist
+
+release-notes: ## Print the section of CHANGELOG.md for VERSION
+	@awk -v head='## [$(VERSION)]' 'index($$0, head) == 1 {found = 1; next} found && /^## / {exit} \
+		found; END {exit !found}' CHANGELOG.md
 
 ##@ Generated files
 generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
@@ -89,7 +102,7 @@ verify: $(VENV)/.dev ## Fail when a generated file is out of date
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running
-	rm -rf $(VENV) site build demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/pip:
 	python3 -m venv $(VENV)
