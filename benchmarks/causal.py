@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

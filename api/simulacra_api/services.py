@@ -25,10 +25,10 @@ from simulacra_api.tenancy.read_cache import ReadCache
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kube.client import Cluster
 from simulacra_custody.audit.certificates import Certificates
-from simulacra_custody.audit.log import SegmentedAuditLog, open_audit
+from simulacra_custody.audit.log import SegmentedAuditLog
 from simulacra_custody.audit.reader import AuditReader
 from simulacra_custody.service import Custody
-from simulacra_custody.wiring import open_custody
+from simulacra_custody.wiring import open_audit, open_custody
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import CATEGORY, GROUP, VERSION, Resource
-from simulacra_crds.kinds.registry import KINDS
 
 Schema = dict[str, Any]
 _DROPPED = {"title", "$defs", "discriminator"}

@@ -11,8 +11,8 @@ import json
 import sys
 from typing import Any
 
-from simulacra_custody.audit.certificates import open_certificates
 from simulacra_custody.errors import CustodyError, SettingsError
+from simulacra_custody.wiring import open_certificates
 
 
 def main(arguments: list[str] | None = None) -> int:

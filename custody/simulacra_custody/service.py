@@ -1,7 +1,6 @@
 """Custody of customer bytes: encrypt on the way in, authenticate on the way out, erase and prove it."""
 
 import contextlib
-import hashlib
 import itertools
 import os
 import time
@@ -10,13 +9,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact, open_artifact
 from simulacra_custody.errors import ArtifactTooLarge
 from simulacra_custody.keys.base import DATA_KEY_BYTES, KeyProvider
 from simulacra_custody.refs import ArtifactRef, ResourceRef, check_part
-from simulacra_custody.stores.base import ObjectInfo, ObjectStore, Upload
+from simulacra_custody.stores.base import ObjectInfo, ObjectStore
 
 if TYPE_CHECKING:
-    from simulacra_custody.envelope import Encryptor
     from simulacra_custody.stores.owner import StoreOwner
 
 READ_CHUNK = 256 * 1024
@@ -24,16 +23,6 @@ READ_CHUNK = 256 * 1024
 
 UPLOAD_GRACE_S = 3600.0
 """An artifact may be stored this long before its resource exists: the API streams first, then creates the resource."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredArtifact:
-    """What was stored: plaintext bytes and their SHA-256 (hex), and the bytes that the ciphertext takes."""
-
-    name: str
-    bytes: int
-    stored_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,59 +47,6 @@ class SweepReport:
     resources: tuple[ResourceRef, ...]
     erased: ErasureReport
     foreign: int
-
-
-class ArtifactWriter:
-    """An artifact being written, push style; a file object as far as pyarrow's writers ask for one."""
-
-    def __init__(self, name: str, encryptor: "Encryptor", upload: Upload) -> None:
-        self._name, self._encryptor, self._upload = name, encryptor, upload
-        self._digest = hashlib.sha256()
-        self._bytes = 0
-        self.closed = False
-
-    def write(self, data: bytes) -> int:
-        """Encrypt and store bytes; how many were taken (all). ValueError once committed or left."""
-        self._check_open()
-        self._digest.update(data)
-        for chunk in self._encryptor.update(data):
-            self._upload.write(chunk)
-        size = memoryview(data).nbytes
-        self._bytes += size
-        return size
-
-    def tell(self) -> int:
-        """Plaintext bytes written so far."""
-        return self._bytes
-
-    def flush(self) -> None:
-        """A full frame is stored as soon as it is full; nothing less can be."""
-
-    def commit(self) -> StoredArtifact:
-        """Finish the message and make the artifact visible, replacing one of the same name."""
-        self._check_open()
-        self.closed = True
-        for chunk in self._encryptor.finalize():
-            self._upload.write(chunk)
-        info = self._upload.commit()
-        return StoredArtifact(self._name, self._bytes, info.size, self._digest.hexdigest())
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ValueError("the artefact is committed or abandoned already")
-
-
-@contextlib.contextmanager
-def open_artifact(
-    store: ObjectStore, ref: ArtifactRef, encryptor: "Encryptor"
-) -> Iterator[ArtifactWriter]:
-    """Put an artifact through an encryptor; leaving without `ArtifactWriter.commit` stores nothing."""
-    with store.open_put(ref.key) as upload:
-        writer = ArtifactWriter(ref.artefact, encryptor, upload)
-        try:
-            yield writer
-        finally:
-            writer.closed = True
 
 
 class Custody:
@@ -207,7 +143,7 @@ class Custody:
         """Erase everything under the resource's prefix, unfinished puts first, and look whether anything is left."""
         return self._erase(resource.prefix)
 
-    def erase_but(self, resource: ResourceRef, kept: str) -> ErasureReport:
+    def erase_except(self, resource: ResourceRef, kept: str) -> ErasureReport:
         """Erase everything of a resource but one artifact, which is in no folder; unfinished puts first, and verify."""
         prefix = resource.prefix
 

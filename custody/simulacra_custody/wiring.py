@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from simulacra_custody.audit.certificates import Certificates
+from simulacra_custody.audit.log import SegmentedAuditLog
 from simulacra_custody.errors import SettingsError
 from simulacra_custody.keys.base import KeyProvider
 from simulacra_custody.keys.keyring import LocalKeyring
@@ -34,6 +36,16 @@ def open_custody(env: Mapping[str, str] = os.environ) -> Custody:
         SettingsError: naming the variable and the form it must have.
     """
     return Custody(open_store(env, STORE_VARIABLE), open_keys(env))
+
+
+def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:
+    """Return the audit log in the store that ``SIMULACRA_AUDIT`` names. Raises `SettingsError`."""
+    return SegmentedAuditLog(open_store(env, AUDIT_VARIABLE))
+
+
+def open_certificates(env: Mapping[str, str] = os.environ) -> Certificates:
+    """Return the certificates in the store that ``SIMULACRA_AUDIT`` names. Raises `SettingsError`."""
+    return Certificates(open_store(env, AUDIT_VARIABLE))
 
 
 def open_store(env: Mapping[str, str], variable: str) -> ObjectStore:

@@ -11,10 +11,8 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Never
 
-from simulacra_custody.audit.certificates import open_certificates
-from simulacra_custody.audit.log import open_audit
 from simulacra_custody.errors import SettingsError, StoreForeign
-from simulacra_custody.wiring import open_custody
+from simulacra_custody.wiring import open_audit, open_certificates, open_custody
 from simulacra_operator import health, logs
 from simulacra_operator.kinds.access_request import poller
 from simulacra_operator.kinds.tenant import watcher as tenants

@@ -51,8 +51,8 @@ from simulacra_crds.contract.tasks import (
     part_name,
 )
 from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import FINALIZER
-from simulacra_crds.kinds.registry import KINDS
 from simulacra_crds.kube.client import (
     CRDS,
     CUSTOM,

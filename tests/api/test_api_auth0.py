@@ -18,7 +18,7 @@ from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
 from simulacra_crds.auth0 import Auth0
-from simulacra_custody.audit.log import open_audit
+from simulacra_custody.wiring import open_audit
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.http.problems import field_errors
-from simulacra_crds.contract.generation_conditions import ConditionSet
+from simulacra_crds.kinds.generation_job import ConditionSet
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:

@@ -176,7 +176,7 @@ async def test_custody_and_audit_are_opened_once(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    for name in ("wiring.open_keys", "audit.log.open_store"):
+    for name in ("wiring.open_keys", "wiring.open_store"):
         module, _, function = name.rpartition(".")
         real = getattr(import_module(f"simulacra_custody.{module}"), function)
         count = partial(_counted, opened, name, real)
@@ -190,7 +190,8 @@ async def test_custody_and_audit_are_opened_once(
     monkeypatch.setattr(program.log, "to_stderr", lambda: None)
     monkeypatch.setenv("KUBECONFIG", str(world.kubeconfig))
     assert await asyncio.to_thread(program.main, ["--port", "0"]) == 0
-    assert sorted(opened) == ["audit.log.open_store", "wiring.open_keys"]
+    # Custody has a store and keys, the audit log a store.
+    assert sorted(opened) == ["wiring.open_keys", "wiring.open_store", "wiring.open_store"]
 
 
 def _counted(opened: list[str], name: str, real: Any, *arguments: Any) -> Any:

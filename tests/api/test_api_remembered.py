@@ -10,8 +10,8 @@ import httpx
 
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.tombstone import (
-    REMEMBERED,
     REQUEST_DIGEST,
+    TOMBSTONE_LIFETIME,
     Tombstone,
     manifest,
     tombstone_name,
@@ -77,7 +77,7 @@ async def test_a_key_is_free_again_after_a_day(
     world: Any, http: httpx.AsyncClient, acme: Any, key: str
 ) -> None:
     name = (await _upload(http, key)).json()["dataset_id"]
-    await _bury(world, acme, DATASETS, name, age=REMEMBERED)
+    await _bury(world, acme, DATASETS, name, age=TOMBSTONE_LIFETIME)
     assert (await _upload(http, key)).status_code == 202
     assert await world.cluster.find(DATASETS, name, NAMESPACE) is not None
 

@@ -10,9 +10,9 @@ import pytest
 
 from crd_rules import KEY, ROLE, Bound, bounds
 from installation import eventually
-from simulacra_crds.contract.names import TENANT_PATTERN
 from simulacra_crds.crd_yaml import FIXED_SPEC, crd
-from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.tenant import TENANT_PATTERN
 
 Object = dict[str, Any]
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from simulacra_crds.contract.generation_conditions import (
-    ConditionSet,
     check_conditions,
     check_interventions,
     pointer,
 )
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.kinds.generation_job import ConditionSet
 
 SCHEMA = TableSchema(
     rows=100,

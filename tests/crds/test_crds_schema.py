@@ -8,7 +8,7 @@ import pytest
 
 import yaml
 from simulacra_crds.crd_yaml import crd, main, render, structural
-from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kinds import KINDS
 
 YAML_DIR = Path(__file__).parents[2] / "crds" / "yaml"
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulacra_crds.contract.names import TENANT_PATTERN
-from simulacra_crds.kinds.tenant import Encryption, Tenant
+from simulacra_crds.kinds.tenant import TENANT_PATTERN, Encryption, Tenant
 
 ROOT = Path(__file__).parents[2]
 

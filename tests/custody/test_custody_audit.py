@@ -9,21 +9,19 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulacra_custody.audit.log import (
+from simulacra_custody.audit.event import (
     AuditData,
     AuditEvent,
     Component,
     Counts,
     EventType,
     Outcome,
-    SegmentedAuditLog,
-    open_audit,
-    segment_key,
-    verify_log,
 )
+from simulacra_custody.audit.log import SegmentedAuditLog, segment_key, verify_log
 from simulacra_custody.errors import AuditCorrupt, AuditUnavailable
 from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.verify import main
+from simulacra_custody.wiring import open_audit
 
 
 def event(uid: str = "u1") -> AuditEvent:
@@ -207,7 +205,8 @@ def test_unwritable_store_fails_closed(store: LocalStore) -> None:
 
 WRITER = """
 import sys
-from simulacra_custody.audit.log import AuditData, AuditEvent, Component, EventType, open_audit
+from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
+from simulacra_custody.wiring import open_audit
 log = open_audit({"SIMULACRA_AUDIT": "file://" + sys.argv[1]})
 for number in range(60):
     data = AuditData(uid=f"{sys.argv[2]}-{number}")

@@ -20,16 +20,9 @@ from simulacra_custody.audit.checkpoints import (
     newest_checkpoint,
     verify_checkpoints,
 )
+from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
-from simulacra_custody.audit.log import (
-    AuditData,
-    AuditEvent,
-    Component,
-    EventType,
-    SegmentedAuditLog,
-    segment_key,
-    verify_segments,
-)
+from simulacra_custody.audit.log import SegmentedAuditLog, segment_key, verify_segments
 from simulacra_custody.audit.merkle import consistency_proof, leaf_hash, verify_consistency
 from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import AuditCorrupt

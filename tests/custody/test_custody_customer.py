@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulacra_custody.artifact_writer import StoredArtifact
 
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import Server
@@ -26,7 +27,7 @@ from simulacra_custody.keys.customer_kms import (
     presigned_url,
 )
 from simulacra_custody.refs import ArtifactRef, ResourceRef
-from simulacra_custody.service import Custody, StoredArtifact
+from simulacra_custody.service import Custody
 from simulacra_custody.stores.base import ObjectStore
 from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.wiring import open_store

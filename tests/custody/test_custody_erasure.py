@@ -66,7 +66,7 @@ def test_all_but_one_artefact_is_erased_in_all_versions_and_verified(
             custody.write(resource.artifact(name), wrapped, [b"x"])
     with any_store.open_put(dataset.artifact("raw").key) as upload:
         upload.write(b"12345")
-        report = custody.erase_but(dataset, "why")
+        report = custody.erase_except(dataset, "why")
     assert report.verified_empty
     assert report.objects >= 4
     assert [info.key for info in any_store.list_versions(dataset.prefix)] == [
@@ -80,7 +80,7 @@ def test_all_but_one_artefact_is_erased_in_all_versions_and_verified(
         "why",
         "why-not",
     ]
-    assert custody.erase_but(dataset, "why") == ErasureReport(0, 0, True)
+    assert custody.erase_except(dataset, "why") == ErasureReport(0, 0, True)
 
 
 def test_erasing_nothing_is_verified_too(custody: Custody, dataset: ResourceRef) -> None:
@@ -101,7 +101,7 @@ def test_erase_reports_what_is_left(
     custody.write(dataset.artifact("raw"), custody.new_resource_key(dataset), [b"x"])
     assert not custody.erase(dataset).verified_empty
     custody.write(dataset.artifact("pieces/00000"), custody.new_resource_key(dataset), [b"x"])
-    assert not custody.erase_but(dataset, "raw").verified_empty
+    assert not custody.erase_except(dataset, "raw").verified_empty
 
 
 def test_what_cannot_be_listed_is_no_verified_erasure(

@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 
 from custody_servers import Server
-from simulacra_custody.audit.log import open_audit
 from simulacra_custody.errors import KeyUnavailable, SettingsError
 from simulacra_custody.keys.tenant_keys import TenantKeys
 from simulacra_custody.refs import ResourceRef
-from simulacra_custody.wiring import open_custody
+from simulacra_custody.wiring import open_audit, open_custody
 
 
 @pytest.fixture

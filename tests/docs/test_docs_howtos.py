@@ -14,7 +14,7 @@ from mcp.client.stdio import stdio_client
 
 import yaml
 from installation import SURVEY
-from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.tenant import Encryption
 
 ROOT = Path(__file__).parents[2]

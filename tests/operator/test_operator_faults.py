@@ -19,7 +19,7 @@ import pytest
 import operator_life as life
 from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_operator.runtime.actions import CreateJob, WriteRequest
 from simulacra_operator.runtime.executor import Executor
@@ -130,7 +130,7 @@ def _another(world: World) -> Iterator[OperatorProcess]:
 
 async def _holder(world: World) -> str:
     """Return the name of the operator that acts."""
-    lease = await world.cluster.get(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    lease = await world.cluster.get(kube.LEASES, LEASE, system_namespace())
     return str(lease["spec"]["holderIdentity"]).rpartition("_")[0]
 
 

@@ -17,7 +17,7 @@ import pytest
 from crd_rules import Bound, bounds
 from operator_bench import World, condition, hold, ready, reason
 from simulacra_crds.crd_yaml import FIXED_SPEC, crd
-from simulacra_crds.kinds.registry import KINDS
+from simulacra_crds.kinds import KINDS
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, ClusterError, Object
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from operator_bench import World
-from simulacra_crds.contract.names import INSTALLATION_KEYS, KEYS_NAMESPACE, SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import INSTALLATION_KEYS, keys_namespace, system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Invalid
 
@@ -13,9 +13,12 @@ from simulacra_crds.kube.client import Invalid
 async def test_the_signing_keys_are_where_the_api_may_not_read(world: World) -> None:
     await world.create_tenant()
     await world.reaches(
-        kube.SECRETS, INSTALLATION_KEYS, lambda one: len(one["data"]) == 2, namespace=KEYS_NAMESPACE
+        kube.SECRETS,
+        INSTALLATION_KEYS,
+        lambda one: len(one["data"]) == 2,
+        namespace=keys_namespace(),
     )
-    assert await world.cluster.find(kube.SECRETS, INSTALLATION_KEYS, SYSTEM_NAMESPACE) is None
+    assert await world.cluster.find(kube.SECRETS, INSTALLATION_KEYS, system_namespace()) is None
 
 
 async def test_a_tenants_provider_stays(world: World) -> None:

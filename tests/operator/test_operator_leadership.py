@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from operator_bench import Plane, apply_crds
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster, Unavailable
 from simulacra_operator.runtime import leadership
@@ -26,14 +26,14 @@ async def cluster(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(leadership, "LOOK_S", 0.05)
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
-    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    await cluster.delete(kube.LEASES, LEASE, system_namespace())
     yield cluster
-    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    await cluster.delete(kube.LEASES, LEASE, system_namespace())
     await cluster.close()
 
 
 async def _spec(cluster: Cluster) -> dict[str, Any]:
-    return dict((await cluster.get(kube.LEASES, LEASE, SYSTEM_NAMESPACE))["spec"])
+    return dict((await cluster.get(kube.LEASES, LEASE, system_namespace()))["spec"])
 
 
 async def test_who_stands_by_takes_over_a_lease_that_is_given_back(cluster: Cluster) -> None:
@@ -103,7 +103,7 @@ async def test_a_renewal_whose_answer_was_lost_and_an_outage_are_no_loss(
 async def test_a_lease_that_a_person_deletes_is_given_up(cluster: Cluster) -> None:
     one = Leadership(cluster, "a")
     await one.acquire()
-    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    await cluster.delete(kube.LEASES, LEASE, system_namespace())
     with pytest.raises(LeadershipLost):
         await one.hold()
 
@@ -111,7 +111,7 @@ async def test_a_lease_that_a_person_deletes_is_given_up(cluster: Cluster) -> No
 async def test_it_waits_for_its_namespace(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leadership, "SYSTEM_NAMESPACE", "not-yet")
+    monkeypatch.setenv("SIMULACRA_NAMESPACE", "not-yet")
     waiting = asyncio.create_task(Leadership(cluster, "a").acquire())
     await asyncio.sleep(0.2)
     assert not waiting.done()

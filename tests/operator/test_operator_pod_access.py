@@ -10,7 +10,7 @@ import pytest
 
 from operator_bench import World, ready
 from operator_facts import SETTINGS, SPECS, observed, resource
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
 from simulacra_operator.kinds.dataset.reconcile import reconcile
@@ -87,7 +87,7 @@ async def test_the_copy_follows_its_source(world: World) -> None:
         "metadata": {"name": "simulacra-pods"},
         "stringData": {"AWS_ACCESS_KEY_ID": "id", "OLD": "1"},
     }
-    await world.cluster.create(kube.SECRETS, source, SYSTEM_NAMESPACE)
+    await world.cluster.create(kube.SECRETS, source, system_namespace())
     try:
         world.operator.end()
         rules = json.dumps([RULE])
@@ -105,7 +105,7 @@ async def test_the_copy_follows_its_source(world: World) -> None:
         )
         assert policy["spec"]["egress"] == [RULE]
         patch = {"data": {"OLD": None}, "stringData": {"AWS_ACCESS_KEY_ID": "new"}}
-        await world.cluster.patch(kube.SECRETS, "simulacra-pods", patch, SYSTEM_NAMESPACE)
+        await world.cluster.patch(kube.SECRETS, "simulacra-pods", patch, system_namespace())
         touch = {
             "metadata": {"annotations": {"test/touched": "1"}}
         }  # the sweep would, within half a minute
@@ -114,7 +114,7 @@ async def test_the_copy_follows_its_source(world: World) -> None:
             kube.SECRETS, "simulacra-pods", lambda one: _plain(one) == {"AWS_ACCESS_KEY_ID": "new"}
         )
     finally:
-        await world.cluster.delete(kube.SECRETS, "simulacra-pods", SYSTEM_NAMESPACE)
+        await world.cluster.delete(kube.SECRETS, "simulacra-pods", system_namespace())
 
 
 def _plain(secret: Object) -> dict[str, str]:

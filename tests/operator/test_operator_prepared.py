@@ -10,11 +10,11 @@ import pytest
 from operator_bench import Plane, World, hold, ready, reason
 from operator_proxy import KillingProxy
 from simulacra_crds.contract import webhook
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE, tenant_namespace
+from simulacra_crds.contract.names import system_namespace, tenant_namespace
 from simulacra_crds.kinds.base import LABEL_TENANT
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Object
-from simulacra_custody.audit.certificates import open_certificates
+from simulacra_custody.wiring import open_certificates
 
 INSIDE = (
     *(
@@ -53,7 +53,7 @@ async def serve(world: World, *namespaces: str) -> None:
     """Have the world's operator serve some namespaces, and give pods a Secret."""
     secret: Object = {"metadata": {"name": "environment"}, "data": {"AWS_PROFILE": "cGxhdGZvcm1z"}}
     with suppress(kube.AlreadyExists):
-        await world.cluster.create(kube.SECRETS, secret, SYSTEM_NAMESPACE)
+        await world.cluster.create(kube.SECRETS, secret, system_namespace())
     listed = {"SIMULACRA_NAMESPACES": ",".join(namespaces), "SIMULACRA_POD_SECRET": "environment"}
     world.operator.extra |= listed
 

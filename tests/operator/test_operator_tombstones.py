@@ -11,8 +11,8 @@ import pytest
 from operator_bench import World
 from operator_facts import CREATED, NOW, SECRET, SETTINGS, iso, resource
 from simulacra_crds.contract.tombstone import (
-    REMEMBERED,
     REQUEST_DIGEST,
+    TOMBSTONE_LIFETIME,
     Tombstone,
     manifest,
     tombstone_name,
@@ -68,7 +68,7 @@ def test_nothing_is_remembered_where_that_serves_nobody() -> None:
     dying = resource("Tenant", "acme", {}, namespace=None, deletionTimestamp=iso(NOW))
     for seen in (
         going("Dataset", {"source": {}}),  # never complete: the same key may try again
-        going("Dataset", creationTimestamp=iso(NOW - REMEMBERED)),
+        going("Dataset", creationTimestamp=iso(NOW - TOMBSTONE_LIFETIME)),
         going("Dataset", annotations={}),  # made with kubectl
         going("GenerationJob", annotations={REQUEST_DIGEST: ""}),  # a probe
         going("Dataset", tenant=dying),
@@ -85,10 +85,10 @@ async def test_a_deleted_dataset_leaves_a_tombstone_that_is_swept(world: World) 
     await world.gone(DATASETS, "ds-key")
     name = tombstone_name("ds-key")
     assert DIGEST in str(await world.cluster.get(CONFIGMAPS, name, world.namespace))
-    assert await sweep(world.cluster, utcnow() + REMEMBERED - timedelta(minutes=5)) == 0
+    assert await sweep(world.cluster, utcnow() + TOMBSTONE_LIFETIME - timedelta(minutes=5)) == 0
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}
     await world.cluster.create(CONFIGMAPS, other, world.namespace)
-    assert await sweep(world.cluster, utcnow() + REMEMBERED) == 1
+    assert await sweep(world.cluster, utcnow() + TOMBSTONE_LIFETIME) == 1
     assert await world.cluster.find(CONFIGMAPS, name, world.namespace) is None
     assert await world.cluster.find(CONFIGMAPS, "other", world.namespace) is not None
 

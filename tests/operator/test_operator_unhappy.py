@@ -16,13 +16,13 @@ import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
 from simulacra.certificates import verify_certificate
-from simulacra_crds.contract.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.contract.storage_usage import stored_bytes
 from simulacra_crds.contract.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
-from simulacra_custody.audit.certificates import open_certificates
 from simulacra_custody.refs import ResourceRef
+from simulacra_custody.wiring import open_certificates
 
 pytestmark = pytest.mark.timeout(180)
 SECRET = "salary_of_zoe"
@@ -430,7 +430,7 @@ async def _certificate(world: World, tenant_uid: str, uid: str) -> Object:
     kept = open_certificates(world.operator.env)
     entry = kept.find(tenant_uid, uid)
     assert entry is not None
-    published = await world.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+    published = await world.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, system_namespace())
     return verify_certificate(
         {"signature": kept.read(tenant_uid, entry)}, json.loads(published["data"]["keys.json"])
     )

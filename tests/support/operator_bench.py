@@ -18,7 +18,7 @@ from typing import Any
 
 import helm_chart
 import yaml
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE, tenant_namespace
+from simulacra_crds.contract.names import system_namespace, tenant_namespace
 from simulacra_crds.contract.tasks import TASK_ENV, UPLOAD, TaskSpec
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.kube import client as kube
@@ -68,7 +68,7 @@ class Plane:
             "-W",
             "ignore",
             "-m",
-            f"simulacra_embedded.{name}",
+            "simulacra_controlplane" if name == "controlplane" else f"simulacra_embedded.{name}",
             *arguments[name],
         ]
         env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
@@ -392,7 +392,7 @@ def reason(text: str) -> Callable[[Object], bool]:
 async def apply_crds(cluster: Cluster) -> None:
     """Create our CRDs and wait until they are served, and the system namespace."""
     with suppress(kube.AlreadyExists):
-        await cluster.create(kube.NAMESPACES, {"metadata": {"name": SYSTEM_NAMESPACE}})
+        await cluster.create(kube.NAMESPACES, {"metadata": {"name": system_namespace()}})
     for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
         body = yaml.safe_load(path.read_text())
         with suppress(kube.AlreadyExists):
@@ -408,7 +408,7 @@ async def apply_crds(cluster: Cluster) -> None:
 
 async def operator_kubeconfig(cluster: Cluster, plane: Plane, folder: Path) -> Path:
     """Return a kubeconfig with the rights that the chart gives the operator and no other."""
-    name, namespace = "simulacra-operator", SYSTEM_NAMESPACE
+    name, namespace = "simulacra-operator", system_namespace()
     for body in helm_chart.rights("operator"):
         root = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
         scope = f"/namespaces/{namespace}" if body["metadata"].get("namespace") else ""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulacra_crds.contract.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster
 from simulacra_custody.audit.certificates import Certificates, ErasedArtifact, ErasureCertificate
 from simulacra_custody.audit.checkpoints import CheckpointSigner
@@ -51,7 +51,7 @@ class Proofs:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": INSTALLATION_KEYS}}
         data = {"keys.json": json.dumps(KEYS.public().document())}
         with suppress(AlreadyExists):
-            await cluster.create(CONFIGMAPS, body | {"data": data}, SYSTEM_NAMESPACE)
+            await cluster.create(CONFIGMAPS, body | {"data": data}, system_namespace())
 
     def certify(self, tenant_uid: str, resource_id: str, uid: str) -> str:
         """Issue a certificate and return it signed."""

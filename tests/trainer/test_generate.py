@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.conditions import InfeasibleError
 from simulacra_trainer.pipeline import generate

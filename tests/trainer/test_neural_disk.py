@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from simulacra_crds.contract.generation_conditions import ConditionSet
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import (
     ATTAINMENT,
@@ -40,6 +39,7 @@ from simulacra_crds.contract.tasks import (
     ProgressReport,
     part_name,
 )
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer import task, tasks
 from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.effects import EffectResult

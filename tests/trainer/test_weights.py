@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.__main__ import main
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.families.base import no_progress

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import ValidationError
 
-from simulacra_crds.contract.generation_conditions import ConditionSet
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import (
@@ -28,7 +27,7 @@ from simulacra_crds.contract.tasks import (
     GenerateRequest,
     ProgressReport,
 )
-from simulacra_crds.kinds.generation_job import MAX_ROWS
+from simulacra_crds.kinds.generation_job import MAX_ROWS, ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.kernel_cache import is_cold, link_shipped

@@ -20,7 +20,7 @@ from simulacra_api.services import Services
 from simulacra_api.tenancy.audit import record
 from simulacra_crds.auth0 import Auth0Error
 from simulacra_crds.kube.client import ClusterError, Conflict
-from simulacra_custody.audit.log import AuditData, EventType, Outcome
+from simulacra_custody.audit.event import AuditData, EventType, Outcome
 from simulacra_custody.errors import CustodyError
 
 OVERLAP_SECONDS = 86_400

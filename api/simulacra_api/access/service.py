@@ -27,7 +27,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.access_request import AccessRequest
 from simulacra_crds.kinds.base import API_VERSION, GROUP, utcnow
 from simulacra_crds.kube.client import ACCESS_REQUESTS, Conflict, Object
-from simulacra_custody.audit.log import AuditData, EventType
+from simulacra_custody.audit.event import AuditData, EventType
 
 PER_ADDRESS_AN_HOUR = 5
 ALL_AN_HOUR = 100

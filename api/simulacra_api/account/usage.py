@@ -13,7 +13,7 @@ from simulacra_api.quotas.quota_usage import QUEUED_JOBS
 from simulacra_api.quotas.rate_limit import WINDOW_SECONDS
 from simulacra_api.tenancy.repository import Library
 from simulacra_crds.kinds.base import utcnow
-from simulacra_custody.audit.log import AuditEvent, EventType
+from simulacra_custody.audit.event import AuditEvent, EventType
 
 
 class Gauge(BaseModel):

@@ -11,7 +11,7 @@ from simulacra_api.auth.tokens import unauthenticated
 from simulacra_api.services import Services
 from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kinds.tenant import Tenant
-from simulacra_custody.audit.log import AuditData
+from simulacra_custody.audit.event import AuditData
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulacra_api.auth.secrets import verify_secret
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster
 
 CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
@@ -43,7 +43,7 @@ class Clients:
             return await asyncio.to_thread(verify_secret, secret, hashes)
 
     async def _hashes(self, client_id: str) -> list[str]:
-        stored = await self._cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE)
+        stored = await self._cluster.find(SECRETS, secret_name(client_id), system_namespace())
         if stored is None:
             return []
         entries = json.loads(

@@ -25,7 +25,7 @@ from simulacra_api.auth.clients import CLIENT_ID, expiry_of, secret_name
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
 from simulacra_crds.kinds.tenant import Tenant
 from simulacra_crds.kube.client import (
@@ -108,7 +108,7 @@ class Credentials:
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
-        found = await self._cluster.find(SECRETS, _record_name(client_id), SYSTEM_NAMESPACE)
+        found = await self._cluster.find(SECRETS, _record_name(client_id), system_namespace())
         if found is None:
             return ClientRecord(client_id, None, [], [])
         data = found.get("data") or {}
@@ -135,7 +135,7 @@ class Credentials:
                 "ownerReferences": owners,
             }
             try:
-                await self._cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+                await self._cluster.create(SECRETS, body, system_namespace())
             except AlreadyExists as error:
                 raise Conflict(error.status, error.reason, "another process was first") from None
             return
@@ -146,7 +146,7 @@ class Credentials:
             ):
                 return
             await self._cluster.patch(
-                SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE
+                SECRETS, name, {"metadata": meta, "data": data}, system_namespace()
             )
         except NotFound as error:
             raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
@@ -158,7 +158,7 @@ class Credentials:
         """
         try:
             await self._cluster.patch(
-                SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE
+                SECRETS, name, {"metadata": meta, "data": data}, system_namespace()
             )
         except ClusterError as error:
             if error.status == 403:

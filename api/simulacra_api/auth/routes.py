@@ -17,7 +17,7 @@ from simulacra_api.docs.example_bodies import AUDIENCE
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Rooms
 from simulacra_api.tenancy.audit import record
-from simulacra_custody.audit.log import AuditData, EventType, Outcome
+from simulacra_custody.audit.event import AuditData, EventType, Outcome
 
 router = APIRouter(tags=["oauth"])
 

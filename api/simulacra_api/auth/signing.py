@@ -19,7 +19,7 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Conflict, Object
 
 SECRET_NAME = "oauth-signing-keys"  # noqa: S105 - a name
@@ -80,13 +80,13 @@ class SigningKeyStore:
         return self._keys
 
     async def _read_or_make(self) -> Object:
-        secret = await self._cluster.find(SECRETS, SECRET_NAME, SYSTEM_NAMESPACE)
+        secret = await self._cluster.find(SECRETS, SECRET_NAME, system_namespace())
         if secret is not None:
             return secret
         try:
-            return await self._cluster.create(SECRETS, _new_secret(), SYSTEM_NAMESPACE)
+            return await self._cluster.create(SECRETS, _new_secret(), system_namespace())
         except AlreadyExists:  # another process was first: its keys are the keys
-            return await self._cluster.get(SECRETS, SECRET_NAME, SYSTEM_NAMESPACE)
+            return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
 
     async def _rotated(self, secret: Object) -> Object:
         """Return the Secret with a next key and without those whose time is over."""
@@ -97,9 +97,9 @@ class SigningKeyStore:
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         patch = {"metadata": version, "data": {"keys.json": _encode(_dump(wanted))}}
         try:
-            return await self._cluster.patch(SECRETS, SECRET_NAME, patch, SYSTEM_NAMESPACE)
+            return await self._cluster.patch(SECRETS, SECRET_NAME, patch, system_namespace())
         except Conflict:  # another process was first: its next key is the next key
-            return await self._cluster.get(SECRETS, SECRET_NAME, SYSTEM_NAMESPACE)
+            return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
 
 
 def _split(timed: list[_TimedKey]) -> tuple[_TimedKey, list[_TimedKey]]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from simulacra_api.http.pagination import ListQuery, Page, Place, cursor_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import Library
-from simulacra_crds.contract.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
 from simulacra_custody.audit.certificates import CertificateEntry
 
@@ -70,7 +70,7 @@ async def certificate_of(library: Library, name: str) -> CertificateBody:
 
 async def published_keys(cluster: Cluster) -> dict[str, Any]:
     """Return what the operator has published; 503 before it has."""
-    found = await cluster.find(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+    found = await cluster.find(CONFIGMAPS, INSTALLATION_KEYS, system_namespace())
     if found is None:
         raise Problem(
             "simio_unavailable",

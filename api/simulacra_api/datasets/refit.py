@@ -19,12 +19,11 @@ from simulacra_api.tenancy.object_metadata import metadata
 from simulacra_api.tenancy.repository import Library, is_deleting, status_of
 from simulacra_crds.contract.knowledge import check_knowledge
 from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.retention import MIN_RETENTION_SECONDS, expires_at
-from simulacra_crds.kinds.base import API_VERSION, utcnow
+from simulacra_crds.kinds.base import API_VERSION, MIN_RETENTION_SECONDS, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Knowledge, Model
 from simulacra_crds.kube.client import DATASETS, MODELS, AlreadyExists, Object
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 from simulacra_custody.errors import CustodyError
 
 POLL_SECONDS = 0.1

@@ -47,8 +47,8 @@ from simulacra_api.uploads.schemas import FormFields
 from simulacra_api.uploads.service import too_large
 from simulacra_api.uploads.single_request import Upload
 from simulacra_crds.contract.names import dataset_name, job_id
-from simulacra_crds.contract.retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 from simulacra_crds.contract.tasks import GRAPH, REPORT, REPORT_PAGE
+from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_crds.kube.client import DATASETS
 

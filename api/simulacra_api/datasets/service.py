@@ -16,12 +16,11 @@ from simulacra_api.jobs.service import JobError, stage_of
 from simulacra_api.tenancy.audit import record
 from simulacra_api.tenancy.repository import Library, Status, is_deleting, status_of
 from simulacra_crds.contract.names import job_id, model_name
-from simulacra_crds.contract.retention import MIN_RETENTION_SECONDS, expires_at
-from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kinds.base import MIN_RETENTION_SECONDS, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import FamilyName, Model
 from simulacra_crds.kube.client import DATASETS, MODELS, Conflict, NotFound, Object
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 
 ShownStatus = Literal["uploading", "queued", "running", "ready", "partial", "failed", "deleting"]
 

@@ -22,10 +22,9 @@ from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import Library, Status, is_deleting, status_of
 from simulacra_crds.contract.generation_conditions import FieldError, check_interventions
 from simulacra_crds.contract.names import effect_name, job_id
-from simulacra_crds.contract.retention import DEFAULT_RETENTION_SECONDS, expires_at
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import ESTIMATE
-from simulacra_crds.kinds.base import ColumnName, utcnow
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kube.client import EFFECT_ESTIMATES, Object

@@ -6,12 +6,12 @@ import asyncio
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, Field
+from simulacra_custody.artifact_writer import StoredArtifact
 
 from simulacra_api.settings import LINK_SECONDS
 from simulacra_api.tenancy.repository import Library
 from simulacra_crds.kinds.base import Artifact, utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
-from simulacra_custody.service import StoredArtifact
 
 
 class Decrypting(BaseModel):

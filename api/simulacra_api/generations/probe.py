@@ -28,13 +28,12 @@ from simulacra_api.jobs.prefer_wait import TERMINAL
 from simulacra_api.jobs.service import job_error
 from simulacra_api.tenancy.audit import record
 from simulacra_api.tenancy.repository import Library, status_of
-from simulacra_crds.contract.generation_conditions import ConditionSet
 from simulacra_crds.contract.tasks import part_name
 from simulacra_crds.kinds.base import ColumnName
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.generation_job import GenerationJob
+from simulacra_crds.kinds.generation_job import ConditionSet, GenerationJob
 from simulacra_crds.kube.client import GENERATION_JOBS, ClusterError
-from simulacra_custody.audit.log import Counts, EventType
+from simulacra_custody.audit.event import Counts, EventType
 
 PREFIX = "probe-"
 """Names of probes; a tenant's lists leave them out."""

@@ -43,7 +43,7 @@ from simulacra_crds.contract.names import job_id
 from simulacra_crds.contract.tasks import REPORT, REPORT_PAGE
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kube.client import GENERATION_JOBS
-from simulacra_custody.audit.log import Counts, EventType
+from simulacra_custody.audit.event import Counts, EventType
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=LeanRoute)
 FormatQuery = Annotated[Format, Query(alias="format", description="Whatever the stored form.")]

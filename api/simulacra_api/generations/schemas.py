@@ -19,12 +19,10 @@ from simulacra_api.http.pagination import Page
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import JobError, dataset_of, result_job
 from simulacra_api.tenancy.repository import Library, Status, is_deleting, status_of
-from simulacra_crds.contract.generation_conditions import ConditionSet
 from simulacra_crds.contract.names import job_id
-from simulacra_crds.contract.retention import expires_at
 from simulacra_crds.contract.tasks import ATTAINMENT, IDENTIFICATION
-from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kinds.generation_job import GenerationJob
+from simulacra_crds.kinds.base import expires_at, utcnow
+from simulacra_crds.kinds.generation_job import ConditionSet, GenerationJob
 from simulacra_custody.errors import ArtifactMissing
 
 TAG_SECONDS = 300

@@ -14,20 +14,14 @@ from simulacra_api.tenancy.artifacts import schema_of
 from simulacra_api.tenancy.create import ask, find_asked, model_to_ask
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import Library, Status
-from simulacra_crds.contract.generation_conditions import (
-    ConditionSet,
-    FieldError,
-    check_request,
-    pointer,
-)
+from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
 from simulacra_crds.contract.names import generation_name
-from simulacra_crds.contract.retention import DEFAULT_RETENTION_SECONDS
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.kinds.base import GROUP, ColumnName
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, GROUP, ColumnName
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD
+from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD, ConditionSet
 from simulacra_crds.kube.client import GENERATION_JOBS, Object
-from simulacra_custody.audit.log import Counts
+from simulacra_custody.audit.event import Counts
 
 Format = Literal["parquet", "csv", "arrow"]
 FORMAT = f"{GROUP}/format"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from simulacra_crds.contract.retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
+from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 from simulacra_crds.kinds.generation_job import MAX_ROWS
 
 

@@ -19,7 +19,7 @@ from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import CUSTOM, Conflict, NotFound, Object
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 
 ATTEMPTS = 10
 _KINDS: dict[str, type[GenerationJob] | type[EffectEstimate]] = {

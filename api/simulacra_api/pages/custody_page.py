@@ -19,7 +19,7 @@ from simulacra_api.pages.custody_steps import (
     Store,
     StoreKey,
 )
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 
 _SPANS: dict[StoreKey, str] = {
     "access": "c1 to2",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulacra_api.settings import LINK_SECONDS, Settings
-from simulacra_crds.contract.tombstone import REMEMBERED
+from simulacra_crds.contract.tombstone import TOMBSTONE_LIFETIME
 from simulacra_custody.audit.certificates import RETENTION_S as CERTIFICATE_SECONDS
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 
 StoreKey = Literal["access", "dataset", "model", "generation", "nothing"]
 Carries = Literal["data", "request", "erasure", "nothing"]
@@ -135,7 +135,7 @@ STORES = (
         "Nothing",
         "The keys are gone first, then every object; the store is listed and found empty before the resource goes.",
         "Copies in backups cannot be opened: the only copy of their key is destroyed",
-        f"Hashes and counts of the request for {int(REMEMBERED.total_seconds()) // 3600} hours",
+        f"Hashes and counts of the request for {int(TOMBSTONE_LIFETIME.total_seconds()) // 3600} hours",
     ),
 )
 _CONTENT = ("rows", "column names", "levels and values")
@@ -325,7 +325,7 @@ STEPS = (
             ),
             Kept(
                 "Hashes and counts of the request, so that its Idempotency-Key stays used",
-                f"{int(REMEMBERED.total_seconds()) // 3600} hours from the request",
+                f"{int(TOMBSTONE_LIFETIME.total_seconds()) // 3600} hours from the request",
             ),
         ),
         logged=(EventType.RESOURCE_DELETED, EventType.RESOURCE_ERASED, EventType.RESOURCE_EXPIRED),

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from simulacra_api.http.problems import Problem
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kinds.base import LABEL_KIND
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster, ClusterError, NotFound, Object
 
@@ -105,7 +105,7 @@ class Rates:
             await self._publish(data)
         window, peers = self._window, dict[str, int]()
         async for found in self._cluster.list(
-            CONFIGMAPS, SYSTEM_NAMESPACE, labels=f"{LABEL_KIND}={KIND}"
+            CONFIGMAPS, system_namespace(), labels=f"{LABEL_KIND}={KIND}"
         ):
             if found["metadata"]["name"] == self._name:
                 continue
@@ -114,7 +114,9 @@ class Rates:
                 for tenant, count in json.loads(found["data"]["counts"]).items():
                     peers[tenant] = peers.get(tenant, 0) + int(count)
             elif then < window - STALE_WINDOWS:
-                await self._cluster.delete(CONFIGMAPS, found["metadata"]["name"], SYSTEM_NAMESPACE)
+                await self._cluster.delete(
+                    CONFIGMAPS, found["metadata"]["name"], system_namespace()
+                )
         if window == self._window:
             self._peers = peers
 
@@ -122,15 +124,15 @@ class Rates:
         """Take own counts away."""
         if self._published is not None:
             with suppress(ClusterError):
-                await self._cluster.delete(CONFIGMAPS, self._name, SYSTEM_NAMESPACE)
+                await self._cluster.delete(CONFIGMAPS, self._name, system_namespace())
 
     async def _publish(self, data: Object) -> None:
         try:
-            await self._cluster.patch(CONFIGMAPS, self._name, {"data": data}, SYSTEM_NAMESPACE)
+            await self._cluster.patch(CONFIGMAPS, self._name, {"data": data}, system_namespace())
         except NotFound:
             metadata = {"name": self._name, "labels": {LABEL_KIND: KIND}}
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-            await self._cluster.create(CONFIGMAPS, body, SYSTEM_NAMESPACE)
+            await self._cluster.create(CONFIGMAPS, body, system_namespace())
         self._published = data
 
     def _turn(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from simulacra_custody.audit.log import AuditData, AuditEvent, AuditLog, Component, EventType
+from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
+from simulacra_custody.audit.log import AuditLog
 
 
 async def record(audit: AuditLog, event: EventType, data: AuditData) -> None:

@@ -14,7 +14,7 @@ from simulacra_crds.kinds.base import API_VERSION
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import AlreadyExists, ApiResource, NotFound, Object
-from simulacra_custody.audit.log import Counts, EventType
+from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import CustodyError
 
 

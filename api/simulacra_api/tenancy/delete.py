@@ -13,7 +13,7 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kube.client import ApiResource
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 
 POLL_SECONDS = 0.1
 

@@ -20,7 +20,7 @@ async def find_remembered(
     if found is None:
         return None
     tombstone = read_tombstone(found)
-    if utcnow() >= tombstone.forgotten_at:
+    if utcnow() >= tombstone.expires_at:
         return None
     if tombstone.request != digest:
         raise Problem("simio_idempotency_conflict")

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from starlette.requests import ClientDisconnect
 
 from simulacra_api.http.problems import Problem
@@ -30,7 +31,6 @@ from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN, ANNOTATION_UPLOAD_
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, ClusterError, NotFound, Object
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef
-from simulacra_custody.service import ArtifactWriter, StoredArtifact
 
 MAX_PIECES = 10_000
 OFFSET = "Upload-Offset"

@@ -10,8 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from simulacra_api.http.field_types import FileSize, Retention
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.uploads.service import UploadRequest
-from simulacra_crds.contract.retention import DEFAULT_RETENTION_SECONDS
-from simulacra_crds.kinds.base import ColumnName, Sha256
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, Sha256
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
 
 _LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta")

@@ -12,6 +12,8 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from simulacra_custody.artifact_writer import StoredArtifact
+
 from simulacra_api.auth.caller import Caller
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import FIT
@@ -32,9 +34,8 @@ from simulacra_crds.kube.client import (
     Conflict,
     Object,
 )
-from simulacra_custody.audit.log import Counts, EventType
+from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.refs import ResourceRef
-from simulacra_custody.service import StoredArtifact
 
 STATUS_ATTEMPTS = 10
 _LOG = logging.getLogger("simulacra_api")

@@ -7,6 +7,8 @@ import hashlib
 import itertools
 from collections.abc import AsyncIterator
 
+from simulacra_custody.artifact_writer import StoredArtifact
+
 from simulacra_api.auth.caller import Caller
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
@@ -18,7 +20,6 @@ from simulacra_crds.contract.storage_usage import stored_bytes, upload_plan
 from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, NotFound, Object
-from simulacra_custody.service import StoredArtifact
 
 DELETION_POLLS = 20
 DELETION_POLL_SECONDS = 0.25

@@ -31,7 +31,7 @@ from simulacra_crds.contract.webhook import (
 )
 from simulacra_crds.kinds.base import LABEL_TENANT
 from simulacra_crds.kube.client import CONFIGMAPS, NotFound, Object
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 from simulacra_custody.keys.sealed_secrets import seal, unseal
 
 MAX_WEBHOOKS = 16

@@ -8,44 +8,13 @@ asks that every row lies in a closed range. All entries hold together.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.base import ColumnName, KubeModel, Level
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
-MAX_CONDITIONS = 32
 _NO_LEVEL = "no such level in the schema of this column; GET the dataset's schema for its levels"
-
-
-class NumericRange(KubeModel):
-    """A closed range; an absent end is open. min == max fixes the value."""
-
-    min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
-    max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
-
-
-class ConditionSet(KubeModel):
-    """Everything that a generation must meet."""
-
-    categorical: dict[ColumnName, Shares] = Field(
-        default_factory=dict,
-        max_length=MAX_CONDITIONS,
-        description="Shares (0..1) of named levels, by column; levels that are not named keep their natural mix.",
-    )
-    numeric: dict[ColumnName, NumericRange] = Field(
-        default_factory=dict,
-        max_length=MAX_CONDITIONS,
-        description="A closed range that every row lies in, by column; min equal to max fixes the value.",
-    )
-
-    def columns(self) -> list[str]:
-        """Return the conditioned columns, categorical ones first."""
-        return [*self.categorical, *(c for c in self.numeric if c not in self.categorical)]
 
 
 class FieldError(KubeModel):

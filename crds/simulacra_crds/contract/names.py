@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 
-SYSTEM_NAMESPACE = os.environ.get("SIMULACRA_NAMESPACE") or "simulacra-system"
-"""Where the installation's own Secrets and ConfigMaps are: the namespace that its pods run in, which they are told."""
-KEYS_NAMESPACE = f"{SYSTEM_NAMESPACE}-keys"
-"""Where the operator keeps what the API must not read."""
 INSTALLATION_KEYS = "installation-keys"
-"""The Secret (in KEYS_NAMESPACE) with the keys that sign erasure certificates and audit checkpoints, and the ConfigMap
-(in SYSTEM_NAMESPACE) with their public parts."""
+"""The Secret (in `keys_namespace`) with the keys that sign erasure certificates and checkpoints,
+and the ConfigMap (in `system_namespace`) with their public parts."""
 
 
-TENANT_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?$"
-"""What a Tenant may be called: `tenant-<name>` must be a namespace, which has 63 characters at most."""
+def system_namespace() -> str:
+    """Return the namespace of the installation's pods, Secrets and ConfigMaps."""
+    return os.environ.get("SIMULACRA_NAMESPACE") or "simulacra-system"
+
+
+def keys_namespace() -> str:
+    """Return the namespace of the Secrets that the API must not read."""
+    return f"{system_namespace()}-keys"
 
 
 def tenant_namespace(tenant: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN, Phase
 
 ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
 """Phases of work that has ended, well or not."""
+UPLOAD_TIMEOUT = timedelta(hours=1)
+"""An upload without a byte for this long is abandoned, and its stored pieces are erased."""
 
 
 def stored_bytes(body: dict[str, Any]) -> int:

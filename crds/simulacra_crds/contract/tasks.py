@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from simulacra_crds.contract.generation_conditions import ConditionSet
 from simulacra_crds.kinds.base import (
     Artifact,
     ColumnName,
@@ -26,7 +25,7 @@ from simulacra_crds.kinds.base import (
 )
 from simulacra_crds.kinds.dataset import FileFormat, ReadSource
 from simulacra_crds.kinds.effect_estimate import Estimate
-from simulacra_crds.kinds.generation_job import Attainment
+from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
 
 TASK_ENV = "SIMULACRA_TASK"

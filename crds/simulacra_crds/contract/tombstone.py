@@ -17,7 +17,7 @@ REQUEST_DIGEST = f"{GROUP}/request-sha256"
 """Annotation: SHA-256 of the request that made the resource; the request itself is nowhere but in spec."""
 KIND = "tombstone"
 SELECTOR = f"{LABEL_KIND}={KIND}"
-REMEMBERED = timedelta(hours=24)
+TOMBSTONE_LIFETIME = timedelta(hours=24)
 """How long a key is remembered, counted from the creation of what it made."""
 _ENTRY = "tombstone.json"
 
@@ -42,9 +42,9 @@ class Tombstone(KubeModel):
     created: Timestamp
 
     @property
-    def forgotten_at(self) -> datetime:
+    def expires_at(self) -> datetime:
         """When the key may be used again."""
-        return self.created + REMEMBERED
+        return self.created + TOMBSTONE_LIFETIME
 
 
 def tombstone_name(resource_name: str) -> str:

@@ -6,23 +6,21 @@ Every string, list and map is bounded, because the API server holds all of them 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from simulacra_crds.contract.retention import (
-    DEFAULT_RETENTION_SECONDS,
-    MAX_RETENTION_SECONDS,
-    MIN_RETENTION_SECONDS,
-)
-
 GROUP = "simulacra.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "simulacra"
+
+MIN_RETENTION_SECONDS = 10
+DEFAULT_RETENTION_SECONDS = 86_400
+MAX_RETENTION_SECONDS = 604_800
 
 FINALIZER = f"{GROUP}/erasure"
 """Finalizer of every kind that owns customer bytes: removed only after the bytes are verified absent."""
@@ -266,6 +264,14 @@ class Resource(BaseModel):
     api_version: str = API_VERSION
     kind: str
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+
+def expires_at(created: datetime, finished: datetime | None, retention_seconds: int) -> datetime:
+    """Return when bytes expire: retention counts from the end of the work, until then from creation.
+
+    For datasets and models pass finished=None always: their clock starts at creation.
+    """
+    return (finished or created) + timedelta(seconds=retention_seconds)
 
 
 def utcnow() -> datetime:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from simulacra_crds.contract.generation_conditions import ConditionSet, Finite
 from simulacra_crds.kinds.base import (
     AGE,
     EXPIRES,
@@ -26,6 +25,36 @@ from simulacra_crds.kinds.model import ObjectRef
 
 MAX_ROWS = 10_000_000
 ROWS_PER_SHARD = 500_000
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
+MAX_CONDITIONS = 32
+
+
+class NumericRange(KubeModel):
+    """A closed range; an absent end is open. min == max fixes the value."""
+
+    min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
+    max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
+
+
+class ConditionSet(KubeModel):
+    """Everything that a generation must meet."""
+
+    categorical: dict[ColumnName, Shares] = Field(
+        default_factory=dict,
+        max_length=MAX_CONDITIONS,
+        description="Shares (0..1) of named levels, by column; levels that are not named keep their natural mix.",
+    )
+    numeric: dict[ColumnName, NumericRange] = Field(
+        default_factory=dict,
+        max_length=MAX_CONDITIONS,
+        description="A closed range that every row lies in, by column; min equal to max fixes the value.",
+    )
+
+    def columns(self) -> list[str]:
+        """Return the conditioned columns, categorical ones first."""
+        return [*self.categorical, *(c for c in self.numeric if c not in self.categorical)]
 
 
 class InterventionValue(KubeModel):

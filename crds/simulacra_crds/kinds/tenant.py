@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from simulacra_crds.contract.names import TENANT_PATTERN
-from simulacra_crds.contract.retention import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 from simulacra_crds.kinds.base import (
     AGE,
+    MAX_RETENTION_SECONDS,
+    MIN_RETENTION_SECONDS,
     READY,
     REASON,
     Conditions,
@@ -23,8 +23,10 @@ from simulacra_crds.kinds.base import (
 )
 
 ClientId = str
+TENANT_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?$"
+"""Names of a Tenant: `tenant-<name>` must be a namespace, which has at most 63 characters."""
 
-NAME_IS_SHORT = (
+NAME_RULE = (
     "metadata.name must be 1 to 56 characters of a-z, 0-9 and - (not first or last), because the namespace is "
     "tenant-<name>; create the Tenant under another name"
 )
@@ -320,7 +322,7 @@ class Tenant(Resource):
         {
             "rule": f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
             "optionalOldSelf": True,  # at creation alone: one that is there must still be changed and deleted
-            "message": NAME_IS_SHORT,
+            "message": NAME_RULE,
         },
     )
 
@@ -331,5 +333,5 @@ class Tenant(Resource):
     @model_validator(mode="after")
     def _name_fits_namespace(self) -> Tenant:
         if not re.fullmatch(TENANT_PATTERN, self.metadata.name):
-            raise ValueError(NAME_IS_SHORT)
+            raise ValueError(NAME_RULE)
         return self

@@ -15,8 +15,8 @@ from typing import Any, Literal, Self
 
 from pydantic_core import from_json, to_json
 
+from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import API_VERSION, utcnow
-from simulacra_crds.kinds.registry import KINDS
 from simulacra_crds.kube.transport import Answer, Connection, Unreachable
 
 Object = dict[str, Any]

@@ -4,9 +4,8 @@ They hold no customer data, so they are kept beside the audit log: outside of ev
 end of the tenant's key, and for longer than any data. See ``docs/adr`` for why.
 """
 
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +16,6 @@ from simulacra_custody.audit.log import AuditPosition
 from simulacra_custody.errors import ObjectExists
 from simulacra_custody.refs import check_part
 from simulacra_custody.stores.base import ObjectStore
-from simulacra_custody.wiring import AUDIT_VARIABLE, open_store
 
 RETENTION_S = 400 * 86_400.0
 """Certificates are kept for 400 days: past a yearly audit."""
@@ -136,11 +134,6 @@ class Certificates:
         for key in old:
             self._store.delete(key)
         return len(old)
-
-
-def open_certificates(env: Mapping[str, str] = os.environ) -> Certificates:
-    """The certificates in the store that ``SIMULACRA_AUDIT`` names. Raises `SettingsError`."""
-    return Certificates(open_store(env, AUDIT_VARIABLE))
 
 
 def _key(tenant_uid: str, resource_id: str, uid: str) -> str:

@@ -17,16 +17,10 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from simulacra_custody.audit.log import (
-    Head,
-    follow_log,
-    last_present,
-    read_segment,
-    verify_segments,
-)
+from simulacra_custody.audit.log import Head, follow_log, read_segment, verify_segments
 from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import ArtifactMissing, AuditCorrupt, ObjectExists
-from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.base import ObjectStore, last_present
 
 EVERY_S = 60.0
 EVERY_EVENTS = 1000

@@ -10,21 +10,12 @@ checkpoints beside it do (`checkpoints`).
 import functools
 import hashlib
 import itertools
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
-from simulacra_custody.audit.event import (
-    AuditData,
-    AuditEvent,
-    Component,
-    Counts,
-    EventType,
-    Outcome,
-    Sha256,
-)
+from simulacra_custody.audit.event import AuditEvent, Sha256
 from simulacra_custody.audit.merkle import append_leaf, leaf_hash, root_hash
 from simulacra_custody.errors import (
     ArtifactMissing,
@@ -33,24 +24,7 @@ from simulacra_custody.errors import (
     CustodyError,
     ObjectExists,
 )
-from simulacra_custody.stores.base import ObjectStore
-from simulacra_custody.wiring import AUDIT_VARIABLE, open_store
-
-__all__ = [
-    "AuditData",
-    "AuditEvent",
-    "AuditLog",
-    "AuditPosition",
-    "Component",
-    "Counts",
-    "EventType",
-    "Outcome",
-    "SegmentedAuditLog",
-    "follow_log",
-    "open_audit",
-    "verify_log",
-    "verify_segments",
-]
+from simulacra_custody.stores.base import ObjectStore, last_present
 
 _CONFLICTS = 1000  # each one means that another writer succeeded
 
@@ -136,11 +110,6 @@ class SegmentedAuditLog:
         """The log's end, found from a head that others have gone past."""
         further = last_present(self.store, lambda step: segment_key(head.segment + step))
         return read_segment(self.store, head.segment + further)
-
-
-def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:
-    """The audit log in the store that ``SIMULACRA_AUDIT`` names; `SettingsError` names what is wrong with it."""
-    return SegmentedAuditLog(open_store(env, AUDIT_VARIABLE))
 
 
 def segment_key(number: int) -> str:
@@ -237,15 +206,3 @@ def _header(content: bytes, number: int) -> SegmentHeader:
     if header.segment != number:
         raise AuditCorrupt(f"segment {number} says that it is segment {header.segment}")
     return header
-
-
-def last_present(store: ObjectStore, key: Callable[[int], str]) -> int:
-    """The largest n of which the objects ``key(1..n)`` are stored, 0 if none, in O(log n) questions."""
-    high = 1
-    while store.stat(key(high)) is not None:
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if store.stat(key(middle)) is not None else (low, middle)
-    return low

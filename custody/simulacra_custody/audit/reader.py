@@ -10,8 +10,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from simulacra_custody.audit.event import AuditEvent
-from simulacra_custody.audit.log import SegmentedAuditLog, last_present, segment_key
+from simulacra_custody.audit.log import SegmentedAuditLog, segment_key
 from simulacra_custody.errors import ArtifactMissing
+from simulacra_custody.stores.base import last_present
 
 REMEMBERED_SEGMENTS = 200_000
 PAGE_SECONDS = 1.5

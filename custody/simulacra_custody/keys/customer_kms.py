@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact, open_artifact
 from simulacra_custody.errors import CustodyError, KeyCheckError, KeyUnavailable
 from simulacra_custody.keys.aws_access import KmsAccess, kms_code, kms_errors
 from simulacra_custody.refs import ArtifactRef
-from simulacra_custody.service import ArtifactWriter, StoredArtifact, open_artifact
 from simulacra_custody.stores.base import ObjectStore, Presigning
 
 MESSAGE_FORMAT = "aws-encryption-sdk-message-v2"

@@ -4,7 +4,7 @@ Keys are ``/``-separated parts as in `context.PART`; a prefix is empty or ends i
 addresses ``uid10``. Backends raise `StoreUnavailable` for anything that is the store's fault.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -90,3 +90,15 @@ def check_prefix(prefix: str, *, allow_empty: bool = True) -> None:
         )
     if prefix:
         check_key(prefix[:-1])
+
+
+def last_present(store: ObjectStore, key: Callable[[int], str]) -> int:
+    """The largest n of which the objects ``key(1..n)`` are stored, 0 if none, in O(log n) questions."""
+    high = 1
+    while store.stat(key(high)) is not None:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if store.stat(key(middle)) is not None else (low, middle)
+    return low

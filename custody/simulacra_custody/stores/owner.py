@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from simulacra_custody.audit.log import last_present
 from simulacra_custody.errors import ObjectExists, StoreForeign, StoreUnavailable
-from simulacra_custody.stores.base import INSTALLATION, ObjectStore
-from simulacra_custody.wiring import STORE_VARIABLE
+from simulacra_custody.stores.base import INSTALLATION, ObjectStore, last_present
 
 TAKE_OVER_VARIABLE = "SIMULACRA_STORE_TAKE_OVER"
 _ID = re.compile(r"[0-9a-z][0-9a-z-]{0,62}")
@@ -73,13 +71,13 @@ class StoreOwner:
             return OwnerMark.model_validate_json(content)
         except ValidationError:
             raise StoreForeign(
-                f"{mark_key(number)} in {STORE_VARIABLE} does not say whose store it is; restore it from a backup, or "
+                f"{mark_key(number)} in SIMULACRA_STORE does not say whose store it is; restore it from a backup, or "
                 "delete it if the store is this installation's alone"
             ) from None
 
     def _explain(self, mark: OwnerMark) -> str:
         return (
-            f"{STORE_VARIABLE} (store.url) is the store of installation {mark.installation}, since "
+            f"SIMULACRA_STORE (store.url) is the store of installation {mark.installation}, since "
             f"{mark.since:%Y-%m-%d}, and this is {self._installation}: give each a store of its own. If the other one "
             f"is gone for good, set {TAKE_OVER_VARIABLE} (store.takeOver) to {mark.installation}"
         )

@@ -14,10 +14,10 @@ from simulacra_api.auth.clients import secret_name
 from simulacra_api.auth.credentials import owner_of
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.settings import DEFAULT_AUDIENCE
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import LABEL_KIND, utcnow
-from simulacra_crds.kinds.registry import KINDS
 from simulacra_crds.kinds.tenant import Tenant
 from simulacra_crds.kube.client import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
 from simulacra_embedded.processes import replace_file
@@ -40,7 +40,7 @@ async def prepare(cluster: Cluster, data: DataDir, api_url: str) -> None:
     with suppress(AlreadyExists):
         await cluster.create(
             NAMESPACES,
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": system_namespace()}},
         )
     connection = write_connection(data, api_url)
     tenant = await _ensure_tenant(cluster, connection["client_id"])
@@ -118,7 +118,7 @@ async def _apply(cluster: Cluster, definition: Object) -> None:
 
 
 async def _ensure_client(cluster: Cluster, client_id: str, secret: str, tenant: Object) -> None:
-    if await cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE):
+    if await cluster.find(SECRETS, secret_name(client_id), system_namespace()):
         return
     hashes = [{"hash": hash_secret(secret), "created": utcnow().isoformat(timespec="seconds")}]
     body = {
@@ -131,7 +131,7 @@ async def _ensure_client(cluster: Cluster, client_id: str, secret: str, tenant: 
         },
         "stringData": {"hashes": json.dumps(hashes)},
     }
-    await cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+    await cluster.create(SECRETS, body, system_namespace())
 
 
 async def _ensure_tenant(cluster: Cluster, client_id: str) -> Object:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import ApiResource, Object
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 from simulacra_operator.work.custom_resource import Key
 
 

@@ -16,17 +16,16 @@ from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_custody.audit.certificates import Certificates, ErasureCertificate
 from simulacra_custody.audit.checkpoints import Checkpoint, CheckpointSigner
-from simulacra_custody.audit.installation_keys import InstallationKeys
-from simulacra_custody.audit.log import (
+from simulacra_custody.audit.event import (
     AuditData,
     AuditEvent,
-    AuditPosition,
     Component,
     Counts,
     EventType,
     Outcome,
-    SegmentedAuditLog,
 )
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
 from simulacra_custody.errors import ArtifactMissing, KeyCheckError, StoreForeign, StoreUnavailable
 from simulacra_custody.keys.sealed_secrets import reseal, unseal
 from simulacra_custody.keys.tenant_keys import TenantKeys
@@ -98,7 +97,7 @@ class Custodian:
         """Erase what a Dataset that failed for good has stored, its upload above all, and record that; what tells its
         customer why stays. StoreUnavailable when something else is left.
         """
-        await self._erased("discard", lambda: self._custody.erase_but(dataset, FAILURE))
+        await self._erased("discard", lambda: self._custody.erase_except(dataset, FAILURE))
         upload = None if sha256 is None else UPLOAD
         await self.record(
             EventType.ARTEFACT_ERASED,

@@ -23,7 +23,7 @@ from simulacra_crds.kube.client import (
     Object,
     Propagation,
 )
-from simulacra_custody.audit.log import EventType, Outcome
+from simulacra_custody.audit.event import EventType, Outcome
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.kinds.tenant.observed import KeyCheck
 from simulacra_operator.runtime import actions as act

@@ -16,7 +16,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Never
 
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import (
     LEASES,
@@ -88,7 +88,7 @@ class Leadership:
 
     async def _taken(self) -> bool:
         try:
-            lease = await self._cluster.find(LEASES, LEASE, SYSTEM_NAMESPACE)
+            lease = await self._cluster.find(LEASES, LEASE, system_namespace())
             if lease is None:
                 await self._create()
                 return True
@@ -130,7 +130,7 @@ class Leadership:
     async def _is_still_ours(self) -> bool:
         """Look who holds the Lease; always return False: it is still to be renewed."""
         with suppress(ClusterError):
-            lease = await self._cluster.get(LEASES, LEASE, SYSTEM_NAMESPACE)
+            lease = await self._cluster.get(LEASES, LEASE, system_namespace())
             if (lease.get("spec") or {}).get("holderIdentity") != self._identity:
                 raise LeadershipLost
             self._version = lease["metadata"]["resourceVersion"]
@@ -143,12 +143,14 @@ class Leadership:
 
     async def _create(self) -> None:
         body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": {"name": LEASE}}
-        made = await self._cluster.create(LEASES, {**body, "spec": self._claim()}, SYSTEM_NAMESPACE)
+        made = await self._cluster.create(
+            LEASES, {**body, "spec": self._claim()}, system_namespace()
+        )
         self._version = made["metadata"]["resourceVersion"]
 
     async def _write(self, spec: Object) -> None:
         patch = {"metadata": {"resourceVersion": self._version}, "spec": spec}
-        written = await self._cluster.patch(LEASES, LEASE, patch, SYSTEM_NAMESPACE)
+        written = await self._cluster.patch(LEASES, LEASE, patch, system_namespace())
         self._version = written["metadata"]["resourceVersion"]
 
 

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
-from simulacra_crds.contract.names import TENANT_PATTERN, tenant_namespace
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.kinds.tenant import TENANT_PATTERN
 from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_operator.runtime.metered_client import CountedCluster
 from simulacra_operator.work.custom_resource import Key, tenant_of

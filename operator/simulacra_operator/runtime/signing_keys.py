@@ -9,7 +9,7 @@ import asyncio
 import json
 from contextlib import suppress
 
-from simulacra_crds.contract.names import INSTALLATION_KEYS, KEYS_NAMESPACE, SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import INSTALLATION_KEYS, keys_namespace, system_namespace
 from simulacra_crds.kube.client import (
     CONFIGMAPS,
     NAMESPACES,
@@ -40,36 +40,36 @@ class Installation:
             return self._keys
 
     async def _secret(self) -> Object:
-        found = await self._cluster.find(SECRETS, INSTALLATION_KEYS, KEYS_NAMESPACE)
+        found = await self._cluster.find(SECRETS, INSTALLATION_KEYS, keys_namespace())
         if found is not None:
             return found
         body = {**_named("Secret", INSTALLATION_KEYS), "type": "simulacra.dev/installation-keys"}
         body |= {"data": InstallationKeys.generate().to_data()}
         try:
             try:
-                return await self._cluster.create(SECRETS, body, KEYS_NAMESPACE)
+                return await self._cluster.create(SECRETS, body, keys_namespace())
             except NotFound:  # the administrator did not prepare the namespace
                 with suppress(AlreadyExists):
-                    await self._cluster.create(NAMESPACES, _named("Namespace", KEYS_NAMESPACE))
-                return await self._cluster.create(SECRETS, body, KEYS_NAMESPACE)
+                    await self._cluster.create(NAMESPACES, _named("Namespace", keys_namespace()))
+                return await self._cluster.create(SECRETS, body, keys_namespace())
         except AlreadyExists:  # another operator was first: its keys are the keys
-            return await self._cluster.get(SECRETS, INSTALLATION_KEYS, KEYS_NAMESPACE)
+            return await self._cluster.get(SECRETS, INSTALLATION_KEYS, keys_namespace())
 
     async def _publish(self, keys: InstallationKeys) -> None:
         """Publish the public parts, in the place of others that may be there from before a Secret was lost."""
         data = {"keys.json": json.dumps(keys.public().document())}
-        found = await self._cluster.find(CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE)
+        found = await self._cluster.find(CONFIGMAPS, INSTALLATION_KEYS, system_namespace())
         if found is not None and found.get("data") == data:
             return
         if found is not None:
             await self._cluster.delete(
-                CONFIGMAPS, INSTALLATION_KEYS, SYSTEM_NAMESPACE, uid=found["metadata"]["uid"]
+                CONFIGMAPS, INSTALLATION_KEYS, system_namespace(), uid=found["metadata"]["uid"]
             )
         try:
             await self._cluster.create(
                 CONFIGMAPS,
                 {**_named("ConfigMap", INSTALLATION_KEYS), "data": data},
-                SYSTEM_NAMESPACE,
+                system_namespace(),
             )
         except AlreadyExists:
             return  # another operator has published the same

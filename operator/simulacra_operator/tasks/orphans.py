@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from simulacra_crds.kube.client import Cluster, ClusterError
-from simulacra_custody.audit.log import Counts, EventType
+from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import WORK_RESOURCES

@@ -25,7 +25,7 @@ from simulacra_crds.kube.client import (
     NotFound,
     Object,
 )
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.kinds.tenant.observe import WORK_RESOURCES

@@ -29,7 +29,7 @@ async def sweep(cluster: Cluster, now: datetime) -> int:
     gone = 0
     async for found in cluster.list(CONFIGMAPS, labels=SELECTOR):
         try:
-            over = now >= read_tombstone(found).forgotten_at
+            over = now >= read_tombstone(found).expires_at
         except ValueError:
             over = True
         if over:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import FINALIZER, ObjectMeta, Resource, WorkStatus
-from simulacra_crds.kinds.registry import KINDS
 from simulacra_crds.kinds.tenant import TenantStatus
 from simulacra_crds.kube.client import Object
 

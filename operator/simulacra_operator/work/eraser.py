@@ -13,7 +13,8 @@ from datetime import datetime
 from simulacra_crds.kinds.base import Erasure
 from simulacra_crds.kube.client import Object
 from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate
-from simulacra_custody.audit.log import AuditPosition, Counts, EventType
+from simulacra_custody.audit.event import Counts, EventType
+from simulacra_custody.audit.log import AuditPosition
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.runtime.actions import Erase
 from simulacra_operator.runtime.custody_client import Custodian

@@ -6,8 +6,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.retention import DEFAULT_RETENTION_SECONDS, UPLOAD_TIMEOUT, expires_at
-from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED, WorkStatus
+from simulacra_crds.contract.storage_usage import UPLOAD_TIMEOUT
+from simulacra_crds.kinds.base import (
+    ANNOTATION_UPLOAD_LEASE,
+    ANNOTATION_UPLOAD_STARTED,
+    DEFAULT_RETENTION_SECONDS,
+    WorkStatus,
+    expires_at,
+)
 from simulacra_operator.work.custom_resource import Subject
 
 UPLOAD_STARTED = ANNOTATION_UPLOAD_STARTED

@@ -6,7 +6,12 @@ that was never completed made nothing, so its key stays free. A probe has no key
 
 from __future__ import annotations
 
-from simulacra_crds.contract.tombstone import REMEMBERED, REQUEST_DIGEST, Tombstone, manifest
+from simulacra_crds.contract.tombstone import (
+    REQUEST_DIGEST,
+    TOMBSTONE_LIFETIME,
+    Tombstone,
+    manifest,
+)
 from simulacra_crds.kube.client import (
     CONFIGMAPS,
     AlreadyExists,
@@ -27,7 +32,7 @@ def remember(seen: Observed) -> list[Action]:
         not digest
         or tenant_goes
         or subject.spec is None
-        or seen.now >= subject.created + REMEMBERED
+        or seen.now >= subject.created + TOMBSTONE_LIFETIME
     ):
         return []
     facts = {"request": digest, "created": subject.created}

@@ -41,7 +41,14 @@ class Processes:
             "node": ["--data-dir", str(self.agent_dir), "--image", IMAGE, "--slots", "4"]
             + ([] if self.real else ["--bind"]),
         }[name]
-        command = [sys.executable, "-W", "ignore", "-m", f"simulacra_embedded.{name}", *arguments]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "simulacra_controlplane" if name == "controlplane" else f"simulacra_embedded.{name}",
+            *arguments,
+        ]
         env = os.environ | {
             "KUBECONFIG": str(self.kubeconfig),
             "SIMULACRA_STORE": "file:///nowhere",

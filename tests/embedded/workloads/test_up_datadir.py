@@ -73,7 +73,11 @@ def test_a_taken_port_is_refused_when_asked_for(tmp_path: Path) -> None:
             DataDir(tmp_path).ports(port)
 
 
-def test_custody_addresses_survive_odd_paths(tmp_path: Path) -> None:
+def test_custody_addresses_survive_odd_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STORE", "KEYS", "AUDIT"):
+        monkeypatch.delenv(f"SIMULACRA_{name}", raising=False)
     data = DataDir(tmp_path / "a b#c?d%20")
     paths = {
         name: unquote(urlsplit(data.environment[f"SIMULACRA_{name}"]).path)

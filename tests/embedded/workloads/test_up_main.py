@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
@@ -98,7 +98,7 @@ async def test_start_and_stop(up: Callable[[], Up]) -> None:
     cluster = await Cluster.connect(one.ready["kubeconfig"])
     assert len([crd async for crd in cluster.list(CRDS)]) == 6
     secret = one.connection["client_secret"]
-    stored = await cluster.get(SECRETS, f"client-{one.connection['client_id']}", SYSTEM_NAMESPACE)
+    stored = await cluster.get(SECRETS, f"client-{one.connection['client_id']}", system_namespace())
     assert [one["name"] for one in stored["metadata"]["ownerReferences"]] == ["default"]
     (entry,) = json.loads(base64.b64decode(stored["data"]["hashes"]))
     assert entry["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.generation_conditions import ConditionSet, NumericRange, pointer
+from simulacra_crds.contract.generation_conditions import pointer
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.fit import TrainedModel

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from simulacra_crds.kinds.base import API_VERSION, LABEL_UID
 from simulacra_crds.kube.client import TENANTS, Object
-from simulacra_custody.audit.log import EventType
+from simulacra_custody.audit.event import EventType
 from simulacra_operator.kinds.access_request.observe import AccessObserved
 from simulacra_operator.kinds.access_request.status import access_status
 from simulacra_operator.runtime.actions import (

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from simulacra_crds.contract import tombstone, webhook
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE, tenant_namespace
+from simulacra_crds.contract.names import system_namespace, tenant_namespace
 from simulacra_crds.kinds.base import LABEL_KIND
 from simulacra_crds.kube.client import (
     CONFIGMAPS,
@@ -73,7 +73,7 @@ class TenantObserver:
     async def _environment(self, namespace: str) -> dict[str, str] | None:
         """What the tenant's copy is to hold: what the source holds, or nothing once the setting is gone."""
         if self._access.secret is not None:
-            source = await self._cluster.find(SECRETS, self._access.secret, SYSTEM_NAMESPACE)
+            source = await self._cluster.find(SECRETS, self._access.secret, system_namespace())
             return None if source is None else source.get("data") or {}
         return None if await self._cluster.find(SECRETS, COPY, namespace) is None else {}
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simulacra_crds.contract.names import TENANT_PATTERN, tenant_namespace
+from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kinds.base import LABEL_TENANT
-from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.kinds.tenant import TENANT_PATTERN, Encryption
 from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_operator.work.custom_resource import Subject
 from simulacra_operator.work.observed import Fault

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from simulacra_crds.contract.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import LABEL_UID
-from simulacra_crds.kinds.tenant import NAME_IS_SHORT, TenantStatus
+from simulacra_crds.kinds.tenant import NAME_RULE, TenantStatus
 from simulacra_crds.kube.client import Object
 from simulacra_operator.kinds.tenant.observed import TenantObserved
 from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch
@@ -82,7 +82,7 @@ def _key(seen: TenantObserved) -> Finding:
 
 def _namespace(seen: TenantObserved, complete: bool) -> Finding:
     if not seen.nameable:
-        return Finding("False", Reason.REQUEST_INVALID, NAME_IS_SHORT)
+        return Finding("False", Reason.REQUEST_INVALID, NAME_RULE)
     if seen.prepared and seen.lacks_labels:
         labels = " ".join(f"{name}={value}" for name, value in seen.lacks_labels.items())
         message = f"this operator makes no namespaces: create {seen.namespace_name}, or label it, with {labels}"
@@ -99,7 +99,7 @@ def _namespace(seen: TenantObserved, complete: bool) -> Finding:
             "the namespace is being deleted; it is made again once it is gone",
         )
     if seen.lacks_secret:
-        message = f"Secret {seen.access.secret}, named by {SECRET_VARIABLE}, is not in {SYSTEM_NAMESPACE}; create it"
+        message = f"Secret {seen.access.secret}, named by {SECRET_VARIABLE}, is not in {system_namespace()}; create it"
         return Finding("False", Reason.AWAITING_TENANT, message)
     if not complete:
         return Finding(
