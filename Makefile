@@ -45,11 +45,8 @@ lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter, codespell and t
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy examples
 	$(VENV)/bin/lint-imports
-<<<<<<< HEAD
 	$(VENV)/bin/codespell
-=======
 	$(PY) scripts/plain_words.py
->>>>>>> main
 
 format: $(VENV)/.dev ## Format the code
 	$(VENV)/bin/ruff check --fix-only -q .
