@@ -57,7 +57,7 @@ docs: $(VENV)/.dev ## Build the documentation site into site/ (tutorial, how-tos
 	$(PY) -m mkdocs build -q -d site
 
 ##@ On a cluster
-images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/images.md)
+images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/howto/images.md)
 	$(PY) images/build.py $(IMAGES)
 
 e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECONFIG, or ../shared/bin/cluster)
