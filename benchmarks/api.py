@@ -1,11 +1,11 @@
 """The REST API beside a bare FastAPI route and a bare file response, in the same run.
 
-``python benchmarks/api.py [--seconds 4]`` starts a `simulacra up`, uploads a table, generates rows, and measures at 1,
-16 and 64 clients: the token check, GET dataset, POST generation (p50, p99 in ms, requests a second) and download
-(MB/s). The bare application runs under the same server in a process of its own. Requests to the two are sent in turn,
-never at once. Clients are coroutines of one process over keep-alive connections that read no more of an answer than
-they must, so that their own cost, which is in all figures alike, is small.
-Writes benchmarks/results/api.md.
+``python benchmarks/api.py [--seconds 4]`` starts a `simulacra up`, uploads a table, generates rows,
+and measures at 1, 16 and 64 clients: the token check, GET dataset, POST generation (p50, p99 in ms,
+requests a second) and download (MB/s). The bare application runs under the same server in a process
+of its own. Requests to the two are sent in turn, never at once. Clients are coroutines of one
+process over keep-alive connections that read no more of an answer than they must, so that their own
+cost, which is in all figures alike, is small. Writes benchmarks/results/api.md.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
     python benchmarks/causal.py --repetitions 5
 
-- do(): the public models of CausalNF (Javaloy et al., NeurIPS 2023), 5,000 rows, the graph given as knowledge, the fit
-  of the product with its defaults. Each cause is set to its 25th, 50th and 75th percentile; the error is that of the
-  differences of means of every later column between each two of these settings, in the column's own units (RMSE over
-  effects and repetitions). The truth comes from a million rows of the structural equations.
+- do(): the public models of CausalNF (Javaloy et al., NeurIPS 2023), 5,000 rows, the graph given as
+  knowledge, the fit of the product with its defaults. Each cause is set to its 25th, 50th and 75th
+  percentile; the error is that of the differences of means of every later column between each two
+  of these settings, in the column's own units (RMSE over effects and repetitions). The truth comes
+  from a million rows of the structural equations.
 - do() beside see(): a confounded table whose two answers differ.
-- Graph unknown: structural Hamming distance on asia and survey at 10,000 rows (networks and distance of
-  tests/trainer/test_graph_networks.py). Coverage of intervals: `effects_coverage.py`.
+- Graph unknown: structural Hamming distance on asia and survey at 10,000 rows (networks and
+  distance of tests/trainer/test_graph_networks.py). Coverage of intervals: `effects_coverage.py`.
 """
 
 from __future__ import annotations

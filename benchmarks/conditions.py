@@ -1,11 +1,13 @@
-"""Conditions on adult and gss: asked and attained, realism inside the slice, cost of rare slices, refusals.
+"""Conditions on adult and gss: asked and attained, realism inside the slice, cost of rare slices,
+refusals.
 
     python benchmarks/conditions.py                  # writes benchmarks/results/conditions.md
 
-A model is fit on the training rows with the defaults of the product. The slice C2ST is the AUC of the report's boosted
-trees between generated rows of the slice and unseen real rows that meet the same conditions: inside the ranges, and
-weighted to the asked shares by the same minimum-KL raking where shares are asked. The floor is the AUC of real training
-rows of the slice, weighted alike. Slices with fewer than 100 unseen rows have neither.
+A model is fit on the training rows with the defaults of the product. The slice C2ST is the AUC of
+the report's boosted trees between generated rows of the slice and unseen real rows that meet the
+same conditions: inside the ranges, and weighted to the asked shares by the same minimum-KL raking
+where shares are asked. The floor is the AUC of real training rows of the slice, weighted alike.
+Slices with fewer than 100 unseen rows have neither.
 """
 
 from __future__ import annotations

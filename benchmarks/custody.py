@@ -1,10 +1,12 @@
-"""Encrypting and decrypting one file: this product's custody beside openssl and, where installed, age.
+"""Encrypting and decrypting one file: this product's custody beside openssl and, where installed,
+age.
 
-``python benchmarks/custody.py [--mib 1024]`` runs each tool in a process of its own, on the same file in the same
-folder, three times in turn, and writes benchmarks/results/custody.md. Speed is given per second of CPU time, which
-other work on the machine disturbs least, and per second of wall time; memory is the process's peak. Best of the three.
-`dd` does nothing to the bytes: its row is what writing them (and, in the first column, fsync) takes by itself.
-Beside that it gives the parts of custody alone, in memory and after the imports: what its own work is.
+``python benchmarks/custody.py [--mib 1024]`` runs each tool in a process of its own, on the same
+file in the same folder, three times in turn, and writes benchmarks/results/custody.md. Speed is
+given per second of CPU time, which other work on the machine disturbs least, and per second of wall
+time; memory is the process's peak. Best of the three. `dd` does nothing to the bytes: its row is
+what writing them (and, in the first column, fsync) takes by itself. Beside that it gives the parts
+of custody alone, in memory and after the imports: what its own work is.
 """
 
 import argparse

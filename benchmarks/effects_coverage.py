@@ -2,9 +2,10 @@
 
     python benchmarks/effects_coverage.py --repetitions 200 --seconds 600
 
-Confounded models with 2,000 rows and the true graph: a linear one, a nonlinear one, one of interactions, one of jumps,
-a treatment of four levels and a numeric treatment. Prints a table: bias, RMSE and
-coverage of the 95 % interval beside the bias of the naive difference (see instead of do). Stops after --seconds.
+Confounded models with 2,000 rows and the true graph: a linear one, a nonlinear one, one of
+interactions, one of jumps, a treatment of four levels and a numeric treatment. Prints a table:
+bias, RMSE and coverage of the 95 % interval beside the bias of the naive difference (see instead of
+do). Stops after --seconds.
 """
 
 from __future__ import annotations

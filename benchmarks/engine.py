@@ -1,12 +1,13 @@
 """The engine beside its peers: fidelity, utility, privacy, speed and memory, each table in one run.
 
-    python benchmarks/engine.py                      # the bench tables where they are, else that of examples/
-    python benchmarks/engine.py --tables telco --engines forest CART
+    python benchmarks/engine.py                      # the bench tables where they are, else that of
+    examples/ python benchmarks/engine.py --tables telco --engines forest CART
 
-Ours is run by its three commands, as users do; a peer in an environment of its own (`requirements.txt`), which is made
-under the cache folder on the first run. All are judged by `evaluate.py` of the bench beside the repository; where that
-is absent, only times are reported and the file says so. Rows per second: ours of one `generate` command of a million
-rows, start included; a peer's of one call in a warm process. The result: engine.json, engine.md and engine.png under
+Ours is run by its three commands, as users do; a peer in an environment of its own
+(`requirements.txt`), which is made under the cache folder on the first run. All are judged by
+`evaluate.py` of the bench beside the repository; where that is absent, only times are reported and
+the file says so. Rows per second: ours of one `generate` command of a million rows, start included;
+a peer's of one call in a warm process. The result: engine.json, engine.md and engine.png under
 benchmarks/results; a run replaces the lines that it measures.
 """
 
@@ -122,7 +123,8 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
                 f"exit status {process.returncode}: {said[-1] if said else 'no message'}"
             )
         said = out.read().decode()
-    # the child is `timeout`: its own use is negligible, and its children's is counted when it waits for them
+    # the child is `timeout`: its own use is negligible, and its children's is counted when it waits
+    # for them
     return said, {
         "wall_s": wall,
         "cpu_s": usage.ru_utime + usage.ru_stime,

@@ -2,8 +2,9 @@
 
     python engine_peers.py PEER --train T.parquet --out S.parquet --seconds 90
 
-Prints one JSON line: fit_wall_s, fit_cpu_s, rows_per_s. The peers: sequential CART (the method of R's synthpop, Nowok
-et al., 2016), SDV's Gaussian copula, and TabularARGN (mostlyai-engine), which is stopped after --seconds.
+Prints one JSON line: fit_wall_s, fit_cpu_s, rows_per_s. The peers: sequential CART (the method of
+R's synthpop, Nowok et al., 2016), SDV's Gaussian copula, and TabularARGN (mostlyai-engine), which
+is stopped after --seconds.
 """
 
 from __future__ import annotations

@@ -1,15 +1,18 @@
 """The operator under many resources: settling, API writes, memory, lag, restart and expiry.
 
-    python benchmarks/operator_scale.py [--sizes 1000 5000 10000] [--limit-s 240] [--real [--controller-qps 200]]
+    python benchmarks/operator_scale.py [--sizes 1000 5000 10000] [--limit-s 240] [--real
+    [--controller-qps 200]]
 
-Datasets of ten tenants are made at once on a control plane (the embedded one, or a real kube-apiserver with --real).
-Their Jobs are stubs: a player marks each Job complete and makes the pod that says so, as Job controller and kubelet
-would (on the real one the Job controller is there, and only the kubelet is played). The Job controller sends 20
-requests a second unless told otherwise, which is what holds up many short Jobs; --controller-qps gives it more.
-Measured: seconds from the first creation until every Dataset is Ready, CPU time a resource of each part (other load on
-the machine changes it less than the wall time), writes of the operator a resource (by its own metric, events and Lease
-apart), its RSS with nothing to do and at the peak, lag of the queue, its writes after a restart, lag of expiry. A run
-that has not settled at its limit is cut and reported as such. Writes benchmarks/results/operator.md.
+Datasets of ten tenants are made at once on a control plane (the embedded one, or a real
+kube-apiserver with --real). Their Jobs are stubs: a player marks each Job complete and makes the
+pod that says so, as Job controller and kubelet would (on the real one the Job controller is there,
+and only the kubelet is played). The Job controller sends 20 requests a second unless told
+otherwise, which is what holds up many short Jobs; --controller-qps gives it more. Measured: seconds
+from the first creation until every Dataset is Ready, CPU time a resource of each part (other load
+on the machine changes it less than the wall time), writes of the operator a resource (by its own
+metric, events and Lease apart), its RSS with nothing to do and at the peak, lag of the queue, its
+writes after a restart, lag of expiry. A run that has not settled at its limit is cut and reported
+as such. Writes benchmarks/results/operator.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""First runs on tables never used while developing: the fit step with its defaults, figures of its own report.
+"""First runs on tables never used while developing: the fit step with its defaults, figures of its
+own report.
 
     python benchmarks/unseen.py TABLE.csv [TABLE.csv ...]
 
-Prints one line of Markdown a table; `benchmarks/results/unseen.md` holds what was found, as it came. The figures are
-those of a model of one half of the rows against the other half; seed 0, one thread of BLAS.
+Prints one line of Markdown a table; `benchmarks/results/unseen.md` holds what was found, as it
+came. The figures are those of a model of one half of the rows against the other half; seed 0, one
+thread of BLAS.
 """
 
 from __future__ import annotations

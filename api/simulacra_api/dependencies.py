@@ -59,10 +59,11 @@ def small_document(content: bytes, media_type: str, if_none_match: str | None) -
 async def accepted(
     library: Library, response: Response, path: str, job_id: str, wait: int
 ) -> dict[str, Any]:
-    """Return what every answer to a request for work says of its job: id and status, and why it failed.
+    """Return what every answer to a request for work says of its job: id and status, and why it
+    failed.
 
-    202 with the job's address, or, for a caller that prefers to wait and whose work ended meanwhile, 201 with the
-    resource's own.
+    202 with the job's address, or, for a caller that prefers to wait and whose work ended
+    meanwhile, 201 with the resource's own.
     """
     base, headers = library.rooms.settings.public_url, response.headers
     if wait:

@@ -19,8 +19,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 class Metrics:
     """The metrics of one application.
 
-    simulacra_api_requests_total{method, route, status}; simulacra_api_request_seconds{method, route} (until the last
-    byte); simulacra_api_requests_in_progress; and those of the process. A path without a route counts as "-".
+    simulacra_api_requests_total{method, route, status}; simulacra_api_request_seconds{method,
+    route} (until the last byte); simulacra_api_requests_in_progress; and those of the process. A
+    path without a route counts as "-".
     """
 
     def __init__(self) -> None:

@@ -60,11 +60,12 @@ def check_type(resource: Resource, body: Any) -> Object:
 def conform(
     resource: Resource, obj: Object, options: WriteOptions, old: Object | None = None
 ) -> Object:
-    """The object, which replaces `old` if there is one, without unknown fields and with its defaults.
+    """The object, which replaces `old` if there is one, without unknown fields and with its
+    defaults.
 
     Raises:
-        ApiError: 400 (422 in a patch) for unknown fields under `fieldValidation=Strict`, 400 for a wrong type in a
-            built-in kind.
+        ApiError: 400 (422 in a patch) for unknown fields under `fieldValidation=Strict`, 400 for a
+            wrong type in a built-in kind.
     """
     schema = schema_of(resource)
     kept, dropped = pruning.prune(obj, schema)

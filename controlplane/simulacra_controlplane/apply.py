@@ -1,7 +1,8 @@
-"""Server-side apply (`application/apply-patch+yaml`): merge by schema, own what was applied, refuse conflicts.
+"""Server-side apply (`application/apply-patch+yaml`): merge by schema, own what was applied, refuse
+conflicts.
 
-Source: the KEP-555 algorithm as in structured-merge-diff. Unions and version conversion of managed fields are left
-out: every kind here has one version.
+Source: the KEP-555 algorithm as in structured-merge-diff. Unions and version conversion of managed
+fields are left out: every kind here has one version.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def apply(
     """Apply a configuration; returns the object and whether it was created.
 
     Raises:
-        ApiError: 400, 404 (status of an object that is not there), 409 with one cause a conflicting field, 422.
+        ApiError: 400, 404 (status of an object that is not there), 409 with one cause a conflicting
+            field, 422.
     """
     config = absorb(resource, admission.check_type(resource, body))
     if config["metadata"].get("managedFields"):

@@ -1,7 +1,8 @@
 """What the Go code of Kubernetes refuses in built-in kinds beyond their schemas.
 
-Source: kubernetes `pkg/apis/{core,batch}/validation`; only rules about what the product, kubectl and the embedded Job
-controller and node agent write. A rule that is missing here lets an object in that a real server refuses.
+Source: kubernetes `pkg/apis/{core,batch}/validation`; only rules about what the product, kubectl
+and the embedded Job controller and node agent write. A rule that is missing here lets an object in
+that a real server refuses.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """CEL rules (`x-kubernetes-validations`), evaluated by Google's cel-cpp through `cel-expr-python`.
 
-Evaluated: standard CEL with the strings, math, optional and bindings libraries; `self`, `oldSelf` (transition rules run
-on updates only, inside lists only where the list is a map with keys), `optionalOldSelf`, `message`,
-`messageExpression`, `reason`, `fieldPath`; values that a write leaves as they are keep their verdict (ratcheting).
+Evaluated: standard CEL with the strings, math, optional and bindings libraries; `self`, `oldSelf`
+(transition rules run on updates only, inside lists only where the list is a map with keys),
+`optionalOldSelf`, `message`, `messageExpression`, `reason`, `fieldPath`; values that a write leaves
+as they are keep their verdict (ratcheting).
 
-Not evaluated, and refused when the CRD is applied: the Kubernetes-only libraries (`quantity`, `url`, `ip`, `cidr`,
-`semver`, `isSorted`, `sum`, `find`, `format.*`). Not checked: the cost budget, and the types of fields at the time the
-CRD is applied. Lists of type set or map compare by order here; durations are Go's (`1h30m`), without days.
+Not evaluated, and refused when the CRD is applied: the Kubernetes-only libraries (`quantity`,
+`url`, `ip`, `cidr`, `semver`, `isSorted`, `sum`, `find`, `format.*`). Not checked: the cost budget,
+and the types of fields at the time the CRD is applied. Lists of type set or map compare by order
+here; durations are Go's (`1h30m`), without days.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """JSON values as the CEL types that their schemas declare.
 
-The runtime takes no times or durations inside a variable, so those are made by the expression itself: where a schema
-has such formats, a rule is wrapped in `cel.bind(self, <typed copy of the raw value>, rule)`. Times below
-`additionalProperties` stay text.
+The runtime takes no times or durations inside a variable, so those are made by the expression
+itself: where a schema has such formats, a rule is wrapped in `cel.bind(self, <typed copy of the raw
+value>, rule)`. Times below `additionalProperties` stay text.
 """
 
 from __future__ import annotations

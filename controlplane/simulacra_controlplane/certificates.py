@@ -1,7 +1,7 @@
 """TLS for loopback: a certificate authority of this data folder, and a server certificate under it.
 
-kubectl and client-go send a bearer token only over TLS (client-go `clientcmd`: "only try to read the auth information
-if we are secure"), so plain HTTP is no choice even on loopback.
+kubectl and client-go send a bearer token only over TLS (client-go `clientcmd`: "only try to read
+the auth information if we are secure"), so plain HTTP is no choice even on loopback.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the Go code of Kubernetes fills in for built-in kinds on create and update.
 
-Source: kubernetes `pkg/apis/{core,batch}/v1/defaults.go` and the registries' strategies; only fields that the product,
-its Job controller and node agent, or kubectl read.
+Source: kubernetes `pkg/apis/{core,batch}/v1/defaults.go` and the registries' strategies; only
+fields that the product, its Job controller and node agent, or kubectl read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Failures as Kubernetes `Status` objects, with the sentences that a real API server uses.
 
-Source: apimachinery `api/errors/errors.go`; clients match on `reason` and `code`, people read `message`.
+Source: apimachinery `api/errors/errors.go`; clients match on `reason` and `code`, people read
+    `message`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sets of fields, as server-side apply records them in `metadata.managedFields`.
 
-A path is a tuple of FieldsV1 elements: `f:name` (field), `k:{"name":"a"}` (item of a keyed list), `v:"x"` (member of
-a set). Source: structured-merge-diff v6, `fieldpath` and `typed`.
+A path is a tuple of FieldsV1 elements: `f:name` (field), `k:{"name":"a"}` (item of a keyed list),
+`v:"x"` (member of a set). Source: structured-merge-diff v6, `fieldpath` and `typed`.
 """
 
 from __future__ import annotations
@@ -70,12 +70,14 @@ def list_type(schema: Schema) -> str:
 
 
 def members(value: Any, schema: Schema, containers: bool, path: Path = ()) -> dict[Path, Any]:
-    """Every ownable path of a value with what is there; list items and map entries are members of their own.
+    """Every ownable path of a value with what is there; list items and map entries are members of
+    their own.
 
     Args:
         value: Any JSON value.
         schema: Its structural schema.
-        containers: Whether structures count as well (an update owns a structure that it adds, an apply does not).
+        containers: Whether structures count as well (an update owns a structure that it adds, an
+            apply does not).
         path: Where the value is.
     """
     found: dict[Path, Any] = {}

@@ -1,8 +1,8 @@
 """Garbage collection along ownerReferences, as kube-controller-manager does it.
 
-Level-based: each change names keys to look at, and looking compares an object with the world as it is. Objects whose
-owners are all gone are deleted, references to vanished owners are dropped, and the finalizers of foreground and orphan
-deletion are released when their condition holds.
+Level-based: each change names keys to look at, and looking compares an object with the world as it
+is. Objects whose owners are all gone are deleted, references to vanished owners are dropped, and
+the finalizers of foreground and orphan deletion are released when their condition holds.
 """
 
 from __future__ import annotations

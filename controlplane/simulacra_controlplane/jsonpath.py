@@ -1,4 +1,5 @@
-"""The JSONPath dialect of printer columns: `.a.b`, `['c']`, `[0]`, `[*]`, `[?(@.type=="Ready")]`, escaped dots.
+"""The JSONPath dialect of printer columns: `.a.b`, `['c']`, `[0]`, `[*]`, `[?(@.type=="Ready")]`,
+escaped dots.
 
 Source: client-go `util/jsonpath`, of which this is the part that CRD columns use.
 """

@@ -1,8 +1,8 @@
 """The way from client-side to server-side `kubectl apply`.
 
-Client-side apply keeps its last configuration in an annotation. When the manager `kubectl` then applies on the server,
-what that configuration says is its own and no conflict, and the annotation follows.
-Source: apimachinery `managedfields/internal/lastapplied{manager,updater}.go`.
+Client-side apply keeps its last configuration in an annotation. When the manager `kubectl` then
+applies on the server, what that configuration says is its own and no conflict, and the annotation
+follows. Source: apimachinery `managedfields/internal/lastapplied{manager,updater}.go`.
 """
 
 from __future__ import annotations

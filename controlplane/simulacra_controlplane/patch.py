@@ -29,8 +29,8 @@ def json_patch(obj: Object, operations: Any) -> Object:
     """RFC 6902 on a copy.
 
     Raises:
-        ApiError: 422 when an operation does not apply (a failed `test` included), 400 when it is not a patch,
-            413 beyond 10 000 operations.
+        ApiError: 422 when an operation does not apply (a failed `test` included), 400 when it is
+            not a patch, 413 beyond 10 000 operations.
     """
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: a JSON patch is a list of operations")

@@ -30,7 +30,8 @@ class Resource:
     Attributes:
         storage: Key of the objects in the store, shared by all versions and views of the resource.
         status: Whether `/status` is a subresource (spec and status are then written apart).
-        schema: Structural schema of the whole object (custom resources), else None: built-ins have theirs by kind.
+        schema: Structural schema of the whole object (custom resources), else None: built-ins have
+            theirs by kind.
         generation: Whether `metadata.generation` is kept.
         returns_deleted: Whether DELETE answers with the object instead of a Status.
         create_on_update: Whether PUT creates what is not there.

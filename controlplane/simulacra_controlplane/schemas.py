@@ -1,7 +1,8 @@
 """Structural schemas of the served kinds.
 
-Built-in kinds come from `builtins.json` (extracted from a real API server, see scripts/extract_builtin_schemas.py);
-custom kinds bring their own, to which `apiVersion`, `kind` and `metadata` are added here.
+Built-in kinds come from `builtins.json` (extracted from a real API server, see
+scripts/extract_builtin_schemas.py); custom kinds bring their own, to which `apiVersion`, `kind` and
+`metadata` are added here.
 """
 
 from __future__ import annotations
@@ -104,8 +105,8 @@ def schema_of(resource: Resource) -> Schema:
 def _with_type_meta(schema: Schema) -> Schema:
     """A custom schema with the fields that every object has.
 
-    What the author says of `metadata` (only name and generateName may be restricted) is kept by the validation,
-    which reads the author's schema.
+    What the author says of `metadata` (only name and generateName may be restricted) is kept by the
+    validation, which reads the author's schema.
     """
     head = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": object_meta()}
     return {**schema, "type": "object", "properties": {**schema.get("properties", {}), **head}}

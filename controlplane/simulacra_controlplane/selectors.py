@@ -54,7 +54,8 @@ class Selector:
 
     Attributes:
         tests: What an object must meet, all of it.
-        label: A label and the value that it must have, if there is one: a store may have an index of these.
+        label: A label and the value that it must have, if there is one: a store may have an index
+            of these.
     """
 
     tests: tuple[Test, ...] = field(default=())

@@ -1,7 +1,8 @@
-"""Serves a data folder: port, token and certificate are kept there across restarts, and a kubeconfig is written.
+"""Serves a data folder: port, token and certificate are kept there across restarts, and a
+kubeconfig is written.
 
-Layout of the folder (mode 0700): `objects.sqlite`, `port`, `token`, `ca.crt`, `tls.crt`, `tls.key`, `kubeconfig`
-(secrets mode 0600) and `pods/<uid>/<container>.log`, which the node agent writes.
+Layout of the folder (mode 0700): `objects.sqlite`, `port`, `token`, `ca.crt`, `tls.crt`, `tls.key`,
+`kubeconfig` (secrets mode 0600) and `pods/<uid>/<container>.log`, which the node agent writes.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def kubeconfig(server: str, token: str, authority: bytes) -> str:
 
 
 def bind(folder: Path, port: int) -> socket.socket:
-    """A listening socket on loopback: the given port, else the folder's last one if it is free, else any.
+    """A listening socket on loopback: the given port, else the folder's last one if it is free,
+    else any.
 
     Raises:
         OSError: The given port is taken.
@@ -75,7 +77,8 @@ def bind(folder: Path, port: int) -> socket.socket:
     if not port and remembered.exists():
         wanted = [int(remembered.read_text(encoding="utf-8")), 0]
     for candidate in wanted:
-        # The protocol is named because asyncio sets TCP_NODELAY only where it is: else 40 ms a call (delayed ACKs).
+        # The protocol is named because asyncio sets TCP_NODELAY only where it is: else 40 ms a call
+        # (delayed ACKs).
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -103,7 +106,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._plane.hub.close()
-        # An idle TLS peer does not answer our closing of the connection, and asyncio waits 30 s for that.
+        # An idle TLS peer does not answer our closing of the connection, and asyncio waits 30 s for
+        # that.
         asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._abort_connections)
         await super().shutdown(sockets)
 

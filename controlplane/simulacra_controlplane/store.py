@@ -1,15 +1,17 @@
 """Objects in one SQLite file, and the window of recent changes that watches read.
 
-Every write is one transaction in WAL mode and is acknowledged after its commit, so a killed process loses nothing
-that it acknowledged. (`synchronous=NORMAL`: after a power cut the last moments may be missing, never torn.)
-The change window lives in memory: after a restart a watch resumes only from the newest revision, and older ones are
-answered 410, on which every client lists again.
+Every write is one transaction in WAL mode and is acknowledged after its commit, so a killed process
+loses nothing that it acknowledged. (`synchronous=NORMAL`: after a power cut the last moments may be
+missing, never torn.) The change window lives in memory: after a restart a watch resumes only from
+the newest revision, and older ones are answered 410, on which every client lists again.
 
-A list is read as far as it is asked for: a page costs what a page holds, at a moment of the past as well (the changes
-since are undone on the way), and a list by a label's value costs what has that label.
+A list is read as far as it is asked for: a page costs what a page holds, at a moment of the past as
+well (the changes since are undone on the way), and a list by a label's value costs what has that
+label.
 
-What must not outlive its object (a wrapped data key, a Secret) leaves the disk with it: freed pages are overwritten
-(`secure_delete`) and the write-ahead log, which still holds the old page, is emptied at once.
+What must not outlive its object (a wrapped data key, a Secret) leaves the disk with it: freed pages
+are overwritten (`secure_delete`) and the write-ahead log, which still holds the old page, is
+emptied at once.
 """
 
 from __future__ import annotations
@@ -157,7 +159,8 @@ class Store:
             namespace: Only what is in it; None: in all of them.
             after: Only what comes after this place.
             revision: The moment to look at; None: now.
-            label: Only what has this label with this value now; at a moment of the past others may come with it.
+            label: Only what has this label with this value now; at a moment of the past others may
+                come with it.
 
         Raises:
             LookupError: The revision is older than the kept window.

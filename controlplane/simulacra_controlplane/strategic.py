@@ -1,7 +1,8 @@
 """Strategic merge patch for the built-in kinds, guided by their schemas.
 
-Source: apimachinery `pkg/util/strategicpatch`. Lists whose schema says `x-kubernetes-patch-strategy: merge` merge by
-key; the directives `$patch`, `$retainKeys`, `$deleteFromPrimitiveList/` and `$setElementOrder/` are honored.
+Source: apimachinery `pkg/util/strategicpatch`. Lists whose schema says
+`x-kubernetes-patch-strategy: merge` merge by key; the directives `$patch`, `$retainKeys`,
+`$deleteFromPrimitiveList/` and `$setElementOrder/` are honored.
 """
 
 from __future__ import annotations

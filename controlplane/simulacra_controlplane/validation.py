@@ -1,7 +1,8 @@
 """Validation of objects against structural schemas, with the causes that a real API server reports.
 
-jsonschema (Draft 4, whose boolean `exclusiveMinimum` is OpenAPI's) finds the violations; this module adds the
-Kubernetes keywords (`nullable`, int-or-string, list types) and words each violation as kube-openapi does.
+jsonschema (Draft 4, whose boolean `exclusiveMinimum` is OpenAPI's) finds the violations; this
+module adds the Kubernetes keywords (`nullable`, int-or-string, list types) and words each violation
+as kube-openapi does.
 """
 
 from __future__ import annotations
@@ -225,9 +226,11 @@ def _word(problem: ValidationError) -> FieldError:
 
 
 class _Node:
-    """A schema taken apart once: the checks of a value itself, and the schemas of what it holds, found when needed.
+    """A schema taken apart once: the checks of a value itself, and the schemas of what it holds,
+    found when needed.
 
-    jsonschema makes a validator for each value on its way down, which costs several times what the checks do.
+    jsonschema makes a validator for each value on its way down, which costs several times what the
+    checks do.
     """
 
     __slots__ = ("_checks", "_children", "_items", "_properties", "_rest", "_schema", "by_field")
@@ -289,7 +292,8 @@ def _node(held: Held) -> _Node:
 def validate(obj: Any, schema: Schema, old: Object | None = None) -> list[FieldError]:
     """Every violation of the schema (structural, without `$ref`), ordered by path.
 
-    Fields of `old`, the object as it is stored, are not looked at again where the new one has them as they were.
+    Fields of `old`, the object as it is stored, are not looked at again where the new one has them
+    as they were.
     """
     found = _problems(obj, _node(Held(schema)), old)
     worded = [

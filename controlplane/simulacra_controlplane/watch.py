@@ -91,7 +91,8 @@ class Watch:
 def start(
     plane: ControlPlane, target: Target, query: dict[str, str], accept: str
 ) -> AsyncIterator[bytes]:
-    """The stream of a watch request; backlog and subscription are taken in one step when it is first read.
+    """The stream of a watch request; backlog and subscription are taken in one step when it is
+    first read.
 
     Raises:
         ApiError: 400, 406, 422 (sendInitialEvents without resourceVersionMatch).

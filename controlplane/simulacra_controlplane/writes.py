@@ -1,4 +1,5 @@
-"""Create and update: one object at a time, each call atomic, every rule of the API in the order of a real server.
+"""Create and update: one object at a time, each call atomic, every rule of the API in the order of
+a real server.
 
 Source: apiserver `pkg/registry/{rest,generic/registry}`; update and patch end in the same `commit`.
 """
@@ -35,8 +36,8 @@ def create(
         apply: Whether server-side apply creates it (its managed fields are then already set).
 
     Raises:
-        ApiError: 400, 403 (terminating namespace), 404 (no such namespace), 409 (exists), 422, 500 (with a
-            resourceVersion, as a real server).
+        ApiError: 400, 403 (terminating namespace), 404 (no such namespace), 409 (exists), 422, 500
+            (with a resourceVersion, as a real server).
     """
     obj = admission.check_type(resource, body)
     _place(resource, obj, namespace)

@@ -1,7 +1,9 @@
-"""A served API on a control plane with two tenants, and a stand-in for the operator and the trainer.
+"""A served API on a control plane with two tenants, and a stand-in for the operator and the
+trainer.
 
-No operator runs here: `StandIn` sets the statuses and writes the artifacts that they would. The control plane is the
-embedded one, and, under the marker `controlplane`, the real one, where the API has only the rights of the chart.
+No operator runs here: `StandIn` sets the statuses and writes the artifacts that they would. The
+control plane is the embedded one, and, under the marker `controlplane`, the real one, where the API
+has only the rights of the chart.
 """
 
 from __future__ import annotations
@@ -106,7 +108,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def every_error(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hold every problem that any test here produces against the one envelope, and the whole of them to the catalog.
+    """Hold every problem that any test here produces against the one envelope, and the whole of
+    them to the catalog.
 
     The second only where all files of this folder run, without a selection by name.
     """
@@ -192,7 +195,8 @@ async def _install(cluster: Cluster) -> None:
         await _until_served(cluster, resource)
     hashes = json.dumps([{"hash": hash_secret(SECRET), "created": datetime.now(UTC).isoformat()}])
     for tenant in ("acme", "globex", "tiny", "asleep", "early"):  # the last has no namespace yet
-        # nothing ends here, for there is no operator: the common tenants have room for what all tests begin
+        # nothing ends here, for there is no operator: the common tenants have room for what all
+        # tests begin
         quotas = {"concurrentJobs": 1000}
         if tenant == "tiny":
             quotas = {"maxUploadBytes": SMALL_LIMIT, "maxRowsPerGeneration": 5000}

@@ -1,6 +1,8 @@
-"""The lifecycle as a state machine: whatever the order of calls, the service answers as a simple model of it says.
+"""The lifecycle as a state machine: whatever the order of calls, the service answers as a simple
+model of it says.
 
-The operator's part is the stand-in's, so what is modeled is the API: keys, states, refusals, lists, erasure.
+The operator's part is the stand-in's, so what is modeled is the API: keys, states, refusals, lists,
+erasure.
 """
 
 from __future__ import annotations

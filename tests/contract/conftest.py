@@ -1,8 +1,9 @@
-"""One suite, two servers: the embedded control plane, and a real kube-apiserver where its programs are at hand.
+"""One suite, two servers: the embedded control plane, and a real kube-apiserver where its programs
+are at hand.
 
-`pytest tests/contract` runs the embedded server; `pytest -m controlplane tests/contract` runs the real one, started by
-`../shared/bin/cluster` beside the repository or from the programs in KUBEBUILDER_ASSETS (etcd, kube-apiserver and,
-for garbage collection, kube-controller-manager).
+`pytest tests/contract` runs the embedded server; `pytest -m controlplane tests/contract` runs the
+real one, started by `../shared/bin/cluster` beside the repository or from the programs in
+KUBEBUILDER_ASSETS (etcd, kube-apiserver and, for garbage collection, kube-controller-manager).
 """
 
 from __future__ import annotations

@@ -212,7 +212,8 @@ def test_a_pod_without_a_node_goes_at_once(cluster: Any, pods: str) -> None:
 
 
 def test_a_pod_on_a_node_gets_its_grace(cluster: Any, pods: str) -> None:
-    # a node that does not exist: nobody finishes the deletion but this test (the pod collector comes after 40 s)
+    # a node that does not exist: nobody finishes the deletion but this test (the pod collector
+    # comes after 40 s)
     cluster.call("POST", pods, pod("p", nodeName="nowhere", terminationGracePeriodSeconds=20), 201)
     marked = cluster.call("DELETE", f"{pods}/p", code=200)
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 20

@@ -39,7 +39,7 @@ class Server:
         if faults:
             program = (
                 "from pathlib import Path\n"
-                "from simulacra_controlplane.faults import Fault, FaultInjector\n"
+                "from controlplane_faults import Fault, FaultInjector\n"
                 "from simulacra_controlplane.serving import serve\n"
                 f"serve(Path({str(folder)!r}), 0, lambda app: FaultInjector(app, [{faults}]))\n"
             )

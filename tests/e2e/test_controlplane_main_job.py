@@ -1,8 +1,9 @@
-"""The whole main job on a real control plane, with RBAC on; then the audit log is held against the roles.
+"""The whole main job on a real control plane, with RBAC on; then the audit log is held against the
+roles.
 
-Operator and API run under their own ServiceAccounts with the rights that the Helm chart gives them; the embedded node
-agent plays the kubelet. A customer signs up, a person approves with kubectl, the customer uploads, generates, downloads
-and deletes over HTTP, and at the end the tenant goes.
+Operator and API run under their own ServiceAccounts with the rights that the Helm chart gives them;
+the embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the
+customer uploads, generates, downloads and deletes over HTTP, and at the end the tenant goes.
 """
 
 from __future__ import annotations

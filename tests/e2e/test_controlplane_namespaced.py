@@ -1,7 +1,9 @@
-"""The product with listed namespaces on a real control plane: rights there and nowhere else, and that is enough.
+"""The product with listed namespaces on a real control plane: rights there and nowhere else, and
+that is enough.
 
-The cluster's administrator prepares namespaces and Tenants, two of each; one namespace is listed. The main job is done
-there over HTTP. The other Tenant and its Dataset stay as they were made, byte for byte.
+The cluster's administrator prepares namespaces and Tenants, two of each; one namespace is listed.
+The main job is done there over HTTP. The other Tenant and its Dataset stay as they were made, byte
+for byte.
 """
 
 from __future__ import annotations

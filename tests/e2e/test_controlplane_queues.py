@@ -1,7 +1,8 @@
-"""Kueue's own controller on a real control plane: tenants share a quota of GPUs, and several workers fit one Model.
+"""Kueue's own controller on a real control plane: tenants share a quota of GPUs, and several
+workers fit one Model.
 
-GPUs are pretended on the node; the embedded node agent runs the pods. Operator and API run under their own
-ServiceAccounts with the rights of the chart.
+GPUs are pretended on the node; the embedded node agent runs the pods. Operator and API run under
+their own ServiceAccounts with the rights of the chart.
 """
 
 from __future__ import annotations

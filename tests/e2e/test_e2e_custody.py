@@ -61,7 +61,8 @@ def test_no_name_level_or_condition_is_ever_said(
 ) -> None:
     said = everything_said(shared_installation)
     assert any(name.startswith("logs/") for name in said)
-    # "year", "region", "income", "never", "yes", "no" are also words of our own messages; the rest must not appear.
+    # "year", "region", "income", "never", "yes", "no" are also words of our own messages; the rest
+    # must not appear.
     words = {word for word in words_of_the_survey() if len(word) > 7 or "_" in word or " " in word}
     assert len(words) > 40
     pattern = re.compile(

@@ -1,7 +1,8 @@
-"""The whole flow of a customer through `simulacra up` on real servers: OpenBao and SeaweedFS, then customer mode.
+"""The whole flow of a customer through `simulacra up` on real servers: OpenBao and SeaweedFS, then
+customer mode.
 
-Customer mode runs on SeaweedFS and MiniStack: the tenant's key and the customer's are in KMS, the service is a user
-that may not decrypt with the customer's.
+Customer mode runs on SeaweedFS and MiniStack: the tenant's key and the customer's are in KMS, the
+service is a user that may not decrypt with the customer's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The product as a self-hoster runs it: installed by helm, pods on a real node, everything through the Service.
+"""The product as a self-hoster runs it: installed by helm, pods on a real node, everything through
+the Service.
 
 The tests are one story, in this order; the last one takes everything away.
 """

@@ -1,6 +1,8 @@
-"""A neural fit by two workers on a real node: Lightning DDP between two pods that meet at a headless Service.
+"""A neural fit by two workers on a real node: Lightning DDP between two pods that meet at a
+headless Service.
 
-`make e2e E2E=--neural` builds the image with torch that this needs, which takes minutes and 5 GiB more of disk.
+`make e2e E2E=--neural` builds the image with torch that this needs, which takes minutes and 5 GiB
+more of disk.
 """
 
 from __future__ import annotations

@@ -62,7 +62,8 @@ def test_every_feasible_request_is_met(case):
         share, met = reported[column, level]
         assert share == count / n
         assert met == meets(count, asked[column][level], n)
-        # the margins are feasible as fractions; whole rows on a sparse support may lie one row off, never more
+        # the margins are feasible as fractions; whole rows on a sparse support may lie one row off,
+        # never more
         assert abs(count - asked[column][level] * n) < 2 + 1e-6
     if (
         len(asked) <= 2

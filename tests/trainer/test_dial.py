@@ -71,7 +71,8 @@ def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(
 def _asked(
     monkeypatch: pytest.MonkeyPatch, clean, share: float
 ) -> tuple[DialResult, list[int], int]:
-    """Turn the dial where every model of leaves has this share, and those that were asked for scores 0.5.
+    """Turn the dial where every model of leaves has this share, and those that were asked for
+    scores 0.5.
 
     Returns what was found, which columns were asked, and how many models of leaves were judged.
     """

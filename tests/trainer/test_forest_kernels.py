@@ -146,7 +146,8 @@ def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
 def test_walk_ends_where_each_row_goes_by_itself_in_a_tree_deeper_than_what_may_wait() -> None:
     depth, n = MOST_WAITING + 100, 40_000
     rng = np.random.default_rng(4)
-    # a chain: at each level a few rows leave to the right (the leaves), the others go on to the left
+    # a chain: at each level a few rows leave to the right (the leaves), the others go on to the
+    # left
     feature = np.concatenate(
         [[0], np.array([[k, -1] for k in range(1, depth)]).ravel(), [-1, -1]]
     ).astype(np.int32)

@@ -228,7 +228,8 @@ def test_under_do_a_score_gives_way_to_the_regression_on_the_numbers_own_scale(
         for x in at
     ]
     order = [k for k in range(j) if k != cause]
-    # truth: a regression on all columns before it, since nothing else moves with the cause that comes later than it
+    # truth: a regression on all columns before it, since nothing else moves with the cause that
+    # comes later than it
     X = np.column_stack(
         [
             np.ones(300),

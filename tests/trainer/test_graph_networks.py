@@ -24,7 +24,8 @@ def _binary(parents: tuple[str, ...], yes: Mapping[tuple[int, ...], float]) -> C
     return parents, {key: (p, 1 - p) for key, p in yes.items()}
 
 
-# Lauritzen & Spiegelhalter, Local computations with probabilities on graphical structures, JRSS B 1988; 0 is yes.
+# Lauritzen & Spiegelhalter, Local computations with probabilities on graphical structures, JRSS B
+# 1988; 0 is yes.
 ASIA: dict[str, Cpt] = {
     "asia": _binary((), {(): 0.01}),
     "tub": _binary(("asia",), {(0,): 0.05, (1,): 0.01}),
@@ -35,8 +36,8 @@ ASIA: dict[str, Cpt] = {
     "xray": _binary(("either",), {(0,): 0.98, (1,): 0.05}),
     "dysp": _binary(("bronc", "either"), {(0, 0): 0.9, (0, 1): 0.8, (1, 0): 0.7, (1, 1): 0.1}),
 }
-# Scutari & Denis, Bayesian Networks with Examples in R, 2014. A: young, adult, old; S: M, F; E: high, uni;
-# O: emp, self; R: small, big; T: car, train, other.
+# Scutari & Denis, Bayesian Networks with Examples in R, 2014. A: young, adult, old; S: M, F; E:
+# high, uni; O: emp, self; R: small, big; T: car, train, other.
 SURVEY: dict[str, Cpt] = {
     "A": ((), {(): (0.3, 0.5, 0.2)}),
     "S": ((), {(): (0.6, 0.4)}),

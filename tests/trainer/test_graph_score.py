@@ -83,10 +83,11 @@ def test_the_score_is_qnml(parents: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_the_search_finds_the_best_graph_of_all(seed: int) -> None:
-    """Four columns have 24 orders; the best graph of an order takes the best parents among the predecessors.
+    """Four columns have 24 orders; the best graph of an order takes the best parents among the
+    predecessors.
 
-    The seeds are fixed: parents are taken one by one, which misses the best graph in about one of a hundred such tables
-    (two of 151 tried: seeds 103 and 270), however many orders are tried.
+    The seeds are fixed: parents are taken one by one, which misses the best graph in about one of a
+    hundred such tables (two of 151 tried: seeds 103 and 270), however many orders are tried.
     """
     codes = _random_codes(seed)
     cards = codes.max(axis=1).astype(np.int64) + 1

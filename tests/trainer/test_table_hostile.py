@@ -1,4 +1,5 @@
-"""Bytes that are no table within the limits: each is refused with its own sentence, quickly and in bounded memory.
+"""Bytes that are no table within the limits: each is refused with its own sentence, quickly and in
+bounded memory.
 
 The corpus is made here by code; every case runs under the product's limits.
 """

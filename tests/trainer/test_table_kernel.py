@@ -1,4 +1,5 @@
-"""What the parsing process cannot do: each refusal is tried in a confined process, and allowed in one that is not.
+"""What the parsing process cannot do: each refusal is tried in a confined process, and allowed in
+one that is not.
 
 A limit that somebody removes shows here: the confined process then does what the free one does.
 """

@@ -1,4 +1,5 @@
-"""The trainer on the command line: fit, generate, report, estimate without a server; run is the entry of a Job's pod.
+"""The trainer on the command line: fit, generate, report, estimate without a server; run is the
+entry of a Job's pod.
 
 Exit codes: 0 done, 2 the command line or a request is wrong, 42 the data cannot be worked with.
 """

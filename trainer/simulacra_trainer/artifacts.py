@@ -72,7 +72,8 @@ class Artifacts:
         schema: pa.Schema,
         key: CustomerKeyRef | None = None,
     ) -> Artifact:
-        """Store tables of one schema as one Parquet file, in constant memory; nothing is stored unless all are.
+        """Store tables of one schema as one Parquet file, in constant memory; nothing is stored
+        unless all are.
 
         Under a customer's key, what is stored cannot be read here any more.
         """

@@ -1,7 +1,9 @@
-"""Where numba's compiled code is: it is found where an image ships it, and it is said when there is none yet.
+"""Where numba's compiled code is: it is found where an image ships it, and it is said when there is
+none yet.
 
-numba writes into its cache, and an image's file system is read-only. So numba's cache is a folder of the pod's own,
-and this puts links to the shipped files there. What is not shipped is compiled and kept in that folder.
+numba writes into its cache, and an image's file system is read-only. So numba's cache is a folder
+of the pod's own, and this puts links to the shipped files there. What is not shipped is compiled
+and kept in that folder.
 """
 
 from __future__ import annotations

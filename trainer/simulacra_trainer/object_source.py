@@ -1,8 +1,9 @@
-"""Reads the object that a Dataset names in the place of an upload, with the access that the tenant gives and no other.
+"""Reads the object that a Dataset names in the place of an upload, with the access that the tenant
+gives and no other.
 
-The pod's own rights never serve: they reach this installation's store. What the object store answers is not trusted
-either: its bytes are counted against the limit as they come, and only its error codes are told, never its words.
-Redirects are not followed (botocore asks for none).
+The pod's own rights never serve: they reach this installation's store. What the object store
+answers is not trusted either: its bytes are counted against the limit as they come, and only its
+error codes are told, never its words. Redirects are not followed (botocore asks for none).
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ def fetch(source: SourceRequest, env: Mapping[str, str], path: Path) -> ReadSour
     """Write an object to a file; return what was read.
 
     Args:
-        source: which object, and as whom; with no role, the credentials are in SOURCE_VARIABLES of `env`.
+        source: which object, and as whom; with no role, the credentials are in SOURCE_VARIABLES of
+            `env`.
         env: the pod's environment.
         path: the file to write.
 
     Raises:
-        InputError: it is not there, may not be read, is too large, or is not what it was said to be.
+        InputError: it is not there, may not be read, is too large, or is not what it was said to
+            be.
         SourceUnavailable: see there.
     """
     if is_own_bucket(own_buckets(env), source.uri):

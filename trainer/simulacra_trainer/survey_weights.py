@@ -1,7 +1,7 @@
 """Survey weights: how many people of the population each row of the seed table stands for.
 
-The weight column travels in the clean table beside the learned columns, so that every split and sample of rows keeps
-it. How the weights are used is in ADR 0058.
+The weight column travels in the clean table beside the learned columns, so that every split and
+sample of rows keeps it. How the weights are used is in ADR 0058.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def row_weights(table: pa.Table, schema: TableSchema) -> Floats | None:
 
 
 def weights_in(table: pa.Table, name: str | None) -> Floats | None:
-    """Return the weights in the column of that name, of mean 1; None where the table has no such column.
+    """Return the weights in the column of that name, of mean 1; None where the table has no such
+    column.
 
     Rows of which none counts (a sample of zero weights only) are weighted alike.
     """
@@ -40,7 +41,8 @@ def effective_rows(weights: Floats) -> float:
 
 
 def replicas(weights: Floats, n: int) -> Ints:
-    """Return how often each row stands among n in proportion to its weight, int64 [rows]; the sum is n.
+    """Return how often each row stands among n in proportion to its weight, int64 [rows]; the sum
+    is n.
 
     Systematic rounding along the rows: any run of neighbors has its share of n to within one.
     """
@@ -52,7 +54,8 @@ def replicas(weights: Floats, n: int) -> Ints:
 def draw_in_proportion(weights: Floats, n: int, rng: np.random.Generator) -> Ints:
     """Draw n rows with probability proportional to their weights, int64 [n], ascending.
 
-    Systematic sampling of a random order (Madow, 1949): a row comes as often as expected, rounded down or up.
+    Systematic sampling of a random order (Madow, 1949): a row comes as often as expected, rounded
+    down or up.
     """
     order = rng.permutation(weights.size)
     ends = np.cumsum(weights[order]) * (n / weights.sum())
@@ -61,9 +64,11 @@ def draw_in_proportion(weights: Floats, n: int, rng: np.random.Generator) -> Int
 
 
 def as_population(table: pa.Table, schema: TableSchema, rng: np.random.Generator) -> pa.Table:
-    """Return rows that stand for the weighted population alike, as many as the weighted table is worth.
+    """Return rows that stand for the weighted population alike, as many as the weighted table is
+    worth.
 
-    That many (Kish's number) keeps what a test finds by chance at its rate; without weights, the table itself.
+    That many (Kish's number) keeps what a test finds by chance at its rate; without weights, the
+    table itself.
     """
     weights = row_weights(table, schema)
     if weights is None:

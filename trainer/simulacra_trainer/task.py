@@ -1,8 +1,8 @@
-"""The entry of a Job's pod: what it is to do comes in one environment variable, what came of it leaves as an exit
-code, a TaskResult in the termination message, and artifacts.
+"""The entry of a Job's pod: what it is to do comes in one environment variable, what came of it
+leaves as an exit code, a TaskResult in the termination message, and artifacts.
 
-Nothing of the customer's data is logged or reported: an unexpected error is logged as its type and where it was
-raised, under a support id; its text is not, because it may quote data.
+Nothing of the customer's data is logged or reported: an unexpected error is logged as its type and
+where it was raised, under a support id; its text is not, because it may quote data.
 """
 
 from __future__ import annotations

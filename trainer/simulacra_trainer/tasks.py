@@ -149,7 +149,8 @@ def _received(context: TaskContext, request: PrepareRequest) -> Path:
 
 
 def fit(context: TaskContext) -> TaskResult | None:
-    """Fit a model on the dataset and store it with its graph and report; model.json comes last and says it is whole.
+    """Fit a model on the dataset and store it with its graph and report; model.json comes last and
+    says it is whole.
 
     Of several workers the first does that; the others help it, store nothing and have no result.
     """

@@ -1,7 +1,7 @@
 """Which of a fit's workers this process is, and where the first of them is met.
 
-One worker runs in each pod of an Indexed Job. The first, the leader, does the whole fit; the others lend it their
-processors while the network is trained.
+One worker runs in each pod of an Indexed Job. The first, the leader, does the whole fit; the others
+lend it their processors while the network is trained.
 """
 
 from __future__ import annotations

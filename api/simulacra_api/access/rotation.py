@@ -79,7 +79,8 @@ class CredentialBody(BaseModel):
 async def request_rotation(
     rooms: Services, caller: Caller, wanted: RotationRequest
 ) -> RotationBody:
-    """Open a rotation of the caller's client. Auth0 knows no overlap: there the secret before ends with the claim.
+    """Open a rotation of the caller's client. Auth0 knows no overlap: there the secret before ends
+    with the claim.
 
     Raises:
         Problem: 409 for a client of an external issuer, 429 above five a day.
@@ -118,7 +119,8 @@ async def claim_credential(rooms: Services, token: str, request_id: str) -> Cred
     """Exchange a claim token for a client secret.
 
     Raises:
-        Problem: 404 for a token that is unknown or expired, or a signup's that was used; 410 for a rotation's.
+        Problem: 404 for a token that is unknown or expired, or a signup's that was used; 410 for a
+            rotation's.
     """
     redeemed = await rooms.credentials.redeem(token, keep=rooms.auth0 is None)
     if redeemed is None:

@@ -1,8 +1,9 @@
 """Signup: a request for access that a person decides, and what its status says to who asked.
 
-The request id is 256 random bits that only the customer has: the AccessRequest is named by its digest, so that whoever
-may look at AccessRequests cannot follow it to the credentials. Limits are counted on the AccessRequests themselves, so
-that all processes share them; requests that race in several processes may exceed them by one a process.
+The request id is 256 random bits that only the customer has: the AccessRequest is named by its
+digest, so that whoever may look at AccessRequests cannot follow it to the credentials. Limits are
+counted on the AccessRequests themselves, so that all processes share them; requests that race in
+several processes may exceed them by one a process.
 """
 
 from __future__ import annotations

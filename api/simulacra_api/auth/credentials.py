@@ -1,12 +1,13 @@
 """What a client authenticates with, and the one-time claims that lead to it: one Secret a client.
 
-Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most) and `claims` (the
-SHA-256 of each claim token, when it was issued, when it expires, when it was used). Both are in one object so that a
-claim is one conditional write: of two callers with the same token exactly one gets the secret, and no crash can use a
-token up without its hash being stored. Claim tokens are derived, not stored; see ADR 0010.
+Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most)
+and `claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was
+used). Both are in one object so that a claim is one conditional write: of two callers with the same
+token exactly one gets the secret, and no crash can use a token up without its hash being stored.
+Claim tokens are derived, not stored; see ADR 0010.
 
-The Secret is owned by the Tenants that list the client: when the last of them is deleted, the API server's garbage
-collector takes it along, and nobody needs a right to delete Secrets for that.
+The Secret is owned by the Tenants that list the client: when the last of them is deleted, the API
+server's garbage collector takes it along, and nobody needs a right to delete Secrets for that.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ class Credentials:
             raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
 
     async def _adopted(self, name: str, meta: Object, data: Object) -> bool:
-        """Write a record together with its owners; False where admission wants the right to delete for that.
+        """Write a record together with its owners; False where admission wants the right to delete
+        for that.
 
         (OwnerReferencesPermissionEnforcement; not for a Secret that is being made.)
         """
@@ -194,10 +196,12 @@ class Credentials:
         return replace(draft, sha256=digest_of(await self.token_of(client_id, draft, knowledge)))
 
     async def redeem(self, token: str, *, keep: bool = True) -> Redeemed | None:
-        """Use a claim token up; None when it is unknown. One that was used or has expired gives no secret.
+        """Use a claim token up; None when it is unknown. One that was used or has expired gives no
+        secret.
 
-        One conditional write decides. The secret is in the return value and nowhere else. Without `keep` the claim is
-        used up all the same, but no hash is stored: the secret is another issuer's to give.
+        One conditional write decides. The secret is in the return value and nowhere else. Without
+        `keep` the claim is used up all the same, but no hash is stored: the secret is another
+        issuer's to give.
         """
         client_id = client_of_token(token)
         if client_id is None:

@@ -34,7 +34,8 @@ class OidcKeys:
         self._lock = asyncio.Lock()
 
     async def keys_for(self, kid: str) -> KeySet:
-        """Return the issuer's keys, fetched again when old or when `kid` is new to us (every 30 s at most).
+        """Return the issuer's keys, fetched again when old or when `kid` is new to us (every 30 s
+        at most).
 
         Raises:
             Problem: 503 when there are no keys and the issuer cannot be reached.

@@ -1,10 +1,12 @@
-"""Keys of the built-in issuer: a Secret with the key that signs, the next one (published before it signs), those that
-signed before (kept until their tokens have expired), and the key of download links and claim tokens.
+"""Keys of the built-in issuer: a Secret with the key that signs, the next one (published before it
+signs), those that signed before (kept until their tokens have expired), and the key of download
+links and claim tokens.
 
-Which key signs is decided by time alone: each has the moment from which it signs, and the newest of those that have
-come is active. So all processes change over at once without a word, and a verifier has had the whole period to see the
-next key. When a next key has become active, whichever process reads the Secret first adds another; the write is
-conditional, and who loses takes what the winner wrote.
+Which key signs is decided by time alone: each has the moment from which it signs, and the newest of
+those that have come is active. So all processes change over at once without a word, and a verifier
+has had the whole period to see the next key. When a next key has become active, whichever process
+reads the Secret first adds another; the write is conditional, and who loses takes what the winner
+wrote.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ class Tenants:
         """Return the tenant that a client acts for.
 
         Raises:
-            Problem: 403 when there is none (or more than one, which nobody may profit from), or it is suspended.
+            Problem: 403 when there is none (or more than one, which nobody may profit from), or it
+                is suspended.
         """
         found = await self.listing(client_id)
         if len(found) != 1:

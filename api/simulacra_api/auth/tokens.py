@@ -67,7 +67,8 @@ def verify(
     algorithms: list[str],
     types: Collection[str],
 ) -> Claims:
-    """Return the claims of a token that passes every check: algorithm, signature, typ, iss, aud, exp, nbf.
+    """Return the claims of a token that passes every check: algorithm, signature, typ, iss, aud,
+    exp, nbf.
 
     Raises:
         Problem: 401, saying which check failed.

@@ -1,8 +1,10 @@
-"""What is known of causes: shown as the model was fit with it, and changed by fitting another model in its place.
+"""What is known of causes: shown as the model was fit with it, and changed by fitting another model
+in its place.
 
-Knowledge is part of a Model's spec, which is fixed. So a change erases the model, with all that was generated and
-estimated from it, and makes another of the same name; `docs/adr/0064` has the choice. Each step is safe to repeat: a
-request that broke off leaves a dataset without a model, and the same request again makes it.
+Knowledge is part of a Model's spec, which is fixed. So a change erases the model, with all that was
+generated and estimated from it, and makes another of the same name; `docs/adr/0064` has the choice.
+Each step is safe to repeat: a request that broke off leaves a dataset without a model, and the same
+request again makes it.
 """
 
 from __future__ import annotations
@@ -42,11 +44,12 @@ async def knowledge_of(library: Library, dataset: Dataset) -> Knowledge:
 async def refit(
     library: Library, dataset: Dataset, knowledge: Knowledge, *, again: bool = True
 ) -> None:
-    """Make sure that a dataset's model is one fit with this knowledge; nothing is done where it is already.
+    """Make sure that a dataset's model is one fit with this knowledge; nothing is done where it is
+    already.
 
     Raises:
-        Problem: 400 where the knowledge does not fit the schema, 409 while the dataset or the erasure of the model
-            before is not done, 429 when too many jobs are unfinished.
+        Problem: 400 where the knowledge does not fit the schema, 409 while the dataset or the
+            erasure of the model before is not done, 429 when too many jobs are unfinished.
     """
     if errors := check_knowledge(knowledge, await schema_of(library, dataset)):
         raise Problem(

@@ -120,9 +120,11 @@ _FORM = {
 async def upload_dataset(
     request: Request, response: Response, library: Mine, key: IdempotencyKey, wait: Wait
 ) -> DatasetAccepted:
-    """Stream a CSV (also gzip or zstd), Parquet, Arrow, .xlsx or .sav file; a model is fit at once. Poll the job.
+    """Stream a CSV (also gzip or zstd), Parquet, Arrow, .xlsx or .sav file; a model is fit at once.
+    Poll the job.
 
-    A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or on the part is verified.
+    A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or on the part is
+    verified.
     """
     limit = upload_limit(library)
     announced = (
@@ -256,7 +258,8 @@ async def get_knowledge(dataset_id: str, library: Mine) -> Knowledge:
 async def put_knowledge(
     dataset_id: str, knowledge: Knowledge, library: Mine, response: Response, wait: Wait
 ) -> FitAccepted:
-    """Another model takes the place of the present one, which is erased with all that was generated from it.
+    """Another model takes the place of the present one, which is erased with all that was generated
+    from it.
 
     The same knowledge again changes nothing. Poll the job, as after an upload.
     """

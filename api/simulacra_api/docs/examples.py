@@ -1,7 +1,9 @@
-"""Examples of the documentation: one story, from the request for access to the erasure, operation by operation.
+"""Examples of the documentation: one story, from the request for access to the erasure, operation
+by operation.
 
-They are in the OpenAPI document, on the page of the documentation and in llms-full.txt; `tests/api/test_api_examples`
-sends each request to a running service and holds the answer against the example.
+They are in the OpenAPI document, on the page of the documentation and in llms-full.txt;
+`tests/api/test_api_examples` sends each request to a running service and holds the answer against
+the example.
 """
 
 from __future__ import annotations

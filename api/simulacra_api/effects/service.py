@@ -1,7 +1,8 @@
-"""Average causal effects, ACE = E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)], and by segment.
+"""Average causal effects, ACE = E[outcome | do(treatment=value)] - E[outcome |
+do(treatment=baseline)], and by segment.
 
-A question is held against the schema at once and becomes an EffectEstimate; figures by segment name levels, so they
-are read from its encrypted artifact.
+A question is held against the schema at once and becomes an EffectEstimate; figures by segment name
+levels, so they are read from its encrypted artifact.
 """
 
 from __future__ import annotations
@@ -130,7 +131,8 @@ async def request_effect(
     """Create the EffectEstimate of this key, or return the one that the key made.
 
     Raises:
-        Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used otherwise.
+        Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used
+            otherwise.
     """
     name = effect_name(library.caller.tenant_name, dataset.metadata.name, key)
     digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])

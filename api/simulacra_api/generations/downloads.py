@@ -1,7 +1,8 @@
-"""The artifact of a generation: as it is stored where that is what was asked for, else rendered on the way.
+"""The artifact of a generation: as it is stored where that is what was asked for, else rendered on
+the way.
 
-Nothing is answered before the first bytes were decrypted and authenticated, so that a tampered artifact is a clean
-error. A fault further on cuts the connection.
+Nothing is answered before the first bytes were decrypted and authenticated, so that a tampered
+artifact is a clean error. A fault further on cuts the connection.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class Download:
         """Answer GET.
 
         Raises:
-            Problem: 416 for a range outside the file.
-            ArtifactCorrupt, ArtifactMissing, KeyUnavailable, StoreUnavailable: before the answer has begun.
+            Problem: 416 for a range outside the file. ArtifactCorrupt, ArtifactMissing,
+            KeyUnavailable, StoreUnavailable: before the answer has begun.
         """
         headers, media_type = self.headers(), MEDIA_TYPES[self._format]
         if self.stored is None:

@@ -1,8 +1,9 @@
 """A probe: a few rows at once, to see whether conditions can be met before a big job is asked for.
 
-The API has no model in it, so a probe is a GenerationJob like any other, made under a name of its own, waited for,
-read and deleted before the answer: the same parts, conditions and queue as the big job. `docs/adr/0005` has the
-choice. One that is left behind (the process died) erases itself, since its retention is a minute.
+The API has no model in it, so a probe is a GenerationJob like any other, made under a name of its
+own, waited for, read and deleted before the answer: the same parts, conditions and queue as the big
+job. `docs/adr/0005` has the choice. One that is left behind (the process died) erases itself, since
+its retention is a minute.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ async def probe(library: Library, dataset: Dataset, request: ProbeRequest) -> Pr
     """Return a sample.
 
     Raises:
-        Problem: 400 for what does not fit the schema or cannot be met, 409 for a dataset that is not ready, 504 when
-            the sample takes longer than `WAIT_SECONDS`.
+        Problem: 400 for what does not fit the schema or cannot be met, 409 for a dataset that is
+            not ready, 504 when the sample takes longer than `WAIT_SECONDS`.
     """
     if library.caller.tenant.spec.encryption.key_arn is not None:
         raise Problem(

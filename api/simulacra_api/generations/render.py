@@ -1,6 +1,7 @@
 """Stored Parquet parts as one CSV, Arrow or Parquet file, written while it is sent.
 
-In memory at any time: one part as stored, one batch of its rows, and the bytes that the batch became.
+In memory at any time: one part as stored, one batch of its rows, and the bytes that the batch
+became.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def render(parts: Iterable[bytes], file_format: Format) -> Iterator[bytes]:
 
     Args:
         parts: Parquet files with one schema, read one after the other.
-        file_format: csv (RFC 4180, header line, missing values empty), arrow (IPC file, dictionaries written out) or
-            parquet (zstd).
+        file_format: csv (RFC 4180, header line, missing values empty), arrow (IPC file,
+            dictionaries written out) or parquet (zstd).
 
     Raises:
         pyarrow.ArrowInvalid: if a part is no Parquet file or has another schema.

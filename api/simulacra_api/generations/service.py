@@ -66,10 +66,12 @@ async def request_generation(
     """Create the GenerationJob of this key, or return the one that the key made.
 
     Raises:
-        Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used otherwise.
+        Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used
+            otherwise.
     """
     name = generation_name(library.caller.tenant_name, dataset.metadata.name, key)
-    # of what is said only: a field that is added to the body does not change what older requests were
+    # of what is said only: a field that is added to the body does not change what older requests
+    # were
     asked = request.model_dump(
         mode="json", exclude=None if request.counterfactual else {"counterfactual"}
     )

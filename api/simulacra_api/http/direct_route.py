@@ -1,7 +1,8 @@
 """Routes that take nothing but ids and entity tags, and answer with what they return.
 
-FastAPI solves dependencies and converts parameters anew for every request, which costs more than such a route's own
-work. These are documented and matched by FastAPI like all others, and called without the rest.
+FastAPI solves dependencies and converts parameters anew for every request, which costs more than
+such a route's own work. These are documented and matched by FastAPI like all others, and called
+without the rest.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ def represent(
 ) -> Response:
     """Return the answer with a representation and its entity tag, or 304 for who has it.
 
-    The bytes go out as they are: FastAPI would write JSON from the model that they were just written from.
+    The bytes go out as they are: FastAPI would write JSON from the model that they were just
+    written from.
     """
     described = {"ETag": tag, "Cache-Control": _CACHED, **(headers or {})}
     if if_none_match is not None and lists(if_none_match, tag):

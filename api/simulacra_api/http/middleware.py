@@ -1,7 +1,9 @@
-"""Around every request: its id, security headers, metrics, one access log line, and a last net for exceptions.
+"""Around every request: its id, security headers, metrics, one access log line, and a last net for
+exceptions.
 
-Written as plain ASGI, so that bodies stream through untouched. Query strings, bodies and raw paths are never logged
-(a link's signature, a token or a column name might be in them): the line has the route's template.
+Written as plain ASGI, so that bodies stream through untouched. Query strings, bodies and raw paths
+are never logged (a link's signature, a token or a column name might be in them): the line has the
+route's template.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Lists: newest first, in pages that a cursor leads through.
 
-A cursor is the place of the last item (when it was made, and its name), so it stays good while items come and go, and
-needs no memory between two calls. Whatever has the form of a cursor is a place, whether an item stands there or not.
-The control plane keeps objects by name, and names are digests here: a page reads all of a tenant's objects of a kind,
-which are few and small.
+A cursor is the place of the last item (when it was made, and its name), so it stays good while
+items come and go, and needs no memory between two calls. Whatever has the form of a cursor is a
+place, whether an item stands there or not. The control plane keeps objects by name, and names are
+digests here: a page reads all of a tenant's objects of a kind, which are few and small.
 """
 
 from __future__ import annotations

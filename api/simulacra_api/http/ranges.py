@@ -11,7 +11,8 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return start and end (exclusive) of the range asked for; None for the whole, also for what is no single range.
+    """Return start and end (exclusive) of the range asked for; None for the whole, also for what is
+    no single range.
 
     Raises:
         Problem: 416 for a range outside the artifact.

@@ -20,7 +20,8 @@ class Stalled(Problem):
 
 
 async def batches(body: AsyncIterator[bytes], digests: Sequence[str]) -> AsyncIterator[bytes]:
-    """Yield a body in batches of about 1 MiB; of one that breaks off, all that came before the error.
+    """Yield a body in batches of about 1 MiB; of one that breaks off, all that came before the
+    error.
 
     Args:
         body: of the request.

@@ -1,9 +1,10 @@
-"""Cancelling: the work is suspended, for good, and its job ends as failed with the code simio_cancelled.
+"""Cancelling: the work is suspended, for good, and its job ends as failed with the code
+simio_cancelled.
 
-The resource stays until it expires or is deleted, so that whoever polls is told how the job ended (a 404 would say
-that it never was), and so that the Idempotency-Key stays used. Suspending takes the pods off the machine at once. The
-annotation decides: work that ends in the very moment of its cancellation counts as cancelled too, since a job that
-was said to have failed must not come back.
+The resource stays until it expires or is deleted, so that whoever polls is told how the job ended
+(a 404 would say that it never was), and so that the Idempotency-Key stays used. Suspending takes
+the pods off the machine at once. The annotation decides: work that ends in the very moment of its
+cancellation counts as cancelled too, since a job that was said to have failed must not come back.
 """
 
 from __future__ import annotations

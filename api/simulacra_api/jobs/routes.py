@@ -58,7 +58,8 @@ async def stream_job(job_id: str, library: Mine) -> StreamingResponse:
     responses=problems(404, 409),
 )
 async def cancel_job(job_id: str, library: Mine) -> JobBody:
-    """The work is stopped for good: the job ends as failed with the code simio_cancelled. The same again is no error.
+    """The work is stopped for good: the job ends as failed with the code simio_cancelled. The same
+    again is no error.
 
     Its resource stays until it expires or is deleted, and its Idempotency-Key stays used.
     """

@@ -29,8 +29,9 @@ PREPARE_PERCENT = 30
 REFIT = f"{GROUP}/refit"
 """Annotation of a Dataset: when its model was last asked to make room for another (RFC 3339)."""
 FIT = f"{GROUP}/fit"
-"""Annotation of a Dataset: how its model was asked to be fit (JSON of a Model's spec), but for knowledge, which names
-columns. A model that was erased for another leaves no other trace, and differential privacy must not end with it."""
+"""Annotation of a Dataset: how its model was asked to be fit (JSON of a Model's spec), but for
+knowledge, which names columns. A model that was erased for another leaves no other trace, and
+differential privacy must not end with it."""
 REFIT_TAKES = timedelta(minutes=2)
 Kind = Literal["dataset", "generation", "effect"]
 _CODES: dict[str, str] = {

@@ -1,6 +1,8 @@
-"""The custody map as HTML, drawn from `custody_steps`: a diagram, the details of each step, a table, the two modes.
+"""The custody map as HTML, drawn from `custody_steps`: a diagram, the details of each step, a
+table, the two modes.
 
-All of it is in the document; the script only chooses which step's details show. Without it, all show.
+All of it is in the document; the script only chooses which step's details show. Without it, all
+show.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The lifecycle of customer data, described once: the custody map is drawn from it and tests hold it against reality.
+"""The lifecycle of customer data, described once: the custody map is drawn from it and tests hold
+it against reality.
 
-`tests/e2e/test_e2e_custody_map.py` runs every step on a real installation and asserts that what is kept afterwards, and
-what was recorded, is exactly what is said here. Change the product and this description together.
+`tests/e2e/test_e2e_custody_map.py` runs every step on a real installation and asserts that what is
+kept afterwards, and what was recorded, is exactly what is said here. Change the product and this
+description together.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Kept:
     Attributes:
         what: in words.
         how_long: when it goes.
-        artefacts: `kind/name` in the encrypted store, `*` for any; empty for what isn't there but elsewhere.
+        artefacts: `kind/name` in the encrypted store, `*` for any; empty for what isn't there but
+            elsewhere.
     """
 
     what: str
@@ -57,7 +60,8 @@ class Step:
         kept: what is left when it is done.
         logged: every type of audit record that it writes.
         never: what is written to no log, event, metric, status or audit record.
-        to_service: the arrow between the customer and the service; to_store: that between processing and the store.
+        to_service: the arrow between the customer and the service; to_store: that between
+            processing and the store.
         stores: the cards that the second arrow touches.
     """
 

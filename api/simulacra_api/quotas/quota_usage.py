@@ -1,8 +1,10 @@
-"""What a tenant uses of its quotas, computed from its resources and the tombstones of those that are gone.
+"""What a tenant uses of its quotas, computed from its resources and the tombstones of those that
+are gone.
 
-There is no counter that could drift: rows of the last 24 hours, stored bytes and unfinished jobs are sums over what is
-there. A process reads them at most every two seconds a tenant and adds at once what it accepts itself, so n processes
-may exceed a quota by what the others accept within two seconds.
+There is no counter that could drift: rows of the last 24 hours, stored bytes and unfinished jobs
+are sums over what is there. A process reads them at most every two seconds a tenant and adds at
+once what it accepts itself, so n processes may exceed a quota by what the others accept within two
+seconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Requests a minute of a tenant, counted by all API processes together.
 
-Each process counts what it lets through in the present minute of the clock. One whose count of some tenant has reached
-a tenth of the limit writes its counts to a ConfigMap of its own and reads those of its peers, once a second; below
-that nothing is written or read. A request is let through while own and known counts are below the limit. So one process
-holds the limit exactly, and n of them exceed it by (n - 1) x (a tenth of the limit + what arrives in a second) at most.
+Each process counts what it lets through in the present minute of the clock. One whose count of some
+tenant has reached a tenth of the limit writes its counts to a ConfigMap of its own and reads those
+of its peers, once a second; below that nothing is written or read. A request is let through while
+own and known counts are below the limit. So one process holds the limit exactly, and n of them
+exceed it by (n - 1) x (a tenth of the limit + what arrives in a second) at most.
 """
 
 from __future__ import annotations

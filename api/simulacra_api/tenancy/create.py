@@ -62,7 +62,8 @@ async def ask(
     annotations: dict[str, str] | None = None,
     counts: Counts | None = None,
 ) -> Object:
-    """Create the resource under its key's name, or return what another request with the same key just made.
+    """Create the resource under its key's name, or return what another request with the same key
+    just made.
 
     Raises:
         Problem: 402 or 429 when a quota of the tenant has no room for it.

@@ -24,7 +24,8 @@ async def delete(
     target: Dataset | GenerationJob | EffectEstimate,
     path: str,
 ) -> Response:
-    """Delete a resource: 204 when it is gone within the wait, else 202 with where to poll until 404.
+    """Delete a resource: 204 when it is gone within the wait, else 202 with where to poll until
+    404.
 
     The record comes first: what cannot be recorded is not deleted.
     """

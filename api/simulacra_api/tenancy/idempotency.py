@@ -1,7 +1,8 @@
-"""Idempotency-Key: the key names the resource, an annotation remembers the request, a lease guards its upload.
+"""Idempotency-Key: the key names the resource, an annotation remembers the request, a lease guards
+its upload.
 
-Keys are scoped by tenant and operation (`simulacra_crds.contract.names`), so Kubernetes is the store: creating the resource
-answers AlreadyExists exactly when the key was used.
+Keys are scoped by tenant and operation (`simulacra_crds.contract.names`), so Kubernetes is the
+store: creating the resource answers AlreadyExists exactly when the key was used.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from simulacra_crds.kube.client import Object
 def metadata(
     name: str, tenant: str, *, dataset: str | None, owner: Object | None, annotations: Any
 ) -> Object:
-    """Return metadata. The finalizer is there from the start, so that bytes never outlive what erases them.
+    """Return metadata. The finalizer is there from the start, so that bytes never outlive what
+    erases them.
 
     Args:
         name: name of the resource.

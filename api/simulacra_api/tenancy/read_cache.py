@@ -1,9 +1,10 @@
 """Resources as the control plane had them a moment ago, shared by all requests of this process.
 
-A value is used for `seconds` from the moment that its read began, and no longer. Whoever changes a resource through
-this API answers only after `settle`, when every value that any process read before the change has run out. So a
-caller that was told of a change never sees what was before it, whichever process it asks next; what the operator
-writes shows that much later at most. Nothing is shared between the processes but the length of the moment.
+A value is used for `seconds` from the moment that its read began, and no longer. Whoever changes a
+resource through this API answers only after `settle`, when every value that any process read before
+the change has run out. So a caller that was told of a change never sees what was before it,
+whichever process it asks next; what the operator writes shows that much later at most. Nothing is
+shared between the processes but the length of the moment.
 """
 
 from __future__ import annotations

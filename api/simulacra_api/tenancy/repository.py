@@ -66,7 +66,8 @@ class Library:
     async def dataset(
         self, dataset_id: str, *, deleting: bool = False, fresh: bool = False
     ) -> Dataset:
-        """Return a dataset; 404 for what is not there and, unless asked for, for what is being erased.
+        """Return a dataset; 404 for what is not there and, unless asked for, for what is being
+        erased.
 
         Args:
             dataset_id: its id.

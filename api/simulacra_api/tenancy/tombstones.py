@@ -11,7 +11,8 @@ from simulacra_crds.kube.client import CONFIGMAPS, Cluster, Object
 async def find_remembered(
     cluster: Cluster, name: str, namespace: str, digest: str
 ) -> Tombstone | None:
-    """Return what is remembered of the resource that a key made; None when nothing is, or not any more.
+    """Return what is remembered of the resource that a key made; None when nothing is, or not any
+    more.
 
     Raises:
         Problem: 409 when the key was used for another request.

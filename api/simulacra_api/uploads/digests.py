@@ -1,8 +1,8 @@
 """Digests that a client sends with an upload (RFC 9530), held against the bytes that arrive.
 
-On the request, `Content-Digest` and `Repr-Digest` are of the whole form; on its part `file`, of the file. What is in
-flight is the representation as it is, so the two mean the same here. Algorithms other than SHA-256 and SHA-512 are left
-aside, as the RFC allows.
+On the request, `Content-Digest` and `Repr-Digest` are of the whole form; on its part `file`, of the
+file. What is in flight is the representation as it is, so the two mean the same here. Algorithms
+other than SHA-256 and SHA-512 are left aside, as the RFC allows.
 """
 
 from __future__ import annotations

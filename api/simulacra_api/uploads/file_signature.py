@@ -60,10 +60,12 @@ def check_head(head: bytes, declared_type: str) -> None:
 
     Args:
         head: the first `HEAD_BYTES` bytes of the file, fewer if it is shorter.
-        declared_type: content type of the form's part, lower case, without parameters; may be empty.
+        declared_type: content type of the form's part, lower case, without parameters; may be
+            empty.
 
     Raises:
-        Problem: 415 for a declared type that is not supported, 400 for content that cannot be a table.
+        Problem: 415 for a declared type that is not supported, 400 for content that cannot be a
+            table.
     """
     if declared_type not in ACCEPTED_TYPES:
         raise Problem("simio_unsupported_content_type", f"The part named file must be {FORMATS}")

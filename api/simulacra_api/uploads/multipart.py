@@ -1,7 +1,8 @@
-"""A multipart/form-data body, parsed while it arrives: small fields first, then one file, nothing kept.
+"""A multipart/form-data body, parsed while it arrives: small fields first, then one file, nothing
+kept.
 
-The parser is python-multipart's callback parser; its form layer is not used, because that spools to temporary files in
-plaintext.
+The parser is python-multipart's callback parser; its form layer is not used, because that spools to
+temporary files in plaintext.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Part:
 
 
 class FormStream:
-    """Reads the body of an upload: `read_head` up to the file's first bytes, then `chunks` for the rest.
+    """Reads the body of an upload: `read_head` up to the file's first bytes, then `chunks` for the
+    rest.
 
     Fields after the file are refused: by then the resource exists as the fields before it said.
     """
@@ -48,7 +50,8 @@ class FormStream:
         Args:
             content_type: of the request.
             body: of the request.
-            digests: values of the request's digest fields; those of the part `file` are found in it.
+            digests: values of the request's digest fields; those of the part `file` are found in
+                it.
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
@@ -69,7 +72,8 @@ class FormStream:
         self._parser = self._make_parser(boundary)
 
     async def read_head(self, size: int) -> bytes:
-        """Return the file's first `size` bytes (fewer only if it is shorter) and leave them in place for `chunks`.
+        """Return the file's first `size` bytes (fewer only if it is shorter) and leave them in
+        place for `chunks`.
 
         Raises:
             Problem: 400 when there is no part named file or the body is no form.
@@ -87,7 +91,8 @@ class FormStream:
         """Yield the file in chunks of about 1 MiB; ends when the form ends well.
 
         Raises:
-            Problem: 400 when the body breaks off, goes on with another part, or is not what its digest says.
+            Problem: 400 when the body breaks off, goes on with another part, or is not what its
+                digest says.
         """
         while True:
             while len(self._data) < BATCH_BYTES and not self._ended and await self._feed():

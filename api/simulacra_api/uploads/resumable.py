@@ -1,9 +1,10 @@
 """An upload in pieces: begun with its size, appended to at an offset, gone on from after a break.
 
-A piece is an artifact of the Dataset, encrypted under its key while it arrives; what has arrived of one that breaks off
-is a piece too. How many there are is an annotation that changes with the lease, in one patch: of two who append at
-once, one wins. The last piece makes them into the artifact that an upload in one request is. Until then the Dataset
-waits; silent for an hour, it is given up, and the pieces are erased with it.
+A piece is an artifact of the Dataset, encrypted under its key while it arrives; what has arrived of
+one that breaks off is a piece too. How many there are is an annotation that changes with the lease,
+in one patch: of two who append at once, one wins. The last piece makes them into the artifact that
+an upload in one request is. Until then the Dataset waits; silent for an hour, it is given up, and
+the pieces are erased with it.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class PieceUpload:
         self._steps = UploadSteps(library.rooms, library.caller)
 
     async def begin(self, name: str, plan: UploadPlan, limit: int) -> Object:
-        """Return the Dataset that the pieces go to: a new one, or the one that this key began (or completed) before.
+        """Return the Dataset that the pieces go to: a new one, or the one that this key began (or
+        completed) before.
 
         Raises:
             Problem: 402, 413, 429 when there is no room for it, 409 for a key in use.
@@ -112,12 +114,13 @@ class PieceUpload:
         Args:
             dataset: as it was just read.
             offset: where in the file the piece begins.
-            chunks: the piece; what has arrived counts also when it ends in ClientDisconnect or Stalled.
+            chunks: the piece; what has arrived counts also when it ends in ClientDisconnect or
+                Stalled.
 
         Raises:
-            Problem: 409 for another offset than the next one, while another piece arrives, or once it was cancelled;
-                400 for what is no table or not what was said, and for pieces that are too many or too small; 408 when
-                it stops arriving.
+            Problem: 409 for another offset than the next one, while another piece arrives, or once
+                it was cancelled; 400 for what is no table or not what was said, and for pieces that
+                are too many or too small; 408 when it stops arriving.
             ClientDisconnect: the client has gone.
         """
         received = _known(Received.of(dataset))
@@ -231,7 +234,8 @@ class PieceUpload:
         return self._steps.ref(dataset).artifact(f"{UPLOAD_PIECES}{number:05}")
 
     async def _give_back(self, dataset: Object, lease: Lease, error: BaseException) -> bool:
-        """After an error: delete what cannot become a table, erase what was deleted; all else can be gone on with.
+        """After an error: delete what cannot become a table, erase what was deleted; all else can
+        be gone on with.
 
         Returns whether it was there until now. A lease that cannot be given back goes stale.
         """

@@ -54,8 +54,9 @@ async def begin_upload(
 ) -> UploadBody:
     """Say how large the file is and what it is for; then PATCH its bytes, in order, to Location.
 
-    The same key and body again say how far it is, also from another process: that is how an upload is gone on with.
-    An upload that is silent for an hour is given up, and what has arrived of it erased.
+    The same key and body again say how far it is, also from another process: that is how an upload
+    is gone on with. An upload that is silent for an hour is given up, and what has arrived of it
+    erased.
     """
     check_retention(library, plan.retention_seconds)
     name = dataset_name(library.caller.tenant_name, key)
@@ -71,9 +72,11 @@ async def begin_upload(
     responses=problems(404),
 )
 async def get_upload(upload_id: str, response: Response, library: Mine) -> UploadBody:
-    """Where the next piece begins, with Retry-After while one arrives; 404 once it was given up or the dataset is gone.
+    """Where the next piece begins, with Retry-After while one arrives; 404 once it was given up or
+    the dataset is gone.
 
-    A piece that broke off because a process of the service died counts as arriving for another minute.
+    A piece that broke off because a process of the service died counts as arriving for another
+    minute.
     """
     return _body(await _dataset(library, upload_id), response)
 
@@ -94,10 +97,12 @@ async def append_upload(
         int, Header(ge=0, le=1 << 40, description="Where in the file the piece begins.")
     ],
 ) -> UploadBody:
-    """Append bytes, encrypted as they arrive; also what has arrived of a piece that breaks off is kept.
+    """Append bytes, encrypted as they arrive; also what has arrived of a piece that breaks off is
+    kept.
 
-    Pieces but the last have 4,096 bytes at least; some 10 to 100 MB are a good size. A Content-Digest or Repr-Digest
-    (RFC 9530) of the piece is verified. The last piece joins them all, and a model is fit at once: poll the job.
+    Pieces but the last have 4,096 bytes at least; some 10 to 100 MB are a good size. A
+    Content-Digest or Repr-Digest (RFC 9530) of the piece is verified. The last piece joins them
+    all, and a model is fit at once: poll the job.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _BYTES:
         raise Problem("simio_unsupported_content_type", f"Send the bytes of the piece as {_BYTES}")

@@ -80,7 +80,8 @@ class UploadFields(BaseModel):
     def request(self, name: str) -> UploadRequest:
         """Return what is asked for, with the fingerprint of what is said.
 
-        A field that was added to the contract later and is not said does not change what older requests were.
+        A field that was added to the contract later and is not said does not change what older
+        requests were.
         """
         unsaid = {field for field in _LATER_FIELDS if getattr(self, field) is None}
         digest = fingerprint(self.model_dump(mode="json", exclude=unsaid))

@@ -1,7 +1,8 @@
 """What both ways of an upload (in one request, in pieces) do with its Dataset.
 
-The order makes every crash harmless: the Dataset (with its finalizer) exists before the first byte is stored, the
-wrapped key is in its status before the first byte is encrypted, and `spec.source` says "complete" last.
+The order makes every crash harmless: the Dataset (with its finalizer) exists before the first byte
+is stored, the wrapped key is in its status before the first byte is encrypted, and `spec.source`
+says "complete" last.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class UploadSteps:
         self._rooms, self._caller = rooms, caller
 
     async def room(self, name: str, limit: int) -> int:
-        """Return the bytes that a new upload may have; a replay of the Dataset `name` needs no room, so `limit`.
+        """Return the bytes that a new upload may have; a replay of the Dataset `name` needs no
+        room, so `limit`.
 
         Raises:
             Problem: 402 or 429 when the tenant's quotas have no room for another upload.

@@ -42,7 +42,8 @@ class Upload:
         self._steps, self._room = UploadSteps(rooms, caller), limit
 
     async def run(self, chunks: AsyncIterator[bytes]) -> Object:
-        """Receive the bytes and return the completed Dataset, or the one that the key completed before.
+        """Receive the bytes and return the completed Dataset, or the one that the key completed
+        before.
 
         Raises:
             Problem: 409 for a key in use, 413 above the limit, and what the rooms below mean.

@@ -1,7 +1,9 @@
-"""The right to write one Dataset's upload: an annotation with its owner's nonce and the time of the last renewal.
+"""The right to write one Dataset's upload: an annotation with its owner's nonce and the time of the
+last renewal.
 
-Every change is a JSON patch that tests the value it replaces, so that of two processes one wins, and a writer that
-lost its lease (it was silent for a minute, another took over) cannot complete the upload.
+Every change is a JSON patch that tests the value it replaces, so that of two processes one wins,
+and a writer that lost its lease (it was silent for a minute, another took over) cannot complete the
+upload.
 """
 
 from __future__ import annotations

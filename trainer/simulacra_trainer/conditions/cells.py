@@ -1,7 +1,8 @@
 """Cells: the combinations of condition classes that a pool of rows holds.
 
-Every column with a share condition sorts its rows into classes: one for each named level and a last one, the rest
-(unnamed levels and missing). A cell is one combination of classes; the minimum-KL tilt depends on cells only.
+Every column with a share condition sorts its rows into classes: one for each named level and a last
+one, the rest (unnamed levels and missing). A cell is one combination of classes; the minimum-KL
+tilt depends on cells only.
 """
 
 from __future__ import annotations
@@ -64,10 +65,11 @@ class ShareCondition:
 class Cells:
     """The cells of a pool.
 
-    members: flat class index of each cell in each share column, int64[cells, columns]; the classes of all columns
-    are numbered through (`sizes` of them a column). weight: pool frequency, float64[cells], sums to 1.
-    of_row: cell of each pool row, int64[rows]. reference_rows: reference rows in each cell, int64[cells];
-    reference_weight, reference_squares: sums of their weights and of the squares of these, float64[cells].
+    members: flat class index of each cell in each share column, int64[cells, columns]; the classes
+    of all columns are numbered through (`sizes` of them a column). weight: pool frequency,
+    float64[cells], sums to 1. of_row: cell of each pool row, int64[rows]. reference_rows: reference
+    rows in each cell, int64[cells]; reference_weight, reference_squares: sums of their weights and
+    of the squares of these, float64[cells].
     """
 
     members: IntArray
@@ -106,9 +108,9 @@ def find_cells(
 ) -> Cells:
     """Number the cells that the pool's rows fill.
 
-    classes, reference: one int64 array a share column, over the pool's `rows` rows and over the reference rows;
-    reference rows in cells that the pool does not hold are left out. weights: of the reference
-    rows, float64[reference rows].
+    classes, reference: one int64 array a share column, over the pool's `rows` rows and over the
+    reference rows; reference rows in cells that the pool does not hold are left out. weights: of
+    the reference rows, float64[reference rows].
     """
     codes = np.zeros(rows + len(weights), dtype=np.int64)
     span = 1

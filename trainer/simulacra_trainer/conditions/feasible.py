@@ -28,9 +28,10 @@ def nearest_margins(
         asked: the classes that the customer named, bool[classes]; only their distance counts.
 
     Returns:
-        The margins (float64[classes], equal to the targets where those stand), one table that has them
-        (float64[cells]) and the total slack; 0 when everything asked for is attainable together. Among equals the
-        one with the smallest largest distance is taken, so that a conflict is shared between its conditions.
+        The margins (float64[classes], equal to the targets where those stand), one table that has
+        them (float64[cells]) and the total slack; 0 when everything asked for is attainable
+        together. Among equals the one with the smallest largest distance is taken, so that a
+        conflict is shared between its conditions.
     """
     incidence = cells.incidence
     count, named = incidence.shape[1], int(asked.sum())
@@ -68,9 +69,9 @@ def nearest_margins(
 def largest_support(cells: Cells, margins: FloatArray, inside: FloatArray) -> BoolArray:
     """Return the cells (bool[cells]) that some table with these margins fills.
 
-    The I-projection fills exactly these; raking from them converges geometrically where raking from all cells
-    crawls. One program: scale the table by s and count the cells that hold one unit (capped at one each).
-    `inside` is one table with the margins; its cells are in the support.
+    The I-projection fills exactly these; raking from them converges geometrically where raking from
+    all cells crawls. One program: scale the table by s and count the cells that hold one unit
+    (capped at one each). `inside` is one table with the margins; its cells are in the support.
     """
     incidence = cells.incidence
     count = incidence.shape[1]

@@ -1,7 +1,8 @@
 """Plan which pool rows to generate from, so that all conditions hold together and exactly.
 
-The pool is drawn from the model, conditioned columns only; everything else is generated given them afterwards, so
-picking pool rows at the raked frequencies is the minimum-KL tilt of the whole model, without rejection.
+The pool is drawn from the model, conditioned columns only; everything else is generated given them
+afterwards, so picking pool rows at the raked frequencies is the minimum-KL tilt of the whole model,
+without rejection.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def plan_rows(
     """Choose n rows of the pool that meet the conditions and are otherwise as the pool is.
 
     Args:
-        pool: rows drawn from the learned distribution; holds at least the conditioned columns, clean types.
+        pool: rows drawn from the learned distribution; holds at least the conditioned columns,
+            clean types.
         conditions: shares and ranges, all to hold together.
         n: rows to generate; more than the pool holds is fine (rows are then used again in turn).
         rng: decides the draw; the same pool, conditions, n and seed give the same plan.
@@ -71,7 +73,8 @@ def plan_rows(
         drawn_inside: the column inside whose range the pool was drawn, so that a refusal names it.
 
     Raises:
-        InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names them.
+        InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names
+            them.
         InputError: shares that cannot be read (sum above 1, a column without levels).
     """
     if pool.num_rows == 0:

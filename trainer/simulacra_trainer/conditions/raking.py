@@ -1,7 +1,7 @@
 """Raking: the minimum-KL tilt of a cell table to given one-way margins.
 
-Iterative proportional fitting (Deming and Stephan 1940; Csiszar 1975 shows that its limit is the I-projection,
-the distribution nearest to the start in KL(p || q)).
+Iterative proportional fitting (Deming and Stephan 1940; Csiszar 1975 shows that its limit is the
+I-projection, the distribution nearest to the start in KL(p || q)).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ def rake(
 ) -> tuple[FloatArray, float]:
     """Rake `start` (float64[cells]) to `targets` (float64[classes of all columns]).
 
-    Returns the table and the largest error of a margin. An error above TOLERANCE says that the margins are not
-    attainable on the support of `start`, or lie on its boundary, where convergence is slow.
+    Returns the table and the largest error of a margin. An error above TOLERANCE says that the
+    margins are not attainable on the support of `start`, or lie on its boundary, where convergence
+    is slow.
     """
     p = start / start.sum()
     ends = np.cumsum(cells.sizes)

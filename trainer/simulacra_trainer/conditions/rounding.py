@@ -1,7 +1,8 @@
 """Controlled rounding: whole rows a cell, with every one-way margin exact to the row.
 
-The greedy pass never gets stuck on a full support. On a sparse one it may (about one request in ten); then one
-small integer program (HiGHS) finds the table, or the one that misses the quotas by the fewest rows.
+The greedy pass never gets stuck on a full support. On a sparse one it may (about one request in
+ten); then one small integer program (HiGHS) finds the table, or the one that misses the quotas by
+the fewest rows.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def round_greedily(
 ) -> tuple[IntArray, bool]:
     """Round n * p to whole rows whose margins are `quotas` (int64[classes of all columns]).
 
-    Floors first; the rows left go one by one to cells drawn by fraction x sqrt(product of the margins' open rows),
-    so that with many cells of less than a row a small table is a fair sample, not the most frequent cells only.
-    Returns the table and whether every row found a place.
+    Floors first; the rows left go one by one to cells drawn by fraction x sqrt(product of the
+    margins' open rows), so that with many cells of less than a row a small table is a fair sample,
+    not the most frequent cells only. Returns the table and whether every row found a place.
     """
     table = np.floor(n * p + EPSILON).astype(np.int64)
     open_rows = quotas - cells.margins(table).astype(np.int64)
@@ -60,10 +61,11 @@ def round_greedily(
 def _hand_out(
     table: IntArray, gains: FloatArray, members: list[list[int]], open_rows: list[int], left: int
 ) -> None:
-    """Add `left` rows to the table, best priority first, while a cell has open rows in all its margins.
+    """Add `left` rows to the table, best priority first, while a cell has open rows in all its
+    margins.
 
-    Priorities only fall as margins fill up, so a lazy heap finds the best: an entry that has become stale is queued
-    again at its present priority.
+    Priorities only fall as margins fill up, so a lazy heap finds the best: an entry that has become
+    stale is queued again at its present priority.
     """
 
     def priority(cell: int) -> float:
@@ -91,10 +93,11 @@ def _hand_out(
 def round_by_program(
     cells: Cells, p: FloatArray, low: IntArray, high: IntArray, n: int
 ) -> IntArray | None:
-    """Find the table of n rows nearest to n * p whose margins lie in low..high, missing by as few rows as can be.
+    """Find the table of n rows nearest to n * p whose margins lie in low..high, missing by as few
+    rows as can be.
 
-    Variables: a first and further rows above each floor, rows below it, and each margin's misses. None when the
-    solver finds no table within its time limit.
+    Variables: a first and further rows above each floor, rows below it, and each margin's misses.
+    None when the solver finds no table within its time limit.
     """
     usable = np.flatnonzero(p > 0)
     floor = np.floor(n * p[usable] + EPSILON).astype(np.int64)

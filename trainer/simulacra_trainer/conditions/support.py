@@ -28,7 +28,8 @@ class InfeasibleError(InputError):
 class HardCondition:
     """One condition that a row meets or not: allowed is bool[rows of the pool].
 
-    is_drawn: the pool was drawn inside it, so that all rows meet it and what it rules out does not show.
+    is_drawn: the pool was drawn inside it, so that all rows meet it and what it rules out does not
+        show.
     """
 
     pointer: str

@@ -1,4 +1,5 @@
-"""Zero-concentrated differential privacy (Bun & Steinke, 2016): what is spent adds up, and what it means as epsilon.
+"""Zero-concentrated differential privacy (Bun & Steinke, 2016): what is spent adds up, and what it
+means as epsilon.
 
 Two tables are neighbors when one row of one is replaced by any other; the number of rows is public.
 """

@@ -19,7 +19,8 @@ CELLS = 128
 
 @dataclass(frozen=True)
 class Domain:
-    """Cells of a column: 0 is missing, then levels, or numbers between neighboring edges (float64, ascending).
+    """Cells of a column: 0 is missing, then levels, or numbers between neighboring edges (float64,
+    ascending).
 
     exact: the numbers themselves where the schema lists them.
     """
@@ -111,7 +112,8 @@ def _unit(column: ColumnSchema) -> float:
 
 
 def _edges(low: float, high: float, unit: float) -> Floats:
-    """Return edges that are fine for even and for skewed numbers alike: linear ones and powers from either end.
+    """Return edges that are fine for even and for skewed numbers alike: linear ones and powers from
+    either end.
 
     The ends and zero, where numbers pile up, have cells of their own.
     """

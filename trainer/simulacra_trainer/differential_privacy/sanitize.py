@@ -1,13 +1,15 @@
 """A differentially private table: noisy marginals along a tree of pairs, and rows drawn from them.
 
-The mechanism is MST (McKenna, Miklau & Sheldon, Winning the NIST contest, 2021) without its graphical-model inference:
+The mechanism is MST (McKenna, Miklau & Sheldon, Winning the NIST contest, 2021) without its
+graphical-model inference:
 1. all one-way marginals with Gaussian noise; cells are merged by what the noisy counts say;
-2. a maximum spanning tree of pairs, edge by edge with the exponential mechanism; the score of a pair is the L1 distance
-   of its table of counts from independence;
-3. the tables of the chosen pairs with Gaussian noise; rows are drawn down the tree.
-Each step has a third of the budget. Replacing a row changes two counts of a table by one: an L2 sensitivity of the
-square root of 2, so noise of deviation s costs 1 / s^2 (rho of zCDP). A score changes by 2 at most, and the exponential
-mechanism with parameter e costs e^2 / 8 (Cesar & Rogers, 2021). Whatever is made of the drawn rows is post-processing.
+2. a maximum spanning tree of pairs, edge by edge with the exponential mechanism; the score of a
+   pair is the L1 distance of its table of counts from independence;
+3. the tables of the chosen pairs with Gaussian noise; rows are drawn down the tree. Each step has a
+third of the budget. Replacing a row changes two counts of a table by one: an L2 sensitivity of the
+square root of 2, so noise of deviation s costs 1 / s^2 (rho of zCDP). A score changes by 2 at most,
+and the exponential mechanism with parameter e costs e^2 / 8 (Cesar & Rogers, 2021). Whatever is
+made of the drawn rows is post-processing.
 """
 
 from __future__ import annotations
@@ -53,14 +55,15 @@ def sanitize(
     asked: DifferentialPrivacy,
     rng: np.random.Generator | None = None,
 ) -> pa.Table:
-    """Return as many rows as the table has, drawn so that they are (epsilon, delta)-differentially private.
+    """Return as many rows as the table has, drawn so that they are (epsilon, delta)-differentially
+    private.
 
     Args:
         table: clean rows.
         schema: what values are possible; it is taken as public.
         asked: epsilon and delta.
-        rng: for tests only. Else the noise comes from the system's randomness: noise that can be drawn again with a
-            known seed protects nobody.
+        rng: for tests only. Else the noise comes from the system's randomness: noise that can be
+            drawn again with a known seed protects nobody.
     """
     rng = rng or np.random.default_rng(secrets.randbits(256))
     budget = Budget(rho_of(asked.epsilon, asked.delta))

@@ -1,7 +1,9 @@
-"""Cross-fitted augmented inverse propensity weighting: the doubly robust estimate of an average causal effect.
+"""Cross-fitted augmented inverse propensity weighting: the doubly robust estimate of an average
+causal effect.
 
-Robins, Rotnitzky & Zhao, 1994; cross-fitting after Chernozhukov et al., Double/debiased machine learning, 2018. Every
-row is scored by models that did not see it; the mean of the scores is the effect, their spread its standard error.
+Robins, Rotnitzky & Zhao, 1994; cross-fitting after Chernozhukov et al., Double/debiased machine
+learning, 2018. Every row is scored by models that did not see it; the mean of the scores is the
+effect, their spread its standard error.
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ from simulacra_trainer.effects.question import Arm, Question
 
 FOLDS = 5
 CLIP = 0.02
-"""Smallest propensity (so 0.98 is the largest of two arms); in proportion less for arms below half of the rows, such as
-a level among many."""
+"""Smallest propensity (so 0.98 is the largest of two arms); in proportion less for arms below half
+of the rows, such as a level among many."""
 Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One score a row, float64 [n], and whether both arms are possible there: propensities inside the clip; weights
-    float64 [n] where rows stand for different numbers of people.
+    """One score a row, float64 [n], and whether both arms are possible there: propensities inside
+    the clip; weights float64 [n] where rows stand for different numbers of people.
     """
 
     value: Floats
@@ -48,8 +50,8 @@ class Interval:
 def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
     """Return the efficient scores of E[Y | do(value)] - E[Y | do(baseline)].
 
-    In a window design the outcome model has the distance from the asked value as a further, linear column, so that
-    the arm speaks for the value itself and not for the mean of the window.
+    In a window design the outcome model has the distance from the asked value as a further, linear
+    column, so that the arm speaks for the value itself and not for the mean of the window.
 
     Args:
         question: n rows.

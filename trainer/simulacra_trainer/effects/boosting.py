@@ -1,7 +1,9 @@
-"""Gradient boosted trees on binned features, compiled: what the linear part of a nuisance model leaves over.
+"""Gradient boosted trees on binned features, compiled: what the linear part of a nuisance model
+leaves over.
 
-Trees of fixed depth by histograms of gradients and hessians (Friedman, 2001; Chen & Guestrin, 2016) in heap layout:
-node k has children 2k+1 and 2k+2. Losses: squared, and logistic for outcomes 0/1. No randomness.
+Trees of fixed depth by histograms of gradients and hessians (Friedman, 2001; Chen & Guestrin, 2016)
+in heap layout: node k has children 2k+1 and 2k+2. Losses: squared, and logistic for outcomes 0/1.
+No randomness.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ Bins = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Splits = npt.NDArray[np.int16]
 Ensemble = tuple[Splits, Splits, Floats]
-"""feature [trees, SPLITS] (-1: all rows go left), threshold [trees, SPLITS] (bin <= threshold: left), leaf value
-[trees, LEAVES], already multiplied by the rate where it is."""
+"""feature [trees, SPLITS] (-1: all rows go left), threshold [trees, SPLITS] (bin <= threshold:
+left), leaf value [trees, LEAVES], already multiplied by the rate where it is."""
 
 _compiled = numba.njit(nogil=True, cache=True)
 
@@ -131,11 +133,13 @@ def boost(
         is_check: rows that only judge when to stop.
         logistic: the loss.
         rounds: trees at most.
-        patience: stop after so many trees without a smaller loss on the check rows; without check rows, never.
+        patience: stop after so many trees without a smaller loss on the check rows; without check
+            rows, never.
         whole: so many trees, the first ones, count in full instead of by the rate.
 
     Returns:
-        The ensemble, cut where the loss on the check rows is smallest, its number of trees, and that loss.
+        The ensemble, cut where the loss on the check rows is smallest, its number of trees, and
+        that loss.
     """
     feature, threshold = (
         np.full((rounds, SPLITS), -1, np.int16),

@@ -32,7 +32,8 @@ MAX_PARENT_SETS = 8
 def estimate_effect(
     table: pa.Table, schema: TableSchema, graph: CausalGraph, request: EstimateRequest, *, seed: int
 ) -> EffectResult:
-    """Estimate E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)] over all rows.
+    """Estimate E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)] over all
+    rows.
 
     Args:
         table: clean training table; a sample of MAX_ROWS rows of larger ones is used.
@@ -42,7 +43,8 @@ def estimate_effect(
         seed: decides folds and samples; the result is the same for a seed on one platform.
 
     Raises:
-        InputError: the request does not fit the schema, or fewer than MIN_ROWS rows have treatment and outcome.
+        InputError: the request does not fit the schema, or fewer than MIN_ROWS rows have treatment
+            and outcome.
     """
     if table.num_rows > MAX_ROWS:
         rows = np.random.default_rng(seed).choice(table.num_rows, MAX_ROWS, replace=False)
@@ -155,7 +157,8 @@ def _naive(question: Question) -> float | None:
 
 
 def _outcome_last(sets: list[list[str]], outcome: str) -> list[list[str]]:
-    """Put the sets with the outcome among the causes last: who asks takes it that the treatment comes first.
+    """Put the sets with the outcome among the causes last: who asks takes it that the treatment
+    comes first.
 
     Where all sets have it, the first one without the outcome is the question's own assumption.
     """

@@ -32,8 +32,8 @@ class Features:
     """Adjustment columns of n rows.
 
     Attributes:
-        linear: float64 [n, d]: numbers standardized (missing is 0), piecewise linear between a few knots, with an
-            indicator of missing; levels as indicators.
+        linear: float64 [n, d]: numbers standardized (missing is 0), piecewise linear between a few
+            knots, with an indicator of missing; levels as indicators.
         products: float64 [n, q]: of numbers and levels of two different columns.
         always: float64 [n, a]: columns that every model has, such as the treatment itself.
         bins: uint8 [k, n]: 0 is missing; numbers by quantile, levels by frequency.

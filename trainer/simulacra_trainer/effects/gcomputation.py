@@ -1,6 +1,8 @@
-"""The answer where too few rows have one of the values: a regression alone, with a bootstrap interval.
+"""The answer where too few rows have one of the values: a regression alone, with a bootstrap
+interval.
 
-Robins' g-computation with the treatment as a linear column: it extrapolates, so it is never called identified.
+Robins' g-computation with the treatment as a linear column: it extrapolates, so it is never called
+identified.
 """
 
 from __future__ import annotations

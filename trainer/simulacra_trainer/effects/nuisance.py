@@ -1,9 +1,10 @@
 """Nuisance models of the effects: E[outcome | columns] and P(arm | columns).
 
-Four ways to begin (nothing, a whole tree, a piecewise linear additive ridge regression, the same with products), each
-followed by boosted trees on what it leaves over. A fifth of the rows decides how many trees each gets and which way is
-taken (a discrete super learner; van der Laan et al., 2007), so that smooth truths keep nearly the precision of a linear
-model, and jumps that of a tree: boosting alone rounds them off in outcome and propensity alike, which biases effects.
+Four ways to begin (nothing, a whole tree, a piecewise linear additive ridge regression, the same
+with products), each followed by boosted trees on what it leaves over. A fifth of the rows decides
+how many trees each gets and which way is taken (a discrete super learner; van der Laan et al.,
+2007), so that smooth truths keep nearly the precision of a linear model, and jumps that of a tree:
+boosting alone rounds them off in outcome and propensity alike, which biases effects.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class Nuisance:
 
 
 def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nuisance:
-    """Fit on n rows: logistic where the target is 0 or 1, least squares elsewhere. The scale of y does not matter.
+    """Fit on n rows: logistic where the target is 0 or 1, least squares elsewhere. The scale of y
+    does not matter.
 
     Args:
         features: of the n rows.

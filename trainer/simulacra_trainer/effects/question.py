@@ -31,7 +31,8 @@ class Arm:
 
     Attributes:
         rows: bool [n], rows that got it (or nearly, in a window).
-        distance: float64 [n], treatment minus the asked value in standard deviations; None where it is met exactly.
+        distance: float64 [n], treatment minus the asked value in standard deviations; None where it
+            is met exactly.
         in_range: whether the value lies within what was observed.
     """
 
@@ -78,8 +79,9 @@ def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest
     The outcome is a number or boolean column, or COL=LEVEL: the share of a level.
 
     Raises:
-        InputError: a column or level that does not exist or is not learned, an outcome that is no number, or a
-            contrast of a value with itself; the pointer names the field of the request.
+        InputError: a column or level that does not exist or is not learned, an outcome that is no
+            number, or a contrast of a value with itself; the pointer names the field of the
+            request.
     """
     treatment = _learned(schema, request.treatment, "/treatment")
     column, level = _read_outcome(schema, request.outcome)

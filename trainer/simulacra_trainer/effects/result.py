@@ -37,13 +37,16 @@ class EffectResult(KubeModel):
     """E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)].
 
     Attributes:
-        estimate: effect, 95 % interval, rows, support, and whether the graph identifies the effect. Where it does not
-            because of an undecided edge, the interval spans those of all graphs that explain the data equally well.
+        estimate: effect, 95 % interval, rows, support, and whether the graph identifies the effect.
+            Where it does not because of an undecided edge, the interval spans those of all graphs
+            that explain the data equally well.
         naive: what one sees: the plain difference of means of the two arms, confounding and all.
-        method: aipw: both values are in the data; aipw-window: rows near two numbers, moved to them by a model;
-            g-computation: too few rows have one of the values, so a model alone answers.
+        method: aipw: both values are in the data; aipw-window: rows near two numbers, moved to them
+            by a model; g-computation: too few rows have one of the values, so a model alone
+            answers.
         adjustment: columns adjusted for: direct causes of the treatment.
-        alternatives: one entry for each set of direct causes that the data leave open, the chosen one first.
+        alternatives: one entry for each set of direct causes that the data leave open, the chosen
+            one first.
         segments: effect by level of the segment column.
         warnings: what a reader must know, in plain words.
     """

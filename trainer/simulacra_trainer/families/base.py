@@ -39,18 +39,20 @@ class FittedModel(Protocol):
             n: number of rows.
             rng: the only source of randomness.
             given: n rows of values for the first columns of the order; they are kept as they are.
-            do: columns held at a value (number, or level) while the mechanisms of the others are kept.
+            do: columns held at a value (number, or level) while the mechanisms of the others are
+                kept.
             only: stop after this many columns of the order.
         """
 
     def counterfactual(
         self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
     ) -> pa.Table:
-        """Return what each row would have been under do(), all columns: abduction, action, prediction (Pearl, 2009).
+        """Return what each row would have been under do(), all columns: abduction, action,
+        prediction (Pearl, 2009).
 
-        The noise of each column is abducted from the row: numbers and ordered levels keep their rank among those that
-        the same causes allow, other levels follow Gumbel-max noise (`families.coupling`). A column that nothing
-        changes for keeps its value.
+        The noise of each column is abducted from the row: numbers and ordered levels keep their
+        rank among those that the same causes allow, other levels follow Gumbel-max noise
+        (`families.coupling`). A column that nothing changes for keeps its value.
 
         Args:
             facts: rows of all columns in clean types, such as `sample` draws.
@@ -88,7 +90,8 @@ class Family(Protocol):
         """Fit on the clean table; deterministic for a seed on one platform."""
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> FittedModel:
-        """Load what `FittedModel.save` wrote; table is the clean training table, needed for `FittedModel.first`.
+        """Load what `FittedModel.save` wrote; table is the clean training table, needed for
+        `FittedModel.first`.
 
         Raises:
             ModelFileError: if a file is missing, too large or does not hold what the schema says.

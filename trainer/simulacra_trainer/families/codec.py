@@ -1,8 +1,10 @@
-"""Columns of the clean table as numbers, and as the predictor codes (uint8) that the trees split on.
+"""Columns of the clean table as numbers, and as the predictor codes (uint8) that the trees split
+on.
 
-Inside the family a column is a float64 array: a number, microseconds since 1970 for datetimes, or the position of a
-level; NaN is missing. Its predictor code is 0 for missing; for numbers the quantile bin 1..250 (a value frequent
-enough to fill a bin has one for itself); for levels 1..254 for the most frequent ones and 255 for all others.
+Inside the family a column is a float64 array: a number, microseconds since 1970 for datetimes, or
+the position of a level; NaN is missing. Its predictor code is 0 for missing; for numbers the
+quantile bin 1..250 (a value frequent enough to fill a bin has one for itself); for levels 1..254
+for the most frequent ones and 255 for all others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The grid on which all families state likelihoods, so that their nats can be compared.
 
-A number's cell is one of at most 32 groups of like size (with few distinct values, each has its own), a level's cell is
-the level, missing is a cell. Likelihoods are probabilities of cells: no family gains by a finer density.
+A number's cell is one of at most 32 groups of like size (with few distinct values, each has its
+own), a level's cell is the level, missing is a cell. Likelihoods are probabilities of cells: no
+family gains by a finer density.
 """
 
 from __future__ import annotations
@@ -62,9 +63,11 @@ def level_grid(levels: Sequence[str]) -> ColumnGrid:
 
 
 def bin_edges(values: Floats, bins: int) -> Floats:
-    """Cut numbers into at most `bins` groups of like size; return the edges between them, ascending.
+    """Cut numbers into at most `bins` groups of like size; return the edges between them,
+    ascending.
 
-    A value that fills a group alone gets its own; with no more distinct values than bins, each value does.
+    A value that fills a group alone gets its own; with no more distinct values than bins, each
+    value does.
     """
     distinct, counts = np.unique(values, return_counts=True)
     if distinct.size < 2:
@@ -75,7 +78,8 @@ def bin_edges(values: Floats, bins: int) -> Floats:
 
 @numba.njit(nogil=True, cache=True)
 def find_bins(values: Floats, edges: Floats) -> npt.NDArray[np.uint8]:
-    """Return 1 + the number of edges at or below each value, 0 for NaN: values float64 [n], edges ascending, below 255.
+    """Return 1 + the number of edges at or below each value, 0 for NaN: values float64 [n], edges
+    ascending, below 255.
 
     A binary search without branches: four times as fast as numpy's on values in no order.
     """

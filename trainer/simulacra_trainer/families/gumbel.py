@@ -15,9 +15,9 @@ LEAST_SHARE = 1e-3
 def gumbel_twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> Ints:
     """Return what each row would have been, int64 [n], had its shares been q instead of p.
 
-    The value is the largest of log-share plus Gumbel noise; the noise is drawn given that `seen` was the largest under
-    p (top-down: Maddison, Tarlow & Minka, 2014). A value whose odds do not fall is kept: counterfactual stability
-    (Oberst & Sontag, 2019).
+    The value is the largest of log-share plus Gumbel noise; the noise is drawn given that `seen`
+    was the largest under p (top-down: Maddison, Tarlow & Minka, 2014). A value whose odds do not
+    fall is kept: counterfactual stability (Oberst & Sontag, 2019).
 
     Args:
         p: shares in the world that was seen, float64 [n, values], rows sum to 1.

@@ -24,9 +24,9 @@ Pair = tuple[ColumnName, ColumnName]
 class GraphEdge(TypedDict):
     """An edge as it is drawn.
 
-    strength: share of the bootstrap graphs that have it, either way round.
-    state: directed: solid arrow, strength at least 0.95 and the arrow the same in 3 of 4 of them; undecided: as sure,
-    but the data cannot tell its direction; weak: strength 0.5 to 0.95, drawn dashed.
+    strength: share of the bootstrap graphs that have it, either way round. state: directed: solid
+    arrow, strength at least 0.95 and the arrow the same in 3 of 4 of them; undecided: as sure, but
+    the data cannot tell its direction; weak: strength 0.5 to 0.95, drawn dashed.
     """
 
     source: ColumnName
@@ -41,7 +41,8 @@ class CausalGraph(KubeModel):
     Attributes:
         order: all columns in a causally valid order.
         parent_lists: the best graph: parents of each column, each before it in the order.
-        undecided: edges of the best graph, as (source, target), that the data and the knowledge leave undirected.
+        undecided: edges of the best graph, as (source, target), that the data and the knowledge
+            leave undirected.
         edges: what to draw; edges in fewer than half of the bootstraps are left out.
         rows: rows that it was learned from (a sample of larger tables).
         bootstraps: how many resamples the strengths come from.
@@ -90,7 +91,8 @@ class CausalGraph(KubeModel):
         return self._reached(column, children)
 
     def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
-        """Return the parent sets that the column has in the graphs that explain the data equally well.
+        """Return the parent sets that the column has in the graphs that explain the data equally
+        well.
 
         Args:
             column: its name.

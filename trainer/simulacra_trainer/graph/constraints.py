@@ -61,11 +61,13 @@ def read_knowledge(
 ) -> Constraints:
     """Return the constraints over the learned columns.
 
-    Columns that are not learned (constants, identifiers, free text) are passed over in tiers and forbidden edges.
+    Columns that are not learned (constants, identifiers, free text) are passed over in tiers and
+    forbidden edges.
 
     Raises:
-        InputError: an unknown column, a column in two tiers, a required edge to a column that is not learned, or one
-            that contradicts tiers, forbidden edges or other required edges; the pointer names the entry.
+        InputError: an unknown column, a column in two tiers, a required edge to a column that is
+            not learned, or one that contradicts tiers, forbidden edges or other required edges; the
+            pointer names the entry.
     """
     reader = _Reader(schema, columns)
     before = reader.tiers(knowledge)

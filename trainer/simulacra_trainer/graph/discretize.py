@@ -1,6 +1,7 @@
 """Codes for the discovery: every column as a few levels, missing as a level of its own.
 
-Four quantile bins were the robust choice on mixed tables whether effects are linear or not (skeleton F1 0.90 to 0.96).
+Four quantile bins were the robust choice on mixed tables whether effects are linear or not
+(skeleton F1 0.90 to 0.96).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def discretize(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray
         schema: its schema.
 
     Returns:
-        codes uint8 [columns, rows] with levels 0..card-1, all of them occurring, and card int64 [columns].
+        codes uint8 [columns, rows] with levels 0..card-1, all of them occurring, and card int64
+        [columns].
     """
     columns = schema.learned()
     codes = np.empty((len(columns), table.num_rows), np.uint8)
@@ -61,8 +63,8 @@ def _levels(values: pa.ChunkedArray, column: ColumnSchema) -> npt.NDArray[np.int
 def _bins(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Return quantile bins, float64 [n] with NaN for missing -> int64 [n].
 
-    Few distinct values stay as they are. A value that a quarter of the rows carry is a level of its own (zero-inflated
-    columns), so that the quantiles of the rest stay apart.
+    Few distinct values stay as they are. A value that a quarter of the rows carry is a level of its
+    own (zero-inflated columns), so that the quantiles of the rest stay apart.
     """
     missing = np.isnan(values)
     present = values[~missing]

@@ -1,14 +1,17 @@
-"""Compiled kernels of the order search: qNML counts, and grow-shrink trees that remember every parent set tried.
+"""Compiled kernels of the order search: qNML counts, and grow-shrink trees that remember every
+parent set tried.
 
-The score is the quotient normalized maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos, Quotient Normalized
-Maximum Likelihood Criterion for Learning Bayesian Network Structures, AISTATS 2018): equal for equivalent graphs, and
-without the equivalent sample size on which BDeu's answers depend.
+The score is the quotient normalized maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos,
+Quotient Normalized Maximum Likelihood Criterion for Learning Bayesian Network Structures, AISTATS
+2018): equal for equivalent graphs, and without the equivalent sample size on which BDeu's answers
+depend.
 
-The grow-shrink tree of a column answers "which parents does it choose among these predecessors?" (Andrews et al.,
-Fast Scalable and Accurate Discovery of DAGs Using the Best Order Score Search, NeurIPS 2023). A node is a parent set;
-its children are the additions that improve the score, best first, found once over all candidates, so every order,
-sweep and restart shares them. Trees of all columns lie in one pool of flat arrays: nodes 0..p-1 are the roots.
-All kernels release the GIL and use no randomness.
+The grow-shrink tree of a column answers "which parents does it choose among these predecessors?"
+(Andrews et al., Fast Scalable and Accurate Discovery of DAGs Using the Best Order Score Search,
+NeurIPS 2023). A node is a parent set; its children are the additions that improve the score, best
+first, found once over all candidates, so every order, sweep and restart shares them. Trees of all
+columns lie in one pool of flat arrays: nodes 0..p-1 are the roots. All kernels release the GIL and
+use no randomness.
 """
 
 from __future__ import annotations
@@ -163,7 +166,8 @@ def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]
 
 @_compiled
 def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Codes, Columns]:
-    """Return the parents' levels in each occurring configuration, uint8 [k, m], and its counts of v, int32 [m, levels].
+    """Return the parents' levels in each occurring configuration, uint8 [k, m], and its counts of
+    v, int32 [m, levels].
 
     It stands for the rows from here on: there are far fewer configurations than rows.
     """
@@ -300,7 +304,8 @@ def insertion_scores(
     """Score every place of column v in the order `others` (int32 [p-1]) from low to high inclusive.
 
     Returns:
-        float64 [high-low+1]: the part of the order's total score that depends on the place; empty: the pool is full.
+        float64 [high-low+1]: the part of the order's total score that depends on the place; empty:
+        the pool is full.
     """
     final = trees[6]
     is_before = np.zeros(cards.shape[0], np.bool_)

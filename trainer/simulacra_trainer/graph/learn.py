@@ -1,7 +1,8 @@
 """Learn the causal graph of a clean table within a time budget.
 
-Best order search with qNML on discretized columns, then the arrows that data and knowledge decide, then the share of
-bootstrap resamples that confirm each edge. Arrows are never read from the form of a function: that is a coin flip.
+Best order search with qNML on discretized columns, then the arrows that data and knowledge decide,
+then the share of bootstrap resamples that confirm each edge. Arrows are never read from the form of
+a function: that is a coin flip.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ def learn_graph(
         table: clean table.
         schema: its schema; columns with learned=False take no part.
         knowledge: tiers, required and forbidden edges; binding.
-        seed: decides row samples, restarts and resamples. The result is the same for a seed unless the budget cuts
-            it short (`CausalGraph.complete` is False).
-        budget_s: CPU seconds, so that a busy machine does not change the result. Compiling kernels on a first run is
-            not counted; one move of the search may run over it.
+        seed: decides row samples, restarts and resamples. The result is the same for a seed unless
+            the budget cuts it short (`CausalGraph.complete` is False).
+        budget_s: CPU seconds, so that a busy machine does not change the result. Compiling kernels
+            on a first run is not counted; one move of the search may run over it.
 
     Raises:
         InputError: knowledge that names unknown columns or contradicts itself.

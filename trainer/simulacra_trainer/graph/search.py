@@ -1,7 +1,8 @@
-"""Best order score search (BOSS): the order of the columns, within the knowledge, whose graph has the best qNML score.
+"""Best order score search (BOSS): the order of the columns, within the knowledge, whose graph has
+the best qNML score.
 
-One column at a time is moved to its best place until no move helps; then again from a random order. Restarts share
-the grow-shrink trees, so forty cost two to five times one.
+One column at a time is moved to its best place until no move helps; then again from a random order.
+Restarts share the grow-shrink trees, so forty cost two to five times one.
 """
 
 from __future__ import annotations
@@ -171,8 +172,8 @@ def candidate_parents(
 ) -> Candidates:
     """Return the parents that each column may have, int32 [p, k], -1 where there are no more.
 
-    Where more than `strongest` are allowed, those with the best pairwise score: in a wide table, a column whose effect
-    shows only together with another one is missed.
+    Where more than `strongest` are allowed, those with the best pairwise score: in a wide table, a
+    column whose effect shows only together with another one is missed.
     """
     strongest = max(min(strongest, cards.size - 1), 1)
     p = cards.size

@@ -1,8 +1,9 @@
 """Pools of model rows that lie inside numeric ranges, without rejection where ranges are narrow.
 
-The narrowest range is met by construction: its column goes first in the order and is drawn from the learned marginal
-inside the range. Further ranges filter; where a filter leaves too little (a fixed value of a continuous column leaves
-nothing), rows just outside are moved in, which is conditioning on a small window around the range.
+The narrowest range is met by construction: its column goes first in the order and is drawn from the
+learned marginal inside the range. Further ranges filter; where a filter leaves too little (a fixed
+value of a continuous column leaves nothing), rows just outside are moved in, which is conditioning
+on a small window around the range.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ MAX_POOL_CELLS = 40_000_000
 
 @dataclass(frozen=True)
 class ConditionedPool:
-    """Rows of the conditioned columns at least (clean types), all inside the ranges; the model that completes them;
-    the share of the learned distribution that the range met by construction holds (1: none was), and its column.
+    """Rows of the conditioned columns at least (clean types), all inside the ranges; the model that
+    completes them; the share of the learned distribution that the range met by construction holds
+    (1: none was), and its column.
     """
 
     table: pa.Table
@@ -69,7 +71,8 @@ def draw_pool(
         conditions: at least one.
         rows: how many to draw before the ranges filter them.
         rng: decides the pool.
-        then: columns that the completing model draws right after the conditioned ones, in this order.
+        then: columns that the completing model draws right after the conditioned ones, in this
+            order.
 
     Raises:
         InputError: if a range holds no value that the column can take, or no row meets all ranges.
@@ -153,8 +156,9 @@ def _move_in(
 class ValuesInside:
     """The learned marginal of a column inside a closed range.
 
-    known: the training values, sorted, missing left out; weights: how much each of them counts (None: alike); low,
-    high: the range, on the grid of the column's decimals; share: of the training rows that lie inside.
+    known: the training values, sorted, missing left out; weights: how much each of them counts
+    (None: alike); low, high: the range, on the grid of the column's decimals; share: of the
+    training rows that lie inside.
     """
 
     column: ColumnSchema

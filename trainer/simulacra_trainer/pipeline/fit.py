@@ -93,8 +93,8 @@ class Company:
     """What a fit has around it besides its table; only a neural one makes use of it.
 
     Attributes:
-        checkpoints: a directory in which a fit that is cut short leaves what the next one continues from; the caller
-            removes it.
+        checkpoints: a directory in which a fit that is cut short leaves what the next one continues
+            from; the caller removes it.
         kept: called after something was written or removed there.
         group: the workers that train together; None: this process alone.
     """
@@ -138,7 +138,8 @@ def fit_model(
         company: where checkpoints go, and the workers that this one leads.
 
     Raises:
-        InputError: if there are too few rows or columns, or the knowledge contradicts itself or the schema.
+        InputError: if there are too few rows or columns, or the knowledge contradicts itself or the
+            schema.
         PeerLost: if another worker ended.
     """
     company = company or Company()

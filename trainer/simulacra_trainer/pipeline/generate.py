@@ -1,12 +1,17 @@
-"""Generation: rows under conditions and interventions, in chunks, as one deterministic plan that shards share.
+"""Generation: rows under conditions and interventions, in chunks, as one deterministic plan that
+shards share.
 
-- No conditions: each chunk is drawn from the model with its own random stream, under do() where asked.
-- Conditions: a pool of the conditioned columns is drawn (`pool`), `conditions.plan_rows` picks a pool row for every
-  row of the table so that all asked shares are met to the row, and each chunk draws the other columns given its picks.
-- Counterfactuals: rows are drawn as without do(), under the conditions, and each is followed by its twin under do().
-- Conditions with do(): on columns that the intervention cannot change, they select the population before it, so
-  those columns and all other non-descendants are drawn first, then do() is applied. On descendants of the
-  intervention they select afterwards: full rows are drawn under do() and picked.
+- No conditions: each chunk is drawn from the model with its own random stream, under do() where
+  asked.
+- Conditions: a pool of the conditioned columns is drawn (`pool`), `conditions.plan_rows` picks a
+  pool row for every row of the table so that all asked shares are met to the row, and each chunk
+  draws the other columns given its picks.
+- Counterfactuals: rows are drawn as without do(), under the conditions, and each is followed by its
+  twin under do().
+- Conditions with do(): on columns that the intervention cannot change, they select the population
+  before it, so those columns and all other non-descendants are drawn first, then do() is applied.
+  On descendants of the intervention they select afterwards: full rows are drawn under do() and
+  picked.
 """
 
 from __future__ import annotations
@@ -46,10 +51,11 @@ WORLDS = ("factual", "counterfactual")
 class GenerationPlan:
     """What every shard of a generation shares.
 
-    model: draws the rows; given: pool of values for its first columns, and picks int64 [rows] into it (None: no
-    conditions); complete: the pool holds whole rows, nothing is left to draw; do: interventions, as coded by the
-    clean types; attainment: how well the conditions are met (None: there are none); twins: makes the counterfactual
-    row of each, and rows counts both (None: rows have none); identification: what do() rests on.
+    model: draws the rows; given: pool of values for its first columns, and picks int64 [rows] into
+    it (None: no conditions); complete: the pool holds whole rows, nothing is left to draw; do:
+    interventions, as coded by the clean types; attainment: how well the conditions are met (None:
+    there are none); twins: makes the counterfactual row of each, and rows counts both (None: rows
+    have none); identification: what do() rests on.
     """
 
     rows: int
@@ -153,11 +159,12 @@ def generate_rows(
 ) -> Iterator[pa.Table]:
     """Yield the rows of a shard, in order, restored to the upload's columns and types.
 
-    `on_first` is given the first chunk of the whole plan in the clean types, before its rows are yielded; rows are in
-    random order, so that it stands for all. Of pairs it is given the rows that are as drawn, without their twins.
+    `on_first` is given the first chunk of the whole plan in the clean types, before its rows are
+    yielded; rows are in random order, so that it stands for all. Of pairs it is given the rows that
+    are as drawn, without their twins.
 
-    Chunks are cut from the whole plan, not from the shard, so a row does not depend on how many shards there are.
-    Memory is bounded by a few chunks a thread.
+    Chunks are cut from the whole plan, not from the shard, so a row does not depend on how many
+    shards there are. Memory is bounded by a few chunks a thread.
     """
     start, stop = shard_range(plan.rows, shard, shards)
 

@@ -1,9 +1,11 @@
-"""The report of one generation: what was asked and attained, and how its rows compare with the real ones.
+"""The report of one generation: what was asked and attained, and how its rows compare with the real
+ones.
 
-The model has seen every real row, so none is left to hold out: distances are taken from one half of the real rows,
-beside those of the other half, which are what sampling alone costs. Copies are counted among these very rows; how
-near rows lie to what the model has seen, and the base rates, were measured at the fit, on a model of half the rows.
-Columns that were asked for are not compared: their distance from the real ones is what was wanted.
+The model has seen every real row, so none is left to hold out: distances are taken from one half of
+the real rows, beside those of the other half, which are what sampling alone costs. Copies are
+counted among these very rows; how near rows lie to what the model has seen, and the base rates,
+were measured at the fit, on a model of half the rows. Columns that were asked for are not compared:
+their distance from the real ones is what was wanted.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Two equal halves of a table: what a model that saw only one of them draws is judged against both.
 
-A share of synthetic rows nearer to the seen half above 1/2 is copying. A half-model learns from half the rows and so
-copies rather more than a model of all rows will.
+A share of synthetic rows nearer to the seen half above 1/2 is copying. A half-model learns from
+half the rows and so copies rather more than a model of all rows will.
 
-Few rows make the share of one split a matter of chance: the rows in the middle of the table are the nearest ones to
-most synthetic rows, and the half that has them gets the credit (independent columns of 110 rows: 0.25 and 0.83 in two
-splits). With the halves exchanged the same rows count the other way, so small tables are tested both ways round.
+Few rows make the share of one split a matter of chance: the rows in the middle of the table are the
+nearest ones to most synthetic rows, and the half that has them gets the credit (independent columns
+of 110 rows: 0.25 and 0.83 in two splits). With the halves exchanged the same rows count the other
+way, so small tables are tested both ways round.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ COUNTERFACTUAL_ASSUMPTION = (
 class Identification(KubeModel):
     """Whether the causal graph settles what the interventions change; the artifact of that name.
 
-    assumption: what twins take for granted, in a counterfactual; warnings: what is not settled, in plain words. It
-    names columns: customer data.
+    assumption: what twins take for granted, in a counterfactual; warnings: what is not settled, in
+    plain words. It names columns: customer data.
     """
 
     identified: bool
@@ -32,8 +32,9 @@ class Identification(KubeModel):
 def identify(trained: TrainedModel, request: GenerateRequest) -> Identification | None:
     """Return what the interventions of a request rest on; None where there are none.
 
-    Rows under do() need the direct causes of what is set (truncated factorisation: Pearl, 2009, ch. 3). A pair needs
-    the mechanism of every column that changes as well, and so the direction of every edge there.
+    Rows under do() need the direct causes of what is set (truncated factorisation: Pearl, 2009, ch.
+    3). A pair needs the mechanism of every column that changes as well, and so the direction of
+    every edge there.
     """
     if not request.interventions:
         return None

@@ -1,7 +1,8 @@
-"""The privacy dial: chooses the forest's penalty by a test of copying on two equal halves of the table (`halves`).
+"""The privacy dial: chooses the forest's penalty by a test of copying on two equal halves of the
+table (`halves`).
 
-A penalty passes when drawn rows lie no nearer to the half that was seen than the bar allows, and equal its rows no more
-often than unseen real rows do (within one standard error of that).
+A penalty passes when drawn rows lie no nearer to the half that was seen than the bar allows, and
+equal its rows no more often than unseen real rows do (within one standard error of that).
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ PENALTIES = (
     33.0,
     40.0,
 )
-"""The last leaves a table of a few hundred rows little but its columns' own distributions. Such tables pass near the
-end, where a step costs most realism: the steps are smaller there.
+"""The last leaves a table of a few hundred rows little but its columns' own distributions. Such
+tables pass near the end, where a step costs most realism: the steps are smaller there.
 """
 START = PENALTIES.index(3.0)
 TOLERANCE = 0.01
@@ -47,10 +48,11 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class DialResult:
-    """The penalty chosen, its share of synthetic rows nearer to the seen half, and what it was measured on.
+    """The penalty chosen, its share of synthetic rows nearer to the seen half, and what it was
+    measured on.
 
-    error: the share's standard error: from its spread over the exchanged halves or, of one pair, over the rows.
-    copies_above: by how much copies exceed their base rate and its standard error.
+    error: the share's standard error: from its spread over the exchanged halves or, of one pair,
+    over the rows. copies_above: by how much copies exceed their base rate and its standard error.
     scored: columns of which all half-models say the same: whether they follow normal scores.
     """
 
@@ -82,9 +84,9 @@ def turn_dial(
 ) -> DialResult:
     """Choose the penalty for a clean table; big tables are judged on a sample of rows.
 
-    Where there are many rows, numbers keep leaves if these pass at `START` or below: trees that are fine enough need no
-    regression, and boosted trees tell their rows less well from real ones. Else rows are asked which numbers follow
-    scores.
+    Where there are many rows, numbers keep leaves if these pass at `START` or below: trees that are
+    fine enough need no regression, and boosted trees tell their rows less well from real ones. Else
+    rows are asked which numbers follow scores.
     """
     pairs = crossed_halves(table, seed=seed)
     if len(pairs) == 1:
@@ -161,10 +163,11 @@ def _share(rows: HalfModelRows, schema: TableSchema, seed: int) -> tuple[float, 
 
 
 def _copies_above(rows: HalfModelRows, schema: TableSchema) -> float:
-    """Return by how much copies of seen rows exceed the base rate of unseen real rows and its standard error.
+    """Return by how much copies of seen rows exceed the base rate of unseen real rows and its
+    standard error.
 
-    The error is that of the rate with one copy more (Laplace): where no unseen row is a copy, the rate is not known to
-    be 0.
+    The error is that of the rate with one copy more (Laplace): where no unseen row is a copy, the
+    rate is not known to be 0.
     """
     names = [column.name for column in schema.learned()]
     copies, base = exact_copies(rows.halves.seen, rows.halves.unseen, rows.synthetic, names)
@@ -174,7 +177,8 @@ def _copies_above(rows: HalfModelRows, schema: TableSchema) -> float:
 
 
 def _cheapest(tried: dict[int, DialResult]) -> int:
-    """Return the smallest penalty that passes or, where none does, the smallest whose share is about the least.
+    """Return the smallest penalty that passes or, where none does, the smallest whose share is
+    about the least.
 
     A penalty that buys no privacy must not cost fidelity; the report says that the bar is not held.
     """

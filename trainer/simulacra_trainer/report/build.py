@@ -37,15 +37,18 @@ def build_report(
     privacy_asked: DifferentialPrivacy | None = None,
     leave_out: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer data (names).
+    """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer
+    data (names).
 
     `generation_report` makes that of a generation from it.
 
     Args:
         train: the rows that the model saw.
-        holdout: real rows that it did not see. None (or fewer than 2 rows): fidelity is measured between halves of
-            the training rows, and there are no privacy figures, because nothing unseen is there to compare with.
-        synthetic: rows that the model drew; under conditions they differ from the holdout on purpose.
+        holdout: real rows that it did not see. None (or fewer than 2 rows): fidelity is measured
+            between halves of the training rows, and there are no privacy figures, because nothing
+            unseen is there to compare with.
+        synthetic: rows that the model drew; under conditions they differ from the holdout on
+            purpose.
         schema: its learned columns are compared.
         graph_json: the causal graph, shown as it is (key `edges`).
         conditions: what was asked and attained.

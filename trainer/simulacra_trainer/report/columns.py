@@ -28,7 +28,8 @@ def numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
-    """Code the levels of one column alike in all tables: 0 missing, 1.. in order of first appearance.
+    """Code the levels of one column alike in all tables: 0 missing, 1.. in order of first
+    appearance.
 
     Returns one int64[rows] a table, and the number of codes.
     """
@@ -46,10 +47,12 @@ def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], 
 
 
 def bin_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
-    """Code one column alike in all tables: levels as they are, numbers cut at the first table's deciles.
+    """Code one column alike in all tables: levels as they are, numbers cut at the first table's
+    deciles.
 
-    Missing is a code of its own (0), and so is a value that spans two deciles or more (a spike at zero): there a
-    second cut falls just above it. Returns one int64[rows] a table, and the number of codes.
+    Missing is a code of its own (0), and so is a value that spans two deciles or more (a spike at
+    zero): there a second cut falls just above it. Returns one int64[rows] a table, and the number
+    of codes.
     """
     if is_category(tables[0], name):
         return level_codes(tables, name)

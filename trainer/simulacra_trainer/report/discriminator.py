@@ -1,7 +1,8 @@
 """Classifier two-sample test: can boosted trees tell synthetic from unseen real rows?
 
-Gradient boosting (Friedman 2001) on histograms of 256 bins, logistic loss, Newton leaves. The figure is the AUC
-of predictions out of fold (Lopez-Paz and Oquab 2017): 0.5 when the rows cannot be told apart.
+Gradient boosting (Friedman 2001) on histograms of 256 bins, logistic loss, Newton leaves. The
+figure is the AUC of predictions out of fold (Lopez-Paz and Oquab 2017): 0.5 when the rows cannot be
+told apart.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def two_sample_auc(
     rng: np.random.Generator,
     weight: str | None = None,
 ) -> float | None:
-    """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None for too few rows.
+    """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None
+    for too few rows.
 
     weight: the column of survey weights by which the real rows count, in the trees and in the AUC.
     """
@@ -156,7 +158,8 @@ def _split_level(
 ) -> None:
     """Choose the best split of each node first..2*first-1; a node without one sends all rows left.
 
-    Levels are ordered by their mean gradient in the node (Fisher 1958), so that a split may group any of them.
+    Levels are ordered by their mean gradient in the node (Fisher 1958), so that a split may group
+    any of them.
     """
     columns = bins.shape[1]
     start = np.zeros(columns + 1, np.int64)

@@ -16,11 +16,13 @@ Edge = Mapping[str, Any]
 
 
 def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
-    """Return the graph as SVG without styles of its own; empty where there is nothing to draw, or too much.
+    """Return the graph as SVG without styles of its own; empty where there is nothing to draw, or
+    too much.
 
     Args:
         order: all columns, causes before effects.
-        edges: with source, target, strength (0..1: the width) and state (directed, undecided, weak: the class).
+        edges: with source, target, strength (0..1: the width) and state (directed, undecided, weak:
+            the class).
     """
     linked = {edge[end] for edge in edges for end in ("source", "target")}
     names = [name for name in order if name in linked]

@@ -1,7 +1,8 @@
-"""Fidelity: total-variation distance of columns and pairs of columns from unseen real rows, beside its floor.
+"""Fidelity: total-variation distance of columns and pairs of columns from unseen real rows, beside
+its floor.
 
-The floor is the distance of as many real training rows from the same unseen rows: what sampling alone costs. A
-synthetic table at the floor is as near to the unseen rows as real rows are.
+The floor is the distance of as many real training rows from the same unseen rows: what sampling
+alone costs. A synthetic table at the floor is as near to the unseen rows as real rows are.
 """
 
 from __future__ import annotations
@@ -42,11 +43,13 @@ def fidelity(
     rng: np.random.Generator,
     weight: str | None = None,
 ) -> dict[str, Any]:
-    """Compare synthetic and training rows, as many of either, with the unseen ones; errors in percent.
+    """Compare synthetic and training rows, as many of either, with the unseen ones; errors in
+    percent.
 
-    Numbers are cut at the deciles of the unseen rows; all pairs of columns, or a random set of them when there are
-    too many. With a column of survey weights real rows count by it, and there are as many synthetic rows as the
-    training rows are worth (Kish's number), so that error and floor stay comparable.
+    Numbers are cut at the deciles of the unseen rows; all pairs of columns, or a random set of them
+    when there are too many. With a column of survey weights real rows count by it, and there are as
+    many synthetic rows as the training rows are worth (Kish's number), so that error and floor stay
+    comparable.
     """
     pairs = _pairs(len(names), rng)
     most = max(500, min(MAX_ROWS, MAX_COUNTED // max(len(pairs), 1)))

@@ -1,8 +1,9 @@
 """Nearest neighbors between mixed tables, and the equal-halves DCR test of copying.
 
-DCR is the distance to the closest record. The test: fit on one half of the rows, and see whether synthetic rows lie
-nearer to that half than to the other. Equal halves matter: against a smaller holdout, with the training rows thinned
-to its size, most copied rows have lost their original and the share flatters several-fold.
+DCR is the distance to the closest record. The test: fit on one half of the rows, and see whether
+synthetic rows lie nearer to that half than to the other. Equal halves matter: against a smaller
+holdout, with the training rows thinned to its size, most copied rows have lost their original and
+the share flatters several-fold.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ BAR = 0.53
 HELD_BELOW = BAR + 0.005
 """What rounds to the bar: a share above it is not held."""
 JUDGED_AT_ONCE, MOST_JUDGED, MOST_CELLS = 3_000, 12_000, 4_000_000_000
-"""A test of equal halves judges so many rows at once and so many in all; of a wide table no more than compare that many
-cells with cells (about a second). 3,000 have a standard error of 0.009, and a table at the bar got a penalty by chance.
+"""A test of equal halves judges so many rows at once and so many in all; of a wide table no more
+than compare that many cells with cells (about a second). 3,000 have a standard error of 0.009, and
+a table at the bar got a penalty by chance.
 """
 SURE = 3.0
 """So many standard errors above the bar, the rows so far decide (a race, Maron & Moore, 1994)."""
@@ -38,10 +40,11 @@ Points = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
 
 
 def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> list[Points]:
-    """Return tables as points: numbers float32[rows, a] in standard deviations of `scale`, levels int32[rows, b].
+    """Return tables as points: numbers float32[rows, a] in standard deviations of `scale`, levels
+    int32[rows, b].
 
-    Numbers are clipped at 10 standard deviations from the mean of `scale`; missing ones are NaN, and whether a number
-    that can be missing is, is a level as well. Missing levels are 0.
+    Numbers are clipped at 10 standard deviations from the mean of `scale`; missing ones are NaN,
+    and whether a number that can be missing is, is a level as well. Missing levels are 0.
     """
     columns: list[list[FloatArray]] = [[] for _ in tables]
     levels: list[list[IntArray]] = [[] for _ in tables]
@@ -107,10 +110,11 @@ def _nearest(
 
 
 def nearest(rows: Points, others: Points) -> tuple[FloatArray, IntArray]:
-    """Return each row's distance to the nearest of the others (float64) and how many lie at that distance (int64).
+    """Return each row's distance to the nearest of the others (float64) and how many lie at that
+    distance (int64).
 
-    The squared distance adds the squared differences of numbers; a level that differs counts 1, as does a number
-    that is missing on one side only.
+    The squared distance adds the squared differences of numbers; a level that differs counts 1, as
+    does a number that is missing on one side only.
     """
     squared = np.empty(len(rows[0]), dtype=np.float32)
     ties = np.zeros(len(rows[0]), dtype=np.int64)
@@ -128,10 +132,11 @@ def nearest(rows: Points, others: Points) -> tuple[FloatArray, IntArray]:
 def nearer_share(synthetic: Points, seen: Points, unseen: Points) -> tuple[float, float]:
     """Return the DCR share of synthetic rows on the scale of equal halves, and its standard error.
 
-    0.5: rows lie no nearer to those the model saw than to those it did not; 1: all are copies. When several rows tie
-    as the nearest, each side is credited with its part of them. By exchangeability the raw share of a model that
-    copies nothing is the seen rows' part of all, s0 (1/2 for equal halves); (share - s0) / (1 - s0) is the part of
-    rows that copy, which equal halves would show as 0.5 plus half of it.
+    0.5: rows lie no nearer to those the model saw than to those it did not; 1: all are copies. When
+    several rows tie as the nearest, each side is credited with its part of them. By exchangeability
+    the raw share of a model that copies nothing is the seen rows' part of all, s0 (1/2 for equal
+    halves); (share - s0) / (1 - s0) is the part of rows that copy, which equal halves would show as
+    0.5 plus half of it.
     """
     return _on_equal_halves(
         _credit(synthetic, seen, unseen), len(seen[0]) / (len(seen[0]) + len(unseen[0]))
@@ -166,8 +171,8 @@ def equal_halves_dcr(
 ) -> tuple[float, float]:
     """Return the DCR share of rows from a model that saw half_a only, and its standard error.
 
-    half_b is of (about) the same size. 0.5 is a model that copies nothing. No more rows are judged than keep the
-    comparison bounded, and no further ones where the share is clearly above the bar.
+    half_b is of (about) the same size. 0.5 is a model that copies nothing. No more rows are judged
+    than keep the comparison bounded, and no further ones where the share is clearly above the bar.
 
     Raises:
         ValueError: one of the tables is empty.

@@ -26,11 +26,12 @@ def privacy(
 ) -> dict[str, Any]:
     """Judge copying and nearness against the base rate of real rows that the model has not seen.
 
-    dcr_share: 0.5 when synthetic rows lie no nearer to training rows than to unseen ones (scale of equal halves).
-    exact_copies, exact_base: share of synthetic and of holdout rows that equal a training row.
-    With a column of survey weights, holdout rows count by it as base rate. The DCR share does not need them: seen and
-    unseen rows are people, dealt to the halves by chance, and which of them is nearer tells a copy whatever they weigh.
-    nearest: distance to the nearest training row (a level that differs, or one standard deviation, is 1).
+    dcr_share: 0.5 when synthetic rows lie no nearer to training rows than to unseen ones (scale of
+    equal halves). exact_copies, exact_base: share of synthetic and of holdout rows that equal a
+    training row. With a column of survey weights, holdout rows count by it as base rate. The DCR
+    share does not need them: seen and unseen rows are people, dealt to the halves by chance, and
+    which of them is nearer tells a copy whatever they weigh. nearest: distance to the nearest
+    training row (a level that differs, or one standard deviation, is 1).
     """
     copies, base = exact_copies(train, holdout, synthetic, names, weight)
     seen, unseen = sample_rows(train, MAX_TRAIN, rng), sample_rows(holdout, MAX_TRAIN, rng)

@@ -1,6 +1,8 @@
-"""From a raw table to the clean one: every column gets a kind, a type the engine knows, and a note of what was done.
+"""From a raw table to the clean one: every column gets a kind, a type the engine knows, and a note
+of what was done.
 
-Conservative by design: a value is changed only when the whole column says what it means; case and words stay.
+Conservative by design: a value is changed only when the whole column says what it means; case and
+words stay.
 """
 
 from __future__ import annotations
@@ -53,17 +55,18 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
     """Clean an uploaded table.
 
     Args:
-        raw: as `read_table` returns it; or any flat Arrow table, of which strings are then taken as declared strings.
+        raw: as `read_table` returns it; or any flat Arrow table, of which strings are then taken as
+            declared strings.
         weights: the column of survey weights; it is in the table as float64, and not learned.
 
     Returns:
-        Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the order of the
-        schema's levels; integer int64; numeric float64; datetime timestamp[us]. Unlearned columns are in the schema
-        only.
+        Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the
+        order of the schema's levels; integer int64; numeric float64; datetime timestamp[us].
+        Unlearned columns are in the schema only.
 
     Raises:
-        InputError: names or shape are beyond the limits, fewer than MIN_COLUMNS columns can be learned, or the weights
-            cannot be used.
+        InputError: names or shape are beyond the limits, fewer than MIN_COLUMNS columns can be
+            learned, or the weights cannot be used.
     """
     check_names(raw.column_names)
     check_row_count(raw.num_rows)

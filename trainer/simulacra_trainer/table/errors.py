@@ -10,8 +10,10 @@ class InputError(Exception):
 
     Attributes:
         reason: the documented condition reason, such as Reason.UPLOAD_INVALID.
-        message: one sentence without any customer data (no names, levels or values); safe for a status, log or event.
-        detail: what to change, for the customer only; it may name columns and lines, and travels encrypted.
+        message: one sentence without any customer data (no names, levels or values); safe for a
+            status, log or event.
+        detail: what to change, for the customer only; it may name columns and lines, and travels
+            encrypted.
         pointer: JSON pointer into the request body or the column at fault, when there is one.
     """
 

@@ -1,7 +1,7 @@
 """Read an upload into an Arrow table without trusting a byte of it.
 
-The parsing itself happens in a confined child process (`sandbox.py`, `worker.py`); this side starts it, turns whatever
-ends it into a sentence, and maps the Arrow stream that it left.
+The parsing itself happens in a confined child process (`sandbox.py`, `worker.py`); this side starts
+it, turns whatever ends it into a sentence, and maps the Arrow stream that it left.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ def read_table(
         limits: of the parsing process; the defaults are the product's.
 
     Returns:
-        The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with empty cells as "";
-        columns of the others have types; all numbers of a workbook and an SPSS file are doubles. Schema metadata:
-        ORIGIN, DELIMITER, NOTES, NETWORK; field metadata of an SPSS file: `declared.KEY`.
+        The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with
+        empty cells as ""; columns of the others have types; all numbers of a workbook and an SPSS
+        file are doubles. Schema metadata: ORIGIN, DELIMITER, NOTES, NETWORK; field metadata of an
+        SPSS file: `declared.KEY`.
 
     Raises:
         InputError: the bytes are no table within the limits; nothing else is raised for bad bytes.

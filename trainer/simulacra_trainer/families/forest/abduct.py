@@ -1,7 +1,9 @@
-"""Abduction: the noise that a part must have had to draw the values that it drew (Pearl, Causality, 2009, ch. 7).
+"""Abduction: the noise that a part must have had to draw the values that it drew (Pearl, Causality,
+2009, ch. 7).
 
-A part turns one uniform number into a value by rank: donors lie in the order of their values. So the number is the
-value's rank among those that the row's leaf could have drawn, at random within ties: the noise given the row.
+A part turns one uniform number into a value by rank: donors lie in the order of their values. So
+the number is the value's rank among those that the row's leaf could have drawn, at random within
+ties: the noise given the row.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from simulacra_trainer.families.forest.traversal import mass_below
 
 
 def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
-    """Return numbers u in [0, 1), float64 [rows], from which the part draws the values, or the nearest that it can.
+    """Return numbers u in [0, 1), float64 [rows], from which the part draws the values, or the
+    nearest that it can.
 
     Args:
         part: of the column.

@@ -1,7 +1,8 @@
 """Additive regressions on earlier columns: what each code of a column adds.
 
-A slope is a parameter, so it pays for itself as a split does: functions of the columns enter one by one while the
-likelihood gains more than a price; those that stay are shrunk by the ridge that the evidence favors (MacKay, 1992).
+A slope is a parameter, so it pays for itself as a split does: functions of the columns enter one by
+one while the likelihood gains more than a price; those that stay are shrunk by the ridge that the
+evidence favors (MacKay, 1992).
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ SAME = 1e-6
 
 
 def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
-    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the standardized normal score
-    and whether it is missing, of others whether it is each of the frequent levels.
+    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the
+    standardized normal score and whether it is missing, of others whether it is each of the
+    frequent levels.
     """
     counts = np.bincount(codes, minlength=BINS).astype(np.float64)
     if not codec.has_natural_order:
@@ -47,8 +49,9 @@ def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
 
 @dataclass(frozen=True)
 class Design:
-    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross products, float64
-    [functions, functions], of which the rows that are known are filled in (of many functions few are asked for).
+    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross
+    products, float64 [functions, functions], of which the rows that are known are filled in (of
+    many functions few are asked for).
     """
 
     centered: Floats
@@ -104,9 +107,9 @@ def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[In
 def _worth(
     X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float
 ) -> I8:
-    """Return the functions that enter, each the one that gains most beside those before it (orthogonal least squares,
-    Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of gram that are asked for are filled in; moment,
-    float64 [k], is used up.
+    """Return the functions that enter, each the one that gains most beside those before it
+    (orthogonal least squares, Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of
+    gram that are asked for are filled in; moment, float64 [k], is used up.
     """
     size, left, entered = moment.shape[0], square, 0
     own, open_, is_in = np.empty(size), np.empty(size), np.zeros(size, np.bool_)

@@ -25,7 +25,8 @@ def order_by_mean(x: U1, y: F8) -> F8:
 def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
     """Order predictor codes by the first axis of correspondence analysis of predictor x target.
 
-    Power iteration on the standardized residuals (Greenacre, 1984); x uint8 [n], y int32 [n]; scores float64 [256].
+    Power iteration on the standardized residuals (Greenacre, 1984); x uint8 [n], y int32 [n];
+    scores float64 [256].
     """
     table = np.zeros((BINS, classes))
     for i in range(x.shape[0]):

@@ -1,10 +1,12 @@
 """Dependencies between columns that hold in every row: found exactly, kept exactly.
 
-Y depends on X where equal values of X always come with equal values of Y. A chance finding is kept out by asking that
-X repeats (on average 5 rows a value) and that 20 violations were to be expected had Y been independent of X.
+Y depends on X where equal values of X always come with equal values of Y. A chance finding is kept
+out by asking that X repeats (on average 5 rows a value) and that 20 violations were to be expected
+had Y been independent of X.
 
-Numbers that hardly repeat may still be the same figure twice: a logarithm, a square, a rounded conversion. Two numeric
-columns, each with 10 distinct values or more, that rank all rows alike (or exactly opposite) are taken as that.
+Numbers that hardly repeat may still be the same figure twice: a logarithm, a square, a rounded
+conversion. Two numeric columns, each with 10 distinct values or more, that rank all rows alike (or
+exactly opposite) are taken as that.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ GLANCE_ROWS = 100
 class Dependency:
     """How a column depends on column `on` before it.
 
-    decided: `on` decides it; deciding: it decides `on`, which came first; monotone: both rank the rows alike.
+    decided: `on` decides it; deciding: it decides `on`, which came first; monotone: both rank the
+        rows alike.
     """
 
     on: int

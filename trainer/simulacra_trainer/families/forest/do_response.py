@@ -1,9 +1,11 @@
-"""What a leaf blurs: how a number responds to others inside the leaves of its tree, for rows under do().
+"""What a leaf blurs: how a number responds to others inside the leaves of its tree, for rows under
+do().
 
-A donor of a leaf stands for all rows of the leaf, wherever in it they lie. Among rows like the training rows that evens
-out; under do() it does not, and effects shrink. So under do() a number is a smooth regression (`smooth`) at the drawn
-row, plus a residual from the leaf of a tree that is grown on the residuals: it splits where the regression misses
-something (a jump) or the noise changes, and all rows share their noise where it does not.
+A donor of a leaf stands for all rows of the leaf, wherever in it they lie. Among rows like the
+training rows that evens out; under do() it does not, and effects shrink. So under do() a number is
+a smooth regression (`smooth`) at the drawn row, plus a residual from the leaf of a tree that is
+grown on the residuals: it splits where the regression misses something (a jump) or the noise
+changes, and all rows share their noise where it does not.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
 MOST_PREDICTORS = 8
 MOST_CODES = 30
 CHANCE = 7.0
-"""A leaf's mean residual counts by 1 - CHANCE / z^2 (the garrote of Breiman, 1995; z in its standard errors): a split
-that chance finds at the dial's middle penalty of 3 nats gains as much.
+"""A leaf's mean residual counts by 1 - CHANCE / z^2 (the garrote of Breiman, 1995; z in its
+standard errors): a split that chance finds at the dial's middle penalty of 3 nats gains as much.
 """
 
 

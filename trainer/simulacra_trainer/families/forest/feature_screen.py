@@ -52,10 +52,11 @@ def _coarse(codes: U1) -> U1:
 
 @compiled
 def pairwise_nats(codes: U1) -> F8:
-    """Return n times the mutual information of each pair less its mean under independence, float64 [columns, columns].
+    """Return n times the mutual information of each pair less its mean under independence, float64
+    [columns, columns].
 
-    codes: uint8 [columns, n], below 16. Under independence twice the sum is chi-square: its mean is half a nat a
-    degree of freedom.
+    codes: uint8 [columns, n], below 16. Under independence twice the sum is chi-square: its mean is
+    half a nat a degree of freedom.
     """
     columns, n = codes.shape
     out = np.zeros((columns, columns))

@@ -1,15 +1,18 @@
 """Fits the part tree of one column: which stages it has, and a penalized tree for each.
 
-- Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry are one class,
-  resolved by the column's residual, so that a rare level is never tied to the attributes of its owner.
-- Numbers that mostly repeat: coarse to fine. A class tree over 16 groups, then inside a group a class tree over the
-  exact values; values that another column decides (a figure that depends on the survey year) survive it, which bins
-  alone would merge.
-- Other numbers: a class tree for missing and spikes, then a number tree whose donors are interpolated in the leaf.
-- Numbers of either kind that held-out rows find likelier so: a class tree for missing, then a normal score that follows
-  a regression, with a number tree for what it leaves open (`latent`).
+- Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry
+  are one class, resolved by the column's residual, so that a rare level is never tied to the
+  attributes of its owner.
+- Numbers that mostly repeat: coarse to fine. A class tree over 16 groups, then inside a group a
+  class tree over the exact values; values that another column decides (a figure that depends on the
+  survey year) survive it, which bins alone would merge.
+- Other numbers: a class tree for missing and spikes, then a number tree whose donors are
+  interpolated in the leaf.
+- Numbers of either kind that held-out rows find likelier so: a class tree for missing, then a
+  normal score that follows a regression, with a number tree for what it leaves open (`latent`).
 - Class trees split canonical variates (`variates`) as well as columns.
-- Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column that is decided.
+- Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column
+  that is decided.
 """
 
 from __future__ import annotations
@@ -62,11 +65,13 @@ WINDOW_SHARE = 0.005
 
 
 def split_prices(penalty: float, most: int) -> Floats:
-    """Return the nats that a split must gain by its number of further parameters, 0..most, float64 [most + 1].
+    """Return the nats that a split must gain by its number of further parameters, 0..most, float64
+    [most + 1].
 
-    With one parameter that is half a nat (as in AIC) and the penalty; with more, the gain that chance exceeds as
-    seldom. Twice the gain of a needless split is chi-square with as many degrees of freedom (Wilks, 1938), so adding
-    the same penalty to half a nat a parameter would let targets of many classes overfit.
+    With one parameter that is half a nat (as in AIC) and the penalty; with more, the gain that
+    chance exceeds as seldom. Twice the gain of a needless split is chi-square with as many degrees
+    of freedom (Wilks, 1938), so adding the same penalty to half a nat a parameter would let targets
+    of many classes overfit.
     """
     parameters = np.arange(1, most + 1)
     seldom = chdtrc(1, 2.0 * (0.5 + penalty))
@@ -75,9 +80,9 @@ def split_prices(penalty: float, most: int) -> Floats:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The training table as the trees see it: codes uint8 [columns, n] and values float64 [columns][n]; the functions
-    of codes that regressions use (`latent.functions_of`); weights float64 [n] where rows stand for different numbers
-    of people (`weighted`).
+    """The training table as the trees see it: codes uint8 [columns, n] and values float64
+    [columns][n]; the functions of codes that regressions use (`latent.functions_of`); weights
+    float64 [n] where rows stand for different numbers of people (`weighted`).
     """
 
     codes: Codes
@@ -349,8 +354,9 @@ class ColumnGrower:
     def _intervals(
         self, values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats
     ) -> tuple[Floats, Floats]:
-        """Return where each donor may move: to the middle of its neighbors in the leaf that are no atoms, and no
-        farther than `WINDOW_SHARE` of all that are no atoms (everywhere, ascending). Sorted by leaf, then value.
+        """Return where each donor may move: to the middle of its neighbors in the leaf that are no
+        atoms, and no farther than `WINDOW_SHARE` of all that are no atoms (everywhere, ascending).
+        Sorted by leaf, then value.
         """
         low, high = values.copy(), values.copy()
         loose = np.flatnonzero(~is_atom)

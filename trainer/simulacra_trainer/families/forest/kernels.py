@@ -1,11 +1,13 @@
 """Compiled growth of the trees, for class and number targets.
 
-Predictors are uint8 bin positions Z [features, rows]. A tree is grown depth first on one permuted row index, so a
-leaf is a segment of it and its donors lie side by side. All kernels release the GIL and use no randomness.
+Predictors are uint8 bin positions Z [features, rows]. A tree is grown depth first on one permuted
+row index, so a leaf is a segment of it and its donors lie side by side. All kernels release the GIL
+and use no randomness.
 
-A big node is first searched on every k-th of its rows: where some feature gains clearly there, only those within three
-standard deviations of the best (of twice a gain, chi-square: its variance is at most four times its mean) are searched
-on all rows. The split is that of the full search nearly always, at a fraction of its cost.
+A big node is first searched on every k-th of its rows: where some feature gains clearly there, only
+those within three standard deviations of the best (of twice a gain, chi-square: its variance is at
+most four times its mean) are searched on all rows. The split is that of the full search nearly
+always, at a fraction of its cost.
 """
 
 from __future__ import annotations
@@ -96,10 +98,11 @@ def _class_gain(
     bins: int,
     work: tuple[I8, I4, I8, I8, I4],
 ) -> Gain:
-    """Largest multinomial log-likelihood gain of a feature z in a node: rows int32 [m] into z, y int32 [m] classes.
+    """Largest multinomial log-likelihood gain of a feature z in a node: rows int32 [m] into z, y
+    int32 [m] classes.
 
-    Where the table bins x classes is small, it is counted and scanned; else the rows are sorted by bin, and each moves
-    from right to left in O(1) by the x*log(x) table.
+    Where the table bins x classes is small, it is counted and scanned; else the rows are sorted by
+    bin, and each moves from right to left in O(1) by the x*log(x) table.
     """
     xlogx, steps = logs
     offsets, ordered, left, right, table = work
@@ -148,7 +151,8 @@ def _class_gain(
 
 @compiled
 def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> Gain:
-    """Largest Gaussian log-likelihood gain of a feature z in a node, from histograms of count, sum and sum of squares.
+    """Largest Gaussian log-likelihood gain of a feature z in a node, from histograms of count, sum
+    and sum of squares.
 
     rows: int32 [m] into z; y: float64 [m], their targets.
     """
@@ -288,11 +292,12 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
         Z: uint8 [features, rows], bin positions.
         y: int32 [rows], classes 0..classes-1.
         classes: number of classes.
-        prices: nats that a split must gain in a node with k further classes present, float64 [classes].
+        prices: nats that a split must gain in a node with k further classes present, float64
+            [classes].
 
     Returns:
-        feature int32 [nodes] (-1: leaf), threshold int16, child int32 (left; right is the next), start, stop int32
-        (segments of the index), index int32 [rows].
+        feature int32 [nodes] (-1: leaf), threshold int16, child int32 (left; right is the next),
+        start, stop int32 (segments of the index), index int32 [rows].
     """
     n = y.shape[0]
     tree, index = _leaf(n)

@@ -1,9 +1,11 @@
-"""Numbers as normal scores that follow an additive regression: what a leaf cannot say where rows are few.
+"""Numbers as normal scores that follow an additive regression: what a leaf cannot say where rows
+are few.
 
-A number is turned into the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin, 2012, for regression
-margins), the score is regressed on the scores of earlier numbers and the levels of earlier categories (`additive`), and
-a penalized tree draws what is left. Rows that share a value share an interval of scores; where they lie in it is
-imputed from the regression, as in an ordered probit (Albert & Chib, 1993).
+A number is turned into the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin,
+2012, for regression margins), the score is regressed on the scores of earlier numbers and the
+levels of earlier categories (`additive`), and a penalized tree draws what is left. Rows that share
+a value share an interval of scores; where they lie in it is imputed from the regression, as in an
+ordered probit (Albert & Chib, 1993).
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from simulacra_trainer.families.forest.samplers import BELOW_ONE, Booleans, Ints
 from simulacra_trainer.families.forest.traversal import added
 
 SLOPE_NATS = 40.0
-"""The penalty at which a slope pays as much as a split; below, its price falls by the square. A split is chosen among
-all columns and all their thresholds, a slope among columns: in the middle of the dial it pays a quarter.
+"""The penalty at which a slope pays as much as a split; below, its price falls by the square. A
+split is chosen among all columns and all their thresholds, a slope among columns: in the middle of
+the dial it pays a quarter.
 """
 ROUNDS, TIED = 6, 0.05
 """So many times scores of tied rows are imputed, where more than that share of the rows is tied."""

@@ -132,15 +132,16 @@ class ForestModel:
         same = (before == after) | (np.isnan(before) & np.isnan(after))
         if codec.is_category:
             return np.where(same, seen, after)
-        # what the drawn value has beyond its draw (the smooth part, values of another order) goes with it
+        # what the drawn value has beyond its draw (the smooth part, values of another order) goes
+        # with it
         known = ~(np.isnan(before) | np.isnan(after) | np.isnan(seen))
         return np.where(same, seen, np.where(known, seen + (after - before), after))
 
     def _under_do(self, column: int) -> Part:
         """Return what draws a column that do() reaches, found when first asked for.
 
-        Of a column that follows normal scores it begins with what leaves alone would be: a regression on the numbers'
-        own scale takes the place of the one of scores.
+        Of a column that follows normal scores it begins with what leaves alone would be: a
+        regression on the numbers' own scale takes the place of the one of scores.
         """
         if column not in self._responses:
             part, before = self.parts[column], self.order[: self.order.index(column)]
@@ -176,8 +177,9 @@ class ForestModel:
     def with_penalty(self, penalty: float) -> ForestModel:
         """Return a model of the same rows and order that was grown with another penalty.
 
-        Rows are not asked again which columns follow scores: at other penalties they say the same but for a column or
-        two that both ways suit alike, and asking costs several times what growing does.
+        Rows are not asked again which columns follow scores: at other penalties they say the same
+        but for a column or two that both ways suit alike, and asking costs several times what
+        growing does.
         """
         if penalty == self.data.penalty:
             return self
@@ -239,7 +241,8 @@ def grow_parts(
     progress: Progress,
     scored: Mapping[int, bool] | None = None,
 ) -> ForestModel:
-    """Grow the columns of the order that are not kept, on all cores; the result does not depend on their number.
+    """Grow the columns of the order that are not kept, on all cores; the result does not depend on
+    their number.
 
     scored: columns of which it is known whether normal scores suit them; of others it is asked.
     """
@@ -276,8 +279,8 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
 class Forest:
     """The family (see `families.base.Family`).
 
-    Options: penalty, nats a split must gain beyond its parameters; scored, by name, whether a column is to follow
-    normal scores (of others their rows are asked).
+    Options: penalty, nats a split must gain beyond its parameters; scored, by name, whether a
+    column is to follow normal scores (of others their rows are asked).
     """
 
     name = "forest"

@@ -21,7 +21,8 @@ Way = Callable[[Ints], Part]
 
 
 def is_likelier(one: Way, other: Way, context: Context, values: Floats, *, seed: int) -> bool:
-    """Whether the other way is not better on held-out rows by more than a standard error (Breiman et al., 1984).
+    """Whether the other way is not better on held-out rows by more than a standard error (Breiman
+    et al., 1984).
 
     Args:
         one: grows the column's part from rows; it is the one that is taken in doubt.

@@ -1,7 +1,9 @@
-"""The sampler of one column as a small tree of parts, each saying how the rows that reach it get their value.
+"""The sampler of one column as a small tree of parts, each saying how the rows that reach it get
+their value.
 
-A row brings one uniform number. Every part uses as much of it as its choice needs and hands the remainder on; leaf
-donors are sorted by value, so two interventions run on the same random numbers are coupled by rank.
+A row brings one uniform number. Every part uses as much of it as its choice needs and hands the
+remainder on; leaf donors are sorted by value, so two interventions run on the same random numbers
+are coupled by rank.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ BELOW_ONE = 1.0 - 2.0**-53
 
 @dataclass(frozen=True)
 class Variate:
-    """A sum over columns that a tree splits like a column: columns int32 [k] (schema order), tables float64 [k, 256]
-    what each predictor code of a column adds. The whole part of the sum, 0 to 255, is its code.
+    """A sum over columns that a tree splits like a column: columns int32 [k] (schema order), tables
+    float64 [k, 256] what each predictor code of a column adds. The whole part of the sum, 0 to 255,
+    is its code.
     """
 
     columns: Ints
@@ -37,9 +40,10 @@ class Variate:
 
 @dataclass(frozen=True)
 class Tree:
-    """A fitted tree: feature int32 [nodes] is the column (schema order) split on, -1 in leaves; masks uint64
-    [nodes, 4] holds the predictor codes that go left; child int32 the left child (right is the next node); start and
-    stop int32 the segment of donors of each node. Features from the number of columns on are the variates.
+    """A fitted tree: feature int32 [nodes] is the column (schema order) split on, -1 in leaves;
+    masks uint64 [nodes, 4] holds the predictor codes that go left; child int32 the left child
+    (right is the next node); start and stop int32 the segment of donors of each node. Features from
+    the number of columns on are the variates.
     """
 
     feature: Ints
@@ -112,8 +116,9 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Classes:
-    """Draw a class from the leaf of a class tree: donors [donors] holds classes, values float64 [classes] what each
-    stands for (NaN: missing), and parts what draws the value of a class that stands for several.
+    """Draw a class from the leaf of a class tree: donors [donors] holds classes, values float64
+    [classes] what each stands for (NaN: missing), and parts what draws the value of a class that
+    stands for several.
     """
 
     tree: Tree
@@ -134,8 +139,9 @@ class Classes:
 
 @dataclass(frozen=True)
 class Switch:
-    """A dependency with another column: the value of column `on` decides which part draws (the nearest key does for
-    a value not seen). keys float64 [k] ascending, NaN last where missing is a key.
+    """A dependency with another column: the value of column `on` decides which part draws (the
+    nearest key does for a value not seen). keys float64 [k] ascending, NaN last where missing is a
+    key.
     """
 
     on: int
@@ -167,9 +173,9 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Monotone:
-    """A monotone dependency between numbers (a logarithm, a rounded conversion): the value of column `on` gives the
-    interval to draw from, interpolated between keys. keys float64 [k] ascending, low and high float64 [k]; missing
-    stays missing.
+    """A monotone dependency between numbers (a logarithm, a rounded conversion): the value of
+    column `on` gives the interval to draw from, interpolated between keys. keys float64 [k]
+    ascending, low and high float64 [k]; missing stays missing.
     """
 
     on: int
@@ -190,9 +196,10 @@ class Monotone:
 
 @dataclass(frozen=True)
 class Latent:
-    """A number drawn as a normal score: an additive regression on earlier columns, plus a residual from the leaf of a
-    number tree; the margin gives the value that has this score (`latent`). columns int32 [k] (schema order), tables
-    float64 [k, 256]: what each predictor code of a column adds.
+    """A number drawn as a normal score: an additive regression on earlier columns, plus a residual
+    from the leaf of a number tree; the margin gives the value that has this score (`latent`).
+    columns int32 [k] (schema order), tables float64 [k, 256]: what each predictor code of a column
+    adds.
     """
 
     columns: Ints

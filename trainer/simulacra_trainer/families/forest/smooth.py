@@ -1,10 +1,12 @@
-"""Penalized spline regression of a number on other columns, its smoothness set by restricted likelihood.
+"""Penalized spline regression of a number on other columns, its smoothness set by restricted
+likelihood.
 
-Cubic B-splines of every number, tensor products of the first pairs of numbers, an indicator for each code of a
-category (Eilers & Marx, 1996); of few numbers also splines with even knots, which are right where a curve is smooth on
-the number's own scale, and waves of all of them together (random Fourier features, Rahimi & Recht, 2007). Each term
-has its own penalty, found by the generalized Fellner-Schall iteration (Wood & Fasiolo, 2017): a term that explains
-nothing is shrunk away, so nothing has to be selected or tuned.
+Cubic B-splines of every number, tensor products of the first pairs of numbers, an indicator for
+each code of a category (Eilers & Marx, 1996); of few numbers also splines with even knots, which
+are right where a curve is smooth on the number's own scale, and waves of all of them together
+(random Fourier features, Rahimi & Recht, 2007). Each term has its own penalty, found by the
+generalized Fellner-Schall iteration (Wood & Fasiolo, 2017): a term that explains nothing is shrunk
+away, so nothing has to be selected or tuned.
 """
 
 from __future__ import annotations
@@ -106,8 +108,8 @@ def _triangle(lines: Sequence[Line]) -> list[tuple[Line, Line]]:
 
 @dataclass(frozen=True)
 class Moments:
-    """Cross products of all functions and with the target, both centered; the functions' means; the sum of squares of
-    the centered target and the number of rows.
+    """Cross products of all functions and with the target, both centered; the functions' means; the
+    sum of squares of the centered target and the number of rows.
     """
 
     gram: Floats

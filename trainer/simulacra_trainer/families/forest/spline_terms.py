@@ -14,15 +14,16 @@ DEGREE = 3
 EVEN_KNOTS = 24
 WAVES = 64
 RIDGE, PAIR_RIDGE = 1e-6, 0.1
-"""What a penalty charges for the size of slopes beside their bends: next to nothing for a line, so that straight
-effects cost nothing; much for a pair, so that it holds only what two lines cannot and fades where no rows are.
+"""What a penalty charges for the size of slopes beside their bends: next to nothing for a line, so
+that straight effects cost nothing; much for a pair, so that it holds only what two lines cannot and
+fades where no rows are.
 """
 
 
 @dataclass(frozen=True)
 class Spline:
-    """Cubic B-splines of one number between its smallest and largest knot, flat outside; bends: which differences of
-    the slopes are charged for.
+    """Cubic B-splines of one number between its smallest and largest knot, flat outside; bends:
+    which differences of the slopes are charged for.
     """
 
     knots: Floats
@@ -135,7 +136,8 @@ class Steps:
 
 @dataclass(frozen=True)
 class Waves:
-    """The term of several numbers together: waves in random directions, the features of a Gaussian kernel.
+    """The term of several numbers together: waves in random directions, the features of a Gaussian
+    kernel.
 
     Attributes:
         columns: the numbers, k of them.
@@ -167,7 +169,8 @@ class Waves:
 
 
 def waves_of(columns: Sequence[Floats], numbers: Sequence[int]) -> Waves:
-    """Return waves whose kernel is as wide as a standard deviation of each number; the directions are always the same.
+    """Return waves whose kernel is as wide as a standard deviation of each number; the directions
+    are always the same.
 
     numbers: which of the columns, none of them constant.
     """

@@ -1,7 +1,9 @@
-"""Writes and reads the parts of a forest: ten flat tensors (safetensors) and a JSON outline of offsets into them.
+"""Writes and reads the parts of a forest: ten flat tensors (safetensors) and a JSON outline of
+offsets into them.
 
-The codecs are not stored: they follow from the training table, which lies beside the model. Everything that is read
-is checked before a kernel sees it, because kernels index without bounds checks.
+The codecs are not stored: they follow from the training table, which lies beside the model.
+Everything that is read is checked before a kernel sees it, because kernels index without bounds
+checks.
 """
 
 from __future__ import annotations

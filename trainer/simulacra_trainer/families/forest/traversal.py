@@ -31,12 +31,13 @@ def _descend(
 
 @compiled
 def walk(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
-    """Return the leaf of each row: X uint8 [columns, n], rows int32 [m] into n; int32 [m]. Features from the number of
-    columns on are rows of sums, uint8 [variates, m].
+    """Return the leaf of each row: X uint8 [columns, n], rows int32 [m] into n; int32 [m]. Features
+    from the number of columns on are rows of sums, uint8 [variates, m].
 
-    All rows go down together, sorted at each node into those that go left and those that go right. So a node is read
-    once and what its rows need lies together: 1.4 times as fast as blocks of 256 rows level by level in a tree of a
-    hundred nodes, twice in one of 150,000, which are more than the caches hold.
+    All rows go down together, sorted at each node into those that go left and those that go right.
+    So a node is read once and what its rows need lies together: 1.4 times as fast as blocks of 256
+    rows level by level in a tree of a hundred nodes, twice in one of 150,000, which are more than
+    the caches hold.
     """
     leaves = np.zeros(rows.shape[0], np.int32)
     at, right = np.arange(rows.shape[0]).astype(np.int32), np.empty(rows.shape[0], np.int32)
@@ -88,8 +89,8 @@ def pick(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
 
 @compiled
 def added(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
-    """Return the sum of each row's table entries, float64 [m]: X uint8 [columns, n], rows int32 [m] into n; columns
-    int32 [k] into X, tables float64 [k, 256] by code.
+    """Return the sum of each row's table entries, float64 [m]: X uint8 [columns, n], rows int32 [m]
+    into n; columns int32 [k] into X, tables float64 [k, 256] by code.
     """
     out = np.zeros(rows.shape[0])
     for k in range(columns.shape[0]):
@@ -113,7 +114,8 @@ def added_codes(X: U1, rows: I4, columns: I4, tables: F8) -> U1:
 
 @compiled
 def mass_below(start: I4, stop: I4, low: F8, high: F8, ends: F8) -> F8:
-    """Return the share of each segment [start, stop) of intervals [low, high], ascending, that lies below its end.
+    """Return the share of each segment [start, stop) of intervals [low, high], ascending, that lies
+    below its end.
 
     A value that is no interval lies below ends that are greater.
     """

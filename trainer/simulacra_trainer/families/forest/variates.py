@@ -1,10 +1,11 @@
 """Canonical variates of a class target: many weak effects as one column that a tree can split.
 
-A tree has to spend a split, and half of its rows, on each column that moves a target a little. A canonical variate adds
-up what they say: classes are scored so that an additive regression explains most of the scores (canonical correlation
-of classes and columns; optimal scoring, Hastie, Tibshirani & Buja, 1994), and what it expects of a row is a further
-predictor, a linear combination that a tree splits like a number (Breiman et al., 1984, section 5.2; Loh and
-Vanichsetakul, 1988). Its slopes pay for themselves, half as much as a split each; a split on it pays like any other.
+A tree has to spend a split, and half of its rows, on each column that moves a target a little. A
+canonical variate adds up what they say: classes are scored so that an additive regression explains
+most of the scores (canonical correlation of classes and columns; optimal scoring, Hastie,
+Tibshirani & Buja, 1994), and what it expects of a row is a further predictor, a linear combination
+that a tree splits like a number (Breiman et al., 1984, section 5.2; Loh and Vanichsetakul, 1988).
+Its slopes pay for themselves, half as much as a split each; a split on it pays like any other.
 """
 
 from __future__ import annotations
@@ -84,8 +85,9 @@ def fit_variates(
 def _strongest(
     seen: Codes, bases: Sequence[Floats], of: npt.NDArray[np.integer], share: Floats
 ) -> tuple[Floats, list[Floats]]:
-    """Return the products of functions and classes, float64 [functions, classes] (of standardized class indicators),
-    and the functions by column: the `FEW_FUNCTIONS` of them that classes differ in most.
+    """Return the products of functions and classes, float64 [functions, classes] (of standardized
+    class indicators), and the functions by column: the `FEW_FUNCTIONS` of them that classes differ
+    in most.
     """
     column = np.repeat(np.arange(len(bases)), [len(functions) for functions in bases])
     sums, mean, variance = _class_sums(
@@ -101,8 +103,9 @@ def _strongest(
 
 @compiled
 def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tuple[F8, F8, F8]:
-    """Return the sum of each function over the rows of each class, float64 [functions, classes], its mean and variance:
-    seen uint8 [columns, n], of int32 [n], functions float64 [functions, 256], column int64 [functions], ascending.
+    """Return the sum of each function over the rows of each class, float64 [functions, classes],
+    its mean and variance: seen uint8 [columns, n], of int32 [n], functions float64 [functions,
+    256], column int64 [functions], ascending.
     """
     n = of.shape[0]
     sums, mean, variance = (

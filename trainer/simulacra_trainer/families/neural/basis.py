@@ -10,10 +10,11 @@ HAT_WIDTHS = (4, 16)
 
 
 def code_basis(coding: ColumnCoding) -> Floats:
-    """Return the functions at each code of an ordered column, float64 [codes, functions]; zero for missing.
+    """Return the functions at each code of an ordered column, float64 [codes, functions]; zero for
+    missing.
 
-    Hats of two widths (in codes), and value and rank with their halved squares: with those, a softmax over the codes
-    holds the discretized normal distribution.
+    Hats of two widths (in codes), and value and rank with their halved squares: with those, a
+    softmax over the codes holds the discretized normal distribution.
     """
     places = np.arange(coding.codes - 1)
     hats = [

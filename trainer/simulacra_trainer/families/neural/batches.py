@@ -26,8 +26,8 @@ BIG_TABLE = 15_000
 class CodedTable:
     """Rows in the network's order of the columns, as compact as they can be kept.
 
-    codes int16 and cells int8 [n, columns]; inputs float16 [n, columns, INPUTS]; order: the causal order as positions
-    in the network's order.
+    codes int16 and cells int8 [n, columns]; inputs float16 [n, columns, INPUTS]; order: the causal
+    order as positions in the network's order.
     """
 
     codes: Tensor

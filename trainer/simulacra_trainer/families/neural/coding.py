@@ -1,9 +1,11 @@
-"""Columns as what the network reads and predicts: codes, cells inside a code, and intervals inside a cell.
+"""Columns as what the network reads and predicts: codes, cells inside a code, and intervals inside
+a cell.
 
-A code is missing (0), a level, a frequent number (an atom), or a quantile bin of the other numbers. A bin has up to 8
-quantile cells, a cell some intervals of at least 6 rows; a value is drawn uniformly from an interval and rounded to
-what the data carry, so no value outside the atoms is a training value by more than chance. Levels beyond the 256 most
-frequent ones share a code, inside which they are drawn by frequency.
+A code is missing (0), a level, a frequent number (an atom), or a quantile bin of the other numbers.
+A bin has up to 8 quantile cells, a cell some intervals of at least 6 rows; a value is drawn
+uniformly from an interval and rounded to what the data carry, so no value outside the atoms is a
+training value by more than chance. Levels beyond the 256 most frequent ones share a code, inside
+which they are drawn by frequency.
 """
 
 from __future__ import annotations
@@ -43,17 +45,17 @@ class Encoded:
 
 @dataclass(frozen=True)
 class ColumnCoding:
-    """How one column is coded. Interval 0 is missing; intervals of a code are neighbors, in the order of the codes.
+    """How one column is coded. Interval 0 is missing; intervals of a code are neighbors, in the
+    order of the codes.
 
     Attributes:
         codec: the column's values as float64, and back.
-        grid: where likelihoods are stated.
-        low, high: ends of the intervals, float64 [intervals]; equal for levels and atoms.
-        below: rows in the intervals before each one, float64 [intervals + 1].
-        code, cell: of each interval, int64 [intervals].
-        edges: of numbers: between the intervals of known values, ascending, float64 [intervals - 2].
-        place: of levels: interval of each position, int64 [levels].
-        scales: of numbers: mean, deviation, median size, mean and deviation of the arcsinh; float64 [5].
+        grid: where likelihoods are stated. low, high: ends of the intervals, float64 [intervals];
+        equal for levels and atoms. below: rows in the intervals before each one, float64 [intervals
+        + 1]. code, cell: of each interval, int64 [intervals]. edges: of numbers: between the
+        intervals of known values, ascending, float64 [intervals - 2]. place: of levels: interval of
+        each position, int64 [levels]. scales: of numbers: mean, deviation, median size, mean and
+        deviation of the arcsinh; float64 [5].
     """
 
     codec: ColumnCodec

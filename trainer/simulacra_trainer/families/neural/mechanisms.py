@@ -73,7 +73,8 @@ class Mechanism:
         return self.coding.decode(codes.numpy(), cells.numpy(), u[2])
 
     def twin(self, seen: tuple[Tensor, Tensor], values: Floats, rng: np.random.Generator) -> Floats:
-        """Return what values drawn in one world would have been in another, float64 [n] (`families.coupling`).
+        """Return what values drawn in one world would have been in another, float64 [n]
+        (`families.coupling`).
 
         Args:
             seen: sums of the vectors of the columns before, in either world, [n, WIDTH] each.

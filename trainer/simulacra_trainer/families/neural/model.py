@@ -170,10 +170,11 @@ class NeuralModel:
 class Neural:
     """The family (see `families.base.Family`).
 
-    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in which a training
-    leaves what the next one of the same table, order and seed continues from, for the caller to remove; kept, called
-    (without arguments) after something was written or removed there; group, the `Group` of workers to train with:
-    only in the leader is the model that is returned of use.
+    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in
+    which a training leaves what the next one of the same table, order and seed continues from, for
+    the caller to remove; kept, called (without arguments) after something was written or removed
+    there; group, the `Group` of workers to train with: only in the leader is the model that is
+    returned of use.
     """
 
     name = "neural"

@@ -1,9 +1,9 @@
 """The network: one conditional distribution for every column given any set of the others.
 
-Each value is a vector; the input of a target column is the sum of the vectors of the columns that it may see (a row of
-a binary matrix); a small MLP with weights of its own follows; then a softmax over the column's codes and, for numbers,
-one over the cells of the code. All columns are computed together, as batched products. After NADE (Uria et al. 2016)
-and TabularARGN (Tiwald et al. 2025).
+Each value is a vector; the input of a target column is the sum of the vectors of the columns that
+it may see (a row of a binary matrix); a small MLP with weights of its own follows; then a softmax
+over the column's codes and, for numbers, one over the cells of the code. All columns are computed
+together, as batched products. After NADE (Uria et al. 2016) and TabularARGN (Tiwald et al. 2025).
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class Network(nn.Module):
     """See the module.
 
     Attributes:
-        order: position of each column in the codings, in the network's own order: columns of like size together.
+        order: position of each column in the codings, in the network's own order: columns of like
+            size together.
         sizes: how many columns each of `tables` has.
         fine: places in the network's order of the columns that have cells.
     """

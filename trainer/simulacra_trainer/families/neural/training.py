@@ -1,10 +1,12 @@
-"""Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping, checkpoints.
+"""Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping,
+checkpoints.
 
 Several workers share each batch: they fit the model that one would, but for the rounding of sums.
-The budget is work, not time: the number of steps follows from the shape of the table, so a busy machine fits the same
-model as an idle one, later. Averaged weights are judged on held-out rows after every interval of steps; training ends
-when they stop improving, and the best ones are kept.
-Products are in bfloat16 on GPUs only: at these sizes it is slower on a CPU that has it (60 ms a step against 34 ms).
+The budget is work, not time: the number of steps follows from the shape of the table, so a busy
+machine fits the same model as an idle one, later. Averaged weights are judged on held-out rows
+after every interval of steps; training ends when they stop improving, and the best ones are kept.
+Products are in bfloat16 on GPUs only: at these sizes it is slower on a CPU that has it (60 ms a
+step against 34 ms).
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ STEP_S, CELL_S = 0.004, 4.0e-6
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What decides a training besides the table: seed, use of a GPU, how many intervals at most, learning rate,
-    and how many of 256 activations are dropped.
+    """What decides a training besides the table: seed, use of a GPU, how many intervals at most,
+    learning rate, and how many of 256 activations are dropped.
     """
 
     seed: int
@@ -180,7 +182,8 @@ class TrainedNetwork(pl.LightningModule):
         generator = torch.Generator(batch.codes.device).manual_seed(
             self.seed * 1_000_003 + self.global_step
         )
-        # every worker draws for the whole batch and takes its own rows: together they drop what one would
+        # every worker draws for the whole batch and takes its own rows: together they drop what one
+        # would
         rows = slice(0, n) if self.workers is None else self.workers.part(n * workers)
         shape = (c, n * workers, WIDTH)
         keep = (self._kept(shape, generator)[:, rows], self._kept(shape, generator)[:, rows])

@@ -27,8 +27,8 @@ class Surroundings:
     """Where a training runs.
 
     Attributes:
-        directory: where checkpoints lie. One that is there of a training that was cut short, of the same table and
-            plan, is continued with the same result; one that ended is not run again.
+        directory: where checkpoints lie. One that is there of a training that was cut short, of the
+            same table and plan, is continued with the same result; one that ended is not run again.
         kept: told after checkpoints were written or removed.
         group: the workers that train together; None: this process alone.
     """

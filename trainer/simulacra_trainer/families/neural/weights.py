@@ -102,7 +102,8 @@ def load_weights(
     """Read what `save_weights` wrote for a model of these columns.
 
     Raises:
-        ModelFileError: if a file is missing, too large, or does not hold exactly the tensors of such a model.
+        ModelFileError: if a file is missing, too large, or does not hold exactly the tensors of
+            such a model.
     """
     shapes = shapes_of(codings)
     try:

@@ -1,6 +1,7 @@
 """The workers of one fit, joined by torch.distributed: gloo between CPUs, NCCL between GPUs.
 
-What the workers must agree on goes through the leader's key-value store as plain bytes; gradients go from each to each.
+What the workers must agree on goes through the leader's key-value store as plain bytes; gradients
+go from each to each.
 """
 
 from __future__ import annotations

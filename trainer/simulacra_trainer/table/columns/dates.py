@@ -1,6 +1,7 @@
 """Dates and times written as text, to timestamps: ISO first, then common forms.
 
-Day and month are told apart by the data (a 13 or more in one place); where no value tells, the column stays text.
+Day and month are told apart by the data (a 13 or more in one place); where no value tells, the
+column stays text.
 """
 
 from __future__ import annotations

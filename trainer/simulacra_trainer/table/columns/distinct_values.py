@@ -1,4 +1,5 @@
-"""A text column as its distinct words: trimmed, without missing tokens, each with its count and its rows.
+"""A text column as its distinct words: trimmed, without missing tokens, each with its count and its
+rows.
 
 All later questions (is it a number, a date, a scale?) are asked of the distinct words only.
 """

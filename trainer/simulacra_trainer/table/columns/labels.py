@@ -1,7 +1,8 @@
 """Codes to words: what a file declares of a column (`declared.py`) applied to its values.
 
-The engine sees words: a coded category becomes its labels, in the order of the codes; codes that stand for "no value"
-become missing. A number of which only some values have a label (0 "none", 99 and above "very many") stays a number.
+The engine sees words: a coded category becomes its labels, in the order of the codes; codes that
+stand for "no value" become missing. A number of which only some values have a label (0 "none", 99
+and above "very many") stays a number.
 """
 
 from __future__ import annotations

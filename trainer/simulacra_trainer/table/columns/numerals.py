@@ -29,8 +29,8 @@ _GROUPED_POINT, _GROUPED_COMMA = r"[, '’\x{a0}\x{202f}]", r"[. '’\x{a0}\x{20
 class ParsedNumbers:
     """Numbers a word: int64 or float64 with nulls where a word is none.
 
-    dress says what was taken off ("" for plain digits); text_format is a format specification when all words carry
-    the same number of decimals.
+    dress says what was taken off ("" for plain digits); text_format is a format specification when
+    all words carry the same number of decimals.
     """
 
     values: pa.Array
@@ -39,11 +39,13 @@ class ParsedNumbers:
 
 
 def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
-    """Return the numbers in a text column when at least ENOUGH of its values are numbers, else None.
+    """Return the numbers in a text column when at least ENOUGH of its values are numbers, else
+    None.
 
     Args:
         words: the column.
-        prefer_comma: read "1,234" as a decimal comma where the column leaves it open (a semicolon-separated file).
+        prefer_comma: read "1,234" as a decimal comma where the column leaves it open (a
+            semicolon-separated file).
     """
     levels = words.levels
     candidates = words.counts * ~pc.fill_null(words.soft(), True).to_numpy(zero_copy_only=False)
@@ -70,7 +72,8 @@ def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
 
 
 def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int | None:
-    """Return how many digits after the point every value can be written with, up to MAX_DECIMALS, else None.
+    """Return how many digits after the point every value can be written with, up to MAX_DECIMALS,
+    else None.
 
     Args:
         values: finite numbers, shape [n].

@@ -59,8 +59,9 @@ _OPEN = re.compile(
 def order_levels(levels: Sequence[str]) -> list[str] | None:
     """Return the levels in their obvious order, or None when not all of them show one.
 
-    Numbered ("1 - low"), bands ("18-24", "65+", "under 18"), or one of the word scales; MIN_LEVELS at least, and no two
-    levels in the same place. A level outside the scale ("Refused") means None: guessing its place would be wrong.
+    Numbered ("1 - low"), bands ("18-24", "65+", "under 18"), or one of the word scales; MIN_LEVELS
+    at least, and no two levels in the same place. A level outside the scale ("Refused") means None:
+    guessing its place would be wrong.
     """
     if not MIN_LEVELS <= len(levels) <= MAX_LEVELS or max(map(len, levels)) > MAX_LENGTH:
         return None

@@ -20,8 +20,8 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
     """Return a cleaned column as the weights of the table's rows: float64, not learned.
 
     Raises:
-        InputError: a column that holds no numbers, or weights that are missing, negative, all zero, or leave fewer
-            than MIN_ROWS effective rows.
+        InputError: a column that holds no numbers, or weights that are missing, negative, all zero,
+            or leave fewer than MIN_ROWS effective rows.
     """
     name, schema = column.schema.name, column.schema
     if schema.kind == "constant" and schema.constant is not None:

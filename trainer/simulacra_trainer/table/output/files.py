@@ -15,9 +15,11 @@ SUFFIXES = (".parquet", ".csv", ".arrow")
 
 
 def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
-    """Write tables of one schema as one file: Parquet (zstd), CSV (RFC 4180) or an Arrow IPC file, by the suffix.
+    """Write tables of one schema as one file: Parquet (zstd), CSV (RFC 4180) or an Arrow IPC file,
+    by the suffix.
 
-    In Arrow and CSV files, levels are written as values: each table may have a dictionary of its own.
+    In Arrow and CSV files, levels are written as values: each table may have a dictionary of its
+    own.
 
     Raises:
         ValueError: another suffix; nothing is written.

@@ -22,8 +22,8 @@ def restore(table: pa.Table, schema: TableSchema, *, rng: np.random.Generator) -
         rng: for fresh identifiers.
 
     Returns:
-        n rows with every column of the upload but weights, in its order and Arrow type: constants filled in,
-        identifiers fresh (none of the upload's), free text and empty columns null.
+        n rows with every column of the upload but weights, in its order and Arrow type: constants
+        filled in, identifiers fresh (none of the upload's), free text and empty columns null.
     """
     rows = table.num_rows
     arrays, fields = [], []

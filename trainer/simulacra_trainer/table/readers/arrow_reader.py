@@ -1,7 +1,8 @@
-"""An Arrow IPC file (Feather 2) or stream as a stream of batches; every batch is validated before it is used.
+"""An Arrow IPC file (Feather 2) or stream as a stream of batches; every batch is validated before
+it is used.
 
-Lengths and offsets inside are the sender's word, and Arrow checks them only where asked to: the confined process with
-its memory limit is what makes this safe.
+Lengths and offsets inside are the sender's word, and Arrow checks them only where asked to: the
+confined process with its memory limit is what makes this safe.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""A CSV as a stream of string batches: encoding and delimiter told from the bytes, rows checked as they pass.
+"""A CSV as a stream of string batches: encoding and delimiter told from the bytes, rows checked as
+they pass.
 
-pyarrow.csv parses; this module gives it a stream of known encoding and turns what it meets into refusals.
+pyarrow.csv parses; this module gives it a stream of known encoding and turns what it meets into
+refusals.
 """
 
 from __future__ import annotations
@@ -49,10 +51,12 @@ class _Quotes:
 
 
 def open_batches(source: io.FileIO) -> Batches:
-    """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252) of which every column is read as text.
+    """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252) of which every column is read
+    as text.
 
     Raises:
-        InputError: here for what the beginning or the encoding shows, from the batches for what comes later.
+        InputError: here for what the beginning or the encoding shows, from the batches for what
+            comes later.
     """
     compression = compression_of(source.read(4))
     head = b"".join(_blocks(source, compression, HEAD_BYTES))

@@ -10,7 +10,8 @@ from simulacra_trainer.table.limits import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MIN_
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse names that conditions could not address: none, two alike, empty, too long, control characters.
+    """Refuse names that conditions could not address: none, two alike, empty, too long, control
+    characters.
 
     Raises:
         InputError: with the position or the name in its detail.

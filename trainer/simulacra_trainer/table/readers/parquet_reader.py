@@ -1,7 +1,9 @@
-"""A Parquet file as a stream of batches: its footer is held against the limits before a page is read.
+"""A Parquet file as a stream of batches: its footer is held against the limits before a page is
+read.
 
-A footer may lie about sizes (a 558-byte file can hold a dictionary that unpacks to 50 GB), so the memory limit of the
-process is the last word; dictionary-encoded text is read as dictionaries, which keeps most of such files small.
+A footer may lie about sizes (a 558-byte file can hold a dictionary that unpacks to 50 GB), so the
+memory limit of the process is the last word; dictionary-encoded text is read as dictionaries, which
+keeps most of such files small.
 """
 
 from __future__ import annotations

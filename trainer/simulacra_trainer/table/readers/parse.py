@@ -1,6 +1,8 @@
-"""What runs inside the confined process: tell the format from the bytes, check, and copy batch by batch.
+"""What runs inside the confined process: tell the format from the bytes, check, and copy batch by
+batch.
 
-Nothing here holds the whole table: batches go from the reader to the Arrow stream, so memory stays flat.
+Nothing here holds the whole table: batches go from the reader to the Arrow stream, so memory stays
+flat.
 """
 
 from __future__ import annotations

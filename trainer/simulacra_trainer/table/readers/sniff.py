@@ -184,7 +184,8 @@ def _refuse_nul(text: AnyStr, nul: AnyStr, line: int) -> None:
 
 
 def delimiter_of(sample: str) -> str:
-    """Return the delimiter under which the first rows agree best: same number of fields, then more of them.
+    """Return the delimiter under which the first rows agree best: same number of fields, then more
+    of them.
 
     Args:
         sample: whole lines from the beginning of the file.

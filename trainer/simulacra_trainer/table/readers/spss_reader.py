@@ -1,8 +1,9 @@
-"""An SPSS system file (.sav, .zsav) as a stream of batches, with its variable labels, value labels and missing codes.
+"""An SPSS system file (.sav, .zsav) as a stream of batches, with its variable labels, value labels
+and missing codes.
 
-ReadStat parses (through pyreadstat); this module first walks the header by itself, because a header that announces
-100,000 variables keeps the parser busy for ever. Layout: https://www.gnu.org/software/pspp/pspp-dev/html_node/
-System-File-Format.html.
+ReadStat parses (through pyreadstat); this module first walks the header by itself, because a header
+that announces 100,000 variables keeps the parser busy for ever. Layout:
+https://www.gnu.org/software/pspp/pspp-dev/html_node/ System-File-Format.html.
 """
 
 from __future__ import annotations

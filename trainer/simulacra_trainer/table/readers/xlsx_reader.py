@@ -1,8 +1,10 @@
-"""An Excel workbook (.xlsx, .xlsm) as one batch: its first visible worksheet, first filled row the column names.
+"""An Excel workbook (.xlsx, .xlsm) as one batch: its first visible worksheet, first filled row the
+column names.
 
-openpyxl reads, row by row, and never macros, links or formulas (the value that was last computed counts). Before it
-starts, the archive is held against the limits: a megabyte of it can unpack to gigabytes, a cell in the last corner of a
-sheet can stand for seventeen billion, and an entity of its XML for as much.
+openpyxl reads, row by row, and never macros, links or formulas (the value that was last computed
+counts). Before it starts, the archive is held against the limits: a megabyte of it can unpack to
+gigabytes, a cell in the last corner of a sheet can stand for seventeen billion, and an entity of
+its XML for as much.
 """
 
 from __future__ import annotations
@@ -94,9 +96,11 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
 
 
 def _check_prologue(file: IO[bytes]) -> None:
-    """Refuse a part that declares a document type, where entities come from; it stands before the first element.
+    """Refuse a part that declares a document type, where entities come from; it stands before the
+    first element.
 
-    By expat, which reads the parts later, so no encoding hides anything from this that it would show to that.
+    By expat, which reads the parts later, so no encoding hides anything from this that it would
+    show to that.
     """
     parser, started = expat.ParserCreate(), False
 

@@ -1,10 +1,11 @@
 """A killable child process for parsing bytes that nobody trusts.
 
-The child gets the upload as an open descriptor (stdin) and an anonymous file for its result, so that it needs no path
-and nothing is left on disk whatever happens to it. It confines itself before it looks at a byte: address space, CPU,
-output size and descriptors by rlimit, no core dump, no new privileges, death with its parent, and where the kernel
-grants them without root a network namespace of its own, no system calls but a parser's, and no files but Python's.
-Its stderr is discarded: it could quote the upload.
+The child gets the upload as an open descriptor (stdin) and an anonymous file for its result, so
+that it needs no path and nothing is left on disk whatever happens to it. It confines itself before
+it looks at a byte: address space, CPU, output size and descriptors by rlimit, no core dump, no new
+privileges, death with its parent, and where the kernel grants them without root a network namespace
+of its own, no system calls but a parser's, and no files but Python's. Its stderr is discarded: it
+could quote the upload.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ def run_confined(
 ) -> Answer:
     """Run `python -m module` with source as its stdin and sink inherited; wait for its answer.
 
-    The child finds on its command line: argument, the descriptor of sink, and the limits as JSON (see `worker.py`).
+    The child finds on its command line: argument, the descriptor of sink, and the limits as JSON
+    (see `worker.py`).
 
     Raises:
         SandboxStopped: a limit, a crash or the wall clock ended the child.

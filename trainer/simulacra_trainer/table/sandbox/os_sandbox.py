@@ -1,10 +1,11 @@
-"""Two kernel filters that a process puts on itself for good, without root: seccomp (calls) and Landlock (files).
+"""Two kernel filters that a process puts on itself for good, without root: seccomp (calls) and
+Landlock (files).
 
-seccomp refuses what a parser never needs: sockets, programs, other processes, the kernel's attack surface. Landlock
-leaves the process the Python installation to read and nothing to write; what was open before stays usable. Both hold
-for everything that the process starts. `man 2 seccomp`, `man 7 landlock`; the numbers are the kernel's ABI, which does
-not change. Called through libc: there is no well-kept library for Landlock, and pip has none for seccomp that does not
-need one of the system.
+seccomp refuses what a parser never needs: sockets, programs, other processes, the kernel's attack
+surface. Landlock leaves the process the Python installation to read and nothing to write; what was
+open before stays usable. Both hold for everything that the process starts. `man 2 seccomp`, `man 7
+landlock`; the numbers are the kernel's ABI, which does not change. Called through libc: there is no
+well-kept library for Landlock, and pip has none for seccomp that does not need one of the system.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ _SCOPES = 0b11
 
 
 def refuse_calls(libc: ctypes.CDLL) -> bool:
-    """Let the kernel refuse (EPERM) what a parser never needs; False where seccomp or the architecture is unknown.
+    """Let the kernel refuse (EPERM) what a parser never needs; False where seccomp or the
+    architecture is unknown.
 
     Threads may be made and processes not; signals may be sent to itself only. Needs no_new_privs.
     """
@@ -134,7 +136,8 @@ def _instructions(machine: _Machine) -> Iterable[bytes]:
 
 
 def refuse_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
-    """Let the kernel refuse every path but these, which can be read; False where it has no Landlock.
+    """Let the kernel refuse every path but these, which can be read; False where it has no
+    Landlock.
 
     Args:
         libc: the C library.

@@ -1,7 +1,8 @@
-"""The parsing process: `python -I -m simulacra_trainer.table.sandbox.worker FORMAT SINK_FD LIMITS`, started by `sandbox.py`.
+"""The parsing process: `python -I -m simulacra_trainer.table.sandbox.worker FORMAT SINK_FD LIMITS`,
+started by `sandbox.py`.
 
-Reads the upload from stdin, writes an Arrow IPC stream to SINK_FD, and answers on stdout: READY, then nothing, or one
-JSON object {reason, message, detail, pointer} with exit status REFUSED.
+Reads the upload from stdin, writes an Arrow IPC stream to SINK_FD, and answers on stdout: READY,
+then nothing, or one JSON object {reason, message, detail, pointer} with exit status REFUSED.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from simulacra_trainer.table.sandbox.child_process import READY, REFUSED, confin
 def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     """Parse stdin into sink_fd; return the exit status."""
     granted = confine(limits)
-    # Imported only now: a new user namespace needs a process without threads, and Arrow starts some.
+    # Imported only now: a new user namespace needs a process without threads, and Arrow starts
+    # some.
     import pyarrow as pa
 
     from simulacra_trainer.table.errors import InputError, invalid_upload
     from simulacra_trainer.table.readers.parse import parse
 
     pa.set_cpu_count(1)
-    # Workbooks that declare entities are refused before openpyxl sees them; defusedxml's parser is Python, not C.
+    # Workbooks that declare entities are refused before openpyxl sees them; defusedxml's parser is
+    # Python, not C.
     os.environ["OPENPYXL_DEFUSEDXML"] = "False"
     mimetypes.knownfiles.clear()  # openpyxl's import would read them, which this process may not
     out = sys.stdout.buffer
@@ -62,5 +65,6 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
 
 if __name__ == "__main__":
     status = main(sys.argv[1], int(sys.argv[2]), SandboxLimits(**json.loads(sys.argv[3])))
-    # Without the interpreter's tear-down: Arrow's read-ahead threads abort a process that ends while they wait.
+    # Without the interpreter's tear-down: Arrow's read-ahead threads abort a process that ends
+    # while they wait.
     os._exit(status)

@@ -1,4 +1,5 @@
-"""Faults for tests: an ASGI middleware that makes chosen requests fail, hang, break off or kill the server.
+"""Faults for tests: an ASGI middleware that makes chosen requests fail, hang, break off or kill the
+server.
 
 Nothing in the product adds it; a test wraps the application with it (`serve(..., wrap=...)`).
 """
@@ -26,9 +27,10 @@ class Fault:
     """What happens to some of the requests that match.
 
     Attributes:
-        action: `fail` answers with `code`; `hang` never answers; `cut` breaks the connection after `lines` chunks of
-            the answer; `silence` stops sending after them and leaves the connection open; `crash-before` and
-            `crash-after` kill the process before the request is handled, or after it is and before it is answered.
+        action: `fail` answers with `code`; `hang` never answers; `cut` breaks the connection after
+            `lines` chunks of the answer; `silence` stops sending after them and leaves the
+            connection open; `crash-before` and `crash-after` kill the process before the request is
+            handled, or after it is and before it is answered.
         method: HTTP method.
         path: Regular expression that the path and query match from the start.
         skip: How many matching requests pass first.
