@@ -36,8 +36,14 @@ RUN_ELSEWHERE = {
     ("howto/operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
     ("howto/images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
-    ("howto/customer-keys.md", "SIMULACRA_POD_EGRESS=["): "tests/operator/test_operator_pod_access.py",
-    ("howto/customer-keys.md", 'path "transit/keys/simulacra-*"'): "tests/custody/test_custody_vault.py",
+    (
+        "howto/customer-keys.md",
+        "SIMULACRA_POD_EGRESS=[",
+    ): "tests/operator/test_operator_pod_access.py",
+    (
+        "howto/customer-keys.md",
+        'path "transit/keys/simulacra-*"',
+    ): "tests/custody/test_custody_vault.py",
     (
         "howto/customer-keys.md",
         "pip install aws-encryption-sdk-cli",
@@ -100,7 +106,9 @@ def test_the_kubectl_door(desk: Any) -> None:
 
 @pytest.mark.e2e
 def test_hosting_it(desk: Any) -> None:
-    said = desk.bash("".join(of("howto/self-host.md", "bash") + of("howto/customer-keys.md", "bash")))
+    said = desk.bash(
+        "".join(of("howto/self-host.md", "bash") + of("howto/customer-keys.md", "bash"))
+    )
     assert "deleted" in said
     assert (desk.folder / "initech.json").stat().st_mode & 0o077 == 0
 
