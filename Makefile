@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 FAMILY ?= forest
 E2E ?=
+IMAGES ?=
 # Test processes beside each other; tests/conftest.py says which tests share one.
 WORKERS ?= auto
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
@@ -12,7 +13,7 @@ LOCAL := not controlplane and not node and not reliability
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help images e2e e2e-kind docs demo test test-fast test-reliability test-controlplane coverage lint format generate verify clean
+.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-reliability test-controlplane coverage lint format generate verify clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,12 +39,13 @@ test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-
 coverage: $(VENV)/.dev ## The fast tests with their coverage, as text and in htmlcov/
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e" --cov --cov-report=term --cov-report=html
 
-lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
+lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter, codespell and the project's own rules
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy examples
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/codespell
 	$(PY) scripts/plain_words.py
 
 format: $(VENV)/.dev ## Format the code
@@ -55,14 +57,25 @@ docs: $(VENV)/.dev ## Build the documentation site into site/ (tutorial, how-tos
 	$(PY) -m mkdocs build -q -d site
 
 ##@ On a cluster
-images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/images.md)
-	$(PY) images/build.py
+images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/howto/images.md)
+	$(PY) images/build.py $(IMAGES)
 
 e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECONFIG, or ../shared/bin/cluster)
 	$(PY) scripts/e2e.py $(E2E)
 
 e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
 	$(PY) scripts/e2e.py --kind $(E2E)
+
+##@ Release
+wheel: $(VENV)/.dev ## Build wheel and source archive into dist/
+	$(PY) -m build -o dist .
+
+chart: ## Package the chart into dist/ (needs helm)
+	helm package charts/simulacra -d dist
+
+release-notes: ## Print the section of CHANGELOG.md for VERSION
+	@awk -v head='## [$(VERSION)]' 'index($$0, head) == 1 {found = 1; next} found && /^## / {exit} \
+		found; END {exit !found}' CHANGELOG.md
 
 ##@ Generated files
 generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
@@ -76,7 +89,7 @@ verify: $(VENV)/.dev ## Fail when a generated file is out of date
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running
-	rm -rf $(VENV) site build demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/pip:
 	python3 -m venv $(VENV)

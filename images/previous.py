@@ -15,8 +15,10 @@ from pathlib import Path
 import layout
 from builder import detect
 
+import yaml
+
 COMMIT = "5c85e94492b8215e889c1eb79e62c560e3fca283"
-"""The state before chart 0.2.0; to be moved on with each release."""
+"""Release 0.1.0. Move it with each release."""
 ROLES = ("api", "operator", "trainer")
 FOLDER = layout.BUILD / "previous"
 
@@ -50,11 +52,14 @@ def main() -> int:
                 tree,
             ]
         )
-    builder, version = detect(None), layout.version()
+    builder = detect(None)
+    current = layout.version()
+    # The previous chart asks for images with its own appVersion as their tag.
+    chart = yaml.safe_load((FOLDER / "chart" / "Chart.yaml").read_text())
     shutil.copytree(layout.BUILD / "api" / "tools", FOLDER / "tools")
     for role in ROLES:
-        today = f"simulacra.local/simulacra/{role}:{version}"
-        image = f"simulacra.local/simulacra/previous-{role}:{version}"
+        today = f"simulacra.local/simulacra/{role}:{current}"
+        image = f"simulacra.local/simulacra/previous-{role}:{chart['appVersion']}"
         containerfile = Path(__file__).with_name("previous.Containerfile")
         builder.build(image, containerfile, FOLDER, {"BASE": today})
         builder.save(image, FOLDER / f"{role}.tar")

@@ -119,7 +119,7 @@ def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> No
 def test_an_alert_asks_for_metrics_that_exist_and_is_in_the_docs(rule: dict[str, Any]) -> None:
     assert _asked(rule["expr"])
     assert _asked(rule["expr"]) <= _known()
-    assert f"`{rule['alert']}`" in (ROOT / "docs" / "operations.md").read_text()
+    assert f"`{rule['alert']}`" in (ROOT / "docs" / "howto" / "operations.md").read_text()
 
 
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
@@ -133,7 +133,7 @@ def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(
 
 
 def test_the_metrics_reference_names_every_metric_of_ours() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "howto" / "operations.md").read_text()
     bases = {
         re.sub(r"_(bucket|sum|count)$", "", name)
         for name in _known()
@@ -146,7 +146,7 @@ def test_the_metrics_reference_names_every_metric_of_ours() -> None:
 
 def test_troubleshooting_knows_every_reason_and_no_other() -> None:
     section = (
-        (ROOT / "docs" / "operations.md")
+        (ROOT / "docs" / "howto" / "operations.md")
         .read_text()
         .partition("## Troubleshooting")[2]
         .partition("\n## ")[0]

@@ -114,7 +114,7 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     other = decrypt(metadata.command.replace("tenant=acme", "tenant=globex"), account.customer)
     assert (
         "deleting output file" in other.stderr
-    )  # and it ends with 0: docs/customer-keys.md says to compare digests
+    )  # and it ends with 0: docs/howto/customer-keys.md says to compare digests
     assert not (tmp_path / "parts-00000.parquet").exists()
 
 
@@ -243,8 +243,8 @@ def test_key_that_cannot_encrypt_stores_nothing(
 def test_documented_key_policy_is_what_the_check_accepts(
     account: CustomerAccount, key: CustomerKey
 ) -> None:
-    """The policy of docs/customer-keys.md, less its condition, which no server here evaluates."""
-    page = (Path(__file__).parents[2] / "docs" / "customer-keys.md").read_text()
+    """The policy of docs/howto/customer-keys.md, less its condition, which no server here evaluates."""
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "customer-keys.md").read_text()
     policy = json.loads(page.partition("```json\n")[2].partition("```")[0])
     service = f"arn:aws:iam::{ACCOUNT}:user/service-{account.name}"
     for statement in policy["Statement"]:

@@ -1,4 +1,4 @@
-"""docs/security.md: every claim is held by a test, and every test that is named exists."""
+"""docs/explanation/security.md: every claim is held by a test, and every test that is named exists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "security.md"
+PAGE = ROOT / "docs" / "explanation" / "security.md"
 NAMED = re.compile(r"`(tests/[a-z0-9_/]+\.py)(?:::([A-Za-z0-9_]+))?`")
 DOCUMENT = re.compile(r"`(docs/[a-z0-9_/.-]+\.md)`")
 

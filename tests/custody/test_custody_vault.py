@@ -21,7 +21,7 @@ from simulacra_custody.wiring import open_keys
 CONTEXT = {"tenant": "acme"}
 KEY = bytes(range(32))
 
-# What docs/customer-keys.md gives the service: no key can be exported, and encrypting makes no key.
+# What docs/howto/customer-keys.md gives the service: no key can be exported, and encrypting makes no key.
 POLICY = """
 path "transit/keys/simulacra-*" { capabilities = ["create", "read", "update", "delete"] }
 path "transit/encrypt/simulacra-*" { capabilities = ["update"] }

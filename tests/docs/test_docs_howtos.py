@@ -28,18 +28,24 @@ RUN_ELSEWHERE = {
         "howto/migrate-hosted.md",
         "python examples/quickstart.py",
     ): "tests/e2e/test_e2e_quickstart.py",
-    ("operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
+    ("howto/operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
     (
-        "operations.md",
+        "howto/operations.md",
         "kubectl create namespace simulacra-system-keys",
     ): "tests/e2e/test_controlplane_namespaced.py",
-    ("operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
-    ("images.md", ".venv/bin/python images/build.py"): "images/build.py",
-    ("security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
-    ("customer-keys.md", "SIMULACRA_POD_EGRESS=["): "tests/operator/test_operator_pod_access.py",
-    ("customer-keys.md", 'path "transit/keys/simulacra-*"'): "tests/custody/test_custody_vault.py",
+    ("howto/operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
+    ("howto/images.md", ".venv/bin/python images/build.py"): "images/build.py",
+    ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
     (
-        "customer-keys.md",
+        "howto/customer-keys.md",
+        "SIMULACRA_POD_EGRESS=[",
+    ): "tests/operator/test_operator_pod_access.py",
+    (
+        "howto/customer-keys.md",
+        'path "transit/keys/simulacra-*"',
+    ): "tests/custody/test_custody_vault.py",
+    (
+        "howto/customer-keys.md",
         "pip install aws-encryption-sdk-cli",
     ): "tests/custody/test_custody_customer.py",
 }
@@ -77,14 +83,14 @@ def test_no_block_is_left_out() -> None:
 
 RAN_HERE = {
     "tutorial.md",
-    "engine.md",
-    "customer-keys.md",
+    "explanation/engine.md",
+    "howto/customer-keys.md",
     *(
         f"howto/{name}.md"
         for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")
     ),
 }
-READ_HERE = {"howto/agents.md", "howto/kubectl.md", "customer-keys.md", "operations.md"}
+READ_HERE = {"howto/agents.md", "howto/kubectl.md", "howto/customer-keys.md", "howto/operations.md"}
 
 
 @pytest.mark.e2e
@@ -100,7 +106,9 @@ def test_the_kubectl_door(desk: Any) -> None:
 
 @pytest.mark.e2e
 def test_hosting_it(desk: Any) -> None:
-    said = desk.bash("".join(of("howto/self-host.md", "bash") + of("customer-keys.md", "bash")))
+    said = desk.bash(
+        "".join(of("howto/self-host.md", "bash") + of("howto/customer-keys.md", "bash"))
+    )
     assert "deleted" in said
     assert (desk.folder / "initech.json").stat().st_mode & 0o077 == 0
 
@@ -120,7 +128,7 @@ def test_from_other_libraries(desk: Any) -> None:
 
 @pytest.mark.e2e
 def test_without_a_server(desk: Any) -> None:
-    said = desk.bash("".join(of("engine.md", "bash")))
+    said = desk.bash("".join(of("explanation/engine.md", "bash")))
     assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
     assert "Report of a generation" in (desk.folder / "rows.html").read_text()
 
@@ -144,7 +152,7 @@ def test_the_manifests_are_what_the_kinds_allow() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
     manifests = [one for text in of("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)]
     assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
-    wide, queues = (list(yaml.safe_load_all(text)) for text in of("operations.md", "yaml"))
+    wide, queues = (list(yaml.safe_load_all(text)) for text in of("howto/operations.md", "yaml"))
     for one in [*manifests, *wide]:
         kinds[one["kind"]].model_validate(one)
     assert [one["kind"] for one in queues] == ["ClusterQueue", "LocalQueue"]
@@ -153,10 +161,10 @@ def test_the_manifests_are_what_the_kinds_allow() -> None:
 
 def test_the_customers_key_is_set_up_as_written() -> None:
     spec = Encryption.model_validate(
-        yaml.safe_load(of("customer-keys.md", "yaml")[0])["spec"]["encryption"]
+        yaml.safe_load(of("howto/customer-keys.md", "yaml")[0])["spec"]["encryption"]
     )
     assert spec.mode == "Customer"
     policy = json.loads(
-        of("customer-keys.md", "json")[0]
+        of("howto/customer-keys.md", "json")[0]
     )  # what it allows: tests/custody/test_custody_customer.py
     assert [statement["Effect"] for statement in policy["Statement"]] == ["Allow", "Allow", "Deny"]

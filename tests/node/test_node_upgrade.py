@@ -70,8 +70,8 @@ def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) ->
     with node.api():
         client.wait(third["job_id"], timeout=300)
         assert rows(client, second["dataset_id"], tmp_path / "second") == 500
-        # what the newer release fit, the older one need not be able to read (docs/operations.md):
-        # it is fit anew
+        # The older release may not read a model of the newer one (docs/howto/operations.md), so
+        # it fits another.
         fourth = client.upload(SURVEY, family="forest")
         client.wait(fourth["job_id"], timeout=300)
         assert rows(client, fourth["dataset_id"], tmp_path / "fourth") == 500

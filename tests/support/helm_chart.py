@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "simulacra"
 TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
+APP_VERSION = str(yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"])
+"""Tag of the images that the chart runs unless told otherwise."""
 OWN = "tryout.enabled=false,store.url=s3://abc/d,store.auditUrl=s3://abc/a,keys.url=awskms://?region=eu-west-1"
 VARIANTS: dict[str, tuple[str, ...]] = {
     "defaults": (),

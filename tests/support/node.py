@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import httpx
 
-from helm_chart import CHART, SYSTEM, needed
+from helm_chart import APP_VERSION, CHART, SYSTEM, needed
 from installation import eventually
 from simulacra import Client, Connection
 
@@ -30,7 +30,7 @@ PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
 """The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no such history."""
 NEURAL_VARIABLE = "SIMULACRA_E2E_NEURAL"
 """Set where the cluster has the trainer with torch as well."""
-TRAINER = "simulacra.local/simulacra/trainer:0.1.0"
+TRAINER = f"simulacra.local/simulacra/trainer:{APP_VERSION}"
 
 
 def free_port() -> int:

@@ -14,12 +14,12 @@ from typing import Any
 import hvac
 
 import yaml
-from helm_chart import SYSTEM
+from helm_chart import APP_VERSION, SYSTEM
 from installation import eventually
 from node import Node, free_port
 
 HOME = "custody"
-IMAGE = "simulacra.local/simulacra/tryout:0.1.0"
+IMAGE = f"simulacra.local/simulacra/tryout:{APP_VERSION}"
 S3 = f"endpoint=http://seaweedfs.{HOME}.svc:8333&region=us-east-1"
 BAO = f"vault+http://openbao.{HOME}.svc:8200/transit"
 STORE = {

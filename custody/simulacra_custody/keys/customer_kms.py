@@ -2,7 +2,7 @@
 
 The service asks the key for a fresh data key (``kms:GenerateDataKey``), encrypts one AWS Encryption SDK message with
 it and forgets it; from then on only who may call ``kms:Decrypt`` on the key can read. What that promise rests on is
-the customer's key policy (docs/customer-keys.md), so it is checked when a tenant is set up and every minute after:
+the customer's key policy (docs/howto/customer-keys.md), so it is checked when a tenant is set up and every minute after:
 `check_customer_key`.
 """
 

@@ -30,7 +30,7 @@ DIGEST = "simulacra.dev/definition"
 """Annotation of a CRD: digest of the definition that was applied, since the server's copy has defaults filled in."""
 ESTABLISHED_SECONDS = 10.0
 MAX_UPLOAD_BYTES = 256 << 20
-"""A quarter of a Tenant's default: the trainer shares the machine. docs/embedded.md says how to raise it."""
+"""A quarter of a Tenant's default: the trainer shares the machine. docs/explanation/embedded.md says how to raise it."""
 TENANT_SECONDS = 30.0
 
 
