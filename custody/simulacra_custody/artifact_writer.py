@@ -1,4 +1,4 @@
-"""The writer of one encrypted artifact, and what it reports."""
+"""Writer of one encrypted artifact."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredArtifact:
-    """What was stored: plaintext bytes and their SHA-256 (hex), and the bytes that the ciphertext takes."""
+    """A stored artifact: plaintext bytes and their SHA-256 (hex), and the bytes of ciphertext."""
 
     name: str
     bytes: int
@@ -24,16 +24,18 @@ class StoredArtifact:
 
 
 class ArtifactWriter:
-    """An artifact being written, push style; a file object as far as pyarrow's writers ask for one."""
+    """A file object that encrypts and stores; it has the methods that pyarrow's writers need."""
 
     def __init__(self, name: str, encryptor: "Encryptor", upload: Upload) -> None:
-        self._name, self._encryptor, self._upload = name, encryptor, upload
+        self._name = name
+        self._encryptor = encryptor
+        self._upload = upload
         self._digest = hashlib.sha256()
         self._bytes = 0
         self.closed = False
 
     def write(self, data: bytes) -> int:
-        """Encrypt and store bytes; how many were taken (all). ValueError once committed or left."""
+        """Encrypt and store all bytes; return their number. Raises ValueError once closed."""
         self._check_open()
         self._digest.update(data)
         for chunk in self._encryptor.update(data):
@@ -43,11 +45,11 @@ class ArtifactWriter:
         return size
 
     def tell(self) -> int:
-        """Plaintext bytes written so far."""
+        """Return the number of plaintext bytes written."""
         return self._bytes
 
     def flush(self) -> None:
-        """A full frame is stored as soon as it is full; nothing less can be."""
+        """Do nothing: a frame is stored as soon as it is full, and no part of a frame can be."""
 
     def commit(self) -> StoredArtifact:
         """Finish the message and make the artifact visible, replacing one of the same name."""
@@ -60,16 +62,16 @@ class ArtifactWriter:
 
     def _check_open(self) -> None:
         if self.closed:
-            raise ValueError("the artefact is committed or abandoned already")
+            raise ValueError("the artifact is already committed or abandoned; open a new writer")
 
 
 @contextlib.contextmanager
 def open_artifact(
     store: ObjectStore, ref: ArtifactRef, encryptor: "Encryptor"
 ) -> Iterator[ArtifactWriter]:
-    """Put an artifact through an encryptor; leaving without `ArtifactWriter.commit` stores nothing."""
+    """Open a writer; without `ArtifactWriter.commit` nothing is stored."""
     with store.open_put(ref.key) as upload:
-        writer = ArtifactWriter(ref.artefact, encryptor, upload)
+        writer = ArtifactWriter(ref.name, encryptor, upload)
         try:
             yield writer
         finally:

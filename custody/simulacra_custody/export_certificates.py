@@ -1,8 +1,8 @@
-"""``python -m simulacra_custody.export_certificates TENANT``: the erasure certificates of a tenant, one JSON document a line.
+"""``python -m simulacra_custody.export_certificates TENANT``: a tenant's erasure certificates.
 
-For who runs the installation, to hand a customer who has left what the API would have given: the tenant's token no
-longer works, the certificates are kept for their time. Reads the store that ``SIMULACRA_AUDIT`` names. Each line is a
-file for ``simulacra verify-certificate``. Ends with 1 where there is none.
+An operator of the installation gives them to a customer whose tenant is deleted and who can no
+longer call the API. Reads the store of ``SIMULACRA_AUDIT`` and writes one JSON document a line,
+each a file for ``simulacra verify-certificate``. Exits with 1 when there is no certificate.
 """
 
 import argparse
@@ -11,33 +11,33 @@ import json
 import sys
 from typing import Any
 
-from simulacra_custody.errors import CustodyError, SettingsError
+from simulacra_custody.audit.certificates import RETENTION_S
+from simulacra_custody.errors import CustodyError
 from simulacra_custody.wiring import open_certificates
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m simulacra_custody.export_certificates",
-        description="Erasure certificates of a tenant, as JSON lines.",
+        description="Write the erasure certificates of a tenant as JSON lines.",
     )
     parser.add_argument(
-        "tenant", metavar="TENANT", help="its name, or its uid where the name was used again"
+        "tenant", metavar="TENANT", help="name of the tenant, or its uid if the name was reused"
     )
     tenant = parser.parse_args(arguments).tenant
     count = 0
     try:
-        for signed in open_certificates().every():
+        for signed in open_certificates().read_all():
             statement = _statement(signed)
             if tenant in (statement["tenant"], statement["tenant_uid"]):
                 sys.stdout.write(json.dumps({"statement": statement, "signature": signed}) + "\n")
                 count += 1
-    except (SettingsError, CustodyError) as error:
+    except CustodyError as error:
         parser.error(str(error))
     if not count:
-        sys.stderr.write(
-            f"there is no certificate of a tenant {tenant!r}; the time they are kept may be over\n"
-        )
+        days = int(RETENTION_S) // 86_400
+        sys.stderr.write(f"no certificate of tenant {tenant!r}; they are kept for {days} days\n")
     return 0 if count else 1
 
 

@@ -1,18 +1,18 @@
-"""Names of customer artefacts: the object keys they live under and the encryption context that binds them there."""
+"""Names of artifacts: their object keys and the encryption contexts that bind them there."""
 
 import re
 from dataclasses import dataclass
 from typing import Self
 
 PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,250}")
-"""One path part of an object key: lower case, at most 251 characters, so that it is a legal file name everywhere."""
+"""One part of an object key: lower case, at most 251 characters, a legal file name everywhere."""
 
 
 def check_part(part: str, field: str) -> None:
-    """Refuse a path part that could leave its folder or differ between file systems.
+    """Reject a part that could leave its folder or differ between file systems.
 
     Raises:
-        ValueError: naming ``field`` and the rule, never the value.
+        ValueError: names ``field`` and the rule, never the value.
     """
     if not PART.fullmatch(part) or ".." in part:
         raise ValueError(f"{field} must match ^{PART.pattern}$ and not contain '..'")
@@ -20,7 +20,7 @@ def check_part(part: str, field: str) -> None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ResourceRef:
-    """One custom resource that owns artifacts.
+    """A custom resource that owns artifacts.
 
     Attributes:
         tenant: tenant name.
@@ -38,34 +38,34 @@ class ResourceRef:
 
     @property
     def prefix(self) -> str:
-        """The folder of the resource, ending in ``/``."""
+        """The resource's folder, ending in ``/``."""
         return f"tenants/{self.tenant}/{self.kind}/{self.uid}/"
 
     @property
     def encryption_context(self) -> dict[str, str]:
-        """The context that the resource's data key is wrapped in."""
+        """The context of the resource's wrapped data key."""
         return {"tenant": self.tenant, "kind": self.kind, "uid": self.uid}
 
     def artifact(self, name: str) -> "ArtifactRef":
-        """One artifact of this resource, e.g. ``raw`` or ``parts/00000.parquet``."""
+        """Return an artifact of this resource, e.g. ``raw`` or ``parts/00000.parquet``."""
         return ArtifactRef(self.tenant, self.kind, self.uid, name)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ArtifactRef:
-    """One artifact of one resource; ``artefact`` may hold one ``/``."""
+    """An artifact of a resource; its ``name`` may contain one ``/``."""
 
     tenant: str
     kind: str
     uid: str
-    artefact: str
+    name: str
 
     def __post_init__(self) -> None:
-        parts = self.artefact.split("/")
+        parts = self.name.split("/")
         if len(parts) > 2:
-            raise ValueError("artefact may contain at most one '/'")
+            raise ValueError("artifact may contain at most one '/'")
         for part in parts:
-            check_part(part, "artefact")
+            check_part(part, "artifact")
         _ = self.resource
 
     @property
@@ -76,18 +76,18 @@ class ArtifactRef:
     @property
     def key(self) -> str:
         """The object key, ``tenants/<tenant>/<kind>/<uid>/<artifact>``."""
-        return self.resource.prefix + self.artefact
+        return self.resource.prefix + self.name
 
     @property
     def encryption_context(self) -> dict[str, str]:
-        """The context that the artifact's message is bound to."""
-        return {**self.resource.encryption_context, "artefact": self.artefact}
+        """The context of the artifact's message; the name ``artefact`` is stored in every one."""
+        return {**self.resource.encryption_context, "artefact": self.name}
 
     @classmethod
     def from_key(cls, key: str) -> Self:
-        """The artifact that lives under an object key; ValueError if none can."""
+        """Return the artifact of an object key. Raises ValueError for any other key."""
         root, _, path = key.partition("/")
         parts = path.split("/", 3)
         if root != "tenants" or len(parts) != 4:
-            raise ValueError("an artefact's key is tenants/<tenant>/<kind>/<uid>/<artefact>")
+            raise ValueError("an artifact's key is tenants/<tenant>/<kind>/<uid>/<artifact>")
         return cls(*parts)

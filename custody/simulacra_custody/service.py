@@ -1,4 +1,4 @@
-"""Custody of customer bytes: encrypt on the way in, authenticate on the way out, erase and prove it."""
+"""Custody service: encrypt and store artifacts, read them back, erase them and verify that."""
 
 import contextlib
 import itertools
@@ -7,27 +7,24 @@ import time
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact, open_artifact
 from simulacra_custody.errors import ArtifactTooLarge
 from simulacra_custody.keys.base import DATA_KEY_BYTES, KeyProvider
 from simulacra_custody.refs import ArtifactRef, ResourceRef, check_part
 from simulacra_custody.stores.base import ObjectInfo, ObjectStore
-
-if TYPE_CHECKING:
-    from simulacra_custody.stores.owner import StoreOwner
+from simulacra_custody.stores.owner import StoreOwner
 
 READ_CHUNK = 256 * 1024
-"""A frame: twice as fast to read in as larger chunks, which the allocator asks the kernel for each time."""
+"""One frame: twice as fast as larger chunks, for which the allocator calls the kernel each time."""
 
 UPLOAD_GRACE_S = 3600.0
-"""An artifact may be stored this long before its resource exists: the API streams first, then creates the resource."""
+"""The API streams an upload before it creates its resource; the sweep waits this long for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureReport:
-    """What an erasure removed (objects and unfinished puts, ciphertext bytes), and whether nothing is left."""
+    """Erased objects and unfinished puts, their ciphertext bytes, and whether none is left."""
 
     objects: int
     bytes: int
@@ -36,12 +33,12 @@ class ErasureReport:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep found.
+    """Result of a sweep.
 
     Attributes:
-        resources: resources that were gone already and whose artifacts are now erased.
+        resources: deleted resources whose artifacts the sweep erased.
         erased: the sum of their erasures.
-        foreign: objects whose key is no artifact's; they are left for a person to look at.
+        foreign: objects under no artifact's key, left for a person to examine.
     """
 
     resources: tuple[ResourceRef, ...]
@@ -50,10 +47,10 @@ class SweepReport:
 
 
 class Custody:
-    """Artifacts in an object store, each under its resource's data key, which the tenant's key wraps.
+    """Artifacts in an object store, each under its resource's data key.
 
-    The wrapped data key is kept by the caller (in the custom resource and nowhere else): without it the artifacts
-    cannot be read any more, wherever copies of them are.
+    The tenant's key wraps the data key. The caller keeps the wrapped key in the custom resource and
+    nowhere else. Without it nobody can read the artifacts or any copy of them.
     """
 
     def __init__(self, store: ObjectStore, keys: KeyProvider) -> None:
@@ -61,22 +58,20 @@ class Custody:
         self.keys = keys
 
     def new_resource_key(self, resource: ResourceRef) -> str:
-        """A fresh 256-bit data key, wrapped by the tenant's key. Raises `KeyUnavailable`."""
-        return self.keys.wrap(
-            resource.tenant, os.urandom(DATA_KEY_BYTES), resource.encryption_context
-        )
+        """Return a new 256-bit data key, wrapped by the tenant's key. Raises `KeyUnavailable`."""
+        data_key = os.urandom(DATA_KEY_BYTES)
+        return self.keys.wrap(resource.tenant, data_key, resource.encryption_context)
 
     def rewrap(self, resource: ResourceRef, wrapped_key: str) -> str:
-        """The resource's data key under the newest version of the tenant's key; the token itself if it is already.
+        """Return the data key under the newest version of the tenant's key, unchanged if it is.
 
-        After a rotation: rewrap every live resource, then `KeyProvider.retire_old_keys`. Raises `KeyUnavailable`.
+        After a rotation, rewrap every live resource, then call `KeyProvider.retire_old_keys`.
+        Raises `KeyUnavailable`.
         """
-        if self.keys.is_current(resource.tenant, wrapped_key):
+        tenant, context = resource.tenant, resource.encryption_context
+        if self.keys.is_current(tenant, wrapped_key):
             return wrapped_key
-        context = resource.encryption_context
-        return self.keys.wrap(
-            resource.tenant, self.keys.unwrap(resource.tenant, wrapped_key, context), context
-        )
+        return self.keys.wrap(tenant, self.keys.unwrap(tenant, wrapped_key, context), context)
 
     def write(self, ref: ArtifactRef, wrapped_key: str, chunks: Iterable[bytes]) -> StoredArtifact:
         """Encrypt and store an artifact from chunks of any size, all or nothing."""
@@ -87,13 +82,14 @@ class Custody:
 
     @contextlib.contextmanager
     def open_writer(self, ref: ArtifactRef, wrapped_key: str) -> Iterator[ArtifactWriter]:
-        """Write an artifact piece by piece; leaving without `ArtifactWriter.commit` stores nothing.
+        """Open a writer; without `ArtifactWriter.commit` nothing is stored.
 
         Raises:
-            KeyUnavailable: if the data key cannot be unwrapped.
-            StoreUnavailable: if the store fails.
+            KeyUnavailable: the data key cannot be unwrapped.
+            StoreUnavailable: the store failed.
         """
-        from simulacra_custody.envelope import Encryptor, data_keyring  # half a second, see there
+        # Importing the SDK takes half a second.
+        from simulacra_custody.envelope import Encryptor, data_keyring
 
         encryptor = Encryptor(data_keyring(self._unwrap(ref, wrapped_key)), ref.encryption_context)
         with open_artifact(self.store, ref, encryptor) as writer:
@@ -104,8 +100,8 @@ class Custody:
     ) -> Iterator[bytes]:
         """Decrypt an artifact in chunks of ``chunk_size`` bytes.
 
-        The first chunk is authenticated before this returns, every other one before it is yielded; truncation shows
-        at the end, so a consumer keeps nothing unless the iterator ends without an error.
+        The first chunk is authenticated before this returns, each other one before it is yielded.
+        Truncation shows only at the end: keep nothing unless the iterator ends without an error.
 
         Raises:
             ArtifactMissing, KeyUnavailable, StoreUnavailable: at the call.
@@ -120,55 +116,51 @@ class Custody:
         return plaintext if first is None else itertools.chain((first,), plaintext)
 
     def read_bytes(self, ref: ArtifactRef, wrapped_key: str, *, limit: int) -> bytes:
-        """A small artifact as a whole; `ArtifactTooLarge` as soon as it exceeds ``limit`` bytes."""
-        parts, size = [], 0
+        """Return a small artifact. Raises `ArtifactTooLarge` above ``limit`` bytes."""
+        content = bytearray()
         for chunk in self.read(ref, wrapped_key):
-            size += len(chunk)
-            if size > limit:
+            content += chunk
+            if len(content) > limit:
                 raise ArtifactTooLarge(f"{ref.key} holds more than {limit} bytes")
-            parts.append(chunk)
-        return b"".join(parts)
+        return bytes(content)
 
     def exists(self, ref: ArtifactRef) -> bool:
-        """Whether the artifact is stored."""
+        """Return whether the artifact is stored."""
         return self.store.stat(ref.key) is not None
 
     def list_artifacts(self, resource: ResourceRef) -> list[str]:
-        """Names of the resource's artifacts, sorted."""
-        return sorted(
-            info.key.removeprefix(resource.prefix) for info in self.store.list(resource.prefix)
-        )
+        """Return the names of the resource's artifacts, sorted."""
+        prefix = resource.prefix
+        return sorted(info.key.removeprefix(prefix) for info in self.store.list(prefix))
 
     def erase(self, resource: ResourceRef) -> ErasureReport:
-        """Erase everything under the resource's prefix, unfinished puts first, and look whether anything is left."""
+        """Erase everything under the resource's prefix, unfinished puts first, and verify it."""
         return self._erase(resource.prefix)
 
     def erase_except(self, resource: ResourceRef, kept: str) -> ErasureReport:
-        """Erase everything of a resource but one artifact, which is in no folder; unfinished puts first, and verify."""
+        """Erase everything of a resource except one artifact at the top level, and verify it."""
         prefix = resource.prefix
 
         def found() -> list[ObjectInfo]:
-            stored = self.store.list_versions(prefix)
             return [
                 *self.store.list_incomplete(prefix),
-                *(one for one in stored if one.key != prefix + kept),
+                *(one for one in self.store.list_versions(prefix) if one.key != prefix + kept),
             ]
 
         before = found()
         self.store.purge_incomplete(prefix)
-        for name, folder in {one.key.removeprefix(prefix).partition("/")[:2] for one in before} - {
-            (kept, "")
-        }:
-            if folder:
+        paths = {info.key.removeprefix(prefix).partition("/")[:2] for info in before}
+        for name, slash in paths - {(kept, "")}:
+            if slash:
                 self.store.delete_prefix(f"{prefix}{name}/")
             else:
                 self.store.delete(prefix + name)
-        return ErasureReport(len(before), sum(one.size for one in before), not found())
+        return ErasureReport(len(before), sum(info.size for info in before), not found())
 
-    def erase_tenant(self, tenant: str, owner: "StoreOwner") -> ErasureReport:
-        """Offboard a tenant: destroy its key, so that all of it is unreadable at once, then erase what is stored.
+    def erase_tenant(self, tenant: str, owner: StoreOwner) -> ErasureReport:
+        """Destroy a tenant's key, which makes all its data unreadable, then erase what is stored.
 
-        Raises `StoreForeign` before anything is done: another installation may have a tenant of that name.
+        Raises `StoreForeign` first: another installation may have a tenant of the same name.
         """
         check_part(tenant, "tenant")
         owner.confirm()
@@ -178,20 +170,21 @@ class Custody:
     def sweep_orphans(
         self,
         live: AbstractSet[tuple[str, str, str]],
-        owner: "StoreOwner",
+        owner: StoreOwner,
         *,
         tenants: AbstractSet[str] | None = None,
         min_age_s: float = UPLOAD_GRACE_S,
     ) -> SweepReport:
-        """Erase the artifacts of resources that are gone, in a store that is this installation's own.
+        """Erase the artifacts of resources that no longer exist, in this installation's own store.
 
         Args:
-            live: (tenant, kind, uid) of every resource, read less than ``min_age_s`` ago.
-            owner: the claim to the store; it is confirmed before the look, and again before anything is erased.
-            tenants: whose artifacts are looked at, None for everybody's.
-            min_age_s: resources with anything written in the last so many seconds are left alone.
+            live: (tenant, kind, uid) of every resource, listed less than ``min_age_s`` ago.
+            owner: the claim to the store, confirmed before the listing and before the erasure.
+            tenants: limit the sweep to these tenants; None for all.
+            min_age_s: skip resources with an object younger than this.
 
-        Raises `StoreForeign` where nothing that is not known may be erased.
+        Raises:
+            StoreForeign: the store belongs to another installation.
         """
         owner.confirm()
         newest: dict[ResourceRef, float] = {}
@@ -213,7 +206,8 @@ class Custody:
             and modified <= limit
             and (tenants is None or resource.tenant in tenants)
         )
-        if orphans:  # the look may have taken long
+        # The listing may have taken long.
+        if orphans:
             owner.confirm()
         reports = [self.erase(resource) for resource in orphans]
         total = ErasureReport(
@@ -227,7 +221,9 @@ class Custody:
         return self.keys.unwrap(ref.tenant, wrapped_key, ref.resource.encryption_context)
 
     def _erase(self, prefix: str) -> ErasureReport:
-        found = [*self.store.list_incomplete(prefix), *self.store.list_versions(prefix)]
+        def found() -> list[ObjectInfo]:
+            return [*self.store.list_incomplete(prefix), *self.store.list_versions(prefix)]
+
+        before = found()
         objects = self.store.purge_incomplete(prefix) + self.store.delete_prefix(prefix)
-        left = [*self.store.list_incomplete(prefix), *self.store.list_versions(prefix)]
-        return ErasureReport(objects, sum(info.size for info in found), not left)
+        return ErasureReport(objects, sum(info.size for info in before), not found())

@@ -1,10 +1,14 @@
-"""Opens custody from the environment: the same three variables in every process of the product."""
+"""Custody from the environment: the same three variables in every process.
+
+Only this module reads the environment, and no other library module of the package imports it.
+"""
 
 import os
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from simulacra_custody.audit.certificates import Certificates
 from simulacra_custody.audit.log import SegmentedAuditLog
@@ -25,95 +29,110 @@ _STORE_FORM = (
 )
 _KEYS_FORM = (
     "local:///absolute/path, vault+https://host:port/transit?auth=kubernetes&role=simulacra or "
-    "awskms://?region=us-east-1 (several are separated by spaces, the first is the default)"
+    "awskms://?region=us-east-1 (separate several with spaces, the first is the default)"
 )
 
 
 def open_custody(env: Mapping[str, str] = os.environ) -> Custody:
-    """Custody over ``SIMULACRA_STORE`` and ``SIMULACRA_KEYS``.
+    """Return custody over ``SIMULACRA_STORE`` and ``SIMULACRA_KEYS``.
 
     Raises:
-        SettingsError: naming the variable and the form it must have.
+        SettingsError: names the variable and its valid forms.
     """
     return Custody(open_store(env, STORE_VARIABLE), open_keys(env))
 
 
 def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:
-    """Return the audit log in the store that ``SIMULACRA_AUDIT`` names. Raises `SettingsError`."""
+    """Return the audit log in the store of ``SIMULACRA_AUDIT``. Raises `SettingsError`."""
     return SegmentedAuditLog(open_store(env, AUDIT_VARIABLE))
 
 
 def open_certificates(env: Mapping[str, str] = os.environ) -> Certificates:
-    """Return the certificates in the store that ``SIMULACRA_AUDIT`` names. Raises `SettingsError`."""
+    """Return the certificates in the store of ``SIMULACRA_AUDIT``. Raises `SettingsError`."""
     return Certificates(open_store(env, AUDIT_VARIABLE))
 
 
 def open_store(env: Mapping[str, str], variable: str) -> ObjectStore:
-    """The object store that a variable names: ``file:///dir`` or ``s3://bucket/prefix?...`` (see `s3_client`)."""
+    """Return the object store of a variable: ``file:///dir`` or ``s3://bucket/prefix?...``."""
     value = _value(env, variable, _STORE_FORM)
     try:
         url = urlsplit(value)
         if url.scheme == "s3":
-            from simulacra_custody.stores.s3.client import (
-                S3Location,
-            )  # boto3 takes a third of a second
+            # boto3 takes a third of a second.
+            from simulacra_custody.stores.s3.client import S3Location
             from simulacra_custody.stores.s3.store import S3Store
 
-            return S3Store(S3Location.from_url(url))
+            return S3Store(S3Location.from_url(url, _parameters(url, S3Location.PARAMETERS)))
         return LocalStore(_path(url, "file"))
     except ValueError as error:
-        raise SettingsError(
-            f"{variable} is malformed: set {variable} to {_STORE_FORM}; {error}"
-        ) from None
+        raise _malformed(variable, _STORE_FORM, error) from None
+
+
+def open_keys(env: Mapping[str, str]) -> TenantKeys:
+    """Return the key providers of ``SIMULACRA_KEYS``, in its order."""
+    providers: dict[str, KeyProvider] = {}
+    for value in _value(env, KEYS_VARIABLE, _KEYS_FORM).split():
+        try:
+            name, provider = _provider(urlsplit(value), env)
+            if name in providers:
+                raise ValueError(f"give one {name} provider only")
+        except ValueError as error:
+            raise _malformed(KEYS_VARIABLE, _KEYS_FORM, error) from None
+        providers[name] = provider
+    return TenantKeys(providers)
 
 
 def own_buckets(env: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the S3 buckets that the stores of an environment are in, as regular expressions.
+    """Return the buckets of the installation's own stores, as regular expressions.
 
-    Nothing that a customer names may be read from there with the customer's words alone.
+    Nothing in them may be read because a customer names it.
     """
-    urls = [
-        urlsplit(env.get(variable, "").strip()) for variable in (STORE_VARIABLE, AUDIT_VARIABLE)
-    ]
+    urls = [urlsplit(env.get(name, "").strip()) for name in (STORE_VARIABLE, AUDIT_VARIABLE)]
     return tuple(
         re.escape(url.netloc).replace(r"\{tenant\}", ".+") for url in urls if url.scheme == "s3"
     )
 
 
 def is_own_bucket(buckets: Sequence[str], uri: str) -> bool:
-    """Whether an ``s3://bucket/key`` is in one of those buckets; wherever it is said to be: hosts have many names."""
+    """Return whether an ``s3://bucket/key`` is in one of those buckets, at whatever endpoint."""
     bucket = urlsplit(uri).netloc
     return any(re.fullmatch(pattern, bucket) for pattern in buckets)
 
 
-def open_keys(env: Mapping[str, str]) -> TenantKeys:
-    """The key providers that ``SIMULACRA_KEYS`` names, in its order."""
-    providers: dict[str, KeyProvider] = {}
-    for value in _value(env, KEYS_VARIABLE, _KEYS_FORM).split():
-        try:
-            name, provider = _provider(urlsplit(value), env)
-            if name in providers:
-                raise ValueError(f"there may be one {name} provider")
-        except ValueError as error:
-            raise SettingsError(
-                f"{KEYS_VARIABLE} is malformed: set {KEYS_VARIABLE} to {_KEYS_FORM}; {error}"
-            ) from None
-        providers[name] = provider
-    return TenantKeys(providers)
-
-
 def _provider(url: SplitResult, env: Mapping[str, str]) -> tuple[str, KeyProvider]:
     if url.scheme in ("vault+http", "vault+https"):
+        # hvac takes a fifth of a second.
         from simulacra_custody.keys.vault import VaultTransit
-        from simulacra_custody.keys.vault_login import VaultLogin  # hvac takes a fifth of a second
+        from simulacra_custody.keys.vault_login import VaultLogin
 
-        return "vault", VaultTransit(VaultLogin.from_url(url, env))
+        given = _parameters(url, VaultLogin.PARAMETERS)
+        return "vault", VaultTransit(VaultLogin.from_url(url, given, env))
     if url.scheme == "awskms":
-        from simulacra_custody.keys.aws_access import KmsAccess  # boto3 takes a third of a second
+        from simulacra_custody.keys.aws_access import KmsAccess
         from simulacra_custody.keys.aws_kms import AwsKms
 
-        return "awsKms", AwsKms(KmsAccess.from_url(url))
+        return "awsKms", AwsKms(KmsAccess.from_url(url, _parameters(url, KmsAccess.PARAMETERS)))
     return "local", LocalKeyring(_path(url, "local"))
+
+
+def _parameters(url: SplitResult, allowed: AbstractSet[str]) -> dict[str, str]:
+    """Return the parameters of a URL's query, each known and given once with a value."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(url.query, keep_blank_values=True):
+        if name not in allowed or name in found or not value:
+            known = ", ".join(sorted(allowed))
+            raise ValueError(f"a parameter is unknown, empty or repeated; the known ones: {known}")
+        found[name] = value
+    if url.fragment:
+        raise ValueError("the URL must not contain '#'")
+    return found
+
+
+def _path(url: SplitResult, scheme: str) -> Path:
+    absolute = url.path.startswith("/") and url.path.strip("/")
+    if url.scheme != scheme or url.netloc or url.query or url.fragment or not absolute:
+        raise ValueError(f"{scheme}:// takes an absolute path and nothing else")
+    return Path(unquote(url.path))
 
 
 def _value(env: Mapping[str, str], variable: str, form: str) -> str:
@@ -123,8 +142,5 @@ def _value(env: Mapping[str, str], variable: str, form: str) -> str:
     return value
 
 
-def _path(url: SplitResult, scheme: str) -> Path:
-    absolute = url.path.startswith("/") and url.path.strip("/")
-    if url.scheme != scheme or url.netloc or url.query or url.fragment or not absolute:
-        raise ValueError(f"{scheme}:// takes an absolute path and nothing else")
-    return Path(unquote(url.path))
+def _malformed(variable: str, form: str, error: ValueError) -> SettingsError:
+    return SettingsError(f"{variable} is malformed: set {variable} to {form}; {error}")

@@ -1,5 +1,6 @@
-"""AWS KMS: key state, policies and roles as MiniStack enforces them, key binding as moto does."""
+"""AWS KMS: key state, policies and roles, as MiniStack enforces them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,33 +44,30 @@ def rig(aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]) 
 
 
 def kms(aws: Server, more: str = "") -> KeyProvider:
-    return open_keys(
-        {"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={aws.url}{more}"}
-    ).provider("awsKms")
+    url = f"awskms://?region={REGION}&endpoint={aws.url}{more}"
+    return open_keys({"SIMULACRA_KEYS": url}).provider("awsKms")
 
 
 def die(**_: object) -> None:
-    """End the process, as far as what is called can tell."""
+    """End the process, as far as the caller can tell."""
     raise KeyboardInterrupt
 
 
 def tagged(rig: Rig, tags: dict[str, str]) -> str:
-    """Make a key that somebody else may have made, without a name."""
+    """Create a key without an alias, as anybody may."""
     given = [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
     return str(rig.client.create_key(Tags=given)["KeyMetadata"]["KeyId"])
 
 
 def enabled(rig: Rig) -> set[str]:
-    """Return the ids of the keys that are tagged as the tenant's and can be used."""
+    """Return the ids of the enabled keys with the tenant's tag."""
     found = set()
     for page in rig.client.get_paginator("list_keys").paginate():
         for key_id in (key["KeyId"] for key in page["Keys"]):
             tags = rig.client.list_resource_tags(KeyId=key_id)["Tags"]
             state = rig.client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
-            if {
-                "TagKey": "simulacra-tenant",
-                "TagValue": rig.tenant,
-            } in tags and state == "Enabled":
+            tag = {"TagKey": "simulacra-tenant", "TagValue": rig.tenant}
+            if tag in tags and state == "Enabled":
                 found.add(key_id)
     return found
 
@@ -84,7 +82,7 @@ def enabled(rig: Rig) -> set[str]:
         ),
     ],
 )
-def test_key_that_is_off_neither_wraps_nor_unwraps(
+def test_disabled_key_neither_wraps_nor_unwraps(
     rig: Rig, break_key: Callable[[Rig], object], code: str
 ) -> None:
     break_key(rig)
@@ -99,7 +97,7 @@ def test_key_that_is_off_neither_wraps_nor_unwraps(
     assert not rig.keys.has_tenant_key(rig.tenant)
 
 
-def test_destroyed_key_is_off_at_once_and_scheduled(rig: Rig) -> None:
+def test_destroyed_key_is_disabled_at_once_and_scheduled(rig: Rig) -> None:
     rig.keys.rotate_tenant_key(rig.tenant)
     newest = rig.keys.wrap(rig.tenant, KEY, CONTEXT).split(".")[2]
     rig.keys.destroy_tenant_key(rig.tenant)
@@ -111,7 +109,7 @@ def test_destroyed_key_is_off_at_once_and_scheduled(rig: Rig) -> None:
         rig.keys.unwrap(rig.tenant, rig.wrapped, CONTEXT)
 
 
-def test_rotation_that_was_cut_short_is_finished(rig: Rig) -> None:
+def test_interrupted_rotation_is_completed_by_the_next(rig: Rig) -> None:
     rig.client.create_alias(
         AliasName=f"alias/simulacra/{rig.tenant}/old/{rig.key_id}", TargetKeyId=rig.key_id
     )
@@ -123,7 +121,7 @@ def test_rotation_that_was_cut_short_is_finished(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("step", ["create_alias", "update_alias"])
-def test_the_key_of_a_rotation_that_was_killed_is_destroyed_by_the_next(
+def test_key_of_a_killed_rotation_is_destroyed_by_the_next(
     rig: Rig, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = {"simulacra-tenant": rig.tenant}
@@ -135,9 +133,9 @@ def test_the_key_of_a_rotation_that_was_killed_is_destroyed_by_the_next(
             rig.keys.rotate_tenant_key(rig.tenant)
     rig.keys.rotate_tenant_key(rig.tenant)
     current = rig.keys.wrap(rig.tenant, KEY, CONTEXT).split(".")[2]
-    assert len(enabled(rig)) == 3, "the old one, the one that was left, and the new one"
+    assert len(enabled(rig)) == 3, "the old key, the one without an alias, and the new one"
     rig.keys.retire_old_keys(rig.tenant)
-    assert len(enabled(rig)) == 2, "one that is young may be on its way to its name"
+    assert len(enabled(rig)) == 2, "a new key may still get its alias"
     monkeypatch.setattr(aws_kms, "_NAMED_S", 0.0)
     rig.keys.retire_old_keys(rig.tenant)
     assert enabled(rig) == {current}
@@ -148,7 +146,7 @@ def test_the_key_of_a_rotation_that_was_killed_is_destroyed_by_the_next(
     assert enabled(rig) == {current}
 
 
-def test_the_key_of_a_creation_that_was_killed_goes_with_the_tenant(
+def test_key_of_a_killed_creation_is_destroyed_with_the_tenant(
     rig: Rig, tenants: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.tenant = tenants[1]
@@ -162,7 +160,7 @@ def test_the_key_of_a_creation_that_was_killed_goes_with_the_tenant(
     assert enabled(rig) == set()
 
 
-def test_without_the_right_to_list_keys_old_ones_are_retired_all_the_same(
+def test_old_keys_are_retired_without_permission_to_list_keys(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.keys.rotate_tenant_key(rig.tenant)
@@ -180,8 +178,10 @@ def test_without_the_right_to_list_keys_old_ones_are_retired_all_the_same(
     assert "allow kms:ListKeys" in caplog.text
 
 
-def test_of_two_creators_one_key_stays(aws: Server, rig: Rig, tenants: tuple[str, str]) -> None:
-    """The second one's look sees nothing yet, as in a race."""
+def test_concurrent_creations_leave_one_key(
+    aws: Server, rig: Rig, tenants: tuple[str, str]
+) -> None:
+    """The second one sees no key yet, as in a race."""
     one, two = kms(aws), kms(aws)
     two._key_id = lambda alias: None  # type: ignore[attr-defined]
     one.create_tenant_key(tenants[1])
@@ -190,7 +190,7 @@ def test_of_two_creators_one_key_stays(aws: Server, rig: Rig, tenants: tuple[str
     assert one.is_current(tenants[1], wrapped)
 
 
-def test_wrong_credentials_and_no_server(
+def test_wrong_credentials_and_missing_server_are_unavailable(
     aws: Server, rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", CustomerAccount(aws).service["AWS_ACCESS_KEY_ID"])
@@ -211,10 +211,11 @@ def test_role_needs_its_external_id(
     role = account.role("their-id")
     for name, value in account.service.items():
         monkeypatch.setenv(name, value)
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
     account.root("iam").put_role_policy(
         RoleName=role.rpartition("/")[2],
         PolicyName="keys",
-        PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}',
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
     good = kms(aws, f"&role={role}&external-id=their-id")
     good.create_tenant_key(tenants[0])

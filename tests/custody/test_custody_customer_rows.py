@@ -1,4 +1,4 @@
-"""Generated rows in mode Customer, as the trainer writes them: the customer reads the table, the service does not."""
+"""Rows that the trainer writes in mode Customer: only the customer can read them."""
 
 from __future__ import annotations
 
@@ -33,17 +33,16 @@ def account(aws: Server, monkeypatch: pytest.MonkeyPatch) -> CustomerAccount:
     return account
 
 
-def artefacts(custody: Custody) -> tuple[Artifacts, str]:
+def artifacts(custody: Custody) -> tuple[Artifacts, str]:
     wrapped = custody.new_resource_key(ResourceRef("acme", "generationjobs", "g1"))
-    return Artifacts(
-        custody, "acme", KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)
-    ), wrapped
+    ref = KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)
+    return Artifacts(custody, "acme", ref), wrapped
 
 
-def test_rows_are_under_the_customers_key_and_no_other(
+def test_rows_open_with_the_customers_key_only(
     custody: Custody, store: LocalStore, account: CustomerAccount, tmp_path: Path
 ) -> None:
-    own, wrapped = artefacts(custody)
+    own, wrapped = artifacts(custody)
     key = CustomerKeyRef(key_arn=account.key_arn)
     part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, key)
     assert (part.key_arn, part.rows) == (account.key_arn, 1000)
@@ -71,23 +70,19 @@ def test_rows_are_under_the_customers_key_and_no_other(
     assert pq.read_table(tmp_path / "t.parquet").equals(ROWS)
 
 
-def test_without_the_customers_key_nothing_is_stored(
+def test_nothing_is_stored_without_the_customers_key(
     custody: Custody, store: LocalStore, account: CustomerAccount
 ) -> None:
     account.allow_service()
-    own, _ = artefacts(custody)
+    own, _ = artifacts(custody)
+    key = CustomerKeyRef(key_arn=account.key_arn)
     with pytest.raises(KeyUnavailable):
-        own.store_table(
-            "parts/00000.parquet",
-            iter([ROWS]),
-            ROWS.schema,
-            CustomerKeyRef(key_arn=account.key_arn),
-        )
+        own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, key)
     assert not own.exists("parts/00000.parquet")
 
 
-def test_managed_rows_are_as_before(custody: Custody) -> None:
-    own, wrapped = artefacts(custody)
+def test_managed_rows_open_with_the_resources_key(custody: Custody) -> None:
+    own, wrapped = artifacts(custody)
     part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema)
     assert part.key_arn is None
     ref = ResourceRef("acme", "generationjobs", "g1").artifact(part.name)

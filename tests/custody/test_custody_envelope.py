@@ -1,4 +1,4 @@
-"""Artifacts against the real AWS Encryption SDK: what was stored comes back, and nothing else is ever given out."""
+"""Encrypted artifacts: they read back, and altered bytes are rejected."""
 
 import os
 from collections.abc import Callable
@@ -39,13 +39,15 @@ def ref(dataset: ResourceRef) -> ArtifactRef:
 
 @pytest.fixture
 def message(custody: Custody, ref: ArtifactRef, wrapped: str, plaintext: bytes) -> bytes:
-    """The ciphertext of ``plaintext``, stored under ``ref``."""
+    """Store ``plaintext`` under ``ref`` and return its ciphertext."""
     custody.write(ref, wrapped, [plaintext])
     return stored(custody, ref)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_round_trip(custody: Custody, ref: ArtifactRef, wrapped: str, size: int) -> None:
+def test_artifact_of_every_size_reads_back(
+    custody: Custody, ref: ArtifactRef, wrapped: str, size: int
+) -> None:
     data = os.urandom(size)
     custody.write(ref, wrapped, (data[start : start + 70_001] for start in range(0, size, 70_001)))
     assert drain(custody, ref, wrapped) == data
@@ -53,16 +55,15 @@ def test_round_trip(custody: Custody, ref: ArtifactRef, wrapped: str, size: int)
     assert custody.read_bytes(ref, wrapped, limit=size) == data
 
 
-def test_receipt_says_what_was_stored(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
-    receipt = custody.write(ref, wrapped, [b"a", b"bc"])
-    assert (receipt.name, receipt.bytes) == ("raw", 3)
-    assert (
-        receipt.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )  # FIPS 180 "abc"
-    assert receipt.stored_bytes == len(stored(custody, ref))
+def test_result_reports_size_and_digest(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+    result = custody.write(ref, wrapped, [b"a", b"bc"])
+    assert (result.name, result.bytes) == ("raw", 3)
+    # FIPS 180, "abc"
+    assert result.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert result.stored_bytes == len(stored(custody, ref))
 
 
-def test_chunks_have_the_size_asked_for(
+def test_chunks_have_the_requested_size(
     custody: Custody, ref: ArtifactRef, wrapped: str, plaintext: bytes
 ) -> None:
     custody.write(ref, wrapped, [plaintext])
@@ -80,13 +81,13 @@ def test_plaintext_is_not_in_the_store(custody: Custody, ref: ArtifactRef, wrapp
     assert stored(custody, ref) != message
 
 
-def test_empty_artefact_is_an_artefact(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_empty_artifact_can_be_stored(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
     custody.write(ref, wrapped, [])
     assert custody.exists(ref)
     assert list(custody.read(ref, wrapped)) == []
 
 
-def test_another_aws_encryption_sdk_client_opens_it(
+def test_another_aws_encryption_sdk_client_opens_the_message(
     custody: Custody,
     dataset: ResourceRef,
     ref: ArtifactRef,
@@ -94,10 +95,9 @@ def test_another_aws_encryption_sdk_client_opens_it(
     plaintext: bytes,
     message: bytes,
 ) -> None:
-    """With nothing of ours but the documented key name, context and data key."""
-    keyring = AwsCryptographicMaterialProviders(
-        config=MaterialProvidersConfig()
-    ).create_raw_aes_keyring(
+    """It needs only the documented key name, context and data key."""
+    providers = AwsCryptographicMaterialProviders(config=MaterialProvidersConfig())
+    keyring = providers.create_raw_aes_keyring(
         CreateRawAesKeyringInput(
             key_namespace="simulacra",
             key_name="resource-data-key",
@@ -122,7 +122,7 @@ def flipped(message: bytes, position: int) -> bytes:
     return message[:position] + bytes([message[position] ^ 1]) + message[position + 1 :]
 
 
-def test_any_flipped_header_bit_is_refused_before_the_first_chunk(
+def test_flipped_header_bit_is_rejected_before_the_first_chunk(
     custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
 ) -> None:
     for position in range(0, 290, 3):
@@ -132,18 +132,18 @@ def test_any_flipped_header_bit_is_refused_before_the_first_chunk(
 
 
 @pytest.mark.parametrize("frame", [1, 2, 3])
-def test_flipped_bit_in_a_later_frame_gives_only_the_frames_before(
+def test_flipped_bit_in_a_frame_yields_only_earlier_frames(
     custody: Custody, ref: ArtifactRef, wrapped: str, plaintext: bytes, message: bytes, frame: int
 ) -> None:
     custody.store.put(ref.key, [flipped(message, frame * (FRAME_BYTES + 32) + 800)])
     given = bytearray()
-    with pytest.raises(ArtifactCorrupt):  # noqa: PT012 - it is the loop that must end in the error
+    with pytest.raises(ArtifactCorrupt):  # noqa: PT012 - the loop must raise
         for chunk in custody.read(ref, wrapped, chunk_size=FRAME_BYTES):
             given += chunk
     assert bytes(given) == plaintext[: frame * FRAME_BYTES]
 
 
-def test_flipped_last_bit_is_refused(
+def test_flipped_last_bit_is_rejected(
     custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
 ) -> None:
     custody.store.put(ref.key, [flipped(message, len(message) - 1)])
@@ -166,7 +166,7 @@ def test_flipped_last_bit_is_refused(
         lambda message: os.urandom(5000),
     ],
 )
-def test_truncated_extended_or_foreign_bytes_are_refused(
+def test_truncated_extended_or_foreign_bytes_are_rejected(
     custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes, cut: Callable[[bytes], bytes]
 ) -> None:
     custody.store.put(ref.key, [cut(message)])
@@ -174,7 +174,7 @@ def test_truncated_extended_or_foreign_bytes_are_refused(
         drain(custody, ref, wrapped)
 
 
-def test_swapped_frames_are_refused(
+def test_swapped_frames_are_rejected(
     custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
 ) -> None:
     size = FRAME_BYTES + 4 + 12 + 16
@@ -182,13 +182,14 @@ def test_swapped_frames_are_refused(
     frames = [message[header + number * size : header + (number + 1) * size] for number in range(3)]
     rest = message[header + 3 * size :]
     custody.store.put(ref.key, [message[:header], *frames, rest])
-    assert len(drain(custody, ref, wrapped)) == 3 * FRAME_BYTES + 1000  # the cut is at the frames
+    # Unchanged frames open, so the message was cut between frames.
+    assert len(drain(custody, ref, wrapped)) == 3 * FRAME_BYTES + 1000
     custody.store.put(ref.key, [message[:header], frames[1], frames[0], frames[2], rest])
     with pytest.raises(ArtifactCorrupt):
         drain(custody, ref, wrapped)
 
 
-def test_objects_swapped_within_a_resource_are_refused(
+def test_objects_swapped_within_a_resource_are_rejected(
     custody: Custody, dataset: ResourceRef, wrapped: str
 ) -> None:
     one, two = dataset.artifact("dataset"), dataset.artifact("schema")
@@ -203,12 +204,12 @@ def test_objects_swapped_within_a_resource_are_refused(
 
 
 @pytest.mark.parametrize(
-    "change", [{"tenant": "globex"}, {"kind": "models"}, {"uid": "other"}, {"artefact": "x"}]
+    "change", [{"tenant": "globex"}, {"kind": "models"}, {"uid": "other"}, {"name": "x"}]
 )
-def test_object_copied_elsewhere_is_refused(
+def test_object_copied_elsewhere_is_rejected(
     custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes, change: dict[str, str]
 ) -> None:
-    """Even where an attacker has the very same data key wrapped for the other place."""
+    """Even if an attacker has the same data key wrapped for the other place."""
     elsewhere = replace(ref, **change)
     data_key = custody.keys.unwrap("acme", wrapped, ref.resource.encryption_context)
     rewrapped = custody.keys.wrap(elsewhere.tenant, data_key, elsewhere.resource.encryption_context)
@@ -217,7 +218,7 @@ def test_object_copied_elsewhere_is_refused(
         custody.read(elsewhere, rewrapped)
 
 
-def test_message_with_more_context_than_ours_is_refused(
+def test_message_with_another_context_is_rejected(
     custody: Custody, ref: ArtifactRef, wrapped: str
 ) -> None:
     from simulacra_custody.envelope import Encryptor, data_keyring
@@ -230,7 +231,7 @@ def test_message_with_more_context_than_ours_is_refused(
             custody.read(ref, wrapped)
 
 
-def test_message_without_key_commitment_is_refused(
+def test_message_without_key_commitment_is_rejected(
     custody: Custody, ref: ArtifactRef, wrapped: str
 ) -> None:
     from simulacra_custody.envelope import data_keyring
@@ -249,7 +250,7 @@ def test_message_without_key_commitment_is_refused(
         custody.read(ref, wrapped)
 
 
-def test_data_key_of_another_resource_does_not_open_it(
+def test_data_key_of_another_resource_does_not_open_the_message(
     custody: Custody, dataset: ResourceRef, ref: ArtifactRef, message: bytes
 ) -> None:
     with pytest.raises(ArtifactCorrupt):
@@ -260,7 +261,7 @@ def test_data_key_of_another_resource_does_not_open_it(
         custody.read(ref, custody.new_resource_key(replace(dataset, tenant="globex")))
 
 
-def test_destroyed_tenant_key_shreds(
+def test_destroyed_tenant_key_makes_artifacts_unreadable(
     custody: Custody, ref: ArtifactRef, wrapped: str, message: bytes
 ) -> None:
     custody.keys.destroy_tenant_key("acme")
@@ -271,7 +272,7 @@ def test_destroyed_tenant_key_shreds(
     assert stored(custody, ref) == message
 
 
-def test_missing_artefact_and_missing_key(
+def test_missing_artifact_and_missing_key_are_reported(
     custody: Custody, dataset: ResourceRef, ref: ArtifactRef, wrapped: str
 ) -> None:
     with pytest.raises(ArtifactMissing):
@@ -288,7 +289,7 @@ def test_read_bytes_stops_at_the_limit(
         custody.read_bytes(ref, wrapped, limit=1000)
 
 
-def test_errors_leave_no_trace_in_logs_or_chains(
+def test_decryption_errors_leave_no_log_and_no_context(
     custody: Custody,
     ref: ArtifactRef,
     wrapped: str,

@@ -1,4 +1,4 @@
-"""Erasure and the sweep: everything of a resource goes, nothing of a neighbor does."""
+"""Erasure and the sweep: they remove everything of a resource and nothing else."""
 
 import os
 import time
@@ -16,21 +16,21 @@ from simulacra_custody.stores.owner import StoreOwner
 
 
 def age(store: LocalStore, seconds: float) -> None:
-    """Make everything in the store that much older."""
+    """Make everything in the store older by seconds."""
     for path in store.root.rglob("*"):
         if path.is_file():
             then = time.time() - seconds
             os.utime(path, (then, then))
 
 
-def test_list_artifacts(custody: Custody, dataset: ResourceRef, wrapped: str) -> None:
+def test_artifacts_are_listed_sorted(custody: Custody, dataset: ResourceRef, wrapped: str) -> None:
     assert custody.list_artifacts(dataset) == []
     for name in ("schema", "parts/00001", "dataset", "parts/00000"):
         custody.write(dataset.artifact(name), wrapped, [b"x"])
     assert custody.list_artifacts(dataset) == ["dataset", "parts/00000", "parts/00001", "schema"]
 
 
-def test_erase_takes_everything_of_the_resource_and_nothing_else(
+def test_erase_removes_everything_of_one_resource_only(
     custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
 ) -> None:
     sizes = [
@@ -56,7 +56,7 @@ def test_erase_takes_everything_of_the_resource_and_nothing_else(
     assert not (store.root / ".incomplete").exists()
 
 
-def test_all_but_one_artefact_is_erased_in_all_versions_and_verified(
+def test_all_versions_except_one_artifact_are_erased_and_verified(
     any_store: ObjectStore, keyring: KeyProvider, dataset: ResourceRef
 ) -> None:
     custody, neighbor = Custody(any_store, keyring), replace(dataset, uid="5f0c1")
@@ -73,28 +73,23 @@ def test_all_but_one_artefact_is_erased_in_all_versions_and_verified(
         dataset.artifact("why").key
     ]
     assert list(any_store.list_incomplete(dataset.prefix)) == []
-    assert custody.list_artifacts(neighbor) == [
-        "pieces/00000",
-        "pieces/why",
-        "raw",
-        "why",
-        "why-not",
-    ]
+    kept = ["pieces/00000", "pieces/why", "raw", "why", "why-not"]
+    assert custody.list_artifacts(neighbor) == kept
     assert custody.erase_except(dataset, "why") == ErasureReport(0, 0, True)
 
 
-def test_erasing_nothing_is_verified_too(custody: Custody, dataset: ResourceRef) -> None:
+def test_erasing_nothing_is_verified(custody: Custody, dataset: ResourceRef) -> None:
     assert custody.erase(dataset) == ErasureReport(0, 0, True)
 
 
 class Forgetful(LocalStore):
-    """A store that says it deleted and did not (an object lock, a lagging replica)."""
+    """A store that does not delete what it says (an object lock, a lagging replica)."""
 
     def delete_prefix(self, prefix: str) -> int:
         return 1
 
 
-def test_erase_reports_what_is_left(
+def test_erase_reports_remaining_objects(
     store: LocalStore, keyring: KeyProvider, dataset: ResourceRef
 ) -> None:
     custody = Custody(Forgetful(store.root), keyring)
@@ -104,7 +99,7 @@ def test_erase_reports_what_is_left(
     assert not custody.erase_except(dataset, "raw").verified_empty
 
 
-def test_what_cannot_be_listed_is_no_verified_erasure(
+def test_unlistable_folder_is_not_a_verified_erasure(
     custody: Custody, store: LocalStore, dataset: ResourceRef
 ) -> None:
     store.put(dataset.prefix.rstrip("/"), [b"an object where the folder should be"])
@@ -122,7 +117,7 @@ def test_sweep_counts_foreign_objects_and_leaves_them(custody: Custody, store: L
     assert (store.root / "tenants/Thumbs.db").exists()
 
 
-def test_sweep_takes_only_old_orphans(custody: Custody, store: LocalStore) -> None:
+def test_sweep_erases_only_old_orphans(custody: Custody, store: LocalStore) -> None:
     live, orphan, dead_upload = (
         ResourceRef("acme", "datasets", uid) for uid in ("live", "orphan", "dead")
     )
@@ -140,14 +135,13 @@ def test_sweep_takes_only_old_orphans(custody: Custody, store: LocalStore) -> No
     assert list(store.list_incomplete("")) == []
 
 
-def test_one_fresh_artefact_keeps_its_resource_from_the_sweep(
+def test_one_recent_artifact_protects_its_resource_from_the_sweep(
     custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
 ) -> None:
     custody.write(dataset.artifact("raw"), wrapped, [b"x"])
     age(store, 7200)
     custody.write(dataset.artifact("schema"), wrapped, [b"x"])
-    assert custody.sweep_orphans(set(), StoreOwner(store, "ours")).resources == ()
-    assert custody.sweep_orphans(set(), StoreOwner(store, "ours"), min_age_s=0).resources == (
-        dataset,
-    )
+    owner = StoreOwner(store, "ours")
+    assert custody.sweep_orphans(set(), owner).resources == ()
+    assert custody.sweep_orphans(set(), owner, min_age_s=0).resources == (dataset,)
     assert custody.list_artifacts(dataset) == []

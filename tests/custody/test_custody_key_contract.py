@@ -1,4 +1,4 @@
-"""What every key provider promises, over every one of them: a file, OpenBao, moto's KMS and MiniStack's."""
+"""Contract of key providers: a file, OpenBao, moto's KMS and MiniStack's."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def context(tenant: str) -> dict[str, str]:
     return {"tenant": tenant, "kind": "datasets", "uid": "u1"}
 
 
-def test_wrap_and_unwrap(any_keys: KeyProvider, acme: str) -> None:
+def test_wrapped_key_unwraps(any_keys: KeyProvider, acme: str) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
     assert token.isascii()
     assert token.isprintable()
@@ -34,7 +34,7 @@ def test_wrap_and_unwrap(any_keys: KeyProvider, acme: str) -> None:
     any_keys.check(acme)
 
 
-def test_another_context_is_refused(any_keys: KeyProvider, acme: str) -> None:
+def test_other_context_is_rejected(any_keys: KeyProvider, acme: str) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
     for other in (
         {},
@@ -46,28 +46,19 @@ def test_another_context_is_refused(any_keys: KeyProvider, acme: str) -> None:
             any_keys.unwrap(acme, token, other)
 
 
-def test_another_tenant_is_refused(any_keys: KeyProvider, acme: str, tenants: Tenants) -> None:
+def test_other_tenant_is_rejected(any_keys: KeyProvider, acme: str, tenants: Tenants) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
     for tokens_context in (context(acme), context(tenants[1])):
         with pytest.raises(KeyUnavailable, match=tenants[1]):
             any_keys.unwrap(tenants[1], token, tokens_context)
 
 
-@pytest.mark.parametrize(
-    "any_keys", ["local", "openbao", "moto"], indirect=True
-)  # MiniStack's blobs have no tag
-def test_every_damaged_token_is_refused(any_keys: KeyProvider, acme: str) -> None:
+# MiniStack's blobs have no authentication tag.
+@pytest.mark.parametrize("any_keys", ["local", "openbao", "moto"], indirect=True)
+def test_damaged_token_is_rejected_and_not_repeated(any_keys: KeyProvider, acme: str) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
-    damaged = [
-        "",
-        ".",
-        "local.v1",
-        "vault.v1.",
-        "awskms.v1.",
-        token[:-3],
-        token + "AAAA",
-        token + "ä",
-    ]
+    damaged = ["", ".", "local.v1", "vault.v1.", "awskms.v1."]
+    damaged += [token[:-3], token + "AAAA", token + "ä"]
     for position in range(0, len(token) - 1, max(1, len(token) // 20)):
         other = "A" if token[position] not in "Aa" else "B"
         damaged.append(token[:position] + other + token[position + 1 :])
@@ -77,7 +68,7 @@ def test_every_damaged_token_is_refused(any_keys: KeyProvider, acme: str) -> Non
         assert len(bad) < 20 or bad not in str(refusal.value)
 
 
-def test_create_is_idempotent_and_destroy_shreds(
+def test_create_is_idempotent_and_destroy_is_final(
     any_keys: KeyProvider, acme: str, tenants: Tenants
 ) -> None:
     token = any_keys.wrap(acme, KEY, context(acme))
@@ -93,7 +84,7 @@ def test_create_is_idempotent_and_destroy_shreds(
     ):
         with pytest.raises(KeyUnavailable, match=f"tenant {acme} has no key"):
             attempt()
-    assert not any_keys.has_tenant_key(acme)  # trying to wrap made none
+    assert not any_keys.has_tenant_key(acme), "wrapping creates no key"
     any_keys.create_tenant_key(acme)
     with pytest.raises(KeyUnavailable, match=acme):
         any_keys.unwrap(acme, token, context(acme))
@@ -117,7 +108,7 @@ def test_rotation_keeps_old_tokens_until_they_are_retired(any_keys: KeyProvider,
     assert not any_keys.has_tenant_key(acme)
 
 
-def test_key_of_nobody(any_keys: KeyProvider, tenants: Tenants) -> None:
+def test_missing_key_is_reported(any_keys: KeyProvider, tenants: Tenants) -> None:
     nobody = tenants[0]
     assert not any_keys.has_tenant_key(nobody)
     any_keys.destroy_tenant_key(nobody)
@@ -131,7 +122,7 @@ def test_key_of_nobody(any_keys: KeyProvider, tenants: Tenants) -> None:
         any_keys.create_tenant_key("../acme")
 
 
-def test_artefacts_survive_a_rewrap_and_no_offboarding(
+def test_artifacts_survive_a_rewrap_but_no_tenant_erasure(
     any_keys: KeyProvider, acme: str, store: LocalStore, tenants: Tenants
 ) -> None:
     custody, resource = Custody(store, any_keys), ResourceRef(acme, "datasets", "u1")

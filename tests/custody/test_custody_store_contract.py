@@ -1,4 +1,4 @@
-"""What every object store promises, over every one of them: a directory and SeaweedFS in three layouts."""
+"""Contract of object stores: a directory and SeaweedFS in three layouts."""
 
 import os
 import subprocess
@@ -25,11 +25,11 @@ def keys(store: ObjectStore, prefix: str = "") -> list[str]:
 
 
 def left(store: ObjectStore, prefix: str = "") -> list[str]:
-    """Everything that is kept, in whatever state."""
+    """Return every key with a version or an unfinished put."""
     return [info.key for info in (*store.list_versions(prefix), *store.list_incomplete(prefix))]
 
 
-def test_put_stat_list_and_read_back(any_store: ObjectStore) -> None:
+def test_object_is_listed_and_reads_back(any_store: ObjectStore) -> None:
     info = any_store.put(KEY, [b"abc", b"", b"def"])
     assert (info.key, info.size) == (KEY, 6)
     found = any_store.stat(KEY)
@@ -43,7 +43,7 @@ def test_put_stat_list_and_read_back(any_store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1000, (16 << 20) + 5])
-def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
+def test_all_sizes_read_back_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
     data = os.urandom(size)
     assert any_store.put(KEY, [data]).size == size
     assert content(any_store, KEY) == data
@@ -55,7 +55,7 @@ def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
     assert list(any_store.list_incomplete("")) == []
 
 
-def test_ranges(any_store: ObjectStore) -> None:
+def test_ranges_read_back(any_store: ObjectStore) -> None:
     any_store.put(KEY, [b"abcdef"])
     ranges = [
         (0, 2, b"ab"),
@@ -70,7 +70,7 @@ def test_ranges(any_store: ObjectStore) -> None:
     ]
 
 
-def test_missing_object(any_store: ObjectStore) -> None:
+def test_missing_object_is_reported(any_store: ObjectStore) -> None:
     assert any_store.stat(KEY) is None
     for start, end in ((0, None), (1, 1), (5, 9)):
         with pytest.raises(ArtifactMissing, match=KEY):
@@ -80,14 +80,14 @@ def test_missing_object(any_store: ObjectStore) -> None:
     assert any_store.purge_incomplete(PREFIX) == 0
 
 
-def test_put_replaces_whole(any_store: ObjectStore) -> None:
+def test_put_replaces_the_whole_object(any_store: ObjectStore) -> None:
     any_store.put(KEY, [b"a longer first version"])
     any_store.put(KEY, [b"short"])
     assert content(any_store, KEY) == b"short"
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_conditional_put_keeps_the_first(any_store: ObjectStore, whole: bool) -> None:
+def test_conditional_put_keeps_the_first_object(any_store: ObjectStore, whole: bool) -> None:
     def put(data: bytes) -> None:
         if whole:
             any_store.put(KEY, [data], if_absent=True)
@@ -107,7 +107,7 @@ def test_conditional_put_keeps_the_first(any_store: ObjectStore, whole: bool) ->
 
 
 def test_one_of_many_conditional_writers_wins(any_store: ObjectStore) -> None:
-    any_store.put(PREFIX + "other", [b"x"])  # the tenant is there
+    any_store.put(PREFIX + "other", [b"x"])
     errors = in_threads(
         8, lambda number: any_store.put(KEY, [bytes([number]) * 1000], if_absent=True)
     )
@@ -115,7 +115,7 @@ def test_one_of_many_conditional_writers_wins(any_store: ObjectStore) -> None:
     assert len(set(content(any_store, KEY))) == 1
 
 
-def test_nothing_shows_before_commit_and_abort_leaves_nothing(any_store: ObjectStore) -> None:
+def test_put_is_invisible_before_commit_and_gone_after_abort(any_store: ObjectStore) -> None:
     with any_store.open_put(KEY) as upload:
         upload.write(b"half")
         assert keys(any_store) == []
@@ -125,7 +125,7 @@ def test_nothing_shows_before_commit_and_abort_leaves_nothing(any_store: ObjectS
     assert left(any_store) == []
 
 
-def test_a_failing_source_stores_nothing_and_keeps_its_own_error(any_store: ObjectStore) -> None:
+def test_failing_source_stores_nothing_and_raises_its_own_error(any_store: ObjectStore) -> None:
     def source() -> Iterator[bytes]:
         yield b"p" * (17 << 20)
         raise ConnectionResetError("the client went away")
@@ -137,7 +137,7 @@ def test_a_failing_source_stores_nothing_and_keeps_its_own_error(any_store: Obje
     assert list(any_store.list_incomplete("")) == []
 
 
-def test_delete_takes_all_versions_of_one_object(any_store: ObjectStore) -> None:
+def test_delete_removes_all_versions_of_one_object(any_store: ObjectStore) -> None:
     for key in (KEY, KEY, KEY + "s", KEY + "-2"):
         any_store.put(key, [b"1"])
     any_store.delete(KEY)
@@ -145,7 +145,7 @@ def test_delete_takes_all_versions_of_one_object(any_store: ObjectStore) -> None
     assert sorted(left(any_store)) == [KEY + "-2", KEY + "s"]
 
 
-def test_delete_prefix_takes_every_version_and_no_neighbor(any_store: ObjectStore) -> None:
+def test_delete_prefix_removes_every_version_and_no_neighbor(any_store: ObjectStore) -> None:
     for name in ("raw", "raw", "parts/00000.parquet", "parts/00001.parquet"):
         any_store.put(PREFIX + name, [b"1"])
     neighbors = ["tenants/acme/datasets/u10/raw", "tenants/acme0/datasets/u1/raw"]
@@ -153,14 +153,15 @@ def test_delete_prefix_takes_every_version_and_no_neighbor(any_store: ObjectStor
         any_store.put(key, [b"2"])
     versions = len([key for key in left(any_store) if key.startswith(PREFIX)])
     assert any_store.delete_prefix(PREFIX) == versions
-    assert versions in (3, 4)  # a versioned bucket keeps the first ``raw``
+    # A versioned bucket keeps the first ``raw``.
+    assert versions in (3, 4)
     assert sorted(left(any_store)) == sorted(keys(any_store)) == neighbors
     assert any_store.delete_prefix(TENANT) == 1
     assert left(any_store) == neighbors[1:]
 
 
 @pytest.mark.parametrize("any_store_url", ["s3-versioned"], indirect=True)
-def test_more_objects_than_a_page(any_store: ObjectStore) -> None:
+def test_listing_and_deletion_span_several_pages(any_store: ObjectStore) -> None:
     names = [f"{PREFIX}parts/{number:05d}" for number in range(1003)]
     done = iter(names)
     lock = threading.Lock()
@@ -179,7 +180,7 @@ def test_more_objects_than_a_page(any_store: ObjectStore) -> None:
     assert left(any_store) == []
 
 
-def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
+def test_invalid_prefixes_and_keys_are_rejected(any_store: ObjectStore) -> None:
     for prefix in ("tenants/acme", "/", "../", "tenants/../", "tenants//"):
         for look in (any_store.list, any_store.list_versions, any_store.list_incomplete):
             with pytest.raises(ValueError):
@@ -188,7 +189,7 @@ def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
             for bad in (prefix, ""):
                 with pytest.raises(ValueError):
                     erase(bad)
-    for key in (
+    bad_keys = [
         "",
         "/abs",
         "a//b",
@@ -199,7 +200,8 @@ def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
         "a b",
         "a\n",
         "tenants/",
-    ):
+    ]
+    for key in bad_keys:
         for use in (
             lambda key: any_store.put(key, [b"x"]),
             any_store.open_range,
@@ -231,7 +233,7 @@ with open_store(os.environ, "STORE").open_put(sys.argv[1]) as upload:
 """
 
 
-def test_what_a_killed_writer_leaves_is_listed_and_purged(
+def test_put_of_a_killed_writer_is_listed_and_purged(
     any_store: ObjectStore, any_store_url: str
 ) -> None:
     any_store.put(KEY, [b"before"])

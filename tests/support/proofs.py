@@ -49,7 +49,7 @@ class Proofs:
 
     async def publish(self, cluster: Cluster) -> None:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": INSTALLATION_KEYS}}
-        data = {"keys.json": json.dumps(KEYS.public().document())}
+        data = {"keys.json": json.dumps(KEYS.public_document())}
         with suppress(AlreadyExists):
             await cluster.create(CONFIGMAPS, body | {"data": data}, system_namespace())
 

@@ -1,7 +1,7 @@
 """Survey weights: how many people of the population each row of the seed table stands for.
 
 The weight column travels in the clean table beside the learned columns, so that every split and
-sample of rows keeps it. How the weights are used is in ADR 0058.
+sample of rows keeps it. How the weights are used is in ADR 0029.
 """
 
 from __future__ import annotations

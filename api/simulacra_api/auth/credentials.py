@@ -4,7 +4,7 @@ Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, tw
 and `claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was
 used). Both are in one object so that a claim is one conditional write: of two callers with the same
 token exactly one gets the secret, and no crash can use a token up without its hash being stored.
-Claim tokens are derived, not stored; see ADR 0010.
+Claim tokens are derived, not stored; see ADR 0007.
 
 The Secret is owned by the Tenants that list the client: when the last of them is deleted, the API
 server's garbage collector takes it along, and nobody needs a right to delete Secrets for that.

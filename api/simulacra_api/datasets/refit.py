@@ -2,7 +2,7 @@
 in its place.
 
 Knowledge is part of a Model's spec, which is fixed. So a change erases the model, with all that was
-generated and estimated from it, and makes another of the same name; `docs/adr/0064` has the choice.
+generated and estimated from it, and makes another of the same name; `docs/adr/0034` has the choice.
 Each step is safe to repeat: a request that broke off leaves a dataset without a model, and the same
 request again makes it.
 """

@@ -1,7 +1,7 @@
-"""Erasure certificates: what was erased, when, and where that is on record, signed by the installation.
+"""Erasure certificates: signed statements of what was erased, when, and where the log records it.
 
-They hold no customer data, so they are kept beside the audit log: outside of every tenant's prefix, in clear, past the
-end of the tenant's key, and for longer than any data. See ``docs/adr`` for why.
+They contain no customer data. They are stored beside the audit log, in the clear, outside of every
+tenant's prefix, and outlive the tenant's key and data. See ``docs/adr`` for the reasons.
 """
 
 import time
@@ -15,10 +15,10 @@ from simulacra_custody.audit.event import Sha256
 from simulacra_custody.audit.log import AuditPosition
 from simulacra_custody.errors import ObjectExists
 from simulacra_custody.refs import check_part
-from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.base import ObjectStore, read_object
 
 RETENTION_S = 400 * 86_400.0
-"""Certificates are kept for 400 days: past a yearly audit."""
+"""Certificates are kept for 400 days, longer than a yearly audit needs."""
 _ROOT = "certificates/"
 
 
@@ -27,7 +27,7 @@ class _Stated(BaseModel):
 
 
 class ErasedArtifact(_Stated):
-    """One artifact that there was: its name, plaintext bytes and their SHA-256."""
+    """One erased artifact: its name, plaintext bytes and their SHA-256."""
 
     name: str = Field(max_length=128)
     bytes: NonNegativeInt
@@ -39,18 +39,20 @@ class ErasureCertificate(_Stated):
 
     Attributes:
         installation: name of the installation's audit log.
-        tenant: tenant name; `tenant_uid`: which one of that name.
-        kind: lower-case plural of the resource's kind, `tenants` of the tenant as a whole; `id`: its name; `uid`: which
-            one of that name.
-        cause: why it was deleted: retention ended, or someone asked.
-        created_at: when the resource was made.
-        deletion_requested_at: when its deletion was asked for.
-        artefacts: everything that the resource was known to hold, as it was before it was erased.
-        objects: stored objects (versions and unfinished ones included) that were erased.
+        tenant: tenant name.
+        tenant_uid: uid of the tenant, since a name can be used again.
+        kind: lower-case plural of the resource's kind; `tenants` for a whole tenant.
+        id: name of the resource.
+        uid: uid of the resource.
+        cause: why it was deleted: a request, or the end of its retention.
+        created_at: when the resource was created.
+        deletion_requested_at: when its deletion was requested.
+        artefacts: the artifacts of the resource before the erasure.
+        objects: number of stored objects erased, with old versions and unfinished puts.
         stored_bytes: their size, encrypted.
-        key_shredded_at: when the only copy of the resource's data key was destroyed; None if it never had one.
-        verified_absent_at: when the store was listed and had nothing left under the resource's prefix.
-        audit: where the erasure is on record.
+        key_shredded_at: when the only copy of the data key was destroyed; None without a key.
+        verified_absent_at: when a listing of the resource's prefix found no object.
+        audit: position of the erasure in the audit log.
     """
 
     version: Literal[1] = 1
@@ -71,13 +73,13 @@ class ErasureCertificate(_Stated):
     audit: AuditPosition
 
     def statement(self) -> bytes:
-        """The bytes that are signed."""
+        """Return the bytes to sign."""
         return self.model_dump_json().encode()
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class CertificateEntry:
-    """One certificate of a tenant: when it was issued (seconds since the epoch), and of which resource."""
+    """A certificate in a listing: seconds since the epoch, id and uid of the resource."""
 
     issued: float
     id: str
@@ -85,20 +87,21 @@ class CertificateEntry:
 
 
 class Certificates:
-    """Signed certificates in an object store, under ``certificates/<tenant uid>/<resource id>.<resource uid>``.
+    """Signed certificates in an object store.
 
-    Tenants are told apart by uid: one that is made again under an old name must not read what was its namesake's.
+    The key is ``certificates/<tenant uid>/<resource id>.<resource uid>``. It has the tenant's uid,
+    so that a new tenant with an old name cannot read its predecessor's certificates.
     """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
     def exists(self, tenant_uid: str, resource_id: str, uid: str) -> bool:
-        """Whether a resource has its certificate."""
+        """Return whether the resource has a certificate."""
         return self._store.stat(_key(tenant_uid, resource_id, uid)) is not None
 
     def issue(self, certificate: ErasureCertificate, signed: str) -> None:
-        """Keep a signed certificate; the first one of a resource stays."""
+        """Store a signed certificate, unless the resource has one."""
         key = _key(certificate.tenant_uid, certificate.id, certificate.uid)
         try:
             self._store.put(key, [signed.encode()], if_absent=True)
@@ -106,7 +109,7 @@ class Certificates:
             return
 
     def entries(self, tenant_uid: str) -> list[CertificateEntry]:
-        """Every certificate of a tenant, newest first."""
+        """Return a tenant's certificates, newest first."""
         check_part(tenant_uid, "tenant uid")
         found = []
         for info in self._store.list(f"{_ROOT}{tenant_uid}/"):
@@ -115,20 +118,20 @@ class Certificates:
         return sorted(found, reverse=True)
 
     def find(self, tenant_uid: str, name: str) -> CertificateEntry | None:
-        """The newest certificate of a resource, by its id or its uid."""
+        """Return the newest certificate of a resource, found by its id or uid."""
         return next((one for one in self.entries(tenant_uid) if name in (one.id, one.uid)), None)
 
     def read(self, tenant_uid: str, entry: CertificateEntry) -> str:
-        """The signed certificate, a JSON Web Signature in compact form. Raises `ArtifactMissing`."""
-        return b"".join(self._store.open_range(_key(tenant_uid, entry.id, entry.uid))).decode()
+        """Return a certificate as a compact JSON Web Signature. Raises `ArtifactMissing`."""
+        return read_object(self._store, _key(tenant_uid, entry.id, entry.uid)).decode()
 
-    def every(self) -> Iterator[str]:
-        """Every signed certificate, of tenants that are gone as well."""
+    def read_all(self) -> Iterator[str]:
+        """Yield every signed certificate, also those of deleted tenants."""
         for info in self._store.list(_ROOT):
-            yield b"".join(self._store.open_range(info.key)).decode()
+            yield read_object(self._store, info.key).decode()
 
     def sweep(self, *, max_age_s: float = RETENTION_S) -> int:
-        """Erase certificates whose retention is over; how many."""
+        """Erase certificates older than ``max_age_s``; return their number."""
         limit = time.time() - max_age_s
         old = [info.key for info in self._store.list(_ROOT) if info.modified < limit]
         for key in old:
@@ -140,5 +143,5 @@ def _key(tenant_uid: str, resource_id: str, uid: str) -> str:
     for part, field in ((tenant_uid, "tenant uid"), (resource_id, "resource id"), (uid, "uid")):
         check_part(part, field)
     if "." in uid:
-        raise ValueError("a uid holds no '.'")
+        raise ValueError("uid must not contain '.'")
     return f"{_ROOT}{tenant_uid}/{resource_id}.{uid}"

@@ -1,11 +1,13 @@
 """Signed checkpoints of the audit log (C2SP tlog-checkpoint, https://c2sp.org/tlog-checkpoint).
 
-A checkpoint is a signed note of four lines: the log's origin, its size, its RFC 6962 root in base64, and, as an
-extension, the segment it ends in. Checkpoint n is one object beside the log, created only if absent. Each new one is
-signed only after everything since the one before was verified, so that the operator never signs two histories.
+A checkpoint is a signed note of four lines: the log's origin, its size, its RFC 6962 root in base64
+and, as an extension, its last segment. Checkpoint n is one object beside the log, created only if
+absent. The signer verifies everything since the last checkpoint before it signs the next one, so
+it never signs two histories.
 
-A log that was cut off, or rewritten from any point, no longer has the size or the root of a checkpoint. Who can also
-delete checkpoints is found by anyone who has kept one: `verify_checkpoints` takes such copies.
+A log that was truncated or rewritten no longer has the size or the root of a checkpoint. An
+attacker who also deletes checkpoints is found by anybody who kept a copy of one:
+`verify_checkpoints` takes such copies.
 """
 
 import base64
@@ -20,17 +22,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from simulacra_custody.audit.log import Head, follow_log, read_segment, verify_segments
 from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import ArtifactMissing, AuditCorrupt, ObjectExists
-from simulacra_custody.stores.base import ObjectStore, last_present
+from simulacra_custody.stores.base import ObjectStore, last_present, read_object
 
 EVERY_S = 60.0
 EVERY_EVENTS = 1000
-"""A checkpoint is due when it is a minute since the last and there is something new, or a thousand events are new."""
+"""A checkpoint is due with the first new event after a minute, or after a thousand new events."""
 _SEGMENT = "segment "
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint states: the log's name, its size in events, its root (hex) and the segment it ends in."""
+    """The log's name, its size in events, its root (hex) and the number of its last segment."""
 
     origin: str
     size: int
@@ -39,7 +41,7 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """The text that is signed."""
+        """The text to sign."""
         root = base64.b64encode(bytes.fromhex(self.root)).decode()
         return f"{self.origin}\n{self.size}\n{root}\n{_SEGMENT}{self.segment}\n"
 
@@ -48,19 +50,24 @@ class Checkpoint:
         """Read a checkpoint's text. Raises ValueError."""
         lines = text.splitlines()
         if len(lines) != 4 or not lines[3].startswith(_SEGMENT):
-            raise ValueError("a checkpoint of this log has four lines: origin, size, root, segment")
+            raise ValueError("a checkpoint has four lines: origin, size, root, segment")
         try:
             root = base64.b64decode(lines[2], validate=True).hex()
         except binascii.Error as error:
-            raise ValueError("the root of a checkpoint is base64") from error
+            raise ValueError("the root of a checkpoint must be base64") from error
         parsed = cls(lines[0], int(lines[1]), root, int(lines[3].removeprefix(_SEGMENT)))
         if parsed.text != text:
-            raise ValueError("a checkpoint is written in one way only")
+            raise ValueError("the checkpoint is not in its canonical form")
         return parsed
+
+    @classmethod
+    def open(cls, note: bytes, key: VerifierKey | None) -> Self:
+        """Read a signed note, without checking its signature if key is None. Raises ValueError."""
+        return cls.parse(note_text(note) if key is None else open_note(note, key))
 
 
 class CheckpointSigner:
-    """Follows one log and signs its end when that is due; one instance a process, one store for several."""
+    """Signer of one log's checkpoints; several processes may share a store."""
 
     def __init__(
         self,
@@ -69,18 +76,21 @@ class CheckpointSigner:
         key: Ed25519PrivateKey,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._origin, self._key, self._now = store, origin, key, now
+        self._store = store
+        self._origin = origin
+        self._key = key
+        self._now = now
         self._number = 0
         self._signed_size = 0
         self._signed_at = float("-inf")
         self._head = Head()
 
     def step(self) -> Checkpoint | None:
-        """Verify what is new; sign and store a checkpoint if one is due, and return it.
+        """Verify the new events; if a checkpoint is due, sign, store and return it.
 
         Raises:
-            AuditCorrupt: the log is no continuation of its last checkpoint; nothing is signed any more.
-            StoreUnavailable: worth another try.
+            AuditCorrupt: the log does not continue its last checkpoint; sign nothing more.
+            StoreUnavailable: retry.
         """
         self._catch_up()
         for head in follow_log(self._store, self._head):
@@ -93,51 +103,50 @@ class CheckpointSigner:
         try:
             self._store.put(checkpoint_key(self._number + 1), [note], if_absent=True)
         except ObjectExists:
-            return None  # another process was first; the next step begins at its checkpoint
-        self._number, self._signed_size, self._signed_at = (
-            self._number + 1,
-            checkpoint.size,
-            self._now(),
-        )
+            # Another process was first; the next step begins at its checkpoint.
+            return None
+        self._signed(self._number + 1, checkpoint.size)
         return checkpoint
 
     def _catch_up(self) -> None:
-        """Go on from the newest checkpoint, at the start and whenever another process signed one."""
+        """Continue from the newest checkpoint, after a start or another process's signature."""
         further = last_present(self._store, lambda step: checkpoint_key(self._number + step))
         if not further:
             return
         number = self._number + further
         checkpoint = _read(self._store, number, None)
+        segment = f"segment {checkpoint.segment} of checkpoint {number}"
         head = self._head
         if head.size != checkpoint.size:
             try:
                 head = read_segment(self._store, checkpoint.segment)
             except ArtifactMissing:
-                raise AuditCorrupt(
-                    f"segment {checkpoint.segment} of checkpoint {number} is missing"
-                ) from None
+                raise AuditCorrupt(f"{segment} is missing") from None
         if (head.size, head.root) != (checkpoint.size, checkpoint.root):
-            raise AuditCorrupt(
-                f"segment {checkpoint.segment} is not what checkpoint {number} says of it"
-            )
-        self._number, self._signed_size, self._head = number, checkpoint.size, head
+            raise AuditCorrupt(f"{segment} has another size or root than the checkpoint states")
+        self._head = head
+        self._signed(number, checkpoint.size)
+
+    def _signed(self, number: int, size: int) -> None:
+        self._number = number
+        self._signed_size = size
         self._signed_at = self._now()
 
 
 def checkpoint_key(number: int) -> str:
-    """Object key of a checkpoint: a thousand a folder, in the order of their numbers."""
+    """Return the object key of a checkpoint: sorted by number, a thousand in a folder."""
     return f"checkpoints/{number // 1000:09d}/{number:012d}"
 
 
 def newest_checkpoint(store: ObjectStore) -> bytes | None:
-    """The newest signed note as it is stored, None before the first."""
+    """Return the newest signed note, None before the first."""
     number = last_present(store, checkpoint_key)
-    return b"".join(store.open_range(checkpoint_key(number))) if number else None
+    return read_object(store, checkpoint_key(number)) if number else None
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was verified: the log's head, how many checkpoints hold, and the events after the last of them."""
+    """The log's head, the number of valid checkpoints, and of events after the last of them."""
 
     head: Head
     checkpoints: int
@@ -147,54 +156,47 @@ class Verified:
 def verify_checkpoints(
     store: ObjectStore, key: VerifierKey | None, kept: Iterable[Checkpoint] = ()
 ) -> Verified:
-    """Read the whole log and hold it against every checkpoint beside it, and against copies kept elsewhere.
+    """Read the whole log and compare it with every checkpoint, stored or kept elsewhere.
 
     Args:
         store: the log's store.
-        key: who must have signed; None leaves signatures unchecked and compares sizes and roots only.
-        kept: checkpoints (already opened) that somebody kept: none of them can be made to fit another log.
+        key: verifier key of the signatures; None compares sizes and roots only.
+        kept: copies of checkpoints that somebody kept.
 
     Raises:
-        AuditCorrupt: naming the first segment or checkpoint that does not hold.
+        AuditCorrupt: names the first segment or checkpoint that does not verify.
     """
     stated = _stored(store, key)
+    copies = [(f"a checkpoint kept elsewhere, of {one.size} events,", one) for one in kept]
     due: dict[int, list[tuple[str, Checkpoint]]] = {}
-    for name, one in (
-        *stated,
-        *((f"a checkpoint kept elsewhere, of {one.size} events,", one) for one in kept),
-    ):
+    for name, one in (*stated, *copies):
         due.setdefault(one.size, []).append((name, one))
     head = Head()
     for head, _ in verify_segments(store):
         for name, one in due.pop(head.size, ()):
             if one.root != head.root:
-                raise AuditCorrupt(
-                    f"{name} has another root than the log has: the log was rewritten before it"
-                )
+                raise AuditCorrupt(f"{name} has another root: the log was rewritten before it")
     if due:
         size, (name, _) = min((size, ones[0]) for size, ones in due.items())
-        raise AuditCorrupt(
-            f"{name} counts {size} events, which the log of {head.size} events does not have"
-        )
+        raise AuditCorrupt(f"{name} counts {size} events, but the log has {head.size}")
     return Verified(head, len(stated), head.size - (stated[-1][1].size if stated else 0))
 
 
 def _stored(store: ObjectStore, key: VerifierKey | None) -> list[tuple[str, Checkpoint]]:
-    """Every checkpoint beside the log, in order and without a gap."""
+    """Return the name and content of each stored checkpoint, in order and without a gap."""
     found: list[tuple[str, Checkpoint]] = []
     for number, info in enumerate(store.list("checkpoints/"), start=1):
         if info.key != checkpoint_key(number):
-            raise AuditCorrupt(f"checkpoint {number} is missing: {info.key} comes in its place")
+            raise AuditCorrupt(f"checkpoint {number} is missing: {info.key} is in its place")
         one = _read(store, number, key)
         if found and (one.size <= found[-1][1].size or one.origin != found[-1][1].origin):
-            raise AuditCorrupt(f"checkpoint {number} does not come after checkpoint {number - 1}")
+            raise AuditCorrupt(f"checkpoint {number} does not continue checkpoint {number - 1}")
         found.append((f"checkpoint {number}", one))
     return found
 
 
 def _read(store: ObjectStore, number: int, key: VerifierKey | None) -> Checkpoint:
-    note = b"".join(store.open_range(checkpoint_key(number)))
     try:
-        return Checkpoint.parse(note_text(note) if key is None else open_note(note, key))
+        return Checkpoint.open(read_object(store, checkpoint_key(number)), key)
     except ValueError as error:
-        raise AuditCorrupt(f"checkpoint {number} is none: {error}") from None
+        raise AuditCorrupt(f"checkpoint {number} is invalid: {error}") from None

@@ -1,7 +1,7 @@
-"""What an audit record may say: a closed set of event types and an allow-list of fields, in a CloudEvents envelope.
+"""Audit records: a closed set of event types and fields, in a CloudEvents envelope.
 
-Never rows, column names, levels, conditions, secrets, tokens or keys: there is no field for them, an unknown field is
-an error, and every text field is an identifier without spaces.
+A record has no field for rows, column names, levels, conditions, secrets, tokens or keys. An
+unknown field is an error, and each text field is an identifier without spaces.
 """
 
 import uuid
@@ -16,7 +16,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class EventType(StrEnum):
-    """Everything that is audited, as CloudEvents ``type``."""
+    """Every audited event, as CloudEvents ``type``."""
 
     ACCESS_REQUESTED = "dev.simulacra.access.requested"
     ACCESS_APPROVED = "dev.simulacra.access.approved"
@@ -48,7 +48,7 @@ class EventType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How it ended."""
+    """Result of the audited action."""
 
     SUCCESS = "success"
     REFUSED = "refused"
@@ -56,19 +56,19 @@ class Outcome(StrEnum):
 
 
 class Component(StrEnum):
-    """Who recorded it, as CloudEvents ``source``."""
+    """The recording component, as CloudEvents ``source``."""
 
     API = "/simulacra/api"
     OPERATOR = "/simulacra/operator"
 
 
 class _Closed(BaseModel):
-    # A refused value may be the very thing that must not be written down, so the error does not repeat it.
+    # An invalid value may be one that must not be written down, so errors do not repeat it.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Counts(_Closed):
-    """How much, where that says nothing about content."""
+    """Sizes that reveal nothing about content."""
 
     objects: NonNegativeInt | None = None
     bytes: NonNegativeInt | None = None
@@ -80,7 +80,7 @@ class AuditData(_Closed):
     """The lifecycle fields of a record.
 
     Attributes:
-        outcome: how it ended.
+        outcome: result of the action.
         tenant: tenant name.
         client: id of the tenant's client, or the Kubernetes user that acted.
         request: id of the API request.
@@ -88,9 +88,9 @@ class AuditData(_Closed):
         uid: the resource's uid.
         artefact: name of the artifact.
         sha256: digest of the artifact's plaintext.
-        counts: how much.
-        expires_at: when the resource expires, from now on.
-        support: id that the customer was shown with an error.
+        counts: sizes.
+        expires_at: when the resource now expires.
+        support: id that the customer saw with an error.
     """
 
     outcome: Outcome = Outcome.SUCCESS
@@ -107,7 +107,7 @@ class AuditData(_Closed):
 
 
 class AuditEvent(_Closed):
-    """One record as a CloudEvent 1.0 (JSON format); ``AuditEvent(type=..., source=..., data=AuditData(...))``."""
+    """A record as a CloudEvent 1.0 in JSON: ``AuditEvent(type=..., source=..., data=...)``."""
 
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(default_factory=lambda: str(uuid.uuid4()), pattern=r"^[0-9a-f-]{36}$")
@@ -118,5 +118,5 @@ class AuditEvent(_Closed):
     data: AuditData
 
     def line(self) -> bytes:
-        """The record's bytes as they are stored and hashed: one line of JSON without its newline."""
+        """Return the bytes to store and hash: one line of JSON without its newline."""
         return self.model_dump_json(exclude_none=True).encode()

@@ -1,7 +1,7 @@
-"""The two Ed25519 keys of an installation: one signs erasure certificates, the other the audit log's checkpoints.
+"""The two Ed25519 keys of an installation: for erasure certificates and for audit checkpoints.
 
-They are made once and kept in a Secret; whoever has the public parts can check what the installation said, without it
-and after it is gone.
+They are created once and kept in a Secret. With their public parts anybody can verify signatures,
+even after the installation is deleted.
 """
 
 import base64
@@ -17,21 +17,9 @@ from joserfc.jwk import KeySet, OKPKey
 from simulacra_custody.audit.signed_note import VerifierKey, verifier_key
 
 JWS_ALGORITHM = "Ed25519"
-"""Of certificates, as JSON Web Signatures (RFC 9864)."""
-_CERTIFICATE, _CHECKPOINT = "certificate.key", "checkpoint.key"
-
-
-@dataclass(frozen=True)
-class PublicKeys:
-    """What is published: the certificates' key and the audit log's verifier key."""
-
-    certificate: OKPKey
-    log: VerifierKey
-
-    def document(self) -> dict[str, Any]:
-        """The published document: a JSON Web Key Set (RFC 7517) with the log's verifier key as one member more."""
-        key_set: dict[str, Any] = dict(KeySet([self.certificate]).as_dict(private=False))
-        return {**key_set, "audit_log": str(self.log)}
+"""Algorithm of certificates as JSON Web Signatures (RFC 9864)."""
+_CERTIFICATE = "certificate.key"
+_CHECKPOINT = "checkpoint.key"
 
 
 @dataclass(frozen=True)
@@ -43,39 +31,40 @@ class InstallationKeys:
 
     @classmethod
     def generate(cls) -> Self:
-        """Make both keys."""
+        """Return new keys."""
         return cls(Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate())
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> Self:
-        """Read them from the ``data`` of their Secret. Raises ValueError or KeyError."""
-        seeds = (
+        """Read the keys from the ``data`` of their Secret. Raises ValueError or KeyError."""
+        seeds = [
             base64.b64decode(data[name], validate=True) for name in (_CERTIFICATE, _CHECKPOINT)
-        )
+        ]
         return cls(*(Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds))
 
     def to_data(self) -> dict[str, str]:
-        """The ``data`` of their Secret."""
+        """Return the ``data`` of their Secret."""
         pairs = ((_CERTIFICATE, self.certificate), (_CHECKPOINT, self.checkpoint))
         return {name: base64.b64encode(key.private_bytes_raw()).decode() for name, key in pairs}
 
     @property
     def log_name(self) -> str:
-        """The audit log's name, its origin in checkpoints: no two installations have the same."""
+        """The audit log's name and the origin in its checkpoints, unique to the installation."""
         digest = hashlib.sha256(self.checkpoint.public_key().public_bytes_raw()).hexdigest()
         return f"simulacra.dev/audit/{digest[:16]}"
-
-    def public(self) -> PublicKeys:
-        """The public parts."""
-        return PublicKeys(_jwk(self.certificate.public_key()), self.log_key)
 
     @property
     def log_key(self) -> VerifierKey:
         """The verifier key of the audit log's checkpoints."""
         return verifier_key(self.log_name, self.checkpoint)
 
+    def public_document(self) -> dict[str, Any]:
+        """Return a JSON Web Key Set (RFC 7517) with the log's verifier key as ``audit_log``."""
+        key_set = KeySet([_jwk(self.certificate.public_key())]).as_dict(private=False)
+        return {**key_set, "audit_log": str(self.log_key)}
+
     def sign_certificate(self, statement: bytes) -> str:
-        """A statement as a JSON Web Signature in compact form; the same statement gives the same signature."""
+        """Return the statement as a compact JSON Web Signature, the same for the same statement."""
         key = _jwk(self.certificate)
         header = {"alg": JWS_ALGORITHM, "kid": key.kid, "typ": "simulacra-erasure-certificate+json"}
         return jws.serialize_compact(header, statement, key, algorithms=[JWS_ALGORITHM])

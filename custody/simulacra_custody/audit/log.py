@@ -1,10 +1,11 @@
 """The audit log: append-only segments in an object store, chained by hash.
 
-Segment n is one object, created only if absent, that holds a header line and then one event a line. The header names
-the SHA-256 of the whole segment before, and the size and peaks of the RFC 6962 tree over all events so far, so that
-any change, gap or reordering shows (`verify_log`). Several processes may append: who loses a conditional create reads
-on to the new end and chains there. Cutting off the newest segments is all that the chain alone cannot show; the signed
-checkpoints beside it do (`checkpoints`).
+Segment n is one object, created only if absent: a header line, then one event a line. The header
+has the SHA-256 of the whole previous segment, and the size and peaks of the RFC 6962 tree over all
+events so far, so that every change, gap and reordering shows (`verify_log`). Several processes may
+append: one whose conditional create fails reads the new end of the log and appends there. The
+chain alone cannot show that the newest segments were cut off; the signed checkpoints do
+(`checkpoints`).
 """
 
 import functools
@@ -24,13 +25,14 @@ from simulacra_custody.errors import (
     CustodyError,
     ObjectExists,
 )
-from simulacra_custody.stores.base import ObjectStore, last_present
+from simulacra_custody.stores.base import ObjectStore, last_present, read_object
 
-_CONFLICTS = 1000  # each one means that another writer succeeded
+# Each conflict means that another writer succeeded.
+_CONFLICTS = 1000
 
 
 class AuditPosition(BaseModel):
-    """Where a record is: its place in the log, from 0, and the log's RFC 6962 root (hex) with it as the last one."""
+    """A record's index in the log, from 0, and the log's RFC 6962 root (hex) up to it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,10 +41,10 @@ class AuditPosition(BaseModel):
 
 
 class AuditLog(Protocol):
-    """Where audit records go."""
+    """Destination of audit records."""
 
     def append(self, event: AuditEvent) -> AuditPosition:
-        """Record durably before returning; `AuditUnavailable` if that failed: a destructive action then stops."""
+        """Record durably. Raises `AuditUnavailable`: the caller must stop a destructive action."""
 
 
 class SegmentHeader(BaseModel):
@@ -50,8 +52,8 @@ class SegmentHeader(BaseModel):
 
     Attributes:
         segment: number of the segment, from 1.
-        previous: SHA-256 (hex) of the segment before, of nothing for the first.
-        size: events in the log up to and with this segment.
+        previous: SHA-256 (hex) of the previous segment, of no bytes for the first.
+        size: number of events in the log, with this segment.
         peaks: peaks (hex) of the RFC 6962 tree over those events, see `merkle`.
     """
 
@@ -64,7 +66,7 @@ class SegmentHeader(BaseModel):
 
 
 class Head(BaseModel):
-    """The end of the log: the newest segment's number and SHA-256, the tree's size and its peaks."""
+    """The end of the log: its last segment's number and SHA-256, the tree's size and peaks."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -80,7 +82,7 @@ class Head(BaseModel):
 
 
 class SegmentedAuditLog:
-    """`AuditLog` over an object store; one instance may be used by several threads, one store by several processes."""
+    """`AuditLog` over an object store, safe for several threads and processes."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
@@ -101,43 +103,44 @@ class SegmentedAuditLog:
                     self._head = following
                     return AuditPosition(index=following.size - 1, root=following.root)
         except CustodyError as error:
-            raise AuditUnavailable(f"the audit record could not be written: {error}") from error
+            raise AuditUnavailable(f"the audit record was not written: {error}") from error
         raise AuditUnavailable(
-            f"the audit record lost {_CONFLICTS} times against other writers; try again"
+            f"the audit record was not written: other writers were first {_CONFLICTS} times; retry"
         )
 
     def _end_after(self, head: Head) -> Head:
-        """The log's end, found from a head that others have gone past."""
         further = last_present(self.store, lambda step: segment_key(head.segment + step))
         return read_segment(self.store, head.segment + further)
 
 
 def segment_key(number: int) -> str:
-    """Object key of a segment: a thousand a folder, in the order of their numbers."""
+    """Return the object key of a segment: sorted by number, a thousand in a folder."""
     return f"segments/{number // 1000:09d}/{number:012d}.jsonl"
 
 
 def read_segment(store: ObjectStore, number: int) -> Head:
-    """The head of the log as segment ``number`` states it, unverified. Raises `AuditCorrupt`, `ArtifactMissing`."""
-    content = b"".join(store.open_range(segment_key(number)))
+    """Return the head that a segment states, unverified.
+
+    Raises `AuditCorrupt`, `ArtifactMissing`.
+    """
+    content = read_object(store, segment_key(number))
     header = _header(content, number)
     peaks = tuple(bytes.fromhex(peak) for peak in header.peaks)
-    return Head(
-        segment=number, digest=hashlib.sha256(content).hexdigest(), size=header.size, peaks=peaks
-    )
+    digest = hashlib.sha256(content).hexdigest()
+    return Head(segment=number, digest=digest, size=header.size, peaks=peaks)
 
 
 def verify_log(store: ObjectStore) -> Head:
-    """Read the whole log and recompute every hash; the head it ends in. Raises `AuditCorrupt`."""
+    """Read the whole log, recompute every hash and return its head. Raises `AuditCorrupt`."""
     heads = (head for head, _ in verify_segments(store))
     return functools.reduce(lambda _, head: head, heads, Head())
 
 
 def verify_segments(store: ObjectStore) -> Iterator[tuple[Head, tuple[bytes, ...]]]:
-    """Read the whole log, recompute every hash and yield the head after each segment, and the segment's event lines.
+    """Read the whole log, recompute every hash; yield the head after each segment and its events.
 
     Raises:
-        AuditCorrupt: naming the first segment that was changed, or that is missing, foreign or out of place.
+        AuditCorrupt: names the first segment that is changed, missing, foreign or out of order.
     """
     head = Head()
     found = iter(store.list("segments/"))
@@ -146,16 +149,16 @@ def verify_segments(store: ObjectStore) -> Iterator[tuple[Head, tuple[bytes, ...
         if info is None:
             return
         if info.key != segment_key(number):
-            raise AuditCorrupt(f"segment {number} is missing: {info.key} comes in its place")
-        head, lines = _verify_segment(head, b"".join(store.open_range(info.key)))
+            raise AuditCorrupt(f"segment {number} is missing: {info.key} is in its place")
+        head, lines = _verify_segment(head, read_object(store, info.key))
         yield head, lines
 
 
 def follow_log(store: ObjectStore, head: Head) -> Iterator[Head]:
-    """Verify what was appended after a head, segment by segment; yield the head after each. Raises `AuditCorrupt`."""
+    """Verify each segment after a head and yield the new head. Raises `AuditCorrupt`."""
     while True:
         try:
-            content = b"".join(store.open_range(segment_key(head.segment + 1)))
+            content = read_object(store, segment_key(head.segment + 1))
         except ArtifactMissing:
             return
         head, _ = _verify_segment(head, content)
@@ -170,19 +173,17 @@ def _verify_segment(before: Head, content: bytes) -> tuple[Head, tuple[bytes, ..
         try:
             AuditEvent.model_validate_json(line)
         except ValidationError:
-            raise AuditCorrupt(f"segment {number} holds a line that is no audit event") from None
+            raise AuditCorrupt(f"segment {number} has a line that is no audit event") from None
     expected, head = _chain(before, *lines)
     if stated.previous != before.digest:
-        raise AuditCorrupt(
-            f"segment {number} does not follow segment {before.segment} as it is now"
-        )
+        raise AuditCorrupt(f"segment {number} does not follow segment {before.segment}")
     if content != expected:
-        raise AuditCorrupt(f"segment {number} does not have the size and tree that its events give")
+        raise AuditCorrupt(f"segment {number} has another size or tree than its events")
     return head, lines
 
 
 def _chain(head: Head, *lines: bytes) -> tuple[bytes, Head]:
-    """The segment that appends event lines to the log's head, and the new head."""
+    """Return the segment that appends event lines to the log, and the new head."""
     size, peaks = head.size, head.peaks
     for line in lines:
         peaks = append_leaf(size, peaks, leaf_hash(line))
@@ -202,7 +203,7 @@ def _header(content: bytes, number: int) -> SegmentHeader:
     try:
         header = SegmentHeader.model_validate_json(content.partition(b"\n")[0])
     except ValidationError:
-        raise AuditCorrupt(f"segment {number} has no lawful header") from None
+        raise AuditCorrupt(f"segment {number} has no valid header") from None
     if header.segment != number:
-        raise AuditCorrupt(f"segment {number} says that it is segment {header.segment}")
+        raise AuditCorrupt(f"segment {number} states the number {header.segment}")
     return header

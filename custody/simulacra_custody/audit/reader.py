@@ -1,7 +1,8 @@
-"""Reads the audit log backwards for one tenant.
+"""Reader of one tenant's records, newest first.
 
-Segments never change, so whose records one holds is remembered once it was read; a page ends when it is full or when
-its time is up, and says where the next one goes on. Nothing is verified here: `audit.verify_log` does that.
+Segments never change, so the reader remembers which tenants have records in each. A page ends when
+it is full or its time is over, and says where the next one begins. Nothing is verified here; see
+`audit.log.verify_log`.
 """
 
 import json
@@ -12,23 +13,23 @@ from dataclasses import dataclass
 from simulacra_custody.audit.event import AuditEvent
 from simulacra_custody.audit.log import SegmentedAuditLog, segment_key
 from simulacra_custody.errors import ArtifactMissing
-from simulacra_custody.stores.base import last_present
+from simulacra_custody.stores.base import last_present, read_object
 
 REMEMBERED_SEGMENTS = 200_000
 PAGE_SECONDS = 1.5
-"""A page takes no longer than this, however few records of the tenant it has found by then."""
+"""Time limit of a page, however few records it has found."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Records of a tenant, newest first; `before` is the segment that the next page ends before, None at the start."""
+    """A tenant's records, newest first, and the segment before which the next page ends, if any."""
 
     events: tuple[AuditEvent, ...]
     before: int | None
 
 
 class AuditReader:
-    """Pages through a log; one instance may be used by several threads."""
+    """Reader of pages, safe for several threads."""
 
     def __init__(self, log: SegmentedAuditLog) -> None:
         self._store = log.store
@@ -44,12 +45,15 @@ class AuditReader:
         types: Collection[str] = (),
         seconds: float = PAGE_SECONDS,
     ) -> AuditPage:
-        """Return up to about `limit` records (a segment is never cut) from before a segment, None: from the end.
+        """Return about `limit` records from before a segment, or from the end if None.
+
+        A page ends with a whole segment, so it may exceed `limit`.
 
         Raises:
             StoreUnavailable: the log cannot be read.
         """
-        deadline, found = time.monotonic() + seconds, list[AuditEvent]()
+        deadline = time.monotonic() + seconds
+        found: list[AuditEvent] = []
         number = self._newest() if before is None else before - 1
         while number > 0:
             found += [one for one in self._of(number, tenant) if not types or one.type in types]
@@ -69,15 +73,11 @@ class AuditReader:
         if known is not None and tenant not in known:
             return []
         try:
-            lines = b"".join(self._store.open_range(segment_key(number))).split(b"\n")[1:-1]
-        except ArtifactMissing:  # past the log's own retention
+            lines = read_object(self._store, segment_key(number)).split(b"\n")[1:-1]
+        except ArtifactMissing:  # the log's own retention is over
             return []
         owners = [json.loads(line)["data"].get("tenant") for line in lines]
         if len(self._tenants) < REMEMBERED_SEGMENTS:
             self._tenants[number] = frozenset(owner for owner in owners if owner is not None)
-        own = [
-            AuditEvent.model_validate_json(line)
-            for line, owner in zip(lines, owners, strict=True)
-            if owner == tenant
-        ]
-        return own[::-1]
+        pairs = zip(reversed(lines), reversed(owners), strict=True)
+        return [AuditEvent.model_validate_json(line) for line, owner in pairs if owner == tenant]

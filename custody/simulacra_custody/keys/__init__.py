@@ -1,1 +1,1 @@
-"""Key providers: local keyring, Vault or OpenBao, AWS KMS, customer keys."""
+"""Key providers: a local keyring, Vault or OpenBao, AWS KMS, and customers' own AWS KMS keys."""

@@ -1,25 +1,24 @@
-"""How AWS KMS is reached: region, endpoint and, for another account's keys, the role to assume there.
+"""Access to AWS KMS: region, endpoint and, for keys of another account, the role to assume.
 
-Credentials come from the usual AWS chain. An assumed role's are fetched again before they run out. The external id is
-what a customer's trust policy asks for, so that nobody else can send the service to their role.
+Credentials come from the default AWS chain. Those of an assumed role are refreshed before they
+expire. The external id is required by a customer's trust policy, so that nobody else can make the
+service assume their role.
 """
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import SplitResult
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import DeferredRefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
 
+from simulacra_custody.aws_errors import aws_errors
 from simulacra_custody.errors import KeyUnavailable
-from simulacra_custody.url_params import query
 
-_PARAMETERS = frozenset({"region", "endpoint", "role", "external-id"})
 _CONFIG = Config(
     connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}
 )
@@ -27,14 +26,16 @@ _CONFIG = Config(
 
 @dataclass(frozen=True, slots=True)
 class KmsAccess:
-    """Where KMS is and as whom it is called.
+    """Where KMS is, and the role that calls it.
 
     Attributes:
-        region: AWS region, None for the usual chain.
-        endpoint: base URL of KMS and STS, None for AWS's own (or what ``AWS_ENDPOINT_URL_KMS`` says).
+        region: AWS region, None for the default chain.
+        endpoint: base URL of KMS and STS, None for AWS (or ``AWS_ENDPOINT_URL_KMS``).
         role_arn: role to assume, None for none.
-        external_id: what the role's trust policy asks for.
+        external_id: external id in the role's trust policy.
     """
+
+    PARAMETERS: ClassVar[frozenset[str]] = frozenset({"region", "endpoint", "role", "external-id"})
 
     region: str | None = None
     endpoint: str | None = None
@@ -42,19 +43,16 @@ class KmsAccess:
     external_id: str | None = None
 
     @classmethod
-    def from_url(cls, url: SplitResult) -> "KmsAccess":
-        """From ``awskms://?region=&endpoint=&role=&external-id=``; ValueError says what is wrong."""
-        given = query(url, _PARAMETERS)
+    def from_url(cls, url: SplitResult, given: Mapping[str, str]) -> "KmsAccess":
+        """Read ``awskms://`` and its PARAMETERS. Raises ValueError."""
         if url.netloc or url.path:
-            raise ValueError("awskms:// takes parameters only; credentials come from AWS_*")
+            raise ValueError("awskms:// takes parameters only; give credentials in AWS_* variables")
         if "external-id" in given and "role" not in given:
-            raise ValueError("external-id= is of use with role= only")
-        return cls(
-            given.get("region"), given.get("endpoint"), given.get("role"), given.get("external-id")
-        )
+            raise ValueError("external-id= needs role=")
+        return cls(*(given.get(name) for name in ("region", "endpoint", "role", "external-id")))
 
     def client(self) -> Any:
-        """A boto3 client of KMS; with a role, it is assumed at the first call."""
+        """Return a boto3 client of KMS; it assumes the role at its first call."""
         with kms_errors("be reached"):
             session = botocore.session.Session()
             if self.role_arn:
@@ -86,39 +84,21 @@ def assume_role(
     endpoint: str | None = None,
     policy: str | None = None,
 ) -> dict[str, Any]:
-    """The temporary credentials of a role, as STS gives them; raises what boto3 raises.
+    """Return the temporary credentials of a role from STS. Raises errors of boto3.
 
     Args:
         role_arn: the role.
-        external_id: what its trust policy asks for, if anything.
-        region: AWS region, None for the usual chain.
-        endpoint: base URL of STS, None for AWS's own (or what ``AWS_ENDPOINT_URL_STS`` says).
-        policy: a session policy (JSON): the credentials can do no more than it and the role both allow.
+        external_id: external id in its trust policy, if any.
+        region: AWS region, None for the default chain.
+        endpoint: base URL of STS, None for AWS (or ``AWS_ENDPOINT_URL_STS``).
+        policy: session policy (JSON); the credentials can do what it and the role both allow.
     """
     sts = boto3.Session().client("sts", region_name=region, endpoint_url=endpoint, config=_CONFIG)
-    more = {"ExternalId": external_id, "Policy": policy}
-    given = {name: value for name, value in more.items() if value}
-    found: dict[str, Any] = sts.assume_role(RoleArn=role_arn, RoleSessionName="simulacra", **given)[
-        "Credentials"
-    ]
-    return found
+    request = {"RoleArn": role_arn, "ExternalId": external_id, "Policy": policy}
+    given = {name: value for name, value in request.items() if value}
+    return dict(sts.assume_role(RoleSessionName="simulacra", **given)["Credentials"])
 
 
-@contextlib.contextmanager
-def kms_errors(action: str) -> Iterator[None]:
-    """Turn whatever boto3 raises into `KeyUnavailable`, saying the service's error code and nothing more."""
-    try:
-        yield
-    except ClientError as error:
-        raise KeyUnavailable(f"AWS KMS could not {action}: {kms_code(error)}") from error
-    except BotoCoreError as error:
-        raise KeyUnavailable(f"AWS KMS could not {action}: {type(error).__name__}") from error
-
-
-def kms_code(error: BaseException | None) -> str:
-    """The service's code of an error, ``""`` where it did not come from the service."""
-    return (
-        str(error.response.get("Error", {}).get("Code", ""))
-        if isinstance(error, ClientError)
-        else ""
-    )
+def kms_errors(action: str) -> AbstractContextManager[None]:
+    """Raise errors of boto3 as `KeyUnavailable`."""
+    return aws_errors(KeyUnavailable, f"AWS KMS could not {action}")

@@ -1,9 +1,9 @@
-"""Customer mode: generated artifacts under the customer's own AWS KMS key, which the service cannot decrypt with.
+"""Customer mode: generated artifacts under the customer's AWS KMS key, which cannot decrypt for us.
 
-The service asks the key for a fresh data key (``kms:GenerateDataKey``), encrypts one AWS Encryption SDK message with
-it and forgets it; from then on only who may call ``kms:Decrypt`` on the key can read. What that promise rests on is
-the customer's key policy (docs/howto/customer-keys.md), so it is checked when a tenant is set up and every minute after:
-`check_customer_key`.
+The service asks the key for a new data key (``kms:GenerateDataKey``), encrypts one AWS Encryption
+SDK message with it and forgets it. Afterwards only principals that may call ``kms:Decrypt`` on the
+key can read. That depends on the customer's key policy (docs/howto/customer-keys.md), so
+`check_customer_key` checks it when a tenant is set up and every minute after.
 """
 
 import contextlib
@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact, open_artifact
+from simulacra_custody.aws_errors import error_code
 from simulacra_custody.errors import CustodyError, KeyCheckError, KeyUnavailable
-from simulacra_custody.keys.aws_access import KmsAccess, kms_code, kms_errors
+from simulacra_custody.keys.aws_access import KmsAccess, kms_errors
 from simulacra_custody.refs import ArtifactRef
 from simulacra_custody.stores.base import ObjectStore, Presigning
 
@@ -25,13 +26,13 @@ _REFUSED = "AccessDeniedException"
 
 @dataclass(frozen=True, slots=True)
 class CustomerKey:
-    """A customer's key: what ``spec.encryption`` of a Tenant in mode Customer says.
+    """A customer's key, from ``spec.encryption`` of a Tenant in mode Customer.
 
     Attributes:
-        key_arn: ARN of the AWS KMS key; its region is where it is called.
-        role_arn: role in the customer's account to assume, None where the key policy names the service itself.
-        external_id: what the role's trust policy asks for.
-        endpoint: base URL of KMS and STS, None for AWS's own.
+        key_arn: ARN of the AWS KMS key; it is called in its region.
+        role_arn: role to assume, None if the key policy names the service.
+        external_id: external id in the role's trust policy.
+        endpoint: base URL of KMS and STS, None for AWS.
     """
 
     key_arn: str
@@ -41,7 +42,7 @@ class CustomerKey:
 
     @property
     def access(self) -> KmsAccess:
-        """How the key is reached. ValueError if the ARN is none."""
+        """Access to the key. Raises ValueError if the ARN is invalid."""
         parts = self.key_arn.split(":")
         if len(parts) != 6 or parts[2] != "kms" or not parts[3]:
             raise ValueError("key_arn must be the ARN of an AWS KMS key")
@@ -50,13 +51,13 @@ class CustomerKey:
 
 @dataclass(frozen=True, slots=True)
 class DecryptMetadata:
-    """All that a customer needs to decrypt an artifact, and nothing secret.
+    """Everything that a customer needs to decrypt an artifact; nothing of it is secret.
 
     Attributes:
         key_arn: the key to decrypt with.
-        encryption_context: the context that the message is bound to.
+        encryption_context: the context of the message.
         algorithm_suite: the AWS Encryption SDK's name of the suite.
-        format: the container's format.
+        format: format of the container.
         sha256: digest (hex) of the plaintext.
         bytes: size of the plaintext.
         command: the exact ``aws-encryption-cli`` call.
@@ -75,31 +76,33 @@ class DecryptMetadata:
 def open_customer_writer(
     store: ObjectStore, ref: ArtifactRef, key: CustomerKey
 ) -> Iterator[ArtifactWriter]:
-    """Write an artifact under the customer's key; leaving without `ArtifactWriter.commit` stores nothing.
+    """Open a writer under the customer's key; without `ArtifactWriter.commit` nothing is stored.
 
     Raises:
-        KeyUnavailable: if the customer's key is disabled, out of reach or does not let the service encrypt.
-        StoreUnavailable: if the store fails.
+        KeyUnavailable: the key is disabled, out of reach or does not let the service encrypt.
+        StoreUnavailable: the store failed.
     """
-    from simulacra_custody.envelope import Encryptor, kms_keyring  # half a second, see there
+    # Importing the SDK takes half a second.
+    from simulacra_custody.envelope import Encryptor, kms_keyring
 
     client = key.access.client()
-    answers = _answers(client)
+    codes = _recorded_codes(client)
     encryptor = Encryptor(kms_keyring(key.key_arn, client), ref.encryption_context)
     try:
         encryptor.start()
-    except Exception as error:  # the SDK's, the material providers' or boto3's
+    except Exception as error:  # of the SDK, the material providers or boto3
+        reason = (codes[-1] or "the SDK failed") if codes else "no answer"
         raise KeyUnavailable(
-            f"AWS KMS could not encrypt under the customer's key: {_said(answers)}"
+            f"AWS KMS could not encrypt under the customer's key: {reason}"
         ) from error
     with open_artifact(store, ref, encryptor) as writer:
         yield writer
 
 
 def decrypt_metadata(ref: ArtifactRef, key_arn: str, stored: StoredArtifact) -> DecryptMetadata:
-    """What to hand out with the artifact's bytes."""
+    """Return what the customer gets with the artifact's bytes."""
     context = ref.encryption_context
-    name = ref.artefact.replace("/", "-")
+    name = ref.name.replace("/", "-")
     command = [
         "aws-encryption-cli", "--decrypt", "--input", f"{name}.encrypted", "--output", name,
         "--wrapping-keys", f"key={key_arn}",
@@ -114,12 +117,12 @@ def decrypt_metadata(ref: ArtifactRef, key_arn: str, stored: StoredArtifact) -> 
 
 
 def presigned_url(store: ObjectStore, ref: ArtifactRef) -> str | None:
-    """A link to the artifact's ciphertext, good for 15 minutes; None if the store gives out none (a directory)."""
+    """Return a link to the ciphertext, valid for 15 minutes; None if the store has no links."""
     return store.presign(ref.key) if isinstance(store, Presigning) else None
 
 
 def check_customer_key(key: CustomerKey, tenant: str) -> None:
-    """Prove that the service may encrypt under the key and may not decrypt, whoever it is when it tries.
+    """Check that the service may encrypt under the key and may not decrypt, with or without role.
 
     Raises:
         KeyCheckError: with ``step`` one of ``key``, ``generate``, ``refuse``.
@@ -132,36 +135,28 @@ def check_customer_key(key: CustomerKey, tenant: str) -> None:
         blob = _generate(client, key, context)
     except (CustodyError, ValueError) as error:
         raise KeyCheckError(step, str(error)) from error
-    for identity, access in _identities(key):
+    identities = [("the service", replace(key, role_arn=None, external_id=None).access)]
+    if key.role_arn:
+        identities.append(("the role", key.access))
+    for identity, access in identities:
         code = _try_decrypt(access.client(), key, blob, context)
         if code != _REFUSED:
-            raise KeyCheckError(
-                "refuse", f"{identity} was not refused kms:Decrypt but got {code or 'the key'}"
-            )
+            got = code or "the key"
+            raise KeyCheckError("refuse", f"{identity} was not refused kms:Decrypt but got {got}")
 
 
-def _identities(key: CustomerKey) -> Iterator[tuple[str, KmsAccess]]:
-    yield "the service", replace(key, role_arn=None, external_id=None).access
-    if key.role_arn:
-        yield "the role", key.access
+def _recorded_codes(client: Any) -> list[str]:
+    """Return a list that records KMS's error code of each call, empty for a success.
 
-
-def _answers(client: Any) -> list[str]:
-    """A list that takes KMS's error code of every call that the client makes, empty for a success.
-
-    The SDK and its material providers make the calls and keep the codes to themselves.
+    The SDK and its material providers make the calls and do not report the codes.
     """
-    answers: list[str] = []
+    codes: list[str] = []
 
-    def note(parsed: dict[str, Any], **_: object) -> None:
-        answers.append(str(parsed.get("Error", {}).get("Code", "")))
+    def record(parsed: dict[str, Any], **_: object) -> None:
+        codes.append(str(parsed.get("Error", {}).get("Code", "")))
 
-    client.meta.events.register("after-call.kms", note)
-    return answers
-
-
-def _said(answers: list[str]) -> str:
-    return (answers[-1] or "the key") if answers else "no answer"
+    client.meta.events.register("after-call.kms", record)
+    return codes
 
 
 def _generate(client: Any, key: CustomerKey, context: dict[str, str]) -> bytes:
@@ -173,10 +168,10 @@ def _generate(client: Any, key: CustomerKey, context: dict[str, str]) -> bytes:
 
 
 def _try_decrypt(client: Any, key: CustomerKey, blob: bytes, context: dict[str, str]) -> str:
-    """KMS's error code, empty if it decrypted."""
+    """Return KMS's error code, empty if it decrypted."""
     try:
-        with kms_errors("be asked to decrypt"):
+        with kms_errors("answer kms:Decrypt"):
             client.decrypt(KeyId=key.key_arn, CiphertextBlob=blob, EncryptionContext=context)
     except KeyUnavailable as error:
-        return kms_code(error.__cause__) or type(error.__cause__).__name__
+        return error_code(error.__cause__) or type(error.__cause__).__name__
     return ""

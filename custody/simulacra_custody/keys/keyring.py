@@ -1,10 +1,11 @@
 """Tenant keys in one JSON file, for one machine.
 
-The file (mode 0600, refused when group or others may touch it) is only ever replaced whole, under a lock on
-``<file>.lock``, so processes that create and destroy keys at the same time lose nothing. Data keys are wrapped with
-AES-256-GCM (NIST SP 800-38D), a random 96-bit nonce, and the canonical JSON of the context as associated data; a
-tenant key wraps one data key a resource, far below the 2^32 messages that random nonces allow. Whoever copies the
-file can read everything: it is as secret as the data.
+The file has mode 0600 and is refused if group or others may access it. It is only replaced as a
+whole, under a lock on ``<file>.lock``, so that concurrent processes lose no key. Data keys are
+wrapped with AES-256-GCM (NIST SP 800-38D), a random 96-bit nonce, and the canonical JSON of the
+context as associated data. A tenant key wraps one data key a resource, far fewer than the 2^32
+messages that random nonces allow. Anybody with a copy of the file can read all data: keep it as
+secret as the data.
 """
 
 import base64
@@ -21,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from simulacra_custody.errors import KeyUnavailable
-from simulacra_custody.keys.base import check_tenant_key
+from simulacra_custody.keys.base import KeyProvider, no_key, wrong_context, wrong_key
 from simulacra_custody.refs import check_part
 from simulacra_custody.stores.local import sync_folder
 
@@ -35,14 +36,14 @@ Versions = list[tuple[str, bytes]]
 Keys = dict[str, Versions]
 
 
-class LocalKeyring:
-    """`KeyProvider` over a keyring file; the file is made with the first key."""
+class LocalKeyring(KeyProvider):
+    """`KeyProvider` over a keyring file, made with the first key."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path).absolute()
 
     def create_tenant_key(self, tenant: str) -> None:
-        """Make the tenant's key unless there is one."""
+        """Create the tenant's key, unless it has one."""
         check_part(tenant, "tenant")
         with self._locked() as keys:
             if tenant not in keys:
@@ -50,13 +51,13 @@ class LocalKeyring:
                 self._replace(keys)
 
     def destroy_tenant_key(self, tenant: str) -> None:
-        """Take the tenant's key out of the file."""
+        """Remove the tenant's key from the file."""
         with self._locked() as keys:
             if keys.pop(tenant, None) is not None:
                 self._replace(keys)
 
     def has_tenant_key(self, tenant: str) -> bool:
-        """Whether the file holds a key of the tenant."""
+        """Return whether the file has a key of the tenant."""
         return tenant in self._load()
 
     def wrap(self, tenant: str, plaintext_key: bytes, context: dict[str, str]) -> str:
@@ -67,13 +68,11 @@ class LocalKeyring:
         return f"{_PREFIX}.{key_id}.{_encode(sealed)}"
 
     def unwrap(self, tenant: str, wrapped: str, context: dict[str, str]) -> bytes:
-        """Decrypt a data key; `KeyUnavailable` for a token of another key, tenant or context."""
+        """Decrypt a data key."""
         prefix, _, body = wrapped.rpartition(".")
         keys = {f"{_PREFIX}.{key_id}": key for key_id, key in self._versions(tenant)}
         if prefix not in keys:
-            raise KeyUnavailable(
-                f"the wrapped key was not made with the present key of tenant {tenant}"
-            )
+            raise wrong_key(tenant)
         try:
             sealed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
             if _encode(sealed) != body:
@@ -82,45 +81,39 @@ class LocalKeyring:
                 sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(tenant, context)
             )
         except (InvalidTag, ValueError):
-            raise KeyUnavailable(
-                f"the wrapped key does not open for tenant {tenant} in this context"
-            ) from None
+            raise wrong_context(tenant) from None
 
     def rotate_tenant_key(self, tenant: str) -> None:
         """Put a new version before the others."""
         with self._locked() as keys:
             if tenant not in keys:
-                raise KeyUnavailable(f"tenant {tenant} has no key")
+                raise no_key(tenant)
             keys[tenant] = [_fresh(), *keys[tenant]]
             self._replace(keys)
 
     def is_current(self, tenant: str, wrapped: str) -> bool:
-        """Whether the token names the newest version."""
+        """Return whether the token names the newest version."""
         return wrapped.startswith(f"{_PREFIX}.{self._versions(tenant)[0][0]}.")
 
     def retire_old_keys(self, tenant: str) -> None:
-        """Take every version but the newest out of the file."""
+        """Remove every old version from the file."""
         with self._locked() as keys:
             if len(keys.get(tenant, [])) > 1:
                 keys[tenant] = keys[tenant][:1]
                 self._replace(keys)
 
-    def check(self, tenant: str) -> None:
-        """Run the key check; see `keys.check_tenant_key`."""
-        check_tenant_key(self, tenant)
-
     def _versions(self, tenant: str) -> Versions:
         try:
             return self._load()[tenant]
         except KeyError:
-            raise KeyUnavailable(f"tenant {tenant} has no key") from None
+            raise no_key(tenant) from None
 
     def _load(self) -> Keys:
         try:
             with self.path.open("rb") as file:
                 if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                     raise KeyUnavailable(
-                        "the keyring file is open to group or others; run chmod 600 on it"
+                        "group or others may access the keyring file; run chmod 600 on it"
                     )
                 document = json.load(file)
             return {
@@ -135,43 +128,37 @@ class LocalKeyring:
             raise KeyUnavailable("the keyring file is damaged; restore it from a backup") from None
 
     def _replace(self, keys: Keys) -> None:
-        document = {
-            tenant: {
-                **_document(newest),
-                **({"old": [_document(one) for one in old]} if old else {}),
-            }
-            for tenant, (newest, *old) in keys.items()
-        }
-        # One name, so that what a killed writer leaves here is overwritten and holds no destroyed key for long.
+        document: dict[str, dict[str, object]] = {}
+        for tenant, (newest, *old) in keys.items():
+            document[tenant] = {**_document(newest)}
+            if old:
+                document[tenant]["old"] = [_document(one) for one in old]
+        # One name: the next writer overwrites what a killed one left, with any destroyed key in it.
         temporary = self.path.with_name(self.path.name + ".new")
-        with os.fdopen(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
-        ) as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
             json.dump(document, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.path)
-        sync_folder(
-            self.path.parent
-        )  # else a destroyed key could be back after a power failure, and a new one gone
+        # Otherwise a power failure could restore a destroyed key or lose a new one.
+        sync_folder(self.path.parent)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[Keys]:
-        """The keys, while no other process may replace the file."""
+        """Yield the keys while no other process may replace the file."""
+        path = self.path.with_name(self.path.name + ".lock")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(
-                self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600
-            )
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield self._load()
             finally:
                 os.close(lock)
         except OSError as error:
-            raise KeyUnavailable(
-                f"the keyring file cannot be replaced: {error.strerror}"
-            ) from error
+            reason = error.strerror
+            raise KeyUnavailable(f"the keyring file cannot be replaced: {reason}") from error
 
 
 def _encode(data: bytes) -> str:

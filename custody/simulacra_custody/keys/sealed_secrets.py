@@ -1,7 +1,8 @@
-"""Small secrets of a tenant that live outside the object store: sealed under a key that the tenant's key wraps.
+"""Sealed secrets: small secrets of a tenant outside the object store, under the tenant's key.
 
-AES-256-GCM with a key of its own for each box; the purpose is bound twice, to the wrapped key and to the box, so that
-one cannot be put in the place of another. Destroying the tenant's key makes every box worthless.
+AES-256-GCM with a new key for each secret, wrapped by the tenant's key. The purpose is bound to the
+wrapped key and to the ciphertext, so that no secret can replace another. Destroying the tenant's
+key makes all of them unreadable.
 """
 
 import base64
@@ -19,23 +20,25 @@ _NONCE_BYTES = 12
 
 
 def seal(keys: KeyProvider, tenant: str, purpose: str, plaintext: bytes) -> str:
-    """Return the plaintext sealed for this tenant and purpose, as printable text. Raises `KeyUnavailable`."""
-    key, nonce = os.urandom(DATA_KEY_BYTES), os.urandom(_NONCE_BYTES)
+    """Return the plaintext sealed for a tenant and purpose, as text. Raises `KeyUnavailable`."""
+    key = os.urandom(DATA_KEY_BYTES)
+    nonce = os.urandom(_NONCE_BYTES)
     wrapped = keys.wrap(tenant, key, _context(tenant, purpose))
     box = nonce + AESGCM(key).encrypt(nonce, plaintext, purpose.encode())
     return json.dumps({"key": wrapped, "box": base64.b64encode(box).decode()})
 
 
 def unseal(keys: KeyProvider, tenant: str, purpose: str, sealed: str) -> bytes:
-    """Return what `seal` was given.
+    """Return the plaintext of `seal`.
 
     Raises:
-        KeyUnavailable: the tenant's key is gone, or this was sealed for another tenant or purpose, or was changed.
+        KeyUnavailable: the tenant has no key, or the text is altered or of another tenant or
+            purpose.
     """
+    wrapped = _field(sealed, "key")
     try:
-        parts = json.loads(sealed)
-        wrapped, box = str(parts["key"]), base64.b64decode(parts["box"], validate=True)
-    except (ValueError, KeyError, TypeError, binascii.Error):
+        box = base64.b64decode(_field(sealed, "box"), validate=True)
+    except binascii.Error:
         raise KeyUnavailable("a sealed secret is malformed") from None
     key = keys.unwrap(tenant, wrapped, _context(tenant, purpose))
     try:
@@ -45,18 +48,21 @@ def unseal(keys: KeyProvider, tenant: str, purpose: str, sealed: str) -> bytes:
 
 
 def reseal(keys: KeyProvider, tenant: str, purpose: str, sealed: str) -> str:
-    """Return the same plaintext sealed under the newest version of the tenant's key; ``sealed`` itself if it is.
+    """Return the secret sealed under the newest version of the tenant's key, unchanged if it is.
 
     Raises:
         KeyUnavailable: see `unseal`.
     """
-    try:
-        wrapped = str(json.loads(sealed)["key"])
-    except (ValueError, KeyError, TypeError):
-        raise KeyUnavailable("a sealed secret is malformed") from None
-    if keys.is_current(tenant, wrapped):
+    if keys.is_current(tenant, _field(sealed, "key")):
         return sealed
     return seal(keys, tenant, purpose, unseal(keys, tenant, purpose, sealed))
+
+
+def _field(sealed: str, name: str) -> str:
+    try:
+        return str(json.loads(sealed)[name])
+    except (ValueError, KeyError, TypeError):
+        raise KeyUnavailable("a sealed secret is malformed") from None
 
 
 def _context(tenant: str, purpose: str) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""Being logged in to Vault or OpenBao: by token, AppRole or Kubernetes service account, renewed as leases run out.
+"""Login to Vault or OpenBao by token, AppRole or Kubernetes service account, with renewal.
 
-A lease is looked at before every call: past two thirds of it the token is renewed, and where that no longer helps, a
-method that can log in again does. A call refused with 403 (the token was revoked) also logs in again, once. A plain
-token that is not used before its lease ends is lost: give it a period longer than the operator's key checks are apart.
+The lease is checked before each call: after two thirds of it the token is renewed, and if that no
+longer helps, a method that can log in again does. A call refused with 403 (a revoked token) also
+logs in again, once. A plain token that is not used before its lease ends is lost: give it a period
+longer than the time between the operator's key checks.
 """
 
 import threading
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import SplitResult
 
 import hvac
@@ -18,24 +19,27 @@ from hvac.exceptions import Forbidden, VaultDown, VaultError
 from requests.exceptions import RequestException
 
 from simulacra_custody.errors import KeyUnavailable
-from simulacra_custody.url_params import query
 
-_PARAMETERS = frozenset({"auth", "auth-mount", "role", "jwt-file", "namespace", "ca-file"})
 _JWT_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
-_METHODS = ("token", "approle", "kubernetes")
+_NEEDED = {
+    "token": ("VAULT_TOKEN",),
+    "approle": ("VAULT_ROLE_ID", "VAULT_SECRET_ID"),
+    "kubernetes": (),
+}
+"""The variables that each method needs."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class VaultAuth:
-    """How to log in.
+    """An auth method and its credentials.
 
     Attributes:
         method: ``token``, ``approle`` or ``kubernetes``.
-        mount: where the auth method is mounted.
+        mount: mount of the auth method.
         role: role of the Kubernetes method, role id of AppRole.
         secret: the token, or the secret id of AppRole.
-        jwt_file: the service account's token, read at every login because Kubernetes replaces it.
+        jwt_file: the service account's token, read at each login because Kubernetes replaces it.
     """
 
     method: str
@@ -46,32 +50,22 @@ class VaultAuth:
 
     @classmethod
     def of(cls, given: Mapping[str, str], env: Mapping[str, str]) -> "VaultAuth":
-        """From a URL's parameters and ``VAULT_TOKEN`` or ``VAULT_ROLE_ID`` and ``VAULT_SECRET_ID``."""
+        """Read a URL's parameters, and the method's credentials from the environment."""
         method = given.get("auth", "token")
-        if method not in _METHODS:
-            raise ValueError(f"auth is one of {', '.join(_METHODS)}")
-        needed = {
-            "token": ("VAULT_TOKEN",),
-            "approle": ("VAULT_ROLE_ID", "VAULT_SECRET_ID"),
-            "kubernetes": (),
-        }
-        for name in needed[method]:
+        if method not in _NEEDED:
+            raise ValueError(f"auth must be one of {', '.join(_NEEDED)}")
+        for name in _NEEDED[method]:
             if not env.get(name):
                 raise ValueError(f"auth={method} needs {name} in the environment")
         if method == "kubernetes" and "role" not in given:
             raise ValueError("auth=kubernetes needs role=")
         role = env["VAULT_ROLE_ID"] if method == "approle" else given.get("role", "")
         secret = env.get("VAULT_TOKEN" if method == "token" else "VAULT_SECRET_ID", "")
-        return cls(
-            method,
-            given.get("auth-mount", method),
-            role,
-            secret,
-            Path(given.get("jwt-file", _JWT_FILE)),
-        )
+        jwt_file = Path(given.get("jwt-file", _JWT_FILE))
+        return cls(method, given.get("auth-mount", method), role, secret, jwt_file)
 
     def login(self, client: Any) -> dict[str, Any]:
-        """Log the client in; the ``auth`` part of the answer. Raises hvac's errors and OSError."""
+        """Log the client in and return the answer's ``auth``. Raises hvac's errors and OSError."""
         if self.method == "token":
             client.token = self.secret
             found = client.auth.token.lookup_self()["data"]
@@ -85,27 +79,32 @@ class VaultAuth:
 
 
 class VaultLogin:
-    """A client that is logged in whenever it is used; may be used by several threads.
+    """A client that is logged in at each call, safe for several threads.
 
     Attributes:
-        mount: where the Transit engine is mounted.
+        mount: mount of the Transit engine.
     """
 
+    PARAMETERS: ClassVar[frozenset[str]] = frozenset(
+        {"auth", "auth-mount", "role", "jwt-file", "namespace", "ca-file"}
+    )
+
     def __init__(self, client: Any, auth: VaultAuth, mount: str) -> None:
-        self._client, self._auth, self.mount = client, auth, mount
+        self._client = client
+        self._auth = auth
+        self.mount = mount
         self._lock = threading.Lock()
         self._lease_s = 0.0
         self._renewable = False
         self._renew_at: float | None = 0.0  # None: never
 
     @classmethod
-    def from_url(cls, url: SplitResult, env: Mapping[str, str]) -> "VaultLogin":
-        """From ``vault+https://host:port/mount?auth=&role=&auth-mount=&jwt-file=&namespace=&ca-file=``; ValueError."""
-        given = query(url, _PARAMETERS)
+    def from_url(
+        cls, url: SplitResult, given: Mapping[str, str], env: Mapping[str, str]
+    ) -> "VaultLogin":
+        """Read ``vault+https://host:port/mount`` and its PARAMETERS. Raises ValueError."""
         if not url.netloc or "@" in url.netloc or not url.path.strip("/"):
-            raise ValueError(
-                "it names a host and the mount of the Transit engine, and no credentials"
-            )
+            raise ValueError("vault+https:// takes a host and the Transit mount, no credentials")
         client = hvac.Client(
             f"{url.scheme.removeprefix('vault+')}://{url.netloc}",
             token="",
@@ -119,7 +118,7 @@ class VaultLogin:
         """Make a request with hvac's client.
 
         Raises:
-            KeyUnavailable: for everything that goes wrong, with hvac's error as its cause.
+            KeyUnavailable: for every failure, with hvac's error as its cause.
         """
         try:
             self._keep_logged_in()
@@ -138,15 +137,13 @@ class VaultLogin:
                 f"Vault refused to {action}: its policy or the login does not allow it"
             ) from error
         except VaultDown as error:
-            raise KeyUnavailable(
-                f"Vault could not {action}: it is sealed or in maintenance"
-            ) from error
+            reason = "it is sealed or in maintenance"
+            raise KeyUnavailable(f"Vault could not {action}: {reason}") from error
         except (VaultError, RequestException) as error:
             raise KeyUnavailable(f"Vault could not {action}: {type(error).__name__}") from error
         except OSError as error:
-            raise KeyUnavailable(
-                f"the service account's token cannot be read: {error.strerror}"
-            ) from error
+            reason = str(error.strerror)
+            raise KeyUnavailable(f"the service account's token cannot be read: {reason}") from error
 
     def _keep_logged_in(self) -> None:
         with self._lock:
@@ -156,7 +153,7 @@ class VaultLogin:
                 self._login()
 
     def _renew(self) -> bool:
-        """Renew the lease; False if it is not worth it, since the token nears its last hour."""
+        """Renew the lease; return False if a new login is better, near the token's maximum."""
         try:
             auth = self._client.auth.token.renew_self()["auth"]
         except VaultError:
@@ -171,9 +168,7 @@ class VaultLogin:
         self._note(auth, auth["lease_duration"])
 
     def _note(self, auth: Mapping[str, Any], whole_s: float) -> None:
-        left_s, self._lease_s, self._renewable = (
-            auth["lease_duration"],
-            whole_s,
-            bool(auth["renewable"]),
-        )
+        left_s = auth["lease_duration"]
+        self._lease_s = whole_s
+        self._renewable = bool(auth["renewable"])
         self._renew_at = time.monotonic() + left_s * 2 / 3 if left_s else None

@@ -1,7 +1,7 @@
-"""The object store: the few verbs that every backend (a local directory, S3) offers to custody and to the audit log.
+"""Object store protocol: what a backend (a directory, S3) offers to custody and the audit log.
 
-Keys are ``/``-separated parts as in `context.PART`; a prefix is empty or ends in ``/``, so that ``uid1`` never
-addresses ``uid10``. Backends raise `StoreUnavailable` for anything that is the store's fault.
+Keys are parts as in `refs.PART`, separated by ``/``. A prefix is empty or ends in ``/``, so that
+``uid1`` never addresses ``uid10``. Backends raise `StoreUnavailable` for every failure of theirs.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +12,12 @@ from typing import Protocol, runtime_checkable
 from simulacra_custody.refs import check_part
 
 INSTALLATION = "installation"
-"""The first part of keys that are no tenant's: whose the store is, and what tries it out."""
+"""First part of the keys of no tenant, such as the owner's mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """A stored object: its key, its size in bytes and when it was last written (seconds since the epoch)."""
+    """A stored object: key, size in bytes and time of its last write (seconds since the epoch)."""
 
     key: str
     size: int
@@ -25,75 +25,64 @@ class ObjectInfo:
 
 
 class Upload(Protocol):
-    """A put under way; nothing is visible before `commit`."""
+    """An unfinished put: no reader sees it before `commit`."""
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
 
     def commit(self) -> ObjectInfo:
-        """Make the object visible, whole and durable. Raises `ObjectExists` for a conditional put that lost."""
+        """Make the object visible and durable. Raises `ObjectExists` if it was conditional."""
 
 
 class ObjectStore(Protocol):
-    """What custody asks of a backend."""
+    """A backend for objects."""
 
     def open_put(self, key: str, *, if_absent: bool = False) -> AbstractContextManager[Upload]:
-        """Start a put; leaving the context without `Upload.commit` stores nothing."""
+        """Begin a put; without `Upload.commit` nothing is stored."""
 
     def put(self, key: str, chunks: Iterable[bytes], *, if_absent: bool = False) -> ObjectInfo:
         """Store the chunks as one object, all or nothing."""
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes ``start`` to ``end`` (exclusive, None: to the end). Raises `ArtifactMissing` at once."""
+        """Yield bytes ``start`` to ``end`` (exclusive). Raises `ArtifactMissing` at the call."""
 
     def stat(self, key: str) -> ObjectInfo | None:
-        """The object's size and time, None if there is none."""
+        """Return an object's size and time, None if there is none."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object under the prefix, sorted; of two names one of which begins with the other, any may be first."""
+        """Yield every object under the prefix, sorted; a name and its extension in any order."""
 
     def list_versions(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Everything that is kept under the prefix: versions no longer current and delete markers (size 0) as well."""
+        """Yield every object, old version and delete marker (size 0) under the prefix."""
 
     def list_incomplete(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every put under the prefix that was begun and neither committed nor aborted."""
+        """Yield every unfinished put under the prefix."""
 
     def delete(self, key: str) -> None:
-        """Delete one object in all its versions; deleting nothing is no error."""
+        """Delete all versions of one object, if there is any."""
 
     def delete_prefix(self, prefix: str) -> int:
-        """Delete every object under the prefix, which must not be empty, in all its versions; how many versions."""
+        """Delete all versions under the non-empty prefix; return their number."""
 
     def purge_incomplete(self, prefix: str) -> int:
-        """Erase what `list_incomplete` lists under the prefix, which must not be empty; how many."""
+        """Erase every unfinished put under the non-empty prefix; return their number."""
 
 
 @runtime_checkable
 class Presigning(Protocol):
-    """A store that can give out links to what it holds."""
+    """A store that can give out links to its objects."""
 
     def presign(self, key: str, expires_s: int = ...) -> str:
-        """A URL that gives the stored bytes to whoever holds it, for ``expires_s`` seconds (by default 15 minutes)."""
+        """Return a URL that lets its holder read the stored bytes for ``expires_s`` seconds."""
 
 
-def check_key(key: str) -> None:
-    """Refuse a key that is not made of lawful parts (ValueError)."""
-    for part in key.split("/"):
-        check_part(part, "each part of an object key")
-
-
-def check_prefix(prefix: str, *, allow_empty: bool = True) -> None:
-    """Refuse a prefix that is neither a key followed by ``/`` nor, where allowed, empty (ValueError)."""
-    if not (prefix.endswith("/") or (allow_empty and not prefix)):
-        raise ValueError(
-            "an object prefix must be a key followed by '/'; everything at once is only ever listed"
-        )
-    if prefix:
-        check_key(prefix[:-1])
+def read_object(store: ObjectStore, key: str) -> bytes:
+    """Return a small object. Raises `ArtifactMissing`."""
+    return b"".join(store.open_range(key))
 
 
 def last_present(store: ObjectStore, key: Callable[[int], str]) -> int:
-    """The largest n of which the objects ``key(1..n)`` are stored, 0 if none, in O(log n) questions."""
+    """Return the largest n for which ``key(1)`` to ``key(n)`` are stored, in O(log n) requests."""
     high = 1
     while store.stat(key(high)) is not None:
         high *= 2
@@ -102,3 +91,17 @@ def last_present(store: ObjectStore, key: Callable[[int], str]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if store.stat(key(middle)) is not None else (low, middle)
     return low
+
+
+def check_key(key: str) -> None:
+    """Reject a key with an invalid part (ValueError)."""
+    for part in key.split("/"):
+        check_part(part, "each part of an object key")
+
+
+def check_prefix(prefix: str, *, allow_empty: bool = True) -> None:
+    """Reject a prefix that is neither a key and ``/`` nor, where allowed, empty (ValueError)."""
+    if not (prefix.endswith("/") or (allow_empty and not prefix)):
+        raise ValueError("a prefix must be a key and '/'; only listings accept an empty one")
+    if prefix:
+        check_key(prefix[:-1])

@@ -1,9 +1,9 @@
 """An object store in a local directory.
 
-A put writes to ``.incomplete/<key>/<random>`` (no key can begin with a dot), flushes to disk, then renames or, for a
-conditional put, links the file to its place: a reader sees a whole object or none, whatever is killed when. Folders
-are 0700 and files 0600. Folders are made on demand and removed when empty, so a put that loses its folder to a
-concurrent delete makes it again.
+A put writes to ``.incomplete/<key>/<random>`` (no key begins with a dot), flushes to disk, then
+renames the file or, for a conditional put, links it to its place. A reader sees the whole object or
+none, whenever a process is killed. Folders have mode 0700 and files 0600. Folders are made on
+demand and removed when empty; a put whose folder a concurrent delete removes makes it again.
 """
 
 import contextlib
@@ -20,7 +20,8 @@ from simulacra_custody.stores.base import ObjectInfo, check_key, check_prefix
 _INCOMPLETE = ".incomplete"
 _READ_SIZE = 1 << 18
 T = TypeVar("T")
-_FOLDER_RETRIES = 100  # each one needs a concurrent delete in the same folder
+# Each retry needs a concurrent delete in the same folder.
+_FOLDER_RETRIES = 100
 
 
 @contextlib.contextmanager
@@ -28,19 +29,21 @@ def _store_errors(action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(
-            f"the local store could not {action}: {error.strerror or type(error).__name__}"
-        ) from error
+        reason = error.strerror or type(error).__name__
+        raise StoreUnavailable(f"the local store could not {action}: {reason}") from error
 
 
 class LocalUpload:
-    """A put under way: an open file in ``.incomplete``."""
+    """An unfinished put: an open file in ``.incomplete``."""
 
     def __init__(
         self, store: "LocalStore", key: str, file: FileIO, temporary: Path, if_absent: bool
     ) -> None:
-        self._store, self._key, self._file = store, key, file
-        self._temporary, self._if_absent = temporary, if_absent
+        self._store = store
+        self._key = key
+        self._file = file
+        self._temporary = temporary
+        self._if_absent = if_absent
 
     def write(self, data: bytes) -> None:
         """Append bytes to the temporary file."""
@@ -69,15 +72,14 @@ class LocalStore:
 
     @contextlib.contextmanager
     def open_put(self, key: str, *, if_absent: bool = False) -> Iterator[LocalUpload]:
-        """Start a put; see `ObjectStore.open_put`."""
+        """Begin a put; see `ObjectStore.open_put`."""
         check_key(key)
         temporary = self.root / _INCOMPLETE / key / secrets.token_hex(8)
         with _store_errors("begin a put"):
             descriptor = self._in_folder(temporary.parent, lambda: _create(temporary))
         try:
-            with os.fdopen(
-                descriptor, "wb", buffering=0
-            ) as file:  # unbuffered: an abort's close cannot fail
+            # Unbuffered, so that closing an aborted put cannot fail.
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
                 yield LocalUpload(self, key, file, temporary, if_absent)
         finally:
             with _store_errors("abort a put"):
@@ -91,18 +93,19 @@ class LocalStore:
             return upload.commit()
 
     def publish(self, temporary: Path, key: str, *, if_absent: bool) -> None:
-        """Give a finished temporary file its key, durably (called by `LocalUpload.commit`)."""
+        """Move a finished temporary file to its key, durably (for `LocalUpload.commit`)."""
         target = self.root / key
         move = _link if if_absent else os.replace
         self._in_folder(target.parent, lambda: move(temporary, target), needs=temporary)
-        for folder in target.parents:  # a folder made on the way is durable only once its parent is
-            with contextlib.suppress(FileNotFoundError):  # deleted again already
+        # A new folder is durable only once its parent is.
+        for folder in target.parents:
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                 sync_folder(folder)
             if folder == self.root:
                 break
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Read a range in chunks of up to 256 KiB; `ArtifactMissing` is raised at the call, not at the first chunk."""
+        """Yield a range in chunks of at most 256 KiB. Raises `ArtifactMissing` at the call."""
         check_key(key)
         try:
             with _store_errors("open an object"):
@@ -114,7 +117,7 @@ class LocalStore:
         return _read_range(os.fdopen(descriptor, "rb", buffering=0), start, end)
 
     def stat(self, key: str) -> ObjectInfo | None:
-        """Size and time of an object, None if there is none."""
+        """Return an object's size and time, None if there is none."""
         check_key(key)
         with _store_errors("stat an object"):
             try:
@@ -124,16 +127,16 @@ class LocalStore:
         return ObjectInfo(key, status.st_size, status.st_mtime)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object under the prefix, sorted folder by folder."""
+        """Yield every object under the prefix, sorted folder by folder."""
         check_prefix(prefix)
         return _walk(self.root / prefix, prefix)
 
     def list_versions(self, prefix: str) -> Iterator[ObjectInfo]:
-        """What `list` gives: a directory keeps one version."""
+        """Yield what `list` yields: a directory keeps one version."""
         return self.list(prefix)
 
     def list_incomplete(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Puts under the prefix that are under way or were left by a writer that died."""
+        """Yield unfinished puts under the prefix, also those of writers that died."""
         check_prefix(prefix)
         for info in _walk(self.root / _INCOMPLETE / prefix, prefix):
             yield ObjectInfo(info.key.rpartition("/")[0], info.size, info.modified)
@@ -145,17 +148,17 @@ class LocalStore:
             self._remove(self.root / key)
 
     def delete_prefix(self, prefix: str) -> int:
-        """Delete every object under the prefix, which must not be empty; how many."""
+        """Delete every object under the non-empty prefix; return their number."""
         check_prefix(prefix, allow_empty=False)
         return self._remove_tree(self.root / prefix)
 
     def purge_incomplete(self, prefix: str) -> int:
-        """Erase every unfinished put under the prefix; how many. A writer still at work fails at its commit."""
+        """Erase every unfinished put under the non-empty prefix; its writer's commit fails."""
         check_prefix(prefix, allow_empty=False)
         return self._remove_tree(self.root / _INCOMPLETE / prefix)
 
     def _remove_tree(self, folder: Path) -> int:
-        """Unlink every file and folder under ``folder``; how many files. What cannot be listed is left, see `list`."""
+        """Delete all files and folders that can be listed, see `list`; return the files' number."""
         count = 0
         with _store_errors("delete an object"):
             for base, _, names in os.walk(folder, topdown=False):
@@ -168,7 +171,7 @@ class LocalStore:
         self._prune(path.parent)
 
     def _prune(self, folder: Path) -> None:
-        """Remove the folder and its parents up to the root as long as they are empty."""
+        """Remove the folder and its parents below the root, as long as they are empty."""
         for path in (folder, *folder.parents):
             if path == self.root:
                 break
@@ -176,11 +179,11 @@ class LocalStore:
                 path.rmdir()
             except FileNotFoundError:
                 continue
-            except OSError:  # not empty: another object lives here
+            except OSError:  # not empty
                 break
 
     def _in_folder(self, folder: Path, action: Callable[[], T], needs: Path | None = None) -> T:
-        """Run an action that needs a folder, making it again when a concurrent delete removes it in between."""
+        """Run an action that needs a folder; make it again if a concurrent delete removes it."""
         for _ in range(_FOLDER_RETRIES):
             try:
                 _make_folders(folder, self.root)
@@ -189,15 +192,24 @@ class LocalStore:
                 if needs is not None and not needs.exists():
                     self._prune(folder)
                     raise StoreUnavailable(
-                        "the put was erased before its commit; write the artefact again"
+                        "the put was erased before its commit; write the artifact again"
                     ) from None
         raise StoreUnavailable(
-            "the local store could not keep a folder in place against concurrent deletes"
+            f"concurrent deletes removed a folder {_FOLDER_RETRIES} times; write again"
         )
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _unlink(path: Path) -> bool:
-    """False if the file was gone already."""
+    """Delete a file; return False if there was none."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -209,27 +221,19 @@ def _create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make what was put into, or taken out of, a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _link(temporary: Path, target: Path) -> None:
     try:
         os.link(temporary, target)
     except FileExistsError:
-        raise ObjectExists(f"{target.name} is stored already") from None
+        raise ObjectExists(f"{target.name} is already stored") from None
 
 
 def _make_folders(folder: Path, root: Path) -> None:
-    """Make the folders below the root with mode 0700 (``mkdir(parents=True)`` would give parents the umask's mode)."""
+    """Make the folders below the root, all with mode 0700, unlike ``mkdir(parents=True)``."""
     for path in reversed([folder, *folder.parents]):
         if path.is_relative_to(root):
-            with contextlib.suppress(FileExistsError):  # if it is a file, the next step says so
+            # If it is a file, the next step fails with the reason.
+            with contextlib.suppress(FileExistsError):
                 path.mkdir(mode=0o700)
 
 
@@ -246,7 +250,7 @@ def _read_range(file: FileIO, start: int, end: int | None) -> Iterator[bytes]:
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
-    """Depth-first, sorted, one folder's names in memory at a time; what vanishes meanwhile is left out."""
+    """Yield files depth-first and sorted, with one folder's names in memory; skip deleted ones."""
     with _store_errors("list a folder"):
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

@@ -57,7 +57,7 @@ class Installation:
 
     async def _publish(self, keys: InstallationKeys) -> None:
         """Publish the public parts, in the place of others that may be there from before a Secret was lost."""
-        data = {"keys.json": json.dumps(keys.public().document())}
+        data = {"keys.json": json.dumps(keys.public_document())}
         found = await self._cluster.find(CONFIGMAPS, INSTALLATION_KEYS, system_namespace())
         if found is not None and found.get("data") == data:
             return

@@ -1,8 +1,9 @@
-"""An object store in S3, at any endpoint that has multipart uploads, conditional writes and ListObjectVersions.
+"""An object store in S3.
 
-Erasing erases versions, delete markers and unfinished uploads. With ``{tenant}`` in the bucket's name every tenant
-has a bucket, made with its first object and removed when the tenant's whole prefix is deleted; what is no tenant's is
-in one called as if there were a tenant ``installation``.
+The endpoint needs multipart uploads, conditional writes and ListObjectVersions. An erasure covers
+versions, delete markers and unfinished uploads. With ``{tenant}`` in the bucket's name each tenant
+has a bucket, made with its first object and removed when its whole prefix is deleted; objects of no
+tenant are in a bucket as of a tenant ``installation``.
 """
 
 import contextlib
@@ -10,20 +11,21 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from simulacra_custody.aws_errors import error_code
 from simulacra_custody.errors import ArtifactMissing, StoreUnavailable
 from simulacra_custody.stores.base import ObjectInfo, check_prefix
 from simulacra_custody.stores.s3.buckets import OBJECTS, UPLOADS, VERSIONS, Found, S3Buckets
-from simulacra_custody.stores.s3.client import S3Location, error_code, s3_errors
+from simulacra_custody.stores.s3.client import S3Location, s3_errors
 from simulacra_custody.stores.s3.upload import PART_BYTES, S3Upload, abort, conditional, upload_of
 
 PRESIGNED_S = 900
-"""A presigned link is good for 15 minutes."""
+"""A presigned link expires after 15 minutes."""
 
 _READ_SIZE = 1 << 18
 
 
 class S3Store:
-    """`ObjectStore` in S3; one instance may be used by several threads."""
+    """`ObjectStore` in S3, safe for several threads."""
 
     def __init__(self, location: S3Location) -> None:
         self.location = location
@@ -33,14 +35,13 @@ class S3Store:
 
     @contextlib.contextmanager
     def open_put(self, key: str, *, if_absent: bool = False) -> Iterator[S3Upload]:
-        """Start a put; see `ObjectStore.open_put`."""
+        """Begin a put; see `ObjectStore.open_put`."""
         target = self._buckets.target(key)
+        sse = self.location.encryption
         with s3_errors("begin a put"):
             upload = self._buckets.making(
                 target["Bucket"],
-                lambda: S3Upload(
-                    self._client, key, target, self.location.encryption, if_absent=if_absent
-                ),
+                lambda: S3Upload(self._client, key, target, sse, if_absent=if_absent),
             )
         try:
             yield upload
@@ -49,8 +50,9 @@ class S3Store:
                 upload.abort()
 
     def put(self, key: str, chunks: Iterable[bytes], *, if_absent: bool = False) -> ObjectInfo:
-        """Store the chunks as one object, all or nothing; one request if they fit a part."""
-        start, rest = bytearray(), iter(chunks)
+        """Store the chunks as one object, all or nothing; in one request if they fit a part."""
+        start = bytearray()
+        rest = iter(chunks)
         for chunk in rest:
             start += chunk
             if len(start) > PART_BYTES:
@@ -64,7 +66,7 @@ class S3Store:
             return upload.commit()
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Read a range in chunks of up to 256 KiB; `ArtifactMissing` is raised at the call, not at the first chunk."""
+        """Yield a range in chunks of at most 256 KiB. Raises `ArtifactMissing` at the call."""
         target = self._buckets.target(key)
         if end is not None and end <= start:
             if self.stat(key) is None:
@@ -84,7 +86,7 @@ class S3Store:
         return _read(body)
 
     def stat(self, key: str) -> ObjectInfo | None:
-        """Size and time of an object, None if there is none."""
+        """Return an object's size and time, None if there is none."""
         try:
             with s3_errors("stat an object"):
                 head = self._client.head_object(**self._buckets.target(key))
@@ -95,28 +97,28 @@ class S3Store:
         return ObjectInfo(key, head["ContentLength"], head["LastModified"].timestamp())
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object under the prefix, in the order of the keys' bytes."""
+        """Yield every object under the prefix, sorted by the bytes of the key."""
         check_prefix(prefix)
         return map(self._info, self._buckets.entries(OBJECTS, prefix))
 
     def list_versions(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every version of every object under the prefix, and every delete marker (of size 0)."""
+        """Yield every version and delete marker (size 0) under the prefix."""
         check_prefix(prefix)
         return map(self._info, self._buckets.entries(VERSIONS, prefix))
 
     def list_incomplete(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Multipart uploads under the prefix that are under way or were left by a writer that died."""
+        """Yield unfinished uploads under the prefix, also those of writers that died."""
         check_prefix(prefix)
         return self._incomplete(prefix)
 
     def delete(self, key: str) -> None:
-        """Delete one object in all its versions."""
+        """Delete all versions of one object."""
         name = self._buckets.target(key)["Key"]
         found = self._buckets.entries(VERSIONS, key)
         self._buckets.delete_versions(entry for entry in found if entry["Key"] == name)
 
     def delete_prefix(self, prefix: str) -> int:
-        """Delete every version and delete marker under the prefix, which must not be empty; how many."""
+        """Delete all versions and markers under the non-empty prefix; return their number."""
         check_prefix(prefix, allow_empty=False)
         count = self._buckets.delete_versions(self._buckets.entries(VERSIONS, prefix))
         if self._buckets.per_tenant and prefix.count("/") == 2:
@@ -124,7 +126,7 @@ class S3Store:
         return count
 
     def purge_incomplete(self, prefix: str) -> int:
-        """Abort every multipart upload under the prefix; how many. A writer still at work fails at its commit."""
+        """Abort every unfinished upload under the non-empty prefix; its writer's commit fails."""
         check_prefix(prefix, allow_empty=False)
         count = 0
         for found in self._buckets.entries(UPLOADS, prefix):
@@ -134,25 +136,19 @@ class S3Store:
         return count
 
     def presign(self, key: str, expires_s: int = PRESIGNED_S) -> str:
-        """A URL that gives the stored bytes to whoever holds it, for ``expires_s`` seconds."""
+        """Return a URL that lets its holder read the stored bytes for ``expires_s`` seconds."""
+        target = self._buckets.target(key)
+        sign = self._public.generate_presigned_url
         with s3_errors("sign a link"):
-            return str(
-                self._public.generate_presigned_url(
-                    "get_object", Params=self._buckets.target(key), ExpiresIn=expires_s
-                )
-            )
+            return str(sign("get_object", Params=target, ExpiresIn=expires_s))
 
     def _put_whole(self, key: str, content: bytes, condition: dict[str, str]) -> ObjectInfo:
         target = self._buckets.target(key)
+        request = {**target, "Body": content, **condition, **self.location.encryption}
         with s3_errors("write"):
             self._buckets.making(
                 target["Bucket"],
-                lambda: conditional(
-                    key,
-                    lambda: self._client.put_object(
-                        **target, Body=content, **condition, **self.location.encryption
-                    ),
-                ),
+                lambda: conditional(key, lambda: self._client.put_object(**request)),
             )
         return self.stat(key) or ObjectInfo(key, len(content), time.time())
 
@@ -166,14 +162,12 @@ class S3Store:
                 if error_code(error.__cause__) != "NoSuchUpload":  # committed or aborted meanwhile
                     raise
             else:
-                yield ObjectInfo(
-                    self._buckets.key(found["Key"]), size, found["Initiated"].timestamp()
-                )
+                key = self._buckets.key(found["Key"])
+                yield ObjectInfo(key, size, found["Initiated"].timestamp())
 
     def _info(self, found: Found) -> ObjectInfo:
-        return ObjectInfo(
-            self._buckets.key(found["Key"]), found.get("Size", 0), found["LastModified"].timestamp()
-        )
+        key = self._buckets.key(found["Key"])
+        return ObjectInfo(key, found.get("Size", 0), found["LastModified"].timestamp())
 
 
 def _read(body: Any) -> Iterator[bytes]:

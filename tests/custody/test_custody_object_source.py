@@ -1,4 +1,4 @@
-"""A pod reads a Dataset's object from a real S3 server: what it takes, what it refuses and how it says so."""
+"""A pod reads a Dataset's object from a real S3 server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def variables(access: str, secret: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def uri(weed: Server) -> str:
-    """The uri of the table, in a bucket of its own."""
+    """Return the uri of the table, in its own bucket."""
     bucket = f"acme-{uuid.uuid4().hex[:8]}"
     client(weed).create_bucket(Bucket=bucket)
     client(weed).put_object(Bucket=bucket, Key="in/the table+.csv", Body=TABLE)
@@ -68,12 +68,14 @@ def request(weed: Server, uri: str, **more: Any) -> SourceRequest:
 def refusal(source: SourceRequest, env: dict[str, str], path: Path) -> tuple[Reason, str]:
     with pytest.raises(InputError) as refused:
         fetch(source, env, path)
-    assert source.uri not in refused.value.message, "the message goes to status, the uri does not"
+    assert source.uri not in refused.value.message, (
+        "the message is copied to status, which must not name the uri"
+    )
     assert source.uri in refused.value.detail
     return refused.value.reason, refused.value.message
 
 
-def test_the_bytes_arrive_and_are_counted(weed: Server, uri: str, tmp_path: Path) -> None:
+def test_object_is_downloaded_and_measured(weed: Server, uri: str, tmp_path: Path) -> None:
     source = request(weed, uri, sha256=DIGEST, bytes=len(TABLE), limit=len(TABLE))
     found = fetch(source, variables(weed.access, weed.secret), tmp_path / "file")
     assert (found.sha256, found.bytes) == (DIGEST, len(TABLE))
@@ -94,7 +96,7 @@ def test_the_bytes_arrive_and_are_counted(weed: Server, uri: str, tmp_path: Path
         ({"uri": "{bucket}/in/absent.csv"}, Reason.SOURCE_UNREADABLE, "No object is there"),
     ],
 )
-def test_what_is_not_as_it_was_said_is_refused(
+def test_object_that_differs_from_its_description_is_rejected(
     weed: Server, uri: str, tmp_path: Path, change: dict[str, Any], reason: Reason, message: str
 ) -> None:
     place = str(change.get("uri", uri)).format(bucket=uri.partition("/in/")[0])
@@ -107,10 +109,11 @@ def test_what_is_not_as_it_was_said_is_refused(
     assert message in found[1]
 
 
-def test_the_pods_own_rights_never_serve(
+def test_pod_credentials_never_read_a_source(
     weed: Server, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in weed.env.items():  # what the pod reaches our own store with
+    # The pod's credentials for the installation's own store.
+    for name, value in weed.env.items():
         monkeypatch.setenv(name, value)
     empty = refusal(request(weed, uri), dict(weed.env), tmp_path / "file")
     assert empty[0] == Reason.SOURCE_UNREADABLE
@@ -118,8 +121,8 @@ def test_the_pods_own_rights_never_serve(
     wrong = refusal(request(weed, uri), variables(weed.access, "wrong"), tmp_path / "file")
     assert wrong == (
         Reason.SOURCE_UNREADABLE,
-        "The object store refuses (SignatureDoesNotMatch): check the Tenant's spec.sources (access, region), "
-        "and the key.",
+        "The object store refuses (SignatureDoesNotMatch): check the Tenant's spec.sources "
+        "(access, region), and the key.",
     )
     own = {
         **variables(weed.access, weed.secret),
@@ -128,7 +131,7 @@ def test_the_pods_own_rights_never_serve(
     assert refusal(request(weed, uri), own, tmp_path / "file")[0] == Reason.SOURCE_NOT_ALLOWED
 
 
-def test_a_store_that_does_not_answer_is_worth_another_try(uri: str, tmp_path: Path) -> None:
+def test_unreachable_store_is_retried(uri: str, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     away = SourceRequest(uri=uri, limit=10, endpoint=f"http://127.0.0.1:{port}")
     with pytest.raises(SourceUnavailable, match=r"cannot be reached .* way out") as missed:
@@ -136,7 +139,7 @@ def test_a_store_that_does_not_answer_is_worth_another_try(uri: str, tmp_path: P
     assert uri not in str(missed.value)
 
 
-def test_a_role_is_assumed_for_the_one_object(
+def test_role_is_assumed_for_one_object(
     moto_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, Any]] = []
@@ -163,7 +166,7 @@ def test_a_role_is_assumed_for_the_one_object(
 
 
 @pytest.mark.parametrize("well", [True, False])
-def test_the_pod_prepares_it_and_stores_no_copy(
+def test_pod_prepares_the_object_and_stores_no_copy(
     weed: Server, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, well: bool
 ) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)
@@ -195,8 +198,6 @@ def test_the_pod_prepares_it_and_stores_no_copy(
     assert result.source is not None
     assert (result.source.sha256, result.source.bytes) == (DIGEST, len(TABLE))
     assert own.exists(DATASET)
-    again = task.run_task(
-        env
-    )  # killed before it was read, run again: the object need not be there any more
-    assert again == ExitCode.OK
+    # A pod that was killed before its result was read runs again, without the object.
+    assert task.run_task(env) == ExitCode.OK
     assert TaskResult.model_validate_json((tmp_path / "end").read_bytes()).source == result.source

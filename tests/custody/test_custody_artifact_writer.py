@@ -1,4 +1,4 @@
-"""Push-style writing: nothing is stored before commit, and pyarrow writes straight into it."""
+"""The artifact writer: all or nothing, and a file object for pyarrow."""
 
 import io
 import os
@@ -19,7 +19,7 @@ def ref(dataset: ResourceRef) -> ArtifactRef:
     return dataset.artifact("parts/00000.parquet")
 
 
-def test_commit_stores(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
+def test_commit_stores_the_artifact(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
     data = os.urandom(700_000)
     with custody.open_writer(ref, wrapped) as writer:
         assert writer.write(data[:300_000]) == 300_000
@@ -45,7 +45,7 @@ def test_leaving_without_commit_stores_nothing(
     assert custody.erase(ref.resource).objects == 0
 
 
-def test_aborted_rewrite_keeps_the_artefact(
+def test_aborted_rewrite_keeps_the_artifact(
     custody: Custody, ref: ArtifactRef, wrapped: str
 ) -> None:
     custody.write(ref, wrapped, [b"first"])
@@ -54,9 +54,7 @@ def test_aborted_rewrite_keeps_the_artefact(
     assert custody.read_bytes(ref, wrapped, limit=10) == b"first"
 
 
-def test_committed_or_abandoned_writer_takes_no_more(
-    custody: Custody, ref: ArtifactRef, wrapped: str
-) -> None:
+def test_closed_writer_rejects_writes(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
     with custody.open_writer(ref, wrapped) as writer:
         writer.commit()
         with pytest.raises(ValueError, match="committed"):
@@ -78,7 +76,7 @@ def test_reused_buffer_is_copied(custody: Custody, ref: ArtifactRef, wrapped: st
     assert custody.read_bytes(ref, wrapped, limit=10) == b"first"
 
 
-def test_refused_key_starts_no_put(custody: Custody, ref: ArtifactRef) -> None:
+def test_refused_key_begins_no_put(custody: Custody, ref: ArtifactRef) -> None:
     with pytest.raises(KeyUnavailable), custody.open_writer(ref, "local.v1.0.0"):
         pytest.fail("the writer opened")
     assert list(custody.store.list_incomplete("")) == []
@@ -102,7 +100,7 @@ def test_pyarrow_writes_parquet_csv_and_ipc(
             assert pa.csv.read_csv(stored).equals(table)
 
 
-def test_writers_and_readers_in_many_threads(
+def test_concurrent_writers_leave_one_whole_artifact(
     custody: Custody, ref: ArtifactRef, wrapped: str
 ) -> None:
     versions = [bytes([number]) * 400_000 for number in range(6)]
@@ -113,5 +111,5 @@ def test_writers_and_readers_in_many_threads(
 
     with ThreadPoolExecutor(6) as pool:
         for seen in pool.map(work, versions * 3):
-            assert seen in versions  # one whole version, whoever came last
+            assert seen in versions, "one whole version"
     assert list(custody.store.list_incomplete("")) == []

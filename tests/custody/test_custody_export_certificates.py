@@ -1,4 +1,4 @@
-"""Certificates of a tenant that is gone, handed out by who runs the installation."""
+"""The command that exports the certificates of a deleted tenant."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def proofs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Proofs:
 
 
 @pytest.mark.parametrize(("named", "ids"), [("acme", ["ds-1", "ds-2"]), ("uid-2", ["ds-2"])])
-def test_a_tenants_certificates_verify(
+def test_exported_certificates_verify(
     proofs: Proofs, capsys: pytest.CaptureFixture[str], named: str, ids: list[str]
 ) -> None:
     proofs.certify("uid-1", "ds-1", "u1")
     proofs.certify("uid-2", "ds-2", "u2")
     assert export_certificates.main([named]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    keys = KEYS.public().document()
+    keys = KEYS.public_document()
     assert sorted(verify_certificate(one, keys)["id"] for one in found) == ids
 
 
-def test_an_unknown_tenant_is_said(proofs: Proofs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_tenant_is_reported(proofs: Proofs, capsys: pytest.CaptureFixture[str]) -> None:
     proofs.certify("uid-1", "ds-1", "u1")
     assert export_certificates.main(["globex"]) == 1
     said = capsys.readouterr()
-    assert (said.out, "no certificate of a tenant 'globex'" in said.err) == ("", True)
+    assert (said.out, "no certificate of tenant 'globex'" in said.err) == ("", True)

@@ -1,3 +1,5 @@
+"""Settings of custody: valid and malformed variables, and several key providers."""
+
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_two_processes_share_what_the_variables_name(env: dict[str, str], tmp_path: Path) -> None:
+def test_two_processes_share_store_and_keys(env: dict[str, str], tmp_path: Path) -> None:
     ref = ResourceRef("acme", "models", "u").artifact("model")
     writer, reader = open_custody(env), open_custody(env)
     writer.keys.create_tenant_key("acme")
@@ -27,44 +29,15 @@ def test_two_processes_share_what_the_variables_name(env: dict[str, str], tmp_pa
     assert (tmp_path / "the store" / ref.key).is_file()
 
 
-STORES = [
-    "/abs",
-    "s3://",
-    "s3://u:p@bucket",
-    "s3://bucket/p?region=",
-    "s3://bucket?color=red",
-    "s3://bucket/../x",
-]
-STORES += [
-    "file:relative",
-    "file://host/dir",
-    "file:///",
-    "file:///a?b",
-    "local:///k.json",
-    "s3://bucket/p#x",
-    "s3://B",
-]
-KEYS = [
-    "/abs",
-    "local:relative",
-    "local:///",
-    "file:///dir",
-    "vault+http://h:1",
-    "vault+https:///transit",
-    "awskms:///x",
-]
-KEYS += [
-    "vault+http://h:1/transit",
-    "vault+http://h:1/transit?auth=ldap",
-    "vault+http://u:p@h:1/t?auth=kubernetes&role=r",
-]
-KEYS += [
-    "vault+http://h:1/t?auth=kubernetes",
-    "vault+http://h:1/t?auth=approle",
-    "awskms://host",
-    "awskms://?color=red",
-]
-KEYS += ["awskms://?external-id=x", "local:///a local:///b", "local:///a x:///b"]
+STORES = ["/abs", "file:relative", "file://host/dir", "file:///", "file:///a?b", "local:///k.json"]
+STORES += ["s3://", "s3://B", "s3://u:p@bucket", "s3://bucket/../x", "s3://bucket/p#x"]
+STORES += ["s3://bucket/p?region=", "s3://bucket?color=red"]
+KEYS = ["/abs", "file:///dir", "local:relative", "local:///"]
+KEYS += ["local:///a local:///b", "local:///a x:///b"]
+KEYS += ["awskms:///x", "awskms://host", "awskms://?color=red", "awskms://?external-id=x"]
+KEYS += ["vault+http://h:1", "vault+https:///transit", "vault+http://h:1/transit"]
+KEYS += ["vault+http://h:1/transit?auth=ldap", "vault+http://u:p@h:1/t?auth=kubernetes&role=r"]
+KEYS += ["vault+http://h:1/t?auth=kubernetes", "vault+http://h:1/t?auth=approle"]
 
 
 @pytest.mark.parametrize(
@@ -72,13 +45,12 @@ KEYS += ["awskms://?external-id=x", "local:///a local:///b", "local:///a x:///b"
     [("SIMULACRA_STORE", value) for value in ("", *STORES)]
     + [("SIMULACRA_KEYS", value) for value in ("", *KEYS)],
 )
-def test_bad_variable_is_named_with_the_form_it_needs(
+def test_malformed_variable_is_named_with_valid_forms(
     tmp_path: Path, env: dict[str, str], variable: str, value: str
 ) -> None:
     env[variable] = value
-    with pytest.raises(
-        SettingsError, match=f"^{variable} is .*: set {variable} to [a-z]+:///absolute/path"
-    ) as refusal:
+    said = f"^{variable} is .*: set {variable} to [a-z]+:///absolute/path"
+    with pytest.raises(SettingsError, match=said) as refusal:
         open_custody(env)
     assert "u:p" not in str(refusal.value)
     del env[variable]
@@ -92,9 +64,7 @@ def test_missing_credentials_are_named(env: dict[str, str]) -> None:
         open_custody(env)
 
 
-def test_several_providers_and_a_move_between_them(
-    env: dict[str, str], tmp_path: Path, bao: Server
-) -> None:
+def test_tenant_moves_between_providers(env: dict[str, str], tmp_path: Path, bao: Server) -> None:
     env["SIMULACRA_KEYS"] += f" vault+{bao.url}/transit"
     env["VAULT_TOKEN"] = bao.access
     custody = open_custody(env)
@@ -107,11 +77,8 @@ def test_several_providers_and_a_move_between_them(
     keys.create_tenant_key("mover")
     assert before.startswith("local.v1.")
     keys.provider("local").destroy_tenant_key("elsewhere")
-    moved = keys.provider("vault").wrap(
-        "mover",
-        keys.unwrap("mover", before, resource.encryption_context),
-        resource.encryption_context,
-    )
+    context = resource.encryption_context
+    moved = keys.provider("vault").wrap("mover", keys.unwrap("mover", before, context), context)
     keys.provider("local").destroy_tenant_key("mover")
     assert keys.has_tenant_key("mover")
     assert keys.is_current("mover", moved)
@@ -121,14 +88,13 @@ def test_several_providers_and_a_move_between_them(
     for wrapped in (before, "other.v1.x", ""):
         with pytest.raises(KeyUnavailable):
             custody.read(resource.artifact("model"), wrapped)
-    with pytest.raises(
-        KeyUnavailable, match="SIMULACRA_KEYS names no key provider 'awsKms'; it names local, vault"
-    ):
+    said = "SIMULACRA_KEYS names no key provider 'awsKms'; it names local, vault"
+    with pytest.raises(KeyUnavailable, match=said):
         keys.provider("awsKms")
     keys.destroy_tenant_key("mover")
     assert not keys.has_tenant_key("mover")
 
 
-def test_audit_variable_is_named() -> None:
+def test_missing_audit_variable_is_named() -> None:
     with pytest.raises(SettingsError, match=r"^SIMULACRA_AUDIT is not set"):
         open_audit({})

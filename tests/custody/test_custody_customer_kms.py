@@ -1,5 +1,6 @@
-"""Customer mode against MiniStack with policies enforced: the customer reads with Amazon's tool, the service cannot."""
+"""Customer mode with MiniStack's policies: the customer can decrypt, the service cannot."""
 
+import hashlib
 import json
 import os
 import shlex
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulacra_custody.artifact_writer import StoredArtifact
 
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import Server
 from encryption_cli import run_decrypt
 from simulacra_custody import envelope
+from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.errors import ArtifactCorrupt, KeyCheckError, KeyUnavailable
 from simulacra_custody.keys import customer_kms
 from simulacra_custody.keys.customer_kms import (
@@ -35,7 +36,7 @@ from simulacra_custody.wiring import open_store
 
 @pytest.fixture
 def account(aws: Server, monkeypatch: pytest.MonkeyPatch) -> CustomerAccount:
-    """The customer's account, and the service's own credentials in the environment."""
+    """Return the customer's account, with the service's credentials in the environment."""
     account = CustomerAccount(aws)
     for name, value in account.service.items():
         monkeypatch.setenv(name, value)
@@ -61,11 +62,8 @@ def write(store: ObjectStore, ref: ArtifactRef, key: CustomerKey, data: bytes) -
 
 def read_as_the_service(store: ObjectStore, ref: ArtifactRef, key: CustomerKey) -> bytes:
     keyring = envelope.kms_keyring(key.key_arn, key.access.client())
-    return b"".join(
-        envelope.decrypt(
-            ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20
-        )
-    )
+    chunks = store.open_range(ref.key)
+    return b"".join(envelope.decrypt(ref.key, keyring, ref.encryption_context, chunks, 1 << 20))
 
 
 Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
@@ -73,7 +71,7 @@ Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def decrypt(account: CustomerAccount, tmp_path: Path) -> Decrypt:
-    """Run a command that we returned, in ``tmp_path``, with somebody's credentials."""
+    """Return a function that runs a returned command in ``tmp_path`` with credentials."""
     return lambda command, credentials: run_decrypt(
         command, tmp_path, credentials, account.server.url
     )
@@ -81,7 +79,7 @@ def decrypt(account: CustomerAccount, tmp_path: Path) -> Decrypt:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [5, 200])
-def test_customer_decrypts_with_amazons_tool_what_we_return(
+def test_customer_decrypts_with_the_aws_cli_as_documented(
     key: CustomerKey,
     account: CustomerAccount,
     ref: ArtifactRef,
@@ -101,54 +99,51 @@ def test_customer_decrypts_with_amazons_tool_what_we_return(
     urllib.request.urlretrieve(url, tmp_path / "parts-00000.parquet.encrypted")
     done = decrypt(metadata.command, account.customer)
     assert (done.returncode, done.stderr) == (0, "")
-    sum_of = subprocess.run(
-        ["sha256sum", "parts-00000.parquet"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert sum_of.stdout.split()[0] == metadata.sha256
-    assert (tmp_path / "parts-00000.parquet").stat().st_size == metadata.bytes == megabytes << 20
+    table = tmp_path / "parts-00000.parquet"
+    with table.open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == metadata.sha256
+    assert table.stat().st_size == metadata.bytes == megabytes << 20
 
-    (tmp_path / "parts-00000.parquet").unlink()
+    table.unlink()
     refused = decrypt(metadata.command, account.service)
     assert refused.returncode != 0
     assert "Unable to decrypt any data key" in refused.stderr
     other = decrypt(metadata.command.replace("tenant=acme", "tenant=globex"), account.customer)
-    assert (
-        "deleting output file" in other.stderr
-    )  # and it ends with 0: docs/howto/customer-keys.md says to compare digests
-    assert not (tmp_path / "parts-00000.parquet").exists()
+    # It exits with 0, so docs/howto/customer-keys.md says to compare digests.
+    assert "deleting output file" in other.stderr
+    assert not table.exists()
 
 
 @pytest.fixture
 def bucket(weed: Server, buckets: dict[str, str]) -> ObjectStore:
-    """A store in SeaweedFS whose client keeps its credentials, though the environment has the service's for AWS."""
+    """Return a store in SeaweedFS that keeps its credentials when the environment changes."""
     before = {name: os.environ.get(name, "") for name in weed.env}
     os.environ.update(weed.env)
     try:
-        store = open_store(
-            {"STORE": f"s3://{buckets['s3']}/{os.urandom(6).hex()}?endpoint={weed.url}"}, "STORE"
-        )
-        assert store.stat("tenants/acme/generationjobs/g1/x") is None  # resolves the credentials
+        url = f"s3://{buckets['s3']}/{os.urandom(6).hex()}?endpoint={weed.url}"
+        store = open_store({"STORE": url}, "STORE")
+        # The first request resolves the credentials.
+        assert store.stat("tenants/acme/generationjobs/g1/x") is None
         return store
     finally:
         os.environ.update(before)
 
 
-def test_metadata_names_all_that_is_needed(
+def test_metadata_has_everything_for_decryption(
     store: LocalStore, key: CustomerKey, ref: ArtifactRef
 ) -> None:
     stored = write(store, ref, key, b"abc")
     metadata = decrypt_metadata(ref, key.key_arn, stored)
     assert metadata.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (metadata.bytes, metadata.format) == (3, "aws-encryption-sdk-message-v2")
-    assert (
-        b"".join(store.open_range(ref.key))[:3] == b"\x02\x04\x78"
-    )  # version 2, suite 0478 as the SDK lists it
+    # Version 2, suite 0478 in the SDK's list.
+    assert b"".join(store.open_range(ref.key))[:3] == b"\x02\x04\x78"
     assert metadata.encryption_context == ref.encryption_context
     assert f"key={key.key_arn}" in shlex.split(metadata.command)
     assert presigned_url(store, ref) is None
 
 
-def test_the_service_cannot_read_what_it_wrote(
+def test_service_cannot_read_what_it_wrote(
     store: LocalStore,
     account: CustomerAccount,
     key: CustomerKey,
@@ -164,20 +159,19 @@ def test_the_service_cannot_read_what_it_wrote(
         custody.read(ref, wrapped)
 
 
-def test_key_that_lets_the_service_decrypt_is_found_out(
+def test_key_that_lets_the_service_decrypt_fails_the_check(
     store: LocalStore, account: CustomerAccount, key: CustomerKey, ref: ArtifactRef
 ) -> None:
     write(store, ref, key, b"x")
     account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
     assert read_as_the_service(store, ref, key) == b"x"
-    with pytest.raises(
-        KeyCheckError, match="the service was not refused kms:Decrypt but got the key"
-    ) as failure:
+    said = "the service was not refused kms:Decrypt but got the key"
+    with pytest.raises(KeyCheckError, match=said) as failure:
         check_customer_key(key, "acme")
     assert failure.value.step == "refuse"
 
 
-def test_a_refusal_for_another_reason_is_no_proof(
+def test_refusal_for_another_reason_fails_the_check(
     account: CustomerAccount, key: CustomerKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.allow_service("kms:GenerateDataKey", "kms:Decrypt")
@@ -193,7 +187,7 @@ def test_a_refusal_for_another_reason_is_no_proof(
         check_customer_key(key, "acme")
 
 
-def test_role_with_external_id(
+def test_role_needs_the_right_external_id(
     store: LocalStore, account: CustomerAccount, ref: ArtifactRef, key: CustomerKey
 ) -> None:
     role = account.role("their-id")
@@ -225,9 +219,8 @@ def test_key_that_cannot_encrypt_stores_nothing(
     elif state == "policy":
         account.allow_service()
     elif state == "unknown":
-        key = replace(
-            key, key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
-        )
+        key_id = "00000000-0000-0000-0000-000000000000"
+        key = replace(key, key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key_id}")
     elif state == "unreachable":
         key = replace(key, endpoint="http://127.0.0.1:9")
     else:
@@ -240,10 +233,8 @@ def test_key_that_cannot_encrypt_stores_nothing(
         check_customer_key(key, "acme")
 
 
-def test_documented_key_policy_is_what_the_check_accepts(
-    account: CustomerAccount, key: CustomerKey
-) -> None:
-    """The policy of docs/howto/customer-keys.md, less its condition, which no server here evaluates."""
+def test_documented_key_policy_passes_the_check(account: CustomerAccount, key: CustomerKey) -> None:
+    """The policy of docs/howto/customer-keys.md without its condition, which no server here has."""
     page = (Path(__file__).parents[2] / "docs" / "howto" / "customer-keys.md").read_text()
     policy = json.loads(page.partition("```json\n")[2].partition("```")[0])
     service = f"arn:aws:iam::{ACCOUNT}:user/service-{account.name}"

@@ -1,4 +1,4 @@
-"""Sealed secrets open for their tenant and purpose, and for nothing else."""
+"""Sealed secrets open for their tenant and purpose only."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def keys(tmp_path: Path) -> LocalKeyring:
     return keyring
 
 
-def test_what_was_sealed_opens(keys: LocalKeyring) -> None:
+def test_sealed_secret_opens(keys: LocalKeyring) -> None:
     for plaintext in (b"", b"secret", b"x" * 5000):
         sealed = seal(keys, "acme", "webhook/1", plaintext)
         assert unseal(keys, "acme", "webhook/1", sealed) == plaintext
         assert base64.b64encode(b"secret").decode() not in sealed
 
 
-def test_two_seals_of_one_text_differ(keys: LocalKeyring) -> None:
+def test_sealing_twice_gives_different_texts(keys: LocalKeyring) -> None:
     assert seal(keys, "acme", "p", b"secret") != seal(keys, "acme", "p", b"secret")
 
 
-def test_it_opens_for_nothing_else(keys: LocalKeyring) -> None:
+def test_sealed_secret_opens_for_no_other_tenant_or_purpose(keys: LocalKeyring) -> None:
     sealed = seal(keys, "acme", "webhook/1", b"secret")
     for tenant, purpose in (("globex", "webhook/1"), ("acme", "webhook/2")):
         with pytest.raises(KeyUnavailable):
@@ -45,7 +45,7 @@ def test_it_opens_for_nothing_else(keys: LocalKeyring) -> None:
             unseal(keys, "acme", "webhook/1", wrong)
 
 
-def test_it_is_worthless_without_the_tenants_key(keys: LocalKeyring) -> None:
+def test_sealed_secret_needs_the_tenants_key(keys: LocalKeyring) -> None:
     sealed = seal(keys, "acme", "webhook/1", b"secret")
     keys.destroy_tenant_key("acme")
     with pytest.raises(KeyUnavailable):
