@@ -1,7 +1,7 @@
 """Whether the store is this installation's: nothing is begun, swept or erased in one that is another's.
 
 The installation is named by the uid of the namespace `kube-system`, which is the cluster's for as long as it lives: a
-cluster has one installation (ADR 0019), and which objects are orphans only its own resources can say. So the name stays
+cluster has one installation (ADR 0030), and which objects are orphans only its own resources can say. So the name stays
 over upgrades, reinstallations and lost Secrets, and a cluster that was made anew from a backup is another one.
 """
 
