@@ -1,9 +1,10 @@
-"""Generate the CustomResourceDefinitions from the pydantic models: `python -m simulacra_crds.crd_yaml DIR [--check]`.
+"""Generator of the CustomResourceDefinitions: `python -m simulacra_crds.crd_yaml DIR [--check]`.
 
-With `--chart` the files are templates of the Helm chart: kept when it is uninstalled, left out where it is told to.
+With `--chart` it writes templates of the Helm chart.
 
-A Kubernetes structural schema is not quite JSON Schema: no $ref, no anyOf with null, no additionalProperties beside
-properties, no const. This module rewrites what pydantic emits; what cannot be rewritten is an error here.
+A Kubernetes structural schema is a subset of JSON Schema: no $ref, no anyOf with null, no
+additionalProperties beside properties, no const. This module rewrites pydantic's schemas, and
+rejects what it cannot rewrite.
 """
 
 from __future__ import annotations
@@ -18,26 +19,21 @@ from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import CATEGORY, GROUP, VERSION, Resource
 
 Schema = dict[str, Any]
-_DROPPED = {"title", "$defs", "discriminator"}
+# propertyNames: not in structural schemas; the API and prepare check names against the schema.
+_DROPPED = {"title", "$defs", "discriminator", "propertyNames"}
 FIXED_SPEC = {
     "Dataset": ("weights",),
     "Model": ("datasetRef", "family", "knowledge", "privacy", "seed", "resources"),
     "GenerationJob": (
-        "modelRef",
-        "rowCount",
-        "conditions",
-        "interventions",
-        "counterfactual",
-        "seed",
-        "shards",
+        "modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards",
     ),
     "EffectEstimate": ("modelRef", "treatment", "value", "baseline", "outcome", "segment"),
-}
-"""Fields of spec that cannot change after creation: the work is done once."""
+}  # fmt: skip
+"""Fields of spec that cannot change after creation, because the work is done once."""
 
 
 def structural(schema: Schema, defs: dict[str, Schema]) -> Schema:
-    """Rewrite one JSON Schema (with its $defs) to a Kubernetes structural schema."""
+    """Rewrite a JSON Schema (with its $defs) as a Kubernetes structural schema."""
     if "$ref" in schema:
         target = defs[schema["$ref"].rsplit("/", 1)[1]]
         return structural({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, defs)
@@ -45,24 +41,22 @@ def structural(schema: Schema, defs: dict[str, Schema]) -> Schema:
         options = [option for option in schema["anyOf"] if option.get("type") != "null"]
         if len(options) != 1:
             raise TypeError(f"a union cannot be written as a structural schema: {schema}")
-        rest = {k: v for k, v in schema.items() if k not in ("anyOf", "default") or v is not None}
-        rest.pop("anyOf", None)
+        rest = {
+            k: v for k, v in schema.items() if k != "anyOf" and (k != "default" or v is not None)
+        }
         return structural({**options[0], **rest}, defs)
     out = {key: value for key, value in schema.items() if key not in _DROPPED}
     if "const" in out:
         out["enum"] = [out.pop("const")]
+    values = out.get("additionalProperties")
     if "properties" in out:
-        out["properties"] = {
-            key: structural(value, defs) for key, value in out["properties"].items()
-        }
+        fields = out["properties"].items()
+        out["properties"] = {key: structural(value, defs) for key, value in fields}
         out.pop("additionalProperties", None)
-    elif isinstance(out.get("additionalProperties"), dict):
-        out["additionalProperties"] = structural(out["additionalProperties"], defs)
-    elif out.get("additionalProperties") is True:
+    elif isinstance(values, dict):
+        out["additionalProperties"] = structural(values, defs)
+    elif values is True:
         out.pop("additionalProperties")
-    out.pop(
-        "propertyNames", None
-    )  # not part of structural schemas; the API and prepare hold names against the schema
     if "items" in out:
         out["items"] = structural(out["items"], defs)
     if out.get("type") == "integer" and out.get("maximum", 0) > 2**31:
@@ -79,31 +73,30 @@ def _section(kind: type[Resource], field: str) -> Schema:
 def _fixed_rules(kind: str) -> list[dict[str, str]]:
     rules = []
     for field in FIXED_SPEC.get(kind, ()):
-        rule = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+        one = f"self.{field}"
+        old = f"oldSelf.{field}"
+        rule = f"has({one}) == has({old}) && (!has({one}) || {one} == {old})"
         message = f"{field} is fixed at creation; create another {kind}"
         rules.append({"rule": rule, "message": message, "fieldPath": f".{field}"})
     return rules
 
 
 def crd(kind: type[Resource]) -> Schema:
-    """Return the CustomResourceDefinition of one kind."""
+    """Return the CustomResourceDefinition of a kind."""
     name = kind.model_fields["kind"].default
     spec = _section(kind, "spec")
     if rules := [*spec.get("x-kubernetes-validations", []), *_fixed_rules(name)]:
         spec["x-kubernetes-validations"] = rules
+    api_version = f"{GROUP}/{VERSION}; the version of this schema."
     schema: Schema = {
         "type": "object",
         "description": (kind.__doc__ or "").strip(),
         "required": ["spec"],
         "properties": {
-            "apiVersion": {
-                "type": "string",
-                "description": f"{GROUP}/{VERSION}; the version of this schema.",
-            },
+            "apiVersion": {"type": "string", "description": api_version},
             "kind": {"type": "string", "description": f"{name}; the kind of this resource."},
-            "metadata": {
-                "type": "object"
-            },  # nothing more is allowed; the API server explains it itself
+            # Kubernetes allows nothing more here and describes the field itself.
+            "metadata": {"type": "object"},
             "spec": spec,
             "status": _section(kind, "status"),
         },
@@ -146,7 +139,10 @@ def _text(definition: Schema) -> str:
 
 
 def _template(definition: Schema) -> str:
-    """Return a CRD as a template of the chart: kept at uninstall, because every resource would go with it."""
+    """Return a CRD as a template of the chart.
+
+    Helm keeps it at an uninstall, because Kubernetes would delete every resource with it.
+    """
     definition["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
     text = _text(definition)
     if "{{" in text:
@@ -155,13 +151,13 @@ def _template(definition: Schema) -> str:
 
 
 def render(*, chart: bool = False) -> dict[str, str]:
-    """Return file name -> text for all kinds: plain YAML, or templates of the Helm chart."""
+    """Return file name and text of each kind: plain YAML, or templates of the Helm chart."""
     write = _template if chart else _text
     return {f"{kind.PLURAL}.yaml": write(crd(kind)) for kind in KINDS}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the files, or with --check report (exit 1) which of them are out of date."""
+    """Write the definitions; with --check only report outdated files (exit 1)."""
     parser = argparse.ArgumentParser(prog="simulacra_crds.crd_yaml", description=main.__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--check", action="store_true")

@@ -248,7 +248,7 @@ def test_what_goes_wrong_is_said_in_sentences(
     for level in ("very happy", "pretty happy"):
         slide(page.get_by_role("slider", name=level), "80")
     expect(page.get_by_text("The shares sum to 160 %; lower one of them.")).to_be_visible()
-    expect(page.get_by_role("alert").first).to_contain_text("the shares sum to 1.6; the limit is 1")
+    expect(page.get_by_role("alert").first).to_contain_text("The shares sum to 1.6; the limit is 1.")
     assert_accessible(tab, "error")
 
 

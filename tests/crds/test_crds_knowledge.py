@@ -1,4 +1,4 @@
-"""Knowledge against the schema: every contradiction is named where it stands, in agreement with the fit."""
+"""Checks of causal knowledge: they name every contradiction, and agree with the fit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCHEMA = TableSchema(
 
 
 def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge:
-    """`tiers` like "ab c": two tiers; edges like "ab bc"."""
+    """Return knowledge with tiers like "ab c" (two tiers) and edges like "ab bc"."""
 
     def edges(text: str) -> list[Edge]:
         return [Edge(source=ends[0], target=ends[1]) for ends in text.split()]
@@ -58,7 +58,7 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
         (Knowledge(required=[Edge(source="a", target="id")]), "/required/0", NOT_LEARNED),
     ],
 )
-def test_what_is_wrong_is_named(knowledge: Knowledge, at: str, detail: str) -> None:
+def test_contradiction_is_named_by_its_pointer(knowledge: Knowledge, at: str, detail: str) -> None:
     assert [(error.pointer, error.detail) for error in check_knowledge(knowledge, SCHEMA)] == [
         (at, detail)
     ]
@@ -70,12 +70,12 @@ def test_what_is_wrong_is_named(knowledge: Knowledge, at: str, detail: str) -> N
 @pytest.mark.parametrize(
     "knowledge", [known(), known("ab cd", "ac bd ab", "cd"), known("a", "bc cd", "db")]
 )
-def test_what_stands_is_taken(knowledge: Knowledge) -> None:
+def test_consistent_knowledge_is_accepted(knowledge: Knowledge) -> None:
     assert check_knowledge(knowledge, SCHEMA) == []
     read_knowledge(knowledge, SCHEMA, NAMES)
 
 
-def test_tiers_of_columns_that_are_not_learned_are_passed_over() -> None:
+def test_tiers_of_columns_that_are_not_learned_are_ignored() -> None:
     knowledge = Knowledge(tiers=[["id"], ["a"]], forbidden=[Edge(source="id", target="b")])
     assert check_knowledge(knowledge, SCHEMA) == []
     read_knowledge(knowledge, SCHEMA, NAMES)

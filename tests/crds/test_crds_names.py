@@ -1,4 +1,4 @@
-"""Names are functions of the request: equal requests meet, different ones do not."""
+"""Computed names: equal requests give equal names, different ones do not."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -33,12 +33,12 @@ def test_one_key_serves_an_upload_and_a_generation(key: str) -> None:
     assert names.resource_of_job(names.job_id(generation)) == generation
 
 
-def test_foreign_job_ids_lead_nowhere() -> None:
+def test_foreign_job_ids_have_no_resource() -> None:
     assert names.resource_of_job("ds-abc") is None
     assert names.resource_of_job("job-mdl-abc") is None
 
 
-def test_child_names_tell_incarnations_apart() -> None:
+def test_child_names_differ_between_uids_of_one_name() -> None:
     assert names.child_name("ds-a", "uid-1", "prepare") != names.child_name(
         "ds-a", "uid-2", "prepare"
     )

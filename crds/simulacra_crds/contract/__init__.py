@@ -1,1 +1,1 @@
-"""What API, operator, trainer and client agree on besides the kinds."""
+"""Agreements of API, operator, trainer and client besides the custom resources."""

@@ -1,9 +1,9 @@
-"""The `conditions` and `interventions` of a generation, as the REST body and the custom resource carry them.
+"""Checks of a generation's conditions and interventions against the dataset's schema.
 
-    {"categorical": {"segment": {"genz_switcher": 0.30}}, "numeric": {"price": {"min": 5.49, "max": 5.49}}}
+    {"categorical": {"segment": {"genz_switcher": 0.30}}, "numeric": {"price": {"max": 5.49}}}
 
-A categorical entry asks for shares of named levels (the unnamed rest keeps its natural mix); a numeric entry
-asks that every row lies in a closed range. All entries hold together.
+A categorical entry states the shares of some levels; other levels keep their natural mix. A numeric
+entry states a closed range for every row. All entries hold together.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 
-_NO_LEVEL = "no such level in the schema of this column; GET the dataset's schema for its levels"
+NO_COLUMN = "The schema has no such column. GET the dataset's schema for its columns."
+_NO_LEVEL = "The column has no such level. GET the dataset's schema for its levels."
+_BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."
+_BOTH = "Set either a condition or an intervention on this column, not both."
 
 
 class FieldError(KubeModel):
-    """One thing that is wrong with a request: where (RFC 6901 pointer), what, and what to do."""
+    """One invalid field of a request: its RFC 6901 pointer, what is wrong and what to do."""
 
     pointer: str
     detail: str
@@ -30,37 +33,25 @@ def pointer(*parts: str | int) -> str:
 
 
 def check_conditions(conditions: ConditionSet, schema: TableSchema) -> list[FieldError]:
-    """Hold conditions against a schema; return one entry a wrong field (empty when all is well)."""
+    """Check conditions against a schema; return one entry for each invalid field."""
     errors: list[FieldError] = []
     for name, shares in conditions.categorical.items():
         errors += _check_shares(name, shares, schema.find(name))
     for name, bounds in conditions.numeric.items():
-        errors += _check_range(name, bounds, schema.find(name))
+        at = ("conditions", "numeric", name)
+        if detail := _range_error(bounds, schema.find(name)):
+            errors.append(_error(detail, *at))
         if name in conditions.categorical:
-            at = pointer("conditions", "numeric", name)
-            errors.append(
-                FieldError(
-                    pointer=at, detail="this column has a categorical condition too: ask for one"
-                )
-            )
+            errors.append(_error(_BOTH_CONDITIONS, *at))
     return errors
 
 
 def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> list[FieldError]:
-    """Hold do() values against a schema: numbers for numeric columns, known levels for the others."""
+    """Check do() values: numbers for numeric columns, known levels for others."""
     errors: list[FieldError] = []
     for name, value in interventions.items():
-        at = pointer("interventions", name)
-        column = schema.find(name)
-        if column is None or not column.learned:
-            errors.append(FieldError(pointer=at, detail=_no_such(column)))
-        elif column.is_numeric:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                errors.append(
-                    FieldError(pointer=at, detail="this column is numeric: give a number")
-                )
-        elif level_of(value) not in column.level_values():
-            errors.append(FieldError(pointer=at, detail=_NO_LEVEL))
+        if detail := _value_error(value, schema.find(name)):
+            errors.append(_error(detail, "interventions", name))
     return errors
 
 
@@ -72,109 +63,83 @@ def check_request(
     counterfactual: bool,
     rows: int,
 ) -> list[FieldError]:
-    """Hold a whole request for rows against a schema; return one entry a wrong field.
+    """Check a request for rows against a schema; return one entry for each invalid field.
 
-    A column may have a condition and an intervention only in a counterfactual: the condition selects the rows, the
-    intervention makes their twins.
+    Only in a counterfactual may a column have a condition and an intervention: the condition
+    selects the rows, the intervention makes their twins.
     """
     errors = check_conditions(conditions, schema) + check_interventions(interventions, schema)
     if not counterfactual:
-        detail = "this column has a condition too: ask for one"
         both = [name for name in interventions if name in conditions.columns()]
-        return errors + [
-            FieldError(pointer=pointer("interventions", name), detail=detail) for name in both
-        ]
+        return errors + [_error(_BOTH, "interventions", name) for name in both]
     if not interventions:
-        detail = "name in interventions what would have been otherwise"
-        errors.append(FieldError(pointer="/counterfactual", detail=detail))
+        errors.append(_error("A counterfactual needs at least one intervention.", "counterfactual"))
     if rows % 2:
-        errors.append(
-            FieldError(
-                pointer="/row_count",
-                detail="counterfactual rows come in pairs: give an even number",
-            )
-        )
+        detail = "Counterfactual rows come in pairs; give an even number."
+        errors.append(_error(detail, "row_count"))
     return errors
 
 
 def level_of(value: Any) -> str:
-    """Return the level that a JSON value names: true and false are written as JSON writes them."""
+    """Return the level of a JSON value, with true and false as JSON writes them."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _no_such(column: ColumnSchema | None) -> str:
+def _error(detail: str, *path: str) -> FieldError:
+    return FieldError(pointer=pointer(*path), detail=detail)
+
+
+def _column_error(column: ColumnSchema | None) -> str:
+    """Return why no condition or intervention can name a column, empty if one can."""
     if column is None:
-        return "no such column in the schema; GET the dataset's schema for the names"
-    return f"this column is {column.kind} and is not learned, so it cannot be set"
+        return NO_COLUMN
+    return "" if column.learned else f"The column is {column.kind} and not learned; name another."
+
+
+def _value_error(value: Any, column: ColumnSchema | None) -> str:
+    """Return what is wrong with the value of an intervention, empty if it is valid."""
+    if column is None or not column.learned:
+        return _column_error(column)
+    if not column.is_numeric:
+        return "" if level_of(value) in column.level_values() else _NO_LEVEL
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "" if number else "The column is numeric; give a number."
 
 
 def _check_shares(
     name: str, shares: dict[str, float], column: ColumnSchema | None
 ) -> list[FieldError]:
-    at = pointer("conditions", "categorical", name)
+    at = ("conditions", "categorical", name)
     if column is None or not column.learned:
-        return [FieldError(pointer=at, detail=_no_such(column))]
+        return [_error(_column_error(column), *at)]
     levels = column.level_values()
     if not levels:
-        return [
-            FieldError(
-                pointer=at,
-                detail=f"this column is {column.kind}: use conditions.numeric with min and max",
-            )
-        ]
-    errors = [
-        FieldError(pointer=pointer("conditions", "categorical", name, level), detail=_NO_LEVEL)
-        for level in shares
-        if level not in levels
-    ]
+        detail = f"The column is {column.kind}; use conditions.numeric with min and max."
+        return [_error(detail, *at)]
+    errors = [_error(_NO_LEVEL, *at, level) for level in shares if level not in levels]
     total = sum(shares.values())
     if total > 1 + 1e-9:
-        errors.append(
-            FieldError(pointer=at, detail=f"the shares sum to {total:.4g}; the limit is 1")
-        )
+        errors.append(_error(f"The shares sum to {total:.4g}; the limit is 1.", *at))
     elif set(shares) >= set(levels) and not column.missing_share and total < 1 - 1e-6:
-        errors.append(
-            FieldError(
-                pointer=at, detail=f"every level is named and the shares sum to {total:.4g}, not 1"
-            )
-        )
+        detail = f"Every level is named, but the shares sum to {total:.4g}; make them sum to 1."
+        errors.append(_error(detail, *at))
     return errors
 
 
-def _check_range(name: str, bounds: NumericRange, column: ColumnSchema | None) -> list[FieldError]:
-    at = pointer("conditions", "numeric", name)
+def _range_error(bounds: NumericRange, column: ColumnSchema | None) -> str:
+    """Return what is wrong with a range, empty if it is valid."""
     if column is None or not column.learned:
-        return [FieldError(pointer=at, detail=_no_such(column))]
+        return _column_error(column)
     if not column.is_numeric:
-        return [
-            FieldError(
-                pointer=at,
-                detail=f"this column is {column.kind}: use conditions.categorical with shares",
-            )
-        ]
+        return f"The column is {column.kind}; use conditions.categorical with shares."
     if bounds.min is None and bounds.max is None:
-        return [FieldError(pointer=at, detail="give min, max or both")]
+        return "Give min, max or both."
     low = -float("inf") if bounds.min is None else bounds.min
     high = float("inf") if bounds.max is None else bounds.max
     if low > high:
-        return [
-            FieldError(
-                pointer=at,
-                detail=f"min {low:g} is above max {high:g}, so no row can meet it: exchange them",
-            )
-        ]
-    if (
-        column.minimum is None
-        or column.maximum is None
-        or high < column.minimum
-        or low > column.maximum
-    ):
-        return [
-            FieldError(
-                pointer=at,
-                detail=f"the range lies outside the data ({column.minimum:g} to {column.maximum:g})"
-                if column.minimum is not None and column.maximum is not None
-                else "this column holds no number",
-            )
-        ]
-    return []
+        return f"min {low:g} is above max {high:g}, so no row can meet the range; exchange them."
+    if column.minimum is None or column.maximum is None:
+        return "The column has no number; name another."
+    if high < column.minimum or low > column.maximum:
+        return f"The range is outside of the data ({column.minimum:g} to {column.maximum:g})."
+    return ""

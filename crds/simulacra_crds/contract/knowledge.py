@@ -1,7 +1,7 @@
-"""Holds what a user knows of causes against the schema, before anything is given up for it.
+"""Check of a user's causal knowledge against the schema, before a fit.
 
-The same rules as the fit's own (`simulacra_trainer.graph.constraints`, which needs them as matrices), in plain Python,
-for who must answer at once.
+The rules are those of the fit (`simulacra_trainer.graph.constraints`, which needs them as
+matrices), in plain Python so that the API can answer at once.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from simulacra_crds.contract.generation_conditions import FieldError, pointer
+from simulacra_crds.contract.generation_conditions import NO_COLUMN, FieldError, pointer
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import Edge, Knowledge
 
-UNKNOWN = "the dataset has no column of this name: see its schema"
-TWICE = "this column stands in the tiers already"
-SELF = "an edge leads from a column to itself"
-NOT_LEARNED = "this column is not learned, so that nothing can be required of it"
-BOTH = "this edge is forbidden as well: take one of the two away"
-CYCLE = "this edge goes against the tiers, or closes a cycle with other required edges"
+UNKNOWN = NO_COLUMN
+TWICE = "The column is already in a tier; name it once."
+SELF = "The edge leads from a column to itself; remove it."
+NOT_LEARNED = "The column is not learned, so no edge to or from it can be required."
+BOTH = "The edge is also forbidden; remove one of the two."
+CYCLE = "The edge goes against the tiers or closes a cycle with other required edges; remove it."
 
 
 def check_knowledge(knowledge: Knowledge, schema: TableSchema) -> list[FieldError]:
-    """Return what is wrong, one entry a field; the pointers are relative to the knowledge."""
+    """Return one entry for each invalid field, with a pointer relative to the knowledge."""
     errors = [*_names(knowledge, schema), *_edges(knowledge, schema)]
     if not errors and (at := _cycle(knowledge, schema)) is not None:
         errors.append(FieldError(pointer=pointer("required", at), detail=CYCLE))
@@ -49,19 +49,20 @@ def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
 
 
 def _edges(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
-    passed_over = {column.name for column in schema.columns if not column.learned}
+    unlearned = {column.name for column in schema.columns if not column.learned}
     forbidden = {_ends(edge) for edge in knowledge.forbidden}
     for i, edge in enumerate(knowledge.required):
-        if passed_over.intersection(_ends(edge)):
+        if unlearned.intersection(_ends(edge)):
             yield FieldError(pointer=pointer("required", i), detail=NOT_LEARNED)
         if _ends(edge) in forbidden:
             yield FieldError(pointer=pointer("required", i), detail=BOTH)
 
 
 def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
-    """Return which required edge cannot stand with the others and the tiers, None when all can.
+    """Return the index of a required edge that contradicts tiers or other edges, None without one.
 
-    Between two tiers stands a gate: it comes after all of the earlier and before all of the later one.
+    Between two tiers the order has a gate, after every column of the earlier tier and before every
+    column of the later one.
     """
     learned = {column.name for column in schema.learned()}
     order: TopologicalSorter[str | int] = TopologicalSorter()
@@ -76,9 +77,8 @@ def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
         order.prepare()
     except CycleError as error:
         steps = {pair for a, b in pairwise(error.args[1]) for pair in ((a, b), (b, a))}
-        return max(
-            (i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps), default=0
-        )
+        bad = [i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps]
+        return max(bad, default=0)
     return None
 
 

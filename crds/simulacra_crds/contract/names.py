@@ -1,4 +1,4 @@
-"""Names that are computed, never drawn: the same request leads to the same resource, whoever asks and whenever."""
+"""Names of resources and namespaces. They are computed, so that equal requests give equal names."""
 
 from __future__ import annotations
 
@@ -21,54 +21,54 @@ def keys_namespace() -> str:
 
 
 def tenant_namespace(tenant: str) -> str:
-    """Return the namespace that holds a tenant's resources."""
+    """Return the namespace of a tenant's resources."""
     return f"tenant-{tenant}"
 
 
-def _digest(*parts: str) -> str:
-    joined = "\x1f".join(parts)
-    return hashlib.sha256(joined.encode()).hexdigest()[:24]
-
-
 def dataset_name(tenant: str, idempotency_key: str) -> str:
-    """Return the name of the Dataset that an upload with this key creates (and its id in the REST API)."""
+    """Return the name of the Dataset of an upload, which is its id in the REST API."""
     return f"ds-{_digest(tenant, 'datasets', idempotency_key)}"
 
 
 def model_name(dataset: str) -> str:
-    """Return the name of the Model that is fit on a Dataset by default."""
+    """Return the name of a Dataset's default Model."""
     return f"mdl-{dataset.removeprefix('ds-')}"
 
 
 def generation_name(tenant: str, dataset: str, idempotency_key: str) -> str:
-    """Return the name of the GenerationJob that this key creates for a dataset (and its id in the REST API)."""
+    """Return the name of a generation's GenerationJob, which is its id in the REST API."""
     return f"gen-{_digest(tenant, dataset, 'generations', idempotency_key)}"
 
 
 def effect_name(tenant: str, dataset: str, idempotency_key: str) -> str:
-    """Return the name of the EffectEstimate that this key creates for a dataset (and its id in the REST API)."""
+    """Return the name of an effect's EffectEstimate, which is its id in the REST API."""
     return f"eff-{_digest(tenant, dataset, 'effects', idempotency_key)}"
 
 
 def job_id(resource_name: str) -> str:
-    """Return the REST job id that follows the work of a Dataset (with its Model), a GenerationJob or an estimate."""
+    """Return the REST id of a resource's job."""
     return f"job-{resource_name}"
 
 
 def resource_of_job(job: str) -> str | None:
-    """Return the resource name behind a REST job id, or None when it is none of ours."""
+    """Return the resource name in a REST job id, None if it is no job id."""
     name = job.removeprefix("job-")
     return name if name != job and name.startswith(("ds-", "gen-", "eff-")) else None
 
 
 def access_request_name(request_id: str) -> str:
-    """Return the name of the AccessRequest behind a REST request id.
+    """Return the name of the AccessRequest of a REST request id.
 
-    A digest: who may list AccessRequests must not learn the id, which leads to the credentials.
+    It is a digest, because a person who may list AccessRequests must not learn the id, which gives
+    access to the credentials.
     """
     return f"ar-{_digest('access-requests', request_id)}"
 
 
 def child_name(resource: str, uid: str, task: str) -> str:
-    """Return the name of the Job that does a task for a resource: unique to this incarnation (uid) of the name."""
+    """Return the name of the Job for a resource's task, different for each uid of one name."""
     return f"{resource[:40]}-{task}-{hashlib.sha256(uid.encode()).hexdigest()[:8]}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""Reasons of conditions, failures and events: documented constants that programs may rely on."""
+"""Reasons of conditions, failures and events: documented constants for programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a condition has its status. The docstring under each is its documentation."""
+    """Why a condition has its status. The text below a reason documents it."""
 
     # Waiting
     AWAITING_UPLOAD = "AwaitingUpload"
@@ -18,24 +18,24 @@ class Reason(StrEnum):
     AWAITING_MODEL = "AwaitingModel"
     """The Model is missing or not Ready."""
     AWAITING_QUOTA = "AwaitingQuota"
-    """The tenant runs as many jobs, or stores as many bytes, as its quota allows."""
+    """The tenant's quota of concurrent jobs or stored bytes is used up."""
     QUEUED_BY_KUEUE = "QueuedByKueue"
-    """Its Job is made and waits in a queue of Kueue's until the quota has room for it."""
+    """Its Job waits in a queue of Kueue until the quota has room for it."""
     SUSPENDED = "Suspended"
     """spec.suspend is true, or the tenant is suspended."""
     JOB_RUNNING = "JobRunning"
-    """A Job works on it."""
+    """Its Job is running."""
     POD_NOT_STARTING = "PodNotStarting"
-    """A Job is there, but a pod of it does not start: it fits no node, or its image cannot be pulled."""
+    """A pod of its Job does not start: it fits no node, or its image cannot be pulled."""
     SOURCE_SECRET_MISSING = "SourceSecretMissing"  # noqa: S105 - a word, no secret
-    """The pod that reads spec.source.uri waits for the Secret that the Tenant's spec.sources names, or a key of it."""
+    """The Secret in the Tenant's spec.sources, or a key of it, is missing for spec.source.uri."""
     JOB_RETRYING = "JobRetrying"
-    """A pod failed for a reason that may pass; the Job tries again."""
+    """A pod failed for a reason that may be temporary; the Job retries."""
 
     # Done
     UPLOADED = "Uploaded"
     SOURCE_ALLOWED = "SourceAllowed"
-    """The Tenant lets spec.source.uri be read."""
+    """The Tenant allows spec.source.uri."""
     PREPARED = "Prepared"
     FITTED = "Fitted"
     GENERATED = "Generated"
@@ -44,7 +44,7 @@ class Reason(StrEnum):
     ESTIMATED = "Estimated"
     READY = "Ready"
 
-    # Failed: the customer's input
+    # Failed because of the customer's input
     UPLOAD_INVALID = "UploadInvalid"
     """The upload cannot be read as a table within the limits."""
     TABLE_TOO_SMALL = "TableTooSmall"
@@ -56,23 +56,23 @@ class Reason(StrEnum):
     DATASET_FAILED = "DatasetFailed"
     MODEL_FAILED = "ModelFailed"
     SOURCE_NOT_ALLOWED = "SourceNotAllowed"
-    """spec.source.uri lies under none of the Tenant's spec.sources, or in the installation's own store."""
+    """spec.source.uri is in none of the Tenant's spec.sources, or in the installation's store."""
     SOURCE_UNREADABLE = "SourceUnreadable"
-    """The object of spec.source.uri is not there, may not be read, or its store does not answer."""
+    """The object of spec.source.uri is missing or may not be read, or its store is unreachable."""
     SOURCE_TOO_LARGE = "SourceTooLarge"
     """The object of spec.source.uri is larger than the tenant's quotas allow."""
     SOURCE_MISMATCH = "SourceMismatch"
-    """The object of spec.source.uri has another digest or size than spec.source says."""
+    """The object of spec.source.uri has another digest or size than spec.source states."""
     UPLOAD_ABANDONED = "UploadAbandoned"
     """The upload was not completed in time."""
 
-    # Failed: us
+    # Failed because of the installation
     OUT_OF_MEMORY = "OutOfMemory"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     CUSTODY_UNAVAILABLE = "CustodyUnavailable"
-    """The object store or the key provider cannot be reached or refuses."""
+    """The object store or the key provider is unreachable or refuses."""
     INTERNAL = "Internal"
-    """A fault of ours; the support id in the message leads to the log."""
+    """Internal error; search the log for the support id in the message."""
 
     # Access requests
     AWAITING_DECISION = "AwaitingDecision"
@@ -80,7 +80,7 @@ class Reason(StrEnum):
     APPROVED = "Approved"
     DENIED = "Denied"
     TENANT_GONE = "TenantGone"
-    """The Tenant of the request was deleted; it is not made again."""
+    """The Tenant of the request was deleted; it is not created again."""
 
     # Tenant and deletion
     KEY_AVAILABLE = "KeyAvailable"
@@ -90,5 +90,5 @@ class Reason(StrEnum):
     """Deletion waits for the resources that depend on it."""
     ERASING = "Erasing"
     ERASURE_BLOCKED = "ErasureBlocked"
-    """Bytes could not be erased or verified absent, or that not recorded; the finalizer stays and it is tried again."""
+    """The erasure failed, or was not verified or recorded; the finalizer stays for a retry."""
     EXPIRED = "Expired"

@@ -1,10 +1,10 @@
-"""The contract between the operator and the pods it starts.
+"""Contract between the operator and the pods that it starts.
 
-The operator writes an encrypted `request` artifact (parameters: customer data) under the resource that the work is
-for, and starts a Job whose container gets only names and wrapped keys, in the environment variable SIMULACRA_TASK.
-The pod answers with artifacts, an exit code and a TaskResult in its termination message (4 KiB at most, without
-customer data). What a customer needs to know about a failure in terms of their own data goes to the encrypted
-`failure` artifact.
+The operator writes an encrypted `request` artifact (parameters: customer data) of the resource and
+starts a Job whose container gets only names and wrapped keys, in the environment variable
+SIMULACRA_TASK. The pod answers with artifacts, an exit code and a TaskResult in its termination
+message (at most 4 KiB, without customer data). The reason of a failure in terms of the customer's
+data is in the encrypted `failure` artifact.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledg
 
 TASK_ENV = "SIMULACRA_TASK"
 TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
-"""Where to write the TaskResult; /dev/termination-log when unset."""
+"""Path of the TaskResult; /dev/termination-log when unset."""
 SHARD_ENV = "JOB_COMPLETION_INDEX"
 SOURCE_VARIABLES = {
     "SIMULACRA_SOURCE_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
     "SIMULACRA_SOURCE_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
     "SIMULACRA_SOURCE_SESSION_TOKEN": "AWS_SESSION_TOKEN",
 }
-"""Variables of a pod that reads a source with a Secret of the tenant's, and the keys of that Secret that they hold."""
+"""Variables of a pod that reads a source with a tenant's Secret, and their keys in that Secret."""
 TERMINATION_LIMIT = 4096
 
 
 class ExitCode(IntEnum):
-    """What a pod's exit code means. The Job's podFailurePolicy acts on it."""
+    """Exit codes of a pod, for the Job's podFailurePolicy."""
 
     OK = 0
     INTERNAL = 1
-    """Unexpected: retried up to backoffLimit."""
+    """Internal error: retried up to backoffLimit."""
     USER_ERROR = 42
-    """The customer's input cannot be worked with: the Job fails at once."""
+    """The customer's input is unusable: the Job fails at once."""
     CUSTODY = 43
     """Store or key unavailable: retried."""
     PEER = 44
-    """Another worker of the same fit ended: retried. The fault is where that one says it is."""
+    """Another worker of the fit ended: retried. The cause is in that worker's result."""
 
 
 # Artifact names, by resource.
 UPLOAD = "upload"
 UPLOAD_PIECES = "upload-pieces/"
-"""Of an upload in pieces, until they are joined; the number of the piece follows."""
+"""Pieces of an upload until they are joined; the number of the piece follows."""
 DATASET = "dataset.parquet"
 SCHEMA = "schema.json"
 REQUEST = "request.json"
@@ -74,7 +74,7 @@ IDENTIFICATION = "identification.json"
 MODEL_PREFIX = "model/"
 """Files of a fitted model directory are stored as model/<file>."""
 CHECKPOINT_PREFIX = "checkpoint/"
-"""What a fit that is cut short left for the next try of it."""
+"""Checkpoints of an interrupted fit for its next attempt."""
 PART_PREFIX = "parts/"
 
 
@@ -84,7 +84,7 @@ def part_name(shard: int) -> str:
 
 
 class KeyedRef(KubeModel):
-    """A resource and its wrapped data key: what is needed to reach its artifacts."""
+    """A resource and its wrapped data key, to read and write its artifacts."""
 
     kind: Literal["datasets", "models", "generationjobs", "effectestimates"]
     uid: str = Field(max_length=64)
@@ -92,7 +92,7 @@ class KeyedRef(KubeModel):
 
 
 class CustomerKeyRef(KubeModel):
-    """A customer's own key and how it is reached, as the Tenant's spec.encryption says it."""
+    """A customer's own key and the role to reach it, from the Tenant's spec.encryption."""
 
     key_arn: str = Field(max_length=256)
     role_arn: str | None = Field(default=None, max_length=256)
@@ -100,7 +100,7 @@ class CustomerKeyRef(KubeModel):
 
 
 class TaskSpec(KubeModel):
-    """What one pod is to do; with a customer's key, the rows that it generates are under that key and no other.
+    """The task of a pod; with a customer's key, generated rows are under that key only.
 
     shards: pods that share the work: parts of a generation, workers of a fit.
     """
@@ -115,15 +115,17 @@ class TaskSpec(KubeModel):
 
 
 class SourceRequest(KubeModel):
-    """An object to read in the place of an upload, and as whom.
+    """An object to read instead of an upload, and its access.
 
     Attributes:
         uri: ``s3://bucket/key``.
-        limit: bytes that it may have.
-        sha256: digest that it must have, None for any; `bytes`: the same of its size.
-        endpoint: base URL of the store, None for AWS's own; `region`: None for us-east-1.
+        limit: largest size in bytes.
+        sha256: expected digest, None for any.
+        bytes: expected size, None for any.
+        endpoint: base URL of the store, None for AWS.
+        region: None for us-east-1.
         role_arn: role to assume; None: the credentials are in SOURCE_VARIABLES.
-        external_id: what the role's trust policy asks for.
+        external_id: external id in the role's trust policy.
     """
 
     uri: str = Field(max_length=1100)
@@ -137,7 +139,7 @@ class SourceRequest(KubeModel):
 
 
 class PrepareRequest(KubeModel):
-    """Parameters of prepare: the stated format, where bytes are that were not uploaded, the column of weights."""
+    """Parameters of prepare: file format, object to read, column of survey weights."""
 
     format: Literal["auto", FileFormat] = "auto"
     source: SourceRequest | None = None
@@ -155,8 +157,9 @@ class FitRequest(KubeModel):
 
 
 class GenerateRequest(KubeModel):
-    """Parameters of generate; interventions as REST writes them: {column: number or level}. With counterfactual, rows
-    come in pairs of a row and its twin under the interventions.
+    """Parameters of generate, with interventions as in REST: {column: number or level}.
+
+    With counterfactual, rows come in pairs: a row and its twin under the interventions.
     """
 
     row_count: int
@@ -177,7 +180,7 @@ class EstimateRequest(KubeModel):
 
 
 class TaskResult(KubeModel):
-    """What a pod says at its end. No customer data: reason is a constant, message is about kinds and limits."""
+    """Result of a pod, without customer data: the message names kinds and limits."""
 
     outcome: Literal["Succeeded", "Failed"]
     reason: str = Field(max_length=128)
@@ -194,7 +197,7 @@ class TaskResult(KubeModel):
 
 
 class Failure(KubeModel):
-    """The encrypted `failure` artefact: for the customer's eyes, may name columns."""
+    """The encrypted `failure` artifact for the customer; it may name columns."""
 
     reason: str
     detail: str
@@ -202,6 +205,6 @@ class Failure(KubeModel):
 
 
 class ProgressReport(Progress):
-    """The encrypted `progress` artifact, rewritten at most once a second."""
+    """The encrypted `progress` artifact, written at most once a second."""
 
     step: str = Field(max_length=64)

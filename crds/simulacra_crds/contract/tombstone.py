@@ -1,36 +1,37 @@
-"""What is remembered of an Idempotency-Key whose resource is gone: hashes and counts, for 24 hours from its first use.
+"""Tombstones: records of deleted resources, so that their Idempotency-Keys stay used for 24 hours.
 
-A tombstone is a ConfigMap in the tenant's namespace, named after the resource (whose name is a hash of the key). The
-operator writes it before it lets the resource go and sweeps it; the API answers a repeated request from it.
+A tombstone is a ConfigMap in the tenant's namespace with hashes and counts, named after the
+resource, whose name is a hash of the key. The operator writes it before it removes the resource,
+and deletes it later. The API answers a repeated request from it.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import Field
 
 from simulacra_crds.kinds.base import GROUP, LABEL_KIND, KubeModel, Sha256, Timestamp
-from simulacra_crds.kube.client import Object
 
 REQUEST_DIGEST = f"{GROUP}/request-sha256"
-"""Annotation: SHA-256 of the request that made the resource; the request itself is nowhere but in spec."""
+"""Annotation: SHA-256 of the request that created the resource; only spec has its content."""
 KIND = "tombstone"
 SELECTOR = f"{LABEL_KIND}={KIND}"
 TOMBSTONE_LIFETIME = timedelta(hours=24)
-"""How long a key is remembered, counted from the creation of what it made."""
+"""Lifetime of a tombstone, from the creation of its resource."""
 _ENTRY = "tombstone.json"
 
 
 class Tombstone(KubeModel):
-    """What the first answer was made of.
+    """The facts of the first answer.
 
     Attributes:
         request: digest of the request.
-        content: digest of the uploaded bytes, of a Dataset.
-        bytes: their number.
-        rows: rows asked for, of a GenerationJob.
-        seed: the seed that was drawn or given.
+        content: digest of a Dataset's upload.
+        bytes: size of the upload.
+        rows: rows requested from a GenerationJob.
+        seed: seed of a GenerationJob.
         created: when the key was used.
     """
 
@@ -48,27 +49,19 @@ class Tombstone(KubeModel):
 
 
 def tombstone_name(resource_name: str) -> str:
-    """Return the name of the ConfigMap that remembers a resource."""
+    """Return the name of a resource's tombstone."""
     return f"gone-{resource_name}"
 
 
-def manifest(resource_name: str, namespace: str, tombstone: Tombstone) -> Object:
-    """Return the ConfigMap."""
-    metadata = {
-        "name": tombstone_name(resource_name),
-        "namespace": namespace,
-        "labels": {LABEL_KIND: KIND},
-    }
+def manifest(resource_name: str, namespace: str, tombstone: Tombstone) -> dict[str, Any]:
+    """Return the ConfigMap of a tombstone."""
+    name = tombstone_name(resource_name)
+    metadata = {"name": name, "namespace": namespace, "labels": {LABEL_KIND: KIND}}
     data = {_ENTRY: tombstone.model_dump_json(by_alias=True, exclude_none=True)}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata,
-        "data": data,
-        "immutable": True,
-    }
+    head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    return {**head, "data": data, "immutable": True}
 
 
-def read_tombstone(config_map: Object) -> Tombstone:
-    """Return what a ConfigMap remembers; ValueError when it is none of ours."""
+def read_tombstone(config_map: dict[str, Any]) -> Tombstone:
+    """Read the tombstone of a ConfigMap. Raises ValueError if it has none."""
     return Tombstone.model_validate_json((config_map.get("data") or {}).get(_ENTRY, ""))

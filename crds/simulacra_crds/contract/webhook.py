@@ -1,8 +1,8 @@
-"""Webhooks: an address of a tenant that is told when a job ends.
+"""Webhooks: addresses of a tenant that are called when a job ends.
 
-A webhook is a ConfigMap in the tenant's namespace. Address and signing secret are sealed under the tenant's key
-(`simulacra_custody.keys.sealed_secrets`); in the clear are only the types of event that it wants and when it was made. The API
-writes it, the operator delivers.
+A webhook is a ConfigMap in the tenant's namespace. Its address and signing secret are sealed under
+the tenant's key (`simulacra_custody.keys.sealed_secrets`); its event types and creation time are in
+the clear. The API writes it, the operator delivers.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
 from simulacra_crds.kinds.base import GROUP, LABEL_KIND
-from simulacra_crds.kube.client import Object
 
 KIND = "webhook"
 SELECTOR = f"{LABEL_KIND}={KIND}"
@@ -25,27 +24,21 @@ PREFIX = "webhook-"
 EventName = Literal["job.ready", "job.partial", "job.failed"]
 EVENTS: tuple[EventName, ...] = get_args(EventName)
 NOTIFIED = f"{GROUP}/webhooks-notified"
-"""Annotation of a resource: ids of the webhooks that need not be told (any more) that its work has ended."""
+"""Annotation of a resource: ids of the webhooks without a pending delivery of its end."""
 DISABLED = f"{GROUP}/webhook-disabled"
-"""Annotation of a webhook whose address answered 410 Gone: when it did."""
+"""Annotation of a webhook: when its address answered 410 Gone."""
 MAX_URL = 1024
 ALLOW_PRIVATE_VARIABLE = "SIMULACRA_WEBHOOK_ALLOW_PRIVATE"
-"""Variable: `true` lets webhooks go to http and to addresses that are not public. For one machine and for tests."""
+"""`true` allows http and addresses that are not public, for one machine and for tests."""
 _SWITCH = {"": False, "false": False, "true": True}
 _LOCAL_NAMES = (
-    "localhost",
-    ".localhost",
-    ".local",
-    ".internal",
-    ".svc",
-    ".cluster.local",
-    ".home.arpa",
-)
+    "localhost", ".localhost", ".local", ".internal", ".svc", ".cluster.local", ".home.arpa",
+)  # fmt: skip
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class WebhookTarget(BaseModel):
-    """What is sealed."""
+    """The sealed part of a webhook."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -54,7 +47,7 @@ class WebhookTarget(BaseModel):
 
 
 def allows_private(env: Mapping[str, str]) -> bool:
-    """Read ALLOW_PRIVATE_VARIABLE; ValueError names it when it is neither true nor false."""
+    """Read ALLOW_PRIVATE_VARIABLE. Raises ValueError if it is neither true nor false."""
     value = env.get(ALLOW_PRIVATE_VARIABLE, "")
     if value not in _SWITCH:
         raise ValueError(f"{ALLOW_PRIVATE_VARIABLE} must be true or false (the default)")
@@ -62,13 +55,13 @@ def allows_private(env: Mapping[str, str]) -> bool:
 
 
 def sealing_purpose(webhook_id: str) -> str:
-    """Return the purpose that a webhook's target is sealed for, so that it opens for this webhook only."""
+    """Return the purpose of a webhook's sealed target, so that it opens for this webhook only."""
     return f"webhook/{webhook_id}"
 
 
 def manifest(
     webhook_id: str, tenant_label: tuple[str, str], sealed: str, events: list[EventName]
-) -> Object:
+) -> dict[str, Any]:
     """Return the ConfigMap of a webhook."""
     labels = {LABEL_KIND: KIND, tenant_label[0]: tenant_label[1]}
     data = {"sealed": sealed, "events": json.dumps(events)}
@@ -76,8 +69,8 @@ def manifest(
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def is_webhook(config_map: Object) -> bool:
-    """Return whether a ConfigMap with the label is one: whoever may make ConfigMaps anywhere may label theirs so."""
+def is_webhook(config_map: dict[str, Any]) -> bool:
+    """Return whether a ConfigMap with the label is a webhook; others may set the label too."""
     data = config_map.get("data") or {}
     try:
         events = json.loads(data.get("events", ""))
@@ -87,24 +80,25 @@ def is_webhook(config_map: Object) -> bool:
     return named and "sealed" in data and isinstance(events, list)
 
 
-def id_of(config_map: Object) -> str:
+def id_of(config_map: dict[str, Any]) -> str:
     """Return the id of a webhook."""
     return str(config_map["metadata"]["name"]).removeprefix(PREFIX)
 
 
-def created_of(config_map: Object) -> datetime:
-    """Return when a webhook was made: it is told of nothing that ended before."""
+def created_of(config_map: dict[str, Any]) -> datetime:
+    """Return when a webhook was created; jobs that ended before are not delivered."""
     return datetime.fromisoformat(config_map["metadata"]["creationTimestamp"])
 
 
 def check_url(url: str, *, allow_private: bool) -> None:
-    """Refuse an address that no webhook may have, as far as its text shows; its resolution is checked at delivery.
+    """Reject the text of an invalid address; its resolution is checked at delivery.
 
     Raises:
-        ValueError: says what to do.
+        ValueError: says what to give.
     """
     try:
-        parts, port = urlsplit(url), urlsplit(url).port
+        parts = urlsplit(url)
+        port = parts.port
     except ValueError:
         raise ValueError("give a URL such as https://hooks.example.com/simulacra") from None
     if len(url) > MAX_URL or any(ord(sign) <= 32 or ord(sign) > 126 for sign in url):
@@ -122,7 +116,7 @@ def check_url(url: str, *, allow_private: bool) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is on the public internet, also one wrapped in an IPv6 address."""
+    """Return whether an IP address is on the public internet, even inside an IPv6 address."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -139,9 +133,8 @@ def _may_be_public(host: str) -> bool:
         return is_public(name)
     except ValueError:
         pass
-    numeric = name.rpartition(".")[
-        2
-    ]  # resolvers read 127.1, 0x7f000001 and 2130706433 as addresses
-    if numeric.isdigit() or numeric.startswith("0x"):
+    # Resolvers read 127.1, 0x7f000001 and 2130706433 as addresses.
+    last = name.rpartition(".")[2]
+    if last.isdigit() or last.startswith("0x"):
         return False
     return "." in name and not name.endswith(_LOCAL_NAMES)

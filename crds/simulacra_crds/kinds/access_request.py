@@ -1,4 +1,4 @@
-"""AccessRequest: somebody asks to become a tenant; a person with kubectl decides."""
+"""AccessRequest: a company asks to become a tenant; a person decides with kubectl."""
 
 from __future__ import annotations
 
@@ -13,45 +13,41 @@ from simulacra_crds.kinds.base import (
     Conditions,
     KubeModel,
     Name,
+    ObservedGeneration,
     PrinterColumn,
     Resource,
+    cel_rules,
 )
 
 
 class AccessRequestSpec(KubeModel):
-    """Who asks, and what was decided."""
+    """The requester and the decision."""
 
     company: str = Field(
-        min_length=1, max_length=128, description="Company of the person who asks."
+        min_length=1, max_length=128, description="Company of the person who requests access."
     )
-    contact: str = Field(
-        min_length=3, max_length=254, description="E-mail address of the person who asks."
-    )
+    contact: str = Field(min_length=3, max_length=254, description="E-mail address of the person.")
     decision: Literal["Pending", "Approved", "Denied"] = Field(
         default="Pending",
         description="Set it to Approved or Denied, once: a decision is final.",
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "oldSelf == 'Pending' || self == oldSelf",
-                    "message": "a decision is final; file a new AccessRequest",
-                }
-            ]
-        },
+        json_schema_extra=cel_rules(
+            (
+                "oldSelf == 'Pending' || self == oldSelf",
+                "a decision is final; create a new AccessRequest",
+            )
+        ),
     )
 
 
 class AccessRequestStatus(KubeModel):
-    """What became of the request.
+    """The result of the request.
 
-    Conditions: Decided (a person approved or denied), TenantReady, Ready (approved and both).
+    Conditions: Decided (approved or denied), TenantReady, Ready (approved and TenantReady).
     """
 
-    observed_generation: int = Field(
-        default=0, ge=0, description="The metadata.generation that this was written for."
-    )
+    observed_generation: ObservedGeneration = 0
     tenant: Name | None = Field(
-        default=None, description="The Tenant that was made; set once, it is never made again."
+        default=None, description="The Tenant created for it; it is not created again."
     )
     client_id: str | None = Field(
         default=None, max_length=128, description="OAuth2 client id of the requester."
@@ -66,9 +62,9 @@ class AccessRequest(Resource):
     SCOPE: ClassVar[Literal["Namespaced", "Cluster"]] = "Cluster"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("ar",)
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn(name="Company", type="string", json_path=".spec.company"),
-        PrinterColumn(name="Decision", type="string", json_path=".spec.decision"),
-        PrinterColumn(name="Tenant", type="string", json_path=".status.tenant"),
+        PrinterColumn(name="Company", json_path=".spec.company"),
+        PrinterColumn(name="Decision", json_path=".spec.decision"),
+        PrinterColumn(name="Tenant", json_path=".status.tenant"),
         READY,
         REASON,
         AGE,

@@ -1,7 +1,7 @@
-"""Shapes that every custom resource shares: metadata, conditions, failures, artifacts, progress.
+"""Shapes that all custom resources share: metadata, conditions, failures, artifacts, progress.
 
-Field names are camelCase on the wire (Kubernetes' convention) and snake_case in Python.
-Every string, list and map is bounded, because the API server holds all of them in memory.
+Field names are camelCase on the wire (Kubernetes' convention) and snake_case in Python. Every
+string, list and map has a limit, because the API server holds all of them in memory.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ DEFAULT_RETENTION_SECONDS = 86_400
 MAX_RETENTION_SECONDS = 604_800
 
 FINALIZER = f"{GROUP}/erasure"
-"""Finalizer of every kind that owns customer bytes: removed only after the bytes are verified absent."""
+"""Finalizer of each kind with customer bytes: removed once the bytes are verified absent."""
 
 LABEL_TENANT = f"{GROUP}/tenant"
 LABEL_DATASET = f"{GROUP}/dataset"
 """Name of the Dataset that a Model, GenerationJob or EffectEstimate descends from."""
 LABEL_KIND = f"{GROUP}/kind"
 LABEL_UID = f"{GROUP}/uid"
-"""On child Jobs and Pods: the kind and uid of the custom resource they work for."""
+"""On Jobs and Pods: kind and uid of their custom resource."""
 
 ANNOTATION_CANCELLED = f"{GROUP}/cancelled"
-"""Set by the API on work that its owner cancelled; the operator announces it."""
+"""Set by the API on cancelled work; the operator reports it."""
 ANNOTATION_UPLOAD_STARTED = f"{GROUP}/upload-started"
 ANNOTATION_UPLOAD_LEASE = f"{GROUP}/upload-lease"
-"""Kept by the API while an upload streams; the operator tells abandoned uploads by them."""
+"""Renewed by the API while an upload streams; the operator finds abandoned uploads by them."""
 ANNOTATION_UPLOAD_PLAN = f"{GROUP}/upload-plan"
-"""Of an upload: its bytes as they were announced, a space, its SHA-256 in hex or `-`."""
+"""Of an upload: its announced bytes, a space, its SHA-256 in hex or `-`."""
 ANNOTATION_UPLOAD_RECEIVED = f"{GROUP}/upload-received"
-"""Of an upload in pieces: how many pieces are stored, a space, their bytes together."""
+"""Of an upload in pieces: the number of stored pieces, a space, their bytes together."""
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
@@ -49,18 +49,36 @@ Level = Annotated[str, Field(max_length=512)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 WrappedKey = Annotated[str, Field(max_length=2048)]
 Timestamp = Annotated[datetime, Field(json_schema_extra={"format": "date-time"})]
+ObservedGeneration = Annotated[
+    int,
+    Field(
+        ge=0,
+        description="The metadata.generation that the controller has seen; a smaller one than the "
+        "present means that a change is still to be processed.",
+    ),
+]
 
 
 class KubeModel(BaseModel):
-    """Base of all shapes on the wire: camelCase aliases, unknown fields refused."""
+    """Base of all shapes on the wire: camelCase aliases, unknown fields rejected."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=True
     )
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the JSON object as the API server wants it: aliases, no nulls."""
+        """Return the JSON object for the API server: aliases, no nulls."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:
+    """Return the schema extension of validation rules, given as (CEL expression, message)."""
+    return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}
+
+
+def list_map(key: str) -> dict[str, Any]:
+    """Return the schema extension of a list whose entries a field identifies."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
 class Phase(StrEnum):
@@ -75,51 +93,47 @@ class Phase(StrEnum):
     DELETING = "Deleting"
 
 
-_GENERATION = "The metadata.generation that this was written for; a smaller one means that a change is still to be seen."
-
-
 class Condition(KubeModel):
     """A metav1.Condition."""
 
     type: str = Field(
-        min_length=1, max_length=64, description="What may be true; Ready sums up the others."
+        min_length=1, max_length=64, description="Name of the condition; Ready sums up the others."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it is true.")
     reason: str = Field(
         min_length=1,
         max_length=128,
         pattern=r"^[A-Za-z][A-Za-z0-9]*$",
-        description="Why it has this status: one of the documented constants, which programs may rely on.",
+        description="Why it has this status: a documented constant for programs.",
     )
     message: str = Field(
-        default="", max_length=1024, description="The same for people, without customer data."
+        default="", max_length=1024, description="The reason for people, without customer data."
     )
-    observed_generation: int = Field(default=0, ge=0, description=_GENERATION)
+    observed_generation: ObservedGeneration = 0
     last_transition_time: Timestamp = Field(description="When its status last changed.")
 
 
 class LastFailure(KubeModel):
     """Why the last attempt of the work failed, without customer data."""
 
-    reason: str = Field(max_length=128, description="Why: a reason of conditions.")
-    message: str = Field(
-        max_length=1024, description="The same for people, and what to do about it."
-    )
+    reason: str = Field(max_length=128, description="Why it failed: a reason of conditions.")
+    message: str = Field(max_length=1024, description="The reason for people, and what to do.")
     exit_code: int | None = Field(
         default=None,
-        description="Exit code of the pod: 42 the input, 43 store or key, 1 a fault of ours.",
+        description="Exit code of the pod: 42 for the input, 43 for store or key, 1 for an "
+        "internal error.",
     )
     time: Timestamp = Field(description="When it failed.")
 
 
 class Progress(KubeModel):
-    """How far a running Job is: percent 0..100, seconds left as estimated by the Job itself."""
+    """Progress of a running Job: percent 0..100, and the Job's estimate of the seconds left."""
 
     percent: int = Field(
-        ge=0, le=100, description="How much is done, 0 to 100; copied in steps of ten."
+        ge=0, le=100, description="Share of the work done, 0 to 100, copied in steps of ten."
     )
     eta_seconds: int | None = Field(
-        default=None, ge=0, description="Seconds that are left, as the Job estimates it."
+        default=None, ge=0, description="Seconds left, as the Job estimates them."
     )
 
 
@@ -129,27 +143,27 @@ class Artifact(KubeModel):
     name: str = Field(
         max_length=128, description="Name of the object below the resource's prefix in the store."
     )
-    bytes: int = Field(ge=0, description="Size in bytes before it was encrypted.")
-    sha256: Sha256 = Field(description="SHA-256 before it was encrypted, in hex.")
-    rows: int | None = Field(default=None, ge=0, description="Rows, of a table.")
+    bytes: int = Field(ge=0, description="Size in bytes before encryption.")
+    sha256: Sha256 = Field(description="SHA-256 before encryption, in hex.")
+    rows: int | None = Field(default=None, ge=0, description="Rows of a table.")
     key_arn: str | None = Field(
         default=None,
         max_length=256,
-        description="The customer's key that it is under; the resource's own when absent.",
+        description="The customer's key that encrypts it; absent for the resource's own key.",
     )
 
 
 class Erasure(KubeModel):
-    """What an erasure under way has found out and would forget: the erasure certificate is made from it."""
+    """Facts of a running erasure that the erasure certificate needs."""
 
     key_shredded_at: Timestamp | None = Field(
         default=None,
-        description="When the only copy of the key was dropped; absent if there was none.",
+        description="When the only copy of the key was dropped; absent without a key.",
     )
     objects: int | None = Field(
         default=None,
         ge=0,
-        description="Stored objects before the first of them was erased; absent until counted.",
+        description="Stored objects before the erasure; absent until they are counted.",
     )
     stored_bytes: int | None = Field(
         default=None, ge=0, description="Their size in bytes, encrypted."
@@ -160,22 +174,22 @@ Conditions = Annotated[
     list[Condition],
     Field(
         max_length=16,
-        description="What is true of it now, and why.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        description="The present state, one entry for each condition.",
+        json_schema_extra=list_map("type"),
     ),
 ]
 Artifacts = Annotated[
     list[Artifact],
     Field(
         max_length=1100,
-        description="What is stored for it, once the work has ended.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        description="The stored artifacts, once the work has ended.",
+        json_schema_extra=list_map("name"),
     ),
 ]
 
 
 class ObjectMeta(BaseModel):
-    """The part of Kubernetes' ObjectMeta that this product reads and writes; the rest is carried along."""
+    """The fields of Kubernetes' ObjectMeta that this product uses; others are kept unchanged."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
 
@@ -193,16 +207,15 @@ class ObjectMeta(BaseModel):
 
 
 class RetainedSpec(KubeModel):
-    """What the spec of every resource with customer bytes has in common."""
+    """The common spec of resources with customer bytes."""
 
     retention_seconds: int = Field(
         default=DEFAULT_RETENTION_SECONDS,
         ge=MIN_RETENTION_SECONDS,
         le=MAX_RETENTION_SECONDS,
-        description=(
-            "Seconds that the bytes live, 10 to 604800 (7 days); default 86400 (24 h). Datasets and Models count from "
-            "their creation, results from their end. The Tenant may allow less."
-        ),
+        description="Seconds to keep the bytes, 10 to 604800 (7 days); default 86400 (24 h). They "
+        "count from the creation of Datasets and Models, and from the end of other work. The "
+        "Tenant may allow less.",
     )
     suspend: bool = Field(
         default=False, description="true stops the work without losing it; false resumes it."
@@ -210,46 +223,45 @@ class RetainedSpec(KubeModel):
 
 
 class WorkStatus(KubeModel):
-    """What the status of every resource with customer bytes has in common."""
+    """The common status of resources with customer bytes."""
 
     phase: Phase | None = Field(
         default=None, description="One word for people; programs read conditions."
     )
-    observed_generation: int = Field(default=0, ge=0, description=_GENERATION)
+    observed_generation: ObservedGeneration = 0
     conditions: Conditions = Field(default_factory=list)
     wrapped_key: WrappedKey | None = Field(
         default=None,
-        description="The resource's data key, wrapped by the tenant's key; the only copy there is.",
+        description="The only copy of the resource's data key, wrapped by the tenant's key.",
     )
-    progress: Progress | None = Field(default=None, description="How far the running work is.")
+    progress: Progress | None = Field(default=None, description="Progress of the running work.")
     artefacts: Artifacts = Field(default_factory=list)
     expires_at: Timestamp | None = Field(
         default=None,
-        description="When it is deleted and its bytes are erased, unless the retention is changed before.",
+        description="When it is deleted and its bytes are erased, unless its retention changes.",
     )
     finished_at: Timestamp | None = Field(
-        default=None, description="When the work ended, well or not."
+        default=None, description="When the work ended, in success or failure."
     )
     last_failure: LastFailure | None = Field(
         default=None, description="Why the last attempt of the work failed."
     )
     erasure: Erasure | None = Field(
-        default=None, description="How far the erasure is, of one that is being deleted."
+        default=None, description="Progress of the erasure during a deletion."
     )
 
 
 class PrinterColumn(KubeModel):
-    """A column of `kubectl get`."""
+    """A column of `kubectl get`; with a priority of 1 only with `-o wide`."""
 
     name: str
-    type: Literal["string", "integer", "number", "boolean", "date"]
+    type: Literal["string", "integer", "number", "boolean", "date"] = "string"
     json_path: str
     priority: int | None = None
-    description: str | None = None
 
 
 class Resource(BaseModel):
-    """A custom resource. Subclasses narrow `spec` and `status` and describe how kubectl shows them."""
+    """A custom resource. Subclasses define `spec` and `status` and how kubectl shows them."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
@@ -259,7 +271,7 @@ class Resource(BaseModel):
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = ()
     SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = ()
     RULES: ClassVar[tuple[dict[str, Any], ...]] = ()
-    """CEL rules over the whole object, of which they see the name, spec and status."""
+    """CEL rules over the whole object: its name, spec and status."""
 
     api_version: str = API_VERSION
     kind: str
@@ -267,9 +279,9 @@ class Resource(BaseModel):
 
 
 def expires_at(created: datetime, finished: datetime | None, retention_seconds: int) -> datetime:
-    """Return when bytes expire: retention counts from the end of the work, until then from creation.
+    """Return when bytes expire: retention counts from the end of the work, else from creation.
 
-    For datasets and models pass finished=None always: their clock starts at creation.
+    For datasets and models pass finished=None always: their retention counts from creation.
     """
     return (finished or created) + timedelta(seconds=retention_seconds)
 
@@ -279,16 +291,10 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+_READY = '.status.conditions[?(@.type=="Ready")]'
 AGE = PrinterColumn(name="Age", type="date", json_path=".metadata.creationTimestamp")
-PHASE = PrinterColumn(name="Phase", type="string", json_path=".status.phase")
-READY = PrinterColumn(
-    name="Ready", type="string", json_path='.status.conditions[?(@.type=="Ready")].status'
-)
-REASON = PrinterColumn(
-    name="Reason",
-    type="string",
-    json_path='.status.conditions[?(@.type=="Ready")].reason',
-    priority=1,
-)
+PHASE = PrinterColumn(name="Phase", json_path=".status.phase")
+READY = PrinterColumn(name="Ready", json_path=f"{_READY}.status")
+REASON = PrinterColumn(name="Reason", json_path=f"{_READY}.reason", priority=1)
 PROGRESS = PrinterColumn(name="Progress", type="integer", json_path=".status.progress.percent")
-EXPIRES = PrinterColumn(name="Expires", type="string", json_path=".status.expiresAt", priority=1)
+EXPIRES = PrinterColumn(name="Expires", json_path=".status.expiresAt", priority=1)

@@ -20,110 +20,107 @@ from simulacra_crds.kinds.base import (
     RetainedSpec,
     Sha256,
     WorkStatus,
+    cel_rules,
 )
 
 FileFormat = Literal["csv", "parquet", "arrow", "xlsx", "spss"]
 
-
-URI_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_'()=+@:,&~ -][A-Za-z0-9!_.'()=+@:,&~ -]*)+$"
-_SOURCE_RULES = [
-    {
-        "rule": "(self.type == 'Object') == has(self.uri)",
-        "message": "uri goes with type Object, and only with it",
-    },
-    {
-        "rule": "self.type == oldSelf.type && self.format == oldSelf.format && has(self.uri) == has(oldSelf.uri) "
-        "&& (!has(self.uri) || self.uri == oldSelf.uri)",
-        "message": "type, uri and format are fixed at creation; create another Dataset",
-    },
-    {
-        "rule": "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",
-        "message": "sha256 is fixed once the upload is complete",
-    },
-    {
-        "rule": "!has(oldSelf.bytes) || (has(self.bytes) && self.bytes == oldSelf.bytes)",
-        "message": "bytes is fixed once the upload is complete",
-    },
-    {
-        "rule": "self.type == 'Upload' || (has(self.sha256) == has(oldSelf.sha256) "
+BUCKET_PATTERN = "s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+KEY_PART_PATTERN = "[A-Za-z0-9!_'()=+@:,&~ -][A-Za-z0-9!_.'()=+@:,&~ -]*"
+URI_PATTERN = f"^{BUCKET_PATTERN}(/{KEY_PART_PATTERN})+$"
+_SOURCE_RULES = cel_rules(
+    ("(self.type == 'Object') == has(self.uri)", "set uri if and only if type is Object"),
+    (
+        "self.type == oldSelf.type && self.format == oldSelf.format && has(self.uri) == "
+        "has(oldSelf.uri) && (!has(self.uri) || self.uri == oldSelf.uri)",
+        "type, uri and format are fixed at creation; create another Dataset",
+    ),
+    (
+        "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",
+        "sha256 is fixed once the upload is complete",
+    ),
+    (
+        "!has(oldSelf.bytes) || (has(self.bytes) && self.bytes == oldSelf.bytes)",
+        "bytes is fixed once the upload is complete",
+    ),
+    (
+        "self.type == 'Upload' || (has(self.sha256) == has(oldSelf.sha256) "
         "&& has(self.bytes) == has(oldSelf.bytes))",
-        "message": "sha256 and bytes of an Object are fixed at creation; create another Dataset",
-    },
-    {
-        "rule": "self.type == 'Object' || has(self.sha256) == has(self.bytes)",
-        "message": "sha256 and bytes come together",
-    },
-]
+        "sha256 and bytes of an Object are fixed at creation; create another Dataset",
+    ),
+    (
+        "self.type == 'Object' || has(self.sha256) == has(self.bytes)",
+        "set sha256 and bytes together",
+    ),
+)
 
 
 class Source(KubeModel):
-    """Where the bytes come from: an upload through the API, or an object in a store that the Tenant allows."""
+    """Origin of the bytes: an upload through the API, or an object in an allowed store."""
 
     type: Literal["Upload", "Object"] = Field(
         default="Upload",
-        description="Upload: the API receives the bytes and completes this. Object: they are read from uri. Fixed.",
+        description="Upload: the API receives the bytes and fills in sha256 and bytes. Object: the "
+        "bytes are read from uri. Fixed.",
     )
     uri: str | None = Field(
         default=None,
         max_length=1100,
         pattern=URI_PATTERN,
-        description=(
-            "The object to read, s3://bucket/key; it must lie under one of the Tenant's spec.sources, which say how it "
-            "is reached. No part of the key may be empty or begin with a dot. Goes with type Object; fixed."
-        ),
+        description="The object to read, s3://bucket/key, for type Object. It must be under one "
+        "of the Tenant's spec.sources, which say how to read it. No part of the key may be empty "
+        "or begin with a dot. Fixed.",
     )
     format: Literal["auto", FileFormat] = Field(
-        default="auto",
-        description="How the bytes are written; auto tells it from the bytes. Fixed.",
+        default="auto", description="File format; auto detects it from the bytes. Fixed."
     )
     sha256: Sha256 | None = Field(
         default=None,
-        description=(
-            "SHA-256 of the bytes, in hex. Upload: filled in once it is complete, then fixed. "
-            "Object: if given, another digest ends the Dataset as SourceMismatch."
-        ),
+        description="SHA-256 of the bytes, in hex. Upload: set once it is complete, then fixed. "
+        "Object: if given, another digest fails the Dataset with SourceMismatch.",
     )
     bytes: int | None = Field(
         default=None,
         ge=0,
         le=1 << 40,
-        description="Size in bytes, at most 1 TiB. Upload: comes with sha256. Object: another is SourceMismatch.",
+        description="Size in bytes, at most 1 TiB. Upload: set with sha256. Object: if given, "
+        "another size fails the Dataset with SourceMismatch.",
     )
 
 
 class ReadSource(KubeModel):
-    """What was read from spec.source.uri."""
+    """The bytes that were read from spec.source.uri."""
 
-    sha256: Sha256 = Field(description="SHA-256 of the bytes that were read, in hex.")
-    bytes: int = Field(ge=0, description="How many bytes were read.")
+    sha256: Sha256 = Field(description="SHA-256 of the bytes, in hex.")
+    bytes: int = Field(ge=0, description="Number of bytes read.")
 
 
 class DatasetSpec(RetainedSpec):
-    """What to keep and for how long, and what its rows stand for."""
+    """The table's origin, its retention and its survey weights."""
 
     source: Source = Field(
         default_factory=Source,
-        description="Where the table comes from.",
-        json_schema_extra={"x-kubernetes-validations": _SOURCE_RULES},  # type: ignore[dict-item]
+        description="Origin of the table.",
+        json_schema_extra=_SOURCE_RULES,
     )
     weights: ColumnName | None = Field(
         default=None,
-        description="Column of survey weights (numbers, 0 or more): the model stands for the weighted population.",
+        description="Column of survey weights (numbers, 0 or more): the model represents the "
+        "weighted population.",
     )
 
 
 class DatasetStatus(WorkStatus):
-    """What is true of a dataset.
+    """The state of a dataset.
 
-    Conditions: Uploaded (bytes complete) or, of type Object, SourceAllowed (the Tenant lets it be read); Prepared
-    (cleaned table and schema written); Ready (both).
+    Conditions: Uploaded (bytes complete) or, for type Object, SourceAllowed (the Tenant allows the
+    uri); Prepared (cleaned table and schema written); Ready (both).
     """
 
     rows: int | None = Field(default=None, ge=0, description="Rows of the cleaned table.")
     columns: int | None = Field(default=None, ge=0, description="Columns of the cleaned table.")
     source: ReadSource | None = Field(
-        default=None,
-        description="What was read, of type Object. The object itself stays where it is.",
+        default=None, description="The bytes that were read, for type Object."
     )
 
 
@@ -138,7 +135,7 @@ class Dataset(Resource):
         PROGRESS,
         PrinterColumn(name="Rows", type="integer", json_path=".status.rows"),
         PrinterColumn(name="Columns", type="integer", json_path=".status.columns", priority=1),
-        PrinterColumn(name="Source", type="string", json_path=".spec.source.type", priority=1),
+        PrinterColumn(name="Source", json_path=".spec.source.type", priority=1),
         REASON,
         EXPIRES,
         AGE,

@@ -24,37 +24,37 @@ from simulacra_crds.kinds.model import ObjectRef
 
 
 class EffectEstimateSpec(RetainedSpec):
-    """Which effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
+    """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
 
-    model_ref: ObjectRef = Field(description="The Model that is asked, in the same namespace.")
-    treatment: ColumnName = Field(description="The column that is set: the cause.")
-    value: InterventionValue = Field(description="What the cause is set to.")
-    baseline: InterventionValue = Field(description="What it is compared with.")
+    model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
+    treatment: ColumnName = Field(description="The column of the treatment, the cause.")
+    value: InterventionValue = Field(description="The value of the treatment.")
+    baseline: InterventionValue = Field(description="The value to compare it with.")
     outcome: ColumnName = Field(
-        description="The column whose mean changes: a number or a boolean, or column=level."
+        description="The column whose mean changes: a number, a boolean, or column=level."
     )
     segment: ColumnName | None = Field(
-        default=None, description="Report the effect by level of this column as well."
+        default=None, description="Also report the effect by level of this column."
     )
 
 
 class Estimate(KubeModel):
-    """The effect over all rows: estimate in the outcome's unit, 95 % interval, rows used, support 0..1."""
+    """The effect over all rows."""
 
     effect: float = Field(description="The estimate, in the outcome's unit.")
     low: float = Field(description="Lower end of the 95 % interval.")
     high: float = Field(description="Upper end of the 95 % interval.")
-    rows: int = Field(ge=0, description="Rows that it rests on.")
+    rows: int = Field(ge=0, description="Number of rows used.")
     support: float = Field(
         ge=0, le=1, description="Share of rows that could have had either value, 0..1."
     )
     identified: bool = Field(
-        description="Whether the causal graph settles the adjustment, with rows enough to compare."
+        description="Whether the graph determines the adjustment, with enough rows to compare."
     )
 
 
 class EffectEstimateStatus(WorkStatus):
-    """What is true of an estimate. Conditions: ModelReady, Estimated, Ready (both).
+    """The state of an estimate. Conditions: ModelReady, Estimated, Ready (both).
 
     Estimates by segment name levels, so they are in the encrypted `estimate` artifact, not here.
     """
@@ -63,12 +63,12 @@ class EffectEstimateStatus(WorkStatus):
 
 
 class EffectEstimate(Resource):
-    """A causal question put to a model."""
+    """A causal question to a model."""
 
     PLURAL: ClassVar[str] = "effectestimates"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("effect",)
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn(name="Model", type="string", json_path=".spec.modelRef.name"),
+        PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
         PHASE,
         READY,
         PrinterColumn(name="Effect", type="number", json_path=".status.estimate.effect"),

@@ -20,15 +20,16 @@ from simulacra_crds.kinds.base import (
     Resource,
     RetainedSpec,
     WorkStatus,
+    cel_rules,
 )
 from simulacra_crds.kinds.model import ObjectRef
 
 MAX_ROWS = 10_000_000
 ROWS_PER_SHARD = 500_000
+MAX_CONDITIONS = 32
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
-MAX_CONDITIONS = 32
 
 
 class NumericRange(KubeModel):
@@ -39,17 +40,17 @@ class NumericRange(KubeModel):
 
 
 class ConditionSet(KubeModel):
-    """Everything that a generation must meet."""
+    """All conditions of a generation; they must hold together."""
 
     categorical: dict[ColumnName, Shares] = Field(
         default_factory=dict,
         max_length=MAX_CONDITIONS,
-        description="Shares (0..1) of named levels, by column; levels that are not named keep their natural mix.",
+        description="Shares (0..1) of levels, by column; other levels keep their natural mix.",
     )
     numeric: dict[ColumnName, NumericRange] = Field(
         default_factory=dict,
         max_length=MAX_CONDITIONS,
-        description="A closed range that every row lies in, by column; min equal to max fixes the value.",
+        description="A closed range for every row, by column; min equal to max fixes the value.",
     )
 
     def columns(self) -> list[str]:
@@ -58,17 +59,12 @@ class ConditionSet(KubeModel):
 
 
 class InterventionValue(KubeModel):
-    """The value that do() sets: a number for numeric columns, a level for the others."""
+    """A value for do(): a number for numeric columns, a level for others."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "has(self.number) != has(self.level)",
-                    "message": "give either number or level",
-                }
-            ]
-        }
+        json_schema_extra=cel_rules(
+            ("has(self.number) != has(self.level)", "give either number or level")
+        )
     )
 
     number: Finite | None = Field(
@@ -78,58 +74,58 @@ class InterventionValue(KubeModel):
 
     @property
     def value(self) -> float | str:
-        """Return whichever is set."""
+        """The number or level that is set."""
         return self.number if self.number is not None else (self.level or "")
 
 
+_FACTUAL = "!has(self.counterfactual) || !self.counterfactual || "
+
+
 class GenerationJobSpec(RetainedSpec):
-    """What to generate. Everything but retention and suspend is fixed at creation."""
+    """The table to generate. All fields except retention and suspend are fixed at creation."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "!has(self.counterfactual) || !self.counterfactual || "
-                    "has(self.interventions) && size(self.interventions) > 0",
-                    "message": "counterfactual needs interventions: what would have been, had what been otherwise?",
-                },
-                {
-                    "rule": "!has(self.counterfactual) || !self.counterfactual || self.rowCount % 2 == 0",
-                    "message": "counterfactual rows come in pairs: rowCount must be even",
-                },
-            ]
-        }
+        json_schema_extra=cel_rules(
+            (
+                f"{_FACTUAL}has(self.interventions) && size(self.interventions) > 0",
+                "counterfactual needs interventions; set at least one",
+            ),
+            (
+                f"{_FACTUAL}self.rowCount % 2 == 0",
+                "counterfactual rows come in pairs: rowCount must be even",
+            ),
+        )
     )
 
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
     row_count: int = Field(
-        ge=1, le=MAX_ROWS, description="How many rows, 1 to 10 million; the Tenant may allow fewer."
+        ge=1,
+        le=MAX_ROWS,
+        description="Number of rows, 1 to 10 million; the Tenant may allow fewer.",
     )
     conditions: ConditionSet = Field(
         default_factory=ConditionSet,
-        description="What the rows must look like: shares of levels, ranges of numbers.",
+        description="Conditions on the rows: shares of levels, ranges of numbers.",
     )
     interventions: dict[ColumnName, InterventionValue] = Field(
         default_factory=dict,
         max_length=32,
-        description="do(column = value) by name of column: the cause is set, and its effects follow. At most 32.",
+        description="do(column = value) by column: fixes the column and recomputes the columns "
+        "that it affects. At most 32.",
     )
     counterfactual: bool = Field(
         default=False,
-        description="Rows in pairs: each row and its twin, as it would have been under the interventions. Conditions "
-        "select the rows, before the interventions.",
+        description="Generate pairs: each row and its twin under the interventions. Conditions "
+        "select the rows before the interventions.",
     )
     seed: int = Field(
-        default=0,
-        ge=0,
-        le=2**31 - 1,
-        description="Decides all that is random, 0 to 2147483647; default 0.",
+        default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
     )
     shards: int = Field(
         default=1,
         ge=1,
         le=1000,
-        description="Pods that generate side by side, each its own range of rows; 1 to 1000, default 1.",
+        description="Pods that generate in parallel, each a range of rows; 1 to 1000, default 1.",
     )
 
 
@@ -139,33 +135,32 @@ class Attainment(KubeModel):
     status: Literal["exact", "partial"] = Field(
         description="exact: every share and range is met to the row."
     )
-    asked: int = Field(ge=0, description="Shares and ranges that were asked for.")
-    met: int = Field(ge=0, description="Shares and ranges that are met to the row.")
-    max_abs_error: float = Field(
-        default=0.0, ge=0, description="Largest distance of a share from what was asked, 0..1."
-    )
+    asked: int = Field(ge=0, description="Number of requested shares and ranges.")
+    met: int = Field(ge=0, description="Number of shares and ranges met to the row.")
+    max_abs_error: float = Field(default=0.0, ge=0, description="Largest error of a share, 0..1.")
     effective_sample_size: float | None = Field(
         default=None,
         ge=0,
-        description="Independent rows that the weighted candidates are worth (Kish).",
+        description="Number of independent rows that the weighted candidates are worth (Kish).",
     )
     kl_nats: float | None = Field(
         default=None,
         ge=0,
-        description="How far the conditions move the learned distribution: KL divergence in nats.",
+        description="KL divergence of the conditioned from the learned distribution, in nats.",
     )
 
 
 class GenerationJobStatus(WorkStatus):
-    """What is true of a generation.
+    """The state of a generation.
 
-    Conditions: ModelReady, Generated, Ready (both). Phase Partial: rows are there, some condition was not met.
+    Conditions: ModelReady, Generated, Ready (both). Phase Partial: the rows exist, but a condition
+    was not met.
     """
 
-    rows: int | None = Field(default=None, ge=0, description="Rows that were generated.")
+    rows: int | None = Field(default=None, ge=0, description="Number of rows generated.")
     identified: bool | None = Field(
         default=None,
-        description="With interventions: whether the causal graph settles what they change.",
+        description="With interventions: whether the causal graph determines their effects.",
     )
     attainment: Attainment | None = Field(
         default=None, description="How well the conditions were met."
@@ -178,14 +173,12 @@ class GenerationJob(Resource):
     PLURAL: ClassVar[str] = "generationjobs"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("gen",)
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn(name="Model", type="string", json_path=".spec.modelRef.name"),
+        PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
         PHASE,
         READY,
         PROGRESS,
         PrinterColumn(name="Rows", type="integer", json_path=".spec.rowCount"),
-        PrinterColumn(
-            name="Attainment", type="string", json_path=".status.attainment.status", priority=1
-        ),
+        PrinterColumn(name="Attainment", json_path=".status.attainment.status", priority=1),
         REASON,
         EXPIRES,
         AGE,

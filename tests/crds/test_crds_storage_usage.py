@@ -1,4 +1,4 @@
-"""What counts as stored: what the store holds, for as long as it holds it."""
+"""Stored bytes of a resource: what the store contains, as long as it does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 
 
 @pytest.mark.parametrize(
-    ("phase", "artefacts", "stored"),
+    ("phase", "artifacts", "stored"),
     [
         (None, [], 1000),
         ("Running", [], 1000),
@@ -20,12 +20,12 @@ from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
         ("Deleting", [], 1000),
     ],
 )
-def test_an_upload_counts_until_the_work_on_it_has_ended(
-    phase: str | None, artefacts: list[int], stored: int
+def test_upload_counts_until_its_work_has_ended(
+    phase: str | None, artifacts: list[int], stored: int
 ) -> None:
-    """It is erased before the work says that it has, well or not."""
+    """It is erased before the work ends, in success or failure."""
     status: dict[str, Any] = {
-        "artefacts": [{"bytes": size} for size in artefacts],
+        "artefacts": [{"bytes": size} for size in artifacts],
         **({"phase": phase} if phase else {}),
     }
     whole = {
@@ -40,11 +40,13 @@ def test_an_upload_counts_until_the_work_on_it_has_ended(
         "status": status,
     }
     assert stored_bytes(pieces) == stored
-    going = whole | {"status": status | {"phase": "Deleting", "finishedAt": "2026-03-01T12:00:00Z"}}
-    assert stored_bytes(going) == sum(artefacts)
+    deleted = whole | {
+        "status": status | {"phase": "Deleting", "finishedAt": "2026-03-01T12:00:00Z"}
+    }
+    assert stored_bytes(deleted) == sum(artifacts)
 
 
-def test_an_object_that_is_read_is_not_stored() -> None:
+def test_object_source_does_not_count_as_stored() -> None:
     body = {
         "metadata": {},
         "spec": {"source": {"type": "Object", "bytes": 1000}},

@@ -1,4 +1,4 @@
-"""Conditions and interventions are held against the schema: each wrong field is named by its JSON pointer."""
+"""Checks of conditions and interventions: each invalid field is named by its JSON pointer."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def pointers(conditions: dict[str, Any]) -> list[str]:
         {"numeric": {"price": {"max": 2}}, "categorical": {"segment": {"b": 1.0}}},
     ],
 )
-def test_good_conditions_pass(conditions: dict[str, Any]) -> None:
+def test_valid_conditions_pass(conditions: dict[str, Any]) -> None:
     assert pointers(conditions) == []
 
 
@@ -74,11 +74,11 @@ def test_good_conditions_pass(conditions: dict[str, Any]) -> None:
         ({"numeric": {"respondent": {"min": 1}}}, "/conditions/numeric/respondent"),
     ],
 )
-def test_each_wrong_field_is_named(conditions: dict[str, Any], where: str) -> None:
+def test_invalid_field_is_named_by_its_pointer(conditions: dict[str, Any], where: str) -> None:
     assert pointers(conditions) == [where]
 
 
-def test_interventions() -> None:
+def test_invalid_interventions_are_named_by_their_pointers() -> None:
     assert check_interventions({"price": 5.49, "segment": "a", "switched": True}, SCHEMA) == []
     wrong = check_interventions(
         {"price": "much", "segment": "z", "nope": 1, "respondent": "x"}, SCHEMA
@@ -88,7 +88,7 @@ def test_interventions() -> None:
     ]
 
 
-def test_pointer_escapes() -> None:
+def test_pointer_escapes_special_characters() -> None:
     assert pointer("a/b", "~", 0) == "/a~1b/~0/0"
 
 
@@ -98,10 +98,10 @@ def test_pointer_escapes() -> None:
         ({"categorical": {"segment": {"z": 0.3}}}, "GET the dataset's schema for its levels"),
         (
             {"numeric": {"price": {"min": 5, "max": 4}}},
-            "min 5 is above max 4, so no row can meet it",
+            "min 5 is above max 4, so no row can meet the range; exchange them",
         ),
     ],
 )
-def test_what_is_wrong_says_what_to_do(conditions: dict[str, Any], said: str) -> None:
+def test_error_says_what_to_do(conditions: dict[str, Any], said: str) -> None:
     (error,) = check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
     assert said in error.detail
