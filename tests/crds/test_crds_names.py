@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,10 @@ def test_retention_counts_from_the_end_of_the_work() -> None:
     finished = created + timedelta(hours=1)
     assert expires_at(created, None, 60) == created + timedelta(seconds=60)
     assert expires_at(created, finished, 60) == finished + timedelta(seconds=60)
+
+
+def test_system_namespace_is_read_on_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIMULACRA_NAMESPACE", raising=False)
+    assert names.system_namespace() == "simulacra-system"
+    monkeypatch.setenv("SIMULACRA_NAMESPACE", "own")
+    assert (names.system_namespace(), names.keys_namespace()) == ("own", "own-keys")
