@@ -4,11 +4,11 @@ import os
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
+from in_threads import in_threads
 from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.stores.local import LocalStore
 
@@ -100,23 +100,6 @@ def test_full_disk_is_reported_and_leaves_no_file(store: LocalStore) -> None:
     )
     assert child.stdout == "the local store could not write: File too large\n"
     assert names(store.root) == []
-
-
-def in_threads(count: int, work: object) -> list[BaseException]:
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            work(number)  # type: ignore[operator]
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def test_puts_survive_concurrent_deletes_of_their_folders(store: LocalStore) -> None:

@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
+from in_threads import in_threads
 from simulacra_custody.errors import ArtifactMissing, ObjectExists, StoreUnavailable
 from simulacra_custody.stores.base import ObjectStore
 
@@ -255,23 +256,6 @@ def test_put_of_a_killed_writer_is_listed_and_purged(
     assert any_store.purge_incomplete(PREFIX) == 1
     assert list(any_store.list_incomplete("")) == []
     assert content(any_store, KEY) == b"before"
-
-
-def in_threads(count: int, work: Callable[[int], object]) -> list[BaseException]:
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def test_two_writers_of_one_key_leave_one_whole_object(any_store: ObjectStore) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -50,7 +50,8 @@ _PROVIDER_IS_FIXED = (
     "Tenant with the new provider, and delete this one when its data has expired"
 )
 _ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
-_EXTERNAL_ID_PATTERN = r"^[A-Za-z0-9+=,.@:/_-]+$"
+RoleArn = Annotated[str, Field(max_length=256, pattern=_ROLE_PATTERN)]
+ExternalId = Annotated[str, Field(min_length=2, max_length=128, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")]
 
 
 def _provider(tenant: str) -> str:
@@ -90,19 +91,13 @@ class Encryption(KubeModel):
         pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
         description="The customer's AWS KMS key, in mode Customer.",
     )
-    role_arn: str | None = Field(
+    role_arn: RoleArn | None = Field(
         default=None,
-        max_length=256,
-        pattern=_ROLE_PATTERN,
         description="Role in the customer's account to assume for that key; when absent, the key "
         "policy must name this service.",
     )
-    external_id: str | None = Field(
-        default=None,
-        min_length=2,
-        max_length=128,
-        pattern=_EXTERNAL_ID_PATTERN,
-        description="The external id in the role's trust policy.",
+    external_id: ExternalId | None = Field(
+        default=None, description="The external id in the role's trust policy."
     )
 
     @model_validator(mode="after")
@@ -153,19 +148,13 @@ class ObjectSource(KubeModel):
         description="Secret in the tenant's namespace with AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if needed. Or roleArn.",
     )
-    role_arn: str | None = Field(
+    role_arn: RoleArn | None = Field(
         default=None,
-        max_length=256,
-        pattern=_ROLE_PATTERN,
         description="AWS role that the pod assumes, limited to reading the one object. Or "
         "secretName.",
     )
-    external_id: str | None = Field(
-        default=None,
-        min_length=2,
-        max_length=128,
-        pattern=_EXTERNAL_ID_PATTERN,
-        description="The external id in the role's trust policy; with roleArn.",
+    external_id: ExternalId | None = Field(
+        default=None, description="The external id in the role's trust policy; with roleArn."
     )
 
     @model_validator(mode="after")
