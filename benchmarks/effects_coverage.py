@@ -88,7 +88,7 @@ def interactions(n: int, rng: np.random.Generator) -> Case:
 
 
 def steps(n: int, rng: np.random.Generator) -> Case:
-    """Jumps where two causes meet, as in rules of eligibility."""
+    """Jumps where two causes join_workers, as in rules of eligibility."""
     z1, z2, z3 = _causes(n, rng)
     corner = np.where((z1 > 0.3) & (z2 > -0.5), 1.0, -0.5)
     t = rng.random(n) < _expit(1.2 * corner + 0.8 * ((z3 == 1) & (z1 < 0)))

@@ -54,7 +54,7 @@ class Pod:
             for kind in ("datasets", "models", "generationjobs", "effectestimates")
         }
 
-    def artefacts(self, kind: str) -> Artifacts:
+    def artifacts(self, kind: str) -> Artifacts:
         return Artifacts(self.custody, "acme", self.refs[kind])
 
     def environment(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> dict[str, str]:

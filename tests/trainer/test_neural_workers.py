@@ -80,7 +80,7 @@ def test_the_workers_drop_what_one_would() -> None:
 def test_workers_agree_share_and_part_together() -> None:
     import torch.distributed as dist
 
-    from simulacra_trainer.families.neural.worker_group import Group
+    from simulacra_trainer.families.neural.worker_group import WorkerGroup
 
     port, heard, errors = free_port(), {}, list[BaseException]()
 
@@ -88,7 +88,7 @@ def test_workers_agree_share_and_part_together() -> None:
         try:
             master = rank == 0
             store = dist.TCPStore("127.0.0.1", port, is_master=master, wait_for_workers=False)
-            group = Group(Workers(rank, 3, "127.0.0.1", port), store)
+            group = WorkerGroup(Workers(rank, 3, "127.0.0.1", port), store)
             said = [group.agrees("same"), group.agrees(f"mine is {min(rank, 1)}")]
             heard[rank] = (said, group.share(b"order" if master else None))
             group.part_ways()

@@ -83,14 +83,14 @@ def fit(args: argparse.Namespace) -> int:
         table = reader.submit(
             read_table, args.data
         )  # a process of its own reads: these imports take as long
-        from simulacra_trainer.pipeline.fit import Company, fit_model, fit_steps
+        from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
         from simulacra_trainer.pipeline.model_dir import save_model
         from simulacra_trainer.progress import ProgressMeter
 
         clean = clean_table(table.result(), weights=args.weights)
     checkpoints = args.out / "checkpoints"
     meter = ProgressMeter(fit_steps(request), _tell)
-    trained = fit_model(clean.table, clean.schema, request, meter, Company(checkpoints))
+    trained = fit_model(clean.table, clean.schema, request, meter, FitContext(checkpoints))
     save_model(trained, args.out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return 0

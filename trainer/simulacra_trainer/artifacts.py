@@ -11,10 +11,10 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
-from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 
 from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
 from simulacra_crds.kinds.base import Artifact
+from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_custody.service import Custody
 

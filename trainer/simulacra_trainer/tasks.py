@@ -45,12 +45,12 @@ from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.object_source import fetch
 from simulacra_trainer.pipeline.fit import (
-    Company,
+    FitContext,
     TrainedModel,
+    fit_as_follower,
     fit_model,
     fit_steps,
-    help_fit,
-    meet,
+    join_workers,
 )
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.pipeline.generation_report import report_generation
@@ -162,14 +162,14 @@ def fit(context: TaskContext) -> TaskResult | None:
         return _fitted_before(context) if context.shard == 0 else None
     request, schema = own.load(REQUEST, FitRequest), context.dataset.load(SCHEMA, TableSchema)
     table = read_clean(context.dataset.download(DATASET, context.directory / DATASET), schema)
-    with meet(workers, request) as group:
+    with join_workers(workers, request) as group:
         checkpoints.restore()
-        company = Company(checkpoints.directory, checkpoints.keep, group)
+        fit_context = FitContext(checkpoints.directory, checkpoints.keep, group)
         if context.shard > 0:
-            help_fit(table, schema, request, company)
+            fit_as_follower(table, schema, request, fit_context)
             return None
         trained = fit_model(
-            table, schema, request, ProgressMeter(fit_steps(request), context.tell), company
+            table, schema, request, ProgressMeter(fit_steps(request), context.tell), fit_context
         )
         directory = context.directory / "model"
         save_model(trained, directory)

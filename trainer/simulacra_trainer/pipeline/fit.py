@@ -29,7 +29,7 @@ from simulacra_trainer.pipeline.holdout import (
     draw_rows,
     split_halves,
 )
-from simulacra_trainer.pipeline.privacy_tuning import turn_dial
+from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.survey_weights import as_population
@@ -38,7 +38,7 @@ from simulacra_trainer.table.limits import MIN_COLUMNS, MIN_ROWS
 from simulacra_trainer.workers import Workers
 
 if TYPE_CHECKING:
-    from simulacra_trainer.families.neural.worker_group import Group
+    from simulacra_trainer.families.neural.worker_group import WorkerGroup
 
 STEPS = {
     "learning the causal graph": 4.0,
@@ -89,8 +89,8 @@ def family_named(name: str, gpu: int = 0) -> Family:
 
 
 @dataclass(frozen=True)
-class Company:
-    """What a fit has around it besides its table; only a neural one makes use of it.
+class FitContext:
+    """Checkpoint directory and worker group of a fit; only the neural family uses them.
 
     Attributes:
         checkpoints: a directory in which a fit that is cut short leaves what the next one continues
@@ -101,11 +101,11 @@ class Company:
 
     checkpoints: Path | None = None
     kept: Callable[[], None] = lambda: None
-    group: Group | None = None
+    group: WorkerGroup | None = None
 
 
 @contextlib.contextmanager
-def meet(workers: Workers | None, request: FitRequest) -> Iterator[Group | None]:
+def join_workers(workers: Workers | None, request: FitRequest) -> Iterator[WorkerGroup | None]:
     """Meet the other workers of a fit, if there are any, and leave them at the end.
 
     Raises:
@@ -126,7 +126,7 @@ def fit_model(
     schema: TableSchema,
     request: FitRequest,
     meter: ProgressMeter,
-    company: Company | None = None,
+    context: FitContext | None = None,
 ) -> TrainedModel:
     """Fit a causal generative model on a clean table.
 
@@ -135,14 +135,14 @@ def fit_model(
         schema: its schema.
         request: family, knowledge, differential privacy and seed.
         meter: told how far the work is.
-        company: where checkpoints go, and the workers that this one leads.
+        context: where checkpoints go, and the workers that this one leads.
 
     Raises:
         InputError: if there are too few rows or columns, or the knowledge contradicts itself or the
             schema.
         PeerLost: if another worker ended.
     """
-    company = company or Company()
+    context = context or FitContext()
     if table.num_rows < MIN_ROWS or len(schema.learned()) < MIN_COLUMNS:
         raise too_small(
             f"The table has too little to learn from: {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary are needed."
@@ -151,12 +151,12 @@ def fit_model(
     if request.privacy is not None:
         table = _private(real, schema, request.privacy)
     family = family_named(request.family, request.gpu)
-    options = _options(request, company)
+    options = _options(request, context)
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
         population = as_population(table, schema, np.random.default_rng([request.seed, 12]))
-        graph = _graph(population, schema, request, company)
+        graph = _graph(population, schema, request, context)
     progress(1.0)
     progress = meter.step(PRIVACY)
     with timings.of(PRIVACY):
@@ -185,20 +185,22 @@ def fit_model(
     )
 
 
-def help_fit(table: pa.Table, schema: TableSchema, request: FitRequest, company: Company) -> None:
+def fit_as_follower(
+    table: pa.Table, schema: TableSchema, request: FitRequest, context: FitContext
+) -> None:
     """Take part in the trainings of a fit that another worker leads. Raises `PeerLost`."""
-    if company.group is None:
+    if context.group is None:
         raise ValueError("a worker helps a group")
-    order = json.loads(company.group.share())
+    order = json.loads(context.group.share())
     table, family = _within_limit(table, request.seed), family_named(request.family, request.gpu)
     for rows in (split_halves(table, seed=request.seed).seen, table):
-        options = _options(request, company)
+        options = _options(request, context)
         family.fit(rows, schema, order, seed=request.seed, options=options, progress=no_progress)
 
 
-def _options(request: FitRequest, company: Company) -> dict[str, Any]:
-    around = {"checkpoints": company.checkpoints, "kept": company.kept, "group": company.group}
-    return {"gpu": request.gpu, **around}
+def _options(request: FitRequest, context: FitContext) -> dict[str, Any]:
+    parts = {"checkpoints": context.checkpoints, "kept": context.kept, "group": context.group}
+    return {"gpu": request.gpu, **parts}
 
 
 def _within_limit(table: pa.Table, seed: int) -> pa.Table:
@@ -209,12 +211,12 @@ def _within_limit(table: pa.Table, seed: int) -> pa.Table:
 
 
 def _graph(
-    table: pa.Table, schema: TableSchema, request: FitRequest, company: Company
+    table: pa.Table, schema: TableSchema, request: FitRequest, context: FitContext
 ) -> CausalGraph:
     """Learn the graph, or take the one that the fit began with: checkpoints belong to its order, and time is short."""
     kept = None
-    if company.checkpoints is not None and _is_neural(request.family, request.gpu):
-        kept = company.checkpoints / f"graph-{_fingerprint(table, schema, request)}.json"
+    if context.checkpoints is not None and _is_neural(request.family, request.gpu):
+        kept = context.checkpoints / f"graph-{_fingerprint(table, schema, request)}.json"
     if kept is not None and kept.exists():
         graph = CausalGraph.from_json(kept.read_text())
     else:
@@ -224,9 +226,9 @@ def _graph(
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(graph.to_json())
-            company.kept()
-    if company.group is not None:
-        company.group.share(json.dumps(list(graph.order)).encode())
+            context.kept()
+    if context.group is not None:
+        context.group.share(json.dumps(list(graph.order)).encode())
     return graph
 
 
@@ -277,7 +279,7 @@ def _trial(
     if request.privacy is not None:
         return _private_trial(family, table, schema, order, request, options)
     if family.name == FOREST.name:
-        return _dialled_trial(table, schema, order, request, progress)
+        return _tuned_trial(table, schema, order, request, progress)
     halves = split_halves(table, seed=request.seed)
     return _Trial(
         draw_half_model(
@@ -286,7 +288,7 @@ def _trial(
     )
 
 
-def _dialled_trial(
+def _tuned_trial(
     table: pa.Table,
     schema: TableSchema,
     order: Sequence[str],
@@ -294,7 +296,7 @@ def _dialled_trial(
     progress: Callable[[float], None],
 ) -> _Trial:
     """Let the test of copying choose the forest's penalty."""
-    dial = turn_dial(table, schema, order, seed=request.seed, progress=progress)
+    dial = tune_privacy(table, schema, order, seed=request.seed, progress=progress)
     copying = {"dcr_share": dial.share, "dcr_standard_error": dial.error}
     return _Trial(dial.rows, dial.options, {"penalty_nats": dial.penalty}, copying)
 

@@ -47,7 +47,7 @@ def split_halves(table: pa.Table, *, seed: int) -> Halves:
     return next(_splits(table, seed))
 
 
-def crossed_halves(table: pa.Table, *, seed: int) -> list[Halves]:
+def exchanged_halves(table: pa.Table, *, seed: int) -> list[Halves]:
     """Return the halves that a test of copying is the mean over; the first are those of `split_halves`."""
     splits = _splits(table, seed)
     halves = next(splits)

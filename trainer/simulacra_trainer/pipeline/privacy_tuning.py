@@ -17,7 +17,7 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, PENALTY, SCORED
-from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, crossed_halves, draw_rows
+from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, draw_rows, exchanged_halves
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_held
 
 PENALTIES = (
@@ -47,7 +47,7 @@ TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
-class DialResult:
+class PrivacyTuning:
     """The penalty chosen, its share of synthetic rows nearer to the seen half, and what it was
     measured on.
 
@@ -74,23 +74,23 @@ class DialResult:
         return is_held(self.share) and self.copies_above <= 0
 
 
-def turn_dial(
+def tune_privacy(
     table: pa.Table,
     schema: TableSchema,
     order: Sequence[str],
     *,
     seed: int,
     progress: Progress = no_progress,
-) -> DialResult:
+) -> PrivacyTuning:
     """Choose the penalty for a clean table; big tables are judged on a sample of rows.
 
     Where there are many rows, numbers keep leaves if these pass at `START` or below: trees that are
     fine enough need no regression, and boosted trees tell their rows less well from real ones. Else
     rows are asked which numbers follow scores.
     """
-    pairs = crossed_halves(table, seed=seed)
+    pairs = exchanged_halves(table, seed=seed)
     if len(pairs) == 1:
-        found = _turn(
+        found = _search_penalty(
             pairs,
             schema,
             order,
@@ -102,12 +102,12 @@ def turn_dial(
         if found.passes:
             progress(1.0)
             return found
-    found = _turn(pairs, schema, order, {}, PENALTIES, seed, progress)
+    found = _search_penalty(pairs, schema, order, {}, PENALTIES, seed, progress)
     progress(1.0)
     return found
 
 
-def _turn(
+def _search_penalty(
     pairs: Sequence[Halves],
     schema: TableSchema,
     order: Sequence[str],
@@ -115,7 +115,7 @@ def _turn(
     penalties: Sequence[float],
     seed: int,
     progress: Progress,
-) -> DialResult:
+) -> PrivacyTuning:
     """Choose one of the penalties; known: columns of which rows are not asked whether they follow scores."""
     options = {PENALTY: PENALTIES[START], SCORED: known}
     first = [
@@ -128,7 +128,7 @@ def _turn(
         for name, said in says[0].items()
         if all(other.get(name) is said for other in says)
     }
-    tried: dict[int, DialResult] = {}
+    tried: dict[int, PrivacyTuning] = {}
 
     def passes(place: int) -> bool:
         penalty = penalties[place]
@@ -144,7 +144,9 @@ def _turn(
             else judged[0][1]
         )
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
-        tried[place] = DialResult(penalty, float(np.mean(shares)), error, above, drawn[0], scored)
+        tried[place] = PrivacyTuning(
+            penalty, float(np.mean(shares)), error, above, drawn[0], scored
+        )
         progress(min(len(tried) / 5, 0.99))
         return tried[place].passes
 
@@ -176,7 +178,7 @@ def _copies_above(rows: HalfModelRows, schema: TableSchema) -> float:
     return copies - base - float(np.sqrt(rate * (1.0 - rate) / unseen))
 
 
-def _cheapest(tried: dict[int, DialResult]) -> int:
+def _cheapest(tried: dict[int, PrivacyTuning]) -> int:
     """Return the smallest penalty that passes or, where none does, the smallest whose share is
     about the least.
 

@@ -173,7 +173,7 @@ class Neural:
     Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in
     which a training leaves what the next one of the same table, order and seed continues from, for
     the caller to remove; kept, called (without arguments) after something was written or removed
-    there; group, the `Group` of workers to train with: only in the leader is the model that is
+    there; group, the `WorkerGroup` of workers to train with: only in the leader is the model that is
     returned of use.
     """
 
@@ -193,7 +193,7 @@ class Neural:
         from simulacra_trainer.families.neural.batches import TableBatches, code_table
         from simulacra_trainer.families.neural.network import Network
         from simulacra_trainer.families.neural.training import plan_training, train
-        from simulacra_trainer.families.neural.training_context import Surroundings, scratch
+        from simulacra_trainer.families.neural.training_context import TrainingContext, scratch
 
         weights = row_weights(table, schema)
         codings = [
@@ -213,7 +213,7 @@ class Neural:
             options.get(CHECKPOINTS), _fingerprint(seen, repr((places, plan)))
         ) as directory:
             kept = options.get(KEPT) or (lambda: None)
-            train(network, batches, plan, Surroundings(directory, kept, group), progress)
+            train(network, batches, plan, TrainingContext(directory, kept, group), progress)
         progress(1.0)
         return NeuralModel(fold(network, codings), codings, places)
 

@@ -33,7 +33,7 @@ from simulacra_trainer.families.neural.training_context import (
     LAST,
     TRAINED,
     Keeper,
-    Surroundings,
+    TrainingContext,
 )
 from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
@@ -84,7 +84,7 @@ def train(
     network: Network,
     batches: TableBatches,
     plan: TrainingPlan,
-    around: Surroundings,
+    context: TrainingContext,
     told: Progress,
 ) -> None:
     """Train the network in place.
@@ -93,37 +93,37 @@ def train(
         network: fresh; in the process that leads it ends with the best averaged weights.
         batches: the coded table.
         plan: from `plan_training`.
-        around: where checkpoints lie, and the other workers.
+        context: where checkpoints lie, and the other workers.
         told: told of the share that is done after every step.
     """
     torch.set_num_threads(threads())
-    around.directory.mkdir(parents=True, exist_ok=True)
+    context.directory.mkdir(parents=True, exist_ok=True)
     with _silence():
-        if (ended := around.found(TRAINED)) is not None:
+        if (ended := context.found(TRAINED)) is not None:
             network.load_state_dict(torch.load(ended, map_location="cpu", weights_only=True))
             return
-        module = TrainedNetwork(network, plan, around.workers)
-        trainer = _trainer(module, batches, plan, around, told)
-        trainer.fit(module, datamodule=batches, ckpt_path=around.found(LAST), weights_only=True)
-        if around.leads:
+        module = TrainedNetwork(network, plan, context.workers)
+        trainer = _trainer(module, batches, plan, context, told)
+        trainer.fit(module, datamodule=batches, ckpt_path=context.found(LAST), weights_only=True)
+        if context.leads:
             best = torch.load(
-                around.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True
+                context.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True
             )
             module.cpu().load_state_dict(best["state_dict"])
-            _note_trained(network, around)
+            _note_trained(network, context)
 
 
 def _trainer(
     module: TrainedNetwork,
     batches: TableBatches,
     plan: TrainingPlan,
-    around: Surroundings,
+    context: TrainingContext,
     told: Progress,
 ) -> pl.Trainer:
     averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
     stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
-    keeper = Keeper(around)
-    group = around.group
+    keeper = Keeper(context)
+    group = context.group
     strategy: Strategy | str = "auto"
     if group is not None:
         # a table without numbers leaves their weights unused
@@ -144,20 +144,20 @@ def _trainer(
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        default_root_dir=around.directory,
+        default_root_dir=context.directory,
         callbacks=[averaging, stopping, keeper, _Told(told, plan.intervals * batches.interval)],
     )
 
 
-def _note_trained(network: Network, around: Surroundings) -> None:
+def _note_trained(network: Network, context: TrainingContext) -> None:
     """Keep the weights that a training ended with, in the place of its checkpoints."""
-    whole = around.directory / f"{TRAINED}.ckpt"
+    whole = context.directory / f"{TRAINED}.ckpt"
     part = whole.with_suffix(".part")
     torch.save(network.state_dict(), part)
     part.replace(whole)
     for name in (LAST, BEST):
-        (around.directory / f"{name}.ckpt").unlink(missing_ok=True)
-    around.kept()
+        (context.directory / f"{name}.ckpt").unlink(missing_ok=True)
+    context.kept()
 
 
 class TrainedNetwork(pl.LightningModule):

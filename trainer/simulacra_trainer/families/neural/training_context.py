@@ -15,7 +15,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from simulacra_trainer.families.neural.worker_group import Group
+from simulacra_trainer.families.neural.worker_group import WorkerGroup
 from simulacra_trainer.workers import Workers
 
 BEST, LAST, TRAINED = "best", "last", "trained"
@@ -23,7 +23,7 @@ BEST, LAST, TRAINED = "best", "last", "trained"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TrainingContext:
     """Where a training runs.
 
     Attributes:
@@ -35,7 +35,7 @@ class Surroundings:
 
     directory: Path
     kept: Callable[[], None] = lambda: None
-    group: Group | None = None
+    group: WorkerGroup | None = None
 
     @property
     def workers(self) -> Workers | None:
@@ -60,22 +60,22 @@ class Surroundings:
 class Keeper(ModelCheckpoint):
     """Keeps the best weights and the last state, after every interval; a directory that was moved is as good."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, context: TrainingContext) -> None:
         super().__init__(
-            dirpath=around.directory,
+            dirpath=context.directory,
             filename=BEST,
             monitor="nll",
             save_last=True,
             enable_version_counter=False,
             save_on_train_epoch_end=True,
         )
-        self._around = around
+        self._context = context
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save, and tell."""
         super().on_train_epoch_end(trainer, pl_module)
-        if self._around.leads:
-            self._around.kept()
+        if self._context.leads:
+            self._context.kept()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what an earlier process noted, with its files where they are now."""

@@ -24,7 +24,7 @@ FAREWELL = timedelta(seconds=30)
 _TELLTALES = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
 
 
-class Group:
+class WorkerGroup:
     """The workers of a fit, seen from one of them. Make it with `joined`."""
 
     def __init__(self, workers: Workers, store: dist.Store) -> None:
@@ -113,7 +113,7 @@ class GroupEnvironment(ClusterEnvironment):
 
 
 @contextlib.contextmanager
-def joined(workers: Workers, *, on_gpu: bool) -> Iterator[Group]:
+def joined(workers: Workers, *, on_gpu: bool) -> Iterator[WorkerGroup]:
     """Meet the other workers; leave them at the end.
 
     Raises:
@@ -129,7 +129,7 @@ def joined(workers: Workers, *, on_gpu: bool) -> Iterator[Group]:
             timeout=PATIENCE,
         )
         try:
-            group = Group(workers, dist.PrefixStore("fit", store))
+            group = WorkerGroup(workers, dist.PrefixStore("fit", store))
             yield group
             group.part_ways()
         finally:

@@ -7,8 +7,13 @@ import pytest
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, grow, model
 from simulacra_trainer.pipeline import privacy_tuning
-from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, crossed_halves, split_halves
-from simulacra_trainer.pipeline.privacy_tuning import PENALTIES, DialResult, _cheapest, turn_dial
+from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves, split_halves
+from simulacra_trainer.pipeline.privacy_tuning import (
+    PENALTIES,
+    PrivacyTuning,
+    _cheapest,
+    tune_privacy,
+)
 from simulacra_trainer.table.clean import clean_table
 
 
@@ -22,20 +27,20 @@ def _table(rows: int, columns: int, seed: int) -> pa.Table:
 
 def test_few_rows_are_tested_with_the_halves_exchanged() -> None:
     table = _table(400, 3, 0)
-    pairs = crossed_halves(table, seed=1)
+    pairs = exchanged_halves(table, seed=1)
     assert len(pairs) == 4
     assert pairs[0].seen.equals(split_halves(table, seed=1).seen)
     for one, other in (pairs[:2], pairs[2:]):
         assert one.seen.equals(other.unseen)
         assert one.unseen.equals(other.seen)
     assert not pairs[0].seen.equals(pairs[2].seen)
-    assert len(crossed_halves(_table(3_000, 3, 0), seed=1)) == 2
-    assert len(crossed_halves(_table(5_000, 3, 0), seed=1)) == 1
+    assert len(exchanged_halves(_table(3_000, 3, 0), seed=1)) == 2
+    assert len(exchanged_halves(_table(5_000, 3, 0), seed=1)) == 1
 
 
 def test_a_short_wide_table_is_held_by_a_higher_penalty() -> None:
     clean = clean_table(_table(200, 60, 1))
-    found = turn_dial(
+    found = tune_privacy(
         clean.table, clean.schema, [column.name for column in clean.schema.learned()], seed=0
     )
     assert found.penalty > 5
@@ -57,7 +62,7 @@ def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(
     monkeypatch.setattr(model, "threads", lambda: 1)
     clean = clean_table(_table(600, 6, 2))
     names = [column.name for column in clean.schema.learned()]
-    found = turn_dial(clean.table, clean.schema, names, seed=0)
+    found = tune_privacy(clean.table, clean.schema, names, seed=0)
     assert sorted(asked) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "no penalty asks again"
     asked.clear()
     says[3] = [True]
@@ -70,7 +75,7 @@ def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(
 
 def _asked(
     monkeypatch: pytest.MonkeyPatch, clean, share: float
-) -> tuple[DialResult, list[int], int]:
+) -> tuple[PrivacyTuning, list[int], int]:
     """Turn the dial where every model of leaves has this share, and those that were asked for
     scores 0.5.
 
@@ -91,7 +96,7 @@ def _asked(
     monkeypatch.setattr(grow, "is_likelier", is_likelier)
     monkeypatch.setattr(privacy_tuning, "_share", share_of)
     order = [c.name for c in clean.schema.learned()]
-    found = turn_dial(clean.table, clean.schema, order, seed=0, progress=reported.append)
+    found = tune_privacy(clean.table, clean.schema, order, seed=0, progress=reported.append)
     assert reported == sorted(reported)
     assert reported[-1] == 1.0
     return found, asked, judged.count(0)
@@ -141,12 +146,12 @@ def test_the_smallest_penalty_that_passes_or_is_as_good_as_any(
 ) -> None:
     empty = pa.table({"a": [1.0]})
     rows = HalfModelRows(Halves(empty, empty), empty)
-    tried = {i: DialResult(float(i), share, 0.01, 0.0, rows) for i, share in enumerate(shares)}
+    tried = {i: PrivacyTuning(float(i), share, 0.01, 0.0, rows) for i, share in enumerate(shares)}
     assert _cheapest(tried) == chosen
 
 
 def test_copies_above_their_base_rate_do_not_pass() -> None:
     empty = pa.table({"a": [1.0]})
     rows = HalfModelRows(Halves(empty, empty), empty)
-    assert DialResult(3.0, 0.51, 0.01, -0.01, rows).passes
-    assert not DialResult(3.0, 0.51, 0.01, 0.01, rows).passes
+    assert PrivacyTuning(3.0, 0.51, 0.01, -0.01, rows).passes
+    assert not PrivacyTuning(3.0, 0.51, 0.01, 0.01, rows).passes
