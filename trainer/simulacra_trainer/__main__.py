@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     if args.command is not run and is_cold():
         sys.stderr.write(
-            "note: the engine is compiled the first time that it runs here: about a minute more, once\n"
+            "note: the first run compiles the engine, which takes about a minute, once\n"
         )
     try:
         return int(args.command(args))
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fit(args: argparse.Namespace) -> int:
-    """Read and clean a table, fit a model on it, write the model directory; a neural fit cut short can be repeated."""
+    """Clean a table, fit a model, write its directory; a neural fit resumes where it stopped."""
     from simulacra_trainer.table.clean import clean_table
     from simulacra_trainer.table.read import read_table
 
@@ -97,7 +97,7 @@ def fit(args: argparse.Namespace) -> int:
 
 
 def generate(args: argparse.Namespace) -> int:
-    """Generate rows from a model directory into one file; with conditions, tell how well they are met."""
+    """Generate rows from a model directory into one file, and show how well conditions are met."""
     from simulacra_trainer.pipeline.generate import CHUNK_ROWS, generate_rows, plan_generation
     from simulacra_trainer.pipeline.model_dir import load_model
     from simulacra_trainer.progress import ProgressMeter

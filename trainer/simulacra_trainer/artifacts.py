@@ -24,7 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Artifacts:
-    """Encrypted artifacts of one resource. Every method may raise `simulacra_custody.errors.CustodyError`."""
+    """Encrypted artifacts of one resource. Every method may raise `CustodyError`."""
 
     def __init__(self, custody: Custody, tenant: str, resource: KeyedRef) -> None:
         self._custody, self._key = custody, resource.wrapped_key

@@ -1,4 +1,4 @@
-"""Checkpoints of a fit as encrypted artifacts of its Model, so that another pod goes on where one was cut off."""
+"""Checkpoints of a fit as encrypted artifacts, so that the next pod resumes it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _PASSES = re.compile(
 
 
 class SourceUnavailable(Exception):
-    """The object store does not answer, or asks for patience: worth another try. The message quotes nothing of it."""
+    """The object store is unavailable or throttles: retry. The message quotes nothing."""
 
 
 def fetch(source: SourceRequest, env: Mapping[str, str], path: Path) -> ReadSource:
@@ -95,7 +95,9 @@ def _client(source: SourceRequest, env: Mapping[str, str]) -> Any:
             name: env.get(variable) for name, variable in zip(names, SOURCE_VARIABLES, strict=True)
         }
     if not credentials["aws_access_key_id"] or not credentials["aws_secret_access_key"]:
-        message = "The Secret of the Tenant's source has no AWS_ACCESS_KEY_ID or no AWS_SECRET_ACCESS_KEY."
+        message = (
+            "The Secret of the Tenant's source lacks AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY."
+        )
         raise _refused(Reason.SOURCE_UNREADABLE, message, source)
     config = Config(
         ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL is for our own store
@@ -116,7 +118,8 @@ def _assumed(source: SourceRequest, region: str) -> dict[str, str | None]:
 
     partition = str(source.role_arn).split(":")[1]
     place = _place(source.uri)
-    one = f"arn:{partition}:s3:::{place['Bucket']}/{place['Key']}"  # a uri holds none of IAM's wildcards
+    # A uri holds no wildcards of IAM.
+    one = f"arn:{partition}:s3:::{place['Bucket']}/{place['Key']}"
     policy = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": one}],
@@ -164,10 +167,12 @@ def _errors(source: SourceRequest) -> Iterator[None]:
             raise SourceUnavailable(
                 f"The object store of the source answers {code or status}."
             ) from None
-        message = f"The object store refuses ({code}): check the Tenant's spec.sources (access, region), and the key."
+        message = (
+            f"The object store refuses ({code}). Check spec.sources of the Tenant, and the key."
+        )
         raise _refused(Reason.SOURCE_UNREADABLE, message, source) from None
     except BotoCoreError as error:
-        message = f"The object store of the source cannot be reached ({type(error).__name__}): check its endpoint"
+        message = f"The object store is unreachable ({type(error).__name__}). Check its endpoint."
         raise SourceUnavailable(
             f"{message} in the Tenant's spec.sources, and the way out of its pods."
         ) from None

@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def row_weights(table: pa.Table, schema: TableSchema) -> Floats | None:
-    """Return the weights of a clean table's rows, float64 [n], of mean 1; None where it has none."""
+    """Return the weights of a clean table, float64 [n] of mean 1; None without weights."""
     column = schema.weight()
     return None if column is None else weights_in(table, column.name)
 
@@ -36,7 +36,7 @@ def weights_in(table: pa.Table, name: str | None) -> Floats | None:
 
 
 def effective_rows(weights: Floats) -> float:
-    """Return Kish's effective number of rows: so many rows of equal weight say as much (Kish, 1965)."""
+    """Return Kish's effective number of rows (Kish, 1965)."""
     return float(weights.sum() ** 2 / np.sum(weights**2))
 
 

@@ -45,12 +45,12 @@ from simulacra_trainer.workers import PeerLost
 
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 128 + signal.SIGTERM
-UNREADABLE = "The model is damaged or was fit by a newer release than this one: upgrade, or upload its table anew."
+UNREADABLE = "The model is damaged or from a newer release. Upgrade, or upload its table again."
 log = logging.getLogger("simulacra_trainer.task")
 
 
 def run_task(env: Mapping[str, str] = os.environ) -> int:
-    """Do the task that the environment names; return the exit code (`simulacra_crds.contract.tasks.ExitCode`)."""
+    """Run the task of the environment; return its exit code (`contract.tasks.ExitCode`)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)
     directory = Path(tempfile.mkdtemp(prefix="simulacra-"))

@@ -1,4 +1,4 @@
-"""The four tasks of a pod: prepare, fit, generate, estimate. Each can be killed at any point and run again."""
+"""The four tasks of a pod: prepare, fit, generate, estimate. Each may be killed and rerun."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ from simulacra_trainer.workers import workers_of
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What a task works with: its spec, custody, a private directory, where progress goes, the shard, the variables."""
+    """What a task works with: spec, custody, private directory, progress, shard, variables."""
 
     spec: TaskSpec
     custody: Custody
@@ -104,12 +104,12 @@ class TaskContext:
 
 
 def shard_of(env: Mapping[str, str] = os.environ) -> int:
-    """Return which shard or worker this pod is: the completion index of an Indexed Job, 0 in other Jobs."""
+    """Return the shard or worker number: the completion index of an Indexed Job, else 0."""
     return int(env.get(SHARD_ENV) or 0)
 
 
 def prepare(context: TaskContext) -> TaskResult:
-    """Read and clean the upload (or the object that stands for it), store dataset and schema, erase the upload."""
+    """Clean the upload or its object, store dataset and schema, erase the upload."""
     own = context.own
     if own.exists(DATASET) and own.exists(SCHEMA):  # an earlier try came as far as the erasure
         schema = own.load(SCHEMA, TableSchema)
@@ -140,7 +140,7 @@ def prepare(context: TaskContext) -> TaskResult:
 
 
 def _received(context: TaskContext, request: PrepareRequest) -> Path:
-    """Return the file with the customer's bytes; what was read of an object is noted, for a try that comes later."""
+    """Return the file with the customer's bytes, noting what was read for a later try."""
     path = context.directory / UPLOAD
     if request.source is None:
         return context.own.download(UPLOAD, path)

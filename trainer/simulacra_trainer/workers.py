@@ -19,7 +19,7 @@ class PeerLost(Exception):
 
 @dataclass(frozen=True)
 class Workers:
-    """The place of this process among the workers: rank 0..size-1, and the leader's address and port."""
+    """This process among the workers: rank 0..size-1, the leader's address and port."""
 
     rank: int
     size: int
@@ -32,7 +32,7 @@ class Workers:
         return self.rank == 0
 
     def part(self, parts: int) -> slice:
-        """Return which of so many equal parts of a batch are this worker's; the number of workers divides theirs."""
+        """Return this worker's share of a batch; the number of workers divides the batch."""
         each = parts // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 

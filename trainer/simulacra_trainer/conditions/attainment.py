@@ -60,7 +60,7 @@ class AttainmentDetail(KubeModel):
         return [c for c in self.conditions if not c.met]
 
     def summary(self) -> Attainment:
-        """Return the figures without names; its effective sample size is that of real rows, where known."""
+        """Return the figures without names; the effective sample size is that of real rows."""
         return Attainment(
             status=self.status,
             asked=len(self.conditions),

@@ -145,7 +145,7 @@ def find_cells(
 
 
 def _number(codes: IntArray, span: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Return distinct codes (sorted), their number for each row, their counts, and one row of each."""
+    """Return sorted distinct codes, their index per row, their counts, one row of each."""
     if span > DENSE_CELLS:
         found, first, inverse, counts = np.unique(
             codes, return_index=True, return_inverse=True, return_counts=True

@@ -35,7 +35,7 @@ GREEDY_TRIES = 3
 
 @dataclass(frozen=True)
 class RowPlan:
-    """Rows of the pool to generate from (int64[n], shuffled) and how well they meet the conditions."""
+    """Pool rows to generate from (int64 [n], shuffled) and how well they meet the conditions."""
 
     indices: IntArray
     attainment: AttainmentDetail
@@ -43,7 +43,7 @@ class RowPlan:
 
 @dataclass(frozen=True)
 class _Request:
-    """The share conditions over all classes: targets float64[classes], asked bool[classes] (named, above zero)."""
+    """Share conditions over all classes: targets float64 [classes], asked bool [classes]."""
 
     shares: list[ShareCondition]
     targets: FloatArray
@@ -142,7 +142,7 @@ def _kept_rows(
 def _kept_reference(
     reference: pa.Table | None, conditions: ConditionSet, weights: FloatArray | None
 ) -> tuple[pa.Table | None, FloatArray]:
-    """Return the real rows inside the ranges (None: there are none to look at), and what each of them counts."""
+    """Return the real rows inside the ranges and what each counts; None without real rows."""
     if reference is None:
         return None, np.empty(0)
     inside = np.ones(reference.num_rows, dtype=np.bool_)
@@ -153,7 +153,7 @@ def _kept_reference(
 
 
 def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
-    """Return the raked table and its margins: those asked for, or the nearest that are attainable."""
+    """Return the raked table and its margins: the requested ones or the nearest attainable."""
     p, error = rake(cells, cells.weight, request.targets, QUICK_SWEEPS)
     if error <= TOLERANCE:
         return p, request.targets
@@ -173,7 +173,7 @@ def _whole_rows(
     n: int,
     rng: np.random.Generator,
 ) -> IntArray:
-    """Round the raked table to n rows; the integer program steps in where the greedy pass misses a quota."""
+    """Round the raked table to n rows; an integer program finishes what the greedy pass misses."""
     quotas = [rounding.largest_remainder(m / m.sum(), n) for m in _split(margins, cells)]
     flat = np.concatenate(quotas) if quotas else np.zeros(0, dtype=np.int64)
     low, high = rounding.quota_range(request.targets, n)
@@ -196,7 +196,7 @@ def _split(flat: FloatArray, cells: Cells) -> list[FloatArray]:
 
 
 def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
-    """Draw table[c] rows of each cell without replacement (in turn when it has fewer), shuffled: int64[n]."""
+    """Draw table[c] rows of each cell, without replacement while they last: shuffled int64 [n]."""
     shuffled = rng.permutation(len(cells.of_row))
     key = cells.of_row[shuffled]
     small = (
@@ -274,6 +274,6 @@ def _detail(
 
 
 def _kish(tilt: FloatArray, weight: FloatArray, squares: FloatArray) -> float:
-    """Return the effective number of rows that weigh tilt times their own weight; summed by cell, with squares."""
+    """Return Kish's effective number of rows weighted by tilt times their own weight."""
     total = float(np.sum(squares * tilt**2))
     return float(np.sum(weight * tilt)) ** 2 / total if total > 0 else 0.0

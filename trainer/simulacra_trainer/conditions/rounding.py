@@ -24,13 +24,13 @@ STALE = 0.05
 
 
 def quota_range(shares: FloatArray, n: int) -> tuple[IntArray, IntArray]:
-    """Return the least and the most whole rows that meet each share of n rows: floor and ceiling."""
+    """Return floor and ceiling of each share of n rows."""
     exact = shares * n
     return np.floor(exact + EPSILON).astype(np.int64), np.ceil(exact - EPSILON).astype(np.int64)
 
 
 def largest_remainder(shares: FloatArray, n: int) -> IntArray:
-    """Split n rows by shares that sum to 1 (Hamilton's method); every entry is the floor or the ceiling."""
+    """Split n rows by shares that sum to 1 (Hamilton's method): each its floor or ceiling."""
     quotas, _ = quota_range(shares, n)
     order = np.argsort(-(shares * n - quotas), kind="stable")
     quotas[order[: n - int(quotas.sum())]] += 1
@@ -134,7 +134,7 @@ def round_by_program(
 
 
 def fill_up(table: IntArray, p: FloatArray, n: int) -> IntArray:
-    """Complete a stuck table to n rows by largest remainder over the cells, leaving the quotas aside."""
+    """Complete a stuck table to n rows by largest remainder, without the quotas."""
     left = n - int(table.sum())
     if left < 0:
         return largest_remainder(p, n)

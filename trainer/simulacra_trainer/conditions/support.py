@@ -61,7 +61,8 @@ def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition |
         level for level, share in zip(condition.levels, condition.shares, strict=True) if share > 0
     ]
     if possible[-1]:
-        words = f'"{condition.column}" without {_listed([v for v in condition.levels if v not in set(only)])}'
+        excluded = [level for level in condition.levels if level not in set(only)]
+        words = f'"{condition.column}" without {_listed(excluded)}'
     else:
         words = f'"{condition.column}" only {_listed(only)}'
     return HardCondition(
@@ -70,7 +71,7 @@ def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition |
 
 
 def rows_that_meet(hard: list[HardCondition], rows: int) -> IntArray:
-    """Return the rows that meet all hard conditions, int64; InfeasibleError names a smallest conflict."""
+    """Return the rows (int64) that meet all hard conditions; InfeasibleError names a conflict."""
     allowed = np.ones(rows, dtype=np.bool_)
     for condition in hard:
         allowed &= condition.allowed
@@ -86,7 +87,7 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
         others = [c for c in conflict if c is not condition]
         if others and not np.logical_and.reduce([c.allowed for c in others]).any():
             conflict = others
-    message = f"{len(conflict)} of the {len(hard)} conditions on rows have no support in the learned distribution"
+    message = f"No learned row meets {len(conflict)} of the {len(hard)} conditions on rows"
     drawn = [c.words for c in hard if c.is_drawn and all(c is not one for one in conflict)]
     of = f"None of {rows} rows of the learned distribution" + (
         f" with {' and '.join(drawn)}" if drawn else ""
@@ -95,7 +96,8 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
         detail = f"{of} has {conflict[0].words}. Widen or drop it."
     else:
         at_once = " at once" if len(conflict) > 1 else ""
-        detail = f"{of} has {' and '.join(c.words for c in conflict)}{at_once}. Widen or drop one of them."
+        words = " and ".join(condition.words for condition in conflict)
+        detail = f"{of} has {words}{at_once}. Widen or drop one of them."
     return InfeasibleError(message, detail, conflict[0].pointer if conflict else None)
 
 

@@ -38,7 +38,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean of scores with its 95 % Wald interval, the rows it is over, and the share of them with support."""
+    """A mean of scores with 95 % Wald interval, its rows, and their share with support."""
 
     effect: float
     low: float
@@ -123,7 +123,7 @@ def _outcomes(
     judge: npt.NDArray[np.int64],
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Return what the judged rows are expected to have under the arm's value, and at their own treatment."""
+    """Return the expectation of the judged rows under the arm's value and at their own."""
     own = learn[arm.rows[learn]]
     if arm.distance is None:
         mu = fit_nuisance(features.rows(own), question.outcome[own], rng).predict(

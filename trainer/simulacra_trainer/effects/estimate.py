@@ -1,4 +1,4 @@
-"""Average causal effects from the data and the learned graph, with what the graph cannot tell said plainly."""
+"""Average causal effects from data and learned graph, with what the graph leaves open."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def estimate_effect(
         segments = list(segment_effects(known, request.segment, main.scores))
         if request.segment in graph.descendants(request.treatment):
             warnings.append(
-                "The segment column is caused by the treatment: its segments are not the same people."
+                "The segment column is caused by the treatment: its segments are not the same"
+                " people."
             )
     return EffectResult(
         **request.model_dump(exclude={"outcome"}),
@@ -131,7 +132,7 @@ class _Estimator:
 
 
 def _agrees(main: Interval, other: Interval) -> bool:
-    """Return whether another adjustment set confirms the effect; one without support says nothing."""
+    """Return whether another adjustment set agrees; one without support does not count."""
     return main.low <= other.effect <= main.high and other.support >= min(MIN_SUPPORT, main.support)
 
 
@@ -172,35 +173,48 @@ def _graph_warnings(
 ) -> Iterator[str]:
     if outcome in graph.ancestors(request.treatment):
         yield (
-            "In the graph the outcome is a cause of the treatment, so the effect would be 0. The figure assumes that "
-            "the treatment comes first; if you know that, state it as tiers and fit again."
+            "In the graph the outcome is a cause of the treatment, so the effect would be 0. The"
+            " figure assumes that the treatment comes first; if you know that, state it as tiers"
+            " and fit again."
         )
     elif outcome not in graph.descendants(request.treatment):
-        yield "The graph has no causal path from the treatment to the outcome: it says that the effect is 0."
+        yield (
+            "The graph has no causal path from the treatment to the outcome: it says that the"
+            " effect is 0."
+        )
     if not is_settled:
         yield (
-            "The effect depends on which way edges at the treatment point, and the data do not settle it: the interval "
-            "spans all answers. State what you know as tiers, required or forbidden edges."
+            "The effect depends on which way edges at the treatment point, and the data do not"
+            " settle it: the interval spans all answers. State what you know as tiers, required or"
+            " forbidden edges."
         )
     if is_capped:
-        yield f"More than {MAX_PARENT_SETS} sets of direct causes are possible; the first {MAX_PARENT_SETS} were tried."
+        yield (
+            f"More than {MAX_PARENT_SETS} sets of direct causes are possible; the first"
+            f" {MAX_PARENT_SETS} were tried."
+        )
 
 
 def _data_warnings(estimator: _Estimator, main: _Answer) -> Iterator[str]:
     if not estimator.in_range:
-        yield "A value lies outside of what was observed: the effect is an extrapolation by a model."
+        yield (
+            "A value lies outside of what was observed: the effect is an extrapolation by a model."
+        )
     elif estimator.method == "g-computation":
         yield (
-            f"Only {estimator.smallest_arm} rows have one of the two values ({MIN_ARM} are needed): the effect is "
-            "model-based, not measured."
+            f"Only {estimator.smallest_arm} rows have one of the two values ({MIN_ARM} are needed):"
+            " the effect is model-based, not measured."
         )
     elif main.interval.support < GOOD_SUPPORT:
         yield (
-            f"Only {main.interval.support:.0%} of the rows could have had either value, given their causes: for the "
-            "others the effect rests on a model."
+            f"Only {main.interval.support:.0%} of the rows could have had either value, given their"
+            " causes: for the others the effect rests on a model."
         )
     if estimator.method == "aipw-window":
-        yield "The treatment is a number: rows near the two values stand for them, moved to them by a model."
+        yield (
+            "The treatment is a number: rows near the two values stand for them, moved to them by a"
+            " model."
+        )
 
 
 def _check_segment(schema: TableSchema, request: EstimateRequest, question: Question) -> None:

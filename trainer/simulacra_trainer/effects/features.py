@@ -1,4 +1,4 @@
-"""The columns that an effect is adjusted for, as a nuisance model sees them: an additive design and tree bins."""
+"""The adjustment columns as a nuisance model sees them: additive design and tree bins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_PRODUCTS, ROWS_PER_PRODUCT = 100, 20
 """Products beyond so many, or with fewer rows each, are left to the trees."""
 LEVEL_KINDS = ("categorical", "ordinal", "boolean")
 MAX_INDICATORS = 12
-"""Levels of a category with an indicator of their own in the linear part: the most frequent ones."""
+"""Most frequent levels, which get an indicator in the linear part."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def schema_kind(schema: TableSchema, name: str) -> str:
 
 
 def numbers(table: pa.Table, name: str) -> Floats:
-    """Return a number or datetime column as float64 [n]; datetimes in microseconds since 1970; NaN is missing."""
+    """Return numbers or datetimes (microseconds since 1970) as float64 [n]; NaN is missing."""
     values = table.column(name)
     if pa.types.is_timestamp(values.type):
         values = pc.cast(values, pa.int64())

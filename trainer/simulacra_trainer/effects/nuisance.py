@@ -21,7 +21,7 @@ WAYS = ((), (), ("linear",), ("linear", "products"))
 WHOLE_TREES = (0, 1, 0, 0)
 """How many trees a way takes in full before the boosted ones."""
 MORE_TREES = 1.5
-"""Times the trees that predict best: what a regression rounds off biases an effect, its own noise averages out."""
+"""Times the best number of trees: bias of an effect costs more than noise, which averages."""
 MAX_TREES = 200
 PATIENCE = 15
 CHECK_SHARE = 0.2
@@ -139,7 +139,7 @@ def _linear_score(X: Floats, coefficients: Floats) -> Floats:
 
 
 def _order_by_target(features: Features, y: Floats) -> Bins:
-    """Order the levels of each category by the mean target, shrunk toward the overall mean as if by ten rows more."""
+    """Order each category's levels by mean target, shrunk as if by ten average rows."""
     order = np.tile(np.arange(BINS, dtype=np.uint8), (features.bins.shape[0], 1))
     mean = y.mean()
     for k in np.flatnonzero(features.is_level):

@@ -1,4 +1,4 @@
-"""An effect request against a schema: which rows are in which arm, what the outcome is, and what cannot be asked."""
+"""An effect request checked against a schema: arms, outcome, and what is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.errors import InputError
 
 MIN_EXACT, EXACT_SHARE = 50, 0.05
-"""Rows that must carry a number exactly, and their share, in both arms, so that no window around it is needed."""
+"""Rows in both arms, and their share, that make exact numbers enough, without a window."""
 WINDOW_SHARE = 0.1
 MIN_WINDOW = 100
 Flags = npt.NDArray[np.bool_]
@@ -117,7 +117,7 @@ def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest
 
 
 def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
-    """Exact arms where enough rows carry both numbers; else the nearest rows, on either side of the midpoint."""
+    """Exact arms where enough rows carry both numbers; else the nearest rows to each."""
     exact = [values == value, values == baseline]
     if min(int(rows.sum()) for rows in exact) >= max(MIN_EXACT, EXACT_SHARE * values.size):
         return "levels", [Arm(rows, None) for rows in exact]

@@ -1,4 +1,4 @@
-"""What an effect estimate says; it names columns and levels, so it lives in the encrypted `estimate` artifact."""
+"""The result of an effect estimate. It names columns and levels, so it stays encrypted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Method = Literal["aipw", "aipw-window", "g-computation"]
 
 
 class SegmentEffect(KubeModel):
-    """The effect among the rows of one segment: 95 % interval, rows, and the share of them with support."""
+    """The effect in one segment: 95 % interval, rows, and their share with support."""
 
     level: str
     effect: float
@@ -24,7 +24,7 @@ class SegmentEffect(KubeModel):
 
 
 class AdjustmentEffect(KubeModel):
-    """The effect if these columns are the direct causes of the treatment; 0 where the outcome is among them."""
+    """The effect if these columns cause the treatment; 0 if the outcome is one of them."""
 
     adjustment: list[str]
     effect: float

@@ -18,7 +18,7 @@ SEGMENT_BANDS = 4
 
 
 def segment_effects(table: pa.Table, name: str, scores: Scores) -> Iterator[SegmentEffect]:
-    """Yield the effect of every segment with MIN_SEGMENT_ROWS rows: levels, or quarters of a number."""
+    """Yield the effect of each segment of MIN_SEGMENT_ROWS rows: levels or quartiles."""
     for level, rows in _segment_rows(table, name):
         if rows.sum() >= MIN_SEGMENT_ROWS:
             i = summarize(scores, rows)

@@ -61,10 +61,10 @@ class FittedModel(Protocol):
         """
 
     def first(self, columns: Sequence[str]) -> FittedModel:
-        """Return the same joint with these columns first, in this sequence; the others keep their order."""
+        """Return the same joint with these columns first; the others keep their order."""
 
     def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
-        """Return nats per row, shape [n], on the grid of `families.grid` that all families share."""
+        """Return nats per row, shape [n], on the grid that all families share (`families.grid`)."""
 
     def save(self, directory: Path) -> None:
         """Write the family's own files (weights and config) into an existing directory."""
@@ -99,7 +99,7 @@ class Family(Protocol):
 
 
 class ModelFileError(Exception):
-    """A file of a model directory is missing, out of bounds or inconsistent. The message holds no customer data."""
+    """A missing, oversized or inconsistent file of a model directory. No customer data in it."""
 
 
 def no_progress(_done: float) -> None:

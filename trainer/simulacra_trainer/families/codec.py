@@ -65,7 +65,7 @@ class ColumnCodec:
         return not self.is_category or (self.ordered and len(self.levels) <= LEVEL_CODES)
 
     def values(self, column: pa.ChunkedArray | pa.Array) -> Floats:
-        """Return the column of a clean table as float64 [n]. ValueError for a level that the training data lack."""
+        """Return a column as float64 [n]. ValueError for a level that training data lack."""
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if isinstance(array, pa.ChunkedArray):  # combine_chunks leaves large or empty ones chunked
             array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
@@ -90,7 +90,7 @@ class ColumnCodec:
         return np.where(out == -2, np.nan, out)
 
     def value_of(self, given: float | str) -> float:
-        """Return one value as it is coded, from a number or a level. ValueError if there is no such level."""
+        """Return the code of one number or level. ValueError if there is no such level."""
         if self.is_category:
             level = str(given).lower() if isinstance(given, bool) else str(given)
             if level not in self.levels:

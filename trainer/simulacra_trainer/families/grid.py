@@ -21,13 +21,13 @@ NUMBER_CELLS = 32
 
 @dataclass(frozen=True)
 class ColumnGrid:
-    """Cells of a column: 0 is missing; a number v has cell 1 + (edges <= v); a level at position k has cell 1 + k."""
+    """Cells of a column: 0 is missing, 1 + (edges <= v) for a number, 1 + k for level k."""
 
     edges: Floats | None
     size: int
 
     def cells(self, values: Floats) -> Cells:
-        """Return the cell of each value (float64 [n]: numbers, or positions of levels; NaN is missing), int64 [n]."""
+        """Return each value's cell, int64 [n]; values float64 [n], NaN is missing."""
         missing = np.isnan(values)
         known = np.where(missing, 0.0, values)
         found = (
@@ -38,7 +38,7 @@ class ColumnGrid:
         return np.where(missing, 0, found + 1)
 
     def spread(self, low: Floats, high: Floats) -> Floats:
-        """Return how uniform draws from intervals [low, high] fall on the cells, float64 [n, size]."""
+        """Return how uniform draws from [low, high] fall on the cells, float64 [n, size]."""
         out = np.zeros((low.size, self.size))
         out[np.arange(low.size), self.cells(low)] = 1.0
         wide = np.flatnonzero(high > low)
@@ -98,7 +98,7 @@ def find_bins(values: Floats, edges: Floats) -> npt.NDArray[np.uint8]:
 
 @numba.njit(nogil=True, cache=True)
 def _group_ends(counts: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int64]:
-    """Return where groups of consecutive distinct values end (exclusive), the last group's end left out."""
+    """Return the exclusive ends of groups of distinct values, without the last."""
     n, left, groups_left = counts.sum(), counts.sum(), bins
     for c in counts:  # values that fill a group alone leave the others less to share
         if c * bins >= n:

@@ -1,4 +1,4 @@
-"""What ties a category in two worlds: Gumbel-max noise, abducted from the value that was drawn in one of them."""
+"""Gumbel-max noise that couples a category in two worlds, abducted from a drawn value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learned causal graph: what is drawn, what order the generator follows, what effects adjust for."""
+"""The learned causal graph: drawing, generation order, adjustment sets."""
 
 from __future__ import annotations
 

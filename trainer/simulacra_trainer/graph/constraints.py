@@ -1,4 +1,4 @@
-"""The user's knowledge about causes as what the search obeys, and the errors when it contradicts itself."""
+"""Causal knowledge as constraints of the search, and the errors of contradictions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Constraints:
     required: BoolMatrix
 
     def places(self, others: npt.NDArray[np.int32], v: int) -> tuple[int, int]:
-        """Return the first and last place that column v may take in the order `others`, which lacks it."""
+        """Return the first and last position of column v in the order `others`."""
         earlier = np.flatnonzero(self.before[others, v])
         later = np.flatnonzero(self.before[v, others])
         return int(earlier[-1]) + 1 if earlier.size else 0, int(
@@ -52,7 +52,7 @@ class Constraints:
 
     @property
     def directed(self) -> BoolMatrix:
-        """What only points one way, bool [p, p]: [a, b] says that an edge between a and b can only be a -> b."""
+        """Edges that can only point one way, bool [p, p]: [a, b] means a -> b."""
         return self.allowed & ~self.allowed.T
 
 
@@ -81,7 +81,7 @@ def read_knowledge(
                 pointer, "A required edge names a column that is not learned.", _text(edge)
             )
         if before[b, a]:
-            why = "A required edge goes against the tiers or closes a cycle with other required edges."
+            why = "A required edge contradicts the tiers or closes a cycle of required edges."
             raise _invalid(pointer, why, _text(edge))
         if not allowed[a, b]:
             raise _invalid(pointer, "An edge is both required and forbidden.", _text(edge))

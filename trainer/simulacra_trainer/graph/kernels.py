@@ -29,10 +29,10 @@ Columns = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Trees = tuple[npt.NDArray[Any], ...]
-"""column, added, up, first, count (-1: not expanded), score as grown, score after shrinking, and [nodes in use]."""
+"""column, added, up, first, count (-1: not expanded), grown score, shrunk score; [used]."""
 
 MAX_CELLS_PER_ROW = 20.0
-"""A parent set whose nominal table has more cells than this a row is not considered: it cannot be learned."""
+"""Most cells a row of a parent set's nominal table: larger ones cannot be learned."""
 _MAX_CONFIGURATIONS = 1e12
 _IMPROVEMENT = 1e-9
 POOL_FULL = -1
@@ -42,7 +42,7 @@ _compiled = numba.njit(nogil=True, cache=True)
 
 @_compiled
 def _log_regret(rows: float, cells: float) -> float:
-    """Return the log normalizer of a maximum likelihood over so many cells (Szpankowski & Weinberger, 2012)."""
+    """Return the log maximum-likelihood normalizer (Szpankowski & Weinberger, 2012)."""
     if cells <= 1.0 or rows <= 0.0:
         return 0.0
     share = cells / rows
@@ -54,7 +54,7 @@ def _log_regret(rows: float, cells: float) -> float:
 
 @_compiled
 def _configurations(codes: Codes, cards: Levels, parents: Columns) -> tuple[Columns, int, float]:
-    """Number the parent configurations that occur: int32 [n] ids, how many, and how many there are nominally."""
+    """Number the occurring parent configurations: int32 [n], their count, the nominal count."""
     n = codes.shape[1]
     ids = np.zeros(n, np.int32)
     occurring, nominal = 1, 1.0
@@ -113,7 +113,7 @@ def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
 def _count(
     z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int
 ) -> Columns:
-    """Count rows by z * stride + inner. Two tables in turn: one alone waits for its own last write when it is small."""
+    """Count rows by z * stride + inner, in two tables by turns: writes do not wait."""
     size = stride * levels
     table = np.zeros(2 * size, np.int32)
     n = z.shape[0]
@@ -129,7 +129,7 @@ def _count(
 def addition_scores(
     codes: Codes, cards: Levels, v: int, parents: Columns, candidates: Columns
 ) -> Floats:
-    """Score of column v given parents and each one of the candidates, float64 [candidates]; too large: -inf."""
+    """Score column v given parents plus each candidate, float64 [candidates]; too large: -inf."""
     ids, occurring, nominal = _configurations(codes, cards, parents)
     levels, n = cards[v], codes.shape[1]
     y = codes[v]
@@ -153,7 +153,7 @@ def addition_scores(
 
 @_compiled
 def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]:
-    """Return the parent set of a node: required parents of its column first, then the additions on its path."""
+    """Return a node's parent set: required parents first, then the additions on its path."""
     column, added, up = trees[0], trees[1], trees[2]
     v = column[node]
     parents = [np.int32(z) for z in range(required.shape[0]) if required[z, v]]
@@ -187,7 +187,7 @@ def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Cod
 
 @_compiled
 def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: int) -> float:
-    """Score of a summary without the parent at position `dropped`; cards int64 [k] are those of its parents."""
+    """Score a summary without the parent at `dropped`; cards int64 [k] of its parents."""
     kept = np.array([i for i in range(cards.shape[0]) if i != dropped], dtype=np.int32)
     ids, occurring, nominal = _configurations(levels_of, cards, kept)
     levels = counts.shape[1]
@@ -202,7 +202,7 @@ def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: in
 def _shrink(
     codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float
 ) -> tuple[float, Columns]:
-    """Drop parents (never the first `fixed`) while the score improves; return score and the parents kept."""
+    """Drop parents after the first `fixed` while the score improves; return score and rest."""
     while parents.shape[0] > fixed:
         levels_of, counts = _summary(codes, cards, v, parents)
         best, worst = score + _IMPROVEMENT, -1
@@ -269,7 +269,7 @@ def trace(
     v: int,
     is_before: Flags,
 ) -> int:
-    """Return the node where column v ends when it may choose among the columns is_before (bool [p]); or POOL_FULL."""
+    """Return the node where v ends given candidates is_before, bool [p]; or POOL_FULL."""
     added, first, count, final = trees[1], trees[3], trees[4], trees[6]
     node = v
     while True:

@@ -33,14 +33,14 @@ SEARCH_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Effort:
-    """How much work a table of some width gets, so that the usual one ends long before its budget."""
+    """Search effort by table width, so that usual tables end well within the budget."""
 
     max_columns: int
     rows: int
     restarts: int
     bootstraps: int
     strongest: int
-    """Candidate parents a column: beyond 60 columns only those with the best pairwise score are considered."""
+    """Most candidate parents: beyond 60 columns, those with the best pairwise scores."""
 
 
 EFFORTS = (
@@ -153,7 +153,7 @@ def _graph(
 def _edge(
     names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]
 ) -> GraphEdge:
-    """Describe the edge a -> b of the best graph; without bootstraps it is weak, since nothing confirms it."""
+    """Describe edge a -> b of the best graph; without bootstraps it is weak."""
     if not patterns:
         return GraphEdge(source=names[a], target=names[b], strength=SHOWN, state="weak")
     present = sum(bool(p[a, b] or p[b, a]) for p in patterns)

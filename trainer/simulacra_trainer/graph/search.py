@@ -83,12 +83,12 @@ class OrderSearch:
         return Found(best, self._dag(best), done)
 
     def improve(self, order: Order, rng: np.random.Generator, deadline: float) -> Adjacency | None:
-        """Return the graph of the best order that is reached from this one; None when time runs out before."""
+        """Return the graph of the best order reached from this one; None when time is up."""
         order, finished = self._climb(order, rng, deadline)
         return self._dag(order) if finished else None
 
     def _climb(self, order: Order, rng: np.random.Generator, deadline: float) -> tuple[Order, bool]:
-        """Move columns to their best places until a whole sweep changes nothing; False when time ran out before."""
+        """Move columns to their best places until nothing changes; False when time is up."""
         moved = True
         while moved:
             moved = False

@@ -114,7 +114,7 @@ def draw_full_pool(
 def _keep_inside(
     draw: Callable[[], pa.Table], ranges: Mapping[str, ValuesInside], rng: np.random.Generator
 ) -> pa.Table:
-    """Draw until enough rows lie inside the ranges; if that takes too long, move in those from the window around."""
+    """Draw until enough rows lie in the ranges; after too many tries, move nearby rows in."""
     kept: list[pa.Table] = []
     near: list[pa.Table] = []
     for _ in range(ROUNDS):
@@ -181,7 +181,7 @@ class ValuesInside:
         return (values >= min(low, self.low)) & (values <= max(high, self.high))
 
     def draw(self, n: int, rng: np.random.Generator) -> Floats:
-        """Draw values: repeated ones as they are, others between their neighbors; uniform where none is known."""
+        """Draw values: repeated ones exactly, others between neighbors, uniform if unknown."""
         first, stop = (
             np.searchsorted(self.known, self.low),
             np.searchsorted(self.known, self.high, side="right"),
@@ -205,7 +205,7 @@ class ValuesInside:
 
 
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
-    """Return the training marginal of a column inside a range. InputError if it holds no value of the column's kind."""
+    """Return a column's training marginal in a range. InputError where it is empty."""
     column = next(c for c in trained.schema.columns if c.name == name)
     values = _floats(trained.table.column(name))
     order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
@@ -218,7 +218,7 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
             raise InputError(
                 Reason.CONDITIONS_INFEASIBLE,
                 "A numeric range holds no whole number, and its column has whole numbers only.",
-                f'The range of "{name}" holds no whole number, and the column has whole numbers only.',
+                f'The range of "{name}" holds no whole number, and the column has no others.',
                 pointer("conditions", "numeric", name),
             )
     share = float(np.average((values >= low) & (values <= high), weights=counts))

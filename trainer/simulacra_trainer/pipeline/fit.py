@@ -1,4 +1,4 @@
-"""The fit pipeline: causal graph, privacy dial or trial on half the rows, model on all rows, report."""
+"""The fit pipeline: causal graph, privacy tuning or trial, model on all rows, report."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def family_named(name: str, gpu: int = 0) -> Family:
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in NEURAL_EXTRA:
                 raise
-            message = "The neural family is not installed here; install it with: pip install 'simulacra[neural]'"
+            message = "The neural family is not installed. Run: pip install 'simulacra[neural]'"
             raise InputError(Reason.REQUEST_INVALID, message, message) from None
         return family
     return FOREST
@@ -145,7 +145,7 @@ def fit_model(
     context = context or FitContext()
     if table.num_rows < MIN_ROWS or len(schema.learned()) < MIN_COLUMNS:
         raise too_small(
-            f"The table has too little to learn from: {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary are needed."
+            f"The table is too small: it needs {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary."
         )
     table = real = _within_limit(table, request.seed)
     if request.privacy is not None:
@@ -213,7 +213,7 @@ def _within_limit(table: pa.Table, seed: int) -> pa.Table:
 def _graph(
     table: pa.Table, schema: TableSchema, request: FitRequest, context: FitContext
 ) -> CausalGraph:
-    """Learn the graph, or take the one that the fit began with: checkpoints belong to its order, and time is short."""
+    """Learn the graph, or reuse the interrupted fit's: checkpoints belong to its order."""
     kept = None
     if context.checkpoints is not None and _is_neural(request.family, request.gpu):
         kept = context.checkpoints / f"graph-{_fingerprint(table, schema, request)}.json"
@@ -309,7 +309,7 @@ def _private_trial(
     request: FitRequest,
     options: dict[str, Any],
 ) -> _Trial:
-    """Draw from a model of private rows of one half, to be judged on real rows: the report's figures, no more."""
+    """Draw from a private model of one half, only to report its figures on real rows."""
     assert request.privacy is not None
     halves = split_halves(real, seed=request.seed)
     seen = _private(halves.seen, schema, request.privacy)
@@ -321,7 +321,7 @@ def _private_trial(
 
 
 def fit_steps(request: FitRequest) -> dict[str, float]:
-    """Return the steps of the fit that is asked for, and how long each takes relative to the others."""
+    """Return the steps of this fit and their relative durations."""
     return NEURAL_STEPS if _is_neural(request.family, request.gpu) else STEPS
 
 

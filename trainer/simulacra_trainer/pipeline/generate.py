@@ -43,7 +43,7 @@ CHUNK_ROWS = 65_536
 MIN_POOL, MAX_POOL = 200_000, 1_000_000
 POOL_STREAM, PLAN_STREAM, ROW_STREAM, OUTPUT_STREAM, TWIN_STREAM = range(5)
 PAIR, WORLD = "pair", "world"
-"""Columns that counterfactual tables have first; with underscores after them where the upload has such columns."""
+"""First columns of counterfactual tables, with underscores added to avoid a clash."""
 WORLDS = ("factual", "counterfactual")
 
 
@@ -200,7 +200,7 @@ def _pairs(
     size: int,
     on_facts: Callable[[pa.Table], None],
 ) -> pa.Table:
-    """Return rows and twins in turn: the pair's number, which of the two it is, then the upload's columns."""
+    """Return rows and twins in turn: pair number, world, then the upload's columns."""
     assert plan.twins is not None
     pairs = size // 2
     facts = _chunk(replace(plan, do=None), chunk, first // 2, pairs)

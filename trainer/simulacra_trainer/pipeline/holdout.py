@@ -48,7 +48,7 @@ def split_halves(table: pa.Table, *, seed: int) -> Halves:
 
 
 def exchanged_halves(table: pa.Table, *, seed: int) -> list[Halves]:
-    """Return the halves that a test of copying is the mean over; the first are those of `split_halves`."""
+    """Return the halves that the copying test averages over; the first is `split_halves`."""
     splits = _splits(table, seed)
     halves = next(splits)
     if halves.seen.num_rows >= FEW_ROWS:

@@ -1,4 +1,4 @@
-"""What rows under do() rest on: whether the graph settles them, and what no data can tell of their twins."""
+"""What rows under do() rest on: what the graph settles, and what no data can tell."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.pipeline.fit import TrainedModel
 
 COUNTERFACTUAL_ASSUMPTION = (
-    "A pair rests on more than data can show: each number, ordered level and yes/no keeps its rank among those that "
-    "the same causes allow, other levels follow Gumbel-max noise, and no common cause is missing. Averages over the "
-    "twins are those of rows under the intervention; what happens to one row is an assumption."
+    "A pair rests on more than data can show: each number, ordered level and yes/no keeps its rank"
+    " among those that the same causes allow, other levels follow Gumbel-max noise, and no common"
+    " cause is missing. Averages over the twins are those of rows under the intervention; what"
+    " happens to one row is an assumption."
 )
 
 
@@ -50,8 +51,9 @@ def _open_causes(trained: TrainedModel, request: GenerateRequest) -> Iterator[st
     for name in request.interventions:
         if len(trained.graph.possible_parents(name, 2)) > 1:
             yield (
-                f"The data do not settle which way edges at {name!r} point, so what changes with it rests on the order "
-                "that was chosen. State what you know as tiers, required or forbidden edges."
+                f"The data do not settle which way edges at {name!r} point, so what changes with it"
+                " rests on the order that was chosen. State what you know as tiers, required or"
+                " forbidden edges."
             )
 
 
@@ -61,8 +63,8 @@ def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterato
     if edges:
         shown = ", ".join(f"{a!r} and {b!r}" for a, b in edges[:3])
         yield (
-            f"The data do not settle which way {len(edges)} edge(s) among columns that change point ({shown}): the "
-            "twins' averages stand, how single rows change does not."
+            f"The data do not settle which way {len(edges)} edge(s) among columns that change point"
+            f" ({shown}): the twins' averages stand, how single rows change does not."
         )
 
 
@@ -78,6 +80,6 @@ def _outside(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
             continue
         if not column.minimum <= float(value) <= column.maximum:
             yield (
-                f"{name!r} was between {column.minimum:.6g} and {column.maximum:.6g}: what lies beyond is an "
-                "extrapolation."
+                f"{name!r} was between {column.minimum:.6g} and {column.maximum:.6g}: what lies"
+                " beyond is an extrapolation."
             )

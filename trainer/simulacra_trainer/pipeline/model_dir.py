@@ -76,12 +76,12 @@ def read_header(directory: Path) -> ModelHeader:
 
 
 def write_clean(table: pa.Table, path: Path) -> None:
-    """Write a clean table as Parquet; levels keep their positions through the Arrow schema in its metadata."""
+    """Write a clean table as Parquet; the Arrow schema keeps the levels' positions."""
     pq.write_table(table, path, compression="zstd", store_schema=True)
 
 
 def read_clean(path: Path, schema: TableSchema) -> pa.Table:
-    """Read a clean table: the learned columns (and that of weights) in schema order, one chunk each."""
+    """Read a clean table: learned columns and weights in schema order, one chunk each."""
     kept = [column.name for column in schema.columns if column.learned or column.kind == "weight"]
     return pq.read_table(path, columns=kept).combine_chunks()
 

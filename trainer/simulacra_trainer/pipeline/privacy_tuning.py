@@ -65,7 +65,7 @@ class PrivacyTuning:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the forest is to be fit with on all rows: it is built as the models were that passed."""
+        """Options to fit the forest on all rows as the passing models were fit."""
         return {PENALTY: self.penalty, SCORED: self.scored}
 
     @property
@@ -116,7 +116,7 @@ def _search_penalty(
     seed: int,
     progress: Progress,
 ) -> PrivacyTuning:
-    """Choose one of the penalties; known: columns of which rows are not asked whether they follow scores."""
+    """Choose one of the penalties; known: columns whose use of scores is settled."""
     options = {PENALTY: PENALTIES[START], SCORED: known}
     first = [
         FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress)

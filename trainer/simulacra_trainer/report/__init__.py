@@ -1,4 +1,4 @@
-"""The quality report: fidelity against unseen rows, privacy against the real base rate, conditions, causal graph."""
+"""The quality report: fidelity, privacy, conditions and causal graph."""
 
 from simulacra_trainer.report.build import build_report, figures
 from simulacra_trainer.report.html import render_html

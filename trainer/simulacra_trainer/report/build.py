@@ -132,8 +132,10 @@ def _guarantee(asked: DifferentialPrivacy | None) -> dict[str, Any] | None:
         "delta": asked.delta,
         "neighbours": "tables of as many rows that differ in one row",
         "covers": "the model, and with it generated rows, graph and effects",
-        "not_covered": "the schema (names, levels, ranges, decimals), the number of rows, and the measured figures of "
-        "this report, which compare with real rows",
+        "not_covered": (
+            "the schema (names, levels, ranges, decimals), the number of rows, and the measured"
+            " figures of this report, which compare with real rows"
+        ),
     }
 
 

@@ -1,4 +1,4 @@
-"""Columns of several clean tables side by side: numbers as floats, levels as codes that all tables share."""
+"""Columns of several clean tables side by side: float numbers, shared level codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_category(table: pa.Table, name: str) -> bool:
 
 
 def numbers(table: pa.Table, name: str) -> FloatArray:
-    """Return integers, floats and timestamps (microseconds) as float64[rows], missing and infinite as NaN."""
+    """Return numbers and timestamps (microseconds) as float64 [rows]; missing as NaN."""
     column = table.column(name)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
@@ -69,7 +69,7 @@ def bin_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], in
 
 
 def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDArray[np.uint64]]:
-    """Return a 64-bit hash of every row, uint64[rows] a table; equal rows (numbers to 6 decimals) hash alike."""
+    """Return a 64-bit hash of every row, uint64 [rows] a table; numbers to 6 decimals."""
     hashes = [np.zeros(t.num_rows, dtype=np.uint64) for t in tables]
     for name in names:
         if is_category(tables[0], name):

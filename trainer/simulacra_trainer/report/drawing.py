@@ -1,4 +1,4 @@
-"""The causal graph as a picture: causes above what they act on, in layers (Sugiyama, Tagawa, Toda 1981), as SVG."""
+"""The causal graph as SVG: causes above effects, in layers (Sugiyama et al., 1981)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
 
 
 def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
-    """Order each layer by the mean place of its neighbors, down and up in turn, so that few edges cross."""
+    """Order each layer by its neighbors' mean position, down and up, for few crossings."""
     near: dict[str, list[str]] = {name: [] for row in rows for name in row}
     for edge in edges:
         near[edge["source"]].append(edge["target"])
@@ -88,7 +88,10 @@ def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> str:
     bend, tip = (to_y - y) / 2, 6 if down else -6
     state = edge["state"] if edge["state"] in ("directed", "undecided", "weak") else "weak"
     width = 1 + 2 * float(edge["strength"])
-    line = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f} {to_y:.0f}"
+    line = (
+        f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f}"
+        f" {to_y:.0f}"
+    )
     head = (
         ""
         if state == "undecided"
@@ -100,6 +103,7 @@ def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> str:
 def _box(name: str, x: float, y: float) -> str:
     shown = name if len(name) <= SHOWN_NAME else name[: SHOWN_NAME - 1] + "…"
     return (
-        f'<rect class="box" x="{x - BOX_WIDTH / 2:.0f}" y="{y:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'
-        f'<text x="{x:.0f}" y="{y + BOX_HEIGHT / 2 + 4.5:.0f}">{escape(shown)}</text>'
+        f'<rect class="box" x="{x - BOX_WIDTH / 2:.0f}" y="{y:.0f}" width="{BOX_WIDTH}"'
+        f' height="{BOX_HEIGHT}" rx="6"/><text x="{x:.0f}"'
+        f' y="{y + BOX_HEIGHT / 2 + 4.5:.0f}">{escape(shown)}</text>'
     )

@@ -29,7 +29,7 @@ def total_variation(
     a_weights: Floats | None = None,
     b_weights: Floats | None = None,
 ) -> float:
-    """Return the total-variation distance (0..1) of two coded columns, whose rows count by weights of mean 1."""
+    """Return the weighted total-variation distance (0..1) of two coded columns."""
     p = np.bincount(a, a_weights, minlength=codes) / len(a)
     q = np.bincount(b, b_weights, minlength=codes) / len(b)
     return 0.5 * float(np.abs(p - q).sum())
@@ -85,7 +85,7 @@ def _pairs(columns: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
 
 
 def _distances(codes: list[IntArray], size: int, weights: list[Floats | None]) -> dict[str, float]:
-    """Return error and floor in percent: distances of synthetic and of training rows from the unseen ones."""
+    """Return error and floor in percent: synthetic and training rows against unseen ones."""
     unseen, train, synthetic = codes
     return {
         "error": 100 * total_variation(unseen, synthetic, size, weights[0]),

@@ -24,7 +24,7 @@ MAX_PAIRS = 80_000_000
 """Rows compared with rows, at most, in one test: bounds its time to about a second."""
 CLIP = 10.0
 BAR = 0.53
-"""The privacy dial holds the share of equal halves at or under this, to two digits: the third is chance."""
+"""Bar of privacy tuning for the equal-halves share, to two digits: the third is chance."""
 HELD_BELOW = BAR + 0.005
 """What rounds to the bar: a share above it is not held."""
 JUDGED_AT_ONCE, MOST_JUDGED, MOST_CELLS = 3_000, 12_000, 4_000_000_000
@@ -83,7 +83,7 @@ def _nearest(
     squared: npt.NDArray[np.float32],
     ties: IntArray,
 ) -> None:
-    """Walk blocks of the others column by column: without branches inside, the compiler uses vector instructions."""
+    """Compare blocks column by column: without inner branches the compiler vectorizes."""
     squared[:] = np.inf
     distances = np.empty(BLOCK, np.float32)
     for begin in range(0, to_numbers.shape[1], BLOCK):

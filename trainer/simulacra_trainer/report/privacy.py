@@ -1,4 +1,4 @@
-"""Privacy: does the synthetic table hold training rows, or lie nearer to them than unseen real rows do?"""
+"""Privacy: copies of training rows, and nearness to them, against unseen real rows."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def exact_copies(
     names: list[str],
     weight: str | None = None,
 ) -> tuple[float, float]:
-    """Return the share of synthetic and of holdout rows (0..1; these by weight) that equal some training row."""
+    """Return the shares of synthetic and (weighted) holdout rows that equal a training row."""
     tables = [train, holdout.slice(0, MAX_HASHED), synthetic.slice(0, MAX_HASHED)]
     known, unseen, drawn = row_hashes(tables, names)
     base = np.average(np.isin(unseen, known), weights=weights_in(tables[1], weight))
@@ -68,7 +68,7 @@ def exact_copies(
 
 
 def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> float:
-    """Return the share of synthetic rows (0..1), of `MAX_HASHED` at most, that equal some training row."""
+    """Return the share of up to `MAX_HASHED` synthetic rows that equal a training row."""
     known, drawn = row_hashes([train, synthetic.slice(0, MAX_HASHED)], names)
     return float(np.isin(drawn, known).mean())
 

@@ -45,7 +45,7 @@ MAX_YEAR = 9999
 
 @dataclass(frozen=True)
 class CleanTable:
-    """The learned columns, and that of weights, in clean types (one chunk each, null = missing); the schema of all."""
+    """Learned columns and weights in clean types (one chunk each, null is missing); the schema."""
 
     table: pa.Table
     schema: TableSchema
@@ -156,7 +156,7 @@ def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Cle
 
 
 def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    """Dates and timestamps; a zoned one holds UTC, and casting keeps the instant and drops the zone."""
+    """Dates and timestamps; a zoned one holds UTC, and casting keeps the instant."""
     unit = (
         pa.timestamp("s")
         if pa.types.is_date32(values.type)

@@ -1,4 +1,4 @@
-"""The one exception for input that a customer must change: it ends a task with a reason, never with a traceback."""
+"""The exception for input that a customer must change: a reason, not a traceback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class InputError(Exception):
 
 
 def invalid_upload(message: str, detail: str = "") -> InputError:
-    """Return the error for bytes that are no table within the limits; detail adds what only the customer may see."""
+    """Return the error for unreadable bytes; detail adds what only the customer may see."""
     return InputError(Reason.UPLOAD_INVALID, message, f"{message} {detail}".strip())
 
 

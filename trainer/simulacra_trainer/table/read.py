@@ -20,13 +20,13 @@ from simulacra_trainer.table.sandbox.child_process import SandboxStopped, run_co
 
 WORKER = "simulacra_trainer.table.sandbox.worker"
 ORIGIN = b"simulacra.origin"
-"""Schema metadata key: csv, parquet, arrow, xlsx or spss. The cells of a CSV are text without a declared type."""
+"""Schema metadata key: csv, parquet, arrow, xlsx or spss. CSV cells are untyped text."""
 DELIMITER = b"simulacra.delimiter"
 """Schema metadata key of a CSV: its delimiter. A semicolon speaks for decimal commas."""
 NOTES = b"simulacra.notes"
 """Schema metadata key: what the reader left out, a sentence a line."""
 NETWORK = b"simulacra.network"
-"""Schema metadata key: "isolated" when the parser ran without a network, "inherited" where the platform refused."""
+"""Schema metadata key: "isolated" if the parser had no network, else "inherited"."""
 
 
 def read_table(

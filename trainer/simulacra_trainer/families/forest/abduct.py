@@ -70,7 +70,7 @@ def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) 
 
 
 def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
-    """Return the probability of each level of a category, float64 [rows, size]; 0 is missing, k + 1 the level at k."""
+    """Return class probabilities, float64 [rows, size]: 0 is missing, k + 1 is level k."""
     match part:
         case Classes(tree, donors, values, parts):
             means = np.zeros((values.size, size))
@@ -147,7 +147,7 @@ def _of_classes(part: Classes, context: Context, rows: Ints, values: Floats, v: 
 
 
 def _class_of(part: Classes, values: Floats) -> Ints:
-    """Return the class of each value: the one that stands for it, else the part whose range is nearest."""
+    """Return the class of each value: its own, else that of the nearest range."""
     plain = np.array([k for k in range(part.values.size) if k not in part.parts], np.int64)
     out, missing = np.full(values.size, -1, np.int32), np.isnan(values)
     for klass in plain[np.isnan(part.values[plain])]:
@@ -183,7 +183,7 @@ def _span(part: Part) -> tuple[float, float]:
 
 @compiled
 def _first_above(a: F8, begin: int, end: int, value: float, strict: bool) -> int:
-    """Return the first place in [begin, end) of ascending a whose entry is above the value (or at it: not strict)."""
+    """Return the first place in [begin, end) of sorted a above the value, or at it."""
     while begin < end:
         middle = (begin + end) // 2
         if a[middle] > value or (not strict and a[middle] == value):
@@ -195,7 +195,7 @@ def _first_above(a: F8, begin: int, end: int, value: float, strict: bool) -> int
 
 @compiled
 def _interval_ranks(start: I4, stop: I4, low: F8, high: F8, values: F8, v: F8) -> F8:
-    """Return the rank of each value among the donor intervals of its segment [start, stop), at random within ties."""
+    """Return the rank of each value in its segment's donor intervals, random within ties."""
     out = np.empty(values.shape[0])
     for i in range(values.shape[0]):
         a, b = start[i], stop[i]

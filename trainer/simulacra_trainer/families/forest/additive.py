@@ -61,7 +61,7 @@ class Design:
 
 
 def design_of(bases: Sequence[Floats], codes: Codes, step: int) -> Design:
-    """Return the design of every step-th row: bases are the functions of each column, codes uint8 [columns, n]."""
+    """Return the design of every step-th row: codes uint8 [columns, n] through the bases."""
     X = np.concatenate(
         [np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)]
     )
@@ -92,7 +92,7 @@ def fit_slopes(design: Design, moment: Floats, square: float, n: int, price: flo
 
 
 def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[Ints, Floats]:
-    """Return which columns have a slope, int32 [k], and what each code of these adds, float64 [k, 256]."""
+    """Return columns with a slope, int32 [k], and what each code adds, float64 [k, 256]."""
     tables, used, begin = [], [], 0
     for j, functions in enumerate(bases):
         own = slice(begin, begin + len(functions))
@@ -139,7 +139,7 @@ def _worth(
 
 
 def _ridge(values: Floats, along: Floats, square: float, n: int) -> float:
-    """Return the ridge of the highest evidence, given the cross products' eigenvalues and the moments along them."""
+    """Return the ridge of highest evidence from eigenvalues and moments along them."""
     ridges = RIDGES * n
     L, d = np.maximum(values, 0.0)[:, None], along[:, None] ** 2
     left = np.maximum(square - np.sum(d / (L + ridges), axis=0), SAME * square)

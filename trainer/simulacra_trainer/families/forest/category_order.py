@@ -1,4 +1,4 @@
-"""Compiled orderings of a categorical predictor's codes by the target, so that every split is a threshold."""
+"""Orders of a category's codes by the target, so that every split is a threshold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulacra_trainer.families.forest.kernels import BINS, F8, I4, U1, compiled
 
 @compiled
 def order_by_mean(x: U1, y: F8) -> F8:
-    """Order predictor codes by the mean of a number target: x uint8 [n], y float64 [n]; scores float64 [256]."""
+    """Order codes x, uint8 [n], by the mean of y, float64 [n]: scores float64 [256]."""
     counts = np.zeros(BINS)
     sums = np.zeros(BINS)
     for i in range(x.shape[0]):

@@ -66,7 +66,7 @@ def _is_monotone(y: F8) -> bool:
 
 
 def _ranked_alike(numbers: Mapping[int, Floats]) -> set[tuple[int, int]]:
-    """Return the pairs (both ways) of columns that rank the rows alike, or oppositely, and are missing together."""
+    """Return column pairs that rank rows alike, or in reverse, and are missing together."""
     missing = {j: np.isnan(values) for j, values in numbers.items()}
     alike: set[tuple[int, int]] = set()
     for x, y in itertools.combinations(numbers, 2):
@@ -108,7 +108,7 @@ class Dependencies:
         )
 
     def of(self, column: int, before: Sequence[int]) -> Dependency | None:
-        """Return how the column is to be drawn given those before it, None where nothing is decided."""
+        """Return how earlier columns decide this one; None where they do not."""
         deciders = [i for i in before if (i, column) in self._decides]
         if deciders:
             return Dependency(min(deciders, key=lambda i: (self._distinct[i], i)), kind="decided")

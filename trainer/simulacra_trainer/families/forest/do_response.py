@@ -52,7 +52,7 @@ class Response(Numbers):
 
 
 def under_do(part: Part, grower: ColumnGrower) -> Part:
-    """Return what draws a column under do(): its part, with numbers that respond where it has a number tree."""
+    """Return a column's sampler under do(): its number trees respond to their causes."""
     values = grower.values
     if isinstance(part, Numbers):
         return _respond(part, grower, np.flatnonzero(~np.isnan(values)).astype(np.int32))
@@ -89,7 +89,7 @@ def looked_at(part: Part) -> set[int]:
 
 
 def _respond(part: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
-    """Fit the regression on the rows that the part was grown from; the part itself where there is none to fit."""
+    """Fit the regression on the rows the part grew from; return the part if none fits."""
     data, target = grower.data, grower.values[rows]
     columns = _predictors(part, data.codecs)
     if not columns:

@@ -22,7 +22,7 @@ SAMPLED_ROWS = 10_000
 
 
 class Screen:
-    """Pairwise information between all columns, in nats beyond what chance gives; not measured in narrow tables."""
+    """Pairwise information in nats beyond chance; not measured in narrow tables."""
 
     def __init__(self, codes: Codes) -> None:
         self._nats: F8 | None = None

@@ -59,7 +59,7 @@ SPIKE_SHARE = 0.1
 NUMBER_PARAMETERS = 2
 """A split of a number target has two further parameters: a mean and a variance."""
 SCALE = 72.0
-"""The standard deviation of numbers that lie evenly on 250 bins: trees of scores are grown on the scale of bins."""
+"""Standard deviation of numbers spread evenly over 250 bins, the scale of score trees."""
 WINDOW_SHARE = 0.005
 """Interpolation reaches at most so far in global rank to either side."""
 
@@ -139,7 +139,7 @@ class ColumnGrower:
         return Switch(on, keys, tuple(self._any(rows[inverse == k]) for k in range(keys.size)))
 
     def _monotone(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Part:
-        """Draw between the ends that a key allows; a column of repeated values must keep to these."""
+        """Draw between the ends that a key allows; columns of repeated values keep to these."""
         low, high = np.full(keys.size, np.inf), np.full(keys.size, -np.inf)
         present = ~np.isnan(self.values)
         np.minimum.at(low, inverse[present], self.values[present])
@@ -160,7 +160,7 @@ class ColumnGrower:
         )
 
     def _is_scored(self) -> bool:
-        """Whether rows that neither has seen speak for normal scores rather than for leaves alone."""
+        """Return whether held-out rows prefer normal scores to leaves alone."""
         known = self.values[~np.isnan(self.values)]
         if (
             self.scored is False
@@ -300,7 +300,7 @@ class ColumnGrower:
         return self._number_tree(rows, scaled, left, np.zeros(left.size, np.bool_), np.sort(left))
 
     def _margin(self, rows: Ints) -> Pool:
-        """Return what gives a rank its value, for rows by ascending value; intervals do not overlap."""
+        """Return what gives a rank its value, for rows by ascending value, without overlap."""
         values = self.values[rows]
         low, high = self._intervals(
             values, self.is_atom[rows], np.zeros(rows.size, np.int32), self._loose
@@ -311,7 +311,7 @@ class ColumnGrower:
     def _number_tree(
         self, rows: Ints, y: Floats, values: Floats, is_atom: Booleans, everywhere: Floats
     ) -> Numbers:
-        """Grow a tree for y, float64 [rows], whose leaves draw values, float64 [rows]; the rest as `_intervals`."""
+        """Grow a tree for y, float64 [rows], whose leaves draw from values, float64 [rows]."""
         luts = [
             np.arange(256, dtype=np.uint8)
             if self.data.codecs[f].has_natural_order

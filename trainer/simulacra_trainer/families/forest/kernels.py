@@ -33,10 +33,10 @@ Grown = tuple[I4, I2, I4, I4, I4, I4]
 MIN_LEAF = 5
 BINS = 256
 VARIANCE_FLOOR = 1.0 / 12.0
-"""Variance of a value that is uniform inside one bin: a number target cannot be known better than its bin."""
+"""Variance of a value that is uniform in one bin: the floor of a number target."""
 
 SAMPLED_FROM, SAMPLE_ROWS, CLEAR_NATS = 8192, 4096, 10.0
-"""From how many rows on a node is searched on so many first, and what a gain there must exceed the price by."""
+"""Rows above which a node is searched on a sample, and the gain that ends the search."""
 
 compiled = numba.njit(nogil=True, cache=True)
 
@@ -196,7 +196,7 @@ def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> 
 
 @compiled
 def _rivals(gains: F8, price: float) -> I8:
-    """Return the features that may be the best, given their gains on a sample; all where none is clear."""
+    """Return the features that may be best by their sampled gains; all if none is clear."""
     best = gains.max()
     if best < price + CLEAR_NATS:
         return np.arange(gains.shape[0])
@@ -214,7 +214,7 @@ def _sizes(Z: U1) -> I8:
 
 @compiled
 def _leaf(n: int) -> tuple[Tree, I4]:
-    """Return a tree of n rows that is a leaf, with room for all that it can become, and its index of rows."""
+    """Return a tree of one leaf with n rows, with room to grow, and its index of rows."""
     capacity = 2 * (n // MIN_LEAF) + 3
     feature = np.full(capacity, -1, np.int32)
     threshold = np.zeros(capacity, np.int16)
@@ -245,7 +245,7 @@ def _class_split(
     price: float,
     work: tuple[I8, I4, I8, I8, I4],
 ) -> Split:
-    """Return the split of a node that gains most, searched on a part of its rows first where they are many."""
+    """Return the best split of a node, searched first on a sample where rows are many."""
     m, features = rows.shape[0], np.arange(Z.shape[0])
     if m >= SAMPLED_FROM and features.size:
         step = m // SAMPLE_ROWS

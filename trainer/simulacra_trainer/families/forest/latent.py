@@ -79,7 +79,7 @@ def fit_additive(
 
 
 def _slopes(design: Design, low: Floats, high: Floats, price: float) -> Floats:
-    """Return the slope of each function, 0 where it does not pay; tied scores are imputed and it is fit again."""
+    """Return each function's slope, 0 where it does not pay; tied scores are imputed."""
     a, b, tied = ndtri(low), ndtri(high), _is_tied(low, high)
     scores = ndtri((low + high) / 2.0)
     for _ in range(ROUNDS if tied.mean() > TIED else 1):
@@ -102,7 +102,7 @@ def _is_tied(low: Floats, high: Floats) -> Booleans:
 
 
 def _imputed(expected: Floats, a: Floats, b: Floats, u: Floats | None) -> Floats:
-    """Return scores between a and b: the mean of a normal about what is expected, or its quantile u, float64 [n]."""
+    """Return scores between a and b: the truncated mean, or quantile u, float64 [n]."""
     spread = np.sqrt(max(1.0 - float(expected.var()), SAME))
     a, b = (a - expected) / spread, (b - expected) / spread
     # both ends on the side where the distribution function does not round to 1

@@ -24,7 +24,7 @@ from simulacra_trainer.families.forest.traversal import mass_below
 from simulacra_trainer.families.grid import Cells, ColumnGrid
 
 PRIOR_ROWS = 1.0
-"""A leaf is smoothed by so many rows of its tree's root, the root by as many of the uniform distribution."""
+"""Prior rows: of the root for a leaf, and of the uniform distribution for the root."""
 SLIP = 1e-3
 """What a functional dependency leaves for rows that break it."""
 
@@ -62,7 +62,7 @@ def cell_probabilities(
 def _of_scores(
     part: Latent, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
 ) -> Floats:
-    """Return the mass of each row's leaf between the scores that bound its cell, smoothed as in `_leaf_table`."""
+    """Return the leaf's mass between the scores of each row's cell, smoothed."""
     tree, low, high = part.residual.tree, part.residual.low, part.residual.high
     edges = np.empty(0) if grid.edges is None else grid.edges
     whole = np.zeros(edges.size, np.int32), np.full(edges.size, part.margin.low.size, np.int32)
@@ -103,7 +103,7 @@ def _of_classes(
 
 
 def _leaf_table(tree: Tree, donors: Floats) -> Floats:
-    """Return the smoothed mean of the donors' rows by node, float64 [nodes, width] (filled for leaves only)."""
+    """Return the smoothed mean of donor rows by node, float64 [nodes, width]; leaves only."""
     leaves = np.flatnonzero(tree.feature < 0)
     leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
     sums = np.add.reduceat(donors, tree.start[leaves], axis=0)

@@ -119,7 +119,7 @@ class ForestModel:
     def _twin(
         self, column: int, fact: Context, twin: Context, rows: Ints, rng: np.random.Generator
     ) -> Floats:
-        """Return the column's values in the twins' world, float64 [rows]; it is drawn by causes that differ there."""
+        """Return the column in the twins' world, float64 [rows], drawn from changed causes."""
         part, codec, seen = self.parts[column], self.data.codecs[column], fact.values[column]
         if codec.is_category and not codec.ordered and len(codec.levels) > 2:
             size = len(codec.levels) + 1
@@ -153,7 +153,7 @@ class ForestModel:
         return self._responses[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
-        """Return a model with these columns first; only columns whose predecessors change are fit again."""
+        """Return a model with these columns first; only changed columns are fit again."""
         front = [self._position[name] for name in columns]
         order = [*front, *(j for j in self.order if j not in set(front))]
         before: dict[int, frozenset[int]] = {
@@ -211,7 +211,7 @@ class ForestModel:
 
     @property
     def structure(self) -> Structure:
-        """What was found in the training table as a whole; found again when a loaded model is reordered."""
+        """Structure of the whole training table; a loaded model finds it again to reorder."""
         if self._structure is None:
             self._structure = find_structure(self.data)
         return self._structure
@@ -219,7 +219,7 @@ class ForestModel:
 
 @dataclass(frozen=True)
 class Structure:
-    """What does not depend on the order of the columns: functional dependencies and pairwise information."""
+    """Structure independent of column order: dependencies and pairwise information."""
 
     dependencies: Dependencies
     screen: Screen

@@ -13,9 +13,9 @@ from simulacra_trainer.families.grid import number_grid
 
 FOLDS, FEWEST_ROWS, MOST_ROWS = 3, 50, 6_000
 SLIP = 0.01
-"""The share of rows that any way may get wrong: one row that it holds impossible does not decide."""
+"""Share of rows that any method may get wrong: one impossible row does not decide."""
 SURE = 3.0
-"""So many standard errors from the verdict's bound, the folds so far decide (a race, Maron & Moore, 1994)."""
+"""Standard errors that end the race between methods early (Maron & Moore, 1994)."""
 TINY = float(np.finfo(np.float64).tiny)
 Way = Callable[[Ints], Part]
 

@@ -78,7 +78,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Context:
-    """The rows drawn so far: predictor codes uint8 [columns, n] and values float64 [columns][n], in schema order."""
+    """Rows drawn so far: codes uint8 [columns, n], values float64 [columns][n]."""
 
     codes: Codes
     values: list[Floats]
@@ -86,7 +86,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Pool:
-    """Draw uniformly from intervals [low, high], each float64 [m]; equal ends are values kept as they are."""
+    """Draw uniformly from [low, high], float64 [m] each; equal ends are kept exactly."""
 
     low: Floats
     high: Floats
@@ -160,7 +160,7 @@ class Switch:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A functional dependency: the value of column `on` decides the value. keys as in `Switch`, values float64 [k]."""
+    """A functional dependency on column `on`. keys as in `Switch`, values float64 [k]."""
 
     on: int
     keys: Floats
@@ -189,7 +189,7 @@ class Monotone:
         return low + u * (high - low)
 
     def interval(self, context: Context, rows: Ints) -> tuple[Floats, Floats]:
-        """Return the ends of the interval of each row, float64 [rows] each; NaN where `on` is missing."""
+        """Return both ends of each row's interval, float64 [rows]; NaN where `on` is missing."""
         given = context.values[self.on][rows]
         return np.interp(given, self.keys, self.low), np.interp(given, self.keys, self.high)
 
@@ -221,7 +221,7 @@ Part = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent
 
 
 def nearest(keys: Floats, values: Floats) -> npt.NDArray[np.int64]:
-    """Return the position of the key nearest to each value; a missing value takes the NaN key or else the first."""
+    """Return the nearest key's position; a missing value takes the NaN key or the first."""
     has_missing = bool(keys.size) and bool(np.isnan(keys[-1]))
     known = keys[:-1] if has_missing else keys
     missing = np.isnan(values)

@@ -141,7 +141,7 @@ def _moments(terms: Sequence[Term], columns: Sequence[Floats], y: Floats, width:
 
 
 def _inside(term: Term, terms: Sequence[Term]) -> set[int]:
-    """Return the pairs that a line is part of: while one of them stays, so does the line (Nelder, 1977)."""
+    """Return the pairs that contain a line; they keep it in the model (Nelder, 1977)."""
     if not isinstance(term, Line):
         return set()
     return {
@@ -154,7 +154,7 @@ def _inside(term: Term, terms: Sequence[Term]) -> set[int]:
 def _needed(
     moments: Moments, forms: Sequence[Floats], parts: Sequence[slice], inside: Sequence[set[int]]
 ) -> tuple[list[int], Solution]:
-    """Leave out, from the last term on, each that costs more freedom than it explains; return who stays."""
+    """Drop terms, last first, that cost more freedom than they explain; return the rest."""
 
     def solve(chosen: Sequence[int]) -> Solution:
         return _by_restricted_likelihood(
@@ -177,7 +177,7 @@ def _needed(
 def _by_restricted_likelihood(
     moments: Moments, forms: Sequence[Floats], parts: Sequence[slice]
 ) -> Solution:
-    """Find the weights of the penalties and the slopes for the terms in these parts of the functions."""
+    """Find penalty weights and slopes of the terms in these parts of the functions."""
     at = np.concatenate([np.arange(part.start, part.stop) for part in parts])
     gram, moment = moments.gram[np.ix_(at, at)], moments.moment[at]
     ends = np.cumsum([len(form) for form in forms])

@@ -1,4 +1,4 @@
-"""The terms of a smooth regression: functions of one number, of several together, of a category (`smooth`)."""
+"""Terms of a smooth regression: of one number, of several together, of a category."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Spline:
     bends: int = 2
 
     def basis(self, values: Floats) -> Floats:
-        """Return the functions at each value, float64 [n, functions]; a missing value stands at the middle knot."""
+        """Return the basis at each value, float64 [n, functions]; missing takes the middle knot."""
         return BSpline.design_matrix(self._inside(values), self._padded(), DEGREE).toarray()
 
     def curve(self, values: Floats, slopes: Floats) -> Floats:

@@ -75,7 +75,7 @@ def walk(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
 
 @compiled
 def pick(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
-    """Pick a donor of each row's leaf by u, in place: u [m] becomes the unused, again uniform, remainder."""
+    """Pick a donor of each row's leaf by u [m], in place; u keeps the uniform remainder."""
     donors = np.empty(leaves.shape[0], np.int32)
     for i in range(leaves.shape[0]):
         a = start[leaves[i]]
@@ -147,7 +147,7 @@ def relabel(x: U1, lut: U1) -> U1:
 
 @compiled
 def split_masks(feature: I4, threshold: I2, luts: U1) -> U8:
-    """Return uint64 [nodes, 4]: bit c is set where predictor code c goes left (its position is <= threshold)."""
+    """Return uint64 [nodes, 4]: bit c is set where code c goes left."""
     masks = np.zeros((feature.shape[0], 4), np.uint64)
     for node in range(feature.shape[0]):
         if feature[node] >= 0:

@@ -32,9 +32,9 @@ from simulacra_trainer.families.forest.traversal import added
 MOST_VARIATES = 3
 FEWEST_ROWS, MOST_CLASSES = 1_000, 256
 RIDGE = 0.01
-"""Added to the variance of each function, so that levels of few rows do not decide how classes are scored."""
+"""Added to each function's variance, so that rare levels do not set class scores."""
 SLOPE_SHARE = 0.5
-"""The part of the penalty that a slope pays: with less, variates of a thousand rows copy; with more, effects go."""
+"""Part of the penalty that a slope pays: less copies small tables, more loses effects."""
 CODES, TAIL = 250, 0.001
 """Codes of like width between the quantiles of a variate that so few rows lie beyond."""
 
@@ -133,7 +133,7 @@ def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tu
 
 
 def _class_scores(gram: Floats, moments: Floats, share: Floats, n: int) -> list[Floats]:
-    """Return the scores of the classes, float64 [classes] each, that a ridge regression explains best."""
+    """Return the class scores, float64 [classes], that a ridge regression explains best."""
     root = cholesky(gram + RIDGE * n * np.eye(len(gram)), lower=True)
     explained = solve_triangular(root, moments, lower=True)
     strengths, vectors = np.linalg.eigh(explained @ explained.T)

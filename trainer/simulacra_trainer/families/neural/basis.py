@@ -1,4 +1,4 @@
-"""Smooth functions of a code's place, which tie the weights of neighboring bins of a number together."""
+"""Smooth functions of a code's position, which tie the weights of neighboring bins."""
 
 from __future__ import annotations
 

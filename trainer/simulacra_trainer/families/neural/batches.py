@@ -1,4 +1,4 @@
-"""The coded table as batches: which rows, in which order of the columns. A seed and a step decide a batch."""
+"""The coded table in batches of rows and column orders; seed and step decide a batch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def code_table(
     layout: Sequence[int],
     order: Sequence[int],
 ) -> CodedTable:
-    """Code all rows; layout: the network's order of the columns, order: the causal one (both positions)."""
+    """Code all rows; layout is the network's column order, order the causal one."""
     n, c = values[0].size, len(codings)
     codes, cells = np.empty((n, c), np.int16), np.empty((n, c), np.int8)
     inputs = np.empty((n, c, INPUTS), np.float16)
@@ -57,7 +57,7 @@ def code_table(
 
 
 class TableBatches(pl.LightningDataModule):
-    """Batches for an interval of steps at a time, and validation batches under the fixed and under random orders."""
+    """Training batches by interval, and validation batches of fixed and random orders."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class TableBatches(pl.LightningDataModule):
         return self._batch(rows.ravel(), orders[self._part])
 
     def _in_proportion(self, rows: Ints, rng: np.random.Generator) -> Ints:
-        """Return as many of the rows, each as often as its survey weight says: another draw each epoch."""
+        """Return as many rows, resampled by survey weight: another draw each epoch."""
         assert self._weights is not None
         return rows[draw_in_proportion(self._weights[rows], rows.size, rng)]
 
@@ -156,6 +156,6 @@ class _Interval(Dataset):
 
 
 def mask_of(order: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Return the matrix in which a column (row of it) sees those before it in the order, float32 [columns, columns]."""
+    """Return which columns each column sees in the order, float32 [columns, columns]."""
     place = np.argsort(order)
     return (place[:, None] > place[None, :]).astype(np.float32)

@@ -23,7 +23,7 @@ from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 INPUTS = 5
-"""Beside the code: position in the bin -1..1; then z clipped to 4, rank, arcsinh, tanh(4 z), of unit scale."""
+"""Beside the code: position in the bin -1..1, then clipped z, rank, arcsinh and tanh."""
 CELLS = 8
 BINS = 32
 INTERVALS_A_CELL = 8
@@ -117,7 +117,7 @@ class ColumnCoding:
         return Encoded(self.code[at], self.cell[at], inputs)
 
     def decode(self, codes: Ints, cells: Ints, u: Floats) -> Floats:
-        """Draw a value of each code and cell by u (uniform, [n]); float64 [n], rounded to what the data carry."""
+        """Draw a value of each code and cell by u, [n]; float64 [n] with the data's decimals."""
         key = self.code * CELLS + self.cell
         wanted = codes * CELLS + cells
         first, stop = (
@@ -141,7 +141,7 @@ class ColumnCoding:
         return (out / np.where(total > 0, total, 1.0)).reshape(self.codes, CELLS, -1)
 
     def middles(self) -> Floats:
-        """Return standardized value and rank of the middle of each code but missing, float64 [codes - 1, 2]."""
+        """Return standardized value and rank of each code's middle, float64 [codes - 1, 2]."""
         rows = np.diff(self.below)[1:]
         held = np.maximum(self.code_rows()[1:], 1e-9)
         middle = np.bincount(self.code[1:] - 1, rows * (self.low + self.high)[1:] / 2.0) / held
@@ -173,7 +173,7 @@ class ColumnCoding:
 def fit_coding(
     column: pa.ChunkedArray, schema: ColumnSchema, weights: Floats | None = None
 ) -> ColumnCoding:
-    """Learn the coding of a column of the clean table; with survey weights (mean 1) rows count by them inside codes."""
+    """Learn the coding of a clean column; survey weights (mean 1) count inside codes."""
     codec = fit_codec(column, schema)
     values = codec.values(column)
     present = ~np.isnan(values)
@@ -242,7 +242,7 @@ def _code_numbers(
 
 
 def _partition(counts: Ints, is_atom: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
-    """Return code, cell in the code, and interval of each distinct value (ascending); all int64 [distinct]."""
+    """Return code, cell and interval of each ascending distinct value, int64 [distinct]."""
     others = np.where(is_atom, 0, counts)
     total = max(int(others.sum()), 1)
     share = (np.cumsum(others) - others / 2.0) / total

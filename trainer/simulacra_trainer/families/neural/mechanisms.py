@@ -1,4 +1,4 @@
-"""Conditional distributions of the columns, one column after the other: what drawing and judging rows walk along."""
+"""Conditional distributions of the columns, in sequence, for drawing and judging rows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Mechanism:
         return out
 
     def hidden(self, seen: Tensor) -> Tensor:
-        """Return the last hidden layer, [n, WIDTH]; seen: sum of the vectors of the columns before, [n, WIDTH]."""
+        """Return the last hidden layer from the sum of earlier vectors, both [n, WIDTH]."""
         (w1, b1), (w2, b2) = self._layers
         h = functional.silu(torch.addmm(b1, seen, w1))
         return h + functional.silu(torch.addmm(b2, h, w2))
@@ -58,7 +58,7 @@ class Mechanism:
         return torch.softmax(torch.addmm(self._bias, h, self._head), 1)
 
     def cell_shares(self, h: Tensor, codes: Tensor) -> Tensor | None:
-        """Return the probability of each cell given the code, [n, CELLS]; None: no code has more than one cell."""
+        """Return cell probabilities given the code, [n, CELLS]; None if all have one cell."""
         if self._cells is None:
             return None
         inner, outer, gate, shift, bias = self._cells
@@ -106,7 +106,7 @@ class Mechanism:
         return np.where(same, values, self.coding.codec.tidy(moved))
 
     def grid_shares(self, h: Tensor, shares: Tensor, cells: Ints) -> Tensor:
-        """Return the probability of each row's cell of the shared grid, [n]; shares: `coding.grid_shares()`."""
+        """Return the probability of each row's grid cell, [n], by `coding.grid_shares()`."""
         p = self.code_shares(h)
         n, k = p.shape
         wanted = shares[:, :, torch.from_numpy(cells)].permute(2, 0, 1)
@@ -142,7 +142,7 @@ def nothing_seen(n: int) -> Tensor:
 
 
 def _abduct(shares: Tensor, chosen: Ints, rng: np.random.Generator) -> Floats:
-    """Return uniform numbers from which `_pick` chooses these, float64 [n]; no nearer to an end than rounding."""
+    """Return uniforms from which `_pick` chooses these, float64 [n], inside rounding."""
     up_to = torch.cumsum(shares, 1).double().numpy()
     at = np.arange(chosen.size)
     low = np.where(chosen > 0, up_to[at, np.maximum(chosen - 1, 0)], 0.0)

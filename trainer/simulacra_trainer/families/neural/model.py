@@ -23,11 +23,11 @@ from simulacra_trainer.survey_weights import row_weights
 GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
 CHUNK_ROWS, JUDGED_ROWS = 4096, 512
 SLIP = 1e-4
-"""Share of the likelihood that is uniform on the grid, so that what never occurred in training has some."""
+"""Uniform share of the likelihood, so that values unseen in training have some."""
 
 
 class NeuralModel:
-    """The network in one order of the columns; any other order is another view of the same weights."""
+    """The network in one order of the columns; other orders are views of the same weights."""
 
     def __init__(
         self, weights: Weights, codings: Sequence[ColumnCoding], order: Sequence[int]
@@ -50,7 +50,7 @@ class NeuralModel:
         do: Mapping[str, float | str] | None = None,
         only: int | None = None,
     ) -> pa.Table:
-        """Draw n rows; see `families.base.FittedModel.sample`. Chunks have random streams of their own."""
+        """Draw n rows (`families.base.FittedModel.sample`); chunks have their own streams."""
         held = {self._position[name]: value for name, value in (do or {}).items()}
         known = {}
         for j in self.order[:only]:
@@ -233,7 +233,7 @@ class Neural:
 
 
 def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
-    """Return work(0), work(1), ..: a chunk is computed by one thread, so the result does not depend on their number."""
+    """Return work(0), work(1), ...; a chunk has one thread, so results do not depend on them."""
 
     def alone(chunk: int) -> Any:
         with torch.inference_mode():
@@ -244,7 +244,7 @@ def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
 
 
 def _fingerprint(values: Sequence[Floats], plan: str) -> str:
-    """Return a name for a training: the same for the same table and plan, and nothing can be read from it."""
+    """Return an opaque name of a training: the same for the same table and plan."""
     digest = hashlib.sha256(plan.encode())
     for column in values:
         digest.update(column.tobytes())

@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 
 
 class CodeTables(nn.Module):
-    """Vectors and output weights of the codes of columns of like size, padded to the same number of codes."""
+    """Vectors and output weights of columns of similar size, padded to one size."""
 
     def __init__(
         self, codings: Sequence[ColumnCoding], total: int, generator: torch.Generator
@@ -70,7 +70,7 @@ class CodeTables(nn.Module):
             self.slope_shared = nn.Parameter(torch.zeros(shape))
 
     def vectors(self) -> tuple[Tensor, Tensor | None]:
-        """Return vector and slope in the position (None: the columns have none), each [columns, codes, WIDTH]."""
+        """Return vector and slope [columns, codes, WIDTH]; slope None without positions."""
         if not self.is_ordered:
             return self.embed, None
         tied = torch.bmm(self.basis, torch.cat([self.embed_shared, self.slope_shared], 2))
@@ -101,7 +101,7 @@ class CellTables(nn.Module):
         )
 
     def nll(self, h: Tensor, codes: Tensor, cells: Tensor) -> Tensor:
-        """Return nats by column [columns]: h [columns, rows, WIDTH], codes and cells [columns, rows]."""
+        """Return nats [columns]; codes, cells [columns, rows], h [columns, rows, WIDTH]."""
         at = codes + self.k * torch.arange(codes.shape[0], device=codes.device)[:, None]
         gate, shift, bias = (
             functional.embedding(at, table.flatten(0, 1))
@@ -151,7 +151,7 @@ class Network(nn.Module):
         )
 
     def nll(self, batch: Batch, keep: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """Return mean nats by column [columns]; keep: dropout factors of the two layers, [columns, rows, WIDTH]."""
+        """Return mean nats [columns]; keep: dropout factors [columns, rows, WIDTH]."""
         h1 = functional.silu(torch.baddbmm(self.b1, self.mixed(batch), self.w1))
         h1 = h1 if keep is None else h1 * keep[0]
         h = h1 + functional.silu(torch.baddbmm(self.b2, h1, self.w2))

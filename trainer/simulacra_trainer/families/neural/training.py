@@ -39,18 +39,18 @@ from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
-"""Smaller tables are learned at a smaller rate (with the root of their rows), or they are overfitted before long."""
+"""Smaller tables get a smaller rate (square root of rows), or they overfit early."""
 WARM_UP_STEPS, CLIP = 100, 2.0
 DROPOUT, DROPOUT_ROWS, DROPOUT_POWER, LEAST_DROPOUT, MOST_DROPOUT = 0.45, 2000, 0.35, 0.2, 0.5
-"""Share of activations dropped at so many rows; it falls with the power of the rows: small tables are copied else."""
+"""Dropout share at this many rows; it falls with a power of the rows."""
 DECAY = 0.1
 APART_DECAY, APART_RATE = 0.5, 0.1
-"""What the bin of a number has apart from its neighbors decays faster and is learned at a tenth of the rate."""
+"""A bin's own weights decay faster and learn at a tenth of the rate."""
 AVERAGE = 0.99
 PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
 STEP_S, CELL_S = 0.004, 4.0e-6
-"""Seconds that a step takes on two cores: fixed, and for each value in the batch; what turns seconds into steps."""
+"""Seconds of a step on two cores, fixed and per value of the batch: seconds to steps."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class TrainedNetwork(pl.LightningModule):
         self.workers = workers
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """Return the loss of a batch, scaled so that the learning rate suits any number of columns."""
+        """Return the loss of a batch, scaled so that one rate suits any number of columns."""
         c, n = batch.codes.shape
         workers = 1 if self.workers is None else self.workers.size
         generator = torch.Generator(batch.codes.device).manual_seed(
@@ -196,7 +196,7 @@ class TrainedNetwork(pl.LightningModule):
         )
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip by norm; Lightning itself refuses to with a fused optimizer, for fear of scaled gradients."""
+        """Clip by norm; Lightning refuses to with a fused optimizer (scaled gradients)."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
     def configure_optimizers(self) -> dict[str, Any]:
@@ -223,7 +223,7 @@ class TrainedNetwork(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}
 
     def _kept(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Return dropout factors; eight of them come from one draw of 64 bits, which is what makes them cheap."""
+        """Return dropout factors, cheaply: eight from each draw of 64 bits."""
         size = shape[0] * shape[1] * shape[2]
         bits = torch.empty(-(-size // 8), dtype=torch.int64, device=generator.device)
         drawn = (

@@ -1,4 +1,4 @@
-"""Where a training runs: the directory of its checkpoints, what is kept there, and the other workers."""
+"""Where a training runs: checkpoint directory, its keeper, and the other workers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TrainingContext:
 
 
 class Keeper(ModelCheckpoint):
-    """Keeps the best weights and the last state, after every interval; a directory that was moved is as good."""
+    """Keeps the best weights and the last state after every interval; may be moved."""
 
     def __init__(self, context: TrainingContext) -> None:
         super().__init__(
@@ -96,7 +96,7 @@ class Keeper(ModelCheckpoint):
 
 @contextlib.contextmanager
 def scratch(directory: Path | None, name: str) -> Iterator[Path]:
-    """Yield the directory for checkpoints: of that name in the given one, whose owner removes it, or a passing one."""
+    """Yield the checkpoint directory: a named one whose owner removes it, or a temporary."""
     if directory is not None:
         yield directory / name
         return

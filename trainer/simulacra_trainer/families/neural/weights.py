@@ -24,7 +24,7 @@ Weights = dict[str, Tensor]
 
 
 def shapes_of(codings: Sequence[ColumnCoding]) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of every tensor of a model of these columns; rows of code tables are columns in a row."""
+    """Return name and shape of every tensor of a model; code tables are stacked by column."""
     c, k = len(codings), sum(coding.codes for coding in codings)
     celled = [coding.codes for coding in codings if coding.has_cells]
     f, kf = len(celled), sum(celled)
@@ -48,7 +48,7 @@ def shapes_of(codings: Sequence[ColumnCoding]) -> dict[str, tuple[int, ...]]:
 
 @torch.no_grad()
 def fold(network: Network, codings: Sequence[ColumnCoding]) -> Weights:
-    """Return the network's weights in the order of the codings, tied weights added up, padding cut off."""
+    """Return the weights in the codings' order, tied weights summed, padding removed."""
     by_column: dict[str, list[Tensor]] = {name: [] for name in shapes_of(codings)}
     place = {j: i for i, j in enumerate(network.order)}
     fine = {i: f for f, i in enumerate(network.fine)}

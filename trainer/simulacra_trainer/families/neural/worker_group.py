@@ -19,7 +19,7 @@ from lightning.fabric.plugins.environments import ClusterEnvironment
 from simulacra_trainer.workers import PeerLost, Workers
 
 PATIENCE = timedelta(minutes=30)
-"""How long a worker waits for another: to be scheduled, and to do what it alone does between two trainings."""
+"""Time a worker waits for another: scheduling, and the leader's work in between."""
 FAREWELL = timedelta(seconds=30)
 _TELLTALES = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
 
@@ -31,7 +31,7 @@ class WorkerGroup:
         self.workers, self._store, self._turns = workers, store, 0
 
     def share(self, content: bytes | None = None) -> bytes:
-        """Return what the leader gives; it alone gives something. Every worker must call, in the same order."""
+        """Return what the leader passes. Every worker must call, in the same order."""
         key = self._key("shared")
         if content is not None:
             self._store.set(key, content)
@@ -141,7 +141,7 @@ def joined(workers: Workers, *, on_gpu: bool) -> Iterator[WorkerGroup]:
 
 
 def _store(workers: Workers) -> dist.TCPStore:
-    """Return the key-value store; the leader serves it, on loopback alone if that is where it is to be met."""
+    """Return the key-value store; the leader serves it, on loopback where that suffices."""
     if not workers.leads:
         return dist.TCPStore(
             workers.address, workers.port, workers.size, is_master=False, timeout=PATIENCE

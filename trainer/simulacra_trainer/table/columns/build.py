@@ -1,4 +1,4 @@
-"""Build the cleaned form of one column: its values in the clean type, its schema entry, its notes."""
+"""The cleaned form of one column: values in the clean type, schema entry, notes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CleanColumn:
 def integer_column(
     name: str, values: pa.Array, storage: str, text_format: str | None = None
 ) -> CleanColumn:
-    """Integers (int64 with nulls); levels are listed when MAX_INTEGER_LEVELS distinct values or fewer."""
+    """Integers (int64 with nulls); up to MAX_INTEGER_LEVELS distinct values are listed."""
     if pc.count_distinct(values).as_py() == 1 and not values.null_count:
         return unlearned(name, "constant", values, storage)
     levels: list[LevelSchema] = []
@@ -70,7 +70,7 @@ def numeric_column(
     text_format: str | None = None,
     decimals: int | None = None,
 ) -> CleanColumn:
-    """Numbers (float64 with nulls, finite); decimals are counted in the data unless the type declares them."""
+    """Numbers (finite float64 with nulls); decimals are declared or counted in the data."""
     present = values.drop_null().to_numpy(zero_copy_only=False)
     if decimals is None:
         decimals = count_decimals(present, single=storage in ("float", "halffloat"))
@@ -129,7 +129,7 @@ def level_column(
 
 
 def unlearned(name: str, kind: ColumnKind, values: pa.Array, storage: str) -> CleanColumn:
-    """A column that is not learned: kind is constant, identifier or text; values are only looked at."""
+    """A column that is not learned: constant, identifier or text."""
     number = pa.types.is_integer(values.type) and len(values) > values.null_count
     limits = pc.min_max(values).as_py() if number else {"min": None, "max": None}
     constant = (
@@ -153,7 +153,7 @@ def unlearned(name: str, kind: ColumnKind, values: pa.Array, storage: str) -> Cl
 
 
 def empty_column(name: str, rows: int, storage: str) -> CleanColumn:
-    """A column without a single value: kept in the schema as a constant "missing", so that its place is known."""
+    """An empty column: kept in the schema as constant "missing", to keep its place."""
     schema = ColumnSchema(
         name=name, kind="constant", learned=False, storage=storage, missing_share=1.0
     )

@@ -54,7 +54,7 @@ class ParsedDates:
 
 
 def parse_dates(words: Words) -> ParsedDates | None:
-    """Return the dates in a text column when at least ENOUGH of its values are dates of one form, else None."""
+    """Return a text column's dates if ENOUGH values are dates of one form, else None."""
     needed = ENOUGH * words.share(pc.invert(words.soft()))
     probe = words.levels.slice(0, 200)
     if (
@@ -120,7 +120,7 @@ def _by_formats(
 
 
 def _same_day(parsed: pa.Array, levels: pa.StringArray, text_format: str) -> pa.BooleanArray:
-    """Mark dates whose day of month is the one written: strptime carries 31 February over to March."""
+    """Mark dates whose written day exists: strptime carries 31 February over to March."""
     group = {"%d": 0, "%m": 1}.get(text_format[:2])
     if group is None:
         return pc.is_valid(parsed)

@@ -19,7 +19,7 @@ _SPREADSHEET_ERRORS = {"#null!", "#value!", "#ref!", "#div/0!", "#num!", "#name?
 MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
 """Lower-case words that mean "no value" in any text column. "Unknown" is an answer."""
 SOFT_MISSING_TOKENS = frozenset({"none", "missing", "not available", "unknown", "*", "x"})
-"""Mean "no value" only where every other word is a number or a date: among words they are levels."""
+"""Missing only where all other words are numbers or dates; levels among words."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class Words:
         return values.take(pa.array(self.codes, mask=self.codes < 0))
 
     def restricted(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """Return codes into a new order of the words (positions into levels), -1 where missing, shape [rows]."""
+        """Return codes [rows] as positions into levels, -1 where missing."""
         place = np.full(len(self.levels) + 1, -1, dtype=np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
         return place[self.codes]
 
 
 def split_words(column: pa.ChunkedArray) -> Words:
-    """Return the distinct words of a string (or dictionary of string) column, most frequent spelling kept."""
+    """Return the distinct words of a string column, in their most frequent spelling."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):  # an empty column keeps its chunks

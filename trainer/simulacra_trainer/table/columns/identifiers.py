@@ -1,4 +1,4 @@
-"""Columns that name rows or hold free text: never learned, since each of their values is about one person."""
+"""Columns that identify rows or hold free text, which are never learned."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ID_SHAPE = r"^[A-Za-z0-9_\-:.@/+#]*[0-9@][A-Za-z0-9_\-:.@/+#]*$"
 
 
 def is_row_number(name: str, values: pa.Array) -> bool:
-    """Return whether integers name rows: all different, and either named so or running without a gap."""
+    """Return whether integers identify rows: all different, and named so or consecutive."""
     present = len(values) - values.null_count
     if present < MIN_ROWS or pc.count_distinct(values).as_py() < present:
         return False
@@ -44,7 +44,7 @@ def is_named_id(name: str) -> bool:
 
 
 def unlearned_kind(name: str, words: Words) -> Literal["identifier", "text"] | None:
-    """Return why words must not be learned: they name rows, they are free text; or None: they are levels."""
+    """Return why words are not learned (identifiers or free text), None for levels."""
     levels, present = words.levels, words.present
     single = int((words.counts == 1).sum())
     if len(levels) >= NEARLY_UNIQUE * present or single > MOSTLY_SINGLE * present:

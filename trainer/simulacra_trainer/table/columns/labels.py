@@ -74,7 +74,7 @@ def label_levels(
 
 
 def missing_codes(declared: Declared) -> list[str]:
-    """Return the codes and ranges that stand for "no value", with their labels, as a person reads them."""
+    """Return the codes and ranges that mean "no value", with their labels, as text."""
     labels = dict(declared.labels)
     said = []
     for low, high in declared.missing:
@@ -105,7 +105,7 @@ def _without_missing(
 
 
 def _words(distinct: pa.Array, declared: Declared) -> dict[Code, str] | None:
-    """Return code to word in the order of the codes; None where the values are no coded category."""
+    """Return code to word in code order; None where the values are no coded category."""
     if not declared.labels or not len(distinct) or len(distinct) > MAX_CODED:
         return None
     labels = dict(declared.labels)

@@ -1,4 +1,4 @@
-"""Numbers written as text: thousands grouped, decimal commas, currency signs, percent, accounting parentheses."""
+"""Numbers written as text: groups, decimal commas, currency, percent, parentheses."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _fixed_decimals(digits: pa.StringArray) -> str | None:
 
 
 def _undress(words: Words, levels: pa.StringArray) -> tuple[pa.StringArray, list[str]]:
-    """Take off one currency, percent signs that (nearly) all values carry, and accounting parentheses."""
+    """Remove one currency, percent signs of nearly all values, accounting parentheses."""
     dress: list[str] = []
     bare = pc.replace_substring_regex(levels, r"^\((.+)\)$", r"-\1")
     if _has(bare, "%"):

@@ -1,4 +1,4 @@
-"""Recognize levels with an obvious order: numbered answers, bands, and the word scales of surveys."""
+"""Levels with an obvious order: numbered answers, bands, survey word scales."""
 
 from __future__ import annotations
 
@@ -10,38 +10,49 @@ MAX_LEVELS = 60
 MAX_LENGTH = 100
 """Characters: the patterns below backtrack, and a cell may be long."""
 
-_AGREEMENT = "strongly disagree|disagree|somewhat disagree,slightly disagree|neither agree nor disagree,neutral,neither,"
-_SCALES = (
-    _AGREEMENT + "undecided|somewhat agree,slightly agree|agree|strongly agree",
-    "very dissatisfied|dissatisfied|somewhat dissatisfied|neither satisfied nor dissatisfied,neutral,neither|"
-    "somewhat satisfied|satisfied|very satisfied",
-    "very unlikely|unlikely|somewhat unlikely|neutral,neither likely nor unlikely|somewhat likely|likely|very likely",
-    "not at all important|not important,unimportant|slightly important|somewhat important|moderately important|"
-    "important|very important|extremely important",
-    "not at all|not very much,a little,slightly|somewhat|moderately|quite a bit,very much|extremely",
-    "never|rarely|seldom|occasionally|sometimes|often|frequently|usually,mostly|always",
-    "never|less than monthly|yearly,annually|quarterly|monthly|weekly|daily",
-    "very poor,terrible|poor,bad|below average|fair,average,ok,neutral|above average|good|very good|excellent",
-    "none|very low|low|medium,moderate,middle,normal|high|very high",
-    "very bad|bad|fair,neutral|good|very good",
-    "not too happy,unhappy|pretty happy,happy|very happy",
-    "extra small,xs|small,s|medium,m|large,l|extra large,xl|xxl|xxxl",
-    "worst|worse|same,the same|better|best",
-    "beginner|intermediate|advanced|expert",
-    "bronze|silver|gold|platinum|diamond",
-    "first,1st|second,2nd|third,3rd|fourth,4th|fifth,5th|sixth,6th",
-    "january,jan|february,feb|march,mar|april,apr|may|june,jun|july,jul|august,aug|september,sep,sept|october,oct|"
-    "november,nov|december,dec",
-    "monday,mon|tuesday,tue,tues|wednesday,wed|thursday,thu,thur,thurs|friday,fri|saturday,sat|sunday,sun",
-    "no schooling,no formal education,none|preschool|primary,primary school,elementary,elementary school|"
-    "secondary,lower secondary,middle school|less than high school|some high school|high school,upper secondary,"
-    "high school graduate|some college|associate,associate degree|bachelor,bachelors,bachelor's,bachelor's degree,"
-    "college graduate,undergraduate|master,masters,master's,master's degree,graduate,postgraduate|"
-    "doctorate,phd,doctoral degree",
-)
+_SCALES = """
+strongly disagree | disagree | somewhat disagree, slightly disagree |
+  neither agree nor disagree, neutral, neither, undecided | somewhat agree, slightly agree |
+  agree | strongly agree
+very dissatisfied | dissatisfied | somewhat dissatisfied |
+  neither satisfied nor dissatisfied, neutral, neither | somewhat satisfied | satisfied |
+  very satisfied
+very unlikely | unlikely | somewhat unlikely | neutral, neither likely nor unlikely |
+  somewhat likely | likely | very likely
+not at all important | not important, unimportant | slightly important | somewhat important |
+  moderately important | important | very important | extremely important
+not at all | not very much, a little, slightly | somewhat | moderately |
+  quite a bit, very much | extremely
+never | rarely | seldom | occasionally | sometimes | often | frequently | usually, mostly |
+  always
+never | less than monthly | yearly, annually | quarterly | monthly | weekly | daily
+very poor, terrible | poor, bad | below average | fair, average, ok, neutral | above average |
+  good | very good | excellent
+none | very low | low | medium, moderate, middle, normal | high | very high
+very bad | bad | fair, neutral | good | very good
+not too happy, unhappy | pretty happy, happy | very happy
+extra small, xs | small, s | medium, m | large, l | extra large, xl | xxl | xxxl
+worst | worse | same, the same | better | best
+beginner | intermediate | advanced | expert
+bronze | silver | gold | platinum | diamond
+first, 1st | second, 2nd | third, 3rd | fourth, 4th | fifth, 5th | sixth, 6th
+january, jan | february, feb | march, mar | april, apr | may | june, jun | july, jul |
+  august, aug | september, sep, sept | october, oct | november, nov | december, dec
+monday, mon | tuesday, tue, tues | wednesday, wed | thursday, thu, thur, thurs | friday, fri |
+  saturday, sat | sunday, sun
+no schooling, no formal education, none | preschool |
+  primary, primary school, elementary, elementary school |
+  secondary, lower secondary, middle school | less than high school | some high school |
+  high school, upper secondary, high school graduate | some college |
+  associate, associate degree |
+  bachelor, bachelors, bachelor's, bachelor's degree, college graduate, undergraduate |
+  master, masters, master's, master's degree, graduate, postgraduate |
+  doctorate, phd, doctoral degree
+"""
+"""Word scales, one a paragraph line: levels are separated by |, spellings of a level by commas."""
 _RANKS: tuple[dict[str, int], ...] = tuple(
-    {word: rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")}
-    for scale in _SCALES
+    {word.strip(): rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")}
+    for scale in re.split(r"\n(?! )", _SCALES.strip())
 )
 _NUMBERED = re.compile(r"^\(?(-?\d{1,3})(?:\s*(?:[-–.:)=]|\s)\s*[^\W\d]|$)")
 _NUMBER = r"[$€£]?\s?(\d[\d.,\s]*?)\s?(k|m)?\s?[%$€£]?"
@@ -75,7 +86,7 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
 
 
 def _numbered(levels: Sequence[str]) -> list[float | None]:
-    """Numbers with words ("1 - low"), among which a bare number may stand; bare numbers alone are codes."""
+    """Numbers with words ("1 - low"), with bare numbers among them; bare ones are codes."""
     if all(level.isdigit() for level in levels):
         return [None] * len(levels)
     found = [_NUMBERED.match(level) for level in levels]

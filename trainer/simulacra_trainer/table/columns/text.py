@@ -1,4 +1,4 @@
-"""Clean a column of text: find out whether it holds numbers, dates, truth values, a scale, names of rows, or levels."""
+"""Cleaning of text columns: numbers, dates, truth values, scales, identifiers, levels."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanC
 
 
 def clean_dictionary(name: str, column: pa.ChunkedArray) -> CleanColumn:
-    """Clean a dictionary column: what the upload declares as levels stays levels, in its order when it is ordered."""
+    """Clean a dictionary column: declared levels stay levels, in order if ordered."""
     words = split_words(column)
     if not words.present:
         return empty_column(name, len(column), str(column.type))
@@ -88,7 +88,7 @@ def clean_dictionary(name: str, column: pa.ChunkedArray) -> CleanColumn:
 def clean_levels(
     name: str, words: Words, storage: str, declared_order: bool = False
 ) -> CleanColumn:
-    """Clean words that are neither numbers nor dates: names of rows, free text, a scale or plain levels."""
+    """Clean words that are not numbers or dates: identifiers, free text, scales, levels."""
     kind = unlearned_kind(name, words)
     if kind:
         return unlearned(name, kind, words.rows(words.levels), storage)
@@ -113,7 +113,7 @@ def _in_order(
 
 
 def _truth(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
-    """Read a pair such as yes and no. The levels are the upload's own words, its most frequent spelling, no first."""
+    """Read a pair such as yes and no; levels keep the most frequent spelling, no first."""
     if not 2 <= len(words.levels) <= 8:
         return None
     lowered = [level.lower() for level in words.levels.to_pylist()]

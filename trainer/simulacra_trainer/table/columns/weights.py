@@ -13,7 +13,7 @@ from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import MIN_ROWS
 
 POINTER = "/weights"
-NOTE = "the column holds survey weights: the model stands for the weighted population, and generated rows lack it"
+NOTE = "survey weights: the model describes the weighted population; generated rows lack the column"
 
 
 def weight_column(column: CleanColumn, rows: int) -> CleanColumn:

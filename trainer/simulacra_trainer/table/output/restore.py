@@ -10,7 +10,7 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.output.arrow_types import parse_type
 
 IDENTIFIER_RANGE = 1 << 40
-"""Fresh integer identifiers start somewhere in so many numbers above the upload's, so that shards do not collide."""
+"""Range above the upload's integer identifiers where shards start, without collision."""
 
 
 def restore(table: pa.Table, schema: TableSchema, *, rng: np.random.Generator) -> pa.Table:
@@ -135,7 +135,7 @@ def _constant(column: ColumnSchema, kind: pa.DataType, rows: int) -> pa.Array:
 def _identifiers(
     column: ColumnSchema, kind: pa.DataType, rows: int, rng: np.random.Generator
 ) -> pa.Array:
-    """Return identifiers above every one of the upload's, or random words of 128 bits; missing at the same rate."""
+    """Return identifiers above the upload's, or 128-bit random words; missing as often."""
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if column.maximum is not None:
         low = int(column.maximum) + 1

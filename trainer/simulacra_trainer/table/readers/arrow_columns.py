@@ -1,4 +1,4 @@
-"""Columns of a typed format (Parquet, Arrow) as they are read: flat values, binary as text, bounded cells."""
+"""Typed columns (Parquet, Arrow) as read: flat values, binary as text, bounded cells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def readable_field(field: pa.Field) -> pa.Field:
     if _is_compound(value):
         raise invalid_upload(
             "A column holds lists, structures or raw bytes; only flat values can be read.",
-            f"Column {field.name!r} has the type {field.type}: split it into plain columns or remove it.",
+            f"Column {field.name!r} has type {field.type}. Split it into plain columns or"
+            " remove it.",
         )
     if (
         pa.types.is_binary(value)
@@ -30,7 +31,7 @@ def readable_field(field: pa.Field) -> pa.Field:
 
 
 def read_column(column: pa.Array, field: pa.Field) -> pa.Array:
-    """Return the column as `readable_field` says; refuse bytes that are no text, and cells beyond the limit."""
+    """Return the column as `readable_field` says; refuse non-text bytes and long cells."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if column.type != field.type:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Batches:
-    """A table as a stream: its schema, its record batches, the delimiter where it was a CSV, and what to tell of it."""
+    """A table as a stream: schema, record batches, CSV delimiter, notes."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]

@@ -50,7 +50,7 @@ def check_column_count(count: int) -> None:
     if count < MIN_COLUMNS:
         raise too_small(
             f"The table has {count} column; at least {MIN_COLUMNS} are needed.",
-            "If the file has more, separate its cells by commas, semicolons, tabs or vertical bars.",
+            "If the file has more, separate cells by commas, semicolons, tabs or vertical bars.",
         )
 
 

@@ -47,9 +47,10 @@ _READABLE = (
     "/proc/sys/vm",
     "/sys/devices/system",
 )
-"""What libraries read on their way to a parser: shared objects, locales, the number and kind of processors."""
+"""Files that parser libraries read: shared objects, locales, processor information."""
 _ENVIRONMENT = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",  # pools that reserve address space ahead collide with RLIMIT_AS
+    # Pools that reserve address space ahead collide with RLIMIT_AS.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
     "ARROW_IO_THREADS": "1",
     "LC_ALL": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
@@ -58,7 +59,7 @@ _ENVIRONMENT = {
 
 
 class SandboxStopped(Exception):
-    """The child was stopped, by a limit or by a crash; the text says which in words for a person."""
+    """The child was stopped by a limit or crashed; the text says which for a person."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Granted:
-    """What the platform granted besides rlimits: a network namespace, a filter of calls, one of files."""
+    """What the platform granted besides rlimits: network namespace, call and file filters."""
 
     namespace: bool
     calls: bool
@@ -84,7 +85,7 @@ class Granted:
 
 
 def confine(limits: SandboxLimits) -> Granted:
-    """Take from this process what parsing does not need. Call before threads exist and before bytes are read."""
+    """Drop what parsing does not need. Call before threads exist and bytes are read."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

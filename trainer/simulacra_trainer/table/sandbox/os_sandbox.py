@@ -43,7 +43,7 @@ _ANYWHERE = {
 
 @dataclass(frozen=True)
 class _Machine:
-    """A kernel architecture: its audit number, calls that are refused, and the two that depend on an argument."""
+    """A kernel architecture: audit number, refused calls, two that depend on an argument."""
 
     arch: int
     refused: dict[str, int]
@@ -55,10 +55,11 @@ _MACHINES = {
     "x86_64": _Machine(
         0xC000003E,
         {
-            "socket": 41, "socketpair": 53, "fork": 57, "vfork": 58, "execve": 59, "kill": 62, "ptrace": 101,
-            "pivot_root": 155, "chroot": 161, "mount": 165, "umount2": 166, "init_module": 175, "tkill": 200,
-            "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298, "setns": 308,
-            "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "bpf": 321,
+            "socket": 41, "socketpair": 53, "fork": 57, "vfork": 58, "execve": 59, "kill": 62,
+            "ptrace": 101, "pivot_root": 155, "chroot": 161, "mount": 165, "umount2": 166,
+            "init_module": 175, "tkill": 200, "add_key": 248, "request_key": 249, "keyctl": 250,
+            "unshare": 272, "perf_event_open": 298, "setns": 308, "process_vm_readv": 310,
+            "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "bpf": 321,
             "execveat": 322, "userfaultfd": 323,
         },
         clone=56,
@@ -67,10 +68,11 @@ _MACHINES = {
     "aarch64": _Machine(
         0xC00000B7,
         {
-            "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "unshare": 97, "init_module": 105,
-            "ptrace": 117, "kill": 129, "tkill": 130, "socket": 198, "socketpair": 199, "add_key": 217,
-            "request_key": 218, "keyctl": 219, "execve": 221, "perf_event_open": 241, "setns": 268,
-            "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "bpf": 280,
+            "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "unshare": 97,
+            "init_module": 105, "ptrace": 117, "kill": 129, "tkill": 130, "socket": 198,
+            "socketpair": 199, "add_key": 217, "request_key": 218, "keyctl": 219, "execve": 221,
+            "perf_event_open": 241, "setns": 268, "process_vm_readv": 270,
+            "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "bpf": 280,
             "execveat": 281, "userfaultfd": 282,
         },
         clone=220,
@@ -107,7 +109,7 @@ def refuse_calls(libc: ctypes.CDLL) -> bool:
 
 
 def _instructions(machine: _Machine) -> Iterable[bytes]:
-    """Yield the classic BPF program (struct sock_filter: code, jump if true, jump if false, operand)."""
+    """Yield the classic BPF program (struct sock_filter: code, jt, jf, k)."""
 
     def step(code: int, operand: int, true: int = 0, false: int = 0) -> bytes:
         return struct.pack("HBBI", code, true, false, operand)
