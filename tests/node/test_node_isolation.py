@@ -12,10 +12,10 @@ from installation import eventually
 from node import TRAINER, Node
 from operator_facts import LABELS, ended, observed, resource
 from simulacra import Client
-from simulacra_operator.kinds.model.reconcile import reconcile
-from simulacra_operator.runtime.actions import CreateJob
-from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, meeting_point
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.kinds.model import reconcile
+from simulacra_operator.work.actions import CreateJob
+from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, leader_service
+from simulacra_operator.work.observe import Observed
 
 pytestmark = pytest.mark.node
 LISTEN = (
@@ -203,7 +203,7 @@ def test_workers_of_a_fit_meet_by_name_on_their_ports_alone(
         node.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", stdin=json.dumps(job))
     )
     try:
-        service = meeting_point(pair(), made)
+        service = leader_service(pair(), made)
         assert service is not None
         service["metadata"]["namespace"] = namespace
         node.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(service))

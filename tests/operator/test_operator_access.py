@@ -18,10 +18,9 @@ from operator_bench import Plane, World, condition, ready
 from operator_facts import NOW, iso, ready_condition, resource
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS, ClusterError, Object
-from simulacra_operator.kinds.access_request.observe import AccessObserved
-from simulacra_operator.kinds.access_request.reconcile import FORGOTTEN_AFTER, reconcile
-from simulacra_operator.runtime import actions as act
+from simulacra_operator.kinds.access_request import DELETED_AFTER, AccessObserved, reconcile
 from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 
 SPEC = {"company": "Acme Research GmbH & Co.", "contact": "ada@acme.example"}
@@ -60,7 +59,7 @@ def settle(body: Object, tenant: Object | None = None) -> tuple[Object, Object |
             if isinstance(one, act.PatchStatus):
                 body = copy.deepcopy(body)
                 body["status"] |= one.patch
-            if isinstance(one, act.Ensure):
+            if isinstance(one, act.EnsureObject):
                 tenant = {**one.manifest, "metadata": {**one.manifest["metadata"], "uid": "uid-t"}}
     raise AssertionError(f"does not settle: {done}")
 
@@ -81,7 +80,7 @@ def test_a_denied_request_is_recorded_once_and_makes_nothing() -> None:
 
 def test_an_approved_request_becomes_a_tenant_with_a_client() -> None:
     body, tenant, done = settle(asked("Approved"))
-    assert done == ["RecordDecision", "Ensure", "PatchStatus"]
+    assert done == ["RecordDecision", "EnsureObject", "PatchStatus"]
     assert tenant is not None
     assert tenant["metadata"]["name"].startswith("acme-research-gmbh-co-")
     assert len(tenant["metadata"]["name"]) <= 40
@@ -104,7 +103,7 @@ def test_a_tenant_of_somebody_else_is_not_taken_over() -> None:
     foreign = copy.deepcopy(made)
     foreign["metadata"]["labels"] = {}
     body, _, done = settle(asked("Approved"), foreign)
-    assert "Ensure" not in done
+    assert "EnsureObject" not in done
     assert "clientId" not in body["status"]
 
 
@@ -121,7 +120,7 @@ def test_the_request_is_ready_once_its_tenant_is() -> None:
 )
 def test_what_came_to_nothing_is_forgotten(decision: str, kept: bool) -> None:
     body, tenant, _ = settle(asked(decision))
-    body["metadata"]["creationTimestamp"] = iso(NOW - FORGOTTEN_AFTER - timedelta(seconds=1))
+    body["metadata"]["creationTimestamp"] = iso(NOW - DELETED_AFTER - timedelta(seconds=1))
     assert (kinds(reconcile(seen(body, tenant))) == ["DeleteResource"]) != kept
 
 
@@ -132,7 +131,7 @@ def test_a_request_does_not_outlive_its_tenant_for_ever() -> None:
     assert kinds(reconcile(seen(body, None))) == ["PatchStatus"], (
         "the condition says for a while what became of it"
     )
-    body["metadata"]["creationTimestamp"] = iso(NOW - FORGOTTEN_AFTER - timedelta(seconds=1))
+    body["metadata"]["creationTimestamp"] = iso(NOW - DELETED_AFTER - timedelta(seconds=1))
     assert kinds(reconcile(seen(body, None))) == ["DeleteResource"]
 
 
@@ -152,8 +151,8 @@ def test_where_auth0_keeps_the_clients_it_makes_one_first() -> None:
     assert kinds(first) == ["RecordDecision", "RegisterClient"]
     body["status"] = {"clientId": "aBcD1234"}
     then = reconcile(AccessObserved(NOW, parse(body), None, external=True))
-    assert kinds(then) == ["Ensure"]
-    (made,) = [one.manifest for one in then if isinstance(one, act.Ensure)]
+    assert kinds(then) == ["EnsureObject"]
+    (made,) = [one.manifest for one in then if isinstance(one, act.EnsureObject)]
     assert made["spec"]["clients"] == ["aBcD1234"]
 
 
@@ -165,13 +164,13 @@ async def test_a_registered_client_is_kept_in_status(world: World) -> None:
     }
     made = await world.cluster.create(ACCESS_REQUESTS, body | {"spec": SPEC})
     edge = Auth0Mock()
-    memory: Any = SimpleNamespace(written=lambda key, version: None, auth0=Auth0(SETTINGS, edge))
+    state: Any = SimpleNamespace(written=lambda key, version: None, auth0=Auth0(SETTINGS, edge))
     try:
         found = await world.reaches(
             ACCESS_REQUESTS, "ar-auth0", lambda one: condition(one, "Ready"), namespace=None
         )
-        subject = parse({"kind": "AccessRequest", **found})
-        executor = Executor(world.cluster, world.custody, memory, subject)  # type: ignore[arg-type]
+        request = parse({"kind": "AccessRequest", **found})
+        executor = Executor(world.cluster, world.custody, state, request)  # type: ignore[arg-type]
         await executor.run(act.RegisterClient("acme-1"))
         after = await world.cluster.get(ACCESS_REQUESTS, "ar-auth0")
         assert after["status"]["clientId"] == edge.clients[0]["client_id"]

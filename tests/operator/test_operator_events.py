@@ -13,9 +13,9 @@ from operator_facts import CREATED, NOW, iso, job, observed, pod, ready_conditio
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
-from simulacra_operator.kinds.dataset.reconcile import reconcile
-from simulacra_operator.runtime import actions as act
+from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.runtime import events
+from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 
 DONE = {"type": "Prepared", "status": "True", "reason": "Prepared", "message": ""}
@@ -26,31 +26,33 @@ def patch(reason: str, message: str = "", *more: Object) -> Object:
 
 
 def test_the_end_of_the_work_is_told_by_its_own_reason() -> None:
-    told = events.note(parse(resource("Dataset", "ds-1")), patch("Ready", "", DONE))
-    assert told == events.Note(
-        "Normal", Reason.PREPARED, "the table is cleaned and can be learned from"
+    told = events.content(parse(resource("Dataset", "ds-1")), patch("Ready", "", DONE))
+    assert told == events.EventContent(
+        "Normal", Reason.PREPARED, "The table is cleaned and ready for a model."
     )
 
 
 def test_what_a_condition_says_is_said() -> None:
-    told = events.note(
+    told = events.content(
         parse(resource("Dataset", "ds-1")), patch("UploadInvalid", "the first line has no header")
     )
-    assert told == events.Note("Warning", Reason.UPLOAD_INVALID, "the first line has no header")
+    assert told == events.EventContent(
+        "Warning", Reason.UPLOAD_INVALID, "the first line has no header"
+    )
 
 
 @pytest.mark.parametrize(
     "waiting", ["AwaitingUpload", "AwaitingTenant", "AwaitingDataset", "AwaitingModel"]
 )
 def test_plain_waiting_is_not_told(waiting: str) -> None:
-    assert events.note(parse(resource("Dataset", "ds-1")), patch(waiting)) is None
+    assert events.content(parse(resource("Dataset", "ds-1")), patch(waiting)) is None
 
 
 def test_what_was_so_before_is_not_told_again() -> None:
     status = {"conditions": [ready_condition("False", "JobRunning")]}
     before = parse(resource("Dataset", "ds-1", None, status))
-    assert events.note(before, patch("JobRunning")) is None
-    assert events.note(before, {"progress": {"percent": 40}}) is None
+    assert events.content(before, patch("JobRunning")) is None
+    assert events.content(before, {"progress": {"percent": 40}}) is None
 
 
 def finding(*pods: Object) -> tuple[str, str]:
@@ -80,7 +82,7 @@ def unfit(since: str) -> Object:
 
 def test_a_pod_that_fits_no_node_is_told_of_after_a_moment() -> None:
     assert finding(unfit(iso(NOW))) == ("JobRunning", "")
-    told = "a pod fits no node: 0/1 nodes: 1 Insufficient nvidia.com/gpu."
+    told = "No node fits a pod: 0/1 nodes: 1 Insufficient nvidia.com/gpu."
     assert finding(unfit(iso(CREATED))) == ("PodNotStarting", told)
 
 
@@ -112,7 +114,7 @@ def test_a_result_that_went_with_its_pod_is_made_once_more() -> None:
     ] == ["DeleteJob"]
     again = reconcile(observed(body, job=complete(iso(NOW))))
     assert [type(one).__name__ for one in again] == [
-        "Discard",
+        "DiscardArtifacts",
         "LogFailure",
         "PatchStatus",
         "DeleteJob",
@@ -140,7 +142,7 @@ async def test_describe_tells_the_story(world: World, plane: Plane) -> None:
     await world.reaches(kube.DATASETS, "ds-1", ready)
     shown = _kubectl(plane, "describe", "dataset", "ds-1", "-n", world.namespace)
     story = shown.partition("Events:")[2]
-    assert "the table is cleaned and can be learned from" in story
+    assert "The table is cleaned and ready for a model." in story
     listed = [
         one async for one in world.cluster.list(kube.EVENTS, world.namespace) if _is_ours(one)
     ]
@@ -149,7 +151,7 @@ async def test_describe_tells_the_story(world: World, plane: Plane) -> None:
     assert counts["Suspended"] == 2
     assert len(listed) == len(counts), "each thing is one Event"
     about = _kubectl(plane, "describe", "tenant", world.tenant).partition("Events:")[2]
-    assert "all conditions hold" in about
+    assert "All conditions are True." in about
 
 
 def _is_ours(event: Object) -> bool:

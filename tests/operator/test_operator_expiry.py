@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from operator_facts import CREATED, NOW, ended, iso, observed, resource
-from simulacra_operator.runtime import actions as act
+from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED
+from simulacra_operator.work import actions as act
 from simulacra_operator.work import erasure
 from simulacra_operator.work.custom_resource import parse
-from simulacra_operator.work.expiry import UPLOAD_LEASE, UPLOAD_STARTED, due
+from simulacra_operator.work.expiry import due
 
 WEEK = 604_800
 HOUR = timedelta(hours=1)
@@ -32,11 +33,14 @@ def test_the_tenant_caps_retention() -> None:
     ("annotations", "begun"),
     [
         ({}, CREATED),
-        ({UPLOAD_STARTED: iso(CREATED + HOUR)}, CREATED + HOUR),
-        ({UPLOAD_STARTED: "yesterday"}, CREATED),
-        ({UPLOAD_STARTED: "2026-03-01T13:00:00"}, CREATED),
-        ({UPLOAD_LEASE: f"00ff {iso(CREATED + 2 * HOUR)}"}, CREATED + 2 * HOUR),
-        ({UPLOAD_LEASE: f"- {iso(CREATED + 3 * HOUR)}"}, CREATED + 3 * HOUR),  # between two pieces
+        ({ANNOTATION_UPLOAD_STARTED: iso(CREATED + HOUR)}, CREATED + HOUR),
+        ({ANNOTATION_UPLOAD_STARTED: "yesterday"}, CREATED),
+        ({ANNOTATION_UPLOAD_STARTED: "2026-03-01T13:00:00"}, CREATED),
+        ({ANNOTATION_UPLOAD_LEASE: f"00ff {iso(CREATED + 2 * HOUR)}"}, CREATED + 2 * HOUR),
+        (
+            {ANNOTATION_UPLOAD_LEASE: f"- {iso(CREATED + 3 * HOUR)}"},
+            CREATED + 3 * HOUR,
+        ),  # between two pieces
     ],
 )
 def test_an_upload_that_went_silent_is_given_up_after_an_hour(
@@ -77,7 +81,7 @@ def test_a_model_that_goes_with_an_expired_dataset_spares_finished_results() -> 
     )
     seen = observed(body, dataset=dataset, dependants=(ended("GenerationJob", "gen-1"),))
     assert erasure.by_expiry(seen)
-    assert isinstance(erasure.reconcile(seen)[-1], act.Release)
+    assert isinstance(erasure.reconcile(seen)[-1], act.ReleaseFinalizer)
     assert not erasure.by_expiry(observed(body, dataset=ended("Dataset", "ds-1")))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,9 +21,10 @@ from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
 from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube import client as kube
-from simulacra_operator.runtime.actions import CreateJob, WriteRequest
+from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.runtime.leadership import LEASE
+from simulacra_operator.work.actions import CreateJob, WriteRequest
 from simulacra_operator.work.custom_resource import parse
 
 NTH = (1, 2, 4)
@@ -139,8 +140,9 @@ async def test_nothing_is_made_on_a_stale_view(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1", suspend=True)
     seen = await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
-    memory: Any = SimpleNamespace()
-    executor = Executor(world.cluster, world.custody, memory, parse({"kind": "Dataset", **seen}))  # type: ignore[arg-type]
+    custody = CustodyClient(world.custody, cast(Any, None), cast(Any, None))
+    dataset = parse({"kind": "Dataset", **seen})
+    executor = Executor(world.cluster, custody, cast(Any, SimpleNamespace()), dataset)
     await world.cluster.patch(
         kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": 90_000}}, world.namespace
     )

@@ -6,10 +6,10 @@ import pytest
 
 from operator_facts import ended, resource
 from simulacra_operator.runtime import job_event_filter
-from simulacra_operator.runtime.actions import Action, CreateJob, DeleteJob, PatchStatus
 from simulacra_operator.runtime.controller import _last_job
-from simulacra_operator.runtime.job_event_filter import JobsSeen
-from simulacra_operator.work.custom_resource import Subject, parse
+from simulacra_operator.runtime.job_event_filter import JobEventFilter
+from simulacra_operator.work.actions import Action, CreateJob, DeleteJob, PatchStatus
+from simulacra_operator.work.custom_resource import CustomResource, parse
 
 GONE = DeleteJob("ds-1-prepare", "job-1", wait=False)
 
@@ -19,19 +19,19 @@ def job(uid: str = "job-1") -> dict[str, object]:
 
 
 def test_the_end_of_a_job_that_has_said_all_is_no_news() -> None:
-    jobs = JobsSeen()
-    jobs.over("job-1")
-    assert not jobs.news(job(), "DELETED")
-    assert jobs.news(job(), "DELETED"), "one event a Job"
-    assert jobs.news(job("job-2"), "DELETED")
+    jobs = JobEventFilter()
+    jobs.ignore_deletion("job-1")
+    assert not jobs.is_relevant(job(), "DELETED")
+    assert jobs.is_relevant(job(), "DELETED"), "one event a Job"
+    assert jobs.is_relevant(job("job-2"), "DELETED")
 
 
 def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_event_filter, "MOST", 2)
-    jobs = JobsSeen()
+    jobs = JobEventFilter()
     for number in range(3):
-        jobs.over(f"job-{number}")
-    assert [jobs.news(job(f"job-{number}"), "DELETED") for number in range(3)] == [
+        jobs.ignore_deletion(f"job-{number}")
+    assert [jobs.is_relevant(job(f"job-{number}"), "DELETED") for number in range(3)] == [
         True,
         True,
         False,
@@ -40,14 +40,16 @@ def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_count_of_none_is_no_news() -> None:
     """The Job controller's first word about a Job is that no pod of it is ready and none has failed."""
-    jobs = JobsSeen()
-    assert not jobs.news(job(), "ADDED")
-    assert not jobs.news({**job(), "status": {"ready": 0, "failed": 0, "active": 1}}, "MODIFIED")
-    assert jobs.news({**job(), "status": {"ready": 1, "active": 1}}, "MODIFIED")
+    jobs = JobEventFilter()
+    assert not jobs.is_relevant(job(), "ADDED")
+    assert not jobs.is_relevant(
+        {**job(), "status": {"ready": 0, "failed": 0, "active": 1}}, "MODIFIED"
+    )
+    assert jobs.is_relevant({**job(), "status": {"ready": 1, "active": 1}}, "MODIFIED")
 
 
 @pytest.mark.parametrize(
-    ("subject", "actions", "last"),
+    ("owner", "actions", "last"),
     [
         (ended("Dataset", "ds-1"), [GONE], "job-1"),
         (None, [PatchStatus({"finishedAt": "2026-03-01T12:00:00Z"}), GONE], "job-1"),
@@ -58,6 +60,6 @@ def test_a_count_of_none_is_no_news() -> None:
     ],
 )
 def test_a_job_is_over_when_its_owner_has_ended(
-    subject: Subject | None, actions: list[Action], last: str | None
+    owner: CustomResource | None, actions: list[Action], last: str | None
 ) -> None:
-    assert _last_job(subject or parse(resource("Dataset", "ds-1")), actions) == last
+    assert _last_job(owner or parse(resource("Dataset", "ds-1")), actions) == last

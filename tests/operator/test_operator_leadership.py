@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(60)
 async def cluster(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
     """A plane without the Lease; the clock of the protocol runs fast."""
     monkeypatch.setattr(leadership, "RENEW_S", 0.05)
-    monkeypatch.setattr(leadership, "LOOK_S", 0.05)
+    monkeypatch.setattr(leadership, "RETRY_S", 0.05)
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
     await cluster.delete(kube.LEASES, LEASE, system_namespace())

@@ -23,16 +23,16 @@ from operator_facts import (
 )
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest, TaskSpec
 from simulacra_crds.kinds.base import LABEL_DATASET
-from simulacra_operator.runtime import actions as act
 from simulacra_operator.runtime.controller import RECONCILERS
-from simulacra_operator.work.observed import Fault, Observed
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.observe import Fault, Observed
 
 KEY = {"wrappedKey": "key"}
 DATASET_OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
 
 
 def decide(seen: Observed) -> list[act.Action]:
-    return RECONCILERS[seen.subject.kind](seen)
+    return RECONCILERS[seen.resource.kind](seen)
 
 
 def of_type(actions: list[act.Action], kind: type[Any]) -> Any:
@@ -101,7 +101,7 @@ def test_a_model_is_tied_to_its_dataset_before_anything_else() -> None:
 
 
 def test_a_model_gets_its_key_before_its_job_and_its_job_the_dataset_key() -> None:
-    assert isinstance(decide(model(status={}))[-1], act.MakeKey)
+    assert isinstance(decide(model(status={}))[-1], act.CreateKey)
     spec = {"datasetRef": {"name": "ds-1"}, "seed": 7, "resources": {"gpu": 2, "memory": "3Gi"}}
     actions = decide(model(spec=spec))
     assert FitRequest.model_validate_json(of_type(actions, act.WriteRequest).content).gpu == 2
@@ -133,7 +133,7 @@ def test_a_model_never_learns_from_another_dataset_of_the_same_name() -> None:
         ({"tenant": None}, "AwaitingTenant"),
         ({"tenant": tenant(ready=False)}, "AwaitingTenant"),
         ({"tenant": tenant(ready=False, suspend=True)}, "Suspended"),
-        ({"place": False}, "AwaitingQuota"),
+        ({"slot": False}, "AwaitingQuota"),
         ({"model": None}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", deletionTimestamp=iso(NOW))}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", well=False)}, "ModelFailed"),
@@ -272,8 +272,8 @@ def test_what_a_dataset_stored_goes_also_when_its_spec_cannot_be_read_and_only_i
 ):
     beyond = {"source": {"sha256": "a" * 64, "bytes": 3}, "weights": "w" * 300}
     refused = decide(observed(resource("Dataset", "ds-1", beyond, {"wrappedKey": "key"})))
-    assert [type(one) for one in refused] == [act.Discard, act.PatchStatus]
-    assert refused[0] == act.Discard(None, None)
+    assert [type(one) for one in refused] == [act.DiscardArtifacts, act.PatchStatus]
+    assert refused[0] == act.DiscardArtifacts(None, None)
     assert [type(one) for one in decide(observed(resource("Dataset", "ds-1", beyond)))] == [
         act.PatchStatus
     ]

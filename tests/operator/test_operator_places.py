@@ -1,4 +1,4 @@
-"""Places in a tenant's quota: never too many, the oldest first, nobody forgotten, and few reads."""
+"""JobSlots in a tenant's quota: never too many, the oldest first, nobody forgotten, and few reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from operator_facts import CREATED, ready_condition, resource
 from simulacra_crds.kube.client import DATASETS, JOBS, ApiResource, Object
-from simulacra_operator.runtime.job_slots import Places
+from simulacra_operator.runtime.job_slots import JobSlots
 from simulacra_operator.work.custom_resource import Key
 
 NAMESPACE = "tenant-acme"
@@ -51,7 +51,7 @@ class Play:
     def __init__(self, limit: int) -> None:
         self.cluster, self.limit = Lists(), limit
         self.woken: list[Key] = []
-        self.places = Places(self.cluster, self.wake)  # type: ignore[arg-type]
+        self.slots = JobSlots(self.cluster, self.wake)  # type: ignore[arg-type]
         self.started: list[Key] = []
         self.running: list[Key] = []
         self.asks = 0
@@ -63,16 +63,18 @@ class Play:
     async def ask(self, key: Key) -> bool:
         self.asks += 1
         number = int(key.name.removeprefix("ds-"))
-        if not await self.places.ask(key, CREATED + timedelta(seconds=number), self.limit):
+        if not await self.slots.acquire(key, CREATED + timedelta(seconds=number), self.limit):
             return False
         self.started.append(key)
         self.running.append(key)
-        await self.places.job(job_of(key))
+        await self.slots.observe_job(job_of(key))
         return True
 
     async def end(self, key: Key) -> None:
         self.running.remove(key)
-        await self.places.job(job_of(key, conditions=[{"type": "Complete", "status": "True"}]))
+        await self.slots.observe_job(
+            job_of(key, conditions=[{"type": "Complete", "status": "True"}])
+        )
         while self.woken:
             await self.ask(self.woken.pop(0))
 
@@ -98,17 +100,17 @@ async def test_a_thousand_that_wait_start_oldest_first_with_few_looks() -> None:
 async def test_who_leaves_hands_on_the_turn() -> None:
     play = Play(limit=1)
     assert [await play.ask(named(number)) for number in (1, 3, 2)] == [True, False, False]
-    await play.places.leave(named(2))
+    await play.slots.release(named(2))
     await play.end(named(1))
     assert play.running == [named(3)]
 
 
 async def test_a_place_is_held_before_the_job_is_seen() -> None:
     play = Play(limit=1)
-    assert await play.places.ask(named(1), CREATED, 1)
-    assert await play.places.ask(named(1), CREATED, 1)
+    assert await play.slots.acquire(named(1), CREATED, 1)
+    assert await play.slots.acquire(named(1), CREATED, 1)
     assert not await play.ask(named(2))
-    await play.places.leave(named(1))
+    await play.slots.release(named(1))
     assert play.woken == [named(2)]
     assert await play.ask(named(2))
 
@@ -127,7 +129,7 @@ async def test_a_restart_knows_who_waited_and_what_runs() -> None:
 async def test_a_suspended_job_gives_its_place_back() -> None:
     play = Play(limit=1)
     assert await play.ask(named(1))
-    await play.places.job(job_of(named(1)))
+    await play.slots.observe_job(job_of(named(1)))
     assert not await play.ask(named(2))
-    await play.places.job({**job_of(named(1)), "spec": {"suspend": True}})
+    await play.slots.observe_job({**job_of(named(1)), "spec": {"suspend": True}})
     assert play.woken == [named(2)]

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from operator_facts import NOW, SETTINGS, resource
-from simulacra_operator.kinds.tenant.observed import TenantObserved
-from simulacra_operator.runtime import actions as act
-from simulacra_operator.runtime.controller import Engine
+from simulacra_operator.kinds.tenant.observe import TenantObserved
+from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.runtime.queue import FIRST_RETRY_S, WorkQueue
+from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import Key, parse
 
 A, B = Key("Dataset", "ns", "a"), Key("Dataset", "ns", "b")
@@ -74,15 +74,15 @@ async def test_what_is_done_and_does_not_take_hold_is_not_done_without_pause() -
     """As a field of a NetworkPolicy that the API server does not know, and drops."""
 
     def due() -> bool:
-        return engine._queue._pop(asyncio.get_running_loop().time())[0] is not None
+        return controller._queue._pop(asyncio.get_running_loop().time())[0] is not None
 
-    engine = Engine(None, None, SETTINGS, lambda: NOW)  # type: ignore[arg-type]
+    controller = Controller(None, None, SETTINGS, lambda: NOW)  # type: ignore[arg-type]
     seen = TenantObserved(NOW, parse(resource("Tenant", "acme", {}, namespace=None)))
     one, other = (act.LogFailure("", message, "", None) for message in "ab")
     for action, at_once in ((one, True), (other, True), (other, False), (one, True)):
-        await engine._act(seen.subject.key, seen, [action])
+        await controller._act(seen.resource.key, seen, [action])
         assert due() is at_once
-        engine._queue = WorkQueue()
-    assert await engine._act(seen.subject.key, seen, []) == "settled"
-    assert await engine._act(seen.subject.key, seen, [one]) == "acted"
+        controller._queue = WorkQueue()
+    assert await controller._act(seen.resource.key, seen, []) == "settled"
+    assert await controller._act(seen.resource.key, seen, [one]) == "acted"
     assert due(), "it was so for a while"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_custody.errors import CustodyError, KeyUnavailable
 from simulacra_custody.keys.sealed_secrets import seal, unseal
 from simulacra_custody.refs import ResourceRef
-from simulacra_operator.runtime.scope import Scope
+from simulacra_operator.scope import Scope
 from simulacra_operator.tasks.rotation import ROTATE, SETTLED, Rotation
 from simulacra_operator.work.custom_resource import parse
 
@@ -83,19 +84,24 @@ async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and
                 container = {"env": [{"name": TASK_ENV, "value": "mine"}]}
                 yield {"metadata": {}, "spec": {"template": {"spec": {"containers": [container]}}}}
 
-    retired: list[str] = []
+    class Custody:
+        """Keys of which every token is current; a call of any other kind fails."""
 
-    async def retire(tenant: str) -> None:
-        retired.append(tenant)
+        keys = SimpleNamespace(is_current=lambda tenant, token: True, retire_old_keys=None)
+        service = SimpleNamespace(rewrap=None)
 
-    keys = SimpleNamespace(retire_old_keys=retire)
+        async def run(self, verb: str, call: Any, *args: Any) -> Any:
+            retired.extend(args if verb == "retireKeys" else ())
+            return call(*args)
+
+    custody, retired = Custody(), list[str]()
     known = {**ready_condition("True"), "type": "KeyReady"}
     status = {"conditions": [known], "rotation": {"asked": "once", "startedAt": iso(NOW - SETTLED)}}
     tenant = parse(
         resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"})
     )
-    engine = SimpleNamespace(cluster=Server(), custodian=keys, now=lambda: NOW, scope=Scope())
-    await Rotation(engine)._guarded(tenant)  # type: ignore[arg-type]
+    controller = SimpleNamespace(cluster=Server(), custody=custody, now=lambda: NOW, scope=Scope())
+    await Rotation(controller).check(tenant)  # type: ignore[arg-type]
     assert retired == [], "what cannot be read may hold a token of the old key"
 
 

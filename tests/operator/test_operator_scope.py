@@ -16,16 +16,17 @@ from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, TENANTS, Cluster, C
 from simulacra_custody.keys.keyring import LocalKeyring
 from simulacra_custody.service import Custody
 from simulacra_custody.stores.local import LocalStore
-from simulacra_operator.kinds.access_request.observe import AccessObserved
-from simulacra_operator.kinds.access_request.reconcile import reconcile as reconcile_access
+from simulacra_operator.kinds.access_request import AccessObserved
+from simulacra_operator.kinds.access_request import reconcile as reconcile_access
 from simulacra_operator.kinds.tenant import manifests
-from simulacra_operator.kinds.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved
 from simulacra_operator.kinds.tenant.reconcile import reconcile
-from simulacra_operator.runtime import actions as act
-from simulacra_operator.runtime.controller import Engine
-from simulacra_operator.runtime.scope import Scope, ScopedCluster
+from simulacra_operator.runtime.controller import Controller
+from simulacra_operator.runtime.metered_client import MeteredCluster
+from simulacra_operator.scope import Scope
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 from simulacra_operator.tasks.sweep import Sweep
+from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import Key, parse
 
 LISTED = Scope(("tenant-acme",))
@@ -72,19 +73,19 @@ async def test_a_list_of_everything_asks_for_the_listed_namespaces(
         yield {"in": namespace}
 
     monkeypatch.setattr(Cluster, "list", listing)
-    cluster = ScopedCluster(None).within(Scope(("tenant-a", "tenant-b")))
+    cluster = MeteredCluster(None).within(Scope(("tenant-a", "tenant-b")))
     assert [one async for one in cluster.list(DATASETS)] == [{"in": "tenant-a"}, {"in": "tenant-b"}]
     assert [one async for one in cluster.list(CONFIGMAPS, "simulacra-system")] == [
         {"in": "simulacra-system"}
     ]
     assert [one async for one in cluster.list(TENANTS)] == [{"in": None}]
-    assert [one async for one in ScopedCluster(None).list(DATASETS)] == [{"in": None}]
+    assert [one async for one in MeteredCluster(None).list(DATASETS)] == [{"in": None}]
 
 
 class Unreadable:
-    """An engine on a cluster where one listed namespace may not be read any more."""
+    """A controller on a cluster where one listed namespace may not be read any more."""
 
-    custodian = None
+    custody = None
     scope = Scope(("tenant-a", "tenant-b"))
 
     def __init__(self, status: int) -> None:
@@ -109,10 +110,10 @@ def resource_in(namespace: str | None) -> Any:
 
 
 async def test_a_namespace_that_may_not_be_read_does_not_hold_up_the_others() -> None:
-    sight = await Sweep(cast(Engine, Unreadable(403)))._seen()
-    assert [one.key.namespace for one in sight.seen.values()] == ["tenant-b"]
+    snapshot = await Sweep(cast(Controller, Unreadable(403)))._list()
+    assert [one.key.namespace for one in snapshot.seen.values()] == ["tenant-b"]
     with pytest.raises(ClusterError):  # a server that fails is no reason to look away
-        await Sweep(cast(Engine, Unreadable(500)))._seen()
+        await Sweep(cast(Controller, Unreadable(500)))._list()
 
 
 def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(
@@ -170,7 +171,7 @@ def namespace_ready(seen: TenantObserved) -> tuple[str, str]:
 
 def test_a_prepared_namespace_is_used_as_it_is() -> None:
     assert namespace_ready(tenant()) == ("True", "")
-    assert not any(isinstance(one, act.Ensure) for one in reconcile(tenant()))
+    assert not any(isinstance(one, act.EnsureObject) for one in reconcile(tenant()))
 
 
 @pytest.mark.parametrize("labels", [None, {}, {**LABELS, "simulacra.dev/tenant": "globex"}])
@@ -178,7 +179,7 @@ def test_what_a_namespace_lacks_is_said_and_never_made(labels: dict[str, str] | 
     status, message = namespace_ready(tenant(labels))
     assert status == "False"
     assert "create tenant-acme, or label it, with simulacra.dev/tenant=acme" in message
-    assert not any(isinstance(one, act.Ensure) for one in reconcile(tenant(labels)))
+    assert not any(isinstance(one, act.EnsureObject) for one in reconcile(tenant(labels)))
 
 
 def made_with_uid(manifest: Any, number: int) -> Any:
@@ -186,10 +187,12 @@ def made_with_uid(manifest: Any, number: int) -> Any:
 
 
 def test_what_it_makes_there_is_marked_and_what_it_finds_is_not() -> None:
-    rails = manifests.guard_rails(tenant().subject, tenant().access, None)
+    rails = manifests.guard_rails(tenant().resource, tenant().access, None)
     found = {**rails[0][1], "automountServiceAccountToken": True}
     made = [
-        one for one in reconcile(replace(tenant(), objects=(found,))) if isinstance(one, act.Ensure)
+        one
+        for one in reconcile(replace(tenant(), objects=(found,)))
+        if isinstance(one, act.EnsureObject)
     ]
     marks = {
         one.manifest["metadata"]["name"]: one.manifest["metadata"]["labels"].get(LABEL_UID)
@@ -206,7 +209,7 @@ def test_it_keeps_the_finalizer_itself_and_leaves_the_namespace() -> None:
         act.PatchMeta({"finalizers": ["other", FINALIZER]})
     ]
     dying = tenant(finalizers=["other", FINALIZER], deletionTimestamp=iso(NOW))
-    rails = manifests.guard_rails(dying.subject, dying.access, {})
+    rails = manifests.guard_rails(dying.resource, dying.access, {})
     left = tuple((kind, made_with_uid(one, at)) for at, (kind, one) in enumerate(rails))
     first = reconcile(replace(dying, left=left))
     assert [type(one).__name__ for one in first[:2]] == ["PatchStatus", "DestroyTenantKey"]
@@ -233,4 +236,4 @@ def test_an_approved_request_names_the_tenant_that_is_to_be_made() -> None:
         f"create Tenant {seen.tenant_name} with the label simulacra.dev/uid=uid-1 and {seen.client_id}"
         in message
     )
-    assert not any(isinstance(one, act.Ensure) for one in actions)
+    assert not any(isinstance(one, act.EnsureObject) for one in actions)

@@ -27,10 +27,10 @@ from operator_facts import (
     tenant,
     without_pods_say,
 )
-from simulacra_operator.runtime import actions as act
 from simulacra_operator.runtime.controller import RECONCILERS
+from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
-from simulacra_operator.work.observed import Fault, Observed
+from simulacra_operator.work.observe import Fault, Observed
 
 STEPS = 6
 STATUS: dict[str, dict[str, Any]] = {
@@ -92,11 +92,11 @@ def _living(kind: str) -> Iterator[SmallWorld]:
         (None, Fault.CUSTODY),
         (True, False),
     )
-    for status, key, work, upstream, owner, fault, place in product:
+    for status, key, work, upstream, owner, fault, slot in product:
         status = {**status, **({"wrappedKey": key} if key else {})}
         body = resource(kind, NAMES[kind], None, status)
         yield SmallWorld(
-            body, **{**work, **upstream, "tenant": owner, "fault": fault, "place": place}
+            body, **{**work, **upstream, "tenant": owner, "fault": fault, "slot": slot}
         )
 
 
@@ -135,14 +135,14 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
     for action in actions:
         if isinstance(action, act.CreateJob):
             assert seen.job is None
-            assert not seen.subject.deleting
-            assert not seen.subject.finished
-            assert seen.subject.guarded
+            assert not seen.resource.deleting
+            assert not seen.resource.finished
+            assert seen.resource.guarded
             assert seen.tenant is not None
             assert seen.tenant.ready
             assert not seen.suspended
-            assert seen.place
-            assert seen.subject.status.wrapped_key is not None
+            assert seen.slot
+            assert seen.resource.status.wrapped_key is not None
             assert kinds.index(act.WriteRequest) < kinds.index(act.CreateJob)
         if isinstance(action, act.DeleteJob):
             assert seen.job is not None
@@ -151,29 +151,31 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
             own = (
                 seen.job is not None and seen.job["metadata"]["labels"]["simulacra.dev/uid"] == UID
             )
-            assert seen.subject.deleting
+            assert seen.resource.deleting
             assert not own
             assert not seen.pods
             assert not any(
                 one.kind == "Model" or not one.finished or one.deleting for one in seen.dependants
             )
             assert (
-                seen.subject.status.wrapped_key is None
-                or act.DropKey in kinds[: kinds.index(act.Erase)]
+                seen.resource.status.wrapped_key is None
+                or act.ShredKey in kinds[: kinds.index(act.Erase)]
             )
-        if isinstance(action, act.Release):
-            assert kinds[-2:] == [act.Erase, act.Release]
-        if isinstance(action, act.MakeKey | act.WriteRequest | act.DropKey | act.Discard):
-            assert seen.subject.guarded
-    if seen.subject.kind == "Dataset" and seen.subject.status.wrapped_key is not None:
+        if isinstance(action, act.ReleaseFinalizer):
+            assert kinds[-2:] == [act.Erase, act.ReleaseFinalizer]
+        if isinstance(
+            action, act.CreateKey | act.WriteRequest | act.ShredKey | act.DiscardArtifacts
+        ):
+            assert seen.resource.guarded
+    if seen.resource.kind == "Dataset" and seen.resource.status.wrapped_key is not None:
         # a failure that is tried again finds its upload; one that is final says so once the upload is gone
         final = [
             number
             for number, one in enumerate(actions)
             if isinstance(one, act.PatchStatus) and _failed(one)
         ]
-        assert kinds.count(act.Discard) == len(final)
-        assert not final or kinds.index(act.Discard) < final[0]
+        assert kinds.count(act.DiscardArtifacts) == len(final)
+        assert not final or kinds.index(act.DiscardArtifacts) < final[0]
 
 
 def _failed(action: act.PatchStatus) -> bool:
@@ -215,7 +217,7 @@ def test_every_dying_state_ends_released_or_waits_for_somebody(kind: str) -> Non
         )
         waits = waits_for_job or bool(seen.pods) or any(one.deleting for one in seen.dependants)
         assert world.released or waits
-        assert not world.released or seen.subject.status.wrapped_key is None
+        assert not world.released or seen.resource.status.wrapped_key is None
 
 
 @pytest.mark.parametrize("kind", RECONCILERS)

@@ -16,11 +16,11 @@ from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
 from simulacra_crds.kube.client import Object
 from simulacra_custody.wiring import is_own_bucket, own_buckets
-from simulacra_operator.kinds.dataset.reconcile import reconcile
-from simulacra_operator.runtime import actions as act
+from simulacra_operator.kinds.dataset import reconcile
+from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.expiry import due
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.observe import Observed
 
 URI = "s3://acme-data/in/layoffs.csv"
 BY_SECRET = {
@@ -47,7 +47,7 @@ def of_type(actions: list[act.Action], kind: type[Any]) -> Any:
 def gate(seen: Observed) -> tuple[str, str, str]:
     """Return status and reason of SourceAllowed, and the phase."""
     actions = reconcile(seen)
-    patch = next(one.patch for one in actions if isinstance(one, act.PatchStatus | act.MakeKey))
+    patch = next(one.patch for one in actions if isinstance(one, act.PatchStatus | act.CreateKey))
     found = next(one for one in patch["conditions"] if one["type"] == "SourceAllowed")
     assert URI not in json.dumps(patch), "a key may say as much as a column's name"
     assert found["status"] == "True" or found["message"]
@@ -56,7 +56,7 @@ def gate(seen: Observed) -> tuple[str, str, str]:
 
 def test_the_operator_makes_the_key_and_the_pod_reads_as_the_tenant() -> None:
     assert gate(dataset()) == ("True", "SourceAllowed", "Running")
-    of_type(reconcile(dataset()), act.MakeKey)
+    of_type(reconcile(dataset()), act.CreateKey)
     actions = reconcile(dataset({"wrappedKey": "key"}, source={"sha256": "a" * 64}))
     request = PrepareRequest.model_validate_json(of_type(actions, act.WriteRequest).content)
     assert request.source is not None
@@ -101,7 +101,8 @@ def test_what_no_prefix_covers_is_refused_for_good(prefix: str | None) -> None:
     sources = [] if prefix is None else [{**BY_SECRET, "prefix": prefix}]
     assert gate(dataset(sources=sources)) == ("False", "SourceNotAllowed", "Failed")
     assert not any(
-        isinstance(one, act.MakeKey | act.CreateJob) for one in reconcile(dataset(sources=sources))
+        isinstance(one, act.CreateKey | act.CreateJob)
+        for one in reconcile(dataset(sources=sources))
     )
 
 
@@ -149,7 +150,7 @@ def test_it_waits_for_its_tenant_and_is_no_abandoned_upload() -> None:
         "True",
         "SourceAllowed",
     )
-    assert due(dataset().subject, 604_800).reason == "Expired"
+    assert due(dataset().resource, 604_800).reason == "Expired"
     assert (
         due(parse(resource("Dataset", "ds-1", {"source": {}})), 604_800).reason == "UploadAbandoned"
     )
@@ -239,7 +240,7 @@ def test_the_secret_that_was_missing_is_why_the_work_ran_out_of_time() -> None:
 
 
 def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
-    from simulacra_operator.work.eraser import _artefacts
+    from simulacra_operator.runtime.eraser import erased_artifacts
 
     read = {"sha256": "b" * 64, "bytes": 7}
     ends = (pod(0, result=result(rows=20, columns=2, source=read)),)
@@ -247,8 +248,8 @@ def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
         {"wrappedKey": "key"}, job=job("Dataset", "j", "complete"), pods=ends, source=read
     )
     assert of_type(reconcile(seen), act.PatchStatus).patch["source"] == read
-    assert _artefacts(seen.subject) == []
-    assert [one.name for one in _artefacts(ended("Dataset", "ds-1"))] == ["upload"]
+    assert erased_artifacts(seen.resource) == []
+    assert [one.name for one in erased_artifacts(ended("Dataset", "ds-1"))] == ["upload"]
     assert seen.now == NOW
 
 
@@ -292,8 +293,8 @@ def test_a_read_is_recorded_also_of_a_dataset_that_is_deleted_before_it_ended() 
         seen = dataset(
             {"wrappedKey": "key", **status}, job=job("Dataset", "j", state, **meta), pods=pods
         )
-        gone = seen.subject.meta.model_copy(update={"deletion_timestamp": NOW})
-        return reconcile(replace(seen, subject=replace(seen.subject, meta=gone)))
+        gone = seen.resource.meta.model_copy(update={"deletion_timestamp": NOW})
+        return reconcile(replace(seen, resource=replace(seen.resource, meta=gone)))
 
     for state, pods, recorded in (
         ("complete", done, ReadSource.model_validate(read)),

@@ -17,7 +17,7 @@ from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster
 from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE
 from simulacra_operator.runtime import store_claim
-from simulacra_operator.runtime.custody_client import Custodian
+from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 
 pytestmark = pytest.mark.timeout(180)
@@ -116,7 +116,7 @@ def test_the_installation_to_take_over_from_is_named_as_one_can_be_called() -> N
 class _Silent:
     """A custodian whose store never answers."""
 
-    async def own_store(self, installation: str, take_over: str | None) -> None:
+    async def claim_store(self, installation: str, take_over: str | None) -> None:
         await asyncio.Event().wait()
 
 
@@ -131,7 +131,7 @@ async def test_a_store_that_does_not_answer_keeps_nobody_from_the_rest_of_the_wo
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(store_claim, "ANSWER_S", 0.01)
-    claim = store_claim.Ownership(cast(Cluster, _Named()), cast(Custodian, _Silent()), None)
+    claim = store_claim.StoreClaim(cast(Cluster, _Named()), cast(CustodyClient, _Silent()), None)
     assert claim.refused is not None
     await claim.acquire()
     assert claim.refused is None

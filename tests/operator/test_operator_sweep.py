@@ -17,12 +17,12 @@ from operator_facts import CREATED, SETTINGS, iso, resource
 from simulacra_crds.kube.client import DATASETS, TENANTS, ApiResource, ClusterError, Object
 from simulacra_operator.health import serve
 from simulacra_operator.runtime import event_router
-from simulacra_operator.runtime.controller import Engine
-from simulacra_operator.runtime.scope import Scope
+from simulacra_operator.runtime.controller import Controller
+from simulacra_operator.scope import Scope
 from simulacra_operator.tasks import sweep as sweep_module
-from simulacra_operator.tasks import sweep_snapshot as sight_module
+from simulacra_operator.tasks import sweep_snapshot as snapshot_module
 from simulacra_operator.tasks.sweep import DELETIONS, STALLED_S, Sweep
-from simulacra_operator.tasks.sweep_snapshot import Sighted
+from simulacra_operator.tasks.sweep_snapshot import ResourceSnapshot
 from simulacra_operator.work.custom_resource import Key
 
 HOUR = 3600
@@ -102,9 +102,9 @@ def sweep_of(server: Server, now: datetime) -> tuple[Sweep, Any]:
 
     woken: list[object] = []
     clock = SimpleNamespace(at=now)
-    engine = SimpleNamespace(
+    controller = SimpleNamespace(
         cluster=server,
-        custodian=None,
+        custody=None,
         scope=Scope(),
         now=lambda: clock.at,
         changed=changed,
@@ -112,18 +112,18 @@ def sweep_of(server: Server, now: datetime) -> tuple[Sweep, Any]:
         is_erasing=lambda uid: uid == "uid-known",
         listeners=[],
     )
-    return Sweep(engine), clock  # type: ignore[arg-type]
+    return Sweep(controller), clock  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_module, "AGAIN_S", 0)
+    monkeypatch.setattr(sweep_module, "RETRY_S", 0)
 
 
 async def test_what_is_due_at_once_is_deleted_at_once_and_a_few_at_a_time() -> None:
     server = Server(*(dataset(f"d{number}", 60) for number in range(40)), dataset("later", HOUR))
     sweep, clock = sweep_of(server, CREATED)
-    await sweep.look()
+    await sweep.sweep()
     await sweep.delete_due()
     assert server.asked == []
     clock.at = CREATED + timedelta(seconds=60)
@@ -137,13 +137,13 @@ async def test_a_deletion_is_asked_for_once() -> None:
     """Also when a look began before it and ended after it, with the resource as it was."""
     server = Server(dataset("d", 60))
     sweep, _ = sweep_of(server, CREATED + timedelta(seconds=60))
-    await sweep.look()
+    await sweep.sweep()
     before = {
         name: {**body, "metadata": dict(body["metadata"])} for name, body in server.bodies.items()
     }
     await sweep.delete_due()
     server.bodies = before
-    await sweep.look()
+    await sweep.sweep()
     await sweep.delete_due()
     assert server.asked == ["d"]
 
@@ -155,8 +155,8 @@ async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fai
     sweep, _ = sweep_of(server, CREATED)
 
     def time_goes_by() -> None:
-        sweep._fresh -= STALLED_S
-        sweep._moved -= STALLED_S
+        sweep._completed_at -= STALLED_S
+        sweep._progressed_at -= STALLED_S
 
     stands_by = SimpleNamespace(leading=True)
     runner, port = await serve(SETTINGS, sweep, stands_by, SimpleNamespace(refused=None))  # type: ignore[arg-type]
@@ -168,7 +168,7 @@ async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fai
     try:
         assert await lives()
         server.step = asyncio.Semaphore(0)
-        look = asyncio.create_task(sweep.look())
+        look = asyncio.create_task(sweep.sweep())
         for _ in range(2):
             time_goes_by()
             assert not await lives(), "nothing came for so long"
@@ -180,7 +180,7 @@ async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fai
         time_goes_by()
         server.step, server.breaks = None, True
         with pytest.raises(ClusterError):
-            await sweep.look()
+            await sweep.sweep()
         assert not await lives(), "looks that fail are not alive, however far they got"
     finally:
         await runner.cleanup()
@@ -195,18 +195,18 @@ async def test_a_tenant_in_deletion_for_too_long_counts_as_stuck_as_a_dataset_do
     server = Server(dataset("d", HOUR), limit=HOUR)
     server.gone = server.bodies["d"]["metadata"]["deletionTimestamp"] = iso(CREATED)
     sweep, clock = sweep_of(server, CREATED + timedelta(minutes=10))
-    sweep._engine.scope = scope
-    await sweep.look()
+    sweep._controller.scope = scope
+    await sweep.sweep()
     assert REGISTRY.get_sample_value("simulacra_stuck_deletions") == 0
     clock.at += timedelta(seconds=1)
-    await sweep.look()
+    await sweep.sweep()
     assert REGISTRY.get_sample_value("simulacra_stuck_deletions") == stuck
 
 
 async def test_an_extension_that_came_first_counts() -> None:
     server = Server(dataset("d", 60), dataset("e", 60))
     sweep, clock = sweep_of(server, CREATED + timedelta(seconds=60))
-    await sweep.look()
+    await sweep.sweep()
     longer = dataset("d", HOUR)
     longer["metadata"]["resourceVersion"] = "2"
     touched = dataset("e", 60)
@@ -223,7 +223,7 @@ async def test_an_extension_that_came_first_counts() -> None:
 async def test_a_longer_limit_of_the_tenant_counts_although_it_changes_no_resource() -> None:
     server = Server(dataset("limited", HOUR), dataset("own", 60), limit=60)
     sweep, clock = sweep_of(server, CREATED)
-    await sweep.look()
+    await sweep.sweep()
     server.limit = 2 * HOUR
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
@@ -236,9 +236,9 @@ async def test_a_longer_limit_of_the_tenant_counts_although_it_changes_no_resour
 async def test_what_a_person_deleted_does_not_expire_as_well() -> None:
     server = Server(dataset("d", 60))
     sweep, clock = sweep_of(server, CREATED)
-    await sweep.look()
+    await sweep.sweep()
     server.bodies["d"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "generation": 2}
-    await event_router.changed(engine_of(sweep), server.bodies["d"], "MODIFIED")
+    await event_router.changed(controller_of(sweep), server.bodies["d"], "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert server.asked == []
@@ -247,7 +247,7 @@ async def test_what_a_person_deleted_does_not_expire_as_well() -> None:
 async def test_an_expiry_does_not_wait_for_a_look() -> None:
     server = Server(dataset("d", 60))
     sweep, clock = sweep_of(server, CREATED)
-    await sweep.look()
+    await sweep.sweep()
     server.list_gate.clear()
     clock.at = CREATED + timedelta(seconds=60)
     running = asyncio.create_task(sweep.run())
@@ -263,13 +263,13 @@ async def test_an_expiry_does_not_wait_for_a_look() -> None:
 async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
     server = Server(dataset("old", HOUR))
     sweep, clock = sweep_of(server, CREATED)
-    await sweep.look()
+    await sweep.sweep()
     server.list_gate.clear()
-    looking = asyncio.create_task(sweep.look())
+    looking = asyncio.create_task(sweep.sweep())
     await asyncio.sleep(0)
     made, listed = dataset("made", 60), dict(server.bodies)
     server.bodies["made"] = made
-    await event_router.changed(engine_of(sweep), made, "ADDED")
+    await event_router.changed(controller_of(sweep), made, "ADDED")
     server.bodies = listed  # the list had passed its place
     server.list_gate.set()
     await looking
@@ -282,11 +282,11 @@ async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
 async def test_another_retention_is_known_by_its_event() -> None:
     server = Server(dataset("d", HOUR))
     sweep, clock = sweep_of(server, CREATED)
-    await sweep.look()
+    await sweep.sweep()
     shorter = dataset("d", 60)
     shorter["metadata"] |= {"resourceVersion": "2", "generation": 2}
     server.bodies = {"d": shorter}
-    await event_router.changed(engine_of(sweep), shorter, "MODIFIED")
+    await event_router.changed(controller_of(sweep), shorter, "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert server.asked == ["d"]
@@ -304,10 +304,10 @@ async def test_another_retention_is_known_also_when_the_look_has_passed_the_reso
             server.bodies = {"shorter": dataset("shorter", 60), "longer": dataset("longer", HOUR)}
             for body in server.bodies.values():
                 body["metadata"] |= {"resourceVersion": "2", "generation": 2}
-                await event_router.changed(engine_of(sweep), body, "MODIFIED")
+                await event_router.changed(controller_of(sweep), body, "MODIFIED")
 
     server.list = passing  # type: ignore[method-assign]
-    await sweep.look()
+    await sweep.sweep()
     clock.at = CREATED + timedelta(seconds=60)
     await sweep.delete_due()
     assert "shorter" in server.asked
@@ -323,8 +323,8 @@ async def test_events_while_the_engine_is_called_do_not_trip_the_look() -> None:
     async def changed(key: object) -> None:
         sweep.note(dataset("made", 60))
 
-    sweep._engine.changed = changed  # type: ignore[method-assign]
-    await sweep.look()
+    sweep._controller.changed = changed  # type: ignore[method-assign]
+    await sweep.sweep()
     assert sweep.completed
     server.bodies["made"] = dataset("made", 60)
     clock.at = CREATED + timedelta(seconds=60)
@@ -332,7 +332,7 @@ async def test_events_while_the_engine_is_called_do_not_trip_the_look() -> None:
     assert server.asked == ["made"]
 
 
-def engine_of(sweep: Sweep) -> Any:
+def controller_of(sweep: Sweep) -> Any:
     """Return an engine that is told of events and has nothing else to do."""
 
     async def nothing(key: object) -> None:
@@ -342,9 +342,9 @@ def engine_of(sweep: Sweep) -> Any:
         "rest": lambda key: None,
         "is_own": lambda key, version: False,
         "changed": nothing,
-        "awaited": nothing,
+        "wake_waiting": nothing,
     }
-    return SimpleNamespace(**idle, tell=lambda key, body: sweep.note(body))
+    return SimpleNamespace(**idle, notify=lambda key, body: sweep.note(body))
 
 
 @pytest.mark.parametrize(("took", "pause"), [(0.1, 5.0), (4.0, 12.0), (60.0, 30.0)])
@@ -354,17 +354,17 @@ def test_looks_take_a_quarter_of_the_time_at_most(took: float, pause: float) -> 
 
 async def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    parse = sight_module.parse
+    parse = snapshot_module.parse
     monkeypatch.setattr(
-        sight_module, "parse", lambda body: read.append(body["metadata"]["name"]) or parse(body)
+        snapshot_module, "parse", lambda body: read.append(body["metadata"]["name"]) or parse(body)
     )
     server = Server(dataset("a", HOUR), dataset("b", HOUR))
     sweep, _ = sweep_of(server, CREATED)
-    await sweep.look()
-    await sweep.look()
+    await sweep.sweep()
+    await sweep.sweep()
     assert read == ["a", "b"]
     server.bodies["b"]["metadata"]["resourceVersion"] = "2"
-    await sweep.look()
+    await sweep.sweep()
     assert read == ["a", "b", "b"]
 
 
@@ -374,13 +374,13 @@ async def test_a_deletion_whose_event_was_lost_gets_another_event() -> None:
     for name in ("known", "lost"):
         server.bodies[name]["metadata"]["deletionTimestamp"] = CREATED.isoformat()
     sweep, clock = sweep_of(server, CREATED)
-    await sweep.look()
+    await sweep.sweep()
     assert server.touched == [], "its event may be on its way"
     clock.at = CREATED + timedelta(seconds=31)
-    await sweep.look()
+    await sweep.sweep()
     assert server.touched == [], "not at every look"
     sweep._resynced = float("-inf")
-    await sweep.look()
+    await sweep.sweep()
     assert server.touched == ["lost"]
 
 
@@ -392,7 +392,7 @@ async def test_what_another_finalizer_keeps_is_not_written_to() -> None:
     }
     sweep, clock = sweep_of(server, CREATED)
     clock.at = CREATED + timedelta(seconds=HOUR)
-    await sweep.look()
+    await sweep.sweep()
     assert server.touched == []
 
 
@@ -414,32 +414,32 @@ async def test_what_another_finalizer_keeps_is_not_looked_at_again() -> None:
         "deletionTimestamp": CREATED.isoformat(),
         "finalizers": ["others.example/x"],
     }
-    engine = Engine(server, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
-    assert await engine._attempt(Key("Dataset", "tenant-acme", "d")) == "settled"
-    assert len(engine._queue) == 0
+    controller = Controller(server, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
+    assert await controller._attempt(Key("Dataset", "tenant-acme", "d")) == "settled"
+    assert len(controller._queue) == 0
 
 
 async def test_after_a_start_the_listing_tells_of_deletions_and_no_write_is_needed() -> None:
     server = Server(dataset("old", HOUR))
     server.bodies["old"]["metadata"]["deletionTimestamp"] = CREATED.isoformat()
     sweep, _ = sweep_of(server, CREATED + timedelta(seconds=HOUR))
-    await sweep.look()
+    await sweep.sweep()
     assert server.touched == []
 
 
 async def test_a_deletion_that_the_engine_came_across_by_itself_was_not_heard_of() -> None:
     """All is erased by then, but kopf has the finalizer."""
-    engine = Engine(None, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
-    engine.release("uid-lost")
-    assert not engine.is_erasing("uid-lost")
-    await engine.erased_for_good(Key("Dataset", "tenant-acme", "lost"), "uid-lost")
-    assert engine.is_erasing("uid-lost")
+    controller = Controller(None, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
+    controller.release("uid-lost")
+    assert not controller.is_erasing("uid-lost")
+    await controller.wait_until_erased(Key("Dataset", "tenant-acme", "lost"), "uid-lost")
+    assert controller.is_erasing("uid-lost")
 
 
 async def test_a_refusal_of_one_keeps_no_other() -> None:
     server = Server(dataset("a", 60), dataset("b", 60))
     sweep, _ = sweep_of(server, CREATED + timedelta(seconds=60))
-    await sweep.look()
+    await sweep.sweep()
     delete = server.delete
 
     async def refusing(what: ApiResource, name: str, *rest: Any, **more: Any) -> bool:
@@ -453,15 +453,15 @@ async def test_a_refusal_of_one_keeps_no_other() -> None:
         await sweep.delete_due()
     assert sorted(server.asked) == ["b", "refused"]
     server.delete = delete  # type: ignore[method-assign]
-    await sweep.look()
+    await sweep.sweep()
     await sweep.delete_due()
     assert sorted(server.asked) == ["a", "b", "refused"]
 
 
 def test_a_sight_is_small() -> None:
     """It is kept for each of ten thousand resources: facts only, no part of the object."""
-    kept = Sighted.of(sight_module.parse(dataset("a", 60)), HOUR)
+    kept = ResourceSnapshot.of(snapshot_module.parse(dataset("a", 60)), HOUR)
     assert not hasattr(kept, "__dict__")
     assert {type(getattr(kept, name)).__name__ for name in kept.__slots__} <= {
-        "Key", "str", "int", "Due", "datetime", "NoneType", "bool", "Running",
+        "Key", "str", "int", "Due", "datetime", "NoneType", "bool", "Progress",
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ import pytest
 from operator_facts import NOW, ended, iso, ready_condition, resource
 from simulacra_crds.kube.client import Object
 from simulacra_operator.kinds.tenant import manifests
-from simulacra_operator.kinds.tenant.observed import KeyCheck, TenantObserved
+from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved
 from simulacra_operator.kinds.tenant.reconcile import reconcile
-from simulacra_operator.runtime import actions as act
-from simulacra_operator.work.custom_resource import Subject, parse
-from simulacra_operator.work.eraser import TenantEraser
-from simulacra_operator.work.observed import Fault
+from simulacra_operator.runtime.eraser import TenantEraser
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.custom_resource import CustomResource, parse
+from simulacra_operator.work.observe import Fault
 from simulacra_operator.work.pod_access import PodAccess
 
 GOOD, BAD = KeyCheck(NOW, None), KeyCheck(NOW, "decrypt")
@@ -49,7 +50,7 @@ def findings(actions: list[act.Action]) -> dict[str, tuple[str, str]]:
 
 def test_a_new_tenant_gets_its_namespace_and_its_key() -> None:
     actions = reconcile(TenantObserved(NOW, parse(body())))
-    assert kinds(actions) == ["PatchStatus", "Ensure", "CreateTenantKey", "CheckTenantKey"]
+    assert kinds(actions) == ["PatchStatus", "EnsureObject", "CreateTenantKey", "CheckTenantKey"]
     assert {name: status for name, (status, _) in findings(actions).items()} == {
         "KeyReady": "Unknown",
         "NamespaceReady": "False",
@@ -59,7 +60,7 @@ def test_a_new_tenant_gets_its_namespace_and_its_key() -> None:
 
 @pytest.mark.parametrize("name", ["a" * 57, "a.b"])
 def test_a_tenant_whose_namespace_cannot_be_made_says_so_and_asks_for_none(name: str) -> None:
-    def called(**meta: Any) -> Subject:
+    def called(**meta: Any) -> CustomResource:
         return parse(resource("Tenant", name, {}, namespace=None, **meta))
 
     actions = reconcile(TenantObserved(NOW, called()))
@@ -67,13 +68,13 @@ def test_a_tenant_whose_namespace_cannot_be_made_says_so_and_asks_for_none(name:
     assert findings(actions)["NamespaceReady"] == ("False", "RequestInvalid")
     assert (
         kinds(reconcile(TenantObserved(NOW, called(deletionTimestamp="2026-03-01T12:00:00Z"))))[-1]
-        == "Release"
+        == "ReleaseFinalizer"
     )
 
 
 def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> None:
     actions = reconcile(complete(objects=()))
-    assert [one.manifest["kind"] for one in actions if isinstance(one, act.Ensure)] == [
+    assert [one.manifest["kind"] for one in actions if isinstance(one, act.EnsureObject)] == [
         "ServiceAccount",
         "ResourceQuota",
         "NetworkPolicy",
@@ -93,7 +94,7 @@ def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
 
 def test_workers_of_fits_reach_each_other_and_nobody_else_on_their_ports() -> None:
     actions = reconcile(complete(objects=()))
-    made = [one.manifest for one in actions if isinstance(one, act.Ensure)]
+    made = [one.manifest for one in actions if isinstance(one, act.EnsureObject)]
     policies = {
         one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "NetworkPolicy"
     }
@@ -112,7 +113,9 @@ def test_what_somebody_changed_is_put_right() -> None:
     changed = copy.deepcopy(seen.objects)
     changed[1]["spec"]["hard"]["pods"] = "1000"
     (action,) = [
-        one for one in reconcile(replace(seen, objects=changed)) if isinstance(one, act.Ensure)
+        one
+        for one in reconcile(replace(seen, objects=changed))
+        if isinstance(one, act.EnsureObject)
     ]
     assert (action.manifest["kind"], action.exists) == ("ResourceQuota", True)
 
@@ -173,37 +176,46 @@ def test_a_tenant_goes_in_this_order() -> None:
         "a namespace that is ending is waited for, at rest"
     )
     last = reconcile(complete(dying, namespace=None))
-    assert kinds(last) == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "Release"]
+    assert kinds(last) == [
+        "PatchStatus",
+        "DestroyTenantKey",
+        "RecordTenantErased",
+        "ReleaseFinalizer",
+    ]
 
 
 @pytest.mark.parametrize("key", [False, True])
 async def test_that_there_was_no_key_is_noted_too_or_its_end_would_be_asked_for_without_pause(
     key: bool,
 ) -> None:
-    class Keys:
+    class Custody:
+        """Custody with a key that exists until it is asked for a second time."""
+
+        keys = SimpleNamespace(has_tenant_key=None, destroy_tenant_key=None)
         asked = 0
 
-        async def has_tenant_key(self, tenant: str) -> bool:
+        async def run(self, verb: str, call: None, tenant: str) -> bool:
+            if verb == "destroyKey":
+                assert key
+                return True
+            assert verb == "hasKey"
             self.asked += 1
             return key and self.asked == 1
 
         async def record(self, event: object, tenant: str) -> None:
             assert key
 
-        async def destroy_tenant_key(self, tenant: str) -> None:
-            assert key
-
     async def patch(status: Object) -> None:
         dying["status"] |= status
         written.append(status)
 
-    keys, written = Keys(), list[Object]()
+    custody, written = Custody(), list[Object]()
     dying = body(deletionTimestamp=iso(NOW))
     ending = complete(dying).namespace
     assert ending is not None
     ending["metadata"]["deletionTimestamp"] = iso(NOW)
     for _ in range(2):
-        eraser = TenantEraser(keys, None, parse(dying), patch, lambda: NOW)  # type: ignore[arg-type]
+        eraser = TenantEraser(custody, None, parse(dying), patch, lambda: NOW)  # type: ignore[arg-type]
         await eraser.shred()
     assert [list(one["erasure"]) for one in written] == [["keyShreddedAt"] if key else []]
     assert "DestroyTenantKey" not in kinds(reconcile(complete(dying, namespace=ending)))
@@ -235,7 +247,7 @@ def test_another_key_in_the_spec_is_checked_at_once() -> None:
 )
 def test_a_customers_key_is_checked_more_often(spec: dict[str, str], due: bool) -> None:
     wanted = body({"encryption": spec})
-    subject = complete(wanted).subject
+    subject = complete(wanted).resource
     assert subject.spec is not None
     same = replace(GOOD, encryption=subject.spec.encryption)
     later = replace(complete(wanted, check=same), now=NOW + timedelta(seconds=61))
@@ -259,7 +271,7 @@ ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "QUtJQQ==", "AWS_SECRET_ACCESS_KEY": "c2Vjcm
 
 
 def ensured(seen: TenantObserved) -> dict[str, Object]:
-    made = [one.manifest for one in reconcile(seen) if isinstance(one, act.Ensure)]
+    made = [one.manifest for one in reconcile(seen) if isinstance(one, act.EnsureObject)]
     return {one["kind"]: one for one in made if one["metadata"]["name"] != "simulacra-workers"}
 
 

@@ -19,11 +19,11 @@ from simulacra_crds.contract.tombstone import (
 )
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, ClusterError, Object
-from simulacra_operator.runtime import actions as act
-from simulacra_operator.tasks.tombstones import sweep
+from simulacra_operator.tasks.cleanup import delete_tombstones
+from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.erasure import reconcile
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.tombstones import leave
 
 DIGEST = "d" * 64
@@ -41,9 +41,11 @@ def going(kind: str, spec: Object | None = None, tenant: Object = TENANT, **meta
 def left(seen: Observed) -> list[Object]:
     actions = reconcile(seen)
     kinds = [type(one).__name__ for one in actions]
-    if "Remember" in kinds:
-        assert kinds.index("Remember") < kinds.index("Erase") < kinds.index("Release")
-    return [one.manifest for one in actions if isinstance(one, act.Remember)]
+    if "LeaveTombstone" in kinds:
+        assert (
+            kinds.index("LeaveTombstone") < kinds.index("Erase") < kinds.index("ReleaseFinalizer")
+        )
+    return [one.manifest for one in actions if isinstance(one, act.LeaveTombstone)]
 
 
 @pytest.mark.parametrize(
@@ -85,10 +87,13 @@ async def test_a_deleted_dataset_leaves_a_tombstone_that_is_swept(world: World) 
     await world.gone(DATASETS, "ds-key")
     name = tombstone_name("ds-key")
     assert DIGEST in str(await world.cluster.get(CONFIGMAPS, name, world.namespace))
-    assert await sweep(world.cluster, utcnow() + TOMBSTONE_LIFETIME - timedelta(minutes=5)) == 0
+    early = utcnow() + TOMBSTONE_LIFETIME - timedelta(minutes=5)
+    await delete_tombstones(world.cluster, lambda: early)
+    assert await world.cluster.find(CONFIGMAPS, name, world.namespace) is not None
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}
     await world.cluster.create(CONFIGMAPS, other, world.namespace)
-    assert await sweep(world.cluster, utcnow() + TOMBSTONE_LIFETIME) == 1
+    late = utcnow() + TOMBSTONE_LIFETIME
+    await delete_tombstones(world.cluster, lambda: late)
     assert await world.cluster.find(CONFIGMAPS, name, world.namespace) is None
     assert await world.cluster.find(CONFIGMAPS, "other", world.namespace) is not None
 

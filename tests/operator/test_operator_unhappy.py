@@ -272,12 +272,14 @@ async def test_a_key_that_was_made_while_the_log_was_away_is_recorded_as_soon_as
     async def said(text: str) -> bool:
         return text in world.operator.log.read_text()
 
-    await world.until(lambda: said('"leading"'), 20, lambda: "it does not act")
+    await world.until(lambda: said("leadership acquired"), 20, lambda: "it does not act")
     folder = world.operator.root / "audit"
     folder.rename(folder.with_suffix(".away"))
     folder.write_text("a file where a folder should be")
     await world.create("Tenant", world.tenant, {})
-    await world.until(lambda: said('"port": "AUDIT"'), 20, lambda: "the log was not asked for")
+    await world.until(
+        lambda: said('"dependency": "AUDIT"'), 20, lambda: "the log was not asked for"
+    )
     assert world.custody.keys.has_tenant_key(world.tenant)
     if killed:
         world.operator.end(signal.SIGKILL)
@@ -357,7 +359,7 @@ async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: Wo
     await world.until(swept, 30, lambda: "the orphan is left")
     assert {key.split("/")[3] for key in world.objects()} == {dataset["metadata"]["uid"], "new"}
     await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no record")
-    assert "objects in the store are no artefacts" in world.operator.log.read_text()
+    assert "unknown objects found in the store" in world.operator.log.read_text()
     assert (world.operator.root / "store" / "tenants" / "stray").exists(), (
         "it is reported, not erased"
     )

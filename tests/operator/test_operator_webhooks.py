@@ -29,7 +29,7 @@ from simulacra_crds.contract.webhook import (
     manifest,
     sealing_purpose,
 )
-from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_TENANT
+from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, LABEL_TENANT
 from simulacra_crds.kube.client import (
     CONFIGMAPS,
     DATASETS,
@@ -40,9 +40,9 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_custody.keys.sealed_secrets import seal
 from simulacra_operator.tasks.webhooks import delivery
-from simulacra_operator.tasks.webhooks.pending import CANCELLED, Notice, endings, notices
+from simulacra_operator.tasks.webhooks.pending import Message, job_ends, pending
 from simulacra_operator.tasks.webhooks.send import Forbidden, send
-from simulacra_operator.work.custom_resource import Subject, parse
+from simulacra_operator.work.custom_resource import CustomResource, parse
 
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
@@ -59,8 +59,8 @@ def webhook(*events: Any, created: Any = CREATED, name: str = "a" * 24, **notes:
     return body
 
 
-def told(subjects: list[Subject], *hooks: Object) -> list[Notice]:
-    return list(notices(endings(subjects), hooks))
+def told(subjects: list[CustomResource], *hooks: Object) -> list[Message]:
+    return list(pending(job_ends(subjects), hooks))
 
 
 def test_a_dataset_has_ended_when_its_model_has() -> None:
@@ -68,20 +68,20 @@ def test_a_dataset_has_ended_when_its_model_has() -> None:
     assert told([dataset], webhook()) == []
     waiting = parse(resource("Model", "mdl-1", None, {"phase": "Running"}))
     assert told([dataset, waiting], webhook()) == []
-    (notice,) = told([dataset, model], webhook())
-    message = json.loads(notice.body)
+    (one,) = told([dataset, model], webhook())
+    message = json.loads(one.body)
     assert message["type"] == "job.ready"
     assert message["data"] == {"job_id": "job-ds-1", "status": "ready", "dataset_id": "ds-1"}
     (failed,) = told([dataset, ended("Model", "mdl-1", well=False)], webhook())
-    assert failed.ending.event == "job.failed"
+    assert failed.end.event == "job.failed"
     (early,) = told([ended("Dataset", "ds-1", well=False)], webhook())
-    assert early.ending.event == "job.failed"
+    assert early.end.event == "job.failed"
 
 
 def test_a_message_holds_ids_and_a_status_and_no_data() -> None:
     generation = ended("GenerationJob", "gen-1", labels={LABEL_DATASET: "ds-1"})
     effect = ended("EffectEstimate", "eff-1", labels={LABEL_DATASET: "ds-1"})
-    messages = [json.loads(notice.body) for notice in told([generation, effect], webhook())]
+    messages = [json.loads(one.body) for one in told([generation, effect], webhook())]
     assert [message["data"] for message in messages] == [
         {"job_id": "job-gen-1", "status": "ready", "dataset_id": "ds-1", "generation_id": "gen-1"},
         {"job_id": "job-eff-1", "status": "ready", "dataset_id": "ds-1", "effect_id": "eff-1"},
@@ -102,10 +102,14 @@ def test_only_who_asked_and_was_not_told_is_told() -> None:
 
 def test_what_was_cancelled_has_failed() -> None:
     body = resource(
-        "GenerationJob", "gen-1", None, {"phase": "Running"}, annotations={CANCELLED: iso(CREATED)}
+        "GenerationJob",
+        "gen-1",
+        None,
+        {"phase": "Running"},
+        annotations={ANNOTATION_CANCELLED: iso(CREATED)},
     )
-    (notice,) = told([parse(body)], webhook())
-    assert (notice.ending.event, notice.ending.at) == ("job.failed", CREATED)
+    (message,) = told([parse(body)], webhook())
+    assert (message.end.event, message.end.at) == ("job.failed", CREATED)
 
 
 def test_a_message_keeps_its_id_and_each_webhook_has_its_own() -> None:
@@ -302,7 +306,7 @@ async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
     assert len(ids) == 3
     assert len(set(ids)) == 2  # the first came again under its own id
     assert {body["data"]["job_id"] for _, body in receiver.got} == {"job-ds-1", "job-gen-1"}
-    await asyncio.sleep(2 * delivery.LOOK_S)
+    await asyncio.sleep(2 * delivery.POLL_S)
     assert len(receiver.got) == 3
     logged = world.operator.log.read_text()
     assert receiver.url not in logged
@@ -327,7 +331,7 @@ async def test_an_address_that_is_gone_is_let_be(
     await world.reaches(
         DATASETS, "ds-2", lambda one: one.get("status", {}).get("phase") == "Failed"
     )
-    await asyncio.sleep(2 * delivery.LOOK_S)
+    await asyncio.sleep(2 * delivery.POLL_S)
     assert [body["type"] for _, body in receiver.got] == ["job.failed"]
 
 
@@ -341,7 +345,7 @@ async def test_without_the_setting_no_private_address_is_called(
     await world.upload("ds-1")
 
     async def refused() -> bool:
-        return "a webhook points to where none may" in world.operator.log.read_text()
+        return "webhook address forbidden" in world.operator.log.read_text()
 
     await world.until(refused, 30, lambda: "the webhook was not looked at")
     assert receiver.got == []
@@ -371,12 +375,12 @@ async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_bei
 
     told: list[tuple[str, str]] = []
 
-    async def deliver(found: list[Notice]) -> None:
-        told.extend((id_of(one.webhook), one.ending.subject.meta.namespace or "") for one in found)
+    async def deliver(found: list[Message]) -> None:
+        told.extend((id_of(one.webhook), one.end.resource.meta.namespace or "") for one in found)
 
-    working = delivery.WebhookDuty(Server(), None, allow_private=False)  # type: ignore[arg-type]
+    working = delivery.WebhookDelivery(Server(), None, allow_private=False)  # type: ignore[arg-type]
     working._deliver_all = deliver  # type: ignore[method-assign]
-    await working.look()
+    await working.poll()
     await asyncio.sleep(0)
     assert told == [("a" * 24, "tenant-acme")]
 

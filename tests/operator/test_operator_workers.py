@@ -27,11 +27,11 @@ from simulacra_crds.contract.tasks import TaskSpec
 from simulacra_crds.kinds.model import ModelResources, ModelSpec
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
-from simulacra_operator.kinds.model.reconcile import reconcile
-from simulacra_operator.runtime import actions as act
-from simulacra_operator.runtime.job_slots import holds_place
+from simulacra_operator.kinds.model import reconcile
+from simulacra_operator.runtime.job_slots import holds_slot
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.placement import Placement
 
 OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
@@ -229,10 +229,10 @@ def test_a_queued_job_is_made_suspended_and_says_that_it_waits() -> None:
 
 
 def test_a_queued_job_holds_its_tenants_place_until_it_ended() -> None:
-    assert holds_place(queued_job("suspended"))
-    assert holds_place(queued_job("running"))
-    assert not holds_place(queued_job("complete"))
-    assert not holds_place(job("Model", "mdl-1-fit", "suspended"))
+    assert holds_slot(queued_job("suspended"))
+    assert holds_slot(queued_job("running"))
+    assert not holds_slot(queued_job("complete"))
+    assert not holds_slot(job("Model", "mdl-1-fit", "suspended"))
 
 
 @pytest.mark.parametrize("state", ["suspended", "running"])

@@ -10,10 +10,10 @@ from typing import Any
 
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.kube.client import Object
-from simulacra_operator.runtime import actions as act
 from simulacra_operator.settings import Settings
-from simulacra_operator.work.custom_resource import Subject, parse
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.custom_resource import CustomResource, parse
+from simulacra_operator.work.observe import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 250_000, UTC)
 CREATED = NOW.replace(microsecond=0) - timedelta(minutes=5)
@@ -79,7 +79,7 @@ def ready_condition(status: str, reason: str = "Ready") -> Object:
     }
 
 
-def ended(kind: str, name: str, *, well: bool = True, **meta: Any) -> Subject:
+def ended(kind: str, name: str, *, well: bool = True, **meta: Any) -> CustomResource:
     """Return a resource whose work ended."""
     status = {
         "phase": "Ready" if well else "Failed",
@@ -90,7 +90,7 @@ def ended(kind: str, name: str, *, well: bool = True, **meta: Any) -> Subject:
     return parse(resource(kind, name, None, status, **{"uid": f"uid-{name}", **meta}))
 
 
-def tenant(*, ready: bool = True, **spec: Any) -> Subject:
+def tenant(*, ready: bool = True, **spec: Any) -> CustomResource:
     status = {"conditions": [ready_condition("True" if ready else "False")]}
     return parse(resource("Tenant", "acme", spec, status, namespace=None, uid="uid-t"))
 
@@ -136,7 +136,7 @@ def result(**fields: Any) -> Object:
 def observed(body: Object, **facts: Any) -> Observed:
     """Return facts about a resource of a tenant that is Ready, unless told otherwise."""
     defaults = {"now": NOW, "settings": SETTINGS, "tenant": tenant()}
-    return Observed(subject=parse(body), **{**defaults, **facts})
+    return Observed(resource=parse(body), **{**defaults, **facts})
 
 
 def without_pods_say(actions: list[act.Action]) -> str:
@@ -161,10 +161,10 @@ class SmallWorld:
                 self._merge(self.body["status"], patch)
             case act.PatchMeta(patch):
                 self._merge(self.body["metadata"], patch)
-            case act.MakeKey(patch):
+            case act.CreateKey(patch):
                 self._merge(self.body["status"], patch)
                 self.body["status"]["wrappedKey"] = "fresh-key"
-            case act.DropKey():
+            case act.ShredKey():
                 self.body["status"].pop("wrappedKey", None)
             case act.CreateJob(manifest):
                 made = job("", manifest["metadata"]["name"])
@@ -181,9 +181,9 @@ class SmallWorld:
             case act.DeleteResource(key):
                 gone = tuple(one for one in self.facts["dependants"] if one.key != key)
                 self.facts |= {"dependants": gone}
-            case act.Release():
+            case act.ReleaseFinalizer():
                 self.released = True
-            case act.Erase() | act.WriteRequest() | act.LogFailure() | act.Discard():
+            case act.Erase() | act.WriteRequest() | act.LogFailure() | act.DiscardArtifacts():
                 pass
             case _:
                 raise AssertionError(f"no such action here: {action}")
@@ -199,9 +199,9 @@ class SmallWorld:
                 into[name] = value
 
 
-def renamed(subject: Subject, **meta: Any) -> Subject:
+def renamed(one: CustomResource, **meta: Any) -> CustomResource:
     """Return a copy with other metadata."""
-    return replace(subject, meta=subject.meta.model_copy(update=meta))
+    return replace(one, meta=one.meta.model_copy(update=meta))
 
 
 LABELS = {LABEL_DATASET: "ds-1"}

@@ -1,1 +1,1 @@
-"""One module or package per custom resource kind: its facts, decisions and status."""
+"""The custom resource kinds: state, decisions and status of each."""

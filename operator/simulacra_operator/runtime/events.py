@@ -1,7 +1,7 @@
-"""Events for `kubectl describe`: what happened to a resource, in a few lines, each written once however often it is so.
+"""Kubernetes Events of a resource, for `kubectl describe`.
 
-An event is told when the reason of Ready moves to one that a person wants to know. It says no more than the condition
-does: constants and counts, never customer data. It is a courtesy: one that cannot be written is left out.
+An Event is emitted when the reason of Ready changes to one that people care about. It says what the
+condition says: constants and counts, never customer data. One that cannot be written is dropped.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ from typing import Literal
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import API_VERSION, utcnow
 from simulacra_crds.kube.client import EVENTS, AlreadyExists, Cluster, ClusterError, Object
-from simulacra_operator.work.custom_resource import Subject
+from simulacra_operator.work.custom_resource import CustomResource
 
 log = logging.getLogger(__name__)
 COMPONENT = "simulacra-operator"
 _WORK = ("Prepared", "Fitted", "Generated", "Estimated")
-_STORY = {
-    Reason.JOB_RUNNING: "the work began",
-    Reason.PREPARED: "the table is cleaned and can be learned from",
-    Reason.FITTED: "the model is fit and can generate",
-    Reason.GENERATED: "the rows can be downloaded; every condition is met",
-    Reason.GENERATED_PARTIALLY: "the rows can be downloaded; some condition could not be met, see status.attainment",
-    Reason.ESTIMATED: "the effect is estimated",
-    Reason.READY: "all conditions hold",
-    Reason.ERASING: "nothing depends on it any more; the bytes are being erased",
-    Reason.DENIED: "a person denied the request",
+_MESSAGES = {
+    Reason.JOB_RUNNING: "The job started.",
+    Reason.PREPARED: "The table is cleaned and ready for a model.",
+    Reason.FITTED: "The model is fit and can generate.",
+    Reason.GENERATED: "The rows can be downloaded; all conditions are met.",
+    Reason.GENERATED_PARTIALLY: (
+        "The rows can be downloaded; some conditions are not met, see status.attainment."
+    ),
+    Reason.ESTIMATED: "The effect is estimated.",
+    Reason.READY: "All conditions are True.",
+    Reason.ERASING: "All dependants are deleted; the bytes are being erased.",
+    Reason.DENIED: "A person denied the request.",
 }
-"""What a reason means whose condition has no message of its own."""
+"""Messages of reasons whose condition has none."""
 _WARNINGS = frozenset(
     {
         Reason.JOB_RETRYING,
@@ -56,76 +58,76 @@ _WARNINGS = frozenset(
     }
 )
 _NORMAL = frozenset(
-    {*_STORY, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.QUEUED_BY_KUEUE, Reason.DRAINING}
+    {*_MESSAGES, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.QUEUED_BY_KUEUE, Reason.DRAINING}
 )
 
 
 @dataclass(frozen=True)
-class Note:
-    """One thing to tell."""
+class EventContent:
+    """Type, reason and message of an Event."""
 
     type: Literal["Normal", "Warning"]
     reason: Reason
     message: str
 
 
-def note(before: Subject, patch: Object) -> Note | None:
-    """Return what a patch of status has to tell, None when it is nothing new or nothing for people."""
+def content(before: CustomResource, patch: Object) -> EventContent | None:
+    """Return the Event of a status patch, None when it changes nothing of interest."""
     after = {one["type"]: one for one in patch.get("conditions", ())}
     ready = after.get("Ready")
-    if ready is None or any(
-        one.type == "Ready" and one.reason == ready["reason"] for one in before.status.conditions
-    ):
+    old = [one.reason for one in before.status.conditions if one.type == "Ready"]
+    if ready is None or ready["reason"] in old:
         return None
-    told = ready
+    shown = ready
     if ready["reason"] == Reason.READY:
-        told = next((after[name] for name in _WORK if name in after), ready)
-    reason = Reason(told["reason"])
-    message = told.get("message") or _STORY.get(reason, "")
+        shown = next((after[name] for name in _WORK if name in after), ready)
+    reason = Reason(shown["reason"])
+    message = shown.get("message") or _MESSAGES.get(reason, "")
     if reason in _WARNINGS:
-        return Note("Warning", reason, message)
-    return Note("Normal", reason, message) if reason in _NORMAL else None
+        return EventContent("Warning", reason, message)
+    return EventContent("Normal", reason, message) if reason in _NORMAL else None
 
 
-async def tell(cluster: Cluster, subject: Subject, patch: Object) -> None:
-    """Write the event of a patch, or count up the one that is there."""
-    told = note(subject, patch)
-    if told is None:
+async def emit(cluster: Cluster, resource: CustomResource, patch: Object) -> None:
+    """Create the Event of a status patch, or increment the count of an equal one."""
+    event = content(resource, patch)
+    if event is None:
         return
-    body = _event(subject, told)
+    body = _manifest(resource, event)
     name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
     try:
         try:
             await cluster.create(EVENTS, body, namespace)
         except AlreadyExists:
             count = int((await cluster.get(EVENTS, name, namespace)).get("count") or 1)
-            again = {
-                "count": count + 1,
-                "lastTimestamp": body["lastTimestamp"],
-                "message": told.message,
-            }
-            await cluster.patch(EVENTS, name, again, namespace)
+            again = {"lastTimestamp": body["lastTimestamp"], "message": event.message}
+            await cluster.patch(EVENTS, name, {**again, "count": count + 1}, namespace)
     except ClusterError as error:
-        log.info(
-            "an event was left out", extra={"reason": str(told.reason), "status": error.status}
-        )
+        fields = {"reason": str(event.reason), "status": error.status}
+        log.info("event dropped", extra=fields)
 
 
-def _event(subject: Subject, told: Note) -> Object:
-    """Return the Event; its name is made of what it is about, so that the same is said once."""
-    meta, now = subject.meta, utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
-    digest = hashlib.sha256(f"{meta.uid}\x1f{told.reason}".encode()).hexdigest()[:16]
-    about = {"apiVersion": API_VERSION, "kind": subject.kind, "name": meta.name, "uid": meta.uid}
+def _manifest(resource: CustomResource, event: EventContent) -> Object:
+    """Return the Event; resource and reason determine its name, so equal ones are one object."""
+    meta, now = resource.meta, utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
+    digest = hashlib.sha256(f"{meta.uid}\x1f{event.reason}".encode()).hexdigest()[:16]
+    involved = {
+        "apiVersion": API_VERSION,
+        "kind": resource.kind,
+        "name": meta.name,
+        "uid": meta.uid,
+        "resourceVersion": meta.resource_version,
+    }
     if meta.namespace is not None:
-        about["namespace"] = meta.namespace
+        involved["namespace"] = meta.namespace
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": f"{meta.name}.{digest}", "namespace": meta.namespace or "default"},
-        "involvedObject": {**about, "resourceVersion": meta.resource_version},
-        "type": told.type,
-        "reason": str(told.reason),
-        "message": told.message,
+        "involvedObject": involved,
+        "type": event.type,
+        "reason": str(event.reason),
+        "message": event.message,
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,
         "firstTimestamp": now,

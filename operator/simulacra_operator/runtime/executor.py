@@ -1,4 +1,4 @@
-"""Does what reconcilers decide. Each action is safe to repeat, since any pass may be cut off after any of them."""
+"""Runs the actions of a pass. Each may be repeated, because a pass may be cut off after any."""
 
 from __future__ import annotations
 
@@ -9,46 +9,47 @@ from datetime import datetime
 from typing import Protocol
 
 from simulacra_crds.auth0 import Auth0
+from simulacra_crds.contract.tasks import REQUEST
 from simulacra_crds.kinds.base import LABEL_UID
+from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import (
     CUSTOM,
     JOBS,
     SERVICES,
     AlreadyExists,
-    ApiResource,
     Cluster,
     Conflict,
     NotFound,
     Object,
     Propagation,
 )
-from simulacra_custody.audit.event import EventType, Outcome
+from simulacra_custody.audit.event import Counts, EventType, Outcome
 from simulacra_custody.refs import ResourceRef
-from simulacra_operator.kinds.tenant.observed import KeyCheck
-from simulacra_operator.runtime import actions as act
+from simulacra_operator.kinds.tenant.observe import KeyCheck
 from simulacra_operator.runtime import events
-from simulacra_operator.runtime.custody_client import Custodian
-from simulacra_operator.runtime.signing_keys import Installation
+from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.eraser import Eraser, TenantEraser
+from simulacra_operator.runtime.signing_keys import SigningKeys
+from simulacra_operator.work import actions as act
 from simulacra_operator.work import tombstones
-from simulacra_operator.work.custom_resource import Key, Subject, tenant_of
-from simulacra_operator.work.eraser import Eraser, TenantEraser
+from simulacra_operator.work.custom_resource import CustomResource, Key, tenant_of
 
 log = logging.getLogger(__name__)
 
 
-class Memory(Protocol):
-    """What the engine remembers between passes, because the API has no place for it."""
+class ControllerState(Protocol):
+    """What an executor uses of the controller's memory between passes."""
 
     auth0: Auth0 | None
     checks: dict[str, KeyCheck]
-    installation: Installation
+    signing_keys: SigningKeys
 
     def release(self, uid: str) -> None:
         """Let the deletion handler of a resource return."""
 
     def written(self, key: Key, version: str) -> None:
-        """Take note of the version that a resource has by a write of ours."""
+        """Note the version of a resource after our own write."""
 
     def now(self) -> datetime:
         """Return the time."""
@@ -58,121 +59,125 @@ class Executor:
     """Runs the actions of one pass over one resource."""
 
     def __init__(
-        self, cluster: Cluster, custodian: Custodian, memory: Memory, subject: Subject
+        self,
+        cluster: Cluster,
+        custody: CustodyClient,
+        state: ControllerState,
+        resource: CustomResource,
     ) -> None:
-        self._cluster, self._custodian, self._memory = cluster, custodian, memory
-        self._subject = subject
-        self._version = subject.meta.resource_version
-        self._wrapped_key: str | None = getattr(subject.status, "wrapped_key", None)
+        self._cluster = cluster
+        self._custody = custody
+        self._state = state
+        self._resource = resource
+        self._version = resource.meta.resource_version
+        self._wrapped_key: str | None = getattr(resource.status, "wrapped_key", None)
 
     async def run(self, action: act.Action) -> None:
-        """Do one action. Raises ClusterError or CustodyError."""
+        """Run one action. Raises ClusterError or CustodyError."""
         match action:
             case act.PatchStatus(patch):
-                await self._patch({"status": patch}, "status")
-                await events.tell(self._cluster, self._subject, patch)
+                await self._patch_status(patch)
+                await events.emit(self._cluster, self._resource, patch)
             case act.PatchMeta(patch):
                 await self._patch({"metadata": patch}, None)
+            case act.DeleteResource(key, uid):
+                await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
+            case act.LeaveTombstone(manifest):
+                await tombstones.leave(self._cluster, manifest)
+            case act.ReleaseFinalizer():
+                self._state.release(self._resource.meta.uid)
+            case act.LogFailure(reason, message, support, code):
+                fields = {"uid": self._resource.meta.uid, "reason": reason, "detail": message}
+                log.warning("work failed", extra={**fields, "support": support, "exit_code": code})
+            case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
+                await self._run_job(action)
             case (
-                act.MakeKey()
-                | act.DropKey()
+                act.CreateKey()
+                | act.ShredKey()
                 | act.WriteRequest()
                 | act.Erase()
                 | act.RecordRead()
-                | act.Discard()
+                | act.DiscardArtifacts()
             ):
-                await self._custody(action)
-            case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
-                await self._job(action)
-            case act.DeleteResource(key, uid):
-                await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
-            case act.Remember(manifest):
-                await tombstones.leave(self._cluster, manifest)
-            case act.Release():
-                self._memory.release(self._subject.meta.uid)
-            case act.LogFailure(reason, stated, support, code):
-                fields = {"reason": reason, "stated": stated, "support": support, "exit_code": code}
-                log.warning(
-                    "the work of a resource failed", extra={**fields, "uid": self._subject.meta.uid}
-                )
+                await self._run_custody(action)
             case _:
-                await self._tenant(action)
+                await self._run_tenant(action)
 
     async def _patch(self, patch: Object, subresource: str | None) -> None:
-        """Patch the resource as it was seen: a stale view ends in a Conflict, never in an overwrite."""
-        key = self._subject.key
-        body = {
-            **patch,
-            "metadata": {**patch.get("metadata", {}), "resourceVersion": self._version},
-        }
-        answer = await self._cluster.patch(
-            CUSTOM[key.kind], key.name, body, key.namespace, subresource=subresource
+        """Patch the resource; if it changed since it was read, raise Conflict."""
+        key = self._resource.key
+        metadata = {**patch.get("metadata", {}), "resourceVersion": self._version}
+        body, api = {**patch, "metadata": metadata}, CUSTOM[key.kind]
+        patched = await self._cluster.patch(
+            api, key.name, body, key.namespace, subresource=subresource
         )
-        self._version = answer["metadata"]["resourceVersion"]
-        self._memory.written(key, self._version)
+        self._version = patched["metadata"]["resourceVersion"]
+        self._state.written(key, self._version)
 
     async def _patch_status(self, status: Object) -> None:
         await self._patch({"status": status}, "status")
 
+    async def _confirm_unchanged(self) -> None:
+        """Raise Conflict if the resource changed since it was read.
+
+        A second operator may have finished the work and deleted its Job, or erased the resource.
+        Without this, the work would run again or a request would be left behind.
+        """
+        key = self._resource.key
+        found = await self._cluster.get(CUSTOM[key.kind], key.name, key.namespace)
+        if found["metadata"]["resourceVersion"] != self._version:
+            raise Conflict(409, "Conflict", "the resource changed since it was read")
+
     @property
     def _ref(self) -> ResourceRef:
-        tenant = tenant_of(self._subject.meta.namespace)
+        tenant = tenant_of(self._resource.meta.namespace)
         if tenant is None:
-            raise ValueError("the resource is in no tenant's namespace")
-        return ResourceRef(tenant, self._subject.plural, self._subject.meta.uid)
+            raise ValueError("The resource is in no tenant's namespace.")
+        return ResourceRef(tenant, self._resource.plural, self._resource.meta.uid)
 
-    async def _custody(
-        self,
-        action: act.MakeKey
-        | act.DropKey
-        | act.WriteRequest
-        | act.Erase
-        | act.RecordRead
-        | act.Discard,
-    ) -> None:
+    async def _run_custody(self, action: act.CustodyAction) -> None:
+        custody, service = self._custody, self._custody.service
         match action:
-            case act.MakeKey(patch):
-                self._wrapped_key = await self._custodian.new_key(self._ref)
-                await self._patch({"status": {**patch, "wrappedKey": self._wrapped_key}}, "status")
-                await events.tell(self._cluster, self._subject, patch)
-            case act.DropKey():
+            case act.CreateKey(patch):
+                new_key = service.new_resource_key
+                self._wrapped_key = await custody.run("newKey", new_key, self._ref)
+                await self._patch_status({**patch, "wrappedKey": self._wrapped_key})
+                await events.emit(self._cluster, self._resource, patch)
+            case act.ShredKey():
                 await self._eraser.shred()
             case act.WriteRequest(content):
-                await self._confirm_view()
-                await self._custodian.write_request(self._ref, self._wrapped_key or "", content)
+                await self._confirm_unchanged()
+                ref, key = self._ref.artifact(REQUEST), self._wrapped_key or ""
+                await custody.run("writeRequest", service.write, ref, key, [content])
             case act.Erase():
-                await self._eraser.erase(action)
+                await self._eraser.erase(self._ref, action)
             case act.RecordRead(read):
-                await self._confirm_view()  # who saw it earlier has recorded it
-                await self._custodian.record_read(self._ref, read)
-            case act.Discard(sha256, size):
-                await self._confirm_view()  # who saw it earlier has erased and recorded it
-                await self._custodian.discard(self._ref, sha256, size)
+                await self._confirm_unchanged()  # whoever changed it has recorded the read
+                await self._record_read(read)
+            case act.DiscardArtifacts(sha256, size):
+                await self._confirm_unchanged()  # whoever changed it has erased them
+                await custody.discard(self._ref, sha256, size)
+
+    async def _record_read(self, read: ReadSource | None) -> None:
+        event, ref = EventType.SOURCE_READ, self._ref
+        if read is None:
+            await self._custody.record(event, resource=ref, outcome=Outcome.FAILED)
+            return
+        counts = Counts(bytes=read.bytes)
+        await self._custody.record(event, resource=ref, counts=counts, sha256=read.sha256)
 
     @functools.cached_property
     def _eraser(self) -> Eraser:
-        """One a pass: it remembers what it wrote to status."""
-        memory = self._memory
-        return Eraser(
-            self._custodian,
-            memory.installation,
-            self._subject,
-            self._ref,
-            self._patch_status,
-            memory.now,
-        )
+        state, patch = self._state, self._patch_status
+        return Eraser(self._custody, state.signing_keys, self._resource, patch, state.now)
 
     @functools.cached_property
     def _tenant_eraser(self) -> TenantEraser:
-        memory = self._memory
-        return TenantEraser(
-            self._custodian, memory.installation, self._subject, self._patch_status, memory.now
-        )
+        state, patch = self._state, self._patch_status
+        return TenantEraser(self._custody, state.signing_keys, self._resource, patch, state.now)
 
-    async def _job(
-        self, action: act.CreateJob | act.CreateService | act.SuspendJob | act.DeleteJob
-    ) -> None:
-        namespace = self._subject.meta.namespace
+    async def _run_job(self, action: act.JobAction) -> None:
+        namespace = self._resource.meta.namespace
         match action:
             case act.CreateJob(manifest):
                 await self._create_job(manifest)
@@ -185,95 +190,83 @@ class Executor:
                 await self._cluster.delete(JOBS, name, namespace, uid=uid, propagation=mode)
 
     async def _create_job(self, manifest: Object) -> None:
-        namespace, name = self._subject.meta.namespace, manifest["metadata"]["name"]
-        await self._confirm_view()
+        namespace, name = self._resource.meta.namespace, manifest["metadata"]["name"]
+        await self._confirm_unchanged()
         try:
             await self._cluster.create(JOBS, manifest, namespace)
         except AlreadyExists as error:
             found = await self._cluster.find(JOBS, name, namespace)
-            if (
-                found is None
-                or found["metadata"].get("labels", {}).get(LABEL_UID) != self._subject.meta.uid
-            ):
-                raise Conflict(
-                    error.status, error.reason, "a Job of another resource has this name"
-                ) from error
+            labels = (found or {}).get("metadata", {}).get("labels", {})
+            if labels.get(LABEL_UID) != self._resource.meta.uid:
+                message = "another resource's Job has this name"
+                raise Conflict(error.status, error.reason, message) from error
 
     async def _create_service(self, manifest: Object) -> None:
-        namespace, name = self._subject.meta.namespace, manifest["metadata"]["name"]
+        namespace, meta = self._resource.meta.namespace, manifest["metadata"]
         try:
             await self._cluster.create(SERVICES, manifest, namespace)
         except AlreadyExists as error:
-            found = await self._cluster.find(SERVICES, name, namespace)
+            found = await self._cluster.find(SERVICES, meta["name"], namespace)
             owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
-            if manifest["metadata"]["ownerReferences"][0]["uid"] not in [
-                one["uid"] for one in owners
-            ]:
-                raise Conflict(
-                    error.status, error.reason, "the Service of an earlier Job is not gone yet"
-                ) from error
+            if meta["ownerReferences"][0]["uid"] not in [one["uid"] for one in owners]:
+                message = "the Service of an earlier Job is not deleted yet"
+                raise Conflict(error.status, error.reason, message) from error
 
-    async def _confirm_view(self) -> None:
-        """Raise Conflict when the resource changed since it was seen.
-
-        A second operator may have finished the work and deleted its Job, or erased the resource, since our look:
-        without this the work would run once more, or a request would be left behind.
-        """
-        key = self._subject.key
-        found = await self._cluster.get(CUSTOM[key.kind], key.name, key.namespace)
-        if found["metadata"]["resourceVersion"] != self._version:
-            raise Conflict(409, "Conflict", "the resource changed since it was seen")
-
-    async def _tenant(self, action: act.Action) -> None:
-        name = self._subject.meta.name
+    async def _run_tenant(self, action: act.TenantAction) -> None:
+        name = self._resource.meta.name
         match action:
-            case act.Ensure(resource, manifest, exists):
-                await self._ensure(resource, manifest, exists)
+            case act.EnsureObject():
+                await self._ensure(action)
             case act.CreateTenantKey(provider):
-                await self._custodian.create_tenant_key(name, provider)
-                # Also of a key that was there: it may have been made by a pass that could not record it. Who reads the
-                # log can tell a repetition, which has the same id.
-                same = str(
-                    uuid.uuid5(
-                        uuid.NAMESPACE_URL, f"{EventType.KEY_CREATED}/{self._subject.meta.uid}"
-                    )
-                )
-                await self._custodian.record(EventType.KEY_CREATED, name, event_id=same)
+                await self._create_key(name, provider)
             case act.CheckTenantKey(encryption):
                 await self._check_key(name, encryption)
             case act.DestroyTenantKey():
                 await self._tenant_eraser.shred()
-            case act.DeleteObject(resource, namespace, object_name, uid):
-                await self._cluster.delete(resource, object_name, namespace, uid=uid)
+            case act.DeleteObject(api, namespace, object_name, uid):
+                await self._cluster.delete(api, object_name, namespace, uid=uid)
             case act.RecordDecision(event, tenant):
-                await self._custodian.record(event, tenant)
+                await self._custody.record(event, tenant)
             case act.RegisterClient(tenant):
-                assert self._memory.auth0 is not None, "planned only where there is one"
-                client_id = await self._memory.auth0.ensure_client(self._subject.meta.uid, tenant)
-                await self._patch({"status": {"clientId": client_id}}, "status")
+                assert self._state.auth0 is not None, "planned only with an identity provider"
+                client_id = await self._state.auth0.ensure_client(self._resource.meta.uid, tenant)
+                await self._patch_status({"clientId": client_id})
             case act.RecordTenantErased():
                 await self._tenant_eraser.certify()
             case _:
-                raise TypeError(f"no such action: {type(action).__name__}")
+                raise TypeError(f"unknown action: {type(action).__name__}")
+
+    async def _create_key(self, tenant: str, provider: str | None) -> None:
+        """Create and record a key.
+
+        An existing key is recorded again: the pass that created it may have failed to. A reader of
+        the log recognizes the repetition by its id.
+        """
+        await self._custody.create_tenant_key(tenant, provider)
+        event = EventType.KEY_CREATED
+        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event}/{self._resource.meta.uid}"))
+        await self._custody.record(event, tenant, event_id=event_id)
 
     async def _check_key(self, tenant: str, encryption: Encryption) -> None:
-        step = await self._custodian.check_tenant_key(tenant, encryption)
-        before = self._memory.checks.get(self._subject.meta.uid)
-        self._memory.checks[self._subject.meta.uid] = KeyCheck(self._memory.now(), step, encryption)
+        step, uid = (
+            await self._custody.check_tenant_key(tenant, encryption),
+            self._resource.meta.uid,
+        )
+        before = self._state.checks.get(uid)
+        self._state.checks[uid] = KeyCheck(self._state.now(), step, encryption)
         if before is not None and (before.failed_step is None) != (step is None):
             outcome = Outcome.SUCCESS if step is None else Outcome.FAILED
-            await self._custodian.record(EventType.KEY_CHECKED, tenant, outcome=outcome)
+            await self._custody.record(EventType.KEY_CHECKED, tenant, outcome=outcome)
 
-    async def _ensure(self, resource: ApiResource, manifest: Object, exists: bool) -> None:
-        namespace, name = manifest["metadata"].get("namespace"), manifest["metadata"]["name"]
+    async def _ensure(self, action: act.EnsureObject) -> None:
+        meta = action.manifest["metadata"]
+        name, namespace = meta["name"], meta.get("namespace")
         try:
-            if exists:
-                await self._cluster.patch(resource, name, manifest, namespace)
-            else:
-                if namespace is not None:
-                    await (
-                        self._confirm_view()
-                    )  # of a tenant that went meanwhile nothing may be left
-                await self._cluster.create(resource, manifest, namespace)
+            if action.exists:
+                await self._cluster.patch(action.resource, name, action.manifest, namespace)
+                return
+            if namespace is not None:
+                await self._confirm_unchanged()  # nothing may be left of a tenant deleted meanwhile
+            await self._cluster.create(action.resource, action.manifest, namespace)
         except (AlreadyExists, NotFound) as error:
             raise Conflict(error.status, error.reason, "the object changed meanwhile") from error

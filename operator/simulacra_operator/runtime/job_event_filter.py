@@ -1,4 +1,4 @@
-"""Which events of Jobs are worth a pass over their owners."""
+"""Filter of Job events: most do not concern a reconciler."""
 
 from __future__ import annotations
 
@@ -6,41 +6,42 @@ from simulacra_crds.kube.client import Object
 from simulacra_operator.runtime.job_slots import job_ended
 
 MOST = 1000
-"""Jobs being deleted that are kept in mind."""
+"""Deletions to ignore that are kept; a forgotten one costs a pass without actions."""
 
 
-class JobsSeen:
-    """What was last seen of each Job, so far as a reconciler cares: most of its events are about nothing else."""
+class JobEventFilter:
+    """Compares each Job with its last version, by the fields that reconcilers use."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[object, ...]] = {}
-        self._over: set[str] = set()
+        self._last: dict[str, tuple[object, ...]] = {}
+        self._ignored: set[str] = set()
 
-    def over(self, uid: str) -> None:
-        """Take note that a Job is being deleted whose owner's work has ended: that it is gone is no news then."""
-        if len(self._over) >= MOST:
-            self._over.clear()  # what is forgotten costs a pass that finds nothing to do
-        self._over.add(uid)
+    def ignore_deletion(self, uid: str) -> None:
+        """Ignore the end of a Job that is being deleted after its resource's work ended."""
+        if len(self._ignored) >= MOST:
+            self._ignored.clear()
+        self._ignored.add(uid)
 
-    def news(self, body: Object, event: str | None) -> bool:
-        """Return whether an event is worth a pass. A Job without status was just made by a pass of ours."""
+    def is_relevant(self, body: Object, event: str | None) -> bool:
+        """Return whether an event needs a pass. One of a pass's own creation does not."""
         uid, spec, status = body["metadata"]["uid"], body["spec"], body.get("status") or {}
         if event == "DELETED":
-            self._seen.pop(uid, None)
-            if uid in self._over:
-                self._over.remove(uid)
+            self._last.pop(uid, None)
+            if uid in self._ignored:
+                self._ignored.remove(uid)
                 return False
             return True
-        shards = status.get("succeeded") if int(spec.get("completions") or 1) > 1 else None
-        going = body["metadata"].get("deletionTimestamp") is not None
-        counts = (
+        sharded = int(spec.get("completions") or 1) > 1
+        facts = (
+            job_ended(body),
+            body["metadata"].get("deletionTimestamp") is not None,
+            bool(spec.get("suspend")),
             status.get("failed") or 0,
-            shards or 0,
+            (status.get("succeeded") or 0) if sharded else 0,
             status.get("ready") or 0,
-        )  # none and 0 say the same
-        facts = (job_ended(body), going, bool(spec.get("suspend")), *counts)
-        known = self._seen.get(uid)
-        self._seen[uid] = facts
+        )
+        known = self._last.get(uid)
+        self._last[uid] = facts
         if known is None:
             return event != "ADDED" or facts[0] or bool(status.get("active"))
         return known != facts

@@ -1,9 +1,10 @@
-"""Places in a tenant's quota of concurrent Jobs: exact, and given to the oldest resource that waits.
+"""Quota slots for concurrent Jobs per namespace: exact, and oldest resource first.
 
-Each namespace has a line of resources that would start, by creation time and name, and the Jobs that hold a place.
-Both are in memory, so that a thousand waiting resources cost a thousand looks and no more: they are read from the API
-once after a start (who waits is in the conditions there), kept by events, and read again when the quota looks full for
-longer than `DOUBT_S`, in case an event was lost.
+Each namespace has a queue of resources that would start a Job, by creation time and name, and the
+Jobs that hold a slot. Both are in memory, so that a thousand waiting resources need a thousand
+passes and no more. They are read from the API once after a start (conditions say which resources
+wait), updated by events, and the Jobs are read again when the quota looks full for longer than
+`REREAD_S`, in case an event was lost.
 """
 
 from __future__ import annotations
@@ -15,25 +16,17 @@ from datetime import datetime
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import LABEL_KIND, Phase
-from simulacra_crds.kube.client import (
-    DATASETS,
-    EFFECT_ESTIMATES,
-    GENERATION_JOBS,
-    JOBS,
-    MODELS,
-    Cluster,
-    Object,
-)
-from simulacra_operator.work.custom_resource import Key, parse
+from simulacra_crds.kube.client import JOBS, Cluster, Object
+from simulacra_operator.work.custom_resource import WORK_RESOURCES, Key, parse
 from simulacra_operator.work.placement import queued
 
-DOUBT_S = 5.0
+REREAD_S = 5.0
 Rank = tuple[datetime, str, str]
-"""Creation time, name and kind: the order in which places are given."""
+"""Creation time, name and kind: the order of the slots."""
 
 
-class _Line:
-    """One namespace. Holds nothing that cannot be read from the API."""
+class _Namespace:
+    """Slots and queue of one namespace. All of it can be read from the API again."""
 
     def __init__(self) -> None:
         self.limit = 1
@@ -41,15 +34,16 @@ class _Line:
         self.heap: list[tuple[Rank, Key]] = []
         self.granted: set[Key] = set()
         self.running: dict[str, Key | None] = {}
-        self.news: dict[str, Key | None] | None = None
+        self.events: dict[str, Key | None] | None = None
+        """Jobs of events that arrive while the Jobs are listed; None for a Job without slot."""
         self.read_at = float("-inf")
-        self.turn = asyncio.Lock()
+        self.lock = asyncio.Lock()
 
     @property
     def full(self) -> bool:
         return len(self.running) + len(self.granted) >= self.limit
 
-    def join(self, key: Key, rank: Rank) -> None:
+    def enqueue(self, key: Key, rank: Rank) -> None:
         if self.waiting.get(key) != rank:
             self.waiting[key] = rank
             heapq.heappush(self.heap, (rank, key))
@@ -63,94 +57,94 @@ class _Line:
         return None
 
 
-class Places:
-    """Gives places. `wake` is called with the resource whose turn it may be."""
+class JobSlots:
+    """Grants slots. `wake` is called with the resource that may get the next one."""
 
     def __init__(self, cluster: Cluster, wake: Callable[[Key], Awaitable[None]]) -> None:
-        self._cluster, self._wake = cluster, wake
-        self._lines: dict[str, _Line] = {}
+        self._cluster = cluster
+        self._wake = wake
+        self._namespaces: dict[str, _Namespace] = {}
 
-    async def ask(self, key: Key, created: datetime, limit: int) -> bool:
-        """Return whether a resource that would start has a place; it keeps it until its Job is seen, or it leaves."""
-        line = self._lines.setdefault(key.namespace or "", _Line())
-        line.limit = limit
-        if key in line.granted:
+    async def acquire(self, key: Key, created: datetime, limit: int) -> bool:
+        """Return whether a resource has a slot, else enqueue it.
+
+        It keeps the slot until its Job is observed or it releases the slot.
+        """
+        slots = self._namespaces.setdefault(key.namespace or "", _Namespace())
+        slots.limit = limit
+        if key in slots.granted:
             return True
-        async with line.turn:
-            loop = asyncio.get_running_loop()
-            first_time = line.read_at == float("-inf")
-            line.join(key, (created, key.name, key.kind))
-            if first_time or (line.full and loop.time() - line.read_at > DOUBT_S):
-                await self._read(line, key.namespace or "", with_waiting=first_time)
-                line.read_at = loop.time()
-        if line.full:
+        async with slots.lock:
+            now = asyncio.get_running_loop().time
+            first_time = slots.read_at == float("-inf")
+            slots.enqueue(key, (created, key.name, key.kind))
+            if first_time or (slots.full and now() - slots.read_at > REREAD_S):
+                await self._read(slots, key.namespace or "", with_waiting=first_time)
+                slots.read_at = now()
+        if slots.full:
             return False
-        given = line.first() == key
-        if given:
-            del line.waiting[key]
-            line.granted.add(key)
-        await self._next(line)
-        return given
+        granted = slots.first() == key
+        if granted:
+            del slots.waiting[key]
+            slots.granted.add(key)
+        await self._wake_next(slots)
+        return granted
 
-    async def leave(self, key: Key) -> None:
-        """Take a resource out of the line: it has ended, is held back, failed to start, or is gone."""
-        line = self._lines.get(key.namespace or "")
-        if line is None or (key not in line.granted and key not in line.waiting):
+    async def release(self, key: Key) -> None:
+        """Remove a resource that ended, is suspended, could not start or is gone."""
+        slots = self._namespaces.get(key.namespace or "")
+        if slots is None or (key not in slots.granted and key not in slots.waiting):
             return
-        line.granted.discard(key)
-        line.waiting.pop(key, None)
-        await self._next(line)
+        slots.granted.discard(key)
+        slots.waiting.pop(key, None)
+        await self._wake_next(slots)
 
-    async def job(self, body: Object, *, gone: bool = False) -> None:
-        """Take note of a Job: it holds a place until it ended."""
-        line = self._lines.get(body["metadata"].get("namespace", ""))
-        if line is None:
+    async def observe_job(self, body: Object, *, gone: bool = False) -> None:
+        """Note the state of a Job, which holds a slot until it ended."""
+        slots = self._namespaces.get(body["metadata"].get("namespace", ""))
+        if slots is None:
             return
         uid, owner = body["metadata"]["uid"], _owner(body)
-        holds = not gone and holds_place(body)
-        if line.news is not None:
-            line.news[uid] = owner if holds else None
+        holds = not gone and holds_slot(body)
+        if slots.events is not None:
+            slots.events[uid] = owner if holds else None
         if holds:
-            line.running[uid] = owner
+            slots.running[uid] = owner
             if owner is not None:
-                line.granted.discard(owner)
-        elif uid in line.running:
-            del line.running[uid]
-            await self._next(line)
+                slots.granted.discard(owner)
+        elif uid in slots.running:
+            del slots.running[uid]
+            await self._wake_next(slots)
 
-    async def _next(self, line: _Line) -> None:
-        first = line.first()
-        if first is not None and not line.full:
+    async def _wake_next(self, slots: _Namespace) -> None:
+        first = slots.first()
+        if first is not None and not slots.full:
             await self._wake(first)
 
-    async def _read(self, line: _Line, namespace: str, *, with_waiting: bool) -> None:
-        line.news = {}
+    async def _read(self, slots: _Namespace, namespace: str, *, with_waiting: bool) -> None:
+        slots.events = {}
         try:
             jobs = [body async for body in self._cluster.list(JOBS, namespace, labels=LABEL_KIND)]
-            running = {body["metadata"]["uid"]: _owner(body) for body in jobs if holds_place(body)}
-            for (
-                uid,
-                owner,
-            ) in line.news.items():  # what events said meanwhile is newer than the list
+            running = {body["metadata"]["uid"]: _owner(body) for body in jobs if holds_slot(body)}
+            for uid, owner in slots.events.items():  # they are newer than the list
                 if owner is None:
                     running.pop(uid, None)
                 else:
                     running[uid] = owner
-            line.running = running
-            line.granted -= {owner for owner in running.values() if owner is not None}
+            slots.running = running
+            slots.granted -= {owner for owner in running.values() if owner is not None}
         finally:
-            line.news = None
-        for resource in (
-            (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES) if with_waiting else ()
-        ):
-            async for body in self._cluster.list(
-                resource, namespace, fields=f"status.phase={Phase.PENDING}"
-            ):
-                _rejoin(line, body)
+            slots.events = None
+        if not with_waiting:
+            return
+        pending = f"status.phase={Phase.PENDING}"
+        for api in WORK_RESOURCES:
+            async for body in self._cluster.list(api, namespace, fields=pending):
+                _enqueue_waiting(slots, body)
 
 
-def holds_place(job: Object) -> bool:
-    """Return whether a Job runs or may run at any moment, as one may that waits in a queue of Kueue's."""
+def holds_slot(job: Object) -> bool:
+    """Return whether a Job runs or, while it waits in a Kueue queue, may run at any time."""
     return not job_ended(job) and (queued(job) or not job["spec"].get("suspend"))
 
 
@@ -162,16 +156,16 @@ def job_ended(job: Object) -> bool:
     )
 
 
-def _rejoin(line: _Line, body: Object) -> None:
-    subject = parse(body)
-    stated = any(one.reason == Reason.AWAITING_QUOTA for one in subject.status.conditions)
-    if stated and not subject.deleting and subject.key not in line.granted:
-        line.join(subject.key, (subject.created, subject.meta.name, subject.kind))
+def _enqueue_waiting(slots: _Namespace, body: Object) -> None:
+    one = parse(body)
+    reasons = [condition.reason for condition in one.status.conditions]
+    if Reason.AWAITING_QUOTA in reasons and not one.deleting and one.key not in slots.granted:
+        slots.enqueue(one.key, (one.created, one.meta.name, one.kind))
 
 
 def _owner(job: Object) -> Key | None:
-    owners = job["metadata"].get("ownerReferences") or ()
     namespace = job["metadata"].get("namespace")
-    return next(
-        (Key(one["kind"], namespace, one["name"]) for one in owners if one.get("controller")), None
-    )
+    for one in job["metadata"].get("ownerReferences") or ():
+        if one.get("controller"):
+            return Key(one["kind"], namespace, one["name"])
+    return None

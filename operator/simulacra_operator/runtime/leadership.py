@@ -1,10 +1,11 @@
-"""One operator acts at a time: a Lease says which one; others stand by.
+"""Leader election: a Lease says which operator acts; the others stand by.
 
-The protocol is client-go's leader election (k8s.io/client-go/tools/leaderelection): the holder renews, a stand-by takes
-over a Lease that it has seen unchanged for as long as the Lease says, by its own clock, and every write holds the
-version that it was decided on. Two differences. A process with the holder's name takes over at once: it is the same pod
-started anew. And a holder that cannot reach the API server waits instead of ending: nothing can be read meanwhile, so
-nothing is begun, and its first answer tells whether it still leads.
+The protocol is that of client-go (k8s.io/client-go/tools/leaderelection): the leader renews; a
+standby takes over a Lease that it has seen unchanged for the Lease's duration, by its own clock;
+every write carries the version that it is based on. Two differences. A process with the leader's
+name takes over at once: it is the same pod, restarted. And a leader that cannot reach the API
+server waits instead of ending: nothing can be read, so nothing is started, and the first answer
+says whether it still leads.
 """
 
 from __future__ import annotations
@@ -32,52 +33,53 @@ log = logging.getLogger(__name__)
 
 LEASE = "simulacra-operator"
 LEASE_S = 15
-"""A stand-by takes over when the holder was silent for so long."""
+"""A standby takes over a Lease that was not renewed for this long."""
 RENEW_S = 5.0
-LOOK_S = 2.0
+RETRY_S = 2.0
 RELEASE_S = 2.0
 
 
 class LeadershipLost(Exception):
-    """Another process holds the Lease: this one must end, and may stand by again."""
+    """Another process leads: this one must end, and may stand by again."""
 
 
 class Leadership:
-    """The Lease as one process sees it. `name` is that of the pod, or whatever there is one of at a time."""
+    """The Lease as one process sees it; `name` is that of the pod, or unique in another way."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
-        self._cluster, self._name = cluster, name
+        self._cluster = cluster
+        self._name = name
         self._identity = f"{name}_{secrets.token_hex(4)}"
         self._version = ""
         self._seen: tuple[str, float] = ("", 0.0)
         self.leading = False
 
     async def acquire(self) -> None:
-        """Return once the Lease is ours."""
+        """Return once this process leads."""
         metrics.LEADER.set(0)
         waits = False
         while not await self._taken():
             if not waits:
-                log.info("standing by", extra={"lease": LEASE})
+                log.info("standby started", extra={"lease": LEASE})
             waits = True
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(RETRY_S)
         self.leading = True
         metrics.LEADER.set(1)
-        log.info("leading", extra={"lease": LEASE})
+        log.info("leadership acquired", extra={"lease": LEASE})
 
     async def hold(self) -> Never:
         """Renew the Lease until cancelled.
 
         Raises:
-            LeadershipLost: another process took it, or a person deleted it.
+            LeadershipLost: another process leads, or a person deleted the Lease.
         """
         pause = RENEW_S
         while True:
             await asyncio.sleep(pause)
-            pause = RENEW_S if await self._renewed() else LOOK_S
+            pause = RENEW_S if await self._renewed() else RETRY_S
 
     async def release(self) -> None:
-        """Give the Lease back, so that a successor need not wait for it to run out."""
+        """Release the Lease, so that the next leader need not wait for its expiry."""
         if not self.leading:
             return
         self.leading = False
@@ -101,12 +103,12 @@ class Leadership:
         except (AlreadyExists, Conflict):
             return False
         except ClusterError as error:
-            log.warning("the lease cannot be read or written", extra={"status": error.status})
+            log.warning("lease not read or written", extra={"status": error.status})
             return False
         return True
 
     def _is_free(self, spec: Object) -> bool:
-        """Return whether nobody holds the Lease, we did before a restart, or its holder was silent for too long."""
+        """Return whether the Lease has no holder, is ours from before a restart, or has expired."""
         holder = str(spec.get("holderIdentity") or "")
         if not holder or holder.rpartition("_")[0] == self._name:
             return True
@@ -118,17 +120,17 @@ class Leadership:
     async def _renewed(self) -> bool:
         try:
             await self._write({"renewTime": _now()})
-        except Conflict:  # taken over, or written by us without our seeing the answer
+        except Conflict:  # taken over, or our own write whose answer was lost
             return await self._is_still_ours()
         except ClusterError as error:
             if error.status == 404:
                 raise LeadershipLost from error
-            log.warning("the lease was not renewed", extra={"status": error.status})
+            log.warning("lease not renewed", extra={"status": error.status})
             return False
         return True
 
     async def _is_still_ours(self) -> bool:
-        """Look who holds the Lease; always return False: it is still to be renewed."""
+        """Raise LeadershipLost if another process leads, else return False: not renewed yet."""
         with suppress(ClusterError):
             lease = await self._cluster.get(LEASES, LEASE, system_namespace())
             if (lease.get("spec") or {}).get("holderIdentity") != self._identity:
@@ -155,5 +157,5 @@ class Leadership:
 
 
 def _now() -> str:
-    """Return the time as a MicroTime."""
+    """Return the time in the format of a MicroTime."""
     return utcnow().isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The work queue: each key at most once, never in two passes at a time, with the one retry clock of the operator."""
+"""Work queue: each key at most once, never in two passes at a time, with retry backoff."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAST_RETRY_S = 30.0
 
 
 class WorkQueue:
-    """Keys and the time at which each is due (seconds of the event loop's clock)."""
+    """Keys and when each is due (seconds of the event loop's clock)."""
 
     def __init__(self) -> None:
         self._due: dict[Key, float] = {}
@@ -28,7 +28,7 @@ class WorkQueue:
         return len(self._due)
 
     async def add(self, key: Key, delay: float = 0.0) -> None:
-        """Make a key due after a delay, or leave it at an earlier time that it has already."""
+        """Make a key due after a delay, unless it is due earlier already."""
         due = asyncio.get_running_loop().time() + delay
         async with self._changed:
             if due < self._due.get(key, float("inf")):
@@ -38,7 +38,7 @@ class WorkQueue:
             metrics.QUEUE_DEPTH.set(len(self._due))
 
     async def retry(self, key: Key, last: float = LAST_RETRY_S) -> float:
-        """Make a key due again, twice as late as the time before, `last` seconds at most; return the delay."""
+        """Requeue a key after twice the last delay, at most `last` seconds; return the delay."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay = min(FIRST_RETRY_S * 2.0 ** min(failures, 20), last)
@@ -46,11 +46,11 @@ class WorkQueue:
         return delay
 
     def forgive(self, key: Key) -> None:
-        """Start the retry clock of a key anew."""
+        """Reset the backoff of a key."""
         self._failures.pop(key, None)
 
     async def get(self) -> Key:
-        """Wait for a key that is due and in no pass; the caller must call `done` after its pass."""
+        """Wait for a key that is due and in no pass; call `done` after its pass."""
         loop = asyncio.get_running_loop()
         async with self._changed:
             while True:
@@ -67,15 +67,16 @@ class WorkQueue:
         """End the pass of a key."""
         async with self._changed:
             self._busy.discard(key)
-            if key in self._due:  # it was set aside while busy
+            if key in self._due:  # added during its pass
                 heapq.heappush(self._heap, (self._due[key], next(self._order), key))
                 self._changed.notify()
 
     def _pop(self, now: float) -> tuple[Key | None, float | None]:
+        """Return a key that is due, or how long to wait for one."""
         while self._heap:
             due, _, key = self._heap[0]
             if self._due.get(key) != due or key in self._busy:
-                heapq.heappop(self._heap)  # superseded, or set aside until `done`
+                heapq.heappop(self._heap)  # superseded, or pushed again by `done`
                 continue
             if due > now:
                 return None, due - now

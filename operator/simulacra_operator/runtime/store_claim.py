@@ -1,8 +1,9 @@
-"""Whether the store is this installation's: nothing is begun, swept or erased in one that is another's.
+"""Claim to the object store: nothing is started, swept or erased in another installation's store.
 
-The installation is named by the uid of the namespace `kube-system`, which is the cluster's for as long as it lives: a
-cluster has one installation (ADR 0030), and which objects are orphans only its own resources can say. So the name stays
-over upgrades, reinstallations and lost Secrets, and a cluster that was made anew from a backup is another one.
+The uid of the namespace `kube-system` names the installation. It lives as long as the cluster,
+which has one installation (ADR 0019), and only the cluster's own resources tell which objects are
+orphans. So the name survives upgrades, reinstallations and lost Secrets, and a cluster that is
+rebuilt from a backup is another installation.
 """
 
 from __future__ import annotations
@@ -14,27 +15,29 @@ from typing import Never
 from simulacra_crds.kube.client import NAMESPACES, Cluster, ClusterError
 from simulacra_custody.errors import CustodyError, StoreForeign
 from simulacra_operator import metrics
-from simulacra_operator.runtime.custody_client import Custodian
+from simulacra_operator.runtime.custody_client import CustodyClient
 
 log = logging.getLogger(__name__)
 CLUSTER_NAMESPACE = "kube-system"
-LOOK_S = 60.0
+CONFIRM_S = 60.0
 ANSWER_S = 40.0
-"""A store that does not answer within this time must not keep the operator from the rest of its work."""
+"""After this time, a store that does not answer no longer blocks the start."""
 WAIT_S = 10.0
 
 
-class Ownership:
-    """The claim to the store as one process sees it."""
+class StoreClaim:
+    """The claim as one process sees it."""
 
-    def __init__(self, cluster: Cluster, custodian: Custodian, take_over: str | None) -> None:
-        self._cluster, self._custodian, self._take_over = cluster, custodian, take_over
+    def __init__(self, cluster: Cluster, custody: CustodyClient, take_over: str | None) -> None:
+        self._cluster = cluster
+        self._custody = custody
+        self._take_over = take_over
         self._installation: str | None = None
-        self.refused: str | None = "it is not known yet whose store it is"
+        self.refused: str | None = "The owner of the store is not known yet."
         """Why nothing may be done, None while it may."""
 
     async def acquire(self) -> None:
-        """Return once the store is ours, or while nobody can say: what is destructive asks again by itself."""
+        """Return once the store is ours, or does not answer: destructive steps ask again."""
         while True:
             try:
                 async with asyncio.timeout(ANSWER_S):
@@ -42,11 +45,9 @@ class Ownership:
             except StoreForeign as error:
                 self._refuse(str(error))
             except ClusterError as error:
-                log.warning("the cluster's id cannot be read", extra={"status": error.status})
+                log.warning("cluster id not read", extra={"status": error.status})
             except (CustodyError, TimeoutError) as error:
-                log.warning(
-                    "the store does not say whose it is", extra={"error": type(error).__name__}
-                )
+                log.warning("store owner not read", extra={"error": type(error).__name__})
                 break
             else:
                 break
@@ -55,10 +56,10 @@ class Ownership:
         metrics.STORE_FOREIGN.set(0)
 
     async def hold(self) -> Never:
-        """Look every minute until cancelled.
+        """Confirm the claim every minute until cancelled.
 
         Raises:
-            StoreForeign: another installation took the store over.
+            StoreForeign: another installation took over the store.
         """
         while True:
             try:
@@ -66,20 +67,17 @@ class Ownership:
             except StoreForeign:
                 raise
             except (CustodyError, ClusterError) as error:
-                log.warning(
-                    "the store does not say whose it is", extra={"error": type(error).__name__}
-                )
-            await asyncio.sleep(LOOK_S)
+                log.warning("store owner not read", extra={"error": type(error).__name__})
+            await asyncio.sleep(CONFIRM_S)
 
     async def _claim(self) -> None:
         if self._installation is None:
-            self._installation = (await self._cluster.get(NAMESPACES, CLUSTER_NAMESPACE))[
-                "metadata"
-            ]["uid"]
-        await self._custodian.own_store(self._installation, self._take_over)
+            namespace = await self._cluster.get(NAMESPACES, CLUSTER_NAMESPACE)
+            self._installation = namespace["metadata"]["uid"]
+        await self._custody.claim_store(self._installation, self._take_over)
 
     def _refuse(self, why: str) -> None:
         if self.refused != why:
-            log.error("the store is another installation's; nothing is done", extra={"what": why})
+            log.error("store claim refused", extra={"detail": why})
         self.refused = why
         metrics.STORE_FOREIGN.set(1)

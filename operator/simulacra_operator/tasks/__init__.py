@@ -1,1 +1,1 @@
-"""Periodic tasks: sweep, orphans, key rotation, checkpoints, webhooks."""
+"""Periodic tasks: sweep, watchers, cleanup, checkpoints, key rotation, webhooks."""

@@ -1,7 +1,7 @@
-"""What a sweep keeps of the resources that it saw: when each is due, and what its counts need.
+"""Snapshot of all resources as a sweep saw them: when each is due, and what is counted.
 
-A few hundred bytes a resource, not the resource: ten thousand of them would not fit into the operator's memory. What
-has the version that it had at the sweep before is not read again.
+It keeps a few hundred bytes per resource instead of the resource: ten thousand of these would not
+fit into the operator's memory. A resource whose version has not changed is not parsed again.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from datetime import datetime
 from simulacra_crds.kinds.base import Phase
 from simulacra_crds.kinds.tenant import TenantSpec
 from simulacra_crds.kube.client import Object
-from simulacra_operator.work.custom_resource import Key, Subject, parse, tenant_of
+from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
 from simulacra_operator.work.expiry import Due, due, expiry
 
 DEFAULT_LIMIT_S = TenantSpec().max_retention_seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """What copying the progress of running work needs: the wrapped data key, and the percentage that status shows."""
+class Progress:
+    """What copying the progress of running work needs: wrapped data key, percentage in status."""
 
     wrapped_key: str
     percent: int
 
 
 @dataclass(frozen=True, slots=True)
-class Sighted:
+class ResourceSnapshot:
     """One resource as a sweep saw it.
 
     Attributes:
-        key: its name.
+        key: its key.
         uid: its uid.
         version: its resourceVersion.
-        limit: the tenant's longest retention in seconds.
+        limit: the tenant's maximum retention in seconds.
         due: its next deletion.
         expires: when its bytes expire.
         phase: its phase, Pending when it has none.
-        asked: when its deletion was asked for, None if it was not.
-        guarded: whether our finalizer is on.
-        limited: whether the tenant's longest retention, and not its own, says when it is due.
+        deletion: when its deletion was requested, None if it was not.
+        guarded: whether it has our finalizer.
+        limited: whether the tenant's maximum retention, not its own, determines `due`.
         finished: whether its work ended.
         stale: whether status shows an expiry that is no longer true.
-        running: set while one pod works for it.
+        progress: set while one pod works for it.
     """
 
     key: Key
@@ -56,100 +56,102 @@ class Sighted:
     due: Due
     expires: datetime
     phase: str
-    asked: datetime | None
+    deletion: datetime | None
     guarded: bool
     limited: bool
     finished: bool
     stale: bool
-    running: Running | None
+    progress: Progress | None
 
     @classmethod
-    def of(cls, subject: Subject, limit: int) -> Sighted:
-        """Keep what is needed of a resource."""
-        expires, ends = expiry(subject, limit), due(subject, limit)
+    def of(cls, resource: CustomResource, limit: int) -> ResourceSnapshot:
+        """Return the snapshot of a resource."""
+        expires, ends = expiry(resource, limit), due(resource, limit)
         return cls(
-            key=subject.key,
-            uid=subject.meta.uid,
-            version=subject.meta.resource_version,
+            key=resource.key,
+            uid=resource.meta.uid,
+            version=resource.meta.resource_version,
             limit=limit,
             due=ends,
             expires=expires,
-            phase=str(subject.status.phase or Phase.PENDING),
-            asked=subject.meta.deletion_timestamp,
-            guarded=subject.guarded,
-            limited=ends != due(subject, DEFAULT_LIMIT_S),
-            finished=subject.finished,
-            stale=subject.finished and subject.status.expires_at != expires,
-            running=_running(subject),
+            phase=str(resource.status.phase or Phase.PENDING),
+            deletion=resource.meta.deletion_timestamp,
+            guarded=resource.guarded,
+            limited=ends != due(resource, DEFAULT_LIMIT_S),
+            finished=resource.finished,
+            stale=resource.finished and resource.status.expires_at != expires,
+            progress=_progress(resource),
         )
 
 
 @dataclass
-class Sight:
-    """What one sweep saw, by uid.
+class SweepSnapshot:
+    """All resources as one sweep saw them.
 
-    `before` is what the sweep before saw, `limits` is by tenant, `leaving` is when the deletion of each Tenant that is
-    on its way was asked for.
+    Attributes:
+        before: resources of the previous sweep by uid.
+        limits: maximum retention in seconds by tenant.
+        tenant_deletions: when the deletion of each Tenant in deletion was requested.
+        seen: resources by uid.
     """
 
-    before: dict[str, Sighted] = field(default_factory=dict)
+    before: dict[str, ResourceSnapshot] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
-    leaving: list[datetime] = field(default_factory=list)
-    seen: dict[str, Sighted] = field(default_factory=dict)
+    tenant_deletions: list[datetime] = field(default_factory=list)
+    seen: dict[str, ResourceSnapshot] = field(default_factory=dict)
     _order: list[tuple[datetime, int, str]] = field(default_factory=list)
     _count: Iterator[int] = field(default_factory=itertools.count)
 
     def limit(self, namespace: str | None) -> int:
-        """Return the longest retention in a namespace in seconds; a tenant that is gone or unreadable sets no limit."""
+        """Return the maximum retention in a namespace in seconds; the default without a Tenant."""
         return self.limits.get(tenant_of(namespace) or "", DEFAULT_LIMIT_S)
 
-    def add(self, body: Object) -> Sighted:
-        """Take note of a resource as it is now."""
+    def add(self, body: Object) -> ResourceSnapshot:
+        """Add a resource in its current version."""
         meta = body["metadata"]
         uid, limit = meta["uid"], self.limit(meta.get("namespace"))
         known = self.before.get(uid)
         if known is None or (known.version, known.limit) != (meta["resourceVersion"], limit):
-            known = Sighted.of(parse(body), limit)
-        self.keep(known)
+            known = ResourceSnapshot.of(parse(body), limit)
+        self._keep(known)
         return known
 
-    def keep(self, one: Sighted) -> None:
-        """Take note of a resource that was read."""
+    def _keep(self, one: ResourceSnapshot) -> None:
         self.seen[one.uid] = one
-        if one.asked is None:
+        if one.deletion is None:
             heapq.heappush(self._order, (one.due.at, next(self._count), one.uid))
 
-    def keep_noted(self, one: Sighted) -> None:
-        """Take note of what an event told of during the look, unless the look saw as much.
+    def add_event(self, one: ResourceSnapshot) -> None:
+        """Add what an event said during the sweep, unless the sweep saw the same or a deletion.
 
-        The list may have passed its place before, or after. Of two versions the one that is due first is kept: its
-        deletion is refused if it is the older one, and then the resource is read.
+        The list may have passed the resource before the event or after. Of two versions, the one
+        that is due first is kept: if it is the older one its deletion is refused, and the resource
+        is read again.
         """
         known = self.seen.get(one.uid)
-        if known is None or (known.asked is None and one.due.at < known.due.at):
-            self.keep(one)
+        if known is None or (known.deletion is None and one.due.at < known.due.at):
+            self._keep(one)
 
-    def take_due(self, now: datetime) -> list[Sighted]:
-        """Return what is due and was not returned before, the oldest first and each once."""
-        found: dict[str, Sighted] = {}
+    def take_due(self, now: datetime) -> list[ResourceSnapshot]:
+        """Return the resources that are due, oldest first and each once."""
+        found: dict[str, ResourceSnapshot] = {}
         while self._order and self._order[0][0] <= now:
             at, _, uid = heapq.heappop(self._order)
             one = self.seen.get(uid)
-            if one is not None and one.asked is None and one.due.at == at:
+            if one is not None and one.deletion is None and one.due.at == at:
                 found[uid] = one
         return list(found.values())
 
     def next_due(self) -> datetime | None:
-        """Return when the next deletion is due; None when nothing is."""
+        """Return when the next resource is due, None when there is none."""
         return self._order[0][0] if self._order else None
 
 
-def _running(subject: Subject) -> Running | None:
-    """Sharded work reports by finished shards, which the reconciler sees on the Job."""
-    sharded = (
-        subject.kind == "GenerationJob" and subject.spec is not None and subject.spec.shards > 1
-    )
-    key = subject.status.wrapped_key
-    if sharded or subject.deleting or subject.status.phase != Phase.RUNNING or key is None:
+def _progress(resource: CustomResource) -> Progress | None:
+    """Return None for sharded work: the reconciler reads its finished shards from the Job."""
+    spec, status = resource.spec, resource.status
+    sharded = resource.kind == "GenerationJob" and spec is not None and spec.shards > 1
+    idle = resource.deleting or status.phase != Phase.RUNNING or status.wrapped_key is None
+    if sharded or idle:
         return None
-    return Running(key, subject.status.progress.percent if subject.status.progress else 0)
+    return Progress(status.wrapped_key, status.progress.percent if status.progress else 0)

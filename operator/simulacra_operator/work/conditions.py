@@ -1,4 +1,4 @@
-"""Conditions and the difference between the status that is and the status that should be."""
+"""Conditions, and the merge patch between the current and the desired status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Verdict = Literal["True", "False", "Unknown"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What is true of one condition type."""
+    """Status, reason and message of one condition type."""
 
     status: Verdict
     reason: Reason
@@ -24,47 +24,54 @@ class Finding:
 
     @property
     def true(self) -> bool:
-        """Whether it holds."""
+        """Whether the condition is True."""
         return self.status == "True"
 
 
 def conditions(
     current: Sequence[Condition], findings: dict[str, Finding], generation: int, now: datetime
 ) -> list[Condition]:
-    """Return all conditions in the order of findings; a transition time moves only with the status."""
+    """Return all conditions in the order of findings.
+
+    The transition time changes only with the status.
+    """
     before = {condition.type: condition for condition in current}
-    return [
-        _condition(name, finding, before.get(name), generation, now)
-        for name, finding in findings.items()
-    ]
 
+    def condition(name: str, finding: Finding) -> Condition:
+        old = before.get(name)
+        moved = now.replace(microsecond=0)
+        if old is not None and old.status == finding.status:
+            moved = old.last_transition_time
+        return Condition(
+            type=name,
+            status=finding.status,
+            reason=finding.reason,
+            message=finding.message[:1024],
+            observed_generation=generation,
+            last_transition_time=moved,
+        )
 
-def _condition(
-    name: str, finding: Finding, old: Condition | None, generation: int, now: datetime
-) -> Condition:
-    moved = old is None or old.status != finding.status
-    return Condition(
-        type=name,
-        status=finding.status,
-        reason=finding.reason,
-        message=finding.message[:1024],
-        observed_generation=generation,
-        last_transition_time=now.replace(microsecond=0)
-        if old is None or moved
-        else old.last_transition_time,
-    )
+    return [condition(name, finding) for name, finding in findings.items()]
 
 
 def ready(parts: dict[str, Finding]) -> Finding:
-    """Return the finding of Ready: True when every part is, else False for the reason of the first that is not."""
+    """Return the finding of Ready: True when all parts are, else the reason of the first other."""
     missing = next((finding for finding in parts.values() if not finding.true), None)
     if missing is None:
         return Finding("True", Reason.READY)
     return Finding("False", missing.reason, missing.message)
 
 
+def with_ready(
+    current: Sequence[Condition], finding: Finding, generation: int, now: datetime
+) -> list[Condition]:
+    """Return the current conditions with another finding of Ready."""
+    kept = [one for one in current if one.type != "Ready"]
+    return [*kept, *conditions(current, {"Ready": finding}, generation, now)]
+
+
 def status_patch(current: KubeModel, desired: KubeModel) -> Object:
-    """Return the merge patch from one status to the other; empty when nothing differs."""
+    """Return the merge patch from one status to another, empty when they are equal."""
     old, new = current.to_wire(), desired.to_wire()
     changed = {name: value for name, value in new.items() if old.get(name) != value}
     removed = {name: None for name in old if name not in new}

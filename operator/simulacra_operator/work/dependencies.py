@@ -1,4 +1,4 @@
-"""What a resource descends from: how its state gates the work, how the two are tied, what the pods may read."""
+"""A resource and its ancestor: when the work may start, owner and labels, keys for the pods."""
 
 from __future__ import annotations
 
@@ -7,65 +7,58 @@ from simulacra_crds.contract.tasks import KeyedRef
 from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work.conditions import Finding
-from simulacra_operator.work.custom_resource import Subject
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.work.observe import Observed
 
 
-def keyed(subject: Subject | None) -> KeyedRef | None:
-    """Return the reference by which a pod reaches a resource's artifacts; None when it has no key (any more)."""
-    if subject is None or subject.status.wrapped_key is None:
+def keyed(resource: CustomResource | None) -> KeyedRef | None:
+    """Return the reference by which a pod reads a resource's artifacts, None without a key."""
+    if resource is None or resource.status.wrapped_key is None:
         return None
-    return KeyedRef(
-        kind=subject.plural, uid=subject.meta.uid, wrapped_key=subject.status.wrapped_key
-    )
+    wrapped = resource.status.wrapped_key
+    return KeyedRef(kind=resource.plural, uid=resource.meta.uid, wrapped_key=wrapped)
 
 
 def own_key(seen: Observed) -> KeyedRef:
-    """Return the reference to the resource itself; work is planned only once it has a key."""
-    ref = keyed(seen.subject)
+    """Return the reference to the resource itself, which has a key before its work is planned."""
+    ref = keyed(seen.resource)
     if ref is None:
-        raise ValueError("status.wrappedKey is missing: the key is made before the work is planned")
+        raise ValueError("status.wrappedKey is missing. Create the key before the Job.")
     return ref
 
 
 def dataset_gate(seen: Observed) -> Finding:
-    """Return whether the Dataset of a Model can be learned from."""
+    """Return whether a Model can be fit to its Dataset."""
     dataset = seen.dataset
     if dataset is None or dataset.deleting:
-        return Finding(
-            "False", Reason.AWAITING_DATASET, "spec.datasetRef names no Dataset in this namespace"
-        )
-    owner = _dataset_owner(seen)
-    if owner is not None and owner != dataset.meta.uid:
-        return Finding(
-            "False", Reason.AWAITING_DATASET, "the Dataset that this Model was made for is gone"
-        )
-    if dataset.finished and not dataset.ready:
-        return Finding(
-            "False", Reason.DATASET_FAILED, "the Dataset failed; its conditions tell why"
-        )
-    if not dataset.ready:
-        return Finding("False", Reason.AWAITING_DATASET, "the Dataset is not Ready yet")
-    return Finding("True", Reason.READY)
+        message = "spec.datasetRef names no Dataset in this namespace."
+        return Finding("False", Reason.AWAITING_DATASET, message)
+    if _dataset_owner(seen) not in (None, dataset.meta.uid):
+        message = "The Dataset of this Model is gone; create a Model for the new Dataset."
+        return Finding("False", Reason.AWAITING_DATASET, message)
+    return _ancestor_gate(dataset, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
 
 
 def model_gate(seen: Observed) -> Finding:
-    """Return whether the Model of a generation or an estimate can be used."""
+    """Return whether a generation or an effect estimate can use its Model."""
     model = seen.model
     if model is None or model.deleting:
-        return Finding(
-            "False", Reason.AWAITING_MODEL, "spec.modelRef names no Model in this namespace"
-        )
-    if model.finished and not model.ready:
-        return Finding("False", Reason.MODEL_FAILED, "the Model failed; its conditions tell why")
-    if not model.ready:
-        return Finding("False", Reason.AWAITING_MODEL, "the Model is not Ready yet")
-    return Finding("True", Reason.READY)
+        message = "spec.modelRef names no Model in this namespace."
+        return Finding("False", Reason.AWAITING_MODEL, message)
+    return _ancestor_gate(model, Reason.MODEL_FAILED, Reason.AWAITING_MODEL)
+
+
+def _ancestor_gate(ancestor: CustomResource, failed: Reason, waiting: Reason) -> Finding:
+    if ancestor.ready:
+        return Finding("True", Reason.READY)
+    if ancestor.finished:
+        return Finding("False", failed, f"The {ancestor.kind} failed; see its conditions.")
+    return Finding("False", waiting, f"The {ancestor.kind} is not Ready yet.")
 
 
 def owned_by_dataset(seen: Observed) -> Object:
-    """Return the merge patch that ties a Model to its Dataset: an owner reference and the label."""
-    dataset, meta = seen.dataset, seen.subject.meta
+    """Return the patch that ties a Model to its Dataset: an owner reference and the label."""
+    dataset, owners = seen.dataset, seen.resource.meta.owner_references
     if dataset is None or dataset.deleting:
         return {}
     patch = _labeled(seen, dataset.meta.name)
@@ -75,29 +68,26 @@ def owned_by_dataset(seen: Observed) -> Object:
             "kind": "Dataset",
             "name": dataset.meta.name,
             "uid": dataset.meta.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
         }
-        patch["ownerReferences"] = [
-            *meta.owner_references,
-            {**owner, "controller": True, "blockOwnerDeletion": False},
-        ]
+        patch["ownerReferences"] = [*owners, owner]
     return patch
 
 
 def labeled_by_model(seen: Observed) -> Object:
-    """Return the merge patch that labels a result with the Dataset of its Model."""
+    """Return the patch that labels a result with the Dataset of its Model."""
     if seen.model is None or seen.model.spec is None:
         return {}
     return _labeled(seen, seen.model.spec.dataset_ref.name)
 
 
 def _labeled(seen: Observed, dataset: str) -> Object:
-    return (
-        {}
-        if seen.subject.meta.labels.get(LABEL_DATASET) == dataset
-        else {"labels": {LABEL_DATASET: dataset}}
-    )
+    if seen.resource.meta.labels.get(LABEL_DATASET) == dataset:
+        return {}
+    return {"labels": {LABEL_DATASET: dataset}}
 
 
 def _dataset_owner(seen: Observed) -> str | None:
-    owners = seen.subject.meta.owner_references
+    owners = seen.resource.meta.owner_references
     return next((owner["uid"] for owner in owners if owner.get("kind") == "Dataset"), None)

@@ -1,8 +1,8 @@
-"""What pods get, besides the addresses of store and keys, to reach both: credentials or an identity, and a way out.
+"""How pods authenticate to the store and the key provider, and which egress they have.
 
-Credentials never stand in a Job: they are in one Secret of the operator's own namespace, which is copied into every
-tenant's namespace and taken from there by `envFrom`. An installation with workload identity needs none: annotations
-of the pods' ServiceAccount, or a projected ServiceAccount token with an audience (Vault's Kubernetes auth).
+Credentials are never in a Job. They are in one Secret of the operator's namespace, which is copied
+into every tenant's namespace and read by `envFrom`. With workload identity there are none: pods
+have annotations on their ServiceAccount, or a projected token with an audience (Vault).
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ ANNOTATIONS_VARIABLE = "SIMULACRA_TRAINER_SA_ANNOTATIONS"
 AUDIENCE_VARIABLE = "SIMULACRA_POD_TOKEN_AUDIENCE"
 EGRESS_VARIABLE = "SIMULACRA_POD_EGRESS"
 
-COPY = POD_SECRET
-"""Name of the Secret in the tenants' namespaces."""
 TOKEN_FOLDER = "/var/run/secrets/simulacra.dev"  # noqa: S105 - a path
-"""Where the projected token is, as the file `token`."""
+"""Folder of the projected token, a file named `token`."""
 _TOKEN_SECONDS = 3600
+_ANNOTATIONS = '{"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/simulacra"}'
 _RULE = (
     '[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"protocol": "TCP", "port": 443}]}]'
 )
@@ -35,10 +34,10 @@ class PodAccess:
     """How pods reach the store and the key provider.
 
     Attributes:
-        secret: name of the Secret whose keys are the pods' environment variables; None: they get none.
+        secret: Secret whose keys are the pods' environment variables; None: they get none.
         annotations: annotations of the pods' ServiceAccount.
         audience: audience of the projected token; None: pods have no token.
-        egress: rules of the tenants' NetworkPolicy (`networking.k8s.io/v1` NetworkPolicyEgressRule).
+        egress: rules of the tenants' NetworkPolicy (`NetworkPolicyEgressRule`).
     """
 
     secret: str | None = None
@@ -51,7 +50,7 @@ class PodAccess:
         """Read the four variables.
 
         Raises:
-            ValueError: naming the one that is malformed and what it must look like.
+            ValueError: a variable is malformed; the message names it and gives an example.
         """
         return cls(
             secret=env.get(SECRET_VARIABLE) or None,
@@ -61,10 +60,10 @@ class PodAccess:
         )
 
     def give(self, pod: Object) -> Object:
-        """Return a pod's spec whose one container has the Secret's variables and the token."""
+        """Return a pod spec whose one container has the Secret's variables and the token."""
         (container,) = pod["containers"]
         if self.secret is not None:
-            container = {**container, "envFrom": [{"secretRef": {"name": COPY}}]}
+            container = {**container, "envFrom": [{"secretRef": {"name": POD_SECRET}}]}
         if self.audience is None:
             return {**pod, "containers": [container]}
         mount = {"name": "identity", "mountPath": TOKEN_FOLDER, "readOnly": True}
@@ -77,15 +76,15 @@ class PodAccess:
 def _annotations(text: str) -> dict[str, str]:
     value = _json(text)
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        form = '{"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/simulacra"}'
         raise ValueError(
-            f"{ANNOTATIONS_VARIABLE} is malformed: set it to a JSON object of strings, for example {form}"
+            f"{ANNOTATIONS_VARIABLE} is malformed: "
+            f"set it to a JSON object of strings, for example {_ANNOTATIONS}"
         )
     return value
 
 
 def _egress(text: str) -> list[Object]:
-    """A rule without `to` would open everything, which nobody should write by leaving something out."""
+    """Parse the egress rules. A rule without `to` would allow every destination."""
     value = _json(text)
     rules: list[Any] = value if isinstance(value, list) else [None]
     if not all(
@@ -93,8 +92,8 @@ def _egress(text: str) -> list[Object]:
         for rule in rules
     ):
         raise ValueError(
-            f"{EGRESS_VARIABLE} is malformed: set it to a JSON list of NetworkPolicy egress rules, each of which says "
-            f"where `to`, for example {_RULE}"
+            f"{EGRESS_VARIABLE} is malformed: set it to a JSON list of NetworkPolicy egress "
+            f"rules with a `to` each, for example {_RULE}"
         )
     return rules
 

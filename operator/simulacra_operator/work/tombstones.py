@@ -1,7 +1,7 @@
-"""Keeps an Idempotency-Key in mind after its resource is gone.
+"""Tombstones: the Idempotency-Key of a deleted resource, kept for 24 hours after its use.
 
-Only a resource that goes within 24 hours needs that: the key of an older one was remembered long enough. An upload
-that was never completed made nothing, so its key stays free. A probe has no key, and an empty digest.
+A resource older than that needs none. An upload that was never completed created nothing, so its
+key stays free. A probe has an empty digest: it has no key.
 """
 
 from __future__ import annotations
@@ -20,37 +20,34 @@ from simulacra_crds.kube.client import (
     NotFound,
     Object,
 )
-from simulacra_operator.runtime.actions import Action, Remember
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.actions import Action, LeaveTombstone
+from simulacra_operator.work.observe import Observed
 
 
-def remember(seen: Observed) -> list[Action]:
-    """Return the action that leaves a tombstone, none where nothing is to be remembered."""
-    subject, digest = seen.subject, seen.subject.meta.annotations.get(REQUEST_DIGEST)
-    tenant_goes = seen.tenant is None or seen.tenant.deleting
-    if (
-        not digest
-        or tenant_goes
-        or subject.spec is None
-        or seen.now >= subject.created + TOMBSTONE_LIFETIME
-    ):
+def tombstone(seen: Observed) -> list[Action]:
+    """Return the action that leaves a tombstone, empty where none is needed."""
+    resource = seen.resource
+    digest = resource.meta.annotations.get(REQUEST_DIGEST)
+    if not digest or resource.spec is None or seen.now >= resource.created + TOMBSTONE_LIFETIME:
         return []
-    facts = {"request": digest, "created": subject.created}
-    if subject.kind == "Dataset":
-        source = subject.spec.source
+    if seen.tenant is None or seen.tenant.deleting:
+        return []
+    facts = {"request": digest, "created": resource.created}
+    if resource.kind == "Dataset":
+        source = resource.spec.source
         if source.type != "Upload" or source.sha256 is None:
             return []
         facts |= {"content": source.sha256, "bytes": source.bytes}
-    if subject.kind == "GenerationJob":
-        facts |= {"rows": subject.spec.row_count, "seed": subject.spec.seed}
-    namespace = subject.meta.namespace or ""
-    return [Remember(manifest(subject.meta.name, namespace, Tombstone.model_validate(facts)))]
+    if resource.kind == "GenerationJob":
+        facts |= {"rows": resource.spec.row_count, "seed": resource.spec.seed}
+    namespace, kept = resource.meta.namespace or "", Tombstone.model_validate(facts)
+    return [LeaveTombstone(manifest(resource.meta.name, namespace, kept))]
 
 
 async def leave(cluster: Cluster, tombstone: Object) -> None:
-    """Create a tombstone, in the place of one of an earlier use of the key.
+    """Create a tombstone, replacing one of an earlier use of the key.
 
-    In a namespace that ends, or is gone, nobody can use the key again.
+    Nobody can use the key again in a namespace that is terminating or gone.
     """
     name, namespace = tombstone["metadata"]["name"], tombstone["metadata"]["namespace"]
     try:

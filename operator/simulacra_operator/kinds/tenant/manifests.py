@@ -1,4 +1,4 @@
-"""The objects that every tenant has: a namespace under restricted Pod Security and the guard rails in it."""
+"""Objects of every tenant: a namespace under restricted Pod Security and its guard rails."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kinds.base import GROUP, LABEL_TENANT, LABEL_UID
-from simulacra_crds.kinds.tenant import TenantSpec
+from simulacra_crds.kinds.tenant import POD_SECRET, TenantSpec
 from simulacra_crds.kube.client import (
     NETWORK_POLICIES,
     RESOURCE_QUOTAS,
@@ -16,38 +16,32 @@ from simulacra_crds.kube.client import (
     ApiResource,
     Object,
 )
-from simulacra_operator.work.custom_resource import Subject
-from simulacra_operator.work.jobs import (
-    FIRST_PORT,
-    LABEL_WORKERS,
-    LAST_PORT,
-    MAX_PARALLEL_PODS,
-    SERVICE_ACCOUNT,
-)
-from simulacra_operator.work.pod_access import COPY, PodAccess
+from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
+from simulacra_operator.work.placement import LABEL_WORKERS
+from simulacra_operator.work.pod_access import PodAccess
 
 GIVEN = f"operator.{GROUP}/annotations"
-"""Annotation of the pods' ServiceAccount: which others were set by us, so that one that is set no more can be told."""
+"""Annotation of the pods' ServiceAccount: names of those that we set, to find withdrawn ones."""
 _SPARE_JOBS = 64
-"""Jobs that the quota leaves beside the running ones: suspended ones, and finished ones about to be deleted."""
+"""Jobs in the quota besides the running ones: suspended ones, and finished ones to be deleted."""
 
 
-def namespace(tenant: Subject) -> Object:
+def namespace(tenant: CustomResource) -> Object:
     """Return the tenant's namespace."""
-    levels = {
-        f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
-    }
+    modes = ("enforce", "audit", "warn")
+    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes}
     labels = {LABEL_TENANT: tenant.meta.name, LABEL_UID: tenant.meta.uid, **levels}
     metadata = {"name": tenant_namespace(tenant.meta.name), "labels": labels}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def guard_rails(
-    tenant: Subject, access: PodAccess, environment: Mapping[str, str] | None
+    tenant: CustomResource, access: PodAccess, environment: Mapping[str, str] | None
 ) -> list[tuple[ApiResource, Object]]:
-    """Return what is kept true inside the namespace: who pods run as, how many there are, what they may reach.
+    """Return the objects in the namespace: the pods' identity, quota, network and Secret.
 
-    `environment` is the data of the pods' Secret, to be copied; None leaves the copy as it is.
+    `environment` is the data of the Secret's copy; None leaves the copy unchanged.
     """
     spec = tenant.spec if isinstance(tenant.spec, TenantSpec) else TenantSpec()
     jobs = spec.quotas.concurrent_jobs
@@ -55,31 +49,24 @@ def guard_rails(
         "count/jobs.batch": _quantity(jobs + _SPARE_JOBS),
         "pods": _quantity(jobs * MAX_PARALLEL_PODS),
     }
-    account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT)
+    account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT, automountServiceAccountToken=False)
     account["metadata"]["annotations"] = _identity(access)
     reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
     rails = [
-        (SERVICE_ACCOUNTS, {**account, "automountServiceAccountToken": False}),
+        (SERVICE_ACCOUNTS, account),
+        (RESOURCE_QUOTAS, _object(tenant, RESOURCE_QUOTAS, "simulacra", spec={"hard": hard})),
         (
-            RESOURCE_QUOTAS,
-            {**_object(tenant, RESOURCE_QUOTAS, "simulacra"), "spec": {"hard": hard}},
+            NETWORK_POLICIES,
+            _object(tenant, NETWORK_POLICIES, "simulacra-default-deny", spec=reach),
         ),
         (
             NETWORK_POLICIES,
-            {**_object(tenant, NETWORK_POLICIES, "simulacra-default-deny"), "spec": reach},
-        ),
-        (
-            NETWORK_POLICIES,
-            {**_object(tenant, NETWORK_POLICIES, "simulacra-workers"), "spec": _among_workers()},
+            _object(tenant, NETWORK_POLICIES, "simulacra-workers", spec=_between_workers()),
         ),
     ]
     if environment is not None:
-        rails.append(
-            (
-                SECRETS,
-                {**_object(tenant, SECRETS, COPY), "type": "Opaque", "data": dict(environment)},
-            )
-        )
+        data = dict(environment)
+        rails.append((SECRETS, _object(tenant, SECRETS, POD_SECRET, type="Opaque", data=data)))
     return rails
 
 
@@ -89,9 +76,10 @@ def _identity(access: PodAccess) -> dict[str, str]:
 
 
 def _quantity(count: int) -> str:
-    """Return a count as the API server writes it back, 8000 as 8k: any other text would differ from it for ever.
+    """Return a count as the API server stores it, such as 8k for 8000.
 
-    Source: k8s.io/apimachinery/pkg/api/resource, canonical form of a DecimalSI quantity.
+    Another form would differ from the stored one for ever. Source: canonical form of a DecimalSI
+    quantity in k8s.io/apimachinery/pkg/api/resource.
     """
     for suffix in ("", "k", "M"):
         if count == 0 or count % 1000:
@@ -100,8 +88,8 @@ def _quantity(count: int) -> str:
     return f"{count}G"
 
 
-def _among_workers() -> Object:
-    """Return the policy by which workers of fits reach each other, on the ports that they use between them."""
+def _between_workers() -> Object:
+    """Return the policy that lets the workers of fits reach each other on their ports."""
     workers = {"matchExpressions": [{"key": LABEL_WORKERS, "operator": "Exists"}]}
     ports = [{"protocol": "TCP", "port": FIRST_PORT, "endPort": LAST_PORT}]
     return {
@@ -112,61 +100,56 @@ def _among_workers() -> Object:
     }
 
 
-def made_for(tenant: Subject, manifest: Object) -> Object:
-    """Return the manifest of an object that is to be made, marked as this very Tenant's.
+def made_for(tenant: CustomResource, manifest: Object) -> Object:
+    """Return the manifest of a new object, with the label of this Tenant.
 
-    One that was there before, made by somebody else, is kept as the guard rails say but never gets the mark.
+    An object that existed before is repaired but never gets the label.
     """
     labels = {**manifest["metadata"]["labels"], LABEL_UID: tenant.meta.uid}
     return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
 
 
-def is_made_for(tenant: Subject, found: Object) -> bool:
-    """Whether an object was made by this operator, for this very Tenant."""
+def is_made_for(tenant: CustomResource, found: Object) -> bool:
+    """Return whether this operator created an object for this Tenant."""
     return bool(found["metadata"].get("labels", {}).get(LABEL_UID) == tenant.meta.uid)
 
 
 def change(desired: Object, actual: Object | None) -> Object | None:
-    """Return the merge patch that brings an object to its manifest, None when all that it says is so.
+    """Return the merge patch from an object to its manifest, None when it already agrees.
 
-    What the API server adds does not matter, save in `data`: of a Secret, no key stays that is not in the manifest. Nor
-    does an annotation that was given by us: it may be an identity that the pods are to have no more.
+    Fields that the API server adds do not count, with two exceptions: a Secret keeps no other key
+    in `data`, and an annotation that we set and withdrew (it may be an identity) is removed.
     """
-    gone = (actual or {}).get("data") or {}
-    gone = dict.fromkeys(gone.keys() - desired["data"].keys()) if "data" in desired else {}
-    if gone:
-        return {**desired, "data": {**gone, **desired["data"]}}
+    data = (actual or {}).get("data") or {}
+    extra = dict.fromkeys(data.keys() - desired["data"].keys()) if "data" in desired else {}
+    if extra:
+        return {**desired, "data": {**extra, **desired["data"]}}
     if withdrawn := _withdrawn(desired, actual):
         metadata = desired["metadata"]
-        return {
-            **desired,
-            "metadata": {**metadata, "annotations": {**withdrawn, **metadata["annotations"]}},
-        }
-    return None if _holds(desired, actual) else desired
+        annotations = {**withdrawn, **metadata["annotations"]}
+        return {**desired, "metadata": {**metadata, "annotations": annotations}}
+    return None if _agrees(desired, actual) else desired
 
 
 def _withdrawn(desired: Object, actual: Object | None) -> dict[str, None]:
-    """Return the annotations that an object has from us and that its manifest does not give it."""
-    wanted, there = (
-        one["metadata"].get("annotations") or {} for one in (desired, actual or {"metadata": {}})
-    )
-    given = {GIVEN, *there.get(GIVEN, "").split(",")}
-    return (
-        dict.fromkeys(sorted(given & there.keys() - wanted.keys()))
-        if "annotations" in desired["metadata"]
-        else {}
-    )
+    """Return the annotations that we set on an object and that its manifest does not have."""
+    wanted = desired["metadata"].get("annotations")
+    if wanted is None or actual is None:
+        return {}
+    existing = actual["metadata"].get("annotations") or {}
+    given = {GIVEN, *existing.get(GIVEN, "").split(",")}
+    return dict.fromkeys(sorted(given & existing.keys() - wanted.keys()))
 
 
-def _holds(desired: Any, actual: Any) -> bool:
+def _agrees(desired: Any, actual: Any) -> bool:
     if isinstance(desired, dict) and isinstance(actual, dict):
-        return all(_holds(value, actual.get(name)) for name, value in desired.items())
+        return all(_agrees(value, actual.get(name)) for name, value in desired.items())
     if isinstance(desired, list) and isinstance(actual, list):
-        return len(desired) == len(actual) and all(map(_holds, desired, actual))
+        return len(desired) == len(actual) and all(map(_agrees, desired, actual))
     return bool(desired == actual) or (desired in ({}, []) and actual is None)
 
 
-def _object(tenant: Subject, resource: ApiResource, name: str) -> Object:
+def _object(tenant: CustomResource, api: ApiResource, name: str, **fields: Any) -> Object:
     labels = {LABEL_TENANT: tenant.meta.name}
     metadata = {"name": name, "namespace": tenant_namespace(tenant.meta.name), "labels": labels}
-    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+    return {"apiVersion": api.api_version, "kind": api.kind, "metadata": metadata, **fields}

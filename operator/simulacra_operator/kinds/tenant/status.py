@@ -1,110 +1,94 @@
-"""The status of a tenant from facts."""
+"""Status of a tenant."""
 
 from __future__ import annotations
 
 from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.kinds.base import LABEL_UID
 from simulacra_crds.kinds.tenant import NAME_RULE, TenantStatus
 from simulacra_crds.kube.client import Object
-from simulacra_operator.kinds.tenant.observed import TenantObserved
-from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch
+from simulacra_operator.kinds.tenant.observe import TenantObserved
+from simulacra_operator.work.conditions import (
+    Finding,
+    conditions,
+    ready,
+    status_patch,
+    with_ready,
+)
 from simulacra_operator.work.pod_access import SECRET_VARIABLE
 
 
-def owns_namespace(seen: TenantObserved) -> bool:
-    """Whether the namespace is there and was made for this very Tenant, or prepared for a tenant of its name."""
-    found = seen.namespace
-    if seen.prepared:
-        return found is not None and not seen.lacks_labels
-    return (
-        found is not None
-        and found["metadata"].get("labels", {}).get(LABEL_UID) == seen.subject.meta.uid
-    )
-
-
 def tenant_status(seen: TenantObserved, complete: bool) -> Object:
-    """Return the merge patch that brings status to the facts; `complete` says that the guard rails stand."""
-    subject, current = seen.subject, seen.subject.status
+    """Return the merge patch of status; `complete` says that all guard rails exist."""
+    current, spec = seen.resource.status, seen.resource.spec
+    generation = seen.resource.meta.generation
     parts = {"KeyReady": _key(seen), "NamespaceReady": _namespace(seen, complete)}
     whole = ready(parts)
-    if whole.true and subject.spec is not None and subject.spec.suspend:
-        whole = Finding(
-            "False", Reason.SUSPENDED, "set spec.suspend to false to let the tenant work again"
-        )
+    if whole.true and spec is not None and spec.suspend:
+        message = "Set spec.suspend to false to resume the tenant's work."
+        whole = Finding("False", Reason.SUSPENDED, message)
     findings = {**parts, "Ready": whole}
     desired = TenantStatus(
-        observed_generation=subject.meta.generation,
-        namespace=seen.namespace_name if owns_namespace(seen) else current.namespace,
-        conditions=conditions(current.conditions, findings, subject.meta.generation, seen.now),
+        observed_generation=generation,
+        namespace=seen.namespace_name if seen.owns_namespace else current.namespace,
+        conditions=conditions(current.conditions, findings, generation, seen.now),
         rotation=current.rotation,
     )
     return status_patch(current, desired)
 
 
 def deletion_status(seen: TenantObserved) -> Object:
-    """Return the merge patch that says how far the deletion is."""
-    subject, current = seen.subject, seen.subject.status
-    finding = Finding(
-        "False", Reason.DRAINING, f"{len(seen.dependants)} resources are still to be erased"
-    )
+    """Return the merge patch that shows the progress of the deletion."""
+    current, generation = seen.resource.status, seen.resource.meta.generation
     if seen.fault is not None:
-        message = f"the {seen.fault.value} refused; nothing is let go before it is verified absent"
+        message = f"{seen.fault.failed} The Tenant stays until its bytes are verified absent."
         finding = Finding("False", Reason.ERASURE_BLOCKED, message)
-    elif not seen.dependants:
+    elif seen.dependants:
+        message = f"{len(seen.dependants)} resources remain to be erased."
+        finding = Finding("False", Reason.DRAINING, message)
+    else:
         finding = Finding("False", Reason.ERASING)
-    kept = [one for one in current.conditions if one.type != "Ready"]
-    moved = conditions(current.conditions, {"Ready": finding}, subject.meta.generation, seen.now)
-    desired = current.model_copy(
-        update={"observed_generation": subject.meta.generation, "conditions": [*kept, *moved]}
-    )
-    return status_patch(current, desired)
+    update = {
+        "observed_generation": generation,
+        "conditions": with_ready(current.conditions, finding, generation, seen.now),
+    }
+    return status_patch(current, current.model_copy(update=update))
 
 
 def _key(seen: TenantObserved) -> Finding:
-    check = seen.check
-    if check is None:
-        if seen.fault is not None:
-            message = f"the {seen.fault.value} refused; trying again"
-            return Finding("Unknown", Reason.KEY_CHECK_FAILED, message)
-        known = next(
-            (one for one in seen.subject.status.conditions if one.type == "KeyReady"), None
-        )
-        if known is not None:
-            return Finding(known.status, Reason(known.reason), known.message)
-        return Finding("Unknown", Reason.AWAITING_TENANT, "the key was not checked yet")
-    if check.failed_step is None:
-        return Finding("True", Reason.KEY_AVAILABLE)
-    return Finding(
-        "False", Reason.KEY_CHECK_FAILED, f"the key check failed at step {check.failed_step}"
-    )
+    if seen.check is not None:
+        step = seen.check.failed_step
+        if step is None:
+            return Finding("True", Reason.KEY_AVAILABLE)
+        return Finding("False", Reason.KEY_CHECK_FAILED, f"The key check failed at step {step}.")
+    if seen.fault is not None:
+        return Finding("Unknown", Reason.KEY_CHECK_FAILED, f"{seen.fault.failed} Retrying.")
+    for one in seen.resource.status.conditions:
+        if one.type == "KeyReady":
+            return Finding(one.status, Reason(one.reason), one.message)
+    return Finding("Unknown", Reason.AWAITING_TENANT, "The key has not been checked yet.")
 
 
 def _namespace(seen: TenantObserved, complete: bool) -> Finding:
-    if not seen.nameable:
+    name = seen.namespace_name
+    if not seen.valid_name:
         return Finding("False", Reason.REQUEST_INVALID, NAME_RULE)
-    if seen.prepared and seen.lacks_labels:
-        labels = " ".join(f"{name}={value}" for name, value in seen.lacks_labels.items())
-        message = f"this operator makes no namespaces: create {seen.namespace_name}, or label it, with {labels}"
+    if seen.prepared and seen.missing_labels:
+        labels = " ".join(f"{label}={value}" for label, value in seen.missing_labels.items())
+        message = f"This operator creates no namespaces: create {name}, or label it, with {labels}."
         return Finding("False", Reason.AWAITING_TENANT, message)
     if seen.namespace is None:
-        return Finding("False", Reason.AWAITING_TENANT, "the namespace is being made")
-    if not owns_namespace(seen):
-        message = f"a namespace {seen.namespace_name} is there that was not made for this Tenant; delete it"
+        return Finding("False", Reason.AWAITING_TENANT, "The namespace is being created.")
+    if not seen.owns_namespace:
+        message = f"Namespace {name} was not created for this Tenant. Delete it."
         return Finding("False", Reason.INTERNAL, message)
     if seen.namespace["metadata"].get("deletionTimestamp"):
-        return Finding(
-            "False",
-            Reason.DRAINING,
-            "the namespace is being deleted; it is made again once it is gone",
-        )
+        message = "The namespace is being deleted; it is created again afterwards."
+        return Finding("False", Reason.DRAINING, message)
     if seen.lacks_secret:
-        message = f"Secret {seen.access.secret}, named by {SECRET_VARIABLE}, is not in {system_namespace()}; create it"
+        secret = f"Secret {seen.access.secret}, named by {SECRET_VARIABLE},"
+        message = f"{secret} is missing in {system_namespace()}. Create it."
         return Finding("False", Reason.AWAITING_TENANT, message)
     if not complete:
-        return Finding(
-            "False",
-            Reason.AWAITING_TENANT,
-            "quota, network policy and service account are being made",
-        )
+        message = "Quota, network policies and service account are being created."
+        return Finding("False", Reason.AWAITING_TENANT, message)
     return Finding("True", Reason.NAMESPACE_CREATED)

@@ -1,1 +1,1 @@
-"""Webhooks: whoever wants to know is told, at least once, that a job has ended."""
+"""Webhooks: every webhook of a tenant is notified, at least once, that a job has ended."""

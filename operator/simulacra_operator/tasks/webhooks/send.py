@@ -1,8 +1,8 @@
-"""Sends one message as Standard Webhooks says (https://www.standardwebhooks.com), and only to where it may go.
+"""Sends one message as a Standard Webhook (https://www.standardwebhooks.com), if allowed.
 
-The host name is resolved here and the connection made to the very address that was checked, so that a name cannot
-point somewhere else a moment later; redirects are not followed, proxies of the environment not used, and the answer is
-not read beyond its status.
+The host name is resolved here and the connection goes to the address that was checked, so that a
+name cannot point elsewhere a moment later. Redirects are not followed, the environment's proxies
+are not used, and of the response only the status is read.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import httpx
 from simulacra_crds.contract.webhook import WebhookTarget, check_url, is_public
 
 TIMEOUT_S = 10.0
-NO_ANSWER = 0
+NO_RESPONSE = 0
 
 
 class Forbidden(Exception):
-    """The address is none that a webhook may have."""
+    """A webhook may not have this address."""
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -35,21 +35,16 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 async def send(target: WebhookTarget, message_id: str, body: bytes, *, allow_private: bool) -> int:
-    """Send a message; return the HTTP status of the answer, 0 when there was none in ten seconds.
+    """Send a message; return the HTTP status, 0 without a response within ten seconds.
 
     Raises:
-        Forbidden: the address must not be called.
+        Forbidden: the address is not allowed.
     """
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await _post(target, message_id, body, allow_private)
-    except (
-        httpx.HTTPError,
-        httpx.InvalidURL,
-        OSError,
-        UnicodeError,
-    ):  # UnicodeError: no name that DNS knows
-        return NO_ANSWER
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError):  # no valid DNS name
+        return NO_RESPONSE
 
 
 async def _post(target: WebhookTarget, message_id: str, body: bytes, allow_private: bool) -> int:
@@ -70,19 +65,16 @@ async def _post(target: WebhookTarget, message_id: str, body: bytes, allow_priva
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(target.secret, message_id, timestamp, body),
     }
-    async with httpx.AsyncClient(
-        timeout=TIMEOUT_S, trust_env=False, follow_redirects=False
-    ) as http:
-        url = urlunsplit(parts._replace(netloc=pinned))
-        call = http.stream(
-            "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
-        )
-        async with call as answer:
-            return answer.status_code
+    url, tls = urlunsplit(parts._replace(netloc=pinned)), {"sni_hostname": host}
+    client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
+    async with client as http:
+        call = http.stream("POST", url, content=body, headers=headers, extensions=tls)
+        async with call as response:
+            return response.status_code
 
 
 async def _resolve(host: str, port: int, allow_private: bool) -> str:
-    """Return an address of a host, of which all are public."""
+    """Return an address of a host; raise Forbidden unless all of them are allowed."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     if not allow_private and not all(is_public(address) for address in addresses):

@@ -1,24 +1,29 @@
-"""What to do about a Model: wait for its Dataset, then fit."""
+"""Model: once its Dataset is Ready, a `fit` Job fits it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import FitRequest, TaskSpec
+from simulacra_crds.contract.tasks import FitRequest, TaskResult, TaskSpec
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.model import ModelSpec
-from simulacra_operator.kinds.model.status import fitted
-from simulacra_operator.runtime.actions import Action
 from simulacra_operator.work import lifecycle
+from simulacra_operator.work.actions import Action
 from simulacra_operator.work.dependencies import dataset_gate, keyed, own_key, owned_by_dataset
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.observe import Observed
 
-_CPU, _MEMORY, _MEMORY_LIMIT, _DEADLINE_S = "500m", "1Gi", "8Gi", 4 * 3600
+
+def reconcile(seen: Observed) -> list[Action]:
+    """Return the next actions for a Model."""
+    return lifecycle.reconcile(MODEL, seen)
 
 
 def _request(seen: Observed) -> KubeModel:
-    spec: ModelSpec = seen.subject.spec
+    spec: ModelSpec = seen.resource.spec
     return FitRequest(
         family=spec.family,
         knowledge=spec.knowledge,
@@ -29,22 +34,31 @@ def _request(seen: Observed) -> KubeModel:
 
 
 def _work(seen: Observed) -> Work:
-    asked = seen.subject.spec.resources
+    requested = seen.resource.spec.resources
     size = Size(
-        cpu=asked.cpu or _CPU,
-        memory=asked.memory or _MEMORY,
-        memory_limit=asked.memory or _MEMORY_LIMIT,
-        deadline_s=_DEADLINE_S,
-        asked=asked,
+        cpu=requested.cpu or "500m",
+        memory=requested.memory or "1Gi",
+        memory_limit=requested.memory or "8Gi",
+        deadline_s=4 * 3600,
+        requested=requested,
     )
     task = TaskSpec(
         task="fit",
         tenant=seen.tenant_name or "",
         resource=own_key(seen),
         dataset=keyed(seen.dataset),
-        shards=asked.workers,
+        shards=requested.workers,
     )
     return Work(task, size)
+
+
+def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
+    (result,) = results
+    return Reason.FITTED, {
+        "family": result.family,
+        "figures": result.figures,
+        "artefacts": result.artefacts,
+    }
 
 
 MODEL = WorkKind(
@@ -54,11 +68,6 @@ MODEL = WorkKind(
     gate=dataset_gate,
     request=_request,
     work=_work,
-    done=fitted,
+    done=_fitted,
     adoption=owned_by_dataset,
 )
-
-
-def reconcile(seen: Observed) -> list[Action]:
-    """Return what is to be done about a Model now."""
-    return lifecycle.reconcile(MODEL, seen)

@@ -1,24 +1,31 @@
-"""What to do about an EffectEstimate: wait for its Model, then estimate."""
+"""EffectEstimate: once its Model is Ready, an `estimate` Job answers one causal question."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import EstimateRequest, TaskSpec
+from simulacra_crds.contract.tasks import EstimateRequest, TaskResult, TaskSpec
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.effect_estimate import EffectEstimateSpec
-from simulacra_operator.kinds.effect_estimate.status import estimated
-from simulacra_operator.runtime.actions import Action
 from simulacra_operator.work import lifecycle
+from simulacra_operator.work.actions import Action
 from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, own_key
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.observe import Observed
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=3600)
 
 
+def reconcile(seen: Observed) -> list[Action]:
+    """Return the next actions for an EffectEstimate."""
+    return lifecycle.reconcile(EFFECT_ESTIMATE, seen)
+
+
 def _request(seen: Observed) -> KubeModel:
-    spec: EffectEstimateSpec = seen.subject.spec
+    spec: EffectEstimateSpec = seen.resource.spec
     return EstimateRequest(
         treatment=spec.treatment,
         value=spec.value.value,
@@ -29,13 +36,14 @@ def _request(seen: Observed) -> KubeModel:
 
 
 def _work(seen: Observed) -> Work:
-    task = TaskSpec(
-        task="estimate",
-        tenant=seen.tenant_name or "",
-        resource=own_key(seen),
-        model=keyed(seen.model),
-    )
+    tenant, model = seen.tenant_name or "", keyed(seen.model)
+    task = TaskSpec(task="estimate", tenant=tenant, resource=own_key(seen), model=model)
     return Work(task, _SIZE)
+
+
+def _estimated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
+    (result,) = results
+    return Reason.ESTIMATED, {"estimate": result.estimate, "artefacts": result.artefacts}
 
 
 EFFECT_ESTIMATE = WorkKind(
@@ -45,11 +53,6 @@ EFFECT_ESTIMATE = WorkKind(
     gate=model_gate,
     request=_request,
     work=_work,
-    done=estimated,
+    done=_estimated,
     adoption=labeled_by_model,
 )
-
-
-def reconcile(seen: Observed) -> list[Action]:
-    """Return what is to be done about an EffectEstimate now."""
-    return lifecycle.reconcile(EFFECT_ESTIMATE, seen)
