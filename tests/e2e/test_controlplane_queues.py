@@ -226,7 +226,7 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
     place.reaches("a", "a-2", "QueuedByKueue")
     eventually(lambda: place.waits("a", "a-2"), 30)
     message = place.cluster.kubectl("describe", "model", "a-1", "-n", place.namespace("a"))
-    assert f"waits in the Kueue queue {QUEUE} for quota" in message.partition("Events:")[2]
+    assert f"waits for quota in the Kueue queue {QUEUE}" in message.partition("Events:")[2]
     watch = JobWatch(place.cluster, place.folder / "jobs.json")
     place.hold(False)
     for name, who in waiting.items():

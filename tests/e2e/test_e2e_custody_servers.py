@@ -289,7 +289,7 @@ def test_customer_mode_end_to_end(tmp_path: Path) -> None:
                     one, mode="Customer", keyArn=account.key_arn
                 )  # a change is checked at once, else in 5 minutes
                 eventually(lambda: key_ready(one)["status"] == "False", 20)
-                assert key_ready(one)["message"] == "the key check failed at step customer generate"
+                assert key_ready(one)["message"] == "The key check failed at step customer generate."
                 late = client.generate(dataset, 100, seed=2)
                 time.sleep(2)
                 job = client.job(late["job_id"])
