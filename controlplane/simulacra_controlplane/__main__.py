@@ -1,4 +1,7 @@
-"""`python -m simulacra_controlplane --data-dir DIR [--port N]`: serve; prints {"server": url} when ready."""
+"""`python -m simulacra_controlplane --data-dir DIR [--port N]`: serve a data folder.
+
+Prints {"server": URL} on stdout when it is ready.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a body to an object that may be stored: decoding rules, pruning, defaults, validation, immutability."""
+"""Admission: a body becomes an object that may be stored, or is refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_CHECKED = FieldError(
 
 
 def check_type(resource: Resource, body: Any) -> Object:
-    """The body as an object of this resource.
+    """Return the body as an object of this resource.
 
     Raises:
         ApiError: 400 when it is another kind or version, or no object.
@@ -41,8 +41,8 @@ def check_type(resource: Resource, body: Any) -> Object:
         raise errors.bad_request(f"Object '{missing}' is missing in the body")
     if body["apiVersion"] != resource.api_version:
         raise errors.bad_request(
-            f"the API version in the data ({body['apiVersion']}) does not match the expected API version "
-            f"({resource.api_version})"
+            f"the API version in the data ({body['apiVersion']}) does not match the expected API"
+            f" version ({resource.api_version})"
         )
     if resource.custom and body["kind"] != resource.kind:
         problem = FieldError(
@@ -60,8 +60,7 @@ def check_type(resource: Resource, body: Any) -> Object:
 def conform(
     resource: Resource, obj: Object, options: WriteOptions, old: Object | None = None
 ) -> Object:
-    """The object, which replaces `old` if there is one, without unknown fields and with its
-    defaults.
+    """Return the object without unknown fields and with defaults; it replaces `old` if given.
 
     Raises:
         ApiError: 400 (422 in a patch) for unknown fields under `fieldValidation=Strict`, 400 for a
@@ -80,8 +79,8 @@ def conform(
         if wrong:
             # without the value: it may be a secret's
             raise errors.bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                f"{wrong[0].path} has the wrong type or format"
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a'
+                f" {resource.kind}: {wrong[0].path} has the wrong type or format"
             )
     filled: Object = pruning.apply_defaults(kept, schema)
     if not resource.custom:
@@ -122,7 +121,7 @@ def check(resource: Resource, obj: Object, old: Object | None) -> None:
 
 
 def _unchanged(problem: FieldError, obj: Object, old: Object) -> bool:
-    """Ratcheting: a violation that the stored object already has, in a part that this write leaves as it is."""
+    """Return whether a violation is old and untouched by this write (ratcheting)."""
     now, before = _at(obj, problem.path), _at(old, problem.path)
     if problem.reason == "FieldValueRequired":
         parent = problem.path.rpartition(".")[0]
@@ -149,6 +148,6 @@ def keep_system_metadata(new: Object, old: Object) -> None:
 
 
 def drop_system_metadata(obj: Object) -> None:
-    """Forget what a client says of the server's fields on create, in place."""
+    """Remove the server's fields that a client sent on create, in place."""
     for name in (*_SYSTEM_METADATA, "resourceVersion", "selfLink"):
         obj["metadata"].pop(name, None)

@@ -32,7 +32,7 @@ _FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
 class Authentication:
-    """401 without one of the bearer tokens; the health paths are open."""
+    """Answers 401 without one of the bearer tokens; the health paths are open."""
 
     def __init__(self, app: ASGIApp, tokens: Sequence[str]) -> None:
         self._app = app
@@ -50,13 +50,13 @@ class Authentication:
 
 
 class LastResort:
-    """500 for what nobody expected; the log gets its place and type, never its text, which may quote data."""
+    """Answers unexpected errors with 500; logs type and place, never text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; once an answer has begun, an unexpected end breaks the connection."""
+        """Pass the request on; once an answer has begun, an error breaks the connection."""
         begun = False
 
         async def noting(message: Message) -> None:
@@ -90,7 +90,7 @@ async def _api_error(request: Request, error: Exception) -> Response:
 
 
 def create_app(store: Store, tokens: Sequence[str], logs: Path) -> Starlette:
-    """The control plane as an ASGI application.
+    """Return the control plane as an ASGI application.
 
     Args:
         store: Where objects are kept.
@@ -100,7 +100,7 @@ def create_app(store: Store, tokens: Sequence[str], logs: Path) -> Starlette:
     plane = ControlPlane(store, logs)
     controllers = Controllers(plane)
     _first_namespaces(plane)
-    store.compact()  # nobody has read a revision of this start yet
+    store.compact()  # no client holds a revision of this start yet
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

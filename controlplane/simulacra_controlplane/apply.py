@@ -1,5 +1,4 @@
-"""Server-side apply (`application/apply-patch+yaml`): merge by schema, own what was applied, refuse
-conflicts.
+"""Server-side apply (`application/apply-patch+yaml`): merge, ownership and conflicts.
 
 Source: the KEP-555 algorithm as in structured-merge-diff. Unions and version conversion of managed
 fields are left out: every kind here has one version.
@@ -28,7 +27,7 @@ def apply(
     subresource: str,
     options: WriteOptions,
 ) -> tuple[Object, bool]:
-    """Apply a configuration; returns the object and whether it was created.
+    """Apply a configuration; return the object and whether it was created.
 
     Raises:
         ApiError: 400, 404 (status of an object that is not there), 409 with one cause a conflicting
@@ -116,7 +115,7 @@ def _conflict(conflicts: list[tuple[Entry, set[Path]]]) -> ApiError:
 
 
 def merge(live: Any, config: Any, schema: Schema) -> Any:
-    """The live value with the applied one merged in: objects by field, lists by their declared type."""
+    """Return the live value with the applied one merged in, by the schema's list types."""
     if (
         isinstance(config, dict)
         and isinstance(live, dict)

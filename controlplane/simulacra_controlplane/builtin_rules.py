@@ -1,4 +1,4 @@
-"""What the Go code of Kubernetes refuses in built-in kinds beyond their schemas.
+"""Rules of built-in kinds beyond their schemas, which Kubernetes has in Go code.
 
 Source: kubernetes `pkg/apis/{core,batch}/validation`; only rules about what the product, kubectl
 and the embedded Job controller and node agent write. A rule that is missing here lets an object in
@@ -18,8 +18,8 @@ from simulacra_controlplane.validation import shown
 _IMMUTABLE_TEXT = "field is immutable"
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _KEY_TEXT = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
-    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', "
+    " or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 _NOT_NEGATIVE = (
     "parallelism",
@@ -42,7 +42,7 @@ _FIXED_JOB_FIELDS = (
 
 
 def check(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
-    """The violations of an object of a built-in kind, given its stored state if it has one."""
+    """Return the violations of an object of a built-in kind, given its stored state if any."""
     if storage == crd.STORAGE:
         return crd.check(obj)
     if storage in ("secrets", "configmaps"):
@@ -50,7 +50,7 @@ def check(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
     if storage == "jobs.batch":
         return _job(obj["spec"]) if old is None else _job_update(obj["spec"], old["spec"])
     if storage == "services" and obj["spec"].get("clusterIP") != "None":
-        text = f"{shown(obj['spec'].get('clusterIP'))}: only headless Services here, which need no network: set None"
+        text = f"{shown(obj['spec'].get('clusterIP'))}: only headless Services are served; set None"
         return [FieldError("spec.clusterIP", "FieldValueInvalid", text)]
     if storage == "pods":
         return (
@@ -119,7 +119,7 @@ def _job(spec: dict[str, Any]) -> list[FieldError]:
 
 
 def _job_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
-    """Source: `ValidateJobSpecUpdate`; a suspended Job may change its template's scheduling, which nobody does here."""
+    """Return the violations of an update. Source: `ValidateJobSpecUpdate`, without scheduling."""
     changed = [name for name in _FIXED_JOB_FIELDS if new.get(name) != old.get(name)]
     if new.get("completionMode") != "Indexed" and new.get("completions") != old.get("completions"):
         changed.append("completions")
@@ -132,7 +132,7 @@ def _job_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
 
 
 def _pod_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
-    """Source: `ValidatePodUpdate`: binding to a node, a shorter deadline and images may change, nothing else."""
+    """Return the violations of an update. Source: `ValidatePodUpdate`."""
 
     def fixed(spec: dict[str, Any]) -> dict[str, Any]:
         free = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
@@ -145,7 +145,8 @@ def _pod_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
     if fixed(new) == fixed(old):
         return []
     text = (
-        "pod updates may not change fields other than `spec.containers[*].image`,`spec.activeDeadlineSeconds`,"
+        "pod updates may not change fields other than"
+        " `spec.containers[*].image`,`spec.activeDeadlineSeconds`,"
         "`spec.tolerations`,`spec.terminationGracePeriodSeconds`"
     )
     return [FieldError("spec", "FieldValueForbidden", text)]

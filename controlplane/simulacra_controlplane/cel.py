@@ -120,7 +120,7 @@ def _children(value: Any, old: Any, schema: Schema) -> Iterator[tuple[Any, Any, 
 
 
 def _correlated(item: Any, old: Any, schema: Schema) -> Any:
-    """The old list item with the same keys; other lists have no identity, so transition rules skip them."""
+    """Return the old item with the same keys; without keys transition rules do not apply."""
     if not isinstance(old, list) or schema.get("x-kubernetes-list-type") != "map":
         return _MISSING
     keys = schema.get("x-kubernetes-list-map-keys", [])

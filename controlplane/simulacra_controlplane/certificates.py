@@ -41,8 +41,17 @@ def _builder(
 
 
 def _usage(sign_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(not sign_certificates, False, False, False, False, sign_certificates, sign_certificates,
-                         False, False)  # fmt: skip
+    return x509.KeyUsage(
+        not sign_certificates,
+        False,
+        False,
+        False,
+        False,
+        sign_certificates,
+        sign_certificates,
+        False,
+        False,
+    )
 
 
 def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -1,4 +1,4 @@
-"""Runs the collector and the drainer beside the requests: one queue of keys, worked off in the background."""
+"""Background controllers: garbage collection, namespace deletion, expiry of events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXPIRY_SECONDS = 60.0
 
 
 def expire_events(plane: ControlPlane) -> None:
-    """Remove the events that were last written more than an hour ago, as `--event-ttl` of a real server does."""
+    """Remove events older than an hour, as `--event-ttl` of a real server does."""
     oldest = (datetime.now(UTC) - _EVENT_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ")
     for event in plane.store.all("events"):
         times = [

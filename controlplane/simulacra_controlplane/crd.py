@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: what makes one acceptable, its conditions, and the resources that it serves."""
+"""CustomResourceDefinitions: checks, conditions, and the resources that they serve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
 def check(crd: Object) -> list[FieldError]:
-    """The rules of a CRD beyond its own schema: names, one storage version, structural schemas, rules that compile."""
+    """Return the violations of names, storage version, structural schemas and CEL rules."""
     spec = crd.get("spec", {})
     names, group = spec.get("names", {}), spec.get("group", "")
     problems: list[FieldError] = []
@@ -55,7 +55,7 @@ def _check_version(version: dict[str, Any], path: str, where: str) -> list[Field
 def _structural(
     schema: dict[str, Any], path: str, place: str = "for specified object fields"
 ) -> list[FieldError]:
-    """A schema is structural when every node says its type (or that it keeps anything) and uses no `$ref`."""
+    """Yield the nodes that are not structural: without a type, or with `$ref`."""
     free = schema.get("x-kubernetes-preserve-unknown-fields") or schema.get(
         "x-kubernetes-int-or-string"
     )
@@ -85,8 +85,12 @@ def accept(crd: Object, old: Object | None, registry: Registry) -> Object:
     for other in registry:
         same = (other.group, other.storage) == (spec["group"], crd["metadata"]["name"])
         if other.group == spec["group"] and not same and names["kind"] == other.kind:
-            raise errors.conflict("customresourcedefinitions", "apiextensions.k8s.io", crd["metadata"]["name"],
-                                  f"kind {names['kind']} is already in use by {other.storage}")  # fmt: skip
+            raise errors.conflict(
+                "customresourcedefinitions",
+                "apiextensions.k8s.io",
+                crd["metadata"]["name"],
+                f"kind {names['kind']} is already in use by {other.storage}",
+            )
     accepted = clone(crd)
     meta(accepted).setdefault("finalizers", [])
     if old is None and CLEANUP not in meta(accepted)["finalizers"]:

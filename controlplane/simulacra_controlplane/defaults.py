@@ -1,4 +1,4 @@
-"""What the Go code of Kubernetes fills in for built-in kinds on create and update.
+"""Defaults of built-in kinds, which Kubernetes fills in by Go code.
 
 Source: kubernetes `pkg/apis/{core,batch}/v1/defaults.go` and the registries' strategies; only
 fields that the product, its Job controller and node agent, or kubectl read.
@@ -57,7 +57,7 @@ def _pod(pod: Object) -> None:
 
 
 def _qos(spec: dict[str, Any]) -> str:
-    """Source: `pkg/apis/core/v1/helper/qos`: guaranteed when every container's requests equal its limits."""
+    """Return the quality of service class. Source: `pkg/apis/core/v1/helper/qos`."""
     resources = [container.get("resources") or {} for container in spec.get("containers") or []]
     if not any(r.get("requests") or r.get("limits") for r in resources):
         return "BestEffort"

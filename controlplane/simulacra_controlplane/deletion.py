@@ -1,4 +1,4 @@
-"""Delete: preconditions, finalizers, cascade, grace for pods on a node. Source: apiserver `rest/delete.go`."""
+"""Deletion: preconditions, finalizers, cascade, grace. Source: apiserver `rest/delete.go`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DeleteOptions:
 
 
 def parse_options(body: Any, query: dict[str, str]) -> DeleteOptions:
-    """From the request's body and, where that says nothing, its query.
+    """Return the options of a request: its body, else its query.
 
     Raises:
         ApiError: 400 or 422 for values that are not allowed.
@@ -108,13 +108,14 @@ def _check_preconditions(resource: Resource, obj: Object, options: DeleteOptions
     why = None
     if options.uid not in (None, metadata["uid"]):
         why = (
-            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
-            "The object might have been deleted and then recreated"
+            f"the UID in the precondition ({options.uid}) does not match the UID in record"
+            f" ({metadata['uid']}). The object might have been deleted and then recreated"
         )
     elif options.version not in (None, metadata["resourceVersion"]):
         why = (
-            f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
-            f"record ({metadata['resourceVersion']}). The object might have been modified"
+            f"the ResourceVersion in the precondition ({options.version}) does not match the"
+            f" ResourceVersion in record ({metadata['resourceVersion']}). The object might have"
+            " been modified"
         )
     if why:
         raise errors.conflict(resource.plural, resource.group, metadata["name"], why)
@@ -154,7 +155,7 @@ def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
 
 
 def answer(resource: Resource, obj: Object, gone: bool) -> Object:
-    """The body of a DELETE's answer: a Status, or the object where it is held or its kind is returned."""
+    """Return the body of a DELETE's answer: a Status or the object."""
     if not gone or resource.returns_deleted:
         return obj
     details = {"name": obj["metadata"]["name"], "group": resource.group, "kind": resource.plural,

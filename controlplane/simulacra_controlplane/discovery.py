@@ -1,4 +1,4 @@
-"""Discovery: which groups, versions and resources there are, in the plain and the aggregated form."""
+"""Discovery documents: groups, versions and resources, plain and aggregated."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from simulacra_controlplane import errors
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Registry, Resource
 
-VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0+simulacra", "gitCommit": "", "gitTreeState": "clean",
-           "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "", "platform": "linux/amd64"}  # fmt: skip
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "gitVersion": "v1.36.0+simulacra",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": "",
+    "compiler": "",
+    "platform": "linux/amd64",
+}
 """The answer of `/version`: the Kubernetes release whose behavior is followed."""
 
 _REVIEWS = {
@@ -162,8 +171,13 @@ def aggregated(registry: Registry, core: bool) -> Object:
             ]
             items.append({"metadata": {"name": name} if name else {}, "versions": shown})
     for name, (plural, kind) in () if core else _REVIEWS.items():
-        review = {"resource": plural, "responseKind": {"group": name, "version": "v1", "kind": kind},
-                  "scope": "Cluster", "singularResource": kind.lower(), "verbs": ["create"]}  # fmt: skip
+        review = {
+            "resource": plural,
+            "responseKind": {"group": name, "version": "v1", "kind": kind},
+            "scope": "Cluster",
+            "singularResource": kind.lower(),
+            "verbs": ["create"],
+        }
         versions_shown = [{"version": "v1", "freshness": "Current", "resources": [review]}]
         items.append({"metadata": {"name": name}, "versions": versions_shown})
     return {

@@ -24,7 +24,7 @@ _REASON_TEXT = {
 
 @dataclass(frozen=True)
 class FieldError:
-    """One cause of a 422: the field's path, a machine-readable reason and a sentence (`detail`, value included)."""
+    """One cause of a 422: path of the field, reason, and a sentence with the value."""
 
     path: str
     reason: str
@@ -109,7 +109,8 @@ def conflict(plural: str, group: str, name: str, why: str | None = None) -> ApiE
     """409: optimistic concurrency or a failed precondition."""
     why = (
         why
-        or "the object has been modified; please apply your changes to the latest version and try again"
+        or "the object has been modified; please apply your changes to the latest version and try "
+        "again"
     )
     message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(name, group, plural))
@@ -151,7 +152,8 @@ def unknown_fields(kind: str, version: str, paths: list[str], patching: bool) ->
             [FieldError("patch", "FieldValueInvalid", f"strict decoding error: {listed}")],
         )
     return bad_request(
-        f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {listed}'
+        f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error:'
+        f" {listed}"
     )
 
 
@@ -163,7 +165,7 @@ def method_not_allowed() -> ApiError:
 
 
 def unsupported_media(got: str, accepted: list[str]) -> ApiError:
-    """415: the body is in a form that is not read here (protobuf, CBOR, strategic merge on custom resources)."""
+    """415: a form that is not read here, such as protobuf, CBOR or some strategic merges."""
     message = (
         f"the body of the request was in an unknown format ({got or 'no content type'}) - "
         f"accepted media types include: {', '.join(accepted)}"

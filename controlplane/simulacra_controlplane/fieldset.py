@@ -70,8 +70,7 @@ def list_type(schema: Schema) -> str:
 
 
 def members(value: Any, schema: Schema, containers: bool, path: Path = ()) -> dict[Path, Any]:
-    """Every ownable path of a value with what is there; list items and map entries are members of
-    their own.
+    """Return every ownable path of a value; list items and map entries have their own.
 
     Args:
         value: Any JSON value.
@@ -156,7 +155,7 @@ def display(path: Path) -> str:
 
 
 def remove(value: Any, schema: Schema, path: Path) -> Any:
-    """The value without what is at the path; containers that become empty go as well."""
+    """Return the value without the path; containers that become empty are removed too."""
     element, rest = path[0], path[1:]
     if element[0] == "f" and isinstance(value, dict):
         name = element[2:]

@@ -1,5 +1,4 @@
-"""The JSONPath dialect of printer columns: `.a.b`, `['c']`, `[0]`, `[*]`, `[?(@.type=="Ready")]`,
-escaped dots.
+"""JSONPath of printer columns: `.a.b`, `['c']`, `[0]`, `[*]`, `[?(@.type=="Ready")]`.
 
 Source: client-go `util/jsonpath`, of which this is the part that CRD columns use.
 """
@@ -16,7 +15,8 @@ _STEP = re.compile(
       | \[\s*(?P<index>-?\d+)\s*\]
       | \[\s*'(?P<quoted>[^']*)'\s*\]
       | \[\s*(?P<star>\*)\s*\]
-      | \[\s*\?\(\s*@(?P<path>[^=!<>)]*?)\s*(?P<op>==|!=)\s*(?P<value>"[^"]*"|'[^']*'|[^)]+?)\s*\)\s*\]""",
+      | \[\s*\?\(\s*@(?P<path>[^=!<>)]*?)\s*(?P<op>==|!=)\s*
+          (?P<value>"[^"]*"|'[^']*'|[^)]+?)\s*\)\s*\]""",
     re.VERBOSE,
 )
 

@@ -1,4 +1,4 @@
-"""What empties a namespace, or a CRD's kind, before it goes. Source: namespace and CRD finalizer controllers."""
+"""Emptying of a namespace or a CRD's kind before it is deleted, as the controllers do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAPI v3, as much as `kubectl apply` and `kubectl explain` read: schemas, and the write operations' parameters."""
+"""OpenAPI v3, as far as `kubectl apply` and `kubectl explain` read it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,10 @@ def json_patch(obj: Object, operations: Any) -> Object:
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: a JSON patch is a list of operations")
     if len(operations) > _MOST_OPERATIONS:
-        message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(operations)}"
+        message = (
+            f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got"
+            f" {len(operations)}"
+        )
         raise ApiError(413, "RequestEntityTooLarge", message)
     try:
         patched: Object = jsonpatch.JsonPatch(operations).apply(obj)

@@ -113,8 +113,11 @@ def _position(plane: ControlPlane, query: dict[str, str]) -> tuple[int, tuple[st
         return _read_token(query["continue"])
     match, version = query.get("resourceVersionMatch"), integer(query, "resourceVersion")
     if match not in (None, "", "Exact", "NotOlderThan") or (match and version is None):
-        problem = errors.FieldError("resourceVersionMatch", "FieldValueForbidden",
-                                    "resourceVersionMatch is forbidden unless resourceVersion is provided")  # fmt: skip
+        problem = errors.FieldError(
+            "resourceVersionMatch",
+            "FieldValueForbidden",
+            "resourceVersionMatch is forbidden unless resourceVersion is provided",
+        )
         raise errors.invalid("ListOptions", "meta.k8s.io", "", [problem])
     if version is not None and version > plane.store.revision:
         raise too_large(version, plane.store.revision)

@@ -25,7 +25,7 @@ _FREE_FORM = {
     "io.k8s.apimachinery.pkg.runtime.RawExtension",
 }
 BY_VALUE = "x-go-struct-by-value"
-"""Marks a structure that Go always has (OpenAPI: `default: {}`), which therefore nobody adds and owns."""
+"""Marks a structure that Go always has (OpenAPI: `default: {}`), which nobody owns."""
 _LEFT_OUT = {"allOf", "$ref", "oneOf", "default", "description", "x-kubernetes-group-version-kind"}
 
 

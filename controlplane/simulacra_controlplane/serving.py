@@ -31,7 +31,7 @@ from simulacra_controlplane.store import Store
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 3
 _ANSWER_SECONDS = 0.5
-"""What requests in flight get when the server stops."""
+"""Time for requests in flight when the server stops."""
 
 
 def write_secret(path: Path, text: str) -> None:
@@ -55,14 +55,17 @@ def kubeconfig(server: str, token: str, authority: bytes) -> str:
     """A kubeconfig (YAML) with one cluster, user and context, all named `simulacra`."""
     cluster = {"server": server, "certificate-authority-data": base64.b64encode(authority).decode()}
     name = "simulacra"
-    return yaml.safe_dump({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
-        "current-context": name,
-    })  # fmt: skip
+    context = {"cluster": name, "user": name, "namespace": "default"}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": cluster}],
+            "users": [{"name": name, "user": {"token": token}}],
+            "contexts": [{"name": name, "context": context}],
+            "current-context": name,
+        }
+    )
 
 
 def bind(folder: Path, port: int) -> socket.socket:
@@ -122,7 +125,7 @@ def serve(folder: Path, port: int, wrap: Callable[[ASGIApp], ASGIApp] = lambda a
     Args:
         folder: The data folder, created when missing.
         port: Port on 127.0.0.1; 0 takes the folder's last one, or any free one.
-        wrap: Puts a middleware around the application (tests: `faults.FaultInjector`).
+        wrap: Puts a middleware around the application, for tests.
     """
     for number in (
         signal.SIGTERM,

@@ -1,4 +1,4 @@
-"""What every request needs: the store, the registry and the change hub, and how objects look from outside."""
+"""The server's state: store, registry and change hub, and objects as clients see them."""
 
 from __future__ import annotations
 

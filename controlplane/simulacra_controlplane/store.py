@@ -41,10 +41,13 @@ CREATE TABLE IF NOT EXISTS owners (
     PRIMARY KEY (owner, resource, namespace, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS labels (
-    resource TEXT NOT NULL, label TEXT NOT NULL, value TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+    resource TEXT NOT NULL, label TEXT NOT NULL, value TEXT NOT NULL, namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
     PRIMARY KEY (resource, label, value, namespace, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revision (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS revision (
+    one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL
+);
 INSERT OR IGNORE INTO revision VALUES (1, 1);
 """
 _LAYOUT = 1
@@ -65,7 +68,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Key:
-    """Where an object is kept: storage resource (`jobs.batch`), namespace (empty when cluster-wide), name."""
+    """Key of an object: storage resource (`jobs.batch`), namespace or "", name."""
 
     resource: str
     namespace: str
@@ -90,7 +93,7 @@ class Change:
 
     @property
     def last_state(self) -> Object:
-        """The object that an event carries; for a removal the last state under the revision of the removal."""
+        """Return the event's object: for a removal the last state with its revision."""
         if self.new is not None:
             return self.new
         assert self.old is not None

@@ -101,7 +101,7 @@ def _list_directives(
 
 
 def _ordered(items: list[Any], order: list[Any], key: str | None) -> list[Any]:
-    """The items in the order the patch asks for; those it does not name keep their place before the named ones."""
+    """Return the items in the patch's order; unnamed ones stay before the named ones."""
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item

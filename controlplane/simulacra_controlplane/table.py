@@ -26,7 +26,7 @@ def _custom_columns(resource: Resource) -> list[Column]:
 
 
 def _cell(value: Any, kind: str) -> Any:
-    """One cell: dates as ages, numbers as numbers, everything else as text; a missing value is null."""
+    """Return a cell: an age for a date, a number, text, or null for a missing value."""
     if value is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Printer columns of the built-in kinds. Source: kubernetes `pkg/printers/internalversion/printers.go`."""
+"""Printer columns of built-in kinds. Source: `pkg/printers/internalversion/printers.go`."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def _quota(quota: Object, limits: bool) -> str:
 
 def _pod_ready(pod: Object) -> str:
     statuses = _get(pod, "status", "containerStatuses", default=[])
-    return f"{sum(bool(s.get('ready')) for s in statuses)}/{len(_get(pod, 'spec', 'containers', default=[]))}"
+    ready = sum(bool(status.get("ready")) for status in statuses)
+    return f"{ready}/{len(_get(pod, 'spec', 'containers', default=[]))}"
 
 
 def _pod_status(pod: Object) -> str:
@@ -135,7 +136,12 @@ def _involved(event: Object) -> str:
 
 _COLUMNS: dict[str, _Spec] = {
     "configmaps": [
-        ("Data", "string", 0, lambda o: str(len(o.get("data") or {}) + len(o.get("binaryData") or {}))),
+        (
+            "Data",
+            "string",
+            0,
+            lambda o: str(len(o.get("data") or {}) + len(o.get("binaryData") or {})),
+        ),
         ("Age", "string", 0, _age),
     ],
     "customresourcedefinitions.apiextensions.k8s.io": [
@@ -147,9 +153,19 @@ _COLUMNS: dict[str, _Spec] = {
         ("Reason", "string", 0, lambda o: o.get("reason", "")),
         ("Object", "string", 0, _involved),
         ("Subobject", "string", 1, lambda o: _get(o, "involvedObject", "fieldPath")),
-        ("Source", "string", 1, lambda o: _get(o, "source", "component") or o.get("reportingComponent", "")),
+        (
+            "Source",
+            "string",
+            1,
+            lambda o: _get(o, "source", "component") or o.get("reportingComponent", ""),
+        ),
         ("Message", "string", 0, lambda o: str(o.get("message", "")).strip()),
-        ("First Seen", "string", 1, lambda o: durations.since(o.get("firstTimestamp") or o.get("eventTime"))),
+        (
+            "First Seen",
+            "string",
+            1,
+            lambda o: durations.since(o.get("firstTimestamp") or o.get("eventTime")),
+        ),
         ("Count", "string", 1, lambda o: str(o.get("count") or 1)),
         ("Name", "string", 1, lambda o: o["metadata"]["name"]),
     ],
@@ -167,7 +183,10 @@ _COLUMNS: dict[str, _Spec] = {
         ("Age", "string", 0, _age),
     ],
     "limitranges": [("Created At", "date", 0, lambda o: o["metadata"]["creationTimestamp"])],
-    "namespaces": [("Status", "string", 0, lambda o: _get(o, "status", "phase")), ("Age", "string", 0, _age)],
+    "namespaces": [
+        ("Status", "string", 0, lambda o: _get(o, "status", "phase")),
+        ("Age", "string", 0, _age),
+    ],
     "networkpolicies.networking.k8s.io": [
         ("Pod-Selector", "string", 0, _policy_selector),
         ("Age", "string", 0, _age),
@@ -211,7 +230,7 @@ _COLUMNS: dict[str, _Spec] = {
         ("Age", "string", 0, _age),
         ("Selector", "string", 1, lambda o: _labels(_get(o, "spec", "selector", default={}))),
     ],
-}  # fmt: skip
+}
 
 
 def columns(resource: Resource) -> list[Column]:

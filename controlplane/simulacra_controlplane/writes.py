@@ -77,7 +77,8 @@ def _place(resource: Resource, obj: Object, namespace: str) -> None:
     if resource.namespaced:
         if metadata.get("namespace") not in (None, "", namespace):
             raise errors.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
+                "the namespace of the provided object does not match the namespace sent on the"
+                " request"
             )
         metadata["namespace"] = namespace
     else:
@@ -102,8 +103,11 @@ def _check_namespace(plane: ControlPlane, resource: Resource, obj: Object) -> No
         why = (
             f"unable to create new content in namespace {namespace} because it is being terminated"
         )
-        cause = {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated",
-                 "field": "metadata.namespace"}  # fmt: skip
+        cause = {
+            "reason": "NamespaceTerminating",
+            "message": f"namespace {namespace} is being terminated",
+            "field": "metadata.namespace",
+        }
         raise errors.forbidden(
             resource.plural, resource.group, obj["metadata"]["name"], why, [cause]
         )
@@ -182,7 +186,8 @@ def _check_identity(resource: Resource, old: Object, new: Object, patching: bool
     name = before["name"]
     if metadata.setdefault("name", name) != name:
         raise errors.bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+            f"the name of the object ({metadata['name']}) does not match the name on the URL"
+            f" ({name})"
         )
     if (
         resource.namespaced
@@ -197,7 +202,10 @@ def _check_identity(resource: Resource, old: Object, new: Object, patching: bool
                 "metadata.uid", "FieldValueInvalid", f'"{metadata["uid"]}": field is immutable'
             )
             raise errors.invalid(resource.kind, resource.group, name, [problem])
-        why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {before['uid']}"
+        why = (
+            f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta:"
+            f" {before['uid']}"
+        )
         raise errors.conflict(resource.plural, resource.group, name, why)
     version = metadata.get("resourceVersion") or ""
     if version and not str(version).isdigit():
@@ -233,16 +241,15 @@ def _check_finalizers(resource: Resource, old: Object, new: Object) -> None:
     if added:
         listed = ", ".join(f'"{name}"' for name in added)
         detail = (
-            "no new finalizers can be added if the object is being deleted, found new finalizers []string{"
-            + listed
-            + "}"
+            "no new finalizers can be added if the object is being deleted, found new finalizers"
+            " []string{" + listed + "}"
         )
         problem = FieldError("metadata.finalizers", "FieldValueForbidden", detail)
         raise errors.invalid(resource.kind, resource.group, old["metadata"]["name"], [problem])
 
 
 def _spec(resource: Resource, obj: Object) -> Any:
-    """What counts as the specification: all but metadata and status of a custom resource, `spec` of a built-in."""
+    """Return the specification: `spec`, or all but metadata and status of a custom resource."""
     if not resource.custom:
         return obj.get("spec")
     aside = {"metadata", "apiVersion", "kind"} | ({"status"} if resource.status else set())

@@ -134,7 +134,7 @@ class Cluster:
 
 
 def eventually(check: Callable[[], Any], seconds: float = 45) -> Any:
-    """The first true value of the check (a real garbage collector finds a new kind after up to 30 s)."""
+    """Return the first true value; a real collector finds a new kind after up to 30 s."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := check():
@@ -195,7 +195,7 @@ def real(folder: Path) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
-    """etcd and kube-apiserver (and kube-controller-manager where there is one), as envtest starts them."""
+    """Run etcd, kube-apiserver and, if present, kube-controller-manager like envtest."""
     folder.mkdir(parents=True, exist_ok=True)
     port, token = free_port(4), secrets.token_hex(16)
     etcd, peer, server = (
@@ -224,16 +224,34 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
     }
     (folder / "kubeconfig").write_text(yaml.safe_dump(config))
     commands = [
-        [str(assets / "etcd"), f"--data-dir={folder}/etcd", f"--listen-client-urls={etcd}",
-         f"--advertise-client-urls={etcd}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-         f"--initial-cluster=default={peer}", "--unsafe-no-fsync", "--log-level=error"],
-        [str(assets / "kube-apiserver"), f"--etcd-servers={etcd}", "--bind-address=127.0.0.1",
-         "--advertise-address=127.0.0.1", f"--secure-port={port}", f"--cert-dir={folder}/certs",
-         "--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://localhost",
-         f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
-         f"--token-auth-file={folder}/tokens.csv", "--authorization-mode=RBAC", "--endpoint-reconciler-type=none",
-         "--disable-admission-plugins=ServiceAccount"],
-    ]  # fmt: skip
+        [
+            str(assets / "etcd"),
+            f"--data-dir={folder}/etcd",
+            f"--listen-client-urls={etcd}",
+            f"--advertise-client-urls={etcd}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",
+            "--log-level=error",
+        ],
+        [
+            str(assets / "kube-apiserver"),
+            f"--etcd-servers={etcd}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--cert-dir={folder}/certs",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--service-account-issuer=https://localhost",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            f"--token-auth-file={folder}/tokens.csv",
+            "--authorization-mode=RBAC",
+            "--endpoint-reconciler-type=none",
+            "--disable-admission-plugins=ServiceAccount",
+        ],
+    ]
     manager = assets / "kube-controller-manager"
     with (folder / "log").open("wb") as log, contextlib.ExitStack() as stack:
 

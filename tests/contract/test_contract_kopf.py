@@ -1,4 +1,4 @@
-"""kopf itself, as the operator runs it: discovery, list and watch, patches, finalizers, events, resumption."""
+"""kopf as the operator runs it: discovery, watch, patches, finalizers, events, resumption."""
 
 from __future__ import annotations
 

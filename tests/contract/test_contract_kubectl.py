@@ -21,7 +21,9 @@ JOB = """
 apiVersion: batch/v1
 kind: Job
 metadata: {name: j}
-spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}}}
+spec:
+  suspend: true
+  template: {spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}}
 """
 SECRET = """
 apiVersion: v1
@@ -171,10 +173,21 @@ def test_describe_shows_the_object_and_its_events(kubectl: Any, cluster: Any, ns
         "namespace": ns,
         "uid": found["uid"],
     }
-    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e1"}, "involvedObject": involved,
-             "type": "Warning", "reason": "Tested", "message": "looked at", "source": {"component": "suite"},
-             "firstTimestamp": found["creationTimestamp"], "lastTimestamp": found["creationTimestamp"], "count": 1,
-             "reportingComponent": "", "reportingInstance": ""}  # fmt: skip
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e1"},
+        "involvedObject": involved,
+        "type": "Warning",
+        "reason": "Tested",
+        "message": "looked at",
+        "source": {"component": "suite"},
+        "firstTimestamp": found["creationTimestamp"],
+        "lastTimestamp": found["creationTimestamp"],
+        "count": 1,
+        "reportingComponent": "",
+        "reportingInstance": "",
+    }
     cluster.call("POST", f"/api/v1/namespaces/{ns}/events", event, 201)
     described = kubectl("describe", "wd", "one")
     assert "Colour:  red" in described.replace("Colour:   ", "Colour:  ")

@@ -10,8 +10,14 @@ import pytest
 
 def owned(body: dict[str, Any], owner: dict[str, Any], block: bool = False) -> dict[str, Any]:
     """The body with an ownerReference to the owner."""
-    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
-                 "uid": owner["metadata"]["uid"], "controller": True, "blockOwnerDeletion": block}  # fmt: skip
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": block,
+    }
     body["metadata"]["ownerReferences"] = [reference]
     return body
 

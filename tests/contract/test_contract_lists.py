@@ -143,8 +143,13 @@ def test_tables_of_custom_kinds(cluster: Any, three: str) -> None:
     table = cluster.call("GET", three, headers=TABLE, code=200)
     assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     columns = [(c["name"], c["type"], c["priority"]) for c in table["columnDefinitions"]]
-    assert columns == [("Name", "string", 0), ("Colour", "string", 0), ("Ready", "string", 0), ("Size", "integer", 1),
-                       ("Age", "date", 0)]  # fmt: skip
+    assert columns == [
+        ("Name", "string", 0),
+        ("Colour", "string", 0),
+        ("Ready", "string", 0),
+        ("Size", "integer", 1),
+        ("Age", "date", 0),
+    ]
     rows = [row["cells"][:4] for row in table["rows"]]
     assert rows == [["a", "red", "True", 3], ["b", "green", None, 3], ["c", "green", None, 3]]
     assert table["rows"][0]["cells"][4].endswith("s")
@@ -163,17 +168,28 @@ def test_tables_of_custom_kinds(cluster: Any, three: str) -> None:
         ("/api/v1/namespaces/default/events", ["Last Seen", "Type", "Reason", "Object", "Message"]),
         ("/api/v1/namespaces/default/pods", ["Name", "Ready", "Status", "Restarts", "Age"]),
         ("/api/v1/namespaces/default/serviceaccounts", ["Name", "Age"]),
-        ("/api/v1/namespaces/default/services", ["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"]),
+        (
+            "/api/v1/namespaces/default/services",
+            ["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"],
+        ),
         ("/api/v1/namespaces/default/resourcequotas", ["Name", "Request", "Limit", "Age"]),
         ("/api/v1/namespaces/default/limitranges", ["Name", "Created At"]),
-        ("/apis/batch/v1/namespaces/default/jobs", ["Name", "Status", "Completions", "Duration", "Age"]),
+        (
+            "/apis/batch/v1/namespaces/default/jobs",
+            ["Name", "Status", "Completions", "Duration", "Age"],
+        ),
         ("/apis/coordination.k8s.io/v1/namespaces/default/leases", ["Name", "Holder", "Age"]),
-        ("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", ["Name", "Pod-Selector", "Age"]),
-        ("/apis/scheduling.k8s.io/v1/priorityclasses",
-         ["Name", "Value", "Global-Default", "Age", "PreemptionPolicy"]),
+        (
+            "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+            ["Name", "Pod-Selector", "Age"],
+        ),
+        (
+            "/apis/scheduling.k8s.io/v1/priorityclasses",
+            ["Name", "Value", "Global-Default", "Age", "PreemptionPolicy"],
+        ),
         ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", ["Name", "Created At"]),
     ],
-)  # fmt: skip
+)
 def test_tables_of_built_in_kinds(cluster: Any, path: str, columns: list[str]) -> None:
     table = cluster.call("GET", path, headers=TABLE, code=200)
     assert [c["name"] for c in table["columnDefinitions"] if c["priority"] == 0] == columns
@@ -195,8 +211,13 @@ def test_discovery_knows_the_custom_kind(cluster: Any) -> None:
         r["name"]: r for r in cluster.call("GET", "/apis/contract.test/v1", code=200)["resources"]
     }
     widget = resources["widgets"]
-    expected = {"kind": "Widget", "namespaced": True, "singularName": "widget", "shortNames": ["wd"],
-                "categories": ["contract"]}  # fmt: skip
+    expected = {
+        "kind": "Widget",
+        "namespaced": True,
+        "singularName": "widget",
+        "shortNames": ["wd"],
+        "categories": ["contract"],
+    }
     assert {name: widget[name] for name in expected} == expected
     assert set(widget["verbs"]) == {
         "create",

@@ -27,8 +27,11 @@ def test_create_twice_is_already_exists(cluster: Any, widgets: str, widget: Any)
 
 
 def test_missing_objects_are_not_found(cluster: Any, widgets: str, widget: Any) -> None:
-    for method, body in (("GET", None), ("DELETE", None), ("PUT", {**widget("a"), "metadata": {"name": "a",
-                         "resourceVersion": "1"}})):  # fmt: skip
+    for method, body in (
+        ("GET", None),
+        ("DELETE", None),
+        ("PUT", {**widget("a"), "metadata": {"name": "a", "resourceVersion": "1"}}),
+    ):
         refused = cluster.call(method, f"{widgets}/a", body, 404)
         assert refused["reason"] == "NotFound"
         assert refused["details"] == {"name": "a", "group": "contract.test", "kind": "widgets"}
@@ -194,8 +197,10 @@ def test_jobs_get_their_defaults_and_keep_their_template(cluster: Any, ns: str, 
     made = cluster.call("POST", path, job("j"), 201)
     uid = made["metadata"]["uid"]
     spec = made["spec"]
-    assert {name: spec[name] for name in ("parallelism", "completions", "backoffLimit", "completionMode")} == {
-        "parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed"}  # fmt: skip
+    assert {
+        name: spec[name]
+        for name in ("parallelism", "completions", "backoffLimit", "completionMode")
+    } == {"parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed"}
     assert spec["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
     assert spec["template"]["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "j"
     assert spec["template"]["spec"]["containers"][0]["imagePullPolicy"] == "Always"
@@ -208,10 +213,21 @@ def test_jobs_get_their_defaults_and_keep_their_template(cluster: Any, ns: str, 
 
 def test_events_have_two_views(cluster: Any, ns: str) -> None:
     regarding = {"apiVersion": "v1", "kind": "Pod", "name": "p", "namespace": ns, "uid": "u"}
-    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": regarding,
-             "type": "Normal", "reason": "Tested", "message": "seen", "reportingComponent": "",
-             "reportingInstance": "", "source": {"component": "suite"},
-             "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z", "count": 2}  # fmt: skip
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "involvedObject": regarding,
+        "type": "Normal",
+        "reason": "Tested",
+        "message": "seen",
+        "reportingComponent": "",
+        "reportingInstance": "",
+        "source": {"component": "suite"},
+        "firstTimestamp": "2026-01-01T00:00:00Z",
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+        "count": 2,
+    }
     cluster.call("POST", f"/api/v1/namespaces/{ns}/events", event, 201)
     other = cluster.call("GET", f"/apis/events.k8s.io/v1/namespaces/{ns}/events/e", code=200)
     assert (other["note"], other["regarding"]["name"], other["deprecatedCount"]) == ("seen", "p", 2)
@@ -264,8 +280,12 @@ def test_some_things_are_never_so(cluster: Any, widgets: str, widget: Any) -> No
 
 def test_a_lease_is_created_by_its_update(cluster: Any, ns: str) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l"
-    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"},
-            "spec": {"holderIdentity": "me", "renewTime": "2026-01-01T00:00:00.000000Z"}}  # fmt: skip
+    body = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "l"},
+        "spec": {"holderIdentity": "me", "renewTime": "2026-01-01T00:00:00.000000Z"},
+    }
     made = cluster.call("PUT", path, body, 201)
     assert made["metadata"]["managedFields"][0]["fieldsV1"] == {
         "f:spec": {"f:holderIdentity": {}, "f:renewTime": {}}
@@ -276,8 +296,11 @@ def test_a_lease_is_created_by_its_update(cluster: Any, ns: str) -> None:
 
 
 def test_reviews_allow_the_token(cluster: Any) -> None:
-    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {"verb": "list", "resource": "pods"}}}  # fmt: skip
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"verb": "list", "resource": "pods"}},
+    }
     answer = cluster.call(
         "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body, 201
     )

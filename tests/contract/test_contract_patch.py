@@ -193,8 +193,12 @@ def test_an_update_takes_ownership(cluster: Any, widgets: str, widget: Any) -> N
 def test_the_status_has_owners_of_its_own(cluster: Any, widgets: str, widget: Any) -> None:
     made = apply(cluster, f"{widgets}/a", {**widget("a"), "status": {"phase": "No"}}, 201)
     assert "status" not in made
-    status = {"apiVersion": "contract.test/v1", "kind": "Widget", "metadata": {"name": "a"},
-              "status": {"phase": "Yes", "conditions": [{"type": "Ready", "status": "True"}]}}  # fmt: skip
+    status = {
+        "apiVersion": "contract.test/v1",
+        "kind": "Widget",
+        "metadata": {"name": "a"},
+        "status": {"phase": "Yes", "conditions": [{"type": "Ready", "status": "True"}]},
+    }
     done = apply(cluster, f"{widgets}/a/status", status, 200)
     assert done["status"]["phase"] == "Yes"
     entry = next(e for e in done["metadata"]["managedFields"] if e.get("subresource") == "status")

@@ -1,4 +1,4 @@
-"""Every rule of the product's CRDs, proven by an object that is accepted and one that is refused, on both servers."""
+"""Every rule of the product's CRDs accepts one object and refuses another, on both servers."""
 
 from __future__ import annotations
 
@@ -453,10 +453,15 @@ def test_every_expression_has_a_test_here() -> None:
         "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",
         "!has(oldSelf.bytes) || (has(self.bytes) && self.bytes == oldSelf.bytes)",
         "self.type == 'Object' || has(self.sha256) == has(self.bytes)",
-        "self.type == 'Upload' || (has(self.sha256) == has(oldSelf.sha256) && has(self.bytes) == has(oldSelf.bytes))",
+        (
+            "self.type == 'Upload' || (has(self.sha256) == has(oldSelf.sha256) && has(self.bytes)"
+            " == has(oldSelf.bytes))"
+        ),
         "(self.type == 'Object') == has(self.uri)",
-        "self.type == oldSelf.type && self.format == oldSelf.format && has(self.uri) == has(oldSelf.uri) "
-        "&& (!has(self.uri) || self.uri == oldSelf.uri)",
+        (
+            "self.type == oldSelf.type && self.format == oldSelf.format && has(self.uri) =="
+            " has(oldSelf.uri) && (!has(self.uri) || self.uri == oldSelf.uri)"
+        ),
         "has(self.secretName) != has(self.roleArn)",
         "has(self.roleArn) == has(self.externalId)",
         "!has(self.secretName) || self.secretName != 'simulacra-pods'",
@@ -467,9 +472,14 @@ def test_every_expression_has_a_test_here() -> None:
         "(self.mode == 'Customer') == has(self.keyArn)",
         "has(self.keyArn) || !has(self.roleArn)",
         "has(self.roleArn) || !has(self.externalId)",
-        "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
-        " || self.family == 'neural'",
-        "!has(self.privacy) || !has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1",
+        (
+            "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
+            " || self.family == 'neural'"
+        ),
+        (
+            "!has(self.privacy) || !has(self.resources) || !has(self.resources.workers) ||"
+            " self.resources.workers == 1"
+        ),
         "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
     }
     for kind, rule in cel_rules():

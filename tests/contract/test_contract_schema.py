@@ -63,35 +63,89 @@ def test_strict_validation_refuses_unknown_fields(cluster: Any, widgets: str, wi
 @pytest.mark.parametrize(
     ("spec", "field", "reason", "message"),
     [
-        ({"colour": "pink"}, "spec.colour", "FieldValueNotSupported",
-         'Unsupported value: "pink": supported values: "red", "green", "blue"'),
+        (
+            {"colour": "pink"},
+            "spec.colour",
+            "FieldValueNotSupported",
+            'Unsupported value: "pink": supported values: "red", "green", "blue"',
+        ),
         ({"colour": None}, "spec.colour", "FieldValueRequired", "Required value"),
-        ({"size": 0}, "spec.size", "FieldValueInvalid",
-         "Invalid value: 0: spec.size in body should be greater than or equal to 1"),
-        ({"size": 101}, "spec.size", "FieldValueInvalid",
-         "Invalid value: 101: spec.size in body should be less than or equal to 100"),
-        ({"size": "big"}, "spec.size", "FieldValueTypeInvalid",
-         'Invalid value: "string": spec.size in body must be of type integer: "string"'),
-        ({"size": 1.5}, "spec.size", "FieldValueTypeInvalid",
-         'Invalid value: "number": spec.size in body must be of type integer: "number"'),
-        ({"label": "toolong"}, "spec.label", "FieldValueTooLong", "Too long: may not be more than 5 bytes"),
-        ({"label": "ABC"}, "spec.label", "FieldValueInvalid",
-         "Invalid value: \"ABC\": spec.label in body should match '^[a-z]*$'"),
-        ({"tags": ["a", "b", "c", "d"]}, "spec.tags", "FieldValueTooMany", "Too many: 4: must have at most 3 items"),
+        (
+            {"size": 0},
+            "spec.size",
+            "FieldValueInvalid",
+            "Invalid value: 0: spec.size in body should be greater than or equal to 1",
+        ),
+        (
+            {"size": 101},
+            "spec.size",
+            "FieldValueInvalid",
+            "Invalid value: 101: spec.size in body should be less than or equal to 100",
+        ),
+        (
+            {"size": "big"},
+            "spec.size",
+            "FieldValueTypeInvalid",
+            'Invalid value: "string": spec.size in body must be of type integer: "string"',
+        ),
+        (
+            {"size": 1.5},
+            "spec.size",
+            "FieldValueTypeInvalid",
+            'Invalid value: "number": spec.size in body must be of type integer: "number"',
+        ),
+        (
+            {"label": "toolong"},
+            "spec.label",
+            "FieldValueTooLong",
+            "Too long: may not be more than 5 bytes",
+        ),
+        (
+            {"label": "ABC"},
+            "spec.label",
+            "FieldValueInvalid",
+            "Invalid value: \"ABC\": spec.label in body should match '^[a-z]*$'",
+        ),
+        (
+            {"tags": ["a", "b", "c", "d"]},
+            "spec.tags",
+            "FieldValueTooMany",
+            "Too many: 4: must have at most 3 items",
+        ),
         ({"tags": ["a", "a"]}, "spec.tags[1]", "FieldValueDuplicate", 'Duplicate value: "a"'),
-        ({"parts": [{"name": "x"}, {"name": "x"}]}, "spec.parts[1]", "FieldValueDuplicate",
-         'Duplicate value: {"name":"x"}'),
+        (
+            {"parts": [{"name": "x"}, {"name": "x"}]},
+            "spec.parts[1]",
+            "FieldValueDuplicate",
+            'Duplicate value: {"name":"x"}',
+        ),
         ({"parts": [{"weight": 1}]}, "spec.parts[0].name", "FieldValueRequired", "Required value"),
-        ({"parts": [{"name": "x", "weight": 0}]}, "spec.parts[0].weight", "FieldValueInvalid",
-         "Invalid value: 0: spec.parts[0].weight in body should be greater than 0"),
-        ({"settings": {"a": 1}}, "spec.settings.a", "FieldValueTypeInvalid",
-         'Invalid value: "integer": spec.settings.a in body must be of type string: "integer"'),
-        ({"port": True}, "spec.port", "FieldValueTypeInvalid",
-         'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"'),
-        ({"when": "yesterday"}, "spec.when", "FieldValueTypeInvalid",
-         'Invalid value: "yesterday": spec.when in body must be of type date-time: "yesterday"'),
+        (
+            {"parts": [{"name": "x", "weight": 0}]},
+            "spec.parts[0].weight",
+            "FieldValueInvalid",
+            "Invalid value: 0: spec.parts[0].weight in body should be greater than 0",
+        ),
+        (
+            {"settings": {"a": 1}},
+            "spec.settings.a",
+            "FieldValueTypeInvalid",
+            'Invalid value: "integer": spec.settings.a in body must be of type string: "integer"',
+        ),
+        (
+            {"port": True},
+            "spec.port",
+            "FieldValueTypeInvalid",
+            'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"',
+        ),
+        (
+            {"when": "yesterday"},
+            "spec.when",
+            "FieldValueTypeInvalid",
+            'Invalid value: "yesterday": spec.when in body must be of type date-time: "yesterday"',
+        ),
     ],
-)  # fmt: skip
+)
 def test_violations_name_the_field(
     cluster: Any,
     widgets: str,
@@ -108,9 +162,16 @@ def test_violations_name_the_field(
 
 
 @pytest.mark.parametrize(
-    "spec", [{"label": None}, {"port": 80}, {"port": "http"}, {"size": 100}, {"when": "2026-01-01T00:00:00Z"},
-             {"parts": [{"name": "x", "weight": 1}]}]
-)  # fmt: skip
+    "spec",
+    [
+        {"label": None},
+        {"port": 80},
+        {"port": "http"},
+        {"size": 100},
+        {"when": "2026-01-01T00:00:00Z"},
+        {"parts": [{"name": "x", "weight": 1}]},
+    ],
+)
 def test_valid_values_pass(cluster: Any, widgets: str, widget: Any, spec: dict[str, Any]) -> None:
     cluster.call("POST", widgets, widget("a", **spec), 201)
 
@@ -120,12 +181,15 @@ def test_valid_values_pass(cluster: Any, widgets: str, widget: Any, spec: dict[s
     [
         ({"size": 10, "maximum": 5}, "spec.size", "Invalid value: size must not exceed maximum"),
         ({"settings": {"a-very-long-key": "x"}}, "spec.settings", "Invalid value: keys are short"),
-        ({"parts": [{"name": "heavy", "weight": 11}]}, "spec.parts[0]",
-         "Invalid value: part heavy weighs too much"),
+        (
+            {"parts": [{"name": "heavy", "weight": 11}]},
+            "spec.parts[0]",
+            "Invalid value: part heavy weighs too much",
+        ),
         ({"label": "zzz"}, "spec.label", 'Invalid value: "zzz": label may not be zzz'),
         ({"ttl": "200h"}, "spec.ttl", 'Invalid value: "200h": at most a week'),
     ],
-)  # fmt: skip
+)
 def test_rules_are_evaluated(
     cluster: Any, widgets: str, widget: Any, spec: dict[str, Any], field: str, message: str
 ) -> None:
@@ -168,9 +232,12 @@ def gadget_crd(group: str, **version: Any) -> dict[str, Any]:
         }
     ]
     names = {"plural": "gadgets", "kind": "Gadget"}
-    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"gadgets.{group}"},
-            "spec": {"group": group, "scope": "Cluster", "names": names, "versions": versions}}  # fmt: skip
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"gadgets.{group}"},
+        "spec": {"group": group, "scope": "Cluster", "names": names, "versions": versions},
+    }
 
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -185,7 +252,9 @@ def test_a_kind_lives_as_long_as_its_crd(collecting: Any, eventually: Any) -> No
     def established() -> bool:
         status = cluster.call("GET", f"{CRDS}/gadgets.life.test").get("status", {})
         return {c["type"] for c in status.get("conditions") or [] if c["status"] == "True"} == {
-            "NamesAccepted", "Established"}  # fmt: skip
+            "NamesAccepted",
+            "Established",
+        }
 
     eventually(established)
     path = "/apis/life.test/v1/gadgets"
@@ -229,12 +298,17 @@ def test_a_changed_schema_takes_effect(cluster: Any, eventually: Any) -> None:
     [
         ({"metadata": {"name": "other.bad.test"}}, "metadata.name"),
         ({"rule": "self.n >"}, "rule"),
-        ({"schema": {"properties": {"spec": {"type": "object"}}}}, "spec.validation.openAPIV3Schema.type"),
-        ({"schema": {"type": "object", "properties": {"spec": {"type": "array"}}}},
-         "spec.validation.openAPIV3Schema.properties[spec].items"),
+        (
+            {"schema": {"properties": {"spec": {"type": "object"}}}},
+            "spec.validation.openAPIV3Schema.type",
+        ),
+        (
+            {"schema": {"type": "object", "properties": {"spec": {"type": "array"}}}},
+            "spec.validation.openAPIV3Schema.properties[spec].items",
+        ),
         ({"storage": False}, "spec.versions"),
     ],
-)  # fmt: skip
+)
 def test_unsound_crds_are_refused(cluster: Any, change: dict[str, Any], field: str) -> None:
     body = gadget_crd("bad.test")
     version = body["spec"]["versions"][0]

@@ -1,4 +1,4 @@
-"""The embedded server's schemas of built-in kinds are those of a real server of the same release."""
+"""The schemas of built-in kinds are those of a real server of the same release."""
 
 from __future__ import annotations
 

@@ -120,9 +120,12 @@ def test_a_watch_ends_with_its_kind(collecting: Any, eventually: Any) -> None:
         "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object"}},
     }
-    body = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "mayflies.end.test"},
-            "spec": {"group": "end.test", "scope": "Cluster", "names": names, "versions": [version]}}  # fmt: skip
+    body = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "mayflies.end.test"},
+        "spec": {"group": "end.test", "scope": "Cluster", "names": names, "versions": [version]},
+    }
     cluster.call("POST", crds, body, 201)
     path = "/apis/end.test/v1/mayflies"
     eventually(lambda: cluster.client.get(path).status_code == 200)

@@ -1,4 +1,4 @@
-"""Parts that need no server: printer JSONPath, ages, the change window, CEL's limits, field sets."""
+"""Parts without a server: printer JSONPath, ages, change window, CEL's limits, field sets."""
 
 from __future__ import annotations
 
@@ -66,10 +66,25 @@ def test_unsound_printer_paths(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (119, "119s"), (120, "2m"), (599, "9m59s"), (600, "10m"), (3 * 3600 - 1, "179m"), (3 * 3600, "3h"),
-     (5 * 3600 + 60, "5h1m"), (8 * 3600, "8h"), (47 * 3600, "47h"), (50 * 3600, "2d2h"), (8 * 86400, "8d"),
-     (730 * 86400, "2y"), (900 * 86400, "2y170d"), (-0.5, "0s"), (-5, "<invalid>")],
-)  # fmt: skip
+    [
+        (0, "0s"),
+        (119, "119s"),
+        (120, "2m"),
+        (599, "9m59s"),
+        (600, "10m"),
+        (3 * 3600 - 1, "179m"),
+        (3 * 3600, "3h"),
+        (5 * 3600 + 60, "5h1m"),
+        (8 * 3600, "8h"),
+        (47 * 3600, "47h"),
+        (50 * 3600, "2d2h"),
+        (8 * 86400, "8d"),
+        (730 * 86400, "2y"),
+        (900 * 86400, "2y170d"),
+        (-0.5, "0s"),
+        (-5, "<invalid>"),
+    ],
+)
 def test_ages(seconds: float, text: str) -> None:
     assert durations.human(seconds) == text
 

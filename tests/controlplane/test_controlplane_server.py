@@ -1,4 +1,4 @@
-"""The control plane as a process: what it keeps over restarts and crashes, what it refuses, logs, and faults."""
+"""The control plane as a process: restarts, crashes, refusals, logs and faults."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ pytestmark = pytest.mark.embedded
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 
 
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
+
+
 def configmap(name: str, **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
@@ -38,6 +41,8 @@ class Server:
         command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
         if faults:
             program = (
+                "import sys\n"
+                f"sys.path.insert(0, {str(SUPPORT)!r})\n"
                 "from pathlib import Path\n"
                 "from controlplane_faults import Fault, FaultInjector\n"
                 "from simulacra_controlplane.serving import serve\n"
@@ -233,8 +238,12 @@ def test_what_is_not_served_says_so(servers: Any) -> None:
 def test_logs_are_the_files_of_the_node_agent(servers: Any) -> None:
     server = servers()
     pods = "/api/v1/namespaces/default/pods"
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
-           "spec": {"containers": [{"name": "main", "image": "x"}, {"name": "side", "image": "x"}]}}  # fmt: skip
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "main", "image": "x"}, {"name": "side", "image": "x"}]},
+    }
     uid = server.client.post(pods, json=pod).json()["metadata"]["uid"]
     log = f"{pods}/p/log"
     assert server.client.get(log).status_code == 400

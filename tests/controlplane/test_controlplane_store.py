@@ -43,7 +43,7 @@ def test_labels_are_indexed(tmp_path: Path) -> None:
 
 
 def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
-    """Else what a write costs would grow with what is there, as it did with the owners of all dependents."""
+    """Otherwise the cost of a write grows with the number of dependents, as it once did."""
     store, statements = Store(tmp_path / "db"), list[str]()
     store._db.set_trace_callback(statements.append)
     owned = labeled("a", x="1") | {

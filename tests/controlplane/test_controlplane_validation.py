@@ -82,8 +82,10 @@ def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(
     assert node is not None
     size = node.child("size")
     assert size is not None
-    noting = [(word, (lambda *a: looked.append(a[2]) or check(*a)) if word == "minimum" else one, limit)
-              for word, one, limit in size._checks]  # fmt: skip
+    noting = [
+        (word, (lambda *a: looked.append(a[2]) or check(*a)) if word == "minimum" else one, limit)
+        for word, one, limit in size._checks
+    ]
     monkeypatch.setattr(size, "_checks", noting)
     old = {"note": None, "spec": {"size": 3}}
     assert validate({"note": "x", "spec": {"size": 3}}, SCHEMA, old) == []
