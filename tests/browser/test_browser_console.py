@@ -170,14 +170,14 @@ def test_what_is_known_of_causes(
     require("income", "female")
     assert_accessible(tab, "knowledge")
     page.get_by_role("button", name="Upload survey.csv").click()
-    expect(page.get_by_role("alert")).to_contain_text("goes against the tiers", timeout=120_000)
+    expect(page.get_by_role("alert")).to_contain_text("contradicts the tiers", timeout=120_000)
     page.get_by_label("Take income → female out").click()
     page.get_by_role("button", name="Fit with this").click()
     link(page, "Causal graph").click(timeout=120_000)
     expect(page.get_by_text("The model was fit with what stands below")).to_be_visible()
     require("income", "female")
     fit()
-    expect(page.get_by_role("alert")).to_contain_text("goes against the tiers")
+    expect(page.get_by_role("alert")).to_contain_text("contradicts the tiers")
     page.get_by_role("button", name="Keep this model").click()
     page.get_by_role("button", name="Take the changes back").click()
     require("income", "tv_hours")
@@ -248,7 +248,9 @@ def test_what_goes_wrong_is_said_in_sentences(
     for level in ("very happy", "pretty happy"):
         slide(page.get_by_role("slider", name=level), "80")
     expect(page.get_by_text("The shares sum to 160 %; lower one of them.")).to_be_visible()
-    expect(page.get_by_role("alert").first).to_contain_text("The shares sum to 1.6; the limit is 1.")
+    expect(page.get_by_role("alert").first).to_contain_text(
+        "The shares sum to 1.6; the limit is 1."
+    )
     assert_accessible(tab, "error")
 
 

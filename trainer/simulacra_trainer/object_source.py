@@ -172,9 +172,9 @@ def _errors(source: SourceRequest) -> Iterator[None]:
         )
         raise _refused(Reason.SOURCE_UNREADABLE, message, source) from None
     except BotoCoreError as error:
-        message = f"The object store is unreachable ({type(error).__name__}). Check its endpoint."
         raise SourceUnavailable(
-            f"{message} in the Tenant's spec.sources, and the way out of its pods."
+            f"The object store cannot be reached ({type(error).__name__}). Check its endpoint in the"
+            " Tenant's spec.sources, and the NetworkPolicy of the pods."
         ) from None
 
 

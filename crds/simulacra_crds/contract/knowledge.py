@@ -19,7 +19,7 @@ TWICE = "The column is already in a tier; name it once."
 SELF = "The edge leads from a column to itself; remove it."
 NOT_LEARNED = "The column is not learned, so no edge to or from it can be required."
 BOTH = "The edge is also forbidden; remove one of the two."
-CYCLE = "The edge goes against the tiers or closes a cycle with other required edges; remove it."
+CYCLE = "The edge contradicts the tiers or closes a cycle with other required edges; remove it."
 
 
 def check_knowledge(knowledge: Knowledge, schema: TableSchema) -> list[FieldError]:
