@@ -58,7 +58,7 @@ uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(socke
 
 
 class Connection:
-    """A keep-alive connection that sends one request at a time and counts the bytes of its answer."""
+    """A keep-alive connection that sends one request at a time and counts answer bytes."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -149,7 +149,9 @@ def getter(url: str, headers: dict[str, str], expected: int = 200) -> Call:
 
 
 def poster(url: str, headers: dict[str, str]) -> Call:
-    """Return a call that POSTs a generation under a new key; a quota that is reached counts as an answer."""
+    """Return a call that POSTs a generation under a new key; a quota that is reached counts as an
+    answer.
+    """
 
     async def call(connection: Connection) -> int:
         own = headers | {"Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/json"}
@@ -215,7 +217,10 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     rows, boundary = (b"1234567,some words here,2.5\n" * 37_450)[: 1 << 20], "frontier"
 
     def body() -> Iterator[bytes]:
-        yield f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\na,b,c\n'.encode()
+        yield (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file";'
+            ' filename="t.csv"\r\n\r\na,b,c\n'.encode()
+        )
         for _ in range(UPLOAD_MIB):
             yield rows
         yield f"\r\n--{boundary}--\r\n".encode()
@@ -306,9 +311,12 @@ def main() -> None:
     head = [
         "# The REST API beside bare routes",
         "",
-        f"`python benchmarks/api.py --seconds {args.seconds:g}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
-        f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}; load average before: "
-        f"{load:.1f}. Server, clients and control plane share the cores.",
+        (
+            f"`python benchmarks/api.py --seconds {args.seconds:g}`,"
+            f" {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores"
+            f" ({platform.machine()}), Python {platform.python_version()}; load average before:"
+            f" {load:.1f}. Server, clients and control plane share the cores."
+        ),
         "",
         "| what | clients | p50 ms | p99 ms | requests/s or MB/s | p50 beside the bare one |",
         "|---|---|---|---|---|---|",

@@ -121,7 +121,9 @@ def ate_errors(name: str, seed: int) -> tuple[list[float], float]:
 
 
 def do_beside_see(seed: int) -> dict[str, float]:
-    """Return E[y | do(t)] and E[y | t near] for t = 1 by the product, beside the truth: y = t + 2 z, t = z + noise."""
+    """Return E[y | do(t)] and E[y | t near] for t = 1 by the product, beside the truth: y = t + 2
+    z, t = z + noise.
+    """
     rng = np.random.default_rng([seed, 32])
     z = rng.normal(size=ROWS)
     t = z + 0.7 * rng.normal(size=ROWS)
@@ -169,9 +171,15 @@ def main() -> None:
         "# Causal answers where the truth is known",
         "",
         f"`python benchmarks/causal.py --repetitions {repetitions}`, {time.strftime('%Y-%m-%d')},",
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}. Forest, {ROWS:,} rows.",
+        (
+            f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}. Forest,"
+            f" {ROWS:,} rows."
+        ),
         "",
-        "| model, graph given | ATE RMSE | goal (best peer) | worst repetition | fit and all draws, CPU s |",
+        (
+            "| model, graph given | ATE RMSE | goal (best peer) | worst repetition | fit and all"
+            " draws, CPU s |"
+        ),
         "|---|---|---|---|---|",
     ]
     for name, (_, _, goal) in MODELS.items():

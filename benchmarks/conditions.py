@@ -105,7 +105,9 @@ SLICES = {
 
 
 def in_slice(table: pa.Table, wanted: Slice) -> pa.Table:
-    """Return the real rows inside the ranges with what each counts under the asked shares (minimum KL)."""
+    """Return the real rows inside the ranges with what each counts under the asked shares (minimum
+    KL).
+    """
     keep = np.ones(table.num_rows, np.bool_)
     for name, bounds in wanted.conditions.numeric.items():
         keep &= hard_range(name, bounds, table).allowed
@@ -191,13 +193,15 @@ def markdown(lines: list[tuple[str, Slice, dict[str, object]]], load: str) -> st
     )
     text = [
         "# Conditions: asked, attained, and how real the slice is\n",
-        f"`python benchmarks/conditions.py`, {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, "
-        f"{platform.machine()}, Python {platform.python_version()}, load at the start {load}.\n{ROWS:,} rows each, "
-        "default models; times are of planning and generating with a loaded model.\n"
-        "Share: of the learned rows that the hard conditions leave. "
-        "Unseen: real rows that meet them. Error: largest of a share.\nC2ST against unseen real rows of the slice "
-        f"(weighted to the asked shares), mean of {SEEDS} seeds; the floor is that of "
-        "real training rows of it.\n",
+        (
+            f"`python benchmarks/conditions.py`, {time.strftime('%Y-%m-%d')}, {os.cpu_count()}"
+            f" cores, {platform.machine()}, Python {platform.python_version()}, load at the start"
+            f" {load}.\n{ROWS:,} rows each, default models; times are of planning and generating"
+            " with a loaded model.\nShare: of the learned rows that the hard conditions leave."
+            " Unseen: real rows that meet them. Error: largest of a share.\nC2ST against unseen"
+            f" real rows of the slice (weighted to the asked shares), mean of {SEEDS} seeds; the"
+            " floor is that of real training rows of it.\n"
+        ),
         f"| {' | '.join(head)} |",
         "|" + "---|" * len(head),
     ]

@@ -46,7 +46,8 @@ if verb == "encrypt":
     custody.keys.create_tenant_key("acme")
     token.write_text(custody.new_resource_key(resource))
     with open(plain, "rb", buffering=0) as source:
-        custody.write(resource.artifact("raw"), token.read_text(), iter(lambda: source.read(1 << 18), b""))
+        chunks = iter(lambda: source.read(1 << 18), b"")
+        custody.write(resource.artifact("raw"), token.read_text(), chunks)
 else:
     with open(plain, "wb", buffering=0) as target:
         for chunk in custody.read(resource.artifact("raw"), token.read_text()):
@@ -115,7 +116,8 @@ def available(folder: Path) -> list[Tool]:
     tools = [
         Tool(
             "simulacra custody",
-            "every frame authenticated before it is given out, key commitment, context, SHA-256, fsync",
+            "every frame authenticated before it is given out, key commitment, context, SHA-256,"
+            " fsync",
             lambda at, plain: [*custody, "encrypt", str(at), str(plain)],
             lambda at, out: [*custody, "decrypt", str(at), str(out)],
         ),
@@ -184,7 +186,9 @@ def cpu_of(usage: resource.struct_rusage) -> float:
 
 
 def parts() -> str:
-    """A table of custody's parts, in memory, nothing kept: MB per CPU second, best of eight times 64 MiB."""
+    """A table of custody's parts, in memory, nothing kept: MB per CPU second, best of eight times
+    64 MiB.
+    """
     start = cpu_seconds(lambda: importlib.import_module("simulacra_custody.envelope"))
     from simulacra_custody import (
         envelope,
@@ -238,11 +242,23 @@ def report(mib: int, load: float, tools: list[Tool], runs: list[tuple[Tool, Run,
         "# Custody: encrypting and decrypting a file",
         "",
         f"{mib} MiB of random bytes, best of {ROUNDS} runs in turn, {datetime.now(UTC):%Y-%m-%d}.",
-        f"Machine: {os.cpu_count()} cores, {cpu_name()}, {platform.system()}; load at the start {load:.1f}.",
-        f"Python {platform.python_version()}, aws-encryption-sdk {version('aws-encryption-sdk')}; make it again with",
-        "`python benchmarks/custody.py`. MB is 10^6 bytes; each figure includes the start of the process.",
+        (
+            f"Machine: {os.cpu_count()} cores, {cpu_name()}, {platform.system()}; load at the start"
+            f" {load:.1f}."
+        ),
+        (
+            f"Python {platform.python_version()}, aws-encryption-sdk"
+            f" {version('aws-encryption-sdk')}; make it again with"
+        ),
+        (
+            "`python benchmarks/custody.py`. MB is 10^6 bytes; each figure includes the start of"
+            " the process."
+        ),
         "",
-        "| tool | encrypt, MB/CPU s | decrypt, MB/CPU s | encrypt, MB/s | decrypt, MB/s | peak MiB | it gives |",
+        (
+            "| tool | encrypt, MB/CPU s | decrypt, MB/CPU s | encrypt, MB/s | decrypt, MB/s | peak"
+            " MiB | it gives |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     size = mib * 1.048576
@@ -253,7 +269,8 @@ def report(mib: int, load: float, tools: list[Tool], runs: list[tuple[Tool, Run,
         cells += [size / min(run.wall_s for run in part) for part in (encrypts, decrypts)]
         peak = max(run.peak_mib for run in encrypts + decrypts)
         lines.append(
-            f"| {tool.name} | {' | '.join(f'{cell:.0f}' for cell in cells)} | {peak} | {tool.does} |"
+            f"| {tool.name} | {' | '.join(f'{cell:.0f}' for cell in cells)} | {peak} |"
+            f" {tool.does} |"
         )
     return "\n".join(lines) + "\n"
 

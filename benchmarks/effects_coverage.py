@@ -28,7 +28,7 @@ ROWS = 2_000
 
 @dataclass(frozen=True)
 class Case:
-    """A drawn table, its true graph, the question and the true answer, overall and in each segment."""
+    """A drawn table, its true graph, the question and the true answer by segment."""
 
     table: pa.Table
     graph: CausalGraph

@@ -54,7 +54,9 @@ QUIET_LOAD, WAIT_S = 3.0, 300.0
 
 @dataclass
 class Row:
-    """One line of the result: an engine on a table, the day and the load average; what was not measured is absent."""
+    """One line of the result: an engine on a table, the day and the load average; what was not
+    measured is absent.
+    """
 
     table: str
     engine: str
@@ -87,7 +89,9 @@ def environment() -> Path:
 
 
 def tables(names: list[str], scratch: Path) -> list[Table]:
-    """Return the asked tables of the bench, or the example survey split in four to one where the bench is absent."""
+    """Return the asked tables of the bench, or the example survey split in four to one where the
+    bench is absent.
+    """
     found = []
     for name in names:
         train, holdout = (
@@ -107,7 +111,9 @@ def tables(names: list[str], scratch: Path) -> list[Table]:
 
 
 def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, float]]:
-    """Run a command on its own; return its stdout and wall seconds, CPU seconds (with its children's) and peak MB."""
+    """Run a command on its own; return its stdout and wall seconds, CPU seconds (with its
+    children's) and peak MB.
+    """
     began = time.perf_counter()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         limited = ["timeout", "-k", "5", str(limit_s), *command]
@@ -133,7 +139,9 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
 
 
 def compile_kernels() -> None:
-    """Have numba compile what a fresh checkout has not run before: installing, which no line should be charged for."""
+    """Have numba compile what a fresh checkout has not run before: installing, which no line should
+    be charged for.
+    """
     root = HERE.parent
     run(
         [
@@ -213,7 +221,9 @@ def judge(python: Path, table: Table, synthetic: Path) -> dict[str, float]:
 def measure(
     table: Table, engines: list[str], python: Path, scratch: Path, seconds: float
 ) -> list[Row]:
-    """Run all engines on one table; the first row is the floor: the training rows themselves, judged as if drawn."""
+    """Run all engines on one table; the first row is the floor: the training rows themselves,
+    judged as if drawn.
+    """
     rows = pq.read_metadata(table.train).num_rows
     floor = scratch / f"{table.name}-floor.parquet"
     shutil.copyfile(table.train, floor)
@@ -260,7 +270,9 @@ COLUMNS: dict[str, Show] = {
 
 
 def merged(lines: list[Row]) -> list[Row]:
-    """Store the lines and return them with those of earlier runs that they do not replace, by table and engine."""
+    """Store the lines and return them with those of earlier runs that they do not replace, by table
+    and engine.
+    """
     store = RESULTS / "engine.json"
     kept = (
         {(row["table"], row["engine"]): Row(**row) for row in json.loads(store.read_text())}
@@ -282,9 +294,12 @@ def markdown(lines: list[Row], seconds: float) -> str:
     page = [
         "# The engine beside its peers",
         "",
-        f"`python benchmarks/engine.py`, {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}. The machine is shared: *load* is its load average when a line began, and wall "
-        f"times are upper bounds. TabularARGN was stopped after {seconds:.0f} s of training.",
+        (
+            f"`python benchmarks/engine.py`, {platform.machine()}, {os.cpu_count()} cores, Python"
+            f" {platform.python_version()}. The machine is shared: *load* is its load average when"
+            " a line began, and wall times are upper bounds. TabularARGN was stopped after"
+            f" {seconds:.0f} s of training."
+        ),
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
@@ -300,7 +315,10 @@ def markdown(lines: list[Row], seconds: float) -> str:
     if not any(floors.values()):
         page += [
             "",
-            "**Skipped:** fidelity, utility and privacy, because the bench is not beside the repository.",
+            (
+                "**Skipped:** fidelity, utility and privacy, because the bench is not beside the"
+                " repository."
+            ),
         ]
     return "\n".join([*page, "", "![realism, privacy and speed](engine.png)", ""])
 

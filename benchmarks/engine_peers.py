@@ -24,7 +24,9 @@ MIN_LEAF = 5
 
 
 def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
-    """Each column from a tree over the columns before it; a drawn row takes the value of a training row in its leaf."""
+    """Each column from a tree over the columns before it; a drawn row takes the value of a training
+    row in its leaf.
+    """
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     codes = {name: _codes(table[name]) for name in table}

@@ -62,8 +62,14 @@ def main() -> None:
     page = [
         "# Scale",
         "",
-        f"`python benchmarks/scale.py --rows {args.rows} --columns {args.columns}`, {time.strftime('%Y-%m-%d')},",
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} (a shared machine: CPU seconds",
+        (
+            f"`python benchmarks/scale.py --rows {args.rows} --columns {args.columns}`,"
+            f" {time.strftime('%Y-%m-%d')},"
+        ),
+        (
+            f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} (a shared"
+            " machine: CPU seconds"
+        ),
         "are the steadier figure). Start of the process included.",
         "",
         "| step | workers | wall s | CPU s | rows/s | rows per CPU s | peak MB |",
@@ -91,8 +97,8 @@ def main() -> None:
             wall, cpu = used["wall_s"], used["cpu_s"]
             rates = f"{rows / wall:,.0f} | {rows / cpu:,.0f}"
             page.append(
-                f"| {step} {rows:,} x {args.columns} | {workers} | {wall:.1f} | {cpu:.1f} | {rates} "
-                f"| {used['peak_mb']:,.0f} |"
+                f"| {step} {rows:,} x {args.columns} | {workers} | {wall:.1f} | {cpu:.1f} | {rates}"
+                f" | {used['peak_mb']:,.0f} |"
             )
             print(page[-1], flush=True)
     (RESULTS / "scale.md").write_text("\n".join([*page, ""]))

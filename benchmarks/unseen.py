@@ -22,8 +22,8 @@ from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 
 HEAD = (
-    "| table | rows x columns | C2ST | bivariate error % (floor) | DCR share | exact copies (base of real rows) "
-    "| penalty, nats | fit, CPU s |\n|---|---|---|---|---|---|---|---|"
+    "| table | rows x columns | C2ST | bivariate error % (floor) | DCR share | exact copies (base"
+    " of real rows) | penalty, nats | fit, CPU s |\n|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -38,10 +38,10 @@ def line(path: Path) -> str:
     spent, f = time.process_time() - began, found.figures
     size = f"{clean.table.num_rows:,} x {len(clean.schema.learned())}"
     return (
-        f"| {path.stem} | {size} | {f.get('c2st_auc', float('nan')):.3f} "
-        f"| {f['bivariate_error_percent']:.2f} ({f['bivariate_floor_percent']:.2f}) "
-        f"| {f['dcr_share']:.3f} ± {f['dcr_standard_error']:.3f} | {f['exact_copies']:.3f} ({f['exact_base']:.3f}) "
-        f"| {f['penalty_nats']:g} | {spent:.1f} |"
+        f"| {path.stem} | {size} | {f.get('c2st_auc', float('nan')):.3f} |"
+        f" {f['bivariate_error_percent']:.2f} ({f['bivariate_floor_percent']:.2f}) |"
+        f" {f['dcr_share']:.3f} ± {f['dcr_standard_error']:.3f} | {f['exact_copies']:.3f}"
+        f" ({f['exact_base']:.3f}) | {f['penalty_nats']:g} | {spent:.1f} |"
     )
 
 

@@ -1,8 +1,9 @@
-"""Builds the images: `python images/build.py [ROLE ...]`; trainer, api, operator and tryout unless told otherwise.
+"""Builds the images: `python images/build.py [ROLE ...]`; trainer, api, operator and tryout unless
+told otherwise.
 
-With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first (`layout`), so that
-the build itself needs no network. Beside each archive lies its SBOM (CycloneDX).
-An image above its budget (budget.json, MiB unpacked) fails the build.
+With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first
+(`layout`), so that the build itself needs no network. Beside each archive lies its SBOM
+(CycloneDX). An image above its budget (budget.json, MiB unpacked) fails the build.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from builder import Builder, detect
 HERE = Path(__file__).parent
 PREFIX = "simulacra.local/simulacra"
 AT_ONCE = 2
-"""Each step of a build uses one core at most, and what is written at once is bounded by the disk."""
+"""Builds at once: a step uses one core, and the disk bounds what is written."""
 
 
 def main() -> int:
@@ -69,7 +70,7 @@ def main() -> int:
 
 
 def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -> dict[str, object]:
-    """Build one image, write its archive and SBOM, hold it against its budget; return what was measured."""
+    """Build one image with its archive and SBOM, check its budget, return the measures."""
     began, role = time.monotonic(), layout.ROLES[name]
     repository, _, suffix = name.partition("-")
     image = f"{prefix}/{repository}:{arguments['VERSION']}{'-' + suffix if suffix else ''}"
@@ -95,7 +96,8 @@ def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -
     measured = {"image": image, "archive": str(path), "unpacked_mib": size, "budget_mib": budget}
     if size > budget:
         raise SystemExit(
-            f"images: {name} is {size} MiB unpacked, above its budget of {budget} (images/budget.json)"
+            f"images: {name} is {size} MiB unpacked, above its budget of {budget}"
+            " (images/budget.json)"
         )
     return {**measured, "seconds": round(time.monotonic() - began, 1)}
 

@@ -61,7 +61,7 @@ class Builder:
 
 
 def detect(wanted: str | None) -> Builder:
-    """Return the builder of that name, else the first of docker, podman and buildah that works here."""
+    """Return the named builder, else the first of docker, podman and buildah that works."""
     for program in [wanted] if wanted else ["docker", "podman", "buildah"]:
         if shutil.which(program) is None:
             continue
@@ -72,7 +72,8 @@ def detect(wanted: str | None) -> Builder:
             continue  # the client without its daemon
         if program == "buildah":
             limits = [
-                f"--ulimit={name}={soft}:{hard}"  # buildah raises both to its defaults, which a container may refuse
+                # buildah raises both to its defaults, which a container may refuse
+                f"--ulimit={name}={soft}:{hard}"
                 for name, (soft, hard) in {
                     "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
                     "nproc": resource.getrlimit(resource.RLIMIT_NPROC),
@@ -82,5 +83,6 @@ def detect(wanted: str | None) -> Builder:
             return Builder("buildah", words, {"BUILDAH_ISOLATION": "chroot"})
         return Builder(program)
     raise SystemExit(
-        f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get install buildah netavark"
+        f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get"
+        " install buildah netavark"
     )

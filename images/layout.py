@@ -1,6 +1,8 @@
-"""Lays out what an image is built from, on the host: the base's root file system and a context folder a role.
+"""Lays out what an image is built from, on the host: the base's root file system and a context
+folder a role.
 
-Nothing is fetched while an image is built. Wheels are gathered here with pip, as it is set up on this machine.
+Nothing is fetched while an image is built. Wheels are gathered here with pip, as it is set up on
+this machine.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class Role:
 
     Attributes:
         extras: of our package; empty for an image without it.
-        containerfile: name of its Containerfile without the ending; the same as the role's if empty.
+        containerfile: name of its Containerfile without the ending; the same as the role's if
+            empty.
         files: what the build needs beside wheels, relative to the repository.
         packages: what is installed where our package is not.
     """
@@ -61,12 +64,13 @@ DEFAULT = ("trainer", "api", "operator", "tryout")  # the longest first
 
 
 def base() -> Path:
-    """Return the context of the air-gapped base: base.tar, made by debootstrap once (as root, about a minute)."""
+    """Return the context of the air-gapped base: base.tar, built once by debootstrap as root."""
     suite = SUITES.get(sys.version_info[:2])
     if suite is None:
         known = ", ".join(f"{major}.{minor}" for major, minor in SUITES)
         raise SystemExit(
-            f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the same Python"
+            f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the"
+            " same Python"
         )
     folder = BUILD / "base"
     archive = folder / "base.tar"
@@ -131,7 +135,7 @@ def mirror() -> list[str]:
 
 
 def contexts(names: Sequence[str]) -> None:
-    """Lay out the context folders of roles, BUILD / role: wheels/, own/, tools/ and files/, each up to date."""
+    """Update the context folders of roles: wheels/, own/, tools/ and files/ in BUILD / role."""
     _gather(BUILD / "tools", list(_TOOLS))
     if any(ROLES[name].extras for name in names):
         _own()
@@ -156,7 +160,8 @@ def _context(name: str) -> None:
         shutil.copyfile(ROOT / file, folder / "files" / Path(file).name)
     if name == "trainer-cuda" and not list((folder / "wheels").glob("nvidia_*")):
         sys.stderr.write(
-            "images: pip gave torch without CUDA (see `pip config list`): this image fits on CPUs only\n"
+            "images: pip gave torch without CUDA (see `pip config list`): this image fits on CPUs"
+            " only\n"
         )
 
 
@@ -196,5 +201,6 @@ def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None =
     done = subprocess.run(command, capture_output=quiet, text=True, check=False, env=env)
     if done.returncode:
         raise SystemExit(
-            f"images: {' '.join(command[:3])} failed ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}"
+            f"images: {' '.join(command[:3])} failed"
+            f" ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}"
         )

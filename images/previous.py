@@ -1,6 +1,8 @@
-"""Makes what an upgrade begins from: the previous release's API, operator and trainer, and its chart, from git.
+"""Makes what an upgrade begins from: the previous release's API, operator and trainer, and its
+chart, from git.
 
-Its code goes into today's images, so its dependencies are today's. Prints the archives' paths, or why there are none.
+Its code goes into today's images, so its dependencies are today's. Prints the archives' paths, or
+why there are none.
 """
 
 from __future__ import annotations

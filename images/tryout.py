@@ -1,10 +1,12 @@
-"""FOR TRYING OUT ONLY: runs SeaweedFS (`s3`) or OpenBao (`openbao`) on one folder, ready to be used.
+"""FOR TRYING OUT ONLY: runs SeaweedFS (`s3`) or OpenBao (`openbao`) on one folder, ready to be
+used.
 
-The keys that unseal OpenBao lie beside its data, so whoever has the volume has everything. An installation that holds
-customers' data brings its own store and key provider.
+The keys that unseal OpenBao lie beside its data, so whoever has the volume has everything. An
+installation that holds customers' data brings its own store and key provider.
 
-Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for `openbao`;
-TRYOUT_DATA is the folder and TRYOUT_PORT OpenBao's port (the next one is taken too) where they are not /data and 8200.
+Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for
+`openbao`; TRYOUT_DATA is the folder and TRYOUT_PORT OpenBao's port (the next one is taken too)
+where they are not /data and 8200.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def start(*command: str) -> subprocess.Popen[bytes]:
 
 
 def openbao() -> None:
-    """OpenBao with a Transit engine at transit/ and the token VAULT_TOKEN, which reaches that engine only."""
+    """OpenBao with Transit at transit/ and the token VAULT_TOKEN, limited to that engine."""
     folder = DATA / "openbao"
     config, keys = LIVE / f"openbao-{PORT}.json", folder / "unseal.json"
     if (
@@ -47,7 +49,8 @@ def openbao() -> None:
     ):  # a start that ended before its keys were noted: nobody can unseal what it left
         shutil.rmtree(folder / "raft", ignore_errors=True)
     (folder / "raft").mkdir(parents=True, exist_ok=True)
-    # It is alone: the default multiplier makes it wait 5 to 10 seconds for others before it elects itself.
+    # It is alone: the default multiplier makes it wait 5 to 10 seconds for others before it elects
+    # itself.
     raft = {"path": str(folder / "raft"), "node_id": "tryout", "performance_multiplier": "1"}
     settings = {
         "storage": {"raft": raft},
@@ -75,7 +78,7 @@ def openbao() -> None:
 
 
 def granted(root: str, token: str) -> bool:
-    """Mount Transit and make the token where they are not there yet; an error is to be tried again."""
+    """Mount Transit and create the token if missing; the caller retries errors."""
     if "transit/" not in call("GET", "sys/mounts", token=root)["data"]:
         call("POST", "sys/mounts/transit", {"type": "transit"}, root)
     call("PUT", "sys/policies/acl/simulacra", {"policy": POLICY}, root)
@@ -170,7 +173,7 @@ def wait(ready: Callable[[], object], server: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> int:
-    """Run until SIGTERM, or until one of the processes ends: then the container ends and is started again."""
+    """Run until SIGTERM or until a process ends, so that the container restarts."""
     kinds = {"s3": s3, "openbao": openbao}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         raise SystemExit("say which: s3 or openbao")

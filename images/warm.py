@@ -1,4 +1,4 @@
-"""Fits, generates and estimates once while the trainer's image is built, so that numba's compiled code is in it."""
+"""One fit, generation and estimate at image build, to ship numba's compiled code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated part of the docs: reference pages written from the code when the site is built (a hook of mkdocs)."""
+"""Reference pages generated from the code when the site is built (a mkdocs hook)."""
 
 from __future__ import annotations
 
@@ -116,7 +116,10 @@ def metrics() -> str:
 
     parts = [
         "# Metrics",
-        "Labels are kinds, verbs and constants; no id, tenant or name of a customer's is among them.",
+        (
+            "Labels are kinds, verbs and constants; no id, tenant or name of a customer's is among"
+            " them."
+        ),
     ]
     for title, registry in (
         ("API (`/metrics`)", Metrics()._registry),
@@ -135,8 +138,9 @@ def commands() -> str:
     """Return every command with its arguments, options and exit codes."""
     ends = table(("Exit code", "Meaning"), EXIT_CODES.items())
     intro = (
-        "Results go to stdout: JSON with `--json` or where stdout is no terminal, tables for people else. Progress and "
-        "errors go to stderr. `simulacra --install-completion` makes the shell complete commands and options."
+        "Results go to stdout: JSON with `--json` or where stdout is no terminal, tables for people"
+        " else. Progress and errors go to stderr. `simulacra --install-completion` makes the shell"
+        " complete commands and options."
     )
     parts = ["# Commands", intro, ends, *command(typer.main.get_command(app), "simulacra")]
     return "\n\n".join([*parts, *programs()])
@@ -165,12 +169,17 @@ def command(found: Any, name: str) -> Iterator[str]:
     for one in found.params:
         shown = ", ".join(f"`{text}`" for text in (*one.opts, *one.secondary_opts))
         rows.append((shown, "required" if one.required else "", getattr(one, "help", "") or ""))
-    yield f"## {name}\n\n{found.help or ''}\n\n{table(('Argument or option', '', 'What it is'), rows)}"
+    yield (
+        f"## {name}\n\n{found.help or ''}\n\n{table(('Argument or option', '', 'Meaning'), rows)}"
+    )
 
 
 def sdk() -> str:
     """Return the methods of the clients."""
-    intro = "`Client` waits, `AsyncClient` has the same methods as coroutines. Answers are dicts with typed attributes."
+    intro = (
+        "`Client` waits, `AsyncClient` has the same methods as coroutines. Answers are dicts with"
+        " typed attributes."
+    )
     parts = ["# Python SDK", intro]
     for name, member in vars(Client).items():
         if inspect.isfunction(member) and hasattr(member, "__wrapped__"):

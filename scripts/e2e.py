@@ -1,8 +1,9 @@
 """`make e2e`: builds the images, loads them into a cluster, and runs tests/node on it.
 
-The cluster is that of KUBECONFIG (SIMULACRA_IMAGE_LOADER is then the command that loads archives into it), a kind one
-(--kind), or else the node of ../shared/bin/cluster, which needs root and some packages of Debian, installed if missing.
-What it started is taken down however it ends; what a killed run left behind goes at the next start.
+The cluster is that of KUBECONFIG (SIMULACRA_IMAGE_LOADER is then the command that loads archives
+into it), a kind one (--kind), or else the node of ../shared/bin/cluster, which needs root and some
+packages of Debian, installed if missing. What it started is taken down however it ends; what a
+killed run left behind goes at the next start.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def part(name: str) -> Iterator[None]:
 
 
 def contained(command: list[str], env: dict[str, str] | None = None) -> int:
-    """Run a program in a process group of its own, of which nothing is left when this ends; return its exit code."""
+    """Run a program in its own process group, end the group with it, return the exit code."""
     process = subprocess.Popen(command, env=env, cwd=ROOT, start_new_session=True)
     try:
         return process.wait()
@@ -124,7 +125,7 @@ def prepare() -> None:
 
 
 def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
-    """Run tests/node; return pytest's exit code, and show what the cluster looked like where it failed."""
+    """Run tests/node; return pytest's exit code, and show the cluster's state on failure."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values, part("tests"):
         yaml.safe_dump(CHART_VALUES, values)
         values.flush()
@@ -154,8 +155,14 @@ def describe(kubeconfig: str) -> None:
         "get pods -A -o wide",
         "get tenants,datasets,models,generationjobs -A -o wide",
         "get events -A --sort-by=.lastTimestamp",
-        "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix --tail=40",
-        "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix --tail=20 --previous",
+        (
+            "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix"
+            " --tail=40"
+        ),
+        (
+            "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix"
+            " --tail=20 --previous"
+        ),
     ):
         print(f"\ne2e: kubectl {words}", flush=True)
         done = subprocess.run(
@@ -186,7 +193,8 @@ def on_node(archives: list[str], extra: list[str]) -> int:
     routes = subprocess.run(["ip", "route"], stdout=subprocess.PIPE, text=True, check=True).stdout
     if any(network in routes for network in NETWORKS):
         raise SystemExit(
-            "e2e: another node of ../shared/bin/cluster is up, and there can be only one: take it down"
+            "e2e: another node of ../shared/bin/cluster is up, and there can be only one: take it"
+            " down"
         )
     keep = False
     try:
@@ -279,7 +287,7 @@ def run(args: argparse.Namespace, extra: list[str]) -> int:
 
 
 def main() -> int:
-    """Do all of it; a machine without the means is an error, or with --or-skip a skip that is plain to see."""
+    """Run all of it. Missing means are an error, or with --or-skip a visible skip."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", action="store_true", help="make a kind cluster")
     parser.add_argument(
@@ -300,7 +308,8 @@ def main() -> int:
         return run(args, extra)
     except Unable as why:
         print(
-            f"\n!!! e2e {'SKIPPED, NOTHING WAS TESTED ON A NODE' if args.or_skip else 'cannot run'}: {why}\n"
+            "\n!!! e2e"
+            f" {'SKIPPED, NOTHING WAS TESTED ON A NODE' if args.or_skip else 'cannot run'}: {why}\n"
         )
         return 0 if args.or_skip else 2
     except subprocess.CalledProcessError as failed:

@@ -1,9 +1,11 @@
 """Write the schemas of the built-in kinds that the embedded control plane serves.
 
-Source: the OpenAPI v3 documents of a real kube-apiserver (Kubernetes is Apache-2.0). Only the kinds that the
-product uses are kept, with what they refer to; descriptions are cut to their first sentence.
+Source: the OpenAPI v3 documents of a real kube-apiserver (Kubernetes is Apache-2.0). Only the kinds
+that the product uses are kept, with what they refer to; descriptions are cut to their first
+sentence.
 
-    python scripts/extract_builtin_schemas.py KUBECONFIG > embedded/simulacra_embedded/controlplane/builtins.json
+    python scripts/extract_builtin_schemas.py KUBECONFIG >
+    controlplane/simulacra_controlplane/builtins.json
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""One browser and one installation for the tests of this folder; skipped visibly where there is no chromium."""
+"""One browser and one installation for the tests of this folder; skipped visibly where there is no
+chromium.
+"""
 
 from __future__ import annotations
 

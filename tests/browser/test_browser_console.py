@@ -1,4 +1,6 @@
-"""The console in a real browser, on a real installation: the main job by hand, its errors, and what it must not do."""
+"""The console in a real browser, on a real installation: the main job by hand, its errors, and what
+it must not do.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +142,9 @@ def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -
 def test_what_is_known_of_causes(
     enter: Callable[[str], Watched], client: Client, tmp_path: Path
 ) -> None:
-    """Stated before the upload, refused where it contradicts itself, and changed for a model that is there."""
+    """Stated before the upload, refused where it contradicts itself, and changed for a model that
+    is there.
+    """
     tab = enter("")
     tab.expected = {400, 409}
     page = tab.page
@@ -301,7 +305,8 @@ STREAMED = """async ([link, id, secret]) => {
     const main = document.querySelector('script[src$="console/main.js"]').src;
     const { signIn } = await import(main.replace("console/main.js", "api.js"));
     const session = await signIn(id, secret);
-    const handle = await (await navigator.storage.getDirectory()).getFileHandle("rows", { create: true });
+    const folder = await navigator.storage.getDirectory();
+    const handle = await folder.getFileHandle("rows", { create: true });
     await session.save(link, "rows", handle);
     return (await handle.getFile()).text();
 }"""
@@ -378,7 +383,9 @@ def _credentials(client: Client) -> tuple[str, str]:
 def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
     open_tab: Open, installation: Installation, tmp_path: Path
 ) -> None:
-    """With pieces of 4 KiB and little patience, so that a small file is large and a service is soon away for good."""
+    """With pieces of 4 KiB and little patience, so that a small file is large and a service is soon
+    away for good.
+    """
     tab = open_tab("/custody")
     tab.expected = {503}
     page, offsets, keys = tab.page, list[int](), set[str]()

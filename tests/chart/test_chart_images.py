@@ -1,4 +1,4 @@
-"""What the build of the images holds them to (images/archive.py), and how it completes their SBOMs."""
+"""Budgets and contents of the images (images/archive.py), and completed SBOMs."""
 
 from __future__ import annotations
 

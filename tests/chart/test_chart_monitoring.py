@@ -1,4 +1,6 @@
-"""Alerts fire when they should and only then (promtool); alerts and dashboard ask for metrics that exist."""
+"""Alerts fire when they should and only then (promtool); alerts and dashboard ask for metrics that
+exist.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,7 @@ SICK: dict[str, dict[str, str | None]] = {
 
 
 def _case(alert: str | None) -> dict[str, Any]:
-    """Return promtool's test of one alert, or of none: at 85 minutes it fires, and no other does."""
+    """Return promtool's test: at 85 minutes this alert fires, and no other."""
     values = HEALTHY | (SICK[alert] if alert else {})
     found = []
     for rule in RULES:

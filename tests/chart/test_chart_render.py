@@ -1,4 +1,6 @@
-"""The chart as helm renders it: every variant is valid on the supported Kubernetes versions, and locked down."""
+"""The chart as helm renders it: every variant is valid on the supported Kubernetes versions, and
+locked down.
+"""
 
 from __future__ import annotations
 
@@ -250,7 +252,9 @@ def test_the_readme_is_up_to_date() -> None:
 
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
-    """Serve one answer to everything; the variables by which the check takes it for the API and the operator."""
+    """Serve one answer to everything; the variables by which the check takes it for the API and the
+    operator.
+    """
 
     class Pages(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -301,7 +305,8 @@ def test_the_check_says_what_a_part_that_is_not_ready_says() -> None:
 
 def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
     digest = "sha256:" + "a" * 64
-    values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda,image.registry=mirror.example/x"
+    values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda"
+    values += ",image.registry=mirror.example/x"
     by_name = {
         one["metadata"]["name"]: one
         for one in render("--set", values)

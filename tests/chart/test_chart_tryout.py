@@ -1,4 +1,6 @@
-"""The tryout's OpenBao (images/tryout.py) comes up usable: at first, again, and after a start that was cut off."""
+"""The tryout's OpenBao (images/tryout.py) comes up usable: at first, again, and after a start that
+was cut off.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Everything that a user can set, see or call is in the docs, found by other means than the docs find it."""
+"""Everything that a user can set, see or call is in the docs, found by other means than the docs
+find it.
+"""
 
 from __future__ import annotations
 

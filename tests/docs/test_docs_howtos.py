@@ -1,4 +1,6 @@
-"""Every block of code in the docs: run as it stands, read as what it claims to be, or named here with who runs it."""
+"""Every block of code in the docs: run as it stands, read as what it claims to be, or named here
+with who runs it.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ RUN_ELSEWHERE = {
         "pip install aws-encryption-sdk-cli",
     ): "tests/custody/test_custody_customer.py",
 }
-"""Page and beginning of a block that needs what this test lacks, and the file that does the same."""
+"""Page and beginning of a block that needs what this test lacks, and the file that does the same.
+"""
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:

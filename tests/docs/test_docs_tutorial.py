@@ -1,4 +1,6 @@
-"""The tutorial's blocks, run as they stand: bash in a shell, Python in one interpreter, in the order of the page."""
+"""The tutorial's blocks, run as they stand: bash in a shell, Python in one interpreter, in the
+order of the page.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,9 @@ class Story:
 
 
 def main_job(story: Story, client: Client, folder: Path) -> None:
-    """Upload, generate, download, extend, refit, delete; and a job that a person suspends and resumes."""
+    """Upload, generate, download, extend, refit, delete; and a job that a person suspends and
+    resumes.
+    """
     uploaded = client.upload(SURVEY, family="forest")
     client.wait(uploaded["job_id"], timeout=240)
     dataset = uploaded["dataset_id"]
@@ -137,7 +139,9 @@ def ask_for_effects(client: Client, dataset: str) -> None:
 
 
 def meddle(story: Story) -> None:
-    """Somebody opens the tenant's namespace; the operator closes it, and follows the quotas that a person sets."""
+    """Somebody opens the tenant's namespace; the operator closes it, and follows the quotas that a
+    person sets.
+    """
     tenant, inside = story.namespace.removeprefix("tenant-"), ("-n", story.namespace)
     kubectl = story.cluster.kubectl
     kubectl(

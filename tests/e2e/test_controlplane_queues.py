@@ -136,7 +136,7 @@ class Place:
 
 
 def give_queues(place: Place) -> None:
-    """What an administrator does: each tenant's share of one quota, and a queue in each namespace."""
+    """Set up what an administrator does: a share of the quota and a queue per tenant."""
     quota = {"cpu": 64, "memory": "512Gi", "nvidia.com/gpu": GPUS_EACH}
     objects = [resource_flavor("any")]
     for who in place.tenants:
@@ -160,7 +160,9 @@ def give_queues(place: Place) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Two tenants, a and b, whose Datasets are ready and whose default Models are fit: through the queue, too."""
+    """Two tenants, a and b, whose Datasets are ready and whose default Models are fit: through the
+    queue, too.
+    """
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("queues")
@@ -209,7 +211,9 @@ def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], i
 
 
 def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
-    """Four wait in one tenant, two in the other; all say that they wait, then run in order, two at a time."""
+    """Four wait in one tenant, two in the other; all say that they wait, then run in order, two at
+    a time.
+    """
     waiting = {"a-1": "a", "a-2": "a", "a-3": "a", "b-1": "b", "b-2": "b", "a-4": "a"}
     place.hold(True)
     for name, who in waiting.items():

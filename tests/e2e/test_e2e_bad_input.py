@@ -1,4 +1,6 @@
-"""Bad input through the front door: refused with a code, a field and a sentence, and nothing half-written is left."""
+"""Bad input through the front door: refused with a code, a field and a sentence, and nothing
+half-written is left.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

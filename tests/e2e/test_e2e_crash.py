@@ -1,4 +1,6 @@
-"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing orphaned."""
+"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing
+orphaned.
+"""
 
 import hashlib
 import threading

@@ -1,4 +1,6 @@
-"""Promises of custody on the running product: tenants are apart, nothing leaks, deletion is complete."""
+"""Promises of custody on the running product: tenants are apart, nothing leaks, deletion is
+complete.
+"""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Every step of the custody map is run, and what it keeps and records is exactly what the map says."""
+"""Every step of the custody map keeps and records exactly what the map says."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def admin(installation: Installation, *arguments: str) -> Any:
 
 @pytest.fixture(scope="module")
 def client(shared_installation: Installation, witness: Witness) -> Iterator[Client]:
-    """A tenant that asked for access as the map says; its first token is minted by the first request."""
+    """A tenant that asked for access as the map says; its first token is minted by the first
+    request.
+    """
     known = shared_installation.connection
     with httpx.Client(base_url=known["api_url"]) as http:
         asked = http.post(
@@ -209,7 +211,9 @@ def test_the_page_says_it_all(shared_installation: Installation) -> None:
 def test_of_an_upload_in_pieces_nothing_is_in_clear_and_nothing_is_left(
     client: Client, witness: Witness
 ) -> None:
-    """It is deleted half way; that one which is silent for an hour is deleted is the operator's, and tested there."""
+    """It is deleted half way; that one which is silent for an hour is deleted is the operator's,
+    and tested there.
+    """
     content, name = SURVEY.read_bytes(), {"Idempotency-Key": "custody-map-pieces"}
     begun = client._http.post("/v1/uploads", json={"bytes": len(content)}, headers=name).json()
     headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}

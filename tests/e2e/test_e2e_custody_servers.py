@@ -84,7 +84,7 @@ def running(folder: Path, weed: Server, keys: str, env: dict[str, str]) -> Itera
 
 
 def said(one: Installation) -> str:
-    """Everything that the installation wrote of itself: logs, and the resources that kubectl shows."""
+    """Return what the installation wrote about itself: logs, and resources as kubectl shows."""
     logs = [path.read_text(errors="replace") for path in one.data_dir.rglob("*.log")]
     return "".join(logs) + one.kubectl(
         "get", "tenants,datasets,models,generationjobs,jobs,pods", "-A", "-o", "json"
@@ -133,7 +133,9 @@ def without_its_secret(one: Installation, weed: Server, walk: Walk) -> None:
 
 
 def from_an_object(one: Installation, weed: Server) -> None:
-    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and from no other."""
+    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and
+    from no other.
+    """
     within = ("-n", "tenant-default", "--timeout=60s")
     ready = '{.status.conditions[?(@.type=="Ready")].reason}'
     one.kubectl("wait", "dataset/ds-good", f"--for=jsonpath={ready}=SourceSecretMissing", *within)
@@ -289,7 +291,9 @@ def test_customer_mode_end_to_end(tmp_path: Path) -> None:
                     one, mode="Customer", keyArn=account.key_arn
                 )  # a change is checked at once, else in 5 minutes
                 eventually(lambda: key_ready(one)["status"] == "False", 20)
-                assert key_ready(one)["message"] == "The key check failed at step customer generate."
+                assert (
+                    key_ready(one)["message"] == "The key check failed at step customer generate."
+                )
                 late = client.generate(dataset, 100, seed=2)
                 time.sleep(2)
                 job = client.job(late["job_id"])

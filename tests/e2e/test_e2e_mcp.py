@@ -1,4 +1,6 @@
-"""An agent does the main job: the official MCP SDK's client over stdio, and tables of pandas and polars in the SDK."""
+"""An agent does the main job: the official MCP SDK's client over stdio, and tables of pandas and
+polars in the SDK.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What stays provable after the data is gone: certificates, the audit log, and that no backup brings anything back."""
+"""What stays provable after the data is gone: certificates, the audit log, and that no backup
+brings anything back.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def test_a_raw_walk_finds_nothing_under_the_prefix(
 def test_an_old_backup_and_the_live_keyring_cannot_decrypt(
     shared_installation: Installation, client: Client, gone: dict[str, Any]
 ) -> None:
-    """The only copy of the data key is gone: no file of the installation has it, and no other key opens the backup."""
+    """The only copy of the data key is gone: no file of the installation has it, and no other key
+    opens the backup.
+    """
     one = shared_installation
     assert b"columns" in read(one, gone["backup"], gone["uid"], gone["token"]), (
         "with the lost token it could be read"
@@ -139,7 +143,9 @@ def verify(log: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_audit_log_verifies_and_a_cut_one_does_not(
     shared_installation: Installation, client: Client, gone: dict[str, Any], tmp_path: Path
 ) -> None:
-    """With the checkpoint that a customer has kept: then it does not help to delete checkpoints as well."""
+    """With the checkpoint that a customer has kept: then it does not help to delete checkpoints as
+    well.
+    """
     key = client.published_keys()["audit_log"]
     kept = tmp_path / "checkpoint"
     kept.write_bytes(client._http.get("/.well-known/simulacra-checkpoint").content)
@@ -219,7 +225,9 @@ def outcome(client: Client, path: Path, names: list[str]) -> str:
 def test_hostile_uploads_leave_the_api_unmoved(
     shared_installation: Installation, client: Client, tmp_path: Path
 ) -> None:
-    """Each is refused, or its job fails, with the right code; the API neither grows nor stalls nor restarts."""
+    """Each is refused, or its job fails, with the right code; the API neither grows nor stalls nor
+    restarts.
+    """
     one = shared_installation
     pid = api_process(one)
     names: list[str] = []

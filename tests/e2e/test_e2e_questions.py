@@ -1,4 +1,4 @@
-"""Probe, effect, lists and cancel through SDK and command line, with the real operator and trainer."""
+"""Probe, effect, lists and cancel by SDK and command line on the real product."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Neural fits on `simulacra up`: by two workers of an Indexed Job, and after a pod that was killed."""
+"""Neural fits on `simulacra up`: two workers of an Indexed Job, and a killed pod."""
 
 from __future__ import annotations
 

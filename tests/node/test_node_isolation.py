@@ -76,7 +76,7 @@ if os.environ["JOB_COMPLETION_INDEX"] == "0":
 else:
     one = reach(port, 120)  # a name takes hold a moment after a pod starts
     number = json.loads(one.recv(8))
-    said = {"closed": closes(8000, 60)}  # and so does a policy: what is reached from here on is reached under it
+    said = {"closed": closes(8000, 60)}  # a policy closes it: later connections pass the policy
     said |= {"leader": bool(reach(port, 10)), "given": bool(reach(number, 10))}
     said["ports"] = [number, one.getsockname()[1]]
     open("/dev/termination-log", "w").write(json.dumps(said))
@@ -148,7 +148,9 @@ def listening(node: Node, namespace: str, account: str = "default") -> str:
 def probed(
     node: Node, namespace: str, targets: dict[str, str], wanted: list[str], account: str
 ) -> dict[str, object]:
-    """Run the probe in a namespace until it reaches what is wanted and no more; return what it reached and wrote."""
+    """Run the probe in a namespace until it reaches what is wanted and no more; return what it
+    reached and wrote.
+    """
     text = pod("probe", PROBE, json.dumps(targets), json.dumps(wanted), *PLACES, account=account)
     node.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
     done = "--for=jsonpath={.status.phase}=Succeeded"

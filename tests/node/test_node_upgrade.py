@@ -1,4 +1,6 @@
-"""From the previous release (its images, its chart) to this one and back, with live resources and fits in flight."""
+"""From the previous release (its images, its chart) to this one and back, with live resources and
+fits in flight.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""An installation on OpenBao and SeaweedFS, where OpenBao has the API server check the ServiceAccounts that log in."""
+"""An installation on OpenBao and SeaweedFS, where OpenBao has the API server check the
+ServiceAccounts that log in.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A real browser for tests: Debian's chromium, with everything that it must not do written down as it happens."""
+"""A real browser for tests: Debian's chromium, with everything that it must not do written down as
+it happens.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ Scheme = Literal["light", "dark"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 SHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
-"""Folder that pictures of the pages are written to (`docs/screenshots`); none are taken without it."""
+"""Folder that pictures of the pages are written to (`docs/screenshots`); none are taken without it.
+"""
 
 
 @contextmanager
@@ -42,7 +45,9 @@ def chromium() -> Iterator[Browser]:
 
 
 class Watched:
-    """A tab of its own profile; `wrong` collects console errors, exceptions, refused and foreign requests."""
+    """A tab of its own profile; `wrong` collects console errors, exceptions, refused and foreign
+    requests.
+    """
 
     def __init__(
         self, browser: Browser, base: str, width: str = "desk", scheme: Scheme = "light"

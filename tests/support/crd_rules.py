@@ -1,4 +1,6 @@
-"""Every bound of a CRD's schema as a pair of values: one just inside, one just outside. Derived from the schema."""
+"""Every bound of a CRD's schema as a pair of values: one just inside, one just outside. Derived
+from the schema.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ BY_PATTERN = {
     URI_PATTERN: ("s3://abc/a", "s3://abc/in/../out"),
     PREFIX_PATTERN: ("s3://abc/", "s3://abc/in"),
 }
-"""A string that meets each pattern, however often its last character is repeated, and one that does not."""
+"""A string that meets each pattern, however often its last character is repeated, and one that does
+not.
+"""
 FELLOWS: dict[str, dict[str, Schema]] = {
     ".source": {
         "sha256": {"bytes": 1},
@@ -52,7 +56,9 @@ FELLOWS: dict[str, dict[str, Schema]] = {
         "externalId": {"secretName": None, "roleArn": ROLE},
     },
 }
-"""What a CEL rule wants beside a field (or beside one value of it), by the end of the path; None: it must not be."""
+"""What a CEL rule wants beside a field (or beside one value of it), by the end of the path; None:
+it must not be.
+"""
 EITHER = {
     "has(self.number) != has(self.level)": {"number": 1},
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},

@@ -1,4 +1,6 @@
-"""The Helm chart, rendered by the real helm: what tests apply to a cluster is what `helm install` would."""
+"""The Helm chart, rendered by the real helm: what tests apply to a cluster is what `helm install`
+would.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ FOREIGN = ("monitoring.coreos.com", "gateway.networking.k8s.io")
 
 @functools.cache
 def program(name: str) -> Path | None:
-    """Return a program of PATH or of the shared archive (unpacked at first use), None where there is neither."""
+    """Return a program of PATH or of the shared archive (unpacked at first use), None where there
+    is neither.
+    """
     if found := shutil.which(name):
         return Path(found)
     if not TOOL.exists():
@@ -77,12 +81,16 @@ def helm(*arguments: str, ok: bool = True) -> str:
 def render(
     *arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART
 ) -> list[Object]:
-    """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the objects."""
+    """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the
+    objects.
+    """
     shown = [part for name in only for part in ("-s", f"templates/{name}")]
     text = helm("template", "simulacra", str(chart), "-n", namespace, *shown, *arguments)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
 def rights(room: str, *arguments: str) -> list[Object]:
-    """Return the ServiceAccount, roles and bindings of the API or the operator, with helm's arguments."""
+    """Return the ServiceAccount, roles and bindings of the API or the operator, with helm's
+    arguments.
+    """
     return render(*arguments, only=(f"{room}/serviceaccount.yaml", f"{room}/rbac.yaml"))

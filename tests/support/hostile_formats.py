@@ -41,7 +41,10 @@ def with_member(member: str, content: bytes, base: bytes | None = None) -> bytes
 
 def sheet(rows: str, head: str = "") -> bytes:
     """Return a workbook whose sheet is this XML."""
-    xml = f'<?xml version="1.0"?>{head}<worksheet {_NAMESPACE}><sheetData>{rows}</sheetData></worksheet>'
+    xml = (
+        f'<?xml version="1.0"?>{head}<worksheet'
+        f" {_NAMESPACE}><sheetData>{rows}</sheetData></worksheet>"
+    )
     return with_member(SHEET, xml.encode())
 
 
@@ -79,7 +82,10 @@ def shared_string_bomb() -> bytes:
 
 ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 EXTERNAL = '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>'
-HEADER_ROW = '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c><c r="B1" t="inlineStr"><is><t>b</t></is></c></row>'
+HEADER_ROW = (
+    '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c><c r="B1"'
+    ' t="inlineStr"><is><t>b</t></is></c></row>'
+)
 
 
 def arrow(table: pa.Table, *, stream: bool = False, **options: object) -> bytes:

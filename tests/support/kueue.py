@@ -1,7 +1,9 @@
-"""Kueue's own controller on a control plane without a node: its program out of the shared archive, its chart's objects.
+"""Kueue's own controller on a control plane without a node: its program out of the shared archive,
+its chart's objects.
 
-It runs as a process of the host, so its webhooks are called at loopback instead of at a Service of the cluster. Some of
-its paths are fixed, so the folder that it is given is all that it sees of the host's files.
+It runs as a process of the host, so its webhooks are called at loopback instead of at a Service of
+the cluster. Some of its paths are fixed, so the folder that it is given is all that it sees of the
+host's files.
 """
 
 from __future__ import annotations

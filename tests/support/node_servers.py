@@ -1,4 +1,5 @@
-"""A store and a key provider in the cluster that are not the release's: SeaweedFS and OpenBao in their own namespace.
+"""A store and a key provider in the cluster that are not the release's: SeaweedFS and OpenBao in
+their own namespace.
 
 They run from the tryout's image, since there is no registry to get another from.
 """
@@ -33,7 +34,9 @@ BY_TOKEN = STORE | {
     "credentials.existingSecret": "store-and-token",
 }
 BY_ACCOUNT = STORE | {
-    "keys.url": f"{BAO}?auth=kubernetes&role=simulacra&jwt-file=/var/run/secrets/simulacra.dev/token",
+    "keys.url": (
+        f"{BAO}?auth=kubernetes&role=simulacra&jwt-file=/var/run/secrets/simulacra.dev/token"
+    ),
     "trainer.tokenAudience": "vault",
     "credentials.existingSecret": "store-only",
 }
@@ -97,7 +100,7 @@ def root_of_openbao(node: Node) -> Iterator[hvac.Client]:
 
 @contextmanager
 def servers(node: Node) -> Iterator[None]:
-    """Run both, set up for the product, with the credentials of BY_TOKEN and BY_ACCOUNT in Secrets."""
+    """Run both, set up for the product; credentials of BY_TOKEN and BY_ACCOUNT in Secrets."""
     store = {
         "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
         "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),

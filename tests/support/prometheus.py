@@ -1,4 +1,6 @@
-"""A real Prometheus that scrapes a release: targets as the chart's ServiceMonitors say, and the chart's rules."""
+"""A real Prometheus that scrapes a release: targets as the chart's ServiceMonitors say, and the
+chart's rules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A real control plane with its audit log, the product's programs on it, each with the rights of its role alone."""
+"""A real control plane with its audit log, the product's programs on it, each with the rights of
+its role alone.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ class RealCluster:
             )
 
     def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool | None = True) -> str:
-        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail; None: either way)."""
+        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail;
+        None: either way).
+        """
         command = [
             str(Path(sys.executable).with_name("kubectl")),
             "--kubeconfig",
@@ -84,7 +88,9 @@ class RealCluster:
         return done.stdout + done.stderr if ok is False else done.stdout
 
     def install(self, *arguments: str) -> None:
-        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts, as helm's arguments say."""
+        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts, as helm's
+        arguments say.
+        """
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
             self.kubectl("apply", "--server-side", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -208,9 +214,10 @@ class Product:
             yield
         finally:
             codes = self._stop()
-        assert codes["api"] in (0, -signal.SIGTERM), (
-            codes
-        )  # uvicorn ends by the signal that it was given
+        assert codes["api"] in (
+            0,
+            -signal.SIGTERM,
+        ), codes  # uvicorn ends by the signal that it was given
         assert codes["operator"] == codes["node"] == 0, codes
 
     def log(self, program: str) -> str:
@@ -218,7 +225,9 @@ class Product:
         return (self.folder / f"{program}.log").read_text()
 
     def sign_up(self, company: str) -> tuple[Client, str]:
-        """Ask for access, be approved with kubectl, claim the secret; return a client and the tenant."""
+        """Ask for access, be approved with kubectl, claim the secret; return a client and the
+        tenant.
+        """
         kubectl = self.cluster.kubectl
         with httpx.Client(base_url=self.api_url, timeout=30) as http:
             asked = http.post(

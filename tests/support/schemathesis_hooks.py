@@ -7,7 +7,8 @@ from typing import Any
 import schemathesis
 
 CSV = "segment,price,region\n" + "".join(
-    f"{('loyal', 'genz_switcher', 'other')[i % 3]},{i % 9 + 0.5},{('north', 'south')[i * 7 % 11 % 2]}\n"
+    f"{('loyal', 'genz_switcher', 'other')[i % 3]},{i % 9 + 0.5},"
+    f"{('north', 'south')[i * 7 % 11 % 2]}\n"
     for i in range(240)
 )
 MAX_ROWS = 2000
@@ -22,7 +23,9 @@ QUESTION = {
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Of a valid request, keep what schemathesis made up and make the part of it that it cannot know fit."""
+    """Of a valid request, keep what schemathesis made up and make the part of it that it cannot
+    know fit.
+    """
     name = case.operation.definition.raw["operationId"]
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return

@@ -1,4 +1,6 @@
-"""Runs schemathesis against an installation: all phases, valid and invalid data, stateful along links."""
+"""Runs schemathesis against an installation: all phases, valid and invalid data, stateful along
+links.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A pod's surroundings for tests of the trainer: real custody on a local store, and tasks run as a pod would."""
+"""A pod's surroundings for tests of the trainer: real custody on a local store, and tasks run as a
+pod would.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ def clean(*columns: tuple[pa.Array, ColumnSchema]) -> tuple[pa.Table, TableSchem
 
 
 def survey(n: int, seed: int) -> tuple[pa.Table, TableSchema]:
-    """A confounded survey: age moves both segment and spend; price moves spend; city decides region; 8 % missing."""
+    """A confounded survey: age moves both segment and spend; price moves spend; city decides
+    region; 8 % missing.
+    """
     rng = np.random.default_rng(seed)
     age = np.clip(np.round(rng.normal(45, 16, n)), 18, 90)
     city = rng.choice(

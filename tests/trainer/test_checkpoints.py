@@ -1,4 +1,6 @@
-"""Checkpoints of a fit in custody: what is stored and when, and that another pod goes on from there."""
+"""Checkpoints of a fit in custody: what is stored and when, and that another pod goes on from
+there.
+"""
 
 from __future__ import annotations
 
@@ -95,9 +97,10 @@ def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
     written(kept.directory, "n/best.ckpt", b"best")
     written(kept.directory, "n/last.ckpt", b"last")
     kept.keep()
-    assert stored == ["checkpoint/n--best.ckpt", "checkpoint/n--last.ckpt"], (
-        "what last speaks of comes first"
-    )
+    assert stored == [
+        "checkpoint/n--best.ckpt",
+        "checkpoint/n--last.ckpt",
+    ], "what last speaks of comes first"
     written(kept.directory, "n/last.ckpt", b"a later one")
     (kept.directory / "n" / "best.ckpt").unlink()
     kept.keep()

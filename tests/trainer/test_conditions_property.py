@@ -107,7 +107,9 @@ def test_infeasible_requests_miss_by_as_few_rows_as_brute_force_finds(case):
 @SETTINGS
 @given(tiny_requests())
 def test_the_relaxation_is_the_smallest_total_move(case):
-    """At many rows rounding vanishes, and the total distance is the optimum of a program solved independently."""
+    """At many rows rounding vanishes, and the total distance is the optimum of a program solved
+    independently.
+    """
     codes, asked, _, rng = case
     n = 100_000
     plan = plan_rows(table_of(codes), ConditionSet(categorical=asked), n, rng)
@@ -183,7 +185,9 @@ def test_hard_conditions_always_hold(case):
 
 
 def test_boundary_requests_converge_to_their_exact_tilt():
-    """Feasible only with an empty cell: plain raking crawls (error ~ 1/sweeps), the support program settles it."""
+    """Feasible only with an empty cell: plain raking crawls (error ~ 1/sweeps), the support program
+    settles it.
+    """
     codes = np.repeat([[0, 0], [0, 1], [1, 1]], [50, 30, 20], axis=0)  # (b, a) is not in the pool
     plan = plan_rows(
         table_of(codes),

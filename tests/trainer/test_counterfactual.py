@@ -28,7 +28,9 @@ ORDER = ["z", "x", "y", "g", "b", "k"]
 
 
 def scm(n: int = 5000, seed: int = 0) -> CleanTable:
-    """Return rows of y = 2x + z + noise, a choice g by utilities of x, b monotone in y, counts k of x."""
+    """Return rows of y = 2x + z + noise, a choice g by utilities of x, b monotone in y, counts k of
+    x.
+    """
     rng = np.random.default_rng(seed)
     z = rng.normal(size=n)
     x = z + rng.normal(size=n)

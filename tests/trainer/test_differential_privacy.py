@@ -1,4 +1,6 @@
-"""Differential privacy: the accountant against known values, the mechanism, and what the model keeps of the rows."""
+"""Differential privacy: the accountant against known values, the mechanism, and what the model
+keeps of the rows.
+"""
 
 import math
 from pathlib import Path

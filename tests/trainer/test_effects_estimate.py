@@ -1,4 +1,6 @@
-"""Effects against known truths: do() and not see(), intervals, what is not identified, what cannot be asked."""
+"""Effects against known truths: do() and not see(), intervals, what is not identified, what cannot
+be asked.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ TABLE = _table(4000, 0)
 
 @pytest.mark.slow
 def test_intervals_cover_and_seeing_does_not() -> None:
-    """At 95 % coverage, 33 or fewer of 40 happen in 3 of 1,000 runs; benchmarks/effects_coverage.py repeats more."""
+    """At 95 % coverage, 33 or fewer of 40 happen in 3 of 1,000 runs; benchmarks/effects_coverage.py
+    repeats more.
+    """
     covered, errors, naive = 0, [], []
     for seed in range(40):
         result = _ask(_table(1500, seed))

@@ -1,4 +1,6 @@
-"""Numbers as normal scores: what they keep of few rows, where leaves stay, and that they are sound distributions."""
+"""Numbers as normal scores: what they keep of few rows, where leaves stay, and that they are sound
+distributions.
+"""
 
 import json
 from pathlib import Path
@@ -24,7 +26,9 @@ FACTORS = 3
 
 
 def few_rows(n: int = 300, seed: int = 0) -> tuple[pa.Table, TableSchema]:
-    """Return eight numbers that three factors move; the last one repeats, one in ten of it is missing."""
+    """Return eight numbers that three factors move; the last one repeats, one in ten of it is
+    missing.
+    """
     rng = np.random.default_rng(seed)
     numbers = rng.normal(size=(n, FACTORS)) @ rng.normal(size=(FACTORS, 8)) + 0.4 * rng.normal(
         size=(n, 8)
@@ -159,7 +163,9 @@ def test_a_slope_pays_a_price() -> None:
 
 
 def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their cross products are computed as they are asked for; the last one repeats the first and adds nothing."""
+    """Their cross products are computed as they are asked for; the last one repeats the first and
+    adds nothing.
+    """
     rng = np.random.default_rng(5)
     X = rng.normal(size=(12, 500))
     X[11] = X[0]

@@ -1,4 +1,6 @@
-"""The forest family: what it keeps of a table, what it must not copy, that it is deterministic and survives a disk."""
+"""The forest family: what it keeps of a table, what it must not copy, that it is deterministic and
+survives a disk.
+"""
 
 import json
 from collections import Counter
@@ -140,7 +142,9 @@ def test_copies_are_no_more_frequent_than_among_unseen_rows() -> None:
 
 
 def test_do_keeps_the_mechanisms_and_differs_from_conditioning(model: ForestModel) -> None:
-    """Switchers are young and the young spend more: conditioning on switchers moves spend, do(switcher) does not."""
+    """Switchers are young and the young spend more: conditioning on switchers moves spend,
+    do(switcher) does not.
+    """
     drawn = draw(model, 40_000)
     spend = np.array(drawn.column("spend").to_pylist())
     age = np.array(drawn.column("age").to_pylist())

@@ -113,7 +113,9 @@ def test_smooth_curves_and_two_causes_together_are_nearly_free() -> None:
 
 
 def test_noise_is_shared_by_rows_that_leaves_keep_apart() -> None:
-    """y is a square of x with the same noise everywhere: a leaf of 5,000 / 40 rows would know its spread to 6 %."""
+    """y is a square of x with the same noise everywhere: a leaf of 5,000 / 40 rows would know its
+    spread to 6 %.
+    """
     rng = np.random.default_rng(9)
     x = rng.normal(size=5_000)
     model = _fit({"x": x, "y": 2 * x**2 + rng.normal(size=5_000)}, 12.0)

@@ -1,4 +1,6 @@
-"""Canonical variates: what many weak effects add up to, when nothing is found, and that a model keeps them."""
+"""Canonical variates: what many weak effects add up to, when nothing is found, and that a model
+keeps them.
+"""
 
 import json
 from pathlib import Path

@@ -161,7 +161,9 @@ def test_a_range_without_a_whole_number_is_refused_for_whole_numbers(trained: Tr
 
 @pytest.fixture(scope="module")
 def dosed() -> TrainedModel:
-    """severity moves dose and cure, dose cures: in the data the dosed are cured less often, though dose helps."""
+    """severity moves dose and cure, dose cures: in the data the dosed are cured less often, though
+    dose helps.
+    """
     rng = np.random.default_rng(8)
     severity = rng.random(6000)
     dose = rng.random(6000) < 0.1 + 0.8 * severity

@@ -1,4 +1,4 @@
-"""Knowledge is binding, its contradictions are told by pointer, and the graph keeps its promises."""
+"""Knowledge binds, contradictions have a pointer, the graph keeps its promises."""
 
 from __future__ import annotations
 

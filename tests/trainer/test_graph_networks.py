@@ -123,7 +123,9 @@ def test_asia(seed: int) -> None:
 
 
 def test_survey() -> None:
-    """On one sample in twenty a wrong graph scores better than the true one by far; tiers settle it."""
+    """On one sample in twenty a wrong graph scores better than the true one by far; tiers settle
+    it.
+    """
     tiers = Knowledge(tiers=[["A", "S"], ["E"], ["O", "R"], ["T"]])
     samples = [_sample(SURVEY, 10_000, seed) for seed in range(100, 107)]
     assert sorted(_distance(table, SURVEY, Knowledge(), 0) for table in samples)[5] <= 1

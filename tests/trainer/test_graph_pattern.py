@@ -1,4 +1,4 @@
-"""Patterns of small graphs whose answer is known, and the parent sets that a pattern leaves open."""
+"""Patterns of small graphs with a known answer, and the parent sets they leave open."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def _colliders(dag: Matrix) -> set[tuple[int, int, int]]:
 
 
 def _class_of(dag: Matrix, known: Matrix) -> list[Matrix]:
-    """Enumerate the Markov equivalent graphs that agree with what is known: skeleton and v-structures are kept."""
+    """Enumerate the Markov equivalent graphs that agree with what is known: skeleton and
+    v-structures are kept.
+    """
     edges = [tuple(e) for e in np.argwhere(dag)]
     members = []
     for flips in itertools.product([False, True], repeat=len(edges)):

@@ -23,12 +23,16 @@ APPROXIMATION = 0.1
 
 
 def _qnml(codes: Codes, v: int, parents: tuple[int, ...]) -> float:
-    """The score from its definition: log NML of column and parents together, less that of the parents."""
+    """The score from its definition: log NML of column and parents together, less that of the
+    parents.
+    """
     return _log_nml(codes, (*parents, v)) - _log_nml(codes, parents)
 
 
 def _log_nml(codes: Codes, columns: tuple[int, ...]) -> float:
-    """Log normalized maximum likelihood of some columns as one, its normalizer by the exact recurrence."""
+    """Log normalized maximum likelihood of some columns as one, its normalizer by the exact
+    recurrence.
+    """
     n = codes.shape[1]
     cells = int(np.prod([int(codes[c].max()) + 1 for c in columns]))
     counts = (
@@ -38,7 +42,9 @@ def _log_nml(codes: Codes, columns: tuple[int, ...]) -> float:
 
 
 def _log_normalizer(n: int, cells: int) -> float:
-    """Kontkanen & Myllymaki, A linear-time algorithm for computing the multinomial stochastic complexity, 2007."""
+    """Kontkanen & Myllymaki, A linear-time algorithm for computing the multinomial stochastic
+    complexity, 2007.
+    """
     two = sum(
         exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1))
         * (k / n) ** k

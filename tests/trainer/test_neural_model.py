@@ -1,4 +1,6 @@
-"""The neural family: what it keeps of a table, orders, do(), what it must not copy, and that a seed decides."""
+"""The neural family: what it keeps of a table, orders, do(), what it must not copy, and that a seed
+decides.
+"""
 
 import subprocess
 import sys
@@ -101,7 +103,9 @@ def test_first_is_another_order_of_the_same_weights(model: NeuralModel) -> None:
 
 
 def test_do_keeps_the_mechanisms_and_differs_from_conditioning(model: NeuralModel) -> None:
-    """Switchers are young and the young spend more: conditioning on switchers moves spend, do(switcher) does not."""
+    """Switchers are young and the young spend more: conditioning on switchers moves spend,
+    do(switcher) does not.
+    """
     drawn = draw(model, 20_000)
     spend, age = floats(drawn, "spend"), floats(drawn, "age")
     switcher = np.array(drawn.column("segment").to_pylist()) == "switcher"
@@ -163,7 +167,9 @@ def test_a_likelihood_sums_to_one_over_the_grid() -> None:
 
 
 def test_odd_columns_are_learned() -> None:
-    """A constant, a level of one row, a datetime, many levels, a column that is mostly missing, thirty rows."""
+    """A constant, a level of one row, a datetime, many levels, a column that is mostly missing,
+    thirty rows.
+    """
     rng = np.random.default_rng(2)
     n = 400
     days = rng.integers(0, 3000, n)

@@ -1,4 +1,6 @@
-"""Several workers train one network: what each sees of a batch, what all agree on, and what comes of it."""
+"""Several workers train one network: what each sees of a batch, what all agree on, and what comes
+of it.
+"""
 
 from __future__ import annotations
 

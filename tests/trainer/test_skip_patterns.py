@@ -1,4 +1,6 @@
-"""A question that was never asked stays never asked: in plain rows, with columns reordered, and under do()."""
+"""A question that was never asked stays never asked: in plain rows, with columns reordered, and
+under do().
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,9 @@ ROWS = 2_000
 
 
 def _survey() -> dict[str, np.ndarray]:
-    """hours only where works, overtime only over 40 hours; the pay of those who work is never below 8."""
+    """hours only where works, overtime only over 40 hours; the pay of those who work is never below
+    8.
+    """
     rng = np.random.default_rng(1)
     age = rng.integers(18, 80, ROWS)
     works = rng.random(ROWS) < np.where(age < 66, 0.7, 0.15)

@@ -70,7 +70,9 @@ said = {
     "environment of the parent": attempt(read(f"/proc/{os.getppid()}/environ")),
     "thread": attempt(thread),
     "own library": attempt(read(os.__file__)),
-    "raise the memory limit": attempt(lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))),
+    "raise the memory limit": attempt(
+        lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))
+    ),
     "many files": attempt(lambda: [open("/dev/null") for _ in range(80)]),
 }
 status = open("/proc/self/status").read()
@@ -80,8 +82,10 @@ said["core"] = resource.getrlimit(resource.RLIMIT_CORE)[1]
 said["death signal"] = ctypes.c_int()
 libc.prctl(2, ctypes.byref(said["death signal"]))
 said["death signal"] = said["death signal"].value
-said["granted"], said["isolated"] = granted and [granted.calls, granted.files], granted and granted.namespace
-said["networks"] = sorted(line.split(":")[0].strip() for line in open("/proc/self/net/dev") if ":" in line)
+said["granted"] = granted and [granted.calls, granted.files]
+said["isolated"] = granted and granted.namespace
+lines = [line for line in open("/proc/self/net/dev") if ":" in line]
+said["networks"] = sorted(line.split(":")[0].strip() for line in lines)
 print(json.dumps(said))
 """
 LANDLOCK = ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), 1) >= 1
@@ -165,7 +169,10 @@ def test_limits_hold_for_good(confined: dict[str, Any], free: dict[str, Any]) ->
 
 def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     sleeper = "import time; from simulacra_trainer.table.limits import SandboxLimits; "
-    sleeper += "from simulacra_trainer.table.sandbox.child_process import confine; confine(SandboxLimits()); "
+    sleeper += (
+        "from simulacra_trainer.table.sandbox.child_process import confine;"
+        " confine(SandboxLimits()); "
+    )
     sleeper += "print('confined', flush=True); time.sleep(60)"
     parent = (
         f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {sleeper!r}], "

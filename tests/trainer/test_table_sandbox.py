@@ -1,4 +1,6 @@
-"""The confined process: limits hold, whatever ends it becomes a sentence, and nothing of ours is left behind."""
+"""The confined process: limits hold, whatever ends it becomes a sentence, and nothing of ours is
+left behind.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ with open("/proc/self/status") as status:
     held = [line.split()[1] for line in status if line.startswith("NoNewPrivs")]
 with open("/proc/net/dev") as devices:
     names = sorted(line.split(":")[0].strip() for line in devices if ":" in line)
-limits = [resource.getrlimit(r)[0] for r in (resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)]
+names = resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE
+limits = [resource.getrlimit(r)[0] for r in names]
 print(isolated, held[0], names, limits)
 """
 
@@ -106,7 +109,9 @@ def test_descriptors_and_children_do_not_pile_up(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_end_of_the_child_is_no_race(tmp_path: Path) -> None:
-    """Arrow's read-ahead threads once aborted every second child at its exit, after all work was done."""
+    """Arrow's read-ahead threads once aborted every second child at its exit, after all work was
+    done.
+    """
     path = tmp_path / "t.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 40))
     for _ in range(12):

@@ -1,4 +1,6 @@
-"""The pod's entry, with real custody on a local store: what it stores, returns and says, and what it never says."""
+"""The pod's entry, with real custody on a local store: what it stores, returns and says, and what
+it never says.
+"""
 
 import json
 import logging
@@ -86,7 +88,9 @@ def tables(pod: Pod, shards: int, directory: Path) -> pa.Table:
 
 
 def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has nothing to do."""
+    """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has
+    nothing to do.
+    """
     own = fitted.artifacts("models")
     own.store("checkpoint/last.ckpt", b"left behind")
     monkeypatch.setattr(tasks, "fit_model", None)

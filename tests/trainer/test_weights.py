@@ -1,4 +1,6 @@
-"""Survey weights: the model stands for the weighted population, and weights that cannot be used are refused."""
+"""Survey weights: the model stands for the weighted population, and weights that cannot be used are
+refused.
+"""
 
 import math
 from pathlib import Path
@@ -30,7 +32,9 @@ LEVELS = ("red", "green", "blue")
 
 
 def sample(population: int = 120_000, size: int = 3000, seed: int = 0) -> tuple[pa.Table, pa.Table]:
-    """Return a population and a survey of it that asks greens and the young far too often, with its weights."""
+    """Return a population and a survey of it that asks greens and the young far too often, with its
+    weights.
+    """
     rng = np.random.default_rng(seed)
     age = rng.integers(18, 90, population)
     income = np.round(np.exp(rng.normal(7.5, 0.5, population) + age / 60), 2)

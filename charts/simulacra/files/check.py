@@ -1,4 +1,4 @@
-"""Waits until API and operator are ready, then writes to the store, reads from it and erases what it wrote."""
+"""Check of an installation: API and operator are ready, the store keeps an object."""
 
 import json
 import os
@@ -25,13 +25,14 @@ def get(url: str) -> bytes:
                     else ""
                 )
                 sys.exit(
-                    f"FAILED {url}: {error} {told}. Look at `kubectl get pods` and `kubectl logs` of that Deployment."
+                    f"FAILED {url}: {error} {told}. Look at `kubectl get pods` and `kubectl logs`"
+                    " of that Deployment."
                 )
             time.sleep(2)
 
 
 def store(variable: str, *, write: bool) -> None:
-    """Write, read and erase an object; the audit log is only looked at, since its bucket may refuse to erase."""
+    """Write, read and erase an object; only read the audit log, which may refuse erasure."""
     from simulacra_custody.errors import CustodyError
     from simulacra_custody.wiring import open_store
 
