@@ -1,4 +1,4 @@
-"""An approved AccessRequest becomes a Tenant, once; the rest is forgotten in time."""
+"""An approved AccessRequest becomes a Tenant, once; other requests are deleted after 30 days."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def kinds(actions: list[act.Action]) -> list[str]:
 
 
 def settle(body: Object, tenant: Object | None = None) -> tuple[Object, Object | None, list[str]]:
-    """Apply the actions until there are none; return the request, the Tenant and what was done."""
+    """Apply the actions until there are none; return the request, the Tenant and the actions."""
     done: list[str] = []
     for _ in range(5):
         actions = reconcile(seen(body, tenant))
@@ -72,7 +72,7 @@ def test_a_pending_request_waits_for_a_person() -> None:
     ] == "AwaitingDecision"
 
 
-def test_a_denied_request_is_recorded_once_and_makes_nothing() -> None:
+def test_a_denied_request_is_recorded_once_and_creates_nothing() -> None:
     body, tenant, done = settle(asked("Denied"))
     assert (done, tenant) == (["RecordDecision", "PatchStatus"], None)
     assert "tenant" not in body["status"]
@@ -88,7 +88,7 @@ def test_an_approved_request_becomes_a_tenant_with_a_client() -> None:
     assert body["status"]["tenant"] == tenant["metadata"]["name"]
 
 
-def test_a_tenant_that_was_deleted_is_not_made_again() -> None:
+def test_a_deleted_tenant_is_not_created_again() -> None:
     body, _, _ = settle(asked("Approved"))
     after, tenant, done = settle(body, None)
     assert (tenant, done) == (None, ["PatchStatus"])
@@ -97,7 +97,7 @@ def test_a_tenant_that_was_deleted_is_not_made_again() -> None:
     assert after["status"]["tenant"] == body["status"]["tenant"]
 
 
-def test_a_tenant_of_somebody_else_is_not_taken_over() -> None:
+def test_another_requests_tenant_is_not_taken_over() -> None:
     _, made, _ = settle(asked("Approved"))
     assert made is not None
     foreign = copy.deepcopy(made)
@@ -118,25 +118,25 @@ def test_the_request_is_ready_once_its_tenant_is() -> None:
 @pytest.mark.parametrize(
     ("decision", "kept"), [("Pending", False), ("Denied", False), ("Approved", True)]
 )
-def test_what_came_to_nothing_is_forgotten(decision: str, kept: bool) -> None:
+def test_a_request_without_a_tenant_is_deleted_after_30_days(decision: str, kept: bool) -> None:
     body, tenant, _ = settle(asked(decision))
     body["metadata"]["creationTimestamp"] = iso(NOW - DELETED_AFTER - timedelta(seconds=1))
     assert (kinds(reconcile(seen(body, tenant))) == ["DeleteResource"]) != kept
 
 
-def test_a_request_does_not_outlive_its_tenant_for_ever() -> None:
-    """It holds the name and the address of somebody whose every other byte is erased."""
+def test_a_request_is_deleted_some_time_after_its_tenant() -> None:
+    """It holds a name and an address, and everything else of the person is erased."""
     body, _, _ = settle(asked("Approved"))
     assert body["status"]["tenant"]
     assert kinds(reconcile(seen(body, None))) == ["PatchStatus"], (
-        "the condition says for a while what became of it"
+        "the condition explains for a while what happened"
     )
     body["metadata"]["creationTimestamp"] = iso(NOW - DELETED_AFTER - timedelta(seconds=1))
     assert kinds(reconcile(seen(body, None))) == ["DeleteResource"]
 
 
 @pytest.mark.parametrize("company", ["日本", "--", "a" * 128, "A.B"])
-def test_every_company_gets_a_lawful_name(company: str) -> None:
+def test_every_company_gets_a_valid_tenant_name(company: str) -> None:
     body = asked("Approved")
     body["spec"]["company"] = company
     _, tenant, _ = settle(body)
@@ -145,7 +145,7 @@ def test_every_company_gets_a_lawful_name(company: str) -> None:
     assert tenant["metadata"]["name"][0].isalnum()
 
 
-def test_where_auth0_keeps_the_clients_it_makes_one_first() -> None:
+def test_with_auth0_the_client_is_registered_before_the_tenant() -> None:
     body = asked("Approved")
     first = reconcile(AccessObserved(NOW, parse(body), None, external=True))
     assert kinds(first) == ["RecordDecision", "RegisterClient"]
@@ -156,7 +156,7 @@ def test_where_auth0_keeps_the_clients_it_makes_one_first() -> None:
     assert made["spec"]["clients"] == ["aBcD1234"]
 
 
-async def test_a_registered_client_is_kept_in_status(world: World) -> None:
+async def test_the_registered_client_id_is_in_status(world: World) -> None:
     body = {
         "apiVersion": "simulacra.dev/v1alpha1",
         "kind": "AccessRequest",
@@ -179,7 +179,7 @@ async def test_a_registered_client_is_kept_in_status(world: World) -> None:
         await world.cluster.delete(ACCESS_REQUESTS, "ar-auth0")
 
 
-async def test_a_request_approved_on_the_command_line_becomes_a_ready_tenant(
+async def test_a_request_approved_with_the_cli_becomes_a_ready_tenant(
     world: World, plane: Plane
 ) -> None:
     body = {

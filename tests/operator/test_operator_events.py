@@ -1,4 +1,4 @@
-"""Events: which changes are told, once each, and what a person sees with `kubectl describe`; pods that do not start."""
+"""Kubernetes Events, `kubectl describe`, and pods that do not start."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def patch(reason: str, message: str = "", *more: Object) -> Object:
     return {"conditions": [*more, {**ready_condition("False", reason), "message": message}]}
 
 
-def test_the_end_of_the_work_is_told_by_its_own_reason() -> None:
+def test_the_end_of_the_work_has_its_own_event() -> None:
     told = events.content(parse(resource("Dataset", "ds-1")), patch("Ready", "", DONE))
     assert told == events.EventContent(
         "Normal", Reason.PREPARED, "The table is cleaned and ready for a model."
     )
 
 
-def test_what_a_condition_says_is_said() -> None:
+def test_an_event_repeats_the_message_of_the_condition() -> None:
     told = events.content(
         parse(resource("Dataset", "ds-1")), patch("UploadInvalid", "the first line has no header")
     )
@@ -44,11 +44,11 @@ def test_what_a_condition_says_is_said() -> None:
 @pytest.mark.parametrize(
     "waiting", ["AwaitingUpload", "AwaitingTenant", "AwaitingDataset", "AwaitingModel"]
 )
-def test_plain_waiting_is_not_told(waiting: str) -> None:
+def test_waiting_for_a_dependency_emits_no_event(waiting: str) -> None:
     assert events.content(parse(resource("Dataset", "ds-1")), patch(waiting)) is None
 
 
-def test_what_was_so_before_is_not_told_again() -> None:
+def test_an_unchanged_reason_emits_no_event() -> None:
     status = {"conditions": [ready_condition("False", "JobRunning")]}
     before = parse(resource("Dataset", "ds-1", None, status))
     assert events.content(before, patch("JobRunning")) is None
@@ -80,13 +80,13 @@ def unfit(since: str) -> Object:
     }
 
 
-def test_a_pod_that_fits_no_node_is_told_of_after_a_moment() -> None:
+def test_an_unschedulable_pod_is_reported_after_ten_seconds() -> None:
     assert finding(unfit(iso(NOW))) == ("JobRunning", "")
     told = "No node fits a pod: 0/1 nodes: 1 Insufficient nvidia.com/gpu."
     assert finding(unfit(iso(CREATED))) == ("PodNotStarting", told)
 
 
-def test_an_image_that_cannot_be_pulled_is_told_of() -> None:
+def test_an_image_that_cannot_be_pulled_is_reported() -> None:
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
     reason, message = finding(
         {"metadata": {}, "status": {"containerStatuses": [{"state": waiting}]}}
@@ -94,7 +94,7 @@ def test_an_image_that_cannot_be_pulled_is_told_of() -> None:
     assert (reason, "ImagePullBackOff" in message) == ("PodNotStarting", True)
     waiting["waiting"] = {"reason": "ErrImagePull", "message": "not found"}
     tried = finding({"metadata": {}, "status": {"containerStatuses": [{"state": waiting}]}})
-    assert tried == (reason, message), "the kubelet says both in turns"
+    assert tried == (reason, message), "the kubelet alternates between both"
 
 
 def complete(at: str) -> Object:
@@ -103,7 +103,7 @@ def complete(at: str) -> Object:
     return done
 
 
-def test_a_result_that_went_with_its_pod_is_made_once_more() -> None:
+def test_a_lost_result_is_computed_once_more() -> None:
     body = resource("Dataset", "ds-1", None, {"wrappedKey": "k"})
     first = reconcile(observed(body, job=complete(iso(CREATED))))
     assert [type(one).__name__ for one in first] == ["PatchStatus", "DeleteJob"]
@@ -121,14 +121,14 @@ def test_a_result_that_went_with_its_pod_is_made_once_more() -> None:
     ]
 
 
-def test_a_pod_that_is_there_without_a_result_is_a_fault_of_ours() -> None:
+def test_a_pod_without_a_result_is_an_internal_error() -> None:
     body = resource("Dataset", "ds-1", None, {"wrappedKey": "k"})
     actions = reconcile(observed(body, job=complete(iso(NOW)), pods=(pod(),)))
     assert isinstance(actions[1], act.LogFailure)
 
 
 @pytest.mark.timeout(120)
-async def test_describe_tells_the_story(world: World, plane: Plane) -> None:
+async def test_kubectl_describe_shows_each_event_once(world: World, plane: Plane) -> None:
     await world.create_tenant()
     await world.upload("ds-1", suspend=True)
     world.pods.plays["prepare"] = hold
@@ -149,7 +149,7 @@ async def test_describe_tells_the_story(world: World, plane: Plane) -> None:
     counts = {one["reason"]: one["count"] for one in listed}
     assert counts.keys() >= {"Suspended", "JobRunning", "Prepared"}
     assert counts["Suspended"] == 2
-    assert len(listed) == len(counts), "each thing is one Event"
+    assert len(listed) == len(counts), "equal Events are one object"
     about = _kubectl(plane, "describe", "tenant", world.tenant).partition("Events:")[2]
     assert "All conditions are True." in about
 

@@ -1,4 +1,4 @@
-"""Expiry from facts, and which deletions count as expiry."""
+"""Expiry of resources, and which deletions count as one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WEEK = 604_800
 HOUR = timedelta(hours=1)
 
 
-def test_datasets_and_models_count_from_creation_and_results_from_their_end() -> None:
+def test_retention_starts_at_creation_or_at_the_end_of_a_result() -> None:
     end = CREATED + timedelta(minutes=1)
     assert due(ended("Dataset", "ds-1"), WEEK).at == CREATED + timedelta(days=1)
     assert due(ended("Model", "mdl-1"), WEEK).at == CREATED + timedelta(days=1)
@@ -25,7 +25,7 @@ def test_datasets_and_models_count_from_creation_and_results_from_their_end() ->
     assert due(parse(resource("GenerationJob", "gen-1")), WEEK).at == CREATED + timedelta(days=1)
 
 
-def test_the_tenant_caps_retention() -> None:
+def test_the_tenant_limits_the_retention() -> None:
     assert due(ended("Model", "mdl-1"), 60).at == CREATED + timedelta(seconds=60)
 
 
@@ -40,21 +40,21 @@ def test_the_tenant_caps_retention() -> None:
         (
             {ANNOTATION_UPLOAD_LEASE: f"- {iso(CREATED + 3 * HOUR)}"},
             CREATED + 3 * HOUR,
-        ),  # between two pieces
+        ),  # between two parts
     ],
 )
-def test_an_upload_that_went_silent_is_given_up_after_an_hour(
+def test_a_silent_upload_is_abandoned_after_an_hour(
     annotations: dict[str, str], begun: object
 ) -> None:
     dataset = parse(resource("Dataset", "ds-1", {"source": {}}, annotations=annotations))
     assert due(dataset, WEEK) == (begun + HOUR, "UploadAbandoned")  # type: ignore[operator]
 
 
-def test_a_complete_upload_is_never_given_up() -> None:
+def test_a_complete_upload_is_never_abandoned() -> None:
     assert due(parse(resource("Dataset", "ds-1")), WEEK).reason == "Expired"
 
 
-def test_results_outlive_a_dataset_that_expired_but_not_one_that_was_deleted() -> None:
+def test_results_outlive_an_expired_dataset_but_not_a_deleted_one() -> None:
     results = (
         ended("GenerationJob", "gen-1"),
         parse(resource("GenerationJob", "gen-2", uid="uid-2")),
@@ -71,7 +71,7 @@ def test_results_outlive_a_dataset_that_expired_but_not_one_that_was_deleted() -
     assert [one.key.name for one in expired if isinstance(one, act.DeleteResource)] == ["gen-2"]
 
 
-def test_a_model_that_goes_with_an_expired_dataset_spares_finished_results() -> None:
+def test_a_model_of_an_expired_dataset_spares_finished_results() -> None:
     spec = {"retentionSeconds": 60}
     dataset = parse(
         resource("Dataset", "ds-1", spec, deletionTimestamp=iso(CREATED + timedelta(seconds=61)))
@@ -85,7 +85,7 @@ def test_a_model_that_goes_with_an_expired_dataset_spares_finished_results() -> 
     assert not erasure.by_expiry(observed(body, dataset=ended("Dataset", "ds-1")))
 
 
-def test_retention_extended_during_the_deletion_changes_nothing() -> None:
+def test_extending_the_retention_during_a_deletion_has_no_effect() -> None:
     status = {"expiresAt": iso(NOW - timedelta(seconds=5))}
     body = resource("Dataset", "ds-1", None, status, deletionTimestamp=iso(NOW))
     assert erasure.by_expiry(observed(body))

@@ -1,4 +1,4 @@
-"""Keys on a control plane: where the signing keys are kept, and that a tenant's provider stays."""
+"""Signing keys in their namespace, and the immutable key provider of a tenant."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Invalid
 
 
-async def test_the_signing_keys_are_where_the_api_may_not_read(world: World) -> None:
+async def test_the_signing_keys_are_out_of_the_apis_reach(world: World) -> None:
     await world.create_tenant()
     await world.reaches(
         kube.SECRETS,
@@ -21,7 +21,7 @@ async def test_the_signing_keys_are_where_the_api_may_not_read(world: World) -> 
     assert await world.cluster.find(kube.SECRETS, INSTALLATION_KEYS, system_namespace()) is None
 
 
-async def test_a_tenants_provider_stays(world: World) -> None:
+async def test_a_tenants_key_provider_cannot_change(world: World) -> None:
     await world.create("Tenant", world.tenant, {"encryption": {"provider": "local"}})
     other = {"spec": {"encryption": {"provider": "vault"}}}
     for patch in (

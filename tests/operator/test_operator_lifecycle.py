@@ -1,4 +1,4 @@
-"""What each kind does with the facts of its life."""
+"""Decisions of each kind in each stage of its life."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def generation(shards: int = 1, **facts: Any) -> Observed:
     return observed(body, **{"model": ended("Model", "mdl-1"), **facts})
 
 
-def test_a_dataset_waits_for_its_upload_with_all_conditions_there() -> None:
+def test_a_dataset_without_upload_has_all_its_conditions() -> None:
     actions = decide(observed(resource("Dataset", "ds-1", {"source": {}}, {})))
     waiting = "AwaitingUpload"
     assert conditions(actions) == {
@@ -69,7 +69,7 @@ def test_a_dataset_waits_for_its_upload_with_all_conditions_there() -> None:
     assert of_type(actions, act.PatchStatus).patch["phase"] == "Pending"
 
 
-def test_a_complete_upload_is_prepared_by_a_restricted_job_that_knows_only_uid_and_key() -> None:
+def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
     actions = decide(observed(resource("Dataset", "ds-1", None, KEY)))
     assert json.loads(of_type(actions, act.WriteRequest).content) == {"format": "auto"}
     manifest = of_type(actions, act.CreateJob).manifest
@@ -92,7 +92,7 @@ def test_a_complete_upload_is_prepared_by_a_restricted_job_that_knows_only_uid_a
     assert manifest["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
-def test_a_model_is_tied_to_its_dataset_before_anything_else() -> None:
+def test_a_model_is_first_of_all_tied_to_its_dataset() -> None:
     seen = observed(resource("Model", "mdl-1"), dataset=ended("Dataset", "ds-1"))
     (action,) = decide(seen)
     assert isinstance(action, act.PatchMeta)
@@ -100,7 +100,7 @@ def test_a_model_is_tied_to_its_dataset_before_anything_else() -> None:
     assert action.patch["ownerReferences"][0]["uid"] == "uid-ds-1"
 
 
-def test_a_model_gets_its_key_before_its_job_and_its_job_the_dataset_key() -> None:
+def test_a_model_gets_its_key_before_a_job_with_the_dataset_key() -> None:
     assert isinstance(decide(model(status={}))[-1], act.CreateKey)
     spec = {"datasetRef": {"name": "ds-1"}, "seed": 7, "resources": {"gpu": 2, "memory": "3Gi"}}
     actions = decide(model(spec=spec))
@@ -115,14 +115,14 @@ def test_a_model_gets_its_key_before_its_job_and_its_job_the_dataset_key() -> No
     assert task.dataset.wrapped_key == "key-of-ds-1"
 
 
-def test_a_model_of_a_failed_dataset_fails_for_that_reason() -> None:
+def test_a_model_of_a_failed_dataset_fails() -> None:
     actions = decide(model(dataset=ended("Dataset", "ds-1", well=False)))
     patch = of_type(actions, act.PatchStatus).patch
     assert (patch["phase"], patch["lastFailure"]["reason"]) == ("Failed", "DatasetFailed")
     assert patch["finishedAt"] == iso(NOW.replace(microsecond=0))
 
 
-def test_a_model_never_learns_from_another_dataset_of_the_same_name() -> None:
+def test_a_model_is_not_fit_to_a_later_dataset_of_the_same_name() -> None:
     actions = decide(model(dataset=ended("Dataset", "ds-1", uid="uid-of-a-later-one")))
     assert conditions(actions)["DatasetReady"] == ("False", "AwaitingDataset")
 
@@ -140,7 +140,7 @@ def test_a_model_never_learns_from_another_dataset_of_the_same_name() -> None:
         ({"fault": Fault.CUSTODY}, "CustodyUnavailable"),
     ],
 )
-def test_why_a_generation_waits(facts: dict[str, Any], reason: str) -> None:
+def test_a_waiting_generation_states_its_reason(facts: dict[str, Any], reason: str) -> None:
     actions = decide(generation(**facts))
     assert conditions(actions)["Ready"] == ("False", reason)
     assert any(isinstance(one, act.CreateJob) for one in actions) == (
@@ -148,7 +148,7 @@ def test_why_a_generation_waits(facts: dict[str, Any], reason: str) -> None:
     )
 
 
-def test_a_generation_request_is_in_the_terms_of_rest() -> None:
+def test_a_generation_request_has_the_fields_of_the_rest_api() -> None:
     seen = generation(shards=3)
     content = of_type(decide(seen), act.WriteRequest).content
     assert GenerateRequest.model_validate_json(content).interventions == {
@@ -158,7 +158,7 @@ def test_a_generation_request_is_in_the_terms_of_rest() -> None:
     assert (manifest["spec"]["completions"], manifest["spec"]["completionMode"]) == (3, "Indexed")
 
 
-def test_shards_are_added_up_and_the_worst_decides() -> None:
+def test_shards_are_summed_and_the_worst_one_decides() -> None:
     def part(index: int, status: str, met: int, error: float) -> dict[str, Any]:
         attainment = {
             "status": status,
@@ -186,7 +186,7 @@ def test_shards_are_added_up_and_the_worst_decides() -> None:
     assert isinstance(actions[-1], act.DeleteJob)
 
 
-def test_a_shard_without_a_result_is_a_fault_of_ours() -> None:
+def test_a_shard_without_a_result_is_an_internal_error() -> None:
     pods = (pod(0, index=0, result=result(rows=5)),)
     actions = decide(generation(2, job=job("", "j", "complete", shards=2), pods=pods))
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "Internal"
@@ -210,7 +210,9 @@ def test_a_shard_without_a_result_is_a_fault_of_ours() -> None:
         ("late", (), "DeadlineExceeded", None),
     ],
 )
-def test_why_work_failed(state: str, pods: tuple[Any, ...], reason: str, code: int | None) -> None:
+def test_a_failure_has_a_reason_and_a_message(
+    state: str, pods: tuple[Any, ...], reason: str, code: int | None
+) -> None:
     actions = decide(generation(job=job("", "j", state), pods=pods))
     failure = of_type(actions, act.PatchStatus).patch["lastFailure"]
     assert (failure["reason"], failure.get("exitCode")) == (reason, code)
@@ -220,13 +222,13 @@ def test_why_work_failed(state: str, pods: tuple[Any, ...], reason: str, code: i
     assert reason != "Internal" or note.support in failure["message"]
 
 
-def test_a_pod_that_is_tried_again_shows() -> None:
+def test_a_retried_pod_is_visible_in_status() -> None:
     actions = decide(generation(job=job("", "j"), pods=(pod(43),)))
     assert conditions(actions)["Ready"] == ("False", "JobRetrying")
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "CustodyUnavailable"
 
 
-def test_suspension_is_passed_to_the_job_and_taken_back() -> None:
+def test_suspension_and_resumption_reach_the_job() -> None:
     body = resource("GenerationJob", "gen-1", None, KEY, labels={LABEL_DATASET: "ds-1"})
     body["spec"]["suspend"] = True
     facts: dict[str, Any] = {"model": ended("Model", "mdl-1")}
@@ -241,7 +243,7 @@ def job_name(body: dict[str, Any]) -> str:
     return observed(body).job_name
 
 
-def test_ended_work_is_written_once_and_its_expiry_follows_the_retention() -> None:
+def test_status_of_ended_work_changes_only_with_the_retention() -> None:
     status = {
         **KEY,
         "phase": "Ready",
@@ -256,7 +258,7 @@ def test_ended_work_is_written_once_and_its_expiry_follows_the_retention() -> No
     assert decide(capped) == [act.PatchStatus({"expiresAt": "2026-03-01T13:00:00Z"})]
 
 
-def test_a_spec_beyond_the_contract_fails_without_being_quoted() -> None:
+def test_an_invalid_spec_fails_and_is_not_quoted() -> None:
     spec = {
         "modelRef": {"name": "mdl-1"},
         "rowCount": 10,
@@ -267,9 +269,7 @@ def test_a_spec_beyond_the_contract_fails_without_being_quoted() -> None:
     assert "zoe" not in repr(actions)
 
 
-def test_what_a_dataset_stored_goes_also_when_its_spec_cannot_be_read_and_only_if_bytes_can_be_there() -> (
-    None
-):
+def test_a_dataset_with_an_invalid_spec_loses_its_bytes_if_any() -> None:
     beyond = {"source": {"sha256": "a" * 64, "bytes": 3}, "weights": "w" * 300}
     refused = decide(observed(resource("Dataset", "ds-1", beyond, {"wrappedKey": "key"})))
     assert [type(one) for one in refused] == [act.DiscardArtifacts, act.PatchStatus]
@@ -279,7 +279,7 @@ def test_what_a_dataset_stored_goes_also_when_its_spec_cannot_be_read_and_only_i
     ]
 
 
-def test_rows_of_a_tenant_in_mode_customer_are_made_under_its_key() -> None:
+def test_rows_in_mode_customer_are_encrypted_with_the_customers_key() -> None:
     arn = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
     encryption = {
         "mode": "Customer",

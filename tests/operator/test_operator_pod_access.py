@@ -1,4 +1,4 @@
-"""What pods get to reach store and keys: settings, Jobs, and the copy on a control plane."""
+"""Access of pods to store and keys: settings, Jobs, and the copied Secret."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def pod(access: PodAccess) -> Object:
     return spec
 
 
-def test_a_pod_takes_the_secret_by_name() -> None:
+def test_a_pod_references_the_secret_by_name() -> None:
     (container,) = pod(PodAccess(secret="credentials"))["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "simulacra-pods"}}]
     assert {one["name"] for one in container["env"]} == {"SIMULACRA_TASK", "SIMULACRA_STORE"}
 
 
-def test_a_pod_has_no_token_unless_it_has_an_audience() -> None:
+def test_a_pod_has_a_token_only_with_an_audience() -> None:
     assert [one["name"] for one in pod(PodAccess())["volumes"]] == ["tmp"]
     spec = pod(PodAccess(audience="vault"))
     (token,) = spec["volumes"][1]["projected"]["sources"]
@@ -52,7 +52,7 @@ def test_a_pod_has_no_token_unless_it_has_an_audience() -> None:
     assert spec["automountServiceAccountToken"] is False
 
 
-def test_settings() -> None:
+def test_the_four_settings_of_pod_access_are_read() -> None:
     env = {
         "SIMULACRA_POD_SECRET": "credentials",
         "SIMULACRA_TRAINER_SA_ANNOTATIONS": '{"a/b": "c"}',
@@ -76,12 +76,12 @@ def test_settings() -> None:
         ("SIMULACRA_POD_EGRESS", '[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "from": []}]'),
     ],
 )
-def test_a_malformed_setting_is_named(name: str, value: str) -> None:
+def test_a_malformed_pod_access_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(OperatorSettingsError, match=f"{name} is malformed: set it to a JSON"):
         read_settings({name: value})
 
 
-async def test_the_copy_follows_its_source(world: World) -> None:
+async def test_the_copied_secret_follows_its_source(world: World) -> None:
     await world.create_tenant()
     source: Object = {
         "metadata": {"name": "simulacra-pods"},
@@ -106,9 +106,8 @@ async def test_the_copy_follows_its_source(world: World) -> None:
         assert policy["spec"]["egress"] == [RULE]
         patch = {"data": {"OLD": None}, "stringData": {"AWS_ACCESS_KEY_ID": "new"}}
         await world.cluster.patch(kube.SECRETS, "simulacra-pods", patch, system_namespace())
-        touch = {
-            "metadata": {"annotations": {"test/touched": "1"}}
-        }  # the sweep would, within half a minute
+        # starts a pass now; the sweep would within half a minute
+        touch = {"metadata": {"annotations": {"test/touched": "1"}}}
         await world.cluster.patch(kube.TENANTS, world.tenant, touch)
         await world.reaches(
             kube.SECRETS, "simulacra-pods", lambda one: _plain(one) == {"AWS_ACCESS_KEY_ID": "new"}

@@ -1,4 +1,4 @@
-"""Rotation: everything live is wrapped again, then the old key is gone. Offboarding: nothing opens any more."""
+"""Key rotation rewraps everything, then retires the old key; a destroyed key ends access."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def token(body: Object) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
+async def test_a_rotation_rewraps_all_keys_and_then_retires_the_old_one(
     world: World, proxy: KillingProxy
 ) -> None:
     await world.create_tenant()
@@ -50,8 +50,8 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     assert keys.is_current(world.tenant, token(after))
     assert keys.unwrap(world.tenant, token(after), ref.encryption_context) == keys.unwrap(
         world.tenant, token(before), ref.encryption_context
-    ), "until it is retired the old token is good as well"
-    proxy.ahead = SETTLED  # by the clock that counts, the time is over
+    ), "the old token works until its key is retired"
+    proxy.ahead = SETTLED  # of the API server's clock, which counts
     tenant = await world.reaches(
         kube.TENANTS,
         world.tenant,
@@ -71,9 +71,7 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     assert types == ["key.created", "key.rotated", "key.retired"]
 
 
-async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and_nothing_else() -> (
-    None
-):
+async def test_a_tenants_invalid_objects_delay_its_own_rotation_only() -> None:
     class Server:
         async def list(
             self, what: ApiResource, namespace: str | None = None, **_: object
@@ -102,13 +100,13 @@ async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and
     )
     controller = SimpleNamespace(cluster=Server(), custody=custody, now=lambda: NOW, scope=Scope())
     await Rotation(controller).check(tenant)  # type: ignore[arg-type]
-    assert retired == [], "what cannot be read may hold a token of the old key"
+    assert retired == [], "an unreadable Job may hold a token of the old key"
 
 
-async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(
+async def test_a_destroyed_tenant_key_makes_all_artifacts_unreadable(
     world: World,
 ) -> None:
-    """A key destroyed at its provider: nothing opens any more, and both Tenant and new work say why."""
+    """The Tenant and new work state why nothing can be decrypted."""
     await world.create_tenant()
     made = await world.upload("ds-1")
     found = await world.reaches(kube.DATASETS, "ds-1", ready)

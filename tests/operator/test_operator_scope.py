@@ -1,4 +1,4 @@
-"""An operator that serves listed namespaces: what it looks at, whom it leaves alone, and who prepares what."""
+"""An operator with listed namespaces: what it reads, what it ignores, and who creates what."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LISTED = Scope(("tenant-acme",))
 LABELS = {"simulacra.dev/tenant": "acme", "pod-security.kubernetes.io/enforce": "restricted"}
 
 
-def test_the_setting_is_read_and_a_wrong_one_is_named() -> None:
+def test_the_scope_is_read_and_a_malformed_one_is_named() -> None:
     assert read_settings({"SIMULACRA_NAMESPACES": " tenant-b, tenant-a"}).scope.namespaces == (
         "tenant-a",
         "tenant-b",
@@ -48,7 +48,7 @@ def test_the_setting_is_read_and_a_wrong_one_is_named() -> None:
         read_settings({"SIMULACRA_WEBHOOK_ALLOW_PRIVATE": "yes"})
 
 
-def test_what_is_served() -> None:
+def test_only_resources_of_listed_namespaces_are_served() -> None:
     served = [
         Key("Tenant", None, "acme"),
         Key("Dataset", "tenant-acme", "ds"),
@@ -61,7 +61,7 @@ def test_what_is_served() -> None:
     assert (LISTED.tenants, Scope().tenants) == (frozenset({"acme"}), None)
 
 
-async def test_a_list_of_everything_asks_for_the_listed_namespaces(
+async def test_a_list_of_everything_covers_the_listed_namespaces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str | None] = []
@@ -83,7 +83,7 @@ async def test_a_list_of_everything_asks_for_the_listed_namespaces(
 
 
 class Unreadable:
-    """A controller on a cluster where one listed namespace may not be read any more."""
+    """A controller on a cluster where one listed namespace is forbidden."""
 
     custody = None
     scope = Scope(("tenant-a", "tenant-b"))
@@ -109,14 +109,14 @@ def resource_in(namespace: str | None) -> Any:
     return resource("Dataset", "ds-1", namespace=namespace)
 
 
-async def test_a_namespace_that_may_not_be_read_does_not_hold_up_the_others() -> None:
+async def test_a_forbidden_namespace_does_not_block_the_others() -> None:
     snapshot = await Sweep(cast(Controller, Unreadable(403)))._list()
     assert [one.key.namespace for one in snapshot.seen.values()] == ["tenant-b"]
-    with pytest.raises(ClusterError):  # a server that fails is no reason to look away
+    with pytest.raises(ClusterError):  # another error is not ignored
         await Sweep(cast(Controller, Unreadable(500)))._list()
 
 
-def test_nothing_of_a_tenant_that_is_not_served_is_an_orphan(
+def test_objects_of_unserved_tenants_are_no_orphans(
     store: LocalStore, keyring: LocalKeyring
 ) -> None:
     from simulacra_custody.refs import ResourceRef
@@ -147,7 +147,7 @@ def store(tmp_path: Any) -> LocalStore:
 
 
 def tenant(labels: dict[str, str] | None = LABELS, **meta: Any) -> TenantObserved:
-    """Return a Tenant in a prepared namespace with these labels, None: there is none."""
+    """Return a Tenant in a prepared namespace with these labels, or without one."""
     subject = parse(resource("Tenant", "acme", {}, None, namespace=None, **meta))
     namespace = (
         None
@@ -169,13 +169,13 @@ def namespace_ready(seen: TenantObserved) -> tuple[str, str]:
     return found["status"], found.get("message", "")
 
 
-def test_a_prepared_namespace_is_used_as_it_is() -> None:
+def test_a_prepared_namespace_is_not_changed() -> None:
     assert namespace_ready(tenant()) == ("True", "")
     assert not any(isinstance(one, act.EnsureObject) for one in reconcile(tenant()))
 
 
 @pytest.mark.parametrize("labels", [None, {}, {**LABELS, "simulacra.dev/tenant": "globex"}])
-def test_what_a_namespace_lacks_is_said_and_never_made(labels: dict[str, str] | None) -> None:
+def test_missing_labels_of_a_namespace_are_reported_not_set(labels: dict[str, str] | None) -> None:
     status, message = namespace_ready(tenant(labels))
     assert status == "False"
     assert "create tenant-acme, or label it, with simulacra.dev/tenant=acme" in message
@@ -186,7 +186,7 @@ def made_with_uid(manifest: Any, number: int) -> Any:
     return {**manifest, "metadata": {**manifest["metadata"], "uid": f"uid-{number}"}}
 
 
-def test_what_it_makes_there_is_marked_and_what_it_finds_is_not() -> None:
+def test_only_objects_that_the_operator_created_are_labeled() -> None:
     rails = manifests.guard_rails(tenant().resource, tenant().access, None)
     found = {**rails[0][1], "automountServiceAccountToken": True}
     made = [
@@ -198,13 +198,13 @@ def test_what_it_makes_there_is_marked_and_what_it_finds_is_not() -> None:
         one.manifest["metadata"]["name"]: one.manifest["metadata"]["labels"].get(LABEL_UID)
         for one in made
     }
-    assert marks.pop("simulacra-trainer") is None, "somebody else's, kept as the guard rails say"
+    assert marks.pop("simulacra-trainer") is None, "repaired, but owned by somebody else"
     assert marks == dict.fromkeys(
         ("simulacra", "simulacra-default-deny", "simulacra-workers"), "uid-1"
     )
 
 
-def test_it_keeps_the_finalizer_itself_and_leaves_the_namespace() -> None:
+def test_in_a_prepared_namespace_the_operator_keeps_the_finalizer() -> None:
     assert reconcile(tenant(finalizers=["other"])) == [
         act.PatchMeta({"finalizers": ["other", FINALIZER]})
     ]
@@ -218,13 +218,13 @@ def test_it_keeps_the_finalizer_itself_and_leaves_the_namespace() -> None:
         for one in first[2:]
         if isinstance(one, act.DeleteObject)
     ] == [(kind, "tenant-acme", f"uid-{at}") for at, (kind, _) in enumerate(rails)]
-    assert len(first) == 2 + len(rails), "no record before they are gone"
+    assert len(first) == 2 + len(rails), "no record before they are deleted"
     kinds = [type(one).__name__ for one in reconcile(dying)]
     assert kinds == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "PatchMeta"]
     assert reconcile(dying)[-1] == act.PatchMeta({"finalizers": ["other"]})
 
 
-def test_an_approved_request_names_the_tenant_that_is_to_be_made() -> None:
+def test_an_approved_request_names_the_tenant_to_create() -> None:
     spec = {"company": "Acme", "contact": "ada@acme.example", "decision": "Approved"}
     seen = AccessObserved(
         NOW, parse(resource("AccessRequest", "ar", spec, None, namespace=None)), prepared=True
@@ -233,7 +233,7 @@ def test_an_approved_request_names_the_tenant_that_is_to_be_made() -> None:
     (patch,) = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
     message = next(one for one in patch["conditions"] if one["type"] == "TenantReady")["message"]
     assert (
-        f"create Tenant {seen.tenant_name} with the label simulacra.dev/uid=uid-1 and {seen.client_id}"
-        in message
+        f"create Tenant {seen.tenant_name} with the label "
+        f"simulacra.dev/uid=uid-1 and {seen.client_id}" in message
     )
     assert not any(isinstance(one, act.EnsureObject) for one in actions)

@@ -1,4 +1,4 @@
-"""A Dataset that is read from an object: who may read what, and what the pod is given for it."""
+"""A Dataset from an object: which objects are allowed, and what the pod gets."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def gate(seen: Observed) -> tuple[str, str, str]:
     actions = reconcile(seen)
     patch = next(one.patch for one in actions if isinstance(one, act.PatchStatus | act.CreateKey))
     found = next(one for one in patch["conditions"] if one["type"] == "SourceAllowed")
-    assert URI not in json.dumps(patch), "a key may say as much as a column's name"
+    assert URI not in json.dumps(patch), "an object's key may be as confidential as a column's name"
     assert found["status"] == "True" or found["message"]
     return found["status"], found["reason"], patch["phase"]
 
 
-def test_the_operator_makes_the_key_and_the_pod_reads_as_the_tenant() -> None:
+def test_the_operator_creates_the_key_and_the_pod_reads_as_the_tenant() -> None:
     assert gate(dataset()) == ("True", "SourceAllowed", "Running")
     of_type(reconcile(dataset()), act.CreateKey)
     actions = reconcile(dataset({"wrappedKey": "key"}, source={"sha256": "a" * 64}))
@@ -78,7 +78,7 @@ def test_the_operator_makes_the_key_and_the_pod_reads_as_the_tenant() -> None:
     assert URI not in json.dumps(container), "the uri is in the encrypted request only"
 
 
-def test_with_a_role_no_secret_is_given() -> None:
+def test_with_a_role_the_pod_gets_no_secret() -> None:
     role = {"prefix": "s3://acme-data/in/", "roleArn": ROLE, "externalId": "acme-7c1"}
     actions = reconcile(dataset({"wrappedKey": "key"}, sources=(role,)))
     request = PrepareRequest.model_validate_json(of_type(actions, act.WriteRequest).content)
@@ -97,7 +97,7 @@ def test_with_a_role_no_secret_is_given() -> None:
         "s3://acme-data-2/",
     ],
 )
-def test_what_no_prefix_covers_is_refused_for_good(prefix: str | None) -> None:
+def test_a_uri_outside_all_prefixes_is_refused_for_good(prefix: str | None) -> None:
     sources = [] if prefix is None else [{**BY_SECRET, "prefix": prefix}]
     assert gate(dataset(sources=sources)) == ("False", "SourceNotAllowed", "Failed")
     assert not any(
@@ -106,7 +106,7 @@ def test_what_no_prefix_covers_is_refused_for_good(prefix: str | None) -> None:
     )
 
 
-def test_the_longest_prefix_says_who_reads() -> None:
+def test_the_longest_matching_prefix_decides_the_access() -> None:
     wide = {**BY_SECRET, "prefix": "s3://acme-data/", "secretName": "wide"}
     spec = TenantSpec.model_validate({"sources": [wide, BY_SECRET]})
     found = (
@@ -126,9 +126,7 @@ def test_the_longest_prefix_says_who_reads() -> None:
         ("file:///acme-data", False),
     ],
 )
-def test_our_own_store_is_never_a_source_whatever_a_tenant_allows(
-    store: str, refused: bool
-) -> None:
+def test_the_installations_own_store_is_never_a_source(store: str, refused: bool) -> None:
     for variable in ("SIMULACRA_STORE", "SIMULACRA_AUDIT"):
         buckets = own_buckets({variable: store})
         assert is_own_bucket(buckets, URI) is refused
@@ -144,7 +142,7 @@ def test_the_limits_are_those_of_an_upload() -> None:
     assert json.loads(of_type(actions, act.WriteRequest).content)["source"]["limit"] == 600
 
 
-def test_it_waits_for_its_tenant_and_is_no_abandoned_upload() -> None:
+def test_a_dataset_from_an_object_waits_for_its_tenant() -> None:
     assert gate(dataset(tenant=None)) == ("False", "AwaitingTenant", "Pending")
     assert gate(dataset(tenant=tenant(ready=False, sources=[BY_SECRET])))[:2] == (
         "True",
@@ -161,11 +159,11 @@ KEYLESS = (
     "couldn't find key AWS_SECRET_ACCESS_KEY in Secret tenant-acme/acme-reader",
     "env SIMULACRA_SOURCE_SECRET_ACCESS_KEY: acme-reader has no key AWS_SECRET_ACCESS_KEY",
 )
-"""What the kubelet and the embedded node agent say."""
+"""Messages of the kubelet and of the embedded node agent."""
 
 
 def unconfigured(said: str) -> Object:
-    """Return the pod that the operator's Job makes, before its container could be made."""
+    """Return the pod of the operator's Job before its container is created."""
     manifest = of_type(reconcile(dataset({"wrappedKey": "key"})), act.CreateJob).manifest
     waiting = {"reason": "CreateContainerConfigError", "message": said}
     status = {"phase": "Pending", "containerStatuses": [{"state": {"waiting": waiting}}]}
@@ -177,7 +175,7 @@ def unconfigured(said: str) -> Object:
 
 
 def prepared(status: Object, job: Object, *pods: Object) -> Object:
-    """Return status as it is after a pass."""
+    """Return the status after a pass."""
     patch = of_type(reconcile(dataset(status, job=job, pods=pods)), act.PatchStatus).patch
     (found,) = [one for one in patch["conditions"] if one["type"] == "Prepared"]
     assert (
@@ -190,7 +188,7 @@ def prepared(status: Object, job: Object, *pods: Object) -> Object:
 @pytest.mark.parametrize(
     ("said", "lacks"), [*((one, None) for one in ABSENT), *((one, "key") for one in KEYLESS)]
 )
-def test_a_secret_that_is_missing_is_told_of_by_name(said: str, lacks: str | None) -> None:
+def test_a_missing_source_secret_is_reported_by_name(said: str, lacks: str | None) -> None:
     reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))[
         "found"
     ]
@@ -210,14 +208,14 @@ def test_a_secret_that_is_missing_is_told_of_by_name(said: str, lacks: str | Non
 @pytest.mark.parametrize(
     "said", ['secret "simulacra-pods" not found', 'secret "acme-reader-2" not found', ""]
 )
-def test_another_secret_that_is_missing_is_not_the_tenants(said: str) -> None:
+def test_another_missing_secret_is_not_reported_as_the_tenants(said: str) -> None:
     reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))[
         "found"
     ]
     assert (reason, "CreateContainerConfigError" in message) == ("PodNotStarting", True)
 
 
-def test_the_secret_that_was_missing_is_why_the_work_ran_out_of_time() -> None:
+def test_a_missing_secret_is_the_reason_of_a_missed_deadline() -> None:
     waiting = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(ABSENT[0]))
     failing = job("Dataset", "j")
     failing["status"]["conditions"] = [
@@ -239,7 +237,7 @@ def test_the_secret_that_was_missing_is_why_the_work_ran_out_of_time() -> None:
     )
 
 
-def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
+def test_the_read_object_is_in_status_and_not_certified() -> None:
     from simulacra_operator.runtime.eraser import erased_artifacts
 
     read = {"sha256": "b" * 64, "bytes": 7}
@@ -253,8 +251,8 @@ def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
     assert seen.now == NOW
 
 
-def test_a_read_is_recorded_before_the_dataset_says_that_it_ended() -> None:
-    """An upload is recorded by the API; of what came by kubectl the audit log would else know nothing."""
+def test_a_read_is_recorded_before_the_dataset_is_finished() -> None:
+    """The API records uploads; a Dataset that kubectl created would have no record."""
     read = {"sha256": "b" * 64, "bytes": 7}
     done = (pod(0, result=result(rows=20, columns=2, source=read)),)
     refused = (
@@ -282,8 +280,8 @@ def test_a_read_is_recorded_before_the_dataset_says_that_it_ended() -> None:
         assert not [one for one in reconcile(upload) if isinstance(one, act.RecordRead)]
 
 
-def test_a_read_is_recorded_also_of_a_dataset_that_is_deleted_before_it_ended() -> None:
-    """Or whoever deletes in time reads without a trace."""
+def test_the_read_of_a_dataset_that_is_deleted_early_is_recorded() -> None:
+    """Otherwise a deletion in time would hide the read."""
     read = {"sha256": "b" * 64, "bytes": 7}
     done = (pod(0, result=result(rows=20, columns=2, source=read)),)
 
@@ -309,7 +307,7 @@ def test_a_read_is_recorded_also_of_a_dataset_that_is_deleted_before_it_ended() 
         dying("running", {}, deletionTimestamp=iso(NOW)),
     ):
         assert not [one for one in actions if isinstance(one, act.RecordRead)], (
-            "it is on record already"
+            "it is recorded already"
         )
 
 
@@ -318,11 +316,11 @@ def test_a_read_is_recorded_also_of_a_dataset_that_is_deleted_before_it_ended() 
     [
         ({"roleArn": ROLE, "externalId": "ab"}, "either secretName or roleArn"),
         ({"secretName": None}, "either secretName or roleArn"),
-        ({"secretName": None, "roleArn": ROLE}, "roleArn and externalId go together"),
-        ({"secretName": "simulacra-pods"}, "installation's own credentials"),
+        ({"secretName": None, "roleArn": ROLE}, "set roleArn and externalId together"),
+        ({"secretName": "simulacra-pods"}, "installation's credentials"),
     ],
 )
-def test_a_source_names_one_access_and_never_ours(change: Object, message: str) -> None:
+def test_a_source_has_one_access_and_not_the_installations(change: Object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ObjectSource.model_validate(
             {name: value for name, value in {**BY_SECRET, **change}.items() if value}

@@ -1,4 +1,4 @@
-"""The sweep: what it asks of the API server and when, whatever the number of resources."""
+"""The sweep: its calls of the API server, whatever the number of resources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOUR = 3600
 
 
 class Server:
-    """Answers from a dict; counts and holds up what it is told to."""
+    """An API server on a dict that counts calls and can delay lists."""
 
     def __init__(self, *bodies: Object, limit: int | None = None) -> None:
         self.bodies = {body["metadata"]["name"]: body for body in bodies}
@@ -120,7 +120,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep_module, "RETRY_S", 0)
 
 
-async def test_what_is_due_at_once_is_deleted_at_once_and_a_few_at_a_time() -> None:
+async def test_due_resources_are_deleted_a_few_at_a_time() -> None:
     server = Server(*(dataset(f"d{number}", 60) for number in range(40)), dataset("later", HOUR))
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
@@ -133,8 +133,8 @@ async def test_what_is_due_at_once_is_deleted_at_once_and_a_few_at_a_time() -> N
     assert server.lists == 1
 
 
-async def test_a_deletion_is_asked_for_once() -> None:
-    """Also when a look began before it and ended after it, with the resource as it was."""
+async def test_a_deletion_is_requested_once() -> None:
+    """Even if a sweep started before it and listed the resource afterwards."""
     server = Server(dataset("d", 60))
     sweep, _ = sweep_of(server, CREATED + timedelta(seconds=60))
     await sweep.sweep()
@@ -148,9 +148,7 @@ async def test_a_deletion_is_asked_for_once() -> None:
     assert server.asked == ["d"]
 
 
-async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fails_or_hangs_is_not() -> (
-    None
-):
+async def test_a_long_sweep_is_live_while_it_progresses() -> None:
     server = Server(dataset("d", HOUR), dataset("e", HOUR), dataset("f", HOUR))
     sweep, _ = sweep_of(server, CREATED)
 
@@ -171,17 +169,17 @@ async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fai
         look = asyncio.create_task(sweep.sweep())
         for _ in range(2):
             time_goes_by()
-            assert not await lives(), "nothing came for so long"
+            assert not await lives(), "no progress for that long"
             server.step.release()
             assert await lives()
-        assert sweep.age_s >= 2 * STALLED_S, "no look was completed since"
+        assert sweep.age_s >= 2 * STALLED_S, "no sweep completed since"
         server.step.release()
         await look
         time_goes_by()
         server.step, server.breaks = None, True
         with pytest.raises(ClusterError):
             await sweep.sweep()
-        assert not await lives(), "looks that fail are not alive, however far they got"
+        assert not await lives(), "failing sweeps are not live, however far they get"
     finally:
         await runner.cleanup()
 
@@ -189,7 +187,7 @@ async def test_a_look_that_takes_long_is_alive_while_it_gets_on_and_one_that_fai
 @pytest.mark.parametrize(
     ("scope", "stuck"), [(Scope(), 2), (Scope(("tenant-acme",)), 2), (Scope(("tenant-b",)), 1)]
 )
-async def test_a_tenant_in_deletion_for_too_long_counts_as_stuck_as_a_dataset_does(
+async def test_tenants_and_datasets_in_deletion_too_long_count_as_stuck(
     scope: Scope, stuck: int
 ) -> None:
     server = Server(dataset("d", HOUR), limit=HOUR)
@@ -203,7 +201,7 @@ async def test_a_tenant_in_deletion_for_too_long_counts_as_stuck_as_a_dataset_do
     assert REGISTRY.get_sample_value("simulacra_stuck_deletions") == stuck
 
 
-async def test_an_extension_that_came_first_counts() -> None:
+async def test_an_extension_before_the_deletion_is_honored() -> None:
     server = Server(dataset("d", 60), dataset("e", 60))
     sweep, clock = sweep_of(server, CREATED + timedelta(seconds=60))
     await sweep.sweep()
@@ -220,7 +218,7 @@ async def test_an_extension_that_came_first_counts() -> None:
     assert server.asked[3:] == ["d"]
 
 
-async def test_a_longer_limit_of_the_tenant_counts_although_it_changes_no_resource() -> None:
+async def test_a_raised_limit_of_the_tenant_is_honored() -> None:
     server = Server(dataset("limited", HOUR), dataset("own", 60), limit=60)
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
@@ -233,7 +231,7 @@ async def test_a_longer_limit_of_the_tenant_counts_although_it_changes_no_resour
     assert server.asked == ["own", "limited"]
 
 
-async def test_what_a_person_deleted_does_not_expire_as_well() -> None:
+async def test_a_resource_deleted_by_a_person_does_not_expire() -> None:
     server = Server(dataset("d", 60))
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
@@ -244,7 +242,7 @@ async def test_what_a_person_deleted_does_not_expire_as_well() -> None:
     assert server.asked == []
 
 
-async def test_an_expiry_does_not_wait_for_a_look() -> None:
+async def test_an_expiry_does_not_wait_for_a_sweep() -> None:
     server = Server(dataset("d", 60))
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
@@ -260,7 +258,7 @@ async def test_an_expiry_does_not_wait_for_a_look() -> None:
     assert server.asked == ["d"]
 
 
-async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
+async def test_a_resource_created_between_sweeps_is_known_by_its_event() -> None:
     server = Server(dataset("old", HOUR))
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
@@ -270,7 +268,7 @@ async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
     made, listed = dataset("made", 60), dict(server.bodies)
     server.bodies["made"] = made
     await event_router.changed(controller_of(sweep), made, "ADDED")
-    server.bodies = listed  # the list had passed its place
+    server.bodies = listed  # it was listed before
     server.list_gate.set()
     await looking
     server.bodies = {**listed, "made": made}
@@ -279,7 +277,7 @@ async def test_what_is_made_between_two_looks_is_known_by_its_event() -> None:
     assert server.asked == ["made"]
 
 
-async def test_another_retention_is_known_by_its_event() -> None:
+async def test_a_changed_retention_is_known_by_its_event() -> None:
     server = Server(dataset("d", HOUR))
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
@@ -292,7 +290,7 @@ async def test_another_retention_is_known_by_its_event() -> None:
     assert server.asked == ["d"]
 
 
-async def test_another_retention_is_known_also_when_the_look_has_passed_the_resource() -> None:
+async def test_a_retention_changed_during_a_sweep_is_known() -> None:
     server = Server(dataset("shorter", HOUR), dataset("longer", 60))
     sweep, clock = sweep_of(server, CREATED)
     listed = server.bodies
@@ -316,7 +314,7 @@ async def test_another_retention_is_known_also_when_the_look_has_passed_the_reso
     } == {"shorter"}
 
 
-async def test_events_while_the_engine_is_called_do_not_trip_the_look() -> None:
+async def test_events_during_a_resync_do_not_break_the_sweep() -> None:
     server = Server(dataset("a", HOUR), dataset("b", HOUR))
     sweep, clock = sweep_of(server, CREATED)
 
@@ -333,7 +331,7 @@ async def test_events_while_the_engine_is_called_do_not_trip_the_look() -> None:
 
 
 def controller_of(sweep: Sweep) -> Any:
-    """Return an engine that is told of events and has nothing else to do."""
+    """Return a controller that passes events to the sweep only."""
 
     async def nothing(key: object) -> None:
         return
@@ -348,11 +346,11 @@ def controller_of(sweep: Sweep) -> Any:
 
 
 @pytest.mark.parametrize(("took", "pause"), [(0.1, 5.0), (4.0, 12.0), (60.0, 30.0)])
-def test_looks_take_a_quarter_of_the_time_at_most(took: float, pause: float) -> None:
+def test_sweeps_take_a_quarter_of_the_time_at_most(took: float, pause: float) -> None:
     assert sweep_module.pause(took) == pause
 
 
-async def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unchanged_resources_are_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     parse = snapshot_module.parse
     monkeypatch.setattr(
@@ -368,23 +366,23 @@ async def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.Monkey
     assert read == ["a", "b", "b"]
 
 
-async def test_a_deletion_whose_event_was_lost_gets_another_event() -> None:
-    """kopf erases, and acts on events alone."""
+async def test_a_missed_deletion_event_is_triggered_again() -> None:
+    """kopf starts the erasure, on events only."""
     server = Server(dataset("known", HOUR), dataset("lost", HOUR), dataset("live", HOUR))
     for name in ("known", "lost"):
         server.bodies[name]["metadata"]["deletionTimestamp"] = CREATED.isoformat()
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
-    assert server.touched == [], "its event may be on its way"
+    assert server.touched == [], "its event may still arrive"
     clock.at = CREATED + timedelta(seconds=31)
     await sweep.sweep()
-    assert server.touched == [], "not at every look"
+    assert server.touched == [], "not in every sweep"
     sweep._resynced = float("-inf")
     await sweep.sweep()
     assert server.touched == ["lost"]
 
 
-async def test_what_another_finalizer_keeps_is_not_written_to() -> None:
+async def test_a_resource_kept_by_another_finalizer_is_not_written() -> None:
     server = Server(dataset("kept", HOUR))
     server.bodies["kept"]["metadata"] |= {
         "deletionTimestamp": CREATED.isoformat(),
@@ -396,7 +394,7 @@ async def test_what_another_finalizer_keeps_is_not_written_to() -> None:
     assert server.touched == []
 
 
-async def test_what_another_finalizer_keeps_is_not_looked_at_again() -> None:
+async def test_a_resource_kept_by_another_finalizer_is_not_requeued() -> None:
     class Around(Server):
         async def find(
             self, what: ApiResource, name: str, namespace: str | None = None
@@ -419,7 +417,7 @@ async def test_what_another_finalizer_keeps_is_not_looked_at_again() -> None:
     assert len(controller._queue) == 0
 
 
-async def test_after_a_start_the_listing_tells_of_deletions_and_no_write_is_needed() -> None:
+async def test_deletions_before_the_start_need_no_write() -> None:
     server = Server(dataset("old", HOUR))
     server.bodies["old"]["metadata"]["deletionTimestamp"] = CREATED.isoformat()
     sweep, _ = sweep_of(server, CREATED + timedelta(seconds=HOUR))
@@ -427,8 +425,8 @@ async def test_after_a_start_the_listing_tells_of_deletions_and_no_write_is_need
     assert server.touched == []
 
 
-async def test_a_deletion_that_the_engine_came_across_by_itself_was_not_heard_of() -> None:
-    """All is erased by then, but kopf has the finalizer."""
+async def test_a_deletion_found_by_a_pass_counts_as_missed() -> None:
+    """Everything is erased then, but the finalizer is still there."""
     controller = Controller(None, None, SETTINGS, lambda: CREATED)  # type: ignore[arg-type]
     controller.release("uid-lost")
     assert not controller.is_erasing("uid-lost")
@@ -436,7 +434,7 @@ async def test_a_deletion_that_the_engine_came_across_by_itself_was_not_heard_of
     assert controller.is_erasing("uid-lost")
 
 
-async def test_a_refusal_of_one_keeps_no_other() -> None:
+async def test_a_refused_deletion_does_not_block_others() -> None:
     server = Server(dataset("a", 60), dataset("b", 60))
     sweep, _ = sweep_of(server, CREATED + timedelta(seconds=60))
     await sweep.sweep()
@@ -458,8 +456,8 @@ async def test_a_refusal_of_one_keeps_no_other() -> None:
     assert sorted(server.asked) == ["a", "b", "refused"]
 
 
-def test_a_sight_is_small() -> None:
-    """It is kept for each of ten thousand resources: facts only, no part of the object."""
+def test_a_resource_snapshot_is_small() -> None:
+    """There may be ten thousand: they hold plain facts and no part of the object."""
     kept = ResourceSnapshot.of(snapshot_module.parse(dataset("a", 60)), HOUR)
     assert not hasattr(kept, "__dict__")
     assert {type(getattr(kept, name)).__name__ for name in kept.__slots__} <= {

@@ -1,4 +1,4 @@
-"""What a tenant gets, keeps and loses, from facts."""
+"""Decisions for a tenant: creation, repair, key checks and erasure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def body(spec: Object | None = None, status: Object | None = None, **meta: Any) 
 
 
 def complete(wanted: Object | None = None, **facts: Any) -> TenantObserved:
-    """Return a tenant that has all it needs."""
+    """Return a tenant with all its objects."""
     tenant = parse(body() if wanted is None else wanted)
     namespace = manifests.namespace(tenant)
     namespace["metadata"] |= {"uid": "uid-ns"}
@@ -59,7 +59,7 @@ def test_a_new_tenant_gets_its_namespace_and_its_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 57, "a.b"])
-def test_a_tenant_whose_namespace_cannot_be_made_says_so_and_asks_for_none(name: str) -> None:
+def test_a_tenant_with_an_invalid_name_gets_no_namespace(name: str) -> None:
     def called(**meta: Any) -> CustomResource:
         return parse(resource("Tenant", name, {}, namespace=None, **meta))
 
@@ -84,7 +84,7 @@ def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> Non
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
+def test_a_complete_tenant_is_ready_and_needs_no_further_action() -> None:
     actions = reconcile(complete())
     assert findings(actions)["Ready"] == ("True", "Ready")
     (patch,) = actions
@@ -92,7 +92,7 @@ def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
     assert reconcile(complete(body(status=patch.patch))) == []
 
 
-def test_workers_of_fits_reach_each_other_and_nobody_else_on_their_ports() -> None:
+def test_workers_of_fits_reach_only_each_other_on_their_ports() -> None:
     actions = reconcile(complete(objects=()))
     made = [one.manifest for one in actions if isinstance(one, act.EnsureObject)]
     policies = {
@@ -108,7 +108,7 @@ def test_workers_of_fits_reach_each_other_and_nobody_else_on_their_ports() -> No
     }
 
 
-def test_what_somebody_changed_is_put_right() -> None:
+def test_a_changed_guard_rail_is_repaired() -> None:
     seen = complete()
     changed = copy.deepcopy(seen.objects)
     changed[1]["spec"]["hard"]["pods"] = "1000"
@@ -120,7 +120,7 @@ def test_what_somebody_changed_is_put_right() -> None:
     assert (action.manifest["kind"], action.exists) == ("ResourceQuota", True)
 
 
-def test_a_namespace_of_somebody_else_is_never_touched() -> None:
+def test_a_foreign_namespace_is_never_changed() -> None:
     foreign = {"metadata": {"name": "tenant-acme", "uid": "uid-x", "labels": {}}}
     actions = reconcile(complete(namespace=foreign))
     assert findings(actions)["NamespaceReady"] == ("False", "Internal")
@@ -129,7 +129,7 @@ def test_a_namespace_of_somebody_else_is_never_touched() -> None:
     assert "DeleteObject" not in kinds(dying)
 
 
-def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
+def test_a_failed_key_check_names_its_step_and_is_repeated_soon() -> None:
     actions = reconcile(complete(check=BAD))
     assert findings(actions)["KeyReady"] == ("False", "KeyCheckFailed")
     later = replace(complete(check=BAD), now=NOW + timedelta(seconds=20))
@@ -137,7 +137,7 @@ def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
 
 
 @pytest.mark.parametrize("status", ["True", "False"])
-def test_a_key_that_was_there_once_is_checked_but_never_made_again(status: str) -> None:
+def test_a_key_is_never_created_twice(status: str) -> None:
     known = {**ready_condition(status, "KeyAvailable"), "type": "KeyReady"}
     actions = reconcile(complete(body(status={"conditions": [known]}), check=None))
     assert "CheckTenantKey" in kinds(actions)
@@ -148,7 +148,7 @@ def test_a_suspended_tenant_is_not_ready() -> None:
     assert findings(reconcile(complete(body({"suspend": True}))))["Ready"] == ("False", "Suspended")
 
 
-def test_a_tenant_goes_in_this_order() -> None:
+def test_a_tenant_is_erased_in_order() -> None:
     dying = body(deletionTimestamp=iso(NOW))
     going = ended("Model", "mdl-1", deletionTimestamp=iso(NOW))
     first = reconcile(complete(dying, dependants=(ended("Dataset", "ds-1"), going)))
@@ -173,7 +173,7 @@ def test_a_tenant_goes_in_this_order() -> None:
     waiting = body(status={**status, "observedGeneration": 1}, deletionTimestamp=iso(NOW))
     waiting["status"]["conditions"][0]["observedGeneration"] = 1
     assert reconcile(complete(waiting, namespace=ending)) == [], (
-        "a namespace that is ending is waited for, at rest"
+        "a terminating namespace is waited for without actions"
     )
     last = reconcile(complete(dying, namespace=None))
     assert kinds(last) == [
@@ -185,11 +185,11 @@ def test_a_tenant_goes_in_this_order() -> None:
 
 
 @pytest.mark.parametrize("key", [False, True])
-async def test_that_there_was_no_key_is_noted_too_or_its_end_would_be_asked_for_without_pause(
+async def test_a_tenants_key_is_destroyed_and_noted_once(
     key: bool,
 ) -> None:
     class Custody:
-        """Custody with a key that exists until it is asked for a second time."""
+        """Custody with a key that exists in the first check only."""
 
         keys = SimpleNamespace(has_tenant_key=None, destroy_tenant_key=None)
         asked = 0
@@ -221,7 +221,7 @@ async def test_that_there_was_no_key_is_noted_too_or_its_end_would_be_asked_for_
     assert "DestroyTenantKey" not in kinds(reconcile(complete(dying, namespace=ending)))
 
 
-def test_a_blocked_erasure_says_so() -> None:
+def test_a_blocked_erasure_has_its_own_reason() -> None:
     actions = reconcile(complete(body(deletionTimestamp=iso(NOW)), fault=Fault.AUDIT))
     assert findings(actions)["Ready"] == ("False", "ErasureBlocked")
 
@@ -229,12 +229,12 @@ def test_a_blocked_erasure_says_so() -> None:
 KEY_ARN = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
 
 
-def test_the_key_is_made_with_the_provider_that_the_tenant_names() -> None:
+def test_the_key_is_created_with_the_tenants_provider() -> None:
     actions = reconcile(TenantObserved(NOW, parse(body({"encryption": {"provider": "vault"}}))))
     assert [one.provider for one in actions if isinstance(one, act.CreateTenantKey)] == ["vault"]
 
 
-def test_another_key_in_the_spec_is_checked_at_once() -> None:
+def test_a_changed_customer_key_is_checked_at_once() -> None:
     wanted = body({"encryption": {"mode": "Customer", "keyArn": KEY_ARN}})
     (check,) = [one for one in reconcile(complete(wanted)) if isinstance(one, act.CheckTenantKey)]
     assert check.encryption.key_arn == KEY_ARN
@@ -254,7 +254,7 @@ def test_a_customers_key_is_checked_more_often(spec: dict[str, str], due: bool) 
     assert ("CheckTenantKey" in kinds(reconcile(later))) is due
 
 
-def test_the_step_of_a_customers_key_that_failed_is_said() -> None:
+def test_the_failed_step_of_a_customers_key_is_in_the_message() -> None:
     seen = complete(check=replace(GOOD, failed_step="customer refuse"))
     (patch,) = [one.patch for one in reconcile(seen) if isinstance(one, act.PatchStatus)]
     (condition,) = [one for one in patch["conditions"] if one["type"] == "KeyReady"]
@@ -275,7 +275,7 @@ def ensured(seen: TenantObserved) -> dict[str, Object]:
     return {one["kind"]: one for one in made if one["metadata"]["name"] != "simulacra-workers"}
 
 
-def test_pods_get_a_copy_of_the_secret_an_identity_and_a_way_out() -> None:
+def test_pods_get_a_secret_an_identity_and_egress() -> None:
     made = ensured(complete(objects=(), access=ACCESS, environment=ENVIRONMENT))
     assert made["Secret"]["data"] == ENVIRONMENT
     assert made["Secret"]["metadata"]["namespace"] == "tenant-acme"
@@ -283,14 +283,14 @@ def test_pods_get_a_copy_of_the_secret_an_identity_and_a_way_out() -> None:
     assert made["NetworkPolicy"]["spec"]["egress"] == list(ACCESS.egress)
 
 
-def test_what_an_api_server_fills_in_is_no_change() -> None:
+def test_defaults_of_the_api_server_are_no_change() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     filled = copy.deepcopy(seen.objects)
     filled[2]["spec"]["egress"][0]["ports"][0]["protocol"] = "TCP"
     assert ensured(replace(seen, objects=filled)) == {}
 
 
-def test_the_copy_follows_its_source_and_keeps_no_key_that_is_gone() -> None:
+def test_the_copied_secret_keeps_no_removed_key() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     turned = {"AWS_ACCESS_KEY_ID": "bmV3", "VAULT_TOKEN": "cy4x"}
     patch = ensured(replace(seen, environment=turned))["Secret"]
@@ -300,7 +300,7 @@ def test_the_copy_follows_its_source_and_keeps_no_key_that_is_gone() -> None:
     ] == dict.fromkeys(ENVIRONMENT)
 
 
-def test_a_way_out_that_is_no_longer_set_is_closed() -> None:
+def test_removed_egress_is_closed() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     assert (
         ensured(replace(seen, access=replace(ACCESS, egress=())))["NetworkPolicy"]["spec"]["egress"]
@@ -308,7 +308,7 @@ def test_a_way_out_that_is_no_longer_set_is_closed() -> None:
     )
 
 
-def test_an_identity_that_is_no_longer_set_is_taken_away_and_no_annotation_of_others() -> None:
+def test_a_removed_identity_is_withdrawn_and_nothing_else() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     account = copy.deepcopy(seen.objects[0])
     account["metadata"]["annotations"]["others.example/note"] = "kept"
@@ -330,7 +330,7 @@ def test_an_identity_that_is_no_longer_set_is_taken_away_and_no_annotation_of_ot
     assert ensured(replace(there, access=replace(ACCESS, annotations=()))) == {}
 
 
-def test_a_secret_that_is_not_there_is_named() -> None:
+def test_a_missing_pod_secret_is_named() -> None:
     (patch,) = [
         one.patch for one in reconcile(complete(access=ACCESS)) if isinstance(one, act.PatchStatus)
     ]
@@ -339,7 +339,7 @@ def test_a_secret_that_is_not_there_is_named() -> None:
     assert "Secret credentials, named by SIMULACRA_POD_SECRET" in condition["message"]
 
 
-def test_no_credential_is_in_what_is_printed_of_an_action() -> None:
+def test_no_credential_is_in_the_repr_of_an_action() -> None:
     seen = complete(objects=(), access=ACCESS, environment=ENVIRONMENT)
     assert "c2VjcmV0" not in repr(seen) + repr(reconcile(seen))
 
@@ -347,10 +347,8 @@ def test_no_credential_is_in_what_is_printed_of_an_action() -> None:
 @pytest.mark.parametrize(
     ("jobs", "hard"), [(4, ("68", "32")), (125, ("189", "1k")), (936, ("1k", "7488"))]
 )
-def test_a_quota_is_written_as_the_api_server_writes_it_back(
-    jobs: int, hard: tuple[str, str]
-) -> None:
-    """It writes 1000 as 1k: a quota that reads otherwise is never as wanted, and the tenant never Ready."""
+def test_a_quota_has_the_form_that_the_api_server_stores(jobs: int, hard: tuple[str, str]) -> None:
+    """It stores 1000 as 1k: any other form would differ, and the tenant never be Ready."""
     tenant = parse(
         resource("Tenant", "acme", {"quotas": {"concurrentJobs": jobs}}, None, namespace=None)
     )

@@ -1,4 +1,4 @@
-"""A key outlives its resource, for 24 hours from its use and in hashes only."""
+"""Tombstones keep an Idempotency-Key for 24 hours after its use, in hashes only."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def left(seen: Observed) -> list[Object]:
         ("EffectEstimate", {}),
     ],
 )
-def test_what_goes_early_is_remembered_without_its_content(kind: str, facts: Object) -> None:
+def test_a_deletion_within_a_day_leaves_a_tombstone_without_content(
+    kind: str, facts: Object
+) -> None:
     (tombstone,) = left(going(kind))
     assert json.loads(tombstone["data"]["tombstone.json"]) == {
         "request": DIGEST,
@@ -66,19 +68,19 @@ def test_what_goes_early_is_remembered_without_its_content(kind: str, facts: Obj
     assert SECRET not in json.dumps(tombstone)
 
 
-def test_nothing_is_remembered_where_that_serves_nobody() -> None:
+def test_no_tombstone_is_left_where_none_is_needed() -> None:
     dying = resource("Tenant", "acme", {}, namespace=None, deletionTimestamp=iso(NOW))
     for seen in (
-        going("Dataset", {"source": {}}),  # never complete: the same key may try again
+        going("Dataset", {"source": {}}),  # never complete: the key may be used again
         going("Dataset", creationTimestamp=iso(NOW - TOMBSTONE_LIFETIME)),
-        going("Dataset", annotations={}),  # made with kubectl
-        going("GenerationJob", annotations={REQUEST_DIGEST: ""}),  # a probe
+        going("Dataset", annotations={}),  # created with kubectl
+        going("GenerationJob", annotations={REQUEST_DIGEST: ""}),  # a probe has no key
         going("Dataset", tenant=dying),
     ):
         assert left(seen) == []
 
 
-async def test_a_deleted_dataset_leaves_a_tombstone_that_is_swept(world: World) -> None:
+async def test_a_deleted_dataset_leaves_a_tombstone_that_expires(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-key")
     note = {"metadata": {"annotations": {REQUEST_DIGEST: DIGEST}}}
@@ -98,7 +100,7 @@ async def test_a_deleted_dataset_leaves_a_tombstone_that_is_swept(world: World) 
     assert await world.cluster.find(CONFIGMAPS, "other", world.namespace) is not None
 
 
-async def test_a_tombstone_that_cannot_be_left_is_tried_again_unless_the_namespace_ends(
+async def test_a_tombstone_is_retried_unless_the_namespace_ends(
     world: World,
 ) -> None:
     await world.create_tenant()

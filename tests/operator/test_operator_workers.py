@@ -1,4 +1,4 @@
-"""Jobs that are more than a pod in the next free place: several workers, nodes and priorities, a queue of Kueue's."""
+"""Jobs with several workers, node placement, priorities and Kueue queues."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def queued_job(state: str) -> Object:
     return one
 
 
-def test_several_workers_are_one_job_whose_pods_all_run_and_know_the_first() -> None:
+def test_several_workers_are_one_job_whose_pods_know_the_leader() -> None:
     manifest = made(model(resources={"workers": 4, "gpu": 1, "memory": "3Gi"}))
     spec, name = manifest["spec"], manifest["metadata"]["name"]
     assert (spec["completions"], spec["parallelism"], spec["completionMode"]) == (4, 4, "Indexed")
@@ -102,7 +102,7 @@ def test_several_workers_are_one_job_whose_pods_all_run_and_know_the_first() -> 
     assert spec["template"]["metadata"]["labels"]["simulacra.dev/workers"] == "4"
 
 
-def test_one_worker_has_nothing_of_that() -> None:
+def test_a_single_worker_has_no_leader_settings() -> None:
     manifest = made(model())
     inside = manifest["spec"]["template"]["spec"]
     assert "subdomain" not in inside
@@ -113,7 +113,7 @@ def test_one_worker_has_nothing_of_that() -> None:
     }
 
 
-def test_the_service_of_a_job_is_made_once_and_goes_with_it() -> None:
+def test_the_service_of_a_job_is_created_once_and_owned_by_it() -> None:
     (action,) = [
         one for one in reconcile(model(job=shared_job())) if isinstance(one, act.CreateService)
     ]
@@ -140,7 +140,7 @@ def test_the_service_of_a_job_is_made_once_and_goes_with_it() -> None:
         assert not [one for one in reconcile(seen) if isinstance(one, act.CreateService)]
 
 
-def test_the_first_workers_result_is_the_results() -> None:
+def test_the_first_workers_result_counts() -> None:
     said = result(family="neural", figures={"fidelity": 0.9}, artefacts=[])
     seen = model(job=shared_job("complete"), pods=(pod(index=0, result=said), pod(index=1)))
     assert ready(reconcile(seen)) == ("Ready", "Ready")
@@ -148,7 +148,7 @@ def test_the_first_workers_result_is_the_results() -> None:
     assert ready(reconcile(without)) == ("Failed", "Internal")
 
 
-def test_the_failure_is_that_of_the_worker_that_failed_first() -> None:
+def test_the_failure_is_that_of_the_first_failed_worker() -> None:
     lost = pod(
         44,
         index=0,
@@ -159,7 +159,7 @@ def test_the_failure_is_that_of_the_worker_that_failed_first() -> None:
     assert ready(actions) == ("Failed", "OutOfMemory")
 
 
-def test_a_model_adds_to_the_installations_nodes_and_has_the_last_word_on_priority() -> None:
+def test_a_model_extends_the_placement_and_overrides_the_priority() -> None:
     env = {
         "SIMULACRA_POD_PLACEMENT": json.dumps(
             {
@@ -203,7 +203,7 @@ def test_a_malformed_placement_is_named(value: str) -> None:
         read_settings({"SIMULACRA_POD_PLACEMENT": value})
 
 
-def test_what_the_chart_leaves_empty_is_no_placement() -> None:
+def test_empty_chart_values_are_no_placement() -> None:
     empty = {
         "SIMULACRA_POD_PLACEMENT": '{"nodeSelector":{},"priorityClass":"","tolerations":[]}',
         "SIMULACRA_KUEUE_QUEUE": "",
@@ -214,7 +214,7 @@ def test_what_the_chart_leaves_empty_is_no_placement() -> None:
     assert read_settings({"SIMULACRA_KUEUE_QUEUE": "jobs"}).placement.queue == "jobs"
 
 
-def test_a_queued_job_is_made_suspended_and_says_that_it_waits() -> None:
+def test_a_queued_job_is_created_suspended_and_reported() -> None:
     actions = reconcile(model(QUEUED))
     (one,) = [action.manifest for action in actions if isinstance(action, act.CreateJob)]
     assert one["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "jobs"
@@ -223,12 +223,12 @@ def test_a_queued_job_is_made_suspended_and_says_that_it_waits() -> None:
     waiting = reconcile(model(QUEUED, job=queued_job("suspended")))
     assert ready(waiting) == ("Pending", "QueuedByKueue")
     assert not [action for action in waiting if isinstance(action, act.SuspendJob)], (
-        "Kueue alone resumes it"
+        "only Kueue resumes it"
     )
     assert ready(reconcile(model(QUEUED, job=queued_job("running")))) == ("Running", "JobRunning")
 
 
-def test_a_queued_job_holds_its_tenants_place_until_it_ended() -> None:
+def test_a_queued_job_holds_a_slot_until_it_ended() -> None:
     assert holds_slot(queued_job("suspended"))
     assert holds_slot(queued_job("running"))
     assert not holds_slot(queued_job("complete"))
@@ -236,7 +236,7 @@ def test_a_queued_job_holds_its_tenants_place_until_it_ended() -> None:
 
 
 @pytest.mark.parametrize("state", ["suspended", "running"])
-def test_suspending_takes_a_job_out_of_the_queue_and_resuming_puts_it_back(state: str) -> None:
+def test_suspending_removes_a_job_from_the_queue_until_it_resumes(state: str) -> None:
     actions = reconcile(model(QUEUED, suspend=True, job=queued_job(state)))
     assert ready(actions) == ("Suspended", "Suspended")
     (going,) = [one for one in actions if isinstance(one, act.DeleteJob)]
@@ -245,12 +245,12 @@ def test_suspending_takes_a_job_out_of_the_queue_and_resuming_puts_it_back(state
     assert made(model(QUEUED))["spec"]["suspend"] is True
 
 
-def test_a_suspended_tenant_takes_its_jobs_out_of_the_queue() -> None:
+def test_a_suspended_tenants_jobs_leave_the_queue() -> None:
     actions = reconcile(model(QUEUED, tenant=tenant(suspend=True), job=queued_job("running")))
     assert [type(one) for one in actions if not isinstance(one, act.PatchStatus)] == [act.DeleteJob]
 
 
-def test_workers_settle_in_a_small_world() -> None:
+def test_a_distributed_fit_settles() -> None:
     body = resource("Model", "mdl-1", None, {}, labels=LABELS, ownerReferences=OWNER)
     body["spec"] |= {"family": "neural", "resources": {"workers": 2}}
     world = SmallWorld(body, dataset=ended("Dataset", "ds-1"))
@@ -261,10 +261,11 @@ def test_workers_settle_in_a_small_world() -> None:
         for action in actions:
             world.apply(action)
     assert reconcile(world.seen()) == []
-    assert [name for name in taken if name.startswith("Create")] == ["CreateJob", "CreateService"]
+    created = [name for name in taken if name.startswith("Create")]
+    assert created == ["CreateKey", "CreateJob", "CreateService"]
 
 
-def test_workers_must_divide_a_batch() -> None:
+def test_the_number_of_workers_must_divide_a_batch() -> None:
     with pytest.raises(ValueError, match=r"resources\.workers"):
         ModelSpec.model_validate(
             {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 3}}
@@ -274,10 +275,10 @@ def test_workers_must_divide_a_batch() -> None:
 
 
 @pytest.mark.reliability
-async def test_a_service_that_is_missing_after_a_restart_is_made_and_goes_with_its_job(
+async def test_a_missing_service_is_recreated_and_deleted_with_its_job(
     world: World,
 ) -> None:
-    """As after an operator that died between Job and Service."""
+    """As after a crash of the operator between Job and Service."""
     await world.create_tenant()
     world.pods.plays["fit"] = hold
     await world.upload("ds-1")
@@ -286,7 +287,7 @@ async def test_a_service_that_is_missing_after_a_restart_is_made_and_goes_with_i
     async def services() -> list[str]:
         return await world.names(kube.SERVICES)
 
-    (name,) = await world.until(services, 30, lambda: "no Service")
+    (name,) = await world.until(services, 30, lambda: "no Service exists")
     assert await world.names(kube.JOBS) == [name]
     world.operator.end(signal.SIGKILL)
     await world.cluster.delete(kube.SERVICES, name, world.namespace)

@@ -1,7 +1,7 @@
-"""The operator, which kills itself before or after one of its custody calls: `python doomed_operator.py`.
+"""The operator, which kills itself before or after a custody call: `python doomed_operator.py`.
 
-DOOM names a file with one line: the number of the call, and `before` or `after`. Calls are counted in DOOM.calls, over
-all restarts, so that the doom comes once.
+DOOM names a file with one line: the number of the call, and `before` or `after`. DOOM.calls counts
+the calls over all restarts, so that it kills itself once.
 """
 
 from __future__ import annotations

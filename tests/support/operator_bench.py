@@ -1,4 +1,4 @@
-"""A place to run the operator: a control plane (ours or a real one), its process, and pods that a test plays."""
+"""Test bench of the operator: a control plane, its process, and simulated pods."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
 
 
 class Plane:
-    """The control plane: `simulacra_embedded`'s with its Job controller, or a real one."""
+    """Our control plane with the embedded Job controller, or a real one."""
 
     def __init__(self, root: Path, real: bool, *, jobs: bool = True) -> None:
         self.root, self.real, self._jobs = root, real, jobs
@@ -58,7 +58,7 @@ class Plane:
                 self.stop(name)
 
     def start(self, name: str) -> None:
-        """Start a program of ours; the control plane is ready when this returns."""
+        """Start one of our programs; the control plane is ready when this returns."""
         arguments = {
             "controlplane": ["--data-dir", str(self.root / "plane")],
             "jobs": ["--backoff-seconds", "0.2"],
@@ -90,7 +90,7 @@ class Plane:
 
 
 class OperatorProcess:
-    """`python -m simulacra_operator`, which can be killed and started again."""
+    """The process `python -m simulacra_operator`, which can be killed and restarted."""
 
     def __init__(self, root: Path, kubeconfig: Path) -> None:
         self.root, self.kubeconfig = root, kubeconfig
@@ -143,15 +143,15 @@ class OperatorProcess:
 
 
 Play = Callable[[TaskSpec, int], Object]
-"""What a pod does: returns the terminated state of its container; raises Held to go on running."""
+"""Behavior of a pod: return its container's terminated state, or raise Held to keep running."""
 
 
 class Held(Exception):
-    """The pod goes on running."""
+    """The pod keeps running."""
 
 
 def succeed(task: TaskSpec, shard: int) -> Object:
-    """End well, as the trainer would say it."""
+    """Succeed with a result as the trainer writes it."""
     name = f"parts/{shard:05d}.parquet" if task.task == "generate" else f"{task.task}.bin"
     artefact = {"name": name, "bytes": 4, "sha256": hashlib.sha256(b"work").hexdigest()}
     result: Object = {"outcome": "Succeeded", "reason": "Done", "artefacts": [artefact], "rows": 10}
@@ -175,7 +175,7 @@ def succeed(task: TaskSpec, shard: int) -> Object:
 
 
 def fail(code: int, reason: str, message: str = "stated by the pod") -> Play:
-    """Return a play that ends with an exit code and a reason."""
+    """Return the behavior that fails with an exit code and a reason."""
 
     def play(task: TaskSpec, shard: int) -> Object:
         text = json.dumps({"outcome": "Failed", "reason": reason, "message": message})
@@ -185,7 +185,7 @@ def fail(code: int, reason: str, message: str = "stated by the pod") -> Play:
 
 
 class Pods:
-    """Plays the node: every pod of ours writes what its task would write, and ends as the test says."""
+    """Simulates a node: every pod writes its task's artifacts, and ends as the test says."""
 
     def __init__(self, cluster: Cluster, custody: Custody) -> None:
         self._cluster, self._custody = cluster, custody
@@ -195,9 +195,7 @@ class Pods:
 
     async def run(self) -> None:
         while True:
-            with suppress(
-                ClusterError
-            ):  # a pod or a plane that goes away mid-step is looked at again
+            with suppress(ClusterError):  # a pod or plane that disappears is listed again
                 async for pod in self._cluster.list(kube.PODS, labels=LABEL_UID):
                     if pod["status"].get("phase", "Pending") in ("Pending", "Running"):
                         await self._step(pod)
@@ -244,12 +242,12 @@ class Pods:
 
 
 def hold(task: TaskSpec, shard: int) -> Object:
-    """Go on running."""
+    """Keep running."""
     raise Held
 
 
 class World:
-    """One test's tenant, seen and changed as the API would."""
+    """The tenant of one test, read and changed as the API does."""
 
     def __init__(self, cluster: Cluster, operator: OperatorProcess, tenant: str) -> None:
         self.cluster, self.operator, self.tenant = cluster, operator, tenant
@@ -258,7 +256,7 @@ class World:
         self.namespace = tenant_namespace(tenant)
 
     async def create(self, kind: str, name: str, spec: Object, **metadata: Any) -> Object:
-        """Create a resource with the finalizer on, as the API does."""
+        """Create a resource with the finalizer, as the API does."""
         body = {
             "apiVersion": "simulacra.dev/v1alpha1",
             "kind": kind,
@@ -301,9 +299,9 @@ class World:
         namespace: str | None = "",
         seconds: float = 30,
     ) -> Object:
-        """Wait until an object meets a check; return it.
+        """Wait until an object passes a check; return it.
 
-        Every version is looked at, so that a state which lasts a moment is seen.
+        Every version is checked, so a short-lived state is found.
         """
         place = self.namespace if namespace == "" else namespace
         last: Object = {}
@@ -339,7 +337,7 @@ class World:
     async def until(
         self, check: Callable[[], Awaitable[Any]], seconds: float, tell: Callable[[], str]
     ) -> Any:
-        """Wait until a check gives something true; return that."""
+        """Wait until a check returns a true value; return it."""
         end = time.monotonic() + seconds
         while not (found := await check()):
             if time.monotonic() > end:
@@ -390,7 +388,7 @@ def reason(text: str) -> Callable[[Object], bool]:
 
 
 async def apply_crds(cluster: Cluster) -> None:
-    """Create our CRDs and wait until they are served, and the system namespace."""
+    """Create our CRDs and the system namespace; wait until the CRDs are served."""
     with suppress(kube.AlreadyExists):
         await cluster.create(kube.NAMESPACES, {"metadata": {"name": system_namespace()}})
     for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
@@ -407,7 +405,7 @@ async def apply_crds(cluster: Cluster) -> None:
 
 
 async def operator_kubeconfig(cluster: Cluster, plane: Plane, folder: Path) -> Path:
-    """Return a kubeconfig with the rights that the chart gives the operator and no other."""
+    """Return a kubeconfig with the rights that the chart gives the operator."""
     name, namespace = "simulacra-operator", system_namespace()
     for body in helm_chart.rights("operator"):
         root = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"

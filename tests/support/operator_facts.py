@@ -1,4 +1,4 @@
-"""Facts for tests of the pure core, and a small world in which its actions have their effects."""
+"""Observed states for tests of the reconcilers, and a world in which actions have effects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS = Settings(
     "simulacra/trainer:dev", (("SIMULACRA_STORE", "file:///s"),), "127.0.0.1", 0, "me"
 )
 SECRET = "salary_of_zoe"
-"""A column name: it may be in the request and nowhere else."""
+"""A column name, which may be in the request only."""
 UID = "uid-1"
 SPECS: dict[str, Object] = {
     "Dataset": {"source": {"sha256": "a" * 64, "bytes": 3}},
@@ -134,18 +134,18 @@ def result(**fields: Any) -> Object:
 
 
 def observed(body: Object, **facts: Any) -> Observed:
-    """Return facts about a resource of a tenant that is Ready, unless told otherwise."""
+    """Return the observed state of a resource of a Ready tenant, unless `facts` say otherwise."""
     defaults = {"now": NOW, "settings": SETTINGS, "tenant": tenant()}
     return Observed(resource=parse(body), **{**defaults, **facts})
 
 
 def without_pods_say(actions: list[act.Action]) -> str:
-    """Return everything that leaves the reconciler unencrypted."""
+    """Return everything unencrypted in the actions."""
     return repr([one for one in actions if not isinstance(one, act.WriteRequest)])
 
 
 class SmallWorld:
-    """One resource and what its reconciler can change."""
+    """One resource and what its actions can change."""
 
     def __init__(self, body: Object, **facts: Any) -> None:
         self.body, self.facts = copy.deepcopy(body), facts
@@ -155,7 +155,7 @@ class SmallWorld:
         return observed(self.body, **self.facts)
 
     def apply(self, action: act.Action) -> None:
-        """Let an action have its effect."""
+        """Apply an action."""
         match action:
             case act.PatchStatus(patch):
                 self._merge(self.body["status"], patch)

@@ -1,4 +1,4 @@
-"""Lives that a reliability test disturbs, and what must be true at their end however they went."""
+"""Lives of resources for reliability tests, and what must be true at their end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulacra_crds.kube import client as kube
 
 
 async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """A Dataset, its Model and a generation are made, extended, deleted; return how many writes it took."""
+    """Create, extend and delete a Dataset with Model and generation; return the writes."""
     start = proxy.writes
     dataset, model, generation = f"ds-{number}", f"mdl-{number}", f"gen-{number}"
     uids = [(await world.upload(dataset))["metadata"]["uid"]]
@@ -33,7 +33,7 @@ async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float
 
 
 async def failing(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """A Dataset that cannot be cleaned: its upload is gone once that is said, and on record; then it is deleted."""
+    """Fail a Dataset: its upload is erased and recorded before its failure; delete it."""
     start, name = proxy.writes, f"ds-{number}"
     world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     try:
@@ -46,16 +46,17 @@ async def failing(world: World, proxy: KillingProxy, number: int, *, seconds: fl
     ends = [
         one["type"].rpartition(".")[2] for one in world.audit() if one["data"].get("uid") == uid
     ]
-    assert ends in (["erased"], ["erased"] * 2), (
-        "a crash between record and status records it again"
-    )
+    assert ends in (
+        ["erased"],
+        ["erased"] * 2,
+    ), "a crash between record and status repeats the record"
     await world.cluster.delete(kube.DATASETS, name, world.namespace)
     await _ends(world, proxy, number, [uid], seconds)
     return proxy.writes - start
 
 
 async def expiring(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """The same with a retention of ten seconds, and nobody who deletes."""
+    """Let the same resources expire after ten seconds."""
     start, short = proxy.writes, {"retentionSeconds": 10}
     dataset, model, generation = f"ds-{number}", f"mdl-{number}", f"gen-{number}"
     uids = [(await world.upload(dataset, **short))["metadata"]["uid"]]
@@ -72,7 +73,7 @@ async def expiring(world: World, proxy: KillingProxy, number: int, *, seconds: f
 
 
 async def tenant(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """A tenant of its own is made, works, and is deleted while a Job runs."""
+    """Create a tenant of its own, and delete it while a Job runs."""
     start, first = proxy.writes, world.tenant
     world.tenant = f"{first}-{number}"
     world.namespace = tenant_namespace(world.tenant)
@@ -99,7 +100,7 @@ async def tenant(world: World, proxy: KillingProxy, number: int, *, seconds: flo
 async def _ends(
     world: World, proxy: KillingProxy, number: int, uids: list[str], seconds: float
 ) -> None:
-    """Everything goes, nothing is left, each piece of work ran once at most, and each erasure is on record."""
+    """Check that all is erased and recorded, and that each Job ran once at most."""
     for resource, name in (
         (kube.DATASETS, "ds"),
         (kube.MODELS, "mdl"),

@@ -1,4 +1,4 @@
-"""A proxy between the operator and the API server that counts requests and can kill, fail, hang, drop and cut."""
+"""A proxy between operator and API server that counts and disturbs requests."""
 
 from __future__ import annotations
 
@@ -18,21 +18,19 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, 
 import yaml
 
 HANG_S = 40.0
-"""Longer than any program of ours waits for an answer."""
+"""Longer than any of our programs waits for a response."""
 HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What the n-th request of each kind of call gets instead of an answer; watches are let through.
-
-    A kind of call is method, resource and subresource.
+    """Fault of the n-th request of each kind of call: method, resource, subresource. No watches.
 
     Attributes:
         status: HTTP code; 0 cuts the connection, -1 lets it hang for `HANG_S` first.
         nth: which of the calls of a kind, counted from 1.
-        after: whether the API server sees the request nevertheless.
-        only: the one kind of call that is meant; None: each.
+        after: whether the API server gets the request nevertheless.
+        only: the one kind of call to disturb; None: each.
     """
 
     status: int
@@ -52,10 +50,10 @@ def kind_of_call(method: str, path: str) -> str:
 
 
 class KillingProxy:
-    """Forwards everything; at write number `at` it calls `kill`, before or after the API server sees the request.
+    """Forwards everything; at write number `at` it calls `kill`, before or after forwarding it.
 
-    `created` counts successful creations by path and name, `writes` all writes that the API server saw but those of the
-    Lease, which go by the clock.
+    `created` counts successful creations by path and name, `writes` all forwarded writes except
+    those of the Lease, which depend on the clock.
     """
 
     def __init__(self, upstream: Path, folder: Path) -> None:
@@ -81,7 +79,7 @@ class KillingProxy:
         self.ahead = timedelta(0)
 
     async def start(self) -> Path:
-        """Start serving on loopback; return the kubeconfig that leads here."""
+        """Start serving on loopback; return a kubeconfig for it."""
         self._session = ClientSession(
             connector=TCPConnector(ssl=self._context, limit=0),
             timeout=ClientTimeout(total=None),
@@ -107,7 +105,7 @@ class KillingProxy:
         return target
 
     def disturb(self, fault: Fault | None) -> None:
-        """Begin to count the calls of each kind anew, and let one of each meet a fault."""
+        """Reset the counts of calls, and disturb one of each kind."""
         self._seen.clear()
         self.fault = fault
 
@@ -167,7 +165,7 @@ class KillingProxy:
             return response
 
     async def _stream(self, seen: ClientResponse, response: web.StreamResponse) -> None:
-        """Pass on a watch, line by line; lose some, or end it early, as told."""
+        """Forward a watch line by line; lose some lines, or end it early, as configured."""
         passed = 0
         async for line in seen.content:
             passed += 1

@@ -1,4 +1,4 @@
-"""Which events of Jobs cost a pass."""
+"""Which Job events need a pass."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def job(uid: str = "job-1") -> dict[str, object]:
     return {"metadata": {"uid": uid}, "spec": {}, "status": {}}
 
 
-def test_the_end_of_a_job_that_has_said_all_is_no_news() -> None:
+def test_the_deletion_of_a_finished_job_needs_no_pass() -> None:
     jobs = JobEventFilter()
     jobs.ignore_deletion("job-1")
     assert not jobs.is_relevant(job(), "DELETED")
-    assert jobs.is_relevant(job(), "DELETED"), "one event a Job"
+    assert jobs.is_relevant(job(), "DELETED"), "one event per Job"
     assert jobs.is_relevant(job("job-2"), "DELETED")
 
 
-def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forgotten_deletion_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_event_filter, "MOST", 2)
     jobs = JobEventFilter()
     for number in range(3):
@@ -38,8 +38,8 @@ def test_what_is_forgotten_costs_a_pass(monkeypatch: pytest.MonkeyPatch) -> None
     ]
 
 
-def test_a_count_of_none_is_no_news() -> None:
-    """The Job controller's first word about a Job is that no pod of it is ready and none has failed."""
+def test_a_count_of_zero_equals_a_missing_count() -> None:
+    """The Job controller first writes that no pod is ready and none has failed."""
     jobs = JobEventFilter()
     assert not jobs.is_relevant(job(), "ADDED")
     assert not jobs.is_relevant(
@@ -59,7 +59,7 @@ def test_a_count_of_none_is_no_news() -> None:
         (None, [], None),
     ],
 )
-def test_a_job_is_over_when_its_owner_has_ended(
+def test_a_jobs_deletion_is_the_last_action_once_its_owner_ended(
     owner: CustomResource | None, actions: list[Action], last: str | None
 ) -> None:
     assert _last_job(owner or parse(resource("Dataset", "ds-1")), actions) == last

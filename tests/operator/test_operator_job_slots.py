@@ -1,4 +1,4 @@
-"""JobSlots in a tenant's quota: never too many, the oldest first, nobody forgotten, and few reads."""
+"""Quota slots for Jobs: never too many, oldest first, none forgotten, and few reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMESPACE = "tenant-acme"
 
 
 class Lists:
-    """The lists of an API server, counted."""
+    """An API server that counts lists."""
 
     def __init__(self) -> None:
         self.bodies: dict[str, list[Object]] = {}
@@ -46,7 +46,7 @@ def job_of(key: Key, **status: Any) -> Object:
 
 
 class Play:
-    """A tenant's resources that ask, start, and end, as the engine would have it."""
+    """A tenant's resources that wait, start and end, as in the controller."""
 
     def __init__(self, limit: int) -> None:
         self.cluster, self.limit = Lists(), limit
@@ -79,7 +79,7 @@ class Play:
             await self.ask(self.woken.pop(0))
 
 
-async def test_a_thousand_that_wait_start_oldest_first_with_few_looks() -> None:
+async def test_a_thousand_waiting_resources_start_oldest_first() -> None:
     play = Play(limit=3)
     order = list(range(1000))
     random.Random(0).shuffle(order)
@@ -97,7 +97,7 @@ async def test_a_thousand_that_wait_start_oldest_first_with_few_looks() -> None:
     assert play.cluster.reads <= 6
 
 
-async def test_who_leaves_hands_on_the_turn() -> None:
+async def test_a_released_slot_goes_to_the_next_resource() -> None:
     play = Play(limit=1)
     assert [await play.ask(named(number)) for number in (1, 3, 2)] == [True, False, False]
     await play.slots.release(named(2))
@@ -105,7 +105,7 @@ async def test_who_leaves_hands_on_the_turn() -> None:
     assert play.running == [named(3)]
 
 
-async def test_a_place_is_held_before_the_job_is_seen() -> None:
+async def test_a_slot_is_held_before_the_job_is_observed() -> None:
     play = Play(limit=1)
     assert await play.slots.acquire(named(1), CREATED, 1)
     assert await play.slots.acquire(named(1), CREATED, 1)
@@ -115,18 +115,18 @@ async def test_a_place_is_held_before_the_job_is_seen() -> None:
     assert await play.ask(named(2))
 
 
-async def test_a_restart_knows_who_waited_and_what_runs() -> None:
+async def test_a_restart_restores_the_queue_and_the_running_jobs() -> None:
     play = Play(limit=2)
     status = {"phase": "Pending", "conditions": [ready_condition("False", "AwaitingQuota")]}
     waiting = resource("Dataset", "ds-0", None, status)
     play.cluster.bodies = {JOBS.plural: [job_of(named(9))], DATASETS.plural: [waiting]}
-    assert not await play.ask(named(5)), "ds-0 is older and has waited"
+    assert not await play.ask(named(5)), "ds-0 is older and waits"
     assert play.woken == [named(0)]
     assert await play.ask(named(0))
-    assert not await play.ask(named(5)), "the two places are taken"
+    assert not await play.ask(named(5)), "both slots are in use"
 
 
-async def test_a_suspended_job_gives_its_place_back() -> None:
+async def test_a_suspended_job_releases_its_slot() -> None:
     play = Play(limit=1)
     assert await play.ask(named(1))
     await play.slots.observe_job(job_of(named(1)))

@@ -1,4 +1,4 @@
-"""The operator as a process when things go wrong, stop, run out or are taken away."""
+"""The operator as a process: from upload to erasure, failures, quotas, outages and restarts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,45 @@ pytestmark = pytest.mark.timeout(180)
 SECRET = "salary_of_zoe"
 
 
-async def test_a_user_error_fails_at_once_and_says_why(world: World) -> None:
+async def test_a_dataset_leads_to_rows_and_is_erased_with_them(world: World) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1")
+    await world.model("mdl-1", "ds-1")
+    await world.generation("gen-1", "mdl-1", "ds-1", shards=2)
+    dataset = await world.reaches(kube.DATASETS, "ds-1", ready)
+    assert (dataset["status"]["rows"], dataset["status"]["columns"]) == (10, 3)
+    model = await world.reaches(kube.MODELS, "mdl-1", ready)
+    assert model["status"]["family"] == "forest"
+    assert model["metadata"]["ownerReferences"][0]["uid"] == dataset["metadata"]["uid"]
+    generation = await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)
+    assert generation["status"]["rows"] == 20
+    assert generation["status"]["attainment"] == {
+        "status": "exact",
+        "asked": 1,
+        "met": 1,
+        "maxAbsError": 0.0,
+    }
+    names = [one["name"] for one in generation["status"]["artefacts"]]
+    assert names == ["parts/00000.parquet", "parts/00001.parquet"]
+    await world.until(lambda: _no_jobs(world), 10, lambda: "finished Jobs still exist")
+
+    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+    for resource, name in (
+        (kube.DATASETS, "ds-1"),
+        (kube.MODELS, "mdl-1"),
+        (kube.GENERATION_JOBS, "gen-1"),
+    ):
+        await world.gone(resource, name)
+    assert world.objects() == []
+    erased = [
+        record["data"]["uid"]
+        for record in world.audit()
+        if record["type"].endswith("resource.erased")
+    ]
+    assert sorted(erased) == sorted(one["metadata"]["uid"] for one in (dataset, model, generation))
+
+
+async def test_a_user_error_fails_at_once_with_its_message(world: World) -> None:
     await world.create_tenant()
     world.pods.plays["prepare"] = fail(42, "UploadInvalid", "the first line has no header")
     await world.upload("ds-1")
@@ -39,10 +77,10 @@ async def test_a_user_error_fails_at_once_and_says_why(world: World) -> None:
     assert len(world.pods.tasks) == 1
     await world.model("mdl-1", "ds-1")
     await world.reaches(kube.MODELS, "mdl-1", reason("DatasetFailed"))
-    await world.until(lambda: _no_jobs(world), 10, lambda: "the failed Job is left")
+    await world.until(lambda: _no_jobs(world), 10, lambda: "the failed Job still exists")
 
 
-async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_before(
+async def test_an_upload_is_erased_just_before_its_dataset_fails(
     world: World, plane: Plane
 ) -> None:
     if plane.real:
@@ -51,7 +89,7 @@ async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_bef
     tries: list[int] = []
 
     def leave_all_and_fail(task: TaskSpec, shard: int) -> Object:
-        """As a pod that cannot store its last artifact."""
+        """Behave like a pod that cannot store its last artifact."""
         ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
         tries.append(world.custody.exists(ref.artifact(UPLOAD)))
         for name in (
@@ -94,7 +132,7 @@ async def test_an_upload_goes_before_its_dataset_has_failed_for_good_and_not_bef
 
 
 @pytest.mark.parametrize("part", ["store", "audit"])
-async def test_a_dataset_has_not_failed_while_its_upload_cannot_be_erased_or_that_not_recorded(
+async def test_a_dataset_fails_only_once_its_upload_is_erased_and_recorded(
     world: World, part: str
 ) -> None:
     await world.create_tenant()
@@ -102,11 +140,9 @@ async def test_a_dataset_has_not_failed_while_its_upload_cannot_be_erased_or_tha
     made = await world.upload("ds-1")
 
     async def held() -> bool:
-        return any(
-            one.endswith("progress.json") for one in world.objects()
-        )  # the last that the pod writes
+        return any(one.endswith("progress.json") for one in world.objects())  # its last write
 
-    await world.until(held, 30, lambda: "no pod")
+    await world.until(held, 30, lambda: "no pod runs")
     folder = world.operator.root / part
     folder.rename(folder.with_suffix(".away"))
     folder.write_text("a file where a folder should be")
@@ -124,7 +160,7 @@ async def test_a_dataset_has_not_failed_while_its_upload_cannot_be_erased_or_tha
     assert [one["type"] for one in world.audit()].count("dev.simulacra.artefact.erased") == 1
 
 
-async def test_internal_errors_are_tried_again(world: World) -> None:
+async def test_internal_errors_are_retried(world: World) -> None:
     await world.create_tenant()
     world.pods.plays["prepare"] = fail(1, "Internal")
     await world.upload("ds-1")
@@ -142,7 +178,7 @@ async def test_suspension_of_a_resource_and_of_the_tenant(world: World) -> None:
     world.pods.plays["prepare"] = hold
     await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"suspend": False}}, world.namespace)
     await world.reaches(kube.DATASETS, "ds-1", reason("JobRunning"))
-    await world.until(lambda: world.names(kube.JOBS), 10, lambda: "no Job")
+    await world.until(lambda: world.names(kube.JOBS), 10, lambda: "no Job exists")
     await world.cluster.patch(kube.TENANTS, world.tenant, {"spec": {"suspend": True}})
     await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
     (name,) = await world.names(kube.JOBS)
@@ -152,7 +188,7 @@ async def test_suspension_of_a_resource_and_of_the_tenant(world: World) -> None:
     await world.reaches(kube.DATASETS, "ds-1", ready)
 
 
-async def test_the_quota_holds_exactly_and_hands_on_its_places(world: World) -> None:
+async def test_the_quota_is_exact_and_slots_are_passed_on(world: World) -> None:
     await world.create_tenant(quotas={"concurrentJobs": 2})
     world.pods.plays["prepare"] = hold
     names = [f"ds-{number}" for number in range(5)]
@@ -164,7 +200,7 @@ async def test_the_quota_holds_exactly_and_hands_on_its_places(world: World) -> 
         assert len(jobs) <= 2
         return len(jobs) == 2 and sum(reason("AwaitingQuota")(one) for one in bodies) == 3
 
-    await world.until(waiting, 20, lambda: "not three of five wait")
+    await world.until(waiting, 20, lambda: "three of five do not wait")
     world.pods.plays.clear()
     for name in names:
         await world.reaches(kube.DATASETS, name, ready, seconds=60)
@@ -208,7 +244,7 @@ async def test_expiry_is_prompt_and_spares_finished_results(world: World) -> Non
     assert made["metadata"]["uid"] in expired
 
 
-async def test_a_name_used_again_is_another_resource(world: World) -> None:
+async def test_a_reused_name_is_another_resource(world: World) -> None:
     await world.create_tenant()
     first = await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
@@ -220,7 +256,7 @@ async def test_a_name_used_again_is_another_resource(world: World) -> None:
     assert first["metadata"]["uid"] != second["metadata"]["uid"]
 
 
-async def test_a_tenant_goes_after_everything_it_owns(world: World) -> None:
+async def test_a_tenant_is_erased_after_all_its_resources(world: World) -> None:
     await world.create_tenant()
     tenant = await world.cluster.get(kube.TENANTS, world.tenant)
     await world.upload("ds-1")
@@ -244,9 +280,7 @@ async def test_a_tenant_goes_after_everything_it_owns(world: World) -> None:
 
 
 @pytest.mark.parametrize("part", ["store", "audit"])
-async def test_an_erasure_that_cannot_be_done_or_recorded_keeps_the_resource(
-    world: World, part: str
-) -> None:
+async def test_a_failed_or_unrecorded_erasure_keeps_the_resource(world: World, part: str) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
@@ -266,20 +300,18 @@ async def test_an_erasure_that_cannot_be_done_or_recorded_keeps_the_resource(
 
 
 @pytest.mark.parametrize("killed", [False, True])
-async def test_a_key_that_was_made_while_the_log_was_away_is_recorded_as_soon_as_it_is_back(
+async def test_a_key_created_without_audit_log_is_recorded_later(
     world: World, killed: bool
 ) -> None:
     async def said(text: str) -> bool:
         return text in world.operator.log.read_text()
 
-    await world.until(lambda: said("leadership acquired"), 20, lambda: "it does not act")
+    await world.until(lambda: said("leadership acquired"), 20, lambda: "it does not lead")
     folder = world.operator.root / "audit"
     folder.rename(folder.with_suffix(".away"))
     folder.write_text("a file where a folder should be")
     await world.create("Tenant", world.tenant, {})
-    await world.until(
-        lambda: said('"dependency": "AUDIT"'), 20, lambda: "the log was not asked for"
-    )
+    await world.until(lambda: said('"dependency": "AUDIT"'), 20, lambda: "no audit call failed")
     assert world.custody.keys.has_tenant_key(world.tenant)
     if killed:
         world.operator.end(signal.SIGKILL)
@@ -308,7 +340,7 @@ async def test_a_lost_key_is_reported_and_never_replaced(world: World) -> None:
     assert not world.custody.keys.has_tenant_key(world.tenant)
 
 
-async def test_a_restart_writes_nothing_and_nothing_secret_is_said(world: World) -> None:
+async def test_a_restart_writes_nothing_and_nothing_secret_is_logged(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.model("mdl-1", "ds-1", knowledge={"tiers": [[SECRET]]})
@@ -324,7 +356,7 @@ async def test_a_restart_writes_nothing_and_nothing_secret_is_said(world: World)
     before = await _versions(world)
     assert world.operator.end() == 0
     world.operator.start()
-    await world.until(lambda: _swept(world), 20, lambda: "no sweep")
+    await world.until(lambda: _swept(world), 20, lambda: "no sweep completed")
     await asyncio.sleep(2)
     assert await _versions(world) == before
     written = world.operator.log.read_text() + repr(
@@ -337,7 +369,7 @@ async def test_a_restart_writes_nothing_and_nothing_secret_is_said(world: World)
     assert SECRET not in written
 
 
-async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: World) -> None:
+async def test_old_orphaned_objects_are_erased_and_new_ones_kept(world: World) -> None:
     await world.create_tenant()
     dataset = await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
@@ -356,22 +388,22 @@ async def test_stored_objects_without_a_resource_go_but_never_new_ones(world: Wo
     async def swept() -> bool:
         return not any("gone-long-ago" in key for key in world.objects())
 
-    await world.until(swept, 30, lambda: "the orphan is left")
+    await world.until(swept, 30, lambda: "the orphan still exists")
     assert {key.split("/")[3] for key in world.objects()} == {dataset["metadata"]["uid"], "new"}
-    await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no record")
+    await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no audit record")
     assert "unknown objects found in the store" in world.operator.log.read_text()
     assert (world.operator.root / "store" / "tenants" / "stray").exists(), (
-        "it is reported, not erased"
+        "an unknown object is reported, not erased"
     )
 
 
-async def test_a_resource_made_without_the_finalizer_gets_it_first(world: World) -> None:
+async def test_a_resource_without_the_finalizer_gets_it_first(world: World) -> None:
     await world.create_tenant()
     await world.create("Dataset", "ds-1", {}, finalizers=[])
     dataset = await world.reaches(kube.DATASETS, "ds-1", reason("AwaitingUpload"))
     assert dataset["metadata"]["finalizers"] == ["simulacra.dev/erasure"]
     annotations = dataset["metadata"].get("annotations", {})
-    assert annotations == {}, "kopf keeps nothing of ours on the object"
+    assert annotations == {}, "kopf stores nothing on the object"
     await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
     await world.gone(kube.DATASETS, "ds-1")
 
@@ -389,9 +421,9 @@ async def test_an_outage_of_the_api_server_is_waited_out(world: World, plane: Pl
     assert world.operator.log.read_text().count('"started"') == 1
 
 
-async def test_health_and_metrics(world: World) -> None:
+async def test_health_and_metrics_are_served(world: World) -> None:
     await world.create_tenant()
-    await world.until(lambda: _swept(world), 20, lambda: "no sweep")
+    await world.until(lambda: _swept(world), 20, lambda: "no sweep completed")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.operator.port()}") as http:
         assert (await http.get("/livez")).json()["sweepAgeSeconds"] < 30
 
@@ -405,7 +437,7 @@ async def test_health_and_metrics(world: World) -> None:
         assert "simulacra_expired_not_erased 0.0" in (await http.get("/metrics")).text
 
 
-def test_a_missing_setting_is_named(tmp_path: Path) -> None:
+def test_a_missing_setting_is_named_and_exits_2(tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")}
     command = [sys.executable, "-m", "simulacra_operator"]
     answer = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
@@ -416,7 +448,7 @@ def test_a_missing_setting_is_named(tmp_path: Path) -> None:
 
 
 async def _is_certified(world: World, tenant: Object) -> None:
-    """The tenant as a whole has a signed certificate, after those of its resources."""
+    """Check the certificate of a tenant, which follows those of its resources."""
     kept, uid = open_certificates(world.operator.env), tenant["metadata"]["uid"]
     assert kept.find(uid, uid) == kept.entries(uid)[0], "it is the last one"
     stated = await _certificate(world, uid, uid)
@@ -428,7 +460,7 @@ async def _is_certified(world: World, tenant: Object) -> None:
 
 
 async def _certificate(world: World, tenant_uid: str, uid: str) -> Object:
-    """Return what the certificate of a resource states, its signature checked."""
+    """Return the statement of a resource's certificate after checking its signature."""
     kept = open_certificates(world.operator.env)
     entry = kept.find(tenant_uid, uid)
     assert entry is not None

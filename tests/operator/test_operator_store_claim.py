@@ -1,4 +1,4 @@
-"""Two installations on one store: the second does nothing, until it takes the store over on purpose."""
+"""Two installations on one store: the second is idle until it takes over the store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture
 async def second(world: World, tmp_path: Path) -> AsyncIterator[World]:
-    """Another cluster with an operator that is given the first one's store, and is not started yet."""
+    """Another cluster whose operator has the first one's store and is not started yet."""
     plane = Plane(tmp_path / "second", real=False)
     plane.root.mkdir()
     plane.up()
@@ -42,14 +42,14 @@ async def second(world: World, tmp_path: Path) -> AsyncIterator[World]:
     plane.down()
 
 
-async def test_a_second_installation_does_nothing_until_it_takes_the_store_over(
+async def test_a_second_installation_is_idle_until_it_takes_over_the_store(
     world: World, second: World
 ) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
     await world.until(
-        lambda: _answers(world, "/readyz", 200), 20, lambda: "the first one does not work"
+        lambda: _answers(world, "/readyz", 200), 20, lambda: "the first one is not ready"
     )
     kept = world.objects()
     for path in world.operator.root.glob("store/tenants/**/*"):
@@ -58,13 +58,15 @@ async def test_a_second_installation_does_nothing_until_it_takes_the_store_over(
     await second.create("Tenant", world.tenant, {})
     second.operator.start()
     told = await second.until(lambda: _is_refused(second), 20, lambda: "the second one is ready")
-    assert await _answers(second, "/livez", 200), "it is not to be killed for that"
+    assert await _answers(second, "/livez", 200), "it must not be restarted for that"
     assert "simulacra_store_foreign 1.0" in await _get(second, "/metrics")
-    assert "status" not in await second.cluster.get(kube.TENANTS, world.tenant), "nothing is begun"
+    assert "status" not in await second.cluster.get(kube.TENANTS, world.tenant), (
+        "nothing is started"
+    )
     await second.cluster.delete(kube.TENANTS, world.tenant)
     await asyncio.sleep(1)
     assert world.objects() == kept, (
-        "a Tenant of the same name is no leave to erase, and nothing is an orphan"
+        "a Tenant of the same name does not erase, and nothing is an orphan"
     )
     assert await second.cluster.find(kube.TENANTS, world.tenant) is not None
 
@@ -74,20 +76,20 @@ async def test_a_second_installation_does_nothing_until_it_takes_the_store_over(
     second.operator.extra[TAKE_OVER_VARIABLE] = first
     second.operator.start()
     await second.until(
-        lambda: _answers(second, "/readyz", 200), 30, lambda: "it did not take the store over"
+        lambda: _answers(second, "/readyz", 200), 30, lambda: "it did not take over the store"
     )
 
     async def swept() -> bool:
         return not world.objects()
 
-    await second.until(swept, 20, lambda: "what nobody owns any more is left")
+    await second.until(swept, 20, lambda: "orphaned objects still exist")
     await second.gone(kube.TENANTS, world.tenant, namespace=None)
     world.operator.end()
     world.operator.start()
-    await world.until(lambda: _is_refused(world), 20, lambda: "who lost the store goes on")
+    await world.until(lambda: _is_refused(world), 20, lambda: "the former owner still works")
 
 
-async def test_what_was_stored_before_there_were_marks_is_adopted(world: World) -> None:
+async def test_a_store_without_owner_marks_is_adopted(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
@@ -98,13 +100,15 @@ async def test_what_was_stored_before_there_were_marks_is_adopted(world: World) 
     kept = world.objects()
     world.operator.start()
     await world.until(
-        lambda: _answers(world, "/readyz", 200), 20, lambda: "an older release's store is refused"
+        lambda: _answers(world, "/readyz", 200),
+        20,
+        lambda: "the store of an older release is refused",
     )
     assert world.objects() == kept
     assert len(list(world.operator.root.glob("store/installation/owner/*"))) == 1
 
 
-def test_the_installation_to_take_over_from_is_named_as_one_can_be_called() -> None:
+def test_a_malformed_installation_to_take_over_is_named() -> None:
     assert read_settings({TAKE_OVER_VARIABLE: "ac0fa487-cc03"}).take_over == "ac0fa487-cc03"
     assert read_settings({TAKE_OVER_VARIABLE: ""}).take_over is None
     with pytest.raises(
@@ -114,20 +118,20 @@ def test_the_installation_to_take_over_from_is_named_as_one_can_be_called() -> N
 
 
 class _Silent:
-    """A custodian whose store never answers."""
+    """Custody whose store never answers."""
 
     async def claim_store(self, installation: str, take_over: str | None) -> None:
         await asyncio.Event().wait()
 
 
 class _Named:
-    """A cluster that has an id."""
+    """A cluster with an id."""
 
     async def get(self, resource: object, name: str) -> kube.Object:
         return {"metadata": {"uid": "ours"}}
 
 
-async def test_a_store_that_does_not_answer_keeps_nobody_from_the_rest_of_the_work(
+async def test_a_store_that_does_not_answer_does_not_block_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(store_claim, "ANSWER_S", 0.01)
@@ -138,13 +142,13 @@ async def test_a_store_that_does_not_answer_keeps_nobody_from_the_rest_of_the_wo
 
 
 async def _is_refused(world: World) -> str | None:
-    """Return why an operator is not ready, if it says how to take the store over."""
+    """Return why an operator is not ready if it explains how to take over the store."""
     told = await _answers(world, "/readyz", 503)
     return told if told is not None and TAKE_OVER_VARIABLE in told else None
 
 
 async def _answers(world: World, path: str, status: int) -> str | None:
-    """Return what an operator says if it answers with a status."""
+    """Return an operator's response if it has this status."""
     try:
         async with httpx.AsyncClient() as http:
             answer = await http.get(f"http://127.0.0.1:{world.operator.port()}{path}")

@@ -1,4 +1,4 @@
-"""Every small state of the pure core leads to a fixpoint in few steps, and no step on the way is forbidden."""
+"""Every small state of the pure reconcilers settles in few steps, without a forbidden one."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _dying(kind: str) -> Iterator[SmallWorld]:
 
 
 def _check(seen: Observed, actions: list[act.Action]) -> None:
-    """Hold the actions of one pass against what must never happen."""
+    """Check the actions of one pass against what must never happen."""
     assert SECRET not in without_pods_say(actions)
     kinds = [type(action) for action in actions]
     for action in actions:
@@ -168,7 +168,7 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
         ):
             assert seen.resource.guarded
     if seen.resource.kind == "Dataset" and seen.resource.status.wrapped_key is not None:
-        # a failure that is tried again finds its upload; one that is final says so once the upload is gone
+        # a retry needs the upload; a final failure is stated after the upload is erased
         final = [
             number
             for number, one in enumerate(actions)
@@ -199,7 +199,7 @@ def _settle(world: SmallWorld, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", RECONCILERS)
-def test_every_living_state_settles(kind: str) -> None:
+def test_every_state_without_deletion_settles(kind: str) -> None:
     states = 0
     for world in _living(kind):
         _settle(world, kind)
@@ -208,7 +208,7 @@ def test_every_living_state_settles(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", RECONCILERS)
-def test_every_dying_state_ends_released_or_waits_for_somebody(kind: str) -> None:
+def test_every_state_in_deletion_is_released_or_waits(kind: str) -> None:
     for world in _dying(kind):
         _settle(world, kind)
         seen = world.seen()
@@ -221,7 +221,7 @@ def test_every_dying_state_ends_released_or_waits_for_somebody(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", RECONCILERS)
-def test_nothing_is_done_before_the_finalizer_is_on(kind: str) -> None:
+def test_nothing_happens_without_the_finalizer(kind: str) -> None:
     for world in _living(kind):
         world.body["metadata"]["finalizers"] = []
         assert RECONCILERS[kind](world.seen()) == []
