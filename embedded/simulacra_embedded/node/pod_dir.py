@@ -1,7 +1,8 @@
-"""A pod's folder in the agent's data directory: logs, temporary files, what survives a crash of the agent.
+"""A pod's directory: logs, temporary files, and what survives a crash of the agent.
 
-`<data-dir>/pods/<uid>/` holds `<container>.log`, `tmp/`, `termination`, `process.json` (who runs, to find survivors)
-and `final.json` (the last status, written before it is sent). The folder itself says: this pod was started here.
+`<data-dir>/pods/<uid>/` has `<container>.log`, `tmp/`, `termination`, `process.json` (the session,
+to find survivors) and `final.json` (the last status, written before it is sent). It exists if this
+agent or an earlier one has started the pod.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from simulacra_crds.contract.tasks import TERMINATION_LIMIT
-from simulacra_embedded import processes
+from simulacra_embedded.processes import session
+from simulacra_embedded.processes.files import replace_file
 
 Object = dict[str, Any]
 
 
-class PodFolder:
-    """One pod's files, all of mode 0600 below a folder of mode 0700."""
+class PodDir:
+    """One pod's files, of mode 0600 below a directory of mode 0700."""
 
     def __init__(self, root: Path, uid: str) -> None:
         self.path = root / "pods" / uid
@@ -29,8 +31,8 @@ class PodFolder:
         self._final = self.path / "final.json"
 
     @classmethod
-    def all(cls, root: Path) -> Iterator[PodFolder]:
-        """Yield the folders of every pod that was started here."""
+    def all(cls, root: Path) -> Iterator[PodDir]:
+        """Yield the directory of every pod that was started here."""
         for path in (root / "pods").iterdir():
             if path.is_dir():
                 yield cls(root, path.name)
@@ -42,11 +44,11 @@ class PodFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether the pod was started here."""
+        """Return whether the pod was started here."""
         return self.path.is_dir()
 
     def prepare(self) -> None:
-        """Make the folder, with an empty tmp and no termination message."""
+        """Make the directory, with an empty tmp and no termination message."""
         self.path.mkdir(mode=0o700, exist_ok=True)
         self.remove_tmp()
         self.tmp.mkdir(mode=0o700)
@@ -69,7 +71,7 @@ class PodFolder:
             return ""
 
     def log_tail(self, container: str) -> str:
-        """Return the end of the log: 80 lines and 2048 bytes at most, as kubelet does for FallbackToLogsOnError."""
+        """Return the end of the log, as for FallbackToLogsOnError: 80 lines, 2048 bytes."""
         try:
             data = (self.path / f"{container}.log").read_bytes()[-2048:]
         except OSError:
@@ -77,19 +79,19 @@ class PodFolder:
         return "\n".join(data.decode("utf-8", "ignore").splitlines()[-80:])
 
     def record_process(self, pid: int) -> None:
-        """Note the leader of the pod's session."""
-        processes.record(self._process, pid)
+        """Store the leader of the pod's session."""
+        session.record(self._process, pid)
 
     def kill_survivors(self) -> int:
-        """Kill what an earlier agent left running of this pod; return the number of processes."""
-        return processes.kill_recorded(self._process)
+        """Kill the processes of this pod from an earlier agent; return their number."""
+        return session.kill_recorded(self._process)
 
     def record_final(self, status: Object) -> None:
-        """Note the status that the pod ends with, so that a crash before it is sent does not lose it."""
-        processes.replace_file(self._final, json.dumps(status))
+        """Store the final status, so that a crash before it is sent does not lose it."""
+        replace_file(self._final, json.dumps(status))
 
     def final(self) -> Object | None:
-        """Return the status noted by record_final."""
+        """Return the status that record_final stored."""
         try:
             status: Object = json.loads(self._final.read_text())
         except (OSError, ValueError):

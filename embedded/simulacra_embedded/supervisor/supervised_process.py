@@ -1,4 +1,4 @@
-"""One program under supervision: started, known to be ready, started again when it dies, stopped."""
+"""One supervised program: start, readiness, restart after its end, stop."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from simulacra_embedded import procfs
-from simulacra_embedded.processes import LogFile, record, spawn
-from simulacra_embedded.supervisor.errors import UpError
+from simulacra_embedded.processes import session
+from simulacra_embedded.processes.child import spawn
+from simulacra_embedded.processes.files import LogFile
+from simulacra_embedded.supervisor import UpError
 
 QUICK_SECONDS = 10.0
-"""A program that dies within this time after its start counts as dying at once."""
-QUICK_DEATHS = 5
+"""A program that ends within this time after its start has ended quickly."""
+QUICK_ENDS = 5
 PAUSE_SECONDS = (0.5, 8.0)
 READY_SECONDS = 60.0
 
@@ -25,16 +26,16 @@ Say = Callable[[str], None]
 Probe = Callable[[], Awaitable[bool]]
 
 
-class Child:
+class SupervisedProcess:
     """A program of `simulacra up`.
 
     Args:
-        name: What people call it.
+        name: Its name for people.
         arguments: After `python`.
         env: Its environment.
-        log, pid_file: Where its output and its pid go.
-        probe: Whether it works, asked until yes; None: it prints a JSON line when it does.
-        say: Tells the user.
+        log, pid_file: Files for its output and its pid.
+        say: Prints a line for the user.
+        probe: Returns whether it is ready; None: it prints a JSON line when it is.
     """
 
     def __init__(
@@ -47,68 +48,70 @@ class Child:
         say: Say,
         probe: Probe | None = None,
     ) -> None:
-        self.name, self._arguments, self._env = name, arguments, env
-        self._log_path, self._pid_file, self._probe, self._say = log, pid_file, probe, say
+        self.name = name
+        self._arguments = arguments
+        self._env = env
+        self._log_path = log
         self._log = LogFile(log)
+        self._pid_file = pid_file
+        self._say = say
+        self._probe = probe
         self._process: asyncio.subprocess.Process | None = None
         self._announced = asyncio.Event()
         self._output: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self) -> None:
-        """Start it and wait until it works.
+        """Start it and wait until it is ready.
 
         Raises:
-            UpError: It died before, or took longer than READY_SECONDS.
+            UpError: It ended first, or took longer than READY_SECONDS.
         """
         began = time.monotonic()
         process = await self._spawn()
-        ready, dead = asyncio.ensure_future(self._ready()), asyncio.ensure_future(process.wait())
+        ready = asyncio.ensure_future(self._ready())
+        ended = asyncio.ensure_future(process.wait())
+        first = asyncio.FIRST_COMPLETED
         try:
-            await asyncio.wait(
-                (ready, dead), timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if dead.done():
-                raise UpError(
-                    f"the {self.name} ended at its start (exit {dead.result()}): {await self._last_words()}"
-                )
+            await asyncio.wait((ready, ended), timeout=READY_SECONDS, return_when=first)
+            if ended.done():
+                raise await self._error(f"ended at its start (exit {ended.result()})")
             if not ready.done():
-                late = f"the {self.name} was not ready within {READY_SECONDS:.0f} s"
-                raise UpError(f"{late}: {await self._last_words()}")
+                raise await self._error(f"was not ready within {READY_SECONDS:.0f} s")
         finally:
             ready.cancel()
-            dead.cancel()
+            ended.cancel()
         self._say(f"{self.name} is ready ({time.monotonic() - began:.1f} s)")
 
     async def keep(self) -> None:
-        """Start it again whenever it dies, until `stop`.
+        """Start it again whenever it ends, until `stop`.
 
         Raises:
-            UpError: It died QUICK_DEATHS times in a row right after its start.
+            UpError: It ended quickly more than QUICK_ENDS times in a row.
         """
-        deaths, pause = 0, PAUSE_SECONDS[0]
+        ends = 0
+        pause = PAUSE_SECONDS[0]
         while True:
             assert self._process is not None
             began = time.monotonic()
             code = await self._process.wait()
             if self._stopping:
                 return
-            quick = time.monotonic() - began < QUICK_SECONDS
-            deaths, pause = (
-                (deaths + 1, min(2 * pause, PAUSE_SECONDS[1])) if quick else (1, PAUSE_SECONDS[0])
-            )
-            if deaths > QUICK_DEATHS:
-                raise UpError(
-                    f"the {self.name} keeps ending (exit {code}): {await self._last_words()}"
-                )
-            self._say(
-                f"{self.name} ended (exit {code}); starting it again in {pause:.1f} s; log: {self._log_path}"
-            )
+            if time.monotonic() - began < QUICK_SECONDS:
+                ends += 1
+                pause = min(2 * pause, PAUSE_SECONDS[1])
+            else:
+                ends = 1
+                pause = PAUSE_SECONDS[0]
+            if ends > QUICK_ENDS:
+                raise await self._error(f"keeps ending (exit {code})")
+            what = f"{self.name} ended (exit {code}), restarting in {pause:.1f} s"
+            self._say(f"{what}; log: {self._log_path}")
             await asyncio.sleep(pause)
             await self._spawn()
 
     async def stop(self, seconds: float) -> None:
-        """SIGTERM, and SIGKILL after so many seconds."""
+        """Send SIGTERM, and SIGKILL after this number of seconds."""
         self._stopping = True
         process = self._process
         if process is None or process.returncode is not None:
@@ -118,21 +121,20 @@ class Child:
         try:
             await asyncio.wait_for(process.wait(), seconds)
         except TimeoutError:
-            self._say(f"{self.name} did not stop within {seconds:.0f} s and is killed")
-        procfs.kill_session(process.pid, signal.SIGKILL)
+            self._say(f"{self.name} did not stop within {seconds:.0f} s, killing it")
+        session.kill(process.pid, signal.SIGKILL)
         await process.wait()
         self._pid_file.unlink(missing_ok=True)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self._announced.clear()
-        process, self._output = await spawn(
-            [sys.executable, *self._arguments], self._env, None, self._heard
-        )
+        command = [sys.executable, *self._arguments]
+        process, self._output = await spawn(command, self._env, None, self._receive)
         self._process = process
-        record(self._pid_file, process.pid)
+        session.record(self._pid_file, process.pid)
         return process
 
-    def _heard(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         self._log.write(data)
         if any(_is_json_object(line) for line in data.splitlines()):
             self._announced.set()
@@ -146,16 +148,14 @@ class Child:
                 return
             await asyncio.sleep(0.1)
 
-    async def _last_words(self) -> str:
+    async def _error(self, problem: str) -> UpError:
+        """Return the error with the last line of the log."""
         if self._output:
             await asyncio.wait([self._output], timeout=1.0)
-        lines = (
-            self._log_path.read_text(errors="replace").split("\n")
-            if self._log_path.exists()
-            else []
-        )
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-        return f"{last[:600]}; log: {self._log_path}"
+        log = self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
+        lines = [line.strip() for line in log.split("\n") if line.strip()]
+        last = lines[-1][:600] if lines else "no output"
+        return UpError(f"the {self.name} {problem}: {last}; log: {self._log_path}")
 
 
 def _is_json_object(line: bytes) -> bool:

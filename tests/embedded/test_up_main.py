@@ -1,4 +1,4 @@
-"""`simulacra up` as a process: start, refusals, crashes, restarts, stop."""
+"""`simulacra up` as a process: start, errors, crashes, restarts, stop."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def up(tmp_path: Path) -> Iterator[Callable[[], Up]]:
             one.end(signal.SIGTERM)
 
 
-async def test_start_and_stop(up: Callable[[], Up]) -> None:
+async def test_up_starts_everything_and_stops_it(up: Callable[[], Up]) -> None:
     one = up()
     assert one.ready["pid"] == one.process.pid
     assert one.ready["api_url"] == one.connection["api_url"]
@@ -102,18 +102,15 @@ async def test_start_and_stop(up: Callable[[], Up]) -> None:
     assert [one["name"] for one in stored["metadata"]["ownerReferences"]] == ["default"]
     (entry,) = json.loads(base64.b64decode(stored["data"]["hashes"]))
     assert entry["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    written = b"".join(
-        path.read_bytes()
-        for path in one.path.rglob("*")
-        if path.is_file() and path.suffix != ".json"
-    )
+    paths = [path for path in one.path.rglob("*") if path.is_file() and path.suffix != ".json"]
+    written = b"".join(path.read_bytes() for path in paths)
     assert secret.encode() not in written  # only connection.json has it
     pids = [one.pid(name) for name in PROGRAMS]
     assert one.end(signal.SIGTERM) == 0
     assert not any(lives(pid) for pid in pids)
 
 
-def test_a_second_up_is_refused(up: Callable[[], Up]) -> None:
+def test_second_up_is_refused(up: Callable[[], Up]) -> None:
     one = up()
     second = subprocess.run([*COMMAND, str(one.path)], capture_output=True, text=True, timeout=30)
     assert second.returncode == 2
@@ -121,7 +118,7 @@ def test_a_second_up_is_refused(up: Callable[[], Up]) -> None:
     assert "Traceback" not in second.stderr
 
 
-def test_sigkill_of_the_supervisor_leaves_nothing_and_loses_nothing(up: Callable[[], Up]) -> None:
+def test_killed_supervisor_leaves_no_process_and_loses_no_data(up: Callable[[], Up]) -> None:
     one = up()
     before, credentials = one.ready, one.connection
     pids = [one.pid(name) for name in PROGRAMS]
@@ -134,7 +131,7 @@ def test_sigkill_of_the_supervisor_leaves_nothing_and_loses_nothing(up: Callable
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_that_dies_is_started_again(up: Callable[[], Up], program: str) -> None:
+def test_killed_program_is_restarted(up: Callable[[], Up], program: str) -> None:
     one = up()
     pid = one.pid(program)
     os.kill(pid, signal.SIGKILL)
@@ -149,30 +146,28 @@ def test_a_program_that_dies_is_started_again(up: Callable[[], Up], program: str
     eventually(works)
 
 
-async def test_lost_credentials_are_made_anew(up: Callable[[], Up]) -> None:
+async def crd_versions(cluster: Cluster) -> dict[str, str]:
+    metadata = [crd["metadata"] async for crd in cluster.list(CRDS)]
+    return {one["name"]: one["resourceVersion"] for one in metadata}
+
+
+async def test_lost_credentials_are_replaced(up: Callable[[], Up]) -> None:
     one = up()
     first = one.connection["client_id"]
     cluster = await Cluster.connect(one.ready["kubeconfig"])
-    versions = {
-        c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)
-    }
+    versions = await crd_versions(cluster)
     one.end(signal.SIGTERM)
     Path(one.ready["connection"]).unlink()
     two = up()
     assert two.connection["client_id"] != first
     assert two.token()
     cluster = await Cluster.connect(two.ready["kubeconfig"])
-    assert (await cluster.get(TENANTS, "default"))["spec"]["clients"] == [
-        first,
-        two.connection["client_id"],
-    ]
-    again = {
-        c["metadata"]["name"]: c["metadata"]["resourceVersion"] async for c in cluster.list(CRDS)
-    }
-    assert again == versions  # CRDs that do not differ are not written
+    tenant = await cluster.get(TENANTS, "default")
+    assert tenant["spec"]["clients"] == [first, two.connection["client_id"]]
+    assert await crd_versions(cluster) == versions  # unchanged CRDs are not written
 
 
-def test_wrong_port_is_a_clear_error(tmp_path: Path) -> None:
+def test_invalid_port_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, str(tmp_path), "--port", "99999"], capture_output=True, text=True, timeout=30
     )

@@ -1,4 +1,4 @@
-"""A place to run Jobs: our control plane with our Job controller, or a real one with its own; our agent in both."""
+"""A bench for Jobs: our control plane and Job controller, or real ones; our node agent in both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from simulacra_crds.kube.client import JOBS, NAMESPACES, PODS, Cluster
 
 Object = dict[str, Any]
 IMAGE = "test/shell"
-REAL = Path(__file__).resolve().parents[4] / "shared" / "bin" / "cluster"
+REAL = Path(__file__).resolve().parents[3] / "shared" / "bin" / "cluster"
 
 
 class Processes:
@@ -49,10 +49,8 @@ class Processes:
             "simulacra_controlplane" if name == "controlplane" else f"simulacra_embedded.{name}",
             *arguments,
         ]
-        env = os.environ | {
-            "KUBECONFIG": str(self.kubeconfig),
-            "SIMULACRA_STORE": "file:///nowhere",
-        }
+        env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
+        env |= {"SIMULACRA_STORE": "file:///nowhere"}
         with (self.root / f"{name}.log").open("ab") as log:
             out = subprocess.PIPE if name == "controlplane" else log
             self.running[name] = subprocess.Popen(command, env=env, stdout=out, stderr=log)
@@ -87,9 +85,8 @@ class Processes:
             if name in self.running:
                 self.end(name)
         if self.real:
-            subprocess.run(
-                [str(REAL), "down", str(self.root / "plane")], timeout=60, stdout=subprocess.DEVNULL
-            )
+            command = [str(REAL), "down", str(self.root / "plane")]
+            subprocess.run(command, timeout=60, stdout=subprocess.DEVNULL)
 
 
 class Bench:
@@ -104,11 +101,8 @@ class Bench:
     ) -> Object:
         """Create a Job whose one container runs a shell script."""
         main = {"name": "main", "image": IMAGE, "command": ["sh", "-c", script]} | (container or {})
-        template = {
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 2,
-            "containers": [main],
-        }
+        template = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 2}
+        template |= {"containers": [main]}
         body = {
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -124,7 +118,7 @@ class Bench:
         return (await self.cluster.get(JOBS, name, self.namespace)).get("status", {})
 
     async def until(self, check: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
-        """Wait until the check gives something true; return that."""
+        """Wait until the check returns something true; return that."""
         end = time.monotonic() + seconds
         while not (found := await check()):
             if time.monotonic() > end:
@@ -143,7 +137,7 @@ class Bench:
         return await self.until(check, seconds)
 
     async def running(self, count: int = 1) -> list[Object]:
-        """Wait until so many pods run; return them."""
+        """Wait until this number of pods run; return them."""
 
         async def check() -> list[Object] | None:
             found = [pod for pod in await self.pods() if pod["status"].get("phase") == "Running"]
@@ -152,7 +146,7 @@ class Bench:
         return await self.until(check)
 
     def gate(self) -> tuple[Path, str]:
-        """Return a file, and a script that runs until that is there: pods that last until a test has seen them."""
+        """Return a file and a script that runs until it exists, so that a test sees the pods."""
         mark = self.processes.root / f"go-{self.namespace}"
         return mark, f"until [ -e {mark} ]; do sleep 0.1; done"
 
@@ -164,10 +158,8 @@ class Bench:
 
 
 def condition(status: Object, kind: str) -> Object | None:
-    return next(
-        (c for c in status.get("conditions") or [] if c["type"] == kind and c["status"] == "True"),
-        None,
-    )
+    conditions = status.get("conditions") or []
+    return next((c for c in conditions if c["type"] == kind and c["status"] == "True"), None)
 
 
 @pytest.fixture(name="condition")
@@ -187,7 +179,7 @@ def processes(
 ) -> Iterator[Processes]:
     real = request.param == "real"
     if real and not REAL.exists():
-        pytest.skip("no real control plane at hand")
+        pytest.skip("no real control plane available")
     found = Processes(tmp_path_factory.mktemp(request.param), real)
     try:
         found.up()
@@ -200,10 +192,9 @@ def processes(
 async def bench(processes: Processes) -> AsyncIterator[Bench]:
     cluster = await Cluster.connect(str(processes.kubeconfig))
     namespace = f"t-{uuid.uuid4().hex[:8]}"
-    await cluster.create(
-        NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-    )
-    if processes.real:  # the API server refuses pods until this account is there
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await cluster.create(NAMESPACES, body)
+    if processes.real:  # the API server refuses pods until this account exists
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
         for _ in range(100):
             with suppress(Exception):

@@ -1,4 +1,4 @@
-"""The small parts of the node agent: quantities, threads, commands, folders, refusals."""
+"""Parts of the node agent: quantities, threads, commands, directories, refusals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from simulacra_embedded import processes, procfs
-from simulacra_embedded.node import quantities
-from simulacra_embedded.node.agent import objection
-from simulacra_embedded.node.environment import PASSED_ON, TRAINER, command, threads
-from simulacra_embedded.node.pod_dir import PodFolder
+from simulacra_embedded.node.agent import refusal
+from simulacra_embedded.node.environment import INHERITED, TRAINER, command
+from simulacra_embedded.node.pod_dir import PodDir
+from simulacra_embedded.node.resources import parse_quantity, threads
+from simulacra_embedded.processes import files, session
 
 
 @pytest.mark.parametrize(
@@ -31,28 +31,30 @@ from simulacra_embedded.node.pod_dir import PodFolder
         ("0", 0),
     ],
 )
-def test_quantities(text: str, value: float) -> None:
-    assert quantities.parse(text) == value
+def test_quantities_are_parsed(text: str, value: float) -> None:
+    assert parse_quantity(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "many", "5x", "Mi"])
-def test_not_a_quantity(text: str) -> None:
+def test_invalid_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a quantity"):
-        quantities.parse(text)
+        parse_quantity(text)
 
 
 @pytest.mark.parametrize(
     ("limit", "request_", "running", "expected"),
     [
         (None, None, 1, 8),  # alone: the whole machine
-        (None, "500m", 4, 2),  # its share
-        (None, "3", 8, 3),  # what it asked for
-        ("1500m", "500m", 1, 2),  # the limit holds even when the machine is idle
+        (None, "500m", 4, 2),  # its share of the cores
+        (None, "3", 8, 3),  # its request
+        ("1500m", "500m", 1, 2),  # the limit applies also on an idle machine
         ("64", None, 1, 8),
         (None, "100m", 20, 1),
     ],
 )
-def test_threads(limit: str | None, request_: str | None, running: int, expected: int) -> None:
+def test_threads_follow_limit_request_and_idle_cores(
+    limit: str | None, request_: str | None, running: int, expected: int
+) -> None:
     resources = {
         "limits": {"cpu": limit} if limit else {},
         "requests": {"cpu": request_} if request_ else {},
@@ -72,7 +74,7 @@ def test_threads(limit: str | None, request_: str | None, running: int, expected
         ),
     ],
 )
-def test_command(container: dict[str, Any], expected: list[str]) -> None:
+def test_command_is_expanded(container: dict[str, Any], expected: list[str]) -> None:
     assert command(container, {"A": "1"}) == expected
 
 
@@ -89,15 +91,15 @@ def pod(image: str = "simulacra/trainer:1", **spec: Any) -> dict[str, Any]:
         "test/shell",
     ],
 )
-def test_images_that_run(image: str) -> None:
-    assert objection(pod(image), frozenset({"test/shell"})) is None
+def test_trainer_images_run(image: str) -> None:
+    assert refusal(pod(image), frozenset({"test/shell"})) is None
 
 
 @pytest.mark.parametrize(
     "image", ["nginx", "evil/trainer", "simulacra/trainers", "test/shell:1", "x/trainer"]
 )
-def test_images_that_do_not_run(image: str) -> None:
-    found = objection(pod(image), frozenset({"test/shell"}))
+def test_other_images_do_not_run(image: str) -> None:
+    found = refusal(pod(image), frozenset({"test/shell"}))
     assert found is not None
     assert found[0] == "ImageNotRunnable"
 
@@ -110,24 +112,24 @@ def test_images_that_do_not_run(image: str) -> None:
         ({"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}, "secret"),
     ],
 )
-def test_pods_that_do_not_run(spec: dict[str, Any], word: str) -> None:
-    found = objection(pod(**spec), frozenset())
+def test_unsupported_pods_do_not_run(spec: dict[str, Any], word: str) -> None:
+    found = refusal(pod(**spec), frozenset())
     assert found is not None
     assert found[0] == "NotSupported"
     assert word in found[1]
 
 
-def test_folder_keeps_the_final_status_and_bounds_the_message(tmp_path: Path) -> None:
+def test_pod_dir_keeps_the_final_status_and_limits_the_message(tmp_path: Path) -> None:
     (tmp_path / "pods").mkdir()
-    folder = PodFolder(tmp_path, "uid")
+    folder = PodDir(tmp_path, "uid")
     assert not folder.exists
     folder.prepare()
     assert folder.final() is None
     folder.record_final({"phase": "Succeeded"})
     assert folder.final() == {"phase": "Succeeded"}
     folder.termination.write_bytes(b"a" * 4095 + "é".encode())
-    assert folder.message() == "a" * 4095  # a character cut in two is left out
-    assert [one.uid for one in PodFolder.all(tmp_path)] == ["uid"]
+    assert folder.message() == "a" * 4095  # an incomplete character is dropped
+    assert [one.uid for one in PodDir.all(tmp_path)] == ["uid"]
     folder.remove()
     assert not folder.exists
 
@@ -135,23 +137,23 @@ def test_folder_keeps_the_final_status_and_bounds_the_message(tmp_path: Path) ->
 def test_survivors_are_found_by_pid_and_start_time(tmp_path: Path) -> None:
     record = tmp_path / "process.json"
     other = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    processes.record(record, other.pid)
-    assert json.loads(record.read_text())["startTime"] == procfs.start_time(other.pid)
+    session.record(record, other.pid)
+    assert json.loads(record.read_text())["startTime"] == session.start_time(other.pid)
     noted = json.loads(record.read_text())
     record.write_text(json.dumps(noted | {"startTime": noted["startTime"] - 1}))
-    assert processes.kill_recorded(record) == 0  # the pid is somebody else's
+    assert session.kill_recorded(record) == 0  # the pid belongs to another process
     assert other.poll() is None
     record.write_text(json.dumps(noted))
-    assert processes.kill_recorded(record) == 1
+    assert session.kill_recorded(record) == 1
     assert other.wait(5) == -9
     record.write_text("torn")
-    assert processes.kill_recorded(record) == 0
+    assert session.kill_recorded(record) == 0
 
 
-def test_logs_turn_over_and_never_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "LOG_BYTES", 100)
+def test_logs_are_rotated_and_never_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LOG_BYTES", 100)
     path = tmp_path / "main.log"
-    log = processes.LogFile(path)
+    log = files.LogFile(path)
     for number in range(30):
         log.write(f"{number:09d}\n".encode())
     assert path.stat().st_size <= 100
@@ -159,29 +161,26 @@ def test_logs_turn_over_and_never_raise(tmp_path: Path, monkeypatch: pytest.Monk
     assert path.read_text().endswith("000000029\n")
     assert path.stat().st_mode & 0o777 == 0o600
     log.close()
-    full = processes.LogFile(Path("/dev/full"))  # a disk without room
+    full = files.LogFile(Path("/dev/full"))  # a full disk
     full.write(b"dropped")
     full.close()
 
 
-def test_memory_counts_descendants() -> None:
+def test_memory_includes_descendants() -> None:
     code = "import subprocess, sys, time; x = bytearray(40 << 20); print(flush=True)\n"
-    code += (
-        "if len(sys.argv) < 2: subprocess.Popen([sys.executable, '-c', sys.orig_argv[2], 'x'])\n"
-    )
-    code += "time.sleep(60)"
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
-    )
+    fork = "subprocess.Popen([sys.executable, '-c', sys.orig_argv[2], 'x'])"
+    code += f"if len(sys.argv) < 2: {fork}\ntime.sleep(60)"
+    words = [sys.executable, "-c", code]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)
     assert child.stdout is not None
     child.stdout.readline()
     child.stdout.readline()
-    assert procfs.memory(child.pid) > 80 << 20
-    assert procfs.kill_session(child.pid, 9) == 2
+    assert session.memory(child.pid) > 80 << 20
+    assert session.kill(child.pid, 9) == 2
     child.wait(5)
     child.stdout.close()
-    assert procfs.memory(child.pid) == 0
-    assert procfs.start_time(os.getpid()) is not None
+    assert session.memory(child.pid) == 0
+    assert session.start_time(os.getpid()) is not None
 
 
 @pytest.mark.parametrize(
@@ -197,5 +196,5 @@ def test_memory_counts_descendants() -> None:
         ("MY_AWS_PROFILE", False),
     ],
 )
-def test_pods_get_what_reaches_custody_and_no_more(name: str, passed: bool) -> None:
-    assert bool(PASSED_ON.fullmatch(name)) is passed
+def test_pods_inherit_only_custody_variables(name: str, passed: bool) -> None:
+    assert bool(INHERITED.fullmatch(name)) is passed

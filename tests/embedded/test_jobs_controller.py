@@ -1,4 +1,4 @@
-"""Jobs end to end: the same expectations of our controller and of kube-controller-manager."""
+"""Jobs end to end: the same tests for our controller and for kube-controller-manager."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAIL_ON_42 = {
 }
 
 
-async def test_a_job_completes(bench: Any, condition: Any) -> None:
+async def test_job_completes(bench: Any, condition: Any) -> None:
     await bench.job("exit 0")
     status = await bench.ended()
     assert condition(status, "Complete")["reason"] == "CompletionsReached"
@@ -60,7 +60,7 @@ async def test_user_error_fails_the_job_at_once(bench: Any, condition: Any) -> N
     assert len(await bench.pods()) == 1
 
 
-async def test_backoff_limit(bench: Any, condition: Any) -> None:
+async def test_job_fails_at_its_backoff_limit(bench: Any, condition: Any) -> None:
     limit = 0 if bench.real else 2  # kube-controller-manager waits 10 s before the first retry
     await bench.job("exit 1", backoffLimit=limit)
     status = await bench.ended()
@@ -77,7 +77,7 @@ async def test_deadline_ends_running_pods(bench: Any, condition: Any) -> None:
     assert await bench.pods() == []
 
 
-async def test_suspend_and_resume(bench: Any, condition: Any) -> None:
+async def test_job_is_suspended_and_resumed(bench: Any, condition: Any) -> None:
     mark, waits = bench.gate()
     await bench.job(waits, completions=2, parallelism=2)
     await bench.running(2)
@@ -95,10 +95,10 @@ async def test_suspend_and_resume(bench: Any, condition: Any) -> None:
     await bench.cluster.patch(JOBS, "work", {"spec": {"suspend": False}}, bench.namespace)
     status = await bench.ended()
     assert status["succeeded"] == 2
-    assert "failed" not in status  # pods that the suspension ended count for nothing
+    assert "failed" not in status  # pods that the suspension ended are not counted
 
 
-async def test_created_suspended_starts_nothing(bench: Any, condition: Any) -> None:
+async def test_suspended_job_starts_no_pods(bench: Any, condition: Any) -> None:
     await bench.job("exit 0", suspend=True)
 
     async def suspended() -> Any:
@@ -145,20 +145,20 @@ async def test_deleting_a_job_ends_its_pods(bench: Any) -> None:
     await bench.until(removed)
 
 
-async def test_not_replaced_while_it_terminates(bench: Any) -> None:
+async def test_terminating_pod_is_not_replaced(bench: Any) -> None:
     script = "trap 'sleep 1; exit 1' TERM; while :; do sleep 0.1; done"
     await bench.job(script, podReplacementPolicy="Failed", backoffLimit=4)
     (pod,) = await bench.running()
     name, phase = pod["metadata"]["name"], pod["status"]["phase"]
     async with asyncio.timeout(60), aclosing(bench.cluster.watch(PODS, bench.namespace)) as changes:
         async for kind, seen in changes:
-            if kind == "BOOKMARK":  # what is there was given: from now on every change is seen
+            if kind == "BOOKMARK":  # the list is complete: the watch shows each change from here
                 await bench.cluster.delete(PODS, name, bench.namespace)
             elif seen["metadata"]["name"] != name:
                 break
             else:
                 phase = seen["status"]["phase"]
-    assert phase == "Failed"  # by the time that another takes its place
+    assert phase == "Failed"  # when another pod replaces it
 
     async def counted() -> bool:
         return (await bench.status()).get("failed") == 1
@@ -167,9 +167,11 @@ async def test_not_replaced_while_it_terminates(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.15, 0.4])
-async def test_controller_killed_in_the_middle(bench: Any, delay: float, condition: Any) -> None:
+async def test_job_completes_after_the_controller_was_killed(
+    bench: Any, delay: float, condition: Any
+) -> None:
     if bench.real:
-        pytest.skip("kube-controller-manager is not ours to kill")
+        pytest.skip("kube-controller-manager is not killed")
     await bench.job("sleep 0.3", completions=6, parallelism=3, completionMode="Indexed")
     await asyncio.sleep(delay)
     bench.processes.end("jobs", signal.SIGKILL)
@@ -177,17 +179,15 @@ async def test_controller_killed_in_the_middle(bench: Any, delay: float, conditi
     status = await bench.ended()
     assert condition(status, "Complete")
     assert status["completedIndexes"] == "0-5"
-    indexes = [
-        p["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"]
-        for p in await bench.pods()
-    ]
+    label = "batch.kubernetes.io/job-completion-index"
+    indexes = [pod["metadata"]["labels"][label] for pod in await bench.pods()]
     assert sorted(indexes) == list("012345")  # never two pods for one index
 
 
-async def test_everything_killed_in_the_middle(bench: Any, condition: Any) -> None:
-    """Control plane, controller and agent at once, as a power cut does; `simulacra up` starts them in this order."""
+async def test_job_completes_after_everything_was_killed(bench: Any, condition: Any) -> None:
+    """As in a power cut; `simulacra up` starts them in this order."""
     if bench.real:
-        pytest.skip("the real control plane is not ours to kill")
+        pytest.skip("the real control plane is not killed")
     mark, waits = bench.gate()
     await bench.job(
         waits,
@@ -210,9 +210,9 @@ async def test_everything_killed_in_the_middle(bench: Any, condition: Any) -> No
     assert "failed" not in status
 
 
-async def test_failures_are_counted_once_over_restarts(bench: Any, condition: Any) -> None:
+async def test_failures_are_counted_once_despite_restarts(bench: Any, condition: Any) -> None:
     if bench.real:
-        pytest.skip("kube-controller-manager is not ours to kill")
+        pytest.skip("kube-controller-manager is not killed")
     await bench.job("sleep 0.5; exit 1", backoffLimit=2)
 
     async def failed_once() -> bool:
@@ -228,7 +228,7 @@ async def test_failures_are_counted_once_over_restarts(bench: Any, condition: An
 
 async def test_unsupported_feature_is_refused(bench: Any, condition: Any) -> None:
     if bench.real:
-        pytest.skip("Kubernetes has it")
+        pytest.skip("Kubernetes supports it")
     await bench.job("exit 0", completionMode="Indexed", completions=1, backoffLimitPerIndex=1)
     failed = condition(await bench.ended(), "Failed")
     assert failed["reason"] == "NotSupported"

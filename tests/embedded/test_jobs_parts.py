@@ -1,4 +1,4 @@
-"""The small parts: index sets, failure policy, pod names and templates, and a list that is faster than a watch."""
+"""Parts of the Job controller: indexes, failure policy, pods, a list faster than the watch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,15 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulacra_crds.kube.client import JOBS
-from simulacra_embedded.jobs import indexes, pods
+from simulacra_embedded.jobs import pods
 from simulacra_embedded.jobs.controller import JobController
-from simulacra_embedded.jobs.policy import judge
-from simulacra_embedded.jobs.template import pod_for, pod_name
+from simulacra_embedded.jobs.failure_policy import judge
+from simulacra_embedded.jobs.pods import pod_for, pod_name
+from simulacra_embedded.jobs.status import format_indexes, parse_indexes
 
 
 @given(st.sets(st.integers(0, 60)))
-def test_indexes_come_back(found: set[int]) -> None:
-    assert indexes.parse(indexes.render(found)) == found
+def test_indexes_survive_a_round_trip(found: set[int]) -> None:
+    assert parse_indexes(format_indexes(found)) == found
 
 
 @pytest.mark.parametrize(
@@ -34,8 +36,8 @@ def test_indexes_come_back(found: set[int]) -> None:
         ({1, 3, 4, 5, 7}, "1,3-5,7"),
     ],
 )
-def test_indexes_as_kubernetes_writes_them(found: set[int], text: str) -> None:
-    assert indexes.render(found) == text
+def test_indexes_are_written_as_in_kubernetes(found: set[int], text: str) -> None:
+    assert format_indexes(found) == text
 
 
 def failed(code: int, name: str = "main", **conditions: str) -> dict[str, Any]:
@@ -76,15 +78,14 @@ DISRUPTED = {
         (failed(0), [codes("NotIn", 42)], "Count"),  # exit 0 matches nothing
         (failed(137, DisruptionTarget="True"), [codes("In", 42), DISRUPTED], "Ignore"),
         (failed(137, DisruptionTarget="False"), [DISRUPTED], "Count"),
-        (
-            failed(42, DisruptionTarget="True"),
-            [DISRUPTED, codes("In", 42)],
-            "Ignore",
-        ),  # the first that matches
+        # The first match decides.
+        (failed(42, DisruptionTarget="True"), [DISRUPTED, codes("In", 42)], "Ignore"),
         (failed(1), [], "Count"),
     ],
 )
-def test_failure_policy(pod: dict[str, Any], rules: list[dict[str, Any]], action: str) -> None:
+def test_first_matching_rule_of_the_failure_policy_decides(
+    pod: dict[str, Any], rules: list[dict[str, Any]], action: str
+) -> None:
     assert judge(pod, rules).action == action
 
 
@@ -96,20 +97,15 @@ def job(name: str = "work", uid: str = "u") -> dict[str, Any]:
     }
 
 
-def test_names_are_computed_and_fit() -> None:
+def test_pod_names_are_computed_and_short_enough() -> None:
     assert pod_name(job(), 0, 0) == pod_name(job(), 0, 0)
-    different = {
-        pod_name(job(uid=uid), index, attempt)
-        for uid in "ab"
-        for index in (0, 1)
-        for attempt in (0, 1)
-    }
-    assert len(different) == 8
+    keys = product("ab", (0, 1), (0, 1))
+    assert len({pod_name(job(uid=uid), index, attempt) for uid, index, attempt in keys}) == 8
     assert len(pod_name(job("x" * 63), 12345, 3)) <= 63
     assert pod_name(job(), None, 1).startswith("work-")
 
 
-def test_pod_belongs_to_its_job_and_knows_its_index() -> None:
+def test_pod_has_its_owner_and_its_index() -> None:
     source = job()
     pod = pod_for(source, 3, 1)
     (owner,) = pod["metadata"]["ownerReferences"]
@@ -119,13 +115,12 @@ def test_pod_belongs_to_its_job_and_knows_its_index() -> None:
     assert pods.attempt_of(pod) == 1
     names = [entry["name"] for entry in pod["spec"]["containers"][0]["env"]]
     assert names == ["A", "JOB_COMPLETION_INDEX"]
-    assert (
-        len(source["spec"]["template"]["spec"]["containers"][0]["env"]) == 1
-    )  # the Job itself is left alone
+    # The Job itself is not changed.
+    assert len(source["spec"]["template"]["spec"]["containers"][0]["env"]) == 1
 
 
 class SlowWatch:
-    """A server whose list no longer has a pod that its watch has not said to be gone: a mock of that moment."""
+    """A server whose list lacks a pod that its watch has not reported as deleted yet."""
 
     def __init__(self, job: dict[str, Any], pod: dict[str, Any]) -> None:
         self.job, self.pod = job, pod
@@ -159,9 +154,7 @@ class SlowWatch:
         self.job["status"] = patch["status"]
 
 
-async def test_a_pod_that_only_the_watch_still_has_is_not_replaced_before_its_end_is_known() -> (
-    None
-):
+async def test_pod_missing_from_the_list_is_replaced_only_after_its_end() -> None:
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}}
     job: dict[str, Any] = {
         "metadata": {"name": "work", "namespace": "n", "uid": "u", "resourceVersion": "1"},

@@ -1,4 +1,4 @@
-"""podFailurePolicy: what the failure of a pod means for its Job."""
+"""podFailurePolicy: the effect of a pod's failure on its Job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Verdict:
-    """`action` is FailJob, Ignore or Count; `message` says for FailJob which rule matched."""
+    """The action (FailJob, Ignore or Count) and a message with the rule that matched."""
 
     action: str
     message: str = ""
@@ -30,10 +30,8 @@ def judge(pod: Object, rules: list[Object]) -> Verdict:
                 what = f"Container {container} for pod {name} failed with exit code {code}"
                 return Verdict(action, f"{what} matching {action} rule at index {number}")
         elif condition := _condition(pod, rule.get("onPodConditions") or []):
-            return Verdict(
-                action,
-                f"Pod {name} has condition {condition} matching {action} rule at index {number}",
-            )
+            what = f"Pod {name} has condition {condition}"
+            return Verdict(action, f"{what} matching {action} rule at index {number}")
     return Verdict("Count")
 
 

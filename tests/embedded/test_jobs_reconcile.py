@@ -1,4 +1,4 @@
-"""The pure core of the Job controller: a small world, driven at random, in which nothing forbidden may happen."""
+"""`reconcile`: invariants in a simulated cluster under random moves, and single rules."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ SECOND = timedelta(seconds=1)
 
 
 class World:
-    """What an API server and a node would hold: one Job and its pods. Time passes by `tick`."""
+    """A simulated API server and node with one Job and its pods. Time passes by `tick`."""
 
     def __init__(self, **spec: Any) -> None:
-        template = {
-            "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}
-        }
+        containers = [{"name": "main", "image": "i"}]
+        template = {"spec": {"restartPolicy": "Never", "containers": containers}}
         self.job: Object = {
             "metadata": {"name": "work", "namespace": "n", "uid": "u"},
             "spec": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "template": template}
@@ -36,7 +35,7 @@ class World:
         self.removed = False
 
     def step(self, *, crash_after: int | None = None) -> Plan:
-        """One pass of the controller; with `crash_after`, only so many of its writes happen."""
+        """Run one pass of the controller; `crash_after` limits the number of its writes."""
         plan = reconcile(
             copy.deepcopy(self.job), copy.deepcopy(list(self.pods.values())), self.now, 10 * SECOND
         )
@@ -65,7 +64,7 @@ class World:
             meta["annotations"] = meta["annotations"] | {pods.RELEASED: "true"}
 
     def end(self, name: str, code: int, **conditions: str) -> None:
-        """The node says that a pod ended; one that was being deleted goes away."""
+        """Set the status that the node writes at the end of a pod."""
         pod = self.pods[name]
         terminated = {"exitCode": code, "finishedAt": pods.format_time(self.now)}
         pod["status"] = {
@@ -75,7 +74,7 @@ class World:
         }
 
     def settle(self) -> None:
-        """Deleted pods leave the API."""
+        """Remove the deleted pods."""
         self.pods = {
             n: p for n, p in self.pods.items() if not p["metadata"].get("deletionTimestamp")
         }
@@ -130,7 +129,7 @@ def move(world: World, what: str, number: int) -> None:
 @given(
     moves=MOVES, indexed=st.booleans(), parallelism=st.integers(1, 3), completions=st.integers(1, 4)
 )
-def test_small_world(
+def test_job_invariants_hold_under_random_moves(
     moves: list[tuple[str, int]], indexed: bool, parallelism: int, completions: int
 ) -> None:
     world = World(
@@ -150,11 +149,11 @@ def test_small_world(
         assert not indexed or len(set(indexes)) == len(indexes), "two live pods for one index"
         assert status.get("succeeded", 0) <= completions or not indexed
         for counter in ("succeeded", "failed"):
-            assert status.get(counter, 0) >= before.get(counter, 0), "a counter went back"
+            assert status.get(counter, 0) >= before.get(counter, 0), "a counter decreased"
         assert not (before.get("completionTime") and status != before), "a finished Job changed"
         before = copy.deepcopy(status)
     world.job["spec"]["suspend"] = False
-    for _ in range(60):  # from wherever it is, the Job ends when its pods do
+    for _ in range(60):  # from any state, the Job ends when its pods do
         if world.finished:
             break
         for pod in world.live():
@@ -166,7 +165,7 @@ def test_small_world(
     assert world.job["status"]["uncountedTerminatedPods"] == {}
 
 
-def test_fixpoint_needs_no_writes() -> None:
+def test_second_pass_writes_nothing() -> None:
     world = World(parallelism=2, completions=2)
     world.step()
     again = world.step()
@@ -175,7 +174,7 @@ def test_fixpoint_needs_no_writes() -> None:
     assert again.status == world.job["status"]
 
 
-def test_backoff_doubles_and_is_reset_by_success() -> None:
+def test_backoff_doubles_until_a_success() -> None:
     world = World(parallelism=1, completions=2)
     waits = []
     for _ in range(3):
@@ -193,7 +192,7 @@ def test_backoff_doubles_and_is_reset_by_success() -> None:
     assert world.step().create
 
 
-def test_backoff_has_a_ceiling() -> None:
+def test_backoff_has_a_maximum() -> None:
     world = World(backoffLimit=100)
     for _ in range(12):
         world.step()
@@ -215,7 +214,7 @@ def test_ignored_failure_is_replaced_at_once_and_not_counted() -> None:
 
 
 @pytest.mark.parametrize(("replacement", "created"), [("Failed", 0), ("TerminatingOrFailed", 1)])
-def test_replacement_of_a_terminating_pod(replacement: str, created: int) -> None:
+def test_replacement_policy_decides_about_a_terminating_pod(replacement: str, created: int) -> None:
     world = World(podReplacementPolicy=replacement)
     world.step()
     world.live()[0]["metadata"]["deletionTimestamp"] = pods.format_time(world.now)
@@ -223,7 +222,7 @@ def test_replacement_of_a_terminating_pod(replacement: str, created: int) -> Non
     assert len(world.step().create) == created
 
 
-def test_deadline_wakes_and_counts_from_the_last_resume() -> None:
+def test_deadline_counts_from_the_last_resume() -> None:
     world = World(activeDeadlineSeconds=10)
     assert world.step().wake == START + 10 * SECOND
     world.job["spec"]["suspend"] = True
@@ -238,13 +237,13 @@ def test_deadline_wakes_and_counts_from_the_last_resume() -> None:
     world.tick(11)
     world.step()
     assert world.condition("FailureTarget")["reason"] == "DeadlineExceeded"  # type: ignore[index]
-    assert not world.finished  # its pod still ends
+    assert not world.finished  # its pod is still terminating
     world.settle()
     world.step()
     assert world.condition("Failed")["reason"] == "DeadlineExceeded"  # type: ignore[index]
 
 
-def test_ttl() -> None:
+def test_finished_job_is_deleted_after_its_ttl() -> None:
     world = World(ttlSecondsAfterFinished=30)
     world.step()
     world.end(world.live()[0]["metadata"]["name"], 0)
@@ -255,7 +254,7 @@ def test_ttl() -> None:
     assert world.removed
 
 
-def test_parallelism_lowered_releases_the_surplus() -> None:
+def test_lower_parallelism_deletes_surplus_pods() -> None:
     world = World(parallelism=3, completions=3)
     world.step()
     world.job["spec"]["parallelism"] = 1
@@ -267,7 +266,7 @@ def test_parallelism_lowered_releases_the_surplus() -> None:
     assert "failed" not in world.job["status"]
 
 
-def test_pods_ended_by_a_suspension_count_for_nothing() -> None:
+def test_pods_ended_by_a_suspension_are_not_counted() -> None:
     world = World(parallelism=2, completions=2, podReplacementPolicy="Failed")
     world.step()
     world.job["spec"]["suspend"] = True
@@ -278,13 +277,13 @@ def test_pods_ended_by_a_suspension_count_for_nothing() -> None:
     assert "failed" not in world.job["status"]
 
 
-def test_a_job_being_deleted_gets_no_new_pods() -> None:
+def test_deleted_job_gets_no_new_pods() -> None:
     world = World()
     world.job["metadata"]["deletionTimestamp"] = pods.format_time(world.now)
     assert not world.step().create
 
 
-def test_restarts_in_place_reach_the_limit() -> None:
+def test_restarts_in_place_count_towards_the_backoff_limit() -> None:
     world = World(backoffLimit=2)
     world.job["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
     world.step()
