@@ -29,8 +29,8 @@ with open("/proc/self/status") as status:
     held = [line.split()[1] for line in status if line.startswith("NoNewPrivs")]
 with open("/proc/net/dev") as devices:
     names = sorted(line.split(":")[0].strip() for line in devices if ":" in line)
-names = resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE
-limits = [resource.getrlimit(r)[0] for r in names]
+kinds = resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE
+limits = [resource.getrlimit(kind)[0] for kind in kinds]
 print(isolated, held[0], names, limits)
 """
 
