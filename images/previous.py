@@ -1,8 +1,7 @@
-"""Makes what an upgrade begins from: the previous release's API, operator and trainer, and its
-chart, from git.
+"""Build the previous release from git: its API, operator and trainer images, and its chart.
 
-Its code goes into today's images, so its dependencies are today's. Prints the archives' paths, or
-why there are none.
+Its code goes into the present images, so its dependencies are the present ones. Prints the paths of
+the archives, or the reason why there are none.
 """
 
 from __future__ import annotations
@@ -26,34 +25,21 @@ FOLDER = layout.BUILD / "previous"
 
 
 def main() -> int:
-    """Build all of it; 3 where this clone's history does not reach back that far."""
-    known = subprocess.run(
-        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=layout.ROOT, capture_output=True
-    )
+    """Build everything; return 3 if this clone's history lacks the release."""
+    exists = ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"]
+    known = subprocess.run(exists, cwd=layout.ROOT, capture_output=True)
     if known.returncode:
         sys.stderr.write(f"images: {COMMIT[:12]} is not in this clone's history\n")
         return 3
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as tree:
-        packed = subprocess.run(
-            ["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE
-        )
+        archive = ["git", "archive", COMMIT]
+        packed = subprocess.run(archive, cwd=layout.ROOT, check=True, stdout=subprocess.PIPE)
         subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
         shutil.copytree(Path(tree, "charts", "simulacra"), FOLDER / "chart")
-        layout.run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "wheel",
-                "-q",
-                "--no-deps",
-                "--wheel-dir",
-                str(FOLDER / "own"),
-                tree,
-            ]
-        )
+        wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
+        layout.run([*wheel, "--wheel-dir", str(FOLDER / "own"), tree])
     builder = detect(None)
     current = layout.version()
     # The previous chart asks for images with its own appVersion as their tag.
@@ -65,14 +51,8 @@ def main() -> int:
         containerfile = Path(__file__).with_name("previous.Containerfile")
         builder.build(image, containerfile, FOLDER, {"BASE": today})
         builder.save(image, FOLDER / f"{role}.tar")
-    print(
-        json.dumps(
-            {
-                "chart": str(FOLDER / "chart"),
-                "archives": [str(FOLDER / f"{role}.tar") for role in ROLES],
-            }
-        )
-    )
+    archives = [str(FOLDER / f"{role}.tar") for role in ROLES]
+    print(json.dumps({"chart": str(FOLDER / "chart"), "archives": archives}))
     return 0
 
 
