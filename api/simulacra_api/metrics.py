@@ -1,4 +1,4 @@
-"""Rate, errors and duration of requests, by route template: no ids, no tenants, nothing of a customer's data."""
+"""Prometheus metrics of requests by route template, without ids or customer data."""
 
 from __future__ import annotations
 
@@ -17,12 +17,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 class Metrics:
-    """The metrics of one application.
-
-    simulacra_api_requests_total{method, route, status}; simulacra_api_request_seconds{method,
-    route} (until the last byte); simulacra_api_requests_in_progress; and those of the process. A
-    path without a route counts as "-".
-    """
+    """Metrics of one application and its process; a path without a route counts as "-"."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
