@@ -1,4 +1,4 @@
-"""The application: routes, errors and middleware around one set of services."""
+"""The ASGI application: routes, errors and middleware around one set of services."""
 
 from __future__ import annotations
 
@@ -28,9 +28,17 @@ from simulacra_api.settings import Settings
 from simulacra_api.uploads import routes as uploads
 from simulacra_api.webhooks import routes as webhooks
 
+# Starlette tries routes in this order: what customers poll comes first.
+# fmt: off
+_MODULES = (
+    jobs, uploads, datasets, generations, effects, oauth, access, account, webhooks, certificates,
+    health_and_docs,
+)
+# fmt: on
+
 
 def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -> FastAPI:
-    """Return the ASGI application; services are opened with its lifespan, over the stores that it is given."""
+    """Return the application; its lifespan opens the services over the given stores."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,20 +54,7 @@ def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    # Tried in this order: what is polled comes first. The document has an order of its own.
-    for module in (
-        jobs,
-        datasets,
-        uploads,
-        generations,
-        effects,
-        oauth,
-        access,
-        account,
-        webhooks,
-        certificates,
-        health_and_docs,
-    ):
+    for module in _MODULES:
         app.include_router(module.router)
     app.include_router(pages)
     problems.install(app, settings.public_url)

@@ -16,7 +16,7 @@ from simulacra_custody.audit.event import AuditData
 
 @dataclass(frozen=True)
 class Caller:
-    """A client of a tenant, and the request that it makes."""
+    """A client of a tenant, in one request."""
 
     tenant: Tenant
     client_id: str
@@ -29,14 +29,13 @@ class Caller:
 
     @property
     def namespace(self) -> str:
-        """Namespace with the tenant's resources; nothing outside of it is ever addressed for this caller."""
+        """Namespace of the tenant's resources; the caller reaches nothing outside of it."""
         return tenant_namespace(self.tenant_name)
 
     def audit_data(self, **fields: Any) -> AuditData:
-        """Return the audit record's data with who asks filled in."""
-        return AuditData(
-            tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields
-        )
+        """Return the data of an audit record with the caller filled in."""
+        who = {"tenant": self.tenant_name, "client": self.client_id, "request": self.request_id}
+        return AuditData(**who, **fields)
 
 
 async def authenticated(request: Request, services: Services) -> Caller:

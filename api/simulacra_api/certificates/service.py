@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from simulacra_api.http.pagination import ListQuery, Page, Place, cursor_of
+from simulacra_api.http.pagination import ListQuery, Page, SortKey, cursor_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
@@ -85,5 +85,5 @@ def _shown(entry: CertificateEntry) -> dict[str, Any]:
     return {"resource_id": entry.id, "uid": entry.uid, "issued_at": issued}
 
 
-def _place(entry: CertificateEntry) -> Place:
+def _place(entry: CertificateEntry) -> SortKey:
     return int(entry.issued * 1e6), entry.id, entry.uid

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from simulacra_api.dependencies import (
     NOT_CHANGED,
     CurrentTenant,
+    DirectRoute,
     IdempotencyKey,
     accepted,
     poll_headers,
@@ -24,14 +25,12 @@ from simulacra_api.effects.service import (
     request_effect,
 )
 from simulacra_api.generations.probe import ProbeBody, ProbeRequest, probe
-from simulacra_api.http.direct_route import DirectRoute
 from simulacra_api.http.etags import IfNoneMatch, entity_tag, represent
-from simulacra_api.http.pagination import WorkQuery, link_next, page_of
+from simulacra_api.http.pagination import ResourceQuery, link_next, page_of
 from simulacra_api.jobs.prefer_wait import Wait
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
 router = APIRouter(prefix="/v1", tags=["effects"], route_class=DirectRoute)
 
@@ -75,13 +74,13 @@ async def create_effect(
     "/effects", operation_id="listEffects", summary="List effect estimates", responses=problems(400)
 )
 async def list_effects(
-    repository: CurrentTenant, query: Annotated[WorkQuery, Query()], response: Response
+    repository: CurrentTenant, query: Annotated[ResourceQuery, Query()], response: Response
 ) -> EffectList:
     """The tenant's effect estimates, newest first."""
 
     def keep(effect: EffectEstimate) -> bool:
         item = effect_item(effect)
-        return query.takes(item.dataset_id, item.status)
+        return query.matches(item.dataset_id, item.status)
 
     page, cursor = page_of(await repository.all_of(EffectEstimate), query, keep)
     link_next(repository, response, "/v1/effects", query, cursor)
@@ -114,9 +113,4 @@ async def get_effect(
 async def delete_effect(effect_id: str, repository: CurrentTenant) -> Response:
     """204 when the estimate is erased and verified absent, 202 while that goes on."""
     effect = await repository.effect(effect_id, deleting=True, fresh=True)
-    return await delete(
-        repository,
-        EFFECT_ESTIMATES,
-        effect,
-        f"{repository.services.settings.public_url}/v1/effects/{effect_id}",
-    )
+    return await delete(repository, effect, f"/v1/effects/{effect_id}")

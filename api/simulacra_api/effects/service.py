@@ -15,10 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.http.field_types import Retention, SetValue
 from simulacra_api.http.pagination import Page
-from simulacra_api.http.problems import Problem
+from simulacra_api.http.problems import invalid_fields
 from simulacra_api.jobs.service import JobError, dataset_of, result_job
-from simulacra_api.tenancy.artifacts import schema_of
-from simulacra_api.tenancy.create import ask, check_retention_limit, find_asked, model_to_ask
+from simulacra_api.tenancy.create import (
+    check_retention,
+    create_from_model,
+    find_created,
+    usable_model,
+)
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.generation_conditions import FieldError, check_interventions
@@ -136,16 +140,13 @@ async def request_effect(
     """
     name = effect_name(repository.caller.tenant_name, dataset.metadata.name, key)
     digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])
-    if existing := await find_asked(repository, EFFECT_ESTIMATES, name, digest):
+    if existing := await find_created(repository, EFFECT_ESTIMATES, name, digest):
         return existing
-    check_retention_limit(repository, request.retention_seconds)
-    schema, model = await schema_of(repository, dataset), await model_to_ask(repository, dataset)
+    check_retention(repository, request.retention_seconds)
+    schema = await repository.schema_of(dataset)
+    model = await usable_model(repository, dataset)
     if errors := check_question(request, schema):
-        raise Problem(
-            "simio_invalid_field",
-            f"{len(errors)} field(s) do not fit the dataset's schema",
-            errors=errors,
-        )
+        raise invalid_fields(errors, "the request, checked against the dataset's schema")
     spec = {
         "treatment": request.treatment,
         "value": _value(request.value, request.treatment, schema),
@@ -153,7 +154,9 @@ async def request_effect(
         "outcome": _outcome(request),
         "retentionSeconds": request.retention_seconds,
     } | ({"segment": request.segment} if request.segment else {})
-    return await ask(repository, EFFECT_ESTIMATES, name, dataset, model, spec, digest=digest)
+    return await create_from_model(
+        repository, EFFECT_ESTIMATES, name, model, spec, dataset=dataset, digest=digest
+    )
 
 
 def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldError]:

@@ -27,7 +27,7 @@ from simulacra_api.http.field_types import FewRows, Seed, SetValue
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.jobs.prefer_wait import TERMINAL
 from simulacra_api.jobs.service import job_error
-from simulacra_api.tenancy.audit import record
+from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository, status_of
 from simulacra_crds.contract.tasks import part_name
 from simulacra_crds.kinds.base import ColumnName
@@ -108,14 +108,14 @@ async def probe(repository: TenantRepository, dataset: Dataset, request: ProbeRe
 
 
 async def _finished(repository: TenantRepository, name: str) -> GenerationJob:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        found = await repository.find(GenerationJob, name, fresh=True)
+    async def read() -> GenerationJob | None:
+        return await repository.find(GenerationJob, name, fresh=True)
+
+    async for found in poll(read, WAIT_SECONDS, first=_POLL_SECONDS, most=_POLL_SECONDS):
         if found is None:
             break
         if status_of(found) in TERMINAL:
             return found
-        await asyncio.sleep(_POLL_SECONDS)
     detail = f"The sample was not ready within {WAIT_SECONDS:.0f} s: the machine is busy; try again, or ask for a job"
     raise Problem("simio_probe_timeout", detail, headers={"Retry-After": "5"})
 
@@ -128,13 +128,13 @@ async def _body(
         await attainment_of(repository, generation),
     )
     rows = await asyncio.to_thread(_rows, content)
-    data = repository.caller.audit_data(
+    await repository.record(
+        EventType.ARTEFACT_READ,
         kind=GENERATION_JOBS.plural,
         uid=generation.metadata.uid,
         artefact="artifact",
         counts=Counts(rows=len(rows)),
     )
-    await record(repository.services.audit, EventType.ARTEFACT_READ, data)
     figures = generation.status.attainment
     feasibility = Feasibility(status="unconditioned")
     if figures is not None:

@@ -11,6 +11,7 @@ from simulacra_api.dependencies import (
     JSON,
     NOT_CHANGED,
     CurrentTenant,
+    DirectRoute,
     IdempotencyKey,
     accepted,
     poll_headers,
@@ -33,11 +34,9 @@ from simulacra_api.generations.service import (
     GenerationRequest,
     request_generation,
 )
-from simulacra_api.http.direct_route import DirectRoute
 from simulacra_api.http.etags import IfNoneMatch, represent
-from simulacra_api.http.pagination import WorkQuery, link_next, page_of
+from simulacra_api.http.pagination import ResourceQuery, link_next, page_of
 from simulacra_api.jobs.prefer_wait import Wait
-from simulacra_api.tenancy.audit import record
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
 from simulacra_crds.contract.tasks import REPORT, REPORT_PAGE
@@ -88,13 +87,13 @@ async def create_generation(
     responses=problems(400),
 )
 async def list_generations(
-    repository: CurrentTenant, query: Annotated[WorkQuery, Query()], response: Response
+    repository: CurrentTenant, query: Annotated[ResourceQuery, Query()], response: Response
 ) -> GenerationList:
     """The tenant's generations, newest first."""
 
     def keep(generation: GenerationJob) -> bool:
         item = generation_item(generation)
-        return query.takes(item.dataset_id, item.status) and not item.generation_id.startswith(
+        return query.matches(item.dataset_id, item.status) and not item.generation_id.startswith(
             PREFIX
         )
 
@@ -176,13 +175,13 @@ async def get_artifact(
     """Parquet as stored (with Range and Repr-Digest), or rendered as CSV or Arrow on the way."""
     download = await _download(generation_id, repository, expires, signature, file_format)
     answer = await download.send(range_header, if_range)
-    data = repository.caller.audit_data(
+    await repository.record(
+        EventType.ARTEFACT_READ,
         kind=GENERATION_JOBS.plural,
         uid=download.uid,
         artefact="artifact",
         counts=Counts(rows=download.rows),
     )
-    await record(repository.services.audit, EventType.ARTEFACT_READ, data)
     return answer
 
 
@@ -214,5 +213,4 @@ async def head_artifact(
 async def delete_generation(generation_id: str, repository: CurrentTenant) -> Response:
     """204 when the rows are erased and verified absent, 202 while that goes on."""
     generation = await repository.generation(generation_id, deleting=True, fresh=True)
-    path = f"{repository.services.settings.public_url}/v1/generations/{generation_id}"
-    return await delete(repository, GENERATION_JOBS, generation, path)
+    return await delete(repository, generation, f"/v1/generations/{generation_id}")

@@ -167,7 +167,7 @@ async def artifact_link(
 ) -> tuple[str, datetime]:
     """Return a fresh download link and when it expires."""
     keys = await repository.services.signing.current()
-    path = f"{repository.services.settings.public_url}/v1/generations/{generation.metadata.name}/artifact"
+    path = repository.url(f"/v1/generations/{generation.metadata.name}/artifact")
     return make_link(
         keys.link_key,
         path,

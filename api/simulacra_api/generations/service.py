@@ -8,10 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.http.field_types import Retention, RowCount, Seed, SetValue
-from simulacra_api.http.problems import Problem
+from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import JobError
-from simulacra_api.tenancy.artifacts import schema_of
-from simulacra_api.tenancy.create import ask, find_asked, model_to_ask
+from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import Status, TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
@@ -76,7 +75,7 @@ async def request_generation(
         mode="json", exclude=None if request.counterfactual else {"counterfactual"}
     )
     digest = fingerprint([dataset.metadata.uid, asked])
-    if existing := await find_asked(repository, GENERATION_JOBS, name, digest):
+    if existing := await find_created(repository, GENERATION_JOBS, name, digest):
         return existing
     _check_limits(repository, request)
     return await create_generation(repository, dataset, request, name, digest)
@@ -90,7 +89,8 @@ async def create_generation(
     digest: str,
 ) -> Object:
     """Create a GenerationJob of this name for a request that keeps the limits; raises as `request_generation`."""
-    schema, model = await schema_of(repository, dataset), await model_to_ask(repository, dataset)
+    schema = await repository.schema_of(dataset)
+    model = await usable_model(repository, dataset)
     errors = check_request(
         request.conditions,
         request.interventions,
@@ -99,18 +99,14 @@ async def create_generation(
         rows=request.row_count,
     )
     if errors:
-        raise Problem(
-            "simio_invalid_field",
-            f"{len(errors)} field(s) do not fit the dataset's schema",
-            errors=errors,
-        )
-    return await ask(
+        raise invalid_fields(errors, "the request, checked against the dataset's schema")
+    return await create_from_model(
         repository,
         GENERATION_JOBS,
         name,
-        dataset,
         model,
         _spec(request, schema),
+        dataset=dataset,
         digest=digest,
         annotations={FORMAT: request.format},
         counts=Counts(rows=request.row_count),

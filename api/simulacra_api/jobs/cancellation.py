@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import JobBody, find_job, stage_of
-from simulacra_api.tenancy.audit import record
 from simulacra_api.tenancy.repository import (
     CANCELLED,
     TenantRepository,
-    Work,
+    TenantResource,
     is_cancelled,
     status_of,
 )
@@ -83,10 +82,10 @@ async def _cancel_dataset(repository: TenantRepository, name: str) -> None:
     raise Problem("simio_unavailable")
 
 
-async def _give_up(repository: TenantRepository, work: Work) -> bool:
+async def _give_up(repository: TenantRepository, work: TenantResource) -> bool:
     """Suspend and mark a work as it was read; False when it has changed meanwhile. The record comes first."""
-    data = repository.caller.audit_data(kind=type(work).PLURAL, uid=work.metadata.uid)
-    await record(repository.services.audit, EventType.RESOURCE_CANCELLED, data)
+    kind, uid = type(work).PLURAL, work.metadata.uid
+    await repository.record(EventType.RESOURCE_CANCELLED, kind=kind, uid=uid)
     marked = {
         "resourceVersion": work.metadata.resource_version,
         "annotations": {CANCELLED: utcnow().isoformat()},

@@ -5,13 +5,13 @@ Each event carries the whole state, so a client that comes back needs nothing of
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.prefer_wait import TERMINAL
 from simulacra_api.jobs.service import JobBody, find_job
+from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository
 
 POLL_SECONDS = 0.5
@@ -32,31 +32,31 @@ SCHEMA = {
 
 async def job_events(repository: TenantRepository, job: JobBody) -> AsyncIterator[bytes]:
     """Yield `progress` events of a job, and `end` when it has ended (or `gone` when it was deleted)."""
-    job_id, deadline, last, said = (
-        job.job_id,
-        time.monotonic() + STREAM_SECONDS,
-        "",
-        time.monotonic(),
-    )
+    last = ""
+    said = time.monotonic()
     yield b"retry: 2000\n\n"
-    while True:
-        state = job.model_dump_json()
-        ended = job.status in TERMINAL
-        if state != last:
-            yield _event("end" if ended else "progress", state)
-            last, said = state, time.monotonic()
-        elif time.monotonic() - said > HEARTBEAT_SECONDS:
-            yield b": still at work\n\n"
-            said = time.monotonic()
-        if ended or time.monotonic() > deadline:
-            return
-        await asyncio.sleep(POLL_SECONDS)
-        try:
-            job = await find_job(repository, job_id)
-        except Problem as problem:
-            if problem.entry.status == 404:
-                yield _event("gone", "{}")
-            return
+    jobs = poll(
+        lambda: find_job(repository, job.job_id),
+        STREAM_SECONDS,
+        first=POLL_SECONDS,
+        most=POLL_SECONDS,
+    )
+    try:
+        async for found in jobs:
+            state = found.model_dump_json()
+            ended = found.status in TERMINAL
+            if state != last:
+                yield _event("end" if ended else "progress", state)
+                last = state
+                said = time.monotonic()
+            elif time.monotonic() - said > HEARTBEAT_SECONDS:
+                yield b": still running\n\n"
+                said = time.monotonic()
+            if ended:
+                return
+    except Problem as problem:
+        if problem.entry.status == 404:
+            yield _event("gone", "{}")
 
 
 def _event(name: str, data: str) -> bytes:

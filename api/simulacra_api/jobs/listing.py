@@ -8,16 +8,22 @@ from typing import cast
 from pydantic import BaseModel
 
 from simulacra_api.generations.probe import PREFIX
-from simulacra_api.http.pagination import Page, WorkQuery, page_of
+from simulacra_api.http.pagination import Page, ResourceQuery, page_of
 from simulacra_api.jobs.service import Kind, dataset_of, stage_of
-from simulacra_api.tenancy.repository import Status, TenantRepository, Work, is_deleting, status_of
+from simulacra_api.tenancy.repository import (
+    Status,
+    TenantRepository,
+    TenantResource,
+    is_deleting,
+    status_of,
+)
 from simulacra_crds.contract.names import job_id, model_name
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 
-_KINDS: dict[type[Work], Kind] = {
+_KINDS: dict[type[TenantResource], Kind] = {
     Dataset: "dataset",
     GenerationJob: "generation",
     EffectEstimate: "effect",
@@ -34,7 +40,7 @@ class JobItem(BaseModel):
     created_at: datetime | None
 
 
-class JobQuery(WorkQuery):
+class JobQuery(ResourceQuery):
     """Filters of the list of jobs."""
 
     kind: Kind | None = None
@@ -51,7 +57,7 @@ async def job_page(
 ) -> tuple[list[JobItem], str | None]:
     """Return a page of the tenant's jobs, newest first."""
     models = {model.metadata.name: model for model in await repository.all_of(Model)}
-    works: list[Work] = []
+    works: list[TenantResource] = []
     for kind, word in _KINDS.items():
         if query.kind in (None, word):
             works += [
@@ -60,15 +66,15 @@ async def job_page(
                 if not work.metadata.name.startswith(PREFIX)
             ]
 
-    def keep(work: Work) -> bool:
+    def keep(work: TenantResource) -> bool:
         item = _item(work, models)
-        return query.takes(item.dataset_id, item.status) and not is_deleting(work)
+        return query.matches(item.dataset_id, item.status) and not is_deleting(work)
 
     page, cursor = page_of(works, query, keep)
     return [_item(work, models) for work in page], cursor
 
 
-def _item(work: Work, models: dict[str, Model]) -> JobItem:
+def _item(work: TenantResource, models: dict[str, Model]) -> JobItem:
     name = work.metadata.name
     if isinstance(work, Dataset):
         status, dataset = stage_of(work, models.get(model_name(name)))[0], name

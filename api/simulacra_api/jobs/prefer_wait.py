@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from typing import Annotated
 
 from fastapi import Depends, Header, Response
 
 from simulacra_api.jobs.service import JobBody, find_job
+from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository
 
 MAX_WAIT_SECONDS = 60
 TERMINAL = frozenset({"ready", "partial", "failed"})
-_POLL_SECONDS = (0.2, 1.0)
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?=$|[,;])', re.IGNORECASE)
 
 
@@ -37,14 +35,9 @@ async def wait_for(
     repository: TenantRepository, response: Response, job_id: str, seconds: int
 ) -> JobBody:
     """Return the job once it has ended, or as it is after so many seconds; says on the answer that it waited."""
-    deadline, pause = time.monotonic() + seconds, _POLL_SECONDS[0]
-    while True:
-        job = await find_job(repository, job_id)
-        left = deadline - time.monotonic()
-        if job.status in TERMINAL or left <= 0:
+    async for job in poll(lambda: find_job(repository, job_id), seconds, first=0.2):
+        if job.status in TERMINAL:
             break
-        await asyncio.sleep(min(pause, left))
-        pause = min(1.5 * pause, _POLL_SECONDS[1])
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds}"
     return job

@@ -11,7 +11,7 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import (
     Status,
     TenantRepository,
-    Work,
+    TenantResource,
     is_cancelled,
     is_deleting,
     status_of,
@@ -97,7 +97,7 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
     )
 
 
-def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, Work]:
+def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, TenantResource]:
     """Return the status of a dataset with its model, and the resource that decides it."""
     own = status_of(dataset)
     unmodeled = (
@@ -157,7 +157,7 @@ def dataset_of(work: GenerationJob | EffectEstimate) -> str:
     return work.spec.model_ref.name.replace("mdl-", "ds-", 1)
 
 
-async def job_error(repository: TenantRepository, work: Work) -> JobError:
+async def job_error(repository: TenantRepository, work: TenantResource) -> JobError:
     """Return why a work failed: what it wrote for the customer, else the reason without data in its status."""
     if is_cancelled(work):
         return JobError(
@@ -182,6 +182,6 @@ async def job_error(repository: TenantRepository, work: Work) -> JobError:
     )
 
 
-async def _progress(repository: TenantRepository, work: Work) -> tuple[int, int | None]:
+async def _progress(repository: TenantRepository, work: TenantResource) -> tuple[int, int | None]:
     report = await repository.progress(work) or work.status.progress
     return (report.percent, report.eta_seconds) if report else (0, None)

@@ -31,9 +31,7 @@ async def post_webhook(
 ) -> WebhookCreated:
     """Messages follow Standard Webhooks, hold ids and a status, never data, and may come more than once."""
     created = await create_webhook(repository, wanted)
-    response.headers["Location"] = (
-        f"{repository.services.settings.public_url}/v1/webhooks/{created.webhook_id}"
-    )
+    response.headers["Location"] = repository.url(f"/v1/webhooks/{created.webhook_id}")
     return created
 
 

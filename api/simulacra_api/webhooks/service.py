@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.http.problems import Problem, invalid_field
-from simulacra_api.tenancy.audit import record
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.webhook import (
     DISABLED,
@@ -101,11 +100,7 @@ async def create_webhook(repository: TenantRepository, wanted: WebhookRequest) -
     )
     events = sorted(set(wanted.events), key=EVENTS.index)
     body = manifest(webhook_id, (LABEL_TENANT, caller.tenant_name), sealed, events)
-    await record(
-        repository.services.audit,
-        EventType.WEBHOOK_CREATED,
-        caller.audit_data(kind="webhooks", uid=webhook_id),
-    )
+    await repository.record(EventType.WEBHOOK_CREATED, kind="webhooks", uid=webhook_id)
     try:
         created = await repository.services.cluster.create(CONFIGMAPS, body, caller.namespace)
     except NotFound:
@@ -130,11 +125,7 @@ async def delete_webhook(repository: TenantRepository, webhook_id: str) -> None:
     """Remove a webhook; 404 when there is none. What is on its way may still arrive."""
     found = await _find(repository, webhook_id)
     caller = repository.caller
-    await record(
-        repository.services.audit,
-        EventType.WEBHOOK_DELETED,
-        caller.audit_data(kind="webhooks", uid=webhook_id),
-    )
+    await repository.record(EventType.WEBHOOK_DELETED, kind="webhooks", uid=webhook_id)
     await repository.services.cluster.delete(
         CONFIGMAPS, found["metadata"]["name"], caller.namespace
     )
