@@ -23,7 +23,7 @@ from helm_chart import OWN
 from installation import SURVEY, eventually
 from real_cluster import SYSTEM, TOOL, Product, RealCluster, Right, granted
 from simulacra import Client, Connection
-from simulacra_api.auth.secrets import hash_secret
+from simulacra_api.auth.clients import hash_secret
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 SERVED, OTHER = "acme", "globex"

@@ -132,7 +132,7 @@ class Installation:
 
     def add_tenant(self, name: str) -> Client:
         """Do what an operator does with kubectl: a Tenant, and a Secret with the hash of its client's secret."""
-        from simulacra_api.auth.secrets import hash_secret
+        from simulacra_api.auth.clients import hash_secret
 
         client_id, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
         hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
