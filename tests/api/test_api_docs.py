@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx
+import pytest
+from jinja2 import UndefinedError
 
 from simulacra_api.docs.examples import LEADS
 from simulacra_api.docs.operations import STEPS
+from simulacra_api.html import render
 from simulacra_api.http.error_codes import CATALOG
 
 
@@ -148,3 +152,17 @@ async def test_metrics_count_by_template_and_hold_no_ids(
     assert "simulacra_api_requests_in_progress 1.0" in text
     for secret in (uploaded, "genz", "GENZ", "acme"):
         assert secret not in text
+
+
+def test_text_in_a_page_is_escaped_and_a_missing_variable_is_an_error() -> None:
+    hostile = "<script>alert('x')</script> & \"q\" `<b>`"
+    page = render("errors.html.j2", title=hostile, entries=[])
+    assert "<script" not in page
+    assert hostile in unescape(page)
+    step = render(
+        "docs.html.j2", introduction="", steps=[(hostile, hostile)], rules=[], operations=[]
+    )
+    assert "<script" not in step
+    assert "<code>&lt;b&gt;</code> <a href=" in step
+    with pytest.raises(UndefinedError):
+        render("errors.html.j2", title="")

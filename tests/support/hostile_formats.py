@@ -174,6 +174,18 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="XFD2"><v>1</v></c></row>'),
         "2,000 columns at most.*16,384",
     ),
+    "xlsx, a cell in the far corner": (
+        lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'),
+        "2,000 columns at most.*16,384",
+    ),
+    "xlsx, a cell far away": (
+        lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r="CV1048576"><v>1</v></c></row>'),
+        "spans more than 30,000,000 cells.*row 1,048,576 and column 100",
+    ),
+    "xlsx, a cell in the far corner that hides its place": (
+        lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r ="XFD1048576"><v>1</v></c></row>'),
+        "more memory to read than the limit",
+    ),
     "xlsx, a cell in the last row": (
         lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r="A1048576"><v>1</v></c></row>'),
         "has 1 rows",

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from simulacra_api.dependencies import problems
 from simulacra_api.docs import llms_txt
-from simulacra_api.docs.page import documentation, page, table
+from simulacra_api.docs.operations import INTRODUCTION, RULES, STEPS, operations
+from simulacra_api.html import render
 from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.http.problems import Problem
 from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
@@ -27,10 +28,7 @@ def _wants_html(request: Request) -> bool:
 def _catalog(request: Request, title: str, entries: list[ErrorCode], content: Any) -> Response:
     if not _wants_html(request):
         return JSONResponse(content, headers=_VARY)
-    rows = [[entry.code, str(entry.status), entry.title, entry.remedy] for entry in entries]
-    return HTMLResponse(
-        page(title, [table(("Code", "HTTP status", "Meaning", "What to do"), rows)]), headers=_VARY
-    )
+    return HTMLResponse(render("errors.html.j2", title=title, entries=entries), headers=_VARY)
 
 
 @router.get("/healthz", operation_id="getHealth", summary="Is the process up")
@@ -75,7 +73,12 @@ async def error(code: str, request: Request) -> Response:
 @router.get("/__docs__/", include_in_schema=False)
 async def docs(request: Request) -> Response:
     """The documentation on one page, without anything from another host."""
-    return HTMLResponse(documentation(request.app.openapi()))
+    found = list(operations(request.app.openapi()))
+    return HTMLResponse(
+        render(
+            "docs.html.j2", introduction=INTRODUCTION, steps=STEPS, rules=RULES, operations=found
+        )
+    )
 
 
 @router.get("/llms.txt", include_in_schema=False)

@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import HTMLResponse
 
+from simulacra_api.html import render
 from simulacra_api.http.problems import Problem
-from simulacra_api.pages.custody_page import custody_page
-from simulacra_api.pages.shell import CSP, PATH, assets, document
+from simulacra_api.pages.custody_steps import BOUNDARIES, MODES, QUESTIONS, STEPS, STORES
+from simulacra_api.pages.shell import CSP, PATH, assets
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,8 +25,13 @@ def _page(content: str) -> Response:
 
 @cache
 def _custody() -> str:
-    return document(
-        "Custody map", custody_page(), here="/custody", styles=("custody.css",), script="custody.js"
+    return render(
+        "custody.html.j2",
+        boundaries=BOUNDARIES,
+        modes=MODES,
+        questions=QUESTIONS,
+        steps=STEPS,
+        stores=STORES,
     )
 
 
@@ -37,10 +43,7 @@ async def custody() -> Response:
 
 @cache
 def _console() -> str:
-    body = '<div id="console"><noscript><p>The console needs JavaScript.</p></noscript></div>'
-    return document(
-        "Console", body, here="/console", styles=("console.css",), script="console/main.js"
-    )
+    return render("console.html.j2")
 
 
 @router.get("/console")
