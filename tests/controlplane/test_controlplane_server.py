@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import kr8s.asyncio
 import pytest
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiException, CoreV1Api
 
 import yaml
 
@@ -283,15 +284,17 @@ def test_logs_are_the_files_of_the_node_agent(servers: Any) -> None:
     assert shown.stdout == "one\ntwo\nthree\nfour\n", shown.stderr
 
 
-async def test_kr8s_works_with_the_kubeconfig(servers: Any) -> None:
+async def test_official_client_works_with_the_kubeconfig(servers: Any) -> None:
     server = servers()
-    api = await kr8s.asyncio.api(kubeconfig=str(server.folder / "kubeconfig"))
-    secret = await kr8s.asyncio.objects.Secret(
-        {"metadata": {"name": "s", "namespace": "default"}, "stringData": {"a": "b"}}, api=api
-    )
-    await secret.create()
-    await secret.patch({"metadata": {"labels": {"x": "y"}}})
-    found = [s async for s in api.get("secrets", namespace="default", label_selector="x=y")]
-    assert [s.name for s in found] == ["s"]
-    await secret.delete()
-    assert not await secret.exists()
+    path = str(server.folder / "kubeconfig")
+    async with await config.new_client_from_config(path, persist_config=False) as client:
+        core = CoreV1Api(client)
+        secret = {"metadata": {"name": "s"}, "stringData": {"a": "b"}}
+        await core.create_namespaced_secret("default", secret)
+        labels = {"metadata": {"labels": {"x": "y"}}}
+        await core.patch_namespaced_secret("s", "default", labels)
+        found = await core.list_namespaced_secret("default", label_selector="x=y")
+        assert [(one.metadata.name, one.data) for one in found.items] == [("s", {"a": "Yg=="})]
+        await core.delete_namespaced_secret("s", "default")
+        with pytest.raises(ApiException, match="404"):
+            await core.read_namespaced_secret("s", "default")
