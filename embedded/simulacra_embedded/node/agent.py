@@ -138,9 +138,7 @@ class NodeAgent:
             await work
         except Exception:
             log.exception("runner failed pod=%s", runner.folder.uid)
-            await runner.refuse(
-                "NodeAgentError", "the node agent failed on this pod; see its log"
-            )
+            await runner.refuse("NodeAgentError", "the node agent failed on this pod; see its log")
         finally:
             self._runners.pop(runner.folder.uid, None)
 
