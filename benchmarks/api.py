@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 from installation import Installation, descendants
@@ -207,7 +207,7 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     own = headers | {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": uuid.uuid4().hex}
     Path(f"/proc/{api}/clear_refs").write_text("5")  # the peak begins anew
     before, began = resident(api), time.perf_counter()
-    answer = httpx.post(f"{installation.connection['api_url']}/v1/datasets", content=body(), headers=own, timeout=300)
+    answer = httpx2.post(f"{installation.connection['api_url']}/v1/datasets", content=body(), headers=own, timeout=300)
     seconds, grown = time.perf_counter() - began, resident(api, "VmHWM") - before
     assert answer.status_code == 202, answer.text
     with installation.client() as client:

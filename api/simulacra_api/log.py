@@ -64,5 +64,5 @@ def to_stderr() -> None:
     """Log from INFO on to stderr; never what libraries say of URLs, for ours says templates."""
     handler = GatheringHandler(sys.stderr)
     logging.basicConfig(level=logging.INFO, handlers=[handler], format=FORMAT)
-    for chatty in ("httpx", "httpcore", "uvicorn.access"):
+    for chatty in ("httpx2", "httpcore2", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

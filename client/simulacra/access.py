@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from simulacra.connection import Connection
 from simulacra.documents import Document
@@ -58,7 +58,7 @@ def _decided(api_url: str, request_id: str, timeout: float) -> Document:
     while True:
         try:
             found = access_request(api_url, request_id)
-        except (httpx.TransportError, ApiError) as error:
+        except (httpx2.TransportError, ApiError) as error:
             if not patience.left(error) or time.monotonic() >= deadline:
                 raise
             failures += 1
@@ -99,5 +99,5 @@ def place_for_connection(path: Path) -> Iterator[Callable[[Connection], None]]:
 
 
 def _call(method: str, api_url: str, path: str, body: dict[str, Any] | None = None) -> Document:
-    with httpx.Client(base_url=api_url, timeout=TIMEOUT) as http:
+    with httpx2.Client(base_url=api_url, timeout=TIMEOUT) as http:
         return Document(checked(http.request(method, path, json=body)).json())

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import httpx
+import httpx2
 from anyio import to_thread
 
 from simulacra import operations
@@ -40,7 +40,9 @@ class AsyncClient:
     """A tenant's view of the service. Use it with `async with`, or await close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
-        self._http = httpx.AsyncClient(base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout)
+        self._http = httpx2.AsyncClient(
+            base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout
+        )
 
     @classmethod
     def from_connection(cls, path: str | Path) -> AsyncClient:
@@ -130,13 +132,13 @@ class AsyncClient:
                     step.into.write(chunk)
         return response
 
-    async def _ask(self, step: Ask) -> httpx.Response:
+    async def _ask(self, step: Ask) -> httpx2.Response:
         """Send a request; its file is hashed and read in a thread."""
         with ExitStack() as stack:
             files = await to_thread.run_sync(stack.enter_context, opened(step)) if step.file else None
             request = self._http.build_request(**requesting(step), files=files)
             body = step.piece or (request.stream if files else None)
-            if isinstance(body, httpx.SyncByteStream):
+            if isinstance(body, httpx2.SyncByteStream):
                 request.stream = ReadInThread(body)
             return await self._http.send(request)
 

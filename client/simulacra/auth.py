@@ -1,11 +1,11 @@
-"""OAuth2 client credentials as an httpx.Auth: fetches a token when it is needed and again when it is refused."""
+"""OAuth2 client credentials as an httpx2.Auth: fetches a token when it is needed and again when it is refused."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Generator
 
-import httpx
+import httpx2
 
 from simulacra.connection import Connection
 from simulacra.errors import ApiError
@@ -13,7 +13,7 @@ from simulacra.errors import ApiError
 REFRESH_BEFORE_SECONDS = 30.0
 
 
-class ClientCredentials(httpx.Auth):
+class ClientCredentials(httpx2.Auth):
     """RFC 6749, section 4.4, with the `audience` parameter that Auth0 and the built-in issuer want."""
 
     def __init__(self, connection: Connection) -> None:
@@ -21,7 +21,7 @@ class ClientCredentials(httpx.Auth):
         self._token = ""
         self._expires = 0.0
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Read the answers that hold tokens; `requires_response_body` would read whole downloads into memory."""
         flow = self.auth_flow(request)
         asked = next(flow)
@@ -34,7 +34,7 @@ class ClientCredentials(httpx.Auth):
             except StopIteration:
                 return
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Do the same as `sync_auth_flow`, awaited."""
         flow = self.auth_flow(request)
         asked = next(flow)
@@ -47,7 +47,7 @@ class ClientCredentials(httpx.Auth):
             except StopIteration:
                 return
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the bearer token; on a 401 try once more with a new one."""
         if time.monotonic() > self._expires - REFRESH_BEFORE_SECONDS:
             self._remember((yield self._token_request()))
@@ -58,16 +58,16 @@ class ClientCredentials(httpx.Auth):
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request
 
-    def _token_request(self) -> httpx.Request:
+    def _token_request(self) -> httpx2.Request:
         body = {
             "grant_type": "client_credentials",
             "client_id": self._connection.client_id,
             "client_secret": self._connection.client_secret,
             "audience": self._connection.audience,
         }
-        return httpx.Request("POST", self._connection.token_url, json=body)
+        return httpx2.Request("POST", self._connection.token_url, json=body)
 
-    def _remember(self, response: httpx.Response) -> None:
+    def _remember(self, response: httpx2.Response) -> None:
         if response.is_error:
             raise ApiError.from_response(response)
         body = response.json()

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import httpx
+import httpx2
 
 from simulacra import operations
 from simulacra.auth import ClientCredentials
@@ -39,7 +39,7 @@ class Client:
     """A tenant's view of the service. Use it as a context manager, or call close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout)
+        self._http = httpx2.Client(base_url=connection.api_url, auth=ClientCredentials(connection), timeout=timeout)
 
     @classmethod
     def from_connection(cls, path: str | Path) -> Client:
@@ -134,7 +134,7 @@ class Client:
 
 @contextmanager
 def opened(step: Ask) -> Iterator[Any]:
-    """Open the file of a request, if it has one, as httpx takes it, with its digest (RFC 9530)."""
+    """Open the file of a request, if it has one, as httpx2 takes it, with its digest (RFC 9530)."""
     if step.file is None:
         yield None
         return
@@ -146,7 +146,7 @@ def opened(step: Ask) -> Iterator[Any]:
 
 
 def requesting(step: Ask) -> dict[str, Any]:
-    """Return a request as httpx takes it, but for its file."""
+    """Return a request as httpx2 takes it, but for its file."""
     length = {"Content-Length": str(step.piece.size)} if step.piece else {}
     return {
         "method": step.method,
@@ -158,14 +158,14 @@ def requesting(step: Ask) -> dict[str, Any]:
     }
 
 
-def fetching(step: Fetch, base_url: httpx.URL) -> dict[str, Any]:
+def fetching(step: Fetch, base_url: httpx2.URL) -> dict[str, Any]:
     """Return the options of a download: a link to another host carries its own right to read and gets no token."""
-    url = httpx.URL(step.url)
+    url = httpx2.URL(step.url)
     ours = url.host in ("", base_url.host)
     return {
-        "params": url.params.merge(step.params),  # httpx would replace the link's own query
+        "params": url.params.merge(step.params),  # httpx2 would replace the link's own query
         "headers": {"Accept-Encoding": "identity", **step.headers},
-        "auth": httpx.USE_CLIENT_DEFAULT if ours else None,
+        "auth": httpx2.USE_CLIENT_DEFAULT if ours else None,
     }
 
 

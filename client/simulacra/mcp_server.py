@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
@@ -49,7 +49,7 @@ def _sentences() -> Iterator[None]:
         raise _told(error, str(error)) from error
     except OSError as error:
         raise _told(error, f"{error.filename or 'the file'}: {error.strerror or error}") from error
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         what = f"the service does not answer ({type(error).__name__}); try again later"
         raise _told(error, what) from error
 

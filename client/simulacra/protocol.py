@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 from simulacra.errors import ApiError
 from simulacra.sending import OnBytes, Piece
@@ -106,7 +106,7 @@ def describe(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -
     method.__signature__ = shown  # type: ignore[attr-defined]
 
 
-def ask(request: Ask, *, away: float = 0.0, on_away: OnAway | None = None) -> Steps[httpx.Response]:
+def ask(request: Ask, *, away: float = 0.0, on_away: OnAway | None = None) -> Steps[httpx2.Response]:
     """Ask until there is an answer that is none of `RETRIED`, and none that says that the same is still at work.
 
     Args:
@@ -116,7 +116,7 @@ def ask(request: Ask, *, away: float = 0.0, on_away: OnAway | None = None) -> St
 
     Raises:
         ApiError: the service refused.
-        httpx.TransportError: it did not answer, also when asked again where that is safe.
+        httpx2.TransportError: it did not answer, also when asked again where that is safe.
     """
     attempts, waits, patience = 0, 0, Patience(away if request.repeatable else 0.0)
     while True:
@@ -124,46 +124,46 @@ def ask(request: Ask, *, away: float = 0.0, on_away: OnAway | None = None) -> St
         came = yield from tried(request)
         left = patience.left(came)
         last = attempts >= MAX_ATTEMPTS and not left
-        if isinstance(came, httpx.Response) and waits < MAX_WAITS and _is_at_work(came):
+        if isinstance(came, httpx2.Response) and waits < MAX_WAITS and _is_at_work(came):
             attempts, waits = attempts - 1, waits + 1
         elif last or not _try_again(request, came):
             return answered(came)
         if on_away and is_away(came):
             on_away(in_words(came), left)
-        pause = pause_before(came if isinstance(came, httpx.Response) else None, max(attempts - 1, 0))
+        pause = pause_before(came if isinstance(came, httpx2.Response) else None, max(attempts - 1, 0))
         yield Pause(min(pause, left) if attempts >= MAX_ATTEMPTS and left else pause)
 
 
-Tried = httpx.Response | httpx.TransportError | ApiError
+Tried = httpx2.Response | httpx2.TransportError | ApiError
 """What came of a request: an answer; none; or that the issuer of tokens refused one, so that it was not sent."""
 
 
 def tried(request: Ask) -> Steps[Tried]:
     """Ask once, and return what came of it."""
     try:
-        response: httpx.Response = yield request
-    except (httpx.TransportError, ApiError) as error:
+        response: httpx2.Response = yield request
+    except (httpx2.TransportError, ApiError) as error:
         return error
     return response
 
 
-def answered(came: Tried) -> httpx.Response:
+def answered(came: Tried) -> httpx2.Response:
     """Return an answer that is no error; raise what came instead."""
-    if isinstance(came, httpx.Response):
+    if isinstance(came, httpx2.Response):
         return checked(came)
     raise came
 
 
 def is_away(came: Tried) -> bool:
     """Return whether nobody was there to answer. A request that cannot be sent at all is something else."""
-    if isinstance(came, httpx.TransportError):
-        return not isinstance(came, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+    if isinstance(came, httpx2.TransportError):
+        return not isinstance(came, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
     return _status(came) in AWAY
 
 
 def in_words(came: Tried) -> str:
     """Return what came in the place of an answer, in a few words."""
-    if isinstance(came, httpx.TransportError):
+    if isinstance(came, httpx2.TransportError):
         return f"{type(came).__name__}: {came}" if str(came) else type(came).__name__
     return f"{came.status} {came.code}" if isinstance(came, ApiError) else f"{came.status_code} {came.reason_phrase}"
 
@@ -185,11 +185,11 @@ class Patience:
         return max(self._since + self._seconds - now, 0.0)
 
 
-def _status(came: httpx.Response | ApiError) -> int:
+def _status(came: httpx2.Response | ApiError) -> int:
     return came.status if isinstance(came, ApiError) else came.status_code
 
 
-def _is_at_work(response: httpx.Response) -> bool:
+def _is_at_work(response: httpx2.Response) -> bool:
     """Whether our own attempt before, whose connection broke, still counts as being at work."""
     return response.status_code == 409 and ApiError.from_response(response).code == IN_FLIGHT
 
@@ -197,15 +197,15 @@ def _is_at_work(response: httpx.Response) -> bool:
 def _try_again(request: Ask, came: Tried) -> bool:
     if isinstance(came, ApiError):  # no token, so nothing was sent
         return came.status in RETRIED
-    if isinstance(came, httpx.TransportError):
+    if isinstance(came, httpx2.TransportError):
         # A connection that was never made carried nothing: every request may be sent again.
-        return is_away(came) and (request.repeatable or isinstance(came, httpx.ConnectError | httpx.ConnectTimeout))
+        return is_away(came) and (request.repeatable or isinstance(came, httpx2.ConnectError | httpx2.ConnectTimeout))
     if came.status_code == 409:
         return "Idempotency-Key" in request.headers and "Retry-After" in came.headers
     return came.status_code in (RETRIED if request.repeatable else NOT_DONE)
 
 
-def checked(response: httpx.Response) -> httpx.Response:
+def checked(response: httpx2.Response) -> httpx2.Response:
     """Return a response that is no error; raise ApiError else."""
     if response.is_error:
         raise ApiError.from_response(response)
@@ -217,7 +217,7 @@ def may_pass(error: ApiError) -> bool:
     return error.status in RETRIED | {408} or error.code == IN_FLIGHT
 
 
-def pause_before(response: httpx.Response | None, attempt: int) -> float:
+def pause_before(response: httpx2.Response | None, attempt: int) -> float:
     """Return how long to wait: Retry-After (seconds or a date, RFC 9110), else exponential back-off with jitter."""
     said = response.headers.get("Retry-After", "") if response is not None else ""
     if said.isdigit():

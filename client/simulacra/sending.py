@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
+import httpx2
 from anyio import from_thread, to_thread
 
 OnBytes = Callable[[int, int | None], None]
@@ -18,7 +18,7 @@ READ_BYTES = 256 << 10
 
 
 @dataclass(frozen=True)
-class Piece(httpx.SyncByteStream):
+class Piece(httpx2.SyncByteStream):
     """A part of a file as the body of a request; read anew when the request is sent again."""
 
     path: Path
@@ -38,10 +38,10 @@ class Piece(httpx.SyncByteStream):
                     self.on_bytes(self.start + self.size - left, self.total)
 
 
-class ReadInThread(httpx.AsyncByteStream):
+class ReadInThread(httpx2.AsyncByteStream):
     """The body of a request, read in a thread: a slow disk holds up nothing else on the event loop."""
 
-    def __init__(self, body: httpx.SyncByteStream) -> None:
+    def __init__(self, body: httpx2.SyncByteStream) -> None:
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
+import httpx2
 
 from simulacra.errors import DownloadCorrupt
 from simulacra.sending import OnBytes
@@ -50,7 +50,7 @@ class Partial:
         etag = self._part.name[len(self._target.name) + 1 : -len(".part")]
         return {"Range": f"bytes={self.size}-", "If-Range": f'"{etag}"'}
 
-    def begin(self, response: httpx.Response) -> None:
+    def begin(self, response: httpx2.Response) -> None:
         """Take the head of a response: go on where it does, else start anew."""
         start = _START.match(response.headers.get("Content-Range", ""))
         self._digest = response.headers.get("Repr-Digest", "")

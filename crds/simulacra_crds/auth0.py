@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 DOMAIN_VARIABLE = "SIMULACRA_AUTH0_DOMAIN"
 CLIENT_VARIABLE = "SIMULACRA_AUTH0_CLIENT_ID"
@@ -65,9 +65,9 @@ class Auth0Settings:
 class Auth0:
     """A client of the Management API; `transport` is the HTTP edge, which tests replace."""
 
-    def __init__(self, settings: Auth0Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: Auth0Settings, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
-        self._http = httpx.AsyncClient(
+        self._http = httpx2.AsyncClient(
             base_url=f"https://{settings.domain}", timeout=TIMEOUT_S, transport=transport, follow_redirects=False
         )
         self._token, self._expires = "", 0.0
@@ -136,13 +136,13 @@ class Auth0:
             self._token, self._expires = answer["access_token"], time.monotonic() + float(answer["expires_in"])
         return self._token
 
-    async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+    async def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx2.Response:
         try:
             return await self._http.request(method, path, json=body, headers=headers)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise Auth0Error(f"no answer: {type(error).__name__}") from None
 
-    def _json(self, answer: httpx.Response, path: str) -> Any:
+    def _json(self, answer: httpx2.Response, path: str) -> Any:
         if not answer.is_success:
             raise Auth0Error(f"{answer.status_code} at {path.partition('?')[0]}")
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -12,7 +12,7 @@ ROWS = pa.table({"segment": ["loyal"] * 10})
 
 
 @pytest.mark.parametrize("what", ["", "/schema", "/report", "/graph"])
-async def test_who_has_it_gets_304(http: httpx.AsyncClient, ready: str, what: str) -> None:
+async def test_who_has_it_gets_304(http: httpx2.AsyncClient, ready: str, what: str) -> None:
     url = f"/v1/datasets/{ready}{what}"
     first = await http.get(url)
     tag = first.headers["etag"]
@@ -23,7 +23,7 @@ async def test_who_has_it_gets_304(http: httpx.AsyncClient, ready: str, what: st
 
 
 async def test_a_generation_is_the_same_while_its_link_is_another(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
     name = (await http.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()["generation_id"]
@@ -37,7 +37,7 @@ async def test_a_generation_is_the_same_while_its_link_is_another(
 
 
 async def test_a_kept_link_stays_good(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
     name = (await http.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()["generation_id"]
@@ -47,7 +47,7 @@ async def test_a_kept_link_stays_good(
     assert (await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})).status_code == 200
 
 
-async def test_the_report_is_a_page_for_people(http: httpx.AsyncClient, ready: str) -> None:
+async def test_the_report_is_a_page_for_people(http: httpx2.AsyncClient, ready: str) -> None:
     url = f"/v1/datasets/{ready}/report"
     page = await http.get(url, headers={"Accept": "text/html,application/xhtml+xml"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -60,7 +60,7 @@ async def test_the_report_is_a_page_for_people(http: httpx.AsyncClient, ready: s
     assert data.json() == {"fidelity": {"score": 0.9}}
 
 
-async def test_if_match_takes_a_list_and_a_star(http: httpx.AsyncClient, ready: str) -> None:
+async def test_if_match_takes_a_list_and_a_star(http: httpx2.AsyncClient, ready: str) -> None:
     url = f"/v1/datasets/{ready}"
     for header, status in (('"other"', 412), ("*", 200), (f'"other", {(await http.get(url)).headers["etag"]}', 412)):
         answer = await http.patch(url, json={"retention_seconds": 90_000}, headers={"If-Match": header})

@@ -6,14 +6,14 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
 from simulacra_crds.names import model_name
 
 
-async def test_a_dataset_shows_its_state_and_expiry(http: httpx.AsyncClient, ready: str) -> None:
+async def test_a_dataset_shows_its_state_and_expiry(http: httpx2.AsyncClient, ready: str) -> None:
     body = (await http.get(f"/v1/datasets/{ready}")).json()
     assert (body["status"], body["rows"], body["columns"]) == ("ready", 100, 3)
     assert body["model"] == {"status": "ready", "family": "forest", "figures": {"fidelity": 0.9}}
@@ -21,7 +21,7 @@ async def test_a_dataset_shows_its_state_and_expiry(http: httpx.AsyncClient, rea
     assert lifetime.total_seconds() == 86_400
 
 
-async def test_the_list_is_the_tenants_newest_first(world: Any, http: httpx.AsyncClient, uploaded: str) -> None:
+async def test_the_list_is_the_tenants_newest_first(world: Any, http: httpx2.AsyncClient, uploaded: str) -> None:
     items = (await http.get("/v1/datasets")).json()["items"]
     assert uploaded in {item["dataset_id"] for item in items}
     assert [item["created_at"] for item in items] == sorted((item["created_at"] for item in items), reverse=True)
@@ -29,7 +29,7 @@ async def test_the_list_is_the_tenants_newest_first(world: Any, http: httpx.Asyn
         assert uploaded not in (await other.get("/v1/datasets")).text
 
 
-async def test_retention_is_changed_on_dataset_and_model(world: Any, http: httpx.AsyncClient, ready: str) -> None:
+async def test_retention_is_changed_on_dataset_and_model(world: Any, http: httpx2.AsyncClient, ready: str) -> None:
     answer = await http.patch(f"/v1/datasets/{ready}", json={"retention_seconds": 604_800})
     assert answer.status_code == 200
     assert answer.json()["retention_seconds"] == 604_800
@@ -38,12 +38,12 @@ async def test_retention_is_changed_on_dataset_and_model(world: Any, http: httpx
 
 
 @pytest.mark.parametrize("body", [{"retention_seconds": 604_801}, {"retention_seconds": 1}, {}, {"rows": 1}])
-async def test_a_retention_out_of_bounds_is_refused(http: httpx.AsyncClient, uploaded: str, body: Any) -> None:
+async def test_a_retention_out_of_bounds_is_refused(http: httpx2.AsyncClient, uploaded: str, body: Any) -> None:
     answer = await http.patch(f"/v1/datasets/{uploaded}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
 
 
-async def test_if_match_guards_against_lost_updates(http: httpx.AsyncClient, ready: str) -> None:
+async def test_if_match_guards_against_lost_updates(http: httpx2.AsyncClient, ready: str) -> None:
     url = f"/v1/datasets/{ready}"
     tag = (await http.get(url)).headers["etag"]
     first = await http.patch(url, json={"retention_seconds": 100_000}, headers={"If-Match": tag})
@@ -55,7 +55,7 @@ async def test_if_match_guards_against_lost_updates(http: httpx.AsyncClient, rea
 
 
 async def test_delete_answers_202_until_the_erasure_is_done(
-    world: Any, http: httpx.AsyncClient, uploaded: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, uploaded: str, acme: Any
 ) -> None:
     url = f"/v1/datasets/{uploaded}"
     first = await http.delete(url)
@@ -76,7 +76,7 @@ async def test_delete_answers_202_until_the_erasure_is_done(
 
 
 async def test_a_key_whose_dataset_is_being_erased_waits(
-    http: httpx.AsyncClient, key: str, uploaded: str, acme: Any
+    http: httpx2.AsyncClient, key: str, uploaded: str, acme: Any
 ) -> None:
     await http.delete(f"/v1/datasets/{uploaded}")
     files, headers = {"file": ("t.csv", b"a,b\n1,2\n")}, {"Idempotency-Key": key}
@@ -85,7 +85,7 @@ async def test_a_key_whose_dataset_is_being_erased_waits(
     await acme.erase(DATASETS, uploaded)
 
 
-async def test_delete_is_recorded_first(world: Any, http: httpx.AsyncClient, uploaded: str) -> None:
+async def test_delete_is_recorded_first(world: Any, http: httpx2.AsyncClient, uploaded: str) -> None:
     uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
     audit = world.folder / "audit"
     audit.rename(world.folder / "away")
@@ -102,7 +102,7 @@ async def test_delete_is_recorded_first(world: Any, http: httpx.AsyncClient, upl
 
 
 async def test_anothers_ids_are_the_same_404_as_unknown_ones(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any, key: str
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     headers = {"Idempotency-Key": key}
     answer = await http.post(f"/v1/datasets/{ready}/generations", json={"row_count": 1}, headers=headers)
@@ -133,6 +133,6 @@ async def test_anothers_ids_are_the_same_404_as_unknown_ones(
 
 
 @pytest.mark.parametrize("name", ["..", "x/y", "%2e%2e", "A", "a" * 64, "ds-%00", "%2F..%2Fsecrets"])
-async def test_a_name_that_is_none_reaches_no_other_path(http: httpx.AsyncClient, name: str) -> None:
+async def test_a_name_that_is_none_reaches_no_other_path(http: httpx2.AsyncClient, name: str) -> None:
     for path in (f"/v1/datasets/{name}/schema", f"/v1/generations/{name}", f"/v1/jobs/job-{name}", f"/v1/jobs/{name}"):
         assert (await http.get(path)).status_code == 404

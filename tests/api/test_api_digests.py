@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.cluster import DATASETS, MODELS
@@ -23,7 +23,7 @@ def digest(content: bytes, algorithm: str = "sha-256") -> str:
     return f"{algorithm}=:{base64.b64encode(raw).decode()}:"
 
 
-def form(http: httpx.AsyncClient, key: str, part: dict[str, str], **data: str) -> httpx.Request:
+def form(http: httpx2.AsyncClient, key: str, part: dict[str, str], **data: str) -> httpx2.Request:
     files = {"file": ("t.csv", CSV, "text/csv", part)}
     return http.build_request("POST", "/v1/datasets", files=files, data=data, headers={"Idempotency-Key": key})
 
@@ -31,7 +31,7 @@ def form(http: httpx.AsyncClient, key: str, part: dict[str, str], **data: str) -
 @pytest.mark.parametrize("name", ["Content-Digest", "Repr-Digest"])
 @pytest.mark.parametrize("on_part", [True, False])
 async def test_a_digest_that_is_right_is_accepted_and_a_wrong_one_leaves_nothing(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str, name: str, on_part: bool
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str, name: str, on_part: bool
 ) -> None:
     wrong = form(http, key, {name: digest(b"other")} if on_part else {})
     await wrong.aread()
@@ -49,20 +49,20 @@ async def test_a_digest_that_is_right_is_accepted_and_a_wrong_one_leaves_nothing
 
 
 @pytest.mark.parametrize("value", ["sha-256=abc", "sha-256", ":", ""])
-async def test_a_malformed_digest_is_named(world: Any, http: httpx.AsyncClient, key: str, value: str) -> None:
+async def test_a_malformed_digest_is_named(world: Any, http: httpx2.AsyncClient, key: str, value: str) -> None:
     answer = await http.send(form(http, key, {"Content-Digest": value}))
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert "RFC 9530" in answer.json()["errors"][0]["detail"]
     assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
 
 
-async def test_a_replay_is_held_to_its_digest_too(http: httpx.AsyncClient, key: str) -> None:
+async def test_a_replay_is_held_to_its_digest_too(http: httpx2.AsyncClient, key: str) -> None:
     assert (await http.send(form(http, key, {"Content-Digest": digest(CSV)}))).status_code == 202
     answer = await http.send(form(http, key, {"Content-Digest": digest(b"other")}))
     assert answer.json()["code"] == "simio_digest_mismatch"
 
 
-async def test_knowledge_is_the_models(world: Any, http: httpx.AsyncClient, key: str) -> None:
+async def test_knowledge_is_the_models(world: Any, http: httpx2.AsyncClient, key: str) -> None:
     assert (await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))).status_code == 202
     model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
     assert model["spec"]["knowledge"] == KNOWLEDGE | {"forbidden": []}
@@ -71,7 +71,7 @@ async def test_knowledge_is_the_models(world: Any, http: httpx.AsyncClient, key:
     assert (await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))).status_code == 202
 
 
-async def test_differential_privacy_is_the_models(world: Any, http: httpx.AsyncClient, key: str) -> None:
+async def test_differential_privacy_is_the_models(world: Any, http: httpx2.AsyncClient, key: str) -> None:
     assert (await http.send(form(http, key, {}, epsilon="2.5", delta="1e-5"))).status_code == 202
     model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
     assert model["spec"]["privacy"] == {"epsilon": 2.5, "delta": 1e-5}
@@ -87,7 +87,7 @@ async def test_differential_privacy_is_the_models(world: Any, http: httpx.AsyncC
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, at)
 
 
-async def test_weights_are_the_datasets(world: Any, http: httpx.AsyncClient, key: str) -> None:
+async def test_weights_are_the_datasets(world: Any, http: httpx2.AsyncClient, key: str) -> None:
     assert (await http.send(form(http, key, {}, weights="price"))).status_code == 202
     dataset = await world.cluster.get(DATASETS, dataset_name("acme", key), "tenant-acme")
     assert dataset["spec"]["weights"] == "price"
@@ -109,7 +109,7 @@ async def test_weights_are_the_datasets(world: Any, http: httpx.AsyncClient, key
         ('{"surprise": 1}', "/knowledge/surprise"),
     ],
 )
-async def test_wrong_knowledge_is_named(http: httpx.AsyncClient, key: str, text: str, at: str) -> None:
+async def test_wrong_knowledge_is_named(http: httpx2.AsyncClient, key: str, text: str, at: str) -> None:
     answer = await http.send(form(http, key, {}, knowledge=text))
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert answer.json()["errors"][0]["pointer"] == at

@@ -6,15 +6,15 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-import httpx
+import httpx2
 
 from simulacra_api.catalogue import CATALOGUE
 from simulacra_api.docs import STEPS
 from simulacra_api.examples import LEADS
 
 
-async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         return await http.get(path, **kwargs)
 
 
@@ -123,7 +123,7 @@ async def test_an_error_is_a_page_for_people(world: Any) -> None:
         assert (await _get(world, f"/errors/{code}")).json()["code"] == code
 
 
-async def test_metrics_count_by_template_and_hold_no_ids(world: Any, http: httpx.AsyncClient, uploaded: str) -> None:
+async def test_metrics_count_by_template_and_hold_no_ids(world: Any, http: httpx2.AsyncClient, uploaded: str) -> None:
     await http.get(f"/v1/datasets/{uploaded}?genz=1")
     await http.get("/v1/genz_switcher")
     await http.request("GENZ", "/healthz")

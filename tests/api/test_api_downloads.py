@@ -8,7 +8,7 @@ import io
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.feather
@@ -30,7 +30,7 @@ ROWS = pa.table(
 )
 
 
-async def _generation(http: httpx.AsyncClient, dataset: str, key: str) -> str:
+async def _generation(http: httpx2.AsyncClient, dataset: str, key: str) -> str:
     answer = await http.post(
         f"/v1/datasets/{dataset}/generations", json={"row_count": 120}, headers={"Idempotency-Key": key}
     )
@@ -38,11 +38,11 @@ async def _generation(http: httpx.AsyncClient, dataset: str, key: str) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def generation(http: httpx.AsyncClient, ready: str, key: str) -> str:
+async def generation(http: httpx2.AsyncClient, ready: str, key: str) -> str:
     return await _generation(http, ready, key)
 
 
-async def _link(http: httpx.AsyncClient, generation: str) -> str:
+async def _link(http: httpx2.AsyncClient, generation: str) -> str:
     return str((await http.get(f"/v1/generations/{generation}")).json()["artifact_url"])
 
 
@@ -51,7 +51,7 @@ def _as(url: str, file_format: str) -> str:
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-async def test_every_format_has_all_rows(http: httpx.AsyncClient, generation: str, acme: Any, parts: int) -> None:
+async def test_every_format_has_all_rows(http: httpx2.AsyncClient, generation: str, acme: Any, parts: int) -> None:
     await acme.generate(generation, [ROWS] * parts)
     url = await _link(http, generation)
     expected = pa.concat_tables([ROWS] * parts).combine_chunks()
@@ -69,7 +69,7 @@ async def test_every_format_has_all_rows(http: httpx.AsyncClient, generation: st
     assert pyarrow.csv.read_csv(io.BytesIO(csv.content), convert_options=options).equals(plain)
 
 
-async def test_stored_rows_have_digest_ranges_and_head(http: httpx.AsyncClient, generation: str, acme: Any) -> None:
+async def test_stored_rows_have_digest_ranges_and_head(http: httpx2.AsyncClient, generation: str, acme: Any) -> None:
     (file,) = await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
     head = await http.head(url)
@@ -93,11 +93,11 @@ async def test_stored_rows_have_digest_ranges_and_head(http: httpx.AsyncClient, 
 
 
 async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
-    world: Any, http: httpx.AsyncClient, generation: str, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, generation: str, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
-    async with httpx.AsyncClient() as stranger:
+    async with httpx2.AsyncClient() as stranger:
         assert (await stranger.get(url)).status_code == 401
     async with world.client("globex") as other:
         answer = await other.get(url)
@@ -121,7 +121,7 @@ async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
 
 
 async def test_before_the_end_and_after_a_failure_there_is_nothing_to_download(
-    world: Any, http: httpx.AsyncClient, generation: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
@@ -138,7 +138,7 @@ async def _path(world: Any, generation: str) -> Any:
 
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])
 async def test_a_tampered_or_missing_artefact_is_a_500_and_never_a_200(
-    world: Any, http: httpx.AsyncClient, generation: str, acme: Any, file_format: str
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any, file_format: str
 ) -> None:
     await acme.generate(generation, [ROWS])
     url, path = _as(await _link(http, generation), file_format), await _path(world, generation)
@@ -153,7 +153,7 @@ async def test_a_tampered_or_missing_artefact_is_a_500_and_never_a_200(
 
 
 async def test_a_fault_behind_the_first_frame_cuts_the_connection(
-    world: Any, http: httpx.AsyncClient, generation: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     noise = pa.table({"x": [hashlib.sha256(str(row).encode()).hexdigest() for row in range(60_000)]})
     await acme.generate(generation, [noise])
@@ -162,11 +162,11 @@ async def test_a_fault_behind_the_first_frame_cuts_the_connection(
     content = bytearray(path.read_bytes())
     content[-40] ^= 1
     path.write_bytes(content)
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx2.RemoteProtocolError):
         await http.get(url)
 
 
-async def test_a_download_is_audited(world: Any, http: httpx.AsyncClient, generation: str, acme: Any) -> None:
+async def test_a_download_is_audited(world: Any, http: httpx2.AsyncClient, generation: str, acme: Any) -> None:
     await acme.generate(generation, [ROWS])
     await http.get(await _link(http, generation))
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]

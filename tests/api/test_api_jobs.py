@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -17,12 +17,12 @@ ROWS = pa.table({"segment": ["loyal"] * 10})
 CSV = b"segment,price\nloyal,1\nloyal,2\n"
 
 
-async def _generation(http: httpx.AsyncClient, dataset: str, key: str, **headers: str) -> httpx.Response:
+async def _generation(http: httpx2.AsyncClient, dataset: str, key: str, **headers: str) -> httpx2.Response:
     given = {"Idempotency-Key": key} | {name.replace("_", "-"): value for name, value in headers.items()}
     return await http.post(f"/v1/datasets/{dataset}/generations", json={"row_count": 10}, headers=given)
 
 
-async def _all_pages(http: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
+async def _all_pages(http: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     url: str | None = path
     while url:
@@ -34,7 +34,7 @@ async def _all_pages(http: httpx.AsyncClient, path: str) -> list[dict[str, Any]]
     return items
 
 
-async def test_a_cursor_leads_through_all_pages_once(http: httpx.AsyncClient, ready: str, key: str) -> None:
+async def test_a_cursor_leads_through_all_pages_once(http: httpx2.AsyncClient, ready: str, key: str) -> None:
     made = [(await _generation(http, ready, f"{key}-{i}")).json()["generation_id"] for i in range(5)]
     path = f"/v1/generations?dataset_id={ready}&limit=2"
     items = await _all_pages(http, path)
@@ -45,7 +45,7 @@ async def test_a_cursor_leads_through_all_pages_once(http: httpx.AsyncClient, re
 
 
 async def test_a_cursor_stays_good_while_items_come_and_go(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     for i in range(4):
         await _generation(http, ready, f"{key}-{i}")
@@ -73,13 +73,13 @@ async def test_a_cursor_stays_good_while_items_come_and_go(
         ("colour=blue", "/colour"),
     ],
 )
-async def test_a_wrong_query_is_named(http: httpx.AsyncClient, path: str, query: str, pointer: str) -> None:
+async def test_a_wrong_query_is_named(http: httpx2.AsyncClient, path: str, query: str, pointer: str) -> None:
     answer = await http.get(f"{path}?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
-async def test_filters(world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_filters(world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
     queued = (await _generation(http, ready, key)).json()
     done = (await _generation(http, ready, key + "2")).json()
     await acme.generate(done["generation_id"], [ROWS])
@@ -98,7 +98,7 @@ async def test_filters(world: Any, http: httpx.AsyncClient, ready: str, key: str
             assert ready not in (await other.get(path)).text
 
 
-async def test_a_poll_waits_until_the_work_has_ended(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_a_poll_waits_until_the_work_has_ended(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
     made = (await _generation(http, ready, key)).json()
     short = await http.get(f"/v1/jobs/{made['job_id']}", headers={"Prefer": "wait=1"})
     assert (short.json()["status"], short.headers["preference-applied"]) == ("queued", "wait=1")
@@ -112,13 +112,13 @@ async def test_a_poll_waits_until_the_work_has_ended(http: httpx.AsyncClient, re
 
 
 @pytest.mark.parametrize("prefer", ["wait", "wait=-1", "wait=x", "return=minimal", "await=5", ""])
-async def test_a_preference_that_is_none_is_ignored(http: httpx.AsyncClient, uploaded: str, prefer: str) -> None:
+async def test_a_preference_that_is_none_is_ignored(http: httpx2.AsyncClient, uploaded: str, prefer: str) -> None:
     answer = await asyncio.wait_for(http.get(f"/v1/jobs/job-{uploaded}", headers={"Prefer": prefer}), 2)
     assert "preference-applied" not in answer.headers
 
 
 async def test_work_that_ends_within_the_wait_is_201(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(_generation(http, ready, key, Prefer="wait=15"))
     while not (found := [g async for g in world.cluster.list(GENERATION_JOBS, "tenant-acme") if _of(g, ready)]):
@@ -133,7 +133,7 @@ async def test_work_that_ends_within_the_wait_is_201(
 
 
 async def test_an_upload_that_fails_within_the_wait_says_why(
-    world: Any, http: httpx.AsyncClient, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, key: str, acme: Any
 ) -> None:
     headers = {"Idempotency-Key": key, "Prefer": "wait=15"}
     posted = asyncio.create_task(http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers))
@@ -156,7 +156,7 @@ def _of(generation: dict[str, Any], dataset: str) -> bool:
     return bool(generation["metadata"]["labels"]["simulacra.dev/dataset"] == dataset)
 
 
-async def test_events_tell_each_change_and_the_end(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_events_tell_each_change_and_the_end(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
     made = (await _generation(http, ready, key)).json()
     seen: list[tuple[str, dict[str, Any]]] = []
     async with http.stream("GET", f"/v1/jobs/{made['job_id']}/events") as stream:
@@ -179,7 +179,7 @@ async def test_events_tell_each_change_and_the_end(http: httpx.AsyncClient, read
     ]
 
 
-async def test_events_of_a_job_that_is_deleted_end(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_events_of_a_job_that_is_deleted_end(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
     made = (await _generation(http, ready, key)).json()
     async with http.stream("GET", f"/v1/jobs/{made['job_id']}/events") as stream:
         lines = stream.aiter_lines()
@@ -192,7 +192,7 @@ async def test_events_of_a_job_that_is_deleted_end(http: httpx.AsyncClient, read
 
 
 async def test_a_cancelled_generation_has_failed_for_good(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.progress(GENERATION_JOBS, made["generation_id"], 40, 3)
@@ -209,7 +209,7 @@ async def test_a_cancelled_generation_has_failed_for_good(
     assert [line for line in world.audit_text().splitlines() if uid in line and "resource.cancelled" in line]
 
 
-async def test_what_has_ended_cannot_be_cancelled(http: httpx.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_what_has_ended_cannot_be_cancelled(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.generate(made["generation_id"], [ROWS])
     for job in (made["job_id"], f"job-{ready}"):
@@ -220,7 +220,7 @@ async def test_what_has_ended_cannot_be_cancelled(http: httpx.AsyncClient, ready
 
 @pytest.mark.parametrize("prepared", [False, True])
 async def test_a_datasets_job_is_cancelled_where_it_is(
-    world: Any, http: httpx.AsyncClient, uploaded: str, key: str, acme: Any, prepared: bool
+    world: Any, http: httpx2.AsyncClient, uploaded: str, key: str, acme: Any, prepared: bool
 ) -> None:
     if prepared:
         await acme.prepare(uploaded)
@@ -234,7 +234,7 @@ async def test_a_datasets_job_is_cancelled_where_it_is(
     assert (await http.post(f"/v1/jobs/job-{uploaded}/cancel")).status_code == 200
 
 
-async def test_nobody_cancels_anothers_job(world: Any, http: httpx.AsyncClient, ready: str, key: str) -> None:
+async def test_nobody_cancels_anothers_job(world: Any, http: httpx2.AsyncClient, ready: str, key: str) -> None:
     made = (await _generation(http, ready, key)).json()
     async with world.client("globex") as other:
         assert (await other.post(f"/v1/jobs/{made['job_id']}/cancel")).status_code == 404
@@ -242,7 +242,7 @@ async def test_nobody_cancels_anothers_job(world: Any, http: httpx.AsyncClient, 
 
 
 async def test_the_download_of_a_cancelled_generation_says_so(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.generate(made["generation_id"], [ROWS], phase="Running")
@@ -254,7 +254,7 @@ async def test_the_download_of_a_cancelled_generation_says_so(
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_cancelled")
 
 
-async def test_an_effects_job_is_cancelled_too(world: Any, http: httpx.AsyncClient, ready: str, key: str) -> None:
+async def test_an_effects_job_is_cancelled_too(world: Any, http: httpx2.AsyncClient, ready: str, key: str) -> None:
     body = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment", "outcome_level": "loyal"}
     made = await http.post(f"/v1/datasets/{ready}/effects", json=body, headers={"Idempotency-Key": key})
     answer = await http.post(f"/v1/jobs/{made.json()['job_id']}/cancel")

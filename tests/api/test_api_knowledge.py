@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.cluster import MODELS
@@ -15,7 +15,7 @@ KNOWLEDGE = {"tiers": [["segment"], ["price"]], "required": [{"source": "segment
 NOTHING: dict[str, Any] = {"tiers": [], "required": [], "forbidden": []}
 
 
-async def test_other_knowledge_is_another_model(world: Any, http: httpx.AsyncClient, ready: str, acme: Any) -> None:
+async def test_other_knowledge_is_another_model(world: Any, http: httpx2.AsyncClient, ready: str, acme: Any) -> None:
     url, name = f"/v1/datasets/{ready}/knowledge", model_name(ready)
     assert (await http.get(url)).json() == NOTHING
     asked = {"Idempotency-Key": "of-the-first-model"}
@@ -54,20 +54,20 @@ async def test_other_knowledge_is_another_model(world: Any, http: httpx.AsyncCli
         ({"tiers": [["price"], ["segment"]], "required": [{"source": "segment", "target": "price"}]}, "/required/0"),
     ],
 )
-async def test_what_does_not_fit_is_refused_at_once(http: httpx.AsyncClient, ready: str, wrong: Any, at: str) -> None:
+async def test_what_does_not_fit_is_refused_at_once(http: httpx2.AsyncClient, ready: str, wrong: Any, at: str) -> None:
     answer = await http.put(f"/v1/datasets/{ready}/knowledge", json=wrong)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]
     assert (await http.get(f"/v1/datasets/{ready}")).json()["status"] == "ready"
 
 
-async def test_a_dataset_that_is_not_prepared_waits(http: httpx.AsyncClient, uploaded: str) -> None:
+async def test_a_dataset_that_is_not_prepared_waits(http: httpx2.AsyncClient, uploaded: str) -> None:
     answer = await http.put(f"/v1/datasets/{uploaded}/knowledge", json=KNOWLEDGE)
     assert (answer.status_code, answer.json()["code"]) == (409, "simio_dataset_not_ready")
 
 
 async def test_a_model_that_is_gone_can_be_fit_again(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     await world.cluster.delete(MODELS, model_name(ready), "tenant-acme")
     await acme.erase(MODELS, model_name(ready))
@@ -87,7 +87,7 @@ async def test_somebody_elses_is_not_found(world: Any, ready: str) -> None:
 
 @pytest.mark.parametrize("gone", ["by refit", "by kubectl"])
 async def test_a_model_that_is_gone_leaves_how_it_was_asked_for(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str, gone: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str, gone: str
 ) -> None:
     form, asked = {"file": ("t.csv", b"segment,price\nloyal,1.5\n" * 200)}, {"epsilon": "2.5", "family": "forest"}
     made = await http.post("/v1/datasets", files=form, data=asked, headers={"Idempotency-Key": key})

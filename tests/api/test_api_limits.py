@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api import consumption, leases, rates
@@ -29,7 +29,7 @@ TABLE_BYTES = len(CSV)
 
 
 @asynccontextmanager
-async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx.AsyncClient]:
+async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a tenant whose quotas are these for a while."""
     before = (await world.cluster.get(TENANTS, tenant))["spec"].get("quotas", {})
     await world.cluster.patch(TENANTS, tenant, {"spec": {"quotas": quotas}})
@@ -43,11 +43,11 @@ async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx
         await asyncio.sleep(3.2)
 
 
-async def _upload(http: httpx.AsyncClient, key: str, content: bytes = CSV) -> httpx.Response:
+async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV) -> httpx2.Response:
     return await http.post("/v1/datasets", files={"file": ("t.csv", content)}, headers={"Idempotency-Key": key})
 
 
-async def test_every_answer_says_what_is_left_of_the_minute(http: httpx.AsyncClient) -> None:
+async def test_every_answer_says_what_is_left_of_the_minute(http: httpx2.AsyncClient) -> None:
     first = await http.get("/v1/usage")
     second = await http.get("/v1/datasets/ds-none")
     for answer in (first, second):
@@ -183,7 +183,7 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
 ) -> None:
     monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
     table = CSV + b"loyal,5.5\n" * 1000
-    form = httpx.Request("POST", "http://any", files={"file": ("t.csv", table)})
+    form = httpx2.Request("POST", "http://any", files={"file": ("t.csv", table)})
     body, go_on = form.read(), asyncio.Event()
     headers = {"Content-Type": form.headers["content-type"], "Idempotency-Key": key, "Content-Length": str(len(body))}
     name = dataset_name("globex", key)
@@ -242,7 +242,7 @@ def test_retry_after_is_when_the_rows_fit() -> None:
     used.check_rows(Quotas(rows_per_day=150), 50)
 
 
-async def test_usage_is_what_is_there(world: Any, http: httpx.AsyncClient, ready: str) -> None:
+async def test_usage_is_what_is_there(world: Any, http: httpx2.AsyncClient, ready: str) -> None:
     body = (await http.get("/v1/usage")).json()
     assert body["datasets"] >= 1
     assert body["requests"]["limit"] == 60_000
@@ -251,7 +251,9 @@ async def test_usage_is_what_is_there(world: Any, http: httpx.AsyncClient, ready
     assert body["running_jobs"]["limit"] == 1000
 
 
-async def test_a_tenant_sees_its_own_audit_events_page_by_page(world: Any, http: httpx.AsyncClient, ready: str) -> None:
+async def test_a_tenant_sees_its_own_audit_events_page_by_page(
+    world: Any, http: httpx2.AsyncClient, ready: str
+) -> None:
     for _ in range(3):
         await http.get(f"/v1/datasets/{ready}")
     async with world.client("globex") as other:
@@ -281,7 +283,7 @@ async def test_a_tenant_sees_its_own_audit_events_page_by_page(world: Any, http:
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "cursor=YXVkaXR8LTE", "limit=0", "limit=101", "type=nothing", "what=1"])
-async def test_a_wrong_query_of_audit_events_is_named(http: httpx.AsyncClient, query: str) -> None:
+async def test_a_wrong_query_of_audit_events_is_named(http: httpx2.AsyncClient, query: str) -> None:
     answer = await http.get(f"/v1/audit-events?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert query.partition("=")[0] in answer.json()["errors"][0]["pointer"]

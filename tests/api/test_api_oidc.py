@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from joserfc import jwt
@@ -39,7 +39,7 @@ class Issuer:
         self.fetches += scope["path"] == "/keys"
         discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
         jwks = KeySet(list(self.keys)).as_dict(private=False)
-        body = httpx.Response(200, json=discovery if "well-known" in scope["path"] else jwks).content
+        body = httpx2.Response(200, json=discovery if "well-known" in scope["path"] else jwks).content
         status = 503 if self.down else 200
         await send(
             {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
@@ -49,7 +49,7 @@ class Issuer:
 
 @asynccontextmanager
 async def _served(issuer: Issuer) -> AsyncIterator[OidcKeys]:
-    keys = OidcKeys(issuer.url, httpx.ASGITransport(issuer))
+    keys = OidcKeys(issuer.url, httpx2.ASGITransport(issuer))
     yield keys
     await keys.close()
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api import leases
@@ -27,18 +27,18 @@ BYTES = {"Content-Type": "application/octet-stream"}
 Begin = Callable[..., Awaitable[str]]
 
 
-async def _begin(http: httpx.AsyncClient, key: str, **fields: Any) -> httpx.Response:
+async def _begin(http: httpx2.AsyncClient, key: str, **fields: Any) -> httpx2.Response:
     body = {"bytes": SIZE, "sha256": SHA256} | fields
     return await http.post("/v1/uploads", json=body, headers={"Idempotency-Key": key})
 
 
-async def _append(http: httpx.AsyncClient, upload: str, offset: int, content: Any, **headers: str) -> httpx.Response:
+async def _append(http: httpx2.AsyncClient, upload: str, offset: int, content: Any, **headers: str) -> httpx2.Response:
     known = BYTES | {"Upload-Offset": str(offset)} | headers
     return await http.patch(f"/v1/uploads/{upload}", content=content, headers=known)
 
 
 @pytest.fixture
-def begin(http: httpx.AsyncClient, key: str) -> Begin:
+def begin(http: httpx2.AsyncClient, key: str) -> Begin:
     """Begins an upload under the test's key; returns its id."""
 
     async def begun(**fields: Any) -> str:
@@ -49,13 +49,13 @@ def begin(http: httpx.AsyncClient, key: str) -> Begin:
     return begun
 
 
-async def _offset(http: httpx.AsyncClient, upload: str) -> int:
+async def _offset(http: httpx2.AsyncClient, upload: str) -> int:
     answer = await http.get(f"/v1/uploads/{upload}")
     assert answer.headers["upload-offset"] == str(answer.json()["offset"])
     return int(answer.json()["offset"])
 
 
-async def _send_rest(http: httpx.AsyncClient, upload: str, size: int = PIECE) -> dict[str, Any]:
+async def _send_rest(http: httpx2.AsyncClient, upload: str, size: int = PIECE) -> dict[str, Any]:
     offset = await _offset(http, upload)
     while True:
         answer = await _append(http, upload, offset, TABLE[offset : offset + size])
@@ -74,7 +74,7 @@ async def _uid(world: Any, upload: str, tenant: str = "acme") -> str:
     return str((await world.cluster.get(DATASETS, upload, f"tenant-{tenant}"))["metadata"]["uid"])
 
 
-async def test_pieces_become_what_one_request_makes(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_pieces_become_what_one_request_makes(world: Any, http: httpx2.AsyncClient, begin: Begin) -> None:
     upload = await begin(retention_seconds=7200)
     uid = await _uid(world, upload)
     assert (await _append(http, upload, 0, TABLE[:PIECE])).json()["offset"] == PIECE
@@ -95,7 +95,7 @@ async def test_pieces_become_what_one_request_makes(world: Any, http: httpx.Asyn
     assert all("dev.simulacra.artefact.written" in line for line in recorded)
 
 
-async def test_no_piece_is_stored_in_clear(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_no_piece_is_stored_in_clear(world: Any, http: httpx2.AsyncClient, begin: Begin) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
     (piece,) = [path for path in world.folder.rglob("00000") if await _uid(world, upload) in str(path)]
@@ -103,7 +103,7 @@ async def test_no_piece_is_stored_in_clear(world: Any, http: httpx.AsyncClient, 
 
 
 async def test_the_same_key_goes_on_and_another_request_is_a_conflict(
-    http: httpx.AsyncClient, begin: Begin, key: str
+    http: httpx2.AsyncClient, begin: Begin, key: str
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -119,7 +119,7 @@ async def test_the_same_key_goes_on_and_another_request_is_a_conflict(
     assert (await _append(http, upload, SIZE, b"")).json()["complete"]  # the answer to the last piece was lost
 
 
-async def test_many_who_begin_at_once_begin_one(http: httpx.AsyncClient, key: str) -> None:
+async def test_many_who_begin_at_once_begin_one(http: httpx2.AsyncClient, key: str) -> None:
     answers = await asyncio.gather(*(_begin(http, key) for _ in range(5)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["upload_id"] for answer in answers}) == 1
@@ -149,7 +149,7 @@ async def test_what_arrived_of_a_piece_that_breaks_off_is_kept(world: Any, begin
 
 
 async def test_a_piece_that_stops_arriving_is_kept_as_far_as_it_came(
-    http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.arrival.IDLE_SECONDS", 0.3)
     upload, over = await begin(), asyncio.Event()
@@ -169,7 +169,7 @@ async def test_a_piece_that_stops_arriving_is_kept_as_far_as_it_came(
 
 @pytest.mark.parametrize("offset", [0, PIECE - 1, PIECE + 1, SIZE])
 async def test_a_piece_for_another_place_is_told_where_to_begin(
-    http: httpx.AsyncClient, begin: Begin, offset: int
+    http: httpx2.AsyncClient, begin: Begin, offset: int
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -179,7 +179,7 @@ async def test_a_piece_for_another_place_is_told_where_to_begin(
     assert await _offset(http, upload) == PIECE
 
 
-async def test_of_two_who_append_at_once_one_wins(http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_of_two_who_append_at_once_one_wins(http: httpx2.AsyncClient, begin: Begin) -> None:
     upload, offset = await begin(), 0
     while offset < SIZE:
         end = min(offset + PIECE, SIZE)
@@ -191,7 +191,7 @@ async def test_of_two_who_append_at_once_one_wins(http: httpx.AsyncClient, begin
     assert (await http.get(f"/v1/uploads/{upload}")).json()["sha256"] == SHA256
 
 
-async def test_a_second_writer_is_told_to_wait(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_a_second_writer_is_told_to_wait(world: Any, http: httpx2.AsyncClient, begin: Begin) -> None:
     upload, go_on = await begin(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -210,7 +210,7 @@ async def test_a_second_writer_is_told_to_wait(world: Any, http: httpx.AsyncClie
     assert "retry-after" not in (await http.get(f"/v1/uploads/{upload}")).headers
 
 
-async def test_an_upload_that_was_cancelled_takes_no_more(http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_an_upload_that_was_cancelled_takes_no_more(http: httpx2.AsyncClient, begin: Begin) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
     assert (await http.post(f"/v1/jobs/job-{upload}/cancel")).json()["status"] == "failed"
@@ -220,7 +220,7 @@ async def test_an_upload_that_was_cancelled_takes_no_more(http: httpx.AsyncClien
 
 
 async def test_all_pieces_are_under_one_key_that_is_made_once(
-    world: Any, http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[ResourceRef] = []
     make = Custody.new_resource_key
@@ -238,7 +238,7 @@ async def _age_lease(world: Any, upload: str, **annotations: str) -> None:
 
 
 async def test_a_crash_before_a_piece_is_noted_costs_that_piece(
-    world: Any, http: httpx.AsyncClient, begin: Begin
+    world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -250,7 +250,7 @@ async def test_a_crash_before_a_piece_is_noted_costs_that_piece(
 
 
 async def test_a_crash_before_the_pieces_are_joined_is_gone_on_from(
-    world: Any, http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = await begin()
     with monkeypatch.context() as patched:
@@ -267,7 +267,7 @@ def _fails(*_: Any) -> None:
     raise RuntimeError
 
 
-async def test_a_writer_that_lost_its_lease_changes_nothing(world: Any, http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_a_writer_that_lost_its_lease_changes_nothing(world: Any, http: httpx2.AsyncClient, begin: Begin) -> None:
     upload, go_on = await begin(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -304,7 +304,7 @@ async def test_a_writer_that_lost_its_lease_changes_nothing(world: Any, http: ht
     ids=["too long", "too small", "empty", "digest", "no digest", "negative", "word", "type"],
 )
 async def test_a_piece_that_is_refused_leaves_nothing(
-    world: Any, http: httpx.AsyncClient, begin: Begin, content: bytes, headers: dict[str, str], code: str
+    world: Any, http: httpx2.AsyncClient, begin: Begin, content: bytes, headers: dict[str, str], code: str
 ) -> None:
     upload = await begin()
     answer = await _append(http, upload, 0, content, **headers)
@@ -314,7 +314,7 @@ async def test_a_piece_that_is_refused_leaves_nothing(
     assert (await _send_rest(http, upload, SIZE))["sha256"] == SHA256
 
 
-async def test_a_piece_with_its_digest(http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_a_piece_with_its_digest(http: httpx2.AsyncClient, begin: Begin) -> None:
     upload = await begin()
     digest = base64.b64encode(hashlib.sha256(TABLE).digest()).decode()
     assert (await _append(http, upload, 0, TABLE, **{"Content-Digest": f"sha-256=:{digest}:"})).json()["complete"]
@@ -326,7 +326,7 @@ async def test_a_piece_with_its_digest(http: httpx.AsyncClient, begin: Begin) ->
     ids=["no table", "another file"],
 )
 async def test_what_can_never_become_the_table_is_erased_and_the_key_is_free(
-    world: Any, http: httpx.AsyncClient, begin: Begin, acme: Any, key: str, content: bytes, code: str
+    world: Any, http: httpx2.AsyncClient, begin: Begin, acme: Any, key: str, content: bytes, code: str
 ) -> None:
     upload = await begin()
     uid = await _uid(world, upload)
@@ -341,7 +341,7 @@ async def test_what_can_never_become_the_table_is_erased_and_the_key_is_free(
 
 
 async def test_what_is_deleted_while_a_piece_arrives_leaves_nothing(
-    world: Any, http: httpx.AsyncClient, begin: Begin, acme: Any
+    world: Any, http: httpx2.AsyncClient, begin: Begin, acme: Any
 ) -> None:
     """As a retention that ends in between: the erasure comes first, the last bytes after it."""
     upload, go_on = await begin(), asyncio.Event()
@@ -393,7 +393,7 @@ async def test_limits_are_held_against_the_size_that_is_announced(world: Any, ke
     ],
 )
 async def test_a_wrong_field_of_the_beginning_is_named(
-    http: httpx.AsyncClient, key: str, fields: dict[str, Any], at: str
+    http: httpx2.AsyncClient, key: str, fields: dict[str, Any], at: str
 ) -> None:
     answer = await _begin(http, key, **fields)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -407,14 +407,14 @@ async def test_the_upload_of_another_tenant_is_not_there(world: Any, begin: Begi
             assert (answer.status_code, answer.json()["code"]) == (404, "simio_upload_not_found")
 
 
-async def test_a_dataset_that_came_in_one_request_takes_no_pieces(http: httpx.AsyncClient, uploaded: str) -> None:
+async def test_a_dataset_that_came_in_one_request_takes_no_pieces(http: httpx2.AsyncClient, uploaded: str) -> None:
     shown = (await http.get(f"/v1/uploads/{uploaded}")).json()
     assert (shown["complete"], shown["offset"]) == (True, shown["bytes"])
     assert (await _append(http, uploaded, shown["bytes"], b"more")).json()["code"] == "simio_upload_not_found"
     assert (await http.get("/v1/uploads/ds-nobody")).json()["code"] == "simio_upload_not_found"
 
 
-async def test_a_dataset_that_is_read_from_an_object_is_no_upload(world: Any, http: httpx.AsyncClient) -> None:
+async def test_a_dataset_that_is_read_from_an_object_is_no_upload(world: Any, http: httpx2.AsyncClient) -> None:
     source = {"type": "Object", "uri": "s3://bucket/table.csv", "sha256": SHA256}
     body = {"apiVersion": API_VERSION, "kind": "Dataset", "metadata": {"name": "from-object"}}
     await world.cluster.create(DATASETS, body | {"spec": {"source": source}}, "tenant-acme")
@@ -424,7 +424,7 @@ async def test_a_dataset_that_is_read_from_an_object_is_no_upload(world: Any, ht
 
 
 async def test_there_is_a_limit_of_pieces(
-    http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.pieces.MAX_PIECES", 1)
     upload = await begin()
@@ -434,6 +434,6 @@ async def test_there_is_a_limit_of_pieces(
     assert await _offset(http, upload) == PIECE
 
 
-async def test_it_needs_a_key(http: httpx.AsyncClient) -> None:
+async def test_it_needs_a_key(http: httpx2.AsyncClient) -> None:
     answer = await http.post("/v1/uploads", json={"bytes": SIZE}, headers={"Idempotency-Key": f"a {uuid.uuid4()}"})
     assert answer.json()["code"] == "simio_invalid_idempotency_key"

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -39,7 +39,7 @@ async def _gone(world: Any, acme: Any) -> None:
 
 
 async def test_a_probe_gives_rows_and_leaves_nothing(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     body = {"row_count": 2, "conditions": {"categorical": {"segment": {"loyal": 1.0}}}, "seed": 3}
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json=body))
@@ -62,7 +62,7 @@ async def test_a_probe_gives_rows_and_leaves_nothing(
 
 
 async def test_conditions_that_nobody_meets_are_a_400(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
     await acme.fail(GENERATION_JOBS, await _probe_of(world), "ConditionsInfeasible", "no row has both", "/conditions")
@@ -72,7 +72,7 @@ async def test_conditions_that_nobody_meets_are_a_400(
     await _gone(world, acme)
 
 
-async def test_a_fault_of_ours_is_a_500(world: Any, http: httpx.AsyncClient, ready: str, acme: Any) -> None:
+async def test_a_fault_of_ours_is_a_500(world: Any, http: httpx2.AsyncClient, ready: str, acme: Any) -> None:
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
     last = {"reason": "OutOfMemory", "message": "m", "time": "2026-01-01T00:00:00Z"}
     await acme.status(GENERATION_JOBS, await _probe_of(world), phase="Failed", lastFailure=last)
@@ -82,7 +82,7 @@ async def test_a_fault_of_ours_is_a_500(world: Any, http: httpx.AsyncClient, rea
 
 
 async def test_a_busy_machine_is_a_504(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.probe.WAIT_SECONDS", 0.3)
     answer = await http.post(f"/v1/datasets/{ready}/probe", json={"row_count": 1})
@@ -102,7 +102,7 @@ async def test_a_busy_machine_is_a_504(
     ],
 )
 async def test_a_wrong_field_is_named_and_nothing_is_made(
-    world: Any, http: httpx.AsyncClient, ready: str, body: dict[str, Any], pointer: str
+    world: Any, http: httpx2.AsyncClient, ready: str, body: dict[str, Any], pointer: str
 ) -> None:
     answer = await http.post(f"/v1/datasets/{ready}/probe", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, pointer)

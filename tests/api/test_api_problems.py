@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pydantic import ValidationError
 
@@ -14,8 +14,8 @@ from simulacra_api.problems import field_errors
 from simulacra_crds.conditions import ConditionSet
 
 
-async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         return await http.request(kwargs.pop("method", "GET"), path, **kwargs)
 
 
@@ -99,7 +99,7 @@ async def test_health_and_readiness(world: Any) -> None:
 
 
 async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
-    world: Any, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: Any, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def explode(*_: object) -> None:
         raise KeyError("genz_switcher")
@@ -115,7 +115,7 @@ async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
 
 
 async def test_the_access_log_has_templates_and_ids_only(
-    http: httpx.AsyncClient, uploaded: str, caplog: pytest.LogCaptureFixture
+    http: httpx2.AsyncClient, uploaded: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "simulacra_api.access"):
         await http.get(f"/v1/datasets/{uploaded}/schema?column=genz_switcher")

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 
 from simulacra_crds.base import utcnow
 from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource
@@ -38,13 +38,13 @@ async def _bury(world: Any, acme: Any, resource: ApiResource, name: str, age: ti
     await world.cluster.create(CONFIGMAPS, manifest(name, NAMESPACE, tombstone), NAMESPACE)
 
 
-async def _upload(http: httpx.AsyncClient, key: str, content: bytes = CSV, **fields: str) -> httpx.Response:
+async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV, **fields: str) -> httpx2.Response:
     headers = {"Idempotency-Key": key}
     return await http.post("/v1/datasets", files={"file": ("t.csv", content)}, data=fields, headers=headers)
 
 
 async def test_an_upload_is_answered_as_before_after_its_dataset_is_gone(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str
 ) -> None:
     first = await _upload(http, key)
     name = first.json()["dataset_id"]
@@ -58,7 +58,7 @@ async def test_an_upload_is_answered_as_before_after_its_dataset_is_gone(
         assert (other.status_code, other.json()["code"]) == (409, "simio_idempotency_conflict")
 
 
-async def test_a_key_is_free_again_after_a_day(world: Any, http: httpx.AsyncClient, acme: Any, key: str) -> None:
+async def test_a_key_is_free_again_after_a_day(world: Any, http: httpx2.AsyncClient, acme: Any, key: str) -> None:
     name = (await _upload(http, key)).json()["dataset_id"]
     await _bury(world, acme, DATASETS, name, age=REMEMBERED)
     assert (await _upload(http, key)).status_code == 202
@@ -66,7 +66,7 @@ async def test_a_key_is_free_again_after_a_day(world: Any, http: httpx.AsyncClie
 
 
 async def test_a_generation_is_answered_as_before_with_its_seed(
-    world: Any, http: httpx.AsyncClient, acme: Any, ready: str, key: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, ready: str, key: str
 ) -> None:
     path, headers = f"/v1/datasets/{ready}/generations", {"Idempotency-Key": key}
     first = await http.post(path, json={"row_count": 30}, headers=headers)

@@ -11,7 +11,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api import problems, rotation, signup
@@ -39,7 +39,7 @@ def _roomy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _ask(world: Any) -> str:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.post("/v1/signup", json=ASKED, headers=_from())
     assert answer.status_code == 202, answer.text
     assert answer.json()["status"] == "pending"
@@ -62,20 +62,20 @@ async def _approve(world: Any, request_id: str) -> str:
 
 
 async def _look(world: Any, request_id: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.get(f"/v1/signup/{request_id}")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-async def _claim(world: Any, token: str, url: str = "") -> httpx.Response:
-    async with httpx.AsyncClient(base_url=url or world.url) as http:
+async def _claim(world: Any, token: str, url: str = "") -> httpx2.Response:
+    async with httpx2.AsyncClient(base_url=url or world.url) as http:
         return await http.post("/v1/credential-claims", json={"credential_claim_token": token})
 
 
-async def _token(world: Any, client: str, secret: str) -> httpx.Response:
+async def _token(world: Any, client: str, secret: str) -> httpx2.Response:
     form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         return await http.post("/oauth/token", data=form)
 
 
@@ -245,7 +245,7 @@ async def test_a_denied_request_says_so_and_gives_nothing(world: Any) -> None:
 
 @pytest.mark.parametrize("request_id", ["req_x", "ar-123", "req_" + "a" * 43, "req_" + "%00" * 14 + "x"])
 async def test_an_unknown_request_is_404(world: Any, request_id: str) -> None:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.get(f"/v1/signup/{request_id}")
     assert (answer.status_code, answer.json()["code"]) == (404, "simio_signup_not_found")
 
@@ -262,7 +262,7 @@ async def test_an_unknown_request_is_404(world: Any, request_id: str) -> None:
     ],
 )
 async def test_a_wrong_field_of_a_signup_is_named(world: Any, body: dict[str, str], at: str) -> None:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.post("/v1/signup", json=body, headers=_from())
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]
@@ -270,7 +270,7 @@ async def test_a_wrong_field_of_a_signup_is_named(world: Any, body: dict[str, st
 
 async def test_signups_are_limited_by_address_and_in_all(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     here = _from()
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answers = await asyncio.gather(*(http.post("/v1/signup", json=ASKED, headers=here) for _ in range(7)))
         assert sorted(one.status_code for one in answers) == [202] * signup.PER_ADDRESS_AN_HOUR + [429] * 2
         refused = next(one for one in answers if one.status_code == 429)
@@ -314,7 +314,7 @@ async def test_a_claim_that_cannot_be_recorded_gives_nothing_and_uses_nothing_up
 
 async def test_a_rotation_overlaps_and_retires(world: Any) -> None:
     client, old = await _customer(world)
-    async with httpx.AsyncClient(base_url=world.url, headers=await _bearer(world, client, old)) as http:
+    async with httpx2.AsyncClient(base_url=world.url, headers=await _bearer(world, client, old)) as http:
         opened = await http.post("/v1/credential-rotations")
         assert opened.status_code == 201, opened.text
         assert (await http.get(opened.headers["location"])).json() == opened.json()
@@ -337,7 +337,7 @@ async def test_a_rotation_overlaps_and_retires(world: Any) -> None:
 
 async def test_the_secret_before_ends_with_the_overlap(world: Any) -> None:
     client, old = await _customer(world)
-    async with httpx.AsyncClient(base_url=world.url, headers=await _bearer(world, client, old)) as http:
+    async with httpx2.AsyncClient(base_url=world.url, headers=await _bearer(world, client, old)) as http:
         opened = await http.post("/v1/credential-rotations", json={"overlap_seconds": 2})
     new = (await _claim(world, opened.json()["credential_claim_token"])).json()["client_secret"]
     assert (await _token(world, client, old)).status_code == 200
@@ -348,7 +348,7 @@ async def test_the_secret_before_ends_with_the_overlap(world: Any) -> None:
 
 async def test_rotations_are_limited_and_refused_where_they_do_not_belong(world: Any) -> None:
     client, secret = await _customer(world)
-    async with httpx.AsyncClient(base_url=world.url, headers=await _bearer(world, client, secret)) as http:
+    async with httpx2.AsyncClient(base_url=world.url, headers=await _bearer(world, client, secret)) as http:
         answers = [await http.post("/v1/credential-rotations", json={}) for _ in range(rotation.ROTATIONS_A_DAY + 1)]
         assert [one.status_code for one in answers] == [201] * rotation.ROTATIONS_A_DAY + [429]
         assert answers[-1].json()["code"] == "simio_rotation_rate_limited"

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -57,7 +57,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     datasets, generations = Bundle("datasets"), Bundle("generations")
     world: Any
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     acme: Any
     loop: asyncio.AbstractEventLoop
 
@@ -71,8 +71,8 @@ class Lifecycle(RuleBasedStateMachine):
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
-    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        answer: httpx.Response = self.do(self.http.request(method, path, **options))
+    def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        answer: httpx2.Response = self.do(self.http.request(method, path, **options))
         return answer
 
     @initialize(target=datasets)
@@ -245,7 +245,7 @@ class Lifecycle(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.timeout(150)
-async def test_the_lifecycle_in_any_order(world: Any, http: httpx.AsyncClient, acme: Any) -> None:
+async def test_the_lifecycle_in_any_order(world: Any, http: httpx2.AsyncClient, acme: Any) -> None:
     loop = asyncio.get_running_loop()
     machine = type("Bound", (Lifecycle,), {"world": world, "http": http, "acme": acme, "loop": loop})
     few = settings(

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api import leases
@@ -28,25 +28,25 @@ TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
 FORM_TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
-async def _upload(http: httpx.AsyncClient, key: str, content: bytes = CSV, **fields: str) -> httpx.Response:
+async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV, **fields: str) -> httpx2.Response:
     files = {"file": ("t.csv", content)}
     return await http.post("/v1/datasets", files=files, data=fields, headers={"Idempotency-Key": key})
 
 
-async def test_the_same_key_and_bytes_give_the_same_answer(http: httpx.AsyncClient, key: str) -> None:
+async def test_the_same_key_and_bytes_give_the_same_answer(http: httpx2.AsyncClient, key: str) -> None:
     first, second = await _upload(http, key), await _upload(http, key)
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json()
     assert first.headers["location"] == second.headers["location"]
 
 
-async def test_another_body_or_field_under_the_same_key_is_a_conflict(http: httpx.AsyncClient, key: str) -> None:
+async def test_another_body_or_field_under_the_same_key_is_a_conflict(http: httpx2.AsyncClient, key: str) -> None:
     await _upload(http, key)
     for answer in (await _upload(http, key, CSV + b"loyal,1.5\n"), await _upload(http, key, retention_seconds="60")):
         assert (answer.status_code, answer.json()["code"]) == (409, "simio_idempotency_conflict")
 
 
-async def test_of_many_at_once_one_makes_the_dataset(world: Any, http: httpx.AsyncClient, key: str) -> None:
+async def test_of_many_at_once_one_makes_the_dataset(world: Any, http: httpx2.AsyncClient, key: str) -> None:
     answers = await asyncio.gather(*(_upload(http, key) for _ in range(6)))
     assert 202 in {answer.status_code for answer in answers}
     assert {answer.status_code for answer in answers} <= {202, 409}
@@ -65,13 +65,15 @@ async def test_a_tenant_that_is_being_set_up_is_told_to_wait(world: Any, key: st
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_the_same_key_of_two_tenants_is_two_uploads(world: Any, http: httpx.AsyncClient, key: str) -> None:
+async def test_the_same_key_of_two_tenants_is_two_uploads(world: Any, http: httpx2.AsyncClient, key: str) -> None:
     async with world.client("globex") as other:
         ids = {(await _upload(client, key)).json()["dataset_id"] for client in (http, other)}
     assert len(ids) == 2
 
 
-async def test_a_second_request_during_the_first_is_told_to_wait(world: Any, http: httpx.AsyncClient, key: str) -> None:
+async def test_a_second_request_during_the_first_is_told_to_wait(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -93,7 +95,7 @@ async def test_a_second_request_during_the_first_is_told_to_wait(world: Any, htt
 
 
 @pytest.mark.parametrize("with_key", [False, True], ids=["before the key", "after the key"])
-async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx.AsyncClient, key: str, with_key: bool) -> None:
+async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx2.AsyncClient, key: str, with_key: bool) -> None:
     """The Dataset is what a process leaves that was killed while it streamed: a lease that nobody renews."""
     name = dataset_name("acme", key)
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
@@ -124,7 +126,7 @@ async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx.AsyncClien
     assert hashlib.sha256(content).hexdigest() == found["spec"]["source"]["sha256"]
 
 
-async def test_a_writer_that_lost_its_lease_cannot_complete(world: Any, http: httpx.AsyncClient, key: str) -> None:
+async def test_a_writer_that_lost_its_lease_cannot_complete(world: Any, http: httpx2.AsyncClient, key: str) -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -177,7 +179,7 @@ async def test_an_abort_leaves_nothing_and_the_key_can_be_used_again(world: Any,
 
 
 @pytest.mark.parametrize("value", [None, "", "a b", "ä", "x" * 256])
-async def test_a_key_that_is_no_key_is_refused(http: httpx.AsyncClient, value: str | None) -> None:
+async def test_a_key_that_is_no_key_is_refused(http: httpx2.AsyncClient, value: str | None) -> None:
     headers = [] if value is None else [(b"Idempotency-Key", value.encode())]
     answer = await http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_idempotency_key")
@@ -196,7 +198,7 @@ async def test_a_key_that_is_no_key_is_refused(http: httpx.AsyncClient, value: s
     ],
 )
 async def test_what_is_no_table_is_refused_and_nothing_is_made(
-    world: Any, http: httpx.AsyncClient, key: str, content: bytes, declared: str, status: int, code: str
+    world: Any, http: httpx2.AsyncClient, key: str, content: bytes, declared: str, status: int, code: str
 ) -> None:
     files = {"file": ("t.csv", content, declared)}
     answer = await http.post("/v1/datasets", files=files, headers={"Idempotency-Key": key})
@@ -218,7 +220,7 @@ async def test_what_is_no_table_is_refused_and_nothing_is_made(
     ],
     ids=["gzip", "zstd", "parquet", "arrow", "arrow stream", "xlsx", "sav", "zsav"],
 )
-async def test_every_format_of_a_table_comes_in(http: httpx.AsyncClient, content: bytes, declared: str) -> None:
+async def test_every_format_of_a_table_comes_in(http: httpx2.AsyncClient, content: bytes, declared: str) -> None:
     answer = await http.post(
         "/v1/datasets", files={"file": ("t", content, declared)}, headers={"Idempotency-Key": uuid.uuid4().hex}
     )
@@ -244,7 +246,7 @@ async def test_every_format_of_a_table_comes_in(http: httpx.AsyncClient, content
     ids=["json", "no boundary", "garbage", "empty form", "field after the file", "breaks off", "large field"],
 )
 async def test_a_form_that_is_none_is_refused(
-    http: httpx.AsyncClient, key: str, body: bytes, headers: dict[str, str], status: int, at: str | None
+    http: httpx2.AsyncClient, key: str, body: bytes, headers: dict[str, str], status: int, at: str | None
 ) -> None:
     answer = await http.post("/v1/datasets", content=body, headers=headers | {"Idempotency-Key": key})
     assert answer.status_code == status, answer.text
@@ -261,7 +263,7 @@ async def test_a_form_that_is_none_is_refused(
         ({"color": "red"}, "/color"),
     ],
 )
-async def test_a_wrong_field_is_named(http: httpx.AsyncClient, key: str, fields: dict[str, str], at: str) -> None:
+async def test_a_wrong_field_is_named(http: httpx2.AsyncClient, key: str, fields: dict[str, str], at: str) -> None:
     answer = await _upload(http, key, **fields)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert answer.json()["errors"][0]["pointer"] == at
@@ -289,7 +291,7 @@ async def test_above_the_tenants_limit_is_413_before_and_while_reading(world: An
     await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 10)
 
 
-async def test_a_store_that_refuses_is_503_and_nothing_is_left(world: Any, http: httpx.AsyncClient, acme: Any) -> None:
+async def test_a_store_that_refuses_is_503_and_nothing_is_left(world: Any, http: httpx2.AsyncClient, acme: Any) -> None:
     key = uuid.uuid4().hex
     keyring = world.folder / "keyring.json"
     keyring.chmod(0o644)  # custody refuses a keyring that others may read
@@ -303,7 +305,7 @@ async def test_a_store_that_refuses_is_503_and_nothing_is_left(world: Any, http:
 
 
 async def test_an_upload_that_stops_arriving_is_given_up(
-    world: Any, http: httpx.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.multipart.IDLE_SECONDS", 0.3)
     over = asyncio.Event()

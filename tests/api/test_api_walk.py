@@ -7,7 +7,7 @@ import hashlib
 import io
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,7 +18,7 @@ CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"] * 50, "price": [5.49] * 100})
 
 
-async def test_the_main_job(world: Any, http: httpx.AsyncClient, acme: Any, key: str) -> None:
+async def test_the_main_job(world: Any, http: httpx2.AsyncClient, acme: Any, key: str) -> None:
     answer = await http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key})
     assert answer.status_code == 202, answer.text
     body = answer.json()

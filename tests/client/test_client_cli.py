@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -139,15 +139,15 @@ def test_a_place_for_credentials_is_made_before_they_are_claimed(
     """They are shown once: a folder that is not there must not cost them."""
     asked: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request.method)
         if request.method == "GET":
-            return httpx.Response(200, json={"status": status, "credential_claim_token": "t"})
+            return httpx2.Response(200, json={"status": status, "credential_claim_token": "t"})
         made = {"token_url": "http://any/t", "client_id": "id", "client_secret": "secret", "audience": "a"}
-        return httpx.Response(200, json=made)
+        return httpx2.Response(200, json=made)
 
-    client = partial(httpx.Client, transport=httpx.MockTransport(answer))
-    monkeypatch.setattr("simulacra.access.httpx.Client", client)
+    client = partial(httpx2.Client, transport=httpx2.MockTransport(answer))
+    monkeypatch.setattr("simulacra.access.httpx2.Client", client)
     nowhere = runner.invoke(app, ["claim", "http://any", "req_1", "-o", str(tmp_path / "no" / "connection.json")])
     assert nowhere.exit_code == 2
     assert asked == []

@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -268,7 +268,7 @@ def test_a_service_that_is_away_for_a_minute_is_waited_for_and_one_that_stays_aw
     service.kept.clear()
     service.away += [1] * 1000
     before = clock.now
-    with pytest.raises(httpx.TransportError):
+    with pytest.raises(httpx2.TransportError):
         client.upload(file)
     assert uploads.AWAY_SECONDS < clock.now - before < 2 * uploads.AWAY_SECONDS
     service.away.clear()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import typer
 
@@ -20,16 +20,16 @@ from simulacra.commands.shared import ended, wait_with_progress
 from simulacra.protocol import AWAY_SECONDS, MAX_ATTEMPTS, Ask, Steps, ask
 
 CONNECTION = Connection("http://api", "http://api/token", "id", "secret")
-RUNNING = httpx.Response(200, json={"job_id": "job-ds-1", "status": "running"})
-READY = httpx.Response(200, json={"job_id": "job-ds-1", "status": "ready"})
-Came = httpx.Response | Exception
+RUNNING = httpx2.Response(200, json={"job_id": "job-ds-1", "status": "running"})
+READY = httpx2.Response(200, json={"job_id": "job-ds-1", "status": "ready"})
+Came = httpx2.Response | Exception
 NOBODY: dict[str, Came] = {
-    "refused": httpx.ConnectError("refused"),
-    "hangs": httpx.ReadTimeout("no answer"),
-    "cut": httpx.RemoteProtocolError("cut"),
-    "502": httpx.Response(502, text="<html>"),
-    "503": httpx.Response(503, json={"code": "simio_unavailable", "title": "away"}),
-    "504": httpx.Response(504),
+    "refused": httpx2.ConnectError("refused"),
+    "hangs": httpx2.ReadTimeout("no answer"),
+    "cut": httpx2.RemoteProtocolError("cut"),
+    "502": httpx2.Response(502, text="<html>"),
+    "503": httpx2.Response(503, json={"code": "simio_unavailable", "title": "away"}),
+    "504": httpx2.Response(504),
     "no token": ApiError(503, {"code": "simio_unavailable"}),
 }
 
@@ -55,36 +55,36 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return one
 
 
-Answer = Callable[[httpx.Request], Came]
+Answer = Callable[[httpx2.Request], Came]
 
 
-def _handler(answer: Answer, asked: list[httpx.Request]) -> Callable[[httpx.Request], httpx.Response]:
-    def handle(request: httpx.Request) -> httpx.Response:
+def _handler(answer: Answer, asked: list[httpx2.Request]) -> Callable[[httpx2.Request], httpx2.Response]:
+    def handle(request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/token":
-            return httpx.Response(200, json={"access_token": "t", "expires_in": 600})
+            return httpx2.Response(200, json={"access_token": "t", "expires_in": 600})
         asked.append(request)
         came = answer(request)
         if isinstance(came, Exception):
             raise came
-        return httpx.Response(came.status_code, content=came.content, headers=came.headers)
+        return httpx2.Response(came.status_code, content=came.content, headers=came.headers)
 
     return handle
 
 
 @pytest.fixture
-def asked() -> list[httpx.Request]:
+def asked() -> list[httpx2.Request]:
     return []
 
 
 @pytest.fixture
-def client(asked: list[httpx.Request]) -> Iterator[Callable[[Answer], Client]]:
+def client(asked: list[httpx2.Request]) -> Iterator[Callable[[Answer], Client]]:
     """Return the client of a service that answers so."""
     made: list[Client] = []
 
     def of(answer: Answer) -> Client:
         one = Client(CONNECTION)
-        transport = httpx.MockTransport(_handler(answer, asked))
-        one._http = httpx.Client(base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION))
+        transport = httpx2.MockTransport(_handler(answer, asked))
+        one._http = httpx2.Client(base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION))
         made.append(one)
         return one
 
@@ -111,12 +111,12 @@ def test_a_wait_rides_out_a_service_that_is_away_for_a_minute(clock: Clock, clie
 
 
 async def test_so_does_that_of_the_async_client(
-    clock: Clock, asked: list[httpx.Request], monkeypatch: pytest.MonkeyPatch
+    clock: Clock, asked: list[httpx2.Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra.async_client.asyncio.sleep", clock.sleep_there)
-    transport = httpx.MockTransport(_handler(_away_until(clock, 100.0, NOBODY["refused"]), asked))
+    transport = httpx2.MockTransport(_handler(_away_until(clock, 100.0, NOBODY["refused"]), asked))
     async with AsyncClient(CONNECTION) as one:
-        one._http = httpx.AsyncClient(base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION))
+        one._http = httpx2.AsyncClient(base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION))
         assert (await one.wait("job-ds-1")).status == "ready"
         clock.now = 0
         with pytest.raises(TimeoutError, match="job-ds-1"):
@@ -141,7 +141,7 @@ def test_one_that_stays_away_ends_the_wait_with_what_was_waited_for(clock: Clock
         one.wait("job-ds-1", on_progress=lambda job: seen.append(job.status))
     assert "job-ds-1 (last seen running): the service has not answered for 120 s" in str(ended.value)
     assert "wait for it again" in str(ended.value)
-    assert isinstance(ended.value.__cause__, httpx.TransportError | ApiError)
+    assert isinstance(ended.value.__cause__, httpx2.TransportError | ApiError)
 
 
 def test_it_is_away_no_longer_than_the_wait_may_take(clock: Clock, client: Make) -> None:
@@ -154,7 +154,7 @@ def test_an_outage_counts_from_its_own_beginning(clock: Clock, client: Make) -> 
     ends = iter([100.0, 220.0, 340.0])
     end = next(ends)
 
-    def answer(_: httpx.Request) -> Came:
+    def answer(_: httpx2.Request) -> Came:
         nonlocal end
         if clock.now < end:
             return NOBODY["502"]
@@ -168,24 +168,24 @@ def test_an_outage_counts_from_its_own_beginning(clock: Clock, client: Make) -> 
 @pytest.mark.parametrize(
     ("came", "times"),
     [
-        (httpx.Response(404, json={"code": "simio_job_not_found"}), 1),
-        (httpx.Response(500, json={"code": "simio_internal"}), MAX_ATTEMPTS),
+        (httpx2.Response(404, json={"code": "simio_job_not_found"}), 1),
+        (httpx2.Response(500, json={"code": "simio_internal"}), MAX_ATTEMPTS),
         (ApiError(401, {"code": "invalid_client"}), 1),
-        (httpx.UnsupportedProtocol("api"), 1),
+        (httpx2.UnsupportedProtocol("api"), 1),
     ],
 )
 def test_what_no_waiting_changes_ends_it(
-    clock: Clock, client: Make, asked: list[httpx.Request], came: Came, times: int
+    clock: Clock, client: Make, asked: list[httpx2.Request], came: Came, times: int
 ) -> None:
-    with pytest.raises((ApiError, httpx.UnsupportedProtocol)):
+    with pytest.raises((ApiError, httpx2.UnsupportedProtocol)):
         client(lambda _: came).wait("job-ds-1")
     assert len(asked) == times
 
 
 def test_a_deletion_is_waited_for_and_its_lost_answer_is_no_error(clock: Clock, client: Make) -> None:
-    gone, busy = httpx.Response(404, json={"code": "simio_dataset_not_found"}), httpx.Response(202, json={})
+    gone, busy = httpx2.Response(404, json={"code": "simio_dataset_not_found"}), httpx2.Response(202, json={})
 
-    def erasing(request: httpx.Request) -> Came:
+    def erasing(request: httpx2.Request) -> Came:
         return busy if request.method == "DELETE" else _away_until(clock, 100.0, NOBODY["refused"], gone)(request)
 
     client(erasing).delete("ds-1")
@@ -199,55 +199,55 @@ def test_a_deletion_is_waited_for_and_its_lost_answer_is_no_error(clock: Clock, 
 
 
 def test_a_download_rides_out_a_service_that_goes_away_meanwhile(clock: Clock, client: Make, tmp_path: Path) -> None:
-    link = httpx.Response(200, json={"generation_id": "gen-1", "status": "ready", "artifact_url": "/file"})
+    link = httpx2.Response(200, json={"generation_id": "gen-1", "status": "ready", "artifact_url": "/file"})
     fetched: list[float] = []
 
-    def answer(request: httpx.Request) -> Came:
+    def answer(request: httpx2.Request) -> Came:
         if fetched and clock.now < 100:
             return NOBODY["refused"]
         if request.url.path != "/file":
             return link
         fetched.append(clock.now)
-        return NOBODY["cut"] if len(fetched) == 1 else httpx.Response(200, content=b"rows")
+        return NOBODY["cut"] if len(fetched) == 1 else httpx2.Response(200, content=b"rows")
 
     assert client(answer).download("gen-1", tmp_path / "rows.csv", "csv") == 4
     assert fetched[0] == 0
     assert fetched[1] >= 100
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx2.ConnectError):
         client(lambda _: NOBODY["refused"]).download("gen-1", tmp_path / "rows.csv", "csv")
     assert clock.now < AWAY_SECONDS, "who never answered is not waited for"
 
 
-def test_what_has_an_effect_twice_is_never_asked_again(clock: Clock, client: Make, asked: list[httpx.Request]) -> None:
-    with pytest.raises(httpx.ReadTimeout):
+def test_what_has_an_effect_twice_is_never_asked_again(clock: Clock, client: Make, asked: list[httpx2.Request]) -> None:
+    with pytest.raises(httpx2.ReadTimeout):
         client(lambda _: NOBODY["hangs"]).rotate_credentials()
     assert len(asked) == 1
     steps: Steps[Any] = ask(Ask("POST", "/v1/webhooks", repeatable=False), away=AWAY_SECONDS)
     next(steps)
-    with pytest.raises(httpx.ReadTimeout):
-        steps.throw(httpx.ReadTimeout("no answer"))
+    with pytest.raises(httpx2.ReadTimeout):
+        steps.throw(httpx2.ReadTimeout("no answer"))
 
 
 def test_a_key_goes_with_each_try_of_a_request_that_makes_something(
-    clock: Clock, client: Make, asked: list[httpx.Request]
+    clock: Clock, client: Make, asked: list[httpx2.Request]
 ) -> None:
-    came = iter([NOBODY["cut"], NOBODY["503"], httpx.Response(202, json={"generation_id": "gen-1"})])
+    came = iter([NOBODY["cut"], NOBODY["503"], httpx2.Response(202, json={"generation_id": "gen-1"})])
     assert client(lambda _: next(came)).generate("ds-1", 10).generation_id == "gen-1"
     assert len({request.headers["Idempotency-Key"] for request in asked}) == 1
     assert len(asked) == 3
 
 
 def test_who_waits_for_a_decision_rides_it_out_too(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    decided = httpx.Response(200, json={"status": "denied"})
+    decided = httpx2.Response(200, json={"status": "denied"})
     answer = _away_until(clock, 60.0, NOBODY["503"], decided)
     handler = _handler(answer, [])
     monkeypatch.setattr("simulacra.access.time.sleep", clock.sleep)
     monkeypatch.setattr("simulacra.access.time.monotonic", lambda: clock.now)
-    whole = httpx.Client.__init__
+    whole = httpx2.Client.__init__
     monkeypatch.setattr(
-        httpx.Client,
+        httpx2.Client,
         "__init__",
-        lambda self, **options: whole(self, transport=httpx.MockTransport(handler), **options),
+        lambda self, **options: whole(self, transport=httpx2.MockTransport(handler), **options),
     )
     with pytest.raises(PermissionError, match="denied"):
         claim_credentials("http://api", "request", timeout=600)

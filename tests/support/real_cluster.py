@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 import helm_chart
 import yaml
@@ -186,7 +186,7 @@ class Product:
     def sign_up(self, company: str) -> tuple[Client, str]:
         """Ask for access, be approved with kubectl, claim the secret; return a client and the tenant."""
         kubectl = self.cluster.kubectl
-        with httpx.Client(base_url=self.api_url, timeout=30) as http:
+        with httpx2.Client(base_url=self.api_url, timeout=30) as http:
             asked = http.post("/v1/signup", json={"company": company, "contact": "ada@acme.example"})
             assert asked.status_code == 202, asked.text + self.log("api")
             path = f"/v1/signup/{asked.json()['request_id']}"

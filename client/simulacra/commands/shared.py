@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -104,7 +104,7 @@ def ended(hint: str = "") -> Iterator[None]:
         if error.filename is None:  # no file: the request for access was denied
             raise _end(REFUSED, str(error)) from error
         raise _end(USAGE, f"{error.filename}: {error.strerror}") from error
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         url = error.request.url
         where = f"{url.scheme}://{url.netloc.decode()}"
         what = f"the service at {where} does not answer ({type(error).__name__}); is `simulacra up` running?"

@@ -7,7 +7,7 @@ import uuid
 from time import monotonic
 from typing import TypeVar
 
-import httpx
+import httpx2
 
 from simulacra.documents import Dataset, Document, Effect, Generation, Job
 from simulacra.errors import ApiError
@@ -41,7 +41,7 @@ def pages(path: str, filters: dict[str, str], kind: type[D]) -> Steps[list[D]]:
         query["cursor"] = page["next_cursor"]
 
 
-def look(path: str, what: str, *, away: float, on_away: OnAway | None = None) -> Steps[httpx.Response]:
+def look(path: str, what: str, *, away: float, on_away: OnAway | None = None) -> Steps[httpx2.Response]:
     """Ask how far something is; a service that is away is waited for, for so many seconds.
 
     Raises:
@@ -51,7 +51,7 @@ def look(path: str, what: str, *, away: float, on_away: OnAway | None = None) ->
     began = monotonic()
     try:
         return (yield from ask(Ask("GET", path), away=max(away, 0.0), on_away=on_away))
-    except (httpx.TransportError, ApiError) as error:
+    except (httpx2.TransportError, ApiError) as error:
         if not is_away(error):
             raise
         silent = f"the service has not answered for {monotonic() - began:.0f} s ({in_words(error)})"

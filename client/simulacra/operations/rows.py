@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
+import httpx2
 
 from simulacra import tables
 from simulacra.documents import Generation, Json, Probe
@@ -104,10 +104,10 @@ def download(
             # A fresh link every time: they live for 15 minutes.
             link = yield from _link(generation_id, away)
             fetch, away = Fetch(link, {"format": file_format}, into.headers(), into), AWAY_SECONDS
-            response: httpx.Response | None = None
+            response: httpx2.Response | None = None
             try:
                 response = yield fetch
-            except httpx.TransportError as broken:
+            except httpx2.TransportError as broken:
                 error = broken
             if response is not None and response.is_success:
                 size: int = yield Local(into.finish)

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import httpx
+import httpx2
 
 from simulacra import tables
 from simulacra.documents import Json, Upload
@@ -139,7 +139,7 @@ def _append(state: Json, path: Path, total: int, on_bytes: OnBytes | None) -> St
         piece = Piece(path, offset, min(size, total - offset), total, on_bytes)
         headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
         answer = yield from tried(Ask("PATCH", where, headers=headers, piece=piece))
-        if isinstance(answer, httpx.Response) and answer.is_success:
+        if isinstance(answer, httpx2.Response) and answer.is_success:
             return dict(answer.json())
         state = yield from _when_free(where, answer, began, patience)
         if state["complete"] or state["offset"] > began:
@@ -150,24 +150,24 @@ def _when_free(where: str, answer: Tried, began: int, patience: _Patience) -> St
     """Wait until nobody is at work on an upload, or more of it has arrived, and return how far it is.
 
     Raises:
-        ApiError, httpx.TransportError: what was answered, or that nothing was, where it is no use to try again.
+        ApiError, httpx2.TransportError: what was answered, or that nothing was, where it is no use to try again.
     """
     while True:
         held, failures = _is_held(answer), patience.failures
         goes_on = patience.goes_on(held)
-        if isinstance(answer, httpx.Response) and answer.is_success:
+        if isinstance(answer, httpx2.Response) and answer.is_success:
             state: Json = dict(answer.json())
             if not (held and goes_on) or state["complete"] or state["offset"] > began:
                 return state
         elif not goes_on or not (held or _passes(answer)):
             answered(answer)
-        yield Pause(pause_before(answer if isinstance(answer, httpx.Response) else None, failures))
+        yield Pause(pause_before(answer if isinstance(answer, httpx2.Response) else None, failures))
         answer = yield from tried(Ask("GET", where))
 
 
 def _is_held(answer: Tried) -> bool:
     """Whether an answer says that some request is at work on the upload."""
-    if not isinstance(answer, httpx.Response):
+    if not isinstance(answer, httpx2.Response):
         return False
     if answer.is_success:
         return "Retry-After" in answer.headers
@@ -175,7 +175,7 @@ def _is_held(answer: Tried) -> bool:
 
 
 def _passes(answer: Tried) -> bool:
-    if isinstance(answer, httpx.TransportError):
+    if isinstance(answer, httpx2.TransportError):
         return is_away(answer)
     return (answer.status if isinstance(answer, ApiError) else answer.status_code) in _RETRIED
 

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--backoff-seconds", type=float, default=10.0, help="pause after a pod's first failure")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     asyncio.run(_run(timedelta(seconds=args.backoff_seconds)))
 
 

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--image", action="append", default=[], help="an image to run besides simulacra/trainer")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     asyncio.run(_run(args))
 
 

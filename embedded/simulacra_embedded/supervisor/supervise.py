@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from simulacra_crds.cluster import Cluster
 from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
@@ -120,7 +120,7 @@ def _request_stop(stop: asyncio.Event) -> None:
 
 async def _answers(url: str) -> bool:
     try:
-        async with httpx.AsyncClient(timeout=2.0) as client:
+        async with httpx2.AsyncClient(timeout=2.0) as client:
             return (await client.get(url)).is_success
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False

@@ -15,7 +15,7 @@ import socket
 import time
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
+import httpx2
 
 from simulacra_crds.webhook import WebhookTarget, check_url, is_public
 
@@ -43,7 +43,7 @@ async def send(target: WebhookTarget, message_id: str, body: bytes, *, allow_pri
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await _post(target, message_id, body, allow_private)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError):  # UnicodeError: no name that DNS knows
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError):  # UnicodeError: no name that DNS knows
         return NO_ANSWER
 
 
@@ -65,7 +65,7 @@ async def _post(target: WebhookTarget, message_id: str, body: bytes, allow_priva
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(target.secret, message_id, timestamp, body),
     }
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as http:
+    async with httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as http:
         url = urlunsplit(parts._replace(netloc=pinned))
         call = http.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": host})
         async with call as answer:

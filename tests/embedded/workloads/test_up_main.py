@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.cluster import CRDS, SECRETS, TENANTS, Cluster
@@ -49,7 +49,7 @@ class Up:
         known = self.connection
         names = ("client_id", "client_secret", "audience")
         body = {"grant_type": "client_credentials"} | {name: known[name] for name in names}
-        answer = httpx.post(known["token_url"], json=body, timeout=10)
+        answer = httpx2.post(known["token_url"], json=body, timeout=10)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
@@ -137,7 +137,7 @@ def test_a_program_that_dies_is_started_again(up: Callable[[], Up], program: str
     def works() -> bool:
         try:
             return bool(one.token())
-        except (httpx.TransportError, AssertionError):
+        except (httpx2.TransportError, AssertionError):
             return False
 
     eventually(works)
