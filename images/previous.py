@@ -1,6 +1,7 @@
 """Makes what an upgrade begins from: the previous release's API, operator and trainer, and its chart, from git.
 
-Its code goes into today's images, so its dependencies are today's. Prints the archives' paths, or why there are none.
+Its code goes into today's images, with today's versions of the dependencies. Dependencies that
+today's images no longer contain are added. Prints the archives' paths, or why there are none.
 """
 
 from __future__ import annotations
@@ -33,17 +34,31 @@ def main() -> int:
         packed = subprocess.run(["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE)
         subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
         shutil.copytree(Path(tree, "charts", "simulacra"), FOLDER / "chart")
-        layout.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(FOLDER / "own"), tree])
+        gather(tree)
     builder, version = detect(None), layout.version()
     shutil.copytree(layout.BUILD / "api" / "tools", FOLDER / "tools")
     for role in ROLES:
         today = f"simulacra.local/simulacra/{role}:{version}"
         image = f"simulacra.local/simulacra/previous-{role}:{version}"
         containerfile = Path(__file__).with_name("previous.Containerfile")
-        builder.build(image, containerfile, FOLDER, {"BASE": today})
+        arguments = {"BASE": today, "EXTRAS": layout.ROLES[role].extras}
+        builder.build(image, containerfile, FOLDER, arguments)
         builder.save(image, FOLDER / f"{role}.tar")
     print(json.dumps({"chart": str(FOLDER / "chart"), "archives": [str(FOLDER / f"{role}.tar") for role in ROLES]}))
     return 0
+
+
+def gather(tree: str) -> None:
+    """Build its wheel in FOLDER / own and gather its dependencies in FOLDER / wheels."""
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q"]
+    layout.run([*wheel, "--no-deps", "--wheel-dir", str(FOLDER / "own"), tree])
+    extras = ",".join(layout.ROLES[role].extras for role in ROLES)
+    wheels = FOLDER / "wheels"
+    links = f"--find-links={layout.WHEELHOUSE}"
+    layout.run([*wheel, links, "--wheel-dir", str(wheels), f"{tree}[{extras}]"])
+    for path in wheels.glob("*.whl"):
+        if path.name.startswith("simulacra-"):
+            path.unlink()
 
 
 if __name__ == "__main__":
