@@ -4,37 +4,20 @@ VENV := .venv
 PY := $(VENV)/bin/python
 FAMILY ?= forest
 E2E ?=
+IMAGES ?=
 # LOCKED=1 (CI): install the versions of locks/all.txt, checked by hash, not the newest ones.
 LOCKED ?=
 UPGRADE ?=
 UV := build/uv/bin/uv
-# The suite mostly waits on processes: two halves at once use both cores. The second half reports when both are done.
-# tests/browser comes last: Playwright's loop stays in its process. Of a control plane, tests/contract belongs to the other
-# half, after tests/e2e, which are to have no more control planes beside their own than they must.
-HALF_ONE := tests/api tests/operator tests/client tests/crds tests/custody tests/contract tests/chart tests/docs \
-	tests/e2e/test_e2e_custody_servers.py tests/browser
-HALF_TWO := $(filter-out $(HALF_ONE) tests/support,$(wildcard tests/*)) --ignore=tests/e2e/test_e2e_custody_servers.py
-PLANE_ONE := $(filter-out tests/contract,$(HALF_ONE))
-PLANE_TWO := $(HALF_TWO) tests/contract
-# The crash sweep of one life waits for its expiries, that of a tenant for drains: each beside the others.
-CRASH := tests/operator/test_operator_crash.py
-RELIABILITY_ONE := $(CRASH) -k "not tenant and not expiry"
-RELIABILITY_TWO := $(CRASH) -k tenant
-RELIABILITY_THREE := $(CRASH) -k expiry
-RELIABILITY_FOUR := tests --ignore=$(CRASH)
-# $(call run_together,names of the variables that hold the groups,marks,further options): the first group reports while it
-# runs, the others when all are done.
-define run_together
-	@logs=$$(mktemp -d); pids=; \
-	$(foreach group,$(wordlist 2,9,$(1)),$(PY) -m pytest $($(group)) -m "$(2)" $(3) > $$logs/$(group) 2>&1 & pids="$$pids $$!";) \
-	$(PY) -m pytest $($(firstword $(1))) -m "$(2)" $(3); code=$$?; \
-	for pid in $$pids; do wait $$pid || code=1; done; cat $$logs/*; rm -r $$logs; exit $$code
-endef
-# One thread a BLAS call: the product parallelises by itself, and oversubscription is slower on few cores.
+# Test processes beside each other; tests/conftest.py says which tests share one.
+WORKERS ?= auto
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
+LOCAL := not controlplane and not node and not reliability
+# One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help images e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane lint format generate verify lock clean
+.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane coverage lint format generate verify lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,26 +28,32 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
-	$(call run_together,HALF_ONE HALF_TWO,not controlplane and not node and not reliability)
+	$(PYTEST) -m "$(LOCAL) and not browser"
+	$(PY) -m pytest -m "$(LOCAL) and browser"
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
-	$(call run_together,HALF_ONE HALF_TWO,not controlplane and not node and not reliability and not slow and not neural and not e2e)
+	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e"
 
 test-floors: $(UV) ## The lowest direct versions: all imports and a part of the tests
 	python3 scripts/floors.py $(UV) $(FLOORS)
 
 test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators at every point (up to 30 minutes)
-	$(call run_together,RELIABILITY_ONE RELIABILITY_TWO RELIABILITY_THREE RELIABILITY_FOUR,reliability and not controlplane and not node,-rP)
+	$(PY) -m pytest -n 4 --dist worksteal -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(call run_together,PLANE_ONE PLANE_TWO,controlplane and not reliability,-rs --durations=8)
+	$(PYTEST) -m "controlplane and not reliability" -rs --durations=8
 
-lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter and the project's own rules
+coverage: $(VENV)/.dev ## The fast tests with their coverage, as text and in htmlcov/
+	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e" --cov --cov-report=term --cov-report=html
+
+lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter, codespell and the project's own rules
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy examples
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/codespell
+	$(PY) scripts/plain_words.py
 
 format: $(VENV)/.dev ## Format the code
 	$(VENV)/bin/ruff check --fix-only -q .
@@ -75,8 +64,8 @@ docs: $(VENV)/.dev ## Build the documentation site into site/ (tutorial, how-tos
 	$(PY) -m mkdocs build -q -d site
 
 ##@ On a cluster
-images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/images.md)
-	$(PY) images/build.py
+images: $(VENV)/.dev ## Build the images with docker, podman or buildah (docs/howto/images.md)
+	$(PY) images/build.py $(IMAGES)
 
 e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECONFIG, or ../shared/bin/cluster)
 	$(PY) scripts/e2e.py $(E2E)
@@ -84,15 +73,26 @@ e2e: $(VENV)/.dev ## Images, helm install and the product on a real node (KUBECO
 e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
 	$(PY) scripts/e2e.py --kind $(E2E)
 
+##@ Release
+wheel: $(VENV)/.dev ## Build wheel and source archive into dist/
+	$(PY) -m build -o dist .
+
+chart: ## Package the chart into dist/ (needs helm)
+	helm package charts/simulacra -d dist
+
+release-notes: ## Print the section of CHANGELOG.md for VERSION
+	@awk -v head='## [$(VERSION)]' 'index($$0, head) == 1 {found = 1; next} found && /^## / {exit} \
+		found; END {exit !found}' CHANGELOG.md
+
 ##@ Generated files
 generate: $(VENV)/.dev ## Write crds/yaml and the chart's CRDs from the pydantic models, and the chart's README
-	$(PY) -m simulacra_crds.generate crds/yaml
-	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart
+	$(PY) -m simulacra_crds.crd_yaml crds/yaml
+	$(PY) -m simulacra_crds.crd_yaml charts/simulacra/templates/crds --chart
 	@if command -v helm-docs >/dev/null; then helm-docs -c charts -s file -l warning; else echo "charts/simulacra/README.md stays as it is: helm-docs is not in PATH"; fi
 
 verify: $(VENV)/.dev ## Fail when a generated file is out of date
-	$(PY) -m simulacra_crds.generate crds/yaml --check
-	$(PY) -m simulacra_crds.generate charts/simulacra/templates/crds --chart --check
+	$(PY) -m simulacra_crds.crd_yaml crds/yaml --check
+	$(PY) -m simulacra_crds.crd_yaml charts/simulacra/templates/crds --chart --check
 
 ##@ Dependencies
 lock: $(UV) ## Write locks/ from pyproject.toml (UPGRADE=1: the newest versions)
@@ -100,7 +100,7 @@ lock: $(UV) ## Write locks/ from pyproject.toml (UPGRADE=1: the newest versions)
 
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running
-	rm -rf $(VENV) site build demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/pip:
 	python3 -m venv $(VENV)

@@ -1,11 +1,11 @@
 """The REST API beside a bare FastAPI route and a bare file response, in the same run.
 
-``python benchmarks/api.py [--seconds 4]`` starts a `simulacra up`, uploads a table, generates rows, and measures at 1,
-16 and 64 clients: the token check, GET dataset, POST generation (p50, p99 in ms, requests a second) and download
-(MB/s). The bare application runs under the same server in a process of its own. Requests to the two are sent in turn,
-never at once. Clients are coroutines of one process over keep-alive connections that read no more of an answer than
-they must, so that their own cost, which is in all figures alike, is small.
-Writes benchmarks/results/api.md.
+``python benchmarks/api.py [--seconds 4]`` starts a `simulacra up`, uploads a table, generates rows,
+and measures at 1, 16 and 64 clients: the token check, GET dataset, POST generation (p50, p99 in ms,
+requests a second) and download (MB/s). The bare application runs under the same server in a process
+of its own. Requests to the two are sent in turn, never at once. Clients are coroutines of one
+process over keep-alive connections that read no more of an answer than they must, so that their own
+cost, which is in all figures alike, is small. Writes benchmarks/results/api.md.
 """
 
 from __future__ import annotations
@@ -58,21 +58,27 @@ uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(socke
 
 
 class Connection:
-    """A keep-alive connection that sends one request at a time and counts the bytes of its answer."""
+    """A keep-alive connection that sends one request at a time and counts answer bytes."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname, parts.port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def send(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, int]:
+    async def send(
+        self, method: str, url: str, headers: dict[str, str], body: bytes = b""
+    ) -> tuple[int, int]:
         """Return status and body bytes of the answer."""
         if self._streams is None or self._streams[0].at_eof():  # idle too long for the server
             self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 20)
         reader, writer = self._streams
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}"]
+        lines = [
+            f"{method} {target} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            f"Content-Length: {len(body)}",
+        ]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
@@ -143,7 +149,9 @@ def getter(url: str, headers: dict[str, str], expected: int = 200) -> Call:
 
 
 def poster(url: str, headers: dict[str, str]) -> Call:
-    """Return a call that POSTs a generation under a new key; a quota that is reached counts as an answer."""
+    """Return a call that POSTs a generation under a new key; a quota that is reached counts as an
+    answer.
+    """
 
     async def call(connection: Connection) -> int:
         own = headers | {"Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/json"}
@@ -157,7 +165,9 @@ def poster(url: str, headers: dict[str, str]) -> Call:
 @contextmanager
 def bare(file: Path) -> Iterator[str]:
     """Serve the bare application."""
-    process = subprocess.Popen([sys.executable, "-c", BARE, str(file)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BARE, str(file)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()
@@ -166,7 +176,9 @@ def bare(file: Path) -> Iterator[str]:
         process.wait()
 
 
-def row(name: str, clients: int, figures: Figures, beside: Figures | None, *, rate: str = "rate") -> str:
+def row(
+    name: str, clients: int, figures: Figures, beside: Figures | None, *, rate: str = "rate"
+) -> str:
     """Return a line of the table."""
     value = getattr(figures, rate)
     ratio = "" if beside is None else f"{figures.p50 / beside.p50:.1f}"
@@ -184,7 +196,9 @@ def table(folder: Path) -> Path:
 
 def resident(pid: int, field: str = "VmRSS") -> float:
     """Return MiB of memory that a process holds, or with VmHWM the most that it held."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    lines = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
     return int(lines[field].split()[0]) / 1024
 
 
@@ -192,22 +206,37 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     """Upload a GiB and return what it cost the API in memory; the dataset is deleted at once."""
     assert installation.process is not None
     below = descendants(installation.process.pid)
-    (api,) = [pid for pid in below if b"simulacra_api" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    (api,) = [
+        pid
+        for pid in below
+        if b"simulacra_api" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
     patch = '{"spec": {"quotas": {"maxUploadBytes": 2147483648}}}'
     installation.kubectl("patch", "tenants", "default", "--type", "merge", "-p", patch)
     time.sleep(4)  # the API's listing of tenants is 3 s old at most
     rows, boundary = (b"1234567,some words here,2.5\n" * 37_450)[: 1 << 20], "frontier"
 
     def body() -> Iterator[bytes]:
-        yield f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\na,b,c\n'.encode()
+        yield (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file";'
+            ' filename="t.csv"\r\n\r\na,b,c\n'.encode()
+        )
         for _ in range(UPLOAD_MIB):
             yield rows
         yield f"\r\n--{boundary}--\r\n".encode()
 
-    own = headers | {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": uuid.uuid4().hex}
+    own = headers | {
+        "Content-Type": f"multipart/form-data; boundary={boundary}",
+        "Idempotency-Key": uuid.uuid4().hex,
+    }
     Path(f"/proc/{api}/clear_refs").write_text("5")  # the peak begins anew
     before, began = resident(api), time.perf_counter()
-    answer = httpx2.post(f"{installation.connection['api_url']}/v1/datasets", content=body(), headers=own, timeout=300)
+    answer = httpx2.post(
+        f"{installation.connection['api_url']}/v1/datasets",
+        content=body(),
+        headers=own,
+        timeout=300,
+    )
     seconds, grown = time.perf_counter() - began, resident(api, "VmHWM") - before
     assert answer.status_code == 202, answer.text
     with installation.client() as client:
@@ -237,7 +266,9 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
             route = await measure(getter(f"{other}/thing", {}), other, clients, seconds)
             lines.append(row("bare FastAPI route", clients, route, None))
             # an id that is none needs the token, and nothing of the control plane
-            checked = await measure(getter(f"{base}/v1/jobs/x", headers, 404), base, clients, seconds)
+            checked = await measure(
+                getter(f"{base}/v1/jobs/x", headers, 404), base, clients, seconds
+            )
             lines.append(row("token check (GET of no id, 404)", clients, checked, route))
             got = await measure(getter(thing, headers), base, clients, seconds)
             lines.append(row("GET dataset", clients, got, route))
@@ -245,11 +276,20 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
             lines.append(row("bare file response, MB/s", clients, plain, None, rate="mb"))
             served = await measure(getter(link, headers), base, clients, seconds)
             lines.append(row("download, decrypted, MB/s", clients, served, plain, rate="mb"))
-        memory = await asyncio.to_thread(large_upload, installation, headers)  # before the POSTs use up the quota
+        memory = await asyncio.to_thread(
+            large_upload, installation, headers
+        )  # before the POSTs use up the quota
         for clients in CLIENTS:
-            posted = await measure(poster(f"{thing}/generations", headers), base, clients, min(seconds, 2.0))
-            lines.append(row("POST generation (202, then 429 at the tenant's limit)", clients, posted, None))
-    lines += ["", f"Probe of 20 rows, three in turn: {', '.join(f'{one:.2f} s' for one in probes)}."]
+            posted = await measure(
+                poster(f"{thing}/generations", headers), base, clients, min(seconds, 2.0)
+            )
+            lines.append(
+                row("POST generation (202, then 429 at the tenant's limit)", clients, posted, None)
+            )
+    lines += [
+        "",
+        f"Probe of 20 rows, three in turn: {', '.join(f'{one:.2f} s' for one in probes)}.",
+    ]
     lines.append(memory)
     lines.append(f"Downloaded file: {file.stat().st_size / 1e6:.1f} MB.")
     return lines
@@ -271,9 +311,12 @@ def main() -> None:
     head = [
         "# The REST API beside bare routes",
         "",
-        f"`python benchmarks/api.py --seconds {args.seconds:g}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
-        f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}; load average before: "
-        f"{load:.1f}. Server, clients and control plane share the cores.",
+        (
+            f"`python benchmarks/api.py --seconds {args.seconds:g}`,"
+            f" {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores"
+            f" ({platform.machine()}), Python {platform.python_version()}; load average before:"
+            f" {load:.1f}. Server, clients and control plane share the cores."
+        ),
         "",
         "| what | clients | p50 ms | p99 ms | requests/s or MB/s | p50 beside the bare one |",
         "|---|---|---|---|---|---|",

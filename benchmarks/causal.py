@@ -2,13 +2,14 @@
 
     python benchmarks/causal.py --repetitions 5
 
-- do(): the public models of CausalNF (Javaloy et al., NeurIPS 2023), 5,000 rows, the graph given as knowledge, the fit
-  of the product with its defaults. Each cause is set to its 25th, 50th and 75th percentile; the error is that of the
-  differences of means of every later column between each two of these settings, in the column's own units (RMSE over
-  effects and repetitions). The truth comes from a million rows of the structural equations.
+- do(): the public models of CausalNF (Javaloy et al., NeurIPS 2023), 5,000 rows, the graph given as
+  knowledge, the fit of the product with its defaults. Each cause is set to its 25th, 50th and 75th
+  percentile; the error is that of the differences of means of every later column between each two
+  of these settings, in the column's own units (RMSE over effects and repetitions). The truth comes
+  from a million rows of the structural equations.
 - do() beside see(): a confounded table whose two answers differ.
-- Graph unknown: structural Hamming distance on asia and survey at 10,000 rows (networks and distance of
-  tests/trainer/test_graph_networks.py). Coverage of intervals: `effects_coverage.py`.
+- Graph unknown: structural Hamming distance on asia and survey at 10,000 rows (networks and
+  distance of tests/trainer/test_graph_networks.py). Coverage of intervals: `effects_coverage.py`.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.tasks import FitRequest, GenerateRequest
-from simulacra_trainer.fit import TrainedModel, fit_model, fit_steps
-from simulacra_trainer.generate import generate_rows, plan_generation
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 
@@ -60,7 +61,9 @@ MODELS = {
 }
 
 
-def draw(equations: Equations, n: int, rng: np.random.Generator, do: Mapping[str, float] | None = None) -> Columns:
+def draw(
+    equations: Equations, n: int, rng: np.random.Generator, do: Mapping[str, float] | None = None
+) -> Columns:
     """Draw rows of a structural model, under an intervention where one is given."""
     out: Columns = {}
     for name, equation in equations.items():
@@ -73,14 +76,20 @@ def fit(columns: Mapping[str, object], knowledge: Knowledge, seed: int) -> Train
     """Fit as the product does."""
     clean = clean_table(pa.table(dict(columns)))
     request = FitRequest(family="forest", knowledge=knowledge, seed=seed)
-    return fit_model(clean.table, clean.schema, request, ProgressMeter(fit_steps(request), lambda _report: None))
+    return fit_model(
+        clean.table, clean.schema, request, ProgressMeter(fit_steps(request), lambda _report: None)
+    )
 
 
 def given(names: list[str], edges: list[tuple[str, str]]) -> Knowledge:
     """State a whole graph as knowledge."""
     return Knowledge(
         required=[Edge(source=a, target=b) for a, b in edges],
-        forbidden=[Edge(source=a, target=b) for a, b in itertools.permutations(names, 2) if (a, b) not in edges],
+        forbidden=[
+            Edge(source=a, target=b)
+            for a, b in itertools.permutations(names, 2)
+            if (a, b) not in edges
+        ],
     )
 
 
@@ -99,7 +108,9 @@ def ate_errors(name: str, seed: int) -> tuple[list[float], float]:
         means, truth = [], []
         for value in np.quantile(data[cause], [0.25, 0.5, 0.75]):
             began = time.process_time()
-            rows = trained.model.sample(DRAWN, np.random.default_rng(seed), do={cause: float(value)})
+            rows = trained.model.sample(
+                DRAWN, np.random.default_rng(seed), do={cause: float(value)}
+            )
             spent += time.process_time() - began
             means.append([float(np.mean(rows.column(c).to_numpy())) for c in after])
             real = draw(equations, TRUE_ROWS, np.random.default_rng(7), {cause: float(value)})
@@ -110,12 +121,16 @@ def ate_errors(name: str, seed: int) -> tuple[list[float], float]:
 
 
 def do_beside_see(seed: int) -> dict[str, float]:
-    """Return E[y | do(t)] and E[y | t near] for t = 1 by the product, beside the truth: y = t + 2 z, t = z + noise."""
+    """Return E[y | do(t)] and E[y | t near] for t = 1 by the product, beside the truth: y = t + 2
+    z, t = z + noise.
+    """
     rng = np.random.default_rng([seed, 32])
     z = rng.normal(size=ROWS)
     t = z + 0.7 * rng.normal(size=ROWS)
     y = t + 2 * z + rng.normal(size=ROWS)
-    trained = fit({"z": z, "t": t, "y": y}, given(["z", "t", "y"], [("z", "t"), ("z", "y"), ("t", "y")]), seed)
+    trained = fit(
+        {"z": z, "t": t, "y": y}, given(["z", "t", "y"], [("z", "t"), ("z", "y"), ("t", "y")]), seed
+    )
 
     def mean(request: GenerateRequest) -> float:
         tables = list(generate_rows(trained, plan_generation(trained, request)))
@@ -147,16 +162,24 @@ def distances(repetitions: int) -> dict[str, list[int]]:
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repetitions", type=int, default=5)
     repetitions = parser.parse_args().repetitions
     page = [
         "# Causal answers where the truth is known",
         "",
         f"`python benchmarks/causal.py --repetitions {repetitions}`, {time.strftime('%Y-%m-%d')},",
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}. Forest, {ROWS:,} rows.",
+        (
+            f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}. Forest,"
+            f" {ROWS:,} rows."
+        ),
         "",
-        "| model, graph given | ATE RMSE | goal (best peer) | worst repetition | fit and all draws, CPU s |",
+        (
+            "| model, graph given | ATE RMSE | goal (best peer) | worst repetition | fit and all"
+            " draws, CPU s |"
+        ),
         "|---|---|---|---|---|",
     ]
     for name, (_, _, goal) in MODELS.items():
@@ -167,12 +190,21 @@ def main() -> None:
         page.append(f"| {name} | {whole:.3f} | {goal:.3f} | {max(each):.3f} | {seconds:.1f} |")
         print(page[-1], flush=True)
     answers = [do_beside_see(seed) for seed in range(min(repetitions, 3))]
-    page += ["", "Confounded example, mean of y for t = 1:", "", "| | product | truth |", "|---|---|---|"]
+    page += [
+        "",
+        "Confounded example, mean of y for t = 1:",
+        "",
+        "| | product | truth |",
+        "|---|---|---|",
+    ]
     for kind in ("do", "see"):
         values = ", ".join(f"{a[kind]:.2f}" for a in answers)
         page.append(f"| {kind} | {values} | {answers[0][kind + ', truth']:.2f} |")
     page += ["", "| network, 10,000 rows | SHD of the pattern, by sample |", "|---|---|"]
-    page += [f"| {name} | {', '.join(map(str, found))} |" for name, found in distances(repetitions).items()]
+    page += [
+        f"| {name} | {', '.join(map(str, found))} |"
+        for name, found in distances(repetitions).items()
+    ]
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "causal.md").write_text("\n".join([*page, ""]))
     print("\n".join(page))

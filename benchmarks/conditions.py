@@ -1,11 +1,13 @@
-"""Conditions on adult and gss: asked and attained, realism inside the slice, cost of rare slices, refusals.
+"""Conditions on adult and gss: asked and attained, realism inside the slice, cost of rare slices,
+refusals.
 
     python benchmarks/conditions.py                  # writes benchmarks/results/conditions.md
 
-A model is fit on the training rows with the defaults of the product. The slice C2ST is the AUC of the report's boosted
-trees between generated rows of the slice and unseen real rows that meet the same conditions: inside the ranges, and
-weighted to the asked shares by the same minimum-KL raking where shares are asked. The floor is the AUC of real training
-rows of the slice, weighted alike. Slices with fewer than 100 unseen rows have neither.
+A model is fit on the training rows with the defaults of the product. The slice C2ST is the AUC of
+the report's boosted trees between generated rows of the slice and unseen real rows that meet the
+same conditions: inside the ranges, and weighted to the asked shares by the same minimum-KL raking
+where shares are asked. The floor is the AUC of real training rows of the slice, weighted alike.
+Slices with fewer than 100 unseen rows have neither.
 """
 
 from __future__ import annotations
@@ -21,18 +23,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions.cells import ShareCondition, find_cells
 from simulacra_trainer.conditions.raking import rake
 from simulacra_trainer.conditions.support import hard_range
-from simulacra_trainer.fit import TrainedModel, fit_model, fit_steps
-from simulacra_trainer.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report.discriminator import MIN_ROWS, two_sample_auc
+from simulacra_trainer.survey_weights import draw_in_proportion
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.weighting import draw_in_proportion
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "bench" / "data"
@@ -51,7 +53,9 @@ class Slice:
     @property
     def conditions(self) -> ConditionSet:
         """The request as the product takes it."""
-        ranges = {name: NumericRange(min=low, max=high) for name, (low, high) in self.ranges.items()}
+        ranges = {
+            name: NumericRange(min=low, max=high) for name, (low, high) in self.ranges.items()
+        }
         return ConditionSet(categorical=self.shares, numeric=ranges)
 
 
@@ -62,9 +66,16 @@ SLICES = {
             {"sex": {"Female": 0.5}, "income": {">50K": 0.4}},
             {"age": (30, 50)},
         ),
-        Slice("common: husbands in private work", {"relationship": {"Husband": 1.0}, "workclass": {"Private": 1.0}}),
+        Slice(
+            "common: husbands in private work",
+            {"relationship": {"Husband": 1.0}, "workclass": {"Private": 1.0}},
+        ),
         Slice("rare: married to the armed forces", {"marital_status": {"Married-AF-spouse": 1.0}}),
-        Slice("contradiction: Doctorates of 9 years", {"education": {"Doctorate": 1.0}}, {"education_num": (9, 9)}),
+        Slice(
+            "contradiction: Doctorates of 9 years",
+            {"education": {"Doctorate": 1.0}},
+            {"education_num": (9, 9)},
+        ),
     ],
     "gss": [
         Slice(
@@ -72,10 +83,17 @@ SLICES = {
             {"happy": {"very happy": 0.5}, "region": {"pacific": 0.3}},
             {"educ": (12, 16)},
         ),
-        Slice("common: women who work full time", {"female": {"yes": 1.0}, "workstat": {"working fulltime": 1.0}}),
+        Slice(
+            "common: women who work full time",
+            {"female": {"yes": 1.0}, "workstat": {"working fulltime": 1.0}},
+        ),
         Slice(
             "rare: unhappy at school in the pacific",
-            {"happy": {"not too happy": 1.0}, "workstat": {"school": 1.0}, "region": {"pacific": 1.0}},
+            {
+                "happy": {"not too happy": 1.0},
+                "workstat": {"school": 1.0},
+                "region": {"pacific": 1.0},
+            },
         ),
         Slice(
             "no real row: retired, four babies, five teens",
@@ -87,12 +105,16 @@ SLICES = {
 
 
 def in_slice(table: pa.Table, wanted: Slice) -> pa.Table:
-    """Return the real rows inside the ranges with what each counts under the asked shares (minimum KL)."""
+    """Return the real rows inside the ranges with what each counts under the asked shares (minimum
+    KL).
+    """
     keep = np.ones(table.num_rows, np.bool_)
     for name, bounds in wanted.conditions.numeric.items():
         keep &= hard_range(name, bounds, table).allowed
     table = table.filter(pa.array(keep))
-    asked = [ShareCondition(n, list(s), np.array(list(s.values()))) for n, s in wanted.shares.items()]
+    asked = [
+        ShareCondition(n, list(s), np.array(list(s.values()))) for n, s in wanted.shares.items()
+    ]
     cells = find_cells(
         [a.classify(table) for a in asked],
         [np.zeros(0, np.int64) for _ in asked],
@@ -132,7 +154,9 @@ def judge(trained: TrainedModel, holdout: pa.Table, wanted: Slice) -> dict[str, 
     out["real"] = unseen.num_rows
     if unseen.num_rows >= MIN_ROWS:
         synthetic = clean_like(table, trained)
-        drawn = seen.take(pa.array(draw_in_proportion(seen[WEIGHT].to_numpy(), ROWS, np.random.default_rng(2))))
+        drawn = seen.take(
+            pa.array(draw_in_proportion(seen[WEIGHT].to_numpy(), ROWS, np.random.default_rng(2)))
+        )
         out["c2st"] = mean_auc(unseen, synthetic, names)
         out["floor"] = mean_auc(unseen, drawn, names)
     return out
@@ -145,22 +169,39 @@ def clean_like(table: pa.Table, trained: TrainedModel) -> pa.Table:
 
 def mean_auc(unseen: pa.Table, rows: pa.Table, names: list[str]) -> float:
     """Return the mean of SEEDS tests, on either as many rows."""
-    found = [two_sample_auc(unseen, rows, names, np.random.default_rng(seed), WEIGHT) for seed in range(SEEDS)]
+    found = [
+        two_sample_auc(unseen, rows, names, np.random.default_rng(seed), WEIGHT)
+        for seed in range(SEEDS)
+    ]
     return float(np.mean([one for one in found if one is not None]))
 
 
 def markdown(lines: list[tuple[str, Slice, dict[str, object]]], load: str) -> str:
     """Return the result as a page."""
-    head = ("table", "slice", "share", "unseen", "met", "error", "backing", "C2ST", "floor", "s", "CPU s")
+    head = (
+        "table",
+        "slice",
+        "share",
+        "unseen",
+        "met",
+        "error",
+        "backing",
+        "C2ST",
+        "floor",
+        "s",
+        "CPU s",
+    )
     text = [
         "# Conditions: asked, attained, and how real the slice is\n",
-        f"`python benchmarks/conditions.py`, {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, "
-        f"{platform.machine()}, Python {platform.python_version()}, load at the start {load}.\n{ROWS:,} rows each, "
-        "default models; times are of planning and generating with a loaded model.\n"
-        "Share: of the learned rows that the hard conditions leave. "
-        "Unseen: real rows that meet them. Error: largest of a share.\nC2ST against unseen real rows of the slice "
-        f"(weighted to the asked shares), mean of {SEEDS} seeds; the floor is that of "
-        "real training rows of it.\n",
+        (
+            f"`python benchmarks/conditions.py`, {time.strftime('%Y-%m-%d')}, {os.cpu_count()}"
+            f" cores, {platform.machine()}, Python {platform.python_version()}, load at the start"
+            f" {load}.\n{ROWS:,} rows each, default models; times are of planning and generating"
+            " with a loaded model.\nShare: of the learned rows that the hard conditions leave."
+            " Unseen: real rows that meet them. Error: largest of a share.\nC2ST against unseen"
+            f" real rows of the slice (weighted to the asked shares), mean of {SEEDS} seeds; the"
+            " floor is that of real training rows of it.\n"
+        ),
         f"| {' | '.join(head)} |",
         "|" + "---|" * len(head),
     ]
@@ -171,12 +212,20 @@ def markdown(lines: list[tuple[str, Slice, dict[str, object]]], load: str) -> st
             continue
         c2st, floor = (f"{found[k]:.3f}" if k in found else "too few" for k in ("c2st", "floor"))
         cells = [
-            *(name, wanted.words, f"{found['share']:.2%}", f"{found['real']:,}", f"{found['met']} of {found['asked']}"),
+            *(
+                name,
+                wanted.words,
+                f"{found['share']:.2%}",
+                f"{found['real']:,}",
+                f"{found['met']} of {found['asked']}",
+            ),
             *(f"{found['error']:.5f}", f"{found['backing']:,.0f}", c2st, floor),
             *(f"{found['seconds']:.2f}", f"{found['cpu']:.2f}"),
         ]
         text.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*text, "", "Refused, with the reason as the customer reads it:", "", *refused, ""])
+    return "\n".join(
+        [*text, "", "Refused, with the reason as the customer reads it:", "", *refused, ""]
+    )
 
 
 def main() -> None:
@@ -188,7 +237,10 @@ def main() -> None:
         train, holdout = both.table.slice(0, raw[0].num_rows), both.table.slice(raw[0].num_rows)
         request = FitRequest(seed=1)
         trained = fit_model(
-            train.combine_chunks(), both.schema, request, ProgressMeter(fit_steps(request), lambda _: None)
+            train.combine_chunks(),
+            both.schema,
+            request,
+            ProgressMeter(fit_steps(request), lambda _: None),
         )
         for wanted in slices:
             lines.append((name, wanted, judge(trained, holdout.combine_chunks(), wanted)))

@@ -1,10 +1,12 @@
-"""Encrypting and decrypting one file: this product's custody beside openssl and, where installed, age.
+"""Encrypting and decrypting one file: this product's custody beside openssl and, where installed,
+age.
 
-``python benchmarks/custody.py [--mib 1024]`` runs each tool in a process of its own, on the same file in the same
-folder, three times in turn, and writes benchmarks/results/custody.md. Speed is given per second of CPU time, which
-other work on the machine disturbs least, and per second of wall time; memory is the process's peak. Best of the three.
-`dd` does nothing to the bytes: its row is what writing them (and, in the first column, fsync) takes by itself.
-Beside that it gives the parts of custody alone, in memory and after the imports: what its own work is.
+``python benchmarks/custody.py [--mib 1024]`` runs each tool in a process of its own, on the same
+file in the same folder, three times in turn, and writes benchmarks/results/custody.md. Speed is
+given per second of CPU time, which other work on the machine disturbs least, and per second of wall
+time; memory is the process's peak. Best of the three. `dd` does nothing to the bytes: its row is
+what writing them (and, in the first column, fsync) takes by itself. Beside that it gives the parts
+of custody alone, in memory and after the imports: what its own work is.
 """
 
 import argparse
@@ -35,8 +37,8 @@ ROUNDS = 3
 CUSTODY = """
 import sys
 from pathlib import Path
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.settings import open_custody
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.wiring import open_custody
 verb, base, plain = sys.argv[1:]
 custody = open_custody({"SIMULACRA_STORE": f"file://{base}/store", "SIMULACRA_KEYS": f"local://{base}/keys.json"})
 resource, token = ResourceRef("acme", "datasets", "u"), Path(base, "wrapped")
@@ -44,10 +46,11 @@ if verb == "encrypt":
     custody.keys.create_tenant_key("acme")
     token.write_text(custody.new_resource_key(resource))
     with open(plain, "rb", buffering=0) as source:
-        custody.write(resource.artefact("raw"), token.read_text(), iter(lambda: source.read(1 << 18), b""))
+        chunks = iter(lambda: source.read(1 << 18), b"")
+        custody.write(resource.artifact("raw"), token.read_text(), chunks)
 else:
     with open(plain, "wb", buffering=0) as target:
-        for chunk in custody.read(resource.artefact("raw"), token.read_text()):
+        for chunk in custody.read(resource.artifact("raw"), token.read_text()):
             target.write(chunk)
 """
 
@@ -113,7 +116,8 @@ def available(folder: Path) -> list[Tool]:
     tools = [
         Tool(
             "simulacra custody",
-            "every frame authenticated before it is given out, key commitment, context, SHA-256, fsync",
+            "every frame authenticated before it is given out, key commitment, context, SHA-256,"
+            " fsync",
             lambda at, plain: [*custody, "encrypt", str(at), str(plain)],
             lambda at, out: [*custody, "decrypt", str(at), str(out)],
         ),
@@ -136,7 +140,9 @@ def available(folder: Path) -> list[Tool]:
     if shutil.which("age"):
         identity = folder / "identity"
         subprocess.run(["age-keygen", "-o", str(identity)], check=True, capture_output=True)
-        recipient = subprocess.run(["age-keygen", "-y", str(identity)], check=True, capture_output=True, text=True)
+        recipient = subprocess.run(
+            ["age-keygen", "-y", str(identity)], check=True, capture_output=True, text=True
+        )
         to = recipient.stdout.strip()
         tools.append(
             Tool(
@@ -152,7 +158,10 @@ def available(folder: Path) -> list[Tool]:
 def once(tool: Tool, folder: Path, digest: str) -> tuple[Run, Run]:
     """Encrypt, decrypt, and look whether the file came back."""
     out = folder / "out"
-    encrypted, decrypted = measure(tool.encrypt(folder, folder / "plain")), measure(tool.decrypt(folder, out))
+    encrypted, decrypted = (
+        measure(tool.encrypt(folder, folder / "plain")),
+        measure(tool.decrypt(folder, out)),
+    )
     with out.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
             raise SystemExit(f"{tool.name} gave back another file")
@@ -177,9 +186,13 @@ def cpu_of(usage: resource.struct_rusage) -> float:
 
 
 def parts() -> str:
-    """A table of custody's parts, in memory, nothing kept: MB per CPU second, best of eight times 64 MiB."""
+    """A table of custody's parts, in memory, nothing kept: MB per CPU second, best of eight times
+    64 MiB.
+    """
     start = cpu_seconds(lambda: importlib.import_module("simulacra_custody.envelope"))
-    from simulacra_custody import envelope  # not before the tools ran: their peak counts this process's pages
+    from simulacra_custody import (
+        envelope,
+    )  # not before the tools ran: their peak counts this process's pages
 
     block, blocks, context = os.urandom(1 << 18), 256, {"tenant": "acme"}
     key, digest = envelope.data_keyring(os.urandom(32)), hashlib.sha256()
@@ -193,9 +206,13 @@ def parts() -> str:
         took["SHA-256"].append(cpu_seconds(lambda: [digest.update(block) for _ in range(blocks)]))
     size = blocks * len(block) / 1e6
     rows = [f"| {name} | {size / min(each):.0f} |" for name, each in took.items()]
-    rows.append(f"| encrypt and SHA-256 | {size / (min(took['encrypt']) + min(took['SHA-256'])):.0f} |")
+    rows.append(
+        f"| encrypt and SHA-256 | {size / (min(took['encrypt']) + min(took['SHA-256'])):.0f} |"
+    )
     said = f"The imports take {start:.2f} CPU s, once a process."
-    return "\n".join(["", "| custody's parts, in memory | MB/CPU s |", "|---|---|", *rows, "", said, ""])
+    return "\n".join(
+        ["", "| custody's parts, in memory | MB/CPU s |", "|---|---|", *rows, "", said, ""]
+    )
 
 
 def feed(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> None:
@@ -206,7 +223,10 @@ def feed(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> None:
 
 def encrypted(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> list[bytes]:
     """Encrypt a block so many times; the whole message."""
-    return [*(chunk for _ in range(blocks) for chunk in encryptor.update(block)), *encryptor.finalize()]
+    return [
+        *(chunk for _ in range(blocks) for chunk in encryptor.update(block)),
+        *encryptor.finalize(),
+    ]
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -222,11 +242,23 @@ def report(mib: int, load: float, tools: list[Tool], runs: list[tuple[Tool, Run,
         "# Custody: encrypting and decrypting a file",
         "",
         f"{mib} MiB of random bytes, best of {ROUNDS} runs in turn, {datetime.now(UTC):%Y-%m-%d}.",
-        f"Machine: {os.cpu_count()} cores, {cpu_name()}, {platform.system()}; load at the start {load:.1f}.",
-        f"Python {platform.python_version()}, aws-encryption-sdk {version('aws-encryption-sdk')}; make it again with",
-        "`python benchmarks/custody.py`. MB is 10^6 bytes; each figure includes the start of the process.",
+        (
+            f"Machine: {os.cpu_count()} cores, {cpu_name()}, {platform.system()}; load at the start"
+            f" {load:.1f}."
+        ),
+        (
+            f"Python {platform.python_version()}, aws-encryption-sdk"
+            f" {version('aws-encryption-sdk')}; make it again with"
+        ),
+        (
+            "`python benchmarks/custody.py`. MB is 10^6 bytes; each figure includes the start of"
+            " the process."
+        ),
         "",
-        "| tool | encrypt, MB/CPU s | decrypt, MB/CPU s | encrypt, MB/s | decrypt, MB/s | peak MiB | it gives |",
+        (
+            "| tool | encrypt, MB/CPU s | decrypt, MB/CPU s | encrypt, MB/s | decrypt, MB/s | peak"
+            " MiB | it gives |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     size = mib * 1.048576
@@ -236,7 +268,10 @@ def report(mib: int, load: float, tools: list[Tool], runs: list[tuple[Tool, Run,
         cells = [size / min(run.cpu_s for run in part) for part in (encrypts, decrypts)]
         cells += [size / min(run.wall_s for run in part) for part in (encrypts, decrypts)]
         peak = max(run.peak_mib for run in encrypts + decrypts)
-        lines.append(f"| {tool.name} | {' | '.join(f'{cell:.0f}' for cell in cells)} | {peak} | {tool.does} |")
+        lines.append(
+            f"| {tool.name} | {' | '.join(f'{cell:.0f}' for cell in cells)} | {peak} |"
+            f" {tool.does} |"
+        )
     return "\n".join(lines) + "\n"
 
 

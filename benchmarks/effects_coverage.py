@@ -2,9 +2,10 @@
 
     python benchmarks/effects_coverage.py --repetitions 200 --seconds 600
 
-Confounded models with 2,000 rows and the true graph: a linear one, a nonlinear one, one of interactions, one of jumps,
-a treatment of four levels and a numeric treatment. Prints a table: bias, RMSE and
-coverage of the 95 % interval beside the bias of the naive difference (see instead of do). Stops after --seconds.
+Confounded models with 2,000 rows and the true graph: a linear one, a nonlinear one, one of
+interactions, one of jumps, a treatment of four levels and a numeric treatment. Prints a table:
+bias, RMSE and coverage of the 95 % interval beside the bias of the naive difference (see instead of
+do). Stops after --seconds.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.schema import ColumnSchema, TableSchema
-from simulacra_crds.tasks import EstimateRequest
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects import EffectResult, estimate_effect
 from simulacra_trainer.graph import CausalGraph
 
@@ -27,7 +28,7 @@ ROWS = 2_000
 
 @dataclass(frozen=True)
 class Case:
-    """A drawn table, its true graph, the question and the true answer, overall and in each segment."""
+    """A drawn table, its true graph, the question and the true answer by segment."""
 
     table: pa.Table
     graph: CausalGraph
@@ -38,7 +39,10 @@ class Case:
     def estimate(self, seed: int) -> EffectResult:
         """Return the product's answer."""
         kinds = {pa.dictionary(pa.int32(), pa.string()): "categorical", pa.float64(): "numeric"}
-        columns = [ColumnSchema(name=f.name, kind=kinds[f.type], storage=str(f.type)) for f in self.table.schema]
+        columns = [
+            ColumnSchema(name=f.name, kind=kinds[f.type], storage=str(f.type))
+            for f in self.table.schema
+        ]
         schema = TableSchema(rows=self.table.num_rows, columns=columns)
         return estimate_effect(self.table, schema, self.graph, self.request, seed=seed)
 
@@ -58,19 +62,33 @@ def nonlinear(n: int, rng: np.random.Generator) -> Case:
     t = rng.random(n) < _expit(np.sin(2 * z1) + 0.5 * z2**2 - 0.6 + 0.6 * (z3 == 1))
     effect = 1 + 0.5 * (z3 == 2) + 0.6 * z1**2
     y = effect * t + z2**2 + np.sin(2 * z1) + 0.8 * rng.normal(size=n)
-    return _case(z1, z2, z3, _levels("no yes", t), y, z1, 1 + 0.5 / 3 + 0.6, {"k0": 1.6, "k1": 1.6, "k2": 2.1})
+    return _case(
+        z1,
+        z2,
+        z3,
+        _levels("no yes", t),
+        y,
+        z1,
+        1 + 0.5 / 3 + 0.6,
+        {"k0": 1.6, "k1": 1.6, "k2": 2.1},
+    )
 
 
 def interactions(n: int, rng: np.random.Generator) -> Case:
     """Products of causes, heavy-tailed noise."""
     z1, z2, z3 = _causes(n, rng)
     t = rng.random(n) < _expit(0.9 * z1 * z2 + 0.7 * np.where(z3 == 2, z1, -0.5 * z1))
-    y = (0.5 + 0.5 * z1) * t + 1.2 * z1 * z2 + np.where(z3 == 2, z1, -z2) + 0.5 * rng.standard_t(4, n)
+    y = (
+        (0.5 + 0.5 * z1) * t
+        + 1.2 * z1 * z2
+        + np.where(z3 == 2, z1, -z2)
+        + 0.5 * rng.standard_t(4, n)
+    )
     return _case(z1, z2, z3, _levels("no yes", t), y, z1, 0.5, {"k0": 0.5, "k1": 0.5, "k2": 0.5})
 
 
 def steps(n: int, rng: np.random.Generator) -> Case:
-    """Jumps where two causes meet, as in rules of eligibility."""
+    """Jumps where two causes join_workers, as in rules of eligibility."""
     z1, z2, z3 = _causes(n, rng)
     corner = np.where((z1 > 0.3) & (z2 > -0.5), 1.0, -0.5)
     t = rng.random(n) < _expit(1.2 * corner + 0.8 * ((z3 == 1) & (z1 < 0)))
@@ -81,7 +99,9 @@ def steps(n: int, rng: np.random.Generator) -> Case:
 def four_levels(n: int, rng: np.random.Generator) -> Case:
     """A treatment of four levels, the asked ones carried by about 10 and 40 % of the rows."""
     z1, z2, z3 = _causes(n, rng)
-    utility = np.array([1.0 + 0 * z1, 0.4 + 0.5 * z2, -0.2 - 0.4 * z1, -0.7 + 0.8 * z1]).T + rng.gumbel(size=(n, 4))
+    utility = np.array(
+        [1.0 + 0 * z1, 0.4 + 0.5 * z2, -0.2 - 0.4 * z1, -0.7 + 0.8 * z1]
+    ).T + rng.gumbel(size=(n, 4))
     t = utility.argmax(axis=1)
     y = np.array([0.0, 0.3, 0.6, 1.0])[t] + 1.5 * z1 + z2 + rng.normal(size=n)
     treatment = _levels("no maybe perhaps yes", t)
@@ -94,7 +114,9 @@ def numeric(n: int, rng: np.random.Generator) -> Case:
     t = 0.7 * z1 - 0.4 * z2 + rng.normal(size=n)
     y = np.tanh(t) + 0.8 * z1 + 0.5 * z2**2 + rng.normal(size=n)
     truth = float(2 * np.tanh(0.8))
-    return _case(z1, z2, z3, pa.array(t), y, z1, truth, dict.fromkeys(("k0", "k1", "k2"), truth), (0.8, -0.8))
+    return _case(
+        z1, z2, z3, pa.array(t), y, z1, truth, dict.fromkeys(("k0", "k1", "k2"), truth), (0.8, -0.8)
+    )
 
 
 def _causes(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -115,9 +137,20 @@ def _case(
 ) -> Case:
     table = pa.table({"z1": z1, "z2": z2, "z3": _levels("k0 k1 k2", z3), "t": t, "m": m, "y": y})
     causes = ["z1", "z2", "z3"]
-    parents = {"z1": [], "z2": [], "z3": [], "t": causes, "m": ["z1", "t"], "y": [*causes, "t", "m"]}
-    request = EstimateRequest(treatment="t", value=asked[0], baseline=asked[1], outcome="y", segment="z3")
-    return Case(table, CausalGraph(order=list(parents), parent_lists=parents), request, truth, segments)
+    parents = {
+        "z1": [],
+        "z2": [],
+        "z3": [],
+        "t": causes,
+        "m": ["z1", "t"],
+        "y": [*causes, "t", "m"],
+    }
+    request = EstimateRequest(
+        treatment="t", value=asked[0], baseline=asked[1], outcome="y", segment="z3"
+    )
+    return Case(
+        table, CausalGraph(order=list(parents), parent_lists=parents), request, truth, segments
+    )
 
 
 def _levels(names: str, index: np.ndarray) -> pa.DictionaryArray:
@@ -145,7 +178,14 @@ def coverage(model: Draw, repetitions: int, deadline: float) -> dict[str, float]
         result = case.estimate(seed)
         e = result.estimate
         assert result.naive is not None
-        rows.append((e.effect - case.truth, e.low <= case.truth <= e.high, e.high - e.low, result.naive - case.truth))
+        rows.append(
+            (
+                e.effect - case.truth,
+                e.low <= case.truth <= e.high,
+                e.high - e.low,
+                result.naive - case.truth,
+            )
+        )
         hits += [s.low <= case.segments[s.level] <= s.high for s in result.segments]
     if not rows:
         return {"repetitions": 0}
@@ -163,14 +203,20 @@ def coverage(model: Draw, repetitions: int, deadline: float) -> dict[str, float]
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=600.0)
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
     for model in MODELS:
         found = coverage(model, args.repetitions, deadline)
-        print(model.__name__.ljust(14), "  ".join(f"{name} {value:.3f}" for name, value in found.items()), flush=True)
+        print(
+            model.__name__.ljust(14),
+            "  ".join(f"{name} {value:.3f}" for name, value in found.items()),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """The engine beside its peers: fidelity, utility, privacy, speed and memory, each table in one run.
 
-    python benchmarks/engine.py                      # the bench tables where they are, else that of examples/
-    python benchmarks/engine.py --tables telco --engines forest CART
+    python benchmarks/engine.py                      # the bench tables where they are, else that of
+    examples/ python benchmarks/engine.py --tables telco --engines forest CART
 
-Ours is run by its three commands, as users do; a peer in an environment of its own (`requirements.txt`), which is made
-under the cache folder on the first run. All are judged by `evaluate.py` of the bench beside the repository; where that
-is absent, only times are reported and the file says so. Rows per second: ours of one `generate` command of a million
-rows, start included; a peer's of one call in a warm process. The result: engine.json, engine.md and engine.png under
+Ours is run by its three commands, as users do; a peer in an environment of its own
+(`requirements.txt`), which is made under the cache folder on the first run. All are judged by
+`evaluate.py` of the bench beside the repository; where that is absent, only times are reported and
+the file says so. Rows per second: ours of one `generate` command of a million rows, start included;
+a peer's of one call in a warm process. The result: engine.json, engine.md and engine.png under
 benchmarks/results; a run replaces the lines that it measures.
 """
 
@@ -35,7 +36,13 @@ HERE = Path(__file__).resolve().parent
 BENCH = HERE.parents[1] / "shared" / "bench"
 RESULTS = HERE / "results"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "simulacra" / "bench-venv"
-TARGETS = {"adult": "income", "gss": "happy", "telco": "churn", "shoppers": "Revenue", "survey": "happy"}
+TARGETS = {
+    "adult": "income",
+    "gss": "happy",
+    "telco": "churn",
+    "shoppers": "Revenue",
+    "survey": "happy",
+}
 OURS = ("forest", "neural")
 PEERS = ("CART", "GaussianCopula", "TabularARGN")
 FLOOR = "real training rows (floor)"
@@ -47,7 +54,9 @@ QUIET_LOAD, WAIT_S = 3.0, 300.0
 
 @dataclass
 class Row:
-    """One line of the result: an engine on a table, the day and the load average; what was not measured is absent."""
+    """One line of the result: an engine on a table, the day and the load average; what was not
+    measured is absent.
+    """
 
     table: str
     engine: str
@@ -80,10 +89,14 @@ def environment() -> Path:
 
 
 def tables(names: list[str], scratch: Path) -> list[Table]:
-    """Return the asked tables of the bench, or the example survey split in four to one where the bench is absent."""
+    """Return the asked tables of the bench, or the example survey split in four to one where the
+    bench is absent.
+    """
     found = []
     for name in names:
-        train, holdout = (BENCH / "data" / f"{name}_{part}.parquet" for part in ("train", "holdout"))
+        train, holdout = (
+            BENCH / "data" / f"{name}_{part}.parquet" for part in ("train", "holdout")
+        )
         if train.exists():
             found.append(Table(name, train, holdout, TARGETS[name]))
     if not found:
@@ -98,7 +111,9 @@ def tables(names: list[str], scratch: Path) -> list[Table]:
 
 
 def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, float]]:
-    """Run a command on its own; return its stdout and wall seconds, CPU seconds (with its children's) and peak MB."""
+    """Run a command on its own; return its stdout and wall seconds, CPU seconds (with its
+    children's) and peak MB.
+    """
     began = time.perf_counter()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         limited = ["timeout", "-k", "5", str(limit_s), *command]
@@ -110,16 +125,31 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
         err.seek(0)
         if process.returncode:
             said = err.read().decode(errors="replace").strip().splitlines()
-            raise RuntimeError(f"exit status {process.returncode}: {said[-1] if said else 'no message'}")
+            raise RuntimeError(
+                f"exit status {process.returncode}: {said[-1] if said else 'no message'}"
+            )
         said = out.read().decode()
-    # the child is `timeout`: its own use is negligible, and its children's is counted when it waits for them
-    return said, {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss / 1024}
+    # the child is `timeout`: its own use is negligible, and its children's is counted when it waits
+    # for them
+    return said, {
+        "wall_s": wall,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / 1024,
+    }
 
 
 def compile_kernels() -> None:
-    """Have numba compile what a fresh checkout has not run before: installing, which no line should be charged for."""
+    """Have numba compile what a fresh checkout has not run before: installing, which no line should
+    be charged for.
+    """
     root = HERE.parent
-    run([sys.executable, str(root / "images" / "warm.py"), str(root / "examples" / "gss_survey.csv")])
+    run(
+        [
+            sys.executable,
+            str(root / "images" / "warm.py"),
+            str(root / "examples" / "gss_survey.csv"),
+        ]
+    )
 
 
 def ours(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
@@ -142,7 +172,17 @@ def peer(python: Path, name: str, table: Table, out: Path, seconds: float) -> di
     """Fit and sample a peer in its environment."""
     script = str(HERE / "engine_peers.py")
     said, used = run(
-        [str(python), script, name, "--train", str(table.train), "--out", str(out), "--seconds", str(seconds)]
+        [
+            str(python),
+            script,
+            name,
+            "--train",
+            str(table.train),
+            "--out",
+            str(out),
+            "--seconds",
+            str(seconds),
+        ]
     )
     return {**json.loads(said.splitlines()[-1]), "peak_mb": used["peak_mb"]}
 
@@ -152,15 +192,38 @@ def judge(python: Path, table: Table, synthetic: Path) -> dict[str, float]:
     script = BENCH / "evaluate.py"
     if not script.exists():
         return {}
-    paths = ["--train", str(table.train), "--holdout", str(table.holdout), "--synthetic", str(synthetic)]
+    paths = [
+        "--train",
+        str(table.train),
+        "--holdout",
+        str(table.holdout),
+        "--synthetic",
+        str(synthetic),
+    ]
     answer = synthetic.with_suffix(".json")
-    run([str(python), str(script), *paths, "--target", table.target, "--task", "class", "--out", str(answer)])
+    run(
+        [
+            str(python),
+            str(script),
+            *paths,
+            "--target",
+            table.target,
+            "--task",
+            "class",
+            "--out",
+            str(answer),
+        ]
+    )
     found: dict[str, float] = json.loads(answer.read_text())
     return found
 
 
-def measure(table: Table, engines: list[str], python: Path, scratch: Path, seconds: float) -> list[Row]:
-    """Run all engines on one table; the first row is the floor: the training rows themselves, judged as if drawn."""
+def measure(
+    table: Table, engines: list[str], python: Path, scratch: Path, seconds: float
+) -> list[Row]:
+    """Run all engines on one table; the first row is the floor: the training rows themselves,
+    judged as if drawn.
+    """
     rows = pq.read_metadata(table.train).num_rows
     floor = scratch / f"{table.name}-floor.parquet"
     shutil.copyfile(table.train, floor)
@@ -170,12 +233,21 @@ def measure(table: Table, engines: list[str], python: Path, scratch: Path, secon
         line = Row(table.name, engine)
         try:
             is_ours = engine in OURS
-            used = ours(engine, table, rows, out) if is_ours else peer(python, engine, table, out, seconds)
+            used = (
+                ours(engine, table, rows, out)
+                if is_ours
+                else peer(python, engine, table, out, seconds)
+            )
             line.figures = used | judge(python, table, out)
         except (RuntimeError, OSError, ValueError) as error:
             line.failure = str(error)[:200]
         lines.append(line)
-        print(table.name, engine, line.failure or {k: round(v, 4) for k, v in line.figures.items()}, flush=True)
+        print(
+            table.name,
+            engine,
+            line.failure or {k: round(v, 4) for k, v in line.figures.items()},
+            flush=True,
+        )
     return lines
 
 
@@ -186,22 +258,32 @@ COLUMNS: dict[str, Show] = {
     "rows/s": lambda f, _: f"{f['rows_per_s'] / 1000:,.0f}k",
     "peak MB": lambda f, _: f"{f['peak_mb']:,.0f}",
     "C2ST": lambda f, _: f"{f['c2st_auc']:.3f}",
-    "bivariate error % (over floor)": lambda f, g: f"{f['biv_err_ho']:.2f} ({f['biv_err_ho'] - g['biv_err_ho']:+.2f})",
+    "bivariate error % (over floor)": lambda f, g: (
+        f"{f['biv_err_ho']:.2f} ({f['biv_err_ho'] - g['biv_err_ho']:+.2f})"
+    ),
     "TSTR / TRTR": lambda f, g: f"{f['tstr'] / g['trtr']:.3f}",
     "DCR share": lambda f, _: f"{f['dcr_share']:.3f}",
-    "copies % (real rows)": lambda f, g: f"{100 * f['exact_train']:.2f} ({100 * g['exact_base']:.2f})",
+    "copies % (real rows)": lambda f, g: (
+        f"{100 * f['exact_train']:.2f} ({100 * g['exact_base']:.2f})"
+    ),
 }
 
 
 def merged(lines: list[Row]) -> list[Row]:
-    """Store the lines and return them with those of earlier runs that they do not replace, by table and engine."""
+    """Store the lines and return them with those of earlier runs that they do not replace, by table
+    and engine.
+    """
     store = RESULTS / "engine.json"
     kept = (
-        {(row["table"], row["engine"]): Row(**row) for row in json.loads(store.read_text())} if store.exists() else {}
+        {(row["table"], row["engine"]): Row(**row) for row in json.loads(store.read_text())}
+        if store.exists()
+        else {}
     )
     kept |= {(line.table, line.engine): line for line in lines}
     rank = [FLOOR, *OURS, *PEERS]
-    rows = sorted(kept.values(), key=lambda line: (list(TARGETS).index(line.table), rank.index(line.engine)))
+    rows = sorted(
+        kept.values(), key=lambda line: (list(TARGETS).index(line.table), rank.index(line.engine))
+    )
     store.write_text(json.dumps([vars(row) for row in rows], indent=1) + "\n")
     return rows
 
@@ -212,9 +294,12 @@ def markdown(lines: list[Row], seconds: float) -> str:
     page = [
         "# The engine beside its peers",
         "",
-        f"`python benchmarks/engine.py`, {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}. The machine is shared: *load* is its load average when a line began, and wall "
-        f"times are upper bounds. TabularARGN was stopped after {seconds:.0f} s of training.",
+        (
+            f"`python benchmarks/engine.py`, {platform.machine()}, {os.cpu_count()} cores, Python"
+            f" {platform.python_version()}. The machine is shared: *load* is its load average when"
+            " a line began, and wall times are upper bounds. TabularARGN was stopped after"
+            f" {seconds:.0f} s of training."
+        ),
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
@@ -224,9 +309,17 @@ def markdown(lines: list[Row], seconds: float) -> str:
         cells = [_cell(show, line.figures, floors.get(line.table, {})) for show in COLUMNS.values()]
         if line.failure:
             cells = [f"failed: {line.failure}"] + [""] * (len(cells) - 1)
-        page.append("| " + " | ".join([line.table, line.engine, *cells, f"{line.load}, {line.day}"]) + " |")
+        page.append(
+            "| " + " | ".join([line.table, line.engine, *cells, f"{line.load}, {line.day}"]) + " |"
+        )
     if not any(floors.values()):
-        page += ["", "**Skipped:** fidelity, utility and privacy, because the bench is not beside the repository."]
+        page += [
+            "",
+            (
+                "**Skipped:** fidelity, utility and privacy, because the bench is not beside the"
+                " repository."
+            ),
+        ]
     return "\n".join([*page, "", "![realism, privacy and speed](engine.png)", ""])
 
 
@@ -239,10 +332,16 @@ def _cell(show: Show, figures: dict[str, float], floor: dict[str, float]) -> str
 
 def main() -> None:
     """Run the benchmark and write its result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", nargs="+", choices=list(TARGETS)[:-1], default=list(TARGETS)[:-1])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--tables", nargs="+", choices=list(TARGETS)[:-1], default=list(TARGETS)[:-1]
+    )
     parser.add_argument("--engines", nargs="+", choices=[*OURS, *PEERS])
-    parser.add_argument("--seconds", type=float, default=90.0, help="training time of TabularARGN, at most")
+    parser.add_argument(
+        "--seconds", type=float, default=90.0, help="training time of TabularARGN, at most"
+    )
     args = parser.parse_args()
     neural = importlib.util.find_spec("lightning") is not None
     engines = args.engines or [*OURS[: 1 + neural], *PEERS]

@@ -2,8 +2,9 @@
 
     python engine_peers.py PEER --train T.parquet --out S.parquet --seconds 90
 
-Prints one JSON line: fit_wall_s, fit_cpu_s, rows_per_s. The peers: sequential CART (the method of R's synthpop, Nowok
-et al., 2016), SDV's Gaussian copula, and TabularARGN (mostlyai-engine), which is stopped after --seconds.
+Prints one JSON line: fit_wall_s, fit_cpu_s, rows_per_s. The peers: sequential CART (the method of
+R's synthpop, Nowok et al., 2016), SDV's Gaussian copula, and TabularARGN (mostlyai-engine), which
+is stopped after --seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ MIN_LEAF = 5
 
 
 def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
-    """Each column from a tree over the columns before it; a drawn row takes the value of a training row in its leaf."""
+    """Each column from a tree over the columns before it; a drawn row takes the value of a training
+    row in its leaf.
+    """
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     codes = {name: _codes(table[name]) for name in table}
@@ -36,7 +39,9 @@ def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
         tree = kind(min_samples_leaf=MIN_LEAF, random_state=0).fit(known, target)
         leaf = tree.apply(known)
         order = np.argsort(leaf, kind="stable")
-        models.append((tree, order, np.searchsorted(leaf[order], np.arange(tree.tree_.node_count + 1))))
+        models.append(
+            (tree, order, np.searchsorted(leaf[order], np.arange(tree.tree_.node_count + 1)))
+        )
 
     def sample(n: int) -> pd.DataFrame:
         rng = np.random.default_rng(1)
@@ -45,9 +50,13 @@ def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
         drawn[:, 0] = codes[table.columns[0]][donors[0]]
         for i, (tree, order, start) in enumerate(models, start=1):
             leaf = tree.apply(drawn[:, :i])
-            donors.append(order[start[leaf] + (rng.random(n) * (start[leaf + 1] - start[leaf])).astype(int)])
+            donors.append(
+                order[start[leaf] + (rng.random(n) * (start[leaf + 1] - start[leaf])).astype(int)]
+            )
             drawn[:, i] = codes[table.columns[i]][donors[i]]
-        return pd.DataFrame({c: table[c].to_numpy()[d] for c, d in zip(table.columns, donors, strict=True)})
+        return pd.DataFrame(
+            {c: table[c].to_numpy()[d] for c, d in zip(table.columns, donors, strict=True)}
+        )
 
     return sample
 
@@ -92,7 +101,9 @@ PEERS = {"CART": cart, "GaussianCopula": copula, "TabularARGN": argn}
 
 def main() -> None:
     """Fit, sample as many rows as there are, write them, print the times."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("peer", choices=list(PEERS))
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

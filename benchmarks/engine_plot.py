@@ -28,9 +28,11 @@ def main(out: str) -> None:
         style = {"color": f"C{i}", "marker": MARKS[i % len(MARKS)], "label": engine}
         left.scatter([f["c2st_auc"] for f in judged], [f["dcr_share"] for f in judged], **style)
         right.scatter([f["fit_cpu_s"] for f in mine], [f["rows_per_s"] for f in mine], **style)
-    left.axhline(0.5, color="grey", lw=0.7)
-    left.axvline(0.5, color="grey", lw=0.7)
-    left.set(xlabel="C2ST AUC (0.5: cannot be told from real)", ylabel="DCR share (0.5: no copying)")
+    left.axhline(0.5, color="gray", lw=0.7)
+    left.axvline(0.5, color="gray", lw=0.7)
+    left.set(
+        xlabel="C2ST AUC (0.5: cannot be told from real)", ylabel="DCR share (0.5: no copying)"
+    )
     right.set(xlabel="fit, CPU seconds", ylabel="rows a second", xscale="log", yscale="log")
     right.legend(title=", ".join(tables), fontsize=8)
     figure.savefig(out, dpi=110)

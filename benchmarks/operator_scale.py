@@ -1,15 +1,18 @@
 """The operator under many resources: settling, API writes, memory, lag, restart and expiry.
 
-    python benchmarks/operator_scale.py [--sizes 1000 5000 10000] [--limit-s 240] [--real [--controller-qps 200]]
+    python benchmarks/operator_scale.py [--sizes 1000 5000 10000] [--limit-s 240] [--real
+    [--controller-qps 200]]
 
-Datasets of ten tenants are made at once on a control plane (the embedded one, or a real kube-apiserver with --real).
-Their Jobs are stubs: a player marks each Job complete and makes the pod that says so, as Job controller and kubelet
-would (on the real one the Job controller is there, and only the kubelet is played). The Job controller sends 20
-requests a second unless told otherwise, which is what holds up many short Jobs; --controller-qps gives it more.
-Measured: seconds from the first creation until every Dataset is Ready, CPU time a resource of each part (other load on
-the machine changes it less than the wall time), writes of the operator a resource (by its own metric, events and Lease
-apart), its RSS with nothing to do and at the peak, lag of the queue, its writes after a restart, lag of expiry. A run
-that has not settled at its limit is cut and reported as such. Writes benchmarks/results/operator.md.
+Datasets of ten tenants are made at once on a control plane (the embedded one, or a real
+kube-apiserver with --real). Their Jobs are stubs: a player marks each Job complete and makes the
+pod that says so, as Job controller and kubelet would (on the real one the Job controller is there,
+and only the kubelet is played). The Job controller sends 20 requests a second unless told
+otherwise, which is what holds up many short Jobs; --controller-qps gives it more. Measured: seconds
+from the first creation until every Dataset is Ready, CPU time a resource of each part (other load
+on the machine changes it less than the wall time), writes of the operator a resource (by its own
+metric, events and Lease apart), its RSS with nothing to do and at the peak, lag of the queue, its
+writes after a restart, lag of expiry. A run that has not settled at its limit is cut and reported
+as such. Writes benchmarks/results/operator.md.
 """
 
 from __future__ import annotations
@@ -38,11 +41,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from operator_bench import OperatorProcess, Plane, apply_crds, ready  # noqa: E402
-from simulacra_crds import cluster as kube  # noqa: E402
-from simulacra_crds.base import FINALIZER, LABEL_KIND, Phase  # noqa: E402
-from simulacra_crds.cluster import Cluster, ClusterError, Object  # noqa: E402
-from simulacra_custody.context import ResourceRef  # noqa: E402
-from simulacra_custody.settings import open_custody  # noqa: E402
+from simulacra_crds.kinds.base import FINALIZER, LABEL_KIND, Phase  # noqa: E402
+from simulacra_crds.kube import client as kube  # noqa: E402
+from simulacra_crds.kube.client import Cluster, ClusterError, Object  # noqa: E402
+from simulacra_custody.refs import ResourceRef  # noqa: E402
+from simulacra_custody.wiring import open_custody  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "operator.md"
 THRESHOLDS = {
@@ -79,7 +82,9 @@ class Stubs:
         """Play until cancelled."""
         tasks: set[asyncio.Task[None]] = set()
         seen: set[str] = set()
-        async for kind, body in self._cluster.watch(kube.PODS if self._real else kube.JOBS, labels=LABEL_KIND):
+        async for kind, body in self._cluster.watch(
+            kube.PODS if self._real else kube.JOBS, labels=LABEL_KIND
+        ):
             uid = body["metadata"].get("uid")
             if kind in ("ADDED", "MODIFIED") and uid not in seen:
                 seen.add(uid)
@@ -94,29 +99,60 @@ class Stubs:
 
     async def _end_job(self, job: Object) -> None:
         meta, now = job["metadata"], _now()
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        owner = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": meta["name"],
+            "uid": meta["uid"],
+            "controller": True,
+        }
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": meta["name"], "labels": meta["labels"], "ownerReferences": [owner]},
+            "metadata": {
+                "name": meta["name"],
+                "labels": meta["labels"],
+                "ownerReferences": [owner],
+            },
             "spec": job["spec"]["template"]["spec"],
         }
         done = [
-            {"type": one, "status": "True", "lastTransitionTime": now} for one in ("SuccessCriteriaMet", "Complete")
+            {"type": one, "status": "True", "lastTransitionTime": now}
+            for one in ("SuccessCriteriaMet", "Complete")
         ]
-        complete = {"status": {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}}
+        complete = {
+            "status": {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}
+        }
         await self._end_pod(await self._cluster.create(kube.PODS, pod, meta["namespace"]))
-        await self._cluster.patch(kube.JOBS, meta["name"], complete, meta["namespace"], subresource="status")
+        await self._cluster.patch(
+            kube.JOBS, meta["name"], complete, meta["namespace"], subresource="status"
+        )
 
     async def _end_pod(self, pod: Object) -> None:
         meta, now = pod["metadata"], _now()
         artefact = {"name": "dataset.parquet", "bytes": 4, "sha256": SHA}
-        result = {"outcome": "Succeeded", "reason": "Prepared", "artefacts": [artefact], "rows": 10, "columns": 3}
-        ended = {"exitCode": 0, "reason": "Completed", "message": json.dumps(result), "startedAt": now}
-        container: Object = {"name": "trainer", "state": {"terminated": {**ended, "finishedAt": now}}}
+        result = {
+            "outcome": "Succeeded",
+            "reason": "Prepared",
+            "artefacts": [artefact],
+            "rows": 10,
+            "columns": 3,
+        }
+        ended = {
+            "exitCode": 0,
+            "reason": "Completed",
+            "message": json.dumps(result),
+            "startedAt": now,
+        }
+        container: Object = {
+            "name": "trainer",
+            "state": {"terminated": {**ended, "finishedAt": now}},
+        }
         container |= {"ready": False, "restartCount": 0, "image": "stub", "imageID": "stub"}
         status = {"status": {"phase": "Succeeded", "containerStatuses": [container]}}
-        await self._cluster.patch(kube.PODS, meta["name"], status, meta["namespace"], subresource="status")
+        await self._cluster.patch(
+            kube.PODS, meta["name"], status, meta["namespace"], subresource="status"
+        )
 
 
 def _now() -> str:
@@ -133,7 +169,10 @@ class Scene:
     async def tenants(self) -> None:
         """Create the tenants and wait until they are Ready."""
         for number in range(TENANTS):
-            body: Object = {"metadata": {"name": f"t{number}", "finalizers": [FINALIZER]}, "spec": {}}
+            body: Object = {
+                "metadata": {"name": f"t{number}", "finalizers": [FINALIZER]},
+                "spec": {},
+            }
             body["spec"] = {"quotas": {"concurrentJobs": 1000}}
             identity = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant"}
             await self.cluster.create(kube.TENANTS, identity | body)
@@ -158,13 +197,19 @@ class Scene:
                 made = await self.cluster.create(kube.DATASETS, body, namespace)
                 ref = ResourceRef(tenant, "datasets", made["metadata"]["uid"])
                 patch = {"status": {"wrappedKey": self.custody.new_resource_key(ref)}}
-                await self.cluster.patch(kube.DATASETS, name, patch, namespace, subresource="status")
+                await self.cluster.patch(
+                    kube.DATASETS, name, patch, namespace, subresource="status"
+                )
 
         await asyncio.gather(*(one(number) for number in range(count)))
 
     async def count(self, prefix: str, *, ready_only: bool) -> int:
         """Count the Datasets of a prefix."""
-        found = [one async for one in self.cluster.list(kube.DATASETS) if one["metadata"]["name"].startswith(prefix)]
+        found = [
+            one
+            async for one in self.cluster.list(kube.DATASETS)
+            if one["metadata"]["name"].startswith(prefix)
+        ]
         return sum(ready(one) for one in found) if ready_only else len(found)
 
     async def settled(self, limit_s: float) -> float:
@@ -193,12 +238,16 @@ def quantile(page: str, histogram: str, share: float) -> float:
     """Return the upper bound of the bucket that holds this share of a histogram without labels."""
     found = re.findall(rf'^{histogram}_bucket{{le="([^"]+)"}} (\S+)$', page, re.MULTILINE)
     total = float(found[-1][1])
-    return next((float(bound) for bound, count in found if float(count) >= share * total), float("inf"))
+    return next(
+        (float(bound) for bound, count in found if float(count) >= share * total), float("inf")
+    )
 
 
 def writes(page: str) -> Counter[str]:
     """Return how many writes the operator sent, by what they were about; those of its Lease go by the clock."""
-    found = re.findall(r'^simulacra_api_writes_total{resource="([^"]+)"} (\S+)$', page, re.MULTILINE)
+    found = re.findall(
+        r'^simulacra_api_writes_total{resource="([^"]+)"} (\S+)$', page, re.MULTILINE
+    )
     return Counter({name: int(float(value)) for name, value in found if name != "leases"})
 
 
@@ -285,7 +334,9 @@ async def after(scene: Scene, figures: Figures) -> None:
     end = time.monotonic() + EXPIRING_S + 60
     while time.monotonic() < end and await scene.count("short", ready_only=False):  # noqa: ASYNC110
         await asyncio.sleep(1)
-    figures.values["expiry_lag_p99_s"] = quantile(metrics(operator.port()), "simulacra_expiry_lag_seconds", 0.99)
+    figures.values["expiry_lag_p99_s"] = quantile(
+        metrics(operator.port()), "simulacra_expiry_lag_seconds", 0.99
+    )
 
 
 @contextmanager
@@ -301,7 +352,9 @@ def quick_controllers(plane: Plane, qps: int | None) -> Iterator[None]:
         time.sleep(0.1)
     with (plane.root / "kcm.log").open("ab") as log:
         limits = [f"--kube-api-qps={qps}", f"--kube-api-burst={2 * qps}"]
-        quick = subprocess.Popen([*command, *limits], stdout=log, stderr=log, cwd=plane.root / "plane")
+        quick = subprocess.Popen(
+            [*command, *limits], stdout=log, stderr=log, cwd=plane.root / "plane"
+        )
     try:
         yield
     finally:
@@ -328,11 +381,17 @@ def _cell(name: str, value: float | None) -> str:
 
 def main() -> None:
     """Run every size and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 5000, 10_000])
     parser.add_argument("--limit-s", type=float, default=240.0, help="a run is cut after this time")
-    parser.add_argument("--real", action="store_true", help="on a real kube-apiserver from ../shared/bin")
-    parser.add_argument("--controller-qps", type=int, help="requests a second of the real plane's controllers")
+    parser.add_argument(
+        "--real", action="store_true", help="on a real kube-apiserver from ../shared/bin"
+    )
+    parser.add_argument(
+        "--controller-qps", type=int, help="requests a second of the real plane's controllers"
+    )
     parser.add_argument("--append", action="store_true", help="keep the rows that the result has")
     asked = parser.parse_args()
     runs = []
@@ -352,7 +411,9 @@ def main() -> None:
     if asked.append and RESULTS.exists():
         RESULTS.write_text(f"{RESULTS.read_text()}\n{table(runs)}\n{machine}\n")
     else:
-        RESULTS.write_text(f"{head}`(!)` marks a figure above its aim: {THRESHOLDS}\n\n{table(runs)}\n{machine}\n")
+        RESULTS.write_text(
+            f"{head}`(!)` marks a figure above its aim: {THRESHOLDS}\n\n{table(runs)}\n{machine}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from simulacra import Client
 from simulacra.certificates import verify_certificate
-from simulacra.commands.shared import wait_with_progress
+from simulacra.commands.output import wait_with_progress
 
 ROWS = 2_000
 CONDITIONS = {
@@ -66,7 +66,12 @@ def service(data_dir: Path) -> Iterator[dict[str, Any]]:
 
 def kubectl(kubeconfig: str, *arguments: str) -> str:
     """Run the real kubectl against the embedded control plane."""
-    command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", kubeconfig, *arguments]
+    command = [
+        str(Path(sys.executable).with_name("kubectl")),
+        "--kubeconfig",
+        kubeconfig,
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return (done.stdout + done.stderr).rstrip()
 
@@ -124,7 +129,9 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
 
 def prove_gone(kubeconfig: str, data_dir: Path) -> bool:
     """Look for any resource and any object that is left; True when there is none."""
-    left = kubectl(kubeconfig, "get", f"{KINDS},jobs,pods", "--all-namespaces", "-o", "name").splitlines()
+    left = kubectl(
+        kubeconfig, "get", f"{KINDS},jobs,pods", "--all-namespaces", "-o", "name"
+    ).splitlines()
     names = [line for line in left if "/" in line]
     objects = [path for path in (data_dir / "objects" / "tenants").rglob("*") if path.is_file()]
     console.print(f"   resources left: {len(names)}; objects left in the store: {len(objects)}")
@@ -137,8 +144,13 @@ def show_certificate(certificate: dict[str, Any], keys: dict[str, Any]) -> bool:
     table = Table("", "", title="Erasure certificate (Ed25519 signature holds)", show_header=False)
     for name in ("id", "cause", "objects", "key_shredded_at", "verified_absent_at"):
         table.add_row(name, str(stated[name]))
-    table.add_row("artefacts", ", ".join(f"{one['name']} {one['sha256'][:12]}" for one in stated["artefacts"]))
-    table.add_row("audit record", f"number {stated['audit']['index']} under root {stated['audit']['root'][:16]}")
+    table.add_row(
+        "artefacts", ", ".join(f"{one['name']} {one['sha256'][:12]}" for one in stated["artefacts"])
+    )
+    table.add_row(
+        "audit record",
+        f"number {stated['audit']['index']} under root {stated['audit']['root'][:16]}",
+    )
     console.print(table)
     return stated["key_shredded_at"] is not None and stated["objects"] > 0
 
@@ -164,7 +176,9 @@ def main() -> int:
                 print(kubectl(ready["kubeconfig"], "get", KINDS, "-A", "-o", "wide"))
                 with step("delete the dataset and everything that came of it"):
                     client.delete_dataset(dataset_id)
-                certified = show_certificate(client.erasure_certificate(dataset_id), client.published_keys())
+                certified = show_certificate(
+                    client.erasure_certificate(dataset_id), client.published_keys()
+                )
             gone = prove_gone(ready["kubeconfig"], data_dir)
     table = Table("step", "seconds", title="Time")
     for name, seconds in timings:

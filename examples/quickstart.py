@@ -30,8 +30,12 @@ class Api:
     def __init__(self, connection: dict[str, str], key: str) -> None:
         self._base = connection["api_url"]
         self._session = requests.Session()
-        credentials = {name: connection[name] for name in ("client_id", "client_secret", "audience")}
-        token = self._session.post(connection["token_url"], data={"grant_type": "client_credentials", **credentials})
+        credentials = {
+            name: connection[name] for name in ("client_id", "client_secret", "audience")
+        }
+        token = self._session.post(
+            connection["token_url"], data={"grant_type": "client_credentials", **credentials}
+        )
         token.raise_for_status()
         bearer = f"Bearer {token.json()['access_token']}"
         self._session.headers.update({"Authorization": bearer, "Idempotency-Key": key})
@@ -46,13 +50,19 @@ class Api:
             time.sleep(float(answer.headers.get("Retry-After", 2**attempt)))
         if answer.status_code >= 400:
             problem = answer.json()
-            raise SystemExit(f"{problem['code']}: {problem['detail']} (request_id {problem['request_id']})")
+            raise SystemExit(
+                f"{problem['code']}: {problem['detail']} (request_id {problem['request_id']})"
+            )
         return answer
 
     def wait(self, job_id: str) -> dict[str, Any]:
         """Poll a job until it ends: every 2 s, with jitter and back-off."""
         pause = 2.0
-        while (job := self.call("GET", f"/v1/jobs/{job_id}").json())["status"] not in ("ready", "partial", "failed"):
+        while (job := self.call("GET", f"/v1/jobs/{job_id}").json())["status"] not in (
+            "ready",
+            "partial",
+            "failed",
+        ):
             time.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(pause * 1.3, 10.0)
         if job["status"] == "failed":
@@ -63,27 +73,39 @@ class Api:
 def main() -> None:
     """Run the steps and print what each gave."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--connection", type=Path, required=True, help="connection.json of `simulacra up`")
+    parser.add_argument(
+        "--connection", type=Path, required=True, help="connection.json of `simulacra up`"
+    )
     parser.add_argument("--file", type=Path, required=True, help="seed table")
-    parser.add_argument("--output", type=Path, required=True, help="where the synthetic table goes (.parquet)")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="where the synthetic table goes (.parquet)"
+    )
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--conditions", type=json.loads, default=CONDITIONS, help="JSON")
     args = parser.parse_args()
     api = Api(json.loads(args.connection.read_text()), key=str(uuid.uuid4()))
 
     with args.file.open("rb") as file:
-        uploaded = api.call("POST", "/v1/datasets", files={"file": (args.file.name, file, "text/csv")}).json()
+        uploaded = api.call(
+            "POST", "/v1/datasets", files={"file": (args.file.name, file, "text/csv")}
+        ).json()
     dataset = uploaded["dataset_id"]
     api.wait(uploaded["job_id"])
     schema = api.call("GET", f"/v1/datasets/{dataset}/schema").json()
-    print(json.dumps({"dataset_id": dataset, "columns": [column["name"] for column in schema["columns"]]}))
+    print(
+        json.dumps(
+            {"dataset_id": dataset, "columns": [column["name"] for column in schema["columns"]]}
+        )
+    )
 
     wanted = {"row_count": args.rows, "conditions": args.conditions}
     asked = api.call("POST", f"/v1/datasets/{dataset}/generations", json=wanted).json()
     api.wait(asked["job_id"])
     generation = api.call("GET", f"/v1/generations/{asked['generation_id']}").json()
     args.output.write_bytes(api.call("GET", generation["artifact_url"]).content)
-    print(json.dumps({"generation_id": generation["generation_id"], "status": generation["status"]}))
+    print(
+        json.dumps({"generation_id": generation["generation_id"], "status": generation["status"]})
+    )
 
     api.call("DELETE", f"/v1/datasets/{dataset}")
     print(json.dumps({"deleted": dataset}))

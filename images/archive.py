@@ -1,4 +1,4 @@
-"""Looks into a docker archive: how big the image is unpacked, what its configuration says, and a file of its layers."""
+"""Docker archives: unpacked size, configuration, and files of the layers."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ class Archive:
                             self.sbom = _file(layer, member.name).read()
 
     def complaints(self, own: str) -> list[str]:
-        """Return what is wrong with an image of the product; `own` is the Python package that it must contain."""
+        """Return what is wrong with an image that must contain the Python package `own`."""
         labels, user = self.config.get("Labels") or {}, str(self.config.get("User", ""))
-        found = [f"it has no label {name}" for name in LABELS if not labels.get(f"org.opencontainers.image.{name}")]
+        found = [
+            f"it has no label {name}"
+            for name in LABELS
+            if not labels.get(f"org.opencontainers.image.{name}")
+        ]
         if not user.partition(":")[0].isdigit() or user.startswith("0"):
             found.append(f"its user is {user or 'root'}: runAsNonRoot needs a number that is not 0")
         if self.sbom is None:

@@ -1,8 +1,9 @@
-"""Builds the images: `python images/build.py [ROLE ...]`; trainer, api, operator and tryout unless told otherwise.
+"""Builds the images: `python images/build.py [ROLE ...]`; trainer, api, operator and tryout unless
+told otherwise.
 
-With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first (`layout`), so that
-the build itself needs no network. Beside each archive lies its SBOM (CycloneDX).
-An image above its budget (budget.json, MiB unpacked) fails the build.
+With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first
+(`layout`), so that the build itself needs no network. Beside each archive lies its SBOM
+(CycloneDX). An image above its budget (budget.json, MiB unpacked) fails the build.
 """
 
 from __future__ import annotations
@@ -22,26 +23,41 @@ from builder import Builder, detect
 HERE = Path(__file__).parent
 PREFIX = "simulacra.local/simulacra"
 AT_ONCE = 2
-"""Each step of a build uses one core at most, and what is written at once is bounded by the disk."""
+"""Builds at once: a step uses one core, and the disk bounds what is written."""
 
 
 def main() -> int:
     """Build the roles that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("roles", nargs="*", metavar="ROLE", help=f"of {', '.join(layout.ROLES)}")
-    parser.add_argument("--builder", choices=["docker", "podman", "buildah"], help="default: the first that works")
-    parser.add_argument("--base", help="base image with a Python like this one; default: made by debootstrap")
-    parser.add_argument("--prefix", default=PREFIX, help=f"registry and folder of the images (default {PREFIX})")
-    parser.add_argument("--kernel-cpu", default="generic", help="CPU that the trainer's kernels are compiled for")
+    parser.add_argument(
+        "--builder", choices=["docker", "podman", "buildah"], help="default: the first that works"
+    )
+    parser.add_argument(
+        "--base", help="base image with a Python like this one; default: made by debootstrap"
+    )
+    parser.add_argument(
+        "--prefix", default=PREFIX, help=f"registry and folder of the images (default {PREFIX})"
+    )
+    parser.add_argument(
+        "--kernel-cpu", default="generic", help="CPU that the trainer's kernels are compiled for"
+    )
     args = parser.parse_args()
     unknown = set(args.roles) - layout.ROLES.keys()
     if unknown:
-        parser.error(f"there is no role {', '.join(sorted(unknown))}; roles are {', '.join(layout.ROLES)}")
+        parser.error(
+            f"there is no role {', '.join(sorted(unknown))}; roles are {', '.join(layout.ROLES)}"
+        )
     builder = detect(args.builder)
     version = layout.version()
     base = args.base or f"{args.prefix}/base:{'.'.join(map(str, sys.version_info[:2]))}"
     names = args.roles or layout.DEFAULT
-    arguments = {"BASE": base, "VERSION": version, "REVISION": revision(), "KERNEL_CPU": args.kernel_cpu}
+    arguments = {
+        "BASE": base,
+        "VERSION": version,
+        "REVISION": revision(),
+        "KERNEL_CPU": args.kernel_cpu,
+    }
     with ThreadPoolExecutor(AT_ONCE) as pool:
         laid_out = pool.submit(layout.contexts, names)
         if args.base is None:
@@ -54,12 +70,18 @@ def main() -> int:
 
 
 def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -> dict[str, object]:
-    """Build one image, write its archive and SBOM, hold it against its budget; return what was measured."""
+    """Build one image with its archive and SBOM, check its budget, return the measures."""
     began, role = time.monotonic(), layout.ROLES[name]
     repository, _, suffix = name.partition("-")
     image = f"{prefix}/{repository}:{arguments['VERSION']}{'-' + suffix if suffix else ''}"
-    wanted = {key: value for key, value in arguments.items() if key != "KERNEL_CPU" or repository == "trainer"}
-    builder.build(image, HERE / f"{role.containerfile or name}.Containerfile", layout.BUILD / name, wanted)
+    wanted = {
+        key: value
+        for key, value in arguments.items()
+        if key != "KERNEL_CPU" or repository == "trainer"
+    }
+    builder.build(
+        image, HERE / f"{role.containerfile or name}.Containerfile", layout.BUILD / name, wanted
+    )
     path = layout.BUILD / f"{name}.tar"
     builder.save(image, path)
     archive = Archive(path)
@@ -67,10 +89,16 @@ def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -
     if wrong or archive.sbom is None:
         raise SystemExit(f"images: {name}: {'; '.join(wrong)}")
     (layout.BUILD / f"{name}.cdx.json").write_bytes(archive.sbom)
-    size, budget = archive.unpacked_bytes >> 20, json.loads((HERE / "budget.json").read_text())["unpacked_mib"][name]
+    size, budget = (
+        archive.unpacked_bytes >> 20,
+        json.loads((HERE / "budget.json").read_text())["unpacked_mib"][name],
+    )
     measured = {"image": image, "archive": str(path), "unpacked_mib": size, "budget_mib": budget}
     if size > budget:
-        raise SystemExit(f"images: {name} is {size} MiB unpacked, above its budget of {budget} (images/budget.json)")
+        raise SystemExit(
+            f"images: {name} is {size} MiB unpacked, above its budget of {budget}"
+            " (images/budget.json)"
+        )
     return {**measured, "seconds": round(time.monotonic() - began, 1)}
 
 

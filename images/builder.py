@@ -20,10 +20,23 @@ class Builder:
     build_words: tuple[str, ...] = ("build",)
     env: dict[str, str] = field(default_factory=dict)
 
-    def build(self, image: str, containerfile: Path, context: Path, arguments: dict[str, str]) -> None:
+    def build(
+        self, image: str, containerfile: Path, context: Path, arguments: dict[str, str]
+    ) -> None:
         """Build and tag an image; nothing is pulled that is here."""
-        words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
-        command = [self.program, *self.build_words, "-f", str(containerfile), "-t", image, *words, str(context)]
+        words = [
+            word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")
+        ]
+        command = [
+            self.program,
+            *self.build_words,
+            "-f",
+            str(containerfile),
+            "-t",
+            image,
+            *words,
+            str(context),
+        ]
         run(command, quiet=True, env=os.environ | self.env)
 
     def save(self, image: str, archive: Path) -> None:
@@ -32,22 +45,35 @@ class Builder:
         if self.program == "buildah":
             command = ["buildah", "push", "-q", image, f"docker-archive:{archive}:{image}"]
         elif self.program == "podman":
-            command = ["podman", "save", "-q", "--format", "docker-archive", "-o", str(archive), image]
+            command = [
+                "podman",
+                "save",
+                "-q",
+                "--format",
+                "docker-archive",
+                "-o",
+                str(archive),
+                image,
+            ]
         else:
             command = ["docker", "save", "-o", str(archive), image]
         run(command, quiet=True, env=os.environ | self.env)
 
 
 def detect(wanted: str | None) -> Builder:
-    """Return the builder of that name, else the first of docker, podman and buildah that works here."""
+    """Return the named builder, else the first of docker, podman and buildah that works."""
     for program in [wanted] if wanted else ["docker", "podman", "buildah"]:
         if shutil.which(program) is None:
             continue
-        if program == "docker" and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        if (
+            program == "docker"
+            and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
+        ):
             continue  # the client without its daemon
         if program == "buildah":
             limits = [
-                f"--ulimit={name}={soft}:{hard}"  # buildah raises both to its defaults, which a container may refuse
+                # buildah raises both to its defaults, which a container may refuse
+                f"--ulimit={name}={soft}:{hard}"
                 for name, (soft, hard) in {
                     "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
                     "nproc": resource.getrlimit(resource.RLIMIT_NPROC),
@@ -57,5 +83,6 @@ def detect(wanted: str | None) -> Builder:
             return Builder("buildah", words, {"BUILDAH_ISOLATION": "chroot"})
         return Builder(program)
     raise SystemExit(
-        f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get install buildah netavark"
+        f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get"
+        " install buildah netavark"
     )

@@ -1,6 +1,8 @@
-"""Completes a CycloneDX SBOM of Python packages inside the image that it is of: `python3 complete_sbom.py SBOM`.
+"""Completes a CycloneDX SBOM of Python packages inside the image that it is of: `python3
+complete_sbom.py SBOM`.
 
-What was installed from a file has no package URL there, and scanners match by nothing else; Debian is missing.
+What was installed from a file has no package URL there, and scanners match by nothing else; Debian
+is missing.
 """
 
 from __future__ import annotations
@@ -15,19 +17,28 @@ STATUS = Path("/var/lib/dpkg/status")
 
 
 def debian(status: str) -> list[dict[str, str]]:
-    """Return the components of a dpkg status file: name, version and package URL of all that is installed."""
+    """Return name, version and package URL of what a dpkg status file lists as installed."""
     release = dict(
-        line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if line.count("=") == 1
+        line.split("=", 1)
+        for line in Path("/etc/os-release").read_text().splitlines()
+        if line.count("=") == 1
     )
     distro = f"debian-{release.get('VERSION_ID', '').strip(chr(34))}".rstrip("-")
     found = []
     for paragraph in status.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
+        fields = dict(
+            line.split(": ", 1)
+            for line in paragraph.splitlines()
+            if ": " in line and line[0] != " "
+        )
         if fields.get("Status") != "install ok installed":
             continue
         name, version = fields["Package"], fields["Version"]
-        url = f"pkg:deb/debian/{name}@{quote(version, safe='')}?arch={fields['Architecture']}&distro={distro}"
-        found.append({"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url})
+        place = f"arch={fields['Architecture']}&distro={distro}"
+        url = f"pkg:deb/debian/{name}@{quote(version, safe='')}?{place}"
+        found.append(
+            {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
+        )
     return sorted(found, key=lambda one: one["purl"])
 
 

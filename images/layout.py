@@ -1,4 +1,5 @@
-"""Lays out what an image is built from, on the host: the base's root file system and a context folder a role.
+"""Lays out what an image is built from, on the host: the base's root file system and a context
+folder a role.
 
 Nothing is fetched while an image is built. pip gathers the wheels here, as it is set up on this
 machine, in the versions and with the hashes of locks/images.txt.
@@ -23,7 +24,14 @@ WHEELHOUSE = BUILD / "wheelhouse"
 TORCH = BUILD / "torch"
 SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Debian's suite by its Python: the wheels are of the Python that gathers them."""
-_UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt/lists")
+_UNUSED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+)
 TOOLS = ("pip", "cyclonedx-bom>=7,<8")
 """Tools that install into an image and write its SBOM; locks/images.txt has their versions."""
 
@@ -34,7 +42,8 @@ class Role:
 
     Attributes:
         extras: of our package; empty for an image without it.
-        containerfile: name of its Containerfile without the ending; the same as the role's if empty.
+        containerfile: name of its Containerfile without the ending; the same as the role's if
+            empty.
         files: what the build needs beside wheels, relative to the repository.
         packages: what is installed where our package is not.
     """
@@ -57,28 +66,52 @@ DEFAULT = ("trainer", "api", "operator", "tryout")  # the longest first
 
 
 def base() -> Path:
-    """Return the context of the air-gapped base: base.tar, made by debootstrap once (as root, about a minute)."""
+    """Return the context of the air-gapped base: base.tar, built once by debootstrap as root."""
     suite = SUITES.get(sys.version_info[:2])
     if suite is None:
         known = ", ".join(f"{major}.{minor}" for major, minor in SUITES)
         raise SystemExit(
-            f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the same Python"
+            f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the"
+            " same Python"
         )
     folder = BUILD / "base"
     archive = folder / "base.tar"
     if archive.exists():
         return folder
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        raise SystemExit("images: the air-gapped base needs root and debootstrap; or give --base IMAGE")
+        raise SystemExit(
+            "images: the air-gapped base needs root and debootstrap; or give --base IMAGE"
+        )
     tree = BUILD / f"{suite}.new"
     shutil.rmtree(tree, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", suite, str(tree)]
+    command = [
+        "debootstrap",
+        "--variant=minbase",
+        "--include=python3,ca-certificates",
+        suite,
+        str(tree),
+    ]
     run([*command, *mirror()], quiet=True)
     for name in _UNUSED:
         for path in (tree / name).glob("*"):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    run(["find", str(tree), "-xdev", "-perm", "/6000", "-type", "f", "-exec", "chmod", "a-s", "{}", "+"])
+    run(
+        [
+            "find",
+            str(tree),
+            "-xdev",
+            "-perm",
+            "/6000",
+            "-type",
+            "f",
+            "-exec",
+            "chmod",
+            "a-s",
+            "{}",
+            "+",
+        ]
+    )
     run(["tar", "--numeric-owner", "--sort=name", "-C", str(tree), "-cf", f"{archive}.new", "."])
     Path(f"{archive}.new").replace(archive)
     shutil.rmtree(tree)
@@ -95,13 +128,16 @@ def mirror() -> list[str]:
     if not shutil.which("apt-get"):
         return []
     said = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, check=True
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [uri for uri in said.stdout.split() if uri.startswith("http")][:1]
 
 
 def contexts(names: Sequence[str]) -> None:
-    """Lay out the context folders of roles, BUILD / role: wheels/, own/, tools/ and files/, each up to date."""
+    """Update the context folders of roles: wheels/, own/, tools/ and files/ in BUILD / role."""
     _wheelhouse()
     _select(BUILD / "tools", list(TOOLS))
     if any(ROLES[name].extras for name in names):
@@ -150,7 +186,8 @@ def _torch() -> None:
             wheel.unlink()
     if not list(TORCH.glob("nvidia_*")):
         sys.stderr.write(
-            "images: pip found torch without CUDA (see `pip config list`): this image fits on CPUs only\n"
+            "images: pip found torch without CUDA (see `pip config list`): "
+            "this image fits on CPUs only\n"
         )
     _stamp(TORCH, "torch.txt", "images.txt")
 
@@ -188,8 +225,9 @@ def _own() -> None:
     """Our own wheel, of what is in the work tree now, in BUILD / own."""
     folder = BUILD / "own"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
     command += ["--no-index", f"--find-links={WHEELHOUSE}"]  # the build backend is locked too
+    command += ["--wheel-dir", str(folder), str(ROOT)]
     run(command, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"})
 
 
@@ -198,5 +236,6 @@ def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None =
     done = subprocess.run(command, capture_output=quiet, text=True, check=False, env=env)
     if done.returncode:
         raise SystemExit(
-            f"images: {' '.join(command[:3])} failed ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}"
+            f"images: {' '.join(command[:3])} failed"
+            f" ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}"
         )

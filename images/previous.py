@@ -1,4 +1,5 @@
-"""Makes what an upgrade begins from: the previous release's API, operator and trainer, and its chart, from git.
+"""Makes what an upgrade begins from: the previous release's API, operator and trainer, and its
+chart, from git.
 
 Its code goes into today's images, with today's versions of the dependencies. Dependencies that
 today's images no longer contain are added. Prints the archives' paths, or why there are none.
@@ -16,35 +17,51 @@ from pathlib import Path
 import layout
 from builder import detect
 
+import yaml
+
 COMMIT = "5c85e94492b8215e889c1eb79e62c560e3fca283"
-"""The state before chart 0.2.0; to be moved on with each release."""
+"""Release 0.1.0. Move it with each release."""
 ROLES = ("api", "operator", "trainer")
 FOLDER = layout.BUILD / "previous"
 
 
 def main() -> int:
     """Build all of it; 3 where this clone's history does not reach back that far."""
-    known = subprocess.run(["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=layout.ROOT, capture_output=True)
+    known = subprocess.run(
+        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=layout.ROOT, capture_output=True
+    )
     if known.returncode:
         sys.stderr.write(f"images: {COMMIT[:12]} is not in this clone's history\n")
         return 3
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as tree:
-        packed = subprocess.run(["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE)
+        packed = subprocess.run(
+            ["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE
+        )
         subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
         shutil.copytree(Path(tree, "charts", "simulacra"), FOLDER / "chart")
         gather(tree)
-    builder, version = detect(None), layout.version()
+    builder = detect(None)
+    current = layout.version()
+    # The previous chart asks for images with its own appVersion as their tag.
+    chart = yaml.safe_load((FOLDER / "chart" / "Chart.yaml").read_text())
     shutil.copytree(layout.BUILD / "api" / "tools", FOLDER / "tools")
     for role in ROLES:
-        today = f"simulacra.local/simulacra/{role}:{version}"
-        image = f"simulacra.local/simulacra/previous-{role}:{version}"
+        today = f"simulacra.local/simulacra/{role}:{current}"
+        image = f"simulacra.local/simulacra/previous-{role}:{chart['appVersion']}"
         containerfile = Path(__file__).with_name("previous.Containerfile")
         arguments = {"BASE": today, "EXTRAS": layout.ROLES[role].extras}
         builder.build(image, containerfile, FOLDER, arguments)
         builder.save(image, FOLDER / f"{role}.tar")
-    print(json.dumps({"chart": str(FOLDER / "chart"), "archives": [str(FOLDER / f"{role}.tar") for role in ROLES]}))
+    print(
+        json.dumps(
+            {
+                "chart": str(FOLDER / "chart"),
+                "archives": [str(FOLDER / f"{role}.tar") for role in ROLES],
+            }
+        )
+    )
     return 0
 
 

@@ -1,10 +1,12 @@
-"""FOR TRYING OUT ONLY: runs SeaweedFS (`s3`) or OpenBao (`openbao`) on one folder, ready to be used.
+"""FOR TRYING OUT ONLY: runs SeaweedFS (`s3`) or OpenBao (`openbao`) on one folder, ready to be
+used.
 
-The keys that unseal OpenBao lie beside its data, so whoever has the volume has everything. An installation that holds
-customers' data brings its own store and key provider.
+The keys that unseal OpenBao lie beside its data, so whoever has the volume has everything. An
+installation that holds customers' data brings its own store and key provider.
 
-Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for `openbao`;
-TRYOUT_DATA is the folder and TRYOUT_PORT OpenBao's port (the next one is taken too) where they are not /data and 8200.
+Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for
+`openbao`; TRYOUT_DATA is the folder and TRYOUT_PORT OpenBao's port (the next one is taken too)
+where they are not /data and 8200.
 """
 
 from __future__ import annotations
@@ -39,13 +41,16 @@ def start(*command: str) -> subprocess.Popen[bytes]:
 
 
 def openbao() -> None:
-    """OpenBao with a Transit engine at transit/ and the token VAULT_TOKEN, which reaches that engine only."""
+    """OpenBao with Transit at transit/ and the token VAULT_TOKEN, limited to that engine."""
     folder = DATA / "openbao"
     config, keys = LIVE / f"openbao-{PORT}.json", folder / "unseal.json"
-    if not keys.exists():  # a start that ended before its keys were noted: nobody can unseal what it left
+    if (
+        not keys.exists()
+    ):  # a start that ended before its keys were noted: nobody can unseal what it left
         shutil.rmtree(folder / "raft", ignore_errors=True)
     (folder / "raft").mkdir(parents=True, exist_ok=True)
-    # It is alone: the default multiplier makes it wait 5 to 10 seconds for others before it elects itself.
+    # It is alone: the default multiplier makes it wait 5 to 10 seconds for others before it elects
+    # itself.
     raft = {"path": str(folder / "raft"), "node_id": "tryout", "performance_multiplier": "1"}
     settings = {
         "storage": {"raft": raft},
@@ -60,16 +65,20 @@ def openbao() -> None:
     wait(lambda: call("GET", "sys/seal-status"), server)
     if not call("GET", "sys/init")["initialized"]:
         draft = keys.with_suffix(".new")
-        draft.write_text(json.dumps(call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})))
+        draft.write_text(
+            json.dumps(call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1}))
+        )
         draft.replace(keys)
     known = json.loads(keys.read_text())
     call("PUT", "sys/unseal", {"key": known["keys"][0]})
-    wait(lambda: call("GET", "sys/health"), server)  # it answers with an error until it has made itself the leader
+    wait(
+        lambda: call("GET", "sys/health"), server
+    )  # it answers with an error until it has made itself the leader
     wait(lambda: granted(known["root_token"], os.environ["VAULT_TOKEN"]), server)
 
 
 def granted(root: str, token: str) -> bool:
-    """Mount Transit and make the token where they are not there yet; an error is to be tried again."""
+    """Mount Transit and create the token if missing; the caller retries errors."""
     if "transit/" not in call("GET", "sys/mounts", token=root)["data"]:
         call("POST", "sys/mounts/transit", {"type": "transit"}, root)
     call("PUT", "sys/policies/acl/simulacra", {"policy": POLICY}, root)
@@ -90,25 +99,51 @@ def s3() -> None:
     identity = {
         "name": "simulacra",
         "credentials": [
-            {"accessKey": os.environ["AWS_ACCESS_KEY_ID"], "secretKey": os.environ["AWS_SECRET_ACCESS_KEY"]}
+            {
+                "accessKey": os.environ["AWS_ACCESS_KEY_ID"],
+                "secretKey": os.environ["AWS_SECRET_ACCESS_KEY"],
+            }
         ],
         "actions": ["Admin", "Read", "List", "Tagging", "Write"],
     }
     config = LIVE / "s3.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps({"identities": [identity]}))
-    command = ["weed", "-logtostderr=true", "-v=0", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"]
-    command += ["-filer", "-volume.max=500", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+    command = [
+        "weed",
+        "-logtostderr=true",
+        "-v=0",
+        "server",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        f"-dir={folder}",
+    ]
+    command += [
+        "-filer",
+        "-volume.max=500",
+        "-master.volumeSizeLimitMB=64",
+        "-master.telemetry=false",
+    ]
     store = start(*command, "-volume.preStopSeconds=0")
 
     def made() -> bool:
         shell = ["weed", "shell", "-master=127.0.0.1:9333", "-filer=127.0.0.1:8888"]
         said = f"s3.bucket.create -name {bucket}\ns3.bucket.list\n".encode()
-        done = subprocess.run(shell, input=said, capture_output=True, timeout=30, check=False, cwd=LIVE)
+        done = subprocess.run(
+            shell, input=said, capture_output=True, timeout=30, check=False, cwd=LIVE
+        )
         return any(line.split()[:1] == [bucket] for line in done.stdout.decode().splitlines())
 
     wait(made, store)
-    gateway = ["weed", "-logtostderr=true", "-v=0", "s3", "-ip.bind=0.0.0.0", "-port=8333", "-filer=127.0.0.1:8888"]
+    gateway = [
+        "weed",
+        "-logtostderr=true",
+        "-v=0",
+        "s3",
+        "-ip.bind=0.0.0.0",
+        "-port=8333",
+        "-filer=127.0.0.1:8888",
+    ]
     gateway += [f"-config={config}", "-allowDeleteBucketNotEmpty=false", "-autoCreateBucket=false"]
     start(*gateway, "-port.iceberg=0", "-port.lance=0")
 
@@ -116,7 +151,9 @@ def s3() -> None:
 def call(method: str, path: str, body: dict[str, Any] | None = None, token: str = "") -> Any:
     """Ask OpenBao; None where it answers without a body."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(BAO + path, data, {"X-Vault-Token": token} if token else {}, method=method)
+    request = urllib.request.Request(
+        BAO + path, data, {"X-Vault-Token": token} if token else {}, method=method
+    )
     with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read()
     return json.loads(text) if text else None
@@ -136,7 +173,7 @@ def wait(ready: Callable[[], object], server: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> int:
-    """Run until SIGTERM, or until one of the processes ends: then the container ends and is started again."""
+    """Run until SIGTERM or until a process ends, so that the container restarts."""
     kinds = {"s3": s3, "openbao": openbao}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         raise SystemExit("say which: s3 or openbao")
@@ -154,7 +191,9 @@ def main() -> int:
     finally:
         for one in RUNNING:
             one.terminate()
-        for one in RUNNING:  # or they would be killed with this process, in the middle of what they write
+        for (
+            one
+        ) in RUNNING:  # or they would be killed with this process, in the middle of what they write
             try:
                 one.wait(10)
             except subprocess.TimeoutExpired:

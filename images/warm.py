@@ -1,4 +1,4 @@
-"""Fits, generates and estimates once while the trainer's image is built, so that numba's compiled code is in it."""
+"""One fit, generation and estimate at image build, to ship numba's compiled code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 from simulacra_trainer.__main__ import main
 
-CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
+CONDITIONS = {
+    "categorical": {"happiness": {"very happy": 0.5}},
+    "numeric": {"tv_hours": {"min": 1, "max": 4}},
+}
 EFFECT = ("--treatment", "tv_hours=1", "--baseline", "tv_hours=4", "--outcome", "education_years")
 
 
@@ -22,7 +25,9 @@ def run(*arguments: str | Path) -> None:
 
 def warm(table: Path, folder: Path) -> None:
     """Go through every command on a table with numbers, dates of years, levels and gaps."""
-    model, rows, conditions, do = (folder / name for name in ("model", "rows.parquet", "conditions.json", "do.json"))
+    model, rows, conditions, do = (
+        folder / name for name in ("model", "rows.parquet", "conditions.json", "do.json")
+    )
     conditions.write_text(json.dumps(CONDITIONS))
     do.write_text(json.dumps({"tv_hours": 2}))
     run("fit", "--data", table, "--out", model, "--family", "forest")

@@ -1,4 +1,4 @@
-"""The generated part of the docs: reference pages written from the code when the site is built (a hook of mkdocs)."""
+"""Reference pages generated from the code when the site is built (a mkdocs hook)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Any
 import typer
 
 import yaml
-from simulacra import Client, operations
+from simulacra import Client
 from simulacra.cli import app
-from simulacra.commands.shared import EXIT_CODES
+from simulacra.commands.session import EXIT_CODES
 from simulacra_api.app import create_app
-from simulacra_api.catalogue import CATALOGUE
-from simulacra_api.docs_text import full
+from simulacra_api.docs.llms_txt import full
+from simulacra_api.docs.openapi import document
+from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.metrics import Metrics
-from simulacra_api.openapi import document
 from simulacra_api.settings import Settings
-from simulacra_crds.reasons import Reason
-from simulacra_crds.registry import KINDS
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent
 STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KINDS}
 PROGRAMS = {
     "simulacra_trainer": ("fit", "generate", "report", "estimate"),
     "simulacra_custody.verify": (),
-    "simulacra_custody.handout": (),
+    "simulacra_custody.export_certificates": (),
     "simulacra_api": (),
 }
 LIMITS = ("enum", "default", "minimum", "maximum", "maxLength")
@@ -62,7 +62,7 @@ def pages() -> dict[str, str]:
 
 def errors() -> str:
     """Return the error codes; problem details (RFC 9457) carry them as `code`."""
-    rows = ((f"`{one.code}`", one.status, f"{one.title}.", one.remedy) for one in CATALOGUE.values())
+    rows = ((f"`{one.code}`", one.status, f"{one.title}.", one.remedy) for one in CATALOG.values())
     return f"# Error codes\n\n{table(('Code', 'Status', 'What it means', 'What to do'), rows)}"
 
 
@@ -92,7 +92,9 @@ def fields(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str,
     """Yield the fields of a schema and of the objects and lists of objects in it."""
     for name, found in schema.get("properties", {}).items():
         limits = [
-            f"{key} {found[key]}" for key in ("enum", "default", "minimum", "maximum", "maxLength") if key in found
+            f"{key} {found[key]}"
+            for key in ("enum", "default", "minimum", "maximum", "maxLength")
+            if key in found
         ]
         about = "; ".join(filter(None, [found.get("description", ""), *limits]))
         yield f"`{prefix}{name}`", found.get("type", "any"), about
@@ -112,10 +114,22 @@ def metrics() -> str:
 
     import simulacra_operator.metrics  # noqa: F401 - registers them
 
-    parts = ["# Metrics", "Labels are kinds, verbs and constants; no id, tenant or name of a customer's is among them."]
-    for title, registry in (("API (`/metrics`)", Metrics()._registry), ("Operator (`/metrics`)", REGISTRY)):
+    parts = [
+        "# Metrics",
+        (
+            "Labels are kinds, verbs and constants; no id, tenant or name of a customer's is among"
+            " them."
+        ),
+    ]
+    for title, registry in (
+        ("API (`/metrics`)", Metrics()._registry),
+        ("Operator (`/metrics`)", REGISTRY),
+    ):
         found = [one for one in registry.collect() if one.name.startswith("simulacra_")]
-        rows = ((f"`{one.name}{'_total' * (one.type == 'counter')}`", one.type, one.documentation) for one in found)
+        rows = (
+            (f"`{one.name}{'_total' * (one.type == 'counter')}`", one.type, one.documentation)
+            for one in found
+        )
         parts.append(f"## {title}\n\n{table(('Metric', 'Type', 'What it is'), rows)}")
     return "\n\n".join(parts)
 
@@ -124,8 +138,9 @@ def commands() -> str:
     """Return every command with its arguments, options and exit codes."""
     ends = table(("Exit code", "Meaning"), EXIT_CODES.items())
     intro = (
-        "Results go to stdout: JSON with `--json` or where stdout is no terminal, tables for people else. Progress and "
-        "errors go to stderr. `simulacra --install-completion` makes the shell complete commands and options."
+        "Results go to stdout: JSON with `--json` or where stdout is no terminal, tables for people"
+        " else. Progress and errors go to stderr. `simulacra --install-completion` makes the shell"
+        " complete commands and options."
     )
     parts = ["# Commands", intro, ends, *command(typer.main.get_command(app), "simulacra")]
     return "\n\n".join([*parts, *programs()])
@@ -134,7 +149,9 @@ def commands() -> str:
 def programs() -> Iterator[str]:
     """Yield the help of what is started with `python -m`."""
     for module, below in PROGRAMS.items():
-        main = import_module(f"{module}.__main__" if module in ("simulacra_api", "simulacra_trainer") else module).main
+        main = import_module(
+            f"{module}.__main__" if module in ("simulacra_api", "simulacra_trainer") else module
+        ).main
         for name in below or ("",):
             shown = io.StringIO()
             with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
@@ -152,17 +169,29 @@ def command(found: Any, name: str) -> Iterator[str]:
     for one in found.params:
         shown = ", ".join(f"`{text}`" for text in (*one.opts, *one.secondary_opts))
         rows.append((shown, "required" if one.required else "", getattr(one, "help", "") or ""))
-    yield f"## {name}\n\n{found.help or ''}\n\n{table(('Argument or option', '', 'What it is'), rows)}"
+    yield (
+        f"## {name}\n\n{found.help or ''}\n\n{table(('Argument or option', '', 'Meaning'), rows)}"
+    )
 
 
 def sdk() -> str:
     """Return the methods of the clients."""
-    intro = "`Client` waits, `AsyncClient` has the same methods as coroutines. Answers are dicts with typed attributes."
+    intro = (
+        "`Client` waits, `AsyncClient` has the same methods as coroutines. Answers are dicts with"
+        " typed attributes."
+    )
     parts = ["# Python SDK", intro]
     for name, member in vars(Client).items():
-        if not name.startswith("_") and hasattr(operations, name):
-            signature = str(inspect.signature(member)).replace("self, /, ", "").replace("self, /", "").replace("'", "")
-            parts.append(f"## {name}\n\n```python\n{name}{signature}\n```\n\n{inspect.getdoc(member)}")
+        if inspect.isfunction(member) and hasattr(member, "__wrapped__"):
+            signature = (
+                str(inspect.signature(member))
+                .replace("self, /, ", "")
+                .replace("self, /", "")
+                .replace("'", "")
+            )
+            parts.append(
+                f"## {name}\n\n```python\n{name}{signature}\n```\n\n{inspect.getdoc(member)}"
+            )
     return "\n\n".join(parts) + "\n"
 
 
@@ -170,5 +199,9 @@ def table(head: Any, rows: Any) -> str:
     """Return a Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        lines.append("| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in row) + " |")
+        lines.append(
+            "| "
+            + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in row)
+            + " |"
+        )
     return "\n".join(lines) + "\n"

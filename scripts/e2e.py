@@ -1,8 +1,9 @@
 """`make e2e`: builds the images, loads them into a cluster, and runs tests/node on it.
 
-The cluster is that of KUBECONFIG (SIMULACRA_IMAGE_LOADER is then the command that loads archives into it), a kind one
-(--kind), or else the node of ../shared/bin/cluster, which needs root and some packages of Debian, installed if missing.
-What it started is taken down however it ends; what a killed run left behind goes at the next start.
+The cluster is that of KUBECONFIG (SIMULACRA_IMAGE_LOADER is then the command that loads archives
+into it), a kind one (--kind), or else the node of ../shared/bin/cluster, which needs root and some
+packages of Debian, installed if missing. What it started is taken down however it ends; what a
+killed run left behind goes at the next start.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ PACKAGES = {
     "debootstrap": "debootstrap",
     "prometheus": "prometheus",
 }
-LIBRARIES = {Path("/usr/lib/cni"): "containernetworking-plugins", Path("/usr/lib/podman/netavark"): "netavark"}
+LIBRARIES = {
+    Path("/usr/lib/cni"): "containernetworking-plugins",
+    Path("/usr/lib/podman/netavark"): "netavark",
+}
 NO_HISTORY = 3
 """How images/previous.py ends where the clone does not reach back to the previous release."""
 FREE_GIB = 12
@@ -74,7 +78,7 @@ def part(name: str) -> Iterator[None]:
 
 
 def contained(command: list[str], env: dict[str, str] | None = None) -> int:
-    """Run a program in a process group of its own, of which nothing is left when this ends; return its exit code."""
+    """Run a program in its own process group, end the group with it, return the exit code."""
     process = subprocess.Popen(command, env=env, cwd=ROOT, start_new_session=True)
     try:
         return process.wait()
@@ -89,7 +93,9 @@ def contained(command: list[str], env: dict[str, str] | None = None) -> int:
 def prepare() -> None:
     """Install what a node and the build need, then try what the node will do; raises Unable."""
     if not TOOL.exists():
-        raise Unable("set KUBECONFIG and SIMULACRA_IMAGE_LOADER, or put the tool at ../shared/bin/cluster")
+        raise Unable(
+            "set KUBECONFIG and SIMULACRA_IMAGE_LOADER, or put the tool at ../shared/bin/cluster"
+        )
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     missing += [package for folder, package in LIBRARIES.items() if not folder.exists()]
@@ -107,7 +113,9 @@ def prepare() -> None:
         install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
         done = subprocess.run(install, check=False, **quiet)
         if done.returncode:
-            raise Unable(f"apt-get could not install {' '.join(missing)}: {done.stderr.strip()[-400:]}")
+            raise Unable(
+                f"apt-get could not install {' '.join(missing)}: {done.stderr.strip()[-400:]}"
+            )
     free = shutil.disk_usage(ROOT).free >> 30
     if free < FREE_GIB:
         raise Unable(f"it needs {FREE_GIB} GiB of disk, and {free} are free")
@@ -117,12 +125,23 @@ def prepare() -> None:
 
 
 def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
-    """Run tests/node; return pytest's exit code, and show what the cluster looked like where it failed."""
+    """Run tests/node; return pytest's exit code, and show the cluster's state on failure."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values, part("tests"):
         yaml.safe_dump(CHART_VALUES, values)
         values.flush()
         env = os.environ | {"KUBECONFIG": kubeconfig, "SIMULACRA_E2E_VALUES": values.name} | more
-        command = [sys.executable, "-m", "pytest", "tests/node", "-m", "node", "-x", "-vv", "-rs", "--durations=12"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "tests/node",
+            "-m",
+            "node",
+            "-x",
+            "-vv",
+            "-rs",
+            "--durations=12",
+        ]
         code = contained([*command, *extra], env)
     if code:
         describe(kubeconfig)
@@ -136,11 +155,19 @@ def describe(kubeconfig: str) -> None:
         "get pods -A -o wide",
         "get tenants,datasets,models,generationjobs -A -o wide",
         "get events -A --sort-by=.lastTimestamp",
-        "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix --tail=40",
-        "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix --tail=20 --previous",
+        (
+            "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix"
+            " --tail=40"
+        ),
+        (
+            "logs -n simulacra-system -l app.kubernetes.io/name=simulacra --all-containers --prefix"
+            " --tail=20 --previous"
+        ),
     ):
         print(f"\ne2e: kubectl {words}", flush=True)
-        done = subprocess.run([*kubectl, *words.split()], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            [*kubectl, *words.split()], stdout=subprocess.PIPE, text=True, check=False, timeout=60
+        )
         print("\n".join(done.stdout.splitlines()[-120:]), flush=True)
 
 
@@ -165,12 +192,17 @@ def on_node(archives: list[str], extra: list[str]) -> int:
         shutil.rmtree(folder)
     routes = subprocess.run(["ip", "route"], stdout=subprocess.PIPE, text=True, check=True).stdout
     if any(network in routes for network in NETWORKS):
-        raise SystemExit("e2e: another node of ../shared/bin/cluster is up, and there can be only one: take it down")
+        raise SystemExit(
+            "e2e: another node of ../shared/bin/cluster is up, and there can be only one: take it"
+            " down"
+        )
     keep = False
     try:
         with part("node"):
             command = [str(TOOL), "up", str(folder), "--node", "--audit", "--port", PORT]
-            up = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            up = json.loads(
+                subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            )
             os.environ["PATH"] += f":{up['bin']}"
         with part("load"):
             load = [str(TOOL), "load", str(folder), *archives]
@@ -190,11 +222,23 @@ def on_kind(archives: list[str], extra: list[str]) -> int:
     name = "simulacra-e2e"
     with tempfile.TemporaryDirectory() as folder:
         kubeconfig = f"{folder}/kubeconfig"
-        create = ["kind", "create", "cluster", "--name", name, "--kubeconfig", kubeconfig, "--wait", "120s"]
+        create = [
+            "kind",
+            "create",
+            "cluster",
+            "--name",
+            name,
+            "--kubeconfig",
+            kubeconfig,
+            "--wait",
+            "120s",
+        ]
         try:
             subprocess.run(create, check=True)
             for archive in archives:
-                subprocess.run(["kind", "load", "image-archive", archive, "--name", name], check=True)
+                subprocess.run(
+                    ["kind", "load", "image-archive", archive, "--name", name], check=True
+                )
             return suite(kubeconfig, {}, extra)
         finally:
             subprocess.run(["kind", "delete", "cluster", "--name", name], check=False)
@@ -231,7 +275,9 @@ def run(args: argparse.Namespace, extra: list[str]) -> int:
         return on_kind(build(base, neural=args.neural), extra)
     if given:
         if not loader:
-            raise Unable("KUBECONFIG is set: SIMULACRA_IMAGE_LOADER must say how archives get into its nodes")
+            raise Unable(
+                "KUBECONFIG is set: SIMULACRA_IMAGE_LOADER must say how archives get into its nodes"
+            )
         archives = build(base, neural=args.neural)
         subprocess.run([*shlex.split(loader), *archives], check=True)
         return suite(given, {}, extra)
@@ -241,19 +287,30 @@ def run(args: argparse.Namespace, extra: list[str]) -> int:
 
 
 def main() -> int:
-    """Do all of it; a machine without the means is an error, or with --or-skip a skip that is plain to see."""
+    """Run all of it. Missing means are an error, or with --or-skip a visible skip."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", action="store_true", help="make a kind cluster")
-    parser.add_argument("--base", help="base of the images (images/build.py); one with a newer glibc, for torch")
-    parser.add_argument("--neural", action="store_true", help="build the trainer with torch too, and fit with two pods")
-    parser.add_argument("--or-skip", action="store_true", help="end well where this machine cannot have a node")
+    parser.add_argument(
+        "--base", help="base of the images (images/build.py); one with a newer glibc, for torch"
+    )
+    parser.add_argument(
+        "--neural",
+        action="store_true",
+        help="build the trainer with torch too, and fit with two pods",
+    )
+    parser.add_argument(
+        "--or-skip", action="store_true", help="end well where this machine cannot have a node"
+    )
     args, extra = parser.parse_known_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("e2e: ended by a signal"))
     try:
         return run(args, extra)
     except Unable as why:
-        print(f"\n!!! e2e {'SKIPPED, NOTHING WAS TESTED ON A NODE' if args.or_skip else 'cannot run'}: {why}\n")
+        print(
+            "\n!!! e2e"
+            f" {'SKIPPED, NOTHING WAS TESTED ON A NODE' if args.or_skip else 'cannot run'}: {why}\n"
+        )
         return 0 if args.or_skip else 2
     except subprocess.CalledProcessError as failed:
         print(f"e2e: {' '.join(map(str, failed.cmd[:3]))} ended with {failed.returncode}")
@@ -262,7 +319,10 @@ def main() -> int:
         print("e2e: interrupted")
         return 130
     finally:
-        print("e2e: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in _spent.items()), flush=True)
+        print(
+            "e2e: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in _spent.items()),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Write the schemas of the built-in kinds that the embedded control plane serves.
 
-Source: the OpenAPI v3 documents of a real kube-apiserver (Kubernetes is Apache-2.0). Only the kinds that the
-product uses are kept, with what they refer to; descriptions are cut to their first sentence.
+Source: the OpenAPI v3 documents of a real kube-apiserver (Kubernetes is Apache-2.0). Only the kinds
+that the product uses are kept, with what they refer to; descriptions are cut to their first
+sentence.
 
-    python scripts/extract_builtin_schemas.py KUBECONFIG > embedded/simulacra_embedded/controlplane/builtins.json
+    python scripts/extract_builtin_schemas.py KUBECONFIG >
+    controlplane/simulacra_controlplane/builtins.json
 """
 
 from __future__ import annotations
@@ -27,14 +29,26 @@ KINDS: dict[str, list[str]] = {
         "core.v1.Service",
         "core.v1.ServiceAccount",
     ],
-    "apis/apiextensions.k8s.io/v1": ["apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition"],
+    "apis/apiextensions.k8s.io/v1": [
+        "apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition"
+    ],
     "apis/batch/v1": ["batch.v1.Job"],
     "apis/coordination.k8s.io/v1": ["coordination.v1.Lease"],
     "apis/events.k8s.io/v1": ["events.v1.Event"],
     "apis/networking.k8s.io/v1": ["networking.v1.NetworkPolicy"],
     "apis/scheduling.k8s.io/v1": ["scheduling.v1.PriorityClass"],
 }
-KEPT = {"$ref", "additionalProperties", "allOf", "default", "description", "enum", "format", "items", "oneOf"}
+KEPT = {
+    "$ref",
+    "additionalProperties",
+    "allOf",
+    "default",
+    "description",
+    "enum",
+    "format",
+    "items",
+    "oneOf",
+}
 KEPT |= {"properties", "required", "type"}
 VERBATIM = {"default", "enum", "required"}
 
@@ -42,7 +56,9 @@ VERBATIM = {"default", "enum", "required"}
 def fetch(kubeconfig: str, path: str) -> Any:
     """One JSON document of the server, through kubectl."""
     done = subprocess.run(
-        ["kubectl", "--kubeconfig", kubeconfig, "get", "--raw", path], check=True, capture_output=True
+        ["kubectl", "--kubeconfig", kubeconfig, "get", "--raw", path],
+        check=True,
+        capture_output=True,
     )
     return json.loads(done.stdout)
 
@@ -59,7 +75,9 @@ def trim(node: Any, is_properties: bool = False) -> Any:
             continue
         if key == "description" and isinstance(value, str):
             value = re.split(r"(?<=\w\w\.)\s", value.replace("\n", " "), maxsplit=1)[0]
-        kept[key] = value if key in VERBATIM or key.startswith("x-") else trim(value, key == "properties")
+        kept[key] = (
+            value if key in VERBATIM or key.startswith("x-") else trim(value, key == "properties")
+        )
     return kept
 
 

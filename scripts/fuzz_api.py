@@ -2,7 +2,8 @@
 
     python scripts/fuzz_api.py --minutes 30
 
-Everything after the known options goes to schemathesis: `-- --phases stateful`. Exit status 0: nothing was found.
+Everything after the known options goes to schemathesis: `-- --phases stateful`. Exit status 0:
+nothing was found.
 """
 
 from __future__ import annotations

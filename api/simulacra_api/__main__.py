@@ -45,13 +45,17 @@ def main(argv: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the exit code is 2 when a setting is missing or malformed."""
     parser = argparse.ArgumentParser(prog="python -m simulacra_api", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, required=True, help="port to listen on; 0 takes a free one"
+    )
     args = parser.parse_args(argv)
     log.to_stderr()
     listener = listen(args.host, args.port)
     try:
         settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)
-        stores = Stores.open()  # what is malformed is said here, not by a traceback of the server's start
+        stores = (
+            Stores.open()
+        )  # what is malformed is said here, not by a traceback of the server's start
     except (ValueError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -9,26 +9,24 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from simulacra_api import problems
+from simulacra_api.access import routes as access
+from simulacra_api.account import routes as account
+from simulacra_api.auth import routes as oauth
+from simulacra_api.certificates import routes as certificates
+from simulacra_api.datasets import routes as datasets
+from simulacra_api.docs import health_and_docs
+from simulacra_api.docs.openapi import document
+from simulacra_api.effects import routes as effects
+from simulacra_api.generations import routes as generations
+from simulacra_api.http import problems
+from simulacra_api.http.middleware import RequestMiddleware
+from simulacra_api.jobs import routes as jobs
 from simulacra_api.metrics import Metrics
-from simulacra_api.middleware import RequestMiddleware
-from simulacra_api.openapi import document
 from simulacra_api.pages.router import router as pages
-from simulacra_api.routes import (
-    access,
-    account,
-    certificates,
-    datasets,
-    effects,
-    generations,
-    jobs,
-    meta,
-    oauth,
-    uploads,
-    webhooks,
-)
 from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
+from simulacra_api.uploads import routes as uploads
+from simulacra_api.webhooks import routes as webhooks
 
 
 def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -> FastAPI:
@@ -49,7 +47,19 @@ def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -
         lifespan=lifespan,
     )
     # Tried in this order: what is polled comes first. The document has an order of its own.
-    for module in (jobs, datasets, uploads, generations, effects, oauth, access, account, webhooks, certificates, meta):
+    for module in (
+        jobs,
+        datasets,
+        uploads,
+        generations,
+        effects,
+        oauth,
+        access,
+        account,
+        webhooks,
+        certificates,
+        health_and_docs,
+    ):
         app.include_router(module.router)
     app.include_router(pages)
     problems.install(app, settings.public_url)

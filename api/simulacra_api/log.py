@@ -1,8 +1,9 @@
-"""The process's log: lines are gathered for a moment, since a write a request would cost a tenth of the request.
+"""The process's log: lines are gathered for a moment, since a write a request would cost a tenth of
+the request.
 
-A warning or worse is written at once, with all that came before it, so the order holds and nothing that matters waits.
-A kill -9 loses the access lines of the last moment; what must not be lost is in the audit log, which is no log of this
-kind.
+A warning or worse is written at once, with all that came before it, so the order holds and nothing
+that matters waits. A kill -9 loses the access lines of the last moment; what must not be lost is in
+the audit log, which is no log of this kind.
 """
 
 from __future__ import annotations

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
@@ -12,15 +19,19 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 class Metrics:
     """The metrics of one application.
 
-    simulacra_api_requests_total{method, route, status}; simulacra_api_request_seconds{method, route} (until the last
-    byte); simulacra_api_requests_in_progress; and those of the process. A path without a route counts as "-".
+    simulacra_api_requests_total{method, route, status}; simulacra_api_request_seconds{method,
+    route} (until the last byte); simulacra_api_requests_in_progress; and those of the process. A
+    path without a route counts as "-".
     """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
-            "simulacra_api_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
+            "simulacra_api_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self._registry,
         )
         self._seconds = Histogram(
             "simulacra_api_request_seconds",
@@ -30,7 +41,9 @@ class Metrics:
             registry=self._registry,
         )
         self.in_progress = Gauge(
-            "simulacra_api_requests_in_progress", "Requests that are being answered.", registry=self._registry
+            "simulacra_api_requests_in_progress",
+            "Requests that are being answered.",
+            registry=self._registry,
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -15,25 +15,25 @@ from simulacra_api.auth.clients import Clients
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
+from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.auth.verifier import TokenVerifier
-from simulacra_api.cache import ReadCache
-from simulacra_api.consumption import Books
-from simulacra_api.rates import Rates
+from simulacra_api.http.counting_lock import CountingLock
+from simulacra_api.quotas.quota_usage import QuotaLedger
+from simulacra_api.quotas.rate_limit import Rates
 from simulacra_api.settings import Settings
-from simulacra_api.turn import Turn
+from simulacra_api.tenancy.read_cache import ReadCache
 from simulacra_crds.auth0 import Auth0
-from simulacra_crds.cluster import Cluster
-from simulacra_custody.audit import SegmentedAuditLog, open_audit
-from simulacra_custody.audit_query import AuditReader
-from simulacra_custody.certificates import Certificates
-from simulacra_custody.custody import Custody
-from simulacra_custody.settings import open_custody
+from simulacra_crds.kube.client import Cluster
+from simulacra_custody.audit.certificates import Certificates
+from simulacra_custody.audit.log import SegmentedAuditLog
+from simulacra_custody.audit.reader import AuditReader
+from simulacra_custody.service import Custody
+from simulacra_custody.wiring import open_audit, open_custody
 
 
 @dataclass(frozen=True)
 class Services:
-    """The rooms below, opened."""
+    """The services below, opened."""
 
     settings: Settings
     cluster: Cluster
@@ -46,9 +46,9 @@ class Services:
     clients: Clients
     credentials: Credentials
     auth0: Auth0 | None
-    signup_turn: Turn
+    signup_lock: CountingLock
     rates: Rates
-    books: Books
+    quota_ledger: QuotaLedger
     tenants: Tenants
     verifier: TokenVerifier
 
@@ -72,7 +72,9 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
     cluster = await Cluster.connect(settings.kubeconfig)
     signing = SigningKeyStore(cluster)
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
-    warm_up = asyncio.create_task(asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope"))
+    warm_up = asyncio.create_task(
+        asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope")
+    )
     auth0 = Auth0(settings.auth0) if settings.auth0 else None
     rates, tenants = Rates(cluster), Tenants(cluster)
     keeping_rates = asyncio.create_task(rates.run())
@@ -89,9 +91,9 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             clients=Clients(cluster),
             credentials=Credentials(cluster, signing, tenants),
             auth0=auth0,
-            signup_turn=Turn(),
+            signup_lock=CountingLock(),
             rates=rates,
-            books=Books(cluster),
+            quota_ledger=QuotaLedger(cluster),
             tenants=tenants,
             verifier=TokenVerifier(settings, signing, external),
         )
@@ -105,10 +107,10 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
                 await provider.close()
 
 
-async def services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """FastAPI dependency: the services of this process. A coroutine, as all dependencies are: others get a thread."""
     opened: Services = request.app.state.services
     return opened
 
 
-Rooms = Annotated[Services, Depends(services)]
+ServicesDep = Annotated[Services, Depends(get_services)]

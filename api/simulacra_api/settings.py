@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulacra_api.cache import CACHE_SECONDS
+from simulacra_api.tenancy.read_cache import CACHE_SECONDS
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
-from simulacra_crds.webhook import allows_private
+from simulacra_crds.contract.webhook import allows_private
 
 LINK_SECONDS = 900
 """A download link lives this long (15 minutes)."""
@@ -17,8 +17,8 @@ LEASE_SECONDS = 60.0
 """An upload whose lease was not renewed for so long has lost its writer; a retry takes it over."""
 MAX_JSON_BYTES = 1 << 20
 """Largest JSON body that is read."""
-MAX_ARTEFACT_BYTES = 32 << 20
-"""Largest artefact (schema, report, graph) that is read into memory."""
+MAX_ARTIFACT_BYTES = 32 << 20
+"""Largest artifact (schema, report, graph) that is read into memory."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,19 @@ class Settings:
     """What differs between installations.
 
     Attributes:
-        public_url: base URL that customers see, without a slash at the end; links and the issuer begin with it.
+        public_url: base URL that customers see, without a slash at the end; links and the issuer
+            begin with it.
         audience: `aud` of the access tokens.
         kubeconfig: path of a kubeconfig; None: KUBECONFIG or the pod's service account.
         token_seconds: life of a token of the built-in issuer.
         max_upload_bytes: upper limit of an upload, whatever the tenant's quota says.
         delete_wait_seconds: how long DELETE waits for the erasure before it answers 202.
-        cache_seconds: how old a resource may be that is shown; a change takes this longer (see `cache`).
+        cache_seconds: how old a resource may be that is shown; a change takes this longer (see
+            `cache`).
         oidc_issuer: an OpenID Connect issuer whose tokens are accepted beside the built-in one's.
         webhooks_allow_private: webhooks may use http and addresses that are not public.
-        auth0: where the clients of approved signups and their secrets are made; None: the built-in issuer knows them.
+        auth0: where the clients of approved signups and their secrets are made; None: the built-in
+            issuer knows them.
     """
 
     public_url: str
@@ -51,8 +54,9 @@ class Settings:
 
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER and
-        _WEBHOOK_ALLOW_PRIVATE (true or false); SIMULACRA_AUTH0_* (see `simulacra_crds.auth0`); KUBECONFIG.
+        """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES,
+        _OIDC_ISSUER and _WEBHOOK_ALLOW_PRIVATE (true or false); SIMULACRA_AUTH0_* (see
+        `simulacra_crds.auth0`); KUBECONFIG.
 
         Raises:
             ValueError: naming the variable and the form it must have.
@@ -65,7 +69,9 @@ class Settings:
             raise ValueError("SIMULACRA_PUBLIC_URL must begin with http:// or https://")
         issuer = env.get("SIMULACRA_OIDC_ISSUER")
         if issuer and not issuer.startswith(("http://", "https://")):
-            raise ValueError("SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://...")
+            raise ValueError(
+                "SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://..."
+            )
         audience = env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE
         auth0 = Auth0Settings.from_env(env, audience)
         return cls(

@@ -1,4 +1,4 @@
-"""The Python SDK and the `simulacra` command: what a customer imports and types.
+"""The Python SDK and the `simulacra` command.
 
 from simulacra import Client
 with Client.from_connection("DIR/connection.json") as client:

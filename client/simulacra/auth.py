@@ -1,4 +1,4 @@
-"""OAuth2 client credentials as an httpx2.Auth: fetches a token when it is needed and again when it is refused."""
+"""OAuth2 client credentials for httpx2: a token on demand, and a new one after a 401."""
 
 from __future__ import annotations
 
@@ -11,50 +11,56 @@ from simulacra.connection import Connection
 from simulacra.errors import ApiError
 
 REFRESH_BEFORE_SECONDS = 30.0
+Flow = Generator[httpx2.Request, httpx2.Response, None]
 
 
 class ClientCredentials(httpx2.Auth):
-    """RFC 6749, section 4.4, with the `audience` parameter that Auth0 and the built-in issuer want."""
+    """RFC 6749, section 4.4, with the `audience` parameter of Auth0 and the built-in issuer."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._token = ""
         self._expires = 0.0
 
-    def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Read the answers that hold tokens; `requires_response_body` would read whole downloads into memory."""
+    def sync_auth_flow(self, request: httpx2.Request) -> Flow:
+        """Read only the responses with tokens.
+
+        `requires_response_body` would read whole downloads into memory.
+        """
         flow = self.auth_flow(request)
-        asked = next(flow)
+        step = next(flow)
         while True:
-            response = yield asked
-            if asked is not request:
+            response = yield step
+            if step is not request:
                 response.read()
             try:
-                asked = flow.send(response)
+                step = flow.send(response)
             except StopIteration:
                 return
 
-    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+    async def async_auth_flow(
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Do the same as `sync_auth_flow`, awaited."""
         flow = self.auth_flow(request)
-        asked = next(flow)
+        step = next(flow)
         while True:
-            response = yield asked
-            if asked is not request:
+            response = yield step
+            if step is not request:
                 await response.aread()
             try:
-                asked = flow.send(response)
+                step = flow.send(response)
             except StopIteration:
                 return
 
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Add the bearer token; on a 401 try once more with a new one."""
+    def auth_flow(self, request: httpx2.Request) -> Flow:
+        """Add the bearer token; after a 401, try once more with a new one."""
         if time.monotonic() > self._expires - REFRESH_BEFORE_SECONDS:
-            self._remember((yield self._token_request()))
+            self._store_token((yield self._token_request()))
         request.headers["Authorization"] = f"Bearer {self._token}"
         response = yield request
         if response.status_code == 401:
-            self._remember((yield self._token_request()))
+            self._store_token((yield self._token_request()))
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request
 
@@ -67,7 +73,7 @@ class ClientCredentials(httpx2.Auth):
         }
         return httpx2.Request("POST", self._connection.token_url, json=body)
 
-    def _remember(self, response: httpx2.Response) -> None:
+    def _store_token(self, response: httpx2.Response) -> None:
         if response.is_error:
             raise ApiError.from_response(response)
         body = response.json()

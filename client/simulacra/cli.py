@@ -1,7 +1,4 @@
-"""The `simulacra` command: `up` for one machine, the customer's steps, `mcp` for agents, `admin` for operators.
-
-How all of them print and which exit codes they have is in `commands.shared`.
-"""
+"""The `simulacra` command: `up`, the customer's commands, `mcp` and `admin`."""
 
 from __future__ import annotations
 
@@ -13,47 +10,65 @@ from typing import Annotated
 
 import typer
 
-from simulacra.admin import admin
-from simulacra.commands import access, asking, data, proof
-from simulacra.commands.shared import EXIT_CODES, USAGE, ConnectionOption, console, ended
+from simulacra.commands import (
+    access,
+    account,
+    admin,
+    certificates,
+    datasets,
+    effects,
+    generations,
+    jobs,
+    resources,
+)
+from simulacra.commands.options import Connect
+from simulacra.commands.output import note
+from simulacra.commands.session import EXIT_CODES, USAGE, errors_reported
 
-_ENDS = "; ".join(f"{code} {what}" for code, what in EXIT_CODES.items())
+_CODES = "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 app = typer.Typer(
     no_args_is_help=True,
     help="Synthetic tables under stated conditions.",
-    epilog=f"Exit codes: {_ENDS}.",
+    epilog=f"Exit codes: {_CODES}.",
 )
-for group in (access, data, asking, proof):
-    app.registered_commands += group.app.registered_commands
-app.add_typer(admin, name="admin")
+for noun in (access, datasets, generations, effects, jobs, resources, certificates, account):
+    app.registered_commands += noun.app.registered_commands
+app.add_typer(admin.app, name="admin")
 
 
 @app.command()
 def up(
-    data_dir: Annotated[Path, typer.Option(help="Where everything lives; made when missing.")],
-    port: Annotated[int | None, typer.Option(help="Port of the API; a free one when not given.")] = None,
+    data_dir: Annotated[Path, typer.Option(help="Data directory; made if missing.")],
+    port: Annotated[
+        int | None, typer.Option(help="Port of the API; any free one if absent.")
+    ] = None,
 ) -> None:
     """Run the whole product on this machine, in the foreground, until Ctrl-C."""
-    if find_spec("simulacra_embedded.up") is None or find_spec("kopf") is None:
-        console.print("`simulacra up` needs the embedded extra: pip install 'simulacra[embedded]'", style="red")
-        raise typer.Exit(USAGE)
+    _require("up", "embedded", "simulacra_embedded.up", "kopf")
     arguments = ["--data-dir", str(data_dir), *([] if port is None else ["--port", str(port)])]
-    # Replaces this process: signals reach the supervisor directly.
+    # Replaces this process, so that signals reach the supervisor directly.
     os.execv(sys.executable, [sys.executable, "-m", "simulacra_embedded.up", *arguments])  # noqa: S606
 
 
 @app.command()
 def mcp(
     directory: Annotated[
-        Path, typer.Option(exists=True, file_okay=False, help="The only folder that tools read from and write to.")
+        Path, typer.Option(exists=True, file_okay=False, help="Folder of the tools' files.")
     ] = Path(),
-    connection: ConnectionOption = None,
+    connection: Connect = None,
 ) -> None:
-    """Serve the main job to an agent over stdio (Model Context Protocol); rows never pass through its context."""
-    if find_spec("mcp") is None:
-        console.print("`simulacra mcp` needs the mcp extra: pip install 'simulacra[mcp]'", style="red")
-        raise typer.Exit(USAGE)
+    """Serve the main job to an agent over stdio (MCP). Rows never pass through its context."""
+    _require("mcp", "mcp", "mcp")
     from simulacra.mcp_server import serve
 
-    with ended():
+    with errors_reported():
         serve(connection, directory)
+
+
+def _require(command: str, extra: str, *modules: str) -> None:
+    if any(find_spec(module) is None for module in modules):
+        note(
+            f"`simulacra {command}` needs the {extra} extra. Run pip install 'simulacra[{extra}]'.",
+            style="red",
+        )
+        raise typer.Exit(USAGE)

@@ -1,4 +1,4 @@
-"""Where the service is and who we are: from `connection.json` of `simulacra up`, or from the environment."""
+"""Address of the service and client credentials, from a `connection.json` or the environment."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 DEFAULT_AUDIENCE = "https://api.simulacra.dev"
 _URLS = ("api_url", "token_url")
 _FIELDS = (*_URLS, "client_id", "client_secret")
-_GIVE = "give the connection.json that `simulacra up` or `simulacra claim` wrote"
+_GIVE = "Give the connection.json that `simulacra up` or `simulacra claim` wrote."
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Base URL, token endpoint and client credentials. The secret is left out of repr."""
+    """Base URL, token endpoint and client credentials; repr leaves the secret out."""
 
     api_url: str
     token_url: str
@@ -28,30 +28,43 @@ class Connection:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Connection:
-        """Read `connection.json`; OSError or ValueError say which file or field is missing or wrong."""
+        """Read a `connection.json`.
+
+        Raises:
+            OSError, ValueError: the file or the named field is missing or wrong.
+        """
         try:
             values = json.loads(Path(path).read_text())
         except ValueError:
             values = None
         if not isinstance(values, dict):
-            raise ValueError(f"{path} is not a JSON object: {_GIVE}")
+            raise ValueError(f"{path} is not a JSON object. {_GIVE}")
         missing = [name for name in _FIELDS if not values.get(name)]
         if missing:
-            raise ValueError(f"{path}: {', '.join(missing)} missing; {_GIVE}")
+            raise ValueError(f"{path} has no {', '.join(missing)}. {_GIVE}")
         for name in _URLS:
             _check_url(f"{path}: {name}", values[name])
-        return cls(**{name: values[name] for name in _FIELDS}, audience=values.get("audience", DEFAULT_AUDIENCE))
+        known = {name: values[name] for name in _FIELDS}
+        return cls(**known, audience=values.get("audience", DEFAULT_AUDIENCE))
 
     @classmethod
     def from_environment(cls) -> Connection:
-        """Read SIMULACRA_CONNECTION (a file), or SIMULACRA_API_URL, _TOKEN_URL, _CLIENT_ID, _CLIENT_SECRET."""
+        """Read the variables of a connection.
+
+        SIMULACRA_CONNECTION names a file; or else SIMULACRA_API_URL, _TOKEN_URL, _CLIENT_ID,
+        _CLIENT_SECRET and _AUDIENCE have the values.
+
+        Raises:
+            OSError, ValueError: the named variable, file or field is missing or wrong.
+        """
         if path := os.environ.get("SIMULACRA_CONNECTION"):
             return cls.from_file(path)
         values = {name: os.environ.get(_variable(name), "") for name in _FIELDS}
         values["token_url"] = values["token_url"] or values["api_url"] + "/oauth/token"
         missing = [_variable(name) for name, value in values.items() if not value]
         if missing:
-            raise ValueError(f"set SIMULACRA_CONNECTION to a connection.json, or {', '.join(missing)}")
+            names = ", ".join(missing)
+            raise ValueError(f"Set SIMULACRA_CONNECTION to a connection.json, or set {names}.")
         for name in _URLS:
             _check_url(_variable(name), values[name])
         return cls(**values, audience=os.environ.get("SIMULACRA_AUDIENCE", DEFAULT_AUDIENCE))
@@ -63,4 +76,4 @@ def _variable(name: str) -> str:
 
 def _check_url(what: str, url: object) -> None:
     if not str(url).startswith(("http://", "https://")):
-        raise ValueError(f"{what} must begin with http:// or https://")
+        raise ValueError(f"{what} must begin with http:// or https://.")

@@ -1,7 +1,7 @@
-"""`simulacra mcp`: the main job as tools of the Model Context Protocol, for agents, over stdio.
+"""`simulacra mcp`: tools of the Model Context Protocol for agents, over stdio.
 
-Tables go from file to service and from service to file, on the machine that the agent works on: no row and no secret
-passes through the model's context. Files are read and written below one folder only.
+Tables move between files on this machine and the service: no row and no secret passes through the
+model's context. Files are read and written only below one folder.
 """
 
 from __future__ import annotations
@@ -22,50 +22,53 @@ from pydantic import Field
 
 from simulacra.async_client import AsyncClient
 from simulacra.certificates import verify_certificate
-from simulacra.commands.shared import format_of
+from simulacra.commands.options import format_of
 from simulacra.connection import Connection
-from simulacra.documents import Json
+from simulacra.core import may_pass
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.models import Json
 from simulacra.operations import uploads
-from simulacra.protocol import may_pass
 
 INSTRUCTIONS = (
-    "Simulacra makes synthetic tables. upload a table, wait for its job, read its schema, generate rows under "
-    "conditions or interventions that are written against that schema, wait, download them to a file, and delete the "
-    "dataset when done. estimate answers causal questions. Rows never come back as text: work on the files."
+    "Simulacra makes synthetic tables. Use `upload` for a table, `wait` for its job, and `schema` "
+    "for its columns. Then `generate` rows under conditions or interventions on these columns, "
+    "`wait` again, `download` the rows to a file, and `delete` the dataset when you are done. "
+    "`estimate` answers causal questions. Rows never come back as text: work on the files."
 )
 WAIT_SECONDS = 45.0
-"""Longest that one call takes, a small upload but: clients commonly give up on a tool after 60 s."""
-Local = Annotated[str, Field(description="Path of a file, relative to the folder that this server serves.")]
-DatasetId = Annotated[str, Field(description="dataset_id as upload gave it.")]
+"""Longest duration of one call, except a small upload: many clients stop a tool after 60 s."""
+Local = Annotated[str, Field(description="Path of a file, relative to the folder of this server.")]
+DatasetId = Annotated[str, Field(description="dataset_id from upload.")]
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn what goes wrong into what the model is told."""
+def _tool_errors() -> Iterator[None]:
+    """Turn an error into a message for the model."""
     try:
         yield
     except (ApiError, JobFailed, DownloadCorrupt, TimeoutError, ValueError) as error:
-        raise _told(error, str(error)) from error
+        raise _tool_error(error, str(error)) from error
     except OSError as error:
-        raise _told(error, f"{error.filename or 'the file'}: {error.strerror or error}") from error
+        text = f"{error.filename or 'the file'}: {error.strerror or error}"
+        raise _tool_error(error, text) from error
     except httpx2.TransportError as error:
-        what = f"the service does not answer ({type(error).__name__}); try again later"
-        raise _told(error, what) from error
+        text = f"The service does not answer ({type(error).__name__}). Try again later."
+        raise _tool_error(error, text) from error
 
 
-def _told(error: Exception, what: str) -> ToolError:
-    """Return the sentence with what the error's notes add: how to go on."""
-    return ToolError("\n".join([what, *getattr(error, "__notes__", ())]))
+def _tool_error(error: Exception, text: str) -> ToolError:
+    """Return the message with the error's notes, which say how to continue."""
+    return ToolError("\n".join([text, *getattr(error, "__notes__", ())]))
 
 
 class Tools:
-    """The tools; each method's docstring is what the model reads."""
+    """The tools; the model reads each method's docstring."""
 
     def __init__(self, client: AsyncClient, directory: Path) -> None:
-        self._client, self._directory = client, directory.resolve()
-        self._begun: dict[tuple[Any, ...], str] = {}
-        """Uploads that were begun and have not ended, as they were asked for, and their keys."""
+        self._client = client
+        self._directory = directory.resolve()
+        self._unfinished: dict[tuple[Any, ...], str] = {}
+        """Idempotency keys of unfinished uploads, by file and options."""
 
     def all(self) -> list[Any]:
         """Return the tools to register."""
@@ -77,53 +80,69 @@ class Tools:
     async def upload(
         self,
         path: Local,
-        retention_hours: Annotated[float, Field(gt=0, le=168, description="How long it is kept.")] = 24,
-        weights: Annotated[str | None, Field(description="Name of the column of survey weights, if any.")] = None,
+        retention_hours: Annotated[
+            float, Field(gt=0, le=168, description="Hours to keep the dataset.")
+        ] = 24,
+        weights: Annotated[
+            str | None, Field(description="Column of survey weights, if there is one.")
+        ] = None,
         knowledge: Annotated[
             Json | None,
-            Field(description='What is known of causes: {"tiers": [[column]], "required": [{"source", "target"}]}'),
+            Field(
+                description="Causal knowledge: "
+                '{"tiers": [[column]], "required": [{"source", "target"}]}'
+            ),
         ] = None,
         key: Annotated[
-            str | None, Field(description="Only to go on with an upload that another session began: the key it told.")
+            str | None,
+            Field(
+                description="Only to continue an upload of another session: the key it returned."
+            ),
         ] = None,
     ) -> Json:
-        """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav); a model is fit on it. Then wait for its job_id.
+        """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav) and fit a model; wait for its job_id.
 
-        Interrupted, or answered with status uploading, call it again with the same arguments: it goes on where it
-        stopped.
+        If the call is interrupted or returns status uploading, call it again with the same
+        arguments: it continues where it stopped.
         """
-        said: Json = {"retention_seconds": round(retention_hours * 3600), "weights": weights, "knowledge": knowledge}
-        with _sentences():
+        options: Json = {
+            "retention_seconds": round(retention_hours * 3600),
+            "weights": weights,
+            "knowledge": knowledge,
+        }
+        with _tool_errors():
             source = self._inside(path)
-            known = source.stat()
-            asked = (source, known.st_size, known.st_mtime_ns, json.dumps(said))
-            key = key or self._begun.setdefault(asked, uuid.uuid4().hex)
+            stat = source.stat()
+            request = (source, stat.st_size, stat.st_mtime_ns, json.dumps(options))
+            key = key or self._unfinished.setdefault(request, uuid.uuid4().hex)
             sent = 0
 
             def count(so_far: int, _: int | None) -> None:
                 nonlocal sent
                 sent = so_far
 
+            limit = WAIT_SECONDS if stat.st_size > uploads.PIECE_BYTES else None
             try:
-                async with asyncio.timeout(WAIT_SECONDS if known.st_size > uploads.PIECE_BYTES else None):
-                    done: Json = await self._client.upload(source, **said, key=key, on_bytes=count)
+                async with asyncio.timeout(limit):
+                    done = await self._client.upload(source, **options, key=key, on_bytes=count)
             except TimeoutError:
-                return {"status": "uploading", "sent_bytes": sent, "bytes": known.st_size, "key": key}
+                progress = {"sent_bytes": sent, "bytes": stat.st_size}
+                return {"status": "uploading", **progress, "key": key}
             except ApiError as error:
                 if not may_pass(error):
-                    self._begun.pop(asked, None)
+                    self._unfinished.pop(request, None)
                 raise
-            self._begun.pop(asked, None)
+            self._unfinished.pop(request, None)
             return done
 
     async def datasets(self) -> list[Json]:
-        """List the datasets that are kept, newest first."""
-        with _sentences():
+        """List the datasets, newest first."""
+        with _tool_errors():
             return list(await self._client.datasets())
 
     async def schema(self, dataset_id: DatasetId) -> Json:
-        """Return columns, kinds, levels and ranges: conditions and interventions are written against these."""
-        with _sentences():
+        """Return the columns with kind, levels and range, for conditions and interventions."""
+        with _tool_errors():
             return await self._client.schema(dataset_id)
 
     async def generate(
@@ -132,32 +151,44 @@ class Tools:
         rows: Annotated[int, Field(gt=0)],
         conditions: Annotated[
             Json | None,
-            Field(description='{"categorical": {column: {level: share}}, "numeric": {column: {"min": n, "max": n}}}'),
+            Field(
+                description='{"categorical": {column: {level: share}}, '
+                '"numeric": {column: {"min": n, "max": n}}}'
+            ),
         ] = None,
         do: Annotated[Json | None, Field(description="Interventions: {column: value}.")] = None,
         counterfactual: Annotated[
-            bool, Field(description="Rows in pairs: each row, then its twin as it would have been under `do`.")
+            bool,
+            Field(description="Rows in pairs: each row, then its counterfactual twin under `do`."),
         ] = False,
         seed: Annotated[int | None, Field(description="Same seed, same rows.")] = None,
     ) -> Json:
-        """Ask for synthetic rows; wait for the job_id, then download the generation_id."""
-        with _sentences():
+        """Start to generate rows. Wait for the job_id, then download the generation_id."""
+        with _tool_errors():
             return await self._client.generate(
-                dataset_id, rows, conditions=conditions, interventions=do, counterfactual=counterfactual, seed=seed
+                dataset_id,
+                rows,
+                conditions=conditions,
+                interventions=do,
+                counterfactual=counterfactual,
+                seed=seed,
             )
 
     async def estimate(
         self,
         dataset_id: DatasetId,
-        treatment: Annotated[str, Field(description="The column that is set.")],
-        value: Annotated[float | str, Field(description="What it is set to.")],
-        baseline: Annotated[float | str, Field(description="What that is compared with.")],
-        outcome: Annotated[str, Field(description="The column whose average is compared.")],
-        outcome_level: Annotated[str | None, Field(description="Of a category: whose share counts.")] = None,
-        segment: Annotated[str | None, Field(description="Give the effect by this column as well.")] = None,
+        treatment: Annotated[str, Field(description="Column to intervene on.")],
+        value: Annotated[float | str, Field(description="Treatment value.")],
+        baseline: Annotated[float | str, Field(description="Value to compare with.")],
+        outcome: Annotated[str, Field(description="Column whose average is compared.")],
+        outcome_level: Annotated[
+            str | None,
+            Field(description="Of a categorical outcome: the level whose share counts."),
+        ] = None,
+        segment: Annotated[str | None, Field(description="Column to split the effect by.")] = None,
     ) -> Json:
-        """Ask for an average causal effect; wait for the job_id, then read it with status(effect_id)."""
-        with _sentences():
+        """Start to estimate a causal effect. Wait for the job_id, then call status(effect_id)."""
+        with _tool_errors():
             return await self._client.estimate(
                 dataset_id,
                 treatment=treatment,
@@ -168,9 +199,11 @@ class Tools:
                 segment=segment,
             )
 
-    async def wait(self, job_id: str, seconds: Annotated[float, Field(gt=0, le=WAIT_SECONDS)] = WAIT_SECONDS) -> Json:
-        """Wait until a job ends, or so many seconds: then its status is still running, and you call wait again."""
-        with _sentences():
+    async def wait(
+        self, job_id: str, seconds: Annotated[float, Field(gt=0, le=WAIT_SECONDS)] = WAIT_SECONDS
+    ) -> Json:
+        """Wait until a job ends, for at most `seconds`. If it is still running, call wait again."""
+        with _tool_errors():
             try:
                 return await self._client.wait(job_id, timeout=seconds)
             except TimeoutError:
@@ -180,48 +213,49 @@ class Tools:
         self,
         id: Annotated[str, Field(description="job_id, dataset_id, generation_id or effect_id.")],  # noqa: A002
     ) -> Json:
-        """Return the state of anything: progress, expiry, asked against attained, an effect's figures."""
-        with _sentences():
+        """Return the state of a resource: progress, expiry, attainment, effect figures."""
+        with _tool_errors():
             return dict(await self._client.get(id))
 
     async def download(self, generation_id: str, path: Local) -> Json:
-        """Write a generation's rows to a file; its suffix decides: .parquet, .csv or .arrow."""
-        with _sentences():
+        """Write a generation's rows to a file with the suffix .parquet, .csv or .arrow."""
+        with _tool_errors():
             target = self._inside(path)
             size = await self._client.download(generation_id, target, format_of(target))
             return {"path": str(target), "bytes": size}
 
     async def delete(
         self,
-        id: Annotated[str, Field(description="dataset_id (with all that came of it), generation_id or effect_id.")],  # noqa: A002
-        certificate_path: Annotated[str | None, Field(description="Keep the signed certificate in this file.")] = None,
+        id: Annotated[  # noqa: A002
+            str,
+            Field(description="generation_id, effect_id, or dataset_id with all made from it."),
+        ],
+        certificate_path: Annotated[
+            str | None, Field(description="File for the signed certificate.")
+        ] = None,
     ) -> Json:
-        """Erase for good; returns what the signed erasure certificate states, its signature checked."""
-        with _sentences():
+        """Erase for good; return the statement of the erasure certificate, after a check."""
+        with _tool_errors():
             target = self._inside(certificate_path) if certificate_path else None
             await self._client.delete(id)
             certificate = await self._client.erasure_certificate(id)
             statement = verify_certificate(certificate, await self._client.published_keys())
             if target:
-                _write(target, certificate)
+                target.write_text(json.dumps(certificate, indent=2))
             return {"deleted": id, "certificate": statement, "signature": "holds"}
 
     def _inside(self, path: str) -> Path:
         found = (self._directory / path).resolve()
         if not found.is_relative_to(self._directory):
-            raise ValueError(f"{path} is outside of the folder that this server may use; give a path below it")
+            raise ValueError(f"{path} is outside the folder of this server. Give a path below it.")
         return found
-
-
-def _write(target: Path, document: Json) -> None:
-    target.write_text(json.dumps(document, indent=2))
 
 
 def serve(connection: Path | None, directory: Path) -> None:
     """Serve until the agent closes stdin.
 
     Raises:
-        ValueError, FileNotFoundError: there is no usable connection.
+        OSError, ValueError: the connection is missing or wrong.
     """
     known = Connection.from_file(connection) if connection else Connection.from_environment()
     client = AsyncClient(known)
@@ -231,7 +265,9 @@ def serve(connection: Path | None, directory: Path) -> None:
         async with client:
             yield
 
-    server = MCPServer("simulacra", instructions=INSTRUCTIONS, version=version("simulacra"), lifespan=lifespan)
+    server = MCPServer(
+        "simulacra", instructions=INSTRUCTIONS, version=version("simulacra"), lifespan=lifespan
+    )
     for tool in Tools(client, directory).all():
         server.add_tool(tool)
     server.run("stdio")

@@ -1,4 +1,7 @@
-"""Tables of pandas, polars and Arrow, in and out, over Arrow's C stream interface; pyarrow is loaded when used."""
+"""Tables of pandas, polars and Arrow, in and out, over Arrow's C stream interface.
+
+pyarrow is imported only when it is used.
+"""
 
 from __future__ import annotations
 
@@ -9,43 +12,41 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-_HOW = "pip install 'simulacra[frames]' pandas polars (those that you use)"
-
 
 @runtime_checkable
 class Frame(Protocol):
-    """What pandas (2.2 or newer), polars and pyarrow tables have in common."""
+    """A table of pandas (2.2 or newer), polars or pyarrow."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export as a stream of record batches."""
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """Yield the path of a Parquet file in a directory of its own (readable by this user only) that is removed."""
+def temporary_file() -> Iterator[Path]:
+    """Yield the path of a Parquet file in a private directory, which is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="simulacra-") as directory:
         yield Path(directory) / "table.parquet"
 
 
 @contextmanager
 def as_file(source: str | Path | Frame) -> Iterator[Path]:
-    """Yield a path whose file holds the table.
+    """Yield the path of a file with the table.
 
     Raises:
-        TypeError: it is neither a path nor a table.
-        ModuleNotFoundError: pyarrow is missing, with what to install.
+        TypeError: the source is neither a path nor a table.
+        ModuleNotFoundError: pyarrow is missing; the message says what to install.
     """
     if isinstance(source, str | Path):
         yield Path(source)
         return
     if not isinstance(source, Frame):
-        raise TypeError(
-            f"{type(source).__name__} is no table: give a path, or a pandas (2.2 or newer), polars or pyarrow table"
-        )
-    with scratch() as path:
+        accepted = "a path, or a pandas (2.2 or newer), polars or pyarrow table"
+        raise TypeError(f"{type(source).__name__} is not a table. Give {accepted}.")
+    with temporary_file() as path:
         rows = _module("pyarrow").table(source)
         if (rows.schema.metadata or {}).get(b"pandas"):
-            rows = rows.drop_columns([name for name in rows.column_names if name.startswith("__index_level_")])
+            names = [name for name in rows.column_names if name.startswith("__index_level_")]
+            rows = rows.drop_columns(names)
         _module("pyarrow.parquet").write_table(rows, path)
         yield path
 
@@ -70,4 +71,6 @@ def _module(name: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError:
-        raise ModuleNotFoundError(f"this needs {name.partition('.')[0]}: {_HOW}") from None
+        package = name.partition(".")[0]
+        how = "pip install 'simulacra[frames]', and pandas or polars if you use them"
+        raise ModuleNotFoundError(f"{package} is not installed. Run {how}.") from None

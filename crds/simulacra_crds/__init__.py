@@ -1,1 +1,1 @@
-"""The contract of Simulacra: pydantic models of every custom resource and the bodies built from them."""
+"""The contract of Simulacra: its custom resources, and what its components agree on besides."""

@@ -1,1 +1,1 @@
-"""Custody: where customer bytes live: keys, envelope encryption, object store, audit log."""
+"""Custody of customer bytes: keys, envelope encryption, object stores and the audit log."""

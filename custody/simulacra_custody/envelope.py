@@ -1,9 +1,9 @@
 """AWS Encryption SDK messages, streamed both ways in constant memory.
 
-Suite AES_256_GCM_HKDF_SHA512_COMMIT_KEY with key commitment required, one message an artefact, its message key
-wrapped by a raw AES keyring that holds the resource's data key or by a customer's AWS KMS key. Any AWS Encryption SDK
-opens such a message.
-Importing this module costs half a second (the SDK and its Dafny runtime), so `custody` imports it when first needed.
+An artifact is one message in the suite AES_256_GCM_HKDF_SHA512_COMMIT_KEY, with key commitment.
+Its message key is wrapped by a raw AES keyring with the resource's data key, or by a customer's
+AWS KMS key. Any AWS Encryption SDK can open it. Importing this module takes half a second (the SDK
+and its Dafny runtime), so `service` imports it on first use.
 """
 
 import logging
@@ -21,10 +21,10 @@ from aws_cryptographic_material_providers.mpl.models import (
 )
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy
 
-from simulacra_custody.errors import ArtefactCorrupt, CustodyError
+from simulacra_custody.errors import ArtifactCorrupt, CustodyError
 
 FRAME_BYTES = 256 * 1024
-"""Plaintext a frame: the fastest of 64 KiB, 256 KiB and 1 MiB here."""
+"""Plaintext bytes of a frame: the fastest of 64 KiB, 256 KiB and 1 MiB."""
 
 SUITE = Algorithm.AES_256_GCM_HKDF_SHA512_COMMIT_KEY
 """Key commitment and no signature: AES-256-GCM, HKDF with SHA-512."""
@@ -42,14 +42,14 @@ _PROVIDERS = AwsCryptographicMaterialProviders(config=MaterialProvidersConfig())
 
 
 class _Buffer:
-    """What was fed and not yet read, as the SDK's source stream."""
+    """Bytes that were fed and not yet read, as the SDK's source stream."""
 
     def __init__(self) -> None:
         self._chunks: deque[memoryview] = deque()
         self.size = 0
 
     def feed(self, data: bytes) -> None:
-        # The caller may reuse a mutable buffer before it is read.
+        # Copy a mutable buffer: the caller may reuse it before it is read.
         self._chunks.append(memoryview(data if isinstance(data, bytes) else bytes(data)))
         self.size += len(self._chunks[-1])
 
@@ -69,8 +69,8 @@ class _Buffer:
 class Encryptor:
     """Push-style encryption: feed plaintext, take ciphertext.
 
-    The SDK pulls from a source. It is asked only for whole frames that the source already holds, so that no thread is
-    needed.
+    The SDK pulls from a source. It is asked only for frames that the source holds, so that it
+    needs no thread.
     """
 
     def __init__(self, keyring: Any, context: dict[str, str]) -> None:
@@ -85,17 +85,17 @@ class Encryptor:
         )
 
     def start(self) -> None:
-        """Get the message's key now rather than with the first frame; raises whatever the keyring does."""
+        """Get the message key now, not with the first frame. Raises what the keyring raises."""
         _ = self._stream.header
 
     def update(self, data: bytes) -> Iterator[bytes]:
-        """Feed plaintext; yields the ciphertext of every frame that is now full."""
+        """Feed plaintext; yield the ciphertext of each full frame."""
         self._source.feed(data)
         while self._source.size >= FRAME_BYTES:
             yield self._stream.read(FRAME_BYTES)
 
     def finalize(self) -> Iterator[bytes]:
-        """Yields the rest of the message. Nothing may be fed afterwards."""
+        """Yield the rest of the message. Feed nothing afterwards."""
         while chunk := self._stream.read(FRAME_BYTES):
             yield chunk
 
@@ -116,20 +116,22 @@ class _Source:
         return self._buffer.read(size)
 
 
-def decrypt(name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """Plaintext of a message in chunks of ``size`` bytes, each authenticated before it is given out.
+def decrypt(
+    name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int
+) -> Iterator[bytes]:
+    """Yield a message's plaintext in chunks of ``size`` bytes, each authenticated before.
 
     Args:
-        name: the object's key, for the error's text.
+        name: the object's key, for error messages.
         keyring: of `data_keyring` or `kms_keyring`.
-        context: the exact encryption context that the message must be bound to.
+        context: the exact encryption context of the message.
         chunks: the message.
-        size: bytes a plaintext chunk (the last one may be shorter).
+        size: bytes of a plaintext chunk; the last one may be shorter.
 
     Raises:
-        ArtefactCorrupt: for whatever the SDK finds wrong with the message (it raises its own, the material providers',
-            cryptography's and the Dafny runtime's exceptions, and ValueError or struct.error on damaged headers),
-            for another context and for bytes after the message's end. Errors of the source pass through.
+        ArtifactCorrupt: the SDK rejects the message (with exceptions of its own, the material
+            providers, cryptography and the Dafny runtime, ValueError or struct.error), its context
+            differs, or bytes follow its end. Errors of the source pass through.
     """
     source = _Source(chunks)
     try:
@@ -140,21 +142,21 @@ def decrypt(name: str, keyring: Any, context: dict[str, str], chunks: Iterator[b
             encryption_context=context,
             max_body_length=FRAME_BYTES,
         )
-        # The SDK lets a message have more context than it was asked for; ours has exactly this.
+        # The SDK accepts a message with more context than the caller states.
         if stream.header.encryption_context != context:
-            raise ArtefactCorrupt(f"{name} is bound to another context")
+            raise ArtifactCorrupt(f"{name} is bound to another encryption context")
         while chunk := stream.read(size):
             yield chunk
         if source.read(1):
-            raise ArtefactCorrupt(f"{name} goes on after its message's end")
+            raise ArtifactCorrupt(f"{name} has bytes after the end of its message")
     except CustodyError:
         raise
     except Exception as error:
-        raise ArtefactCorrupt(f"{name} does not authenticate ({type(error).__name__})") from None
+        raise ArtifactCorrupt(f"{name} does not authenticate ({type(error).__name__})") from None
 
 
 def data_keyring(data_key: bytes) -> Any:
-    """The keyring of a resource's data key (256 bits)."""
+    """Return the keyring of a resource's data key (256 bits)."""
     return _PROVIDERS.create_raw_aes_keyring(
         CreateRawAesKeyringInput(
             key_namespace=KEY_NAMESPACE,
@@ -166,5 +168,7 @@ def data_keyring(data_key: bytes) -> Any:
 
 
 def kms_keyring(key_arn: str, client: Any) -> Any:
-    """The keyring of an AWS KMS key: encrypting asks for ``kms:GenerateDataKey``, decrypting for ``kms:Decrypt``."""
-    return _PROVIDERS.create_aws_kms_keyring(CreateAwsKmsKeyringInput(kms_key_id=key_arn, kms_client=client))
+    """Return the keyring of an AWS KMS key: it calls GenerateDataKey to encrypt, else Decrypt."""
+    return _PROVIDERS.create_aws_kms_keyring(
+        CreateAwsKmsKeyringInput(kms_key_id=key_arn, kms_client=client)
+    )

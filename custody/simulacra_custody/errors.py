@@ -1,4 +1,4 @@
-"""Every error that leaves custody. Messages name tenants, resources and limits, never customer data or key material."""
+"""Errors of custody. Messages name tenants, resources and limits, never customer data or keys."""
 
 
 class CustodyError(Exception):
@@ -6,50 +6,50 @@ class CustodyError(Exception):
 
 
 class SettingsError(CustodyError):
-    """An environment variable is missing or malformed; the message names it and says what it must look like."""
+    """An environment variable is missing or malformed; the message names it and a valid form."""
 
 
-class ArtefactMissing(CustodyError):
-    """Nothing is stored under this key."""
+class ArtifactMissing(CustodyError):
+    """No object is stored under this key."""
 
 
-class ArtefactCorrupt(CustodyError):
-    """The stored bytes do not authenticate: tampered, truncated, swapped, or another context or data key."""
+class ArtifactCorrupt(CustodyError):
+    """The stored bytes do not authenticate: altered, truncated, swapped, other context or key."""
 
 
-class ArtefactTooLarge(CustodyError):
-    """The artefact holds more plaintext than the caller is willing to keep in memory."""
+class ArtifactTooLarge(CustodyError):
+    """The artifact has more plaintext than the caller's limit."""
 
 
 class ObjectExists(CustodyError):
-    """A conditional put lost: another writer stored this key first."""
+    """A conditional put failed: the key is already stored."""
 
 
 class KeyUnavailable(CustodyError):
-    """The tenant's key is missing or unreadable, or does not unwrap this token in this context."""
+    """The tenant's key is missing, out of reach, or does not unwrap this token in this context."""
 
 
 class StoreUnavailable(CustodyError):
-    """The object store refused or failed; worth another try."""
+    """The object store failed or refused; retry."""
 
 
 class StoreForeign(CustodyError):
-    """The object store is another installation's; the message says whose, and what to do."""
+    """The object store belongs to another installation; the message names it and the remedy."""
 
 
 class AuditUnavailable(CustodyError):
-    """The audit record could not be written: a destructive action must not go on."""
+    """The audit record was not written: the caller must stop a destructive action."""
 
 
 class AuditCorrupt(CustodyError):
-    """The audit log does not verify; the message names the first bad segment."""
+    """The audit log does not verify; the message names the first bad segment or checkpoint."""
 
 
 class KeyCheckError(CustodyError):
     """The key check of a tenant failed.
 
     Attributes:
-        step: the step that failed, one of ``key``, ``generate``, ``decrypt``, ``refuse``.
+        step: the step that failed: ``key``, ``generate``, ``decrypt`` or ``refuse``.
     """
 
     def __init__(self, step: str, message: str) -> None:

@@ -1,8 +1,8 @@
-"""``python -m simulacra_custody.verify LOG``: verifies an audit log and its checkpoints.
+"""``python -m simulacra_custody.verify LOG``: verify an audit log and its checkpoints.
 
-Writes the log's size, its RFC 6962 root and what the checkpoints cover to standard output and ends with 0, or says
-what is wrong on standard error and ends with 1. With ``--since`` the output is, for who has kept a checkpoint, the
-RFC 6962 proof that the log still begins with it.
+Writes the log's size, its RFC 6962 root and what the checkpoints cover, and exits with 0. If the
+log does not verify, writes the reason to standard error and exits with 1. With ``--since`` it
+writes the RFC 6962 proof that the log begins with an earlier checkpoint.
 """
 
 import argparse
@@ -11,30 +11,24 @@ import json
 import sys
 from pathlib import Path
 
-from simulacra_custody.audit import verify_segments
-from simulacra_custody.checkpoints import Checkpoint, verify_checkpoints
+from simulacra_custody.audit.checkpoints import Checkpoint, verify_checkpoints
+from simulacra_custody.audit.log import verify_segments
+from simulacra_custody.audit.merkle import consistency_proof, leaf_hash, tree_hash
+from simulacra_custody.audit.signed_note import VerifierKey
 from simulacra_custody.errors import AuditCorrupt, CustodyError
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.merkle import consistency_proof, leaf_hash, tree_hash
-from simulacra_custody.settings import open_store
-from simulacra_custody.signed_note import VerifierKey, note_text, open_note
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_store
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the verifier; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m simulacra_custody.verify", description="Verify an audit log.")
-    parser.add_argument("log", metavar="LOG", help="what SIMULACRA_AUDIT names: a directory, or an s3:// URL")
-    parser.add_argument("--key", help="verifier key of the checkpoints, audit_log in the installation's published keys")
-    parser.add_argument(
-        "--checkpoint", type=Path, action="append", default=[], metavar="FILE", help="one kept elsewhere"
-    )
-    parser.add_argument("--since", type=Path, metavar="FILE", help="print the proof from this checkpoint to the end")
+    """Run the verifier and return its exit code."""
+    parser = _parser()
     given = parser.parse_args(arguments)
     try:
         key = VerifierKey.parse(given.key) if given.key else None
-        kept = [_kept(path, key) for path in given.checkpoint]
-        since = _kept(given.since, key) if given.since else None
+        kept = [Checkpoint.open(path.read_bytes(), key) for path in given.checkpoint]
+        since = Checkpoint.open(given.since.read_bytes(), key) if given.since else None
         store = _open(given.log)
     except (ValueError, OSError, CustodyError) as error:
         parser.error(str(error))
@@ -47,35 +41,56 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"audit log does not verify: {error}\n")
         return 1
     head = found.head
-    sys.stdout.write(f"audit log verified: {head.size} events in {head.segment} segments, root {head.root}\n")
-    signed = "signed by the key" if key else "not checked against a key, give --key"
-    sys.stdout.write(f"checkpoints: {found.checkpoints}, {signed}; events after the last one: {found.uncovered}\n")
+    signed = "signed by the key" if key else "signatures not checked, give --key"
+    sys.stdout.write(
+        f"audit log verified: {head.size} events in {head.segment} segments, root {head.root}\n"
+        f"checkpoints: {found.checkpoints}, {signed}; events after the last one: "
+        f"{found.uncovered}\n"
+    )
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulacra_custody.verify", description="Verify an audit log."
+    )
+    parser.add_argument("log", metavar="LOG", help="store of the log: a directory or an s3:// URL")
+    parser.add_argument(
+        "--key", help="verifier key of the checkpoints: audit_log of the published keys"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoint that you kept; may be repeated",
+    )
+    parser.add_argument(
+        "--since", type=Path, metavar="FILE", help="write the proof from this checkpoint to the end"
+    )
+    return parser
 
 
 def _open(log: str) -> ObjectStore:
     if "://" in log:
         return open_store({"LOG": log}, "LOG")
     if not Path(log).is_dir():
-        raise ValueError("LOG is no directory")
+        raise ValueError(f"LOG must be a directory or an s3:// URL, not {log}")
     return LocalStore(Path(log))
-
-
-def _kept(path: Path, key: VerifierKey | None) -> Checkpoint:
-    note = path.read_bytes()
-    return Checkpoint.parse(note_text(note) if key is None else open_note(note, key))
 
 
 def _proof(store: ObjectStore, since: Checkpoint) -> dict[str, object]:
     leaves = [leaf_hash(line) for _, lines in verify_segments(store) for line in lines]
     if not 0 < since.size <= len(leaves):
-        raise AuditCorrupt("the log has become shorter while it was read")
+        raise AuditCorrupt("the log became shorter while it was read")
+    steps = consistency_proof(leaves, since.size)
     return {
         "old_size": since.size,
         "old_root": since.root,
         "size": len(leaves),
         "root": tree_hash(leaves).hex(),
-        "proof": [base64.b64encode(step).decode() for step in consistency_proof(leaves, since.size)],
+        "proof": [base64.b64encode(step).decode() for step in steps],
     }
 
 

@@ -1,7 +1,8 @@
 """`python -m simulacra_embedded.up --data-dir DIR [--port N]`: the whole product on this machine.
 
-Prints one JSON line on stdout when everything works: api_url, kubeconfig, connection (path), pid. Progress goes to
-stderr, the programs' output to DIR/logs. Exit code 0 after SIGINT or SIGTERM, 2 when it cannot start or go on.
+When everything is ready, it prints one JSON line on stdout: api_url, kubeconfig, connection (path),
+pid. Progress goes to stderr, the output of the programs to DIR/logs. Exit code 0 after SIGINT or
+SIGTERM, 2 when it cannot start or continue.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import asyncio
 import logging
 from pathlib import Path
 
-from simulacra_crds.cluster import ClusterError
+from simulacra_crds.kube.client import ClusterError
+from simulacra_embedded.supervisor import UpError
 from simulacra_embedded.supervisor.datadir import DataDir
-from simulacra_embedded.supervisor.errors import UpError
 from simulacra_embedded.supervisor.supervise import Supervisor, say
 
 
@@ -23,12 +24,16 @@ async def _up(data_dir: Path, port: int | None) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse arguments and run in the foreground; return the exit code."""
-    parser = argparse.ArgumentParser(prog="simulacra up", description="The whole product on this machine.")
-    parser.add_argument("--data-dir", type=Path, required=True, help="where everything lives; made when missing")
-    parser.add_argument("--port", type=int, help="port of the API on 127.0.0.1 (the last one or a free one)")
+    parser = argparse.ArgumentParser(
+        prog="simulacra up", description="The whole product on this machine."
+    )
+    data_dir = "data directory; made if missing"
+    parser.add_argument("--data-dir", type=Path, required=True, help=data_dir)
+    port = "port of the API on 127.0.0.1 (by default the last one or a free one)"
+    parser.add_argument("--port", type=int, help=port)
     args = parser.parse_args(argv)
     if args.port is not None and not 1 <= args.port <= 65535:
-        parser.error(f"--port {args.port}: a port is 1 to 65535")
+        parser.error(f"--port {args.port}: a port must be 1 to 65535")
     logging.basicConfig(level=logging.WARNING)
     try:
         asyncio.run(_up(args.data_dir, args.port))
@@ -48,8 +53,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _explain(error: BaseException) -> int:
-    what = "the control plane refused: " if isinstance(error, ClusterError) else ""
-    say(f"error: {what}{error}")
+    where = "the control plane refused: " if isinstance(error, ClusterError) else ""
+    say(f"error: {where}{error}")
     return 2
 
 

@@ -1,4 +1,4 @@
-"""Starts the operator: `python -m simulacra_operator`."""
+"""Entry point of the operator: `python -m simulacra_operator`."""
 
 from __future__ import annotations
 
@@ -7,118 +7,135 @@ import ctypes
 import logging
 import os
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Never
+from functools import partial
+from typing import Any
 
-from simulacra_custody.audit import open_audit
-from simulacra_custody.certificates import open_certificates
 from simulacra_custody.errors import SettingsError, StoreForeign
-from simulacra_custody.settings import open_custody
-from simulacra_operator import attest, handlers, health, logs, orphans, tombstones
-from simulacra_operator.accessrequest import duty
-from simulacra_operator.custodian import Custodian
-from simulacra_operator.engine import Engine
-from simulacra_operator.leadership import Leadership, LeadershipLost
-from simulacra_operator.ownership import Ownership
-from simulacra_operator.rotation import Rotation
-from simulacra_operator.scope import ScopedCluster
+from simulacra_custody.wiring import open_audit, open_certificates, open_custody
+from simulacra_operator import health, logs
+from simulacra_operator.runtime import kopf_setup
+from simulacra_operator.runtime.controller import Controller
+from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.leadership import Leadership, LeadershipLost
+from simulacra_operator.runtime.metered_client import MeteredCluster
+from simulacra_operator.runtime.store_claim import StoreClaim
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
-from simulacra_operator.sweep import Sweep
-from simulacra_operator.tenant import duty as tenants
-from simulacra_operator.webhooks.duty import WebhookDuty
+from simulacra_operator.tasks import checkpoints, cleanup, watchers
+from simulacra_operator.tasks.periodic import Periodic
+from simulacra_operator.tasks.rotation import Rotation
+from simulacra_operator.tasks.sweep import Sweep
+from simulacra_operator.tasks.webhooks.delivery import WebhookDelivery
 
 log = logging.getLogger("simulacra_operator")
 M_ARENA_MAX = -8
-"""Of malloc.h."""
+"""From malloc.h."""
+Run = Coroutine[Any, Any, None]
 
 
-async def operate(settings: Settings, custodian: Custodian) -> None:
-    """Stand by until the Lease is ours, then run until SIGTERM or SIGINT; one part that ends ends the process."""
-    cluster = (await ScopedCluster.connect()).within(settings.scope)
-    engine = Engine(cluster, custodian, settings, cluster.now)
-    sweep, leadership = Sweep(engine), Leadership(cluster, settings.identity)
-    ownership = Ownership(cluster, custodian, settings.take_over)
-    runner, port = await health.serve(settings, sweep, leadership, ownership)
-    logs.log_started(settings.host, port)
+async def operate(settings: Settings, custody: CustodyClient) -> None:
+    """Stand by until this process leads, then run until a signal or until one task ends."""
+    cluster = (await MeteredCluster.connect()).within(settings.scope)
+    controller = Controller(cluster, custody, settings, cluster.now)
+    sweep = Sweep(controller)
+    leadership = Leadership(cluster, settings.identity)
+    claim = StoreClaim(cluster, custody, settings.take_over)
+    runner, port = await health.serve(settings, sweep, leadership, claim)
+    log.info("started", extra={"host": settings.host, "port": port})
     try:
-        await ownership.acquire()
+        await claim.acquire()
         await leadership.acquire()
-        await _lead(engine, sweep, (leadership.hold(), ownership.hold()), settings)
+        tasks = (leadership.hold(), claim.hold(), controller.run(), sweep.run())
+        await _lead(controller, (*tasks, *_periodic_tasks(controller, settings)))
     finally:
         await leadership.release()
         await runner.cleanup()
         await cluster.close()
-        custodian.close()
+        custody.close()
 
 
-async def _lead(
-    engine: Engine, sweep: Sweep, holding: Iterable[Coroutine[Any, Any, Never]], settings: Settings
-) -> None:
-    """Do every duty until one of them ends; `holding` are those that end when this process may not act any more."""
-    cluster, custodian, stop = engine.cluster, engine.custodian, asyncio.Event()
-    duties = (
-        *holding,
-        engine.run(),
-        sweep.run(),
-        tenants.run(engine),
-        orphans.run(engine.cluster, custodian, settings.scope),
-        duty.run(engine),
-        tombstones.run(cluster, cluster.now),
-        attest.run(engine),
-        Rotation(engine).run(),
-        WebhookDuty(engine.cluster, custodian, allow_private=settings.webhooks_allow_private).run(),
-    )
-    working = [asyncio.create_task(duty) for duty in duties]
+def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
+    """Return the periodic tasks besides the sweep, with their pauses in seconds."""
+    cluster, custody, scope = controller.cluster, controller.custody, controller.scope
+    private = settings.webhooks_allow_private
+    orphans = partial(cleanup.erase_orphans, cluster, custody, scope)
+    tombstones = partial(cleanup.delete_tombstones, cluster, controller.now)
+    checkpoint = partial(checkpoints.sign, controller)
+    certificates = partial(checkpoints.sweep_certificates, controller)
+    requests = partial(watchers.poll_access_requests, controller)
+    tenants = partial(watchers.watch_tenants, controller)
+    tasks = [
+        Rotation(controller).run(),
+        WebhookDelivery(cluster, custody, allow_private=private).run(),
+        Periodic("checkpoint", 5.0, checkpoint).run(),
+        Periodic("access request poll", 300.0, requests).run(),
+        Periodic("orphan cleanup", 600.0, orphans).run(),
+        Periodic("tombstone cleanup", 600.0, tombstones).run(),
+        Periodic("certificate cleanup", 3600.0, certificates).run(),
+    ]
+    if not scope.everywhere:
+        tasks.append(Periodic("tenant watch", 5.0, tenants).run())
+    return tasks
 
-    def end_work() -> None:
-        for part in working:
-            part.cancel()
 
-    watching = asyncio.create_task(handlers.run(engine, stop, end_work))
+async def _lead(controller: Controller, coroutines: tuple[Run, ...]) -> None:
+    """Run kopf and the tasks until one of them ends."""
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(one) for one in coroutines]
+
+    def end_tasks() -> None:
+        for task in tasks:
+            task.cancel()
+
+    watching = asyncio.create_task(kopf_setup.run(controller, stop, end_tasks))
     try:
-        await asyncio.wait([watching, *working], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        end_work()
-        results = await asyncio.gather(watching, *working, return_exceptions=True)
+        end_tasks()
+        results = await asyncio.gather(watching, *tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result
 
 
-def _share_arenas() -> None:
-    """Let glibc's malloc keep two arenas, not eight a core: the threads of custody would each keep one of their own.
+def _limit_arenas() -> None:
+    """Limit glibc's malloc to two arenas, else each of custody's threads keeps one of its own.
 
-    The same as MALLOC_ARENA_MAX=2; nothing where the C library has no such thing. Source: mallopt(3).
+    The same as MALLOC_ARENA_MAX=2; no effect with another C library. Source: mallopt(3).
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def main() -> int:
-    """Read the settings and run; the exit code is 2 when a setting is missing or malformed,
-    1 when a part of the operator failed or another operator leads: whatever started it starts it again.
+    """Read the settings and run.
+
+    Returns:
+        2 when a setting is missing or malformed, 1 when the operator failed or another one leads
+        (the process manager starts it again), else 0.
     """
-    os.environ.setdefault("LOGNAME", "simulacra")  # kopf asks getpass, which dies where the uid has no passwd entry
+    # kopf calls getpass, which fails where the uid has no passwd entry
+    os.environ.setdefault("LOGNAME", "simulacra")
     logs.configure()
-    _share_arenas()
+    _limit_arenas()
     try:
         settings = read_settings(os.environ)
-        custodian = Custodian(open_custody(os.environ), open_audit(os.environ), open_certificates(os.environ))
+        custody = CustodyClient(open_custody(), open_audit(), open_certificates())
     except (OperatorSettingsError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     try:
-        asyncio.run(operate(settings, custodian))
+        asyncio.run(operate(settings, custody))
     except LeadershipLost:
-        log.warning("another operator leads: this one ends")
+        log.warning("leadership lost")
         return 1
     except StoreForeign as error:
-        log.error("the store is not ours any more: this one ends", extra={"what": str(error)})
+        log.error("store lost to another installation", extra={"detail": str(error)})
         return 1
     except Exception:
-        log.exception("the operator ends on a fault")  # the formatter leaves out what the exception says
+        log.exception("operator failed")  # the formatter drops the exception's message
         return 1
     return 0
 

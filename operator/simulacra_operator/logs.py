@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line, of constants and ids.
+"""Structured logs: one JSON object per line, of constants and ids.
 
-Messages of exceptions and bodies of objects may quote customer data, so neither is ever written: an exception shows as
-its type and where it was raised, and kopf's chatter about objects stays below the threshold.
+Exception messages and object bodies may quote customer data, so neither is written: an exception
+appears as its type and where it was raised, and kopf's records about objects are below the level.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KOPF_EXTRAS = frozenset({"k8s_ref", "k8s_skip", "settings"})
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: time, level, logger, message, and what was passed as `extra`."""
+    """Formats a record as JSON: time, level, logger, message, and its `extra` fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
@@ -26,29 +26,23 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        extras = {
-            name: value for name, value in record.__dict__.items() if name not in _OWN and name not in _KOPF_EXTRAS
-        }
         if record.exc_info and record.exc_info[0] is not None:
             frames = traceback.extract_tb(record.exc_info[2])[-6:]
             line["error"] = record.exc_info[0].__name__
             line["trace"] = " ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
+        hidden = _OWN | _KOPF_EXTRAS
+        extras = {name: value for name, value in record.__dict__.items() if name not in hidden}
         return json.dumps({**line, **extras}, default=str)
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the text of a record; of kopf's, which quote answers of the API server, the part before the quotation."""
+    """Return a record's text; kopf's is cut at the colon, after which it quotes the API server."""
     text = record.getMessage()
     return text.partition(":")[0] if record.name.startswith("kopf") else text
 
 
-def log_started(host: str, port: int) -> None:
-    """Say where health and metrics are served."""
-    logging.getLogger("simulacra_operator").info("started", extra={"host": host, "port": port})
-
-
 def configure() -> None:
-    """Send every record of INFO and above to stderr as JSON; kopf's own of WARNING and above."""
+    """Write records of INFO and above to stderr as JSON, those of kopf from WARNING."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""What the operator takes from its environment, read once at the start."""
+"""Settings of the operator, read from its environment once at startup."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
-from simulacra_crds.model import ModelResources
-from simulacra_crds.webhook import allows_private
-from simulacra_custody.settings import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
-from simulacra_custody.store_owner import TAKE_OVER_VARIABLE, check_installation
-from simulacra_operator.placement import Placement
-from simulacra_operator.pod_access import PodAccess
+from simulacra_crds.contract.webhook import allows_private
+from simulacra_crds.kinds.model import ModelResources
+from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE, check_installation
+from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
 from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
+from simulacra_operator.work.placement import Placement
+from simulacra_operator.work.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
@@ -21,7 +21,7 @@ IDENTITY_VARIABLE = "SIMULACRA_OPERATOR_IDENTITY"
 
 
 class OperatorSettingsError(Exception):
-    """A variable is malformed; the message names it and says what it must look like."""
+    """A variable is malformed; the message names it and a valid form."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Settings:
 
     Attributes:
         trainer_image: image of the Jobs' containers.
-        pod_env: variables that every pod gets, so that it reaches the same store and keys.
-        host: address that health and metrics listen on.
-        port: port of the same; 0 takes a free one.
-        identity: name under which it holds the Lease; a process of the same name takes over without waiting.
-        webhooks_allow_private: webhooks may use http and addresses that are not public.
-        auth0: where the clients of approved requests are made; None: the built-in issuer knows them.
-        pod_access: what pods get to reach both.
-        scope: which tenants are served.
-        own_buckets: buckets of this installation's own stores, which no Dataset is read from.
-        placement: which nodes and which queue the pods are for.
-        take_over: the installation whose store this one may take for its own.
+        pod_env: variables of every pod, so that it uses the same store and keys.
+        host: address of health and metrics.
+        port: its port; 0 picks a free one.
+        identity: holder name of the Lease; a process with the same name takes over at once.
+        webhooks_allow_private: whether webhooks may use http and private addresses.
+        auth0: identity provider that creates clients; None: the built-in issuer accepts any.
+        pod_access: how pods reach the store and the keys.
+        own_buckets: buckets of this installation's stores, which no Dataset may be read from.
+        scope: the served tenants.
+        placement: nodes and queue of the pods.
+        take_over: the installation whose store this one may take over.
     """
 
     trainer_image: str
@@ -58,36 +58,35 @@ class Settings:
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read SIMULACRA_TRAINER_IMAGE, SIMULACRA_OPERATOR_LISTEN (host:port), SIMULACRA_OPERATOR_IDENTITY,
-    SIMULACRA_STORE, SIMULACRA_KEYS, SIMULACRA_STORE_TAKE_OVER, SIMULACRA_WEBHOOK_ALLOW_PRIVATE (true or false),
-    SIMULACRA_NAMESPACES (separated by commas), SIMULACRA_AUDIENCE, SIMULACRA_AUTH0_*, and those of `pod_access`
-    and `placement`.
+    """Read all settings; docs/settings.md lists the variables.
 
     Raises:
-        OperatorSettingsError: naming the variable that is malformed.
+        OperatorSettingsError: a variable is malformed; the message names it.
     """
     host, _, port = env.get(LISTEN_VARIABLE, "127.0.0.1:8081").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise OperatorSettingsError(f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081")
+        raise OperatorSettingsError(
+            f"{LISTEN_VARIABLE} is malformed: set it to host:port, for example 127.0.0.1:8081"
+        )
+    take_over = env.get(TAKE_OVER_VARIABLE) or None
     try:
-        auth0 = Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE)
-        pod_access, placement = PodAccess.from_env(env), Placement.from_env(env)
-        if take_over := env.get(TAKE_OVER_VARIABLE) or None:
+        if take_over is not None:
             check_installation(take_over)
-        scope, webhooks_allow_private = Scope.parse(env.get(NAMESPACES_VARIABLE, "")), allows_private(env)
+        return Settings(
+            trainer_image=env.get(IMAGE_VARIABLE) or "simulacra/trainer:dev",
+            pod_env=tuple(
+                (name, env[name]) for name in (STORE_VARIABLE, KEYS_VARIABLE) if name in env
+            ),
+            host=host,
+            port=int(port),
+            identity=env.get(IDENTITY_VARIABLE) or socket.gethostname(),
+            webhooks_allow_private=allows_private(env),
+            auth0=Auth0Settings.from_env(env, env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE),
+            pod_access=PodAccess.from_env(env),
+            own_buckets=own_buckets(env),
+            scope=Scope.parse(env.get(NAMESPACES_VARIABLE, "")),
+            placement=Placement.from_env(env),
+            take_over=take_over,
+        )
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None
-    return Settings(
-        trainer_image=env.get(IMAGE_VARIABLE) or "simulacra/trainer:dev",
-        pod_env=tuple((name, env[name]) for name in (STORE_VARIABLE, KEYS_VARIABLE) if name in env),
-        host=host,
-        port=int(port),
-        identity=env.get(IDENTITY_VARIABLE) or socket.gethostname(),
-        webhooks_allow_private=webhooks_allow_private,
-        auth0=auth0,
-        pod_access=pod_access,
-        own_buckets=own_buckets(env),
-        scope=scope,
-        placement=placement,
-        take_over=take_over,
-    )

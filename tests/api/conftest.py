@@ -1,7 +1,9 @@
-"""A served API on a control plane with two tenants, and a stand-in for the operator and the trainer.
+"""A served API on a control plane with two tenants, and a stand-in for the operator and the
+trainer.
 
-No operator runs here: `StandIn` sets the statuses and writes the artefacts that they would. The control plane is the
-embedded one, and, under the marker `controlplane`, the real one, where the API has only the rights of the chart.
+No operator runs here: `StandIn` sets the statuses and writes the artifacts that they would. The
+control plane is the embedded one, and, under the marker `controlplane`, the real one, where the API
+has only the rights of the chart.
 """
 
 from __future__ import annotations
@@ -31,14 +33,29 @@ import uvicorn
 
 import helm_chart
 import yaml
-from simulacra_api import middleware, problems
 from simulacra_api.__main__ import listen
 from simulacra_api.app import create_app
 from simulacra_api.auth.secrets import hash_secret
-from simulacra_api.catalogue import CATALOGUE
+from simulacra_api.http import middleware, problems
+from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.settings import Settings
-from simulacra_crds.base import FINALIZER
-from simulacra_crds.cluster import (
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.tasks import (
+    ATTAINMENT,
+    ESTIMATE,
+    FAILURE,
+    GRAPH,
+    PROGRESS,
+    REPORT,
+    REPORT_PAGE,
+    SCHEMA,
+    part_name,
+)
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.base import FINALIZER
+from simulacra_crds.kube.client import (
     CRDS,
     CUSTOM,
     DATASETS,
@@ -53,14 +70,9 @@ from simulacra_crds.cluster import (
     Cluster,
     ClusterError,
 )
-from simulacra_crds.generate import crd
-from simulacra_crds.names import model_name
-from simulacra_crds.registry import KINDS
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.tasks import ATTAINMENT, ESTIMATE, FAILURE, GRAPH, PROGRESS, REPORT, REPORT_PAGE, SCHEMA, part_name
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.settings import open_custody
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.wiring import open_custody
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +88,10 @@ TABLE = TableSchema(
             name="segment",
             kind="categorical",
             storage="string",
-            levels=[LevelSchema(value="genz_switcher", share=0.2), LevelSchema(value="loyal", share=0.8)],
+            levels=[
+                LevelSchema(value="genz_switcher", share=0.2),
+                LevelSchema(value="loyal", share=0.8),
+            ],
         ),
         ColumnSchema(name="price", kind="numeric", storage="double", minimum=1.0, maximum=9.0),
         ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
@@ -93,7 +108,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def every_error(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hold every problem that any test here produces against the one envelope, and the whole of them to the catalogue.
+    """Hold every problem that any test here produces against the one envelope, and the whole of
+    them to the catalog.
 
     The second only where all files of this folder run, without a selection by name.
     """
@@ -116,25 +132,41 @@ def every_error(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
     here = Path(__file__).parent
     ran = {item.path for item in request.session.items if item.path.is_relative_to(here)}
-    if ran == set(here.glob("test_*.py")) and not request.config.option.keyword and not request.session.testsfailed:
-        assert set(CATALOGUE) <= seen, f"no test produces {set(CATALOGUE) - seen}"
+    if (
+        ran == set(here.glob("test_*.py"))
+        and not request.config.option.keyword
+        and not request.session.testsfailed
+    ):
+        assert set(CATALOG) <= seen, f"no test produces {set(CATALOG) - seen}"
 
 
 @pytest.fixture(
     scope="session",
-    params=[pytest.param("embedded", marks=pytest.mark.embedded), pytest.param("real", marks=pytest.mark.controlplane)],
+    params=[
+        pytest.param("embedded", marks=pytest.mark.embedded),
+        pytest.param("real", marks=pytest.mark.controlplane),
+    ],
 )
-def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """The administrator's kubeconfig of a running control plane."""
     folder = tmp_path_factory.mktemp("plane")
     if request.param == "real":
         if not REAL.exists():
             pytest.skip("no real control plane on this machine")
-        subprocess.run([str(REAL), "up", str(folder), "--port", "24100"], check=True, timeout=120, capture_output=True)
+        subprocess.run(
+            [str(REAL), "up", str(folder), "--port", "24100"],
+            check=True,
+            timeout=120,
+            capture_output=True,
+        )
         yield folder / "kubeconfig"
-        subprocess.run([str(REAL), "down", str(folder)], check=True, timeout=60, capture_output=True)
+        subprocess.run(
+            [str(REAL), "down", str(folder)], check=True, timeout=60, capture_output=True
+        )
         return
-    command = [sys.executable, "-m", "simulacra_embedded.controlplane", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["server"]
@@ -142,7 +174,9 @@ def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         process.terminate()
 
 
-async def _make(cluster: Cluster, resource: ApiResource, body: Object, namespace: str | None = None) -> None:
+async def _make(
+    cluster: Cluster, resource: ApiResource, body: Object, namespace: str | None = None
+) -> None:
     with suppress(AlreadyExists):
         await cluster.create(resource, body, namespace)
 
@@ -152,20 +186,39 @@ async def _install(cluster: Cluster) -> None:
     for kind in KINDS:
         await _make(cluster, CRDS, crd(kind))
     for name in (SYSTEM, "tenant-acme", "tenant-globex", "tenant-tiny"):
-        await _make(cluster, NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        await _make(
+            cluster,
+            NAMESPACES,
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
+        )
     for resource in CUSTOM.values():  # a kind is served a moment after its definition is accepted
         await _until_served(cluster, resource)
     hashes = json.dumps([{"hash": hash_secret(SECRET), "created": datetime.now(UTC).isoformat()}])
     for tenant in ("acme", "globex", "tiny", "asleep", "early"):  # the last has no namespace yet
-        # nothing ends here, for there is no operator: the common tenants have room for what all tests begin
+        # nothing ends here, for there is no operator: the common tenants have room for what all
+        # tests begin
         quotas = {"concurrentJobs": 1000}
         if tenant == "tiny":
             quotas = {"maxUploadBytes": SMALL_LIMIT, "maxRowsPerGeneration": 5000}
-        body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": tenant}}
-        body |= {"spec": {"clients": [f"client.{tenant}"], "quotas": quotas, "suspend": tenant == "asleep"}}
+        body = {
+            "apiVersion": "simulacra.dev/v1alpha1",
+            "kind": "Tenant",
+            "metadata": {"name": tenant},
+        }
+        body |= {
+            "spec": {
+                "clients": [f"client.{tenant}"],
+                "quotas": quotas,
+                "suspend": tenant == "asleep",
+            }
+        }
         await _until_established(cluster, body)
     for client in ("acme", "globex", "tiny", "asleep", "early", "nobody"):
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"client-client.{client}"}}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": f"client-client.{client}"},
+        }
         secret |= {"data": {"hashes": base64.b64encode(hashes.encode()).decode()}}
         await _make(cluster, SECRETS, secret, SYSTEM)
 
@@ -193,9 +246,14 @@ async def _until_established(cluster: Cluster, tenant: Object) -> None:
 
 async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
     """A kubeconfig with the rights that the chart gives the API and no more (real control plane only)."""
-    roles = ApiResource("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
+    roles = ApiResource(
+        "rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False
+    )
     bindings = ApiResource(
-        "rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+        "rbac.authorization.k8s.io/v1",
+        "clusterrolebindings",
+        "ClusterRoleBinding",
+        namespaced=False,
     )
     kinds = {
         "ClusterRole": (roles, None),
@@ -231,17 +289,21 @@ class StandIn:
         return f"tenant-{self.tenant}"
 
     async def status(self, resource: ApiResource, name: str, **status: Any) -> Object:
-        return await self.cluster.patch(resource, name, {"status": status}, self.namespace, subresource="status")
+        return await self.cluster.patch(
+            resource, name, {"status": status}, self.namespace, subresource="status"
+        )
 
-    async def write(self, resource: ApiResource, name: str, artefact: str, content: bytes) -> Object:
-        """Store an artefact under the resource's key; returns its entry for `status.artefacts`."""
+    async def write(
+        self, resource: ApiResource, name: str, artefact: str, content: bytes
+    ) -> Object:
+        """Store an artifact under the resource's key; returns its entry for `status.artefacts`."""
         found = await self.cluster.get(resource, name, self.namespace)
         ref = ResourceRef(self.tenant, resource.plural, found["metadata"]["uid"])
         key = found.get("status", {}).get("wrappedKey")
         if key is None:
             key = self.custody.new_resource_key(ref)
             await self.status(resource, name, wrappedKey=key)
-        stored = self.custody.write(ref.artefact(artefact), key, [content])
+        stored = self.custody.write(ref.artifact(artefact), key, [content])
         return {"name": stored.name, "bytes": stored.bytes, "sha256": stored.sha256}
 
     async def prepare(self, dataset: str) -> None:
@@ -251,7 +313,9 @@ class StandIn:
     async def fit(self, dataset: str) -> None:
         model = model_name(dataset)
         await self.write(MODELS, model, REPORT, b'{"fidelity": {"score": 0.9}}')
-        await self.write(MODELS, model, REPORT_PAGE, b"<!DOCTYPE html><title>Quality report</title>")
+        await self.write(
+            MODELS, model, REPORT_PAGE, b"<!DOCTYPE html><title>Quality report</title>"
+        )
         await self.write(MODELS, model, GRAPH, b'{"edges": []}')
         await self.status(MODELS, model, phase="Ready", family="forest", figures={"fidelity": 0.9})
 
@@ -264,10 +328,18 @@ class StandIn:
             files.append(sink.getvalue())
             entry = await self.write(GENERATION_JOBS, name, part_name(shard), files[-1])
             entries.append(entry | {"rows": table.num_rows})
-        attained = {"status": "exact", "effectiveSampleSize": 90.0, "conditions": [{"asked": 0.3, "attained": 0.3}]}
+        attained = {
+            "status": "exact",
+            "effectiveSampleSize": 90.0,
+            "conditions": [{"asked": 0.3, "attained": 0.3}],
+        }
         await self.write(GENERATION_JOBS, name, ATTAINMENT, json.dumps(attained).encode())
-        await self.write(GENERATION_JOBS, name, REPORT, json.dumps({"rows": {"synthetic": 2000}}).encode())
-        await self.write(GENERATION_JOBS, name, REPORT_PAGE, b"<!DOCTYPE html><title>Report</title>")
+        await self.write(
+            GENERATION_JOBS, name, REPORT, json.dumps({"rows": {"synthetic": 2000}}).encode()
+        )
+        await self.write(
+            GENERATION_JOBS, name, REPORT_PAGE, b"<!DOCTYPE html><title>Report</title>"
+        )
         rows = sum(table.num_rows for table in parts)
         await self.status(GENERATION_JOBS, name, phase=phase, rows=rows, artefacts=entries)
         return files
@@ -277,17 +349,31 @@ class StandIn:
         figures = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
         segments = [figures | {"level": "loyal"}]
         found = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment=loyal"}
-        found |= {"estimate": figures | {"identified": True}, "naive": -0.5, "method": "aipw", "adjustment": []}
-        found |= {"alternatives": [], "segment": "segment", "segments": segments, "warnings": ["few rows"]}
+        found |= {
+            "estimate": figures | {"identified": True},
+            "naive": -0.5,
+            "method": "aipw",
+            "adjustment": [],
+        }
+        found |= {
+            "alternatives": [],
+            "segment": "segment",
+            "segments": segments,
+            "warnings": ["few rows"],
+        }
         await self.write(EFFECT_ESTIMATES, name, ESTIMATE, json.dumps(found).encode())
-        await self.status(EFFECT_ESTIMATES, name, phase="Ready", estimate=figures | {"identified": True})
+        await self.status(
+            EFFECT_ESTIMATES, name, phase="Ready", estimate=figures | {"identified": True}
+        )
 
     async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
         report = {"percent": percent, "etaSeconds": eta, "step": "fit"}
         await self.write(resource, name, PROGRESS, json.dumps(report).encode())
         await self.status(resource, name, phase="Running")
 
-    async def fail(self, resource: ApiResource, name: str, reason: str, detail: str, at: str | None = None) -> None:
+    async def fail(
+        self, resource: ApiResource, name: str, reason: str, detail: str, at: str | None = None
+    ) -> None:
         failure = {"reason": reason, "detail": detail, "pointer": at}
         await self.write(resource, name, FAILURE, json.dumps(failure).encode())
         last = {"reason": reason, "message": "without data", "time": datetime.now(UTC).isoformat()}
@@ -321,7 +407,11 @@ class World:
 
     async def token(self, client: str) -> str:
         if client not in self.tokens:
-            body = {"grant_type": "client_credentials", "client_id": f"client.{client}", "client_secret": SECRET}
+            body = {
+                "grant_type": "client_credentials",
+                "client_id": f"client.{client}",
+                "client_secret": SECRET,
+            }
             async with httpx2.AsyncClient() as http:
                 answer = await http.post(f"{self.url}/oauth/token", json=body)
             assert answer.status_code == 200, answer.text
@@ -334,17 +424,25 @@ class World:
         async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60) as http:
             yield http
 
-    def serve(self, settings: Settings, listener: socket.socket) -> AbstractAsyncContextManager[None]:
+    def serve(
+        self, settings: Settings, listener: socket.socket
+    ) -> AbstractAsyncContextManager[None]:
         """Serve one more API in this loop."""
         return serve(settings, listener)
 
     def stored(self) -> list[str]:
         """Keys of all objects and unfinished puts."""
         store = self.custody.store
-        return [info.key for listed in (store.list("tenants/"), store.list_incomplete("tenants/")) for info in listed]
+        return [
+            info.key
+            for listed in (store.list("tenants/"), store.list_incomplete("tenants/"))
+            for info in listed
+        ]
 
     def audit_text(self) -> str:
-        return "".join(path.read_text() for path in sorted((self.folder / "audit").rglob("*.jsonl")))
+        return "".join(
+            path.read_text() for path in sorted((self.folder / "audit").rglob("*.jsonl"))
+        )
 
 
 @asynccontextmanager
@@ -382,7 +480,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(plane: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(
+    plane: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     cluster = await Cluster.connect(str(plane))
     await _install(cluster)
     custody = open_custody()
@@ -393,7 +493,9 @@ async def world(plane: Path, environment: Path, tmp_path_factory: pytest.TempPat
         kubeconfig = await _restricted(cluster, plane, tmp_path_factory.mktemp("restricted"))
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = Settings(public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0, cache_seconds=0.0)
+    settings = Settings(
+        public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0, cache_seconds=0.0
+    )
     async with serve(settings, listener):
         yield World(url, settings, cluster, custody, environment, kubeconfig)
     await cluster.close()
@@ -426,7 +528,9 @@ async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def uploaded(http: httpx2.AsyncClient, key: str) -> str:
     """A dataset whose upload is complete; nothing was done with it yet."""
-    answer = await http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key})
+    answer = await http.post(
+        "/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key}
+    )
     assert answer.status_code == 202, answer.text
     return str(answer.json()["dataset_id"])
 

@@ -11,18 +11,18 @@ import pytest
 import pytest_asyncio
 
 from auth0_mock import SETTINGS, Auth0Mock
-from simulacra_api import rotation
+from simulacra_api.access import rotation
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_api.problems import Problem
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
 from simulacra_crds.auth0 import Auth0
-from simulacra_custody.audit import open_audit
+from simulacra_custody.wiring import open_audit
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def rooms(world: Any) -> AsyncIterator[Any]:
+async def services(world: Any) -> AsyncIterator[Any]:
     edge = Auth0Mock()
     auth0 = Auth0(SETTINGS, edge)
     settings = replace(world.settings, auth0=SETTINGS)
@@ -37,44 +37,50 @@ async def _nobody(_: str) -> Any:
     raise Problem("simio_forbidden")
 
 
-async def _token(rooms: Any) -> tuple[str, str]:
+async def _token(services: Any) -> tuple[str, str]:
     """An open claim of a client that Auth0 has made."""
-    client_id = await rooms.auth0.ensure_client("uid-1", "acme")
-    claim = await rooms.credentials.issue(client_id, "signup", "signup", overlap=0, knowledge="req")
-    await rooms.credentials.write((await rooms.credentials.read(client_id)).with_claim(claim))
-    return client_id, await rooms.credentials.token_of(client_id, claim, "req")
+    client_id = await services.auth0.ensure_client("uid-1", "acme")
+    claim = await services.credentials.issue(
+        client_id, "signup", "signup", overlap=0, knowledge="req"
+    )
+    await services.credentials.write((await services.credentials.read(client_id)).with_claim(claim))
+    return client_id, await services.credentials.token_of(client_id, claim, "req")
 
 
-async def test_the_secret_is_the_one_that_auth0_gives(rooms: Any) -> None:
-    client_id, token = await _token(rooms)
-    given = await rotation.claim_credential(rooms, token, "request-1")
-    assert given.client_secret == rooms.edge.clients[0]["secret"]
+async def test_the_secret_is_the_one_that_auth0_gives(services: Any) -> None:
+    client_id, token = await _token(services)
+    given = await rotation.claim_credential(services, token, "request-1")
+    assert given.client_secret == services.edge.clients[0]["secret"]
     assert (given.client_id, given.token_url) == (client_id, SETTINGS.token_url)
-    assert (await rooms.credentials.read(client_id)).hashes == []
+    assert (await services.credentials.read(client_id)).hashes == []
     with pytest.raises(Problem) as again:
-        await rotation.claim_credential(rooms, token, "request-2")
+        await rotation.claim_credential(services, token, "request-2")
     assert again.value.entry.code == "simio_credential_claim_not_found"
 
 
-async def test_a_claim_is_not_used_up_while_auth0_is_away(rooms: Any) -> None:
-    _, token = await _token(rooms)
-    rooms.edge.fail = {"/api/v2/clients/": 503}
+async def test_a_claim_is_not_used_up_while_auth0_is_away(services: Any) -> None:
+    _, token = await _token(services)
+    services.edge.fail = {"/api/v2/clients/": 503}
     with pytest.raises(Problem) as refused:
-        await rotation.claim_credential(rooms, token, "request-1")
+        await rotation.claim_credential(services, token, "request-1")
     assert refused.value.entry.code == "simio_unavailable"
-    rooms.edge.fail = {}
-    assert (await rotation.claim_credential(rooms, token, "request-2")).client_secret
+    services.edge.fail = {}
+    assert (await rotation.claim_credential(services, token, "request-2")).client_secret
 
 
-async def test_a_rotation_there_has_no_overlap(rooms: Any) -> None:
-    client_id, token = await _token(rooms)
-    await rotation.claim_credential(rooms, token, "request-1")
-    caller: Any = SimpleNamespace(client_id=client_id, audit_data=lambda: rotation.AuditData(client=client_id))
-    opened = await rotation.request_rotation(rooms, caller, rotation.RotationRequest())
+async def test_a_rotation_there_has_no_overlap(services: Any) -> None:
+    client_id, token = await _token(services)
+    await rotation.claim_credential(services, token, "request-1")
+    caller: Any = SimpleNamespace(
+        client_id=client_id, audit_data=lambda: rotation.AuditData(client=client_id)
+    )
+    opened = await rotation.request_rotation(services, caller, rotation.RotationRequest())
     assert opened.overlap_seconds == 0
-    first = rooms.edge.clients[0]["secret"]
+    first = services.edge.clients[0]["secret"]
     assert opened.credential_claim_token is not None
-    assert (await rotation.claim_credential(rooms, opened.credential_claim_token, "request-2")).client_secret != first
+    assert (
+        await rotation.claim_credential(services, opened.credential_claim_token, "request-2")
+    ).client_secret != first
 
 
 def test_auth0_is_the_issuer_unless_told_otherwise() -> None:
@@ -84,5 +90,7 @@ def test_auth0_is_the_issuer_unless_told_otherwise() -> None:
     assert settings.oidc_issuer == "https://x.auth0.example/"
     assert settings.auth0 is not None
     assert settings.auth0.audience == settings.audience
-    own = Settings.from_env("http://127.0.0.1:1", env | {"SIMULACRA_OIDC_ISSUER": "https://custom.example/"})
+    own = Settings.from_env(
+        "http://127.0.0.1:1", env | {"SIMULACRA_OIDC_ISSUER": "https://custom.example/"}
+    )
     assert own.oidc_issuer == "https://custom.example/"

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.__main__ import listen
-from simulacra_api.cache import ReadCache
-from simulacra_crds.cluster import DATASETS, NotFound
-from simulacra_crds.dataset import Dataset
+from simulacra_api.tenancy.read_cache import ReadCache
+from simulacra_crds.kinds.dataset import Dataset
+from simulacra_crds.kube.client import DATASETS, NotFound
 
 SECONDS = 0.4
 
@@ -88,7 +88,12 @@ async def pair(world: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.Asy
         return httpx2.AsyncClient(base_url=url, headers=headers, timeout=20)
 
     first, second = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
-    async with world.serve(settings, first), world.serve(settings, second), client(first) as one, client(second) as two:
+    async with (
+        world.serve(settings, first),
+        world.serve(settings, second),
+        client(first) as one,
+        client(second) as two,
+    ):
         yield one, two
 
 
@@ -131,7 +136,9 @@ async def test_a_confirmed_cancellation_shows_in_the_other_process(
 ) -> None:
     one, two = pair
     body, headers = {"row_count": 1}, {"Idempotency-Key": key}
-    job = (await one.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()["job_id"]
+    job = (await one.post(f"/v1/datasets/{ready}/generations", json=body, headers=headers)).json()[
+        "job_id"
+    ]
     assert (await two.get(f"/v1/jobs/{job}")).json()["status"] == "queued"
     await one.post(f"/v1/jobs/{job}/cancel")
     assert (await two.get(f"/v1/jobs/{job}")).json()["status"] == "failed"
@@ -143,8 +150,12 @@ async def test_an_upload_in_pieces_that_was_completed_shows_as_such(
     table = b"a,b\n" + b"1,2\n" * 1000
     for http, turn in zip(pair, "12", strict=True):  # whichever process is asked next
         keyed = {"Idempotency-Key": key + turn}
-        upload = (await pair[0].post("/v1/uploads", json={"bytes": len(table)}, headers=keyed)).json()["upload_id"]
+        upload = (
+            await pair[0].post("/v1/uploads", json={"bytes": len(table)}, headers=keyed)
+        ).json()["upload_id"]
         await http.get(f"/v1/datasets/{upload}")
         headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
-        assert (await pair[0].patch(f"/v1/uploads/{upload}", content=table, headers=headers)).json()["complete"]
+        assert (
+            await pair[0].patch(f"/v1/uploads/{upload}", content=table, headers=headers)
+        ).json()["complete"]
         assert (await http.get(f"/v1/datasets/{upload}")).json()["status"] == "queued"

@@ -14,15 +14,17 @@ from typer.testing import CliRunner
 from proofs import KEYS, Proofs
 from simulacra.certificates import verify_certificate
 from simulacra.cli import app
-from simulacra_crds.cluster import TENANTS
-from simulacra_custody.checkpoints import Checkpoint
-from simulacra_custody.installation_keys import InstallationKeys
-from simulacra_custody.signed_note import VerifierKey, open_note
+from simulacra_crds.kube.client import TENANTS
+from simulacra_custody.audit.checkpoints import Checkpoint
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.signed_note import VerifierKey, open_note
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def issued(world: Any, count: int, tenant: str = "acme") -> tuple[Proofs, list[tuple[str, str]]]:
+async def issued(
+    world: Any, count: int, tenant: str = "acme"
+) -> tuple[Proofs, list[tuple[str, str]]]:
     """Issue certificates for resources that are gone; return their ids and uids, oldest first."""
     owner = (await world.cluster.get(TENANTS, tenant))["metadata"]["uid"]
     proofs, names = Proofs(world.folder / "audit"), []
@@ -47,7 +49,9 @@ async def test_a_certificate_is_found_by_id_and_uid_and_holds(world: Any) -> Non
 async def test_nobody_elses_and_unknown_certificates_are_the_same_404(world: Any) -> None:
     _, [(name, _)] = await issued(world, 1)
     async with world.client("globex") as http:
-        answers = [await http.get(f"/v1/erasure-certificates/{one}") for one in (name, "ds-" + "0" * 24)]
+        answers = [
+            await http.get(f"/v1/erasure-certificates/{one}") for one in (name, "ds-" + "0" * 24)
+        ]
         listed = (await http.get("/v1/erasure-certificates")).json()["items"]
     assert [one.status_code for one in answers] == [404, 404]
     assert {one.json()["code"] for one in answers} == {"simio_certificate_not_found"}
@@ -79,7 +83,9 @@ async def test_the_checkpoint_is_public_and_signed(world: Any, http: Any) -> Non
     proofs, _ = await issued(world, 0)
     proofs.checkpoint()
     answer = await http.get("/.well-known/simulacra-checkpoint", headers={"Authorization": ""})
-    key = VerifierKey.parse((await http.get("/.well-known/simulacra-keys.json")).json()["audit_log"])
+    key = VerifierKey.parse(
+        (await http.get("/.well-known/simulacra-keys.json")).json()["audit_log"]
+    )
     assert Checkpoint.parse(open_note(answer.content, key)).size > 0
 
 
@@ -87,13 +93,13 @@ async def test_what_was_tampered_with_does_not_verify(world: Any) -> None:
     _, [(name, _)] = await issued(world, 1)
     async with world.client() as http:
         good = (await http.get(f"/v1/erasure-certificates/{name}")).json()
-    keys = KEYS.public().document()
+    keys = KEYS.public_document()
     other = copy.deepcopy(good)
     other["statement"]["objects"] = 4
     head, payload, signature = good["signature"].split(".")
     bad: list[tuple[dict[str, Any], dict[str, Any]]] = [
         (other, keys),
-        (good, InstallationKeys.generate().public().document()),
+        (good, InstallationKeys.generate().public_document()),
         (good | {"signature": f"{head}.{payload[:-2]}AA.{signature}"}, keys),
         (good | {"signature": f"{head}.{payload}.{'A' * 86}"}, keys),
         (good | {"signature": "eyJhbGciOiJub25lIn0.e30."}, keys),
@@ -110,10 +116,13 @@ async def test_verify_certificate_command_works_offline(world: Any, tmp_path: Pa
     async with world.client() as http:
         good = (await http.get(f"/v1/erasure-certificates/{name}")).json()
     file, keys = tmp_path / "certificate.json", tmp_path / "keys.json"
-    keys.write_text(json.dumps(KEYS.public().document()))
+    keys.write_text(json.dumps(KEYS.public_document()))
     file.write_text(json.dumps({"deleted": name, "certificate": good}))
     run = CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)])
     assert run.exit_code == 0, run.output
     assert f'"id": "{name}"' in run.output
     file.write_text(json.dumps(good | {"statement": {}}))
-    assert CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)]).exit_code == 1
+    assert (
+        CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)]).exit_code
+        == 1
+    )

@@ -10,8 +10,8 @@ import httpx2
 import pyarrow as pa
 import pytest
 
-from simulacra_api.auth.tenants import CACHE_SECONDS
-from simulacra_crds.cluster import GENERATION_JOBS, TENANTS
+from simulacra_api.auth.tenant_lookup import CACHE_SECONDS
+from simulacra_crds.kube.client import GENERATION_JOBS, TENANTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
@@ -19,7 +19,9 @@ KEY = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-0000000
 
 async def generated(http: httpx2.AsyncClient, acme: Any, dataset: str, key: str) -> str:
     path, headers = f"/v1/datasets/{dataset}/generations", {"Idempotency-Key": key}
-    name = str((await http.post(path, json={"row_count": 3}, headers=headers)).json()["generation_id"])
+    name = str(
+        (await http.post(path, json={"row_count": 3}, headers=headers)).json()["generation_id"]
+    )
     await acme.generate(name, [pa.table({"n": [1, 2, 3]})])
     return name
 
@@ -42,7 +44,12 @@ async def test_decrypting_is_explained_and_the_rows_are_not_given(
     [part] = body["artifacts"]
     uid = (await acme.cluster.get(GENERATION_JOBS, name, acme.namespace))["metadata"]["uid"]
     assert part["decrypt"]["key_arn"] == KEY
-    context = {"tenant": "acme", "kind": "generationjobs", "uid": uid, "artefact": "parts/00000.parquet"}
+    context = {
+        "tenant": "acme",
+        "kind": "generationjobs",
+        "uid": uid,
+        "artefact": "parts/00000.parquet",
+    }
     assert part["decrypt"]["encryption_context"] == context
     words = shlex.split(part["decrypt"]["command"])
     assert words[:2] == ["aws-encryption-cli", "--decrypt"]
@@ -64,5 +71,7 @@ async def test_a_sample_is_refused_where_rows_are_under_the_customers_key(
             answer = await http.post(f"/v1/datasets/{ready}/probe", json={})
         assert (answer.status_code, answer.json()["code"]) == (409, "simio_customer_key")
     finally:
-        await world.cluster.patch(TENANTS, "acme", {"spec": {"encryption": {"mode": "Managed", "keyArn": None}}})
+        await world.cluster.patch(
+            TENANTS, "acme", {"spec": {"encryption": {"mode": "Managed", "keyArn": None}}}
+        )
         await asyncio.sleep(CACHE_SECONDS + 0.5)

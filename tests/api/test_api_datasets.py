@@ -9,36 +9,50 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 
 async def test_a_dataset_shows_its_state_and_expiry(http: httpx2.AsyncClient, ready: str) -> None:
     body = (await http.get(f"/v1/datasets/{ready}")).json()
     assert (body["status"], body["rows"], body["columns"]) == ("ready", 100, 3)
     assert body["model"] == {"status": "ready", "family": "forest", "figures": {"fidelity": 0.9}}
-    lifetime = datetime.fromisoformat(body["expires_at"]) - datetime.fromisoformat(body["created_at"])
+    lifetime = datetime.fromisoformat(body["expires_at"]) - datetime.fromisoformat(
+        body["created_at"]
+    )
     assert lifetime.total_seconds() == 86_400
 
 
-async def test_the_list_is_the_tenants_newest_first(world: Any, http: httpx2.AsyncClient, uploaded: str) -> None:
+async def test_the_list_is_the_tenants_newest_first(
+    world: Any, http: httpx2.AsyncClient, uploaded: str
+) -> None:
     items = (await http.get("/v1/datasets")).json()["items"]
     assert uploaded in {item["dataset_id"] for item in items}
-    assert [item["created_at"] for item in items] == sorted((item["created_at"] for item in items), reverse=True)
+    assert [item["created_at"] for item in items] == sorted(
+        (item["created_at"] for item in items), reverse=True
+    )
     async with world.client("globex") as other:
         assert uploaded not in (await other.get("/v1/datasets")).text
 
 
-async def test_retention_is_changed_on_dataset_and_model(world: Any, http: httpx2.AsyncClient, ready: str) -> None:
+async def test_retention_is_changed_on_dataset_and_model(
+    world: Any, http: httpx2.AsyncClient, ready: str
+) -> None:
     answer = await http.patch(f"/v1/datasets/{ready}", json={"retention_seconds": 604_800})
     assert answer.status_code == 200
     assert answer.json()["retention_seconds"] == 604_800
     for resource, name in ((DATASETS, ready), (MODELS, model_name(ready))):
-        assert (await world.cluster.get(resource, name, "tenant-acme"))["spec"]["retentionSeconds"] == 604_800
+        assert (await world.cluster.get(resource, name, "tenant-acme"))["spec"][
+            "retentionSeconds"
+        ] == 604_800
 
 
-@pytest.mark.parametrize("body", [{"retention_seconds": 604_801}, {"retention_seconds": 1}, {}, {"rows": 1}])
-async def test_a_retention_out_of_bounds_is_refused(http: httpx2.AsyncClient, uploaded: str, body: Any) -> None:
+@pytest.mark.parametrize(
+    "body", [{"retention_seconds": 604_801}, {"retention_seconds": 1}, {}, {"rows": 1}]
+)
+async def test_a_retention_out_of_bounds_is_refused(
+    http: httpx2.AsyncClient, uploaded: str, body: Any
+) -> None:
     answer = await http.patch(f"/v1/datasets/{uploaded}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
 
@@ -50,7 +64,9 @@ async def test_if_match_guards_against_lost_updates(http: httpx2.AsyncClient, re
     second = await http.patch(url, json={"retention_seconds": 200_000}, headers={"If-Match": tag})
     assert (first.status_code, second.status_code) == (200, 412)
     assert first.headers["etag"] == (await http.get(url)).headers["etag"] != tag
-    third = await http.patch(url, json={"retention_seconds": 200_000}, headers={"If-Match": first.headers["etag"]})
+    third = await http.patch(
+        url, json={"retention_seconds": 200_000}, headers={"If-Match": first.headers["etag"]}
+    )
     assert third.status_code == 200
 
 
@@ -85,7 +101,9 @@ async def test_a_key_whose_dataset_is_being_erased_waits(
     await acme.erase(DATASETS, uploaded)
 
 
-async def test_delete_is_recorded_first(world: Any, http: httpx2.AsyncClient, uploaded: str) -> None:
+async def test_delete_is_recorded_first(
+    world: Any, http: httpx2.AsyncClient, uploaded: str
+) -> None:
     uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
     audit = world.folder / "audit"
     audit.rename(world.folder / "away")
@@ -96,16 +114,24 @@ async def test_delete_is_recorded_first(world: Any, http: httpx2.AsyncClient, up
         audit.unlink()
         (world.folder / "away").rename(audit)
     assert refused.status_code == 503
-    assert not (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"].get("deletionTimestamp")
+    assert not (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"].get(
+        "deletionTimestamp"
+    )
     await http.delete(f"/v1/datasets/{uploaded}")
-    assert [line for line in world.audit_text().splitlines() if uid in line and "resource.deleted" in line]
+    assert [
+        line
+        for line in world.audit_text().splitlines()
+        if uid in line and "resource.deleted" in line
+    ]
 
 
 async def test_anothers_ids_are_the_same_404_as_unknown_ones(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     headers = {"Idempotency-Key": key}
-    answer = await http.post(f"/v1/datasets/{ready}/generations", json={"row_count": 1}, headers=headers)
+    answer = await http.post(
+        f"/v1/datasets/{ready}/generations", json={"row_count": 1}, headers=headers
+    )
     generation = answer.json()["generation_id"]
     calls: list[tuple[str, str, dict[str, Any]]] = [
         ("GET", "/v1/datasets/{ds}", {}),
@@ -132,7 +158,16 @@ async def test_anothers_ids_are_the_same_404_as_unknown_ones(
     assert await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme")
 
 
-@pytest.mark.parametrize("name", ["..", "x/y", "%2e%2e", "A", "a" * 64, "ds-%00", "%2F..%2Fsecrets"])
-async def test_a_name_that_is_none_reaches_no_other_path(http: httpx2.AsyncClient, name: str) -> None:
-    for path in (f"/v1/datasets/{name}/schema", f"/v1/generations/{name}", f"/v1/jobs/job-{name}", f"/v1/jobs/{name}"):
+@pytest.mark.parametrize(
+    "name", ["..", "x/y", "%2e%2e", "A", "a" * 64, "ds-%00", "%2F..%2Fsecrets"]
+)
+async def test_a_name_that_is_none_reaches_no_other_path(
+    http: httpx2.AsyncClient, name: str
+) -> None:
+    for path in (
+        f"/v1/datasets/{name}/schema",
+        f"/v1/generations/{name}",
+        f"/v1/jobs/job-{name}",
+        f"/v1/jobs/{name}",
+    ):
         assert (await http.get(path)).status_code == 404

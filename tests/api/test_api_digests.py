@@ -11,11 +11,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_crds.cluster import DATASETS, MODELS
-from simulacra_crds.names import dataset_name, model_name
+from simulacra_crds.contract.names import dataset_name, model_name
+from simulacra_crds.kube.client import DATASETS, MODELS
 
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
-KNOWLEDGE = {"tiers": [["segment"], ["price"]], "required": [{"source": "segment", "target": "price"}]}
+KNOWLEDGE = {
+    "tiers": [["segment"], ["price"]],
+    "required": [{"source": "segment", "target": "price"}],
+}
 
 
 def digest(content: bytes, algorithm: str = "sha-256") -> str:
@@ -25,7 +28,9 @@ def digest(content: bytes, algorithm: str = "sha-256") -> str:
 
 def form(http: httpx2.AsyncClient, key: str, part: dict[str, str], **data: str) -> httpx2.Request:
     files = {"file": ("t.csv", CSV, "text/csv", part)}
-    return http.build_request("POST", "/v1/datasets", files=files, data=data, headers={"Idempotency-Key": key})
+    return http.build_request(
+        "POST", "/v1/datasets", files=files, data=data, headers={"Idempotency-Key": key}
+    )
 
 
 @pytest.mark.parametrize("name", ["Content-Digest", "Repr-Digest"])
@@ -49,7 +54,9 @@ async def test_a_digest_that_is_right_is_accepted_and_a_wrong_one_leaves_nothing
 
 
 @pytest.mark.parametrize("value", ["sha-256=abc", "sha-256", ":", ""])
-async def test_a_malformed_digest_is_named(world: Any, http: httpx2.AsyncClient, key: str, value: str) -> None:
+async def test_a_malformed_digest_is_named(
+    world: Any, http: httpx2.AsyncClient, key: str, value: str
+) -> None:
     answer = await http.send(form(http, key, {"Content-Digest": value}))
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert "RFC 9530" in answer.json()["errors"][0]["detail"]
@@ -63,15 +70,21 @@ async def test_a_replay_is_held_to_its_digest_too(http: httpx2.AsyncClient, key:
 
 
 async def test_knowledge_is_the_models(world: Any, http: httpx2.AsyncClient, key: str) -> None:
-    assert (await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))).status_code == 202
+    assert (
+        await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))
+    ).status_code == 202
     model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
     assert model["spec"]["knowledge"] == KNOWLEDGE | {"forbidden": []}
     other = await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE | {"required": []})))
     assert other.json()["code"] == "simio_idempotency_conflict"
-    assert (await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))).status_code == 202
+    assert (
+        await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))
+    ).status_code == 202
 
 
-async def test_differential_privacy_is_the_models(world: Any, http: httpx2.AsyncClient, key: str) -> None:
+async def test_differential_privacy_is_the_models(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
     assert (await http.send(form(http, key, {}, epsilon="2.5", delta="1e-5"))).status_code == 202
     model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
     assert model["spec"]["privacy"] == {"epsilon": 2.5, "delta": 1e-5}
@@ -109,7 +122,9 @@ async def test_weights_are_the_datasets(world: Any, http: httpx2.AsyncClient, ke
         ('{"surprise": 1}', "/knowledge/surprise"),
     ],
 )
-async def test_wrong_knowledge_is_named(http: httpx2.AsyncClient, key: str, text: str, at: str) -> None:
+async def test_wrong_knowledge_is_named(
+    http: httpx2.AsyncClient, key: str, text: str, at: str
+) -> None:
     answer = await http.send(form(http, key, {}, knowledge=text))
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert answer.json()["errors"][0]["pointer"] == at

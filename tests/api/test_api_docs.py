@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx2
 
-from simulacra_api.catalogue import CATALOGUE
-from simulacra_api.docs import STEPS
-from simulacra_api.examples import LEADS
+from simulacra_api.docs.examples import LEADS
+from simulacra_api.docs.operations import STEPS
+from simulacra_api.http.error_codes import CATALOG
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
@@ -20,7 +20,11 @@ async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
 
 async def _operations(world: Any) -> list[tuple[str, str, dict[str, Any]]]:
     document = (await _get(world, "/openapi.json")).json()
-    return [(path, method, found) for path, methods in document["paths"].items() for method, found in methods.items()]
+    return [
+        (path, method, found)
+        for path, methods in document["paths"].items()
+        for method, found in methods.items()
+    ]
 
 
 async def test_every_status_of_every_operation_has_an_example(world: Any) -> None:
@@ -51,7 +55,9 @@ async def test_errors_of_an_operation_are_its_own(world: Any) -> None:
     operations = {found["operationId"]: found for _, _, found in await _operations(world)}
 
     def codes(name: str, status: str) -> set[str]:
-        return set(operations[name]["responses"][status]["content"]["application/problem+json"]["examples"])
+        return set(
+            operations[name]["responses"][status]["content"]["application/problem+json"]["examples"]
+        )
 
     assert codes("getDataset", "404") == {"simio_dataset_not_found"}
     assert codes("getJob", "404") == {"simio_job_not_found"}
@@ -62,10 +68,12 @@ async def test_errors_of_an_operation_are_its_own(world: Any) -> None:
         code
         for found in operations.values()
         for answer in found["responses"].values()
-        for code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+        for code in answer.get("content", {})
+        .get("application/problem+json", {})
+        .get("examples", {})
     }
     elsewhere = {"simio_not_found", "simio_method_not_allowed"}  # of no operation
-    assert set(CATALOGUE) - shown == elsewhere
+    assert set(CATALOG) - shown == elsewhere
 
 
 class _Html(HTMLParser):
@@ -116,20 +124,23 @@ async def test_machines_read_the_same(world: Any) -> None:
 
 
 async def test_an_error_is_a_page_for_people(world: Any) -> None:
-    for code in CATALOGUE:
+    for code in CATALOG:
         page = await _get(world, f"/errors/{code}", headers={"Accept": "text/html"})
         assert page.headers["content-type"].startswith("text/html")
         assert code in page.text
         assert (await _get(world, f"/errors/{code}")).json()["code"] == code
 
 
-async def test_metrics_count_by_template_and_hold_no_ids(world: Any, http: httpx2.AsyncClient, uploaded: str) -> None:
+async def test_metrics_count_by_template_and_hold_no_ids(
+    world: Any, http: httpx2.AsyncClient, uploaded: str
+) -> None:
     await http.get(f"/v1/datasets/{uploaded}?genz=1")
     await http.get("/v1/genz_switcher")
     await http.request("GENZ", "/healthz")
     text = (await _get(world, "/metrics")).text
     assert re.search(
-        r'simulacra_api_requests_total\{method="GET",route="/v1/datasets/\{dataset_id\}",status="200"\} \d', text
+        r'simulacra_api_requests_total\{method="GET",route="/v1/datasets/\{dataset_id\}",status="200"\} \d',
+        text,
     )
     assert 'method="other"' in text
     assert 'route="-"' in text

@@ -1,4 +1,4 @@
-"""Downloads: links, formats, ranges, and what a tampered or missing artefact leads to."""
+"""Downloads: links, formats, ranges, and what a tampered or missing artifact leads to."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.links import make_link
-from simulacra_crds.cluster import GENERATION_JOBS
-from simulacra_custody.context import ResourceRef
+from simulacra_api.generations.download_links import make_link
+from simulacra_crds.kube.client import GENERATION_JOBS
+from simulacra_custody.refs import ResourceRef
 
 ROWS = pa.table(
     {
@@ -32,7 +32,9 @@ ROWS = pa.table(
 
 async def _generation(http: httpx2.AsyncClient, dataset: str, key: str) -> str:
     answer = await http.post(
-        f"/v1/datasets/{dataset}/generations", json={"row_count": 120}, headers={"Idempotency-Key": key}
+        f"/v1/datasets/{dataset}/generations",
+        json={"row_count": 120},
+        headers={"Idempotency-Key": key},
     )
     return str(answer.json()["generation_id"])
 
@@ -51,7 +53,9 @@ def _as(url: str, file_format: str) -> str:
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-async def test_every_format_has_all_rows(http: httpx2.AsyncClient, generation: str, acme: Any, parts: int) -> None:
+async def test_every_format_has_all_rows(
+    http: httpx2.AsyncClient, generation: str, acme: Any, parts: int
+) -> None:
     await acme.generate(generation, [ROWS] * parts)
     url = await _link(http, generation)
     expected = pa.concat_tables([ROWS] * parts).combine_chunks()
@@ -69,7 +73,9 @@ async def test_every_format_has_all_rows(http: httpx2.AsyncClient, generation: s
     assert pyarrow.csv.read_csv(io.BytesIO(csv.content), convert_options=options).equals(plain)
 
 
-async def test_stored_rows_have_digest_ranges_and_head(http: httpx2.AsyncClient, generation: str, acme: Any) -> None:
+async def test_stored_rows_have_digest_ranges_and_head(
+    http: httpx2.AsyncClient, generation: str, acme: Any
+) -> None:
     (file,) = await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
     head = await http.head(url)
@@ -80,7 +86,12 @@ async def test_stored_rows_have_digest_ranges_and_head(http: httpx2.AsyncClient,
         assert answer.headers["content-length"] == str(len(file))
         assert answer.headers["accept-ranges"] == "bytes"
     assert head.content == b""
-    for asked, expected in (("10-19", file[10:20]), ("-5", file[-5:]), (f"{len(file) - 3}-", file[-3:]), ("0-", file)):
+    for asked, expected in (
+        ("10-19", file[10:20]),
+        ("-5", file[-5:]),
+        (f"{len(file) - 3}-", file[-3:]),
+        ("0-", file),
+    ):
         part = await http.get(url, headers={"Range": f"bytes={asked}"})
         assert (part.status_code, part.content) == (206, expected)
     assert part.headers["content-range"] == f"bytes 0-{len(file) - 1}/{len(file)}"
@@ -93,7 +104,12 @@ async def test_stored_rows_have_digest_ranges_and_head(http: httpx2.AsyncClient,
 
 
 async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
-    world: Any, http: httpx2.AsyncClient, generation: str, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any,
+    http: httpx2.AsyncClient,
+    generation: str,
+    ready: str,
+    acme: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
@@ -113,7 +129,7 @@ async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
 
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]
     link_key = (await SigningKeyStore(world.cluster).current()).link_key
-    monkeypatch.setattr("simulacra_api.links.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("simulacra_api.generations.download_links.time.time", lambda: 1_000_000.0)
     old, _ = make_link(link_key, url.partition("?")[0], tenant="acme", uid=uid, file_format="csv")
     monkeypatch.undo()
     assert time.time() > 1_000_000
@@ -125,7 +141,10 @@ async def test_before_the_end_and_after_a_failure_there_is_nothing_to_download(
 ) -> None:
     await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
-    for phase, code in (("Running", "simio_generation_not_ready"), ("Failed", "simio_generation_failed")):
+    for phase, code in (
+        ("Running", "simio_generation_not_ready"),
+        ("Failed", "simio_generation_failed"),
+    ):
         await acme.status(GENERATION_JOBS, generation, phase=phase)
         answer = await http.get(url)
         assert (answer.status_code, answer.json()["code"]) == (409, code)
@@ -133,7 +152,11 @@ async def test_before_the_end_and_after_a_failure_there_is_nothing_to_download(
 
 async def _path(world: Any, generation: str) -> Any:
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]
-    return world.folder / "store" / ResourceRef("acme", "generationjobs", uid).artefact("parts/00000.parquet").key
+    return (
+        world.folder
+        / "store"
+        / ResourceRef("acme", "generationjobs", uid).artifact("parts/00000.parquet").key
+    )
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])
@@ -155,7 +178,9 @@ async def test_a_tampered_or_missing_artefact_is_a_500_and_never_a_200(
 async def test_a_fault_behind_the_first_frame_cuts_the_connection(
     world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
-    noise = pa.table({"x": [hashlib.sha256(str(row).encode()).hexdigest() for row in range(60_000)]})
+    noise = pa.table(
+        {"x": [hashlib.sha256(str(row).encode()).hexdigest() for row in range(60_000)]}
+    )
     await acme.generate(generation, [noise])
     url, path = await _link(http, generation), await _path(world, generation)
     assert path.stat().st_size > 2 << 20
@@ -166,7 +191,9 @@ async def test_a_fault_behind_the_first_frame_cuts_the_connection(
         await http.get(url)
 
 
-async def test_a_download_is_audited(world: Any, http: httpx2.AsyncClient, generation: str, acme: Any) -> None:
+async def test_a_download_is_audited(
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
+) -> None:
     await acme.generate(generation, [ROWS])
     await http.get(await _link(http, generation))
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]

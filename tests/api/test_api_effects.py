@@ -8,13 +8,21 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_crds.cluster import EFFECT_ESTIMATES
+from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
-ASKED = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment", "outcome_level": "loyal"}
+ASKED = {
+    "treatment": "price",
+    "value": 9,
+    "baseline": 5,
+    "outcome": "segment",
+    "outcome_level": "loyal",
+}
 
 
 async def _ask(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) -> httpx2.Response:
-    return await http.post(f"/v1/datasets/{dataset}/effects", json=body, headers={"Idempotency-Key": key})
+    return await http.post(
+        f"/v1/datasets/{dataset}/effects", json=body, headers={"Idempotency-Key": key}
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,13 +46,20 @@ async def _ask(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) -> h
     ],
 )  # fmt: skip
 async def test_each_wrong_field_is_named(
-    world: Any, http: httpx2.AsyncClient, ready: str, key: str, change: dict[str, Any], pointers: list[str]
+    world: Any,
+    http: httpx2.AsyncClient,
+    ready: str,
+    key: str,
+    change: dict[str, Any],
+    pointers: list[str],
 ) -> None:
     answer = await _ask(http, ready, key, ASKED | change)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field"), answer.text
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
     made = [item async for item in world.cluster.list(EFFECT_ESTIMATES, "tenant-acme")]
-    assert not [item for item in made if item["metadata"]["labels"]["simulacra.dev/dataset"] == ready]
+    assert not [
+        item for item in made if item["metadata"]["labels"]["simulacra.dev/dataset"] == ready
+    ]
 
 
 async def test_an_effect_from_question_to_erasure(
@@ -55,12 +70,18 @@ async def test_an_effect_from_question_to_erasure(
     effect, job = asked.json()["effect_id"], asked.json()["job_id"]
     assert asked.headers["location"] == f"{world.url}/v1/jobs/{job}"
     assert (await _ask(http, ready, key, ASKED)).json() == asked.json()
-    assert (await _ask(http, ready, key, ASKED | {"value": 8})).json()["code"] == "simio_idempotency_conflict"
+    assert (await _ask(http, ready, key, ASKED | {"value": 8})).json()[
+        "code"
+    ] == "simio_idempotency_conflict"
     waiting = await http.get(f"/v1/effects/{effect}")
     assert (waiting.json()["status"], waiting.json()["ace"]) == ("queued", None)
     assert waiting.headers["retry-after"] == "2"
     spec = (await world.cluster.get(EFFECT_ESTIMATES, effect, "tenant-acme"))["spec"]
-    assert (spec["treatment"], spec["value"], spec["outcome"]) == ("price", {"number": 9}, "segment=loyal")
+    assert (spec["treatment"], spec["value"], spec["outcome"]) == (
+        "price",
+        {"number": 9},
+        "segment=loyal",
+    )
 
     await acme.estimate(effect)
     assert (await http.get(f"/v1/jobs/{job}")).json()["effect_id"] == effect
@@ -80,14 +101,22 @@ async def test_an_effect_from_question_to_erasure(
     assert (await http.get(f"/v1/effects/{effect}")).status_code == 404
 
 
-async def test_an_effect_that_failed_says_why(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_an_effect_that_failed_says_why(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
     effect = (await _ask(http, ready, key, ASKED)).json()["effect_id"]
     await acme.fail(EFFECT_ESTIMATES, effect, "RequestInvalid", "nobody paid 9", "/value")
     shown = (await http.get(f"/v1/effects/{effect}")).json()
-    assert shown["error"] == {"code": "simio_invalid_field", "detail": "nobody paid 9", "pointer": "/value"}
+    assert shown["error"] == {
+        "code": "simio_invalid_field",
+        "detail": "nobody paid 9",
+        "pointer": "/value",
+    }
     assert shown["ace"] is None
 
 
-async def test_a_dataset_that_is_not_ready_has_no_effects(http: httpx2.AsyncClient, uploaded: str, key: str) -> None:
+async def test_a_dataset_that_is_not_ready_has_no_effects(
+    http: httpx2.AsyncClient, uploaded: str, key: str
+) -> None:
     refused = await _ask(http, uploaded, key, ASKED)
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_not_ready")

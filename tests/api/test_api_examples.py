@@ -15,10 +15,17 @@ import pyarrow as pa
 import pytest_asyncio
 
 from proofs import Proofs
-from simulacra_api import signup
-from simulacra_crds.cluster import ACCESS_REQUESTS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS, SECRETS, TENANTS
-from simulacra_crds.cluster import DATASETS as DATASET_KIND
-from simulacra_crds.names import access_request_name, model_name
+from simulacra_api.access import service as signup
+from simulacra_crds.contract.names import access_request_name, model_name
+from simulacra_crds.kube.client import (
+    ACCESS_REQUESTS,
+    EFFECT_ESTIMATES,
+    GENERATION_JOBS,
+    MODELS,
+    SECRETS,
+    TENANTS,
+)
+from simulacra_crds.kube.client import DATASETS as DATASET_KIND
 
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"], "price": [5.49, 5.49]})
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
@@ -41,7 +48,9 @@ class Teller:
     def untold(self) -> set[str]:
         return set(self._operations) - self.told
 
-    async def tell(self, operation: str, change: dict[str, Any] | None = None, **options: Any) -> Any:
+    async def tell(
+        self, operation: str, change: dict[str, Any] | None = None, **options: Any
+    ) -> Any:
         """Send it, check status, schema and example, and return the body."""
         method, path, found = self._operations[operation]
         shown = next((body["example"] for body in _content(found.get("requestBody"))), {})
@@ -56,17 +65,23 @@ class Teller:
             options["content"] = CSV
         elif request:
             options["json"] = request
-        answer = await self._http.request(method, path.format(**self.ids), headers=headers, **options)
+        answer = await self._http.request(
+            method, path.format(**self.ids), headers=headers, **options
+        )
         assert answer.status_code in expected, f"{operation}: {answer.status_code} {answer.text}"
         self.told.add(operation)
         media_type = answer.headers.get("content-type", "")
         if not media_type.startswith("application/json"):
             return answer
         body = answer.json()
-        schema = found["responses"][str(answer.status_code)]["content"]["application/json"].get("schema", {})
+        schema = found["responses"][str(answer.status_code)]["content"]["application/json"].get(
+            "schema", {}
+        )
         whole = schema | {"components": self._document["components"]}
         jsonschema.Draft202012Validator(whole).validate(body)
-        _compare(next(_content(found["responses"][str(answer.status_code)]))["example"], body, operation)
+        _compare(
+            next(_content(found["responses"][str(answer.status_code)]))["example"], body, operation
+        )
         for name, value in body.items():
             if name.endswith("_id") and isinstance(value, str):
                 self.ids[name] = value
@@ -107,7 +122,13 @@ async def _approved(world: Any, request_id: str, client: str) -> None:
     """What a person, and then the operator, would do: the client is one of the tenant of these tests."""
     name = access_request_name(request_id)
     await world.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
-    condition = {"type": "Decided", "status": "True", "reason": "Approved", "message": "", "observedGeneration": 1}
+    condition = {
+        "type": "Decided",
+        "status": "True",
+        "reason": "Approved",
+        "message": "",
+        "observedGeneration": 1,
+    }
     condition["lastTransitionTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     status = {"tenant": "acme", "clientId": client, "conditions": [condition]}
     await world.cluster.patch(ACCESS_REQUESTS, name, {"status": status}, subresource="status")
@@ -120,9 +141,16 @@ async def _access(world: Any, teller: Teller, monkeypatch: Any) -> None:
     await _approved(world, asked["request_id"], client)
     shown = await teller.tell("getAccessRequest")
     assert shown["status"] == "approved", shown
-    got = await teller.tell("claimCredential", {"credential_claim_token": shown["credential_claim_token"]})
+    got = await teller.tell(
+        "claimCredential", {"credential_claim_token": shown["credential_claim_token"]}
+    )
     await teller.tell("issueToken", {"client_id": client, "client_secret": got["client_secret"]})
-    for operation in ("getJwks", "getIssuerMetadata", "requestCredentialRotation", "getCredentialRotation"):
+    for operation in (
+        "getJwks",
+        "getIssuerMetadata",
+        "requestCredentialRotation",
+        "getCredentialRotation",
+    ):
         await teller.tell(operation)
 
 
@@ -154,7 +182,12 @@ async def _probe(world: Any, teller: Teller, acme: Any) -> None:
     while not (names := [n async for n in _names(world) if n.startswith("probe-")]):
         await asyncio.sleep(0.02)
     await acme.generate(names[0], [ROWS], phase="Running")
-    await acme.status(GENERATION_JOBS, names[0], phase="Ready", attainment={"status": "exact", "asked": 2, "met": 2})
+    await acme.status(
+        GENERATION_JOBS,
+        names[0],
+        phase="Ready",
+        attainment={"status": "exact", "asked": 2, "met": 2},
+    )
     await probing
     await acme.erase(GENERATION_JOBS, names[0])
 
@@ -169,9 +202,18 @@ async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any
     try:
         await _access(world, teller, monkeypatch)
     finally:  # other tests use the secret that they know
-        await world.cluster.patch(SECRETS, "client-client.acme", {"data": secret["data"]}, "simulacra-system")
+        await world.cluster.patch(
+            SECRETS, "client-client.acme", {"data": secret["data"]}, "simulacra-system"
+        )
     dataset = await _model(teller, acme)
-    read = ("getDataset", "getDatasetSchema", "getDatasetReport", "getDatasetGraph", "getDatasetKnowledge", "getJob")
+    read = (
+        "getDataset",
+        "getDatasetSchema",
+        "getDatasetReport",
+        "getDatasetGraph",
+        "getDatasetKnowledge",
+        "getJob",
+    )
     for operation in read:
         await teller.tell(operation)
     erased = asyncio.gather(acme.erase(MODELS, model_name(dataset)))
@@ -184,7 +226,14 @@ async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any
     await teller.tell("createEffect")
     await acme.estimate(teller.ids["effect_id"])
     await teller.tell("getEffect")
-    for operation in ("listDatasets", "listGenerations", "listEffects", "listJobs", "getUsage", "listAuditEvents"):
+    for operation in (
+        "listDatasets",
+        "listGenerations",
+        "listEffects",
+        "listJobs",
+        "getUsage",
+        "listAuditEvents",
+    ):
         await teller.tell(operation)
     await teller.tell("streamJobEvents")
     finished = dict(teller.ids)
@@ -213,7 +262,12 @@ async def _proofs(world: Any, teller: Teller, dataset: str) -> None:
     proofs.certify(tenant["metadata"]["uid"], dataset, str(uuid.uuid4()))
     proofs.checkpoint()
     teller.ids["resource_id"] = dataset
-    proving = ("listErasureCertificates", "getErasureCertificate", "getInstallationKeys", "getAuditCheckpoint")
+    proving = (
+        "listErasureCertificates",
+        "getErasureCertificate",
+        "getInstallationKeys",
+        "getAuditCheckpoint",
+    )
     for operation in proving:
         await teller.tell(operation)
 

@@ -8,14 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 URL = "/v1/datasets/{}/generations"
 PLAIN = {"row_count": 10}
 
 
-async def _ask(http: httpx2.AsyncClient, dataset: str, key: str, body: Any = PLAIN) -> httpx2.Response:
+async def _ask(
+    http: httpx2.AsyncClient, dataset: str, key: str, body: Any = PLAIN
+) -> httpx2.Response:
     return await http.post(URL.format(dataset), json=body, headers={"Idempotency-Key": key})
 
 
@@ -56,7 +58,9 @@ async def test_each_wrong_field_is_named_and_nothing_is_made(
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
     made = [item async for item in world.cluster.list(GENERATION_JOBS, "tenant-acme")]
-    assert not [item for item in made if item["metadata"]["labels"]["simulacra.dev/dataset"] == ready]
+    assert not [
+        item for item in made if item["metadata"]["labels"]["simulacra.dev/dataset"] == ready
+    ]
 
 
 async def test_a_counterfactual_may_set_what_it_conditions_on(
@@ -81,7 +85,9 @@ async def test_a_counterfactual_may_set_what_it_conditions_on(
 async def test_the_quota_is_named(world: Any, key: str) -> None:
     async with world.client("tiny") as http:
         files = {"file": ("t.csv", b"a,b\n1,2\n")}
-        dataset = (await http.post("/v1/datasets", files=files, headers={"Idempotency-Key": key})).json()["dataset_id"]
+        dataset = (
+            await http.post("/v1/datasets", files=files, headers={"Idempotency-Key": key})
+        ).json()["dataset_id"]
         answer = await _ask(http, dataset, key, {"row_count": 5001})
         assert answer.status_code == 400
         assert "5000 rows" in answer.json()["errors"][0]["detail"]
@@ -111,7 +117,9 @@ async def test_a_body_that_is_no_object_is_refused(
         b'{"row_count": 1, "conditions": ' + b'{"a":' * 50_000,
     ],
 )
-async def test_hostile_json_is_a_400(http: httpx2.AsyncClient, ready: str, key: str, content: bytes) -> None:
+async def test_hostile_json_is_a_400(
+    http: httpx2.AsyncClient, ready: str, key: str, content: bytes
+) -> None:
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
     answer = await http.post(URL.format(ready), content=content, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -121,7 +129,9 @@ async def test_other_content_types_and_endless_bodies_are_refused(
     http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     headers = {"Idempotency-Key": key, "Content-Type": "application/x-www-form-urlencoded"}
-    assert (await http.post(URL.format(ready), content=b"row_count=1", headers=headers)).status_code == 415
+    assert (
+        await http.post(URL.format(ready), content=b"row_count=1", headers=headers)
+    ).status_code == 415
     headers["Content-Type"] = "application/json"
     answer = await http.post(URL.format(ready), content=b" " * (2 << 20) + b"{}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "simio_file_too_large")
@@ -131,7 +141,10 @@ async def test_same_key_same_body_is_one_generation_other_body_a_conflict(
     http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     body = {"row_count": 10, "interventions": {"price": 5, "segment": "loyal"}}
-    first, second = await _ask(http, ready, key, body), await _ask(http, ready, key, dict(reversed(body.items())))
+    first, second = (
+        await _ask(http, ready, key, body),
+        await _ask(http, ready, key, dict(reversed(body.items()))),
+    )
     assert first.status_code == 202
     assert first.json() == second.json()
     conflict = await _ask(http, ready, key, {"row_count": 11})
@@ -141,13 +154,17 @@ async def test_same_key_same_body_is_one_generation_other_body_a_conflict(
     assert shown["artifact_url"] is None
 
 
-async def test_of_many_at_once_one_makes_the_generation(http: httpx2.AsyncClient, ready: str, key: str) -> None:
+async def test_of_many_at_once_one_makes_the_generation(
+    http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
     answers = await asyncio.gather(*(_ask(http, ready, key) for _ in range(6)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.text for answer in answers}) == 1
 
 
-async def test_a_million_rows_are_cut_into_shards(world: Any, http: httpx2.AsyncClient, ready: str, key: str) -> None:
+async def test_a_million_rows_are_cut_into_shards(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
     name = (await _ask(http, ready, key, {"row_count": 500_001, "seed": 7})).json()["generation_id"]
     spec = (await world.cluster.get(GENERATION_JOBS, name, "tenant-acme"))["spec"]
     assert (spec["shards"], spec["seed"], spec["rowCount"]) == (2, 7, 500_001)
@@ -168,20 +185,30 @@ async def test_a_generation_waits_for_the_model_but_not_for_the_schema(
 async def test_a_failed_prepare_says_why_in_the_customers_terms(
     http: httpx2.AsyncClient, uploaded: str, acme: Any, key: str
 ) -> None:
-    await acme.fail(DATASETS, uploaded, "UploadInvalid", "two columns are called price", "/columns/1")
+    await acme.fail(
+        DATASETS, uploaded, "UploadInvalid", "two columns are called price", "/columns/1"
+    )
     job = (await http.get(f"/v1/jobs/job-{uploaded}")).json()
     assert job["status"] == "failed"
-    expected = {"code": "simio_upload_invalid", "detail": "two columns are called price", "pointer": "/columns/1"}
+    expected = {
+        "code": "simio_upload_invalid",
+        "detail": "two columns are called price",
+        "pointer": "/columns/1",
+    }
     assert job["error"] == expected
     refused = await _ask(http, uploaded, key)
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_failed")
-    assert (await http.get(f"/v1/datasets/{uploaded}/schema")).json()["code"] == "simio_dataset_failed"
+    assert (await http.get(f"/v1/datasets/{uploaded}/schema")).json()[
+        "code"
+    ] == "simio_dataset_failed"
 
 
 async def test_a_failed_fit_fails_the_job_and_further_generations(
     http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
-    await acme.status(MODELS, model_name(ready), phase="Failed", lastFailure=_failure("OutOfMemory"))
+    await acme.status(
+        MODELS, model_name(ready), phase="Failed", lastFailure=_failure("OutOfMemory")
+    )
     job = (await http.get(f"/v1/jobs/job-{ready}")).json()
     assert (job["status"], job["error"]["code"]) == ("failed", "simio_processing_failed")
     assert (await _ask(http, ready, key)).json()["code"] == "simio_dataset_failed"
@@ -198,7 +225,9 @@ async def test_infeasible_conditions_fail_the_generation(
     assert shown["artifact_url"] is None
 
 
-async def test_progress_is_read_from_the_job_itself(http: httpx2.AsyncClient, ready: str, acme: Any, key: str) -> None:
+async def test_progress_is_read_from_the_job_itself(
+    http: httpx2.AsyncClient, ready: str, acme: Any, key: str
+) -> None:
     answer = (await _ask(http, ready, key)).json()
     await acme.progress(GENERATION_JOBS, answer["generation_id"], 40, 3)
     job = (await http.get(f"/v1/jobs/{answer['job_id']}")).json()

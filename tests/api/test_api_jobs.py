@@ -10,16 +10,22 @@ import httpx2
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.cluster import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
 
 ROWS = pa.table({"segment": ["loyal"] * 10})
 CSV = b"segment,price\nloyal,1\nloyal,2\n"
 
 
-async def _generation(http: httpx2.AsyncClient, dataset: str, key: str, **headers: str) -> httpx2.Response:
-    given = {"Idempotency-Key": key} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return await http.post(f"/v1/datasets/{dataset}/generations", json={"row_count": 10}, headers=given)
+async def _generation(
+    http: httpx2.AsyncClient, dataset: str, key: str, **headers: str
+) -> httpx2.Response:
+    given = {"Idempotency-Key": key} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    return await http.post(
+        f"/v1/datasets/{dataset}/generations", json={"row_count": 10}, headers=given
+    )
 
 
 async def _all_pages(http: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
@@ -34,8 +40,12 @@ async def _all_pages(http: httpx2.AsyncClient, path: str) -> list[dict[str, Any]
     return items
 
 
-async def test_a_cursor_leads_through_all_pages_once(http: httpx2.AsyncClient, ready: str, key: str) -> None:
-    made = [(await _generation(http, ready, f"{key}-{i}")).json()["generation_id"] for i in range(5)]
+async def test_a_cursor_leads_through_all_pages_once(
+    http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    made = [
+        (await _generation(http, ready, f"{key}-{i}")).json()["generation_id"] for i in range(5)
+    ]
     path = f"/v1/generations?dataset_id={ready}&limit=2"
     items = await _all_pages(http, path)
     assert {item["generation_id"] for item in items} == set(made)
@@ -55,7 +65,9 @@ async def test_a_cursor_stays_good_while_items_come_and_go(
     await http.delete(f"/v1/generations/{last_shown}")
     await erased
     await _generation(http, ready, f"{key}-new")
-    rest = await _all_pages(http, f"/v1/generations?dataset_id={ready}&limit=2&cursor={first['next_cursor']}")
+    rest = await _all_pages(
+        http, f"/v1/generations?dataset_id={ready}&limit=2&cursor={first['next_cursor']}"
+    )
     seen = {item["generation_id"] for item in first["items"] + rest}
     assert len(first["items"] + rest) == len(seen) >= 4
 
@@ -70,40 +82,54 @@ async def test_a_cursor_stays_good_while_items_come_and_go(
         ("cursor=1.a.b.c", "/cursor"),
         ("cursor=1.A", "/cursor"),
         ("status=done", "/status"),
-        ("colour=blue", "/colour"),
+        ("color=blue", "/color"),
     ],
 )
-async def test_a_wrong_query_is_named(http: httpx2.AsyncClient, path: str, query: str, pointer: str) -> None:
+async def test_a_wrong_query_is_named(
+    http: httpx2.AsyncClient, path: str, query: str, pointer: str
+) -> None:
     answer = await http.get(f"{path}?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
-async def test_filters(world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_filters(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
     queued = (await _generation(http, ready, key)).json()
     done = (await _generation(http, ready, key + "2")).json()
     await acme.generate(done["generation_id"], [ROWS])
     found = await _all_pages(http, f"/v1/generations?dataset_id={ready}&status=ready")
     assert [item["generation_id"] for item in found] == [done["generation_id"]]
     jobs = await _all_pages(http, f"/v1/jobs?dataset_id={ready}")
-    expected = {(f"job-{ready}", "dataset"), (queued["job_id"], "generation"), (done["job_id"], "generation")}
+    expected = {
+        (f"job-{ready}", "dataset"),
+        (queued["job_id"], "generation"),
+        (done["job_id"], "generation"),
+    }
     assert {(job["job_id"], job["kind"]) for job in jobs} == expected
     jobs = await _all_pages(http, f"/v1/jobs?dataset_id={ready}&kind=generation&status=queued")
     assert [job["job_id"] for job in jobs] == [queued["job_id"]]
     datasets = await _all_pages(http, "/v1/datasets?status=ready&limit=100")
     assert ready in {item["dataset_id"] for item in datasets}
-    assert ready not in {item["dataset_id"] for item in await _all_pages(http, "/v1/datasets?status=failed")}
+    assert ready not in {
+        item["dataset_id"] for item in await _all_pages(http, "/v1/datasets?status=failed")
+    }
     async with world.client("globex") as other:
         for path in ("/v1/jobs", "/v1/generations", "/v1/effects"):
             assert ready not in (await other.get(path)).text
 
 
-async def test_a_poll_waits_until_the_work_has_ended(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_a_poll_waits_until_the_work_has_ended(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
     made = (await _generation(http, ready, key)).json()
     short = await http.get(f"/v1/jobs/{made['job_id']}", headers={"Prefer": "wait=1"})
     assert (short.json()["status"], short.headers["preference-applied"]) == ("queued", "wait=1")
     assert short.headers["retry-after"] == "2"
-    poll = asyncio.create_task(http.get(f"/v1/jobs/{made['job_id']}", headers={"Prefer": 'respond-async, wait="15"'}))
+    poll = asyncio.create_task(
+        http.get(f"/v1/jobs/{made['job_id']}", headers={"Prefer": 'respond-async, wait="15"'})
+    )
     await asyncio.sleep(0.3)
     assert not poll.done()
     await acme.generate(made["generation_id"], [ROWS])
@@ -112,8 +138,12 @@ async def test_a_poll_waits_until_the_work_has_ended(http: httpx2.AsyncClient, r
 
 
 @pytest.mark.parametrize("prefer", ["wait", "wait=-1", "wait=x", "return=minimal", "await=5", ""])
-async def test_a_preference_that_is_none_is_ignored(http: httpx2.AsyncClient, uploaded: str, prefer: str) -> None:
-    answer = await asyncio.wait_for(http.get(f"/v1/jobs/job-{uploaded}", headers={"Prefer": prefer}), 2)
+async def test_a_preference_that_is_none_is_ignored(
+    http: httpx2.AsyncClient, uploaded: str, prefer: str
+) -> None:
+    answer = await asyncio.wait_for(
+        http.get(f"/v1/jobs/job-{uploaded}", headers={"Prefer": prefer}), 2
+    )
     assert "preference-applied" not in answer.headers
 
 
@@ -121,7 +151,11 @@ async def test_work_that_ends_within_the_wait_is_201(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(_generation(http, ready, key, Prefer="wait=15"))
-    while not (found := [g async for g in world.cluster.list(GENERATION_JOBS, "tenant-acme") if _of(g, ready)]):
+    while not (
+        found := [
+            g async for g in world.cluster.list(GENERATION_JOBS, "tenant-acme") if _of(g, ready)
+        ]
+    ):
         await asyncio.sleep(0.05)
     name = found[0]["metadata"]["name"]
     await acme.generate(name, [ROWS], phase="Partial")
@@ -136,8 +170,10 @@ async def test_an_upload_that_fails_within_the_wait_says_why(
     world: Any, http: httpx2.AsyncClient, key: str, acme: Any
 ) -> None:
     headers = {"Idempotency-Key": key, "Prefer": "wait=15"}
-    posted = asyncio.create_task(http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers))
-    from simulacra_crds.names import dataset_name
+    posted = asyncio.create_task(
+        http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers)
+    )
+    from simulacra_crds.contract.names import dataset_name
 
     name = dataset_name("acme", key)
     while (
@@ -156,7 +192,9 @@ def _of(generation: dict[str, Any], dataset: str) -> bool:
     return bool(generation["metadata"]["labels"]["simulacra.dev/dataset"] == dataset)
 
 
-async def test_events_tell_each_change_and_the_end(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_events_tell_each_change_and_the_end(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
     made = (await _generation(http, ready, key)).json()
     seen: list[tuple[str, dict[str, Any]]] = []
     async with http.stream("GET", f"/v1/jobs/{made['job_id']}/events") as stream:
@@ -179,7 +217,9 @@ async def test_events_tell_each_change_and_the_end(http: httpx2.AsyncClient, rea
     ]
 
 
-async def test_events_of_a_job_that_is_deleted_end(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_events_of_a_job_that_is_deleted_end(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
     made = (await _generation(http, ready, key)).json()
     async with http.stream("GET", f"/v1/jobs/{made['job_id']}/events") as stream:
         lines = stream.aiter_lines()
@@ -199,17 +239,26 @@ async def test_a_cancelled_generation_has_failed_for_good(
     for _ in range(2):  # the same again is no error
         answer = await http.post(f"/v1/jobs/{made['job_id']}/cancel")
         assert answer.status_code == 200
-        assert (answer.json()["status"], answer.json()["error"]["code"]) == ("failed", "simio_cancelled")
+        assert (answer.json()["status"], answer.json()["error"]["code"]) == (
+            "failed",
+            "simio_cancelled",
+        )
     found = await world.cluster.get(GENERATION_JOBS, made["generation_id"], "tenant-acme")
     assert found["spec"]["suspend"] is True
     await acme.generate(made["generation_id"], [ROWS])  # the work won the race
     assert (await http.get(f"/v1/generations/{made['generation_id']}")).json()["status"] == "failed"
     assert (await _generation(http, ready, key)).json()["generation_id"] == made["generation_id"]
     uid = found["metadata"]["uid"]
-    assert [line for line in world.audit_text().splitlines() if uid in line and "resource.cancelled" in line]
+    assert [
+        line
+        for line in world.audit_text().splitlines()
+        if uid in line and "resource.cancelled" in line
+    ]
 
 
-async def test_what_has_ended_cannot_be_cancelled(http: httpx2.AsyncClient, ready: str, key: str, acme: Any) -> None:
+async def test_what_has_ended_cannot_be_cancelled(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.generate(made["generation_id"], [ROWS])
     for job in (made["job_id"], f"job-{ready}"):
@@ -225,16 +274,24 @@ async def test_a_datasets_job_is_cancelled_where_it_is(
     if prepared:
         await acme.prepare(uploaded)
     answer = await http.post(f"/v1/jobs/job-{uploaded}/cancel")
-    assert (answer.json()["status"], answer.json()["error"]["code"]) == ("failed", "simio_cancelled")
+    assert (answer.json()["status"], answer.json()["error"]["code"]) == (
+        "failed",
+        "simio_cancelled",
+    )
     dataset = await world.cluster.get(DATASETS, uploaded, "tenant-acme")
     model = await world.cluster.get(MODELS, model_name(uploaded), "tenant-acme")
-    assert (dataset["spec"].get("suspend", False), model["spec"].get("suspend", False)) == (not prepared, prepared)
+    assert (dataset["spec"].get("suspend", False), model["spec"].get("suspend", False)) == (
+        not prepared,
+        prepared,
+    )
     refused = await _generation(http, uploaded, key)
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_cancelled")
     assert (await http.post(f"/v1/jobs/job-{uploaded}/cancel")).status_code == 200
 
 
-async def test_nobody_cancels_anothers_job(world: Any, http: httpx2.AsyncClient, ready: str, key: str) -> None:
+async def test_nobody_cancels_anothers_job(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
     made = (await _generation(http, ready, key)).json()
     async with world.client("globex") as other:
         assert (await other.post(f"/v1/jobs/{made['job_id']}/cancel")).status_code == 404
@@ -254,9 +311,19 @@ async def test_the_download_of_a_cancelled_generation_says_so(
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_cancelled")
 
 
-async def test_an_effects_job_is_cancelled_too(world: Any, http: httpx2.AsyncClient, ready: str, key: str) -> None:
-    body = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment", "outcome_level": "loyal"}
-    made = await http.post(f"/v1/datasets/{ready}/effects", json=body, headers={"Idempotency-Key": key})
+async def test_an_effects_job_is_cancelled_too(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    body = {
+        "treatment": "price",
+        "value": 9,
+        "baseline": 5,
+        "outcome": "segment",
+        "outcome_level": "loyal",
+    }
+    made = await http.post(
+        f"/v1/datasets/{ready}/effects", json=body, headers={"Idempotency-Key": key}
+    )
     answer = await http.post(f"/v1/jobs/{made.json()['job_id']}/cancel")
     assert answer.json()["error"]["code"] == "simio_cancelled"
     found = await world.cluster.get(EFFECT_ESTIMATES, made.json()["effect_id"], "tenant-acme")

@@ -8,23 +8,33 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_crds.cluster import MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import MODELS
 
-KNOWLEDGE = {"tiers": [["segment"], ["price"]], "required": [{"source": "segment", "target": "price"}], "forbidden": []}
+KNOWLEDGE = {
+    "tiers": [["segment"], ["price"]],
+    "required": [{"source": "segment", "target": "price"}],
+    "forbidden": [],
+}
 NOTHING: dict[str, Any] = {"tiers": [], "required": [], "forbidden": []}
 
 
-async def test_other_knowledge_is_another_model(world: Any, http: httpx2.AsyncClient, ready: str, acme: Any) -> None:
+async def test_other_knowledge_is_another_model(
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
+) -> None:
     url, name = f"/v1/datasets/{ready}/knowledge", model_name(ready)
     assert (await http.get(url)).json() == NOTHING
     asked = {"Idempotency-Key": "of-the-first-model"}
-    made = await http.post(f"/v1/datasets/{ready}/generations", json={"row_count": 5}, headers=asked)
+    made = await http.post(
+        f"/v1/datasets/{ready}/generations", json={"row_count": 5}, headers=asked
+    )
     first = await world.cluster.get(MODELS, name, "tenant-acme")
     waits = await http.put(url, json=KNOWLEDGE)  # nobody erases the first model yet
     assert (waits.status_code, waits.json()["code"]) == (409, "simio_model_in_flight")
     assert (await http.get(url)).status_code == 409
-    assert (await http.get(f"/v1/jobs/job-{ready}")).json()["status"] == "running"  # not failed: it goes on
+    assert (await http.get(f"/v1/jobs/job-{ready}")).json()[
+        "status"
+    ] == "running"  # not failed: it goes on
     again = asyncio.create_task(http.put(url, json=KNOWLEDGE))
     await acme.erase(MODELS, name)
     answer = await again
@@ -38,7 +48,9 @@ async def test_other_knowledge_is_another_model(world: Any, http: httpx2.AsyncCl
     await acme.fit(ready)
     same = await http.put(url, json=KNOWLEDGE)
     assert (same.status_code, same.json()["status"]) == (202, "ready")
-    assert (await world.cluster.get(MODELS, name, "tenant-acme"))["metadata"]["uid"] == second["metadata"]["uid"]
+    assert (await world.cluster.get(MODELS, name, "tenant-acme"))["metadata"]["uid"] == second[
+        "metadata"
+    ]["uid"]
     assert made.status_code == 202
     assert "price" not in world.audit_text()
 
@@ -51,17 +63,27 @@ async def test_other_knowledge_is_another_model(world: Any, http: httpx2.AsyncCl
         ({"forbidden": [{"source": "price", "target": "price"}]}, "/forbidden/0"),
         ({"required": [{"source": "price", "target": "id"}]}, "/required/0"),
         ({"required": [{"source": "price"}]}, "/required/0/target"),
-        ({"tiers": [["price"], ["segment"]], "required": [{"source": "segment", "target": "price"}]}, "/required/0"),
+        (
+            {
+                "tiers": [["price"], ["segment"]],
+                "required": [{"source": "segment", "target": "price"}],
+            },
+            "/required/0",
+        ),
     ],
 )
-async def test_what_does_not_fit_is_refused_at_once(http: httpx2.AsyncClient, ready: str, wrong: Any, at: str) -> None:
+async def test_what_does_not_fit_is_refused_at_once(
+    http: httpx2.AsyncClient, ready: str, wrong: Any, at: str
+) -> None:
     answer = await http.put(f"/v1/datasets/{ready}/knowledge", json=wrong)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]
     assert (await http.get(f"/v1/datasets/{ready}")).json()["status"] == "ready"
 
 
-async def test_a_dataset_that_is_not_prepared_waits(http: httpx2.AsyncClient, uploaded: str) -> None:
+async def test_a_dataset_that_is_not_prepared_waits(
+    http: httpx2.AsyncClient, uploaded: str
+) -> None:
     answer = await http.put(f"/v1/datasets/{uploaded}/knowledge", json=KNOWLEDGE)
     assert (answer.status_code, answer.json()["code"]) == (409, "simio_dataset_not_ready")
 
@@ -71,7 +93,9 @@ async def test_a_model_that_is_gone_can_be_fit_again(
 ) -> None:
     await world.cluster.delete(MODELS, model_name(ready), "tenant-acme")
     await acme.erase(MODELS, model_name(ready))
-    assert "PUT its knowledge" in (await http.get(f"/v1/jobs/job-{ready}")).json()["error"]["detail"]
+    assert (
+        "PUT its knowledge" in (await http.get(f"/v1/jobs/job-{ready}")).json()["error"]["detail"]
+    )
     answer = await http.put(f"/v1/datasets/{ready}/knowledge", json=NOTHING)
     assert (answer.status_code, answer.json()["status"]) == (202, "running")
 
@@ -89,7 +113,10 @@ async def test_somebody_elses_is_not_found(world: Any, ready: str) -> None:
 async def test_a_model_that_is_gone_leaves_how_it_was_asked_for(
     world: Any, http: httpx2.AsyncClient, acme: Any, key: str, gone: str
 ) -> None:
-    form, asked = {"file": ("t.csv", b"segment,price\nloyal,1.5\n" * 200)}, {"epsilon": "2.5", "family": "forest"}
+    form, asked = (
+        {"file": ("t.csv", b"segment,price\nloyal,1.5\n" * 200)},
+        {"epsilon": "2.5", "family": "forest"},
+    )
     made = await http.post("/v1/datasets", files=form, data=asked, headers={"Idempotency-Key": key})
     dataset = made.json()["dataset_id"]
     await acme.prepare(dataset)

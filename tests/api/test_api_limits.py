@@ -14,15 +14,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_api import consumption, leases, rates
-from simulacra_api.consumption import Consumption
-from simulacra_api.problems import Problem
-from simulacra_api.rates import Rates
-from simulacra_crds.base import utcnow
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
-from simulacra_crds.names import dataset_name
-from simulacra_crds.tenant import Quotas
-from simulacra_crds.tombstone import Tombstone, manifest
+from simulacra_api.http.problems import Problem
+from simulacra_api.quotas import quota_usage, rate_limit
+from simulacra_api.quotas.quota_usage import Consumption
+from simulacra_api.quotas.rate_limit import Rates
+from simulacra_api.uploads import upload_lease
+from simulacra_crds.contract.names import dataset_name
+from simulacra_crds.contract.tombstone import Tombstone, manifest
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kinds.tenant import Quotas
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
 
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
 TABLE_BYTES = len(CSV)
@@ -44,7 +45,9 @@ async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx
 
 
 async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV) -> httpx2.Response:
-    return await http.post("/v1/datasets", files={"file": ("t.csv", content)}, headers={"Idempotency-Key": key})
+    return await http.post(
+        "/v1/datasets", files={"file": ("t.csv", content)}, headers={"Idempotency-Key": key}
+    )
 
 
 async def test_every_answer_says_what_is_left_of_the_minute(http: httpx2.AsyncClient) -> None:
@@ -76,9 +79,11 @@ async def test_above_the_limit_is_429_with_the_time_to_wait(world: Any) -> None:
             assert (await other.get("/v1/jobs/job-ds-none")).status_code == 404
 
 
-async def test_processes_share_a_limit_within_the_stated_error(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_processes_share_a_limit_within_the_stated_error(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = SimpleNamespace(time=lambda: 1_000_000.0)  # one window
-    monkeypatch.setattr(rates, "time", clock)
+    monkeypatch.setattr(rate_limit, "time", clock)
     limit, processes = 200, [Rates(world.cluster) for _ in range(3)]
     passed = 0
     for _ in range(30):  # a second each: ten requests to each process, then they tell each other
@@ -102,7 +107,9 @@ async def test_processes_share_a_limit_within_the_stated_error(world: Any, monke
 
 
 async def _config_maps(world: Any) -> set[str]:
-    return {one["metadata"]["name"] async for one in world.cluster.list(CONFIGMAPS, "simulacra-system")}
+    return {
+        one["metadata"]["name"] async for one in world.cluster.list(CONFIGMAPS, "simulacra-system")
+    }
 
 
 async def test_a_quiet_process_writes_nothing(world: Any) -> None:
@@ -116,14 +123,16 @@ async def test_a_quiet_process_writes_nothing(world: Any) -> None:
 async def test_rows_of_a_day_are_limited_also_when_generations_are_deleted(
     world: Any, acme: Any, ready: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     path = f"/v1/datasets/{ready}/generations"
     async with world.client("acme") as http:
         used = (await http.get("/v1/usage")).json()["rows"]["used"]
     async with _quotas(world, "acme", rowsPerDay=used + 100) as http:
         first = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key})
         assert first.status_code == 202, first.text
-        refused = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key + "2"})
+        refused = await http.post(
+            path, json={"row_count": 60}, headers={"Idempotency-Key": key + "2"}
+        )
         assert (refused.status_code, refused.json()["code"]) == (402, "simio_quota_exceeded")
         assert "/row_count: 40 of" in refused.json()["detail"]
         assert 0 < int(refused.headers["retry-after"]) <= 86_400
@@ -134,12 +143,16 @@ async def test_rows_of_a_day_are_limited_also_when_generations_are_deleted(
         await acme.erase(GENERATION_JOBS, name)
         left = Tombstone(request="a" * 64, rows=60, seed=1, created=utcnow())
         await world.cluster.create(CONFIGMAPS, manifest(name, "tenant-acme", left), "tenant-acme")
-        again = await http.post(path, json={"row_count": 60}, headers={"Idempotency-Key": key + "3"})
+        again = await http.post(
+            path, json={"row_count": 60}, headers={"Idempotency-Key": key + "3"}
+        )
         assert again.status_code == 402
 
 
-async def test_stored_bytes_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+async def test_stored_bytes_are_limited(
+    world: Any, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     async with world.client("globex") as http:
         used = (await http.get("/v1/usage")).json()["stored_bytes"]["used"]
     async with _quotas(world, "globex", storedBytes=used + TABLE_BYTES + 10) as http:
@@ -148,7 +161,9 @@ async def test_stored_bytes_are_limited(world: Any, key: str, monkeypatch: pytes
         second = await _upload(http, key + "2")
         assert (second.status_code, second.json()["code"]) == (402, "simio_quota_exceeded")
         assert (await _upload(http, key)).json() == first.json()
-        names = [one["spec"]["source"] async for one in world.cluster.list(DATASETS, "tenant-globex")]
+        names = [
+            one["spec"]["source"] async for one in world.cluster.list(DATASETS, "tenant-globex")
+        ]
         assert all("sha256" in source for source in names) or len(names) > 1
 
 
@@ -166,13 +181,18 @@ async def test_many_at_once_keep_the_quotas(world: Any, ready: str, key: str) ->
             await http.get("/v1/usage")  # reads what is used now
         begun = await asyncio.gather(
             *(
-                globex.post("/v1/uploads", json={"bytes": 1000}, headers={"Idempotency-Key": f"{key}{turn}"})
+                globex.post(
+                    "/v1/uploads", json={"bytes": 1000}, headers={"Idempotency-Key": f"{key}{turn}"}
+                )
                 for turn in range(6)
             )
         )
         path, body = f"/v1/datasets/{ready}/generations", {"row_count": 100}
         asked = await asyncio.gather(
-            *(acme.post(path, json=body, headers={"Idempotency-Key": f"{key}{turn}"}) for turn in range(6))
+            *(
+                acme.post(path, json=body, headers={"Idempotency-Key": f"{key}{turn}"})
+                for turn in range(6)
+            )
         )
     assert sorted(answer.status_code for answer in begun) == [201] * 2 + [402] * 4
     assert sorted(answer.status_code for answer in asked) == [202] * 2 + [402] * 4
@@ -181,11 +201,15 @@ async def test_many_at_once_keep_the_quotas(world: Any, ready: str, key: str) ->
 async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_again(
     world: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     table = CSV + b"loyal,5.5\n" * 1000
     form = httpx2.Request("POST", "http://any", files={"file": ("t.csv", table)})
     body, go_on = form.read(), asyncio.Event()
-    headers = {"Content-Type": form.headers["content-type"], "Idempotency-Key": key, "Content-Length": str(len(body))}
+    headers = {
+        "Content-Type": form.headers["content-type"],
+        "Idempotency-Key": key,
+        "Content-Length": str(len(body)),
+    }
     name = dataset_name("globex", key)
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -202,9 +226,19 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
         assert (await http.get("/v1/usage")).json()["stored_bytes"]["used"] == used + len(body)
         second = await _upload(http, key + "2", table)
         assert (second.status_code, second.json()["code"]) == (402, "simio_quota_exceeded")
-        await asyncio.wait_for(world.stand_in("globex").erase(DATASETS, dataset_name("globex", key + "2")), 20)
-        stale = {"metadata": {"annotations": {leases.ANNOTATION: "0123456789abcdef 2026-01-01T00:00:00+00:00"}}}
-        await world.cluster.patch(DATASETS, name, stale, "tenant-globex")  # as if its process had died
+        await asyncio.wait_for(
+            world.stand_in("globex").erase(DATASETS, dataset_name("globex", key + "2")), 20
+        )
+        stale = {
+            "metadata": {
+                "annotations": {
+                    upload_lease.ANNOTATION: "0123456789abcdef 2026-01-01T00:00:00+00:00"
+                }
+            }
+        }
+        await world.cluster.patch(
+            DATASETS, name, stale, "tenant-globex"
+        )  # as if its process had died
         again = await _upload(http, key, table)
         assert again.status_code == 202, again.text
         assert (await http.get("/v1/usage")).json()["stored_bytes"]["used"] == used + len(table)
@@ -212,14 +246,16 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
         assert (await first).json()["code"] == "simio_idempotency_in_flight"
 
 
-async def test_unfinished_jobs_are_limited(world: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumption, "FRESH_SECONDS", 0.0)
+async def test_unfinished_jobs_are_limited(
+    world: Any, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     async with world.client("tiny") as http:
         first = await _upload(http, key)
         assert first.status_code == 202
         unfinished = (await http.get("/v1/usage")).json()["unfinished_jobs"]["used"]
         assert unfinished >= 2  # the dataset and its model
-        monkeypatch.setattr(consumption, "QUEUED_JOBS", unfinished - 4)
+        monkeypatch.setattr(quota_usage, "QUEUED_JOBS", unfinished - 4)
         refused = await _upload(http, key + "2")
         assert (refused.status_code, refused.json()["code"]) == (429, "simio_too_many_jobs")
         assert refused.headers["retry-after"] == "10"
@@ -272,17 +308,25 @@ async def test_a_tenant_sees_its_own_audit_events_page_by_page(
     ids = [one["id"] for one in seen]
     assert len(ids) == len(set(ids)) > 3
     assert not {one["id"] for one in theirs} & set(ids)
-    log = world.audit_text()  # two writers may take their places in it in another order than they looked at the clock
-    assert [log.index(one) for one in ids] == sorted(map(log.index, ids), reverse=True), "newest first"
+    log = (
+        world.audit_text()
+    )  # two writers may take their places in it in another order than they looked at the clock
+    assert [log.index(one) for one in ids] == sorted(map(log.index, ids), reverse=True), (
+        "newest first"
+    )
     written = [json.loads(line) for line in world.audit_text().splitlines() if '"type"' in line]
     assert set(ids) == {one["id"] for one in written if one["data"].get("tenant") == "acme"}
-    only = (await http.get("/v1/audit-events?type=dev.simulacra.artefact.written&limit=100")).json()["items"]
+    only = (
+        await http.get("/v1/audit-events?type=dev.simulacra.artefact.written&limit=100")
+    ).json()["items"]
     assert only
     assert {one["type"] for one in only} == {"dev.simulacra.artefact.written"}
     assert {"kind", "uid", "client", "sha256", "request_id"} <= set(only[0])
 
 
-@pytest.mark.parametrize("query", ["cursor=x", "cursor=YXVkaXR8LTE", "limit=0", "limit=101", "type=nothing", "what=1"])
+@pytest.mark.parametrize(
+    "query", ["cursor=x", "cursor=YXVkaXR8LTE", "limit=0", "limit=101", "type=nothing", "what=1"]
+)
 async def test_a_wrong_query_of_audit_events_is_named(http: httpx2.AsyncClient, query: str) -> None:
     answer = await http.get(f"/v1/audit-events?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")

@@ -45,7 +45,9 @@ async def test_lines_are_written_together(logged: tuple[logging.Logger, _Stream]
     assert stream.getvalue().endswith("line 2\nanother\n")
 
 
-async def test_a_warning_is_written_at_once_after_what_came_before(logged: tuple[logging.Logger, _Stream]) -> None:
+async def test_a_warning_is_written_at_once_after_what_came_before(
+    logged: tuple[logging.Logger, _Stream],
+) -> None:
     log, stream = logged
     log.info("first")
     log.warning("second")

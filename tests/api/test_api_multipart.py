@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra_api.multipart import FormStream
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
+from simulacra_api.uploads.multipart import FormStream
 
 
 def _form(content: bytes, fields: dict[str, str]) -> tuple[str, bytes]:
-    request = httpx2.Request("POST", "http://x", data=fields, files={"file": ("t.csv", content, "text/csv")})
+    request = httpx2.Request(
+        "POST", "http://x", data=fields, files={"file": ("t.csv", content, "text/csv")}
+    )
     return request.headers["content-type"], request.read()
 
 
@@ -27,11 +29,14 @@ async def _pieces(body: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    content=st.binary(max_size=300) | st.sampled_from([b"\r\n--", b"\r\n" * 9, b"--\r\n", b"a,b\r\n1,2\r\n"]),
+    content=st.binary(max_size=300)
+    | st.sampled_from([b"\r\n--", b"\r\n" * 9, b"--\r\n", b"a,b\r\n1,2\r\n"]),
     cuts=st.lists(st.integers(0, 500), max_size=12),
     head=st.integers(1, 64),
 )
-async def test_any_cut_of_the_body_gives_the_file(content: bytes, cuts: list[int], head: int) -> None:
+async def test_any_cut_of_the_body_gives_the_file(
+    content: bytes, cuts: list[int], head: int
+) -> None:
     content_type, body = _form(content, {"retention_seconds": "60"})
     form = FormStream(content_type, _pieces(body, cuts))
     assert await form.read_head(head) == content[:head]

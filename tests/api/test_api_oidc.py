@@ -18,7 +18,7 @@ from simulacra_api.auth import oidc
 from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.verifier import TokenVerifier
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 
 AUDIENCE = "https://api.simulacra.dev"
 
@@ -31,18 +31,31 @@ class Issuer:
         self.keys = [RSAKey.generate_key(2048, auto_kid=True)]
 
     def token(self, key: RSAKey | None = None, typ: str = "JWT", **claims: Any) -> str:
-        body = {"iss": self.url, "aud": AUDIENCE, "azp": "client.acme", "exp": int(time.time()) + 60}
+        body = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "azp": "client.acme",
+            "exp": int(time.time()) + 60,
+        }
         key = key or self.keys[0]
-        return jwt.encode({"alg": "RS256", "typ": typ, "kid": key.kid}, body | claims, key, algorithms=["RS256"])
+        return jwt.encode(
+            {"alg": "RS256", "typ": typ, "kid": key.kid}, body | claims, key, algorithms=["RS256"]
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.fetches += scope["path"] == "/keys"
         discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
         jwks = KeySet(list(self.keys)).as_dict(private=False)
-        body = httpx2.Response(200, json=discovery if "well-known" in scope["path"] else jwks).content
+        body = httpx2.Response(
+            200, json=discovery if "well-known" in scope["path"] else jwks
+        ).content
         status = 503 if self.down else 200
         await send(
-            {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(b"content-type", b"application/json")],
+            }
         )
         await send({"type": "http.response.body", "body": body})
 
@@ -68,15 +81,27 @@ async def test_tokens_of_the_issuer_name_the_client(world: Any, issuer: Issuer) 
     async with _served(issuer) as keys:
         verifier = _verifier(world, keys)
         assert await verifier.client_of(issuer.token()) == "client.acme"
-        assert await verifier.client_of(issuer.token(typ="at+jwt", client_id="client.globex")) == "client.globex"
+        assert (
+            await verifier.client_of(issuer.token(typ="at+jwt", client_id="client.globex"))
+            == "client.globex"
+        )
         assert issuer.fetches == 1
 
 
 @pytest.mark.parametrize(
     "claims",
-    [{"aud": "other"}, {"exp": 0}, {"azp": None}, {"azp": "a b"}, {"iss": "https://evil.example"}, {"typ": "id+jwt"}],
+    [
+        {"aud": "other"},
+        {"exp": 0},
+        {"azp": None},
+        {"azp": "a b"},
+        {"iss": "https://evil.example"},
+        {"typ": "id+jwt"},
+    ],
 )
-async def test_a_token_that_fails_a_check_is_refused(world: Any, issuer: Issuer, claims: dict[str, Any]) -> None:
+async def test_a_token_that_fails_a_check_is_refused(
+    world: Any, issuer: Issuer, claims: dict[str, Any]
+) -> None:
     async with _served(issuer) as keys:
         with pytest.raises(Problem) as refused:
             await _verifier(world, keys).client_of(issuer.token(**claims))

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from oidc_server import OidcServer
 from simulacra_api.__main__ import listen
 from simulacra_api.auth import oidc
-from simulacra_crds.cluster import TENANTS
+from simulacra_crds.kube.client import TENANTS
 
 
 def _keys(*keys: RSAKey | ECKey) -> dict[str, object]:
@@ -54,7 +54,9 @@ class Setup:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def setup(world: Any, monkeypatch: pytest.MonkeyPatch, serve_api: Any) -> AsyncIterator[Setup]:
+async def setup(
+    world: Any, monkeypatch: pytest.MonkeyPatch, serve_api: Any
+) -> AsyncIterator[Setup]:
     monkeypatch.setattr(oidc, "MISS_SECONDS", 0.0)
     probe = listen("127.0.0.1", 0)
     port = probe.getsockname()[1]
@@ -64,7 +66,9 @@ async def setup(world: Any, monkeypatch: pytest.MonkeyPatch, serve_api: Any) -> 
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        async with serve_api(replace(world.settings, public_url=url, oidc_issuer=server.issuer), listener):
+        async with serve_api(
+            replace(world.settings, public_url=url, oidc_issuer=server.issuer), listener
+        ):
             yield Setup(server, key, url)
     finally:
         server.stop()
@@ -78,7 +82,9 @@ async def test_a_real_token_is_taken(setup: Setup) -> None:
 
 
 async def test_a_real_token_for_another_audience_is_refused(setup: Setup) -> None:
-    refused = await setup.get(await asyncio.to_thread(setup.server.token, "https://elsewhere.example"))
+    refused = await setup.get(
+        await asyncio.to_thread(setup.server.token, "https://elsewhere.example")
+    )
     assert (refused.status_code, refused.json()["code"]) == (401, "simio_unauthenticated")
     assert "audience" in refused.json()["detail"]
     assert "invalid_token" in refused.headers["www-authenticate"]
@@ -90,17 +96,25 @@ async def test_what_was_done_to_a_real_token_shows(setup: Setup) -> None:
     signed = f"{_part(header | {'alg': 'HS256'})}.{_part(claims)}"  # with the public key for a shared secret
     mac = hmac.digest(setup.key.as_pem(private=False), signed.encode(), "sha256")
     confused = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
-    expired = jwt.encode(header, claims | {"exp": int(time.time()) - 60}, setup.key, algorithms=["RS256"])
-    early = jwt.encode(header, claims | {"nbf": int(time.time()) + 600}, setup.key, algorithms=["RS256"])
+    expired = jwt.encode(
+        header, claims | {"exp": int(time.time()) - 60}, setup.key, algorithms=["RS256"]
+    )
+    early = jwt.encode(
+        header, claims | {"nbf": int(time.time()) + 600}, setup.key, algorithms=["RS256"]
+    )
     other = jwt.encode(header, claims, _rsa(), algorithms=["RS256"])
-    stronger = jwt.encode(header | {"alg": "PS256"}, claims, setup.key, algorithms=["PS256"])  # not on the allow-list
+    stronger = jwt.encode(
+        header | {"alg": "PS256"}, claims, setup.key, algorithms=["PS256"]
+    )  # not on the allow-list
     good = jwt.encode(header, claims, setup.key, algorithms=["RS256"])
     assert (await setup.get(good)).status_code == 200
     for token in (unsigned, confused, expired, early, other, stronger):
         assert (await setup.get(token)).status_code == 401
 
 
-async def test_tokens_outlive_an_outage_of_the_issuer(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tokens_outlive_an_outage_of_the_issuer(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = await asyncio.to_thread(setup.server.token)
     assert (await setup.get(token)).status_code == 200
     setup.server.stop()
@@ -130,7 +144,9 @@ async def test_the_issuers_keys_may_rotate(setup: Setup) -> None:
     assert (await setup.get(before)).status_code == 200
     setup.server.stop()
     await asyncio.to_thread(setup.server.start, _keys(following))
-    third = jwt.encode({"alg": "RS256", "kid": "unknown", "typ": "at+jwt"}, _parts(after)[1], _rsa())
+    third = jwt.encode(
+        {"alg": "RS256", "kid": "unknown", "typ": "at+jwt"}, _parts(after)[1], _rsa()
+    )
     assert (await setup.get(third)).status_code == 401  # fetches the keys again
     assert (await setup.get(before)).status_code == 401  # and the key that was withdrawn is gone
 

@@ -10,7 +10,7 @@ import httpx2
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.cluster import GENERATION_JOBS
+from simulacra_crds.kube.client import GENERATION_JOBS
 
 ROWS = pa.table(
     {
@@ -23,7 +23,11 @@ ROWS = pa.table(
 
 async def _probes(world: Any) -> list[str]:
     listed = world.cluster.list(GENERATION_JOBS, "tenant-acme")
-    return [item["metadata"]["name"] async for item in listed if item["metadata"]["name"].startswith("probe-")]
+    return [
+        item["metadata"]["name"]
+        async for item in listed
+        if item["metadata"]["name"].startswith("probe-")
+    ]
 
 
 async def _probe_of(world: Any) -> str:
@@ -46,7 +50,13 @@ async def test_a_probe_gives_rows_and_leaves_nothing(
     name = await _probe_of(world)
     assert name not in (await http.get("/v1/generations")).text
     assert name not in (await http.get("/v1/jobs")).text
-    figures = {"status": "partial", "asked": 1, "met": 0, "effectiveSampleSize": 12.5, "klNats": 0.4}
+    figures = {
+        "status": "partial",
+        "asked": 1,
+        "met": 0,
+        "effectiveSampleSize": 12.5,
+        "klNats": 0.4,
+    }
     await acme.generate(name, [ROWS], phase="Running")
     await acme.status(GENERATION_JOBS, name, phase="Partial", attainment=figures)
     answer = await asked
@@ -56,7 +66,11 @@ async def test_a_probe_gives_rows_and_leaves_nothing(
         {"segment": "loyal", "price": 5.49, "day": "2026-01-02T00:00:00+00:00"},
         {"segment": None, "price": None, "day": None},
     ]
-    assert found["feasibility"] == {"status": "partial", "effective_sample_size": 12.5, "kl_nats": 0.4}
+    assert found["feasibility"] == {
+        "status": "partial",
+        "effective_sample_size": 12.5,
+        "kl_nats": 0.4,
+    }
     assert (found["seed"], found["row_count"]) == (3, 2)
     await _gone(world, acme)
 
@@ -65,14 +79,22 @@ async def test_conditions_that_nobody_meets_are_a_400(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
-    await acme.fail(GENERATION_JOBS, await _probe_of(world), "ConditionsInfeasible", "no row has both", "/conditions")
+    await acme.fail(
+        GENERATION_JOBS,
+        await _probe_of(world),
+        "ConditionsInfeasible",
+        "no row has both",
+        "/conditions",
+    )
     answer = await asked
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_conditions_infeasible")
     assert answer.json()["detail"] == "no row has both"
     await _gone(world, acme)
 
 
-async def test_a_fault_of_ours_is_a_500(world: Any, http: httpx2.AsyncClient, ready: str, acme: Any) -> None:
+async def test_a_fault_of_ours_is_a_500(
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
+) -> None:
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
     last = {"reason": "OutOfMemory", "message": "m", "time": "2026-01-01T00:00:00Z"}
     await acme.status(GENERATION_JOBS, await _probe_of(world), phase="Failed", lastFailure=last)
@@ -84,7 +106,7 @@ async def test_a_fault_of_ours_is_a_500(world: Any, http: httpx2.AsyncClient, re
 async def test_a_busy_machine_is_a_504(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.probe.WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.generations.probe.WAIT_SECONDS", 0.3)
     answer = await http.post(f"/v1/datasets/{ready}/probe", json={"row_count": 1})
     assert (answer.status_code, answer.json()["code"]) == (504, "simio_probe_timeout")
     assert answer.headers["retry-after"]
@@ -97,7 +119,10 @@ async def test_a_busy_machine_is_a_504(
         ({"row_count": 101}, "/row_count"),
         ({"row_count": 0}, "/row_count"),
         ({"conditions": {"categorical": {"none": {"x": 1}}}}, "/conditions/categorical/none"),
-        ({"interventions": {"price": 5}, "conditions": {"numeric": {"price": {"min": 2}}}}, "/interventions/price"),
+        (
+            {"interventions": {"price": 5}, "conditions": {"numeric": {"price": {"min": 2}}}},
+            "/interventions/price",
+        ),
         ({"format": "csv"}, "/format"),
     ],
 )

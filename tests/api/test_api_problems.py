@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
-from simulacra_api.catalogue import CATALOGUE
-from simulacra_api.problems import field_errors
-from simulacra_crds.conditions import ConditionSet
+from simulacra_api.http.error_codes import CATALOG
+from simulacra_api.http.problems import field_errors
+from simulacra_crds.kinds.generation_job import ConditionSet
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
@@ -30,7 +30,9 @@ async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
         ("GET", "/errors/nothing", 404, "simio_error_code_not_found"),
     ],
 )
-async def test_the_envelope_is_the_same_everywhere(world: Any, method: str, path: str, status: int, code: str) -> None:
+async def test_the_envelope_is_the_same_everywhere(
+    world: Any, method: str, path: str, status: int, code: str
+) -> None:
     answer = await _get(world, path, method=method)
     body = answer.json()
     assert (answer.status_code, body["status"], body["code"]) == (status, status, code)
@@ -56,7 +58,9 @@ async def test_allow_names_all_methods_of_a_path(world: Any, path: str, methods:
     assert (await _get(world, path, method="PUT")).headers["allow"] == methods
 
 
-@pytest.mark.parametrize("conditions", [{"segment": {"loyal": 1}}, {"numeric": {"price": 3}}, {"categorical": 1}])
+@pytest.mark.parametrize(
+    "conditions", [{"segment": {"loyal": 1}}, {"numeric": {"price": 3}}, {"categorical": 1}]
+)
 def test_a_field_that_is_none_is_said_without_words_about_models(conditions: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         ConditionSet.model_validate(conditions)
@@ -69,15 +73,17 @@ async def test_a_request_id_is_taken_over_when_it_is_one(world: Any) -> None:
         "x-request-id"
     ] == "abcdefgh-1"
     for bad in ("x", "a b c d e f g h", "x" * 65):
-        assert (await _get(world, "/healthz", headers={"X-Request-Id": bad})).headers["x-request-id"] != bad
+        assert (await _get(world, "/healthz", headers={"X-Request-Id": bad})).headers[
+            "x-request-id"
+        ] != bad
 
 
-async def test_the_catalogue_is_json_and_html_from_one_source(world: Any) -> None:
+async def test_the_catalog_is_json_and_html_from_one_source(world: Any) -> None:
     items = (await _get(world, "/errors")).json()["items"]
-    assert [item["code"] for item in items] == list(CATALOGUE)
+    assert [item["code"] for item in items] == list(CATALOG)
     page = await _get(world, "/errors", headers={"Accept": "text/html"})
     assert page.headers["content-type"].startswith("text/html")
-    assert all(code in page.text for code in CATALOGUE)
+    assert all(code in page.text for code in CATALOG)
 
 
 async def test_openapi_is_3_1_with_stable_ids_and_our_errors(world: Any) -> None:
@@ -86,9 +92,14 @@ async def test_openapi_is_3_1_with_stable_ids_and_our_errors(world: Any) -> None
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
-    assert {"issueToken", "uploadDataset", "getJob", "createGeneration", "downloadArtifact", "deleteDataset"} <= set(
-        ids
-    )
+    assert {
+        "issueToken",
+        "uploadDataset",
+        "getJob",
+        "createGeneration",
+        "downloadArtifact",
+        "deleteDataset",
+    } <= set(ids)
     assert not any("422" in operation["responses"] for operation in operations)
     assert "ProblemBody" in document["components"]["schemas"]
 
@@ -99,16 +110,21 @@ async def test_health_and_readiness(world: Any) -> None:
 
 
 async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
-    world: Any, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: Any,
+    http: httpx2.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def explode(*_: object) -> None:
         raise KeyError("genz_switcher")
 
-    monkeypatch.setattr("simulacra_api.waiting.find_job", explode)
+    monkeypatch.setattr("simulacra_api.jobs.prefer_wait.find_job", explode)
     with caplog.at_level(logging.INFO):
         answer = await http.get("/v1/jobs/job-ds-x?secret=genz_switcher")
     assert (answer.status_code, answer.json()["code"]) == (500, "simio_internal")
-    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("simulacra"))
+    ours = "\n".join(
+        record.getMessage() for record in caplog.records if record.name.startswith("simulacra")
+    )
     assert "KeyError" in ours
     assert answer.headers["x-request-id"] in ours
     assert "genz_switcher" not in ours
@@ -120,7 +136,9 @@ async def test_the_access_log_has_templates_and_ids_only(
     with caplog.at_level(logging.INFO, "simulacra_api.access"):
         await http.get(f"/v1/datasets/{uploaded}/schema?column=genz_switcher")
         await http.get("/v1/genz_switcher")
-    lines = [record.getMessage() for record in caplog.records if record.name == "simulacra_api.access"]
+    lines = [
+        record.getMessage() for record in caplog.records if record.name == "simulacra_api.access"
+    ]
     assert len(lines) == 2
     assert '"route": "/v1/datasets/{dataset_id}/schema"' in lines[0]
     assert '"tenant": "acme"' in lines[0]

@@ -20,12 +20,14 @@ import pytest
 
 from simulacra_api import __main__ as program
 from simulacra_api.settings import Settings
-from simulacra_crds.cluster import DATASETS
-from simulacra_crds.names import dataset_name
-from simulacra_custody.context import ResourceRef
+from simulacra_crds.contract.names import dataset_name
+from simulacra_crds.kube.client import DATASETS
+from simulacra_custody.refs import ResourceRef
 
 BOUNDARY = "frontier"
-HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n').encode()
+HEAD = (
+    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n'
+).encode()
 TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
@@ -33,7 +35,10 @@ TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
 def _process(world: Any, log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     env = os.environ | {"KUBECONFIG": str(world.kubeconfig), "SIMULACRA_PUBLIC_URL": world.url}
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
-    with log.open("wb") as err, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, env=env) as process:
+    with (
+        log.open("wb") as err,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, env=env) as process,
+    ):
         assert process.stdout is not None
         try:
             yield json.loads(process.stdout.readline())["url"], process
@@ -43,7 +48,9 @@ def _process(world: Any, log: Path) -> Iterator[tuple[str, subprocess.Popen[byte
 
 
 def _resident_mib(pid: int) -> float:
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    fields = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
     return int(fields["VmHWM"].split()[0]) / 1024
 
 
@@ -71,7 +78,9 @@ async def test_two_processes_are_one_service_and_a_large_upload_takes_no_memory(
             small = {"file": ("t.csv", b"a,b\n1,2\n")}
             plain = {name: value for name, value in headers.items() if name == "Authorization"}
             async with httpx2.AsyncClient(base_url=url, headers=plain, timeout=60) as warm:
-                answer = await warm.post("/v1/datasets", files=small, headers={"Idempotency-Key": key + "-small"})
+                answer = await warm.post(
+                    "/v1/datasets", files=small, headers={"Idempotency-Key": key + "-small"}
+                )
                 assert answer.status_code == 202, answer.text
             before = _resident_mib(process.pid)
             answer = await other.post("/v1/datasets", content=body())
@@ -79,11 +88,17 @@ async def test_two_processes_are_one_service_and_a_large_upload_takes_no_memory(
             assert answer.json()["bytes"] == len(b"segment,price\n") + chunks * len(chunk)
             assert _resident_mib(process.pid) - before < 100
             secret_query = "?price=genz_switcher"
-            assert (await other.get(f"/v1/jobs/{answer.json()['job_id']}{secret_query}")).status_code == 200
+            assert (
+                await other.get(f"/v1/jobs/{answer.json()['job_id']}{secret_query}")
+            ).status_code == 200
     dataset = answer.json()["dataset_id"]
     async with world.client() as here:  # the other process knows it: nothing is kept in either
-        assert (await here.get(f"/v1/datasets/{dataset}")).json()["sha256"] == answer.json()["sha256"]
-    assert (await world.cluster.get(DATASETS, dataset, "tenant-acme"))["spec"]["source"]["bytes"] > 200_000_000
+        assert (await here.get(f"/v1/datasets/{dataset}")).json()["sha256"] == answer.json()[
+            "sha256"
+        ]
+    assert (await world.cluster.get(DATASETS, dataset, "tenant-acme"))["spec"]["source"][
+        "bytes"
+    ] > 200_000_000
     text = log.read_text()
     assert '"route": "/v1/jobs/{job_id}"' in text
     assert "genz_switcher" not in text
@@ -113,13 +128,15 @@ async def test_a_process_killed_while_it_streams_is_followed_by_another(
     async with httpx2.AsyncClient(base_url=world.url, headers=headers, timeout=30) as http:
         early = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
         assert (early.status_code, early.json()["code"]) == (409, "simio_idempotency_in_flight")
-        monkeypatch.setattr("simulacra_api.leases.LEASE_SECONDS", 0.5)  # of the process that takes over: time goes by
+        monkeypatch.setattr(
+            "simulacra_api.uploads.upload_lease.LEASE_SECONDS", 0.5
+        )  # of the process that takes over: time goes by
         await asyncio.sleep(0.6)
         again = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
     assert again.status_code == 202, again.text
     found = await world.cluster.get(DATASETS, name, "tenant-acme")
     assert found["metadata"]["uid"] == uid
-    ref = ResourceRef("acme", "datasets", uid).artefact("upload")
+    ref = ResourceRef("acme", "datasets", uid).artifact("upload")
     assert b"".join(world.custody.read(ref, found["status"]["wrappedKey"])) == content
 
 
@@ -144,7 +161,9 @@ def test_a_malformed_setting_is_named(env: dict[str, str]) -> None:
         Settings.from_env("http://127.0.0.1:1", env)
 
 
-@pytest.mark.parametrize("env", [{"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"}, {"SIMULACRA_STORE": "here"}])
+@pytest.mark.parametrize(
+    "env", [{"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"}, {"SIMULACRA_STORE": "here"}]
+)
 def test_the_program_ends_with_a_sentence_about_it(env: dict[str, str]) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
     done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
@@ -153,10 +172,12 @@ def test_the_program_ends_with_a_sentence_about_it(env: dict[str, str]) -> None:
     assert next(iter(env)) in done.stderr
 
 
-async def test_custody_and_audit_are_opened_once(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_custody_and_audit_are_opened_once(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[str] = []
-    for name in ("settings.open_keys", "audit.open_store"):
-        module, _, function = name.partition(".")
+    for name in ("wiring.open_keys", "wiring.open_store"):
+        module, _, function = name.rpartition(".")
         real = getattr(import_module(f"simulacra_custody.{module}"), function)
         count = partial(_counted, opened, name, real)
         monkeypatch.setattr(f"simulacra_custody.{name}", count)
@@ -169,7 +190,8 @@ async def test_custody_and_audit_are_opened_once(world: Any, monkeypatch: pytest
     monkeypatch.setattr(program.log, "to_stderr", lambda: None)
     monkeypatch.setenv("KUBECONFIG", str(world.kubeconfig))
     assert await asyncio.to_thread(program.main, ["--port", "0"]) == 0
-    assert sorted(opened) == ["audit.open_store", "settings.open_keys"]
+    # Custody has a store and keys, the audit log a store.
+    assert sorted(opened) == ["wiring.open_keys", "wiring.open_store", "wiring.open_store"]
 
 
 def _counted(opened: list[str], name: str, real: Any, *arguments: Any) -> Any:
@@ -184,5 +206,9 @@ def test_settings_come_from_the_environment() -> None:
         "SIMULACRA_OIDC_ISSUER": "https://i",
     }
     settings = Settings.from_env("http://127.0.0.1:1", env)
-    assert (settings.public_url, settings.audience, settings.oidc_issuer) == ("https://api.example", "x", "https://i")
+    assert (settings.public_url, settings.audience, settings.oidc_issuer) == (
+        "https://api.example",
+        "x",
+        "https://i",
+    )
     assert Settings.from_env("http://127.0.0.1:1", {}).public_url == "http://127.0.0.1:1"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_api.problems import Problem
-from simulacra_api.ranges import cut, parse_range
+from simulacra_api.http.problems import Problem
+from simulacra_api.http.ranges import cut, parse_range
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,10 @@ def test_outside_is_416(header: str) -> None:
     assert refused.value.headers == {"Content-Range": "bytes */10"}
 
 
-@given(chunks=st.lists(st.binary(max_size=9), max_size=9), bounds=st.tuples(st.integers(0, 80), st.integers(0, 80)))
+@given(
+    chunks=st.lists(st.binary(max_size=9), max_size=9),
+    bounds=st.tuples(st.integers(0, 80), st.integers(0, 80)),
+)
 def test_cut_is_a_slice(chunks: list[bytes], bounds: tuple[int, int]) -> None:
     start, end = sorted(bounds)
     assert b"".join(cut(iter(chunks), start, end)) == b"".join(chunks)[start:end]

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 from simulacra_api.auth import signing, tokens
 from simulacra_api.auth.signing import PERIOD_SECONDS, RETIRED_SECONDS, SigningKeyStore
 from simulacra_api.auth.verifier import TokenVerifier
-from simulacra_crds.cluster import SECRETS
+from simulacra_crds.kube.client import SECRETS
 
 SYSTEM = "simulacra-system"
 
@@ -43,7 +43,9 @@ async def _kids(store: SigningKeyStore) -> tuple[str, list[str]]:
     return str(keys.active.kid), [str(key.kid) for key in keys.published.keys]
 
 
-async def test_the_next_key_signs_when_its_time_has_come_and_another_is_published(world: Any, secret: str) -> None:
+async def test_the_next_key_signs_when_its_time_has_come_and_another_is_published(
+    world: Any, secret: str
+) -> None:
     store = SigningKeyStore(world.cluster)
     first, (_, second) = await _kids(store)
     await _age(world, secret, PERIOD_SECONDS - 60)
@@ -65,7 +67,9 @@ async def test_tokens_of_the_key_before_are_good_until_they_expire(world: Any, s
     store = SigningKeyStore(world.cluster)
     verifier = TokenVerifier(world.settings, store, None)
     url, audience = world.settings.public_url, world.settings.audience
-    token = tokens.issue(await store.current(), issuer=url, audience=audience, client_id="client.acme", seconds=3600)
+    token = tokens.issue(
+        await store.current(), issuer=url, audience=audience, client_id="client.acme", seconds=3600
+    )
     await _age(world, secret, PERIOD_SECONDS + 1)
     assert (await _kids(store))[0] != (await _kids(store))[1][2]
     assert await verifier.client_of(token) == "client.acme"
@@ -96,7 +100,10 @@ async def test_a_process_that_read_before_changes_over_by_the_clock(
 
 async def test_keys_without_times_are_read(world: Any, secret: str) -> None:
     pair = [ECKey.generate_key("P-256", auto_kid=True) for _ in range(2)]
-    data = {"keys.json": json.dumps([key.as_dict(private=True) for key in pair]), "link.key": "x" * 32}
+    data = {
+        "keys.json": json.dumps([key.as_dict(private=True) for key in pair]),
+        "link.key": "x" * 32,
+    }
     encoded = {name: base64.b64encode(value.encode()).decode() for name, value in data.items()}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "data": encoded}
     await world.cluster.create(SECRETS, body, SYSTEM)

@@ -14,13 +14,15 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_api import problems, rotation, signup
+from simulacra_api.access import rotation
+from simulacra_api.access import service as signup
 from simulacra_api.auth import credentials
 from simulacra_api.auth.credentials import Credentials, client_of_token
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_crds.cluster import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
-from simulacra_crds.names import access_request_name
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_api.http import problems
+from simulacra_crds.contract.names import access_request_name
+from simulacra_crds.kube.client import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
 from simulacra_custody.errors import AuditUnavailable
 
 SYSTEM = "simulacra-system"
@@ -52,11 +54,21 @@ async def _approve(world: Any, request_id: str) -> str:
     name = access_request_name(request_id)
     made = await world.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
     client = "sim-" + made["metadata"]["uid"][:13]
-    condition = {"type": "Decided", "status": "True", "reason": "Approved", "message": "", "observedGeneration": 1}
+    condition = {
+        "type": "Decided",
+        "status": "True",
+        "reason": "Approved",
+        "message": "",
+        "observedGeneration": 1,
+    }
     condition["lastTransitionTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     status = {"tenant": "initech", "clientId": client, "conditions": [condition]}
     await world.cluster.patch(ACCESS_REQUESTS, name, {"status": status}, subresource="status")
-    tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": client}}
+    tenant = {
+        "apiVersion": "simulacra.dev/v1alpha1",
+        "kind": "Tenant",
+        "metadata": {"name": client},
+    }
     await world.cluster.create(TENANTS, tenant | {"spec": {"clients": [client]}})
     return client
 
@@ -100,7 +112,9 @@ async def _owners(world: Any, client: str) -> list[tuple[str, str]]:
 
 
 async def _bearer(world: Any, client: str, secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {(await _token(world, client, secret)).json()['access_token']}"}
+    return {
+        "Authorization": f"Bearer {(await _token(world, client, secret)).json()['access_token']}"
+    }
 
 
 async def _stored(world: Any, client: str) -> tuple[str, list[Any]]:
@@ -135,25 +149,35 @@ async def test_from_signup_to_a_token(world: Any, caplog: pytest.LogCaptureFixtu
     assert ASKED["contact"] not in world.audit_text() + logged
 
 
-async def test_what_is_stored_of_a_client_goes_with_its_tenant_and_is_not_made_again(world: Any) -> None:
+async def test_what_is_stored_of_a_client_goes_with_its_tenant_and_is_not_made_again(
+    world: Any,
+) -> None:
     request_id = await _ask(world)
     client = await _approve(world, request_id)
-    assert (await _claim(world, (await _look(world, request_id))["credential_claim_token"])).status_code == 201
+    assert (
+        await _claim(world, (await _look(world, request_id))["credential_claim_token"])
+    ).status_code == 201
     assert await _owners(world, client) == [("Tenant", client)]
     await world.cluster.delete(TENANTS, client)
     for _ in range(1200):  # the real collector takes note of a new kind within half a minute
         if await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None:
             break
         await asyncio.sleep(0.1)
-    found = (await world.cluster.get(ACCESS_REQUESTS, access_request_name(request_id)))["status"]["conditions"]
+    found = (await world.cluster.get(ACCESS_REQUESTS, access_request_name(request_id)))["status"][
+        "conditions"
+    ]
     gone = {**found[0], "type": "TenantReady", "status": "False", "reason": "TenantGone"}
     patch = {"status": {"conditions": [*found, gone]}}
-    await world.cluster.patch(ACCESS_REQUESTS, access_request_name(request_id), patch, subresource="status")
+    await world.cluster.patch(
+        ACCESS_REQUESTS, access_request_name(request_id), patch, subresource="status"
+    )
     assert (await _look(world, request_id))["status"] == "expired"
     assert await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None
 
 
-async def test_a_client_that_an_older_release_made_gets_its_owner_and_keeps_others(world: Any) -> None:
+async def test_a_client_that_an_older_release_made_gets_its_owner_and_keeps_others(
+    world: Any,
+) -> None:
     client, _ = await _customer(world)
     other = {"apiVersion": "v1", "kind": "Namespace", "name": "kube-system"}
     other["uid"] = (await world.cluster.get(NAMESPACES, "kube-system"))["metadata"]["uid"]
@@ -175,13 +199,17 @@ class _Strict:
 
     async def patch(self, resource: Any, name: str, body: dict[str, Any], namespace: str) -> Any:
         if "ownerReferences" in body["metadata"]:
-            raise ClusterError(403, "Forbidden", "cannot set an ownerRef on a resource you can't delete")
+            raise ClusterError(
+                403, "Forbidden", "cannot set an ownerRef on a resource you can't delete"
+            )
         return await self._cluster.patch(resource, name, body, namespace)
 
 
 async def test_where_owners_may_not_be_changed_a_claim_is_kept_all_the_same(world: Any) -> None:
     client, _ = await _customer(world)
-    await world.cluster.patch(SECRETS, f"client-{client}", {"metadata": {"ownerReferences": []}}, SYSTEM)
+    await world.cluster.patch(
+        SECRETS, f"client-{client}", {"metadata": {"ownerReferences": []}}, SYSTEM
+    )
     own = _credentials(_Strict(world.cluster))
     claim = await own.issue(client, "rot-1", "rotation", overlap=0, knowledge="")
     await own.write((await own.read(client)).with_claim(claim))
@@ -228,7 +256,9 @@ async def test_a_claim_that_expired_is_worthless_and_another_is_shown(
     assert (await _claim(world, second)).status_code == 201
 
 
-async def test_an_approval_that_nobody_claims_ends(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_approval_that_nobody_claims_ends(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     request_id = await _ask(world)
     await _approve(world, request_id)
     monkeypatch.setattr(signup, "CLAIMABLE", signup.timedelta(seconds=-5))
@@ -238,12 +268,20 @@ async def test_an_approval_that_nobody_claims_ends(world: Any, monkeypatch: pyte
 
 async def test_a_denied_request_says_so_and_gives_nothing(world: Any) -> None:
     request_id = await _ask(world)
-    await world.cluster.patch(ACCESS_REQUESTS, access_request_name(request_id), {"spec": {"decision": "Denied"}})
+    await world.cluster.patch(
+        ACCESS_REQUESTS, access_request_name(request_id), {"spec": {"decision": "Denied"}}
+    )
     denied = await _look(world, request_id)
-    assert (denied["status"], denied["client_id"], denied["credential_claim_token"]) == ("denied", None, None)
+    assert (denied["status"], denied["client_id"], denied["credential_claim_token"]) == (
+        "denied",
+        None,
+        None,
+    )
 
 
-@pytest.mark.parametrize("request_id", ["req_x", "ar-123", "req_" + "a" * 43, "req_" + "%00" * 14 + "x"])
+@pytest.mark.parametrize(
+    "request_id", ["req_x", "ar-123", "req_" + "a" * 43, "req_" + "%00" * 14 + "x"]
+)
 async def test_an_unknown_request_is_404(world: Any, request_id: str) -> None:
     async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.get(f"/v1/signup/{request_id}")
@@ -261,18 +299,27 @@ async def test_an_unknown_request_is_404(world: Any, request_id: str) -> None:
         ({"company": "x", "contact": "a@b.c", "decision": "Approved"}, "/decision"),
     ],
 )
-async def test_a_wrong_field_of_a_signup_is_named(world: Any, body: dict[str, str], at: str) -> None:
+async def test_a_wrong_field_of_a_signup_is_named(
+    world: Any, body: dict[str, str], at: str
+) -> None:
     async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.post("/v1/signup", json=body, headers=_from())
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]
 
 
-async def test_signups_are_limited_by_address_and_in_all(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_signups_are_limited_by_address_and_in_all(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = _from()
     async with httpx2.AsyncClient(base_url=world.url) as http:
-        answers = await asyncio.gather(*(http.post("/v1/signup", json=ASKED, headers=here) for _ in range(7)))
-        assert sorted(one.status_code for one in answers) == [202] * signup.PER_ADDRESS_AN_HOUR + [429] * 2
+        answers = await asyncio.gather(
+            *(http.post("/v1/signup", json=ASKED, headers=here) for _ in range(7))
+        )
+        assert (
+            sorted(one.status_code for one in answers)
+            == [202] * signup.PER_ADDRESS_AN_HOUR + [429] * 2
+        )
         refused = next(one for one in answers if one.status_code == 429)
         assert refused.json()["code"] == "simio_rate_limited"
         assert 3500 < int(refused.headers["retry-after"]) <= 3600
@@ -284,7 +331,8 @@ async def test_signups_are_limited_by_address_and_in_all(world: Any, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "token", ["x", "sim_claim_", "sim_claim_sim-1_" + "a" * 43, "sim_claim_../x_" + "a" * 43, "é" * 60]
+    "token",
+    ["x", "sim_claim_", "sim_claim_sim-1_" + "a" * 43, "sim_claim_../x_" + "a" * 43, "é" * 60],
 )
 async def test_a_token_that_is_none_is_404(world: Any, token: str) -> None:
     answer = await _claim(world, token)
@@ -314,7 +362,9 @@ async def test_a_claim_that_cannot_be_recorded_gives_nothing_and_uses_nothing_up
 
 async def test_a_rotation_overlaps_and_retires(world: Any) -> None:
     client, old = await _customer(world)
-    async with httpx2.AsyncClient(base_url=world.url, headers=await _bearer(world, client, old)) as http:
+    async with httpx2.AsyncClient(
+        base_url=world.url, headers=await _bearer(world, client, old)
+    ) as http:
         opened = await http.post("/v1/credential-rotations")
         assert opened.status_code == 201, opened.text
         assert (await http.get(opened.headers["location"])).json() == opened.json()
@@ -326,18 +376,25 @@ async def test_a_rotation_overlaps_and_retires(world: Any) -> None:
         shown = (await http.get(opened.headers["location"])).json()
         assert (shown["status"], shown["credential_claim_token"]) == ("claimed", None)
         again = await _claim(world, token)
-        assert (again.status_code, again.json()["code"]) == (410, "simio_rotation_claim_already_consumed")
+        assert (again.status_code, again.json()["code"]) == (
+            410,
+            "simio_rotation_claim_already_consumed",
+        )
         for secret in (old, new):
             assert (await _token(world, client, secret)).status_code == 200
         leaked = await http.post("/v1/credential-rotations", json={"overlap_seconds": 0})
-        newest = (await _claim(world, leaked.json()["credential_claim_token"])).json()["client_secret"]
+        newest = (await _claim(world, leaked.json()["credential_claim_token"])).json()[
+            "client_secret"
+        ]
         codes = [(await _token(world, client, secret)).status_code for secret in (old, new, newest)]
         assert codes == [401, 401, 200]
 
 
 async def test_the_secret_before_ends_with_the_overlap(world: Any) -> None:
     client, old = await _customer(world)
-    async with httpx2.AsyncClient(base_url=world.url, headers=await _bearer(world, client, old)) as http:
+    async with httpx2.AsyncClient(
+        base_url=world.url, headers=await _bearer(world, client, old)
+    ) as http:
         opened = await http.post("/v1/credential-rotations", json={"overlap_seconds": 2})
     new = (await _claim(world, opened.json()["credential_claim_token"])).json()["client_secret"]
     assert (await _token(world, client, old)).status_code == 200
@@ -348,14 +405,22 @@ async def test_the_secret_before_ends_with_the_overlap(world: Any) -> None:
 
 async def test_rotations_are_limited_and_refused_where_they_do_not_belong(world: Any) -> None:
     client, secret = await _customer(world)
-    async with httpx2.AsyncClient(base_url=world.url, headers=await _bearer(world, client, secret)) as http:
-        answers = [await http.post("/v1/credential-rotations", json={}) for _ in range(rotation.ROTATIONS_A_DAY + 1)]
+    async with httpx2.AsyncClient(
+        base_url=world.url, headers=await _bearer(world, client, secret)
+    ) as http:
+        answers = [
+            await http.post("/v1/credential-rotations", json={})
+            for _ in range(rotation.ROTATIONS_A_DAY + 1)
+        ]
         assert [one.status_code for one in answers] == [201] * rotation.ROTATIONS_A_DAY + [429]
         assert answers[-1].json()["code"] == "simio_rotation_rate_limited"
         assert int(answers[-1].headers["retry-after"]) > 86_000
         for wrong in ("rot-" + "0" * 24, "signup"):
             missing = await http.get(f"/v1/credential-rotations/{wrong}")
-            assert (missing.status_code, missing.json()["code"]) == (404, "simio_rotation_request_not_found")
+            assert (missing.status_code, missing.json()["code"]) == (
+                404,
+                "simio_rotation_request_not_found",
+            )
         bad = await http.post("/v1/credential-rotations", json={"overlap_seconds": 90_000})
         assert bad.json()["errors"][0]["pointer"] == "/overlap_seconds"
     async with world.client("globex") as other:  # somebody else's rotation is a 404
@@ -364,9 +429,12 @@ async def test_rotations_are_limited_and_refused_where_they_do_not_belong(world:
 
 
 async def test_a_client_of_an_external_issuer_rotates_there(world: Any) -> None:
-    rooms = SimpleNamespace(credentials=_credentials(world.cluster))
+    services = SimpleNamespace(credentials=_credentials(world.cluster))
     caller = SimpleNamespace(client_id="auth0-client")
     with pytest.raises(rotation.Problem) as refused:
-        await rotation.request_rotation(rooms, caller, rotation.RotationRequest())
+        await rotation.request_rotation(services, caller, rotation.RotationRequest())
     answer = problems.problem_response(refused.value, world.url, "req-1")
-    assert (answer.status_code, json.loads(answer.body)["code"]) == (409, "simio_credentials_external")
+    assert (answer.status_code, json.loads(answer.body)["code"]) == (
+        409,
+        "simio_credentials_external",
+    )

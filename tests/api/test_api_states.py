@@ -1,6 +1,8 @@
-"""The lifecycle as a state machine: whatever the order of calls, the service answers as a simple model of it says.
+"""The lifecycle as a state machine: whatever the order of calls, the service answers as a simple
+model of it says.
 
-The operator's part is the stand-in's, so what is modelled is the API: keys, states, refusals, lists, erasure.
+The operator's part is the stand-in's, so what is modeled is the API: keys, states, refusals, lists,
+erasure.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 ROWS = pa.table({"segment": ["loyal"] * 5})
 TABLES = (b"segment,price\nloyal,1\n", b"segment,price\nloyal,2\n")
@@ -85,7 +87,9 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(target=datasets, key=KEYS, table=st.sampled_from(TABLES))
     def upload(self, key: str, table: bytes) -> Any:
         headers = {"Idempotency-Key": f"{self.prefix}-{key}"}
-        answer = self.call("POST", "/v1/datasets", files={"file": ("t.csv", table)}, headers=headers)
+        answer = self.call(
+            "POST", "/v1/datasets", files={"file": ("t.csv", table)}, headers=headers
+        )
         name = self._dataset_of(key)
         if name is None:
             assert answer.status_code == 202, answer.text
@@ -118,13 +122,17 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(target=generations, name=datasets, key=KEYS, rows=st.sampled_from([1, 2]))
     def generate(self, name: str, key: str, rows: int) -> Any:
         headers = {"Idempotency-Key": f"{self.prefix}-{key}"}
-        answer = self.call("POST", f"/v1/datasets/{name}/generations", json={"row_count": rows}, headers=headers)
+        answer = self.call(
+            "POST", f"/v1/datasets/{name}/generations", json={"row_count": rows}, headers=headers
+        )
         dataset = self.known.get(name)
         if dataset is None:
             assert answer.json()["code"] == "simio_dataset_not_found"
             return multiple()
         made = dataset.generations.get(self.generation_keys.get((name, key), ""))
-        if made is not None:  # the key comes first: a replay is answered whatever the dataset has become
+        if (
+            made is not None
+        ):  # the key comes first: a replay is answered whatever the dataset has become
             same = made.rows == rows
             assert answer.status_code == (202 if same else 409), answer.text
             assert same or answer.json()["code"] == "simio_idempotency_conflict"
@@ -148,15 +156,24 @@ class Lifecycle(RuleBasedStateMachine):
     def generate_again(self, pair: tuple[str, str], rows: int) -> None:
         """Repeat a request whose key made something: the general rule comes to that too seldom."""
         made = self._of(pair)
-        keys = [key for (name, key), generation in self.generation_keys.items() if (name, generation) == pair]
+        keys = [
+            key
+            for (name, key), generation in self.generation_keys.items()
+            if (name, generation) == pair
+        ]
         if made is None or not keys:
             return
         headers = {"Idempotency-Key": f"{self.prefix}-{keys[0]}"}
-        answer = self.call("POST", f"/v1/datasets/{pair[0]}/generations", json={"row_count": rows}, headers=headers)
+        answer = self.call(
+            "POST", f"/v1/datasets/{pair[0]}/generations", json={"row_count": rows}, headers=headers
+        )
         if made.rows == rows:
             assert (answer.status_code, answer.json()["generation_id"]) == (202, pair[1])
         else:
-            assert (answer.status_code, answer.json()["code"]) == (409, "simio_idempotency_conflict")
+            assert (answer.status_code, answer.json()["code"]) == (
+                409,
+                "simio_idempotency_conflict",
+            )
 
     @rule(pair=generations)
     def write_rows(self, pair: tuple[str, str]) -> None:
@@ -210,9 +227,13 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(name=consumes(datasets))
     def delete_dataset(self, name: str) -> None:
         dataset = self.known.pop(name, None)
-        for generation in dataset.generations if dataset else ():  # what the operator's drain does first
+        for generation in (
+            dataset.generations if dataset else ()
+        ):  # what the operator's drain does first
             assert self.do(self._erased("generations", GENERATION_JOBS, generation, True)) == 204
-        assert self.do(self._erased("datasets", DATASETS, name, dataset is not None)) == (204 if dataset else 404)
+        assert self.do(self._erased("datasets", DATASETS, name, dataset is not None)) == (
+            204 if dataset else 404
+        )
         if dataset:
             self.do(self._without_model(name))
 
@@ -247,13 +268,17 @@ class Lifecycle(RuleBasedStateMachine):
 @pytest.mark.timeout(150)
 async def test_the_lifecycle_in_any_order(world: Any, http: httpx2.AsyncClient, acme: Any) -> None:
     loop = asyncio.get_running_loop()
-    machine = type("Bound", (Lifecycle,), {"world": world, "http": http, "acme": acme, "loop": loop})
+    machine = type(
+        "Bound", (Lifecycle,), {"world": world, "http": http, "acme": acme, "loop": loop}
+    )
     few = settings(
         max_examples=10,
         stateful_step_count=20,
         deadline=None,
         database=None,
-        phases=(Phase.generate,),  # shrinking would tell hundreds of stories to a service with limits
+        phases=(
+            Phase.generate,
+        ),  # shrinking would tell hundreds of stories to a service with limits
         suppress_health_check=list(HealthCheck),
     )
     await asyncio.to_thread(run_state_machine_as_test, machine, settings=few)

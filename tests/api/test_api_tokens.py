@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_crds.cluster import SECRETS, TENANTS
+from simulacra_crds.kube.client import SECRETS, TENANTS
 
 SECRET = "sim_secret_of_the_tests"
 FORM = {"grant_type": "client_credentials", "client_id": "client.acme", "client_secret": SECRET}
@@ -60,15 +60,26 @@ async def test_a_client_gets_a_token(world: Any, request_: dict[str, Any]) -> No
         ({"json": FORM | {"client_id": "../secrets"}}, 401, "invalid_client"),
         ({"json": {"grant_type": "client_credentials"}}, 401, "invalid_client"),
         (
-            {"data": {"grant_type": "client_credentials"}, "headers": {"Authorization": "Basic %%%"}},
+            {
+                "data": {"grant_type": "client_credentials"},
+                "headers": {"Authorization": "Basic %%%"},
+            },
             401,
             "invalid_client",
         ),
         ({"json": FORM | {"grant_type": "password"}}, 400, "unsupported_grant_type"),
         ({"json": FORM | {"audience": "https://elsewhere"}}, 400, "invalid_target"),
         ({"json": FORM, "headers": _basic("client.acme", SECRET)}, 400, "invalid_request"),
-        ({"content": b"[1]", "headers": {"Content-Type": "application/json"}}, 400, "invalid_request"),
-        ({"content": b"[" * 90_000, "headers": {"Content-Type": "application/json"}}, 400, "invalid_request"),
+        (
+            {"content": b"[1]", "headers": {"Content-Type": "application/json"}},
+            400,
+            "invalid_request",
+        ),
+        (
+            {"content": b"[" * 90_000, "headers": {"Content-Type": "application/json"}},
+            400,
+            "invalid_request",
+        ),
         ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, None),
     ],
 )
@@ -83,8 +94,12 @@ async def test_refusals_speak_oauth_and_problem_json(
     assert ("www-authenticate" in answer.headers) == (error == "invalid_client")
 
 
-@pytest.mark.parametrize(("client", "code"), [("asleep", "simio_tenant_suspended"), ("nobody", "simio_forbidden")])
-async def test_a_client_without_an_active_tenant_gets_none(world: Any, client: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("client", "code"), [("asleep", "simio_tenant_suspended"), ("nobody", "simio_forbidden")]
+)
+async def test_a_client_without_an_active_tenant_gets_none(
+    world: Any, client: str, code: str
+) -> None:
     answer = await _token(world, json=FORM | {"client_id": f"client.{client}"})
     assert (answer.status_code, answer.json()["code"]) == (403, code)
 
@@ -111,7 +126,9 @@ async def _signed(world: Any, header: dict[str, Any] | None = None, **claims: An
 
 
 async def test_an_audience_in_a_list_and_a_clock_a_little_off_are_fine(world: Any) -> None:
-    token = await _signed(world, aud=["x", AUDIENCE], nbf=int(time.time()) + 20, exp=int(time.time()) - 20)
+    token = await _signed(
+        world, aud=["x", AUDIENCE], nbf=int(time.time()) + 20, exp=int(time.time()) - 20
+    )
     assert (await _call(world, token)).status_code == 200
 
 
@@ -134,7 +151,9 @@ async def test_a_claim_that_is_wrong_is_a_401(world: Any, claims: dict[str, Any]
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize(("client", "code"), [("asleep", "simio_tenant_suspended"), ("nobody", "simio_forbidden")])
+@pytest.mark.parametrize(
+    ("client", "code"), [("asleep", "simio_tenant_suspended"), ("nobody", "simio_forbidden")]
+)
 async def test_a_valid_token_of_a_client_without_an_active_tenant_opens_nothing(
     world: Any, client: str, code: str
 ) -> None:
@@ -157,12 +176,16 @@ async def test_only_access_tokens_signed_by_our_key_are_taken(world: Any) -> Non
     keys = await SigningKeyStore(world.cluster).current()
     other = ECKey.generate_key("P-256", auto_kid=True)
     header = {"typ": "at+jwt", "kid": keys.active.kid}
-    unsigned = ".".join(_b64(json.dumps(part).encode()) for part in (header | {"alg": "HS256"}, claims))
+    unsigned = ".".join(
+        _b64(json.dumps(part).encode()) for part in (header | {"alg": "HS256"}, claims)
+    )
     confused = hmac.digest(keys.active.as_pem(private=False), unsigned.encode(), "sha256")
     forged = [
         await _signed(world, {"typ": "JWT"}),
         jwt.encode(header | {"alg": "ES256"}, claims, other, algorithms=["ES256"]),
-        jwt.encode(header | {"alg": "ES256", "kid": other.kid}, claims, other, algorithms=["ES256"]),
+        jwt.encode(
+            header | {"alg": "ES256", "kid": other.kid}, claims, other, algorithms=["ES256"]
+        ),
         f"{unsigned}.{_b64(confused)}",
         "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + (await _signed(world)).split(".")[1] + ".",
         (await _signed(world))[:-4] + "AAAA",
@@ -180,7 +203,9 @@ async def test_the_next_key_is_published_and_verifies(world: Any) -> None:
     assert len(published) == 2
     assert not any("d" in key for key in published)
     following = (await SigningKeyStore(world.cluster).current()).published.keys[1]
-    token = jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": following.kid}, await _claims(world), following)
+    token = jwt.encode(
+        {"alg": "ES256", "typ": "at+jwt", "kid": following.kid}, await _claims(world), following
+    )
     assert (await _call(world, token)).status_code == 200
 
 
@@ -190,7 +215,9 @@ async def test_processes_that_start_at_once_agree_on_the_keys(world: Any) -> Non
     keys = await asyncio.gather(*(store.current() for store in stores))
     assert len({key.active.kid for key in keys}) == 1
     world.tokens.clear()
-    deadline = time.monotonic() + 15  # the served process reads them again for a key id that it does not know
+    deadline = (
+        time.monotonic() + 15
+    )  # the served process reads them again for a key id that it does not know
     while (await _call(world, await _signed(world))).status_code != 200:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.5)

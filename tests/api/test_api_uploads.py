@@ -14,39 +14,54 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_api import leases
-from simulacra_api.idempotency import REQUEST_DIGEST, fingerprint
-from simulacra_crds.base import FINALIZER
-from simulacra_crds.cluster import DATASETS, MODELS
-from simulacra_crds.names import dataset_name, model_name
-from simulacra_custody.context import ResourceRef
+from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, fingerprint
+from simulacra_api.uploads import upload_lease
+from simulacra_crds.contract.names import dataset_name, model_name
+from simulacra_crds.kinds.base import FINALIZER
+from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_custody.refs import ResourceRef
 
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
 BOUNDARY = "frontier"
-HEAD = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n').encode()
+HEAD = (
+    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n'
+).encode()
 TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
 FORM_TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
-async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV, **fields: str) -> httpx2.Response:
+async def _upload(
+    http: httpx2.AsyncClient, key: str, content: bytes = CSV, **fields: str
+) -> httpx2.Response:
     files = {"file": ("t.csv", content)}
-    return await http.post("/v1/datasets", files=files, data=fields, headers={"Idempotency-Key": key})
+    return await http.post(
+        "/v1/datasets", files=files, data=fields, headers={"Idempotency-Key": key}
+    )
 
 
-async def test_the_same_key_and_bytes_give_the_same_answer(http: httpx2.AsyncClient, key: str) -> None:
+async def test_the_same_key_and_bytes_give_the_same_answer(
+    http: httpx2.AsyncClient, key: str
+) -> None:
     first, second = await _upload(http, key), await _upload(http, key)
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json()
     assert first.headers["location"] == second.headers["location"]
 
 
-async def test_another_body_or_field_under_the_same_key_is_a_conflict(http: httpx2.AsyncClient, key: str) -> None:
+async def test_another_body_or_field_under_the_same_key_is_a_conflict(
+    http: httpx2.AsyncClient, key: str
+) -> None:
     await _upload(http, key)
-    for answer in (await _upload(http, key, CSV + b"loyal,1.5\n"), await _upload(http, key, retention_seconds="60")):
+    for answer in (
+        await _upload(http, key, CSV + b"loyal,1.5\n"),
+        await _upload(http, key, retention_seconds="60"),
+    ):
         assert (answer.status_code, answer.json()["code"]) == (409, "simio_idempotency_conflict")
 
 
-async def test_of_many_at_once_one_makes_the_dataset(world: Any, http: httpx2.AsyncClient, key: str) -> None:
+async def test_of_many_at_once_one_makes_the_dataset(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
     answers = await asyncio.gather(*(_upload(http, key) for _ in range(6)))
     assert 202 in {answer.status_code for answer in answers}
     assert {answer.status_code for answer in answers} <= {202, 409}
@@ -65,7 +80,9 @@ async def test_a_tenant_that_is_being_set_up_is_told_to_wait(world: Any, key: st
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_the_same_key_of_two_tenants_is_two_uploads(world: Any, http: httpx2.AsyncClient, key: str) -> None:
+async def test_the_same_key_of_two_tenants_is_two_uploads(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
     async with world.client("globex") as other:
         ids = {(await _upload(client, key)).json()["dataset_id"] for client in (http, other)}
     assert len(ids) == 2
@@ -95,12 +112,14 @@ async def test_a_second_request_during_the_first_is_told_to_wait(
 
 
 @pytest.mark.parametrize("with_key", [False, True], ids=["before the key", "after the key"])
-async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx2.AsyncClient, key: str, with_key: bool) -> None:
+async def test_a_crashed_upload_is_taken_over(
+    world: Any, http: httpx2.AsyncClient, key: str, with_key: bool
+) -> None:
     """The Dataset is what a process leaves that was killed while it streamed: a lease that nobody renews."""
     name = dataset_name("acme", key)
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     annotations = {
-        leases.ANNOTATION: f"0123456789abcdef {long_ago}",
+        upload_lease.ANNOTATION: f"0123456789abcdef {long_ago}",
         REQUEST_DIGEST: fingerprint({"retention_seconds": 86_400, "family": "auto"}),
     }
     body = {
@@ -112,7 +131,9 @@ async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx2.AsyncClie
     left = await world.cluster.create(DATASETS, body, "tenant-acme")
     if with_key:
         ref = ResourceRef("acme", "datasets", left["metadata"]["uid"])
-        await world.stand_in().status(DATASETS, name, wrappedKey=world.custody.new_resource_key(ref))
+        await world.stand_in().status(
+            DATASETS, name, wrappedKey=world.custody.new_resource_key(ref)
+        )
     both = await asyncio.gather(_upload(http, key), _upload(http, key))
     assert 202 in {answer.status_code for answer in both}
     assert {answer.status_code for answer in both} <= {202, 409}
@@ -120,13 +141,15 @@ async def test_a_crashed_upload_is_taken_over(world: Any, http: httpx2.AsyncClie
     assert again.status_code == 202
     found = await world.cluster.get(DATASETS, name, "tenant-acme")
     assert found["metadata"]["uid"] == left["metadata"]["uid"]
-    assert leases.ANNOTATION not in found["metadata"]["annotations"]
-    ref = ResourceRef("acme", "datasets", found["metadata"]["uid"]).artefact("upload")
+    assert upload_lease.ANNOTATION not in found["metadata"]["annotations"]
+    ref = ResourceRef("acme", "datasets", found["metadata"]["uid"]).artifact("upload")
     content = b"".join(world.custody.read(ref, found["status"]["wrappedKey"]))
     assert hashlib.sha256(content).hexdigest() == found["spec"]["source"]["sha256"]
 
 
-async def test_a_writer_that_lost_its_lease_cannot_complete(world: Any, http: httpx2.AsyncClient, key: str) -> None:
+async def test_a_writer_that_lost_its_lease_cannot_complete(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -142,7 +165,7 @@ async def test_a_writer_that_lost_its_lease_cannot_complete(world: Any, http: ht
     while await world.cluster.find(DATASETS, name, "tenant-acme") is None:
         await asyncio.sleep(0.02)
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    patch = {"metadata": {"annotations": {leases.ANNOTATION: f"fedcba9876543210 {long_ago}"}}}
+    patch = {"metadata": {"annotations": {upload_lease.ANNOTATION: f"fedcba9876543210 {long_ago}"}}}
     await world.cluster.patch(DATASETS, name, patch, "tenant-acme")
     assert (await _upload(http, key)).status_code == 202
     go_on.set()
@@ -153,7 +176,9 @@ async def test_a_writer_that_lost_its_lease_cannot_complete(world: Any, http: ht
     assert not found["metadata"].get("deletionTimestamp")
 
 
-async def test_an_abort_leaves_nothing_and_the_key_can_be_used_again(world: Any, key: str, acme: Any) -> None:
+async def test_an_abort_leaves_nothing_and_the_key_can_be_used_again(
+    world: Any, key: str, acme: Any
+) -> None:
     name = dataset_name("acme", key)
 
     async def breaks_off() -> AsyncIterator[bytes]:
@@ -164,15 +189,21 @@ async def test_an_abort_leaves_nothing_and_the_key_can_be_used_again(world: Any,
 
     async with world.client() as http:
         with pytest.raises(ConnectionError):
-            await http.post("/v1/datasets", content=breaks_off(), headers=FORM_TYPE | {"Idempotency-Key": key})
-    while not (left := await world.cluster.get(DATASETS, name, "tenant-acme"))["metadata"].get("deletionTimestamp"):
+            await http.post(
+                "/v1/datasets", content=breaks_off(), headers=FORM_TYPE | {"Idempotency-Key": key}
+            )
+    while not (left := await world.cluster.get(DATASETS, name, "tenant-acme"))["metadata"].get(
+        "deletionTimestamp"
+    ):
         await asyncio.sleep(0.05)
     assert not [stored for stored in world.stored() if left["metadata"]["uid"] in stored]
     await asyncio.wait_for(acme.erase(DATASETS, name), 10)
     assert await world.cluster.find(DATASETS, name, "tenant-acme") is None
     while await world.cluster.find(MODELS, model_name(name), "tenant-acme"):
         model = await world.cluster.get(MODELS, model_name(name), "tenant-acme")
-        await world.cluster.delete(MODELS, model_name(name), "tenant-acme", uid=model["metadata"]["uid"])
+        await world.cluster.delete(
+            MODELS, model_name(name), "tenant-acme", uid=model["metadata"]["uid"]
+        )
         await acme.erase(MODELS, model_name(name))
     async with world.client() as http:
         assert (await _upload(http, key)).status_code == 202
@@ -198,7 +229,13 @@ async def test_a_key_that_is_no_key_is_refused(http: httpx2.AsyncClient, value: 
     ],
 )
 async def test_what_is_no_table_is_refused_and_nothing_is_made(
-    world: Any, http: httpx2.AsyncClient, key: str, content: bytes, declared: str, status: int, code: str
+    world: Any,
+    http: httpx2.AsyncClient,
+    key: str,
+    content: bytes,
+    declared: str,
+    status: int,
+    code: str,
 ) -> None:
     files = {"file": ("t.csv", content, declared)}
     answer = await http.post("/v1/datasets", files=files, headers={"Idempotency-Key": key})
@@ -220,9 +257,13 @@ async def test_what_is_no_table_is_refused_and_nothing_is_made(
     ],
     ids=["gzip", "zstd", "parquet", "arrow", "arrow stream", "xlsx", "sav", "zsav"],
 )
-async def test_every_format_of_a_table_comes_in(http: httpx2.AsyncClient, content: bytes, declared: str) -> None:
+async def test_every_format_of_a_table_comes_in(
+    http: httpx2.AsyncClient, content: bytes, declared: str
+) -> None:
     answer = await http.post(
-        "/v1/datasets", files={"file": ("t", content, declared)}, headers={"Idempotency-Key": uuid.uuid4().hex}
+        "/v1/datasets",
+        files={"file": ("t", content, declared)},
+        headers={"Idempotency-Key": uuid.uuid4().hex},
     )
     assert answer.status_code == 202, answer.text
 
@@ -235,7 +276,10 @@ async def test_every_format_of_a_table_comes_in(http: httpx2.AsyncClient, conten
         (b"no form at all" * 10, FORM_TYPE, 400, None),
         (TAIL[2:], FORM_TYPE, 400, "/file"),
         (
-            HEAD + CSV + f'\r\n--{BOUNDARY}\r\nContent-Disposition: form-data; name="x"\r\n\r\n1'.encode() + TAIL,
+            HEAD
+            + CSV
+            + f'\r\n--{BOUNDARY}\r\nContent-Disposition: form-data; name="x"\r\n\r\n1'.encode()
+            + TAIL,
             FORM_TYPE,
             400,
             "/file",
@@ -243,12 +287,27 @@ async def test_every_format_of_a_table_comes_in(http: httpx2.AsyncClient, conten
         (HEAD + CSV, FORM_TYPE, 400, None),
         (HEAD.replace(b'"file"', b'"f"') + b"x" * 70_000 + TAIL, FORM_TYPE, 400, ""),
     ],
-    ids=["json", "no boundary", "garbage", "empty form", "field after the file", "breaks off", "large field"],
+    ids=[
+        "json",
+        "no boundary",
+        "garbage",
+        "empty form",
+        "field after the file",
+        "breaks off",
+        "large field",
+    ],
 )
 async def test_a_form_that_is_none_is_refused(
-    http: httpx2.AsyncClient, key: str, body: bytes, headers: dict[str, str], status: int, at: str | None
+    http: httpx2.AsyncClient,
+    key: str,
+    body: bytes,
+    headers: dict[str, str],
+    status: int,
+    at: str | None,
 ) -> None:
-    answer = await http.post("/v1/datasets", content=body, headers=headers | {"Idempotency-Key": key})
+    answer = await http.post(
+        "/v1/datasets", content=body, headers=headers | {"Idempotency-Key": key}
+    )
     assert answer.status_code == status, answer.text
     assert at is None or answer.json()["errors"][0]["pointer"] == at
 
@@ -263,13 +322,17 @@ async def test_a_form_that_is_none_is_refused(
         ({"color": "red"}, "/color"),
     ],
 )
-async def test_a_wrong_field_is_named(http: httpx2.AsyncClient, key: str, fields: dict[str, str], at: str) -> None:
+async def test_a_wrong_field_is_named(
+    http: httpx2.AsyncClient, key: str, fields: dict[str, str], at: str
+) -> None:
     answer = await _upload(http, key, **fields)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert answer.json()["errors"][0]["pointer"] == at
 
 
-async def test_above_the_tenants_limit_is_413_before_and_while_reading(world: Any, key: str) -> None:
+async def test_above_the_tenants_limit_is_413_before_and_while_reading(
+    world: Any, key: str
+) -> None:
     large = CSV.ljust(4 << 20, b"\n")
 
     async def undeclared() -> AsyncIterator[bytes]:
@@ -284,14 +347,20 @@ async def test_above_the_tenants_limit_is_413_before_and_while_reading(world: An
         assert (declared.status_code, declared.json()["code"]) == (413, "simio_file_too_large")
         assert str(3 << 20) in declared.json()["detail"]
         assert await world.cluster.find(DATASETS, dataset_name("tiny", key), "tenant-tiny") is None
-        streamed = await http.post("/v1/datasets", content=undeclared(), headers=FORM_TYPE | {"Idempotency-Key": key})
+        streamed = await http.post(
+            "/v1/datasets", content=undeclared(), headers=FORM_TYPE | {"Idempotency-Key": key}
+        )
         assert streamed.status_code == 413
-    uid = (await world.cluster.get(DATASETS, dataset_name("tiny", key), "tenant-tiny"))["metadata"]["uid"]
+    uid = (await world.cluster.get(DATASETS, dataset_name("tiny", key), "tenant-tiny"))["metadata"][
+        "uid"
+    ]
     assert not [stored for stored in world.stored() if uid in stored]
     await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 10)
 
 
-async def test_a_store_that_refuses_is_503_and_nothing_is_left(world: Any, http: httpx2.AsyncClient, acme: Any) -> None:
+async def test_a_store_that_refuses_is_503_and_nothing_is_left(
+    world: Any, http: httpx2.AsyncClient, acme: Any
+) -> None:
     key = uuid.uuid4().hex
     keyring = world.folder / "keyring.json"
     keyring.chmod(0o644)  # custody refuses a keyring that others may read
@@ -307,7 +376,7 @@ async def test_a_store_that_refuses_is_503_and_nothing_is_left(world: Any, http:
 async def test_an_upload_that_stops_arriving_is_given_up(
     world: Any, http: httpx2.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.multipart.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.uploads.multipart.IDLE_SECONDS", 0.3)
     over = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -329,7 +398,9 @@ async def _made(world: Any, key: str) -> str:
     return name
 
 
-async def test_what_was_uploaded_is_in_the_audit_log_and_not_what_it_says(world: Any, uploaded: str) -> None:
+async def test_what_was_uploaded_is_in_the_audit_log_and_not_what_it_says(
+    world: Any, uploaded: str
+) -> None:
     uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
     events = [json.loads(line) for line in world.audit_text().splitlines() if uid in line]
     assert [event["type"] for event in events] == ["dev.simulacra.artefact.written"]

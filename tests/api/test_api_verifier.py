@@ -10,7 +10,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from simulacra_api.auth import tokens, verifier
 from simulacra_api.auth.signing import SigningKeys, SigningKeyStore
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
 
 URL, AUDIENCE = "https://api.example", "https://api.simulacra.dev"
@@ -54,14 +54,18 @@ def made(store: Store, audience: str = AUDIENCE) -> verifier.TokenVerifier:
 
 
 def issued(store: Store, seconds: int = 3600) -> str:
-    return tokens.issue(store.keys, issuer=URL, audience=AUDIENCE, client_id="sim-a", seconds=seconds)
+    return tokens.issue(
+        store.keys, issuer=URL, audience=AUDIENCE, client_id="sim-a", seconds=seconds
+    )
 
 
 async def test_a_signature_is_verified_once_a_key_set(store: Store, checks: list[str]) -> None:
     one, token = made(store), issued(store)
     assert [await one.client_of(token) for _ in range(3)] == ["sim-a"] * 3
     assert len(checks) == 1
-    store.keys = SigningKeys(store.keys.active, KeySet([store.keys.active]), b"")  # read again, the same keys
+    store.keys = SigningKeys(
+        store.keys.active, KeySet([store.keys.active]), b""
+    )  # read again, the same keys
     assert await one.client_of(token) == "sim-a"
     assert len(checks) == 2
 
@@ -92,7 +96,9 @@ async def test_one_changed_byte_is_another_token(store: Store) -> None:
         await one.client_of(flipped)
 
 
-async def test_only_so_many_are_remembered(store: Store, monkeypatch: pytest.MonkeyPatch, checks: list[str]) -> None:
+async def test_only_so_many_are_remembered(
+    store: Store, monkeypatch: pytest.MonkeyPatch, checks: list[str]
+) -> None:
     monkeypatch.setattr(verifier, "REMEMBERED", 2)
     one, several = made(store), [issued(store) for _ in range(3)]
     for token in several:

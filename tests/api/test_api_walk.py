@@ -11,15 +11,17 @@ import httpx2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_crds.cluster import DATASETS, GENERATION_JOBS, MODELS
-from simulacra_crds.names import model_name
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"] * 50, "price": [5.49] * 100})
 
 
 async def test_the_main_job(world: Any, http: httpx2.AsyncClient, acme: Any, key: str) -> None:
-    answer = await http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key})
+    answer = await http.post(
+        "/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key}
+    )
     assert answer.status_code == 202, answer.text
     body = answer.json()
     dataset, job = body["dataset_id"], body["job_id"]
@@ -56,7 +58,9 @@ async def test_the_main_job(world: Any, http: httpx2.AsyncClient, acme: Any, key
             "numeric": {"price": {"min": 5.49, "max": 5.49}},
         },
     }
-    answer = await http.post(f"/v1/datasets/{dataset}/generations", json=wanted, headers={"Idempotency-Key": key})
+    answer = await http.post(
+        f"/v1/datasets/{dataset}/generations", json=wanted, headers={"Idempotency-Key": key}
+    )
     assert answer.status_code == 202, answer.text
     generation = answer.json()["generation_id"]
     (file,) = await acme.generate(generation, [ROWS])

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.__main__ import listen
-from simulacra_crds.cluster import CONFIGMAPS
-from simulacra_crds.webhook import DISABLED, WebhookTarget, sealing_purpose
-from simulacra_custody.sealed import unseal
+from simulacra_crds.contract.webhook import DISABLED, WebhookTarget, sealing_purpose
+from simulacra_crds.kube.client import CONFIGMAPS
+from simulacra_custody.keys.sealed_secrets import unseal
 
 HOOK = {"url": "https://hooks.example.com/T0/very-secret-path"}
 
@@ -22,12 +22,16 @@ HOOK = {"url": "https://hooks.example.com/T0/very-secret-path"}
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
 async def _none_are_left(world: Any) -> AsyncIterator[None]:
     yield
-    async for found in world.cluster.list(CONFIGMAPS, "tenant-acme", labels="simulacra.dev/kind=webhook"):
+    async for found in world.cluster.list(
+        CONFIGMAPS, "tenant-acme", labels="simulacra.dev/kind=webhook"
+    ):
         await world.cluster.delete(CONFIGMAPS, found["metadata"]["name"], "tenant-acme")
 
 
 async def test_a_webhook_is_made_shown_and_removed(world: Any, http: httpx2.AsyncClient) -> None:
-    made = await http.post("/v1/webhooks", json=HOOK | {"events": ["job.failed", "job.ready", "job.failed"]})
+    made = await http.post(
+        "/v1/webhooks", json=HOOK | {"events": ["job.failed", "job.ready", "job.failed"]}
+    )
     assert made.status_code == 201, made.text
     body = made.json()
     assert made.headers["location"] == f"{world.url}/v1/webhooks/{body['webhook_id']}"
@@ -47,14 +51,18 @@ async def test_a_webhook_is_made_shown_and_removed(world: Any, http: httpx2.Asyn
     assert "webhook.deleted" in world.audit_text()
 
 
-async def test_address_and_secret_are_sealed_for_the_tenant(world: Any, http: httpx2.AsyncClient) -> None:
+async def test_address_and_secret_are_sealed_for_the_tenant(
+    world: Any, http: httpx2.AsyncClient
+) -> None:
     made = (await http.post("/v1/webhooks", json=HOOK)).json()
     stored = await world.cluster.get(CONFIGMAPS, f"webhook-{made['webhook_id']}", "tenant-acme")
     for secretive in ("very-secret-path", made["secret"]):
         assert secretive not in str(stored)
         assert secretive not in world.audit_text()
     purpose = sealing_purpose(made["webhook_id"])
-    target = WebhookTarget.model_validate_json(unseal(world.custody.keys, "acme", purpose, stored["data"]["sealed"]))
+    target = WebhookTarget.model_validate_json(
+        unseal(world.custody.keys, "acme", purpose, stored["data"]["sealed"])
+    )
     assert (target.url, target.secret) == (HOOK["url"], made["secret"])
 
 
@@ -62,7 +70,9 @@ async def test_one_that_was_let_be_says_so(world: Any, http: httpx2.AsyncClient)
     made = (await http.post("/v1/webhooks", json=HOOK)).json()
     note = {"metadata": {"annotations": {DISABLED: "2026-03-01T12:00:00+00:00"}}}
     await world.cluster.patch(CONFIGMAPS, f"webhook-{made['webhook_id']}", note, "tenant-acme")
-    assert (await http.get("/v1/webhooks")).json()["items"][0]["disabled_at"] == "2026-03-01T12:00:00Z"
+    assert (await http.get("/v1/webhooks")).json()["items"][0][
+        "disabled_at"
+    ] == "2026-03-01T12:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,9 @@ async def test_one_that_was_let_be_says_so(world: Any, http: httpx2.AsyncClient)
         (HOOK | {"secret": "mine"}, "/secret"),
     ],
 )
-async def test_a_wrong_webhook_is_refused_by_field(http: httpx2.AsyncClient, body: dict[str, Any], at: str) -> None:
+async def test_a_wrong_webhook_is_refused_by_field(
+    http: httpx2.AsyncClient, body: dict[str, Any], at: str
+) -> None:
     answer = await http.post("/v1/webhooks", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]

@@ -1,4 +1,6 @@
-"""One browser and one installation for the tests of this folder; skipped visibly where there is no chromium."""
+"""One browser and one installation for the tests of this folder; skipped visibly where there is no
+chromium.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def installation(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
     """A started installation that the tests of this folder share."""
     one = Installation(tmp_path_factory.mktemp("up") / "data")
     one.start()
@@ -47,7 +51,9 @@ def dataset(client: Client) -> str:
 @pytest.fixture(scope="session")
 def generation(client: Client, dataset: str) -> str:
     conditions: dict[str, Any] = {"categorical": {"happiness": {"very happy": 0.5}}}
-    asked = client.generate(dataset, 400, conditions=conditions | {"numeric": {"tv_hours": {"min": 1, "max": 4}}})
+    asked = client.generate(
+        dataset, 400, conditions=conditions | {"numeric": {"tv_hours": {"min": 1, "max": 4}}}
+    )
     client.wait(asked["job_id"], timeout=60)
     return str(asked["generation_id"])
 

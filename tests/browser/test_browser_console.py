@@ -1,4 +1,6 @@
-"""The console in a real browser, on a real installation: the main job by hand, its errors, and what it must not do."""
+"""The console in a real browser, on a real installation: the main job by hand, its errors, and what
+it must not do.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_signing_in(open_tab: Open, installation: Installation) -> None:
     tab.expected = {401}
     assert_accessible(tab, "sign-in")
     tab.sign_in(known["client_id"], "simsec_wrong")
-    expect(tab.page.get_by_role("alert")).to_contain_text("Unknown client_id or wrong client_secret.")
+    expect(tab.page.get_by_role("alert")).to_contain_text(
+        "Unknown client_id or wrong client_secret."
+    )
     tab.page.get_by_role("button", name="Use a token instead").click()
     tab.page.get_by_label("Access token").fill("not-a-token")
     tab.page.get_by_role("button", name="Sign in").click()
@@ -62,7 +66,9 @@ def test_signing_in(open_tab: Open, installation: Installation) -> None:
     tab.page.get_by_role("button", name="Use client credentials").click()
     tab.sign_in(known["client_id"], known["client_secret"])
     expect(tab.page.get_by_role("heading", name="Datasets")).to_be_visible()
-    expect(tab.page.get_by_text("Nothing is kept: no dataset, no model, no generated rows.")).to_be_visible()
+    expect(
+        tab.page.get_by_text("Nothing is kept: no dataset, no model, no generated rows.")
+    ).to_be_visible()
     assert_accessible(tab, "empty")
     kept = tab.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
     assert kept == [0, 0, ""]
@@ -108,7 +114,12 @@ def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -
     with page.expect_download() as report:
         page.get_by_role("button", name="Save the full report").click()
     report.value.save_as(tmp_path / "report.html")
-    for said in ("<h1>Report of a generation</h1>", "share of very happy", "do(column = value)", "equal a row that"):
+    for said in (
+        "<h1>Report of a generation</h1>",
+        "share of very happy",
+        "do(column = value)",
+        "equal a row that",
+    ):
         assert said in (tmp_path / "report.html").read_text()
 
     page.get_by_role("button", name="Delete").click()
@@ -128,15 +139,22 @@ def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -
     expect(page.get_by_text("Nothing is kept")).to_be_visible()
 
 
-def test_what_is_known_of_causes(enter: Callable[[str], Watched], client: Client, tmp_path: Path) -> None:
-    """Stated before the upload, refused where it contradicts itself, and changed for a model that is there."""
+def test_what_is_known_of_causes(
+    enter: Callable[[str], Watched], client: Client, tmp_path: Path
+) -> None:
+    """Stated before the upload, refused where it contradicts itself, and changed for a model that
+    is there.
+    """
     tab = enter("")
     tab.expected = {400, 409}
     page = tab.page
     small = tmp_path / "survey.csv"
     wanted = ("female", "income", "happiness", "tv_hours")  # few columns are quickly fit
     rows = list(csv.DictReader(SURVEY.open()))[:600]
-    small.write_text("\n".join([",".join(wanted), *(",".join(row[name] for name in wanted) for row in rows)]) + "\n")
+    small.write_text(
+        "\n".join([",".join(wanted), *(",".join(row[name] for name in wanted) for row in rows)])
+        + "\n"
+    )
     page.get_by_label("State what is known of causes first").check()
     page.get_by_label("Table to upload").set_input_files(small)
     for tier, name in ((1, "female"), (2, "income")):
@@ -156,19 +174,21 @@ def test_what_is_known_of_causes(enter: Callable[[str], Watched], client: Client
     require("income", "female")
     assert_accessible(tab, "knowledge")
     page.get_by_role("button", name="Upload survey.csv").click()
-    expect(page.get_by_role("alert")).to_contain_text("goes against the tiers", timeout=120_000)
+    expect(page.get_by_role("alert")).to_contain_text("contradicts the tiers", timeout=120_000)
     page.get_by_label("Take income → female out").click()
     page.get_by_role("button", name="Fit with this").click()
     link(page, "Causal graph").click(timeout=120_000)
     expect(page.get_by_text("The model was fit with what stands below")).to_be_visible()
     require("income", "female")
     fit()
-    expect(page.get_by_role("alert")).to_contain_text("goes against the tiers")
+    expect(page.get_by_role("alert")).to_contain_text("contradicts the tiers")
     page.get_by_role("button", name="Keep this model").click()
     page.get_by_role("button", name="Take the changes back").click()
     require("income", "tv_hours")
     fit()
-    expect(page.get_by_text(re.compile("Fit again|Erasing the model before"))).to_have_count(0, timeout=60_000)
+    expect(page.get_by_text(re.compile("Fit again|Erasing the model before"))).to_have_count(
+        0, timeout=60_000
+    )
     made = page.url.split("/")[-2]
     client.wait(f"job-{made}", timeout=120)
     expect(required.get_by_text("income → tv_hours")).to_be_visible(timeout=60_000)
@@ -178,12 +198,18 @@ def test_what_is_known_of_causes(enter: Callable[[str], Watched], client: Client
         "required": [{"source": "income", "target": "tv_hours"}],
         "forbidden": [],
     }
-    directed = {(edge["source"], edge["target"]) for edge in client.graph(made).edges if edge["state"] != "undecided"}
+    directed = {
+        (edge["source"], edge["target"])
+        for edge in client.graph(made).edges
+        if edge["state"] != "undecided"
+    }
     assert ("income", "tv_hours") in directed
     client.delete(made)
 
 
-def test_effects_graph_and_quality(enter: Callable[[str], Watched], dataset: str, tmp_path: Path) -> None:
+def test_effects_graph_and_quality(
+    enter: Callable[[str], Watched], dataset: str, tmp_path: Path
+) -> None:
     page = enter(f"datasets/{dataset}/effects").page
     page.get_by_label("What is changed").select_option("education_years")
     page.get_by_label("to", exact=True).fill("16")
@@ -209,7 +235,9 @@ def test_effects_graph_and_quality(enter: Callable[[str], Watched], dataset: str
     assert "<h1>Quality report</h1>" in (tmp_path / "report.html").read_text()
 
 
-def test_what_goes_wrong_is_said_in_sentences(enter: Callable[[str], Watched], dataset: str, tmp_path: Path) -> None:
+def test_what_goes_wrong_is_said_in_sentences(
+    enter: Callable[[str], Watched], dataset: str, tmp_path: Path
+) -> None:
     tab = enter("")
     tab.expected = {400, 404}
     page = tab.page
@@ -224,7 +252,9 @@ def test_what_goes_wrong_is_said_in_sentences(enter: Callable[[str], Watched], d
     for level in ("very happy", "pretty happy"):
         slide(page.get_by_role("slider", name=level), "80")
     expect(page.get_by_text("The shares sum to 160 %; lower one of them.")).to_be_visible()
-    expect(page.get_by_role("alert").first).to_contain_text("the shares sum to 1.6; the limit is 1")
+    expect(page.get_by_role("alert").first).to_contain_text(
+        "The shares sum to 1.6; the limit is 1."
+    )
     assert_accessible(tab, "error")
 
 
@@ -237,7 +267,9 @@ def test_a_job_is_cancelled(enter: Callable[[str], Watched], client: Client, dat
     client.delete_generation(asked["generation_id"])
 
 
-def test_every_view_is_accessible(enter: Callable[[str], Watched], dataset: str, generation: str) -> None:
+def test_every_view_is_accessible(
+    enter: Callable[[str], Watched], dataset: str, generation: str
+) -> None:
     tab = enter("")
     expect(tab.page.locator("a.item")).to_have_count(1)
     shoot(tab.page, "console-datasets")
@@ -273,7 +305,8 @@ STREAMED = """async ([link, id, secret]) => {
     const main = document.querySelector('script[src$="console/main.js"]').src;
     const { signIn } = await import(main.replace("console/main.js", "api.js"));
     const session = await signIn(id, secret);
-    const handle = await (await navigator.storage.getDirectory()).getFileHandle("rows", { create: true });
+    const folder = await navigator.storage.getDirectory();
+    const handle = await folder.getFileHandle("rows", { create: true });
     await session.save(link, "rows", handle);
     return (await handle.getFile()).text();
 }"""
@@ -301,18 +334,26 @@ def test_another_tenant_sees_nothing(
         expect(page.get_by_role("alert")).to_contain_text("No such dataset")
         for place in (f"datasets/{dataset}/generate", f"generations/{generation}"):
             show(page, place)
-            expect(page.get_by_role("alert")).to_contain_text(re.compile("No such (dataset|generation)"))
+            expect(page.get_by_role("alert")).to_contain_text(
+                re.compile("No such (dataset|generation)")
+            )
         show(page, "")
         expect(page.get_by_text("Nothing is kept")).to_be_visible()
         hostile = tmp_path / "hostile.csv"
         lines = SURVEY.read_text().splitlines()[:400]
-        hostile.write_text("\n".join([lines[0].replace("region,", "<img src=x onerror=alert(1)>,", 1), *lines[1:]]))
+        hostile.write_text(
+            "\n".join([lines[0].replace("region,", "<img src=x onerror=alert(1)>,", 1), *lines[1:]])
+        )
         page.get_by_label("Table to upload").set_input_files(hostile)
-        expect(page.get_by_role("heading", name="<img src=x onerror=alert(1)>")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("heading", name="<img src=x onerror=alert(1)>")).to_be_visible(
+            timeout=60_000
+        )
         assert page.locator("main img").count() == 0
 
 
-def test_the_policy_holds_and_the_page_is_light(browser: Browser, installation: Installation) -> None:
+def test_the_policy_holds_and_the_page_is_light(
+    browser: Browser, installation: Installation
+) -> None:
     tab = Watched(browser, installation.connection["api_url"])
     answers: list[Any] = []
     tab.page.on("requestfinished", lambda one: answers.append(one))
@@ -322,7 +363,11 @@ def test_the_policy_holds_and_the_page_is_light(browser: Browser, installation: 
     assert "unsafe" not in page.headers["content-security-policy"]
     assert "default-src 'none'" in page.headers["content-security-policy"]
     sizes = [answer.sizes() for answer in answers]
-    assert 0 < sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) < MAX_WIRE_BYTES
+    assert (
+        0
+        < sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+        < MAX_WIRE_BYTES
+    )
     assert tab.wrong == []
     inline = "() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.head.append(s); return window.ran ?? 0; }"  # noqa: E501
     assert tab.page.evaluate(inline) == 0
@@ -338,7 +383,9 @@ def _credentials(client: Client) -> tuple[str, str]:
 def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
     open_tab: Open, installation: Installation, tmp_path: Path
 ) -> None:
-    """With pieces of 4 KiB and little patience, so that a small file is large and a service is soon away for good."""
+    """With pieces of 4 KiB and little patience, so that a small file is large and a service is soon
+    away for good.
+    """
     tab = open_tab("/custody")
     tab.expected = {503}
     page, offsets, keys = tab.page, list[int](), set[str]()
@@ -347,7 +394,11 @@ def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
 
     def impatient(route: Route) -> None:
         script = route.fetch().text()
-        for name, value in (("PIECE_BYTES", "4096"), ("AWAY_SECONDS", "0.5"), ("PAUSE_SECONDS", "0.1")):
+        for name, value in (
+            ("PIECE_BYTES", "4096"),
+            ("AWAY_SECONDS", "0.5"),
+            ("PAUSE_SECONDS", "0.1"),
+        ):
             script, count = re.subn(rf"(const {name} = )[^;]+", rf"\g<1>{value}", script)
             assert count == 1
         route.fulfill(body=script, content_type="text/javascript")

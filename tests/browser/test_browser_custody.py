@@ -1,4 +1,6 @@
-"""The custody map in a real browser: by keyboard, without JavaScript, as a table, as cards, and live."""
+"""The custody map in a real browser: by keyboard, without JavaScript, as a table, as cards, and
+live.
+"""
 
 from __future__ import annotations
 
@@ -46,15 +48,14 @@ def test_each_step_can_be_chosen_by_keyboard(open_tab: Open) -> None:
 def test_arrows_cross_no_box_and_no_text(open_tab: Open) -> None:
     """Each arrow's box is clear of every card, step and word of the diagram."""
     page = open_tab("/custody").page
-    crossed = page.evaluate(
-        """() => {
+    crossed = page.evaluate("""() => {
           const box = (one) => one.getBoundingClientRect();
-          const solid = [...document.querySelectorAll(".diagram .step, .diagram .store, .diagram p")].map(box);
+          const parts = ".diagram .step, .diagram .store, .diagram p";
+          const solid = [...document.querySelectorAll(parts)].map(box);
           return [...document.querySelectorAll(".diagram .arrow svg")].map(box).filter((arrow) =>
             solid.some((one) => arrow.left < one.right && one.left < arrow.right
               && arrow.top + 2 < one.bottom && one.top < arrow.bottom - 2)).length;
-        }"""
-    )
+        }""")
     assert page.locator(".diagram .arrow").count() == 11
     assert crossed == 0
 
@@ -68,7 +69,9 @@ def test_a_phone_shows_cards(open_tab: Open) -> None:
     shoot(page, "custody-phone-dark")
 
 
-def test_everything_is_there_without_javascript(browser: Browser, installation: Installation) -> None:
+def test_everything_is_there_without_javascript(
+    browser: Browser, installation: Installation
+) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(installation.connection["api_url"] + "/custody")
@@ -77,7 +80,9 @@ def test_everything_is_there_without_javascript(browser: Browser, installation: 
     context.close()
 
 
-def test_live_with_a_token(open_tab: Open, installation: Installation, dataset: str, generation: str) -> None:
+def test_live_with_a_token(
+    open_tab: Open, installation: Installation, dataset: str, generation: str
+) -> None:
     known = installation.connection
     tab = open_tab("/custody")
     tab.sign_in(known["client_id"], known["client_secret"])

@@ -1,4 +1,4 @@
-"""What the build of the images holds them to (images/archive.py), and how it completes their SBOMs."""
+"""Budgets and contents of the images (images/archive.py), and completed SBOMs."""
 
 from __future__ import annotations
 
@@ -54,13 +54,18 @@ def archive(path: Path, config: dict[str, Any], components: list[str] | None) ->
     if components is not None:
         inside["opt/simulacra/sbom.cdx.json"] = json.dumps(sbom).encode()
     manifest = json.dumps([{"Config": "c.json", "Layers": ["l.tar"]}]).encode()
-    whole = {"manifest.json": manifest, "c.json": json.dumps({"config": config}).encode(), "l.tar": pack(inside)}
+    whole = {
+        "manifest.json": manifest,
+        "c.json": json.dumps({"config": config}).encode(),
+        "l.tar": pack(inside),
+    }
     path.write_bytes(pack(whole))
     return module("archive").Archive(path)
 
 
 LABELS = {
-    f"org.opencontainers.image.{name}": "x" for name in ("title", "description", "licenses", "version", "revision")
+    f"org.opencontainers.image.{name}": "x"
+    for name in ("title", "description", "licenses", "version", "revision")
 }
 GOOD = {"User": "65532:65532", "Labels": LABELS}
 KNOWN = ["pkg:pypi/simulacra@0.1.0", "pkg:deb/debian/libc6@2.36?arch=amd64"]
@@ -78,7 +83,11 @@ def test_a_good_image_has_no_complaints(tmp_path: Path) -> None:
         (GOOD | {"User": ""}, KNOWN, "its user is root"),
         (GOOD | {"User": "0:0"}, KNOWN, "its user is 0:0"),
         (GOOD | {"User": "simulacra"}, KNOWN, "its user is simulacra"),
-        (GOOD | {"Labels": LABELS | {"org.opencontainers.image.revision": ""}}, KNOWN, "it has no label revision"),
+        (
+            GOOD | {"Labels": LABELS | {"org.opencontainers.image.revision": ""}},
+            KNOWN,
+            "it has no label revision",
+        ),
         (GOOD, KNOWN[1:], "its SBOM does not name pkg:pypi/simulacra@"),
         (GOOD, KNOWN[:1], "its SBOM does not name pkg:deb/debian/libc6@"),
         (GOOD, None, "it has no SBOM"),
@@ -95,7 +104,10 @@ def test_an_sbom_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     completion = module("complete_sbom")
     (tmp_path / "status").write_text(STATUS)
     path = tmp_path / "sbom.json"
-    given = [{"name": "Prometheus_Client", "version": "0.2"}, {"name": "a", "version": "1", "purl": "pkg:pypi/a@1"}]
+    given = [
+        {"name": "Prometheus_Client", "version": "0.2"},
+        {"name": "a", "version": "1", "purl": "pkg:pypi/a@1"},
+    ]
     path.write_text(json.dumps({"components": given}))
     monkeypatch.setattr(completion, "STATUS", tmp_path / "status")
     monkeypatch.setattr("sys.argv", ["complete_sbom.py", str(path)])

@@ -1,4 +1,6 @@
-"""Alerts fire when they should and only then (promtool); alerts and dashboard ask for metrics that exist."""
+"""Alerts fire when they should and only then (promtool); alerts and dashboard ask for metrics that
+exist.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from prometheus_client import REGISTRY
 import yaml
 from helm_chart import CHART, ROOT, needed
 from simulacra_api.metrics import Metrics
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 from simulacra_operator import metrics as _operator
 
 ALERTS = CHART / "files" / "alerts.yaml"
@@ -52,17 +54,23 @@ SICK: dict[str, dict[str, str | None]] = {
     "SimulacraAuditCorrupt": {"simulacra_audit_corrupt": "1x90"},
     "SimulacraStoreForeign": {"simulacra_store_foreign": "1x90"},
     "SimulacraCustodyErrors": {'simulacra_custody_errors_total{verb="read"}': "0+1x90"},
-    "SimulacraReconcileFaults": {'simulacra_reconcile_total{kind="Model",result="failed"}': "0+1x90"},
+    "SimulacraReconcileFaults": {
+        'simulacra_reconcile_total{kind="Model",result="failed"}': "0+1x90"
+    },
     "SimulacraQueueLag": {'simulacra_queue_lag_seconds_bucket{le="1.0"}': "0x90"},
     "SimulacraOrphanObjects": {"simulacra_orphan_objects_total": "0+1x90"},
     "SimulacraWebhooksGivenUp": {'simulacra_webhook_messages_total{outcome="given up"}': "0+1x90"},
-    "SimulacraApiErrors": {'simulacra_api_requests_total{method="GET",route="/v1/jobs",status="500"}': "0+5x90"},
-    "SimulacraApiSlow": {'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="0.1"}': "0x90"},
+    "SimulacraApiErrors": {
+        'simulacra_api_requests_total{method="GET",route="/v1/jobs",status="500"}': "0+5x90"
+    },
+    "SimulacraApiSlow": {
+        'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="0.1"}': "0x90"
+    },
 }
 
 
 def _case(alert: str | None) -> dict[str, Any]:
-    """Return promtool's test of one alert, or of none: at 85 minutes it fires, and no other does."""
+    """Return promtool's test: at 85 minutes this alert fires, and no other."""
     values = HEALTHY | (SICK[alert] if alert else {})
     found = []
     for rule in RULES:
@@ -70,8 +78,15 @@ def _case(alert: str | None) -> dict[str, Any]:
         expression = f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)'
         samples = [{"labels": "{}", "value": 1 if name == alert else 0}]
         found.append({"expr": expression, "eval_time": "85m", "exp_samples": samples})
-    series = [{"series": name, "values": values[name]} for name in values if values[name] is not None]
-    return {"name": alert or "healthy", "interval": "1m", "input_series": series, "promql_expr_test": found}
+    series = [
+        {"series": name, "values": values[name]} for name in values if values[name] is not None
+    ]
+    return {
+        "name": alert or "healthy",
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": found,
+    }
 
 
 def _known() -> set[str]:
@@ -96,7 +111,9 @@ def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> No
         "tests": [_case(name) for name in (None, *SICK)],
     }
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
-    done = subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True)
+    done = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -104,11 +121,13 @@ def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> No
 def test_an_alert_asks_for_metrics_that_exist_and_is_in_the_docs(rule: dict[str, Any]) -> None:
     assert _asked(rule["expr"])
     assert _asked(rule["expr"]) <= _known()
-    assert f"`{rule['alert']}`" in (ROOT / "docs" / "operations.md").read_text()
+    assert f"`{rule['alert']}`" in (ROOT / "docs" / "howto" / "operations.md").read_text()
 
 
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
-def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(panel: dict[str, Any]) -> None:
+def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(
+    panel: dict[str, Any],
+) -> None:
     assert panel["description"]
     assert panel["fieldConfig"]["defaults"]["unit"]
     for target in panel["targets"]:
@@ -116,14 +135,27 @@ def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(panel:
 
 
 def test_the_metrics_reference_names_every_metric_of_ours() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
-    bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in _known() if name.startswith("simulacra")}
+    text = (ROOT / "docs" / "howto" / "operations.md").read_text()
+    bases = {
+        re.sub(r"_(bucket|sum|count)$", "", name)
+        for name in _known()
+        if name.startswith("simulacra")
+    }
     assert [name for name in sorted(bases) if f"`{name}" not in text] == []
     named = set(re.findall(r"`(simulacra_[a-z_]+)[`{]", text))
     assert named - bases - _known() == set()
 
 
 def test_troubleshooting_knows_every_reason_and_no_other() -> None:
-    section = (ROOT / "docs" / "operations.md").read_text().partition("## Troubleshooting")[2].partition("\n## ")[0]
-    told = set(re.findall(r"`([A-Z][A-Za-z]+)`", "".join(re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE))))
+    section = (
+        (ROOT / "docs" / "howto" / "operations.md")
+        .read_text()
+        .partition("## Troubleshooting")[2]
+        .partition("\n## ")[0]
+    )
+    told = set(
+        re.findall(
+            r"`([A-Z][A-Za-z]+)`", "".join(re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE))
+        )
+    )
     assert told == {reason.value for reason in Reason}

@@ -1,4 +1,6 @@
-"""The chart as helm renders it: every variant is valid on the supported Kubernetes versions, and locked down."""
+"""The chart as helm renders it: every variant is valid on the supported Kubernetes versions, and
+locked down.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,10 @@ def test_every_variant_is_valid() -> None:
     different = {}
     for arguments in VARIANTS.values():
         objects = [one for one in render(*arguments) if one["kind"] != "CustomResourceDefinition"]
-        names = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects]
+        names = [
+            (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+            for one in objects
+        ]
         assert len(names) == len(set(names))
         ours = (one for one in objects if one["apiVersion"].split("/")[0] not in FOREIGN)
         # of what differs only in names or text, one is enough: the validator takes 20 ms an object
@@ -72,17 +77,25 @@ def test_every_pod_is_restricted(variant: str) -> None:
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
         for container in pod["containers"]:
             inside = container["securityContext"]
-            assert (inside["readOnlyRootFilesystem"], inside["allowPrivilegeEscalation"]) == (True, False), name
+            assert (inside["readOnlyRootFilesystem"], inside["allowPrivilegeEscalation"]) == (
+                True,
+                False,
+            ), name
             assert inside["capabilities"] == {"drop": ["ALL"]}, name
             assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), name
             assert "memory" in container["resources"]["limits"], name
-        assert pod["automountServiceAccountToken"] is (name in ("simulacra-api", "simulacra-operator")), name
+        assert pod["automountServiceAccountToken"] is (
+            name in ("simulacra-api", "simulacra-operator")
+        ), name
 
 
 def test_every_pod_is_under_the_policy_that_denies() -> None:
     objects = render()
     (deny,) = [one for one in objects if one["metadata"]["name"] == "simulacra-default-deny"]
-    assert deny["spec"] == {"podSelector": deny["spec"]["podSelector"], "policyTypes": ["Ingress", "Egress"]}
+    assert deny["spec"] == {
+        "podSelector": deny["spec"]["podSelector"],
+        "policyTypes": ["Ingress", "Egress"],
+    }
     ((key, value),) = deny["spec"]["podSelector"]["matchLabels"].items()
     for one in objects:
         if one["kind"] in ("Deployment", "Job"):
@@ -99,12 +112,18 @@ def test_a_new_version_of_the_chart_restarts_no_pod(variant: str, tmp_path: Path
     about = (newer / "Chart.yaml").read_text()
     (newer / "Chart.yaml").write_text(re.sub(r"(?m)^version: .*$", "version: 99.0.0", about))
     now, then = (
-        {one["metadata"]["name"]: one for one in render(*VARIANTS[variant], chart=chart) if one["kind"] == "Deployment"}
+        {
+            one["metadata"]["name"]: one
+            for one in render(*VARIANTS[variant], chart=chart)
+            if one["kind"] == "Deployment"
+        }
         for chart in (CHART, newer)
     )
     assert now.keys() == {"simulacra-api", "simulacra-operator", "simulacra-tryout"}
     for name, one in now.items():
-        assert then[name]["metadata"]["labels"]["helm.sh/chart"] == "simulacra-99.0.0", "objects say what made them"
+        assert then[name]["metadata"]["labels"]["helm.sh/chart"] == "simulacra-99.0.0", (
+            "objects say what made them"
+        )
         assert then[name]["spec"] == one["spec"], name
 
 
@@ -117,7 +136,9 @@ def test_definitions_outlive_the_release_and_are_the_contracts() -> None:
 def test_no_role_has_a_wildcard() -> None:
     for one in render("--set", "roles.aggregate=true"):
         for rule in one.get("rules") or ():
-            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], one["metadata"]["name"]
+            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], one[
+                "metadata"
+            ]["name"]
 
 
 CLUSTER_SCOPED = {"tenants", "accessrequests", "namespaces", "customresourcedefinitions"}
@@ -151,8 +172,15 @@ def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(r
 
 def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
     rule = '[{"to":[{"ipBlock":{"cidr":"10.9.0.0/16"}}],"ports":[{"protocol":"TCP","port":9000}]}]'
-    values = ("--set", "namespaces={tenant-acme,tenant-globex}", "--set-json", f"networkPolicy.sources={rule}")
-    by_name = {one["metadata"]["name"]: one for one in render(*values) if one["kind"] == "Deployment"}
+    values = (
+        "--set",
+        "namespaces={tenant-acme,tenant-globex}",
+        "--set-json",
+        f"networkPolicy.sources={rule}",
+    )
+    by_name = {
+        one["metadata"]["name"]: one for one in render(*values) if one["kind"] == "Deployment"
+    }
     (operator,) = by_name["simulacra-operator"]["spec"]["template"]["spec"]["containers"]
     environment = {one["name"]: one.get("value") for one in operator["env"]}
     settings = read_settings(environment)
@@ -163,7 +191,9 @@ def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
 
 def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
     values = ("--set", "auth.oidcIssuer=https://idp.example:8443/realms/acme")
-    by_name = {one["metadata"]["name"]: one for one in render(*values, only=("networkpolicy.yaml",))}
+    by_name = {
+        one["metadata"]["name"]: one for one in render(*values, only=("networkpolicy.yaml",))
+    }
     egress = by_name["simulacra-api"]["spec"]["egress"]
     assert {443, 8443} in [{one["port"] for one in rule["ports"]} for rule in egress]
 
@@ -176,7 +206,10 @@ def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
         ("api.ingress.enabled=true", "api.ingress.host is needed"),
         ("api.gateway.enabled=true", "api.gateway.parentRefs is needed"),
         ("auth.auth0.domain=a.auth0.com", "auth.auth0.existingSecret is needed"),
-        ("api.autoscaling.minReplicas=9,api.autoscaling.maxReplicas=2", "is above api.autoscaling.maxReplicas"),
+        (
+            "api.autoscaling.minReplicas=9,api.autoscaling.maxReplicas=2",
+            "is above api.autoscaling.maxReplicas",
+        ),
         ("replicas=3", "additional properties 'replicas' not allowed"),
         ("api.replicas=0", "/api/replicas"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
@@ -192,13 +225,19 @@ def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
     ],
 )
 def test_a_violation_is_refused_with_its_name(values: str, complaint: str) -> None:
-    assert complaint in helm("template", "simulacra", str(CHART), "--set", values, ok=False).replace("\\", "")
+    assert complaint in helm(
+        "template", "simulacra", str(CHART), "--set", values, ok=False
+    ).replace("\\", "")
 
 
 def test_every_value_is_explained() -> None:
     lines = (CHART / "values.yaml").read_text().splitlines()
     for before, line in itertools.pairwise(lines):
-        leaf = ":" in line and not line.strip().startswith(("#", "-")) and line.split(":", 1)[1].strip()
+        leaf = (
+            ":" in line
+            and not line.strip().startswith(("#", "-"))
+            and line.split(":", 1)[1].strip()
+        )
         if leaf and not line.strip().startswith(("requests:", "limits:")):
             assert before.strip().startswith("# --"), line
 
@@ -206,12 +245,16 @@ def test_every_value_is_explained() -> None:
 def test_the_readme_is_up_to_date() -> None:
     command = [str(needed("helm-docs")), "-c", str(CHART.parent), "-s", "file", "--dry-run"]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert (CHART / "README.md").read_text().strip() == written.strip(), "run make generate with helm-docs in PATH"
+    assert (CHART / "README.md").read_text().strip() == written.strip(), (
+        "run make generate with helm-docs in PATH"
+    )
 
 
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
-    """Serve one answer to everything; the variables by which the check takes it for the API and the operator."""
+    """Serve one answer to everything; the variables by which the check takes it for the API and the
+    operator.
+    """
 
     class Pages(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -232,7 +275,9 @@ def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
 def checked(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the check that the chart runs after an installation."""
     command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
-    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path: Path) -> None:
@@ -240,7 +285,10 @@ def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path
     with answering(200, said) as environment:
         environment |= {"CHECK_SECONDS": "5", "SIMULACRA_AUDIT": f"file://{tmp_path}/audit"}
         environment |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-        for store, code in ((f"file://{tmp_path}/store", 0), ("s3://no-such?endpoint=http://127.0.0.1:9", 1)):
+        for store, code in (
+            (f"file://{tmp_path}/store", 0),
+            ("s3://no-such?endpoint=http://127.0.0.1:9", 1),
+        ):
             done = checked(environment | {"SIMULACRA_STORE": store})
             assert done.returncode == code, done.stdout + done.stderr
     assert "FAILED SIMULACRA_STORE" in done.stderr
@@ -257,8 +305,13 @@ def test_the_check_says_what_a_part_that_is_not_ready_says() -> None:
 
 def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
     digest = "sha256:" + "a" * 64
-    values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda,image.registry=mirror.example/x"
-    by_name = {one["metadata"]["name"]: one for one in render("--set", values) if one["kind"] == "Deployment"}
+    values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda"
+    values += ",image.registry=mirror.example/x"
+    by_name = {
+        one["metadata"]["name"]: one
+        for one in render("--set", values)
+        if one["kind"] == "Deployment"
+    }
     (api,) = by_name["simulacra-api"]["spec"]["template"]["spec"]["containers"]
     assert api["image"] == f"mirror.example/x/simulacra/api@{digest}"
     (operator,) = by_name["simulacra-operator"]["spec"]["template"]["spec"]["containers"]
@@ -278,5 +331,7 @@ def test_the_operator_is_told_where_pods_go() -> None:
     placement = read_settings(told("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))).placement
     assert placement.queue == "jobs"
     assert placement.resources.node_selector == {"node.example.com/pool": "gpu"}
-    assert [(one.key, one.operator) for one in placement.resources.tolerations] == [("example.com/batch", "Exists")]
+    assert [(one.key, one.operator) for one in placement.resources.tolerations] == [
+        ("example.com/batch", "Exists")
+    ]
     assert placement.resources.priority_class == "batch"

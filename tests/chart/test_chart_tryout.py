@@ -1,4 +1,6 @@
-"""The tryout's OpenBao (images/tryout.py) comes up usable: at first, again, and after a start that was cut off."""
+"""The tryout's OpenBao (images/tryout.py) comes up usable: at first, again, and after a start that
+was cut off.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def openbao(folder: Path) -> Iterator[hvac.Client]:
     environment = {"TRYOUT_DATA": str(folder), "TRYOUT_PORT": str(first), "VAULT_TOKEN": TOKEN}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     command = [sys.executable, str(ROOT / "images" / "tryout.py"), "openbao"]
-    process = subprocess.Popen(command, env=os.environ | environment | {"PATH": path}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=os.environ | environment | {"PATH": path}, stdout=subprocess.DEVNULL
+    )
     client = hvac.Client(f"http://127.0.0.1:{first}", token=TOKEN)
 
     def usable() -> bool:
@@ -50,6 +54,8 @@ def test_it_comes_up_whatever_the_last_start_left(tmp_path: Path) -> None:
         client.secrets.transit.create_key("simulacra-a")
     with openbao(tmp_path) as client:
         assert client.secrets.transit.read_key("simulacra-a")["data"]["name"] == "simulacra-a"
-    (tmp_path / "openbao" / "unseal.json").unlink()  # initialised, and cut off before its keys were noted
+    (
+        tmp_path / "openbao" / "unseal.json"
+    ).unlink()  # initialized, and cut off before its keys were noted
     with openbao(tmp_path) as client:
         client.secrets.transit.create_key("simulacra-a")

@@ -23,14 +23,26 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     found = RealCluster(tmp_path_factory.mktemp("chart") / "cluster")
     with found.running():
-        for name in (SYSTEM, f"{SYSTEM}-keys", "tenant-acme", "tenant-globex"):  # the last three for "namespaced"
+        for name in (
+            SYSTEM,
+            f"{SYSTEM}-keys",
+            "tenant-acme",
+            "tenant-globex",
+        ):  # the last three for "namespaced"
             found.kubectl("create", "namespace", name)
         found.kubectl("label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted")
         yield found
 
 
 def helm(cluster: RealCluster, *arguments: str, ok: bool = True) -> str:
-    command = [str(needed("helm")), "--kubeconfig", str(cluster.kubeconfig), *arguments, "-n", SYSTEM]
+    command = [
+        str(needed("helm")),
+        "--kubeconfig",
+        str(cluster.kubeconfig),
+        *arguments,
+        "-n",
+        SYSTEM,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode == 0) is ok, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -47,13 +59,19 @@ def account(cluster: RealCluster) -> Iterator[None]:
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_api_server_takes_every_object(cluster: RealCluster, variant: str) -> None:
-    objects = [one for one in render(*VARIANTS[variant]) if one["apiVersion"].split("/")[0] not in FOREIGN]
-    out = cluster.kubectl("apply", "--dry-run=server", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    objects = [
+        one for one in render(*VARIANTS[variant]) if one["apiVersion"].split("/")[0] not in FOREIGN
+    ]
+    out = cluster.kubectl(
+        "apply", "--dry-run=server", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(objects)
+    )
     assert len(out.splitlines()) == len(objects)
     assert "Warning" not in out
 
 
-def test_a_release_keeps_its_secret_its_store_and_its_definitions(cluster: RealCluster, tmp_path: Path) -> None:
+def test_a_release_keeps_its_secret_its_store_and_its_definitions(
+    cluster: RealCluster, tmp_path: Path
+) -> None:
     quick = ("--set", "check.enabled=false")
     notes = helm(cluster, "install", "simulacra", str(CHART), *quick)
     assert "FOR TRYING OUT ONLY" in notes
@@ -67,14 +85,18 @@ def test_a_release_keeps_its_secret_its_store_and_its_definitions(cluster: RealC
     (next_chart / "Chart.yaml").write_text(text)
     helm(cluster, "upgrade", "simulacra", str(next_chart), *quick)
     assert cluster.kubectl(*get) == before
-    assert "--set store.change=true" in helm(cluster, "upgrade", "simulacra", str(CHART), "--set", OWN, ok=False)
+    assert "--set store.change=true" in helm(
+        cluster, "upgrade", "simulacra", str(CHART), "--set", OWN, ok=False
+    )
     helm(cluster, "upgrade", "simulacra", str(CHART), *quick, "--set", f"{OWN},store.change=true")
     helm(cluster, "rollback", "simulacra", "1")
     helm(cluster, "uninstall", "simulacra")
     left = cluster.kubectl("get", "crds", "-o", "name")
     assert left.count("simulacra.dev") == 6
     everything = "deployments,services,secrets,serviceaccounts,roles,networkpolicies,jobs"
-    named = cluster.kubectl("get", everything, "-n", SYSTEM, "-l", "app.kubernetes.io/part-of=simulacra", "-o", "name")
+    named = cluster.kubectl(
+        "get", everything, "-n", SYSTEM, "-l", "app.kubernetes.io/part-of=simulacra", "-o", "name"
+    )
     assert named == ""
     helm(cluster, "install", "simulacra", str(CHART), *quick)  # takes the definitions over again
     helm(cluster, "uninstall", "simulacra")

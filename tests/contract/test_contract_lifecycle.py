@@ -10,8 +10,14 @@ import pytest
 
 def owned(body: dict[str, Any], owner: dict[str, Any], block: bool = False) -> dict[str, Any]:
     """The body with an ownerReference to the owner."""
-    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
-                 "uid": owner["metadata"]["uid"], "controller": True, "blockOwnerDeletion": block}  # fmt: skip
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": block,
+    }
     body["metadata"]["ownerReferences"] = [reference]
     return body
 
@@ -19,7 +25,11 @@ def owned(body: dict[str, Any], owner: dict[str, Any], block: bool = False) -> d
 def test_delete_answers_with_a_status(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
     done = cluster.call("DELETE", f"{widgets}/a", code=200)
-    assert (done["kind"], done["status"], done["details"]["uid"]) == ("Status", "Success", made["metadata"]["uid"])
+    assert (done["kind"], done["status"], done["details"]["uid"]) == (
+        "Status",
+        "Success",
+        made["metadata"]["uid"],
+    )
     cluster.call("DELETE", f"{widgets}/a", code=404)
 
 
@@ -36,7 +46,9 @@ def test_a_finalizer_holds_the_object(cluster: Any, widgets: str, widget: Any) -
     added = {"metadata": {"finalizers": ["contract.test/hold", "contract.test/more"]}}
     refused = cluster.patch(f"{widgets}/a", added, 422)
     assert "no new finalizers can be added if the object is being deleted" in refused["message"]
-    assert cluster.patch(f"{widgets}/a/status", {"status": {"phase": "Ending"}})["status"] == {"phase": "Ending"}
+    assert cluster.patch(f"{widgets}/a/status", {"status": {"phase": "Ending"}})["status"] == {
+        "phase": "Ending"
+    }
     assert cluster.patch(f"{widgets}/a", {"spec": {"size": 7}})["spec"]["size"] == 7
     last = cluster.patch(f"{widgets}/a", {"metadata": {"finalizers": None}})
     assert "finalizers" not in last["metadata"]
@@ -75,11 +87,15 @@ def test_dependents_go_with_their_owner(
     cluster.call("GET", f"{configmaps}/stranger", code=200)
 
 
-def test_orphans_stay(collecting: Any, ns: str, widgets: str, widget: Any, configmap: Any, eventually: Any) -> None:
+def test_orphans_stay(
+    collecting: Any, ns: str, widgets: str, widget: Any, configmap: Any, eventually: Any
+) -> None:
     cluster, configmaps = collecting, f"/api/v1/namespaces/{ns}/configmaps"
     owner = cluster.call("POST", widgets, widget("owner"), 201)
     cluster.call("POST", configmaps, owned(configmap("child"), owner), 201)
-    time.sleep(0.5)  # a real collector learns of dependents by a watch of its own, which nobody can look into
+    time.sleep(
+        0.5
+    )  # a real collector learns of dependents by a watch of its own, which nobody can look into
     marked = cluster.call("DELETE", f"{widgets}/owner", {"propagationPolicy": "Orphan"}, 200)
     assert marked["metadata"]["finalizers"] == ["orphan"]
     eventually(lambda: cluster.client.get(f"{widgets}/owner").status_code == 404)
@@ -111,11 +127,16 @@ def test_a_reference_to_nobody_is_collected(
 ) -> None:
     cluster, configmaps = collecting, f"/api/v1/namespaces/{ns}/configmaps"
     owner = cluster.call("POST", widgets, widget("owner"), 201)
-    ghost = {**owner, "metadata": {**owner["metadata"], "uid": "00000000-0000-0000-0000-000000000000"}}
+    ghost = {
+        **owner,
+        "metadata": {**owner["metadata"], "uid": "00000000-0000-0000-0000-000000000000"},
+    }
     cluster.call("POST", configmaps, owned(configmap("lost"), ghost), 201)
     eventually(lambda: cluster.client.get(f"{configmaps}/lost").status_code == 404)
     both = owned(configmap("half"), owner)
-    both["metadata"]["ownerReferences"] += owned(configmap("x"), ghost)["metadata"]["ownerReferences"]
+    both["metadata"]["ownerReferences"] += owned(configmap("x"), ghost)["metadata"][
+        "ownerReferences"
+    ]
     both["metadata"]["ownerReferences"][1]["controller"] = False
     cluster.call("POST", configmaps, both, 201)
 
@@ -131,7 +152,10 @@ def test_jobs_orphan_their_pods_unless_told(cluster: Any, ns: str, job: Any) -> 
     cluster.call("POST", path, job("j"), 201)
     assert cluster.call("DELETE", f"{path}/j", code=200)["metadata"]["finalizers"] == ["orphan"]
     cluster.call("POST", path, job("k"), 201)
-    assert cluster.call("DELETE", f"{path}/k", {"propagationPolicy": "Background"}, 200)["kind"] == "Status"
+    assert (
+        cluster.call("DELETE", f"{path}/k", {"propagationPolicy": "Background"}, 200)["kind"]
+        == "Status"
+    )
 
 
 def test_deletecollection_takes_what_is_selected(cluster: Any, widgets: str, widget: Any) -> None:
@@ -171,7 +195,9 @@ def test_a_namespace_drains(collecting: Any, eventually: Any, widget: Any, confi
 @pytest.fixture
 def pods(cluster: Any, ns: str, eventually: Any) -> str:
     """Path of the pods of the test's namespace, once pods may be created in it."""
-    if cluster.name == "real" and cluster.collects:  # the ServiceAccount admission waits for `default`
+    if (
+        cluster.name == "real" and cluster.collects
+    ):  # the ServiceAccount admission waits for `default`
         account = f"/api/v1/namespaces/{ns}/serviceaccounts/default"
         eventually(lambda: cluster.client.get(account).status_code == 200)
     return f"/api/v1/namespaces/{ns}/pods"
@@ -192,12 +218,15 @@ def test_a_pod_without_a_node_goes_at_once(cluster: Any, pods: str) -> None:
 
 
 def test_a_pod_on_a_node_gets_its_grace(cluster: Any, pods: str) -> None:
-    # a node that does not exist: nobody finishes the deletion but this test (the pod collector comes after 40 s)
+    # a node that does not exist: nobody finishes the deletion but this test (the pod collector
+    # comes after 40 s)
     cluster.call("POST", pods, pod("p", nodeName="nowhere", terminationGracePeriodSeconds=20), 201)
     marked = cluster.call("DELETE", f"{pods}/p", code=200)
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 20
     assert marked["metadata"]["deletionTimestamp"] > marked["metadata"]["creationTimestamp"]
-    done = cluster.patch(f"{pods}/p/status", {"status": {"phase": "Failed"}}, kind="strategic-merge-patch+json")
+    done = cluster.patch(
+        f"{pods}/p/status", {"status": {"phase": "Failed"}}, kind="strategic-merge-patch+json"
+    )
     assert done["status"]["phase"] == "Failed"
     cluster.call("GET", f"{pods}/p", code=200)
     cluster.call("DELETE", f"{pods}/p", {"gracePeriodSeconds": 0}, 200)

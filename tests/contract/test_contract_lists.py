@@ -17,7 +17,9 @@ def names(listed: Any) -> list[str]:
 def three(cluster: Any, widgets: str, widget: Any) -> str:
     """Three Widgets: a (red, tier=1), b (green, tier=2), c (green, no tier)."""
     cluster.call("POST", widgets, widget("a", labels={"tier": "1", "app": "x"}), 201)
-    cluster.call("POST", widgets, widget("b", labels={"tier": "2", "app": "x"}, colour="green"), 201)
+    cluster.call(
+        "POST", widgets, widget("b", labels={"tier": "2", "app": "x"}, colour="green"), 201
+    )
     cluster.call("POST", widgets, widget("c", labels={"app": "y"}, colour="green"), 201)
     return widgets
 
@@ -39,7 +41,9 @@ def three(cluster: Any, widgets: str, widget: Any) -> str:
     ],
 )
 def test_label_selectors(cluster: Any, three: str, selector: str, expected: list[str]) -> None:
-    assert names(cluster.call("GET", three, params={"labelSelector": selector}, code=200)) == expected
+    assert (
+        names(cluster.call("GET", three, params={"labelSelector": selector}, code=200)) == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,21 +56,37 @@ def test_label_selectors(cluster: Any, three: str, selector: str, expected: list
     ],
 )
 def test_field_selectors(cluster: Any, three: str, selector: str, expected: list[str]) -> None:
-    assert names(cluster.call("GET", three, params={"fieldSelector": selector}, code=200)) == expected
+    assert (
+        names(cluster.call("GET", three, params={"fieldSelector": selector}, code=200)) == expected
+    )
 
 
 @pytest.mark.parametrize(
-    "query", [{"labelSelector": "a in b"}, {"fieldSelector": "spec.size=3"}, {"limit": "x"}, {"continue": "abc"}]
+    "query",
+    [
+        {"labelSelector": "a in b"},
+        {"fieldSelector": "spec.size=3"},
+        {"limit": "x"},
+        {"continue": "abc"},
+    ],
 )
-def test_what_cannot_be_understood_is_a_bad_request(cluster: Any, widgets: str, query: dict[str, str]) -> None:
+def test_what_cannot_be_understood_is_a_bad_request(
+    cluster: Any, widgets: str, query: dict[str, str]
+) -> None:
     assert cluster.call("GET", widgets, params=query, code=400)["reason"] == "BadRequest"
 
 
 def test_namespaces_and_everything(cluster: Any, ns: str, three: str) -> None:
-    everywhere = cluster.call("GET", "/apis/contract.test/v1/widgets", params={"labelSelector": "app"}, code=200)
+    everywhere = cluster.call(
+        "GET", "/apis/contract.test/v1/widgets", params={"labelSelector": "app"}, code=200
+    )
     assert {item["metadata"]["namespace"] for item in everywhere["items"]} >= {ns}
     here = {"fieldSelector": f"metadata.namespace={ns}"}
-    assert names(cluster.call("GET", "/apis/contract.test/v1/widgets", params=here, code=200)) == ["a", "b", "c"]
+    assert names(cluster.call("GET", "/apis/contract.test/v1/widgets", params=here, code=200)) == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_pages_show_one_moment(cluster: Any, widgets: str, widget: Any) -> None:
@@ -90,16 +110,26 @@ def test_pages_show_one_moment(cluster: Any, widgets: str, widget: Any) -> None:
 def test_exact_versions(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
     cluster.call("POST", widgets, widget("b"), 201)
-    query = {"resourceVersion": made["metadata"]["resourceVersion"], "resourceVersionMatch": "Exact"}
+    query = {
+        "resourceVersion": made["metadata"]["resourceVersion"],
+        "resourceVersionMatch": "Exact",
+    }
     assert names(cluster.call("GET", widgets, params=query, code=200)) == ["a"]
-    assert names(cluster.call("GET", widgets, params={"resourceVersion": "0"}, code=200)) == ["a", "b"]
+    assert names(cluster.call("GET", widgets, params={"resourceVersion": "0"}, code=200)) == [
+        "a",
+        "b",
+    ]
     future = cluster.call("GET", widgets, params={"resourceVersion": "9999999"}, code=504)
     assert future["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 
 def test_the_list_names_its_kind(cluster: Any, ns: str, widgets: str, configmap: Any) -> None:
     empty = cluster.call("GET", widgets, code=200)
-    assert (empty["kind"], empty["apiVersion"], empty["items"]) == ("WidgetList", "contract.test/v1", [])
+    assert (empty["kind"], empty["apiVersion"], empty["items"]) == (
+        "WidgetList",
+        "contract.test/v1",
+        [],
+    )
     path = f"/api/v1/namespaces/{ns}/configmaps"
     cluster.call("POST", path, configmap("a"), 201)
     listed = cluster.call("GET", path, code=200)
@@ -113,8 +143,13 @@ def test_tables_of_custom_kinds(cluster: Any, three: str) -> None:
     table = cluster.call("GET", three, headers=TABLE, code=200)
     assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     columns = [(c["name"], c["type"], c["priority"]) for c in table["columnDefinitions"]]
-    assert columns == [("Name", "string", 0), ("Colour", "string", 0), ("Ready", "string", 0), ("Size", "integer", 1),
-                       ("Age", "date", 0)]  # fmt: skip
+    assert columns == [
+        ("Name", "string", 0),
+        ("Colour", "string", 0),
+        ("Ready", "string", 0),
+        ("Size", "integer", 1),
+        ("Age", "date", 0),
+    ]
     rows = [row["cells"][:4] for row in table["rows"]]
     assert rows == [["a", "red", "True", 3], ["b", "green", None, 3], ["c", "green", None, 3]]
     assert table["rows"][0]["cells"][4].endswith("s")
@@ -133,17 +168,28 @@ def test_tables_of_custom_kinds(cluster: Any, three: str) -> None:
         ("/api/v1/namespaces/default/events", ["Last Seen", "Type", "Reason", "Object", "Message"]),
         ("/api/v1/namespaces/default/pods", ["Name", "Ready", "Status", "Restarts", "Age"]),
         ("/api/v1/namespaces/default/serviceaccounts", ["Name", "Age"]),
-        ("/api/v1/namespaces/default/services", ["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"]),
+        (
+            "/api/v1/namespaces/default/services",
+            ["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age"],
+        ),
         ("/api/v1/namespaces/default/resourcequotas", ["Name", "Request", "Limit", "Age"]),
         ("/api/v1/namespaces/default/limitranges", ["Name", "Created At"]),
-        ("/apis/batch/v1/namespaces/default/jobs", ["Name", "Status", "Completions", "Duration", "Age"]),
+        (
+            "/apis/batch/v1/namespaces/default/jobs",
+            ["Name", "Status", "Completions", "Duration", "Age"],
+        ),
         ("/apis/coordination.k8s.io/v1/namespaces/default/leases", ["Name", "Holder", "Age"]),
-        ("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", ["Name", "Pod-Selector", "Age"]),
-        ("/apis/scheduling.k8s.io/v1/priorityclasses",
-         ["Name", "Value", "Global-Default", "Age", "PreemptionPolicy"]),
+        (
+            "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+            ["Name", "Pod-Selector", "Age"],
+        ),
+        (
+            "/apis/scheduling.k8s.io/v1/priorityclasses",
+            ["Name", "Value", "Global-Default", "Age", "PreemptionPolicy"],
+        ),
         ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", ["Name", "Created At"]),
     ],
-)  # fmt: skip
+)
 def test_tables_of_built_in_kinds(cluster: Any, path: str, columns: list[str]) -> None:
     table = cluster.call("GET", path, headers=TABLE, code=200)
     assert [c["name"] for c in table["columnDefinitions"] if c["priority"] == 0] == columns
@@ -151,16 +197,38 @@ def test_tables_of_built_in_kinds(cluster: Any, path: str, columns: list[str]) -
 
 def test_discovery_knows_the_custom_kind(cluster: Any) -> None:
     groups = {g["name"] for g in cluster.call("GET", "/apis", code=200)["groups"]}
-    assert {"contract.test", "batch", "apiextensions.k8s.io", "coordination.k8s.io", "events.k8s.io"} <= groups
+    assert {
+        "contract.test",
+        "batch",
+        "apiextensions.k8s.io",
+        "coordination.k8s.io",
+        "events.k8s.io",
+    } <= groups
     assert cluster.call("GET", "/api", code=200)["versions"] == ["v1"]
     group = cluster.call("GET", "/apis/contract.test", code=200)
     assert group["preferredVersion"] == {"groupVersion": "contract.test/v1", "version": "v1"}
-    resources = {r["name"]: r for r in cluster.call("GET", "/apis/contract.test/v1", code=200)["resources"]}
+    resources = {
+        r["name"]: r for r in cluster.call("GET", "/apis/contract.test/v1", code=200)["resources"]
+    }
     widget = resources["widgets"]
-    expected = {"kind": "Widget", "namespaced": True, "singularName": "widget", "shortNames": ["wd"],
-                "categories": ["contract"]}  # fmt: skip
+    expected = {
+        "kind": "Widget",
+        "namespaced": True,
+        "singularName": "widget",
+        "shortNames": ["wd"],
+        "categories": ["contract"],
+    }
     assert {name: widget[name] for name in expected} == expected
-    assert set(widget["verbs"]) == {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+    assert set(widget["verbs"]) == {
+        "create",
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch",
+    }
     assert set(resources["widgets/status"]["verbs"]) == {"get", "patch", "update"}
 
 
@@ -180,9 +248,13 @@ def test_openapi_describes_the_custom_kind(cluster: Any, eventually: Any) -> Non
     place = eventually(lambda: paths.get("apis/contract.test/v1"))
     document = cluster.call("GET", place["serverRelativeURL"], code=200)
     schema = document["components"]["schemas"]["test.contract.v1.Widget"]
-    assert schema["x-kubernetes-group-version-kind"] == [{"group": "contract.test", "kind": "Widget", "version": "v1"}]
+    assert schema["x-kubernetes-group-version-kind"] == [
+        {"group": "contract.test", "kind": "Widget", "version": "v1"}
+    ]
     assert schema["properties"]["spec"]["properties"]["size"]["maximum"] == 100
-    patch = document["paths"]["/apis/contract.test/v1/namespaces/{namespace}/widgets/{name}"]["patch"]
+    patch = document["paths"]["/apis/contract.test/v1/namespaces/{namespace}/widgets/{name}"][
+        "patch"
+    ]
     assert "fieldValidation" in {parameter["name"] for parameter in patch["parameters"]}
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 def test_create_sets_what_the_server_owns(cluster: Any, widgets: str, widget: Any) -> None:
     body = widget("a")
-    body["metadata"].update(uid="mine", resourceVersion="", generation=7, creationTimestamp="2020-01-01T00:00:00Z")
+    body["metadata"].update(
+        uid="mine", resourceVersion="", generation=7, creationTimestamp="2020-01-01T00:00:00Z"
+    )
     body["status"] = {"phase": "Claimed"}
     made = cluster.call("POST", widgets, body, 201)
     assert made["metadata"]["uid"] != "mine"
@@ -25,8 +27,11 @@ def test_create_twice_is_already_exists(cluster: Any, widgets: str, widget: Any)
 
 
 def test_missing_objects_are_not_found(cluster: Any, widgets: str, widget: Any) -> None:
-    for method, body in (("GET", None), ("DELETE", None), ("PUT", {**widget("a"), "metadata": {"name": "a",
-                         "resourceVersion": "1"}})):  # fmt: skip
+    for method, body in (
+        ("GET", None),
+        ("DELETE", None),
+        ("PUT", {**widget("a"), "metadata": {"name": "a", "resourceVersion": "1"}}),
+    ):
         refused = cluster.call(method, f"{widgets}/a", body, 404)
         assert refused["reason"] == "NotFound"
         assert refused["details"] == {"name": "a", "group": "contract.test", "kind": "widgets"}
@@ -40,16 +45,23 @@ def test_a_namespace_must_exist(cluster: Any, configmap: Any) -> None:
 
 def test_update_needs_the_version_it_read(cluster: Any, widgets: str, widget: Any) -> None:
     first = cluster.call("POST", widgets, widget("a"), 201)
-    second = cluster.call("PUT", f"{widgets}/a", {**first, "spec": {**first["spec"], "size": 4}}, 200)
+    second = cluster.call(
+        "PUT", f"{widgets}/a", {**first, "spec": {**first["spec"], "size": 4}}, 200
+    )
     assert int(second["metadata"]["resourceVersion"]) > int(first["metadata"]["resourceVersion"])
-    stale = cluster.call("PUT", f"{widgets}/a", {**first, "spec": {**first["spec"], "size": 5}}, 409)
+    stale = cluster.call(
+        "PUT", f"{widgets}/a", {**first, "spec": {**first["spec"], "size": 5}}, 409
+    )
     assert stale["reason"] == "Conflict"
     assert "the object has been modified" in stale["message"]
     blind = {**second, "metadata": {"name": "a"}}
     assert (
-        cluster.call("PUT", f"{widgets}/a", blind, 422)["details"]["causes"][0]["field"] == "metadata.resourceVersion"
+        cluster.call("PUT", f"{widgets}/a", blind, 422)["details"]["causes"][0]["field"]
+        == "metadata.resourceVersion"
     )
-    cluster.patch(f"{widgets}/a", {"metadata": {"resourceVersion": first["metadata"]["resourceVersion"]}}, 409)
+    cluster.patch(
+        f"{widgets}/a", {"metadata": {"resourceVersion": first["metadata"]["resourceVersion"]}}, 409
+    )
 
 
 def test_built_in_kinds_may_be_updated_blindly(cluster: Any, ns: str, configmap: Any) -> None:
@@ -60,7 +72,10 @@ def test_built_in_kinds_may_be_updated_blindly(cluster: Any, ns: str, configmap:
 
 def test_update_of_another_object_is_refused(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
-    other = {**made, "metadata": {**made["metadata"], "uid": "00000000-0000-0000-0000-000000000000"}}
+    other = {
+        **made,
+        "metadata": {**made["metadata"], "uid": "00000000-0000-0000-0000-000000000000"},
+    }
     assert cluster.call("PUT", f"{widgets}/a", other, 409)["reason"] == "Conflict"
     renamed = {**made, "metadata": {**made["metadata"], "name": "b"}}
     cluster.call("PUT", f"{widgets}/a", renamed, 400)
@@ -82,13 +97,22 @@ def test_the_status_is_written_apart(cluster: Any, widgets: str, widget: Any) ->
     assert cluster.call("GET", f"{widgets}/a/status", code=200)["status"] == {"phase": "Yes"}
 
 
-def test_generation_counts_changes_of_the_spec_only(cluster: Any, widgets: str, widget: Any) -> None:
+def test_generation_counts_changes_of_the_spec_only(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
-    assert cluster.patch(f"{widgets}/a", {"metadata": {"labels": {"a": "b"}}})["metadata"]["generation"] == 1
+    assert (
+        cluster.patch(f"{widgets}/a", {"metadata": {"labels": {"a": "b"}}})["metadata"][
+            "generation"
+        ]
+        == 1
+    )
     assert cluster.patch(f"{widgets}/a", {"spec": {"size": 5}})["metadata"]["generation"] == 2
 
 
-def test_a_write_without_a_change_keeps_the_version(cluster: Any, widgets: str, widget: Any) -> None:
+def test_a_write_without_a_change_keeps_the_version(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     made = cluster.call("POST", widgets, widget("a", size=3), 201)
     again = cluster.patch(f"{widgets}/a", {"spec": {"size": 3}})
     assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
@@ -120,15 +144,22 @@ def test_names_and_labels_are_checked(cluster: Any, widgets: str, widget: Any) -
     assert [c["field"] for c in bad_label["details"]["causes"]] == ["metadata.labels"]
 
 
-def test_a_body_of_another_kind_or_place_is_a_bad_request(cluster: Any, ns: str, widgets: str, widget: Any) -> None:
+def test_a_body_of_another_kind_or_place_is_a_bad_request(
+    cluster: Any, ns: str, widgets: str, widget: Any
+) -> None:
     assert (
-        cluster.call("POST", widgets, {**widget("a"), "kind": "Gadget"}, 422)["details"]["causes"][0]["field"] == "kind"
+        cluster.call("POST", widgets, {**widget("a"), "kind": "Gadget"}, 422)["details"]["causes"][
+            0
+        ]["field"]
+        == "kind"
     )
     cluster.call("POST", widgets, {**widget("a"), "apiVersion": "contract.test/v9"}, 400)
     elsewhere = widget("a")
     elsewhere["metadata"]["namespace"] = "elsewhere"
     cluster.call("POST", widgets, elsewhere, 400)
-    response = cluster.client.post(widgets, content=b"{", headers={"Content-Type": "application/json"})
+    response = cluster.client.post(
+        widgets, content=b"{", headers={"Content-Type": "application/json"}
+    )
     assert response.status_code == 400
 
 
@@ -148,7 +179,12 @@ def test_a_wrong_token_is_unauthorized(cluster: Any) -> None:
 
 def test_secrets_encode_plain_text(cluster: Any, ns: str) -> None:
     path = f"/api/v1/namespaces/{ns}/secrets"
-    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "b"}}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "stringData": {"a": "b"},
+    }
     made = cluster.call("POST", path, body, 201)
     assert (made["type"], made["data"]) == ("Opaque", {"a": "Yg=="})
     assert "stringData" not in made
@@ -161,8 +197,10 @@ def test_jobs_get_their_defaults_and_keep_their_template(cluster: Any, ns: str, 
     made = cluster.call("POST", path, job("j"), 201)
     uid = made["metadata"]["uid"]
     spec = made["spec"]
-    assert {name: spec[name] for name in ("parallelism", "completions", "backoffLimit", "completionMode")} == {
-        "parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed"}  # fmt: skip
+    assert {
+        name: spec[name]
+        for name in ("parallelism", "completions", "backoffLimit", "completionMode")
+    } == {"parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed"}
     assert spec["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
     assert spec["template"]["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "j"
     assert spec["template"]["spec"]["containers"][0]["imagePullPolicy"] == "Always"
@@ -175,10 +213,21 @@ def test_jobs_get_their_defaults_and_keep_their_template(cluster: Any, ns: str, 
 
 def test_events_have_two_views(cluster: Any, ns: str) -> None:
     regarding = {"apiVersion": "v1", "kind": "Pod", "name": "p", "namespace": ns, "uid": "u"}
-    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": regarding,
-             "type": "Normal", "reason": "Tested", "message": "seen", "reportingComponent": "",
-             "reportingInstance": "", "source": {"component": "suite"},
-             "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z", "count": 2}  # fmt: skip
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "involvedObject": regarding,
+        "type": "Normal",
+        "reason": "Tested",
+        "message": "seen",
+        "reportingComponent": "",
+        "reportingInstance": "",
+        "source": {"component": "suite"},
+        "firstTimestamp": "2026-01-01T00:00:00Z",
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+        "count": 2,
+    }
     cluster.call("POST", f"/api/v1/namespaces/{ns}/events", event, 201)
     other = cluster.call("GET", f"/apis/events.k8s.io/v1/namespaces/{ns}/events/e", code=200)
     assert (other["note"], other["regarding"]["name"], other["deprecatedCount"]) == ("seen", "p", 2)
@@ -193,16 +242,25 @@ def test_what_the_built_in_kinds_refuse(cluster: Any, ns: str, configmap: Any, j
     def fields(refused: Any) -> list[str]:
         return [cause["field"] for cause in refused["details"]["causes"]]
 
-    assert fields(cluster.call("POST", configmaps, configmap("a", **{"no key": "1"}), 422)) == ["data[no key]"]
-    cluster.call("POST", configmaps, {**configmap("a", k="1"), "immutable": True}, 201)
-    assert fields(cluster.call("PUT", f"{configmaps}/a", configmap("a", k="1"), 422)) == ["immutable"]
-    assert fields(cluster.patch(f"{configmaps}/a", {"data": {"k": "2"}}, 422)) == ["data"]
-    assert fields(cluster.call("POST", jobs, job("j", completionMode="Indexed", parallelism=2), 422)) == [
-        "spec.completions"
+    assert fields(cluster.call("POST", configmaps, configmap("a", **{"no key": "1"}), 422)) == [
+        "data[no key]"
     ]
+    cluster.call("POST", configmaps, {**configmap("a", k="1"), "immutable": True}, 201)
+    assert fields(cluster.call("PUT", f"{configmaps}/a", configmap("a", k="1"), 422)) == [
+        "immutable"
+    ]
+    assert fields(cluster.patch(f"{configmaps}/a", {"data": {"k": "2"}}, 422)) == ["data"]
+    assert fields(
+        cluster.call("POST", jobs, job("j", completionMode="Indexed", parallelism=2), 422)
+    ) == ["spec.completions"]
     negative = cluster.call("POST", jobs, job("j", parallelism=-1, backoffLimit=-1), 422)
     assert fields(negative) == ["spec.parallelism", "spec.backoffLimit"]
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "not base64!"}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"a": "not base64!"},
+    }
     refused = cluster.call("POST", f"/api/v1/namespaces/{ns}/secrets", secret, 400)
     assert "not base64!" not in refused["message"]
 
@@ -210,7 +268,10 @@ def test_what_the_built_in_kinds_refuse(cluster: Any, ns: str, configmap: Any, j
 def test_some_things_are_never_so(cluster: Any, widgets: str, widget: Any) -> None:
     for name in ("default", "kube-system"):
         refused = cluster.call("DELETE", f"/api/v1/namespaces/{name}", code=403)
-        assert refused["message"] == f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+        assert (
+            refused["message"]
+            == f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+        )
     body = widget("a")
     body["metadata"]["resourceVersion"] = "5"
     refused = cluster.call("POST", widgets, body, 500)
@@ -219,19 +280,30 @@ def test_some_things_are_never_so(cluster: Any, widgets: str, widget: Any) -> No
 
 def test_a_lease_is_created_by_its_update(cluster: Any, ns: str) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l"
-    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"},
-            "spec": {"holderIdentity": "me", "renewTime": "2026-01-01T00:00:00.000000Z"}}  # fmt: skip
+    body = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "l"},
+        "spec": {"holderIdentity": "me", "renewTime": "2026-01-01T00:00:00.000000Z"},
+    }
     made = cluster.call("PUT", path, body, 201)
-    assert made["metadata"]["managedFields"][0]["fieldsV1"] == {"f:spec": {"f:holderIdentity": {}, "f:renewTime": {}}}
+    assert made["metadata"]["managedFields"][0]["fieldsV1"] == {
+        "f:spec": {"f:holderIdentity": {}, "f:renewTime": {}}
+    }
     taken = {**made, "spec": {"holderIdentity": "you"}}
     assert cluster.call("PUT", path, taken, 200)["spec"]["holderIdentity"] == "you"
     cluster.call("PUT", path, taken, 409)
 
 
 def test_reviews_allow_the_token(cluster: Any) -> None:
-    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {"verb": "list", "resource": "pods"}}}  # fmt: skip
-    answer = cluster.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body, 201)
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"verb": "list", "resource": "pods"}},
+    }
+    answer = cluster.call(
+        "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body, 201
+    )
     assert answer["status"]["allowed"] is True
     who = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     answer = cluster.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", who, 201)
@@ -240,12 +312,24 @@ def test_reviews_allow_the_token(cluster: Any) -> None:
 
 def test_a_headless_service_is_as_it_was_asked_for(cluster: Any, ns: str) -> None:
     path = f"/api/v1/namespaces/{ns}/services"
-    spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {"a": "b"}, "ports": [{"port": 29500}]}
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": {"a": "b"},
+        "ports": [{"port": 29500}],
+    }
     body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec}
     made = cluster.call("POST", path, body, 201)
     assert made["spec"]["ports"] == [{"port": 29500, "protocol": "TCP", "targetPort": 29500}]
-    kept = {name: made["spec"][name] for name in ("clusterIP", "clusterIPs", "type", "sessionAffinity")}
-    assert kept == {"clusterIP": "None", "clusterIPs": ["None"], "type": "ClusterIP", "sessionAffinity": "None"}
+    kept = {
+        name: made["spec"][name] for name in ("clusterIP", "clusterIPs", "type", "sessionAffinity")
+    }
+    assert kept == {
+        "clusterIP": "None",
+        "clusterIPs": ["None"],
+        "type": "ClusterIP",
+        "sessionAffinity": "None",
+    }
     assert made["status"] == {"loadBalancer": {}}
     assert cluster.call("POST", path, body, 409)["reason"] == "AlreadyExists"
     cluster.kubectl("delete", "service/s", "-n", ns)

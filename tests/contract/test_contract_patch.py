@@ -37,7 +37,11 @@ def test_merge_patch(cluster: Any, widgets: str, widget: Any) -> None:
 def test_json_patch(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a", tags=["p"]), 201)
     operations = [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": made["metadata"]["resourceVersion"]},
+        {
+            "op": "test",
+            "path": "/metadata/resourceVersion",
+            "value": made["metadata"]["resourceVersion"],
+        },
         {"op": "add", "path": "/spec/tags/-", "value": "q"},
         {"op": "replace", "path": "/spec/size", "value": 8},
         {"op": "add", "path": "/metadata/labels", "value": {"a~b": "c"}},
@@ -48,7 +52,9 @@ def test_json_patch(cluster: Any, widgets: str, widget: Any) -> None:
     assert refused["reason"] == "Invalid"
     assert refused["message"] == "the server rejected our request due to an error in our request"
     cluster.patch(f"{widgets}/a", operations[3:], 422, "json-patch+json")
-    cluster.patch(f"{widgets}/a", [{"op": "remove", "path": "/spec/nothing"}], 422, "json-patch+json")
+    cluster.patch(
+        f"{widgets}/a", [{"op": "remove", "path": "/spec/nothing"}], 422, "json-patch+json"
+    )
     cluster.patch(f"{widgets}/a", {"op": "remove"}, 400, "json-patch+json")
 
 
@@ -80,7 +86,12 @@ def test_strategic_merge_of_keyed_lists(cluster: Any, ns: str, job: Any) -> None
     done = cluster.patch(f"{path}/j", added, kind=kind)
     assert sorted(done["metadata"]["finalizers"]) == ["contract.test/one", "contract.test/two"]
     assert done["metadata"]["labels"]["x"] == "y"
-    gone = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["contract.test/one"], "labels": {"x": None}}}
+    gone = {
+        "metadata": {
+            "$deleteFromPrimitiveList/finalizers": ["contract.test/one"],
+            "labels": {"x": None},
+        }
+    }
     done = cluster.patch(f"{path}/j", gone, kind=kind)
     assert done["metadata"]["finalizers"] == ["contract.test/two"]
     assert "x" not in done["metadata"]["labels"]
@@ -95,7 +106,12 @@ def test_strategic_merge_of_keyed_lists(cluster: Any, ns: str, job: Any) -> None
 def test_strategic_merge_directives(cluster: Any, ns: str) -> None:
     path = f"/api/v1/namespaces/{ns}/serviceaccounts"
     secrets = [{"name": "a"}, {"name": "b"}]
-    body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "sa"}, "secrets": secrets}
+    body = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "sa"},
+        "secrets": secrets,
+    }
     cluster.call("POST", path, body, 201)
     kind = "strategic-merge-patch+json"
 
@@ -177,8 +193,12 @@ def test_an_update_takes_ownership(cluster: Any, widgets: str, widget: Any) -> N
 def test_the_status_has_owners_of_its_own(cluster: Any, widgets: str, widget: Any) -> None:
     made = apply(cluster, f"{widgets}/a", {**widget("a"), "status": {"phase": "No"}}, 201)
     assert "status" not in made
-    status = {"apiVersion": "contract.test/v1", "kind": "Widget", "metadata": {"name": "a"},
-              "status": {"phase": "Yes", "conditions": [{"type": "Ready", "status": "True"}]}}  # fmt: skip
+    status = {
+        "apiVersion": "contract.test/v1",
+        "kind": "Widget",
+        "metadata": {"name": "a"},
+        "status": {"phase": "Yes", "conditions": [{"type": "Ready", "status": "True"}]},
+    }
     done = apply(cluster, f"{widgets}/a/status", status, 200)
     assert done["status"]["phase"] == "Yes"
     entry = next(e for e in done["metadata"]["managedFields"] if e.get("subresource") == "status")
@@ -191,9 +211,13 @@ def test_the_status_has_owners_of_its_own(cluster: Any, widgets: str, widget: An
 def test_apply_on_built_in_kinds(cluster: Any, ns: str, job: Any, configmap: Any) -> None:
     jobs, configmaps = f"/apis/batch/v1/namespaces/{ns}/jobs", f"/api/v1/namespaces/{ns}/configmaps"
     made = apply(cluster, f"{jobs}/j", job("j"), 201)
-    containers = managers(made)[("suite", "Apply")]["f:spec"]["f:template"]["f:spec"]["f:containers"]
+    containers = managers(made)[("suite", "Apply")]["f:spec"]["f:template"]["f:spec"][
+        "f:containers"
+    ]
     assert list(containers) == ['k:{"name":"main"}']
-    assert containers['k:{"name":"main"}']["f:env"] == {'k:{"name":"A"}': {".": {}, "f:name": {}, "f:value": {}}}
+    assert containers['k:{"name":"main"}']["f:env"] == {
+        'k:{"name":"A"}': {".": {}, "f:name": {}, "f:value": {}}
+    }
     assert apply(cluster, f"{jobs}/j", job("j", backoffLimit=1), 200)["spec"]["backoffLimit"] == 1
     apply(cluster, f"{configmaps}/c", configmap("c", a="1", b="2"), 201)
     assert apply(cluster, f"{configmaps}/c", configmap("c", a="1"), 200)["data"] == {"a": "1"}
@@ -209,13 +233,20 @@ def test_apply_on_built_in_kinds(cluster: Any, ns: str, job: Any, configmap: Any
     ],
 )
 def test_unsound_applies(
-    cluster: Any, widgets: str, widget: Any, query: dict[str, str], change: dict[str, Any], code: int
+    cluster: Any,
+    widgets: str,
+    widget: Any,
+    query: dict[str, str],
+    change: dict[str, Any],
+    code: int,
 ) -> None:
     apply(cluster, f"{widgets}/a", {**widget("a"), **change}, code, **query)
 
 
 def test_updates_record_whole_structures(cluster: Any, widgets: str, widget: Any) -> None:
-    made = cluster.call("POST", f"{widgets}?fieldManager=suite", widget("a", free={"x": {"y": 1}}, tags=["t"]), 201)
+    made = cluster.call(
+        "POST", f"{widgets}?fieldManager=suite", widget("a", free={"x": {"y": 1}}, tags=["t"]), 201
+    )
     assert managers(made) == {("suite", "Update"): {"f:spec": {
         ".": {}, "f:colour": {}, "f:size": {}, "f:free": {".": {}, "f:x": {".": {}, "f:y": {}}},
         "f:tags": {".": {}, 'v:"t"': {}}}}}  # fmt: skip

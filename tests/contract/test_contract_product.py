@@ -22,15 +22,21 @@ def product(cluster: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
     for file in FILES:
         cluster.kubectl("apply", "--server-side", "-f", str(file))
     for crd in crds:
-        cluster.kubectl("wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=20s")
+        cluster.kubectl(
+            "wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=20s"
+        )
     return {crd["spec"]["names"]["kind"]: crd for crd in crds}
 
 
-def test_the_kinds_are_served_in_their_category(cluster: Any, product: dict[str, Any], ns: str, tmp_path: Path) -> None:
+def test_the_kinds_are_served_in_their_category(
+    cluster: Any, product: dict[str, Any], ns: str, tmp_path: Path
+) -> None:
     resources = cluster.call("GET", "/apis/simulacra.dev/v1alpha1", code=200)["resources"]
     assert {r["kind"] for r in resources} == set(product)
     assert all(r.get("categories") == ["simulacra"] for r in resources if "/" not in r["name"])
-    assert cluster.kubectl("-n", ns, "get", "simulacra", HOME=str(tmp_path)) == ""  # a HOME without cached discovery
+    assert (
+        cluster.kubectl("-n", ns, "get", "simulacra", HOME=str(tmp_path)) == ""
+    )  # a HOME without cached discovery
 
 
 def test_the_stored_schema_is_the_written_one(cluster: Any, product: dict[str, Any]) -> None:
@@ -45,13 +51,17 @@ def test_explain_reads_the_kinds(cluster: Any, product: dict[str, Any]) -> None:
     for crd in product.values():
         plural = crd["spec"]["names"]["plural"]
         assert "FIELDS" in cluster.kubectl("explain", f"{plural}.spec")
-        spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"][
+            "properties"
+        ]
         name, last = list(spec.items())[-1]
         shown = " ".join(cluster.kubectl("explain", f"{plural}.spec.{name}").split())
         assert " ".join(last["description"].split()) in shown
 
 
-def test_an_empty_object_is_refused_for_the_same_fields(cluster: Any, product: dict[str, Any], ns: str) -> None:
+def test_an_empty_object_is_refused_for_the_same_fields(
+    cluster: Any, product: dict[str, Any], ns: str
+) -> None:
     for kind, crd in product.items():
         namespaced = crd["spec"]["scope"] == "Namespaced"
         place = f"/namespaces/{ns}" if namespaced else ""
@@ -59,5 +69,7 @@ def test_an_empty_object_is_refused_for_the_same_fields(cluster: Any, product: d
         required = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].get("required", [])
         body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": kind, "metadata": {"name": "empty"}}
         answer = cluster.call("POST", f"{path}?dryRun=All", body)
-        missing = {cause["field"] for cause in answer.get("details", {}).get("causes", [])} - {"<nil>"}
+        missing = {cause["field"] for cause in answer.get("details", {}).get("causes", [])} - {
+            "<nil>"
+        }
         assert missing == set(required), answer

@@ -15,13 +15,21 @@ def causes(refused: Any) -> dict[str, tuple[str, str]]:
 
 
 def test_defaults_fill_what_is_absent(cluster: Any, widgets: str, widget: Any) -> None:
-    made = cluster.call("POST", widgets, widget("a", parts=[{"name": "x"}, {"name": "y", "note": "kept"}]), 201)
+    made = cluster.call(
+        "POST", widgets, widget("a", parts=[{"name": "x"}, {"name": "y", "note": "kept"}]), 201
+    )
     assert made["spec"]["size"] == 3
     assert [part["note"] for part in made["spec"]["parts"]] == ["none", "kept"]
 
 
 def test_unknown_fields_are_dropped_with_a_warning(cluster: Any, widgets: str, widget: Any) -> None:
-    body = widget("a", bogus=1, parts=[{"name": "x", "odd": True}], free={"any": {"thing": 1}}, settings={"k": "v"})
+    body = widget(
+        "a",
+        bogus=1,
+        parts=[{"name": "x", "odd": True}],
+        free={"any": {"thing": 1}},
+        settings={"k": "v"},
+    )
     response = cluster.client.post(widgets, json=body)
     assert response.status_code == 201
     spec = response.json()["spec"]
@@ -40,46 +48,112 @@ def test_strict_validation_refuses_unknown_fields(cluster: Any, widgets: str, wi
     refused = cluster.patch(f"{widgets}/a?fieldValidation=Strict", {"spec": {"bogus": 1}}, 422)
     assert 'unknown field "spec.bogus"' in refused["message"]
     twice = b'{"colour":"red","colour":"blue"}'
-    duplicate = b'{"apiVersion":"contract.test/v1","kind":"Widget","metadata":{"name":"d"},"spec":' + twice + b"}"
+    duplicate = (
+        b'{"apiVersion":"contract.test/v1","kind":"Widget","metadata":{"name":"d"},"spec":'
+        + twice
+        + b"}"
+    )
     headers = {"Content-Type": "application/json"}
-    response = cluster.client.post(f"{widgets}?fieldValidation=Strict", content=duplicate, headers=headers)
+    response = cluster.client.post(
+        f"{widgets}?fieldValidation=Strict", content=duplicate, headers=headers
+    )
     assert response.status_code == 400
 
 
 @pytest.mark.parametrize(
     ("spec", "field", "reason", "message"),
     [
-        ({"colour": "pink"}, "spec.colour", "FieldValueNotSupported",
-         'Unsupported value: "pink": supported values: "red", "green", "blue"'),
+        (
+            {"colour": "pink"},
+            "spec.colour",
+            "FieldValueNotSupported",
+            'Unsupported value: "pink": supported values: "red", "green", "blue"',
+        ),
         ({"colour": None}, "spec.colour", "FieldValueRequired", "Required value"),
-        ({"size": 0}, "spec.size", "FieldValueInvalid",
-         "Invalid value: 0: spec.size in body should be greater than or equal to 1"),
-        ({"size": 101}, "spec.size", "FieldValueInvalid",
-         "Invalid value: 101: spec.size in body should be less than or equal to 100"),
-        ({"size": "big"}, "spec.size", "FieldValueTypeInvalid",
-         'Invalid value: "string": spec.size in body must be of type integer: "string"'),
-        ({"size": 1.5}, "spec.size", "FieldValueTypeInvalid",
-         'Invalid value: "number": spec.size in body must be of type integer: "number"'),
-        ({"label": "toolong"}, "spec.label", "FieldValueTooLong", "Too long: may not be more than 5 bytes"),
-        ({"label": "ABC"}, "spec.label", "FieldValueInvalid",
-         "Invalid value: \"ABC\": spec.label in body should match '^[a-z]*$'"),
-        ({"tags": ["a", "b", "c", "d"]}, "spec.tags", "FieldValueTooMany", "Too many: 4: must have at most 3 items"),
+        (
+            {"size": 0},
+            "spec.size",
+            "FieldValueInvalid",
+            "Invalid value: 0: spec.size in body should be greater than or equal to 1",
+        ),
+        (
+            {"size": 101},
+            "spec.size",
+            "FieldValueInvalid",
+            "Invalid value: 101: spec.size in body should be less than or equal to 100",
+        ),
+        (
+            {"size": "big"},
+            "spec.size",
+            "FieldValueTypeInvalid",
+            'Invalid value: "string": spec.size in body must be of type integer: "string"',
+        ),
+        (
+            {"size": 1.5},
+            "spec.size",
+            "FieldValueTypeInvalid",
+            'Invalid value: "number": spec.size in body must be of type integer: "number"',
+        ),
+        (
+            {"label": "toolong"},
+            "spec.label",
+            "FieldValueTooLong",
+            "Too long: may not be more than 5 bytes",
+        ),
+        (
+            {"label": "ABC"},
+            "spec.label",
+            "FieldValueInvalid",
+            "Invalid value: \"ABC\": spec.label in body should match '^[a-z]*$'",
+        ),
+        (
+            {"tags": ["a", "b", "c", "d"]},
+            "spec.tags",
+            "FieldValueTooMany",
+            "Too many: 4: must have at most 3 items",
+        ),
         ({"tags": ["a", "a"]}, "spec.tags[1]", "FieldValueDuplicate", 'Duplicate value: "a"'),
-        ({"parts": [{"name": "x"}, {"name": "x"}]}, "spec.parts[1]", "FieldValueDuplicate",
-         'Duplicate value: {"name":"x"}'),
+        (
+            {"parts": [{"name": "x"}, {"name": "x"}]},
+            "spec.parts[1]",
+            "FieldValueDuplicate",
+            'Duplicate value: {"name":"x"}',
+        ),
         ({"parts": [{"weight": 1}]}, "spec.parts[0].name", "FieldValueRequired", "Required value"),
-        ({"parts": [{"name": "x", "weight": 0}]}, "spec.parts[0].weight", "FieldValueInvalid",
-         "Invalid value: 0: spec.parts[0].weight in body should be greater than 0"),
-        ({"settings": {"a": 1}}, "spec.settings.a", "FieldValueTypeInvalid",
-         'Invalid value: "integer": spec.settings.a in body must be of type string: "integer"'),
-        ({"port": True}, "spec.port", "FieldValueTypeInvalid",
-         'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"'),
-        ({"when": "yesterday"}, "spec.when", "FieldValueTypeInvalid",
-         'Invalid value: "yesterday": spec.when in body must be of type date-time: "yesterday"'),
+        (
+            {"parts": [{"name": "x", "weight": 0}]},
+            "spec.parts[0].weight",
+            "FieldValueInvalid",
+            "Invalid value: 0: spec.parts[0].weight in body should be greater than 0",
+        ),
+        (
+            {"settings": {"a": 1}},
+            "spec.settings.a",
+            "FieldValueTypeInvalid",
+            'Invalid value: "integer": spec.settings.a in body must be of type string: "integer"',
+        ),
+        (
+            {"port": True},
+            "spec.port",
+            "FieldValueTypeInvalid",
+            'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"',
+        ),
+        (
+            {"when": "yesterday"},
+            "spec.when",
+            "FieldValueTypeInvalid",
+            'Invalid value: "yesterday": spec.when in body must be of type date-time: "yesterday"',
+        ),
     ],
-)  # fmt: skip
+)
 def test_violations_name_the_field(
-    cluster: Any, widgets: str, widget: Any, spec: dict[str, Any], field: str, reason: str, message: str
+    cluster: Any,
+    widgets: str,
+    widget: Any,
+    spec: dict[str, Any],
+    field: str,
+    reason: str,
+    message: str,
 ) -> None:
     refused = cluster.call("POST", widgets, widget("a", **spec), 422)
     found = causes(refused)
@@ -88,9 +162,16 @@ def test_violations_name_the_field(
 
 
 @pytest.mark.parametrize(
-    "spec", [{"label": None}, {"port": 80}, {"port": "http"}, {"size": 100}, {"when": "2026-01-01T00:00:00Z"},
-             {"parts": [{"name": "x", "weight": 1}]}]
-)  # fmt: skip
+    "spec",
+    [
+        {"label": None},
+        {"port": 80},
+        {"port": "http"},
+        {"size": 100},
+        {"when": "2026-01-01T00:00:00Z"},
+        {"parts": [{"name": "x", "weight": 1}]},
+    ],
+)
 def test_valid_values_pass(cluster: Any, widgets: str, widget: Any, spec: dict[str, Any]) -> None:
     cluster.call("POST", widgets, widget("a", **spec), 201)
 
@@ -100,12 +181,15 @@ def test_valid_values_pass(cluster: Any, widgets: str, widget: Any, spec: dict[s
     [
         ({"size": 10, "maximum": 5}, "spec.size", "Invalid value: size must not exceed maximum"),
         ({"settings": {"a-very-long-key": "x"}}, "spec.settings", "Invalid value: keys are short"),
-        ({"parts": [{"name": "heavy", "weight": 11}]}, "spec.parts[0]",
-         "Invalid value: part heavy weighs too much"),
+        (
+            {"parts": [{"name": "heavy", "weight": 11}]},
+            "spec.parts[0]",
+            "Invalid value: part heavy weighs too much",
+        ),
         ({"label": "zzz"}, "spec.label", 'Invalid value: "zzz": label may not be zzz'),
         ({"ttl": "200h"}, "spec.ttl", 'Invalid value: "200h": at most a week'),
     ],
-)  # fmt: skip
+)
 def test_rules_are_evaluated(
     cluster: Any, widgets: str, widget: Any, spec: dict[str, Any], field: str, message: str
 ) -> None:
@@ -134,12 +218,26 @@ def test_the_status_is_validated_as_well(cluster: Any, widgets: str, widget: Any
 
 def gadget_crd(group: str, **version: Any) -> dict[str, Any]:
     """A small CRD of its own group."""
-    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}}}
-    versions = [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, **version}]
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+    }
+    versions = [
+        {
+            "name": "v1",
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": schema},
+            **version,
+        }
+    ]
     names = {"plural": "gadgets", "kind": "Gadget"}
-    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"gadgets.{group}"},
-            "spec": {"group": group, "scope": "Cluster", "names": names, "versions": versions}}  # fmt: skip
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"gadgets.{group}"},
+        "spec": {"group": group, "scope": "Cluster", "names": names, "versions": versions},
+    }
 
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -154,12 +252,19 @@ def test_a_kind_lives_as_long_as_its_crd(collecting: Any, eventually: Any) -> No
     def established() -> bool:
         status = cluster.call("GET", f"{CRDS}/gadgets.life.test").get("status", {})
         return {c["type"] for c in status.get("conditions") or [] if c["status"] == "True"} == {
-            "NamesAccepted", "Established"}  # fmt: skip
+            "NamesAccepted",
+            "Established",
+        }
 
     eventually(established)
     path = "/apis/life.test/v1/gadgets"
     eventually(lambda: cluster.client.get(path).status_code == 200)
-    cluster.call("POST", path, {"apiVersion": "life.test/v1", "kind": "Gadget", "metadata": {"name": "g"}}, 201)
+    cluster.call(
+        "POST",
+        path,
+        {"apiVersion": "life.test/v1", "kind": "Gadget", "metadata": {"name": "g"}},
+        201,
+    )
     cluster.call("DELETE", f"{CRDS}/gadgets.life.test", code=200)
     eventually(lambda: cluster.client.get(f"{CRDS}/gadgets.life.test").status_code == 404)
     eventually(lambda: cluster.client.get(path).status_code == 404)
@@ -169,9 +274,17 @@ def test_a_changed_schema_takes_effect(cluster: Any, eventually: Any) -> None:
     cluster.call("POST", CRDS, gadget_crd("change.test"), 201)
     path = "/apis/change.test/v1/gadgets"
     eventually(lambda: cluster.client.get(path).status_code == 200)
-    thing = {"apiVersion": "change.test/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": {"m": "x"}}
+    thing = {
+        "apiVersion": "change.test/v1",
+        "kind": "Gadget",
+        "metadata": {"name": "g"},
+        "spec": {"m": "x"},
+    }
     assert cluster.call("POST", path, thing, 201)["spec"] == {}
-    wider = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"m": {"type": "string"}}}}}
+    wider = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"m": {"type": "string"}}}},
+    }
     version = gadget_crd("change.test")["spec"]["versions"][0]
     version["schema"] = {"openAPIV3Schema": wider}
     changed = cluster.patch(f"{CRDS}/gadgets.change.test", {"spec": {"versions": [version]}})
@@ -185,12 +298,17 @@ def test_a_changed_schema_takes_effect(cluster: Any, eventually: Any) -> None:
     [
         ({"metadata": {"name": "other.bad.test"}}, "metadata.name"),
         ({"rule": "self.n >"}, "rule"),
-        ({"schema": {"properties": {"spec": {"type": "object"}}}}, "spec.validation.openAPIV3Schema.type"),
-        ({"schema": {"type": "object", "properties": {"spec": {"type": "array"}}}},
-         "spec.validation.openAPIV3Schema.properties[spec].items"),
+        (
+            {"schema": {"properties": {"spec": {"type": "object"}}}},
+            "spec.validation.openAPIV3Schema.type",
+        ),
+        (
+            {"schema": {"type": "object", "properties": {"spec": {"type": "array"}}}},
+            "spec.validation.openAPIV3Schema.properties[spec].items",
+        ),
         ({"storage": False}, "spec.versions"),
     ],
-)  # fmt: skip
+)
 def test_unsound_crds_are_refused(cluster: Any, change: dict[str, Any], field: str) -> None:
     body = gadget_crd("bad.test")
     version = body["spec"]["versions"][0]
@@ -199,7 +317,9 @@ def test_unsound_crds_are_refused(cluster: Any, change: dict[str, Any], field: s
     if "schema" in change:
         version["schema"] = {"openAPIV3Schema": change["schema"]}
     if "rule" in change:
-        version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = [{"rule": change["rule"], "message": "m"}]
+        version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = [
+            {"rule": change["rule"], "message": "m"}
+        ]
     version.update({name: value for name, value in change.items() if name == "storage"})
     refused = cluster.call("POST", CRDS, body, 422)
     assert any(name.endswith(field) for name in causes(refused)), causes(refused)

@@ -1,4 +1,4 @@
-"""The embedded server's schemas of built-in kinds are those of a real server of the same release."""
+"""The schemas of built-in kinds are those of a real server of the same release."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def test_the_stored_schemas_are_current(cluster: Any) -> None:
     if cluster.name == "embedded":
         return  # it serves the stored file; only the real server can disagree with it
     if version["minor"] != RELEASE:
-        pytest.skip(f"the stored schemas follow Kubernetes 1.{RELEASE}; this server is 1.{version['minor']}")
+        pytest.skip(
+            f"the stored schemas follow Kubernetes 1.{RELEASE}; this server is 1.{version['minor']}"
+        )
     script = ROOT / "scripts" / "extract_builtin_schemas.py"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

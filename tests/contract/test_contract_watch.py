@@ -11,7 +11,9 @@ def seen(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]
 
 
-def test_a_watch_without_a_version_starts_with_what_exists(cluster: Any, widgets: str, widget: Any) -> None:
+def test_a_watch_without_a_version_starts_with_what_exists(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     for name in ("a", "b"):
         cluster.call("POST", widgets, widget(name), 201)
     events = cluster.watch(widgets, lambda got: len(got) == 2)
@@ -42,7 +44,9 @@ def test_a_list_hands_over_to_a_watch(cluster: Any, widgets: str, widget: Any) -
 
 def test_events_arrive_while_watching(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
-    path = f"{widgets}?watch=1&timeoutSeconds=10&resourceVersion={made['metadata']['resourceVersion']}"
+    path = (
+        f"{widgets}?watch=1&timeoutSeconds=10&resourceVersion={made['metadata']['resourceVersion']}"
+    )
     with cluster.client.stream("GET", path) as stream:
         lines = stream.iter_lines()
         cluster.patch(f"{widgets}/a", {"spec": {"size": 9}})
@@ -52,7 +56,9 @@ def test_events_arrive_while_watching(cluster: Any, widgets: str, widget: Any) -
         assert json.loads(next(lines))["type"] == "DELETED"
 
 
-def test_selectors_turn_changes_into_comings_and_goings(cluster: Any, widgets: str, widget: Any) -> None:
+def test_selectors_turn_changes_into_comings_and_goings(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     start = cluster.call("POST", widgets, widget("a"), 201)["metadata"]["resourceVersion"]
     for value in ("yes", "no", "yes"):
         cluster.patch(f"{widgets}/a", {"metadata": {"labels": {"wanted": value}}})
@@ -72,7 +78,11 @@ def test_one_object_is_watched_by_its_name(cluster: Any, widgets: str, widget: A
 
 def test_initial_events_end_with_a_bookmark(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
-    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    query = {
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "allowWatchBookmarks": "true",
+    }
     events = cluster.watch(widgets, lambda got: got[-1]["type"] == "BOOKMARK", **query)
     assert seen(events[:-1]) == [("ADDED", "a")]
     bookmark = events[-1]["object"]
@@ -104,10 +114,18 @@ def test_all_namespaces_at_once(cluster: Any, ns: str, widgets: str, widget: Any
 def test_a_watch_ends_with_its_kind(collecting: Any, eventually: Any) -> None:
     cluster, crds = collecting, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     names = {"plural": "mayflies", "kind": "Mayfly"}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
-    body = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "mayflies.end.test"},
-            "spec": {"group": "end.test", "scope": "Cluster", "names": names, "versions": [version]}}  # fmt: skip
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object"}},
+    }
+    body = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "mayflies.end.test"},
+        "spec": {"group": "end.test", "scope": "Cluster", "names": names, "versions": [version]},
+    }
     cluster.call("POST", crds, body, 201)
     path = "/apis/end.test/v1/mayflies"
     eventually(lambda: cluster.client.get(path).status_code == 200)

@@ -1,4 +1,4 @@
-"""The Management API of Auth0, against a mock of its HTTP interface."""
+"""The client of Auth0's Management API, with a mock of its HTTP interface."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from auth0_mock import SETTINGS, Auth0Mock
 from simulacra_crds.auth0 import Auth0, Auth0Error, Auth0Settings
 
 
-async def test_a_client_is_made_once_with_a_grant() -> None:
+async def test_client_is_created_once_with_a_grant() -> None:
     edge = Auth0Mock()
-    edge.clients = [{"client_id": f"other{n}", "client_metadata": {"access_request": f"u{n}"}} for n in range(250)]
+    edge.clients = [
+        {"client_id": f"other{n}", "client_metadata": {"access_request": f"u{n}"}}
+        for n in range(250)
+    ]
     auth0 = Auth0(SETTINGS, edge)
     client_id = await auth0.ensure_client("uid-1", "acme")
     assert await auth0.ensure_client("uid-1", "acme") == client_id
@@ -23,7 +26,7 @@ async def test_a_client_is_made_once_with_a_grant() -> None:
     await auth0.close()
 
 
-async def test_a_crash_between_client_and_grant_is_made_good() -> None:
+async def test_missing_grant_is_created_after_a_crash() -> None:
     edge = Auth0Mock()
     edge.fail = {"/api/v2/client-grants": 503}
     auth0 = Auth0(SETTINGS, edge)
@@ -36,7 +39,7 @@ async def test_a_crash_between_client_and_grant_is_made_good() -> None:
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/api/v2/clients"])
 @pytest.mark.parametrize("status", [200, 302, 401, 429, 500])
-async def test_what_is_no_answer_is_an_error_without_its_text(path: str, status: int) -> None:
+async def test_bad_answer_is_an_error_without_its_text(path: str, status: int) -> None:
     edge = Auth0Mock()
     edge.fail = {path: status}
     with pytest.raises(Auth0Error) as refused:
@@ -45,11 +48,14 @@ async def test_what_is_no_answer_is_an_error_without_its_text(path: str, status:
     assert "management-secret" not in repr(SETTINGS)
 
 
-def test_settings_come_together() -> None:
+def test_settings_are_complete_or_absent() -> None:
     env = {"SIMULACRA_AUTH0_DOMAIN": "x.auth0.example", "SIMULACRA_AUTH0_CLIENT_ID": "i"}
     with pytest.raises(ValueError, match="SIMULACRA_AUTH0_CLIENT_SECRET"):
         Auth0Settings.from_env(env, "a")
     found = Auth0Settings.from_env(env | {"SIMULACRA_AUTH0_CLIENT_SECRET": "s"}, "a")
     assert found is not None
-    assert (found.issuer, found.token_url) == ("https://x.auth0.example/", "https://x.auth0.example/oauth/token")
+    assert (found.issuer, found.token_url) == (
+        "https://x.auth0.example/",
+        "https://x.auth0.example/oauth/token",
+    )
     assert Auth0Settings.from_env({}, "a") is None

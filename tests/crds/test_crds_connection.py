@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 
 import yaml
-from simulacra_crds.connection import Answer, Connection, Unreachable
-from simulacra_embedded.controlplane.certificates import ensure
+from simulacra_controlplane.certificates import ensure
+from simulacra_crds.kube.transport import Answer, Connection, Unreachable
 
 VERSION = {"major": "1", "minor": "35", "gitVersion": "v1.35.0"}
 
@@ -36,8 +36,12 @@ class Server:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.json_response({"reason": "Unauthorized"}, status=401)
         if request.path == "/whole":
-            return web.json_response({"body": (await request.read()).decode(), "type": request.content_type})
-        response = web.StreamResponse(headers={"Content-Length": "1000"} if request.path == "/short" else {})
+            return web.json_response(
+                {"body": (await request.read()).decode(), "type": request.content_type}
+            )
+        response = web.StreamResponse(
+            headers={"Content-Length": "1000"} if request.path == "/short" else {}
+        )
         await response.prepare(request)
         if request.path == "/lines":
             await response.write(b'{"a": 1}\n' + b"x" * 3_000_000 + b"\n\nunfinished")
@@ -63,13 +67,20 @@ async def server() -> AsyncIterator[tuple[Server, str]]:
 
 
 def kubeconfig(
-    path: Path, url: str, token: str, cluster: dict[str, str] | None = None, user: dict[str, str] | None = None
+    path: Path,
+    url: str,
+    token: str,
+    cluster: dict[str, str] | None = None,
+    user: dict[str, str] | None = None,
 ) -> Path:
     named = {
         "clusters": [{"name": "x", "cluster": {"server": url, **(cluster or {})}}],
         "users": [{"name": "x", "user": {"token": token, **(user or {})}}],
     }
-    context = {"contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}], "current-context": "x"}
+    context = {
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "current-context": "x",
+    }
     path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **named, **context}))
     return path
 
@@ -82,7 +93,9 @@ async def connection(server: tuple[Server, str], tmp_path: Path) -> AsyncIterato
 
 
 async def whole(connection: Connection) -> Any:
-    answer = await connection.send("PATCH", "/whole", seconds=5, body=b"{}", media_type="application/merge-patch+json")
+    answer = await connection.send(
+        "PATCH", "/whole", seconds=5, body=b"{}", media_type="application/merge-patch+json"
+    )
     return answer.status, json.loads(answer.content)
 
 
@@ -102,16 +115,22 @@ async def test_a_token_replaced_on_disk_is_read_when_the_old_one_is_refused(
     assert [status for status, _ in both] == [200, 200]
 
 
-@pytest.mark.parametrize("shared", [False, True])  # kr8s has one login for all that name no kubeconfig
+@pytest.mark.parametrize(
+    "shared", [False, True]
+)  # kr8s has one login for all that name no kubeconfig
 async def test_no_copy_of_a_key_or_certificate_stays_on_disk(
     server: tuple[Server, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    authority, certificate, key = (base64.b64encode(one.read_bytes()).decode() for one in ensure(tmp_path))
+    authority, certificate, key = (
+        base64.b64encode(one.read_bytes()).decode() for one in ensure(tmp_path)
+    )
     secret = {"client-key-data": key, "client-certificate-data": certificate}
-    path = kubeconfig(tmp_path / "other", server[1], "first", {"certificate-authority-data": authority}, secret)
+    path = kubeconfig(
+        tmp_path / "other", server[1], "first", {"certificate-authority-data": authority}, secret
+    )
     monkeypatch.setenv("KUBECONFIG", str(path))
     given = None if shared else str(path)
     one, two = await Connection.open(given), await Connection.open(given)
@@ -132,7 +151,9 @@ async def test_an_answer_that_breaks_off_or_does_not_come_is_none(connection: Co
             await connection.send("GET", path, seconds=seconds)
 
 
-async def test_nobody_there(tmp_path: Path, connection: Connection, server: tuple[Server, str]) -> None:
+async def test_nobody_there(
+    tmp_path: Path, connection: Connection, server: tuple[Server, str]
+) -> None:
     connection._auth.server = "http://127.0.0.1:9"
     with pytest.raises(Unreachable):
         await connection.send("GET", "/whole", seconds=1)

@@ -1,4 +1,4 @@
-"""`kubectl explain`: every field of every kind says what it is, in words of its own, and what it counts in."""
+"""`kubectl explain`: every field of every kind has a description, with units and limits."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.generate import crd
-from simulacra_crds.registry import KINDS
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds import KINDS
 
 Schema = dict[str, Any]
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
-UNITS = {"Bytes": "byte", "Seconds": "second", "Minute": "minute", "Ms": "millisecond", "percent": "0 to 100"}
-"""What the name of a field ends in, and the word that its description then needs; the name alone is no unit."""
+UNITS = {
+    "Bytes": "byte",
+    "Seconds": "second",
+    "Minute": "minute",
+    "Ms": "millisecond",
+    "percent": "0 to 100",
+}
+"""Ends of field names, and the unit that their descriptions must then state."""
 
 
 def version(kind: str) -> Schema:
@@ -25,7 +31,7 @@ def fields(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
     """Yield every field below a schema, through lists and maps."""
     for name, found in schema.get("properties", {}).items():
         if name == "metadata":
-            continue  # the API server's own, which it explains itself
+            continue  # Kubernetes describes it
         yield f"{path}.{name}", found
         yield from fields(f"{path}.{name}", found)
     for below in ("items", "additionalProperties"):
@@ -34,38 +40,37 @@ def fields(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
 
 
 @pytest.mark.parametrize("kind", CRDS)
-def test_every_field_is_explained(kind: str) -> None:
+def test_every_field_has_a_description(kind: str) -> None:
     schema = version(kind)["schema"]["openAPIV3Schema"]
     found = dict(fields(kind, schema))
     assert len(found) > 15
     assert schema["description"]
     bare = [path for path, one in found.items() if len(one.get("description", "").split()) < 3]
-    assert bare == [], f"{len(bare)} fields say nothing"
+    assert bare == [], f"{len(bare)} fields have no description"
 
 
 @pytest.mark.parametrize("kind", CRDS)
-def test_units_defaults_and_choices_are_told(kind: str) -> None:
+def test_descriptions_state_units_defaults_and_limits(kind: str) -> None:
     for path, one in fields(kind, version(kind)["schema"]["openAPIV3Schema"]):
         text, name = one["description"].lower(), path.rpartition(".")[2]
         unit = next((word for end, word in UNITS.items() if name.endswith(end)), "")
         assert unit in text, f"{path} does not say its unit"
-        if one["type"] in ("integer", "number") and "default" in one and one["default"] not in (0, None):
-            assert "default" in text, f"{path} does not say its default, which kubectl explain does not show"
+        # kubectl explain shows neither default nor limits.
+        if one["type"] in ("integer", "number") and one.get("default") not in (0, None):
+            assert "default" in text, f"{path} does not state its default"
         if {"minimum", "maximum"} <= one.keys() and one["maximum"] > 1:
-            assert " to " in text or "at most" in text, (
-                f"{path} does not say its limits, which kubectl explain does not show"
-            )
+            assert " to " in text or "at most" in text, f"{path} does not state its limits"
 
 
 @pytest.mark.parametrize("kind", CRDS)
-def test_printer_columns_show_fields_that_are_there(kind: str) -> None:
-    known = {path.removeprefix(kind) for path, _ in fields(kind, version(kind)["schema"]["openAPIV3Schema"])}
+def test_printer_columns_show_existing_fields(kind: str) -> None:
+    found = fields(kind, version(kind)["schema"]["openAPIV3Schema"])
+    known = {path.removeprefix(kind) for path, _ in found}
     columns = version(kind)["additionalPrinterColumns"]
     for one in columns:
         path = one["jsonPath"].replace('[?(@.type=="Ready")]', "")
         assert path in known or path.startswith(".metadata."), one
     assert columns[-1]["name"] == "Age"
     assert len([one for one in columns if not one.get("priority")]) <= 7, "a line fits a terminal"
-    assert any('"Ready"' in one["jsonPath"] and one.get("priority") for one in columns), (
-        "-o wide says why it is not Ready"
-    )
+    wide = [one["jsonPath"] for one in columns if one.get("priority")]
+    assert any('"Ready"' in path for path in wide), "-o wide shows the reason of Ready"

@@ -1,12 +1,20 @@
-"""Knowledge against the schema: every contradiction is named where it stands, in agreement with the fit."""
+"""Checks of causal knowledge: they name every contradiction, and agree with the fit."""
 
 from __future__ import annotations
 
 import pytest
 
-from simulacra_crds.knowledge import BOTH, CYCLE, NOT_LEARNED, SELF, TWICE, UNKNOWN, check_knowledge
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.knowledge import (
+    BOTH,
+    CYCLE,
+    NOT_LEARNED,
+    SELF,
+    TWICE,
+    UNKNOWN,
+    check_knowledge,
+)
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.table.errors import InputError
 
@@ -14,19 +22,26 @@ NAMES = "abcd"
 SCHEMA = TableSchema(
     rows=9,
     columns=[
-        *(ColumnSchema(name=name, kind="numeric", storage="double", minimum=0, maximum=1) for name in NAMES),
+        *(
+            ColumnSchema(name=name, kind="numeric", storage="double", minimum=0, maximum=1)
+            for name in NAMES
+        ),
         ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
     ],
 )
 
 
 def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge:
-    """`tiers` like "ab c": two tiers; edges like "ab bc"."""
+    """Return knowledge with tiers like "ab c" (two tiers) and edges like "ab bc"."""
 
     def edges(text: str) -> list[Edge]:
         return [Edge(source=ends[0], target=ends[1]) for ends in text.split()]
 
-    return Knowledge(tiers=[list(tier) for tier in tiers.split()], required=edges(required), forbidden=edges(forbidden))
+    return Knowledge(
+        tiers=[list(tier) for tier in tiers.split()],
+        required=edges(required),
+        forbidden=edges(forbidden),
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,20 +58,24 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
         (Knowledge(required=[Edge(source="a", target="id")]), "/required/0", NOT_LEARNED),
     ],
 )
-def test_what_is_wrong_is_named(knowledge: Knowledge, at: str, detail: str) -> None:
-    assert [(error.pointer, error.detail) for error in check_knowledge(knowledge, SCHEMA)] == [(at, detail)]
+def test_contradiction_is_named_by_its_pointer(knowledge: Knowledge, at: str, detail: str) -> None:
+    assert [(error.pointer, error.detail) for error in check_knowledge(knowledge, SCHEMA)] == [
+        (at, detail)
+    ]
     with pytest.raises(InputError) as refused:
         read_knowledge(knowledge, SCHEMA, NAMES)
     assert (refused.value.pointer or "").startswith("/knowledge" + at.rsplit("/", 1)[0])
 
 
-@pytest.mark.parametrize("knowledge", [known(), known("ab cd", "ac bd ab", "cd"), known("a", "bc cd", "db")])
-def test_what_stands_is_taken(knowledge: Knowledge) -> None:
+@pytest.mark.parametrize(
+    "knowledge", [known(), known("ab cd", "ac bd ab", "cd"), known("a", "bc cd", "db")]
+)
+def test_consistent_knowledge_is_accepted(knowledge: Knowledge) -> None:
     assert check_knowledge(knowledge, SCHEMA) == []
     read_knowledge(knowledge, SCHEMA, NAMES)
 
 
-def test_tiers_of_columns_that_are_not_learned_are_passed_over() -> None:
+def test_tiers_of_columns_that_are_not_learned_are_ignored() -> None:
     knowledge = Knowledge(tiers=[["id"], ["a"]], forbidden=[Edge(source="id", target="b")])
     assert check_knowledge(knowledge, SCHEMA) == []
     read_knowledge(knowledge, SCHEMA, NAMES)

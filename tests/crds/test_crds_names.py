@@ -1,20 +1,22 @@
-"""Names are functions of the request: equal requests meet, different ones do not."""
+"""Computed names: equal requests give equal names, different ones do not."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_crds import names
-from simulacra_crds.base import NAME_PATTERN
-from simulacra_crds.retention import expires_at
+from simulacra_crds.contract import names
+from simulacra_crds.kinds.base import NAME_PATTERN, expires_at
 
 keys = st.text(min_size=1, max_size=255)
 
 
 @given(tenant=keys, key=keys, other=keys)
-def test_dataset_names_are_valid_and_depend_on_tenant_and_key(tenant: str, key: str, other: str) -> None:
+def test_dataset_names_are_valid_and_depend_on_tenant_and_key(
+    tenant: str, key: str, other: str
+) -> None:
     name = names.dataset_name(tenant, key)
     assert re.fullmatch(NAME_PATTERN, name)
     assert names.dataset_name(tenant, key) == name
@@ -32,13 +34,15 @@ def test_one_key_serves_an_upload_and_a_generation(key: str) -> None:
     assert names.resource_of_job(names.job_id(generation)) == generation
 
 
-def test_foreign_job_ids_lead_nowhere() -> None:
+def test_foreign_job_ids_have_no_resource() -> None:
     assert names.resource_of_job("ds-abc") is None
     assert names.resource_of_job("job-mdl-abc") is None
 
 
-def test_child_names_tell_incarnations_apart() -> None:
-    assert names.child_name("ds-a", "uid-1", "prepare") != names.child_name("ds-a", "uid-2", "prepare")
+def test_child_names_differ_between_uids_of_one_name() -> None:
+    assert names.child_name("ds-a", "uid-1", "prepare") != names.child_name(
+        "ds-a", "uid-2", "prepare"
+    )
 
 
 def test_retention_counts_from_the_end_of_the_work() -> None:
@@ -46,3 +50,10 @@ def test_retention_counts_from_the_end_of_the_work() -> None:
     finished = created + timedelta(hours=1)
     assert expires_at(created, None, 60) == created + timedelta(seconds=60)
     assert expires_at(created, finished, 60) == finished + timedelta(seconds=60)
+
+
+def test_system_namespace_is_read_on_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SIMULACRA_NAMESPACE", raising=False)
+    assert names.system_namespace() == "simulacra-system"
+    monkeypatch.setenv("SIMULACRA_NAMESPACE", "own")
+    assert (names.system_namespace(), names.keys_namespace()) == ("own", "own-keys")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds import cluster as module
-from simulacra_crds.cluster import CONFIGMAPS, Cluster, ClusterError
-from simulacra_crds.connection import Answer, Unreachable
+from simulacra_crds.kube import client as module
+from simulacra_crds.kube.client import CONFIGMAPS, Cluster, ClusterError
+from simulacra_crds.kube.transport import Answer, Unreachable
 
 Object = dict[str, Any]
 
@@ -64,7 +64,9 @@ class Script:
         assert isinstance(answer, Answer)
         return answer
 
-    async def lines(self, path: str, params: Object, *, silence: float) -> AsyncIterator[Answer | bytes]:
+    async def lines(
+        self, path: str, params: Object, *, silence: float
+    ) -> AsyncIterator[Answer | bytes]:
         answer = self._next(params)
         if isinstance(answer, Answer):
             yield answer
@@ -100,7 +102,13 @@ async def test_list_pages_then_changes() -> None:
         stream(("MODIFIED", item("a", 6)), ("BOOKMARK", item("", 7)), ("DELETED", item("b", 8))),
     )
     seen = await play(script)
-    assert seen == [("ADDED", "a"), ("ADDED", "b"), ("BOOKMARK", ""), ("MODIFIED", "a"), ("DELETED", "b")]
+    assert seen == [
+        ("ADDED", "a"),
+        ("ADDED", "b"),
+        ("BOOKMARK", ""),
+        ("MODIFIED", "a"),
+        ("DELETED", "b"),
+    ]
     assert script.calls[1]["continue"] == "t"
     assert script.calls[2]["resourceVersion"] == "5"
     assert all(call["labelSelector"] == "a=b" for call in script.calls)
@@ -125,7 +133,12 @@ async def test_lost_history_is_read_anew_and_told_as_changes(gone: Answer | Stre
         listing(20, item("stays", 1), item("changes", 15), item("comes", 16)),
     )
     seen = await play(script)
-    assert seen[4:] == [("DELETED", "goes"), ("MODIFIED", "changes"), ("ADDED", "comes"), ("BOOKMARK", "")]
+    assert seen[4:] == [
+        ("DELETED", "goes"),
+        ("MODIFIED", "changes"),
+        ("ADDED", "comes"),
+        ("BOOKMARK", ""),
+    ]
 
 
 async def test_an_unreachable_server_is_tried_again() -> None:

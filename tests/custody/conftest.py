@@ -1,4 +1,4 @@
-"""Fixtures of the custody tests: every store and key provider, over real servers that run for the session."""
+"""Fixtures of the custody tests: every store and key provider, with real servers."""
 
 import os
 import uuid
@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from custody_servers import REGION, Server, ministack, moto, openbao, seaweedfs
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.settings import open_keys, open_store
-from simulacra_custody.store import ObjectStore
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.wiring import open_keys, open_store
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def wrapped(custody: Custody, dataset: ResourceRef) -> str:
 
 @pytest.fixture(scope="session")
 def plaintext() -> bytes:
-    """Three full frames and a short one."""
+    """Return three full frames and a short one."""
     return os.urandom(3 * 256 * 1024 + 1000)
 
 
@@ -77,7 +77,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def buckets(weed: Server) -> dict[str, str]:
-    """A plain and a versioned bucket; each test has a prefix of its own in them."""
+    """Return a plain, a versioned and a per-tenant bucket; each test has its own prefix."""
     import boto3
 
     client = boto3.Session().client(
@@ -90,12 +90,16 @@ def buckets(weed: Server) -> dict[str, str]:
     for name in ("plain", "versioned"):
         client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
-    return {"s3": "plain", "s3-versioned": "versioned", "s3-bucket-per-tenant": "each-{tenant}-{unique}"}
+    return {
+        "s3": "plain",
+        "s3-versioned": "versioned",
+        "s3-bucket-per-tenant": "each-{tenant}-{unique}",
+    }
 
 
 @pytest.fixture
 def s3(weed: Server, buckets: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """URL of a place in SeaweedFS that no other test uses, with its credentials in the environment."""
+    """Return a URL in SeaweedFS that no other test uses, and set its credentials."""
     return s3_url(weed, buckets["s3"], monkeypatch)
 
 
@@ -103,12 +107,15 @@ def s3_url(weed: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in weed.env.items():
         monkeypatch.setenv(name, value)
     unique = uuid.uuid4().hex[:12]
-    return f"s3://{bucket.replace('{unique}', unique)}/some/{unique}?endpoint={weed.url}&region={REGION}"
+    place = f"{bucket.replace('{unique}', unique)}/some/{unique}"
+    return f"s3://{place}?endpoint={weed.url}&region={REGION}"
 
 
 @pytest.fixture(params=["local", "s3", "s3-versioned", "s3-bucket-per-tenant"])
-def any_store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of every implementation of the store, empty and with its credentials in the environment."""
+def any_store_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Return the URL of an empty store of each kind, and set its credentials."""
     if request.param == "local":
         return f"file://{tmp_path}/store"
     bucket = request.getfixturevalue("buckets")[request.param]
@@ -117,30 +124,33 @@ def any_store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: p
 
 @pytest.fixture
 def any_store(any_store_url: str) -> ObjectStore:
-    """Every implementation of the store."""
+    """Return an empty store of each kind."""
     return open_store({"STORE": any_store_url}, "STORE")
 
 
 @pytest.fixture(params=["local", "openbao", "moto", "ministack"])
-def any_keys(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyProvider:
-    """Every implementation of the key provider."""
+def any_keys(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> KeyProvider:
+    """Return each key provider."""
     if request.param == "local":
         return LocalKeyring(tmp_path / "keyring.json")
     if request.param == "openbao":
         bao: Server = request.getfixturevalue("bao")
         env = {"SIMULACRA_KEYS": f"vault+{bao.url}/transit", "VAULT_TOKEN": bao.access}
         return open_keys(env).provider("vault")
-    server: Server = request.getfixturevalue({"moto": "moto_server", "ministack": "aws"}[request.param])
-    return aws_kms(server, monkeypatch)
+    fixture = {"moto": "moto_server", "ministack": "aws"}[request.param]
+    return aws_kms(request.getfixturevalue(fixture), monkeypatch)
 
 
 def aws_kms(server: Server, monkeypatch: pytest.MonkeyPatch) -> KeyProvider:
     for name, value in server.env.items():
         monkeypatch.setenv(name, value)
-    return open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={server.url}"}).provider("awsKms")
+    url = f"awskms://?region={REGION}&endpoint={server.url}"
+    return open_keys({"SIMULACRA_KEYS": url}).provider("awsKms")
 
 
 @pytest.fixture
 def tenants() -> tuple[str, str]:
-    """Two tenants whose names no other test uses: servers outlive a test."""
+    """Return the names of two tenants that no other test on the same servers uses."""
     return f"acme-{uuid.uuid4().hex[:8]}", f"globex-{uuid.uuid4().hex[:8]}"

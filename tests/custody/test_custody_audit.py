@@ -1,4 +1,4 @@
-"""The audit log: closed records, a chain that shows every change, several processes, failing closed."""
+"""Audit log: closed records, a chain that reveals every change, concurrent writers."""
 
 import json
 import subprocess
@@ -9,21 +9,19 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulacra_custody.audit import (
+from simulacra_custody.audit.event import (
     AuditData,
     AuditEvent,
     Component,
     Counts,
     EventType,
     Outcome,
-    SegmentedAuditLog,
-    open_audit,
-    segment_key,
-    verify_log,
 )
+from simulacra_custody.audit.log import SegmentedAuditLog, segment_key, verify_log
 from simulacra_custody.errors import AuditCorrupt, AuditUnavailable
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.verify import main
+from simulacra_custody.wiring import open_audit
 
 
 def event(uid: str = "u1") -> AuditEvent:
@@ -41,7 +39,15 @@ def filled(store: LocalStore) -> LocalStore:
 
 def test_record_is_a_cloudevent() -> None:
     record = json.loads(event().line())
-    assert record.keys() == {"specversion", "id", "type", "source", "time", "datacontenttype", "data"}
+    assert record.keys() == {
+        "specversion",
+        "id",
+        "type",
+        "source",
+        "time",
+        "datacontenttype",
+        "data",
+    }
     assert (record["specversion"], record["type"]) == ("1.0", "dev.simulacra.resource.erased")
     assert record["data"] == {
         "outcome": "success",
@@ -69,12 +75,12 @@ def test_record_is_a_cloudevent() -> None:
         {"expires_at": "2026-01-01T00:00:00"},
     ],
 )
-def test_what_is_not_allowed_is_an_error(data: dict[str, object]) -> None:
+def test_field_outside_the_allow_list_is_rejected(data: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         AuditData.model_validate(data)
 
 
-def test_a_refused_value_is_not_repeated_in_the_error() -> None:
+def test_validation_error_does_not_repeat_the_value() -> None:
     with pytest.raises(ValidationError) as refusal:
         AuditData.model_validate({"uid": "age under 25", "note": "brand loyalty"})
     assert "uid" in str(refusal.value)
@@ -82,9 +88,14 @@ def test_a_refused_value_is_not_repeated_in_the_error() -> None:
     assert "brand loyalty" not in str(refusal.value)
 
 
-def test_unknown_event_types_and_envelope_fields_are_errors() -> None:
+def test_unknown_event_types_and_envelope_fields_are_rejected() -> None:
     good = json.loads(event().line())
-    for change in ({"type": "dev.simulacra.made.up"}, {"source": "/elsewhere"}, {"subject": "x"}, {"specversion": "2"}):
+    for change in (
+        {"type": "dev.simulacra.made.up"},
+        {"source": "/elsewhere"},
+        {"subject": "x"},
+        {"specversion": "2"},
+    ):
         with pytest.raises(ValidationError):
             AuditEvent.model_validate({**good, **change})
 
@@ -103,18 +114,18 @@ def test_empty_log_verifies(store: LocalStore) -> None:
     assert verify_log(store).size == 0
 
 
-def test_a_new_process_chains_on(filled: LocalStore) -> None:
+def test_new_process_appends_to_the_existing_chain(filled: LocalStore) -> None:
     before = verify_log(filled)
     SegmentedAuditLog(filled).append(event())
     assert verify_log(filled).size == before.size + 1
     assert verify_log(filled).root != before.root
 
 
-def test_a_writer_left_behind_chains_on(store: LocalStore) -> None:
+def test_writer_with_an_old_head_appends_at_the_end(store: LocalStore) -> None:
     one, two = SegmentedAuditLog(store), SegmentedAuditLog(store)
-    for turns in (1, 2, 9, 1):
+    for count in (1, 2, 9, 1):
         for log in (one, two):
-            for _ in range(turns):
+            for _ in range(count):
                 log.append(event())
     assert verify_log(store).size == 26
 
@@ -130,7 +141,7 @@ def edit(store: LocalStore, number: int, change: Callable[[bytes], bytes]) -> No
     [
         lambda content: content.replace(b'"tenant":"acme"', b'"tenant":"evil"'),
         lambda content: content.replace(b'"size":', b'"size":1'),
-        lambda content: content.replace(b'"previous":"', b'"previous":"0').replace(b'","size', b'","size')[:-1],
+        lambda content: content.replace(b'"previous":"', b'"previous":"0')[:-1],
         lambda content: content + content.splitlines()[1] + b"\n",
         lambda content: content.splitlines()[0] + b"\n",
         lambda content: content[:-1],
@@ -139,14 +150,16 @@ def edit(store: LocalStore, number: int, change: Callable[[bytes], bytes]) -> No
         lambda content: b"",
     ],
 )
-def test_any_change_names_its_segment(filled: LocalStore, number: int, change: Callable[[bytes], bytes]) -> None:
+def test_verification_names_the_changed_segment(
+    filled: LocalStore, number: int, change: Callable[[bytes], bytes]
+) -> None:
     edit(filled, number, change)
     with pytest.raises(AuditCorrupt, match=f"segment {number} "):
         verify_log(filled)
 
 
-def test_a_rewritten_segment_breaks_the_next(filled: LocalStore, tmp_path: Path) -> None:
-    """A forger who recomputes the hashes of one segment is found at the one after."""
+def test_forged_segment_breaks_the_next_one(filled: LocalStore, tmp_path: Path) -> None:
+    """Recomputing the hashes of one segment is detected at the next one."""
     forged = LocalStore(tmp_path / "forged")
     log = SegmentedAuditLog(forged)
     for number in range(3):
@@ -162,7 +175,7 @@ def test_missing_and_foreign_segments_are_found(filled: LocalStore) -> None:
     with pytest.raises(AuditCorrupt, match="segment 3 is missing"):
         verify_log(filled)
     filled.put(segment_key(3), [b"".join(filled.open_range(segment_key(4)))])
-    with pytest.raises(AuditCorrupt, match="segment 3 says that it is segment 4"):
+    with pytest.raises(AuditCorrupt, match="segment 3 states the number 4"):
         verify_log(filled)
     filled.put(segment_key(3), [content])
     filled.put("segments/zz", [b"x"])
@@ -170,19 +183,19 @@ def test_missing_and_foreign_segments_are_found(filled: LocalStore) -> None:
         verify_log(filled)
 
 
-def test_folder_of_segments_changes_at_a_thousand() -> None:
+def test_segment_keys_sort_and_fill_folders_of_a_thousand() -> None:
     keys = [segment_key(number) for number in (1, 999, 1000, 1001, 10**6, 10**9)]
     assert keys == sorted(keys)
     assert keys[2] == "segments/000000001/000000001000.jsonl"
 
 
-def test_append_fails_closed(filled: LocalStore) -> None:
+def test_append_to_a_damaged_log_fails(filled: LocalStore) -> None:
     edit(filled, 7, lambda content: b"rubbish")
     with pytest.raises(AuditUnavailable, match="segment 7"):
         SegmentedAuditLog(filled).append(event())
 
 
-def test_unwritable_store_fails_closed(store: LocalStore) -> None:
+def test_append_to_an_unwritable_store_fails(store: LocalStore) -> None:
     (store.root / "segments").write_text("not a folder")
     with pytest.raises(AuditUnavailable):
         SegmentedAuditLog(store).append(event())
@@ -190,7 +203,8 @@ def test_unwritable_store_fails_closed(store: LocalStore) -> None:
 
 WRITER = """
 import sys
-from simulacra_custody.audit import AuditData, AuditEvent, Component, EventType, open_audit
+from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
+from simulacra_custody.wiring import open_audit
 log = open_audit({"SIMULACRA_AUDIT": "file://" + sys.argv[1]})
 for number in range(60):
     data = AuditData(uid=f"{sys.argv[2]}-{number}")
@@ -199,7 +213,10 @@ for number in range(60):
 
 
 def test_processes_append_to_one_intact_chain(store: LocalStore) -> None:
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(store.root), name]) for name in ("a", "b", "c")]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(store.root), name])
+        for name in ("a", "b", "c")
+    ]
     assert [writer.wait(timeout=100) for writer in writers] == [0, 0, 0]
     assert verify_log(store).size == 180
     uids = [
@@ -207,15 +224,21 @@ def test_processes_append_to_one_intact_chain(store: LocalStore) -> None:
         for number in range(1, 181)
     ]
     for name in ("a", "b", "c"):
-        assert [uid for uid in uids if uid.startswith(name)] == [f"{name}-{number}" for number in range(60)]
+        assert [uid for uid in uids if uid.startswith(name)] == [
+            f"{name}-{number}" for number in range(60)
+        ]
 
 
-def test_verifier_command(filled: LocalStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_command_reports_root_or_bad_segment(
+    filled: LocalStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(filled.root)]) == 0
     assert f"7 events in 7 segments, root {verify_log(filled).root}" in capsys.readouterr().out
     edit(filled, 2, lambda content: content + b"x")
     run = subprocess.run(
-        [sys.executable, "-m", "simulacra_custody.verify", str(filled.root)], capture_output=True, text=True
+        [sys.executable, "-m", "simulacra_custody.verify", str(filled.root)],
+        capture_output=True,
+        text=True,
     )
     assert (run.returncode, run.stdout) == (1, "")
     assert "segment 2" in run.stderr

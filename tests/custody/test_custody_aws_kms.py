@@ -1,5 +1,6 @@
-"""AWS KMS: key state, policies and roles as MiniStack enforces them, key binding as moto does."""
+"""AWS KMS: key state, policies and roles, as MiniStack enforces them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,10 +10,10 @@ from botocore.exceptions import ClientError
 
 from custody_aws import ACCOUNT, CustomerAccount
 from custody_servers import REGION, Server
-from simulacra_custody import aws_kms
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.settings import open_keys
+from simulacra_custody.keys import aws_kms
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.wiring import open_keys
 
 KEY = bytes(range(32))
 CONTEXT = {"tenant": "acme"}
@@ -43,28 +44,30 @@ def rig(aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]) 
 
 
 def kms(aws: Server, more: str = "") -> KeyProvider:
-    return open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint={aws.url}{more}"}).provider("awsKms")
+    url = f"awskms://?region={REGION}&endpoint={aws.url}{more}"
+    return open_keys({"SIMULACRA_KEYS": url}).provider("awsKms")
 
 
 def die(**_: object) -> None:
-    """End the process, as far as what is called can tell."""
+    """End the process, as far as the caller can tell."""
     raise KeyboardInterrupt
 
 
 def tagged(rig: Rig, tags: dict[str, str]) -> str:
-    """Make a key that somebody else may have made, without a name."""
+    """Create a key without an alias, as anybody may."""
     given = [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
     return str(rig.client.create_key(Tags=given)["KeyMetadata"]["KeyId"])
 
 
 def enabled(rig: Rig) -> set[str]:
-    """Return the ids of the keys that are tagged as the tenant's and can be used."""
+    """Return the ids of the enabled keys with the tenant's tag."""
     found = set()
     for page in rig.client.get_paginator("list_keys").paginate():
         for key_id in (key["KeyId"] for key in page["Keys"]):
             tags = rig.client.list_resource_tags(KeyId=key_id)["Tags"]
             state = rig.client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"]
-            if {"TagKey": "simulacra-tenant", "TagValue": rig.tenant} in tags and state == "Enabled":
+            tag = {"TagKey": "simulacra-tenant", "TagValue": rig.tenant}
+            if tag in tags and state == "Enabled":
                 found.add(key_id)
     return found
 
@@ -79,7 +82,9 @@ def enabled(rig: Rig) -> set[str]:
         ),
     ],
 )
-def test_key_that_is_off_neither_wraps_nor_unwraps(rig: Rig, break_key: Callable[[Rig], object], code: str) -> None:
+def test_disabled_key_neither_wraps_nor_unwraps(
+    rig: Rig, break_key: Callable[[Rig], object], code: str
+) -> None:
     break_key(rig)
     with pytest.raises(KeyUnavailable, match=code):
         rig.keys.wrap(rig.tenant, KEY, CONTEXT)
@@ -92,7 +97,7 @@ def test_key_that_is_off_neither_wraps_nor_unwraps(rig: Rig, break_key: Callable
     assert not rig.keys.has_tenant_key(rig.tenant)
 
 
-def test_destroyed_key_is_off_at_once_and_scheduled(rig: Rig) -> None:
+def test_destroyed_key_is_disabled_at_once_and_scheduled(rig: Rig) -> None:
     rig.keys.rotate_tenant_key(rig.tenant)
     newest = rig.keys.wrap(rig.tenant, KEY, CONTEXT).split(".")[2]
     rig.keys.destroy_tenant_key(rig.tenant)
@@ -104,8 +109,10 @@ def test_destroyed_key_is_off_at_once_and_scheduled(rig: Rig) -> None:
         rig.keys.unwrap(rig.tenant, rig.wrapped, CONTEXT)
 
 
-def test_rotation_that_was_cut_short_is_finished(rig: Rig) -> None:
-    rig.client.create_alias(AliasName=f"alias/simulacra/{rig.tenant}/old/{rig.key_id}", TargetKeyId=rig.key_id)
+def test_interrupted_rotation_is_completed_by_the_next(rig: Rig) -> None:
+    rig.client.create_alias(
+        AliasName=f"alias/simulacra/{rig.tenant}/old/{rig.key_id}", TargetKeyId=rig.key_id
+    )
     rig.keys.retire_old_keys(rig.tenant)
     assert rig.keys.unwrap(rig.tenant, rig.wrapped, CONTEXT) == KEY
     rig.keys.rotate_tenant_key(rig.tenant)
@@ -114,7 +121,7 @@ def test_rotation_that_was_cut_short_is_finished(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("step", ["create_alias", "update_alias"])
-def test_the_key_of_a_rotation_that_was_killed_is_destroyed_by_the_next(
+def test_key_of_a_killed_rotation_is_destroyed_by_the_next(
     rig: Rig, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = {"simulacra-tenant": rig.tenant}
@@ -126,9 +133,9 @@ def test_the_key_of_a_rotation_that_was_killed_is_destroyed_by_the_next(
             rig.keys.rotate_tenant_key(rig.tenant)
     rig.keys.rotate_tenant_key(rig.tenant)
     current = rig.keys.wrap(rig.tenant, KEY, CONTEXT).split(".")[2]
-    assert len(enabled(rig)) == 3, "the old one, the one that was left, and the new one"
+    assert len(enabled(rig)) == 3, "the old key, the one without an alias, and the new one"
     rig.keys.retire_old_keys(rig.tenant)
-    assert len(enabled(rig)) == 2, "one that is young may be on its way to its name"
+    assert len(enabled(rig)) == 2, "a new key may still get its alias"
     monkeypatch.setattr(aws_kms, "_NAMED_S", 0.0)
     rig.keys.retire_old_keys(rig.tenant)
     assert enabled(rig) == {current}
@@ -139,7 +146,7 @@ def test_the_key_of_a_rotation_that_was_killed_is_destroyed_by_the_next(
     assert enabled(rig) == {current}
 
 
-def test_the_key_of_a_creation_that_was_killed_goes_with_the_tenant(
+def test_key_of_a_killed_creation_is_destroyed_with_the_tenant(
     rig: Rig, tenants: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.tenant = tenants[1]
@@ -153,7 +160,7 @@ def test_the_key_of_a_creation_that_was_killed_goes_with_the_tenant(
     assert enabled(rig) == set()
 
 
-def test_without_the_right_to_list_keys_old_ones_are_retired_all_the_same(
+def test_old_keys_are_retired_without_permission_to_list_keys(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.keys.rotate_tenant_key(rig.tenant)
@@ -171,8 +178,10 @@ def test_without_the_right_to_list_keys_old_ones_are_retired_all_the_same(
     assert "allow kms:ListKeys" in caplog.text
 
 
-def test_of_two_creators_one_key_stays(aws: Server, rig: Rig, tenants: tuple[str, str]) -> None:
-    """The second one's look sees nothing yet, as in a race."""
+def test_concurrent_creations_leave_one_key(
+    aws: Server, rig: Rig, tenants: tuple[str, str]
+) -> None:
+    """The second one sees no key yet, as in a race."""
     one, two = kms(aws), kms(aws)
     two._key_id = lambda alias: None  # type: ignore[attr-defined]
     one.create_tenant_key(tenants[1])
@@ -181,30 +190,42 @@ def test_of_two_creators_one_key_stays(aws: Server, rig: Rig, tenants: tuple[str
     assert one.is_current(tenants[1], wrapped)
 
 
-def test_wrong_credentials_and_no_server(aws: Server, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_credentials_and_missing_server_are_unavailable(
+    aws: Server, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", CustomerAccount(aws).service["AWS_ACCESS_KEY_ID"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x" * 40)
     with pytest.raises(KeyUnavailable, match="InvalidSignatureException"):
         kms(aws).unwrap(rig.tenant, rig.wrapped, CONTEXT)
-    keys = open_keys({"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint=http://127.0.0.1:9"}).provider("awsKms")
+    keys = open_keys(
+        {"SIMULACRA_KEYS": f"awskms://?region={REGION}&endpoint=http://127.0.0.1:9"}
+    ).provider("awsKms")
     with pytest.raises(KeyUnavailable, match="EndpointConnectionError"):
         keys.has_tenant_key(rig.tenant)
 
 
-def test_role_needs_its_external_id(aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]) -> None:
+def test_role_needs_its_external_id(
+    aws: Server, monkeypatch: pytest.MonkeyPatch, tenants: tuple[str, str]
+) -> None:
     account = CustomerAccount(aws)
     role = account.role("their-id")
     for name, value in account.service.items():
         monkeypatch.setenv(name, value)
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
     account.root("iam").put_role_policy(
         RoleName=role.rpartition("/")[2],
         PolicyName="keys",
-        PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}',
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
     good = kms(aws, f"&role={role}&external-id=their-id")
     good.create_tenant_key(tenants[0])
     good.check(tenants[0])
-    for more in ("", f"&role={role}", f"&role={role}&external-id=other", f"&role=arn:aws:iam::{ACCOUNT}:role/none"):
+    for more in (
+        "",
+        f"&role={role}",
+        f"&role={role}&external-id=other",
+        f"&role=arn:aws:iam::{ACCOUNT}:role/none",
+    ):
         with pytest.raises(KeyCheckError, match="AccessDenied") as failure:
             kms(aws, more).check(tenants[0])
         assert failure.value.step == "key"

@@ -1,4 +1,4 @@
-"""Signed checkpoints: every change of the log shows, a cut-off end too; an independent checker agrees."""
+"""Signed checkpoints: they reveal every change of the log, even a truncation."""
 
 import base64
 import json
@@ -10,17 +10,9 @@ from pathlib import Path
 import pymerkle
 import pytest
 
-from simulacra_custody import checkpoints
-from simulacra_custody.audit import (
-    AuditData,
-    AuditEvent,
-    Component,
-    EventType,
-    SegmentedAuditLog,
-    segment_key,
-    verify_segments,
-)
-from simulacra_custody.checkpoints import (
+from merkle_proofs import verify_consistency
+from simulacra_custody.audit import checkpoints
+from simulacra_custody.audit.checkpoints import (
     EVERY_EVENTS,
     EVERY_S,
     Checkpoint,
@@ -29,11 +21,13 @@ from simulacra_custody.checkpoints import (
     newest_checkpoint,
     verify_checkpoints,
 )
+from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.log import SegmentedAuditLog, segment_key, verify_segments
+from simulacra_custody.audit.merkle import consistency_proof, leaf_hash
+from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import AuditCorrupt
-from simulacra_custody.installation_keys import InstallationKeys
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.merkle import consistency_proof, leaf_hash, verify_consistency
-from simulacra_custody.signed_note import VerifierKey, note_text, open_note, sign_note
+from simulacra_custody.stores.local import LocalStore
 
 KEYS = InstallationKeys.generate()
 SIZES = (3, 8, 13)
@@ -60,7 +54,7 @@ def signer(store: LocalStore, clock: Clock | None = None) -> CheckpointSigner:
 
 @pytest.fixture
 def signed(store: LocalStore) -> LocalStore:
-    """A log of 15 events with checkpoints at SIZES, each signed by a process of its own."""
+    """Return a log of 15 events with checkpoints at SIZES, each by another signer."""
     for before, size in zip((0, *SIZES), SIZES, strict=False):
         append(store, size - before)
         clock = Clock()
@@ -76,12 +70,12 @@ def content(store: LocalStore, key: str) -> bytes:
     return b"".join(store.open_range(key))
 
 
-def test_the_log_is_held_against_every_checkpoint(signed: LocalStore) -> None:
+def test_log_is_verified_against_every_checkpoint(signed: LocalStore) -> None:
     found = verify_checkpoints(signed, KEYS.log_key)
     assert (found.head.size, found.checkpoints, found.uncovered) == (15, 3, 2)
 
 
-def test_an_independent_checker_accepts_the_log(signed: LocalStore) -> None:
+def test_independent_merkle_library_accepts_the_log(signed: LocalStore) -> None:
     lines = [line for _, lines in verify_segments(signed) for line in lines]
     tree = pymerkle.InmemoryTree(algorithm="sha256")
     for line in lines:
@@ -99,7 +93,9 @@ def test_an_independent_checker_accepts_the_log(signed: LocalStore) -> None:
 def flip(store: LocalStore, key: str) -> None:
     """Flip the lowest bit of a digit in the middle of the object."""
     raw = bytearray(content(store, key))
-    place = next(place for place in range(len(raw) // 2, len(raw)) if chr(raw[place]) in "0123456789")
+    place = next(
+        place for place in range(len(raw) // 2, len(raw)) if chr(raw[place]) in "0123456789"
+    )
     raw[place] ^= 1
     store.put(key, [bytes(raw)])
 
@@ -116,7 +112,7 @@ def truncate(store: LocalStore) -> None:
 
 
 def rewrite(store: LocalStore) -> None:
-    """The strongest forger without the key: the whole log made anew, consistent in itself."""
+    """Replace the log by a consistent one: the strongest forgery without the key."""
     for number in range(1, 16):
         store.delete(segment_key(number))
     append(store, 15)
@@ -128,35 +124,40 @@ def rewrite(store: LocalStore) -> None:
         (lambda store: flip(store, segment_key(7)), "segment 7 "),
         (lambda store: flip(store, segment_key(15)), "segment 15 "),
         (lambda store: store.delete(segment_key(6)), "segment 6 is missing"),
-        (swap, "segment 4 says that it is segment 5"),
-        (truncate, "checkpoint 3 counts 13 events, which the log of 11 events does not have"),
+        (swap, "segment 4 states the number 5"),
+        (truncate, "checkpoint 3 counts 13 events, but the log has 11"),
         (rewrite, "checkpoint 1 has another root"),
-        (lambda store: flip(store, checkpoint_key(2)), "checkpoint 2 is none: the "),
+        (lambda store: flip(store, checkpoint_key(2)), "checkpoint 2 is invalid: the "),
         (lambda store: store.delete(checkpoint_key(2)), "checkpoint 2 is missing"),
-        (lambda store: store.put(checkpoint_key(3), [content(store, checkpoint_key(1))]), "checkpoint 3 does not come"),
+        (
+            lambda store: store.put(checkpoint_key(3), [content(store, checkpoint_key(1))]),
+            "checkpoint 3 does not continue",
+        ),
     ],
 )
-def test_any_change_is_found(signed: LocalStore, change: Callable[[LocalStore], object], sentence: str) -> None:
+def test_every_kind_of_change_is_detected(
+    signed: LocalStore, change: Callable[[LocalStore], object], sentence: str
+) -> None:
     change(signed)
     with pytest.raises(AuditCorrupt, match=sentence):
         verify_checkpoints(signed, KEYS.log_key)
 
 
-def test_who_deletes_checkpoints_as_well_is_found_by_a_copy(signed: LocalStore) -> None:
+def test_kept_copy_reveals_deleted_checkpoints(signed: LocalStore) -> None:
     kept = Checkpoint.parse(open_note(newest_checkpoint(signed) or b"", KEYS.log_key))
     truncate(signed)
     signed.delete(checkpoint_key(3))
-    assert verify_checkpoints(signed, KEYS.log_key).head.size == 11, "the store alone cannot know"
+    assert verify_checkpoints(signed, KEYS.log_key).head.size == 11, "the store alone shows nothing"
     with pytest.raises(AuditCorrupt, match="kept elsewhere, of 13 events"):
         verify_checkpoints(signed, KEYS.log_key, [kept])
 
 
-def test_another_installations_checkpoints_are_refused(signed: LocalStore) -> None:
-    with pytest.raises(AuditCorrupt, match="bears no signature of"):
+def test_checkpoints_of_another_installation_are_rejected(signed: LocalStore) -> None:
+    with pytest.raises(AuditCorrupt, match="has no signature of"):
         verify_checkpoints(signed, InstallationKeys.generate().log_key)
 
 
-def test_a_checkpoint_is_due_by_time_or_by_events(store: LocalStore) -> None:
+def test_checkpoint_is_due_after_time_with_new_events(store: LocalStore) -> None:
     clock = Clock()
     one = signer(store, clock)
     assert one.step() is None, "nothing to sign"
@@ -174,7 +175,9 @@ def test_a_checkpoint_is_due_by_time_or_by_events(store: LocalStore) -> None:
     assert one.step() is None, "nothing new"
 
 
-def test_many_events_do_not_wait(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoint_is_due_at_once_after_many_events(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert EVERY_EVENTS == 1000
     monkeypatch.setattr(checkpoints, "EVERY_EVENTS", 20)
     clock = Clock()
@@ -189,7 +192,7 @@ def test_many_events_do_not_wait(store: LocalStore, monkeypatch: pytest.MonkeyPa
     assert found.size == 21
 
 
-def test_two_signers_make_one_sequence(store: LocalStore) -> None:
+def test_two_signers_produce_one_sequence(store: LocalStore) -> None:
     clock = Clock()
     pair = (signer(store, clock), signer(store, clock))
     for _ in range(3):
@@ -200,7 +203,7 @@ def test_two_signers_make_one_sequence(store: LocalStore) -> None:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_nothing_is_signed_after_a_tampered_history(store: LocalStore, restarted: bool) -> None:
+def test_signer_stops_after_a_tampered_history(store: LocalStore, restarted: bool) -> None:
     clock = Clock()
     one = signer(store, clock)
     append(store, 5)
@@ -214,10 +217,15 @@ def test_nothing_is_signed_after_a_tampered_history(store: LocalStore, restarted
     assert newest_checkpoint(store) == content(store, checkpoint_key(1))
 
 
-def test_a_note_is_bound_to_its_text_and_its_key() -> None:
+def test_note_is_bound_to_its_text_and_key() -> None:
     note = sign_note("one\ntwo\n", KEYS.log_name, KEYS.checkpoint)
     assert open_note(note, VerifierKey.parse(str(KEYS.log_key))) == note_text(note) == "one\ntwo\n"
-    for bad in (note.replace(b"two", b"owt"), note.replace(b"\n\n", b"\n"), b"", note[: note.index(b"\n\n") + 2]):
+    for bad in (
+        note.replace(b"two", b"owt"),
+        note.replace(b"\n\n", b"\n"),
+        b"",
+        note[: note.index(b"\n\n") + 2],
+    ):
         with pytest.raises(ValueError, match=r"note|signature"):
             open_note(bad, KEYS.log_key)
     for key in ("", "a+b", str(KEYS.log_key)[:-4], str(KEYS.log_key).replace("+", "x+", 1)):
@@ -225,8 +233,8 @@ def test_a_note_is_bound_to_its_text_and_its_key() -> None:
             VerifierKey.parse(key)
 
 
-def test_note_of_the_specification_verifies() -> None:
-    """The example of golang.org/x/mod/sumdb/note, which C2SP's signed-note is the specification of."""
+def test_example_note_of_the_specification_verifies() -> None:
+    """The example of golang.org/x/mod/sumdb/note, the origin of C2SP's signed-note."""
     key = VerifierKey.parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
     note = (
         "If you think cryptography is the answer to your problem,\n"
@@ -236,7 +244,7 @@ def test_note_of_the_specification_verifies() -> None:
     assert open_note(note.encode(), key).startswith("If you think cryptography")
 
 
-def test_verifier_command_with_keys_copies_and_proofs(signed: LocalStore, tmp_path: Path) -> None:
+def test_verify_command_accepts_keys_copies_and_proofs(signed: LocalStore, tmp_path: Path) -> None:
     copy = tmp_path / "checkpoint"
     copy.write_bytes(content(signed, checkpoint_key(2)))
 

@@ -1,4 +1,4 @@
-"""Generated rows in mode Customer, as the trainer writes them: the customer reads the table, the service does not."""
+"""Rows that the trainer writes in mode Customer: only the customer can read them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 
 from custody_aws import CustomerAccount
 from custody_servers import REGION, Server
-from simulacra_crds.tasks import CustomerKeyRef, KeyedRef
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.customer import CustomerKey
+from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
 from simulacra_custody.envelope import decrypt, kms_keyring
-from simulacra_custody.errors import ArtefactCorrupt, KeyUnavailable
-from simulacra_custody.local_store import LocalStore
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_custody.errors import ArtifactCorrupt, KeyUnavailable
+from simulacra_custody.keys.customer_kms import CustomerKey
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
+from simulacra_trainer.artifacts import Artifacts
 
 ROWS = pa.table({"n": list(range(1000))})
 
@@ -33,24 +33,27 @@ def account(aws: Server, monkeypatch: pytest.MonkeyPatch) -> CustomerAccount:
     return account
 
 
-def artefacts(custody: Custody) -> tuple[Artefacts, str]:
+def artifacts(custody: Custody) -> tuple[Artifacts, str]:
     wrapped = custody.new_resource_key(ResourceRef("acme", "generationjobs", "g1"))
-    return Artefacts(custody, "acme", KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)), wrapped
+    ref = KeyedRef(kind="generationjobs", uid="g1", wrapped_key=wrapped)
+    return Artifacts(custody, "acme", ref), wrapped
 
 
-def test_rows_are_under_the_customers_key_and_no_other(
+def test_rows_open_with_the_customers_key_only(
     custody: Custody, store: LocalStore, account: CustomerAccount, tmp_path: Path
 ) -> None:
-    own, wrapped = artefacts(custody)
+    own, wrapped = artifacts(custody)
     key = CustomerKeyRef(key_arn=account.key_arn)
     part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, key)
     assert (part.key_arn, part.rows) == (account.key_arn, 1000)
-    ref = ResourceRef("acme", "generationjobs", "g1").artefact(part.name)
-    with pytest.raises(ArtefactCorrupt):
+    ref = ResourceRef("acme", "generationjobs", "g1").artifact(part.name)
+    with pytest.raises(ArtifactCorrupt):
         custody.read_bytes(ref, wrapped, limit=1 << 20)
     service = kms_keyring(account.key_arn, CustomerKey(account.key_arn).access.client())
-    with pytest.raises(ArtefactCorrupt):
-        b"".join(decrypt(ref.key, service, ref.encryption_context, store.open_range(ref.key), 1 << 20))
+    with pytest.raises(ArtifactCorrupt):
+        b"".join(
+            decrypt(ref.key, service, ref.encryption_context, store.open_range(ref.key), 1 << 20)
+        )
     customer = boto3.Session().client(
         "kms",
         endpoint_url=account.server.url,
@@ -59,25 +62,28 @@ def test_rows_are_under_the_customers_key_and_no_other(
         aws_secret_access_key=account.customer["AWS_SECRET_ACCESS_KEY"],
     )
     keyring = kms_keyring(account.key_arn, customer)
-    content = b"".join(decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20))
+    content = b"".join(
+        decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20)
+    )
     assert len(content) == part.bytes
     (tmp_path / "t.parquet").write_bytes(content)
     assert pq.read_table(tmp_path / "t.parquet").equals(ROWS)
 
 
-def test_without_the_customers_key_nothing_is_stored(
+def test_nothing_is_stored_without_the_customers_key(
     custody: Custody, store: LocalStore, account: CustomerAccount
 ) -> None:
     account.allow_service()
-    own, _ = artefacts(custody)
+    own, _ = artifacts(custody)
+    key = CustomerKeyRef(key_arn=account.key_arn)
     with pytest.raises(KeyUnavailable):
-        own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, CustomerKeyRef(key_arn=account.key_arn))
+        own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema, key)
     assert not own.exists("parts/00000.parquet")
 
 
-def test_managed_rows_are_as_before(custody: Custody) -> None:
-    own, wrapped = artefacts(custody)
+def test_managed_rows_open_with_the_resources_key(custody: Custody) -> None:
+    own, wrapped = artifacts(custody)
     part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema)
     assert part.key_arn is None
-    ref = ResourceRef("acme", "generationjobs", "g1").artefact(part.name)
+    ref = ResourceRef("acme", "generationjobs", "g1").artifact(part.name)
     assert len(custody.read_bytes(ref, wrapped, limit=1 << 20)) == part.bytes

@@ -1,4 +1,4 @@
-"""Erasure and the sweep: everything of a resource goes, nothing of a neighbour does."""
+"""Erasure and the sweep: they remove everything of a resource and nothing else."""
 
 import os
 import time
@@ -6,86 +6,100 @@ from dataclasses import replace
 
 import pytest
 
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody, ErasureReport
 from simulacra_custody.errors import StoreUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.local_store import LocalStore
-from simulacra_custody.store import ObjectStore
-from simulacra_custody.store_owner import StoreOwner
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody, ErasureReport
+from simulacra_custody.stores.base import ObjectStore
+from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.stores.owner import StoreOwner
 
 
 def age(store: LocalStore, seconds: float) -> None:
-    """Make everything in the store that much older."""
+    """Make everything in the store older by seconds."""
     for path in store.root.rglob("*"):
         if path.is_file():
             then = time.time() - seconds
             os.utime(path, (then, then))
 
 
-def test_list_artefacts(custody: Custody, dataset: ResourceRef, wrapped: str) -> None:
-    assert custody.list_artefacts(dataset) == []
+def test_artifacts_are_listed_sorted(custody: Custody, dataset: ResourceRef, wrapped: str) -> None:
+    assert custody.list_artifacts(dataset) == []
     for name in ("schema", "parts/00001", "dataset", "parts/00000"):
-        custody.write(dataset.artefact(name), wrapped, [b"x"])
-    assert custody.list_artefacts(dataset) == ["dataset", "parts/00000", "parts/00001", "schema"]
+        custody.write(dataset.artifact(name), wrapped, [b"x"])
+    assert custody.list_artifacts(dataset) == ["dataset", "parts/00000", "parts/00001", "schema"]
 
 
-def test_erase_takes_everything_of_the_resource_and_nothing_else(
+def test_erase_removes_everything_of_one_resource_only(
     custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
 ) -> None:
-    sizes = [custody.write(dataset.artefact(name), wrapped, [b"x"]).stored_bytes for name in ("raw", "parts/00000")]
-    neighbours = [replace(dataset, uid="5f0c1"), replace(dataset, kind="models"), replace(dataset, tenant="globex")]
-    for neighbour in neighbours:
-        custody.write(neighbour.artefact("raw"), custody.new_resource_key(neighbour), [b"x"])
-    with store.open_put(dataset.artefact("model").key) as upload:
+    sizes = [
+        custody.write(dataset.artifact(name), wrapped, [b"x"]).stored_bytes
+        for name in ("raw", "parts/00000")
+    ]
+    neighbors = [
+        replace(dataset, uid="5f0c1"),
+        replace(dataset, kind="models"),
+        replace(dataset, tenant="globex"),
+    ]
+    for neighbor in neighbors:
+        custody.write(neighbor.artifact("raw"), custody.new_resource_key(neighbor), [b"x"])
+    with store.open_put(dataset.artifact("model").key) as upload:
         upload.write(b"12345")
         report = custody.erase(dataset)
     assert report == ErasureReport(objects=3, bytes=sum(sizes) + 5, verified_empty=True)
-    assert custody.list_artefacts(dataset) == []
-    assert {info.key for info in store.list("")} == {neighbour.artefact("raw").key for neighbour in neighbours}
+    assert custody.list_artifacts(dataset) == []
+    assert {info.key for info in store.list("")} == {
+        neighbor.artifact("raw").key for neighbor in neighbors
+    }
     assert not (store.root / dataset.prefix).exists()
     assert not (store.root / ".incomplete").exists()
 
 
-def test_all_but_one_artefact_is_erased_in_all_versions_and_verified(
+def test_all_versions_except_one_artifact_are_erased_and_verified(
     any_store: ObjectStore, keyring: KeyProvider, dataset: ResourceRef
 ) -> None:
-    custody, neighbour = Custody(any_store, keyring), replace(dataset, uid="5f0c1")
-    for resource in (dataset, neighbour):
+    custody, neighbor = Custody(any_store, keyring), replace(dataset, uid="5f0c1")
+    for resource in (dataset, neighbor):
         wrapped = custody.new_resource_key(resource)
         for name in ("why", "why-not", "raw", "raw", "pieces/00000", "pieces/why"):
-            custody.write(resource.artefact(name), wrapped, [b"x"])
-    with any_store.open_put(dataset.artefact("raw").key) as upload:
+            custody.write(resource.artifact(name), wrapped, [b"x"])
+    with any_store.open_put(dataset.artifact("raw").key) as upload:
         upload.write(b"12345")
-        report = custody.erase_but(dataset, "why")
+        report = custody.erase_except(dataset, "why")
     assert report.verified_empty
     assert report.objects >= 4
-    assert [info.key for info in any_store.list_versions(dataset.prefix)] == [dataset.artefact("why").key]
+    assert [info.key for info in any_store.list_versions(dataset.prefix)] == [
+        dataset.artifact("why").key
+    ]
     assert list(any_store.list_incomplete(dataset.prefix)) == []
-    assert custody.list_artefacts(neighbour) == ["pieces/00000", "pieces/why", "raw", "why", "why-not"]
-    assert custody.erase_but(dataset, "why") == ErasureReport(0, 0, True)
+    kept = ["pieces/00000", "pieces/why", "raw", "why", "why-not"]
+    assert custody.list_artifacts(neighbor) == kept
+    assert custody.erase_except(dataset, "why") == ErasureReport(0, 0, True)
 
 
-def test_erasing_nothing_is_verified_too(custody: Custody, dataset: ResourceRef) -> None:
+def test_erasing_nothing_is_verified(custody: Custody, dataset: ResourceRef) -> None:
     assert custody.erase(dataset) == ErasureReport(0, 0, True)
 
 
 class Forgetful(LocalStore):
-    """A store that says it deleted and did not (an object lock, a lagging replica)."""
+    """A store that does not delete what it says (an object lock, a lagging replica)."""
 
     def delete_prefix(self, prefix: str) -> int:
         return 1
 
 
-def test_erase_reports_what_is_left(store: LocalStore, keyring: KeyProvider, dataset: ResourceRef) -> None:
+def test_erase_reports_remaining_objects(
+    store: LocalStore, keyring: KeyProvider, dataset: ResourceRef
+) -> None:
     custody = Custody(Forgetful(store.root), keyring)
-    custody.write(dataset.artefact("raw"), custody.new_resource_key(dataset), [b"x"])
+    custody.write(dataset.artifact("raw"), custody.new_resource_key(dataset), [b"x"])
     assert not custody.erase(dataset).verified_empty
-    custody.write(dataset.artefact("pieces/00000"), custody.new_resource_key(dataset), [b"x"])
-    assert not custody.erase_but(dataset, "raw").verified_empty
+    custody.write(dataset.artifact("pieces/00000"), custody.new_resource_key(dataset), [b"x"])
+    assert not custody.erase_except(dataset, "raw").verified_empty
 
 
-def test_what_cannot_be_listed_is_no_verified_erasure(
+def test_unlistable_folder_is_not_a_verified_erasure(
     custody: Custody, store: LocalStore, dataset: ResourceRef
 ) -> None:
     store.put(dataset.prefix.rstrip("/"), [b"an object where the folder should be"])
@@ -103,28 +117,31 @@ def test_sweep_counts_foreign_objects_and_leaves_them(custody: Custody, store: L
     assert (store.root / "tenants/Thumbs.db").exists()
 
 
-def test_sweep_takes_only_old_orphans(custody: Custody, store: LocalStore) -> None:
-    live, orphan, dead_upload = (ResourceRef("acme", "datasets", uid) for uid in ("live", "orphan", "dead"))
+def test_sweep_erases_only_old_orphans(custody: Custody, store: LocalStore) -> None:
+    live, orphan, dead_upload = (
+        ResourceRef("acme", "datasets", uid) for uid in ("live", "orphan", "dead")
+    )
     for resource in (live, orphan):
-        custody.write(resource.artefact("raw"), custody.new_resource_key(resource), [b"x"])
-    with store.open_put(dead_upload.artefact("raw").key) as upload:
+        custody.write(resource.artifact("raw"), custody.new_resource_key(resource), [b"x"])
+    with store.open_put(dead_upload.artifact("raw").key) as upload:
         upload.write(b"x")
         age(store, 7200)
         young = ResourceRef("acme", "datasets", "young")
-        custody.write(young.artefact("raw"), custody.new_resource_key(young), [b"x"])
+        custody.write(young.artifact("raw"), custody.new_resource_key(young), [b"x"])
         report = custody.sweep_orphans({("acme", "datasets", "live")}, StoreOwner(store, "ours"))
     assert report.resources == (dead_upload, orphan)
     assert (report.erased.objects, report.erased.verified_empty) == (2, True)
-    assert custody.list_artefacts(live) == custody.list_artefacts(young) == ["raw"]
+    assert custody.list_artifacts(live) == custody.list_artifacts(young) == ["raw"]
     assert list(store.list_incomplete("")) == []
 
 
-def test_one_fresh_artefact_keeps_its_resource_from_the_sweep(
+def test_one_recent_artifact_protects_its_resource_from_the_sweep(
     custody: Custody, store: LocalStore, dataset: ResourceRef, wrapped: str
 ) -> None:
-    custody.write(dataset.artefact("raw"), wrapped, [b"x"])
+    custody.write(dataset.artifact("raw"), wrapped, [b"x"])
     age(store, 7200)
-    custody.write(dataset.artefact("schema"), wrapped, [b"x"])
-    assert custody.sweep_orphans(set(), StoreOwner(store, "ours")).resources == ()
-    assert custody.sweep_orphans(set(), StoreOwner(store, "ours"), min_age_s=0).resources == (dataset,)
-    assert custody.list_artefacts(dataset) == []
+    custody.write(dataset.artifact("schema"), wrapped, [b"x"])
+    owner = StoreOwner(store, "ours")
+    assert custody.sweep_orphans(set(), owner).resources == ()
+    assert custody.sweep_orphans(set(), owner, min_age_s=0).resources == (dataset,)
+    assert custody.list_artifacts(dataset) == []

@@ -1,3 +1,5 @@
+"""The keyring file: access, durability, damage, concurrent processes and the key check."""
+
 import json
 import os
 import stat
@@ -8,27 +10,33 @@ from pathlib import Path
 import pytest
 
 from simulacra_custody.errors import KeyCheckError, KeyUnavailable
-from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.keys.keyring import LocalKeyring
 
 KEY = bytes(range(32))
 
 
-def test_destroyed_and_retired_keys_are_in_no_file(keyring: LocalKeyring) -> None:
+def test_no_file_contains_destroyed_or_retired_keys(keyring: LocalKeyring) -> None:
     first = json.loads(keyring.path.read_text())["acme"]
     keyring.rotate_tenant_key("acme")
     second = json.loads(keyring.path.read_text())["acme"]
     assert second["old"] == [first]
     keyring.retire_old_keys("acme")
-    assert json.loads(keyring.path.read_text())["acme"] == {"id": second["id"], "key": second["key"]}
+    assert json.loads(keyring.path.read_text())["acme"] == {
+        "id": second["id"],
+        "key": second["key"],
+    }
     keyring.destroy_tenant_key("acme")
-    assert sorted(path.name for path in keyring.path.parent.iterdir()) == ["keyring.json", "keyring.json.lock"]
+    assert sorted(path.name for path in keyring.path.parent.iterdir()) == [
+        "keyring.json",
+        "keyring.json.lock",
+    ]
     assert json.loads(keyring.path.read_text()).keys() == {"globex"}
 
 
-def test_what_becomes_of_a_key_is_durable_when_the_call_returns(
+def test_key_changes_are_durable_when_the_call_returns(
     keyring: LocalKeyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file's name as well: without it a power failure brings a destroyed key back, or takes a new one away."""
+    """Otherwise a power failure could restore a destroyed key or lose a new one."""
     steps: list[str] = []
     sync, replace = os.fsync, os.replace
 
@@ -46,11 +54,11 @@ def test_what_becomes_of_a_key_is_durable_when_the_call_returns(
     assert steps == ["file", "replaced", "folder"]
 
 
-def test_no_file_is_no_key(tmp_path: Path) -> None:
+def test_missing_file_has_no_key(tmp_path: Path) -> None:
     assert not LocalKeyring(tmp_path / "none.json").has_tenant_key("acme")
 
 
-def test_file_and_folder_are_the_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_has_access_to_file_and_folder(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         keyring = LocalKeyring(tmp_path / "k" / "keyring.json")
@@ -62,7 +70,7 @@ def test_file_and_folder_are_the_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o610])
-def test_looser_mode_is_refused(keyring: LocalKeyring, mode: int) -> None:
+def test_file_open_to_others_is_refused(keyring: LocalKeyring, mode: int) -> None:
     keyring.path.chmod(mode)
     with pytest.raises(KeyUnavailable, match="chmod 600"):
         keyring.wrap("acme", KEY, {})
@@ -70,7 +78,9 @@ def test_looser_mode_is_refused(keyring: LocalKeyring, mode: int) -> None:
         keyring.create_tenant_key("initech")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"acme": {}}', '{"acme": "x"}', '{"acme": {"id": "a", "key": "!"}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"acme": {}}', '{"acme": "x"}', '{"acme": {"id": "a", "key": "!"}}']
+)
 def test_damaged_file_is_refused_and_never_overwritten(keyring: LocalKeyring, text: str) -> None:
     keyring.path.write_text(text)
     with pytest.raises(KeyUnavailable, match="damaged"):
@@ -80,7 +90,7 @@ def test_damaged_file_is_refused_and_never_overwritten(keyring: LocalKeyring, te
     assert keyring.path.read_text() == text
 
 
-def test_unreachable_file_is_unavailable(tmp_path: Path) -> None:
+def test_unreadable_path_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(KeyUnavailable):
         LocalKeyring(tmp_path / "file" / "keyring.json").create_tenant_key("acme")
@@ -98,7 +108,7 @@ class ContextIgnored(LocalKeyring):
         return super().unwrap(tenant, wrapped, {})
 
 
-def test_key_check_finds_a_provider_that_ignores_the_context(keyring: LocalKeyring) -> None:
+def test_key_check_detects_an_ignored_context(keyring: LocalKeyring) -> None:
     with pytest.raises(KeyCheckError) as failure:
         ContextIgnored(keyring.path).check("acme")
     assert failure.value.step == "refuse"
@@ -120,9 +130,12 @@ class AnotherKey(LocalKeyring):
 
 
 @pytest.mark.parametrize(
-    ("provider", "step"), [(WrapRefused, "generate"), (UnwrapRefused, "decrypt"), (AnotherKey, "decrypt")]
+    ("provider", "step"),
+    [(WrapRefused, "generate"), (UnwrapRefused, "decrypt"), (AnotherKey, "decrypt")],
 )
-def test_key_check_names_the_failing_step(keyring: LocalKeyring, provider: type[LocalKeyring], step: str) -> None:
+def test_key_check_names_the_failing_step(
+    keyring: LocalKeyring, provider: type[LocalKeyring], step: str
+) -> None:
     with pytest.raises(KeyCheckError) as failure:
         provider(keyring.path).check("acme")
     assert failure.value.step == step
@@ -131,7 +144,7 @@ def test_key_check_names_the_failing_step(keyring: LocalKeyring, provider: type[
 RACER = """
 import sys
 from pathlib import Path
-from simulacra_custody.local_keyring import LocalKeyring
+from simulacra_custody.keys.keyring import LocalKeyring
 keyring = LocalKeyring(Path(sys.argv[1]))
 keyring.create_tenant_key("shared")
 token = keyring.wrap("shared", bytes(32), {})
@@ -146,12 +159,15 @@ print(token)
 def test_two_processes_lose_no_key(tmp_path: Path) -> None:
     path = tmp_path / "keyring.json"
     racers = [
-        subprocess.Popen([sys.executable, "-c", RACER, str(path), name], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(path), name], stdout=subprocess.PIPE, text=True
+        )
         for name in ("a", "b")
     ]
     tokens = [racer.communicate(timeout=100)[0].strip() for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0]
     expected = {f"{name}-{number}" for name in ("a", "b") for number in range(0, 40, 2)}
     assert set(json.loads(path.read_text())) == {"shared", *expected}
-    for token in tokens:  # both made "shared" at once: one key came of it
+    # Both created "shared" at once: there is one key.
+    for token in tokens:
         assert LocalKeyring(path).unwrap("shared", token, {}) == bytes(32)

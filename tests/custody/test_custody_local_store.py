@@ -1,14 +1,16 @@
+"""The store in a directory: access, folders, links and a full disk."""
+
 import os
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
+from in_threads import in_threads
 from simulacra_custody.errors import StoreUnavailable
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 
 KEY = "tenants/acme/datasets/u1/raw"
 PREFIX = "tenants/acme/datasets/u1/"
@@ -22,7 +24,7 @@ def names(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
 
-def test_put_replaces_whole(store: LocalStore) -> None:
+def test_put_does_not_change_an_open_read(store: LocalStore) -> None:
     store.put(KEY, [b"a longer first version"])
     reading = store.open_range(KEY)
     store.put(KEY, [b"short"])
@@ -30,7 +32,7 @@ def test_put_replaces_whole(store: LocalStore) -> None:
     assert content(store, KEY) == b"short"
 
 
-def test_only_the_owner_may_look(tmp_path: Path) -> None:
+def test_only_the_owner_has_access(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         store = LocalStore(tmp_path / "fresh")
@@ -38,7 +40,8 @@ def test_only_the_owner_may_look(tmp_path: Path) -> None:
         with store.open_put(KEY) as upload:
             upload.write(b"y")
             for path in [store.root, *store.root.rglob("*")]:
-                assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+                expected = 0o700 if path.is_dir() else 0o600
+                assert stat.S_IMODE(path.stat().st_mode) == expected, path
     finally:
         os.umask(old)
 
@@ -53,7 +56,7 @@ def test_delete_removes_emptied_folders_only(store: LocalStore) -> None:
     assert names(store.root) == []
 
 
-def test_a_symbolic_link_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
+def test_symbolic_link_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
     store.put(PREFIX + "other", [b"x"])
@@ -64,7 +67,7 @@ def test_a_symbolic_link_is_not_followed(store: LocalStore, tmp_path: Path) -> N
     assert secret.read_bytes() == b"secret"
 
 
-def test_object_under_an_object_is_the_stores_refusal(store: LocalStore) -> None:
+def test_object_under_an_object_is_refused(store: LocalStore) -> None:
     store.put(KEY, [b"x"])
     for if_absent in (False, True):
         with pytest.raises(StoreUnavailable):
@@ -77,7 +80,7 @@ def test_object_under_an_object_is_the_stores_refusal(store: LocalStore) -> None
 FULL = """
 import resource, sys
 from pathlib import Path
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.errors import StoreUnavailable
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -87,32 +90,19 @@ except StoreUnavailable as error:
 """
 
 
-def test_full_disk_is_the_stores_error_and_leaves_nothing(store: LocalStore) -> None:
+def test_full_disk_is_reported_and_leaves_no_file(store: LocalStore) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", FULL, str(store.root), KEY], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", FULL, str(store.root), KEY],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert child.stdout == "the local store could not write: File too large\n"
     assert names(store.root) == []
 
 
-def in_threads(count: int, work: object) -> list[BaseException]:
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            work(number)  # type: ignore[operator]
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
-
-
-def test_puts_survive_deletes_that_take_their_folders(store: LocalStore) -> None:
+def test_puts_survive_concurrent_deletes_of_their_folders(store: LocalStore) -> None:
     def work(number: int) -> None:
         key = f"{PREFIX}part{number}"
         for _ in range(100):

@@ -1,20 +1,29 @@
-"""RFC 6962 trees against the reference vectors of Certificate Transparency and the recursive definition."""
+"""RFC 6962 trees: reference vectors, recursive definition and consistency proofs."""
 
 import hashlib
 
 import pytest
 
-from simulacra_custody import merkle
-from simulacra_custody.merkle import (
+from merkle_proofs import verify_consistency
+from simulacra_custody.audit import merkle
+from simulacra_custody.audit.merkle import (
     append_leaf,
     consistency_proof,
     leaf_hash,
     node_hash,
     root_hash,
-    verify_consistency,
 )
 
-LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+LEAVES = [
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+]
 ROOTS = [  # google/certificate-transparency, merkle tree tests
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
@@ -35,7 +44,7 @@ def grow(leaves: list[bytes]) -> bytes:
 
 
 def tree_hash(leaves: list[bytes]) -> bytes:
-    """MTH as RFC 6962, 2.1 defines it."""
+    """Return MTH as RFC 6962, 2.1 defines it."""
     if not leaves:
         return hashlib.sha256(b"").digest()
     if len(leaves) == 1:
@@ -45,18 +54,18 @@ def tree_hash(leaves: list[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("size", range(1, 9))
-def test_reference_vectors(size: int) -> None:
+def test_roots_equal_the_reference_vectors(size: int) -> None:
     assert grow([bytes.fromhex(leaf) for leaf in LEAVES[:size]]).hex() == ROOTS[size - 1]
 
 
-def test_every_size_to_130_follows_the_definition() -> None:
+def test_roots_follow_the_recursive_definition() -> None:
     leaves: list[bytes] = []
     for number in range(131):
         assert grow(leaves) == tree_hash(leaves)
         leaves.append(str(number).encode())
 
 
-def test_consistency_of_every_pair_of_sizes_and_of_no_other() -> None:
+def test_consistency_proofs_verify_for_their_pair_of_sizes_only() -> None:
     leaves = [leaf_hash(b"%d" % number) for number in range(40)]
     roots = [merkle.tree_hash(leaves[:size]) for size in range(41)]
     for size in range(1, 41):

@@ -1,4 +1,4 @@
-"""S3 alone, against SeaweedFS: links, credentials, settings, memory, layouts."""
+"""The S3 store with SeaweedFS: links, credentials, settings, memory, layouts."""
 
 import json
 import os
@@ -14,13 +14,13 @@ import pytest
 from botocore.stub import Stubber
 
 from custody_servers import Server
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.errors import ArtefactCorrupt, ObjectExists, StoreUnavailable
-from simulacra_custody.keys import KeyProvider
-from simulacra_custody.s3_client import S3Location
-from simulacra_custody.s3_store import S3Store
-from simulacra_custody.settings import open_store
+from simulacra_custody.errors import ArtifactCorrupt, ObjectExists, StoreUnavailable
+from simulacra_custody.keys.base import KeyProvider
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.s3.client import S3Location
+from simulacra_custody.stores.s3.store import S3Store
+from simulacra_custody.wiring import open_store
 
 KEY = "tenants/acme/datasets/u1/raw"
 
@@ -34,13 +34,14 @@ def s3_store(s3: str) -> S3Store:
 
 def status(url: str, method: str = "GET") -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+        request = urllib.request.Request(url, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
 
 
-def test_presigned_link_gives_the_object_and_nothing_else(s3_store: S3Store) -> None:
+def test_presigned_link_reads_one_object_only(s3_store: S3Store) -> None:
     s3_store.put(KEY, [b"ciphertext"])
     s3_store.put(KEY + "2", [b"another"])
     url = s3_store.presign(KEY)
@@ -55,7 +56,7 @@ def test_presigned_link_gives_the_object_and_nothing_else(s3_store: S3Store) -> 
     assert s3_store.stat(KEY) is not None
 
 
-def test_expired_link_is_refused(s3_store: S3Store) -> None:
+def test_expired_link_is_rejected(s3_store: S3Store) -> None:
     s3_store.put(KEY, [b"ciphertext"])
     url = s3_store.presign(KEY, 1)
     assert status(url) == 200
@@ -63,21 +64,23 @@ def test_expired_link_is_refused(s3_store: S3Store) -> None:
     assert status(url) == 403
 
 
-def test_link_of_an_erased_object_finds_nothing(s3_store: S3Store) -> None:
+def test_link_to_an_erased_object_is_not_found(s3_store: S3Store) -> None:
     s3_store.put(KEY, [b"ciphertext"])
     url = s3_store.presign(KEY)
     s3_store.delete_prefix("tenants/acme/")
     assert status(url) == 404
 
 
-def test_public_endpoint_is_what_links_name(s3: str) -> None:
+def test_links_use_the_public_endpoint(s3: str) -> None:
     store = open_store({"STORE": s3 + "&public-endpoint=https://files.example.com"}, "STORE")
     assert isinstance(store, S3Store)
     assert store.presign(KEY).startswith("https://files.example.com/plain/some/")
 
 
 @pytest.mark.parametrize("secret", ["x" * 20, ""])
-def test_wrong_or_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+def test_wrong_or_missing_credentials_are_unavailable(
+    s3: str, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
     if secret:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
     else:
@@ -94,50 +97,66 @@ def test_wrong_or_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch, secre
         lambda: store.delete_prefix("tenants/acme/"),
         lambda: list(store.list_incomplete("")),
     ):
-        with pytest.raises(StoreUnavailable, match=r"SignatureDoesNotMatch|403|NoCredentialsError|AccessDenied"):
+        with pytest.raises(
+            StoreUnavailable, match=r"SignatureDoesNotMatch|403|NoCredentialsError|AccessDenied"
+        ):
             attempt()
     with pytest.raises(StoreUnavailable), store.open_put(KEY):
         pytest.fail("the put began")
 
 
-def test_missing_bucket_and_unreachable_server(s3: str) -> None:
+def test_missing_bucket_and_unreachable_server_are_unavailable(s3: str) -> None:
     absent = open_store({"STORE": s3.replace("s3://plain/", "s3://no-such-bucket/")}, "STORE")
-    for attempt in (lambda: absent.put(KEY, [b"x"]), lambda: list(absent.list("")), lambda: absent.open_range(KEY)):
+    for attempt in (
+        lambda: absent.put(KEY, [b"x"]),
+        lambda: list(absent.list("")),
+        lambda: absent.open_range(KEY),
+    ):
         with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
             attempt()
-    dead = open_store({"STORE": "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1"}, "STORE")
+    dead = open_store(
+        {"STORE": "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1"}, "STORE"
+    )
     with pytest.raises(StoreUnavailable, match="EndpointConnectionError"):
         dead.stat(KEY)
 
 
-def test_tampered_truncated_and_swapped_objects_are_refused(
+def test_tampered_truncated_and_swapped_objects_are_rejected(
     s3_store: S3Store, any_keys: KeyProvider, tenants: tuple[str, str], plaintext: bytes
 ) -> None:
-    """Stored in S3 and under each kind of key."""
     custody, resource = Custody(s3_store, any_keys), ResourceRef(tenants[0], "datasets", "u1")
     any_keys.create_tenant_key(tenants[0])
     wrapped = custody.new_resource_key(resource)
-    one, two = resource.artefact("dataset"), resource.artefact("schema")
+    one, two = resource.artifact("dataset"), resource.artifact("schema")
     custody.write(one, wrapped, [plaintext])
     custody.write(two, wrapped, [b"schema"])
     assert b"".join(custody.read(one, wrapped)) == plaintext
     message = b"".join(s3_store.open_range(one.key))
     flipped = message[:5000] + bytes([message[5000] ^ 1]) + message[5001:]
-    for bad in (flipped, message[:-1], message[: len(message) // 2], b"".join(s3_store.open_range(two.key))):
+    for bad in (
+        flipped,
+        message[:-1],
+        message[: len(message) // 2],
+        b"".join(s3_store.open_range(two.key)),
+    ):
         s3_store.put(one.key, [bad])
-        with pytest.raises(ArtefactCorrupt):
+        with pytest.raises(ArtifactCorrupt):
             b"".join(custody.read(one, wrapped))
 
 
-def test_tenants_bucket_is_made_and_removed(weed: Server, s3: str) -> None:
+def test_bucket_of_a_tenant_is_made_and_removed(weed: Server, s3: str) -> None:
     unique = os.urandom(4).hex()
-    store = open_store({"STORE": s3.replace("s3://plain/", f"s3://t-{{tenant}}-{unique}/")}, "STORE")
+    store = open_store(
+        {"STORE": s3.replace("s3://plain/", f"s3://t-{{tenant}}-{unique}/")}, "STORE"
+    )
     store.put("tenants/acme/datasets/u1/raw", [b"1"])
     store.put("tenants/globex/datasets/u1/raw", [b"1"])
     client = boto3.Session().client("s3", endpoint_url=weed.url)
 
     def made() -> list[str]:
-        return [one["Name"] for one in client.list_buckets()["Buckets"] if one["Name"].endswith(unique)]
+        return [
+            one["Name"] for one in client.list_buckets()["Buckets"] if one["Name"].endswith(unique)
+        ]
 
     assert made() == [f"t-acme-{unique}", f"t-globex-{unique}"]
     assert [info.key for info in store.list("tenants/")] == [
@@ -152,7 +171,7 @@ def test_tenants_bucket_is_made_and_removed(weed: Server, s3: str) -> None:
 
 
 def stubbed(monkeypatch: pytest.MonkeyPatch, sse_kms: str | None = None) -> tuple[S3Store, Stubber]:
-    """A store whose answers botocore makes up: what a server that we can run does not do (SSE-KMS, refusals, 409)."""
+    """Return a store with stubbed answers, for what no server here does (SSE-KMS, 409)."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     store = S3Store(S3Location("bucket", region="us-east-1", sse_kms=sse_kms))
@@ -161,7 +180,7 @@ def stubbed(monkeypatch: pytest.MonkeyPatch, sse_kms: str | None = None) -> tupl
     return store, stub
 
 
-def test_sse_kms_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sse_kms_is_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     store, stub = stubbed(monkeypatch, "alias/bucket")
     sse = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/bucket"}
     target = {"Bucket": "bucket", "Key": KEY}
@@ -175,7 +194,7 @@ def test_sse_kms_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     stub.assert_no_pending_responses()
 
 
-def test_conflicting_conditional_write_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conflicting_conditional_write_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     store, stub = stubbed(monkeypatch)
     stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
     stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
@@ -184,7 +203,7 @@ def test_conflicting_conditional_write_is_asked_again(monkeypatch: pytest.Monkey
     stub.assert_no_pending_responses()
 
 
-def test_object_that_may_not_be_deleted_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_deletion_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     store, stub = stubbed(monkeypatch)
     stub.add_response("list_object_versions", {"Versions": [{"Key": KEY, "VersionId": "v1"}]})
     stub.add_response("delete_objects", {"Errors": [{"Key": KEY, "Code": "AccessDenied"}]})
@@ -194,7 +213,7 @@ def test_object_that_may_not_be_deleted_is_an_error(monkeypatch: pytest.MonkeyPa
 
 MEMORY = """
 import json, os, re, sys
-from simulacra_custody.settings import open_store
+from simulacra_custody.wiring import open_store
 store, block = open_store(os.environ, "STORE"), os.urandom(1 << 20)
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) // 1024
@@ -210,7 +229,7 @@ print(json.dumps({"grown": peak() - before, "size": size}))
 
 
 @pytest.mark.slow
-def test_100_megabytes_both_ways_in_constant_memory(s3: str) -> None:
+def test_100_megabytes_stream_in_constant_memory(s3: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, "100"],
         env={**os.environ, "STORE": s3},
@@ -220,4 +239,5 @@ def test_100_megabytes_both_ways_in_constant_memory(s3: str) -> None:
     )
     figures: dict[str, Any] = json.loads(run.stdout)
     assert figures["size"] == 100 << 20
-    assert figures["grown"] < 80  # MiB: a part, its copy for the request, the connection's buffers
+    # MiB: a part, its copy for the request and the buffers of the connection.
+    assert figures["grown"] < 80

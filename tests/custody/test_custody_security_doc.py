@@ -1,4 +1,4 @@
-"""docs/security.md: every claim is held by a test, and every test that is named exists."""
+"""docs/explanation/security.md: every claim names a test, and every named test exists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "security.md"
+PAGE = ROOT / "docs" / "explanation" / "security.md"
 NAMED = re.compile(r"`(tests/[a-z0-9_/]+\.py)(?:::([A-Za-z0-9_]+))?`")
 DOCUMENT = re.compile(r"`(docs/[a-z0-9_/.-]+\.md)`")
 
@@ -18,11 +18,13 @@ DOCUMENT = re.compile(r"`(docs/[a-z0-9_/.-]+\.md)`")
 @cache
 def functions(file: str) -> frozenset[str]:
     nodes = ast.walk(ast.parse((ROOT / file).read_text()))
-    return frozenset(node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(
+        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
 
 
 def missing(text: str) -> list[str]:
-    """Return the references that lead nowhere."""
+    """Return the broken references."""
     wrong = [name for name in DOCUMENT.findall(text) if not (ROOT / name).is_file()]
     for file, function in NAMED.findall(text):
         if not (ROOT / file).is_file() or (function and function not in functions(file)):
@@ -44,7 +46,7 @@ def held(text: str) -> list[tuple[str, bool]]:
     return rows
 
 
-def test_every_test_that_the_page_names_exists() -> None:
+def test_every_test_named_on_the_page_exists() -> None:
     text = PAGE.read_text()
     assert len(NAMED.findall(text)) > 50
     assert missing(text) == []
@@ -64,7 +66,7 @@ def test_every_claim_and_failure_mode_names_a_test() -> None:
         "`docs/adr/no-such.md`",
     ],
 )
-def test_a_reference_that_leads_nowhere_is_found(text: str) -> None:
+def test_broken_reference_is_detected(text: str) -> None:
     assert missing(text)
     assert held(f"| Claim | Held by |\n|---|---|\n| a claim | words |\n| another | {text} |") == [
         ("a claim", False),

@@ -1,15 +1,16 @@
-"""What every object store promises, over every one of them: a directory and SeaweedFS in three layouts."""
+"""Contract of object stores: a directory and SeaweedFS in three layouts."""
 
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from simulacra_custody.errors import ArtefactMissing, ObjectExists, StoreUnavailable
-from simulacra_custody.store import ObjectStore
+from in_threads import in_threads
+from simulacra_custody.errors import ArtifactMissing, ObjectExists, StoreUnavailable
+from simulacra_custody.stores.base import ObjectStore
 
 KEY = "tenants/acme/datasets/u1/raw"
 PREFIX = "tenants/acme/datasets/u1/"
@@ -25,11 +26,11 @@ def keys(store: ObjectStore, prefix: str = "") -> list[str]:
 
 
 def left(store: ObjectStore, prefix: str = "") -> list[str]:
-    """Everything that is kept, in whatever state."""
+    """Return every key with a version or an unfinished put."""
     return [info.key for info in (*store.list_versions(prefix), *store.list_incomplete(prefix))]
 
 
-def test_put_stat_list_and_read_back(any_store: ObjectStore) -> None:
+def test_object_is_listed_and_reads_back(any_store: ObjectStore) -> None:
     info = any_store.put(KEY, [b"abc", b"", b"def"])
     assert (info.key, info.size) == (KEY, 6)
     found = any_store.stat(KEY)
@@ -43,7 +44,7 @@ def test_put_stat_list_and_read_back(any_store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1000, (16 << 20) + 5])
-def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
+def test_all_sizes_read_back_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
     data = os.urandom(size)
     assert any_store.put(KEY, [data]).size == size
     assert content(any_store, KEY) == data
@@ -55,30 +56,39 @@ def test_sizes_whole_and_in_pieces(any_store: ObjectStore, size: int) -> None:
     assert list(any_store.list_incomplete("")) == []
 
 
-def test_ranges(any_store: ObjectStore) -> None:
+def test_ranges_read_back(any_store: ObjectStore) -> None:
     any_store.put(KEY, [b"abcdef"])
-    ranges = [(0, 2, b"ab"), (2, None, b"cdef"), (1, 1, b""), (4, 99, b"ef"), (9, None, b""), (0, None, b"abcdef")]
-    assert [content(any_store, KEY, start, end) for start, end, _ in ranges] == [expected for *_, expected in ranges]
+    ranges = [
+        (0, 2, b"ab"),
+        (2, None, b"cdef"),
+        (1, 1, b""),
+        (4, 99, b"ef"),
+        (9, None, b""),
+        (0, None, b"abcdef"),
+    ]
+    assert [content(any_store, KEY, start, end) for start, end, _ in ranges] == [
+        expected for *_, expected in ranges
+    ]
 
 
-def test_missing_object(any_store: ObjectStore) -> None:
+def test_missing_object_is_reported(any_store: ObjectStore) -> None:
     assert any_store.stat(KEY) is None
     for start, end in ((0, None), (1, 1), (5, 9)):
-        with pytest.raises(ArtefactMissing, match=KEY):
+        with pytest.raises(ArtifactMissing, match=KEY):
             any_store.open_range(KEY, start, end)
     any_store.delete(KEY)
     assert any_store.delete_prefix(PREFIX) == 0
     assert any_store.purge_incomplete(PREFIX) == 0
 
 
-def test_put_replaces_whole(any_store: ObjectStore) -> None:
+def test_put_replaces_the_whole_object(any_store: ObjectStore) -> None:
     any_store.put(KEY, [b"a longer first version"])
     any_store.put(KEY, [b"short"])
     assert content(any_store, KEY) == b"short"
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_conditional_put_keeps_the_first(any_store: ObjectStore, whole: bool) -> None:
+def test_conditional_put_keeps_the_first_object(any_store: ObjectStore, whole: bool) -> None:
     def put(data: bytes) -> None:
         if whole:
             any_store.put(KEY, [data], if_absent=True)
@@ -98,13 +108,15 @@ def test_conditional_put_keeps_the_first(any_store: ObjectStore, whole: bool) ->
 
 
 def test_one_of_many_conditional_writers_wins(any_store: ObjectStore) -> None:
-    any_store.put(PREFIX + "other", [b"x"])  # the tenant is there
-    errors = in_threads(8, lambda number: any_store.put(KEY, [bytes([number]) * 1000], if_absent=True))
+    any_store.put(PREFIX + "other", [b"x"])
+    errors = in_threads(
+        8, lambda number: any_store.put(KEY, [bytes([number]) * 1000], if_absent=True)
+    )
     assert [type(error) for error in errors] == [ObjectExists] * 7
     assert len(set(content(any_store, KEY))) == 1
 
 
-def test_nothing_shows_before_commit_and_abort_leaves_nothing(any_store: ObjectStore) -> None:
+def test_put_is_invisible_before_commit_and_gone_after_abort(any_store: ObjectStore) -> None:
     with any_store.open_put(KEY) as upload:
         upload.write(b"half")
         assert keys(any_store) == []
@@ -114,7 +126,7 @@ def test_nothing_shows_before_commit_and_abort_leaves_nothing(any_store: ObjectS
     assert left(any_store) == []
 
 
-def test_a_failing_source_stores_nothing_and_keeps_its_own_error(any_store: ObjectStore) -> None:
+def test_failing_source_stores_nothing_and_raises_its_own_error(any_store: ObjectStore) -> None:
     def source() -> Iterator[bytes]:
         yield b"p" * (17 << 20)
         raise ConnectionResetError("the client went away")
@@ -126,7 +138,7 @@ def test_a_failing_source_stores_nothing_and_keeps_its_own_error(any_store: Obje
     assert list(any_store.list_incomplete("")) == []
 
 
-def test_delete_takes_all_versions_of_one_object(any_store: ObjectStore) -> None:
+def test_delete_removes_all_versions_of_one_object(any_store: ObjectStore) -> None:
     for key in (KEY, KEY, KEY + "s", KEY + "-2"):
         any_store.put(key, [b"1"])
     any_store.delete(KEY)
@@ -134,22 +146,23 @@ def test_delete_takes_all_versions_of_one_object(any_store: ObjectStore) -> None
     assert sorted(left(any_store)) == [KEY + "-2", KEY + "s"]
 
 
-def test_delete_prefix_takes_every_version_and_no_neighbour(any_store: ObjectStore) -> None:
+def test_delete_prefix_removes_every_version_and_no_neighbor(any_store: ObjectStore) -> None:
     for name in ("raw", "raw", "parts/00000.parquet", "parts/00001.parquet"):
         any_store.put(PREFIX + name, [b"1"])
-    neighbours = ["tenants/acme/datasets/u10/raw", "tenants/acme0/datasets/u1/raw"]
-    for key in neighbours:
+    neighbors = ["tenants/acme/datasets/u10/raw", "tenants/acme0/datasets/u1/raw"]
+    for key in neighbors:
         any_store.put(key, [b"2"])
     versions = len([key for key in left(any_store) if key.startswith(PREFIX)])
     assert any_store.delete_prefix(PREFIX) == versions
-    assert versions in (3, 4)  # a versioned bucket keeps the first ``raw``
-    assert sorted(left(any_store)) == sorted(keys(any_store)) == neighbours
+    # A versioned bucket keeps the first ``raw``.
+    assert versions in (3, 4)
+    assert sorted(left(any_store)) == sorted(keys(any_store)) == neighbors
     assert any_store.delete_prefix(TENANT) == 1
-    assert left(any_store) == neighbours[1:]
+    assert left(any_store) == neighbors[1:]
 
 
 @pytest.mark.parametrize("any_store_url", ["s3-versioned"], indirect=True)
-def test_more_objects_than_a_page(any_store: ObjectStore) -> None:
+def test_listing_and_deletion_span_several_pages(any_store: ObjectStore) -> None:
     names = [f"{PREFIX}parts/{number:05d}" for number in range(1003)]
     done = iter(names)
     lock = threading.Lock()
@@ -168,7 +181,7 @@ def test_more_objects_than_a_page(any_store: ObjectStore) -> None:
     assert left(any_store) == []
 
 
-def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
+def test_invalid_prefixes_and_keys_are_rejected(any_store: ObjectStore) -> None:
     for prefix in ("tenants/acme", "/", "../", "tenants/../", "tenants//"):
         for look in (any_store.list, any_store.list_versions, any_store.list_incomplete):
             with pytest.raises(ValueError):
@@ -177,8 +190,25 @@ def test_unlawful_prefixes_and_keys_are_refused(any_store: ObjectStore) -> None:
             for bad in (prefix, ""):
                 with pytest.raises(ValueError):
                     erase(bad)
-    for key in ("", "/abs", "a//b", "../x", "a/../b", ".incomplete/x", "A", "a b", "a\n", "tenants/"):
-        for use in (lambda key: any_store.put(key, [b"x"]), any_store.open_range, any_store.stat, any_store.delete):
+    bad_keys = [
+        "",
+        "/abs",
+        "a//b",
+        "../x",
+        "a/../b",
+        ".incomplete/x",
+        "A",
+        "a b",
+        "a\n",
+        "tenants/",
+    ]
+    for key in bad_keys:
+        for use in (
+            lambda key: any_store.put(key, [b"x"]),
+            any_store.open_range,
+            any_store.stat,
+            any_store.delete,
+        ):
             with pytest.raises(ValueError):
                 use(key)
     assert left(any_store) == []
@@ -196,7 +226,7 @@ def test_purged_put_cannot_commit(any_store: ObjectStore) -> None:
 
 CRASHING = """
 import os, sys
-from simulacra_custody.settings import open_store
+from simulacra_custody.wiring import open_store
 with open_store(os.environ, "STORE").open_put(sys.argv[1]) as upload:
     upload.write(b"x" * (17 << 20))
     print("half", flush=True)
@@ -204,7 +234,9 @@ with open_store(os.environ, "STORE").open_put(sys.argv[1]) as upload:
 """
 
 
-def test_what_a_killed_writer_leaves_is_listed_and_purged(any_store: ObjectStore, any_store_url: str) -> None:
+def test_put_of_a_killed_writer_is_listed_and_purged(
+    any_store: ObjectStore, any_store_url: str
+) -> None:
     any_store.put(KEY, [b"before"])
     child = subprocess.Popen(
         [sys.executable, "-c", CRASHING, KEY],
@@ -224,23 +256,6 @@ def test_what_a_killed_writer_leaves_is_listed_and_purged(any_store: ObjectStore
     assert any_store.purge_incomplete(PREFIX) == 1
     assert list(any_store.list_incomplete("")) == []
     assert content(any_store, KEY) == b"before"
-
-
-def in_threads(count: int, work: Callable[[int], object]) -> list[BaseException]:
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def test_two_writers_of_one_key_leave_one_whole_object(any_store: ObjectStore) -> None:

@@ -18,6 +18,7 @@ PACKAGES = [ROOT / folder for folder in WHEEL["packages"]]
 # The extras that a package may be installed with, where they are more than the one of its own name.
 EXTRAS = {
     "simulacra": {"mcp", "frames"},
+    "simulacra_controlplane": {"embedded"},
     "simulacra_crds": {"kubernetes"},
     "simulacra_custody": {"custody", "s3", "vault", "aws"},
     "simulacra_trainer": {"trainer", "neural", "s3", "aws"},

@@ -1,4 +1,6 @@
-"""A folder as a reader of the docs has it: the examples, a started installation in `data`, the commands in PATH."""
+"""A folder as a reader of the docs has it: the examples, a started installation in `data`, the
+commands in PATH.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,13 @@ class Desk:
         }
 
     def bash(self, script: str) -> str:
-        """Run a script as a shell does, ended by the first command that fails; returns what it prints."""
+        """Run a script as a shell does, ended by the first command that fails; returns what it
+        prints.
+        """
         command = ["bash", "-c", f"set -euo pipefail\n{script}"]
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=280
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -1,4 +1,6 @@
-"""Everything that a user can set, see or call is in the docs, found by other means than the docs find it."""
+"""Everything that a user can set, see or call is in the docs, found by other means than the docs
+find it.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,13 @@ import typer
 import yaml
 from simulacra import Client
 from simulacra.cli import app
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
     "trainer/simulacra_trainer/__main__.py",
     "custody/simulacra_custody/verify.py",
-    "custody/simulacra_custody/handout.py",
+    "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
 )
 ROOMS = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
@@ -31,7 +33,9 @@ ROOMS = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
 @pytest.fixture(scope="module")
 def text() -> str:
     pages: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "docs_reference.py"))["pages"]()
-    written = [path.read_text() for path in (ROOT / "docs").rglob("*.md") if "adr" not in path.parts]
+    written = [
+        path.read_text() for path in (ROOT / "docs").rglob("*.md") if "adr" not in path.parts
+    ]
     return "\n".join([*pages.values(), *written])
 
 
@@ -43,7 +47,12 @@ def _flags(command: Any) -> set[str]:
     below = getattr(command, "commands", None)
     if below:
         return set().union(*(_flags(one) for one in below.values()))
-    return {text for one in command.params for text in (*one.opts, *one.secondary_opts) if text.startswith("-")}
+    return {
+        text
+        for one in command.params
+        for text in (*one.opts, *one.secondary_opts)
+        if text.startswith("-")
+    }
 
 
 def test_settings_metrics_and_error_codes(text: str) -> None:
@@ -77,7 +86,10 @@ def test_reasons_commands_and_methods(text: str) -> None:
 
 def test_programs_and_types_of_conditions(text: str) -> None:
     flags = set(
-        re.findall(r'add_argument\(\s*"(--[a-z-]+)"', "\n".join((ROOT / path).read_text() for path in PROGRAMS))
+        re.findall(
+            r'add_argument\(\s*"(--[a-z-]+)"',
+            "\n".join((ROOT / path).read_text() for path in PROGRAMS),
+        )
     )
     operator = _source(("operator",))
     types = set(re.findall(r'_condition="(\w+)"', operator))
@@ -93,7 +105,11 @@ def test_routes_kinds_and_chart_values(text: str) -> None:
     kinds = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds" / "yaml").glob("*.yaml")]
     values = yaml.safe_load((ROOT / "charts" / "simulacra" / "values.yaml").read_text())
     assert len(routes) > 35
-    wanted = routes | {f"## {one['spec']['names']['kind']}" for one in kinds} | {f"{name}:" for name in values}
+    wanted = (
+        routes
+        | {f"## {one['spec']['names']['kind']}" for one in kinds}
+        | {f"{name}:" for name in values}
+    )
     assert {name for name in wanted if name not in text} == set()
 
 

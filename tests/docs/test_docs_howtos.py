@@ -1,4 +1,6 @@
-"""Every block of code in the docs: run as it stands, read as what it claims to be, or named here with who runs it."""
+"""Every block of code in the docs: run as it stands, read as what it claims to be, or named here
+with who runs it.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from mcp.client.stdio import stdio_client
 
 import yaml
 from installation import SURVEY
-from simulacra_crds.registry import KINDS
-from simulacra_crds.tenant import Encryption
+from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.tenant import Encryption
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -24,17 +26,33 @@ RUN_ELSEWHERE = {
     ("tutorial.md", "make .venv/.demo-forest"): "tests/e2e/test_e2e_demo.py",
     ("tutorial.md", "simulacra up --data-dir data"): "tests/docs/conftest.py",
     ("tutorial.md", "export SIMULACRA_CONNECTION=data/connection.json"): "tests/docs/conftest.py",
-    ("howto/migrate-hosted.md", "python examples/quickstart.py"): "tests/e2e/test_e2e_quickstart.py",
-    ("operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
-    ("operations.md", "kubectl create namespace simulacra-system-keys"): "tests/e2e/test_controlplane_namespaced.py",
-    ("operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
-    ("images.md", ".venv/bin/python images/build.py"): "images/build.py",
-    ("security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
-    ("customer-keys.md", "SIMULACRA_POD_EGRESS=["): "tests/operator/test_operator_pod_access.py",
-    ("customer-keys.md", 'path "transit/keys/simulacra-*"'): "tests/custody/test_custody_vault.py",
-    ("customer-keys.md", "pip install aws-encryption-sdk-cli"): "tests/custody/test_custody_customer.py",
+    (
+        "howto/migrate-hosted.md",
+        "python examples/quickstart.py",
+    ): "tests/e2e/test_e2e_quickstart.py",
+    ("howto/operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
+    (
+        "howto/operations.md",
+        "kubectl create namespace simulacra-system-keys",
+    ): "tests/e2e/test_controlplane_namespaced.py",
+    ("howto/operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
+    ("howto/images.md", ".venv/bin/python images/build.py"): "images/build.py",
+    ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
+    (
+        "howto/customer-keys.md",
+        "SIMULACRA_POD_EGRESS=[",
+    ): "tests/operator/test_operator_pod_access.py",
+    (
+        "howto/customer-keys.md",
+        'path "transit/keys/simulacra-*"',
+    ): "tests/custody/test_custody_vault.py",
+    (
+        "howto/customer-keys.md",
+        "pip install aws-encryption-sdk-cli",
+    ): "tests/custody/test_custody_customer.py",
 }
-"""Page and beginning of a block that needs what this test lacks, and the file that does the same."""
+"""Page and beginning of a block that needs what this test lacks, and the file that does the same.
+"""
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
@@ -53,21 +71,29 @@ def test_no_block_is_left_out() -> None:
     here = {"bash": RAN_HERE, "python": RAN_HERE, "json": READ_HERE, "yaml": READ_HERE}
     left = [(page, text) for page, kind, text in blocks() if page not in here.get(kind, ())]
     named = {
-        (page, text): key for page, text in left for key in RUN_ELSEWHERE if key[0] == page and text.startswith(key[1])
+        (page, text): key
+        for page, text in left
+        for key in RUN_ELSEWHERE
+        if key[0] == page and text.startswith(key[1])
     }
     unknown = [(page, text[:80]) for page, text in left if (page, text) not in named]
-    assert unknown == [], "run these in bash or python blocks of a page in RAN_HERE, or say in RUN_ELSEWHERE who does"
+    assert unknown == [], (
+        "run these in bash or python blocks of a page in RAN_HERE, or say in RUN_ELSEWHERE who does"
+    )
     assert set(named.values()) == set(RUN_ELSEWHERE)
     assert {path for path in RUN_ELSEWHERE.values() if not (ROOT / path).exists()} == set()
 
 
 RAN_HERE = {
     "tutorial.md",
-    "engine.md",
-    "customer-keys.md",
-    *(f"howto/{name}.md" for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")),
+    "explanation/engine.md",
+    "howto/customer-keys.md",
+    *(
+        f"howto/{name}.md"
+        for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")
+    ),
 }
-READ_HERE = {"howto/agents.md", "howto/kubectl.md", "customer-keys.md", "operations.md"}
+READ_HERE = {"howto/agents.md", "howto/kubectl.md", "howto/customer-keys.md", "howto/operations.md"}
 
 
 @pytest.mark.e2e
@@ -83,7 +109,9 @@ def test_the_kubectl_door(desk: Any) -> None:
 
 @pytest.mark.e2e
 def test_hosting_it(desk: Any) -> None:
-    said = desk.bash("".join(of("howto/self-host.md", "bash") + of("customer-keys.md", "bash")))
+    said = desk.bash(
+        "".join(of("howto/self-host.md", "bash") + of("howto/customer-keys.md", "bash"))
+    )
     assert "deleted" in said
     assert (desk.folder / "initech.json").stat().st_mode & 0o077 == 0
 
@@ -103,7 +131,7 @@ def test_from_other_libraries(desk: Any) -> None:
 
 @pytest.mark.e2e
 def test_without_a_server(desk: Any) -> None:
-    said = desk.bash("".join(of("engine.md", "bash")))
+    said = desk.bash("".join(of("explanation/engine.md", "bash")))
     assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
     assert "Report of a generation" in (desk.folder / "rows.html").read_text()
 
@@ -113,7 +141,9 @@ async def test_the_agents_server_starts_as_configured(desk: Any) -> None:
     page = (DOCS / "howto" / "agents.md").read_text()
     known = json.loads(of("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
     (desk.folder / "work").mkdir()
-    asked = StdioServerParameters(command=known["command"], args=known["args"], env=desk.env, cwd=desk.folder)
+    asked = StdioServerParameters(
+        command=known["command"], args=known["args"], env=desk.env, cwd=desk.folder
+    )
     async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         tools = {tool.name for tool in (await session.list_tools()).tools}
@@ -125,7 +155,7 @@ def test_the_manifests_are_what_the_kinds_allow() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
     manifests = [one for text in of("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)]
     assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
-    wide, queues = (list(yaml.safe_load_all(text)) for text in of("operations.md", "yaml"))
+    wide, queues = (list(yaml.safe_load_all(text)) for text in of("howto/operations.md", "yaml"))
     for one in [*manifests, *wide]:
         kinds[one["kind"]].model_validate(one)
     assert [one["kind"] for one in queues] == ["ClusterQueue", "LocalQueue"]
@@ -133,7 +163,11 @@ def test_the_manifests_are_what_the_kinds_allow() -> None:
 
 
 def test_the_customers_key_is_set_up_as_written() -> None:
-    spec = Encryption.model_validate(yaml.safe_load(of("customer-keys.md", "yaml")[0])["spec"]["encryption"])
+    spec = Encryption.model_validate(
+        yaml.safe_load(of("howto/customer-keys.md", "yaml")[0])["spec"]["encryption"]
+    )
     assert spec.mode == "Customer"
-    policy = json.loads(of("customer-keys.md", "json")[0])  # what it allows: tests/custody/test_custody_customer.py
+    policy = json.loads(
+        of("howto/customer-keys.md", "json")[0]
+    )  # what it allows: tests/custody/test_custody_customer.py
     assert [statement["Effect"] for statement in policy["Statement"]] == ["Allow", "Allow", "Deny"]

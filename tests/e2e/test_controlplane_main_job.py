@@ -1,8 +1,9 @@
-"""The whole main job on a real control plane, with RBAC on; then the audit log is held against the roles.
+"""The whole main job on a real control plane, with RBAC on; then the audit log is held against the
+roles.
 
-Operator and API run under their own ServiceAccounts with the rights that the Helm chart gives them; the embedded node
-agent plays the kubelet. A customer signs up, a person approves with kubectl, the customer uploads, generates, downloads
-and deletes over HTTP, and at the end the tenant goes.
+Operator and API run under their own ServiceAccounts with the rights that the Helm chart gives them;
+the embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the
+customer uploads, generates, downloads and deletes over HTTP, and at the end the tenant goes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from real_cluster import TOOL, Product, RealCluster, Right, granted
 from simulacra import Client, JobFailed
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(400)]
-CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
+CONDITIONS = {
+    "categorical": {"happiness": {"very happy": 0.5}},
+    "numeric": {"tv_hours": {"min": 1, "max": 4}},
+}
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
 
 RARE = {
@@ -33,9 +37,15 @@ RARE = {
         Right("create", "", "services"): "a fit by several workers",
     },
     "api": {
-        Right("update", "simulacra.dev", "datasets/finalizers"): "admission OwnerReferencesPermissionEnforcement asks",
-        Right("update", "simulacra.dev", "models/finalizers"): "admission OwnerReferencesPermissionEnforcement asks",
-        Right("create", "", "configmaps"): "a webhook; request counts of a tenant that nears its limit",
+        Right(
+            "update", "simulacra.dev", "datasets/finalizers"
+        ): "admission OwnerReferencesPermissionEnforcement asks",
+        Right(
+            "update", "simulacra.dev", "models/finalizers"
+        ): "admission OwnerReferencesPermissionEnforcement asks",
+        Right(
+            "create", "", "configmaps"
+        ): "a webhook; request counts of a tenant that nears its limit",
         Right("patch", "", "configmaps"): "request counts of a tenant that nears its limit",
         Right("delete", "", "configmaps"): "a webhook; request counts of a process that ends",
     },
@@ -60,7 +70,9 @@ class Story:
 
 
 def main_job(story: Story, client: Client, folder: Path) -> None:
-    """Upload, generate, download, extend, refit, delete; and a job that a person suspends and resumes."""
+    """Upload, generate, download, extend, refit, delete; and a job that a person suspends and
+    resumes.
+    """
     uploaded = client.upload(SURVEY, family="forest")
     client.wait(uploaded["job_id"], timeout=240)
     dataset = uploaded["dataset_id"]
@@ -89,10 +101,22 @@ def suspend_and_cancel(story: Story, client: Client, dataset: str) -> None:
     big = client.generate(dataset, 1_000_000, seed=2)
     name = f"generationjob/{big['generation_id']}"
     kubectl = story.cluster.kubectl
-    for suspend, phase in (("true", "Suspended"), ("false", "Running"), ("true", "Suspended"), ("false", "Running")):
+    for suspend, phase in (
+        ("true", "Suspended"),
+        ("false", "Running"),
+        ("true", "Suspended"),
+        ("false", "Running"),
+    ):
         patch = f'{{"spec": {{"suspend": {suspend}}}}}'
         kubectl("patch", name, "-n", story.namespace, "--type=merge", "-p", patch)
-        kubectl("wait", f"--for=jsonpath={{.status.phase}}={phase}", name, "-n", story.namespace, "--timeout=30s")
+        kubectl(
+            "wait",
+            f"--for=jsonpath={{.status.phase}}={phase}",
+            name,
+            "-n",
+            story.namespace,
+            "--timeout=30s",
+        )
     assert "Suspended" in kubectl("describe", name, "-n", story.namespace).partition("Events:")[2]
     client._http.post(f"/v1/jobs/{big['job_id']}/cancel")
     with pytest.raises(JobFailed):
@@ -103,7 +127,9 @@ def ask_for_effects(client: Client, dataset: str) -> None:
     """One estimate is waited for and deleted, another is cancelled and left."""
     effect = {"treatment": "tv_hours", "value": 1, "baseline": 4, "outcome": "education_years"}
     first, second = (
-        client._http.post(f"/v1/datasets/{dataset}/effects", json=effect, headers={"Idempotency-Key": key})
+        client._http.post(
+            f"/v1/datasets/{dataset}/effects", json=effect, headers={"Idempotency-Key": key}
+        )
         for key in ("effect-1", "effect-2")
     )
     assert first.status_code == 202, first.text
@@ -113,14 +139,40 @@ def ask_for_effects(client: Client, dataset: str) -> None:
 
 
 def meddle(story: Story) -> None:
-    """Somebody opens the tenant's namespace; the operator closes it, and follows the quotas that a person sets."""
+    """Somebody opens the tenant's namespace; the operator closes it, and follows the quotas that a
+    person sets.
+    """
     tenant, inside = story.namespace.removeprefix("tenant-"), ("-n", story.namespace)
     kubectl = story.cluster.kubectl
-    kubectl("label", "namespace", story.namespace, "pod-security.kubernetes.io/enforce=privileged", "--overwrite")
+    kubectl(
+        "label",
+        "namespace",
+        story.namespace,
+        "pod-security.kubernetes.io/enforce=privileged",
+        "--overwrite",
+    )
     merge = ("--type=merge", "-p")
-    kubectl("patch", "networkpolicy/simulacra-default-deny", *inside, *merge, '{"spec": {"policyTypes": ["Ingress"]}}')
-    kubectl("patch", "serviceaccount/simulacra-trainer", *inside, *merge, '{"automountServiceAccountToken": true}')
-    kubectl("patch", "secret/simulacra-pods", *inside, *merge, '{"data": {"AWS_PROFILE": "Zm9yZWlnbg=="}}')
+    kubectl(
+        "patch",
+        "networkpolicy/simulacra-default-deny",
+        *inside,
+        *merge,
+        '{"spec": {"policyTypes": ["Ingress"]}}',
+    )
+    kubectl(
+        "patch",
+        "serviceaccount/simulacra-trainer",
+        *inside,
+        *merge,
+        '{"automountServiceAccountToken": true}',
+    )
+    kubectl(
+        "patch",
+        "secret/simulacra-pods",
+        *inside,
+        *merge,
+        '{"data": {"AWS_PROFILE": "Zm9yZWlnbg=="}}',
+    )
     patch = json.dumps({"spec": {"quotas": {"concurrentJobs": 7, "requestsPerMinute": 300}}})
     kubectl("patch", "tenant", tenant, *merge, patch)
     for what, path, value in (
@@ -129,8 +181,16 @@ def meddle(story: Story) -> None:
         ("secret/simulacra-pods", ".data.AWS_PROFILE", "cGxhdGZvcm1z"),
     ):
         kubectl("wait", f"--for=jsonpath={{{path}}}={value}", what, *inside, "--timeout=30s")
-    types = ("get", "networkpolicy/simulacra-default-deny", *inside, "-o", "jsonpath={.spec.policyTypes}")
-    eventually(lambda: kubectl(*types) == '["Ingress","Egress"]', 30)  # kubectl wait ends where an index is missing
+    types = (
+        "get",
+        "networkpolicy/simulacra-default-deny",
+        *inside,
+        "-o",
+        "jsonpath={.spec.policyTypes}",
+    )
+    eventually(
+        lambda: kubectl(*types) == '["Ingress","Egress"]', 30
+    )  # kubectl wait ends where an index is missing
     enforce = kubectl("get", "namespace", story.namespace, "-o", "jsonpath={.metadata.labels}")
     assert json.loads(enforce)["pod-security.kubernetes.io/enforce"] == "restricted"
 
@@ -145,7 +205,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with cluster.running():
         cluster.install()
         environment = "--from-literal=AWS_PROFILE=platforms"
-        cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", "simulacra-system", environment)
+        cluster.kubectl(
+            "create", "secret", "generic", "simulacra-pods", "-n", "simulacra-system", environment
+        )
         product = Product(cluster, folder / "product")
         story = Story(product, cluster)
         with product.running():
@@ -155,11 +217,22 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                 main_job(story, client, folder)
                 for account in ("simulacra-api", "simulacra-operator"):
                     who = f"system:serviceaccount:simulacra-system:{account}"
-                    asked = ("get", "secret/installation-keys", "-n", "simulacra-system-keys", "--as", who)
-                    story.keys_for[account] = cluster.kubectl("auth", "can-i", *asked, ok=None).strip()
+                    asked = (
+                        "get",
+                        "secret/installation-keys",
+                        "-n",
+                        "simulacra-system-keys",
+                        "--as",
+                        who,
+                    )
+                    story.keys_for[account] = cluster.kubectl(
+                        "auth", "can-i", *asked, ok=None
+                    ).strip()
                 client.upload(SURVEY, family="forest")  # goes with its tenant
             cluster.kubectl("delete", "tenant", tenant, "--timeout=60s")
-            eventually(lambda: "tenant-" not in cluster.kubectl("get", "namespaces", "-o", "name"), 30)
+            eventually(
+                lambda: "tenant-" not in cluster.kubectl("get", "namespaces", "-o", "name"), 30
+            )
         yield story
 
 

@@ -1,7 +1,9 @@
-"""The product with listed namespaces on a real control plane: rights there and nowhere else, and that is enough.
+"""The product with listed namespaces on a real control plane: rights there and nowhere else, and
+that is enough.
 
-The cluster's administrator prepares namespaces and Tenants, two of each; one namespace is listed. The main job is done
-there over HTTP. The other Tenant and its Dataset stay as they were made, byte for byte.
+The cluster's administrator prepares namespaces and Tenants, two of each; one namespace is listed.
+The main job is done there over HTTP. The other Tenant and its Dataset stay as they were made, byte
+for byte.
 """
 
 from __future__ import annotations
@@ -59,8 +61,17 @@ def tenant_of_ours(story: Story, name: str) -> tuple[str, str]:
     client, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
     hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
     tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
-    meta = {"name": f"client-{client}", "namespace": SYSTEM, "labels": {"simulacra.dev/kind": "client"}}
-    credential = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"hashes": hashes}}
+    meta = {
+        "name": f"client-{client}",
+        "namespace": SYSTEM,
+        "labels": {"simulacra.dev/kind": "client"},
+    }
+    credential = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": meta,
+        "stringData": {"hashes": hashes},
+    }
     documents = [{**tenant, "spec": {"clients": [client]}}, credential]
     story.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
     return client, secret
@@ -68,7 +79,14 @@ def tenant_of_ours(story: Story, name: str) -> tuple[str, str]:
 
 def others(cluster: RealCluster) -> list[Any]:
     """Return everything of the tenant that is not served."""
-    inside = ("get", "datasets,jobs,serviceaccounts,secrets,configmaps,events", "-n", f"tenant-{OTHER}", "-o", "json")
+    inside = (
+        "get",
+        "datasets,jobs,serviceaccounts,secrets,configmaps,events",
+        "-n",
+        f"tenant-{OTHER}",
+        "-o",
+        "json",
+    )
     found = json.loads(cluster.kubectl(*inside))["items"]
     found = [one for one in found if one["metadata"]["name"] not in ("default", "kube-root-ca.crt")]
     return [json.loads(cluster.kubectl("get", "tenant", OTHER, "-o", "json")), *found]
@@ -84,10 +102,23 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with cluster.running():
         prepare(cluster)
         cluster.install(*LISTED)
-        cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", SYSTEM, "--from-literal=AWS_PROFILE=p")
+        cluster.kubectl(
+            "create",
+            "secret",
+            "generic",
+            "simulacra-pods",
+            "-n",
+            SYSTEM,
+            "--from-literal=AWS_PROFILE=p",
+        )
         product = Product(cluster, folder / "product", SIMULACRA_NAMESPACES=f"tenant-{SERVED}")
         tenant_of_ours(story, OTHER)
-        dataset = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Dataset", "metadata": {"name": "ds-1"}, "spec": {}}
+        dataset = {
+            "apiVersion": "simulacra.dev/v1alpha1",
+            "kind": "Dataset",
+            "metadata": {"name": "ds-1"},
+            "spec": {},
+        }
         cluster.kubectl("apply", "-n", f"tenant-{OTHER}", "-f", "-", stdin=json.dumps(dataset))
         before = others(cluster)
         with product.running():
@@ -96,7 +127,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             story.events = cluster.kubectl("get", "events", "-n", "default")
             cluster.kubectl("delete", "tenant", SERVED, "--timeout=60s")
             story.namespaces = cluster.kubectl("get", "namespaces", "-o", "name")
-            story.inside = cluster.kubectl("get", INSIDE, "-n", f"tenant-{SERVED}", "-o", "name").split()
+            story.inside = cluster.kubectl(
+                "get", INSIDE, "-n", f"tenant-{SERVED}", "-o", "name"
+            ).split()
         story.left = product.objects()
         yield story
 
@@ -106,7 +139,9 @@ def main_job(story: Story, product: Product, folder: Path) -> None:
     client_id, secret = tenant_of_ours(story, SERVED)
     story.cluster.kubectl("wait", "--for=condition=Ready", f"tenant/{SERVED}", "--timeout=60s")
     url = product.api_url
-    connection = Connection(url, f"{url}/oauth/token", client_id, secret, "https://api.simulacra.dev")
+    connection = Connection(
+        url, f"{url}/oauth/token", client_id, secret, "https://api.simulacra.dev"
+    )
     with Client(connection) as client:
         uploaded = client.upload(SURVEY, family="forest")
         client.wait(uploaded["job_id"], timeout=240)
@@ -116,7 +151,10 @@ def main_job(story: Story, product: Product, folder: Path) -> None:
         story.rows = pq.read_table(folder / "rows.parquet").num_rows
         client.delete_dataset(uploaded["dataset_id"])
     kinds = "datasets,models,generationjobs,jobs,pods"
-    eventually(lambda: story.cluster.kubectl("get", kinds, "-n", f"tenant-{SERVED}", "-o", "name") == "", 60)
+    eventually(
+        lambda: story.cluster.kubectl("get", kinds, "-n", f"tenant-{SERVED}", "-o", "name") == "",
+        60,
+    )
 
 
 def test_the_main_job_is_done_and_nothing_is_left(story: Story) -> None:
@@ -153,5 +191,10 @@ def test_namespaced_kinds_are_asked_for_in_listed_namespaces_only(story: Story, 
     ours = {SYSTEM, f"{SYSTEM}-keys", "default", f"tenant-{SERVED}"}
     for entry in story.cluster.requests_of(f"simulacra-{room}"):
         ref = entry.get("objectRef", {})
-        cluster_wide = ref.get("resource") in ("tenants", "accessrequests", "namespaces", "customresourcedefinitions")
+        cluster_wide = ref.get("resource") in (
+            "tenants",
+            "accessrequests",
+            "namespaces",
+            "customresourcedefinitions",
+        )
         assert not ref or cluster_wide or ref.get("namespace") in ours, entry["requestURI"]

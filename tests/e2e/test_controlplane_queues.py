@@ -1,7 +1,8 @@
-"""Kueue's own controller on a real control plane: tenants share a quota of GPUs, and several workers fit one Model.
+"""Kueue's own controller on a real control plane: tenants share a quota of GPUs, and several
+workers fit one Model.
 
-GPUs are pretended on the node; the embedded node agent runs the pods. Operator and API run under their own
-ServiceAccounts with the rights of the chart.
+GPUs are pretended on the node; the embedded node agent runs the pods. Operator and API run under
+their own ServiceAccounts with the rights of the chart.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ Object = dict[str, Any]
 QUEUE = "jobs"
 GPUS_EACH = 1
 TABLE = "".join(
-    ["visits,segment\n", *(f"{number % 17},{'gold' if number % 3 else 'basic'}\n" for number in range(300))]
+    [
+        "visits,segment\n",
+        *(f"{number % 17},{'gold' if number % 3 else 'basic'}\n" for number in range(300)),
+    ]
 )
 
 
@@ -36,10 +40,23 @@ class JobWatch:
     """Every change of every Job, as kubectl's watch sees it."""
 
     def __init__(self, cluster: RealCluster, path: Path) -> None:
-        kubectl = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", str(cluster.kubeconfig)]
+        kubectl = [
+            str(Path(sys.executable).with_name("kubectl")),
+            "--kubeconfig",
+            str(cluster.kubeconfig),
+        ]
         self._path = path
         with path.open("wb") as out:
-            command = [*kubectl, "get", "jobs", "-A", "--watch", "--output-watch-events", "-o", "json"]
+            command = [
+                *kubectl,
+                "get",
+                "jobs",
+                "-A",
+                "--watch",
+                "--output-watch-events",
+                "-o",
+                "json",
+            ]
             self._process = subprocess.Popen(command, stdout=out)
 
     def end(self) -> list[Object]:
@@ -72,13 +89,24 @@ class Place:
 
     def model(self, who: str, name: str, family: str = "forest", **resources: Any) -> None:
         """Create a Model of a tenant's Dataset with kubectl."""
-        spec = {"datasetRef": {"name": self.datasets[who]}, "family": family, "resources": resources}
-        body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Model", "metadata": {"name": name}, "spec": spec}
+        spec = {
+            "datasetRef": {"name": self.datasets[who]},
+            "family": family,
+            "resources": resources,
+        }
+        body = {
+            "apiVersion": "simulacra.dev/v1alpha1",
+            "kind": "Model",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
         self.cluster.kubectl("create", "-n", self.namespace(who), "-f", "-", stdin=json.dumps(body))
 
     def patch(self, who: str, name: str, spec: Object) -> None:
         patch = json.dumps({"spec": spec})
-        self.cluster.kubectl("patch", f"model/{name}", "-n", self.namespace(who), "--type=merge", "-p", patch)
+        self.cluster.kubectl(
+            "patch", f"model/{name}", "-n", self.namespace(who), "--type=merge", "-p", patch
+        )
 
     def reaches(self, who: str, name: str, reason: str, seconds: int = 60) -> None:
         """Wait until Ready of a Model has a reason."""
@@ -88,7 +116,9 @@ class Place:
 
     def of(self, who: str, kind: str, name: str) -> Object:
         """Return the Job or Service of a Model."""
-        listed = json.loads(self.cluster.kubectl("get", kind, "-n", self.namespace(who), "-o", "json"))["items"]
+        listed = json.loads(
+            self.cluster.kubectl("get", kind, "-n", self.namespace(who), "-o", "json")
+        )["items"]
         (found,) = [one for one in listed if one["metadata"]["name"].startswith(f"{name}-fit-")]
         return found
 
@@ -106,22 +136,33 @@ class Place:
 
 
 def give_queues(place: Place) -> None:
-    """What an administrator does: each tenant's share of one quota, and a queue in each namespace."""
+    """Set up what an administrator does: a share of the quota and a queue per tenant."""
     quota = {"cpu": 64, "memory": "512Gi", "nvidia.com/gpu": GPUS_EACH}
     objects = [resource_flavor("any")]
     for who in place.tenants:
-        objects += [cluster_queue(who, "gpus", quota, "any"), local_queue(QUEUE, place.namespace(who), who)]
+        objects += [
+            cluster_queue(who, "gpus", quota, "any"),
+            local_queue(QUEUE, place.namespace(who), who),
+        ]
     place.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
-    gpus = f'[{{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "{2 * GPUS_EACH}"}}]'
+    gpus = (
+        f'[{{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "{2 * GPUS_EACH}"}}]'
+    )
     eventually(lambda: "embedded" in place.cluster.kubectl("get", "nodes", "-o", "name"), 30)
-    place.cluster.kubectl("patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus)
+    place.cluster.kubectl(
+        "patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus
+    )
     gpus = gpus.replace("capacity", "allocatable")
-    place.cluster.kubectl("patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus)
+    place.cluster.kubectl(
+        "patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus
+    )
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Two tenants, a and b, whose Datasets are ready and whose default Models are fit: through the queue, too."""
+    """Two tenants, a and b, whose Datasets are ready and whose default Models are fit: through the
+    queue, too.
+    """
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("queues")
@@ -151,7 +192,9 @@ def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], i
     order, running, most = list[str](), set[str](), 0
     for event in events:
         job = event["object"]
-        name = next((one for one in names if job["metadata"]["name"].startswith(f"{one}-fit-")), None)
+        name = next(
+            (one for one in names if job["metadata"]["name"].startswith(f"{one}-fit-")), None
+        )
         if name is None:
             continue
         ended = any(
@@ -168,13 +211,17 @@ def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], i
 
 
 def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
-    """Four wait in one tenant, two in the other; all say that they wait, then run in order, two at a time."""
+    """Four wait in one tenant, two in the other; all say that they wait, then run in order, two at
+    a time.
+    """
     waiting = {"a-1": "a", "a-2": "a", "a-3": "a", "b-1": "b", "b-2": "b", "a-4": "a"}
     place.hold(True)
     for name, who in waiting.items():
         place.model(who, name, gpu=1)
         place.reaches(who, name, "QueuedByKueue")
-        eventually(lambda name=name, who=who: place.waits(who, name), 30)  # its status is written before it
+        eventually(
+            lambda name=name, who=who: place.waits(who, name), 30
+        )  # its status is written before it
         time.sleep(1.1)  # Kueue's order has the resolution of a second
     place.patch("a", "a-2", {"suspend": True})
     place.reaches("a", "a-2", "Suspended")
@@ -183,7 +230,7 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
     place.reaches("a", "a-2", "QueuedByKueue")
     eventually(lambda: place.waits("a", "a-2"), 30)
     message = place.cluster.kubectl("describe", "model", "a-1", "-n", place.namespace("a"))
-    assert f"waits in the Kueue queue {QUEUE} for quota" in message.partition("Events:")[2]
+    assert f"waits for quota in the Kueue queue {QUEUE}" in message.partition("Events:")[2]
     watch = JobWatch(place.cluster, place.folder / "jobs.json")
     place.hold(False)
     for name, who in waiting.items():
@@ -194,7 +241,9 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
     # two that are admitted one right after the other are started at once, in either order
     assert sorted(of_a[:2]) == ["a-1", "a-3"]
     assert [name for name in order if name[0] == "b"] == ["b-1", "b-2"]
-    assert order.index("b-1") < order.index(of_a[3]), "a tenant may borrow what is free, and no more"
+    assert order.index("b-1") < order.index(of_a[3]), (
+        "a tenant may borrow what is free, and no more"
+    )
     assert most == 2 * GPUS_EACH
 
 
@@ -202,13 +251,20 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
 def test_two_workers_fit_a_model_when_there_is_room_for_both(place: Place) -> None:
     namespace = place.namespace("a")
     place.model("a", "pair", "neural", gpu=1, workers=2)
-    eventually(lambda: "pair-fit-" in place.cluster.kubectl("get", "services", "-n", namespace, "-o", "name"), 120)
+    eventually(
+        lambda: (
+            "pair-fit-" in place.cluster.kubectl("get", "services", "-n", namespace, "-o", "name")
+        ),
+        120,
+    )
     service, job = place.of("a", "services", "pair"), place.of("a", "jobs", "pair")
     assert service["spec"]["clusterIP"] == "None"
     assert service["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
     assert (job["spec"]["completions"], job["spec"]["parallelism"]) == (2, 2)
     place.reaches("a", "pair", "Ready", 600)
-    status = json.loads(place.cluster.kubectl("get", "model", "pair", "-n", namespace, "-o", "json"))["status"]
+    status = json.loads(
+        place.cluster.kubectl("get", "model", "pair", "-n", namespace, "-o", "json")
+    )["status"]
     assert status["family"] == "neural"
     assert "model/model.json" in [one["name"] for one in status["artefacts"]]
     assert not [key for key in place.product.objects() if "/checkpoint/" in key]

@@ -33,7 +33,9 @@ def _second_process(installation: Installation) -> Iterator[str]:
         "SIMULACRA_AUDIT": f"file://{root}/audit",
     }
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+    ) as process:
         assert process.stdout is not None
         try:
             yield json.loads(process.stdout.readline())["url"]
@@ -53,7 +55,9 @@ def _eventually_approved(url: str, request_id: str) -> dict[str, str]:
 async def _race(urls: list[str], token: str) -> list[httpx2.Response]:
     async with httpx2.AsyncClient(timeout=60) as http:
         body = {"credential_claim_token": token}
-        return await asyncio.gather(*(http.post(f"{url}/v1/credential-claims", json=body) for url in urls * 5))
+        return await asyncio.gather(
+            *(http.post(f"{url}/v1/credential-claims", json=body) for url in urls * 5)
+        )
 
 
 def test_signup_to_the_first_dataset_over_two_processes(installation: Installation) -> None:
@@ -62,11 +66,15 @@ def test_signup_to_the_first_dataset_over_two_processes(installation: Installati
         asked = httpx2.post(f"{first}/v1/signup", json=ASKED).json()
         admin = [str(Path(sys.executable).with_name("simulacra")), "admin"]
         options = ["--kubeconfig", installation.connection["kubeconfig"]]
-        listed = subprocess.run([*admin, "requests", *options], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            [*admin, "requests", *options], capture_output=True, text=True, check=True
+        ).stdout
         (waiting,) = json.loads(listed)
         assert waiting["company"] == ASKED["company"]
         assert asked["request_id"] not in listed
-        subprocess.run([*admin, "approve", waiting["name"], *options], check=True, capture_output=True)
+        subprocess.run(
+            [*admin, "approve", waiting["name"], *options], check=True, capture_output=True
+        )
         approved = _eventually_approved(second, asked["request_id"])
         assert _eventually_approved(first, asked["request_id"]) == approved
         answers = asyncio.run(_race([first, second], approved["credential_claim_token"]))
@@ -77,12 +85,24 @@ def test_signup_to_the_first_dataset_over_two_processes(installation: Installati
         bearer = httpx2.post(won["token_url"], data=form).json()["access_token"]
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "first"}
         content = b"a,b\n" + b"".join(b"%d,%d\n" % (n % 7, n % 5) for n in range(300))
-        uploaded = httpx2.post(f"{second}/v1/datasets", files={"file": ("t.csv", content)}, headers=headers)
+        uploaded = httpx2.post(
+            f"{second}/v1/datasets", files={"file": ("t.csv", content)}, headers=headers
+        )
         assert uploaded.status_code == 202, uploaded.text
         usage = httpx2.get(f"{first}/v1/usage", headers=headers).json()
         assert usage["datasets"] == 1
-        seen = {one["type"] for one in httpx2.get(f"{first}/v1/audit-events", headers=headers).json()["items"]}
+        seen = {
+            one["type"]
+            for one in httpx2.get(f"{first}/v1/audit-events", headers=headers).json()["items"]
+        }
         assert {"dev.simulacra.credential.claimed", "dev.simulacra.artefact.written"} <= seen
-    everything = "".join(path.read_text(errors="replace") for path in (installation.data_dir / "logs").iterdir())
-    for secretive in (won["client_secret"], approved["credential_claim_token"], asked["request_id"], bearer):
+    everything = "".join(
+        path.read_text(errors="replace") for path in (installation.data_dir / "logs").iterdir()
+    )
+    for secretive in (
+        won["client_secret"],
+        approved["credential_claim_token"],
+        asked["request_id"],
+        bearer,
+    ):
         assert secretive not in everything

@@ -1,4 +1,6 @@
-"""Bad input through the front door: refused with a code, a field and a sentence, and nothing half-written is left."""
+"""Bad input through the front door: refused with a code, a field and a sentence, and nothing
+half-written is left.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +43,9 @@ def dataset(client: Client) -> str:
 
 
 @pytest.mark.parametrize("name", REFUSED_AT_ONCE)
-def test_upload_refused_at_once(shared_installation: Installation, client: Client, tmp_path: Path, name: str) -> None:
+def test_upload_refused_at_once(
+    shared_installation: Installation, client: Client, tmp_path: Path, name: str
+) -> None:
     before = set(shared_installation.objects())
     file = tmp_path / "t.csv"
     file.write_bytes(REFUSED_AT_ONCE[name])
@@ -69,8 +73,12 @@ def test_upload_refused_by_prepare(
         client.wait(uploaded["job_id"], timeout=120)
     assert failed.value.code == "simio_upload_invalid"
     assert len(failed.value.detail) > 20
-    assert [Path(one).name for one in set(shared_installation.objects()) - before] == ["failure.json"]
-    eventually(lambda: client.usage().stored_bytes["used"] == used)  # a process reads it anew every two seconds
+    assert [Path(one).name for one in set(shared_installation.objects()) - before] == [
+        "failure.json"
+    ]
+    eventually(
+        lambda: client.usage().stored_bytes["used"] == used
+    )  # a process reads it anew every two seconds
     client.delete_dataset(uploaded["dataset_id"])
 
 
@@ -90,26 +98,42 @@ def test_too_large_is_refused_before_it_is_read(client: Client, tmp_path: Path) 
         ({"row_count": 0}, "/row_count"),
         ({"row_count": 10**9}, "/row_count"),
         ({}, "/row_count"),
-        ({"row_count": 10, "conditions": {"categorical": {"nope": {"a": 0.5}}}}, "/conditions/categorical/nope"),
+        (
+            {"row_count": 10, "conditions": {"categorical": {"nope": {"a": 0.5}}}},
+            "/conditions/categorical/nope",
+        ),
         (
             {"row_count": 10, "conditions": {"categorical": {"happiness": {"ecstatic": 0.5}}}},
             "/conditions/categorical/happiness/ecstatic",
         ),
         (
-            {"row_count": 10, "conditions": {"categorical": {"happiness": {"very happy": 0.7, "pretty happy": 0.6}}}},
+            {
+                "row_count": 10,
+                "conditions": {
+                    "categorical": {"happiness": {"very happy": 0.7, "pretty happy": 0.6}}
+                },
+            },
             "/conditions/categorical/happiness",
         ),
         (
             {"row_count": 10, "conditions": {"categorical": {"happiness": {"very happy": 1.7}}}},
             "/conditions/categorical/happiness/very happy",
         ),
-        ({"row_count": 10, "conditions": {"numeric": {"tv_hours": {"min": 90}}}}, "/conditions/numeric/tv_hours"),
-        ({"row_count": 10, "conditions": {"numeric": {"tv_hours": {"min": "x"}}}}, "/conditions/numeric/tv_hours/min"),
+        (
+            {"row_count": 10, "conditions": {"numeric": {"tv_hours": {"min": 90}}}},
+            "/conditions/numeric/tv_hours",
+        ),
+        (
+            {"row_count": 10, "conditions": {"numeric": {"tv_hours": {"min": "x"}}}},
+            "/conditions/numeric/tv_hours/min",
+        ),
         ({"row_count": 10, "interventions": {"nope": 1}}, "/interventions/nope"),
         ({"row_count": 10, "surprise": 1}, "/surprise"),
     ],
 )
-def test_generation_names_the_wrong_field(client: Client, dataset: str, body: dict[str, Any], pointer: str) -> None:
+def test_generation_names_the_wrong_field(
+    client: Client, dataset: str, body: dict[str, Any], pointer: str
+) -> None:
     headers = {"Idempotency-Key": pointer.replace(" ", "-")}
     answer = client._http.post(f"/v1/datasets/{dataset}/generations", json=body, headers=headers)
     assert answer.status_code == 400, answer.text

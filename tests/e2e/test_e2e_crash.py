@@ -1,4 +1,6 @@
-"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing orphaned."""
+"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing
+orphaned.
+"""
 
 import hashlib
 import threading
@@ -18,7 +20,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 def wait_until_running(installation: Installation, task: str) -> None:
     """Wait until a pod of this task runs."""
-    with installation.changes("pods", "-A", "--field-selector=status.phase=Running", "-o", "name") as names:
+    with installation.changes(
+        "pods", "-A", "--field-selector=status.phase=Running", "-o", "name"
+    ) as names:
         assert any(f"-{task}-" in name for name in names)
 
 
@@ -39,8 +43,12 @@ def test_kill_during_delete(installation: Installation) -> None:
         uploaded = client.upload(SURVEY)
         client.wait(uploaded["job_id"], timeout=240)
         deleting = threading.Thread(target=delete_quietly, args=(client, uploaded["dataset_id"]))
-        with installation.changes("dataset", uploaded["dataset_id"], "-n", "tenant-default", "-o", "json") as lines:
-            assert any('"kind": "Dataset"' in line for line in lines)  # as it is: from now on every change is seen
+        with installation.changes(
+            "dataset", uploaded["dataset_id"], "-n", "tenant-default", "-o", "json"
+        ) as lines:
+            assert any(
+                '"kind": "Dataset"' in line for line in lines
+            )  # as it is: from now on every change is seen
             deleting.start()
             assert any('"deletionTimestamp"' in line for line in lines)
             installation.kill_tree()
@@ -65,7 +73,9 @@ def test_kill_during_upload(installation: Installation) -> None:
         client._http.post("/v1/datasets", content=stream(), headers=headers)
     installation.start()
     with installation.client() as client:
-        uploaded = client.upload(SURVEY, key="again")  # waits: the dead writer's lease is stale after a minute at most
+        uploaded = client.upload(
+            SURVEY, key="again"
+        )  # waits: the dead writer's lease is stale after a minute at most
         client.wait(uploaded["job_id"], timeout=240)
         delete_and_check(installation, client, uploaded["dataset_id"])
 
@@ -90,7 +100,9 @@ def test_kill_during_an_upload_in_pieces(
     installation.start()
     gone_on: list[int] = []
     with installation.client() as client:
-        uploaded = client.upload(SURVEY, key="pieces", on_bytes=lambda so_far, _: gone_on.append(so_far))
+        uploaded = client.upload(
+            SURVEY, key="pieces", on_bytes=lambda so_far, _: gone_on.append(so_far)
+        )
         assert gone_on[0] == PIECE
         assert uploaded.sha256 == hashlib.sha256(SURVEY.read_bytes()).hexdigest()
         client.wait(uploaded["job_id"], timeout=240)

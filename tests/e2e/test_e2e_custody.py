@@ -1,4 +1,6 @@
-"""Promises of custody on the running product: tenants are apart, nothing leaks, deletion is complete."""
+"""Promises of custody on the running product: tenants are apart, nothing leaks, deletion is
+complete.
+"""
 
 import csv
 import json
@@ -23,7 +25,10 @@ def dataset(client: Client) -> str:
     """A ready dataset with one finished generation under conditions."""
     uploaded = client.upload(SURVEY)
     client.wait(uploaded["job_id"], timeout=240)
-    conditions = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
+    conditions = {
+        "categorical": {"happiness": {"very happy": 0.5}},
+        "numeric": {"tv_hours": {"min": 1, "max": 4}},
+    }
     asked = client.generate(uploaded["dataset_id"], 500, conditions=conditions)
     client.wait(asked["job_id"], timeout=120)
     return str(uploaded["dataset_id"])
@@ -32,7 +37,9 @@ def dataset(client: Client) -> str:
 def words_of_the_survey() -> set[str]:
     """Every column name and every level that is not a bare number."""
     rows = list(csv.reader(SURVEY.open()))
-    levels = {value for row in rows[1:] for value in row if value and not re.fullmatch(r"[\d.]+", value)}
+    levels = {
+        value for row in rows[1:] for value in row if value and not re.fullmatch(r"[\d.]+", value)
+    }
     return {*rows[0], *levels}
 
 
@@ -51,14 +58,23 @@ def everything_said(installation: Installation) -> dict[str, str]:
     return said
 
 
-def test_no_name_level_or_condition_is_ever_said(shared_installation: Installation, dataset: str) -> None:
+def test_no_name_level_or_condition_is_ever_said(
+    shared_installation: Installation, dataset: str
+) -> None:
     said = everything_said(shared_installation)
     assert any(name.startswith("logs/") for name in said)
-    # "year", "region", "income", "never", "yes", "no" are also words of our own messages; the rest must not appear.
+    # "year", "region", "income", "never", "yes", "no" are also words of our own messages; the rest
+    # must not appear.
     words = {word for word in words_of_the_survey() if len(word) > 7 or "_" in word or " " in word}
     assert len(words) > 40
-    pattern = re.compile("|".join(sorted((re.escape(word) for word in words), key=len, reverse=True)))
-    leaks = {where: sorted(set(pattern.findall(text)))[:5] for where, text in said.items() if pattern.search(text)}
+    pattern = re.compile(
+        "|".join(sorted((re.escape(word) for word in words), key=len, reverse=True))
+    )
+    leaks = {
+        where: sorted(set(pattern.findall(text)))[:5]
+        for where, text in said.items()
+        if pattern.search(text)
+    }
     assert not leaks
 
 
@@ -69,7 +85,9 @@ def test_the_store_holds_no_plaintext(shared_installation: Installation, dataset
         assert b"tv_hours" not in raw, name
 
 
-def test_the_raw_upload_is_gone_once_prepared(shared_installation: Installation, dataset: str) -> None:
+def test_the_raw_upload_is_gone_once_prepared(
+    shared_installation: Installation, dataset: str
+) -> None:
     assert not [name for name in shared_installation.objects() if name.endswith("/upload")]
 
 
@@ -80,7 +98,9 @@ def problem(client: Client, dataset_id: str) -> ApiError:
     return refused.value
 
 
-def test_tenants_do_not_see_each_other(shared_installation: Installation, client: Client, dataset: str) -> None:
+def test_tenants_do_not_see_each_other(
+    shared_installation: Installation, client: Client, dataset: str
+) -> None:
     generation = shared_installation.resources("generationjobs")[0].rpartition("/")[2]
     with shared_installation.add_tenant("rival") as rival:
         assert rival.datasets() == []
@@ -104,7 +124,9 @@ def test_tenants_do_not_see_each_other(shared_installation: Installation, client
     assert client.dataset(dataset)["status"] == "ready"
 
 
-def test_a_link_is_bound_to_the_tenant(shared_installation: Installation, client: Client, dataset: str) -> None:
+def test_a_link_is_bound_to_the_tenant(
+    shared_installation: Installation, client: Client, dataset: str
+) -> None:
     generation = shared_installation.resources("generationjobs")[0].rpartition("/")[2]
     url = client.generation(generation)["artifact_url"]
     with shared_installation.add_tenant("rival2") as rival:
@@ -115,7 +137,9 @@ def test_a_link_is_bound_to_the_tenant(shared_installation: Installation, client
     assert client._http.get(url, auth=None).status_code == 401  # type: ignore[arg-type]
 
 
-def test_expiry_erases_everything(shared_installation: Installation, client: Client, tmp_path: Path) -> None:
+def test_expiry_erases_everything(
+    shared_installation: Installation, client: Client, tmp_path: Path
+) -> None:
     before = set(shared_installation.objects())
     small = tmp_path / "small.csv"
     small.write_text("".join(SURVEY.open().readlines()[:300]))
@@ -130,12 +154,22 @@ def test_expiry_erases_everything(shared_installation: Installation, client: Cli
     assert set(shared_installation.objects()) <= before
 
 
-def test_deleting_through_kubectl_erases_as_well(shared_installation: Installation, client: Client) -> None:
+def test_deleting_through_kubectl_erases_as_well(
+    shared_installation: Installation, client: Client
+) -> None:
     uploaded = client.upload(SURVEY)
     client.wait(uploaded["job_id"], timeout=240)
     uid = shared_installation.kubectl(
-        "get", "dataset", uploaded["dataset_id"], "-n", "tenant-default", "-o", "jsonpath={.metadata.uid}"
+        "get",
+        "dataset",
+        uploaded["dataset_id"],
+        "-n",
+        "tenant-default",
+        "-o",
+        "jsonpath={.metadata.uid}",
     )
     assert any(uid in name for name in shared_installation.objects())
-    shared_installation.kubectl("delete", "dataset", uploaded["dataset_id"], "-n", "tenant-default", "--timeout=60s")
+    shared_installation.kubectl(
+        "delete", "dataset", uploaded["dataset_id"], "-n", "tenant-default", "--timeout=60s"
+    )
     assert not any(uid in name for name in shared_installation.objects())

@@ -1,4 +1,4 @@
-"""Every step of the custody map is run, and what it keeps and records is exactly what the map says."""
+"""Every step of the custody map keeps and records exactly what the map says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcom
 
 
 class Witness:
-    """Sees what a step changes: audit records and stored artefacts since the last look."""
+    """Sees what a step changes: audit records and stored artifacts since the last look."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -43,7 +43,7 @@ class Witness:
         return {record["type"] for record in new}
 
     def kept(self) -> set[str]:
-        """New artefacts as `kind/name`."""
+        """New artifacts as `kind/name`."""
         now = set(self.installation.objects())
         new, self.before = now - self.before, now
         return {"/".join([parts[2], *parts[4:]]) for parts in (name.split("/") for name in new)}
@@ -53,10 +53,19 @@ def assert_as_said(step: str, witness: Witness, *, without: frozenset[str] = fro
     """Assert that what was recorded and kept is what the map says, no more and no less."""
     said = {event.value for event in STEP[step].logged} - without
     assert witness.recorded() == said, step
-    kept, patterns = witness.kept(), [pattern for one in STEP[step].kept for pattern in one.artefacts]
-    assert {name for name in kept if not any(fnmatch(name, pattern) for pattern in patterns)} == set(), step
-    promised = {pattern for pattern in patterns if not pattern.endswith("/progress.json")}  # quick work reports none
-    assert {pattern for pattern in promised if not any(fnmatch(name, pattern) for name in kept)} == set(), step
+    kept, patterns = (
+        witness.kept(),
+        [pattern for one in STEP[step].kept for pattern in one.artefacts],
+    )
+    assert {
+        name for name in kept if not any(fnmatch(name, pattern) for pattern in patterns)
+    } == set(), step
+    promised = {
+        pattern for pattern in patterns if not pattern.endswith("/progress.json")
+    }  # quick work reports none
+    assert {
+        pattern for pattern in promised if not any(fnmatch(name, pattern) for name in kept)
+    } == set(), step
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +76,22 @@ def witness(shared_installation: Installation) -> Witness:
 def admin(installation: Installation, *arguments: str) -> Any:
     command = [str(Path(sys.executable).with_name("simulacra")), "admin", *arguments]
     kubeconfig = ["--kubeconfig", installation.connection["kubeconfig"]]
-    done = subprocess.run([*command, *kubeconfig], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [*command, *kubeconfig], capture_output=True, text=True, timeout=60, check=True
+    )
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
 def client(shared_installation: Installation, witness: Witness) -> Iterator[Client]:
-    """A tenant that asked for access as the map says; its first token is minted by the first request."""
+    """A tenant that asked for access as the map says; its first token is minted by the first
+    request.
+    """
     known = shared_installation.connection
     with httpx2.Client(base_url=known["api_url"]) as http:
-        asked = http.post("/v1/signup", json={"company": "Initech", "contact": "ada@initech.example"}).json()
+        asked = http.post(
+            "/v1/signup", json={"company": "Initech", "contact": "ada@initech.example"}
+        ).json()
         admin(shared_installation, "approve", admin(shared_installation, "requests")[-1]["name"])
         status: dict[str, Any] = {}
 
@@ -87,7 +102,9 @@ def client(shared_installation: Installation, witness: Witness) -> Iterator[Clie
         eventually(approved)
         claim = {"credential_claim_token": status["credential_claim_token"]}
         secret = http.post("/v1/credential-claims", json=claim).json()["client_secret"]
-    connection = Connection(known["api_url"], known["token_url"], status["client_id"], secret, known["audience"])
+    connection = Connection(
+        known["api_url"], known["token_url"], status["client_id"], secret, known["audience"]
+    )
     with Client(connection) as one:
         yield one
 
@@ -114,29 +131,39 @@ def test_upload_and_train(client: Client, witness: Witness, made: dict[str, str]
     assert_as_said("upload", witness)
     words = b"very happy"
     folder = witness.installation.data_dir
-    assert not [str(path) for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()]
+    assert not [
+        str(path) for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()
+    ]
 
 
 def test_clocks(client: Client, made: dict[str, str]) -> None:
     shown = client.dataset(made["dataset"])
-    lives = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(shown["created_at"])
+    lives = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(
+        shown["created_at"]
+    )
     assert lives.total_seconds() == 24 * 3600
     path = f"/v1/datasets/{made['dataset']}"
     assert client._http.patch(path, json={"retention_seconds": 7 * 86_400 + 1}).status_code == 400
 
 
 def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> None:
-    asked = client.generate(made["dataset"], 200, conditions=CONDITIONS, interventions={"education_years": 16})
+    asked = client.generate(
+        made["dataset"], 200, conditions=CONDITIONS, interventions={"education_years": 16}
+    )
     client.wait(asked["job_id"], timeout=120)
     path = f"/v1/datasets/{made['dataset']}/effects"
-    effect = client._http.post(path, json=QUESTION, headers={"Idempotency-Key": "custody-map-effect"}).json()
+    effect = client._http.post(
+        path, json=QUESTION, headers={"Idempotency-Key": "custody-map-effect"}
+    ).json()
     client.wait(effect["job_id"], timeout=120)
     made["generation"] = asked["generation_id"]
     assert_as_said("generate", witness)
 
 
 def test_a_probe_keeps_nothing(client: Client, witness: Witness, made: dict[str, str]) -> None:
-    answer = client._http.post(f"/v1/datasets/{made['dataset']}/probe", json={"row_count": 3}, timeout=120)
+    answer = client._http.post(
+        f"/v1/datasets/{made['dataset']}/probe", json={"row_count": 3}, timeout=120
+    )
     assert answer.status_code == 200, answer.text
     eventually(lambda: set(witness.installation.objects()) == witness.before)
     witness.recorded()
@@ -173,16 +200,26 @@ def test_the_page_says_it_all(shared_installation: Installation) -> None:
     for step in STEPS:
         assert f'id="{step.key}"' in page.text
         for event in step.logged:
-            assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, event  # in the panel and the table
-    assert all(mode.offered for mode in MODES)  # customer-held: test_e2e_custody_servers does what its card says
+            assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, (
+                event
+            )  # in the panel and the table
+    assert all(
+        mode.offered for mode in MODES
+    )  # customer-held: test_e2e_custody_servers does what its card says
 
 
-def test_of_an_upload_in_pieces_nothing_is_in_clear_and_nothing_is_left(client: Client, witness: Witness) -> None:
-    """It is deleted half way; that one which is silent for an hour is deleted is the operator's, and tested there."""
+def test_of_an_upload_in_pieces_nothing_is_in_clear_and_nothing_is_left(
+    client: Client, witness: Witness
+) -> None:
+    """It is deleted half way; that one which is silent for an hour is deleted is the operator's,
+    and tested there.
+    """
     content, name = SURVEY.read_bytes(), {"Idempotency-Key": "custody-map-pieces"}
     begun = client._http.post("/v1/uploads", json={"bytes": len(content)}, headers=name).json()
     headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
-    piece = client._http.patch(f"/v1/uploads/{begun['upload_id']}", content=content[:100_000], headers=headers)
+    piece = client._http.patch(
+        f"/v1/uploads/{begun['upload_id']}", content=content[:100_000], headers=headers
+    )
     assert piece.json()["offset"] == 100_000
     folder = witness.installation.data_dir
     stored = [path for path in folder.rglob("upload-pieces/*") if path.is_file()]

@@ -1,7 +1,8 @@
-"""The whole flow of a customer through `simulacra up` on real servers: OpenBao and SeaweedFS, then customer mode.
+"""The whole flow of a customer through `simulacra up` on real servers: OpenBao and SeaweedFS, then
+customer mode.
 
-Customer mode runs on SeaweedFS and MiniStack: the tenant's key and the customer's are in KMS, the service is a user
-that may not decrypt with the customer's.
+Customer mode runs on SeaweedFS and MiniStack: the tenant's key and the customer's are in KMS, the
+service is a user that may not decrypt with the customer's.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Walk:
 
     def __init__(self, weed: Server) -> None:
         keys = {"aws_access_key_id": weed.access, "aws_secret_access_key": weed.secret}
-        self._s3: Any = boto3.Session().client("s3", endpoint_url=weed.url, region_name=REGION, **keys)
+        self._s3: Any = boto3.Session().client(
+            "s3", endpoint_url=weed.url, region_name=REGION, **keys
+        )
 
     def offer(self, bucket: str, key: str, content: bytes) -> None:
         """Put an object of the tenant's into a bucket of the tenant's."""
@@ -53,18 +56,25 @@ class Walk:
     def tenants(self) -> list[str]:
         """Every object, old version, delete marker and unfinished upload under tenants/."""
         versions = self._s3.list_object_versions(Bucket=BUCKET, Prefix="data/tenants/")
-        uploads = self._s3.list_multipart_uploads(Bucket=BUCKET, Prefix="data/tenants/").get("Uploads", [])
+        uploads = self._s3.list_multipart_uploads(Bucket=BUCKET, Prefix="data/tenants/").get(
+            "Uploads", []
+        )
         found = [*versions.get("Versions", []), *versions.get("DeleteMarkers", []), *uploads]
         return [str(one["Key"]) for one in found]
 
     def raw(self) -> bytes:
-        return b"".join(self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in self.tenants())
+        return b"".join(
+            self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in self.tenants()
+        )
 
 
 @contextmanager
 def running(folder: Path, weed: Server, keys: str, env: dict[str, str]) -> Iterator[Installation]:
     query = f"?endpoint={weed.url}&region={REGION}"
-    store = {"SIMULACRA_STORE": f"s3://{BUCKET}/data{query}", "SIMULACRA_AUDIT": f"s3://{BUCKET}/audit{query}"}
+    store = {
+        "SIMULACRA_STORE": f"s3://{BUCKET}/data{query}",
+        "SIMULACRA_AUDIT": f"s3://{BUCKET}/audit{query}",
+    }
     one = Installation(folder / "data", {**weed.env, **env, **store, "SIMULACRA_KEYS": keys})
     one.start()
     try:
@@ -74,16 +84,20 @@ def running(folder: Path, weed: Server, keys: str, env: dict[str, str]) -> Itera
 
 
 def said(one: Installation) -> str:
-    """Everything that the installation wrote of itself: logs, and the resources that kubectl shows."""
+    """Return what the installation wrote about itself: logs, and resources as kubectl shows."""
     logs = [path.read_text(errors="replace") for path in one.data_dir.rglob("*.log")]
-    return "".join(logs) + one.kubectl("get", "tenants,datasets,models,generationjobs,jobs,pods", "-A", "-o", "json")
+    return "".join(logs) + one.kubectl(
+        "get", "tenants,datasets,models,generationjobs,jobs,pods", "-A", "-o", "json"
+    )
 
 
 def verify_log(weed: Server, key: str) -> str:
     """Run the verifier on the log in the bucket, as a reviewer would."""
     log = f"s3://{BUCKET}/audit?endpoint={weed.url}&region={REGION}"
     command = [sys.executable, "-m", "simulacra_custody.verify", log, "--key", key]
-    done = subprocess.run(command, env=os.environ | weed.env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env=os.environ | weed.env, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -92,7 +106,10 @@ def apply(one: Installation, kind: str, name: str, **body: Any) -> None:
     version = "v1" if kind == "Secret" else "simulacra.dev/v1alpha1"
     metadata = {"name": name, "namespace": "tenant-default"}
     one.kubectl(
-        "apply", "-f", "-", stdin=json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, **body})
+        "apply",
+        "-f",
+        "-",
+        stdin=json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, **body}),
     )
 
 
@@ -106,15 +123,25 @@ def without_its_secret(one: Installation, weed: Server, walk: Walk) -> None:
     source = {"prefix": "s3://acme-in/drop/", "endpoint": weed.url, "secretName": "acme-reader"}
     patch = json.dumps({"spec": {"sources": [source, {**source, "prefix": f"s3://{BUCKET}/"}]}})
     one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
-    named(one, "ds-good", uri="s3://acme-in/drop/survey.csv", format="csv", bytes=SURVEY.stat().st_size)
+    named(
+        one,
+        "ds-good",
+        uri="s3://acme-in/drop/survey.csv",
+        format="csv",
+        bytes=SURVEY.stat().st_size,
+    )
 
 
 def from_an_object(one: Installation, weed: Server) -> None:
-    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and from no other."""
+    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and
+    from no other.
+    """
     within = ("-n", "tenant-default", "--timeout=60s")
     ready = '{.status.conditions[?(@.type=="Ready")].reason}'
     one.kubectl("wait", "dataset/ds-good", f"--for=jsonpath={ready}=SourceSecretMissing", *within)
-    apply(one, "Secret", "acme-reader", stringData={k: v for k, v in weed.env.items() if "KEY" in k})
+    apply(
+        one, "Secret", "acme-reader", stringData={k: v for k, v in weed.env.items() if "KEY" in k}
+    )
     wanted = {
         "ds-absent": "s3://acme-in/drop/absent.csv",
         "ds-foreign": "s3://acme-in/other/survey.csv",
@@ -122,16 +149,29 @@ def from_an_object(one: Installation, weed: Server) -> None:
     }
     for name, uri in wanted.items():
         named(one, name, uri=uri)
-    ended = {"ds-absent": "SourceUnreadable", "ds-foreign": "SourceNotAllowed", "ds-ours": "SourceNotAllowed"}
+    ended = {
+        "ds-absent": "SourceUnreadable",
+        "ds-foreign": "SourceNotAllowed",
+        "ds-ours": "SourceNotAllowed",
+    }
     for name, reason in ended.items():
-        one.kubectl("wait", f"dataset/{name}", f"--for=jsonpath={{.status.lastFailure.reason}}={reason}", *within)
+        one.kubectl(
+            "wait",
+            f"dataset/{name}",
+            f"--for=jsonpath={{.status.lastFailure.reason}}={reason}",
+            *within,
+        )
     one.kubectl("wait", "dataset/ds-good", "--for=condition=Ready", *within)
-    assert "No object is there" in one.kubectl("describe", "dataset/ds-absent", "-n", "tenant-default")
+    assert "No object is there" in one.kubectl(
+        "describe", "dataset/ds-absent", "-n", "tenant-default"
+    )
     with one.client() as client:
         shown = next(body for body in client.datasets() if body["dataset_id"] == "ds-good")
         reads = client.audit_events(type="dev.simulacra.source.read")
     assert (shown["status"], shown["bytes"]) == ("ready", SURVEY.stat().st_size)
-    said = {(one["outcome"], one.get("sha256"), (one.get("counts") or {}).get("bytes")) for one in reads}
+    said = {
+        (one["outcome"], one.get("sha256"), (one.get("counts") or {}).get("bytes")) for one in reads
+    }
     digest = hashlib.sha256(SURVEY.read_bytes()).hexdigest()
     assert said == {("success", digest, SURVEY.stat().st_size), ("failed", None, None)}
     assert len(reads) == 2, "of what may not be read nothing was"
@@ -140,7 +180,10 @@ def from_an_object(one: Installation, weed: Server) -> None:
 
 def seal(bao: Server, verb: str, body: dict[str, str]) -> None:
     request = urllib.request.Request(
-        f"{bao.url}/v1/sys/{verb}", json.dumps(body).encode(), {"X-Vault-Token": bao.access}, method="POST"
+        f"{bao.url}/v1/sys/{verb}",
+        json.dumps(body).encode(),
+        {"X-Vault-Token": bao.access},
+        method="POST",
     )
     urllib.request.urlopen(request, timeout=10).close()
 
@@ -155,7 +198,9 @@ def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
             uploaded = client.upload(SURVEY, family="forest")
             client.wait(uploaded["job_id"], timeout=120)
             dataset = uploaded["dataset_id"]
-            asked = client.generate(dataset, 500, conditions={"categorical": {"happiness": {"very happy": 0.5}}})
+            asked = client.generate(
+                dataset, 500, conditions={"categorical": {"happiness": {"very happy": 0.5}}}
+            )
             client.wait(asked["job_id"], timeout=60)
             client.download(asked["generation_id"], tmp_path / "rows.parquet")
             rows = pq.read_table(tmp_path / "rows.parquet")
@@ -192,11 +237,15 @@ def in_kms(account: CustomerAccount) -> None:
         {"Effect": "Deny", "NotAction": "kms:GenerateDataKey", "Resource": account.key_arn},
     ]
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    account.root("iam").put_user_policy(UserName=f"service-{account.name}", PolicyName="keys", PolicyDocument=policy)
+    account.root("iam").put_user_policy(
+        UserName=f"service-{account.name}", PolicyName="keys", PolicyDocument=policy
+    )
 
 
 def key_ready(one: Installation) -> dict[str, Any]:
-    conditions = json.loads(one.kubectl("get", "tenant", "default", "-o", "json"))["status"]["conditions"]
+    conditions = json.loads(one.kubectl("get", "tenant", "default", "-o", "json"))["status"][
+        "conditions"
+    ]
     found: dict[str, Any] = next(each for each in conditions if each["type"] == "KeyReady")
     return found
 
@@ -242,7 +291,9 @@ def test_customer_mode_end_to_end(tmp_path: Path) -> None:
                     one, mode="Customer", keyArn=account.key_arn
                 )  # a change is checked at once, else in 5 minutes
                 eventually(lambda: key_ready(one)["status"] == "False", 20)
-                assert key_ready(one)["message"] == "the key check failed at step customer generate"
+                assert (
+                    key_ready(one)["message"] == "The key check failed at step customer generate."
+                )
                 late = client.generate(dataset, 100, seed=2)
                 time.sleep(2)
                 job = client.job(late["job_id"])

@@ -1,4 +1,6 @@
-"""An agent does the main job: the official MCP SDK's client over stdio, and tables of pandas and polars in the SDK."""
+"""An agent does the main job: the official MCP SDK's client over stdio, and tables of pandas and
+polars in the SDK.
+"""
 
 from __future__ import annotations
 
@@ -37,40 +39,71 @@ async def _finished(session: ClientSession, job_id: str) -> None:
     assert job["status"] == "ready"
 
 
-async def test_an_agent_does_the_main_job(shared_installation: Installation, tmp_path: Path) -> None:
+async def test_an_agent_does_the_main_job(
+    shared_installation: Installation, tmp_path: Path
+) -> None:
     polars.read_csv(SURVEY).head(1000).write_csv(tmp_path / "survey.csv")
     program = str(Path(sys.executable).with_name("simulacra"))
     connection = str(shared_installation.data_dir / "connection.json")
-    asked = StdioServerParameters(command=program, args=["mcp", "-c", connection, "--directory", str(tmp_path)])
+    asked = StdioServerParameters(
+        command=program, args=["mcp", "-c", connection, "--directory", str(tmp_path)]
+    )
     async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         tools = {tool.name for tool in (await session.list_tools()).tools}
-        assert tools == {"upload", "datasets", "schema", "generate", "estimate", "wait", "status", "download", "delete"}
+        assert tools == {
+            "upload",
+            "datasets",
+            "schema",
+            "generate",
+            "estimate",
+            "wait",
+            "status",
+            "download",
+            "delete",
+        }
         uploaded = await _call(session, "upload", path="survey.csv")
         dataset = uploaded["dataset_id"]
         await _finished(session, uploaded["job_id"])
         assert "happiness" in {
-            column["name"] for column in (await _call(session, "schema", dataset_id=dataset))["columns"]
+            column["name"]
+            for column in (await _call(session, "schema", dataset_id=dataset))["columns"]
         }
         conditions = {"categorical": {"happiness": {"very happy": 0.5}}}
         made = await _call(
-            session, "generate", dataset_id=dataset, rows=200, conditions=conditions, do={"education_years": 16}
+            session,
+            "generate",
+            dataset_id=dataset,
+            rows=200,
+            conditions=conditions,
+            do={"education_years": 16},
         )
         await _finished(session, made["job_id"])
         assert (await _call(session, "status", id=made["generation_id"]))["attainment"]
-        saved = await _call(session, "download", generation_id=made["generation_id"], path="rows.parquet")
+        saved = await _call(
+            session, "download", generation_id=made["generation_id"], path="rows.parquet"
+        )
         rows = pq.read_table(saved["path"])
         assert rows.num_rows == 200
         assert rows["happiness"].to_pylist().count("very happy") == 100
-        question = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}
+        question = {
+            "treatment": "education_years",
+            "value": 16,
+            "baseline": 12,
+            "outcome": "tv_hours",
+        }
         effect = await _call(session, "estimate", dataset_id=dataset, **question)
         await _finished(session, effect["job_id"])
         assert "effect" in (await _call(session, "status", id=effect["effect_id"]))["ace"]
 
-        wrong = await session.call_tool("generate", {"dataset_id": dataset, "rows": 5, "do": {"nosuch": 1}})
+        wrong = await session.call_tool(
+            "generate", {"dataset_id": dataset, "rows": 5, "do": {"nosuch": 1}}
+        )
         assert wrong.is_error
         assert "/interventions/nosuch" in str(wrong.content)
-        outside = await session.call_tool("download", {"generation_id": made["generation_id"], "path": "../rows.csv"})
+        outside = await session.call_tool(
+            "download", {"generation_id": made["generation_id"], "path": "../rows.csv"}
+        )
         assert outside.is_error
         assert "outside" in str(outside.content)
 
@@ -82,7 +115,9 @@ async def test_an_agent_does_the_main_job(shared_installation: Installation, tmp
 
 async def test_tables_go_in_and_out(shared_installation: Installation) -> None:
     survey = polars.read_csv(SURVEY)
-    async with AsyncClient.from_connection(shared_installation.data_dir / "connection.json") as client:
+    async with AsyncClient.from_connection(
+        shared_installation.data_dir / "connection.json"
+    ) as client:
         uploaded = await client.upload(survey.head(800))
         await client.wait(uploaded.job_id, timeout=120)
         made = await client.generate(uploaded.dataset_id, 50)

@@ -1,4 +1,6 @@
-"""What stays provable after the data is gone: certificates, the audit log, and that no backup brings anything back."""
+"""What stays provable after the data is gone: certificates, the audit log, and that no backup
+brings anything back.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,11 @@ import pytest
 from installation import SURVEY, Installation, descendants, eventually
 from simulacra import ApiError, Client, JobFailed
 from simulacra.certificates import verify_certificate
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
 from simulacra_custody.errors import CustodyError
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
 
 pytestmark = pytest.mark.e2e
 MIB = 1 << 20
@@ -38,12 +40,16 @@ def client(shared_installation: Installation) -> Client:
 
 
 @pytest.fixture(scope="module")
-def gone(shared_installation: Installation, client: Client, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def gone(
+    shared_installation: Installation, client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """A dataset that was backed up while it lived and deleted since."""
     one = shared_installation
     name = client.upload(SURVEY, family="forest")
     client.wait(name["job_id"], timeout=240)
-    found = json.loads(one.kubectl("get", "dataset", name["dataset_id"], "-n", "tenant-default", "-o", "json"))
+    found = json.loads(
+        one.kubectl("get", "dataset", name["dataset_id"], "-n", "tenant-default", "-o", "json")
+    )
     backup = tmp_path_factory.mktemp("backup") / "objects"
     shutil.copytree(one.data_dir / "objects", backup)
     client.delete_dataset(name["dataset_id"])
@@ -52,7 +58,9 @@ def gone(shared_installation: Installation, client: Client, tmp_path_factory: py
         "uid": found["metadata"]["uid"],
         "token": found["status"]["wrappedKey"],
         "backup": backup,
-        "objects": len(list((backup / "tenants" / "default" / "datasets" / found["metadata"]["uid"]).iterdir())),
+        "objects": len(
+            list((backup / "tenants" / "default" / "datasets" / found["metadata"]["uid"]).iterdir())
+        ),
     }
 
 
@@ -60,12 +68,18 @@ def read(one: Installation, store: Path, uid: str, token: str) -> bytes:
     """What anybody with the live keyring, a copy of the store and a wrapped key can do."""
     keyring = next(path for path in one.data_dir.rglob("keyring*.json"))
     custody = Custody(LocalStore(store), LocalKeyring(keyring))
-    ref = ResourceRef("default", "datasets", uid).artefact("schema.json")
+    ref = ResourceRef("default", "datasets", uid).artifact("schema.json")
     return custody.read_bytes(ref, token, limit=MIB)
 
 
-def test_a_raw_walk_finds_nothing_under_the_prefix(shared_installation: Installation, gone: dict[str, Any]) -> None:
-    left = [path for path in (shared_installation.data_dir / "objects").rglob("*") if gone["uid"] in str(path)]
+def test_a_raw_walk_finds_nothing_under_the_prefix(
+    shared_installation: Installation, gone: dict[str, Any]
+) -> None:
+    left = [
+        path
+        for path in (shared_installation.data_dir / "objects").rglob("*")
+        if gone["uid"] in str(path)
+    ]
     assert left == []
     assert any(gone["uid"] in str(path) for path in gone["backup"].rglob("*")), "the backup has it"
 
@@ -73,15 +87,23 @@ def test_a_raw_walk_finds_nothing_under_the_prefix(shared_installation: Installa
 def test_an_old_backup_and_the_live_keyring_cannot_decrypt(
     shared_installation: Installation, client: Client, gone: dict[str, Any]
 ) -> None:
-    """The only copy of the data key is gone: no file of the installation has it, and no other key opens the backup."""
+    """The only copy of the data key is gone: no file of the installation has it, and no other key
+    opens the backup.
+    """
     one = shared_installation
-    assert b"columns" in read(one, gone["backup"], gone["uid"], gone["token"]), "with the lost token it could be read"
+    assert b"columns" in read(one, gone["backup"], gone["uid"], gone["token"]), (
+        "with the lost token it could be read"
+    )
     token = gone["token"].encode()
-    holding = [path for path in one.data_dir.rglob("*") if path.is_file() and token in path.read_bytes()]
+    holding = [
+        path for path in one.data_dir.rglob("*") if path.is_file() and token in path.read_bytes()
+    ]
     assert holding == []
     other = client.upload(SURVEY, family="forest")
     found = json.loads(one.kubectl("get", "datasets,models", "-A", "-o", "json"))["items"]
-    tokens = [item["status"]["wrappedKey"] for item in found if "wrappedKey" in item.get("status", {})]
+    tokens = [
+        item["status"]["wrappedKey"] for item in found if "wrappedKey" in item.get("status", {})
+    ]
     assert tokens
     for other_token in tokens:
         with pytest.raises(CustodyError):
@@ -93,7 +115,11 @@ def test_the_certificate_says_what_was_erased(client: Client, gone: dict[str, An
     stated = verify_certificate(client.erasure_certificate(gone["id"]), client.published_keys())
     assert (stated["uid"], stated["cause"], stated["kind"]) == (gone["uid"], "deleted", "datasets")
     assert stated["objects"] == gone["objects"]
-    assert [one["name"] for one in stated["artefacts"]] == ["upload", "dataset.parquet", "schema.json"]
+    assert [one["name"] for one in stated["artefacts"]] == [
+        "upload",
+        "dataset.parquet",
+        "schema.json",
+    ]
     steps = ("created_at", "deletion_requested_at", "key_shredded_at", "verified_absent_at")
     times = [datetime.fromisoformat(stated[name]) for name in steps]
     assert times == sorted(times)
@@ -117,7 +143,9 @@ def verify(log: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_audit_log_verifies_and_a_cut_one_does_not(
     shared_installation: Installation, client: Client, gone: dict[str, Any], tmp_path: Path
 ) -> None:
-    """With the checkpoint that a customer has kept: then it does not help to delete checkpoints as well."""
+    """With the checkpoint that a customer has kept: then it does not help to delete checkpoints as
+    well.
+    """
     key = client.published_keys()["audit_log"]
     kept = tmp_path / "checkpoint"
     kept.write_bytes(client._http.get("/.well-known/simulacra-checkpoint").content)
@@ -137,11 +165,16 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 40_000, pa.int32()), cell)
     out = io.BytesIO()
     table = pa.table({"bomb": column, "n": pa.array(range(40_000))})
-    pq.write_table(table, out, compression="zstd", store_schema=False, dictionary_pagesize_limit=1 << 30)
+    pq.write_table(
+        table, out, compression="zstd", store_schema=False, dictionary_pagesize_limit=1 << 30
+    )
     yield "dictionary.parquet", out.getvalue()
     yield "quote.csv", b'a,b\n1,"' + b"x,y\n" * (4 * MIB)
     yield "inflating.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * (600 * MIB // 4), 1)
-    yield "wide.csv", (",".join(f"c{i}" for i in range(100_000)) + "\n").encode() + b",".join([b"1"] * 100_000)
+    yield (
+        "wide.csv",
+        (",".join(f"c{i}" for i in range(100_000)) + "\n").encode() + b",".join([b"1"] * 100_000),
+    )
 
 
 def api_process(one: Installation) -> int:
@@ -153,7 +186,11 @@ def api_process(one: Installation) -> int:
 
 
 def resident(pid: int) -> int:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
     return int(line.split()[1]) * 1024
 
 
@@ -168,7 +205,10 @@ class Pulse(threading.Thread):
         while not self.over.wait(0.2):
             start = time.monotonic()
             assert self._client._http.get("/healthz").status_code == 200
-            self.longest, self.answers = max(self.longest, time.monotonic() - start), self.answers + 1
+            self.longest, self.answers = (
+                max(self.longest, time.monotonic() - start),
+                self.answers + 1,
+            )
 
 
 def outcome(client: Client, path: Path, names: list[str]) -> str:
@@ -185,7 +225,9 @@ def outcome(client: Client, path: Path, names: list[str]) -> str:
 def test_hostile_uploads_leave_the_api_unmoved(
     shared_installation: Installation, client: Client, tmp_path: Path
 ) -> None:
-    """Each is refused, or its job fails, with the right code; the API neither grows nor stalls nor restarts."""
+    """Each is refused, or its job fails, with the right code; the API neither grows nor stalls nor
+    restarts.
+    """
     one = shared_installation
     pid = api_process(one)
     names: list[str] = []

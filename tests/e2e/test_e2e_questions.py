@@ -1,4 +1,4 @@
-"""Probe, effect, lists and cancel through SDK and command line, with the real operator and trainer."""
+"""Probe, effect, lists and cancel by SDK and command line on the real product."""
 
 import json
 import subprocess
@@ -32,7 +32,9 @@ def dataset(client: Client) -> str:
 def _command(installation: Installation, *arguments: str) -> dict[str, Any]:
     simulacra = str(Path(sys.executable).with_name("simulacra"))
     connection = str(installation.data_dir / "connection.json")
-    done = subprocess.run([simulacra, *arguments, "-c", connection], capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        [simulacra, *arguments, "-c", connection], capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -58,19 +60,34 @@ def test_a_probe_says_at_once_that_nobody_is_like_that(client: Client, dataset: 
     assert "babies" in refused.value.detail or "teens" in refused.value.detail
 
 
-def test_an_effect_with_segments(shared_installation: Installation, client: Client, dataset: str) -> None:
-    asked = ["--treatment", "education_years", "--value", "16", "--baseline", "12", "--outcome", "job_prestige"]
+def test_an_effect_with_segments(
+    shared_installation: Installation, client: Client, dataset: str
+) -> None:
+    asked = [
+        "--treatment",
+        "education_years",
+        "--value",
+        "16",
+        "--baseline",
+        "12",
+        "--outcome",
+        "job_prestige",
+    ]
     found = _command(shared_installation, "effect", dataset, *asked, "--segment", "happiness")
     ace = found["ace"]
     assert ace["low"] < ace["effect"] < ace["high"]
-    assert 0 < ace["effect"] < 30  # four more years of school: points of prestige on a scale of 17 to 86
+    assert (
+        0 < ace["effect"] < 30
+    )  # four more years of school: points of prestige on a scale of 17 to 86
     assert {segment["level"] for segment in found["segments"]} >= {"very happy", "pretty happy"}
     assert [one["effect_id"] for one in client.effects(dataset_id=dataset)] == [found["effect_id"]]
     client.delete_effect(found["effect_id"])
     assert client.effects() == []
 
 
-def test_a_cancelled_generation_stops_at_once(shared_installation: Installation, client: Client, dataset: str) -> None:
+def test_a_cancelled_generation_stops_at_once(
+    shared_installation: Installation, client: Client, dataset: str
+) -> None:
     asked = client.generate(dataset, 1_000_000)
     eventually(lambda: client.job(asked["job_id"])["status"] == "running", 30)
     _command(shared_installation, "cancel", asked["job_id"])
@@ -98,7 +115,9 @@ def test_one_call_is_enough_for_a_small_dataset(client: Client, tmp_path: Path) 
     file.write_text("a,b,c\n" + "".join(f"{i % 7},{i % 3},{'xyz'[i % 3]}\n" for i in range(300)))
     headers = {"Idempotency-Key": "one-call", "Prefer": "wait=60"}
     with file.open("rb") as table:
-        answer = client._http.post("/v1/datasets", files={"file": table}, headers=headers, timeout=90)
+        answer = client._http.post(
+            "/v1/datasets", files={"file": table}, headers=headers, timeout=90
+        )
     assert (answer.status_code, answer.json()["status"]) == (201, "ready"), answer.text
 
 

@@ -15,11 +15,15 @@ pytestmark = pytest.mark.e2e
 SCRIPT = Path(__file__).parents[2] / "examples" / "quickstart.py"
 
 
-def test_the_quickstart_runs_from_token_to_erasure(shared_installation: Installation, tmp_path: Path) -> None:
+def test_the_quickstart_runs_from_token_to_erasure(
+    shared_installation: Installation, tmp_path: Path
+) -> None:
     output = tmp_path / "out.parquet"
     connection = shared_installation.data_dir / "connection.json"
     command = [sys.executable, str(SCRIPT), "--connection", str(connection), "--file", str(SURVEY)]
-    done = subprocess.run([*command, "--output", str(output)], capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        [*command, "--output", str(output)], capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     inspected, generated, deleted = map(json.loads, done.stdout.splitlines())
     rows = pq.read_table(output)
@@ -31,7 +35,9 @@ def test_the_quickstart_runs_from_token_to_erasure(shared_installation: Installa
     assert generated["status"] in ("ready", "partial")
     if generated["status"] == "ready":
         assert happy / pc.count(rows["happiness"]).as_py() == pytest.approx(0.30, abs=0.01)
-    eventually(lambda: not [line for line in shared_installation.resources() if deleted["deleted"] in line])
+    eventually(
+        lambda: not [line for line in shared_installation.resources() if deleted["deleted"] in line]
+    )
 
 
 def test_a_refusal_is_one_sentence(shared_installation: Installation, tmp_path: Path) -> None:
@@ -39,7 +45,9 @@ def test_a_refusal_is_one_sentence(shared_installation: Installation, tmp_path: 
     bad.write_bytes(b"")
     connection = shared_installation.data_dir / "connection.json"
     command = [sys.executable, str(SCRIPT), "--connection", str(connection), "--file", str(bad)]
-    done = subprocess.run([*command, "--output", str(tmp_path / "o")], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "o")], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("simio_upload_invalid: ")
     assert "Traceback" not in done.stderr

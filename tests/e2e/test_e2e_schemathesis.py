@@ -12,8 +12,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.mark.timeout(420)
-def test_the_product_keeps_what_its_document_says(shared_installation: Installation, tmp_path: Path) -> None:
-    done = run(shared_installation, "--max-examples", "3", "--seed", "1", folder=tmp_path, timeout=400)
+def test_the_product_keeps_what_its_document_says(
+    shared_installation: Installation, tmp_path: Path
+) -> None:
+    done = run(
+        shared_installation, "--max-examples", "3", "--seed", "1", folder=tmp_path, timeout=400
+    )
     assert done.returncode == 0, done.stdout
     tested = re.search(r"Tested: (\d+)", done.stdout)
     assert tested is not None
@@ -22,4 +26,7 @@ def test_the_product_keeps_what_its_document_says(shared_installation: Installat
     log = (shared_installation.data_dir / "logs" / "api.log").read_text()
     accepted = ("/v1/datasets", "/v1/uploads", "/v1/datasets/{dataset_id}/generations")
     for route in accepted:  # it came as far as work
-        assert any(f'"route": "{route}", "status": 20' in line and "POST" in line for line in log.splitlines()), route
+        assert any(
+            f'"route": "{route}", "status": 20' in line and "POST" in line
+            for line in log.splitlines()
+        ), route

@@ -1,4 +1,4 @@
-"""Neural fits on `simulacra up`: by two workers of an Indexed Job, and after a pod that was killed."""
+"""Neural fits on `simulacra up`: two workers of an Indexed Job, and a killed pod."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import pytest
 from installation import SURVEY, Installation, descendants, eventually
 
 pytest.importorskip("lightning")
-pytestmark = [pytest.mark.e2e, pytest.mark.neural, pytest.mark.reliability, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.neural,
+    pytest.mark.reliability,
+    pytest.mark.timeout(900),
+]
 INSIDE = ("-n", "tenant-default")
 ROWS = (f"{number % 17},{'gold' if number % 3 else 'basic'}" for number in range(300))
 TABLE = "\n".join(["visits,segment", *ROWS, ""])
@@ -29,7 +34,9 @@ def trainers(installation: Installation) -> list[int]:
     return found
 
 
-def test_two_workers_of_an_indexed_job_fit_a_model(installation: Installation, tmp_path: Path) -> None:
+def test_two_workers_of_an_indexed_job_fit_a_model(
+    installation: Installation, tmp_path: Path
+) -> None:
     kubectl = installation.kubectl
     table = tmp_path / "table.csv"
     table.write_text(TABLE)
@@ -38,21 +45,35 @@ def test_two_workers_of_an_indexed_job_fit_a_model(installation: Installation, t
         client.wait(uploaded["job_id"], timeout=240)
         dataset = uploaded["dataset_id"]
         spec = {"datasetRef": {"name": dataset}, "family": "neural", "resources": {"workers": 2}}
-        body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Model", "metadata": {"name": "pair"}, "spec": spec}
+        body = {
+            "apiVersion": "simulacra.dev/v1alpha1",
+            "kind": "Model",
+            "metadata": {"name": "pair"},
+            "spec": spec,
+        }
         kubectl("create", *INSIDE, "-f", "-", stdin=json.dumps(body))
         eventually(lambda: "pair-fit-" in kubectl("get", "services", *INSIDE, "-o", "name"), 60)
         (job,) = json.loads(kubectl("get", "jobs", *INSIDE, "-o", "json"))["items"]
         assert (job["spec"]["completionMode"], job["spec"]["completions"]) == ("Indexed", 2)
         ready = '{.status.conditions[?(@.type=="Ready")].status}'
-        eventually(lambda: kubectl("get", "model/pair", *INSIDE, "-o", f"jsonpath={ready}") == "True", 600)
+        eventually(
+            lambda: kubectl("get", "model/pair", *INSIDE, "-o", f"jsonpath={ready}") == "True", 600
+        )
         status = json.loads(kubectl("get", "model/pair", *INSIDE, "-o", "json"))["status"]
         assert status["family"] == "neural"
         assert "lastFailure" not in status
-        eventually(lambda: "pair-" not in kubectl("get", "services,jobs,pods", *INSIDE, "-o", "name"), 60)
+        eventually(
+            lambda: "pair-" not in kubectl("get", "services,jobs,pods", *INSIDE, "-o", "name"), 60
+        )
         generation = {"modelRef": {"name": "pair"}, "rowCount": 50}
         body |= {"kind": "GenerationJob", "metadata": {"name": "rows"}, "spec": generation}
         kubectl("create", *INSIDE, "-f", "-", stdin=json.dumps(body))
-        eventually(lambda: kubectl("get", "generationjob/rows", *INSIDE, "-o", f"jsonpath={ready}") == "True", 240)
+        eventually(
+            lambda: (
+                kubectl("get", "generationjob/rows", *INSIDE, "-o", f"jsonpath={ready}") == "True"
+            ),
+            240,
+        )
         client.delete_dataset(dataset)
     assert installation.objects() == []
 
@@ -62,7 +83,12 @@ def test_the_fit_of_a_killed_pod_goes_on(installation: Installation) -> None:
     with installation.client() as client:
         uploaded = client.upload(SURVEY, family="neural")
         kept = ("trained.ckpt", "last.ckpt")
-        eventually(lambda: any("/checkpoint/" in key and key.endswith(kept) for key in installation.objects()), 400)
+        eventually(
+            lambda: any(
+                "/checkpoint/" in key and key.endswith(kept) for key in installation.objects()
+            ),
+            400,
+        )
         (victim,) = trainers(installation)
         os.kill(victim, signal.SIGKILL)
         pods = ("get", "pods", *INSIDE, "--field-selector=status.phase=Running", "-o", "name")

@@ -23,7 +23,9 @@ def node() -> Node:
 
 @pytest.fixture(scope="session")
 def release(node: Node) -> Node:
-    """The chart on an empty cluster; what is left is looked at by the last test of test_node_product.py."""
+    """The chart on an empty cluster; what is left is looked at by the last test of
+    test_node_product.py.
+    """
     node.apply("install")
     return node
 
@@ -39,7 +41,9 @@ def customer(release: Node) -> Iterator[tuple[Client, str]]:
 
 @pytest.fixture(scope="session")
 def prometheus(release: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus on this machine that finds the release's pods as the chart's ServiceMonitors say."""
+    """A Prometheus on this machine that finds the release's pods as the chart's ServiceMonitors
+    say.
+    """
     assert release
     if CLUSTER_VARIABLE not in os.environ:
         pytest.skip("this machine does not reach the cluster's pods")
@@ -49,6 +53,6 @@ def prometheus(release: Node, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="session")
 def servers(node: Node) -> Iterator[None]:
-    """A store and a key provider that are not the release's; used when the shared release is gone."""
+    """A store and a key provider outside the release, for when the release is gone."""
     with node_servers.servers(node):
         yield

@@ -12,13 +12,15 @@ from installation import eventually
 from node import TRAINER, Node
 from operator_facts import LABELS, ended, observed, resource
 from simulacra import Client
-from simulacra_operator.actions import CreateJob
-from simulacra_operator.model.reconcile import reconcile
-from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, meeting_point
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.kinds.model import reconcile
+from simulacra_operator.work.actions import CreateJob
+from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, leader_service
+from simulacra_operator.work.observe import Observed
 
 pytestmark = pytest.mark.node
-LISTEN = "import http.server as s; s.HTTPServer(('', 8000), s.SimpleHTTPRequestHandler).serve_forever()"
+LISTEN = (
+    "import http.server as s; s.HTTPServer(('', 8000), s.SimpleHTTPRequestHandler).serve_forever()"
+)
 PROBE = """
 import json, os, socket, sys, time
 def reach(host, port):
@@ -74,7 +76,7 @@ if os.environ["JOB_COMPLETION_INDEX"] == "0":
 else:
     one = reach(port, 120)  # a name takes hold a moment after a pod starts
     number = json.loads(one.recv(8))
-    said = {"closed": closes(8000, 60)}  # and so does a policy: what is reached from here on is reached under it
+    said = {"closed": closes(8000, 60)}  # a policy closes it: later connections pass the policy
     said |= {"leader": bool(reach(port, 10)), "given": bool(reach(number, 10))}
     said["ports"] = [number, one.getsockname()[1]]
     open("/dev/termination-log", "w").write(json.dumps(said))
@@ -85,7 +87,9 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 def pair() -> Observed:
     """Return a Model that two workers are to fit."""
     spec = {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 2}}
-    body = resource("Model", "pair", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=DATASET_OWNER)
+    body = resource(
+        "Model", "pair", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=DATASET_OWNER
+    )
     return observed(body, dataset=ended("Dataset", "ds-1"))
 
 
@@ -121,7 +125,11 @@ def pod(name: str, *command: str, account: str = "default") -> str:
         "restartPolicy": "Never",
         "serviceAccountName": account,
         "automountServiceAccountToken": account == "default",
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
@@ -130,13 +138,19 @@ def pod(name: str, *command: str, account: str = "default") -> str:
 
 def listening(node: Node, namespace: str, account: str = "default") -> str:
     """Start a pod that listens at 8000; return its address."""
-    node.kubectl("apply", "-n", namespace, "-f", "-", stdin=pod("listener", LISTEN, account=account))
+    node.kubectl(
+        "apply", "-n", namespace, "-f", "-", stdin=pod("listener", LISTEN, account=account)
+    )
     node.kubectl("wait", "--for=condition=Ready", "pod/listener", "-n", namespace, "--timeout=60s")
     return node.kubectl("get", "pod", "listener", "-n", namespace, "-o", "jsonpath={.status.podIP}")
 
 
-def probed(node: Node, namespace: str, targets: dict[str, str], wanted: list[str], account: str) -> dict[str, object]:
-    """Run the probe in a namespace until it reaches what is wanted and no more; return what it reached and wrote."""
+def probed(
+    node: Node, namespace: str, targets: dict[str, str], wanted: list[str], account: str
+) -> dict[str, object]:
+    """Run the probe in a namespace until it reaches what is wanted and no more; return what it
+    reached and wrote.
+    """
     text = pod("probe", PROBE, json.dumps(targets), json.dumps(wanted), *PLACES, account=account)
     node.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
     done = "--for=jsonpath={.status.phase}=Succeeded"
@@ -146,14 +160,18 @@ def probed(node: Node, namespace: str, targets: dict[str, str], wanted: list[str
     return said
 
 
-def test_a_trainers_pod_reaches_its_store_and_nothing_else(release: Node, customer: tuple[Client, str]) -> None:
+def test_a_trainers_pod_reaches_its_store_and_nothing_else(
+    release: Node, customer: tuple[Client, str]
+) -> None:
     mine = f"tenant-{customer[1]}"
     with release.api():
         other_client, other_tenant = release.sign_up("Other Research")
         other_client.close()
     other = f"tenant-{other_tenant}"
     server = "{.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}"
-    api_server = release.kubectl("get", "endpoints", "kubernetes", "-n", "default", "-o", f"jsonpath={server}")
+    api_server = release.kubectl(
+        "get", "endpoints", "kubernetes", "-n", "default", "-o", f"jsonpath={server}"
+    )
     targets = {
         "store": f"simulacra-tryout.{SYSTEM}.svc:8333",
         "keys": f"simulacra-tryout.{SYSTEM}.svc:8200",
@@ -161,12 +179,14 @@ def test_a_trainers_pod_reaches_its_store_and_nothing_else(release: Node, custom
         "api server": api_server,
         "elsewhere": f"{listening(release, 'default')}:8000",
         "other tenant": f"{listening(release, other, 'simulacra-trainer')}:8000",
-        "own neighbour": f"{listening(release, mine, 'simulacra-trainer')}:8000",
+        "own neighbor": f"{listening(release, mine, 'simulacra-trainer')}:8000",
     }
     try:
         said = probed(release, mine, targets, ["store", "keys"], "simulacra-trainer")
         free = ["api server", "elsewhere"]
-        outside = probed(release, "default", {name: targets[name] for name in free}, free, "default")
+        outside = probed(
+            release, "default", {name: targets[name] for name in free}, free, "default"
+        )
     finally:
         for namespace in ("default", other, mine):
             release.kubectl("delete", "pod", "listener", "-n", namespace, "--grace-period=1")
@@ -175,36 +195,52 @@ def test_a_trainers_pod_reaches_its_store_and_nothing_else(release: Node, custom
     assert said == {"reached": ["store", "keys"], "files": ["/tmp/here"], "token": False}
 
 
-def test_workers_of_a_fit_meet_by_name_on_their_ports_alone(node: Node, customer: tuple[Client, str]) -> None:
+def test_workers_of_a_fit_meet_by_name_on_their_ports_alone(
+    node: Node, customer: tuple[Client, str]
+) -> None:
     namespace = f"tenant-{customer[1]}"
     job = job_of_two(namespace)
     name = job["metadata"]["name"]
-    made = json.loads(node.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", stdin=json.dumps(job)))
+    made = json.loads(
+        node.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", stdin=json.dumps(job))
+    )
     try:
-        service = meeting_point(pair(), made)
+        service = leader_service(pair(), made)
         assert service is not None
         service["metadata"]["namespace"] = namespace
         node.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(service))
-        node.kubectl("wait", "--for=condition=Complete", f"job/{name}", "-n", namespace, "--timeout=180s")
-        pods = json.loads(node.kubectl("get", "pods", "-n", namespace, "-l", f"job-name={name}", "-o", "json"))["items"]
-        said = {one["metadata"]["labels"][INDEX]: one["status"]["containerStatuses"][0] for one in pods}
+        node.kubectl(
+            "wait", "--for=condition=Complete", f"job/{name}", "-n", namespace, "--timeout=180s"
+        )
+        pods = json.loads(
+            node.kubectl("get", "pods", "-n", namespace, "-l", f"job-name={name}", "-o", "json")
+        )["items"]
+        said = {
+            one["metadata"]["labels"][INDEX]: one["status"]["containerStatuses"][0] for one in pods
+        }
         second = json.loads(said["1"]["state"]["terminated"]["message"])
     finally:
         node.kubectl("delete", "job", name, "-n", namespace, "--timeout=60s")
     ports = second.pop("ports")
     assert second == {"closed": True, "leader": True, "given": True}
     assert all(FIRST_PORT < port <= LAST_PORT for port in ports)
-    eventually(lambda: name not in node.kubectl("get", "services", "-n", namespace, "-o", "name"), 60)
+    eventually(
+        lambda: name not in node.kubectl("get", "services", "-n", namespace, "-o", "name"), 60
+    )
 
 
 @pytest.mark.parametrize("account", ["simulacra-api", "simulacra-operator"])
 def test_no_account_reads_secrets_of_other_namespaces(release: Node, account: str) -> None:
     who = f"system:serviceaccount:{SYSTEM}:{account}"
     for namespace in ("default", "kube-system"):
-        assert "Forbidden" in release.kubectl("get", "secrets", "-n", namespace, "--as", who, ok=False)
+        assert "Forbidden" in release.kubectl(
+            "get", "secrets", "-n", namespace, "--as", who, ok=False
+        )
 
 
-def test_the_api_cannot_read_the_tenants_copies_of_credentials(release: Node, customer: tuple[Client, str]) -> None:
+def test_the_api_cannot_read_the_tenants_copies_of_credentials(
+    release: Node, customer: tuple[Client, str]
+) -> None:
     who = f"system:serviceaccount:{SYSTEM}:simulacra-api"
     inside = f"tenant-{customer[1]}"
     assert "simulacra-pods" in release.kubectl("get", "secrets", "-n", inside, "-o", "name")

@@ -1,4 +1,5 @@
-"""The product as a self-hoster runs it: installed by helm, pods on a real node, everything through the Service.
+"""The product as a self-hoster runs it: installed by helm, pods on a real node, everything through
+the Service.
 
 The tests are one story, in this order; the last one takes everything away.
 """
@@ -23,7 +24,10 @@ from simulacra import Client
 from simulacra.certificates import verify_certificate
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
-CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}, "numeric": {"tv_hours": {"min": 1, "max": 4}}}
+CONDITIONS = {
+    "categorical": {"happiness": {"very happy": 0.5}},
+    "numeric": {"tv_hours": {"min": 1, "max": 4}},
+}
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
 EVERYBODYS = {Right("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
 """What Kubernetes lets every account do, and the product does."""
@@ -31,8 +35,14 @@ Customer = tuple[Client, str]
 
 
 def test_every_pod_is_ready_and_restricted(release: Node) -> None:
-    pods = release.kubectl("get", "pods", "-n", SYSTEM, "-o", "jsonpath={.items[*].spec.containers[*].securityContext}")
-    assert pods.count('"readOnlyRootFilesystem":true') == pods.count('"allowPrivilegeEscalation":false') >= 4
+    pods = release.kubectl(
+        "get", "pods", "-n", SYSTEM, "-o", "jsonpath={.items[*].spec.containers[*].securityContext}"
+    )
+    assert (
+        pods.count('"readOnlyRootFilesystem":true')
+        == pods.count('"allowPrivilegeEscalation":false')
+        >= 4
+    )
     level = "pod-security.kubernetes.io/enforce=restricted"
     said = release.kubectl("label", "namespace", SYSTEM, level, "--overwrite", "--dry-run=server")
     assert "labeled" in said
@@ -43,13 +53,20 @@ def test_helm_test_passes(release: Node) -> None:
     assert "Succeeded" in release.helm("test")
 
 
-def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(release: Node, prometheus: Prometheus) -> None:
+def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(
+    release: Node, prometheus: Prometheus
+) -> None:
     eventually(lambda: prometheus.up() == {"simulacra-api": 2, "simulacra-operator": 1}, 60)
     for service, port in (("simulacra-api", 80), ("simulacra-operator", 8081)):
         local = free_port()
         with release.forwarded(service, port, local):
             text = httpx2.get(f"http://127.0.0.1:{local}/metrics").raise_for_status().text
-        done = subprocess.run([str(needed("promtool")), "check", "metrics"], input=text, capture_output=True, text=True)
+        done = subprocess.run(
+            [str(needed("promtool")), "check", "metrics"],
+            input=text,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
 
 
@@ -67,14 +84,21 @@ def test_a_customers_main_job(release: Node, customer: Customer, tmp_path: Path)
         assert sum(value == "very happy" for value in table["happiness"].to_pylist()) == 1_000
         client.wait(large["job_id"], timeout=240)
         shards = release.kubectl(
-            "get", "jobs", "-n", f"tenant-{tenant}", "-o", "jsonpath={.items[*].spec.completionMode}"
+            "get",
+            "jobs",
+            "-n",
+            f"tenant-{tenant}",
+            "-o",
+            "jsonpath={.items[*].spec.completionMode}",
         )
         assert set(shards.split()) <= {"Indexed"}
         client.download(large["generation_id"], tmp_path / "large.parquet", "parquet")
         assert pq.read_metadata(tmp_path / "large.parquet").num_rows == 250_000
         assert "Ready" in release.kubectl("get", "datasets,models", "-n", f"tenant-{tenant}")
         assert any(f"tenants/{tenant}/" in key for key in release.stored())
-        uid = release.kubectl("get", "dataset", dataset, "-n", f"tenant-{tenant}", "-o", "jsonpath={.metadata.uid}")
+        uid = release.kubectl(
+            "get", "dataset", dataset, "-n", f"tenant-{tenant}", "-o", "jsonpath={.metadata.uid}"
+        )
         client.delete_dataset(dataset)
         certificate = client.erasure_certificate(dataset)
         assert uid in str(verify_certificate(certificate, client.published_keys()))
@@ -90,13 +114,17 @@ def test_the_operator_dies_while_a_model_is_fit(release: Node, customer: Custome
         uid = ("get", "job", job, "-n", f"tenant-{tenant}", "-o", "jsonpath={.metadata.uid}")
         before = release.kubectl(*uid)
         component = "app.kubernetes.io/component=operator"
-        release.kubectl("delete", "pod", "-n", SYSTEM, "-l", component, "--grace-period=0", "--force")
+        release.kubectl(
+            "delete", "pod", "-n", SYSTEM, "-l", component, "--grace-period=0", "--force"
+        )
         assert release.kubectl(*uid) == before
         client.wait(uploaded["job_id"], timeout=240)
         client.delete_dataset(uploaded["dataset_id"])
 
 
-@pytest.mark.skipif(CLUSTER_VARIABLE not in os.environ, reason="the kubelet of this cluster cannot be restarted")
+@pytest.mark.skipif(
+    CLUSTER_VARIABLE not in os.environ, reason="the kubelet of this cluster cannot be restarted"
+)
 def test_the_kubelet_restarts_while_a_model_is_fit(release: Node, customer: Customer) -> None:
     client, tenant = customer
     with release.api():
@@ -107,7 +135,10 @@ def test_the_kubelet_restarts_while_a_model_is_fit(release: Node, customer: Cust
         lambda: (
             "True"
             in release.kubectl(
-                "get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}'
+                "get",
+                "nodes",
+                "-o",
+                'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}',
             )
         )
     )
@@ -126,7 +157,9 @@ def test_every_panel_has_data_and_every_rule_is_evaluated(prometheus: Prometheus
     assert [rule["name"] for rule in rules if rule["health"] != "ok"] == []
 
 
-@pytest.mark.skipif(CLUSTER_VARIABLE not in os.environ, reason="the audit log of this cluster is not here")
+@pytest.mark.skipif(
+    CLUSTER_VARIABLE not in os.environ, reason="the audit log of this cluster is not here"
+)
 def test_nothing_was_refused_and_jobs_asked_the_api_server_for_nothing(release: Node) -> None:
     assert release
     cluster = RealCluster(Path(os.environ[CLUSTER_VARIABLE]))
@@ -140,7 +173,9 @@ def test_nothing_was_refused_and_jobs_asked_the_api_server_for_nothing(release: 
     assert [user for user in users if user.startswith("system:serviceaccount:tenant-")] == []
 
 
-def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(release: Node, customer: Customer) -> None:
+def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(
+    release: Node, customer: Customer
+) -> None:
     client, tenant = customer
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
@@ -149,19 +184,22 @@ def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(release: 
     left = release.kubectl("get", "datasets,models,tenants", "-A", "-o", "name")
     release.helm("uninstall", "--wait")
     assert release.kubectl("get", "datasets,models,tenants", "-A", "-o", "name") == left
-    assert release.kubectl("get", "deploy,svc,serviceaccounts", "-n", SYSTEM, "-o", "name").split() in (
-        [],
-        ["serviceaccount/default"],
-    )
+    assert release.kubectl(
+        "get", "deploy,svc,serviceaccounts", "-n", SYSTEM, "-o", "name"
+    ).split() in ([], ["serviceaccount/default"])
     rights = release.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
     assert "simulacra-operator" not in rights
     assert "simulacra-api" not in rights
     release.apply("install")
     with release.api():
-        client.delete_dataset(uploaded["dataset_id"])  # its store went with the tryout; that it goes is what counts
+        client.delete_dataset(
+            uploaded["dataset_id"]
+        )  # its store went with the tryout; that it goes is what counts
         assert client.published_keys() == keys
         assert verify_certificate(client.erasure_certificate(uploaded["dataset_id"]), keys)
     release.kubectl("delete", "tenant", tenant, "--timeout=120s")
-    eventually(lambda: f"tenant-{tenant}" not in release.kubectl("get", "namespaces", "-o", "name"), 60)
+    eventually(
+        lambda: f"tenant-{tenant}" not in release.kubectl("get", "namespaces", "-o", "name"), 60
+    )
     assert [key for key in release.stored() if "/installation/owner/" not in key] == []
     release.helm("uninstall", "--wait")

@@ -1,4 +1,6 @@
-"""From the previous release (its images, its chart) to this one and back, with live resources and fits in flight."""
+"""From the previous release (its images, its chart) to this one and back, with live resources and
+fits in flight.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ def rows(client: Client, dataset: str, path: Path) -> int:
 
 @pytest.mark.usefixtures("servers")
 def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) -> None:
-    old = {f"{role}.image.repository": f"simulacra/previous-{role}" for role in ("api", "operator", "trainer")}
+    old = {
+        f"{role}.image.repository": f"simulacra/previous-{role}"
+        for role in ("api", "operator", "trainer")
+    }
     node.apply("install", *words(BY_TOKEN | old), chart=Path(os.environ[PREVIOUS_VARIABLE]))
     with node.api():
         client, tenant = node.sign_up("Upgrading")
@@ -44,9 +49,19 @@ def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) ->
         second = client.upload(SURVEY, family="forest")
         node.fit_job(tenant)
     node.apply("upgrade", *words(BY_TOKEN | {"api.replicas": "1"}))
-    chart = next(line for line in (CHART / "Chart.yaml").read_text().splitlines() if line.startswith("version: "))
+    chart = next(
+        line
+        for line in (CHART / "Chart.yaml").read_text().splitlines()
+        if line.startswith("version: ")
+    )
     assert f"simulacra-{chart.partition(' ')[2]}" in node.kubectl(
-        "get", "deployments", "-A", "-l", "app.kubernetes.io/part-of=simulacra", "-o", "jsonpath={..metadata.labels}"
+        "get",
+        "deployments",
+        "-A",
+        "-l",
+        "app.kubernetes.io/part-of=simulacra",
+        "-o",
+        "jsonpath={..metadata.labels}",
     )
     with node.api():
         client.wait(second["job_id"], timeout=300)
@@ -57,15 +72,20 @@ def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) ->
     with node.api():
         client.wait(third["job_id"], timeout=300)
         assert rows(client, second["dataset_id"], tmp_path / "second") == 500
-        # what the newer release fit, the older one need not be able to read (docs/operations.md): it is fit anew
+        # The older release may not read a model of the newer one (docs/howto/operations.md), so
+        # it fits another.
         fourth = client.upload(SURVEY, family="forest")
         client.wait(fourth["job_id"], timeout=300)
         assert rows(client, fourth["dataset_id"], tmp_path / "fourth") == 500
         for one in (first, second, third, fourth):
             client.delete_dataset(one["dataset_id"])
-            assert verify_certificate(client.erasure_certificate(one["dataset_id"]), client.published_keys())
+            assert verify_certificate(
+                client.erasure_certificate(one["dataset_id"]), client.published_keys()
+            )
         client.close()
     assert [key for key in node.stored(*WHERE) if f"tenants/{tenant}/" in key] == []
     node.kubectl("delete", "tenant", tenant, "--timeout=120s")
-    eventually(lambda: f"tenant-{tenant}" not in node.kubectl("get", "namespaces", "-o", "name"), 60)
+    eventually(
+        lambda: f"tenant-{tenant}" not in node.kubectl("get", "namespaces", "-o", "name"), 60
+    )
     node.helm("uninstall", "--wait")

@@ -1,4 +1,6 @@
-"""An installation on OpenBao and SeaweedFS, where OpenBao has the API server check the ServiceAccounts that log in."""
+"""An installation on OpenBao and SeaweedFS, where OpenBao has the API server check the
+ServiceAccounts that log in.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def test_the_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> No
         client.download(asked["generation_id"], tmp_path / "rows", "parquet")
         assert pq.read_metadata(tmp_path / "rows").num_rows == 500
         assert any(f"tenants/{tenant}/" in key for key in node.stored(*WHERE))
-        copy = json.loads(node.kubectl("get", "secret", "simulacra-pods", "-n", f"tenant-{tenant}", "-o", "json"))
+        copy = json.loads(
+            node.kubectl("get", "secret", "simulacra-pods", "-n", f"tenant-{tenant}", "-o", "json")
+        )
         assert copy["data"].keys() == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
         with root_of_openbao(node) as root:
             assert keys_of(tenant, root)

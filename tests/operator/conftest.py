@@ -11,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from operator_bench import REAL, WORK, OperatorProcess, Plane, World, apply_crds, operator_kubeconfig
+from operator_bench import (
+    REAL,
+    WORK,
+    OperatorProcess,
+    Plane,
+    World,
+    apply_crds,
+    operator_kubeconfig,
+)
 from operator_proxy import KillingProxy
-from simulacra_crds.cluster import TENANTS, Cluster, ClusterError
+from simulacra_crds.kube.client import TENANTS, Cluster, ClusterError
 
 _tenants = itertools.count(1)
 PLANES = [
@@ -23,7 +31,9 @@ PLANES = [
 
 
 @pytest.fixture(scope="session", params=PLANES)
-def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Plane]:
     """A control plane without our CRDs."""
     real = request.param == "real"
     if real and not REAL.exists():
@@ -38,10 +48,12 @@ def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
-    """A tenant of its own, on an operator of its own; on the real plane it has the rights that the chart gives it."""
+    """A new tenant and operator; on the real plane the operator has the chart's rights."""
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
-    kubeconfig = await operator_kubeconfig(cluster, plane, tmp_path) if plane.real else plane.kubeconfig
+    kubeconfig = (
+        await operator_kubeconfig(cluster, plane, tmp_path) if plane.real else plane.kubeconfig
+    )
     world = World(cluster, OperatorProcess(tmp_path, kubeconfig), f"t{next(_tenants)}")
     pods = asyncio.create_task(world.pods.run())
     world.operator.start()
@@ -52,7 +64,7 @@ async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
         try:
             with suppress(asyncio.CancelledError):
                 await pods
-        finally:  # also where the pods' own fault ends this test: the next one is to find nothing of it
+        finally:  # even if the pods failed: the next test must start clean
             if world.operator.running:
                 world.operator.end(signal.SIGKILL)
             await _clear(cluster)
@@ -61,7 +73,7 @@ async def world(plane: Plane, tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def proxy(world: World) -> AsyncIterator[KillingProxy]:
-    """A proxy that the operator of this test goes through, and that restarts it when it was killed."""
+    """A proxy between operator and API server, which restarts the operator when it is killed."""
     world.operator.end()
     proxy = KillingProxy(world.operator.kubeconfig, world.operator.root)
     kubeconfig = await proxy.start()
@@ -84,7 +96,7 @@ async def proxy(world: World) -> AsyncIterator[KillingProxy]:
 
 
 async def _clear(cluster: Cluster) -> None:
-    """Leave nothing for the operator of the next test, which has another store."""
+    """Delete everything: the operator of the next test has another store."""
     for resource in (*WORK.values(), TENANTS):
         async for one in cluster.list(resource):
             name, namespace = one["metadata"]["name"], one["metadata"].get("namespace")

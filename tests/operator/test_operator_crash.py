@@ -1,7 +1,8 @@
-"""The crash sweep: SIGKILL before and after writes and custody calls of whole lives; nothing is lost, doubled or left.
+"""Crash sweep: SIGKILL before and after writes and custody calls; nothing is lost or doubled.
 
-In `make test` every `STRIDE`-th point, alternately before and after; in `make test-reliability` each: both ways, or,
-where a life waits for an expiry, after it (what is there after one call is what is there before the next).
+`make test` kills at every `STRIDE`-th point, alternately before and after. `make test-reliability`
+kills at each point: before and after, or, where a life waits for an expiry, after it only (the
+state after one call is the state before the next).
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from operator_proxy import KillingProxy
 
 STRIDE = 30
 REPEATED = 12
-"""Writes that a restart may add: what was cut off, what conflicts or is recorded again because of it, and its event."""
+"""Writes that a restart may add: repeated and conflicting ones, repeated records, its event."""
 Life = Callable[..., Awaitable[int]]
 Points = Callable[[int], list[tuple[int, bool]]]
-"""Which of so many calls to be killed at, and whether before it."""
+"""Returns, for a number of calls, at which to kill, and whether before the call."""
 
 
 def some(total: int) -> list[tuple[int, bool]]:
-    """Choose alternate sides of some."""
+    """Return some points, alternately after and before."""
     return [(point, bool(number % 2)) for number, point in enumerate(range(1, total + 1, STRIDE))]
 
 
 def both_sides(total: int) -> list[tuple[int, bool]]:
-    """Choose each, before and after."""
+    """Return each point, before and after."""
     return [(point, before) for point in range(1, total + 1) for before in (True, False)]
 
 
 def after(total: int) -> list[tuple[int, bool]]:
-    """Choose each, after it."""
+    """Return each point, after it."""
     return [(point, False) for point in range(1, total + 1)]
 
 
@@ -49,7 +50,7 @@ LIVES = [
 
 
 @pytest.mark.parametrize(("one_life", "points"), LIVES)
-async def test_killed_at_any_write_it_ends_the_same(
+async def test_a_kill_at_any_write_does_not_change_the_outcome(
     world: World, proxy: KillingProxy, one_life: Life, points: Points
 ) -> None:
     await world.create_tenant()
@@ -58,14 +59,19 @@ async def test_killed_at_any_write_it_ends_the_same(
     for number, (point, before) in enumerate(tried, start=2):
         proxy.at, proxy.before = proxy.writes + point, before
         writes = await one_life(world, proxy, number)
-        assert writes <= undisturbed + REPEATED, f"killed at write {point} it took {writes} writes, not {undisturbed}"
-    reached = min(len(tried) * 0.9, len(tried) - 4)  # a life differs by a write or two
+        assert writes <= undisturbed + REPEATED, (
+            f"killed at write {point} it took {writes} writes, not {undisturbed}"
+        )
+    reached = min(len(tried) * 0.9, len(tried) - 4)  # lives differ by a write or two
     assert proxy.kills >= reached, "nearly every point was reached"
-    print(f"{proxy.kills} of {len(tried)} kill points at the {undisturbed} writes of {one_life.__name__}")  # noqa: T201
+    print(  # noqa: T201
+        f"killed at {proxy.kills} of {len(tried)} points of {undisturbed} writes: "
+        f"{one_life.__name__}"
+    )
 
 
 @pytest.mark.parametrize(("one_life", "points"), LIVES)
-async def test_killed_at_any_custody_call_it_ends_the_same(
+async def test_a_kill_at_any_custody_call_does_not_change_the_outcome(
     world: World, proxy: KillingProxy, one_life: Life, points: Points
 ) -> None:
     doom = world.operator.root / "doom"
@@ -82,7 +88,10 @@ async def test_killed_at_any_custody_call_it_ends_the_same(
         await one_life(world, proxy, number)
     kills = _starts(world) - starts
     assert kills >= len(tried) * 0.9
-    print(f"{kills} of {len(tried)} kill points at the {undisturbed} custody calls of {one_life.__name__}")  # noqa: T201
+    print(  # noqa: T201
+        f"killed at {kills} of {len(tried)} points of {undisturbed} custody calls: "
+        f"{one_life.__name__}"
+    )
 
 
 def _calls(doom: Path) -> int:

@@ -1,4 +1,4 @@
-"""Expiry from facts, and which deletions count as expiry."""
+"""Expiry of resources, and which deletions count as one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from datetime import timedelta
 import pytest
 
 from operator_facts import CREATED, NOW, ended, iso, observed, resource
-from simulacra_operator import actions as act
-from simulacra_operator.expiry import UPLOAD_LEASE, UPLOAD_STARTED, due
-from simulacra_operator.subject import parse
+from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED
+from simulacra_operator.work import actions as act
 from simulacra_operator.work import erasure
+from simulacra_operator.work.custom_resource import parse
+from simulacra_operator.work.expiry import due
 
 WEEK = 604_800
 HOUR = timedelta(hours=1)
 
 
-def test_datasets_and_models_count_from_creation_and_results_from_their_end() -> None:
+def test_retention_starts_at_creation_or_at_the_end_of_a_result() -> None:
     end = CREATED + timedelta(minutes=1)
     assert due(ended("Dataset", "ds-1"), WEEK).at == CREATED + timedelta(days=1)
     assert due(ended("Model", "mdl-1"), WEEK).at == CREATED + timedelta(days=1)
@@ -24,7 +25,7 @@ def test_datasets_and_models_count_from_creation_and_results_from_their_end() ->
     assert due(parse(resource("GenerationJob", "gen-1")), WEEK).at == CREATED + timedelta(days=1)
 
 
-def test_the_tenant_caps_retention() -> None:
+def test_the_tenant_limits_the_retention() -> None:
     assert due(ended("Model", "mdl-1"), 60).at == CREATED + timedelta(seconds=60)
 
 
@@ -32,44 +33,59 @@ def test_the_tenant_caps_retention() -> None:
     ("annotations", "begun"),
     [
         ({}, CREATED),
-        ({UPLOAD_STARTED: iso(CREATED + HOUR)}, CREATED + HOUR),
-        ({UPLOAD_STARTED: "yesterday"}, CREATED),
-        ({UPLOAD_STARTED: "2026-03-01T13:00:00"}, CREATED),
-        ({UPLOAD_LEASE: f"00ff {iso(CREATED + 2 * HOUR)}"}, CREATED + 2 * HOUR),
-        ({UPLOAD_LEASE: f"- {iso(CREATED + 3 * HOUR)}"}, CREATED + 3 * HOUR),  # between two pieces
+        ({ANNOTATION_UPLOAD_STARTED: iso(CREATED + HOUR)}, CREATED + HOUR),
+        ({ANNOTATION_UPLOAD_STARTED: "yesterday"}, CREATED),
+        ({ANNOTATION_UPLOAD_STARTED: "2026-03-01T13:00:00"}, CREATED),
+        ({ANNOTATION_UPLOAD_LEASE: f"00ff {iso(CREATED + 2 * HOUR)}"}, CREATED + 2 * HOUR),
+        (
+            {ANNOTATION_UPLOAD_LEASE: f"- {iso(CREATED + 3 * HOUR)}"},
+            CREATED + 3 * HOUR,
+        ),  # between two parts
     ],
 )
-def test_an_upload_that_went_silent_is_given_up_after_an_hour(annotations: dict[str, str], begun: object) -> None:
+def test_a_silent_upload_is_abandoned_after_an_hour(
+    annotations: dict[str, str], begun: object
+) -> None:
     dataset = parse(resource("Dataset", "ds-1", {"source": {}}, annotations=annotations))
     assert due(dataset, WEEK) == (begun + HOUR, "UploadAbandoned")  # type: ignore[operator]
 
 
-def test_a_complete_upload_is_never_given_up() -> None:
+def test_a_complete_upload_is_never_abandoned() -> None:
     assert due(parse(resource("Dataset", "ds-1")), WEEK).reason == "Expired"
 
 
-def test_results_outlive_a_dataset_that_expired_but_not_one_that_was_deleted() -> None:
-    results = (ended("GenerationJob", "gen-1"), parse(resource("GenerationJob", "gen-2", uid="uid-2")))
+def test_results_outlive_an_expired_dataset_but_not_a_deleted_one() -> None:
+    results = (
+        ended("GenerationJob", "gen-1"),
+        parse(resource("GenerationJob", "gen-2", uid="uid-2")),
+    )
     early, late = iso(CREATED + timedelta(seconds=50)), iso(CREATED + timedelta(seconds=60))
     body = resource("Dataset", "ds-1", {"retentionSeconds": 60}, {}, deletionTimestamp=early)
     explicit = erasure.reconcile(observed(body, dependants=results))
     body["metadata"]["deletionTimestamp"] = late
     expired = erasure.reconcile(observed(body, dependants=results))
-    assert [one.key.name for one in explicit if isinstance(one, act.DeleteResource)] == ["gen-1", "gen-2"]
+    assert [one.key.name for one in explicit if isinstance(one, act.DeleteResource)] == [
+        "gen-1",
+        "gen-2",
+    ]
     assert [one.key.name for one in expired if isinstance(one, act.DeleteResource)] == ["gen-2"]
 
 
-def test_a_model_that_goes_with_an_expired_dataset_spares_finished_results() -> None:
+def test_a_model_of_an_expired_dataset_spares_finished_results() -> None:
     spec = {"retentionSeconds": 60}
-    dataset = parse(resource("Dataset", "ds-1", spec, deletionTimestamp=iso(CREATED + timedelta(seconds=61))))
-    body = resource("Model", "mdl-1", None, {}, deletionTimestamp=iso(CREATED + timedelta(seconds=62)))
+    dataset = parse(
+        resource("Dataset", "ds-1", spec, deletionTimestamp=iso(CREATED + timedelta(seconds=61)))
+    )
+    body = resource(
+        "Model", "mdl-1", None, {}, deletionTimestamp=iso(CREATED + timedelta(seconds=62))
+    )
     seen = observed(body, dataset=dataset, dependants=(ended("GenerationJob", "gen-1"),))
     assert erasure.by_expiry(seen)
-    assert isinstance(erasure.reconcile(seen)[-1], act.Release)
+    assert isinstance(erasure.reconcile(seen)[-1], act.ReleaseFinalizer)
     assert not erasure.by_expiry(observed(body, dataset=ended("Dataset", "ds-1")))
 
 
-def test_retention_extended_during_the_deletion_changes_nothing() -> None:
+def test_extending_the_retention_during_a_deletion_has_no_effect() -> None:
     status = {"expiresAt": iso(NOW - timedelta(seconds=5))}
     body = resource("Dataset", "ds-1", None, status, deletionTimestamp=iso(NOW))
     assert erasure.by_expiry(observed(body))

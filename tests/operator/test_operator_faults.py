@@ -1,7 +1,7 @@
-"""Faults of the API server, lost and cut watches, a second operator, a wrong clock, a mind changed: the same end.
+"""Faults of the API server, lost watches, a second operator, a wrong clock: the same outcome.
 
-Each fault meets each kind of call (method, resource, subresource) that a life makes: the first of its kind in one
-life, the second in the next, and so on.
+Each fault hits each kind of call (method, resource, subresource) of a life: the first of its kind
+in one life, the second in the next, and so on.
 """
 
 from __future__ import annotations
@@ -12,28 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import operator_life as life
 from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_operator.actions import CreateJob, WriteRequest
-from simulacra_operator.execute import Executor
-from simulacra_operator.leadership import LEASE
-from simulacra_operator.subject import parse
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.kube import client as kube
+from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.runtime.leadership import LEASE
+from simulacra_operator.work.actions import CreateJob, WriteRequest
+from simulacra_operator.work.custom_resource import parse
 
 NTH = (1, 2, 4)
 REPEATED = 3
-"""How many times as many writes a disturbed life may take."""
+"""Factor of writes that a disturbed life may need."""
 reliability = [pytest.mark.reliability, pytest.mark.timeout(1500)]
 FAULTS = [
     pytest.param(500, False, NTH[:1], marks=pytest.mark.slow, id="first 500"),
     *(
-        pytest.param(status, after, NTH, marks=reliability, id=f"{status}{' after' if after else ''}")
+        pytest.param(
+            status, after, NTH, marks=reliability, id=f"{status}{' after' if after else ''}"
+        )
         for status in (409, 410, 422, 429, 500, 0)
         for after in ((False, True) if status in (500, 0) else (False,))
     ),
@@ -41,7 +44,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("status", "after", "nth"), FAULTS)
-async def test_every_call_may_fail(
+async def test_a_failure_of_any_kind_of_call_is_survived(
     world: World, proxy: KillingProxy, status: int, after: bool, nth: tuple[int, ...]
 ) -> None:
     await world.create_tenant()
@@ -51,15 +54,19 @@ async def test_every_call_may_fail(
         writes = await life.full(world, proxy, number)
         proxy.disturb(None)
         assert writes <= undisturbed * REPEATED
-    assert len(proxy.faults) > 15, "most kinds of call met it"
+    assert len(proxy.faults) > 15, "most kinds of call were hit"
     what = f"{status or 'a cut connection'}{' after they were done' if after else ''}"
     print(f"{proxy.faults.total()} requests of {len(proxy.faults)} kinds met {what}")  # noqa: T201
 
 
 @pytest.mark.reliability
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["PATCH datasets/status", "POST jobs", "GET tenants", "GET datasets (list)"])
-async def test_a_call_that_hangs_holds_nothing_up_for_long(world: World, proxy: KillingProxy, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["PATCH datasets/status", "POST jobs", "GET tenants", "GET datasets (list)"]
+)
+async def test_a_hanging_call_delays_nothing_for_long(
+    world: World, proxy: KillingProxy, kind: str
+) -> None:
     await world.create_tenant()
     proxy.disturb(Fault(-1, 1, only=kind))
     await life.full(world, proxy, 1, seconds=200)
@@ -69,7 +76,9 @@ async def test_a_call_that_hangs_holds_nothing_up_for_long(world: World, proxy: 
 @pytest.mark.reliability
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("way", ["cut", "drop"])
-async def test_watches_that_end_early_or_lose_events(world: World, proxy: KillingProxy, way: str) -> None:
+async def test_cut_watches_and_lost_events_are_survived(
+    world: World, proxy: KillingProxy, way: str
+) -> None:
     await world.create_tenant()
     world.operator.end()
     if way == "cut":
@@ -81,20 +90,24 @@ async def test_watches_that_end_early_or_lose_events(world: World, proxy: Killin
     print(f"{proxy.lost} watches or events were lost ({way})")  # noqa: T201
 
 
-async def test_of_two_operators_one_acts_and_the_other_takes_over(world: World, proxy: KillingProxy) -> None:
+async def test_of_two_operators_one_leads_and_the_other_takes_over(
+    world: World, proxy: KillingProxy
+) -> None:
     await world.create_tenant()
     with _another(world) as other:
         await life.full(world, proxy, 1)
         assert other.running
         assert await _holder(world) != "other"
         proxy.supervised = False
-        await asyncio.to_thread(world.operator.end)  # the proxy is in this loop
+        await asyncio.to_thread(world.operator.end)  # the proxy runs in this loop
         await life.full(world, proxy, 2)
         assert await _holder(world) == "other"
 
 
 @pytest.mark.reliability
-async def test_a_holder_that_fell_silent_is_replaced_and_ends_when_it_wakes(world: World, proxy: KillingProxy) -> None:
+async def test_a_paused_leader_is_replaced_and_ends_when_it_resumes(
+    world: World, proxy: KillingProxy
+) -> None:
     await world.create_tenant()
     with _another(world):
         proxy.supervised = False
@@ -106,7 +119,7 @@ async def test_a_holder_that_fell_silent_is_replaced_and_ends_when_it_wakes(worl
 
 @contextmanager
 def _another(world: World) -> Iterator[OperatorProcess]:
-    """A second operator, by the name of `other`."""
+    """A second operator with the identity `other`."""
     other = OperatorProcess(world.operator.root, world.operator.kubeconfig)
     other.extra = {"SIMULACRA_OPERATOR_IDENTITY": "other"}
     other.start(world.operator.root / "proxy.kubeconfig")
@@ -117,19 +130,22 @@ def _another(world: World) -> Iterator[OperatorProcess]:
 
 
 async def _holder(world: World) -> str:
-    """Return the name of the operator that acts."""
-    lease = await world.cluster.get(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    """Return the identity of the leader."""
+    lease = await world.cluster.get(kube.LEASES, LEASE, system_namespace())
     return str(lease["spec"]["holderIdentity"]).rpartition("_")[0]
 
 
-async def test_nothing_is_made_on_a_stale_view(world: World) -> None:
-    """What a second operator does between a first one's look at the resource and its look at the Job."""
+async def test_nothing_is_created_on_a_stale_read(world: World) -> None:
+    """As when a second operator acts between our reads of the resource and of its Job."""
     await world.create_tenant()
     await world.upload("ds-1", suspend=True)
     seen = await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
-    memory: Any = SimpleNamespace()
-    executor = Executor(world.cluster, world.custody, memory, parse({"kind": "Dataset", **seen}))  # type: ignore[arg-type]
-    await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": 90_000}}, world.namespace)
+    custody = CustodyClient(world.custody, cast(Any, None), cast(Any, None))
+    dataset = parse({"kind": "Dataset", **seen})
+    executor = Executor(world.cluster, custody, cast(Any, SimpleNamespace()), dataset)
+    await world.cluster.patch(
+        kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": 90_000}}, world.namespace
+    )
     with pytest.raises(kube.Conflict):
         await executor.run(CreateJob({"metadata": {"name": "ds-1-again"}}))
     assert await world.names(kube.JOBS) == []
@@ -138,7 +154,7 @@ async def test_nothing_is_made_on_a_stale_view(world: World) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_expiry_goes_by_the_clock_of_the_api_server(world: World, proxy: KillingProxy) -> None:
+async def test_expiry_uses_the_clock_of_the_api_server(world: World, proxy: KillingProxy) -> None:
     await world.create_tenant()
     await world.upload("ds-1", retentionSeconds=3600)
     await world.upload("ds-2", retentionSeconds=90_000)
@@ -149,7 +165,7 @@ async def test_expiry_goes_by_the_clock_of_the_api_server(world: World, proxy: K
 
 
 @pytest.mark.reliability
-async def test_an_operator_that_was_down_deletes_at_once_what_became_due(world: World) -> None:
+async def test_after_a_downtime_what_became_due_is_deleted_at_once(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1", retentionSeconds=12)
     await world.generation("gen-1", "mdl-1", "ds-1", retentionSeconds=12)
@@ -163,8 +179,8 @@ async def test_an_operator_that_was_down_deletes_at_once_what_became_due(world: 
 
 
 @pytest.mark.reliability
-async def test_a_retention_extended_again_and_again_is_never_overrun(world: World) -> None:
-    """Each extension is made in the last second; whichever came first counts, and what was granted is kept."""
+async def test_repeated_extensions_of_a_retention_are_all_honored(world: World) -> None:
+    """Each extension comes in the last second; an accepted one is kept."""
     await world.create_tenant()
     made = await world.upload("ds-1", retentionSeconds=10)
     created = datetime.fromisoformat(made["metadata"]["creationTimestamp"])
@@ -173,14 +189,16 @@ async def test_a_retention_extended_again_and_again_is_never_overrun(world: Worl
         end = created + timedelta(seconds=retention)
         await asyncio.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds() - 0.3))
         retention += 4
-        await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": retention}}, world.namespace)
+        await world.cluster.patch(
+            kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": retention}}, world.namespace
+        )
     last = created + timedelta(seconds=retention)
     await world.gone(kube.DATASETS, "ds-1", seconds=20)
     assert datetime.now(UTC) >= last
 
 
 @pytest.mark.timeout(120)
-async def test_a_retention_changed_while_deleting_does_not_hold_it(world: World) -> None:
+async def test_an_extension_during_a_deletion_does_not_stop_it(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)

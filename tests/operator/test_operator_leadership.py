@@ -1,4 +1,4 @@
-"""The Lease: one process leads, and each way of losing or taking over it."""
+"""Leader election: one process leads, and every way to lose or take over the Lease."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 import pytest
 
 from operator_bench import Plane, apply_crds
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Cluster, Unavailable
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_operator import leadership
-from simulacra_operator.leadership import LEASE, Leadership, LeadershipLost
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster, Unavailable
+from simulacra_operator.runtime import leadership
+from simulacra_operator.runtime.leadership import LEASE, Leadership, LeadershipLost
 
 pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
 async def cluster(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
-    """A plane without the Lease; the clock of the protocol runs fast."""
+    """A control plane without the Lease; the protocol has short intervals."""
     monkeypatch.setattr(leadership, "RENEW_S", 0.05)
-    monkeypatch.setattr(leadership, "LOOK_S", 0.05)
+    monkeypatch.setattr(leadership, "RETRY_S", 0.05)
     cluster = await Cluster.connect(str(plane.kubeconfig))
     await apply_crds(cluster)
-    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    await cluster.delete(kube.LEASES, LEASE, system_namespace())
     yield cluster
-    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    await cluster.delete(kube.LEASES, LEASE, system_namespace())
     await cluster.close()
 
 
 async def _spec(cluster: Cluster) -> dict[str, Any]:
-    return dict((await cluster.get(kube.LEASES, LEASE, SYSTEM_NAMESPACE))["spec"])
+    return dict((await cluster.get(kube.LEASES, LEASE, system_namespace()))["spec"])
 
 
-async def test_who_stands_by_takes_over_a_lease_that_is_given_back(cluster: Cluster) -> None:
+async def test_a_standby_takes_over_a_released_lease(cluster: Cluster) -> None:
     first, second = Leadership(cluster, "a"), Leadership(cluster, "b")
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
@@ -49,7 +49,7 @@ async def test_who_stands_by_takes_over_a_lease_that_is_given_back(cluster: Clus
     assert spec["leaseTransitions"] == 1
 
 
-async def test_a_lease_is_taken_only_when_it_was_silent_for_as_long_as_it_says(
+async def test_a_lease_is_taken_over_only_after_its_duration(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1000.0]
@@ -68,7 +68,9 @@ async def test_a_lease_is_taken_only_when_it_was_silent_for_as_long_as_it_says(
         await first.hold()
 
 
-async def test_a_process_started_anew_takes_over_at_once_and_the_one_before_it_ends(cluster: Cluster) -> None:
+async def test_a_restarted_process_takes_over_at_once_and_the_old_one_ends(
+    cluster: Cluster,
+) -> None:
     before, after = Leadership(cluster, "a"), Leadership(cluster, "a")
     await before.acquire()
     await after.acquire()
@@ -80,7 +82,7 @@ async def test_a_process_started_anew_takes_over_at_once_and_the_one_before_it_e
     holding.cancel()
 
 
-async def test_a_renewal_whose_answer_was_lost_and_an_outage_are_no_loss(
+async def test_a_lost_answer_and_an_outage_do_not_lose_the_leadership(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = Leadership(cluster, "a")
@@ -98,16 +100,18 @@ async def test_a_renewal_whose_answer_was_lost_and_an_outage_are_no_loss(
     assert [await one._renewed() for _ in range(5)] == [False, False, False, False, True]
 
 
-async def test_a_lease_that_a_person_deletes_is_given_up(cluster: Cluster) -> None:
+async def test_deleting_the_lease_ends_the_leader(cluster: Cluster) -> None:
     one = Leadership(cluster, "a")
     await one.acquire()
-    await cluster.delete(kube.LEASES, LEASE, SYSTEM_NAMESPACE)
+    await cluster.delete(kube.LEASES, LEASE, system_namespace())
     with pytest.raises(LeadershipLost):
         await one.hold()
 
 
-async def test_it_waits_for_its_namespace(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leadership, "SYSTEM_NAMESPACE", "not-yet")
+async def test_a_missing_system_namespace_is_waited_for(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULACRA_NAMESPACE", "not-yet")
     waiting = asyncio.create_task(Leadership(cluster, "a").acquire())
     await asyncio.sleep(0.2)
     assert not waiting.done()

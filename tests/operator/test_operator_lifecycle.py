@@ -1,4 +1,4 @@
-"""What each kind does with the facts of its life."""
+"""Decisions of each kind in each stage of its life."""
 
 from __future__ import annotations
 
@@ -8,19 +8,31 @@ from typing import Any
 
 import pytest
 
-from operator_facts import NOW, UID, ended, iso, job, observed, pod, ready_condition, resource, result, tenant
-from simulacra_crds.base import LABEL_DATASET
-from simulacra_crds.tasks import FitRequest, GenerateRequest, TaskSpec
-from simulacra_operator import actions as act
-from simulacra_operator.engine import RECONCILERS
-from simulacra_operator.work.observed import Fault, Observed
+from operator_facts import (
+    NOW,
+    UID,
+    ended,
+    iso,
+    job,
+    observed,
+    pod,
+    ready_condition,
+    resource,
+    result,
+    tenant,
+)
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest, TaskSpec
+from simulacra_crds.kinds.base import LABEL_DATASET
+from simulacra_operator.runtime.controller import RECONCILERS
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.observe import Fault, Observed
 
 KEY = {"wrappedKey": "key"}
 DATASET_OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
 
 
 def decide(seen: Observed) -> list[act.Action]:
-    return RECONCILERS[seen.subject.kind](seen)
+    return RECONCILERS[seen.resource.kind](seen)
 
 
 def of_type(actions: list[act.Action], kind: type[Any]) -> Any:
@@ -46,7 +58,7 @@ def generation(shards: int = 1, **facts: Any) -> Observed:
     return observed(body, **{"model": ended("Model", "mdl-1"), **facts})
 
 
-def test_a_dataset_waits_for_its_upload_with_all_conditions_there() -> None:
+def test_a_dataset_without_upload_has_all_its_conditions() -> None:
     actions = decide(observed(resource("Dataset", "ds-1", {"source": {}}, {})))
     waiting = "AwaitingUpload"
     assert conditions(actions) == {
@@ -57,7 +69,7 @@ def test_a_dataset_waits_for_its_upload_with_all_conditions_there() -> None:
     assert of_type(actions, act.PatchStatus).patch["phase"] == "Pending"
 
 
-def test_a_complete_upload_is_prepared_by_a_restricted_job_that_knows_only_uid_and_key() -> None:
+def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
     actions = decide(observed(resource("Dataset", "ds-1", None, KEY)))
     assert json.loads(of_type(actions, act.WriteRequest).content) == {"format": "auto"}
     manifest = of_type(actions, act.CreateJob).manifest
@@ -65,7 +77,12 @@ def test_a_complete_upload_is_prepared_by_a_restricted_job_that_knows_only_uid_a
     env = {one["name"]: one["value"] for one in container["env"]}
     assert set(env) == {"SIMULACRA_TASK", "SIMULACRA_STORE"}
     task = TaskSpec.model_validate_json(env["SIMULACRA_TASK"])
-    assert (task.task, task.tenant, task.resource.uid, task.resource.wrapped_key) == ("prepare", "acme", UID, "key")
+    assert (task.task, task.tenant, task.resource.uid, task.resource.wrapped_key) == (
+        "prepare",
+        "acme",
+        UID,
+        "key",
+    )
     assert manifest["metadata"]["name"].startswith("ds-1-prepare-")
     assert (
         manifest["metadata"]["ownerReferences"][0] | {"uid": UID, "controller": True}
@@ -75,7 +92,7 @@ def test_a_complete_upload_is_prepared_by_a_restricted_job_that_knows_only_uid_a
     assert manifest["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
-def test_a_model_is_tied_to_its_dataset_before_anything_else() -> None:
+def test_a_model_is_first_of_all_tied_to_its_dataset() -> None:
     seen = observed(resource("Model", "mdl-1"), dataset=ended("Dataset", "ds-1"))
     (action,) = decide(seen)
     assert isinstance(action, act.PatchMeta)
@@ -83,27 +100,29 @@ def test_a_model_is_tied_to_its_dataset_before_anything_else() -> None:
     assert action.patch["ownerReferences"][0]["uid"] == "uid-ds-1"
 
 
-def test_a_model_gets_its_key_before_its_job_and_its_job_the_dataset_key() -> None:
-    assert isinstance(decide(model(status={}))[-1], act.MakeKey)
+def test_a_model_gets_its_key_before_a_job_with_the_dataset_key() -> None:
+    assert isinstance(decide(model(status={}))[-1], act.CreateKey)
     spec = {"datasetRef": {"name": "ds-1"}, "seed": 7, "resources": {"gpu": 2, "memory": "3Gi"}}
     actions = decide(model(spec=spec))
     assert FitRequest.model_validate_json(of_type(actions, act.WriteRequest).content).gpu == 2
     pods = of_type(actions, act.CreateJob).manifest["spec"]["template"]["spec"]
-    assert pods["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert pods["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
     assert pods["containers"][0]["resources"]["limits"] == {"memory": "3Gi", "nvidia.com/gpu": "2"}
     task = TaskSpec.model_validate_json(pods["containers"][0]["env"][0]["value"])
     assert task.dataset is not None
     assert task.dataset.wrapped_key == "key-of-ds-1"
 
 
-def test_a_model_of_a_failed_dataset_fails_for_that_reason() -> None:
+def test_a_model_of_a_failed_dataset_fails() -> None:
     actions = decide(model(dataset=ended("Dataset", "ds-1", well=False)))
     patch = of_type(actions, act.PatchStatus).patch
     assert (patch["phase"], patch["lastFailure"]["reason"]) == ("Failed", "DatasetFailed")
     assert patch["finishedAt"] == iso(NOW.replace(microsecond=0))
 
 
-def test_a_model_never_learns_from_another_dataset_of_the_same_name() -> None:
+def test_a_model_is_not_fit_to_a_later_dataset_of_the_same_name() -> None:
     actions = decide(model(dataset=ended("Dataset", "ds-1", uid="uid-of-a-later-one")))
     assert conditions(actions)["DatasetReady"] == ("False", "AwaitingDataset")
 
@@ -114,32 +133,44 @@ def test_a_model_never_learns_from_another_dataset_of_the_same_name() -> None:
         ({"tenant": None}, "AwaitingTenant"),
         ({"tenant": tenant(ready=False)}, "AwaitingTenant"),
         ({"tenant": tenant(ready=False, suspend=True)}, "Suspended"),
-        ({"place": False}, "AwaitingQuota"),
+        ({"slot": False}, "AwaitingQuota"),
         ({"model": None}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", deletionTimestamp=iso(NOW))}, "AwaitingModel"),
         ({"model": ended("Model", "mdl-1", well=False)}, "ModelFailed"),
         ({"fault": Fault.CUSTODY}, "CustodyUnavailable"),
     ],
 )
-def test_why_a_generation_waits(facts: dict[str, Any], reason: str) -> None:
+def test_a_waiting_generation_states_its_reason(facts: dict[str, Any], reason: str) -> None:
     actions = decide(generation(**facts))
     assert conditions(actions)["Ready"] == ("False", reason)
-    assert any(isinstance(one, act.CreateJob) for one in actions) == (reason == "CustodyUnavailable")
+    assert any(isinstance(one, act.CreateJob) for one in actions) == (
+        reason == "CustodyUnavailable"
+    )
 
 
-def test_a_generation_request_is_in_the_terms_of_rest() -> None:
+def test_a_generation_request_has_the_fields_of_the_rest_api() -> None:
     seen = generation(shards=3)
     content = of_type(decide(seen), act.WriteRequest).content
-    assert GenerateRequest.model_validate_json(content).interventions == {"salary_of_zoe": "salary_of_zoe"}
+    assert GenerateRequest.model_validate_json(content).interventions == {
+        "salary_of_zoe": "salary_of_zoe"
+    }
     manifest = of_type(decide(seen), act.CreateJob).manifest
     assert (manifest["spec"]["completions"], manifest["spec"]["completionMode"]) == (3, "Indexed")
 
 
-def test_shards_are_added_up_and_the_worst_decides() -> None:
+def test_shards_are_summed_and_the_worst_one_decides() -> None:
     def part(index: int, status: str, met: int, error: float) -> dict[str, Any]:
-        attainment = {"status": status, "asked": 2, "met": met, "maxAbsError": error, "effectiveSampleSize": 5.0}
+        attainment = {
+            "status": status,
+            "asked": 2,
+            "met": met,
+            "maxAbsError": error,
+            "effectiveSampleSize": 5.0,
+        }
         artefact = {"name": f"parts/{index:05d}.parquet", "bytes": 1, "sha256": "a" * 64}
-        return pod(0, index=index, result=result(rows=5, attainment=attainment, artefacts=[artefact]))
+        return pod(
+            0, index=index, result=result(rows=5, attainment=attainment, artefacts=[artefact])
+        )
 
     pods = (part(1, "partial", 1, 0.2), part(0, "exact", 2, 0.0))
     actions = decide(generation(2, job=job("", "j", "complete", shards=2), pods=pods))
@@ -147,12 +178,15 @@ def test_shards_are_added_up_and_the_worst_decides() -> None:
     assert (patch["phase"], patch["rows"]) == ("Partial", 10)
     assert patch["attainment"]["status"] == "partial"
     assert (patch["attainment"]["met"], patch["attainment"]["effectiveSampleSize"]) == (1, 5.0)
-    assert [one["name"] for one in patch["artefacts"]] == ["parts/00000.parquet", "parts/00001.parquet"]
+    assert [one["name"] for one in patch["artefacts"]] == [
+        "parts/00000.parquet",
+        "parts/00001.parquet",
+    ]
     assert conditions(actions)["Ready"] == ("True", "Ready")
     assert isinstance(actions[-1], act.DeleteJob)
 
 
-def test_a_shard_without_a_result_is_a_fault_of_ours() -> None:
+def test_a_shard_without_a_result_is_an_internal_error() -> None:
     pods = (pod(0, index=0, result=result(rows=5)),)
     actions = decide(generation(2, job=job("", "j", "complete", shards=2), pods=pods))
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "Internal"
@@ -176,7 +210,9 @@ def test_a_shard_without_a_result_is_a_fault_of_ours() -> None:
         ("late", (), "DeadlineExceeded", None),
     ],
 )
-def test_why_work_failed(state: str, pods: tuple[Any, ...], reason: str, code: int | None) -> None:
+def test_a_failure_has_a_reason_and_a_message(
+    state: str, pods: tuple[Any, ...], reason: str, code: int | None
+) -> None:
     actions = decide(generation(job=job("", "j", state), pods=pods))
     failure = of_type(actions, act.PatchStatus).patch["lastFailure"]
     assert (failure["reason"], failure.get("exitCode")) == (reason, code)
@@ -186,26 +222,28 @@ def test_why_work_failed(state: str, pods: tuple[Any, ...], reason: str, code: i
     assert reason != "Internal" or note.support in failure["message"]
 
 
-def test_a_pod_that_is_tried_again_shows() -> None:
+def test_a_retried_pod_is_visible_in_status() -> None:
     actions = decide(generation(job=job("", "j"), pods=(pod(43),)))
     assert conditions(actions)["Ready"] == ("False", "JobRetrying")
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "CustodyUnavailable"
 
 
-def test_suspension_is_passed_to_the_job_and_taken_back() -> None:
+def test_suspension_and_resumption_reach_the_job() -> None:
     body = resource("GenerationJob", "gen-1", None, KEY, labels={LABEL_DATASET: "ds-1"})
     body["spec"]["suspend"] = True
     facts: dict[str, Any] = {"model": ended("Model", "mdl-1")}
     assert act.SuspendJob(job_name(body), True) in decide(observed(body, job=job("", "j"), **facts))
     body["spec"]["suspend"] = False
-    assert act.SuspendJob(job_name(body), False) in decide(observed(body, job=job("", "j", "suspended"), **facts))
+    assert act.SuspendJob(job_name(body), False) in decide(
+        observed(body, job=job("", "j", "suspended"), **facts)
+    )
 
 
 def job_name(body: dict[str, Any]) -> str:
     return observed(body).job_name
 
 
-def test_ended_work_is_written_once_and_its_expiry_follows_the_retention() -> None:
+def test_status_of_ended_work_changes_only_with_the_retention() -> None:
     status = {
         **KEY,
         "phase": "Ready",
@@ -220,31 +258,50 @@ def test_ended_work_is_written_once_and_its_expiry_follows_the_retention() -> No
     assert decide(capped) == [act.PatchStatus({"expiresAt": "2026-03-01T13:00:00Z"})]
 
 
-def test_a_spec_beyond_the_contract_fails_without_being_quoted() -> None:
-    spec = {"modelRef": {"name": "mdl-1"}, "rowCount": 10, "interventions": {"salary_of_zoe" * 30: {"number": 1}}}
+def test_an_invalid_spec_fails_and_is_not_quoted() -> None:
+    spec = {
+        "modelRef": {"name": "mdl-1"},
+        "rowCount": 10,
+        "interventions": {"salary_of_zoe" * 30: {"number": 1}},
+    }
     actions = decide(observed(resource("GenerationJob", "gen-1", spec)))
     assert conditions(actions)["Ready"] == ("False", "RequestInvalid")
     assert "zoe" not in repr(actions)
 
 
-def test_what_a_dataset_stored_goes_also_when_its_spec_cannot_be_read_and_only_if_bytes_can_be_there() -> None:
+def test_a_dataset_with_an_invalid_spec_loses_its_bytes_if_any() -> None:
     beyond = {"source": {"sha256": "a" * 64, "bytes": 3}, "weights": "w" * 300}
     refused = decide(observed(resource("Dataset", "ds-1", beyond, {"wrappedKey": "key"})))
-    assert [type(one) for one in refused] == [act.Discard, act.PatchStatus]
-    assert refused[0] == act.Discard(None, None)
-    assert [type(one) for one in decide(observed(resource("Dataset", "ds-1", beyond)))] == [act.PatchStatus]
+    assert [type(one) for one in refused] == [act.DiscardArtifacts, act.PatchStatus]
+    assert refused[0] == act.DiscardArtifacts(None, None)
+    assert [type(one) for one in decide(observed(resource("Dataset", "ds-1", beyond)))] == [
+        act.PatchStatus
+    ]
 
 
-def test_rows_of_a_tenant_in_mode_customer_are_made_under_its_key() -> None:
+def test_rows_in_mode_customer_are_encrypted_with_the_customers_key() -> None:
     arn = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
-    encryption = {"mode": "Customer", "keyArn": arn, "roleArn": "arn:aws:iam::111122223333:role/simulacra"}
+    encryption = {
+        "mode": "Customer",
+        "keyArn": arn,
+        "roleArn": "arn:aws:iam::111122223333:role/simulacra",
+    }
     for spec, expected in (({"encryption": encryption}, arn), ({}, None)):
         seen = observed(
-            resource("GenerationJob", "gen-1", status={"wrappedKey": "k"}, labels={LABEL_DATASET: "ds-1"}),
+            resource(
+                "GenerationJob", "gen-1", status={"wrappedKey": "k"}, labels={LABEL_DATASET: "ds-1"}
+            ),
             model=ended("Model", "mdl-1"),
             tenant=tenant(**spec),
         )
-        (job,) = [one.manifest for one in RECONCILERS["GenerationJob"](seen) if isinstance(one, act.CreateJob)]
-        env = {one["name"]: one.get("value") for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+        (job,) = [
+            one.manifest
+            for one in RECONCILERS["GenerationJob"](seen)
+            if isinstance(one, act.CreateJob)
+        ]
+        env = {
+            one["name"]: one.get("value")
+            for one in job["spec"]["template"]["spec"]["containers"][0]["env"]
+        }
         task = TaskSpec.model_validate_json(env["SIMULACRA_TASK"])
         assert (task.customer_key.key_arn if task.customer_key else None) == expected

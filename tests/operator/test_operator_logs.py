@@ -1,4 +1,4 @@
-"""Logs say what happened by constants and ids, whatever an exception has to say."""
+"""Log records hold constants and ids, never an exception's message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def record(name: str, message: str, **more: object) -> logging.LogRecord:
     return made
 
 
-def test_an_exception_shows_as_type_and_place() -> None:
+def test_an_exception_is_logged_as_type_and_location() -> None:
     try:
         raise ValueError(SECRET)
     except ValueError:
@@ -25,15 +25,19 @@ def test_an_exception_shows_as_type_and_place() -> None:
     text = JsonFormatter().format(record("simulacra_operator", "a pass failed", exc_info=info))
     assert SECRET not in text
     assert json.loads(text)["error"] == "ValueError"
-    assert "test_an_exception_shows_as_type_and_place" in json.loads(text)["trace"]
+    assert "test_an_exception_is_logged_as_type_and_location" in json.loads(text)["trace"]
 
 
-def test_extras_are_fields_and_kopfs_references_are_not() -> None:
-    text = JsonFormatter().format(record("simulacra_operator", "deleted", uid="u1", k8s_ref={"name": SECRET}))
+def test_extras_are_logged_except_kopfs_references() -> None:
+    text = JsonFormatter().format(
+        record("simulacra_operator", "deleted", uid="u1", k8s_ref={"name": SECRET})
+    )
     assert json.loads(text)["uid"] == "u1"
     assert SECRET not in text
 
 
-def test_what_kopf_quotes_from_the_api_server_is_cut_off() -> None:
-    text = JsonFormatter().format(record("kopf.objects", f"Patching failed: Invalid value: {SECRET}"))
+def test_kopfs_quotes_of_the_api_server_are_cut_off() -> None:
+    text = JsonFormatter().format(
+        record("kopf.objects", f"Patching failed: Invalid value: {SECRET}")
+    )
     assert json.loads(text)["message"] == "Patching failed"

@@ -1,4 +1,4 @@
-"""A namespace that the administrator made is, when its Tenant goes, as it was before: what was made in it goes."""
+"""Deleting a Tenant restores the administrator's namespace: only our objects are deleted."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
 from operator_proxy import KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds import webhook
-from simulacra_crds.base import LABEL_TENANT
-from simulacra_crds.cluster import ApiResource, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE, tenant_namespace
-from simulacra_custody.certificates import open_certificates
+from simulacra_crds.contract import webhook
+from simulacra_crds.contract.names import system_namespace, tenant_namespace
+from simulacra_crds.kinds.base import LABEL_TENANT
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Object
+from simulacra_custody.wiring import open_certificates
 
 INSIDE = (
-    *(kube.SERVICE_ACCOUNTS, kube.RESOURCE_QUOTAS, kube.NETWORK_POLICIES, kube.SECRETS, kube.CONFIGMAPS),
+    *(
+        kube.SERVICE_ACCOUNTS,
+        kube.RESOURCE_QUOTAS,
+        kube.NETWORK_POLICIES,
+        kube.SECRETS,
+        kube.CONFIGMAPS,
+    ),
     *(kube.JOBS, kube.PODS, kube.SERVICES),
 )
 OURS = {
@@ -25,37 +31,43 @@ OURS = {
     *("networkpolicies/simulacra-default-deny", "networkpolicies/simulacra-workers"),
 }
 LIVES = 40
-"""Namespaces that are listed for the lives of one test."""
+"""Listed namespaces, one per life of a test."""
 STRIDE = 2
-"""Of the writes, those at which the operator is killed, alternately before and after; 1 takes five minutes."""
+"""Kill at every second write, alternately before and after; 1 takes five minutes."""
 
 
 async def everything(world: World) -> dict[str, str]:
-    """Return the uid of everything in the namespace by kind and name, but for what each namespace has."""
+    """Return uids in the namespace by kind and name, except what every namespace has."""
     found = {}
     for resource in INSIDE:
         async for one in world.cluster.list(resource, world.namespace):
             found[f"{resource.plural}/{one['metadata']['name']}"] = one["metadata"]["uid"]
-    return {name: uid for name, uid in found.items() if not name.endswith(("/default", "/kube-root-ca.crt"))}
+    return {
+        name: uid
+        for name, uid in found.items()
+        if not name.endswith(("/default", "/kube-root-ca.crt"))
+    }
 
 
 async def serve(world: World, *namespaces: str) -> None:
-    """Have the world's operator serve some namespaces, and give pods a Secret."""
+    """Let the operator serve some namespaces, and give pods a Secret."""
     secret: Object = {"metadata": {"name": "environment"}, "data": {"AWS_PROFILE": "cGxhdGZvcm1z"}}
     with suppress(kube.AlreadyExists):
-        await world.cluster.create(kube.SECRETS, secret, SYSTEM_NAMESPACE)
+        await world.cluster.create(kube.SECRETS, secret, system_namespace())
     listed = {"SIMULACRA_NAMESPACES": ",".join(namespaces), "SIMULACRA_POD_SECRET": "environment"}
     world.operator.extra |= listed
 
 
 async def prepare(world: World) -> None:
-    """Make the tenant's namespace as the documentation says."""
+    """Create the tenant's namespace as documented."""
     labels = {LABEL_TENANT: world.tenant, "pod-security.kubernetes.io/enforce": "restricted"}
-    await world.cluster.create(kube.NAMESPACES, {"metadata": {"name": world.namespace, "labels": labels}})
+    await world.cluster.create(
+        kube.NAMESPACES, {"metadata": {"name": world.namespace, "labels": labels}}
+    )
 
 
 async def a_life(world: World, leaving: Callable[[], object] = lambda: None) -> None:
-    """The Tenant works, its customer has a webhook, and it is deleted while a Job runs; its end is certified."""
+    """Create a Tenant with a webhook; delete it while a Job runs; check its certificate."""
     uid = (await world.create("Tenant", world.tenant, {}))["metadata"]["uid"]
     await world.reaches(kube.TENANTS, world.tenant, ready, namespace=None, seconds=90)
     world.pods.plays["fit"] = hold
@@ -75,9 +87,13 @@ async def a_life(world: World, leaving: Callable[[], object] = lambda: None) -> 
 
 
 @pytest.mark.timeout(120)
-async def test_what_somebody_else_made_stays_and_nothing_else(world: World, plane: Plane) -> None:
+async def test_only_the_objects_of_others_stay_in_a_prepared_namespace(
+    world: World, plane: Plane
+) -> None:
     if plane.real:
-        pytest.skip("tests/e2e/test_controlplane_namespaced.py does it with the rights that are for it")
+        pytest.skip(
+            "tests/e2e/test_controlplane_namespaced.py does it with the rights that are for it"
+        )
     world.operator.end()
     await serve(world, world.namespace)
     await prepare(world)
@@ -92,20 +108,24 @@ async def test_what_somebody_else_made_stays_and_nothing_else(world: World, plan
     before = await everything(world)
     world.operator.start()
     await a_life(world)
-    assert await everything(world) == before, "an account of theirs that has our name was kept in order, not made"
+    assert await everything(world) == before, (
+        "a foreign account with our name is repaired, not owned"
+    )
     assert world.objects() == []
 
 
 @pytest.mark.reliability
 @pytest.mark.timeout(1500)
-async def test_killed_at_any_write_of_the_end_nothing_of_ours_is_left(world: World, proxy: KillingProxy) -> None:
+async def test_a_kill_during_a_tenants_deletion_leaves_none_of_our_objects(
+    world: World, proxy: KillingProxy
+) -> None:
     first = world.tenant
     tenants = [f"{first}-{number}" for number in range(LIVES)]
     await serve(world, *map(tenant_namespace, tenants))
-    world.operator.end()  # the next one reads the list
+    world.operator.end()  # the next one reads the setting
 
     async def one_life(tenant: str, point: int | None = None, *, before: bool = True) -> int:
-        """Return how many writes its end took."""
+        """Return the number of writes of the deletion."""
         world.tenant, world.namespace = tenant, tenant_namespace(tenant)
         start = 0
 
@@ -120,9 +140,15 @@ async def test_killed_at_any_write_of_the_end_nothing_of_ours_is_left(world: Wor
         return proxy.writes - start
 
     undisturbed = await one_life(tenants[0])
-    points = [(point, bool(number % 2)) for number, point in enumerate(range(1, undisturbed + 1, STRIDE))]
+    points = [
+        (point, bool(number % 2)) for number, point in enumerate(range(1, undisturbed + 1, STRIDE))
+    ]
     assert len(points) < LIVES
     for tenant, (point, before) in zip(tenants[1:], points, strict=False):
         await one_life(tenant, point, before=before)
-    assert proxy.kills >= len(points) * 0.8, "nearly every point was reached: a life differs by some writes"
-    print(f"{proxy.kills} of {len(points)} kill points at the {undisturbed} writes by which a Tenant goes")  # noqa: T201
+    assert proxy.kills >= len(points) * 0.8, (
+        "nearly every point was reached; lives differ by some writes"
+    )
+    print(  # noqa: T201
+        f"killed at {proxy.kills} of {len(points)} points of {undisturbed} writes of a deletion"
+    )

@@ -1,4 +1,4 @@
-"""The work queue: order, merging, one pass a key at a time, and the retry clock."""
+"""The work queue: order, deduplication, one pass per key at a time, and backoff."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from operator_facts import NOW, SETTINGS, resource
-from simulacra_operator import actions as act
-from simulacra_operator.engine import Engine
-from simulacra_operator.queue import FIRST_RETRY_S, WorkQueue
-from simulacra_operator.subject import Key, parse
-from simulacra_operator.tenant.observed import TenantObserved
+from simulacra_operator.kinds.tenant.observe import TenantObserved
+from simulacra_operator.runtime.controller import Controller
+from simulacra_operator.runtime.queue import FIRST_RETRY_S, WorkQueue
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.custom_resource import Key, parse
 
 A, B = Key("Dataset", "ns", "a"), Key("Dataset", "ns", "b")
 
@@ -24,7 +24,7 @@ async def nothing_due(queue: WorkQueue, seconds: float = 0.05) -> bool:
     return False
 
 
-async def test_a_key_is_handed_out_once_however_often_it_is_added() -> None:
+async def test_a_key_added_several_times_is_returned_once() -> None:
     queue = WorkQueue()
     for key in (A, B, A, A):
         await queue.add(key)
@@ -32,7 +32,7 @@ async def test_a_key_is_handed_out_once_however_often_it_is_added() -> None:
     assert await nothing_due(queue)
 
 
-async def test_a_key_in_a_pass_waits_for_its_end() -> None:
+async def test_a_key_added_during_its_pass_waits_for_the_end() -> None:
     queue = WorkQueue()
     await queue.add(A)
     await queue.get()
@@ -42,7 +42,7 @@ async def test_a_key_in_a_pass_waits_for_its_end() -> None:
     assert await asyncio.wait_for(queue.get(), 1) == A
 
 
-async def test_an_earlier_time_wins_and_a_later_one_changes_nothing() -> None:
+async def test_a_key_is_due_at_its_earliest_time() -> None:
     queue = WorkQueue()
     await queue.add(A, 30)
     await queue.add(A, 0.01)
@@ -52,7 +52,7 @@ async def test_an_earlier_time_wins_and_a_later_one_changes_nothing() -> None:
     assert await nothing_due(queue)
 
 
-async def test_a_waiting_worker_wakes_for_what_comes_sooner() -> None:
+async def test_a_waiting_worker_wakes_for_an_earlier_key() -> None:
     queue = WorkQueue()
     await queue.add(A, 30)
     waiting = asyncio.create_task(queue.get())
@@ -61,7 +61,7 @@ async def test_a_waiting_worker_wakes_for_what_comes_sooner() -> None:
     assert await asyncio.wait_for(waiting, 1) == B
 
 
-async def test_retries_double_up_to_a_limit_and_start_anew_when_forgiven() -> None:
+async def test_retry_delays_double_up_to_a_limit_until_forgiven() -> None:
     queue = WorkQueue()
     delays = [await queue.retry(A) for _ in range(12)]
     assert delays[:4] == pytest.approx([FIRST_RETRY_S * 2**n for n in range(4)])
@@ -70,19 +70,19 @@ async def test_retries_double_up_to_a_limit_and_start_anew_when_forgiven() -> No
     assert await queue.retry(A) == FIRST_RETRY_S
 
 
-async def test_what_is_done_and_does_not_take_hold_is_not_done_without_pause() -> None:
-    """As a field of a NetworkPolicy that the API server does not know, and drops."""
+async def test_repeated_actions_without_effect_back_off() -> None:
+    """As with a field of a NetworkPolicy that the API server drops."""
 
     def due() -> bool:
-        return engine._queue._pop(asyncio.get_running_loop().time())[0] is not None
+        return controller._queue._pop(asyncio.get_running_loop().time())[0] is not None
 
-    engine = Engine(None, None, SETTINGS, lambda: NOW)  # type: ignore[arg-type]
+    controller = Controller(None, None, SETTINGS, lambda: NOW)  # type: ignore[arg-type]
     seen = TenantObserved(NOW, parse(resource("Tenant", "acme", {}, namespace=None)))
     one, other = (act.LogFailure("", message, "", None) for message in "ab")
     for action, at_once in ((one, True), (other, True), (other, False), (one, True)):
-        await engine._act(seen.subject.key, seen, [action])
+        await controller._act(seen.resource.key, seen, [action])
         assert due() is at_once
-        engine._queue = WorkQueue()
-    assert await engine._act(seen.subject.key, seen, []) == "settled"
-    assert await engine._act(seen.subject.key, seen, [one]) == "acted"
-    assert due(), "it was so for a while"
+        controller._queue = WorkQueue()
+    assert await controller._act(seen.resource.key, seen, []) == "settled"
+    assert await controller._act(seen.resource.key, seen, [one]) == "acted"
+    assert due(), "the effect lasted for a while"

@@ -1,25 +1,26 @@
-"""Rotation: everything live is wrapped again, then the old key is gone. Offboarding: nothing opens any more."""
+"""Key rotation rewraps everything, then retires the old key; a destroyed key ends access."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from operator_bench import World, condition, hold, ready, reason
 from operator_facts import NOW, iso, ready_condition, resource
 from operator_proxy import KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import ApiResource, Object
-from simulacra_crds.tasks import TASK_ENV
-from simulacra_crds.webhook import manifest, sealing_purpose
-from simulacra_custody.context import ResourceRef
+from simulacra_crds.contract.tasks import TASK_ENV
+from simulacra_crds.contract.webhook import manifest, sealing_purpose
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_custody.errors import CustodyError, KeyUnavailable
-from simulacra_custody.sealed import seal, unseal
-from simulacra_operator.rotation import ROTATE, SETTLED, Rotation
+from simulacra_custody.keys.sealed_secrets import seal, unseal
+from simulacra_custody.refs import ResourceRef
 from simulacra_operator.scope import Scope
-from simulacra_operator.subject import parse
+from simulacra_operator.tasks.rotation import ROTATE, SETTLED, Rotation
+from simulacra_operator.work.custom_resource import parse
 
 
 def token(body: Object) -> str:
@@ -28,7 +29,7 @@ def token(body: Object) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
+async def test_a_rotation_rewraps_all_keys_and_then_retires_the_old_one(
     world: World, proxy: KillingProxy
 ) -> None:
     await world.create_tenant()
@@ -38,15 +39,19 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     sealed = seal(world.custody.keys, world.tenant, sealing_purpose("w1"), b"secret")
     hook = manifest("w1", ("simulacra.dev/tenant", world.tenant), sealed, ["job.ready"])
     await world.cluster.create(kube.CONFIGMAPS, hook, world.namespace)
-    await world.cluster.patch(kube.TENANTS, world.tenant, {"metadata": {"annotations": {ROTATE: "2026-03"}}})
-    after = await world.reaches(kube.DATASETS, "ds-1", lambda one: token(one) != token(before) and one, seconds=60)
+    await world.cluster.patch(
+        kube.TENANTS, world.tenant, {"metadata": {"annotations": {ROTATE: "2026-03"}}}
+    )
+    after = await world.reaches(
+        kube.DATASETS, "ds-1", lambda one: token(one) != token(before) and one, seconds=60
+    )
     ref = ResourceRef(world.tenant, "datasets", uid)
     keys = world.custody.keys
     assert keys.is_current(world.tenant, token(after))
     assert keys.unwrap(world.tenant, token(after), ref.encryption_context) == keys.unwrap(
         world.tenant, token(before), ref.encryption_context
-    ), "until it is retired the old token is good as well"
-    proxy.ahead = SETTLED  # by the clock that counts, the time is over
+    ), "the old token works until its key is retired"
+    proxy.ahead = SETTLED  # of the API server's clock, which counts
     tenant = await world.reaches(
         kube.TENANTS,
         world.tenant,
@@ -58,51 +63,65 @@ async def test_a_rotation_wraps_again_what_lives_and_then_retires_the_old_key(
     assert ready(tenant)
     with pytest.raises(KeyUnavailable):
         keys.unwrap(world.tenant, token(before), ref.encryption_context)
-    names = world.custody.list_artefacts(ref)
-    assert world.custody.read_bytes(ref.artefact(names[0]), token(after), limit=1 << 20)
+    names = world.custody.list_artifacts(ref)
+    assert world.custody.read_bytes(ref.artifact(names[0]), token(after), limit=1 << 20)
     stored = await world.cluster.get(kube.CONFIGMAPS, "webhook-w1", world.namespace)
     assert unseal(keys, world.tenant, sealing_purpose("w1"), stored["data"]["sealed"]) == b"secret"
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
     assert types == ["key.created", "key.rotated", "key.retired"]
 
 
-async def test_what_people_make_in_a_tenants_namespace_holds_up_its_rotation_and_nothing_else() -> None:
+async def test_a_tenants_invalid_objects_delay_its_own_rotation_only() -> None:
     class Server:
-        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+        async def list(
+            self, what: ApiResource, namespace: str | None = None, **_: object
+        ) -> AsyncIterator[Object]:
             if what == kube.CONFIGMAPS:
                 yield {"metadata": {"name": "mine"}}
             if what == kube.JOBS:
                 container = {"env": [{"name": TASK_ENV, "value": "mine"}]}
                 yield {"metadata": {}, "spec": {"template": {"spec": {"containers": [container]}}}}
 
-    retired: list[str] = []
+    class Custody:
+        """Keys of which every token is current; a call of any other kind fails."""
 
-    async def retire(tenant: str) -> None:
-        retired.append(tenant)
+        keys = SimpleNamespace(is_current=lambda tenant, token: True, retire_old_keys=None)
+        service = SimpleNamespace(rewrap=None)
 
-    keys = SimpleNamespace(retire_old_keys=retire)
+        async def run(self, verb: str, call: Any, *args: Any) -> Any:
+            retired.extend(args if verb == "retireKeys" else ())
+            return call(*args)
+
+    custody, retired = Custody(), list[str]()
     known = {**ready_condition("True"), "type": "KeyReady"}
     status = {"conditions": [known], "rotation": {"asked": "once", "startedAt": iso(NOW - SETTLED)}}
-    tenant = parse(resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"}))
-    engine = SimpleNamespace(cluster=Server(), custodian=keys, now=lambda: NOW, scope=Scope())
-    await Rotation(engine)._guarded(tenant)  # type: ignore[arg-type]
-    assert retired == [], "what cannot be read may hold a token of the old key"
+    tenant = parse(
+        resource("Tenant", "acme", {}, status, namespace=None, annotations={ROTATE: "once"})
+    )
+    controller = SimpleNamespace(cluster=Server(), custody=custody, now=lambda: NOW, scope=Scope())
+    await Rotation(controller).check(tenant)  # type: ignore[arg-type]
+    assert retired == [], "an unreadable Job may hold a token of the old key"
 
 
-async def test_offboarding_makes_everything_unreadable_before_anything_is_erased(world: World) -> None:
-    """A key destroyed at its provider: nothing opens any more, and both Tenant and new work say why."""
+async def test_a_destroyed_tenant_key_makes_all_artifacts_unreadable(
+    world: World,
+) -> None:
+    """The Tenant and new work state why nothing can be decrypted."""
     await world.create_tenant()
     made = await world.upload("ds-1")
     found = await world.reaches(kube.DATASETS, "ds-1", ready)
     ref = ResourceRef(world.tenant, "datasets", made["metadata"]["uid"])
     world.custody.keys.destroy_tenant_key(world.tenant)
-    for name in world.custody.list_artefacts(ref):
+    for name in world.custody.list_artifacts(ref):
         with pytest.raises(CustodyError):
-            world.custody.read_bytes(ref.artefact(name), token(found), limit=1 << 20)
+            world.custody.read_bytes(ref.artifact(name), token(found), limit=1 << 20)
     world.operator.end()
     world.operator.start()
     tenant = await world.reaches(
-        kube.TENANTS, world.tenant, lambda one: condition(one, "KeyReady")["status"] == "False", namespace=None
+        kube.TENANTS,
+        world.tenant,
+        lambda one: condition(one, "KeyReady")["status"] == "False",
+        namespace=None,
     )
     assert "step key" in condition(tenant, "KeyReady")["message"]
     world.pods.plays["fit"] = hold

@@ -1,4 +1,4 @@
-"""A Dataset that is read from an object: who may read what, and what the pod is given for it."""
+"""A Dataset from an object: which objects are allowed, and what the pod gets."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ import pytest
 from pydantic import ValidationError
 
 from operator_facts import NOW, SETTINGS, ended, iso, job, observed, pod, resource, result, tenant
-from simulacra_crds.cluster import Object
-from simulacra_crds.dataset import ReadSource
-from simulacra_crds.tasks import PrepareRequest
-from simulacra_crds.tenant import ObjectSource, TenantSpec
-from simulacra_custody.settings import is_own_bucket, own_buckets
-from simulacra_operator import actions as act
-from simulacra_operator.dataset.reconcile import reconcile
-from simulacra_operator.expiry import due
-from simulacra_operator.subject import parse
-from simulacra_operator.work.observed import Observed
+from simulacra_crds.contract.tasks import PrepareRequest
+from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
+from simulacra_crds.kube.client import Object
+from simulacra_custody.wiring import is_own_bucket, own_buckets
+from simulacra_operator.kinds.dataset import reconcile
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.custom_resource import parse
+from simulacra_operator.work.expiry import due
+from simulacra_operator.work.observe import Observed
 
 URI = "s3://acme-data/in/layoffs.csv"
-BY_SECRET = {"prefix": "s3://acme-data/in/", "endpoint": "https://s3.acme.example", "secretName": "acme-reader"}
+BY_SECRET = {
+    "prefix": "s3://acme-data/in/",
+    "endpoint": "https://s3.acme.example",
+    "secretName": "acme-reader",
+}
 ROLE = "arn:aws:iam::111122223333:role/reader"
 
 
-def dataset(status: Object | None = None, *, sources: Any = (BY_SECRET,), source: Any = None, **facts: Any) -> Observed:
+def dataset(
+    status: Object | None = None, *, sources: Any = (BY_SECRET,), source: Any = None, **facts: Any
+) -> Observed:
     spec = {"source": {"type": "Object", "uri": URI, "format": "csv", **(source or {})}}
     owner = tenant(sources=list(sources), **facts.pop("quotas", {}))
     return observed(resource("Dataset", "ds-1", spec, status), **{"tenant": owner, **facts})
@@ -41,29 +47,38 @@ def of_type(actions: list[act.Action], kind: type[Any]) -> Any:
 def gate(seen: Observed) -> tuple[str, str, str]:
     """Return status and reason of SourceAllowed, and the phase."""
     actions = reconcile(seen)
-    patch = next(one.patch for one in actions if isinstance(one, act.PatchStatus | act.MakeKey))
+    patch = next(one.patch for one in actions if isinstance(one, act.PatchStatus | act.CreateKey))
     found = next(one for one in patch["conditions"] if one["type"] == "SourceAllowed")
-    assert URI not in json.dumps(patch), "a key may say as much as a column's name"
+    assert URI not in json.dumps(patch), "an object's key may be as confidential as a column's name"
     assert found["status"] == "True" or found["message"]
     return found["status"], found["reason"], patch["phase"]
 
 
-def test_the_operator_makes_the_key_and_the_pod_reads_as_the_tenant() -> None:
+def test_the_operator_creates_the_key_and_the_pod_reads_as_the_tenant() -> None:
     assert gate(dataset()) == ("True", "SourceAllowed", "Running")
-    of_type(reconcile(dataset()), act.MakeKey)
+    of_type(reconcile(dataset()), act.CreateKey)
     actions = reconcile(dataset({"wrappedKey": "key"}, source={"sha256": "a" * 64}))
     request = PrepareRequest.model_validate_json(of_type(actions, act.WriteRequest).content)
     assert request.source is not None
     assert (request.format, request.source.uri, request.source.sha256) == ("csv", URI, "a" * 64)
     assert (request.source.limit, request.source.endpoint) == (1 << 30, "https://s3.acme.example")
-    (container,) = of_type(actions, act.CreateJob).manifest["spec"]["template"]["spec"]["containers"]
-    refs = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one}
-    assert refs["SIMULACRA_SOURCE_SECRET_ACCESS_KEY"] == {"name": "acme-reader", "key": "AWS_SECRET_ACCESS_KEY"}
+    (container,) = of_type(actions, act.CreateJob).manifest["spec"]["template"]["spec"][
+        "containers"
+    ]
+    refs = {
+        one["name"]: one["valueFrom"]["secretKeyRef"]
+        for one in container["env"]
+        if "valueFrom" in one
+    }
+    assert refs["SIMULACRA_SOURCE_SECRET_ACCESS_KEY"] == {
+        "name": "acme-reader",
+        "key": "AWS_SECRET_ACCESS_KEY",
+    }
     assert refs["SIMULACRA_SOURCE_SESSION_TOKEN"]["optional"] is True
     assert URI not in json.dumps(container), "the uri is in the encrypted request only"
 
 
-def test_with_a_role_no_secret_is_given() -> None:
+def test_with_a_role_the_pod_gets_no_secret() -> None:
     role = {"prefix": "s3://acme-data/in/", "roleArn": ROLE, "externalId": "acme-7c1"}
     actions = reconcile(dataset({"wrappedKey": "key"}, sources=(role,)))
     request = PrepareRequest.model_validate_json(of_type(actions, act.WriteRequest).content)
@@ -73,18 +88,32 @@ def test_with_a_role_no_secret_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    "prefix", [None, "s3://acme-data/out/", "s3://acme-dat/in/", "s3://acme-data/in/layoffs.csv/", "s3://acme-data-2/"]
+    "prefix",
+    [
+        None,
+        "s3://acme-data/out/",
+        "s3://acme-dat/in/",
+        "s3://acme-data/in/layoffs.csv/",
+        "s3://acme-data-2/",
+    ],
 )
-def test_what_no_prefix_covers_is_refused_for_good(prefix: str | None) -> None:
+def test_a_uri_outside_all_prefixes_is_refused_for_good(prefix: str | None) -> None:
     sources = [] if prefix is None else [{**BY_SECRET, "prefix": prefix}]
     assert gate(dataset(sources=sources)) == ("False", "SourceNotAllowed", "Failed")
-    assert not any(isinstance(one, act.MakeKey | act.CreateJob) for one in reconcile(dataset(sources=sources)))
+    assert not any(
+        isinstance(one, act.CreateKey | act.CreateJob)
+        for one in reconcile(dataset(sources=sources))
+    )
 
 
-def test_the_longest_prefix_says_who_reads() -> None:
+def test_the_longest_matching_prefix_decides_the_access() -> None:
     wide = {**BY_SECRET, "prefix": "s3://acme-data/", "secretName": "wide"}
     spec = TenantSpec.model_validate({"sources": [wide, BY_SECRET]})
-    found = spec.source_of(URI), spec.source_of("s3://acme-data/other.csv"), spec.source_of("s3://acme-database/x")
+    found = (
+        spec.source_of(URI),
+        spec.source_of("s3://acme-data/other.csv"),
+        spec.source_of("s3://acme-database/x"),
+    )
     assert [one.secret_name if one else None for one in found] == ["acme-reader", "wide", None]
 
 
@@ -97,7 +126,7 @@ def test_the_longest_prefix_says_who_reads() -> None:
         ("file:///acme-data", False),
     ],
 )
-def test_our_own_store_is_never_a_source_whatever_a_tenant_allows(store: str, refused: bool) -> None:
+def test_the_installations_own_store_is_never_a_source(store: str, refused: bool) -> None:
     for variable in ("SIMULACRA_STORE", "SIMULACRA_AUDIT"):
         buckets = own_buckets({variable: store})
         assert is_own_bucket(buckets, URI) is refused
@@ -113,11 +142,16 @@ def test_the_limits_are_those_of_an_upload() -> None:
     assert json.loads(of_type(actions, act.WriteRequest).content)["source"]["limit"] == 600
 
 
-def test_it_waits_for_its_tenant_and_is_no_abandoned_upload() -> None:
+def test_a_dataset_from_an_object_waits_for_its_tenant() -> None:
     assert gate(dataset(tenant=None)) == ("False", "AwaitingTenant", "Pending")
-    assert gate(dataset(tenant=tenant(ready=False, sources=[BY_SECRET])))[:2] == ("True", "SourceAllowed")
-    assert due(dataset().subject, 604_800).reason == "Expired"
-    assert due(parse(resource("Dataset", "ds-1", {"source": {}})), 604_800).reason == "UploadAbandoned"
+    assert gate(dataset(tenant=tenant(ready=False, sources=[BY_SECRET])))[:2] == (
+        "True",
+        "SourceAllowed",
+    )
+    assert due(dataset().resource, 604_800).reason == "Expired"
+    assert (
+        due(parse(resource("Dataset", "ds-1", {"source": {}})), 604_800).reason == "UploadAbandoned"
+    )
 
 
 ABSENT = ('secret "acme-reader" not found', "secret acme-reader not found")
@@ -125,97 +159,156 @@ KEYLESS = (
     "couldn't find key AWS_SECRET_ACCESS_KEY in Secret tenant-acme/acme-reader",
     "env SIMULACRA_SOURCE_SECRET_ACCESS_KEY: acme-reader has no key AWS_SECRET_ACCESS_KEY",
 )
-"""What the kubelet and the embedded node agent say."""
+"""Messages of the kubelet and of the embedded node agent."""
 
 
 def unconfigured(said: str) -> Object:
-    """Return the pod that the operator's Job makes, before its container could be made."""
+    """Return the pod of the operator's Job before its container is created."""
     manifest = of_type(reconcile(dataset({"wrappedKey": "key"})), act.CreateJob).manifest
     waiting = {"reason": "CreateContainerConfigError", "message": said}
     status = {"phase": "Pending", "containerStatuses": [{"state": {"waiting": waiting}}]}
-    return {"metadata": {"namespace": "tenant-acme"}, "spec": manifest["spec"]["template"]["spec"], "status": status}
+    return {
+        "metadata": {"namespace": "tenant-acme"},
+        "spec": manifest["spec"]["template"]["spec"],
+        "status": status,
+    }
 
 
 def prepared(status: Object, job: Object, *pods: Object) -> Object:
-    """Return status as it is after a pass."""
+    """Return the status after a pass."""
     patch = of_type(reconcile(dataset(status, job=job, pods=pods)), act.PatchStatus).patch
     (found,) = [one for one in patch["conditions"] if one["type"] == "Prepared"]
-    assert found["reason"] == next(one for one in patch["conditions"] if one["type"] == "Ready")["reason"]
+    assert (
+        found["reason"]
+        == next(one for one in patch["conditions"] if one["type"] == "Ready")["reason"]
+    )
     return {**status, **patch, "found": (found["reason"], found["message"])}
 
 
-@pytest.mark.parametrize(("said", "lacks"), [*((one, None) for one in ABSENT), *((one, "key") for one in KEYLESS)])
-def test_a_secret_that_is_missing_is_told_of_by_name(said: str, lacks: str | None) -> None:
-    reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))["found"]
-    do = "has no key AWS_SECRET_ACCESS_KEY: add it" if lacks else "create it with AWS_ACCESS_KEY_ID and AWS_SECRET"
+@pytest.mark.parametrize(
+    ("said", "lacks"), [*((one, None) for one in ABSENT), *((one, "key") for one in KEYLESS)]
+)
+def test_a_missing_source_secret_is_reported_by_name(said: str, lacks: str | None) -> None:
+    reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))[
+        "found"
+    ]
+    do = (
+        "has no key AWS_SECRET_ACCESS_KEY: add it"
+        if lacks
+        else "create it with AWS_ACCESS_KEY_ID and AWS_SECRET"
+    )
     assert reason == "SourceSecretMissing"
-    assert [one for one in ("acme-reader", "tenant-acme", "secretName", "spec.sources", do) if one not in message] == []
+    assert [
+        one
+        for one in ("acme-reader", "tenant-acme", "secretName", "spec.sources", do)
+        if one not in message
+    ] == []
 
 
-@pytest.mark.parametrize("said", ['secret "simulacra-pods" not found', 'secret "acme-reader-2" not found', ""])
-def test_another_secret_that_is_missing_is_not_the_tenants(said: str) -> None:
-    reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))["found"]
+@pytest.mark.parametrize(
+    "said", ['secret "simulacra-pods" not found', 'secret "acme-reader-2" not found', ""]
+)
+def test_another_missing_secret_is_not_reported_as_the_tenants(said: str) -> None:
+    reason, message = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(said))[
+        "found"
+    ]
     assert (reason, "CreateContainerConfigError" in message) == ("PodNotStarting", True)
 
 
-def test_the_secret_that_was_missing_is_why_the_work_ran_out_of_time() -> None:
+def test_a_missing_secret_is_the_reason_of_a_missed_deadline() -> None:
     waiting = prepared({"wrappedKey": "key"}, job("Dataset", "j"), unconfigured(ABSENT[0]))
     failing = job("Dataset", "j")
-    failing["status"]["conditions"] = [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]
+    failing["status"]["conditions"] = [
+        {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}
+    ]
     kept = {name: value for name, value in waiting.items() if name != "found"}
-    assert not [one for one in reconcile(dataset(kept, job=failing)) if isinstance(one, act.PatchStatus)]
+    assert not [
+        one for one in reconcile(dataset(kept, job=failing)) if isinstance(one, act.PatchStatus)
+    ]
     ended = prepared(kept, job("Dataset", "j", "late"))
     assert (ended["phase"], ended["lastFailure"]["reason"]) == ("Failed", "SourceSecretMissing")
     assert waiting["found"][1] in ended["lastFailure"]["message"]
     started = prepared(kept, job("Dataset", "j"))
     assert started["found"][0] == "JobRunning"
     started.pop("found")
-    assert prepared(started, job("Dataset", "j", "late"))["lastFailure"]["reason"] == "DeadlineExceeded"
+    assert (
+        prepared(started, job("Dataset", "j", "late"))["lastFailure"]["reason"]
+        == "DeadlineExceeded"
+    )
 
 
-def test_what_was_read_is_in_status_and_no_upload_is_certified() -> None:
-    from simulacra_operator.erase import _artefacts
+def test_the_read_object_is_in_status_and_not_certified() -> None:
+    from simulacra_operator.runtime.eraser import erased_artifacts
 
     read = {"sha256": "b" * 64, "bytes": 7}
     ends = (pod(0, result=result(rows=20, columns=2, source=read)),)
-    seen = dataset({"wrappedKey": "key"}, job=job("Dataset", "j", "complete"), pods=ends, source=read)
+    seen = dataset(
+        {"wrappedKey": "key"}, job=job("Dataset", "j", "complete"), pods=ends, source=read
+    )
     assert of_type(reconcile(seen), act.PatchStatus).patch["source"] == read
-    assert _artefacts(seen.subject) == []
-    assert [one.name for one in _artefacts(ended("Dataset", "ds-1"))] == ["upload"]
+    assert erased_artifacts(seen.resource) == []
+    assert [one.name for one in erased_artifacts(ended("Dataset", "ds-1"))] == ["upload"]
     assert seen.now == NOW
 
 
-def test_a_read_is_recorded_before_the_dataset_says_that_it_ended() -> None:
-    """An upload is recorded by the API; of what came by kubectl the audit log would else know nothing."""
+def test_a_read_is_recorded_before_the_dataset_is_finished() -> None:
+    """The API records uploads; a Dataset that kubectl created would have no record."""
     read = {"sha256": "b" * 64, "bytes": 7}
     done = (pod(0, result=result(rows=20, columns=2, source=read)),)
-    refused = (pod(42, result={**result(), "outcome": "Failed", "reason": "SourceUnreadable", "message": "absent"}),)
-    for state, pods, recorded in (("complete", done, ReadSource.model_validate(read)), ("failed", refused, None)):
+    refused = (
+        pod(
+            42,
+            result={
+                **result(),
+                "outcome": "Failed",
+                "reason": "SourceUnreadable",
+                "message": "absent",
+            },
+        ),
+    )
+    for state, pods, recorded in (
+        ("complete", done, ReadSource.model_validate(read)),
+        ("failed", refused, None),
+    ):
         seen = dataset({"wrappedKey": "key"}, job=job("Dataset", "j", state), pods=pods)
         first, *others = reconcile(seen)
         assert first == act.RecordRead(recorded)
         assert of_type(others, act.PatchStatus).patch["finishedAt"]
-        upload = observed(resource("Dataset", "ds-1", None, {"wrappedKey": "key"}), job=seen.job, pods=pods)
+        upload = observed(
+            resource("Dataset", "ds-1", None, {"wrappedKey": "key"}), job=seen.job, pods=pods
+        )
         assert not [one for one in reconcile(upload) if isinstance(one, act.RecordRead)]
 
 
-def test_a_read_is_recorded_also_of_a_dataset_that_is_deleted_before_it_ended() -> None:
-    """Or whoever deletes in time reads without a trace."""
+def test_the_read_of_a_dataset_that_is_deleted_early_is_recorded() -> None:
+    """Otherwise a deletion in time would hide the read."""
     read = {"sha256": "b" * 64, "bytes": 7}
     done = (pod(0, result=result(rows=20, columns=2, source=read)),)
 
-    def dying(state: str, status: Object, pods: tuple[Object, ...] = (), **meta: Any) -> list[act.Action]:
-        seen = dataset({"wrappedKey": "key", **status}, job=job("Dataset", "j", state, **meta), pods=pods)
-        gone = seen.subject.meta.model_copy(update={"deletion_timestamp": NOW})
-        return reconcile(replace(seen, subject=replace(seen.subject, meta=gone)))
+    def dying(
+        state: str, status: Object, pods: tuple[Object, ...] = (), **meta: Any
+    ) -> list[act.Action]:
+        seen = dataset(
+            {"wrappedKey": "key", **status}, job=job("Dataset", "j", state, **meta), pods=pods
+        )
+        gone = seen.resource.meta.model_copy(update={"deletion_timestamp": NOW})
+        return reconcile(replace(seen, resource=replace(seen.resource, meta=gone)))
 
-    for state, pods, recorded in (("complete", done, ReadSource.model_validate(read)), ("running", (), None)):
-        assert dying(state, {}, pods)[-2:] == [act.RecordRead(recorded), act.DeleteJob(ANY, "uid-job", wait=True)]
+    for state, pods, recorded in (
+        ("complete", done, ReadSource.model_validate(read)),
+        ("running", (), None),
+    ):
+        assert dying(state, {}, pods)[-2:] == [
+            act.RecordRead(recorded),
+            act.DeleteJob(ANY, "uid-job", wait=True),
+        ]
     for actions in (
         dying("complete", {"finishedAt": iso(NOW)}, done),
         dying("running", {}, deletionTimestamp=iso(NOW)),
     ):
-        assert not [one for one in actions if isinstance(one, act.RecordRead)], "it is on record already"
+        assert not [one for one in actions if isinstance(one, act.RecordRead)], (
+            "it is recorded already"
+        )
 
 
 @pytest.mark.parametrize(
@@ -223,10 +316,12 @@ def test_a_read_is_recorded_also_of_a_dataset_that_is_deleted_before_it_ended() 
     [
         ({"roleArn": ROLE, "externalId": "ab"}, "either secretName or roleArn"),
         ({"secretName": None}, "either secretName or roleArn"),
-        ({"secretName": None, "roleArn": ROLE}, "roleArn and externalId go together"),
-        ({"secretName": "simulacra-pods"}, "installation's own credentials"),
+        ({"secretName": None, "roleArn": ROLE}, "set roleArn and externalId together"),
+        ({"secretName": "simulacra-pods"}, "installation's credentials"),
     ],
 )
-def test_a_source_names_one_access_and_never_ours(change: Object, message: str) -> None:
+def test_a_source_has_one_access_and_not_the_installations(change: Object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        ObjectSource.model_validate({name: value for name, value in {**BY_SECRET, **change}.items() if value})
+        ObjectSource.model_validate(
+            {name: value for name, value in {**BY_SECRET, **change}.items() if value}
+        )

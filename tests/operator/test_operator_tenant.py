@@ -1,24 +1,25 @@
-"""What a tenant gets, keeps and loses, from facts."""
+"""Decisions for a tenant: creation, repair, key checks and erasure."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from operator_facts import NOW, ended, iso, ready_condition, resource
-from simulacra_crds.cluster import Object
-from simulacra_operator import actions as act
-from simulacra_operator.erase import TenantEraser
-from simulacra_operator.pod_access import PodAccess
-from simulacra_operator.subject import Subject, parse
-from simulacra_operator.tenant import manifests
-from simulacra_operator.tenant.observed import KeyCheck, TenantObserved
-from simulacra_operator.tenant.reconcile import reconcile
-from simulacra_operator.work.observed import Fault
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.tenant import manifests
+from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved
+from simulacra_operator.kinds.tenant.reconcile import reconcile
+from simulacra_operator.runtime.eraser import TenantEraser
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.custom_resource import CustomResource, parse
+from simulacra_operator.work.observe import Fault
+from simulacra_operator.work.pod_access import PodAccess
 
 GOOD, BAD = KeyCheck(NOW, None), KeyCheck(NOW, "decrypt")
 
@@ -28,7 +29,7 @@ def body(spec: Object | None = None, status: Object | None = None, **meta: Any) 
 
 
 def complete(wanted: Object | None = None, **facts: Any) -> TenantObserved:
-    """Return a tenant that has all it needs."""
+    """Return a tenant with all its objects."""
     tenant = parse(body() if wanted is None else wanted)
     namespace = manifests.namespace(tenant)
     namespace["metadata"] |= {"uid": "uid-ns"}
@@ -49,7 +50,7 @@ def findings(actions: list[act.Action]) -> dict[str, tuple[str, str]]:
 
 def test_a_new_tenant_gets_its_namespace_and_its_key() -> None:
     actions = reconcile(TenantObserved(NOW, parse(body())))
-    assert kinds(actions) == ["PatchStatus", "Ensure", "CreateTenantKey", "CheckTenantKey"]
+    assert kinds(actions) == ["PatchStatus", "EnsureObject", "CreateTenantKey", "CheckTenantKey"]
     assert {name: status for name, (status, _) in findings(actions).items()} == {
         "KeyReady": "Unknown",
         "NamespaceReady": "False",
@@ -58,19 +59,22 @@ def test_a_new_tenant_gets_its_namespace_and_its_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 57, "a.b"])
-def test_a_tenant_whose_namespace_cannot_be_made_says_so_and_asks_for_none(name: str) -> None:
-    def called(**meta: Any) -> Subject:
+def test_a_tenant_with_an_invalid_name_gets_no_namespace(name: str) -> None:
+    def called(**meta: Any) -> CustomResource:
         return parse(resource("Tenant", name, {}, namespace=None, **meta))
 
     actions = reconcile(TenantObserved(NOW, called()))
     assert kinds(actions) == ["PatchStatus", "CreateTenantKey", "CheckTenantKey"]
     assert findings(actions)["NamespaceReady"] == ("False", "RequestInvalid")
-    assert kinds(reconcile(TenantObserved(NOW, called(deletionTimestamp="2026-03-01T12:00:00Z"))))[-1] == "Release"
+    assert (
+        kinds(reconcile(TenantObserved(NOW, called(deletionTimestamp="2026-03-01T12:00:00Z"))))[-1]
+        == "ReleaseFinalizer"
+    )
 
 
 def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> None:
     actions = reconcile(complete(objects=()))
-    assert [one.manifest["kind"] for one in actions if isinstance(one, act.Ensure)] == [
+    assert [one.manifest["kind"] for one in actions if isinstance(one, act.EnsureObject)] == [
         "ServiceAccount",
         "ResourceQuota",
         "NetworkPolicy",
@@ -80,7 +84,7 @@ def test_a_namespace_under_restricted_pod_security_gets_its_guard_rails() -> Non
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
+def test_a_complete_tenant_is_ready_and_needs_no_further_action() -> None:
     actions = reconcile(complete())
     assert findings(actions)["Ready"] == ("True", "Ready")
     (patch,) = actions
@@ -88,10 +92,12 @@ def test_a_complete_tenant_is_ready_and_then_left_alone() -> None:
     assert reconcile(complete(body(status=patch.patch))) == []
 
 
-def test_workers_of_fits_reach_each_other_and_nobody_else_on_their_ports() -> None:
+def test_workers_of_fits_reach_only_each_other_on_their_ports() -> None:
     actions = reconcile(complete(objects=()))
-    made = [one.manifest for one in actions if isinstance(one, act.Ensure)]
-    policies = {one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "NetworkPolicy"}
+    made = [one.manifest for one in actions if isinstance(one, act.EnsureObject)]
+    policies = {
+        one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "NetworkPolicy"
+    }
     workers = {"matchExpressions": [{"key": "simulacra.dev/workers", "operator": "Exists"}]}
     ports = [{"protocol": "TCP", "port": 29500, "endPort": 29999}]
     assert policies["simulacra-workers"] == {
@@ -102,15 +108,19 @@ def test_workers_of_fits_reach_each_other_and_nobody_else_on_their_ports() -> No
     }
 
 
-def test_what_somebody_changed_is_put_right() -> None:
+def test_a_changed_guard_rail_is_repaired() -> None:
     seen = complete()
     changed = copy.deepcopy(seen.objects)
     changed[1]["spec"]["hard"]["pods"] = "1000"
-    (action,) = [one for one in reconcile(replace(seen, objects=changed)) if isinstance(one, act.Ensure)]
+    (action,) = [
+        one
+        for one in reconcile(replace(seen, objects=changed))
+        if isinstance(one, act.EnsureObject)
+    ]
     assert (action.manifest["kind"], action.exists) == ("ResourceQuota", True)
 
 
-def test_a_namespace_of_somebody_else_is_never_touched() -> None:
+def test_a_foreign_namespace_is_never_changed() -> None:
     foreign = {"metadata": {"name": "tenant-acme", "uid": "uid-x", "labels": {}}}
     actions = reconcile(complete(namespace=foreign))
     assert findings(actions)["NamespaceReady"] == ("False", "Internal")
@@ -119,7 +129,7 @@ def test_a_namespace_of_somebody_else_is_never_touched() -> None:
     assert "DeleteObject" not in kinds(dying)
 
 
-def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
+def test_a_failed_key_check_names_its_step_and_is_repeated_soon() -> None:
     actions = reconcile(complete(check=BAD))
     assert findings(actions)["KeyReady"] == ("False", "KeyCheckFailed")
     later = replace(complete(check=BAD), now=NOW + timedelta(seconds=20))
@@ -127,7 +137,7 @@ def test_a_failed_check_names_its_step_and_is_repeated_soon() -> None:
 
 
 @pytest.mark.parametrize("status", ["True", "False"])
-def test_a_key_that_was_there_once_is_checked_but_never_made_again(status: str) -> None:
+def test_a_key_is_never_created_twice(status: str) -> None:
     known = {**ready_condition(status, "KeyAvailable"), "type": "KeyReady"}
     actions = reconcile(complete(body(status={"conditions": [known]}), check=None))
     assert "CheckTenantKey" in kinds(actions)
@@ -138,7 +148,7 @@ def test_a_suspended_tenant_is_not_ready() -> None:
     assert findings(reconcile(complete(body({"suspend": True}))))["Ready"] == ("False", "Suspended")
 
 
-def test_a_tenant_goes_in_this_order() -> None:
+def test_a_tenant_is_erased_in_order() -> None:
     dying = body(deletionTimestamp=iso(NOW))
     going = ended("Model", "mdl-1", deletionTimestamp=iso(NOW))
     first = reconcile(complete(dying, dependants=(ended("Dataset", "ds-1"), going)))
@@ -148,48 +158,70 @@ def test_a_tenant_goes_in_this_order() -> None:
     ending = complete(dying).namespace
     assert ending is not None
     ending["metadata"]["deletionTimestamp"] = iso(NOW)
-    assert kinds(reconcile(complete(dying, namespace=ending))) == ["PatchStatus", "DestroyTenantKey"]
-    shredded = {"status": "False", "reason": "Erasing", "message": "", "lastTransitionTime": iso(NOW), "type": "Ready"}
+    assert kinds(reconcile(complete(dying, namespace=ending))) == [
+        "PatchStatus",
+        "DestroyTenantKey",
+    ]
+    shredded = {
+        "status": "False",
+        "reason": "Erasing",
+        "message": "",
+        "lastTransitionTime": iso(NOW),
+        "type": "Ready",
+    }
     status = {"erasure": {"keyShreddedAt": iso(NOW)}, "conditions": [shredded]}
     waiting = body(status={**status, "observedGeneration": 1}, deletionTimestamp=iso(NOW))
     waiting["status"]["conditions"][0]["observedGeneration"] = 1
-    assert reconcile(complete(waiting, namespace=ending)) == [], "a namespace that is ending is waited for, at rest"
+    assert reconcile(complete(waiting, namespace=ending)) == [], (
+        "a terminating namespace is waited for without actions"
+    )
     last = reconcile(complete(dying, namespace=None))
-    assert kinds(last) == ["PatchStatus", "DestroyTenantKey", "RecordTenantErased", "Release"]
+    assert kinds(last) == [
+        "PatchStatus",
+        "DestroyTenantKey",
+        "RecordTenantErased",
+        "ReleaseFinalizer",
+    ]
 
 
 @pytest.mark.parametrize("key", [False, True])
-async def test_that_there_was_no_key_is_noted_too_or_its_end_would_be_asked_for_without_pause(key: bool) -> None:
-    class Keys:
+async def test_a_tenants_key_is_destroyed_and_noted_once(
+    key: bool,
+) -> None:
+    class Custody:
+        """Custody with a key that exists in the first check only."""
+
+        keys = SimpleNamespace(has_tenant_key=None, destroy_tenant_key=None)
         asked = 0
 
-        async def has_tenant_key(self, tenant: str) -> bool:
+        async def run(self, verb: str, call: None, tenant: str) -> bool:
+            if verb == "destroyKey":
+                assert key
+                return True
+            assert verb == "hasKey"
             self.asked += 1
             return key and self.asked == 1
 
         async def record(self, event: object, tenant: str) -> None:
             assert key
 
-        async def destroy_tenant_key(self, tenant: str) -> None:
-            assert key
-
     async def patch(status: Object) -> None:
         dying["status"] |= status
         written.append(status)
 
-    keys, written = Keys(), list[Object]()
+    custody, written = Custody(), list[Object]()
     dying = body(deletionTimestamp=iso(NOW))
     ending = complete(dying).namespace
     assert ending is not None
     ending["metadata"]["deletionTimestamp"] = iso(NOW)
     for _ in range(2):
-        eraser = TenantEraser(keys, None, parse(dying), patch, lambda: NOW)  # type: ignore[arg-type]
+        eraser = TenantEraser(custody, None, parse(dying), patch, lambda: NOW)  # type: ignore[arg-type]
         await eraser.shred()
     assert [list(one["erasure"]) for one in written] == [["keyShreddedAt"] if key else []]
     assert "DestroyTenantKey" not in kinds(reconcile(complete(dying, namespace=ending)))
 
 
-def test_a_blocked_erasure_says_so() -> None:
+def test_a_blocked_erasure_has_its_own_reason() -> None:
     actions = reconcile(complete(body(deletionTimestamp=iso(NOW)), fault=Fault.AUDIT))
     assert findings(actions)["Ready"] == ("False", "ErasureBlocked")
 
@@ -197,12 +229,12 @@ def test_a_blocked_erasure_says_so() -> None:
 KEY_ARN = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
 
 
-def test_the_key_is_made_with_the_provider_that_the_tenant_names() -> None:
+def test_the_key_is_created_with_the_tenants_provider() -> None:
     actions = reconcile(TenantObserved(NOW, parse(body({"encryption": {"provider": "vault"}}))))
     assert [one.provider for one in actions if isinstance(one, act.CreateTenantKey)] == ["vault"]
 
 
-def test_another_key_in_the_spec_is_checked_at_once() -> None:
+def test_a_changed_customer_key_is_checked_at_once() -> None:
     wanted = body({"encryption": {"mode": "Customer", "keyArn": KEY_ARN}})
     (check,) = [one for one in reconcile(complete(wanted)) if isinstance(one, act.CheckTenantKey)]
     assert check.encryption.key_arn == KEY_ARN
@@ -210,17 +242,19 @@ def test_another_key_in_the_spec_is_checked_at_once() -> None:
     assert "CheckTenantKey" not in kinds(reconcile(complete(wanted, check=same)))
 
 
-@pytest.mark.parametrize(("spec", "due"), [({}, False), ({"mode": "Customer", "keyArn": KEY_ARN}, True)])
+@pytest.mark.parametrize(
+    ("spec", "due"), [({}, False), ({"mode": "Customer", "keyArn": KEY_ARN}, True)]
+)
 def test_a_customers_key_is_checked_more_often(spec: dict[str, str], due: bool) -> None:
     wanted = body({"encryption": spec})
-    subject = complete(wanted).subject
+    subject = complete(wanted).resource
     assert subject.spec is not None
     same = replace(GOOD, encryption=subject.spec.encryption)
     later = replace(complete(wanted, check=same), now=NOW + timedelta(seconds=61))
     assert ("CheckTenantKey" in kinds(reconcile(later))) is due
 
 
-def test_the_step_of_a_customers_key_that_failed_is_said() -> None:
+def test_the_failed_step_of_a_customers_key_is_in_the_message() -> None:
     seen = complete(check=replace(GOOD, failed_step="customer refuse"))
     (patch,) = [one.patch for one in reconcile(seen) if isinstance(one, act.PatchStatus)]
     (condition,) = [one for one in patch["conditions"] if one["type"] == "KeyReady"]
@@ -237,11 +271,11 @@ ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "QUtJQQ==", "AWS_SECRET_ACCESS_KEY": "c2Vjcm
 
 
 def ensured(seen: TenantObserved) -> dict[str, Object]:
-    made = [one.manifest for one in reconcile(seen) if isinstance(one, act.Ensure)]
+    made = [one.manifest for one in reconcile(seen) if isinstance(one, act.EnsureObject)]
     return {one["kind"]: one for one in made if one["metadata"]["name"] != "simulacra-workers"}
 
 
-def test_pods_get_a_copy_of_the_secret_an_identity_and_a_way_out() -> None:
+def test_pods_get_a_secret_an_identity_and_egress() -> None:
     made = ensured(complete(objects=(), access=ACCESS, environment=ENVIRONMENT))
     assert made["Secret"]["data"] == ENVIRONMENT
     assert made["Secret"]["metadata"]["namespace"] == "tenant-acme"
@@ -249,58 +283,75 @@ def test_pods_get_a_copy_of_the_secret_an_identity_and_a_way_out() -> None:
     assert made["NetworkPolicy"]["spec"]["egress"] == list(ACCESS.egress)
 
 
-def test_what_an_api_server_fills_in_is_no_change() -> None:
+def test_defaults_of_the_api_server_are_no_change() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     filled = copy.deepcopy(seen.objects)
     filled[2]["spec"]["egress"][0]["ports"][0]["protocol"] = "TCP"
     assert ensured(replace(seen, objects=filled)) == {}
 
 
-def test_the_copy_follows_its_source_and_keeps_no_key_that_is_gone() -> None:
+def test_the_copied_secret_keeps_no_removed_key() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     turned = {"AWS_ACCESS_KEY_ID": "bmV3", "VAULT_TOKEN": "cy4x"}
     patch = ensured(replace(seen, environment=turned))["Secret"]
     assert patch["data"] == {**turned, "AWS_SECRET_ACCESS_KEY": None}
-    assert ensured(replace(seen, access=PodAccess(), environment={}))["Secret"]["data"] == dict.fromkeys(ENVIRONMENT)
+    assert ensured(replace(seen, access=PodAccess(), environment={}))["Secret"][
+        "data"
+    ] == dict.fromkeys(ENVIRONMENT)
 
 
-def test_a_way_out_that_is_no_longer_set_is_closed() -> None:
+def test_removed_egress_is_closed() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
-    assert ensured(replace(seen, access=replace(ACCESS, egress=())))["NetworkPolicy"]["spec"]["egress"] == []
+    assert (
+        ensured(replace(seen, access=replace(ACCESS, egress=())))["NetworkPolicy"]["spec"]["egress"]
+        == []
+    )
 
 
-def test_an_identity_that_is_no_longer_set_is_taken_away_and_no_annotation_of_others() -> None:
+def test_a_removed_identity_is_withdrawn_and_nothing_else() -> None:
     seen = complete(access=ACCESS, environment=ENVIRONMENT)
     account = copy.deepcopy(seen.objects[0])
     account["metadata"]["annotations"]["others.example/note"] = "kept"
     there = replace(seen, objects=(account, *seen.objects[1:]))
     assert ensured(there) == {}
-    patch = ensured(replace(there, access=replace(ACCESS, annotations=(("iam.example/role", "reader"),))))
+    patch = ensured(
+        replace(there, access=replace(ACCESS, annotations=(("iam.example/role", "reader"),)))
+    )
     notes = patch["ServiceAccount"]["metadata"]["annotations"]
     assert (notes["eks.amazonaws.com/role-arn"], notes["iam.example/role"]) == (None, "reader")
-    none = ensured(replace(there, access=replace(ACCESS, annotations=())))["ServiceAccount"]["metadata"]["annotations"]
+    none = ensured(replace(there, access=replace(ACCESS, annotations=())))["ServiceAccount"][
+        "metadata"
+    ]["annotations"]
     assert none == {"eks.amazonaws.com/role-arn": None, manifests.GIVEN: None}
-    left = {name: note for name, note in account["metadata"]["annotations"].items() if name not in none}
+    left = {
+        name: note for name, note in account["metadata"]["annotations"].items() if name not in none
+    }
     account["metadata"]["annotations"] = left
     assert ensured(replace(there, access=replace(ACCESS, annotations=()))) == {}
 
 
-def test_a_secret_that_is_not_there_is_named() -> None:
-    (patch,) = [one.patch for one in reconcile(complete(access=ACCESS)) if isinstance(one, act.PatchStatus)]
+def test_a_missing_pod_secret_is_named() -> None:
+    (patch,) = [
+        one.patch for one in reconcile(complete(access=ACCESS)) if isinstance(one, act.PatchStatus)
+    ]
     (condition,) = [one for one in patch["conditions"] if one["type"] == "NamespaceReady"]
     assert condition["status"] == "False"
     assert "Secret credentials, named by SIMULACRA_POD_SECRET" in condition["message"]
 
 
-def test_no_credential_is_in_what_is_printed_of_an_action() -> None:
+def test_no_credential_is_in_the_repr_of_an_action() -> None:
     seen = complete(objects=(), access=ACCESS, environment=ENVIRONMENT)
     assert "c2VjcmV0" not in repr(seen) + repr(reconcile(seen))
 
 
-@pytest.mark.parametrize(("jobs", "hard"), [(4, ("68", "32")), (125, ("189", "1k")), (936, ("1k", "7488"))])
-def test_a_quota_is_written_as_the_api_server_writes_it_back(jobs: int, hard: tuple[str, str]) -> None:
-    """It writes 1000 as 1k: a quota that reads otherwise is never as wanted, and the tenant never Ready."""
-    tenant = parse(resource("Tenant", "acme", {"quotas": {"concurrentJobs": jobs}}, None, namespace=None))
+@pytest.mark.parametrize(
+    ("jobs", "hard"), [(4, ("68", "32")), (125, ("189", "1k")), (936, ("1k", "7488"))]
+)
+def test_a_quota_has_the_form_that_the_api_server_stores(jobs: int, hard: tuple[str, str]) -> None:
+    """It stores 1000 as 1k: any other form would differ, and the tenant never be Ready."""
+    tenant = parse(
+        resource("Tenant", "acme", {"quotas": {"concurrentJobs": jobs}}, None, namespace=None)
+    )
     rails = {body["kind"]: body for _, body in manifests.guard_rails(tenant, PodAccess(), None)}
     wanted = rails["ResourceQuota"]["spec"]["hard"]
     assert (wanted["count/jobs.batch"], wanted["pods"]) == hard

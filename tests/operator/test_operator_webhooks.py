@@ -1,4 +1,4 @@
-"""Webhooks: what is told to whom, signed, only to where it may go, at least once and through every failure."""
+"""Webhooks: pending messages, signatures, allowed addresses and delivery through failures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from standardwebhooks import Webhook
 
 from operator_bench import World, fail, ready
 from operator_facts import CREATED, SECRET, ended, iso, resource
-from simulacra_crds.base import LABEL_DATASET, LABEL_TENANT
-from simulacra_crds.cluster import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource, Object
-from simulacra_crds.webhook import (
+from simulacra_crds.contract.webhook import (
     ALLOW_PRIVATE_VARIABLE,
     DISABLED,
     NOTIFIED,
@@ -31,44 +29,59 @@ from simulacra_crds.webhook import (
     manifest,
     sealing_purpose,
 )
-from simulacra_custody.sealed import seal
-from simulacra_operator.subject import Subject, parse
-from simulacra_operator.webhooks import duty
-from simulacra_operator.webhooks.due import CANCELLED, Notice, endings, notices
-from simulacra_operator.webhooks.send import Forbidden, send
+from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, LABEL_TENANT
+from simulacra_crds.kube.client import (
+    CONFIGMAPS,
+    DATASETS,
+    GENERATION_JOBS,
+    MODELS,
+    ApiResource,
+    Object,
+)
+from simulacra_custody.keys.sealed_secrets import seal
+from simulacra_operator.tasks.webhooks import delivery
+from simulacra_operator.tasks.webhooks.pending import Message, job_ends, pending
+from simulacra_operator.tasks.webhooks.send import Forbidden, send
+from simulacra_operator.work.custom_resource import CustomResource, parse
 
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
 
 def webhook(*events: Any, created: Any = CREATED, name: str = "a" * 24, **notes: str) -> Object:
-    body = manifest(name, (LABEL_TENANT, "acme"), "sealed", list(events or ("job.ready", "job.failed")))
-    body["metadata"] |= {"creationTimestamp": iso(created), "namespace": "tenant-acme", "annotations": notes}
+    body = manifest(
+        name, (LABEL_TENANT, "acme"), "sealed", list(events or ("job.ready", "job.failed"))
+    )
+    body["metadata"] |= {
+        "creationTimestamp": iso(created),
+        "namespace": "tenant-acme",
+        "annotations": notes,
+    }
     return body
 
 
-def told(subjects: list[Subject], *hooks: Object) -> list[Notice]:
-    return list(notices(endings(subjects), hooks))
+def messages_of(subjects: list[CustomResource], *hooks: Object) -> list[Message]:
+    return list(pending(job_ends(subjects), hooks))
 
 
-def test_a_dataset_has_ended_when_its_model_has() -> None:
+def test_a_datasets_job_ends_with_its_model() -> None:
     dataset, model = ended("Dataset", "ds-1"), ended("Model", "mdl-1")
-    assert told([dataset], webhook()) == []
+    assert messages_of([dataset], webhook()) == []
     waiting = parse(resource("Model", "mdl-1", None, {"phase": "Running"}))
-    assert told([dataset, waiting], webhook()) == []
-    (notice,) = told([dataset, model], webhook())
-    message = json.loads(notice.body)
+    assert messages_of([dataset, waiting], webhook()) == []
+    (one,) = messages_of([dataset, model], webhook())
+    message = json.loads(one.body)
     assert message["type"] == "job.ready"
     assert message["data"] == {"job_id": "job-ds-1", "status": "ready", "dataset_id": "ds-1"}
-    (failed,) = told([dataset, ended("Model", "mdl-1", well=False)], webhook())
-    assert failed.ending.event == "job.failed"
-    (early,) = told([ended("Dataset", "ds-1", well=False)], webhook())
-    assert early.ending.event == "job.failed"
+    (failed,) = messages_of([dataset, ended("Model", "mdl-1", well=False)], webhook())
+    assert failed.end.event == "job.failed"
+    (early,) = messages_of([ended("Dataset", "ds-1", well=False)], webhook())
+    assert early.end.event == "job.failed"
 
 
 def test_a_message_holds_ids_and_a_status_and_no_data() -> None:
     generation = ended("GenerationJob", "gen-1", labels={LABEL_DATASET: "ds-1"})
     effect = ended("EffectEstimate", "eff-1", labels={LABEL_DATASET: "ds-1"})
-    messages = [json.loads(notice.body) for notice in told([generation, effect], webhook())]
+    messages = [json.loads(one.body) for one in messages_of([generation, effect], webhook())]
     assert [message["data"] for message in messages] == [
         {"job_id": "job-gen-1", "status": "ready", "dataset_id": "ds-1", "generation_id": "gen-1"},
         {"job_id": "job-eff-1", "status": "ready", "dataset_id": "ds-1", "effect_id": "eff-1"},
@@ -77,26 +90,37 @@ def test_a_message_holds_ids_and_a_status_and_no_data() -> None:
     assert SECRET not in json.dumps(messages)
 
 
-def test_only_who_asked_and_was_not_told_is_told() -> None:
+def test_only_subscribed_and_unnotified_webhooks_get_a_message() -> None:
     generation = ended("GenerationJob", "gen-1", annotations={NOTIFIED: "b" * 24})
-    assert len(told([generation], webhook(), webhook(name="c" * 24))) == 2
-    assert told([generation], webhook(name="b" * 24)) == []  # was told
-    assert told([generation], webhook("job.failed")) == []  # asked for something else
-    assert told([generation], webhook(created=CREATED + timedelta(minutes=2))) == []  # came later
-    assert told([generation], webhook(**{DISABLED: iso(CREATED)})) == []
-    assert told([ended("GenerationJob", "gen-1", deletionTimestamp=iso(CREATED))], webhook()) == []
+    assert len(messages_of([generation], webhook(), webhook(name="c" * 24))) == 2
+    assert messages_of([generation], webhook(name="b" * 24)) == []  # notified before
+    assert messages_of([generation], webhook("job.failed")) == []  # another subscription
+    assert (
+        messages_of([generation], webhook(created=CREATED + timedelta(minutes=2))) == []
+    )  # created later
+    assert messages_of([generation], webhook(**{DISABLED: iso(CREATED)})) == []
+    assert (
+        messages_of([ended("GenerationJob", "gen-1", deletionTimestamp=iso(CREATED))], webhook())
+        == []
+    )
 
 
-def test_what_was_cancelled_has_failed() -> None:
-    body = resource("GenerationJob", "gen-1", None, {"phase": "Running"}, annotations={CANCELLED: iso(CREATED)})
-    (notice,) = told([parse(body)], webhook())
-    assert (notice.ending.event, notice.ending.at) == ("job.failed", CREATED)
+def test_a_cancelled_job_counts_as_failed() -> None:
+    body = resource(
+        "GenerationJob",
+        "gen-1",
+        None,
+        {"phase": "Running"},
+        annotations={ANNOTATION_CANCELLED: iso(CREATED)},
+    )
+    (message,) = messages_of([parse(body)], webhook())
+    assert (message.end.event, message.end.at) == ("job.failed", CREATED)
 
 
 def test_a_message_keeps_its_id_and_each_webhook_has_its_own() -> None:
     subject = ended("GenerationJob", "gen-1")
-    first, again = told([subject], webhook()), told([subject], webhook())
-    assert first[0].id == again[0].id != told([subject], webhook(name="b" * 24))[0].id
+    first, again = messages_of([subject], webhook()), messages_of([subject], webhook())
+    assert first[0].id == again[0].id != messages_of([subject], webhook(name="b" * 24))[0].id
 
 
 @pytest.mark.parametrize(
@@ -122,12 +146,14 @@ def test_a_message_keeps_its_id_and_each_webhook_has_its_own() -> None:
         "2002:7f00:1::",
     ],
 )
-def test_an_address_that_is_not_public_is_known(address: str) -> None:
+def test_private_addresses_are_recognized(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_a_public_address_is_known(address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_public_addresses_are_recognized(address: str) -> None:
     assert is_public(address)
 
 
@@ -162,7 +188,7 @@ BAD_URLS = [
 
 
 @pytest.mark.parametrize("url", BAD_URLS)
-async def test_a_url_that_no_webhook_may_have_is_refused_and_never_called(url: str) -> None:
+async def test_a_forbidden_url_is_refused_and_never_called(url: str) -> None:
     with pytest.raises(ValueError):
         check_url(url, allow_private=False)
     with pytest.raises(Forbidden):
@@ -171,7 +197,7 @@ async def test_a_url_that_no_webhook_may_have_is_refused_and_never_called(url: s
 
 @dataclass
 class Receiver:
-    """An HTTP server that checks signatures with the reference library and answers as it is told."""
+    """An HTTP server that checks signatures with the reference library."""
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
@@ -180,11 +206,16 @@ class Receiver:
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
-        headers = {name: request.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+        headers = {
+            name: request.headers[name]
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        }
         self.got.append((headers["webhook-id"], Webhook(KEY).verify(body, headers)))
         await asyncio.sleep(self.hang)
         status = self.answers.pop(0) if self.answers else 204
-        return web.Response(status=status, headers={"Location": self.url + "/elsewhere"} if status == 302 else {})
+        return web.Response(
+            status=status, headers={"Location": self.url + "/elsewhere"} if status == 302 else {}
+        )
 
 
 @pytest.fixture
@@ -207,21 +238,23 @@ async def test_a_message_verifies_with_the_reference_library(receiver: Receiver)
     assert receiver.got == [("msg_1", {"type": "job.ready"})]
 
 
-async def test_redirects_are_not_followed_and_silence_is_no_answer(
+async def test_redirects_are_not_followed_and_a_timeout_is_no_response(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = WebhookTarget(url=receiver.url, secret=KEY)
     receiver.answers = [302]
     assert await send(target, "msg_1", b"{}", allow_private=True) == 302
     assert len(receiver.got) == 1
-    monkeypatch.setattr("simulacra_operator.webhooks.send.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("simulacra_operator.tasks.webhooks.send.TIMEOUT_S", 0.3)
     receiver.hang = 2.0
     assert await send(target, "msg_1", b"{}", allow_private=True) == 0
     nobody = WebhookTarget(url="http://127.0.0.1:9/", secret=KEY)
     assert await send(nobody, "msg_1", b"{}", allow_private=True) == 0
 
 
-async def test_a_name_that_points_inside_is_not_called(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_with_a_private_address_is_not_called(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = int(receiver.url.rpartition(":")[2])
     answers = [[("1.1.1.1", port), ("127.0.0.1", port)]]
 
@@ -241,11 +274,13 @@ def private(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _register(world: World, url: str, *events: Any) -> str:
-    """Make a webhook as the API does."""
+    """Create a webhook as the API does."""
     name = "d" * 24
     target = WebhookTarget(url=url, secret=KEY).model_dump_json().encode()
     sealed = seal(world.custody.keys, world.tenant, sealing_purpose(name), target)
-    hook = manifest(name, (LABEL_TENANT, world.tenant), sealed, list(events or ("job.ready", "job.failed")))
+    hook = manifest(
+        name, (LABEL_TENANT, world.tenant), sealed, list(events or ("job.ready", "job.failed"))
+    )
     assert url not in str(hook)
     assert KEY not in str(hook)
     made = await world.cluster.create(CONFIGMAPS, hook, world.namespace)
@@ -253,7 +288,7 @@ async def _register(world: World, url: str, *events: Any) -> str:
 
 
 @pytest.mark.timeout(180)
-async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
+async def test_messages_survive_failures_and_a_killed_operator(
     private: None, world: World, receiver: Receiver
 ) -> None:
     await world.create_tenant()
@@ -274,9 +309,9 @@ async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
     await world.reaches(GENERATION_JOBS, "gen-1", lambda one: name in _notified(one))
     ids = [message for message, _ in receiver.got]
     assert len(ids) == 3
-    assert len(set(ids)) == 2  # the first came again under its own id
+    assert len(set(ids)) == 2  # the first one was repeated with its id
     assert {body["data"]["job_id"] for _, body in receiver.got} == {"job-ds-1", "job-gen-1"}
-    await asyncio.sleep(2 * duty.LOOK_S)
+    await asyncio.sleep(2 * delivery.POLL_S)
     assert len(receiver.got) == 3
     logged = world.operator.log.read_text()
     assert receiver.url not in logged
@@ -284,42 +319,58 @@ async def test_ended_jobs_are_announced_through_failures_and_a_killed_operator(
 
 
 @pytest.mark.timeout(180)
-async def test_an_address_that_is_gone_is_let_be(private: None, world: World, receiver: Receiver) -> None:
+async def test_a_webhook_that_answers_410_is_disabled(
+    private: None, world: World, receiver: Receiver
+) -> None:
     await world.create_tenant()
     name = await _register(world, receiver.url)
     receiver.answers = [410]
     world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     await world.upload("ds-1")
-    await world.reaches(CONFIGMAPS, f"webhook-{name}", lambda one: DISABLED in one["metadata"].get("annotations", {}))
+    await world.reaches(
+        CONFIGMAPS,
+        f"webhook-{name}",
+        lambda one: DISABLED in one["metadata"].get("annotations", {}),
+    )
     await world.upload("ds-2")
-    await world.reaches(DATASETS, "ds-2", lambda one: one.get("status", {}).get("phase") == "Failed")
-    await asyncio.sleep(2 * duty.LOOK_S)
+    await world.reaches(
+        DATASETS, "ds-2", lambda one: one.get("status", {}).get("phase") == "Failed"
+    )
+    await asyncio.sleep(2 * delivery.POLL_S)
     assert [body["type"] for _, body in receiver.got] == ["job.failed"]
 
 
 @pytest.mark.timeout(180)
-async def test_without_the_setting_no_private_address_is_called(world: World, receiver: Receiver) -> None:
+async def test_private_addresses_are_not_called_without_the_setting(
+    world: World, receiver: Receiver
+) -> None:
     await world.create_tenant()
     await _register(world, receiver.url.replace("http:", "https:"))
     world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     await world.upload("ds-1")
 
     async def refused() -> bool:
-        return "a webhook points to where none may" in world.operator.log.read_text()
+        return "webhook address forbidden" in world.operator.log.read_text()
 
-    await world.until(refused, 30, lambda: "the webhook was not looked at")
+    await world.until(refused, 30, lambda: "the webhook was not polled")
     assert receiver.got == []
 
 
-@pytest.mark.parametrize("data", [None, {}, {"events": "x", "sealed": "s"}, {"events": "5", "sealed": "s"}])
-async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_being_told(data: Object | None) -> None:
-    """Whoever may make ConfigMaps anywhere may label one so: it must not end the operator of all."""
+@pytest.mark.parametrize(
+    "data", [None, {}, {"events": "x", "sealed": "s"}, {"events": "5", "sealed": "s"}]
+)
+async def test_an_invalid_webhook_config_map_does_not_block_others(
+    data: Object | None,
+) -> None:
+    """Anybody may create a ConfigMap with this label: it must not stop the operator."""
     strange = webhook()
     strange["metadata"]["namespace"] = "default"
     near = {**webhook(name="b" * 24), "data": data}
 
     class Server:
-        async def list(self, what: ApiResource, namespace: str | None = None, **_: object) -> AsyncIterator[Object]:
+        async def list(
+            self, what: ApiResource, namespace: str | None = None, **_: object
+        ) -> AsyncIterator[Object]:
             if what == CONFIGMAPS:
                 for one in (strange, near, webhook()):
                     yield one
@@ -327,16 +378,18 @@ async def test_a_config_map_that_only_says_it_is_a_webhook_keeps_nobody_from_bei
                 status = {"phase": "Ready", "finishedAt": iso(CREATED)}
                 yield resource("GenerationJob", "gen-1", None, status, namespace=namespace)
 
-    told: list[tuple[str, str]] = []
+    delivered: list[tuple[str, str]] = []
 
-    async def deliver(found: list[Notice]) -> None:
-        told.extend((id_of(one.webhook), one.ending.subject.meta.namespace or "") for one in found)
+    async def deliver(found: list[Message]) -> None:
+        delivered.extend(
+            (id_of(one.webhook), one.end.resource.meta.namespace or "") for one in found
+        )
 
-    working = duty.WebhookDuty(Server(), None, allow_private=False)  # type: ignore[arg-type]
+    working = delivery.WebhookDelivery(Server(), None, allow_private=False)  # type: ignore[arg-type]
     working._deliver_all = deliver  # type: ignore[method-assign]
-    await working.look()
+    await working.poll()
     await asyncio.sleep(0)
-    assert told == [("a" * 24, "tenant-acme")]
+    assert delivered == [("a" * 24, "tenant-acme")]
 
 
 def _notified(body: Object) -> str:

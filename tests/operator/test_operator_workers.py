@@ -1,4 +1,4 @@
-"""Jobs that are more than a pod in the next free place: several workers, nodes and priorities, a queue of Kueue's."""
+"""Jobs with several workers, node placement, priorities and Kueue queues."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ import pytest
 
 from operator_bench import World, hold
 from operator_bench import ready as is_ready
-from operator_facts import LABELS, SETTINGS, SmallWorld, ended, job, observed, pod, resource, result, tenant
-from simulacra_crds import cluster as kube
-from simulacra_crds.cluster import Object
-from simulacra_crds.model import ModelResources, ModelSpec
-from simulacra_crds.tasks import TaskSpec
-from simulacra_operator import actions as act
-from simulacra_operator.model.reconcile import reconcile
-from simulacra_operator.placement import Placement
-from simulacra_operator.places import holds_place
+from operator_facts import (
+    LABELS,
+    SETTINGS,
+    SmallWorld,
+    ended,
+    job,
+    observed,
+    pod,
+    resource,
+    result,
+    tenant,
+)
+from simulacra_crds.contract.tasks import TaskSpec
+from simulacra_crds.kinds.model import ModelResources, ModelSpec
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Object
+from simulacra_operator.kinds.model import reconcile
+from simulacra_operator.runtime.job_slots import holds_slot
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.placement import Placement
 
 OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]
 QUEUED = replace(SETTINGS, placement=Placement(ModelResources(), "jobs"))
@@ -30,10 +41,21 @@ NOTHING: Object = {}
 
 
 def model(
-    settings: Settings = SETTINGS, *, suspend: bool = False, resources: Object = NOTHING, **facts: Any
+    settings: Settings = SETTINGS,
+    *,
+    suspend: bool = False,
+    resources: Object = NOTHING,
+    **facts: Any,
 ) -> Observed:
-    spec = {"datasetRef": {"name": "ds-1"}, "family": "neural", "suspend": suspend, "resources": resources}
-    body = resource("Model", "mdl-1", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=OWNER)
+    spec = {
+        "datasetRef": {"name": "ds-1"},
+        "family": "neural",
+        "suspend": suspend,
+        "resources": resources,
+    }
+    body = resource(
+        "Model", "mdl-1", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=OWNER
+    )
     return observed(body, **{"settings": settings, "dataset": ended("Dataset", "ds-1"), **facts})
 
 
@@ -44,7 +66,9 @@ def made(seen: Observed) -> Object:
 
 def ready(actions: list[act.Action]) -> tuple[str, str]:
     (patch,) = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
-    return patch["phase"], next(one["reason"] for one in patch["conditions"] if one["type"] == "Ready")
+    return patch["phase"], next(
+        one["reason"] for one in patch["conditions"] if one["type"] == "Ready"
+    )
 
 
 def shared_job(state: str = "running", workers: int = 2, **labels: str) -> Object:
@@ -59,14 +83,16 @@ def queued_job(state: str) -> Object:
     return one
 
 
-def test_several_workers_are_one_job_whose_pods_all_run_and_know_the_first() -> None:
+def test_several_workers_are_one_job_whose_pods_know_the_leader() -> None:
     manifest = made(model(resources={"workers": 4, "gpu": 1, "memory": "3Gi"}))
     spec, name = manifest["spec"], manifest["metadata"]["name"]
     assert (spec["completions"], spec["parallelism"], spec["completionMode"]) == (4, 4, "Indexed")
     assert spec["backoffLimit"] == 12
     inside = spec["template"]["spec"]
     assert inside["subdomain"] == name
-    assert inside["securityContext"]["sysctls"] == [{"name": "net.ipv4.ip_local_port_range", "value": "29501 29999"}]
+    assert inside["securityContext"]["sysctls"] == [
+        {"name": "net.ipv4.ip_local_port_range", "value": "29501 29999"}
+    ]
     (container,) = inside["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}
     assert (env["MASTER_ADDR"], env["MASTER_PORT"]) == (f"{name}-0.{name}.tenant-acme.svc", "29500")
@@ -76,33 +102,45 @@ def test_several_workers_are_one_job_whose_pods_all_run_and_know_the_first() -> 
     assert spec["template"]["metadata"]["labels"]["simulacra.dev/workers"] == "4"
 
 
-def test_one_worker_has_nothing_of_that() -> None:
+def test_a_single_worker_has_no_leader_settings() -> None:
     manifest = made(model())
     inside = manifest["spec"]["template"]["spec"]
     assert "subdomain" not in inside
     assert "sysctls" not in inside["securityContext"]
     assert "simulacra.dev/workers" not in manifest["metadata"]["labels"]
-    assert not {"MASTER_ADDR", "MASTER_PORT"} & {one["name"] for one in inside["containers"][0]["env"]}
+    assert not {"MASTER_ADDR", "MASTER_PORT"} & {
+        one["name"] for one in inside["containers"][0]["env"]
+    }
 
 
-def test_the_service_of_a_job_is_made_once_and_goes_with_it() -> None:
-    (action,) = [one for one in reconcile(model(job=shared_job())) if isinstance(one, act.CreateService)]
+def test_the_service_of_a_job_is_created_once_and_owned_by_it() -> None:
+    (action,) = [
+        one for one in reconcile(model(job=shared_job())) if isinstance(one, act.CreateService)
+    ]
     service = action.manifest
     assert service["metadata"]["name"] == "mdl-1-fit"
-    assert [(one["kind"], one["uid"]) for one in service["metadata"]["ownerReferences"]] == [("Job", "uid-job")]
+    assert [(one["kind"], one["uid"]) for one in service["metadata"]["ownerReferences"]] == [
+        ("Job", "uid-job")
+    ]
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"] == {"batch.kubernetes.io/controller-uid": "uid-job"}
     for seen in (
         model(job=shared_job(), service=service),
         model(job=job("Model", "mdl-1-fit")),
         model(
-            job={**shared_job(), "metadata": {**shared_job()["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z"}}
+            job={
+                **shared_job(),
+                "metadata": {
+                    **shared_job()["metadata"],
+                    "deletionTimestamp": "2026-03-01T12:00:00Z",
+                },
+            }
         ),
     ):
         assert not [one for one in reconcile(seen) if isinstance(one, act.CreateService)]
 
 
-def test_the_first_workers_result_is_the_results() -> None:
+def test_the_first_workers_result_counts() -> None:
     said = result(family="neural", figures={"fidelity": 0.9}, artefacts=[])
     seen = model(job=shared_job("complete"), pods=(pod(index=0, result=said), pod(index=1)))
     assert ready(reconcile(seen)) == ("Ready", "Ready")
@@ -110,17 +148,25 @@ def test_the_first_workers_result_is_the_results() -> None:
     assert ready(reconcile(without)) == ("Failed", "Internal")
 
 
-def test_the_failure_is_that_of_the_worker_that_failed_first() -> None:
-    lost = pod(44, index=0, result={"outcome": "Failed", "reason": "Internal", "message": "Another worker ended."})
+def test_the_failure_is_that_of_the_first_failed_worker() -> None:
+    lost = pod(
+        44,
+        index=0,
+        result={"outcome": "Failed", "reason": "Internal", "message": "Another worker ended."},
+    )
     killed = pod(137, index=1, reason="OOMKilled", ago=5)
     actions = reconcile(model(job=shared_job("failed"), pods=(lost, killed)))
     assert ready(actions) == ("Failed", "OutOfMemory")
 
 
-def test_a_model_adds_to_the_installations_nodes_and_has_the_last_word_on_priority() -> None:
+def test_a_model_extends_the_placement_and_overrides_the_priority() -> None:
     env = {
         "SIMULACRA_POD_PLACEMENT": json.dumps(
-            {"nodeSelector": {"pool": "jobs", "zone": "a"}, "tolerations": [{"key": "x"}], "priorityClass": "low"}
+            {
+                "nodeSelector": {"pool": "jobs", "zone": "a"},
+                "tolerations": [{"key": "x"}],
+                "priorityClass": "low",
+            }
         )
     }
     settings = replace(SETTINGS, placement=read_settings(env).placement)
@@ -142,23 +188,33 @@ def test_a_model_adds_to_the_installations_nodes_and_has_the_last_word_on_priori
 
 @pytest.mark.parametrize(
     "value",
-    ["pool=jobs", "[]", '{"gpu": 1}', '{"nodeSelector": "jobs"}', '{"priorityClass": "system-node-critical"}'],
+    [
+        "pool=jobs",
+        "[]",
+        '{"gpu": 1}',
+        '{"nodeSelector": "jobs"}',
+        '{"priorityClass": "system-node-critical"}',
+    ],
 )
 def test_a_malformed_placement_is_named(value: str) -> None:
-    with pytest.raises(OperatorSettingsError, match="SIMULACRA_POD_PLACEMENT is malformed: set it to a JSON object"):
+    with pytest.raises(
+        OperatorSettingsError, match="SIMULACRA_POD_PLACEMENT is malformed: set it to a JSON object"
+    ):
         read_settings({"SIMULACRA_POD_PLACEMENT": value})
 
 
-def test_what_the_chart_leaves_empty_is_no_placement() -> None:
+def test_empty_chart_values_are_no_placement() -> None:
     empty = {
         "SIMULACRA_POD_PLACEMENT": '{"nodeSelector":{},"priorityClass":"","tolerations":[]}',
         "SIMULACRA_KUEUE_QUEUE": "",
     }
-    assert read_settings(empty).placement == read_settings({}).placement == Placement(ModelResources())
+    assert (
+        read_settings(empty).placement == read_settings({}).placement == Placement(ModelResources())
+    )
     assert read_settings({"SIMULACRA_KUEUE_QUEUE": "jobs"}).placement.queue == "jobs"
 
 
-def test_a_queued_job_is_made_suspended_and_says_that_it_waits() -> None:
+def test_a_queued_job_is_created_suspended_and_reported() -> None:
     actions = reconcile(model(QUEUED))
     (one,) = [action.manifest for action in actions if isinstance(action, act.CreateJob)]
     assert one["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "jobs"
@@ -166,19 +222,21 @@ def test_a_queued_job_is_made_suspended_and_says_that_it_waits() -> None:
     assert ready(actions) == ("Pending", "QueuedByKueue")
     waiting = reconcile(model(QUEUED, job=queued_job("suspended")))
     assert ready(waiting) == ("Pending", "QueuedByKueue")
-    assert not [action for action in waiting if isinstance(action, act.SuspendJob)], "Kueue alone resumes it"
+    assert not [action for action in waiting if isinstance(action, act.SuspendJob)], (
+        "only Kueue resumes it"
+    )
     assert ready(reconcile(model(QUEUED, job=queued_job("running")))) == ("Running", "JobRunning")
 
 
-def test_a_queued_job_holds_its_tenants_place_until_it_ended() -> None:
-    assert holds_place(queued_job("suspended"))
-    assert holds_place(queued_job("running"))
-    assert not holds_place(queued_job("complete"))
-    assert not holds_place(job("Model", "mdl-1-fit", "suspended"))
+def test_a_queued_job_holds_a_slot_until_it_ended() -> None:
+    assert holds_slot(queued_job("suspended"))
+    assert holds_slot(queued_job("running"))
+    assert not holds_slot(queued_job("complete"))
+    assert not holds_slot(job("Model", "mdl-1-fit", "suspended"))
 
 
 @pytest.mark.parametrize("state", ["suspended", "running"])
-def test_suspending_takes_a_job_out_of_the_queue_and_resuming_puts_it_back(state: str) -> None:
+def test_suspending_removes_a_job_from_the_queue_until_it_resumes(state: str) -> None:
     actions = reconcile(model(QUEUED, suspend=True, job=queued_job(state)))
     assert ready(actions) == ("Suspended", "Suspended")
     (going,) = [one for one in actions if isinstance(one, act.DeleteJob)]
@@ -187,12 +245,12 @@ def test_suspending_takes_a_job_out_of_the_queue_and_resuming_puts_it_back(state
     assert made(model(QUEUED))["spec"]["suspend"] is True
 
 
-def test_a_suspended_tenant_takes_its_jobs_out_of_the_queue() -> None:
+def test_a_suspended_tenants_jobs_leave_the_queue() -> None:
     actions = reconcile(model(QUEUED, tenant=tenant(suspend=True), job=queued_job("running")))
     assert [type(one) for one in actions if not isinstance(one, act.PatchStatus)] == [act.DeleteJob]
 
 
-def test_workers_settle_in_a_small_world() -> None:
+def test_a_distributed_fit_settles() -> None:
     body = resource("Model", "mdl-1", None, {}, labels=LABELS, ownerReferences=OWNER)
     body["spec"] |= {"family": "neural", "resources": {"workers": 2}}
     world = SmallWorld(body, dataset=ended("Dataset", "ds-1"))
@@ -203,19 +261,24 @@ def test_workers_settle_in_a_small_world() -> None:
         for action in actions:
             world.apply(action)
     assert reconcile(world.seen()) == []
-    assert [name for name in taken if name.startswith("Create")] == ["CreateJob", "CreateService"]
+    created = [name for name in taken if name.startswith("Create")]
+    assert created == ["CreateKey", "CreateJob", "CreateService"]
 
 
-def test_workers_must_divide_a_batch() -> None:
+def test_the_number_of_workers_must_divide_a_batch() -> None:
     with pytest.raises(ValueError, match=r"resources\.workers"):
-        ModelSpec.model_validate({"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 3}})
+        ModelSpec.model_validate(
+            {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 3}}
+        )
     with pytest.raises(ValueError, match="needs family neural"):
         ModelSpec.model_validate({"datasetRef": {"name": "ds-1"}, "resources": {"workers": 2}})
 
 
 @pytest.mark.reliability
-async def test_a_service_that_is_missing_after_a_restart_is_made_and_goes_with_its_job(world: World) -> None:
-    """As after an operator that died between Job and Service."""
+async def test_a_missing_service_is_recreated_and_deleted_with_its_job(
+    world: World,
+) -> None:
+    """As after a crash of the operator between Job and Service."""
     await world.create_tenant()
     world.pods.plays["fit"] = hold
     await world.upload("ds-1")
@@ -224,7 +287,7 @@ async def test_a_service_that_is_missing_after_a_restart_is_made_and_goes_with_i
     async def services() -> list[str]:
         return await world.names(kube.SERVICES)
 
-    (name,) = await world.until(services, 30, lambda: "no Service")
+    (name,) = await world.until(services, 30, lambda: "no Service exists")
     assert await world.names(kube.JOBS) == [name]
     world.operator.end(signal.SIGKILL)
     await world.cluster.delete(kube.SERVICES, name, world.namespace)

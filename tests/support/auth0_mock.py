@@ -1,7 +1,4 @@
-"""A stand-in for Auth0's Management API at the HTTP edge, as its documentation describes it.
-
-The real service cannot be run here. What is faked is its HTTP interface and nothing of ours.
-"""
+"""Mock of Auth0's Management API over HTTP, from its documentation."""
 
 from __future__ import annotations
 
@@ -13,11 +10,13 @@ import httpx2
 
 from simulacra_crds.auth0 import Auth0Settings
 
-SETTINGS = Auth0Settings("acme.eu.auth0.example", "management", "management-secret", "https://api.simulacra.dev")
+SETTINGS = Auth0Settings(
+    "acme.eu.auth0.example", "management", "management-secret", "https://api.simulacra.dev"
+)
 
 
 class Auth0Mock(httpx2.AsyncBaseTransport):
-    """Answers tokens, clients, grants and secret rotations; `fail` names a path that answers with a status."""
+    """Transport with tokens, clients, grants and rotations; `fail` gives a path a status."""
 
     def __init__(self) -> None:
         self.clients: list[dict[str, Any]] = []
@@ -44,11 +43,13 @@ class Auth0Mock(httpx2.AsyncBaseTransport):
 
     def _manage(self, request: httpx2.Request, path: str, body: Any) -> httpx2.Response:
         if (request.method, path) == ("GET", "/api/v2/clients"):
-            size, page = int(request.url.params["per_page"]), int(request.url.params["page"])
+            size = int(request.url.params["per_page"])
+            page = int(request.url.params["page"])
             listed = self.clients[page * size : (page + 1) * size]
-            return httpx2.Response(200, json=[{k: c[k] for k in ("client_id", "client_metadata")} for c in listed])
+            shown = [{k: c[k] for k in ("client_id", "client_metadata")} for c in listed]
+            return httpx2.Response(200, json=shown)
         if (request.method, path) == ("POST", "/api/v2/clients"):
-            made = body | {"client_id": secrets.token_urlsafe(24).replace("_", "A").replace("-", "B")}
+            made = body | {"client_id": secrets.token_hex(16)}
             self.clients.append(made)
             return httpx2.Response(201, json=made | {"client_secret": "never-used"})
         if (request.method, path) == ("POST", "/api/v2/client-grants"):
@@ -59,5 +60,6 @@ class Auth0Mock(httpx2.AsyncBaseTransport):
         if request.method == "POST" and path.endswith("/rotate-secret"):
             client = next(one for one in self.clients if f"/{one['client_id']}/" in path)
             client["secret"] = secrets.token_urlsafe(32)
-            return httpx2.Response(200, json={"client_id": client["client_id"], "client_secret": client["secret"]})
+            made = {"client_id": client["client_id"], "client_secret": client["secret"]}
+            return httpx2.Response(200, json=made)
         return httpx2.Response(404, json={"statusCode": 404})

@@ -1,4 +1,6 @@
-"""A real browser for tests: Debian's chromium, with everything that it must not do written down as it happens."""
+"""A real browser for tests: Debian's chromium, with everything that it must not do written down as
+it happens.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ Scheme = Literal["light", "dark"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 SHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
-"""Folder that pictures of the pages are written to (`docs/screenshots`); none are taken without it."""
+"""Folder that pictures of the pages are written to (`docs/screenshots`); none are taken without it.
+"""
 
 
 @contextmanager
@@ -42,9 +45,13 @@ def chromium() -> Iterator[Browser]:
 
 
 class Watched:
-    """A tab of its own profile; `wrong` collects console errors, exceptions, refused and foreign requests."""
+    """A tab of its own profile; `wrong` collects console errors, exceptions, refused and foreign
+    requests.
+    """
 
-    def __init__(self, browser: Browser, base: str, width: str = "desk", scheme: Scheme = "light") -> None:
+    def __init__(
+        self, browser: Browser, base: str, width: str = "desk", scheme: Scheme = "light"
+    ) -> None:
         size = {"width": WIDTHS[width], "height": 900}
         self.base = base
         self.wrong: list[str] = []
@@ -52,7 +59,11 @@ class Watched:
         """HTTP statuses that a test brings about."""
         self.wire = 0
         self.context: BrowserContext = browser.new_context(
-            viewport=size, color_scheme=scheme, base_url=base, accept_downloads=True, reduced_motion="reduce"
+            viewport=size,
+            color_scheme=scheme,
+            base_url=base,
+            accept_downloads=True,
+            reduced_motion="reduce",
         )
         self.context.route("**/*", self._same_host)
         self.page: Page = self.context.new_page()
@@ -68,7 +79,9 @@ class Watched:
             route.abort()
 
     def _said(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not any(f"status of {status}" in text for status in self.expected):
+        if kind in ("error", "warning") and not any(
+            f"status of {status}" in text for status in self.expected
+        ):
             self.wrong.append(f"{kind}: {text}")
 
     def sign_in(self, client_id: str, secret: str) -> None:
@@ -104,7 +117,9 @@ def assert_accessible(tab: Watched, name: str) -> None:
         wrong += [f"{name} at {width}: {tab.overflow()} px too wide"] if tab.overflow() > 0 else []
         for scheme in ("light", "dark"):
             tab.page.emulate_media(color_scheme=scheme)
-            rules = RULES if scheme == "light" else CONTRAST  # what isn't colour is the same in the dark
+            rules = (
+                RULES if scheme == "light" else CONTRAST
+            )  # what isn't color is the same in the dark
             found = Axe().run(tab.page, options=rules).response["violations"]
             wrong += [
                 f"{name} at {width} {scheme}: {one['id']}: {node['html'][:160]} {node['any'][:1]}"
@@ -112,7 +127,11 @@ def assert_accessible(tab: Watched, name: str) -> None:
                 for node in one["nodes"][:3]
             ]
             if name in IN_ALL_FORMS or (scheme == "dark" and width == WIDTHS["phone"]):
-                shoot(tab.page, f"console-{name}-{width}-{scheme}".lower().replace(" ", "-"), whole=name == "error")
+                shoot(
+                    tab.page,
+                    f"console-{name}-{width}-{scheme}".lower().replace(" ", "-"),
+                    whole=name == "error",
+                )
     tab.page.set_viewport_size({"width": WIDTHS["desk"], "height": 900})
     tab.page.emulate_media(color_scheme="light")
     assert wrong == []

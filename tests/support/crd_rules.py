@@ -1,4 +1,6 @@
-"""Every bound of a CRD's schema as a pair of values: one just inside, one just outside. Derived from the schema."""
+"""Every bound of a CRD's schema as a pair of values: one just inside, one just outside. Derived
+from the schema.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from simulacra_crds.dataset import URI_PATTERN
-from simulacra_crds.tenant import PREFIX_PATTERN
+from simulacra_crds.kinds.dataset import URI_PATTERN
+from simulacra_crds.kinds.tenant import PREFIX_PATTERN
 
 Schema = dict[str, Any]
 Value = Any
@@ -26,11 +28,16 @@ BY_PATTERN = {
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (ROLE, KEY),
     r"^[A-Za-z0-9+=,.@:/_-]+$": ("ab", "a b"),
     r"^[a-z0-9-]+$": ("eu-west-1", "EU"),
-    r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$": ("https://s3.example", "https://user@s3.example/x?y"),
+    r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$": (
+        "https://s3.example",
+        "https://user@s3.example/x?y",
+    ),
     URI_PATTERN: ("s3://abc/a", "s3://abc/in/../out"),
     PREFIX_PATTERN: ("s3://abc/", "s3://abc/in"),
 }
-"""A string that meets each pattern, however often its last character is repeated, and one that does not."""
+"""A string that meets each pattern, however often its last character is repeated, and one that does
+not.
+"""
 FELLOWS: dict[str, dict[str, Schema]] = {
     ".source": {
         "sha256": {"bytes": 1},
@@ -49,7 +56,9 @@ FELLOWS: dict[str, dict[str, Schema]] = {
         "externalId": {"secretName": None, "roleArn": ROLE},
     },
 }
-"""What a CEL rule wants beside a field (or beside one value of it), by the end of the path; None: it must not be."""
+"""What a CEL rule wants beside a field (or beside one value of it), by the end of the path; None:
+it must not be.
+"""
 EITHER = {
     "has(self.number) != has(self.level)": {"number": 1},
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
@@ -96,8 +105,12 @@ def sample(schema: Schema) -> Value:
     match schema["type"]:
         case "object":
             made = dict(_either(schema))
-            made |= {name: sample(schema["properties"][name]) for name in schema.get("required", ())}
-            return made | {f"k{number}": sample(schema["additionalProperties"]) for number in _least(schema)}
+            made |= {
+                name: sample(schema["properties"][name]) for name in schema.get("required", ())
+            }
+            return made | {
+                f"k{number}": sample(schema["additionalProperties"]) for number in _least(schema)
+            }
         case "array":
             return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
         case "string":
@@ -141,7 +154,9 @@ def _walk(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
         case "string":
             yield from _string(schema, bound)
         case "boolean":
-            yield bound("type", schema.get("default", True), "yes")  # other rules may ask more of what is no default
+            yield bound(
+                "type", schema.get("default", True), "yes"
+            )  # other rules may ask more of what is no default
         case _:
             yield from _number(schema, bound)
 
@@ -156,7 +171,9 @@ def _object(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
         tied = next((found for end, found in FELLOWS.items() if path.endswith(end)), None)
         kept = {} if tied is None and _either(schema) else least
 
-        def inside(value: Value, name: str = name, kept: Value = kept, tied: Any = tied or {}) -> Value:
+        def inside(
+            value: Value, name: str = name, kept: Value = kept, tied: Any = tied or {}
+        ) -> Value:
             fellows = tied.get(name) or tied.get(f"{name}={value}") or {}
             whole = {**kept, **fellows, name: value}
             return place({key: one for key, one in whole.items() if one is not None or key == name})
@@ -216,7 +233,11 @@ def _string(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:
 
 def _long(good: str, length: int) -> str:
     """Return a text of a length that meets the pattern which the short one meets."""
-    return good + "a" * (length - len(good) - 1) + "/" if good.endswith("/") else good.ljust(length, good[-1])
+    return (
+        good + "a" * (length - len(good) - 1) + "/"
+        if good.endswith("/")
+        else good.ljust(length, good[-1])
+    )
 
 
 def _number(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:

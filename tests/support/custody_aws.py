@@ -1,4 +1,4 @@
-"""An AWS account in MiniStack as the two parties of customer mode see it: the customer's key, the service's user."""
+"""A customer's AWS account in MiniStack: the key, its reader and the service's user."""
 
 import json
 import uuid
@@ -14,13 +14,13 @@ ACCOUNT = "000000000000"
 
 @dataclass
 class CustomerAccount:
-    """A customer's key with a policy, the customer's reader and the service's own user.
+    """A customer's key with its policy, the customer's reader and the service's user.
 
     Attributes:
         server: MiniStack.
         key_arn: the customer's key.
         service: credentials of the service.
-        customer: credentials of who may decrypt.
+        customer: credentials of the user that may decrypt.
     """
 
     server: Server
@@ -35,7 +35,7 @@ class CustomerAccount:
         self.allow_service("kms:GenerateDataKey")
 
     def root(self, service: str) -> Any:
-        """A client of the account's administrator."""
+        """Return a client of the account's administrator."""
         return boto3.Session().client(
             service,
             endpoint_url=self.server.url,
@@ -45,7 +45,7 @@ class CustomerAccount:
         )
 
     def allow_service(self, *actions: str, principal: str | None = None) -> None:
-        """Set the key's policy: the documented one, with these actions for the service (or a role of ours)."""
+        """Set the documented key policy, with these actions for the service or its role."""
         statements = [
             ("AdministerButNeverDecrypt", f"arn:aws:iam::{ACCOUNT}:root", ["kms:*"]),
             ("CustomerReads", f"arn:aws:iam::{ACCOUNT}:user/customer-{self.name}", ["kms:Decrypt"]),
@@ -53,24 +53,29 @@ class CustomerAccount:
         if actions:
             who = principal or f"arn:aws:iam::{ACCOUNT}:user/service-{self.name}"
             statements.append(("SimulacraEncrypts", who, list(actions)))
+        allow = {"Effect": "Allow", "Resource": "*"}
         policy = {
             "Version": "2012-10-17",
             "Statement": [
-                {"Sid": sid, "Effect": "Allow", "Principal": {"AWS": who}, "Action": what, "Resource": "*"}
+                {**allow, "Sid": sid, "Principal": {"AWS": who}, "Action": what}
                 for sid, who, what in statements
             ],
         }
-        self.root("kms").put_key_policy(KeyId=self.key_arn, PolicyName="default", Policy=json.dumps(policy))
+        self.root("kms").put_key_policy(
+            KeyId=self.key_arn, PolicyName="default", Policy=json.dumps(policy)
+        )
 
     def role(self, external_id: str) -> str:
-        """A role that the service may assume with this external id, and that may encrypt under the key."""
+        """Return a role that the service may assume with this id, and that may encrypt."""
         user = f"arn:aws:iam::{ACCOUNT}:user/service-{self.name}"
         condition = {"StringEquals": {"sts:ExternalId": external_id}}
         trust = _document("sts:AssumeRole", Principal={"AWS": user}, Condition=condition)
         iam = self.root("iam")
-        arn = str(iam.create_role(RoleName=f"encrypt-{self.name}", AssumeRolePolicyDocument=trust)["Role"]["Arn"])
+        name = f"encrypt-{self.name}"
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        arn = str(made["Role"]["Arn"])
         iam.put_role_policy(
-            RoleName=f"encrypt-{self.name}",
+            RoleName=name,
             PolicyName="encrypt",
             PolicyDocument=_document("kms:GenerateDataKey", Resource=self.key_arn),
         )
@@ -89,4 +94,5 @@ class CustomerAccount:
 
 
 def _document(action: str, **more: object) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, **more}]})
+    statement = {"Effect": "Allow", "Action": action, **more}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,8 +1,8 @@
-"""Real servers for the custody tests, started from their PyPI wheels on loopback and stopped by pid.
+"""Real servers for the custody tests, on loopback, from their PyPI wheels.
 
-What each is good for: OpenBao is the real Transit engine; SeaweedFS is a real S3 server (signatures, expiry,
-conditional writes, versions); MiniStack evaluates IAM and key policies and key state; moto answers the KMS and STS API
-and holds callers to the encryption context, but accepts disabled keys.
+OpenBao is the real Transit engine. SeaweedFS is a real S3 server (signatures, expiry, conditional
+writes, versions). MiniStack evaluates IAM and key policies and key state. moto has the KMS and STS
+API and enforces the encryption context, but accepts disabled keys.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class Server:
 
     @property
     def env(self) -> dict[str, str]:
-        """The AWS variables that reach this server with its root credentials."""
+        """The AWS variables for this server with its root credentials."""
         return aws_env(self.access, self.secret)
 
 
@@ -54,7 +54,7 @@ def aws_env(access: str, secret: str) -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
+    """Return ports that were free a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:
@@ -67,29 +67,38 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def running(
-    command: list[str], env: dict[str, str], log: Path, ready: Callable[[], bool], timeout_s: float = 60
+    command: list[str],
+    env: dict[str, str],
+    log: Path,
+    ready: Callable[[], bool],
+    timeout_s: float = 60,
 ) -> Iterator[int]:
-    """Run a server until the block ends; its pid. A server that dies or is not ready in time is an error."""
+    """Run a server until the block ends; yield its pid once it is ready."""
     with log.open("wb") as output:
-        base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        process = subprocess.Popen(command, env={**base, **env}, stdout=output, stderr=subprocess.STDOUT)
+        names = [name for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ]
+        env = {name: os.environ[name] for name in names} | env
+        process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + timeout_s
         while not _is(ready):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-3000:]}")
+                text = log.read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"{command[0]} did not start:\n{text}")
             time.sleep(0.1)
         yield process.pid
     finally:
-        process.kill()  # its data is thrown away; some take ten seconds to end politely
+        # Its data is not kept, and some servers take ten seconds to stop on SIGTERM.
+        process.kill()
         process.wait()
 
 
 @contextlib.contextmanager
 def openbao(folder: Path) -> Iterator[Server]:
-    """OpenBao in dev mode (in memory, unsealed, one unseal key) with a Transit engine at ``transit/``."""
+    """Run OpenBao in dev mode (in memory, one unseal key) with Transit at ``transit/``."""
     (port,) = free_ports(1)
-    url, root, log = f"http://127.0.0.1:{port}", secrets.token_hex(8), folder / "openbao.log"
+    url = f"http://127.0.0.1:{port}"
+    root = secrets.token_hex(8)
+    log = folder / "openbao.log"
     command = [str(BIN / "bao"), "server", "-dev", "-dev-no-store-token"]
     command += [f"-dev-root-token-id={root}", f"-dev-listen-address=127.0.0.1:{port}"]
 
@@ -98,16 +107,20 @@ def openbao(folder: Path) -> Iterator[Server]:
 
     with running(command, {"HOME": str(folder)}, log, ready) as pid:
         request = urllib.request.Request(
-            f"{url}/v1/sys/mounts/transit", b'{"type":"transit"}', {"X-Vault-Token": root}, method="POST"
+            f"{url}/v1/sys/mounts/transit",
+            b'{"type":"transit"}',
+            {"X-Vault-Token": root},
+            method="POST",
         )
         urllib.request.urlopen(request, timeout=10).close()
-        unseal = next(line for line in log.read_text().splitlines() if "Unseal Key" in line).split()[-1]
+        lines = log.read_text().splitlines()
+        unseal = next(line for line in lines if "Unseal Key" in line).split()[-1]
         yield Server(url, root, unseal, pid)
 
 
 @contextlib.contextmanager
 def seaweedfs(folder: Path, access: str = "simulacra", secret: str = "") -> Iterator[Server]:
-    """SeaweedFS with its S3 gateway and one identity, of these credentials or with a secret of its own."""
+    """Run SeaweedFS with its S3 gateway and one identity."""
     secret = secret or secrets.token_hex(16)
     identity = {
         "name": "simulacra",
@@ -117,13 +130,17 @@ def seaweedfs(folder: Path, access: str = "simulacra", secret: str = "") -> Iter
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir()
-    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"]
-    names += ["s3.port", "s3.port.grpc"]
+    parts = ("master", "volume", "filer", "s3")
+    names = [name for part in parts for name in (f"{part}.port", f"{part}.port.grpc")]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    command = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}", "-s3"]
-    command += ["-volume.max=5000", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", f"-s3.config={config}"]
-    command += ["-volume.preStopSeconds=0", "-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false"]
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # listeners with fixed ports, not needed
+    command = [
+        str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
+        f"-dir={folder / 'data'}", f"-s3.config={config}", "-volume.max=5000",
+        "-volume.preStopSeconds=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64",
+        "-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false",
+        # Listeners with fixed ports, which no test needs.
+        "-s3.port.iceberg=0", "-s3.port.lance=0",
+    ]  # fmt: skip
     command += [f"-{name}={port}" for name, port in ports.items()]
     url = f"http://127.0.0.1:{ports['s3.port']}"
     with running(command, {}, folder / "weed.log", lambda: _answers(f"{url}/healthz")) as pid:
@@ -132,23 +149,25 @@ def seaweedfs(folder: Path, access: str = "simulacra", secret: str = "") -> Iter
 
 @contextlib.contextmanager
 def moto(folder: Path) -> Iterator[Server]:
-    """moto's server: every AWS API, any credentials."""
+    """Run moto's server: every AWS API, any credentials."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     command = [str(BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with running(command, {}, folder / "moto.log", lambda: _answers(f"{url}/moto-api/data.json")) as pid:
+    ready = f"{url}/moto-api/data.json"
+    with running(command, {}, folder / "moto.log", lambda: _answers(ready)) as pid:
         yield Server(url, "testing", "testing", pid)
 
 
 @contextlib.contextmanager
 def ministack(folder: Path) -> Iterator[Server]:
-    """MiniStack's KMS, STS and IAM with signatures and policies enforced; the credentials are the account's root."""
+    """Run MiniStack's KMS, STS and IAM, with signatures and policies enforced, as root."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "AUTH": "true", "SERVICES": "kms,sts,iam"}
-    env |= {"HOME": str(folder), "DOCKER_HOST": "unix:///nonexistent"}
+    env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "AUTH": "true"}
+    env |= {"SERVICES": "kms,sts,iam", "HOME": str(folder), "DOCKER_HOST": "unix:///nonexistent"}
     command = [str(BIN / "ministack")]
-    with running(command, env, folder / "ministack.log", lambda: _answers(f"{url}/_ministack/health")) as pid:
+    ready = f"{url}/_ministack/health"
+    with running(command, env, folder / "ministack.log", lambda: _answers(ready)) as pid:
         yield Server(url, "test", "test", pid)
 
 

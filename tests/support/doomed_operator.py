@@ -1,7 +1,7 @@
-"""The operator, which kills itself before or after one of its custody calls: `python doomed_operator.py`.
+"""The operator, which kills itself before or after a custody call: `python doomed_operator.py`.
 
-DOOM names a file with one line: the number of the call, and `before` or `after`. Calls are counted in DOOM.calls, over
-all restarts, so that the doom comes once.
+DOOM names a file with one line: the number of the call, and `before` or `after`. DOOM.calls counts
+the calls over all restarts, so that it kills itself once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from simulacra_operator import __main__ as operator
-from simulacra_operator.custodian import Custodian
+from simulacra_operator.runtime.custody_client import CustodyClient
 
 _DOOM = Path(os.environ["DOOM"])
 _CALLS = _DOOM.with_suffix(".calls")
-_call = Custodian._call
+_run = CustodyClient.run
 
 
 def _count(verb: str) -> int:
@@ -31,14 +31,16 @@ def _die_if(number: int, when: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _doomed(self: Custodian, verb: str, function: Callable[[], Any]) -> Any:
+async def _doomed(
+    self: CustodyClient, verb: str, call: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
     number = _count(verb)
     _die_if(number, "before")
-    result = await _call(self, verb, function)
+    result = await _run(self, verb, call, *args, **kwargs)
     _die_if(number, "after")
     return result
 
 
 if __name__ == "__main__":
-    Custodian._call = _doomed  # type: ignore[method-assign,assignment]
+    CustodyClient.run = _doomed  # type: ignore[method-assign,assignment]
     raise SystemExit(operator.main())

@@ -1,4 +1,6 @@
-"""The Helm chart, rendered by the real helm: what tests apply to a cluster is what `helm install` would."""
+"""The Helm chart, rendered by the real helm: what tests apply to a cluster is what `helm install`
+would.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "simulacra"
 TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
+APP_VERSION = str(yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"])
+"""Tag of the images that the chart runs unless told otherwise."""
 OWN = "tryout.enabled=false,store.url=s3://abc/d,store.auditUrl=s3://abc/a,keys.url=awskms://?region=eu-west-1"
 VARIANTS: dict[str, tuple[str, ...]] = {
     "defaults": (),
     "volume": ("--set", "tryout.persistence.enabled=true,tryout.persistence.storageClass=fast"),
-    "bare": ("--set", f"{OWN},networkPolicy.enabled=false,roles.enabled=false,check.enabled=false,crds.install=false"),
+    "bare": (
+        "--set",
+        f"{OWN},networkPolicy.enabled=false,roles.enabled=false,check.enabled=false,crds.install=false",
+    ),
     "token": ("--set", f"{OWN},trainer.tokenAudience=vault"),
     "aggregated": (
         "--set",
@@ -38,7 +45,9 @@ FOREIGN = ("monitoring.coreos.com", "gateway.networking.k8s.io")
 
 @functools.cache
 def program(name: str) -> Path | None:
-    """Return a program of PATH or of the shared archive (unpacked at first use), None where there is neither."""
+    """Return a program of PATH or of the shared archive (unpacked at first use), None where there
+    is neither.
+    """
     if found := shutil.which(name):
         return Path(found)
     if not TOOL.exists():
@@ -62,18 +71,26 @@ def needed(name: str) -> Path:
 
 def helm(*arguments: str, ok: bool = True) -> str:
     """Run helm; return what it printed, and what it complained of where it is to fail."""
-    done = subprocess.run([str(needed("helm")), *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [str(needed("helm")), *arguments], capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode == 0) is ok, done.stdout + done.stderr
     return done.stdout if ok else done.stdout + done.stderr
 
 
-def render(*arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART) -> list[Object]:
-    """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the objects."""
+def render(
+    *arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART
+) -> list[Object]:
+    """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the
+    objects.
+    """
     shown = [part for name in only for part in ("-s", f"templates/{name}")]
     text = helm("template", "simulacra", str(chart), "-n", namespace, *shown, *arguments)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
 def rights(room: str, *arguments: str) -> list[Object]:
-    """Return the ServiceAccount, roles and bindings of the API or the operator, with helm's arguments."""
+    """Return the ServiceAccount, roles and bindings of the API or the operator, with helm's
+    arguments.
+    """
     return render(*arguments, only=(f"{room}/serviceaccount.yaml", f"{room}/rbac.yaml"))

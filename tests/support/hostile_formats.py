@@ -41,14 +41,19 @@ def with_member(member: str, content: bytes, base: bytes | None = None) -> bytes
 
 def sheet(rows: str, head: str = "") -> bytes:
     """Return a workbook whose sheet is this XML."""
-    xml = f'<?xml version="1.0"?>{head}<worksheet {_NAMESPACE}><sheetData>{rows}</sheetData></worksheet>'
+    xml = (
+        f'<?xml version="1.0"?>{head}<worksheet'
+        f" {_NAMESPACE}><sheetData>{rows}</sheetData></worksheet>"
+    )
     return with_member(SHEET, xml.encode())
 
 
 def bomb() -> bytes:
     """A workbook with a member that nobody needs and that says to unpack to 3 GiB."""
     size = 12_345_677
-    return with_member("xl/media/a.bin", bytes(size)).replace(struct.pack("<I", size), struct.pack("<I", 3 << 30))
+    return with_member("xl/media/a.bin", bytes(size)).replace(
+        struct.pack("<I", size), struct.pack("<I", 3 << 30)
+    )
 
 
 def lying(size: int = 1000) -> bytes:
@@ -78,7 +83,8 @@ def shared_string_bomb() -> bytes:
 ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 EXTERNAL = '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>'
 HEADER_ROW = (
-    '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c><c r="B1" t="inlineStr"><is><t>b</t></is></c></row>'
+    '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c><c r="B1"'
+    ' t="inlineStr"><is><t>b</t></is></c></row>'
 )
 
 
@@ -104,15 +110,28 @@ def broken_offsets() -> bytes:
 
 def arrow_bomb() -> bytes:
     """Two columns of 3 GB of zeros in a compressed body."""
-    data = bytearray(arrow(pa.table({"a": pa.array([0] * 200_000), "b": pa.array([0] * 200_000)}), compression="zstd"))
+    data = bytearray(
+        arrow(
+            pa.table({"a": pa.array([0] * 200_000), "b": pa.array([0] * 200_000)}),
+            compression="zstd",
+        )
+    )
     return bytes(data).replace(struct.pack("<q", 1_600_000), struct.pack("<q", 3 << 30))
 
 
 def sav_header(variables: int, labels: bytes = b"") -> bytes:
     """A header that announces so many variables."""
-    head = b"$FL2" + b"@(#) SPSS DATA FILE".ljust(60) + struct.pack("<iiiii", 2, variables, 1, 0, -1)
+    head = (
+        b"$FL2" + b"@(#) SPSS DATA FILE".ljust(60) + struct.pack("<iiiii", 2, variables, 1, 0, -1)
+    )
     head = head.ljust(176, b" ")
-    return head + b"".join(struct.pack("<iiiiii", 2, 0, 0, 0, 0, 0) + b"V%-7d" % i for i in range(variables)) + labels
+    return (
+        head
+        + b"".join(
+            struct.pack("<iiiiii", 2, 0, 0, 0, 0, 0) + b"V%-7d" % i for i in range(variables)
+        )
+        + labels
+    )
 
 
 def sav_with(position: int, value: bytes) -> bytes:
@@ -128,7 +147,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "xlsx, a member longer than it says": (lying, "workbook is damaged"),
     "xlsx, shared strings bomb": (shared_string_bomb, "1 MiB at most"),
     "xlsx, entities": (lambda: sheet("", ENTITIES), "declares XML entities"),
-    "xlsx, external entity": (lambda: sheet(f"{HEADER_ROW}<row><c t='str'><v>&f;</v></c></row>", EXTERNAL), "entities"),
+    "xlsx, external entity": (
+        lambda: sheet(f"{HEADER_ROW}<row><c t='str'><v>&f;</v></c></row>", EXTERNAL),
+        "entities",
+    ),
     "xlsx, external entity after a long comment": (
         lambda: sheet("", f"<!--{'x' * 100_000}-->{EXTERNAL}"),
         "declares XML entities",
@@ -138,11 +160,16 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         "declares XML entities",
     ),
     "xlsx, entity in UTF-16": (
-        lambda: with_member(SHEET, f'<?xml version="1.0" encoding="UTF-16"?>{EXTERNAL}<worksheet/>'.encode("utf-16")),
+        lambda: with_member(
+            SHEET, f'<?xml version="1.0" encoding="UTF-16"?>{EXTERNAL}<worksheet/>'.encode("utf-16")
+        ),
         "declares XML entities",
     ),
     "xlsx, no sheet": (lambda: with_member("xl/workbook.xml", b"<workbook/>"), "workbook"),
-    "xlsx, broken XML": (lambda: with_member(SHEET, b"<worksheet><sheetData><row>"), "workbook is damaged"),
+    "xlsx, broken XML": (
+        lambda: with_member(SHEET, b"<worksheet><sheetData><row>"),
+        "workbook is damaged",
+    ),
     "xlsx, a cell in the last column": (
         lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="XFD2"><v>1</v></c></row>'),
         "2,000 columns at most.*16,384",
@@ -155,21 +182,36 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: sheet(f'{HEADER_ROW}<row r="2000000000"><c><v>1</v></c></row>'),
         "1,048,576 rows",
     ),
-    "xlsx, cells beyond the names": (lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="C2"><v>1</v></c></row>'), "Row 2"),
+    "xlsx, cells beyond the names": (
+        lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="C2"><v>1</v></c></row>'),
+        "Row 2",
+    ),
     "xlsx, a shared string that is none": (
         lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="A2" t="s"><v>99999</v></c></row>'),
         "workbook is damaged",
     ),
-    "gzip of xlsx": (lambda: pa.compress(workbook(), codec="gzip", asbytes=True), "compressed an Excel workbook"),
+    "gzip of xlsx": (
+        lambda: pa.compress(workbook(), codec="gzip", asbytes=True),
+        "compressed an Excel workbook",
+    ),
     "old Feather": (lambda: b"FEA1" + bytes(200), "version 1"),
     "Arrow, cut": (lambda: arrow(good_arrow())[:-40], "Arrow file is damaged"),
     "Arrow, magic only": (lambda: b"ARROW1\0\0", "Arrow file is damaged"),
-    "Arrow, stream cut": (lambda: arrow(good_arrow(), stream=True)[:-500], "Arrow file is damaged|no rows"),
+    "Arrow, stream cut": (
+        lambda: arrow(good_arrow(), stream=True)[:-500],
+        "Arrow file is damaged|no rows",
+    ),
     "Arrow, stream of nothing": (lambda: b"\xff\xff\xff\xff\0\0\0\0", "Arrow file is damaged"),
-    "Arrow, message of 2 GiB": (lambda: b"\xff\xff\xff\xff\xff\xff\xff\x7f" + bytes(100), "damaged|memory"),
+    "Arrow, message of 2 GiB": (
+        lambda: b"\xff\xff\xff\xff\xff\xff\xff\x7f" + bytes(100),
+        "damaged|memory",
+    ),
     "Arrow, broken offsets": (broken_offsets, "one of its columns"),
     "Arrow, compression bomb": (arrow_bomb, "damaged|memory"),
-    "Arrow, lists": (lambda: arrow(pa.table({"n": range(30), "secret_list": [[1]] * 30})), "lists, structures"),
+    "Arrow, lists": (
+        lambda: arrow(pa.table({"n": range(30), "secret_list": [[1]] * 30})),
+        "lists, structures",
+    ),
     "SPSS, header only": (lambda: b"$FL2@(#) SPSS DATA FILE" + bytes(500), "SPSS file is damaged"),
     "SPSS, 100,000 variables": (lambda: sav_header(100_000), "2,000 columns at most"),
     "SPSS, 2,001 variables": (lambda: sav_header(2_001), "2,000 columns at most"),
@@ -177,7 +219,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: sav_with(176 + 8, struct.pack("<i", 1) + b"\0" * 20 + b"\xff\xff\xff\x7f"),
         "damaged",
     ),
-    "SPSS, a billion rows": (lambda: sav_with(80, struct.pack("<i", 10**9)), "20,000,000 rows at most"),
+    "SPSS, a billion rows": (
+        lambda: sav_with(80, struct.pack("<i", 10**9)),
+        "20,000,000 rows at most",
+    ),
     "SPSS, cut": (lambda: SAV.read_bytes()[:-600], "damaged|rows"),
     "SPSS, zsav cut": (lambda: ZSAV.read_bytes()[:-100], "damaged"),
     "SPSS, cut in its dictionary": (lambda: SAV.read_bytes()[:500], "SPSS file is damaged"),

@@ -22,7 +22,9 @@ READY_SECONDS = 90
 
 def descendants(pid: int) -> list[int]:
     """Return the pids of all processes below a process."""
-    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    table = subprocess.run(
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout
     children: dict[int, list[int]] = {}
     for line in table.splitlines():
         child, parent = map(int, line.split())
@@ -44,10 +46,19 @@ class Installation:
         self.ready: dict[str, Any] = {}
 
     def start(self) -> None:
-        command = [str(Path(sys.executable).with_name("simulacra")), "up", "--data-dir", str(self.data_dir)]
+        command = [
+            str(Path(sys.executable).with_name("simulacra")),
+            "up",
+            "--data-dir",
+            str(self.data_dir),
+        ]
         # Without the variables that another folder's fixtures have set: a store is one installation's.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")}
-        self.process = subprocess.Popen(command, env=inherited | self._env, stdout=subprocess.PIPE, text=True)
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")
+        }
+        self.process = subprocess.Popen(
+            command, env=inherited | self._env, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout
         self.ready = json.loads(self.process.stdout.readline())
 
@@ -80,22 +91,36 @@ class Installation:
         return Client.from_connection(self.data_dir / "connection.json")
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", self.connection["kubeconfig"]]
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, input=stdin)
+        command = [
+            str(Path(sys.executable).with_name("kubectl")),
+            "--kubeconfig",
+            self.connection["kubeconfig"],
+        ]
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=60, input=stdin
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     @contextmanager
     def changes(self, *arguments: str) -> Iterator[Iterator[str]]:
         """Yield what `kubectl get --watch` says, line by line: every change is seen, however short a state lasts."""
-        command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", self.connection["kubeconfig"]]
+        command = [
+            str(Path(sys.executable).with_name("kubectl")),
+            "--kubeconfig",
+            self.connection["kubeconfig"],
+        ]
         asked = [*command, "get", *arguments, "--watch"]
-        with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        with subprocess.Popen(
+            asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
             assert process.stdout
             yield iter(process.stdout)
             process.terminate()
 
-    def resources(self, kinds: str = "datasets,models,generationjobs,effectestimates,jobs,pods") -> list[str]:
+    def resources(
+        self, kinds: str = "datasets,models,generationjobs,effectestimates,jobs,pods"
+    ) -> list[str]:
         found = self.kubectl("get", kinds, "--all-namespaces", "-o", "name").splitlines()
         return [line for line in found if "/" in line]
 
@@ -111,7 +136,11 @@ class Installation:
 
         client_id, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
         hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
-        tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
+        tenant = {
+            "apiVersion": "simulacra.dev/v1alpha1",
+            "kind": "Tenant",
+            "metadata": {"name": name},
+        }
         tenant["spec"] = {"clients": [client_id]}
         credential = {
             "apiVersion": "v1",
@@ -127,7 +156,9 @@ class Installation:
             self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
         self.kubectl("wait", "--for=condition=Ready", f"tenant/{name}", "--timeout=30s")
         known = self.connection
-        return Client(Connection(known["api_url"], known["token_url"], client_id, secret, known["audience"]))
+        return Client(
+            Connection(known["api_url"], known["token_url"], client_id, secret, known["audience"])
+        )
 
 
 def eventually(check: Callable[[], bool], seconds: float = 60.0) -> None:

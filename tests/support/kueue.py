@@ -1,7 +1,9 @@
-"""Kueue's own controller on a control plane without a node: its program out of the shared archive, its chart's objects.
+"""Kueue's own controller on a control plane without a node: its program out of the shared archive,
+its chart's objects.
 
-It runs as a process of the host, so its webhooks are called at loopback instead of at a Service of the cluster. Some of
-its paths are fixed, so the folder that it is given is all that it sees of the host's files.
+It runs as a process of the host, so its webhooks are called at loopback instead of at a Service of
+the cluster. Some of its paths are fixed, so the folder that it is given is all that it sees of the
+host's files.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import yaml
 from helm_chart import helm, program
 from installation import eventually
 from real_cluster import RealCluster, free_port
-from simulacra_embedded.controlplane import certificates
+from simulacra_controlplane import certificates
 
 Object = dict[str, Any]
 NAMESPACE = "kueue-system"
@@ -61,7 +63,12 @@ class Kueue:
         inside = ["chroot"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "chroot"]
         command = [*inside, str(self._folder), "/manager", "--config=/config.yaml"]
         command.append("--feature-gates=VisibilityOnDemand=false")
-        environment = {"PATH": os.environ["PATH"], "KUBECONFIG": "/kubeconfig", "USER": "kueue", "HOME": "/"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "KUBECONFIG": "/kubeconfig",
+            "USER": "kueue",
+            "HOME": "/",
+        }
         environment["POD_NAMESPACE"] = NAMESPACE
         with (self._folder / "kueue.log").open("ab") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -76,7 +83,9 @@ class Kueue:
         """Whether the webhooks do: a queue that is never made tells."""
         assert process.poll() is None, (self._folder / "kueue.log").read_text()[-3000:]
         flavour = json.dumps(resource_flavor("probe"))
-        return "created" in self._cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=flavour, ok=None)
+        return "created" in self._cluster.kubectl(
+            "create", "--dry-run=server", "-f", "-", stdin=flavour, ok=None
+        )
 
     def _kubeconfig(self) -> str:
         """Return the cluster admin's, with its certificate inside."""
@@ -100,7 +109,11 @@ class Kueue:
             "kind": "Configuration",
             "health": {"healthProbeBindAddress": f"127.0.0.1:{self._port + 1}"},
             "metrics": {"bindAddress": "0"},
-            "webhook": {"host": "127.0.0.1", "port": self._port, "certDir": "/etc/kueue/metrics/certs"},
+            "webhook": {
+                "host": "127.0.0.1",
+                "port": self._port,
+                "certDir": "/etc/kueue/metrics/certs",
+            },
             "leaderElection": {"leaderElect": False},
             "internalCertManagement": {"enable": False},
             "integrations": {"frameworks": ["batch/job"]},
@@ -111,19 +124,28 @@ class Kueue:
         objects = [one for one in yaml.safe_load_all(rendered) if one]
         definitions = [one for one in objects if one["kind"] == "CustomResourceDefinition"]
         for one in definitions:
-            one["spec"].pop("conversion", None)  # the one version that is used is the one that is stored
+            one["spec"].pop(
+                "conversion", None
+            )  # the one version that is used is the one that is stored
         hooks = [one for one in objects if one["kind"].endswith("WebhookConfiguration")]
         for one in hooks:
-            one["webhooks"] = [self._at_loopback(hook, authority) for hook in one["webhooks"] if _called(hook)]
+            one["webhooks"] = [
+                self._at_loopback(hook, authority) for hook in one["webhooks"] if _called(hook)
+            ]
         kubectl = self._cluster.kubectl
         kubectl("create", "namespace", NAMESPACE)
-        kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all([*definitions, *hooks]))
+        kubectl(
+            "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all([*definitions, *hooks])
+        )
         kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
     def _at_loopback(self, hook: Object, authority: bytes) -> Object:
         path = hook["clientConfig"]["service"]["path"]
         url = f"https://127.0.0.1:{self._port}{path}"
-        return {**hook, "clientConfig": {"url": url, "caBundle": base64.b64encode(authority).decode()}}
+        return {
+            **hook,
+            "clientConfig": {"url": url, "caBundle": base64.b64encode(authority).decode()},
+        }
 
 
 def _called(hook: Object) -> bool:
@@ -138,8 +160,15 @@ def resource_flavor(name: str) -> Object:
 def cluster_queue(name: str, cohort: str, nominal: dict[str, int], flavor: str) -> Object:
     """Return a tenant's share of a cohort's quota; what others leave may be borrowed."""
     resources = [{"name": resource, "nominalQuota": count} for resource, count in nominal.items()]
-    group = {"coveredResources": list(nominal), "flavors": [{"name": flavor, "resources": resources}]}
-    return _object("ClusterQueue", name, {"cohortName": cohort, "namespaceSelector": {}, "resourceGroups": [group]})
+    group = {
+        "coveredResources": list(nominal),
+        "flavors": [{"name": flavor, "resources": resources}],
+    }
+    return _object(
+        "ClusterQueue",
+        name,
+        {"cohortName": cohort, "namespaceSelector": {}, "resourceGroups": [group]},
+    )
 
 
 def local_queue(name: str, namespace: str, of: str) -> Object:
@@ -148,5 +177,9 @@ def local_queue(name: str, namespace: str, of: str) -> Object:
 
 
 def _object(kind: str, name: str, spec: Object, **metadata: str) -> Object:
-    body = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind, "metadata": {"name": name, **metadata}}
+    body = {
+        "apiVersion": "kueue.x-k8s.io/v1beta2",
+        "kind": kind,
+        "metadata": {"name": name, **metadata},
+    }
     return {**body, "spec": spec}

@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import httpx2
 
-from helm_chart import CHART, SYSTEM, needed
+from helm_chart import APP_VERSION, CHART, SYSTEM, needed
 from installation import eventually
 from simulacra import Client, Connection
 
@@ -30,7 +30,7 @@ PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
 """The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no such history."""
 NEURAL_VARIABLE = "SIMULACRA_E2E_NEURAL"
 """Set where the cluster has the trainer with torch as well."""
-TRAINER = "simulacra.local/simulacra/trainer:0.1.0"
+TRAINER = f"simulacra.local/simulacra/trainer:{APP_VERSION}"
 
 
 def free_port() -> int:
@@ -56,7 +56,16 @@ class Node:
 
     def helm(self, verb: str, *arguments: str) -> str:
         """Run a verb of helm on the release and wait for it."""
-        command = [str(needed("helm")), verb, "simulacra", *arguments, "-n", SYSTEM, "--timeout", "180s"]
+        command = [
+            str(needed("helm")),
+            verb,
+            "simulacra",
+            *arguments,
+            "-n",
+            SYSTEM,
+            "--timeout",
+            "180s",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -64,10 +73,14 @@ class Node:
     def apply(self, verb: str, *arguments: str, chart: Path = CHART) -> None:
         """`helm install` or `helm upgrade`; customers come through a forwarded port, so that is the public URL."""
         public = ("--set", f"api.publicUrl={self.url}")
-        self.helm(verb, str(chart), "--create-namespace", "-f", self.values, *public, *arguments, "--wait")
+        self.helm(
+            verb, str(chart), "--create-namespace", "-f", self.values, *public, *arguments, "--wait"
+        )
 
     @contextmanager
-    def forwarded(self, service: str, remote: int, local: int, namespace: str = SYSTEM) -> Iterator[None]:
+    def forwarded(
+        self, service: str, remote: int, local: int, namespace: str = SYSTEM
+    ) -> Iterator[None]:
         """Reach a Service at a local port."""
         command = [str(Path(sys.executable).with_name("kubectl")), "port-forward", "-n", namespace]
         command += [f"svc/{service}", f"{local}:{remote}"]
@@ -105,13 +118,17 @@ class Node:
             known = http.post("/v1/credential-claims", json=claim).raise_for_status().json()
         tenant = self.kubectl("get", "accessrequest", name, "-o", "jsonpath={.status.tenant}")
         connection = Connection(
-            self.url, known["token_url"], known["client_id"], known["client_secret"], known["audience"]
+            self.url,
+            known["token_url"],
+            known["client_id"],
+            known["client_secret"],
+            known["audience"],
         )
         return Client(connection), tenant
 
     @contextmanager
     def store(self, secret: str, service: str, namespace: str) -> Iterator[Any]:
-        """Reach a store of artefacts by boto3, with the credentials in a Secret of the release's namespace."""
+        """Reach a store of artifacts by boto3, with the credentials in a Secret of the release's namespace."""
         found = json.loads(self.kubectl("get", "secret", secret, "-n", SYSTEM, "-o", "json"))
         known = {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
         port = free_port()
@@ -125,9 +142,12 @@ class Node:
             )
 
     def stored(
-        self, secret: str = "simulacra-credentials", service: str = "simulacra-tryout", namespace: str = SYSTEM
+        self,
+        secret: str = "simulacra-credentials",
+        service: str = "simulacra-tryout",
+        namespace: str = SYSTEM,
     ) -> list[str]:
-        """Return the keys of all that is in the store of artefacts."""
+        """Return the keys of all that is in the store of artifacts."""
         with self.store(secret, service, namespace) as s3:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket="simulacra", Prefix="data/")
             return [found["Key"] for page in pages for found in page.get("Contents", [])]
@@ -140,7 +160,11 @@ class Node:
         space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
         os.kill(pid, signal.SIGKILL)
         eventually(
-            lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_text(), 20
+            lambda: (
+                not Path(f"/proc/{pid}/cmdline").exists()
+                or not Path(f"/proc/{pid}/cmdline").read_text()
+            ),
+            20,
         )
         with (folder / "kubelet.log").open("ab") as log:
             command = ["nsenter", f"--net=/proc/self/fd/{space}", *words]

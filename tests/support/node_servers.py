@@ -1,4 +1,5 @@
-"""A store and a key provider in the cluster that are not the release's: SeaweedFS and OpenBao in their own namespace.
+"""A store and a key provider in the cluster that are not the release's: SeaweedFS and OpenBao in
+their own namespace.
 
 They run from the tryout's image, since there is no registry to get another from.
 """
@@ -14,19 +15,28 @@ from typing import Any
 import hvac
 
 import yaml
-from helm_chart import SYSTEM
+from helm_chart import APP_VERSION, SYSTEM
 from installation import eventually
 from node import Node, free_port
 
 HOME = "custody"
-IMAGE = "simulacra.local/simulacra/tryout:0.1.0"
+IMAGE = f"simulacra.local/simulacra/tryout:{APP_VERSION}"
 S3 = f"endpoint=http://seaweedfs.{HOME}.svc:8333&region=us-east-1"
 BAO = f"vault+http://openbao.{HOME}.svc:8200/transit"
-STORE = {"tryout.enabled": "false", "store.url": f"s3://simulacra/data?{S3}", "store.auditUrl": f"s3://audit/log?{S3}"}
+STORE = {
+    "tryout.enabled": "false",
+    "store.url": f"s3://simulacra/data?{S3}",
+    "store.auditUrl": f"s3://audit/log?{S3}",
+}
 """Values of the chart, to which keys and credentials come."""
-BY_TOKEN = STORE | {"keys.url": f"{BAO}?auth=token", "credentials.existingSecret": "store-and-token"}
+BY_TOKEN = STORE | {
+    "keys.url": f"{BAO}?auth=token",
+    "credentials.existingSecret": "store-and-token",
+}
 BY_ACCOUNT = STORE | {
-    "keys.url": f"{BAO}?auth=kubernetes&role=simulacra&jwt-file=/var/run/secrets/simulacra.dev/token",
+    "keys.url": (
+        f"{BAO}?auth=kubernetes&role=simulacra&jwt-file=/var/run/secrets/simulacra.dev/token"
+    ),
     "trainer.tokenAudience": "vault",
     "credentials.existingSecret": "store-only",
 }
@@ -51,7 +61,9 @@ def words(values: dict[str, str]) -> list[str]:
     return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
 
 
-def _server(name: str, argument: str, port: int, environment: dict[str, str]) -> list[dict[str, Any]]:
+def _server(
+    name: str, argument: str, port: int, environment: dict[str, str]
+) -> list[dict[str, Any]]:
     """A Deployment of one of the image's programs, its Service and its ServiceAccount."""
     metadata, labels = {"name": name, "namespace": HOME}, {"app": name}
     container = {
@@ -62,7 +74,10 @@ def _server(name: str, argument: str, port: int, environment: dict[str, str]) ->
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 2},
     }
-    template = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": name, "containers": [container]}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"serviceAccountName": name, "containers": [container]},
+    }
     spec = {"selector": {"matchLabels": labels}, "template": template}
     service = {"selector": labels, "ports": [{"port": port}]}
     return [
@@ -75,7 +90,9 @@ def _server(name: str, argument: str, port: int, environment: dict[str, str]) ->
 @contextmanager
 def root_of_openbao(node: Node) -> Iterator[hvac.Client]:
     """OpenBao, as its root."""
-    keys = json.loads(node.kubectl("exec", "-n", HOME, "deploy/openbao", "--", "cat", "/data/openbao/unseal.json"))
+    keys = json.loads(
+        node.kubectl("exec", "-n", HOME, "deploy/openbao", "--", "cat", "/data/openbao/unseal.json")
+    )
     port = free_port()
     with node.forwarded("openbao", 8200, port, HOME):
         yield hvac.Client(f"http://127.0.0.1:{port}", token=keys["root_token"])
@@ -83,10 +100,16 @@ def root_of_openbao(node: Node) -> Iterator[hvac.Client]:
 
 @contextmanager
 def servers(node: Node) -> Iterator[None]:
-    """Run both, set up for the product, with the credentials of BY_TOKEN and BY_ACCOUNT in Secrets."""
-    store = {"AWS_ACCESS_KEY_ID": secrets.token_hex(10), "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20)}
+    """Run both, set up for the product; credentials of BY_TOKEN and BY_ACCOUNT in Secrets."""
+    store = {
+        "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
+    }
     token = {"VAULT_TOKEN": secrets.token_hex(16)}
-    objects = [*_server("seaweedfs", "s3", 8333, store), *_server("openbao", "openbao", 8200, token)]
+    objects = [
+        *_server("seaweedfs", "s3", 8333, store),
+        *_server("openbao", "openbao", 8200, token),
+    ]
     node.kubectl("create", "namespace", HOME)
     node.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     reviewer = ("--clusterrole=system:auth-delegator", f"--serviceaccount={HOME}:openbao")
@@ -101,8 +124,12 @@ def servers(node: Node) -> Iterator[None]:
         eventually(lambda: "transit/" in root.sys.list_mounted_secrets_engines()["data"], 60)
         root.sys.create_or_update_policy("simulacra-accounts", POLICY)
         root.sys.enable_auth_method("kubernetes")
-        root.write_data("auth/kubernetes/config", data={"kubernetes_host": "https://kubernetes.default.svc"})
-        root.write_data("auth/kubernetes/role/simulacra", data=ROLE | {"token_policies": "simulacra-accounts"})
+        root.write_data(
+            "auth/kubernetes/config", data={"kubernetes_host": "https://kubernetes.default.svc"}
+        )
+        root.write_data(
+            "auth/kubernetes/role/simulacra", data=ROLE | {"token_policies": "simulacra-accounts"}
+        )
     with node.store(*WHERE) as s3:
         s3.create_bucket(Bucket="audit")
     yield

@@ -1,7 +1,8 @@
-"""A real OpenID Connect issuer: npm's certified `oidc-provider`, on loopback, with client credentials and resources.
+"""A real OpenID Connect issuer: npm's certified `oidc-provider`, on loopback, with client
+credentials and resources.
 
-npm installs it once into a cache folder outside of the repository; where node, npm or the package is not to be had,
-the tests that need it are skipped and say why.
+npm installs it once into a cache folder outside of the repository; where node, npm or the package
+is not to be had, the tests that need it are skipped and say why.
 """
 
 from __future__ import annotations
@@ -46,10 +47,16 @@ createServer(provider.callback()).listen(port, '127.0.0.1', () => console.log('r
 
 
 def installed() -> Path:
-    """Return the folder with the package, installing it at first; skip the test where that cannot be."""
+    """Return the folder with the package, installing it at first; skip the test where that cannot
+    be.
+    """
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("no node or npm: the real OpenID Connect issuer is not tested")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir()) / "simulacra-tests" / "oidc-provider-9"
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir())
+        / "simulacra-tests"
+        / "oidc-provider-9"
+    )
     if not (cache / "node_modules" / "oidc-provider").exists():
         cache.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--no-audit", "--no-fund", "--silent", PACKAGE]

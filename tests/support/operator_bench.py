@@ -1,4 +1,4 @@
-"""A place to run the operator: a control plane (ours or a real one), its process, and pods that a test plays."""
+"""Test bench of the operator: a control plane, its process, and simulated pods."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from typing import Any
 
 import helm_chart
 import yaml
-from simulacra_crds import cluster as kube
-from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import ApiResource, Cluster, ClusterError, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE, tenant_namespace
-from simulacra_crds.tasks import TASK_ENV, UPLOAD, TaskSpec
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.settings import open_custody
+from simulacra_crds.contract.names import system_namespace, tenant_namespace
+from simulacra_crds.contract.tasks import TASK_ENV, UPLOAD, TaskSpec
+from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import ApiResource, Cluster, ClusterError, Object
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.wiring import open_custody
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "bin" / "cluster"
@@ -35,7 +35,7 @@ WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
 
 
 class Plane:
-    """The control plane: `simulacra_embedded`'s with its Job controller, or a real one."""
+    """Our control plane with the embedded Job controller, or a real one."""
 
     def __init__(self, root: Path, real: bool, *, jobs: bool = True) -> None:
         self.root, self.real, self._jobs = root, real, jobs
@@ -58,9 +58,19 @@ class Plane:
                 self.stop(name)
 
     def start(self, name: str) -> None:
-        """Start a program of ours; the control plane is ready when this returns."""
-        arguments = {"controlplane": ["--data-dir", str(self.root / "plane")], "jobs": ["--backoff-seconds", "0.2"]}
-        command = [sys.executable, "-W", "ignore", "-m", f"simulacra_embedded.{name}", *arguments[name]]
+        """Start one of our programs; the control plane is ready when this returns."""
+        arguments = {
+            "controlplane": ["--data-dir", str(self.root / "plane")],
+            "jobs": ["--backoff-seconds", "0.2"],
+        }
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "simulacra_controlplane" if name == "controlplane" else f"simulacra_embedded.{name}",
+            *arguments[name],
+        ]
         env = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
         with (self.root / f"{name}.log").open("ab") as log:
             out = subprocess.PIPE if name == "controlplane" else log
@@ -80,7 +90,7 @@ class Plane:
 
 
 class OperatorProcess:
-    """`python -m simulacra_operator`, which can be killed and started again."""
+    """The process `python -m simulacra_operator`, which can be killed and restarted."""
 
     def __init__(self, root: Path, kubeconfig: Path) -> None:
         self.root, self.kubeconfig = root, kubeconfig
@@ -96,10 +106,16 @@ class OperatorProcess:
             "SIMULACRA_KEYS": f"local://{self.root}/keyring.json",
             "SIMULACRA_AUDIT": f"file://{self.root}/audit",
         }
-        return {**store, "KUBECONFIG": str(self.kubeconfig), "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0"}
+        return {
+            **store,
+            "KUBECONFIG": str(self.kubeconfig),
+            "SIMULACRA_OPERATOR_LISTEN": "127.0.0.1:0",
+        }
 
     def start(self, kubeconfig: Path | None = None) -> None:
-        env = {name: value for name, value in os.environ.items() if name not in ("LOGNAME", "USER")} | self.env
+        env = {
+            name: value for name, value in os.environ.items() if name not in ("LOGNAME", "USER")
+        } | self.env
         env["KUBECONFIG"] = str(kubeconfig or self.kubeconfig)
         env |= self.extra
         command = [sys.executable, "-W", "ignore", *self.program]
@@ -127,15 +143,15 @@ class OperatorProcess:
 
 
 Play = Callable[[TaskSpec, int], Object]
-"""What a pod does: returns the terminated state of its container; raises Held to go on running."""
+"""Behavior of a pod: return its container's terminated state, or raise Held to keep running."""
 
 
 class Held(Exception):
-    """The pod goes on running."""
+    """The pod keeps running."""
 
 
 def succeed(task: TaskSpec, shard: int) -> Object:
-    """End well, as the trainer would say it."""
+    """Succeed with a result as the trainer writes it."""
     name = f"parts/{shard:05d}.parquet" if task.task == "generate" else f"{task.task}.bin"
     artefact = {"name": name, "bytes": 4, "sha256": hashlib.sha256(b"work").hexdigest()}
     result: Object = {"outcome": "Succeeded", "reason": "Done", "artefacts": [artefact], "rows": 10}
@@ -146,13 +162,20 @@ def succeed(task: TaskSpec, shard: int) -> Object:
     if task.task == "generate":
         result["attainment"] = {"status": "exact", "asked": 1, "met": 1}
     if task.task == "estimate":
-        sample = {"effect": 1.5, "low": 1.0, "high": 2.0, "rows": 10, "support": 1.0, "identified": True}
+        sample = {
+            "effect": 1.5,
+            "low": 1.0,
+            "high": 2.0,
+            "rows": 10,
+            "support": 1.0,
+            "identified": True,
+        }
         result["estimate"] = sample
     return {"exitCode": 0, "reason": "Completed", "message": json.dumps(result)}
 
 
 def fail(code: int, reason: str, message: str = "stated by the pod") -> Play:
-    """Return a play that ends with an exit code and a reason."""
+    """Return the behavior that fails with an exit code and a reason."""
 
     def play(task: TaskSpec, shard: int) -> Object:
         text = json.dumps({"outcome": "Failed", "reason": reason, "message": message})
@@ -162,7 +185,7 @@ def fail(code: int, reason: str, message: str = "stated by the pod") -> Play:
 
 
 class Pods:
-    """Plays the node: every pod of ours writes what its task would write, and ends as the test says."""
+    """Simulates a node: every pod writes its task's artifacts, and ends as the test says."""
 
     def __init__(self, cluster: Cluster, custody: Custody) -> None:
         self._cluster, self._custody = cluster, custody
@@ -172,7 +195,7 @@ class Pods:
 
     async def run(self) -> None:
         while True:
-            with suppress(ClusterError):  # a pod or a plane that goes away mid-step is looked at again
+            with suppress(ClusterError):  # a pod or plane that disappears is listed again
                 async for pod in self._cluster.list(kube.PODS, labels=LABEL_UID):
                     if pod["status"].get("phase", "Pending") in ("Pending", "Running"):
                         await self._step(pod)
@@ -191,14 +214,21 @@ class Pods:
             return
         self.tasks.append(task)
         if state["exitCode"] == 0:
-            await asyncio.to_thread(self._write, task, json.loads(state["message"])["artefacts"][0]["name"], b"work")
+            await asyncio.to_thread(
+                self._write, task, json.loads(state["message"])["artefacts"][0]["name"], b"work"
+            )
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        status = {"name": "trainer", "state": {"terminated": {**state, "startedAt": now, "finishedAt": now}}}
+        status = {
+            "name": "trainer",
+            "state": {"terminated": {**state, "startedAt": now, "finishedAt": now}},
+        }
         status |= {"ready": False, "restartCount": 0, "image": "stub", "imageID": "stub"}
         phase = "Succeeded" if state["exitCode"] == 0 else "Failed"
         patch = {"status": {"phase": phase, "containerStatuses": [status]}}
         meta = pod["metadata"]
-        await self._cluster.patch(kube.PODS, meta["name"], patch, meta["namespace"], subresource="status")
+        await self._cluster.patch(
+            kube.PODS, meta["name"], patch, meta["namespace"], subresource="status"
+        )
 
     async def _write_progress(self, uid: str, task: TaskSpec) -> None:
         if uid not in self._held:
@@ -208,16 +238,16 @@ class Pods:
 
     def _write(self, task: TaskSpec, artefact: str, content: bytes) -> None:
         ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
-        self._custody.write(ref.artefact(artefact), task.resource.wrapped_key, [content])
+        self._custody.write(ref.artifact(artefact), task.resource.wrapped_key, [content])
 
 
 def hold(task: TaskSpec, shard: int) -> Object:
-    """Go on running."""
+    """Keep running."""
     raise Held
 
 
 class World:
-    """One test's tenant, seen and changed as the API would."""
+    """The tenant of one test, read and changed as the API does."""
 
     def __init__(self, cluster: Cluster, operator: OperatorProcess, tenant: str) -> None:
         self.cluster, self.operator, self.tenant = cluster, operator, tenant
@@ -226,14 +256,16 @@ class World:
         self.namespace = tenant_namespace(tenant)
 
     async def create(self, kind: str, name: str, spec: Object, **metadata: Any) -> Object:
-        """Create a resource with the finalizer on, as the API does."""
+        """Create a resource with the finalizer, as the API does."""
         body = {
             "apiVersion": "simulacra.dev/v1alpha1",
             "kind": kind,
             "metadata": {"name": name, "finalizers": [FINALIZER]} | metadata,
             "spec": spec,
         }
-        return await self.cluster.create(kube.CUSTOM[kind], body, None if kind == "Tenant" else self.namespace)
+        return await self.cluster.create(
+            kube.CUSTOM[kind], body, None if kind == "Tenant" else self.namespace
+        )
 
     async def create_tenant(self, **spec: Any) -> None:
         """Create the tenant and wait until it is Ready."""
@@ -247,7 +279,7 @@ class World:
         wrapped = self.custody.new_resource_key(ref)
         patch = {"status": {"wrappedKey": wrapped}}
         await self.cluster.patch(kube.DATASETS, name, patch, self.namespace, subresource="status")
-        stored = self.custody.write(ref.artefact(UPLOAD), wrapped, [b"a,b\n1,2\n"])
+        stored = self.custody.write(ref.artifact(UPLOAD), wrapped, [b"a,b\n1,2\n"])
         source = {"spec": {"source": {"sha256": stored.sha256, "bytes": stored.bytes}}}
         return await self.cluster.patch(kube.DATASETS, name, source, self.namespace)
 
@@ -267,16 +299,18 @@ class World:
         namespace: str | None = "",
         seconds: float = 30,
     ) -> Object:
-        """Wait until an object meets a check; return it.
+        """Wait until an object passes a check; return it.
 
-        Every version is looked at, so that a state which lasts a moment is seen.
+        Every version is checked, so a short-lived state is found.
         """
         place = self.namespace if namespace == "" else namespace
         last: Object = {}
         try:
             async with (
                 asyncio.timeout(seconds),
-                aclosing(self.cluster.watch(resource, place, fields=f"metadata.name={name}")) as changes,
+                aclosing(
+                    self.cluster.watch(resource, place, fields=f"metadata.name={name}")
+                ) as changes,
             ):
                 async for kind, last in changes:
                     if kind in ("ADDED", "MODIFIED") and check(last):
@@ -285,16 +319,25 @@ class World:
             pass
         raise AssertionError(self._late(seconds, f"{name}: {last.get('status')}"))
 
-    async def gone(self, resource: ApiResource, name: str, *, namespace: str | None = "", seconds: float = 30) -> None:
+    async def gone(
+        self, resource: ApiResource, name: str, *, namespace: str | None = "", seconds: float = 30
+    ) -> None:
         """Wait until an object is gone."""
 
         async def look() -> bool:
-            return await self.cluster.find(resource, name, self.namespace if namespace == "" else namespace) is None
+            return (
+                await self.cluster.find(
+                    resource, name, self.namespace if namespace == "" else namespace
+                )
+                is None
+            )
 
         await self.until(look, seconds, lambda: f"{name} is still there")
 
-    async def until(self, check: Callable[[], Awaitable[Any]], seconds: float, tell: Callable[[], str]) -> Any:
-        """Wait until a check gives something true; return that."""
+    async def until(
+        self, check: Callable[[], Awaitable[Any]], seconds: float, tell: Callable[[], str]
+    ) -> Any:
+        """Wait until a check returns a true value; return it."""
         end = time.monotonic() + seconds
         while not (found := await check()):
             if time.monotonic() > end:
@@ -306,17 +349,27 @@ class World:
         return f"not within {seconds} s: {state}\n{self.operator.log.read_text()[-3000:]}"
 
     async def names(self, resource: ApiResource) -> list[str]:
-        return [one["metadata"]["name"] async for one in self.cluster.list(resource, self.namespace)]
+        return [
+            one["metadata"]["name"] async for one in self.cluster.list(resource, self.namespace)
+        ]
 
     def objects(self) -> list[str]:
         """Keys of everything stored for the tenant."""
-        return [info.key for info in self.custody.store.list("tenants/") if f"/{self.tenant}/" in info.key]
+        return [
+            info.key
+            for info in self.custody.store.list("tenants/")
+            if f"/{self.tenant}/" in info.key
+        ]
 
     def audit(self) -> list[Object]:
         """Every audit record, oldest first."""
         env = self.operator.env
         store = open_custody({**env, "SIMULACRA_STORE": env["SIMULACRA_AUDIT"]}).store
-        lines = (line for info in store.list("segments/") for line in b"".join(store.open_range(info.key)).splitlines())
+        lines = (
+            line
+            for info in store.list("segments/")
+            for line in b"".join(store.open_range(info.key)).splitlines()
+        )
         return [record for record in map(json.loads, lines) if "type" in record]
 
 
@@ -335,9 +388,9 @@ def reason(text: str) -> Callable[[Object], bool]:
 
 
 async def apply_crds(cluster: Cluster) -> None:
-    """Create our CRDs and wait until they are served, and the system namespace."""
+    """Create our CRDs and the system namespace; wait until the CRDs are served."""
     with suppress(kube.AlreadyExists):
-        await cluster.create(kube.NAMESPACES, {"metadata": {"name": SYSTEM_NAMESPACE}})
+        await cluster.create(kube.NAMESPACES, {"metadata": {"name": system_namespace()}})
     for path in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
         body = yaml.safe_load(path.read_text())
         with suppress(kube.AlreadyExists):
@@ -352,15 +405,17 @@ async def apply_crds(cluster: Cluster) -> None:
 
 
 async def operator_kubeconfig(cluster: Cluster, plane: Plane, folder: Path) -> Path:
-    """Return a kubeconfig with the rights that the chart gives the operator and no other."""
-    name, namespace = "simulacra-operator", SYSTEM_NAMESPACE
+    """Return a kubeconfig with the rights that the chart gives the operator."""
+    name, namespace = "simulacra-operator", system_namespace()
     for body in helm_chart.rights("operator"):
         root = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
         scope = f"/namespaces/{namespace}" if body["metadata"].get("namespace") else ""
         with suppress(kube.AlreadyExists):
             await cluster.request("POST", f"{root}{scope}/{body['kind'].lower()}s", json=body)
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-    token = (await cluster.request("POST", path, json={"spec": {"expirationSeconds": 3600}}))["status"]["token"]
+    token = (await cluster.request("POST", path, json={"spec": {"expirationSeconds": 3600}}))[
+        "status"
+    ]["token"]
     config = yaml.safe_load(plane.kubeconfig.read_text())
     config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
     target = folder / "operator.kubeconfig"

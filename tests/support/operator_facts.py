@@ -1,4 +1,4 @@
-"""Facts for tests of the pure core, and a small world in which its actions have their effects."""
+"""Observed states for tests of the reconcilers, and a world in which actions have effects."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulacra_crds.base import FINALIZER, LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_operator import actions as act
+from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
+from simulacra_crds.kube.client import Object
 from simulacra_operator.settings import Settings
-from simulacra_operator.subject import Subject, parse
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work import actions as act
+from simulacra_operator.work.custom_resource import CustomResource, parse
+from simulacra_operator.work.observe import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 250_000, UTC)
 CREATED = NOW.replace(microsecond=0) - timedelta(minutes=5)
-SETTINGS = Settings("simulacra/trainer:dev", (("SIMULACRA_STORE", "file:///s"),), "127.0.0.1", 0, "me")
+SETTINGS = Settings(
+    "simulacra/trainer:dev", (("SIMULACRA_STORE", "file:///s"),), "127.0.0.1", 0, "me"
+)
 SECRET = "salary_of_zoe"
-"""A column name: it may be in the request and nowhere else."""
+"""A column name, which may be in the request only."""
 UID = "uid-1"
 SPECS: dict[str, Object] = {
     "Dataset": {"source": {"sha256": "a" * 64, "bytes": 3}},
@@ -44,7 +46,9 @@ def iso(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-def resource(kind: str, name: str, spec: Object | None = None, status: Object | None = None, **meta: Any) -> Object:
+def resource(
+    kind: str, name: str, spec: Object | None = None, status: Object | None = None, **meta: Any
+) -> Object:
     """Return a custom resource as the API server would."""
     metadata = {
         "name": name,
@@ -57,15 +61,25 @@ def resource(kind: str, name: str, spec: Object | None = None, status: Object | 
         **meta,
     }
     body = {"apiVersion": "simulacra.dev/v1alpha1", "kind": kind, "metadata": metadata}
-    return {**body, "spec": copy.deepcopy(SPECS.get(kind, {}) if spec is None else spec), "status": status or {}}
+    return {
+        **body,
+        "spec": copy.deepcopy(SPECS.get(kind, {}) if spec is None else spec),
+        "status": status or {},
+    }
 
 
 def ready_condition(status: str, reason: str = "Ready") -> Object:
     time = iso(CREATED)
-    return {"type": "Ready", "status": status, "reason": reason, "message": "", "lastTransitionTime": time}
+    return {
+        "type": "Ready",
+        "status": status,
+        "reason": reason,
+        "message": "",
+        "lastTransitionTime": time,
+    }
 
 
-def ended(kind: str, name: str, *, well: bool = True, **meta: Any) -> Subject:
+def ended(kind: str, name: str, *, well: bool = True, **meta: Any) -> CustomResource:
     """Return a resource whose work ended."""
     status = {
         "phase": "Ready" if well else "Failed",
@@ -76,12 +90,14 @@ def ended(kind: str, name: str, *, well: bool = True, **meta: Any) -> Subject:
     return parse(resource(kind, name, None, status, **{"uid": f"uid-{name}", **meta}))
 
 
-def tenant(*, ready: bool = True, **spec: Any) -> Subject:
+def tenant(*, ready: bool = True, **spec: Any) -> CustomResource:
     status = {"conditions": [ready_condition("True" if ready else "False")]}
     return parse(resource("Tenant", "acme", spec, status, namespace=None, uid="uid-t"))
 
 
-def job(kind: str, name: str, state: str = "running", *, uid: str = UID, shards: int = 1, **meta: Any) -> Object:
+def job(
+    kind: str, name: str, state: str = "running", *, uid: str = UID, shards: int = 1, **meta: Any
+) -> Object:
     """Return a Job in a state: running, suspended, complete, failed, late."""
     ends = {
         "complete": {"type": "Complete", "status": "True"},
@@ -95,7 +111,14 @@ def job(kind: str, name: str, state: str = "running", *, uid: str = UID, shards:
     }
 
 
-def pod(code: int = 0, *, index: int = 0, result: Object | None = None, reason: str = "Error", ago: int = 0) -> Object:
+def pod(
+    code: int = 0,
+    *,
+    index: int = 0,
+    result: Object | None = None,
+    reason: str = "Error",
+    ago: int = 0,
+) -> Object:
     """Return a pod whose container ended some seconds ago."""
     state = {"exitCode": code, "reason": reason, "finishedAt": iso(NOW - timedelta(seconds=ago))}
     if result is not None:
@@ -111,18 +134,18 @@ def result(**fields: Any) -> Object:
 
 
 def observed(body: Object, **facts: Any) -> Observed:
-    """Return facts about a resource of a tenant that is Ready, unless told otherwise."""
+    """Return the observed state of a resource of a Ready tenant, unless `facts` say otherwise."""
     defaults = {"now": NOW, "settings": SETTINGS, "tenant": tenant()}
-    return Observed(subject=parse(body), **{**defaults, **facts})
+    return Observed(resource=parse(body), **{**defaults, **facts})
 
 
 def without_pods_say(actions: list[act.Action]) -> str:
-    """Return everything that leaves the reconciler unencrypted."""
+    """Return everything unencrypted in the actions."""
     return repr([one for one in actions if not isinstance(one, act.WriteRequest)])
 
 
 class SmallWorld:
-    """One resource and what its reconciler can change."""
+    """One resource and what its actions can change."""
 
     def __init__(self, body: Object, **facts: Any) -> None:
         self.body, self.facts = copy.deepcopy(body), facts
@@ -132,16 +155,16 @@ class SmallWorld:
         return observed(self.body, **self.facts)
 
     def apply(self, action: act.Action) -> None:
-        """Let an action have its effect."""
+        """Apply an action."""
         match action:
             case act.PatchStatus(patch):
                 self._merge(self.body["status"], patch)
             case act.PatchMeta(patch):
                 self._merge(self.body["metadata"], patch)
-            case act.MakeKey(patch):
+            case act.CreateKey(patch):
                 self._merge(self.body["status"], patch)
                 self.body["status"]["wrappedKey"] = "fresh-key"
-            case act.DropKey():
+            case act.ShredKey():
                 self.body["status"].pop("wrappedKey", None)
             case act.CreateJob(manifest):
                 made = job("", manifest["metadata"]["name"])
@@ -158,9 +181,9 @@ class SmallWorld:
             case act.DeleteResource(key):
                 gone = tuple(one for one in self.facts["dependants"] if one.key != key)
                 self.facts |= {"dependants": gone}
-            case act.Release():
+            case act.ReleaseFinalizer():
                 self.released = True
-            case act.Erase() | act.WriteRequest() | act.LogFailure() | act.Discard():
+            case act.Erase() | act.WriteRequest() | act.LogFailure() | act.DiscardArtifacts():
                 pass
             case _:
                 raise AssertionError(f"no such action here: {action}")
@@ -176,9 +199,9 @@ class SmallWorld:
                 into[name] = value
 
 
-def renamed(subject: Subject, **meta: Any) -> Subject:
+def renamed(one: CustomResource, **meta: Any) -> CustomResource:
     """Return a copy with other metadata."""
-    return replace(subject, meta=subject.meta.model_copy(update=meta))
+    return replace(one, meta=one.meta.model_copy(update=meta))
 
 
 LABELS = {LABEL_DATASET: "ds-1"}

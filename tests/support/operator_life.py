@@ -1,15 +1,15 @@
-"""Lives that a reliability test disturbs, and what must be true at their end however they went."""
+"""Lives of resources for reliability tests, and what must be true at their end."""
 
 from __future__ import annotations
 
 from operator_bench import World, fail, hold, ready, reason
 from operator_proxy import KillingProxy
-from simulacra_crds import cluster as kube
-from simulacra_crds.names import tenant_namespace
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.kube import client as kube
 
 
 async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """A Dataset, its Model and a generation are made, extended, deleted; return how many writes it took."""
+    """Create, extend and delete a Dataset with Model and generation; return the writes."""
     start = proxy.writes
     dataset, model, generation = f"ds-{number}", f"mdl-{number}", f"gen-{number}"
     uids = [(await world.upload(dataset))["metadata"]["uid"]]
@@ -22,7 +22,10 @@ async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float
     longer = {"spec": {"retentionSeconds": 100_000}}
     await world.cluster.patch(kube.GENERATION_JOBS, generation, longer, world.namespace)
     await world.reaches(
-        kube.GENERATION_JOBS, generation, lambda one: one["status"].get("expiresAt", before) != before, seconds=seconds
+        kube.GENERATION_JOBS,
+        generation,
+        lambda one: one["status"].get("expiresAt", before) != before,
+        seconds=seconds,
     )
     await world.cluster.delete(kube.DATASETS, dataset, world.namespace)
     await _ends(world, proxy, number, uids, seconds)
@@ -30,7 +33,7 @@ async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float
 
 
 async def failing(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """A Dataset that cannot be cleaned: its upload is gone once that is said, and on record; then it is deleted."""
+    """Fail a Dataset: its upload is erased and recorded before its failure; delete it."""
     start, name = proxy.writes, f"ds-{number}"
     world.pods.plays["prepare"] = fail(42, "UploadInvalid")
     try:
@@ -40,28 +43,37 @@ async def failing(world: World, proxy: KillingProxy, number: int, *, seconds: fl
         world.pods.plays.clear()
     assert failed["status"]["phase"] == "Failed"
     assert world.objects() == []
-    ends = [one["type"].rpartition(".")[2] for one in world.audit() if one["data"].get("uid") == uid]
-    assert ends in (["erased"], ["erased"] * 2), "a crash between record and status records it again"
+    ends = [
+        one["type"].rpartition(".")[2] for one in world.audit() if one["data"].get("uid") == uid
+    ]
+    assert ends in (
+        ["erased"],
+        ["erased"] * 2,
+    ), "a crash between record and status repeats the record"
     await world.cluster.delete(kube.DATASETS, name, world.namespace)
     await _ends(world, proxy, number, [uid], seconds)
     return proxy.writes - start
 
 
 async def expiring(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """The same with a retention of ten seconds, and nobody who deletes."""
+    """Let the same resources expire after ten seconds."""
     start, short = proxy.writes, {"retentionSeconds": 10}
     dataset, model, generation = f"ds-{number}", f"mdl-{number}", f"gen-{number}"
     uids = [(await world.upload(dataset, **short))["metadata"]["uid"]]
     uids.append((await world.model(model, dataset))["metadata"]["uid"])
     uids.append((await world.generation(generation, model, dataset, **short))["metadata"]["uid"])
     await _ends(world, proxy, number, uids, seconds)
-    expired = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.expired")]
+    expired = [
+        record["data"]["uid"]
+        for record in world.audit()
+        if record["type"].endswith("resource.expired")
+    ]
     assert uids[0] in expired
     return proxy.writes - start
 
 
 async def tenant(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
-    """A tenant of its own is made, works, and is deleted while a Job runs."""
+    """Create a tenant of its own, and delete it while a Job runs."""
     start, first = proxy.writes, world.tenant
     world.tenant = f"{first}-{number}"
     world.namespace = tenant_namespace(world.tenant)
@@ -85,14 +97,28 @@ async def tenant(world: World, proxy: KillingProxy, number: int, *, seconds: flo
     return proxy.writes - start
 
 
-async def _ends(world: World, proxy: KillingProxy, number: int, uids: list[str], seconds: float) -> None:
-    """Everything goes, nothing is left, each piece of work ran once at most, and each erasure is on record."""
-    for resource, name in ((kube.DATASETS, "ds"), (kube.MODELS, "mdl"), (kube.GENERATION_JOBS, "gen")):
+async def _ends(
+    world: World, proxy: KillingProxy, number: int, uids: list[str], seconds: float
+) -> None:
+    """Check that all is erased and recorded, and that each Job ran once at most."""
+    for resource, name in (
+        (kube.DATASETS, "ds"),
+        (kube.MODELS, "mdl"),
+        (kube.GENERATION_JOBS, "gen"),
+    ):
         await world.gone(resource, f"{name}-{number}", seconds=seconds)
     assert world.objects() == []
     assert await world.names(kube.JOBS) == []
-    jobs = {path: count for path, count in proxy.created.items() if f"-{number}-" in path.rpartition("/")[2]}
+    jobs = {
+        path: count
+        for path, count in proxy.created.items()
+        if f"-{number}-" in path.rpartition("/")[2]
+    }
     jobs = {path: count for path, count in jobs.items() if "/jobs/" in path}
     assert all(count == 1 for count in jobs.values()), f"work ran more than once: {jobs}"
-    erased = [record["data"]["uid"] for record in world.audit() if record["type"].endswith("resource.erased")]
+    erased = [
+        record["data"]["uid"]
+        for record in world.audit()
+        if record["type"].endswith("resource.erased")
+    ]
     assert set(uids) <= set(erased)

@@ -1,4 +1,4 @@
-"""A proxy between the operator and the API server that counts requests and can kill, fail, hang, drop and cut."""
+"""A proxy between operator and API server that counts and disturbs requests."""
 
 from __future__ import annotations
 
@@ -18,21 +18,19 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, 
 import yaml
 
 HANG_S = 40.0
-"""Longer than any program of ours waits for an answer."""
+"""Longer than any of our programs waits for a response."""
 HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What the n-th request of each kind of call gets instead of an answer; watches are let through.
-
-    A kind of call is method, resource and subresource.
+    """Fault of the n-th request of each kind of call: method, resource, subresource. No watches.
 
     Attributes:
         status: HTTP code; 0 cuts the connection, -1 lets it hang for `HANG_S` first.
         nth: which of the calls of a kind, counted from 1.
-        after: whether the API server sees the request nevertheless.
-        only: the one kind of call that is meant; None: each.
+        after: whether the API server gets the request nevertheless.
+        only: the one kind of call to disturb; None: each.
     """
 
     status: int
@@ -52,10 +50,10 @@ def kind_of_call(method: str, path: str) -> str:
 
 
 class KillingProxy:
-    """Forwards everything; at write number `at` it calls `kill`, before or after the API server sees the request.
+    """Forwards everything; at write number `at` it calls `kill`, before or after forwarding it.
 
-    `created` counts successful creations by path and name, `writes` all writes that the API server saw but those of the
-    Lease, which go by the clock.
+    `created` counts successful creations by path and name, `writes` all forwarded writes except
+    those of the Lease, which depend on the clock.
     """
 
     def __init__(self, upstream: Path, folder: Path) -> None:
@@ -81,9 +79,11 @@ class KillingProxy:
         self.ahead = timedelta(0)
 
     async def start(self) -> Path:
-        """Start serving on loopback; return the kubeconfig that leads here."""
+        """Start serving on loopback; return a kubeconfig for it."""
         self._session = ClientSession(
-            connector=TCPConnector(ssl=self._context, limit=0), timeout=ClientTimeout(total=None), auto_decompress=False
+            connector=TCPConnector(ssl=self._context, limit=0),
+            timeout=ClientTimeout(total=None),
+            auto_decompress=False,
         )
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", self._forward)
@@ -105,7 +105,7 @@ class KillingProxy:
         return target
 
     def disturb(self, fault: Fault | None) -> None:
-        """Begin to count the calls of each kind anew, and let one of each meet a fault."""
+        """Reset the counts of calls, and disturb one of each kind."""
         self._seen.clear()
         self.fault = fault
 
@@ -130,14 +130,20 @@ class KillingProxy:
             if doomed and self.before:
                 self.kill()
                 return web.Response(status=503)
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
+        headers = {
+            name: value for name, value in request.headers.items() if name.lower() not in HOP
+        }
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         body = await request.read() if write else None
         async with self._session.request(
             request.method, self._url + request.path_qs, headers=headers, data=body
         ) as seen:
-            kept = {name: value for name, value in seen.headers.items() if name.lower() not in HOP | {"server", "date"}}
+            kept = {
+                name: value
+                for name, value in seen.headers.items()
+                if name.lower() not in HOP | {"server", "date"}
+            }
             kept["Date"] = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
             if write:
                 content = await seen.read()
@@ -159,7 +165,7 @@ class KillingProxy:
             return response
 
     async def _stream(self, seen: ClientResponse, response: web.StreamResponse) -> None:
-        """Pass on a watch, line by line; lose some, or end it early, as told."""
+        """Forward a watch line by line; lose some lines, or end it early, as configured."""
         passed = 0
         async for line in seen.content:
             passed += 1
@@ -174,11 +180,15 @@ class KillingProxy:
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault.after:
             body = await request.read()
-            headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
+            headers = {
+                name: value for name, value in request.headers.items() if name.lower() not in HOP
+            }
             if self._token:
                 headers["Authorization"] = f"Bearer {self._token}"
             url = self._url + request.path_qs
-            async with self._session.request(request.method, url, headers=headers, data=body) as seen:
+            async with self._session.request(
+                request.method, url, headers=headers, data=body
+            ) as seen:
                 await seen.read()
         if fault.status == -1:
             await asyncio.sleep(HANG_S)
@@ -186,7 +196,13 @@ class KillingProxy:
             assert request.transport is not None
             request.transport.abort()
             return web.Response(status=503)
-        names = {409: "Conflict", 410: "Expired", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError"}
+        names = {
+            409: "Conflict",
+            410: "Expired",
+            422: "Invalid",
+            429: "TooManyRequests",
+            500: "InternalError",
+        }
         answer = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault.status}
         answer |= {"reason": names[fault.status], "message": "injected"}
         headers = {"Retry-After": "1"} if fault.status == 429 else {}

@@ -1,4 +1,6 @@
-"""A real Prometheus that scrapes a release: targets as the chart's ServiceMonitors say, and the chart's rules."""
+"""A real Prometheus that scrapes a release: targets as the chart's ServiceMonitors say, and the
+chart's rules.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def job(monitor: dict[str, Any]) -> dict[str, Any]:
     kept = [
         {
             "action": "keep",
-            "source_labels": ["__meta_kubernetes_service_label_" + name.translate(str.maketrans("./-", "___"))],
+            "source_labels": [
+                "__meta_kubernetes_service_label_" + name.translate(str.maketrans("./-", "___"))
+            ],
             "regex": value,
         }
         for name, value in labels.items()
@@ -40,7 +44,11 @@ def job(monitor: dict[str, Any]) -> dict[str, Any]:
         {"source_labels": ["__meta_kubernetes_service_name"], "target_label": "job"},
         {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
     ]
-    found = {"role": "endpointslice", "kubeconfig_file": os.environ["KUBECONFIG"], "namespaces": {"names": [SYSTEM]}}
+    found = {
+        "role": "endpointslice",
+        "kubeconfig_file": os.environ["KUBECONFIG"],
+        "namespaces": {"names": [SYSTEM]},
+    }
     return {
         "job_name": monitor["metadata"]["name"],
         "metrics_path": endpoint["path"],
@@ -68,8 +76,14 @@ class Prometheus:
         }
         path = self.folder / "prometheus.yml"
         path.write_text(yaml.safe_dump(config))
-        subprocess.run([str(needed("promtool")), "check", "config", str(path)], check=True, capture_output=True)
-        command = [str(needed("prometheus")), f"--config.file={path}", f"--storage.tsdb.path={self.folder}/data"]
+        subprocess.run(
+            [str(needed("promtool")), "check", "config", str(path)], check=True, capture_output=True
+        )
+        command = [
+            str(needed("prometheus")),
+            f"--config.file={path}",
+            f"--storage.tsdb.path={self.folder}/data",
+        ]
         with (self.folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*command, f"--web.listen-address=127.0.0.1:{self.port}"], stdout=log, stderr=log
@@ -89,7 +103,9 @@ class Prometheus:
 
     def ask(self, path: str, **parameters: str) -> Any:
         """Ask its HTTP API; return the answer's `data`."""
-        return self._http.get(f"/api/v1/{path}", params=parameters).raise_for_status().json()["data"]
+        return (
+            self._http.get(f"/api/v1/{path}", params=parameters).raise_for_status().json()["data"]
+        )
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the series of an instant query."""

@@ -7,13 +7,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulacra_crds.cluster import CONFIGMAPS, AlreadyExists, Cluster
-from simulacra_crds.names import INSTALLATION_KEYS, SYSTEM_NAMESPACE
-from simulacra_custody.audit import AuditPosition, SegmentedAuditLog
-from simulacra_custody.certificates import Certificates, ErasedArtefact, ErasureCertificate
-from simulacra_custody.checkpoints import CheckpointSigner
-from simulacra_custody.installation_keys import InstallationKeys
-from simulacra_custody.local_store import LocalStore
+from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
+from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster
+from simulacra_custody.audit.certificates import Certificates, ErasedArtifact, ErasureCertificate
+from simulacra_custody.audit.checkpoints import CheckpointSigner
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
+from simulacra_custody.stores.local import LocalStore
 
 KEYS = InstallationKeys.generate()
 THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ def statement(tenant_uid: str, resource_id: str, uid: str) -> ErasureCertificate
         cause="deleted",
         created_at=THEN,
         deletion_requested_at=THEN,
-        artefacts=(ErasedArtefact(name="upload", bytes=3, sha256="a" * 64),),
+        artefacts=(ErasedArtifact(name="upload", bytes=3, sha256="a" * 64),),
         objects=3,
         stored_bytes=4711,
         key_shredded_at=THEN,
@@ -49,9 +49,9 @@ class Proofs:
 
     async def publish(self, cluster: Cluster) -> None:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": INSTALLATION_KEYS}}
-        data = {"keys.json": json.dumps(KEYS.public().document())}
+        data = {"keys.json": json.dumps(KEYS.public_document())}
         with suppress(AlreadyExists):
-            await cluster.create(CONFIGMAPS, body | {"data": data}, SYSTEM_NAMESPACE)
+            await cluster.create(CONFIGMAPS, body | {"data": data}, system_namespace())
 
     def certify(self, tenant_uid: str, resource_id: str, uid: str) -> str:
         """Issue a certificate and return it signed."""
@@ -61,4 +61,6 @@ class Proofs:
         return signed
 
     def checkpoint(self) -> None:
-        CheckpointSigner(SegmentedAuditLog(self._store).store, KEYS.log_name, KEYS.checkpoint).step()
+        CheckpointSigner(
+            SegmentedAuditLog(self._store).store, KEYS.log_name, KEYS.checkpoint
+        ).step()

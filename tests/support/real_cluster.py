@@ -1,4 +1,6 @@
-"""A real control plane with its audit log, the product's programs on it, each with the rights of its role alone."""
+"""A real control plane with its audit log, the product's programs on it, each with the rights of
+its role alone.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ class Right(NamedTuple):
 
 
 def free_port(count: int) -> int:
-    """Return the first of `count` neighbouring free ports on loopback."""
+    """Return the first of `count` neighboring free ports on loopback."""
     for _ in range(50):
         base = 20000 + secrets.randbelow(10000)
         with ExitStack() as stack:
@@ -67,32 +69,52 @@ class RealCluster:
         try:
             yield
         finally:
-            subprocess.run([str(TOOL), "down", str(self.folder)], check=True, capture_output=True, timeout=60)
+            subprocess.run(
+                [str(TOOL), "down", str(self.folder)], check=True, capture_output=True, timeout=60
+            )
 
     def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool | None = True) -> str:
-        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail; None: either way)."""
-        command = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail;
+        None: either way).
+        """
+        command = [
+            str(Path(sys.executable).with_name("kubectl")),
+            "--kubeconfig",
+            str(self.kubeconfig),
+            *arguments,
+        ]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
         assert ok is None or (done.returncode == 0) is ok, done.stdout + done.stderr
         return done.stdout + done.stderr if ok is False else done.stdout
 
     def install(self, *arguments: str) -> None:
-        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts, as helm's arguments say."""
+        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts, as helm's
+        arguments say.
+        """
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
             self.kubectl("apply", "--server-side", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
         for room in ("operator", "api"):
-            self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room, *arguments)))
+            self.kubectl(
+                "apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room, *arguments))
+            )
             # the authorizer learns of a role by a watch, a moment later
             who = f"system:serviceaccount:{SYSTEM}:simulacra-{room}"
-            eventually(lambda who=who: "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who), 20)
+            eventually(
+                lambda who=who: (
+                    "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who)
+                ),
+                20,
+            )
 
     def login(self, account: str) -> Path:
         """Return a kubeconfig that holds a ServiceAccount's token, asked for by TokenRequest."""
         token = self.kubectl("create", "token", account, "-n", SYSTEM, "--duration", "1h").strip()
         config = yaml.safe_load(self.kubeconfig.read_text())
-        config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
+        config["users"] = [
+            {"name": one["name"], "user": {"token": token}} for one in config["users"]
+        ]
         target = self.folder / f"{account}.kubeconfig"
         target.write_text(yaml.safe_dump(config))
         target.chmod(0o600)
@@ -111,15 +133,26 @@ class RealCluster:
         """Return how often an account used each right, and was let."""
         counts: dict[Right, int] = {}
         for entry in self.requests_of(account):
-            if entry["annotations"].get("authorization.k8s.io/decision") == "allow" and "objectRef" in entry:
+            if (
+                entry["annotations"].get("authorization.k8s.io/decision") == "allow"
+                and "objectRef" in entry
+            ):
                 right = right_of(entry)
                 counts[right] = counts.get(right, 0) + 1
         return counts
 
     def refused(self, account: str) -> list[str]:
         """Return what an account asked for and may not do."""
-        entries = [one for one in self.requests_of(account) if one.get("responseStatus", {}).get("code") == 403]
-        forbidden = [one for one in entries if one["annotations"].get("authorization.k8s.io/decision") == "forbid"]
+        entries = [
+            one
+            for one in self.requests_of(account)
+            if one.get("responseStatus", {}).get("code") == 403
+        ]
+        forbidden = [
+            one
+            for one in entries
+            if one["annotations"].get("authorization.k8s.io/decision") == "forbid"
+        ]
         return [f"{one['verb']} {one['requestURI']}" for one in forbidden]
 
 
@@ -162,11 +195,16 @@ class Product:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run all three; each must end in order when asked to."""
-        operator, api = self.cluster.login("simulacra-operator"), self.cluster.login("simulacra-api")
+        operator, api = (
+            self.cluster.login("simulacra-operator"),
+            self.cluster.login("simulacra-api"),
+        )
         agent = ["simulacra_embedded.node", "--data-dir", str(self.folder / "node")]
         try:
             self._start("operator", ["simulacra_operator"], operator)
-            self._start("node", agent, self.cluster.kubeconfig)  # plays kubelet, which is no part of the product
+            self._start(
+                "node", agent, self.cluster.kubeconfig
+            )  # plays kubelet, which is no part of the product
             self._start("api", ["simulacra_api", "--port", "0"], api)
             out = self._processes[-1][1].stdout
             assert out is not None
@@ -176,7 +214,10 @@ class Product:
             yield
         finally:
             codes = self._stop()
-        assert codes["api"] in (0, -signal.SIGTERM), codes  # uvicorn ends by the signal that it was given
+        assert codes["api"] in (
+            0,
+            -signal.SIGTERM,
+        ), codes  # uvicorn ends by the signal that it was given
         assert codes["operator"] == codes["node"] == 0, codes
 
     def log(self, program: str) -> str:
@@ -184,22 +225,32 @@ class Product:
         return (self.folder / f"{program}.log").read_text()
 
     def sign_up(self, company: str) -> tuple[Client, str]:
-        """Ask for access, be approved with kubectl, claim the secret; return a client and the tenant."""
+        """Ask for access, be approved with kubectl, claim the secret; return a client and the
+        tenant.
+        """
         kubectl = self.cluster.kubectl
         with httpx2.Client(base_url=self.api_url, timeout=30) as http:
-            asked = http.post("/v1/signup", json={"company": company, "contact": "ada@acme.example"})
+            asked = http.post(
+                "/v1/signup", json={"company": company, "contact": "ada@acme.example"}
+            )
             assert asked.status_code == 202, asked.text + self.log("api")
             path = f"/v1/signup/{asked.json()['request_id']}"
             assert http.get(path).json()["status"] == "pending"
             undecided = "{range .items[?(@.spec.decision!='Approved')]}{.metadata.name}{end}"
-            name = f"accessrequest/{kubectl('get', 'accessrequests', '-o', f'jsonpath={undecided}')}"
+            name = (
+                f"accessrequest/{kubectl('get', 'accessrequests', '-o', f'jsonpath={undecided}')}"
+            )
             kubectl("patch", name, "--type=merge", "-p", '{"spec": {"decision": "Approved"}}')
             kubectl("wait", "--for=condition=Ready", name, "--timeout=30s")
             claim = http.get(path).json()["credential_claim_token"]
-            known = http.post("/v1/credential-claims", json={"credential_claim_token": claim}).json()
+            known = http.post(
+                "/v1/credential-claims", json={"credential_claim_token": claim}
+            ).json()
         tenant = kubectl("get", name, "-o", "jsonpath={.status.tenant}")
         secret = known["client_secret"]
-        connection = Connection(self.api_url, known["token_url"], known["client_id"], secret, known["audience"])
+        connection = Connection(
+            self.api_url, known["token_url"], known["client_id"], secret, known["audience"]
+        )
         return Client(connection), tenant
 
     def objects(self) -> list[str]:
@@ -215,7 +266,11 @@ class Product:
         self.folder.mkdir(exist_ok=True)
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env=os.environ | self.custody | more, stdout=subprocess.PIPE, stderr=log, text=True
+                command,
+                env=os.environ | self.custody | more,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         self._processes.append((name, process))
 

@@ -7,16 +7,25 @@ from typing import Any
 import schemathesis
 
 CSV = "segment,price,region\n" + "".join(
-    f"{('loyal', 'genz_switcher', 'other')[i % 3]},{i % 9 + 0.5},{('north', 'south')[i * 7 % 11 % 2]}\n"
+    f"{('loyal', 'genz_switcher', 'other')[i % 3]},{i % 9 + 0.5},"
+    f"{('north', 'south')[i * 7 % 11 % 2]}\n"
     for i in range(240)
 )
 MAX_ROWS = 2000
-QUESTION = {"treatment": "price", "value": 8.5, "baseline": 1.5, "outcome": "segment", "outcome_level": "loyal"}
+QUESTION = {
+    "treatment": "price",
+    "value": 8.5,
+    "baseline": 1.5,
+    "outcome": "segment",
+    "outcome_level": "loyal",
+}
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Of a valid request, keep what schemathesis made up and make the part of it that it cannot know fit."""
+    """Of a valid request, keep what schemathesis made up and make the part of it that it cannot
+    know fit.
+    """
     name = case.operation.definition.raw["operationId"]
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
@@ -25,17 +34,28 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if not isinstance(case.body, dict):
         return
     if name == "uploadDataset":
-        case.body = {key: value for key, value in case.body.items() if key not in ("file", "family", "knowledge")} | {
-            "file": CSV
-        }
-        case.headers = {**(case.headers or {}), "Prefer": "wait=30"}  # what follows finds a dataset that is ready
+        case.body = {
+            key: value
+            for key, value in case.body.items()
+            if key not in ("file", "family", "knowledge")
+        } | {"file": CSV}
+        case.headers = {
+            **(case.headers or {}),
+            "Prefer": "wait=30",
+        }  # what follows finds a dataset that is ready
     elif name == "beginUpload":  # what is announced counts as stored
-        case.body = {key: value for key, value in case.body.items() if key not in ("family", "knowledge", "sha256")} | {
-            "bytes": len(CSV)
-        }
+        case.body = {
+            key: value
+            for key, value in case.body.items()
+            if key not in ("family", "knowledge", "sha256")
+        } | {"bytes": len(CSV)}
     elif name in ("createGeneration", "probeDataset"):
         case.body = case.body | {"row_count": min(case.body.get("row_count", 20), MAX_ROWS)}
         if len(str(case.body)) % 2:  # the other half goes as it is, with columns that nobody has
-            case.body = {key: value for key, value in case.body.items() if key not in ("conditions", "interventions")}
+            case.body = {
+                key: value
+                for key, value in case.body.items()
+                if key not in ("conditions", "interventions")
+            }
     elif name == "createEffect" and len(str(case.body)) % 2:
         case.body = QUESTION

@@ -1,4 +1,6 @@
-"""A pod's surroundings for tests of the trainer: real custody on a local store, and tasks run as a pod would."""
+"""A pod's surroundings for tests of the trainer: real custody on a local store, and tasks run as a
+pod would.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulacra_crds.tasks import (
+from simulacra_crds.contract.tasks import (
     REQUEST,
     SHARD_ENV,
     TASK_ENV,
@@ -22,12 +24,12 @@ from simulacra_crds.tasks import (
     TaskResult,
     TaskSpec,
 )
-from simulacra_custody.context import ResourceRef
-from simulacra_custody.custody import Custody
-from simulacra_custody.local_keyring import LocalKeyring
-from simulacra_custody.local_store import LocalStore
+from simulacra_custody.keys.keyring import LocalKeyring
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.stores.local import LocalStore
 from simulacra_trainer import task
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
@@ -41,7 +43,10 @@ class Pod:
         keyring.create_tenant_key("acme")
         self.custody = Custody(LocalStore(root / "store"), keyring)
         self.root = root
-        self.env = {"SIMULACRA_STORE": f"file://{root}/store", "SIMULACRA_KEYS": f"local://{root}/keys.json"}
+        self.env = {
+            "SIMULACRA_STORE": f"file://{root}/store",
+            "SIMULACRA_KEYS": f"local://{root}/keys.json",
+        }
         self.refs = {
             kind: KeyedRef(
                 kind=kind,
@@ -51,8 +56,8 @@ class Pod:
             for kind in ("datasets", "models", "generationjobs", "effectestimates")
         }
 
-    def artefacts(self, kind: str) -> Artefacts:
-        return Artefacts(self.custody, "acme", self.refs[kind])
+    def artifacts(self, kind: str) -> Artifacts:
+        return Artifacts(self.custody, "acme", self.refs[kind])
 
     def environment(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> dict[str, str]:
         spec = TaskSpec(
@@ -76,12 +81,16 @@ class Pod:
         assert len(message) <= TERMINATION_LIMIT
         return code, TaskResult.model_validate_json(message)
 
-    def start(self, name: str, kind: str, shard: int = 0, shards: int = 1, **more: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, kind: str, shard: int = 0, shards: int = 1, **more: str
+    ) -> subprocess.Popen[bytes]:
         """Start a task as a process of its own; its log is `shard`.log below the root."""
         env = {**os.environ, **self.environment(name, kind, shard, shards), **more}
         env[TERMINATION_PATH_ENV] = str(self.root / f"termination-{shard}")
         with (self.root / f"{shard}.log").open("ab") as log:
-            return subprocess.Popen([sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=log)
+            return subprocess.Popen(
+                [sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=log
+            )
 
     def result(self, shard: int = 0) -> TaskResult:
         """Return what a started task said at its end."""
@@ -89,9 +98,9 @@ class Pod:
 
     def prepare_for(self, request: FitRequest) -> None:
         """Have a dataset prepared, and a fit asked for."""
-        self.artefacts("datasets").store(UPLOAD, upload_bytes())
-        self.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
-        self.artefacts("models").store_model(REQUEST, request)
+        self.artifacts("datasets").store(UPLOAD, upload_bytes())
+        self.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+        self.artifacts("models").store_model(REQUEST, request)
         process = self.start("prepare", "datasets")
         assert process.wait(120) == 0, (self.root / "0.log").read_text()
 
@@ -101,5 +110,7 @@ def upload_bytes(rows: int = 600) -> bytes:
     level = rng.choice(LEVELS, rows, p=[0.5, 0.3, 0.2])
     basket = np.round(np.where(level == "zq_gold", 80, 30) + rng.gamma(3, 5, rows), 2)
     visits = rng.poisson(4, rows)
-    lines = [",".join(COLUMNS)] + [f"{a},{b},{c}" for a, b, c in zip(level, basket, visits, strict=True)]
+    lines = [",".join(COLUMNS)] + [
+        f"{a},{b},{c}" for a, b, c in zip(level, basket, visits, strict=True)
+    ]
     return "\n".join(lines).encode()

@@ -3,23 +3,29 @@
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_trainer.fit import STEPS
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_trainer.pipeline.fit import STEPS
 from simulacra_trainer.progress import ProgressMeter
 
 
-def levels_column(name: str, values: list[str | None], kind: str = "categorical") -> tuple[pa.Array, ColumnSchema]:
+def levels_column(
+    name: str, values: list[str | None], kind: str = "categorical"
+) -> tuple[pa.Array, ColumnSchema]:
     array = pa.array(values, pa.string())
     known = [v for v in values if v is not None]
     names = sorted(set(known))
     codes = pa.array([None if v is None else names.index(v) for v in values], pa.int32())
     levels = [LevelSchema(value=n, share=known.count(n) / len(known)) for n in names]
     missing = array.null_count / len(values)
-    schema = ColumnSchema(name=name, kind=kind, storage="string", levels=levels, missing_share=missing)
+    schema = ColumnSchema(
+        name=name, kind=kind, storage="string", levels=levels, missing_share=missing
+    )
     return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string())), schema
 
 
-def numbers_column(name: str, values: np.ndarray, decimals: int | None = None) -> tuple[pa.Array, ColumnSchema]:
+def numbers_column(
+    name: str, values: np.ndarray, decimals: int | None = None
+) -> tuple[pa.Array, ColumnSchema]:
     missing = np.isnan(values)
     known = values[~missing]
     whole = decimals == 0
@@ -42,10 +48,14 @@ def clean(*columns: tuple[pa.Array, ColumnSchema]) -> tuple[pa.Table, TableSchem
 
 
 def survey(n: int, seed: int) -> tuple[pa.Table, TableSchema]:
-    """A confounded survey: age moves both segment and spend; price moves spend; city decides region; 8 % missing."""
+    """A confounded survey: age moves both segment and spend; price moves spend; city decides
+    region; 8 % missing.
+    """
     rng = np.random.default_rng(seed)
     age = np.clip(np.round(rng.normal(45, 16, n)), 18, 90)
-    city = rng.choice(["ada", "bor", "cel", "dun", "ell", "fay"], n, p=[0.3, 0.25, 0.2, 0.15, 0.07, 0.03])
+    city = rng.choice(
+        ["ada", "bor", "cel", "dun", "ell", "fay"], n, p=[0.3, 0.25, 0.2, 0.15, 0.07, 0.03]
+    )
     region = np.where(np.isin(city, ["ada", "cel"]), "north", "south")
     genz = rng.random(n) < 1 / (1 + np.exp((age - 30) / 5))
     segment = np.where(genz, "switcher", np.where(rng.random(n) < 0.5, "loyal", "none"))

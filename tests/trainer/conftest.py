@@ -2,8 +2,8 @@
 
 import pytest
 
-from simulacra_crds.tasks import FitRequest
-from simulacra_trainer.fit import TrainedModel, fit_model
+from simulacra_crds.contract.tasks import FitRequest
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from trainer_tables import quiet, survey
 
 

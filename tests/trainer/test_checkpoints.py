@@ -1,4 +1,6 @@
-"""Checkpoints of a fit in custody: what is stored and when, and that another pod goes on from there."""
+"""Checkpoints of a fit in custody: what is stored and when, and that another pod goes on from
+there.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from installation import eventually
-from simulacra_crds.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
+from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.checkpoints import StoredCheckpoints
 from simulacra_trainer.workers import Workers, workers_of
 from trainer_pod import Pod
@@ -34,7 +36,7 @@ def pod(tmp_path: Path) -> Pod:
 
 
 def names(pod: Pod) -> list[str]:
-    return pod.artefacts("models").names(CHECKPOINT_PREFIX)
+    return pod.artifacts("models").names(CHECKPOINT_PREFIX)
 
 
 def written(folder: Path, name: str, content: bytes) -> None:
@@ -45,7 +47,7 @@ def written(folder: Path, name: str, content: bytes) -> None:
 
 def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
     clock = Clock()
-    first = StoredCheckpoints(pod.artefacts("models"), tmp_path / "first", clock)
+    first = StoredCheckpoints(pod.artifacts("models"), tmp_path / "first", clock)
     first.restore()
     assert list(first.directory.iterdir()) == []
     written(first.directory, "graph-1.json", b"graph")
@@ -53,17 +55,28 @@ def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
     written(first.directory, "neural-1/last.ckpt", b"last")
     written(first.directory, "neural-1/trained.part", b"not whole")
     first.keep()
-    assert names(pod) == ["checkpoint/graph-1.json", "checkpoint/neural-1--best.ckpt", "checkpoint/neural-1--last.ckpt"]
-    second = StoredCheckpoints(pod.artefacts("models"), tmp_path / "second", clock)
+    assert names(pod) == [
+        "checkpoint/graph-1.json",
+        "checkpoint/neural-1--best.ckpt",
+        "checkpoint/neural-1--last.ckpt",
+    ]
+    second = StoredCheckpoints(pod.artifacts("models"), tmp_path / "second", clock)
     second.restore()
-    found = {str(path.relative_to(second.directory)): path.read_bytes() for path in second.directory.rglob("*.*")}
-    assert found == {"graph-1.json": b"graph", "neural-1/best.ckpt": b"best", "neural-1/last.ckpt": b"last"}
+    found = {
+        str(path.relative_to(second.directory)): path.read_bytes()
+        for path in second.directory.rglob("*.*")
+    }
+    assert found == {
+        "graph-1.json": b"graph",
+        "neural-1/best.ckpt": b"best",
+        "neural-1/last.ckpt": b"last",
+    }
     second.erase()
     assert names(pod) == []
 
 
 def test_nothing_is_stored_in_the_clear(pod: Pod, tmp_path: Path) -> None:
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c")
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c")
     written(kept.directory, "graph-1.json", b"zq_column")
     kept.keep()
     stored = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
@@ -74,13 +87,20 @@ def test_nothing_is_stored_in_the_clear(pod: Pod, tmp_path: Path) -> None:
 def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
     pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored, upload = list[str](), Artefacts.upload
-    monkeypatch.setattr(Artefacts, "upload", lambda own, name, path: (stored.append(name), upload(own, name, path))[1])
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", Clock())
+    stored, upload = list[str](), Artifacts.upload
+    monkeypatch.setattr(
+        Artifacts,
+        "upload",
+        lambda own, name, path: (stored.append(name), upload(own, name, path))[1],
+    )
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
     written(kept.directory, "n/best.ckpt", b"best")
     written(kept.directory, "n/last.ckpt", b"last")
     kept.keep()
-    assert stored == ["checkpoint/n--best.ckpt", "checkpoint/n--last.ckpt"], "what last speaks of comes first"
+    assert stored == [
+        "checkpoint/n--best.ckpt",
+        "checkpoint/n--last.ckpt",
+    ], "what last speaks of comes first"
     written(kept.directory, "n/last.ckpt", b"a later one")
     (kept.directory / "n" / "best.ckpt").unlink()
     kept.keep()
@@ -88,15 +108,17 @@ def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
     assert names(pod) == ["checkpoint/n--last.ckpt"]
 
 
-def test_storing_takes_a_tenth_of_the_time_at_most(pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storing_takes_a_tenth_of_the_time_at_most(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock, stored = Clock(), list[float]()
 
-    def upload(_own: Artefacts, _name: str, _path: Path) -> None:
+    def upload(_own: Artifacts, _name: str, _path: Path) -> None:
         stored.append(clock.now)
         clock.now += 2.0
 
-    monkeypatch.setattr(Artefacts, "upload", upload)
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", clock)
+    monkeypatch.setattr(Artifacts, "upload", upload)
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", clock)
     for step in range(100):
         written(kept.directory, "last.ckpt", b"x" * (step + 1))
         kept.keep()
@@ -106,14 +128,16 @@ def test_storing_takes_a_tenth_of_the_time_at_most(pod: Pod, tmp_path: Path, mon
     assert len(stored) == 5
 
 
-def test_a_store_that_refuses_does_not_end_a_fit(pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_refuses_does_not_end_a_fit(
+    pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise CustodyError("no")
 
-    kept = StoredCheckpoints(pod.artefacts("models"), tmp_path / "c", Clock())
+    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
     written(kept.directory, "last.ckpt", b"last")
     with monkeypatch.context() as patch:
-        patch.setattr(Artefacts, "upload", refuse)
+        patch.setattr(Artifacts, "upload", refuse)
         kept.keep()
     assert names(pod) == []
     kept.keep()
@@ -125,7 +149,9 @@ def test_a_store_that_refuses_does_not_end_a_fit(pod: Pod, tmp_path: Path, monke
 def test_a_killed_pod_is_followed_by_one_that_goes_on(pod: Pod) -> None:
     pod.prepare_for(FitRequest(family="neural", seed=3))
     first = pod.start("fit", "models")
-    eventually(lambda: any(name.endswith("trained.ckpt") for name in names(pod)), 300)  # half of the fit
+    eventually(
+        lambda: any(name.endswith("trained.ckpt") for name in names(pod)), 300
+    )  # half of the fit
     os.kill(first.pid, signal.SIGKILL)
     first.wait(30)
     assert pod.start("fit", "models").wait(400) == ExitCode.OK

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
 from simulacra_trainer.table.errors import InputError
 
@@ -37,12 +37,17 @@ def plan(pool, n, categorical=None, numeric=None, seed=1, reference=None):
 
 
 def test_a_refusal_names_the_range_that_the_pool_was_drawn_inside() -> None:
-    pool = pa.table({"years": pa.array([9] * 50), "degree": pa.array(["school"] * 50).dictionary_encode()})
-    asked = ConditionSet(categorical={"degree": {"school": 0.0}}, numeric={"years": NumericRange(min=9, max=9)})
+    pool = pa.table(
+        {"years": pa.array([9] * 50), "degree": pa.array(["school"] * 50).dictionary_encode()}
+    )
+    asked = ConditionSet(
+        categorical={"degree": {"school": 0.0}}, numeric={"years": NumericRange(min=9, max=9)}
+    )
     with pytest.raises(InfeasibleError) as caught:
         plan_rows(pool, asked, 10, np.random.default_rng(0), drawn_inside="years")
-    assert 'rows of the learned distribution with "years" equal to 9 has "degree" without "school"' in (
-        caught.value.detail
+    assert (
+        'rows of the learned distribution with "years" equal to 9 has "degree" without "school"'
+        in (caught.value.detail)
     )
 
 
@@ -113,7 +118,10 @@ def test_a_fixed_value_and_a_range_of_one_row():
 def test_an_empty_range_is_refused_by_name_but_not_in_the_safe_message():
     with pytest.raises(InfeasibleError) as refused:
         plan(
-            people(2_000), 10, {"segment": {"d": 0.5}}, {"price": NumericRange(min=50, max=60), "kids": NumericRange()}
+            people(2_000),
+            10,
+            {"segment": {"d": 0.5}},
+            {"price": NumericRange(min=50, max=60), "kids": NumericRange()},
         )
     error = refused.value
     assert isinstance(error, InputError)
@@ -149,7 +157,12 @@ def test_a_fixed_level_without_support_is_refused_and_a_share_of_it_is_partial()
 
 
 def test_a_conflict_is_shared_between_its_conditions():
-    pool = pa.table({"x": pa.array(["a", "b", "c", "c"]).dictionary_encode(), "y": pa.array(["p", "q", "p", "p"])})
+    pool = pa.table(
+        {
+            "x": pa.array(["a", "b", "c", "c"]).dictionary_encode(),
+            "y": pa.array(["p", "q", "p", "p"]),
+        }
+    )
     pool = pool.set_column(1, "y", pool.column("y").dictionary_encode())
     got = plan(pool, 100, {"x": {"a": 0.8}, "y": {"q": 0.6}})
     assert {m.level: m.attained for m in got.attainment.moved()} == {"a": 0.6, "q": 0.4}
@@ -170,14 +183,18 @@ def test_backing_counts_real_rows_under_the_tilt():
     natural = plan(pool, 1_000, {"segment": {"d": 0.1}}, reference=real).attainment
     assert natural.backing == pytest.approx(2_000, rel=0.02)
     rare = plan(pool, 1_000, {"segment": {"d": 1.0}}, reference=real).attainment
-    assert rare.backing == rare.backing_rows == pc.sum(pc.equal(real.column("segment"), "d")).as_py()
+    assert (
+        rare.backing == rare.backing_rows == pc.sum(pc.equal(real.column("segment"), "d")).as_py()
+    )
     assert rare.summary().effective_sample_size == rare.backing
     assert plan(pool, 1_000, {"segment": {"d": 1.0}}).attainment.backing is None
 
 
 def test_backing_is_zero_when_no_real_row_is_in_range():
     real = people(10).set_column(3, "price", pa.array([99.0] * 10))
-    got = plan(people(1_000), 10, {"sex": {"m": 0.5}}, {"price": NumericRange(max=5)}, reference=real)
+    got = plan(
+        people(1_000), 10, {"sex": {"m": 0.5}}, {"price": NumericRange(max=5)}, reference=real
+    )
     assert (got.attainment.backing, got.attainment.backing_rows) == (0.0, 0)
 
 
@@ -185,7 +202,10 @@ def test_degenerate_pools():
     one_row = pa.table({"k": pa.array(["a"]).dictionary_encode()})
     assert plan(one_row, 7, {"k": {"a": 0.5}}).indices.tolist() == [0] * 7
     gone = pa.table(
-        {"k": pa.array([None, None], pa.string()).dictionary_encode(), "v": pa.array([None, None], pa.float64())}
+        {
+            "k": pa.array([None, None], pa.string()).dictionary_encode(),
+            "v": pa.array([None, None], pa.float64()),
+        }
     )
     assert plan(gone, 4, {"k": {"a": 0.25}}).attainment.status == "partial"
     with pytest.raises(InfeasibleError):
@@ -210,7 +230,9 @@ def test_integer_levels_that_are_no_numbers_have_no_support():
 def test_more_combinations_than_64_bits_number():
     rng = np.random.default_rng(0)
     names = [f"v{i}" for i in range(200)]
-    pool = pa.table({f"c{j}": pa.array(rng.choice(names[:3], 500)).dictionary_encode() for j in range(10)})
+    pool = pa.table(
+        {f"c{j}": pa.array(rng.choice(names[:3], 500)).dictionary_encode() for j in range(10)}
+    )
     asked = {f"c{j}": dict.fromkeys(names, 0.004) for j in range(10)}
     got = plan(pool, 1_000, asked, reference=pool)
     assert got.attainment.status == "partial"  # the rest has no row in the pool

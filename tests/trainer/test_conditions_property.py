@@ -1,4 +1,4 @@
-"""Random requests on random pools, against brute force and generic optimisers on tiny ones."""
+"""Random requests on random pools, against brute force and generic optimizers on tiny ones."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from simulacra_crds.conditions import ConditionSet
+from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
 from simulacra_trainer.conditions.cells import find_cells
 from simulacra_trainer.conditions.raking import TOLERANCE, rake
@@ -28,7 +28,9 @@ def table_of(codes: np.ndarray) -> pa.Table:
 
 def attained(codes: np.ndarray, indices: np.ndarray, asked: dict) -> dict:
     rows = codes[indices]
-    return {(c, v): int((rows[:, int(c[1:])] == LEVELS.index(v)).sum()) for c in asked for v in asked[c]}
+    return {
+        (c, v): int((rows[:, int(c[1:])] == LEVELS.index(v)).sum()) for c in asked for v in asked[c]
+    }
 
 
 def meets(count: int, share: float, n: int) -> bool:
@@ -60,9 +62,12 @@ def test_every_feasible_request_is_met(case):
         share, met = reported[column, level]
         assert share == count / n
         assert met == meets(count, asked[column][level], n)
-        # the margins are feasible as fractions; whole rows on a sparse support may lie one row off, never more
+        # the margins are feasible as fractions; whole rows on a sparse support may lie one row off,
+        # never more
         assert abs(count - asked[column][level] * n) < 2 + 1e-6
-    if len(asked) <= 2:  # two-way tables are totally unimodular: whole rows exist for every attainable margin
+    if (
+        len(asked) <= 2
+    ):  # two-way tables are totally unimodular: whole rows exist for every attainable margin
         assert plan.attainment.status == "exact"
 
 
@@ -93,20 +98,26 @@ def test_infeasible_requests_miss_by_as_few_rows_as_brute_force_finds(case):
         best = min(best, sum(deviations))
         possible |= all(d < 1 - 1e-6 for d in deviations)
     assert (plan.attainment.status == "exact") == possible
-    mine = sum(abs(k - asked[c][v] * n) for (c, v), k in attained(codes, plan.indices, asked).items())
+    mine = sum(
+        abs(k - asked[c][v] * n) for (c, v), k in attained(codes, plan.indices, asked).items()
+    )
     assert mine <= best + len(plan.attainment.conditions)  # the rounding of each margin at most
 
 
 @SETTINGS
 @given(tiny_requests())
 def test_the_relaxation_is_the_smallest_total_move(case):
-    """At many rows rounding vanishes, and the total distance is the optimum of a program solved independently."""
+    """At many rows rounding vanishes, and the total distance is the optimum of a program solved
+    independently.
+    """
     codes, asked, _, rng = case
     n = 100_000
     plan = plan_rows(table_of(codes), ConditionSet(categorical=asked), n, rng)
     mine = sum(abs(o.moved_by) for o in plan.attainment.conditions)
     cells = np.unique(codes, axis=0)
-    rows = np.array([cells[:, int(c[1:])] == LEVELS.index(v) for c in asked for v in asked[c]], dtype=float)
+    rows = np.array(
+        [cells[:, int(c[1:])] == LEVELS.index(v) for c in asked for v in asked[c]], dtype=float
+    )
     target = np.array([s for c in asked for s in asked[c].values()])
     assert mine <= smallest_distance(rows, target) + 2e-4
 
@@ -118,11 +129,16 @@ def smallest_distance(rows: np.ndarray, target: np.ndarray) -> float:
     equal = {
         "type": "eq",
         "fun": lambda z: np.append(
-            rows @ z[:count] + z[count : count + margins] - z[count + margins :] - target, z[:count].sum() - 1
+            rows @ z[:count] + z[count : count + margins] - z[count + margins :] - target,
+            z[:count].sum() - 1,
         ),
     }
     found = minimize(
-        lambda z: z[count:].sum(), start, bounds=[(0, None)] * len(start), constraints=[equal], options={"maxiter": 500}
+        lambda z: z[count:].sum(),
+        start,
+        bounds=[(0, None)] * len(start),
+        constraints=[equal],
+        options={"maxiter": 500},
     )
     assert found.success
     return float(found.fun)
@@ -143,7 +159,9 @@ def test_raking_is_the_minimum_kl_table(seed):
         np.outer(targets[:3], targets[3:]).ravel(),
         jac=lambda x: np.log(np.maximum(x, 1e-300) / cells.weight) + 1,
         bounds=[(1e-12, 1)] * 9,
-        constraints=[{"type": "eq", "fun": lambda x: incidence @ x - targets[:5], "jac": lambda x: incidence}],
+        constraints=[
+            {"type": "eq", "fun": lambda x: incidence @ x - targets[:5], "jac": lambda x: incidence}
+        ],
         options={"ftol": 1e-14, "maxiter": 500},
     )
     assert generic.success
@@ -167,10 +185,15 @@ def test_hard_conditions_always_hold(case):
 
 
 def test_boundary_requests_converge_to_their_exact_tilt():
-    """Feasible only with an empty cell: plain raking crawls (error ~ 1/sweeps), the support program settles it."""
+    """Feasible only with an empty cell: plain raking crawls (error ~ 1/sweeps), the support program
+    settles it.
+    """
     codes = np.repeat([[0, 0], [0, 1], [1, 1]], [50, 30, 20], axis=0)  # (b, a) is not in the pool
     plan = plan_rows(
-        table_of(codes), ConditionSet(categorical={"c0": {"b": 0.4}, "c1": {"b": 0.4}}), 1_000, np.random.default_rng(0)
+        table_of(codes),
+        ConditionSet(categorical={"c0": {"b": 0.4}, "c1": {"b": 0.4}}),
+        1_000,
+        np.random.default_rng(0),
     )
     counts = attained(codes, plan.indices, {"c0": "b", "c1": "b"})
     assert counts == {("c0", "b"): 400, ("c1", "b"): 400}

@@ -8,18 +8,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.model import Knowledge
-from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.__main__ import main
 from simulacra_trainer.families.base import no_progress
-from simulacra_trainer.families.coupling import gumbel_twins
 from simulacra_trainer.families.forest import FOREST, ForestModel
 from simulacra_trainer.families.forest.abduct import abduct
-from simulacra_trainer.families.forest.parts import Context
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation
-from simulacra_trainer.model_dir import save_model
+from simulacra_trainer.families.forest.samplers import Context
+from simulacra_trainer.families.gumbel import gumbel_twins
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.model_dir import save_model
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from trainer_tables import quiet
@@ -28,7 +28,9 @@ ORDER = ["z", "x", "y", "g", "b", "k"]
 
 
 def scm(n: int = 5000, seed: int = 0) -> CleanTable:
-    """Return rows of y = 2x + z + noise, a choice g by utilities of x, b monotone in y, counts k of x."""
+    """Return rows of y = 2x + z + noise, a choice g by utilities of x, b monotone in y, counts k of
+    x.
+    """
     rng = np.random.default_rng(seed)
     z = rng.normal(size=n)
     x = z + rng.normal(size=n)
@@ -36,7 +38,15 @@ def scm(n: int = 5000, seed: int = 0) -> CleanTable:
     choice = np.argmax(np.c_[x, -x, 0 * x] + rng.gumbel(size=(n, 3)), axis=1)
     b = rng.random(n) < 1 / (1 + np.exp(-y))
     g = np.array(["loyal", "switch", "none"])[choice]
-    rows = {"z": z, "x": x, "y": y, "g": g, "b": b, "k": rng.poisson(np.exp(0.3 * x)), "id": np.arange(n) + 7}
+    rows = {
+        "z": z,
+        "x": x,
+        "y": y,
+        "g": g,
+        "b": b,
+        "k": rng.poisson(np.exp(0.3 * x)),
+        "id": np.arange(n) + 7,
+    }
     return clean_table(pa.table(rows))
 
 
@@ -69,7 +79,12 @@ def test_a_twin_has_its_own_noise_where_noise_is_additive(forest, facts, value: 
     assert set(of(twins, "x")) == {value}
     truth = of(facts, "y") + 2 * (value - of(facts, "x"))
     stranger = of(forest.sample(8000, np.random.default_rng(3), do={"x": value}), "y")
-    assert np.sqrt(np.mean((of(twins, "y") - truth) ** 2)) < 0.65 < 1.5 < np.sqrt(np.mean((stranger - truth) ** 2))
+    assert (
+        np.sqrt(np.mean((of(twins, "y") - truth) ** 2))
+        < 0.65
+        < 1.5
+        < np.sqrt(np.mean((stranger - truth) ** 2))
+    )
     assert abs(np.mean(of(twins, "y") - truth)) < 0.1
 
 
@@ -78,7 +93,9 @@ def test_twins_together_are_rows_under_the_intervention(forest, facts) -> None:
     drawn = forest.sample(8000, np.random.default_rng(4), do={"x": 1.0})
     for name in ("g", "b", "k"):
         for level in set(of(drawn, name)):
-            assert np.mean(of(twins, name) == level) == pytest.approx(np.mean(of(drawn, name) == level), abs=0.03)
+            assert np.mean(of(twins, name) == level) == pytest.approx(
+                np.mean(of(drawn, name) == level), abs=0.03
+            )
     for name in ("z", "y"):
         assert of(twins, name).mean() == pytest.approx(of(drawn, name).mean(), abs=0.08)
         assert of(twins, name).std() == pytest.approx(of(drawn, name).std(), rel=0.12)
@@ -89,13 +106,17 @@ def test_nothing_changes_for_a_row_that_has_the_value_already(forest, facts) -> 
     for i in range(few.num_rows):
         one = few.slice(i, 1)
         do = {"x": one.column("x")[0].as_py()}
-        assert forest.counterfactual(one, do, np.random.default_rng(i)).to_pylist() == one.to_pylist()
+        assert (
+            forest.counterfactual(one, do, np.random.default_rng(i)).to_pylist() == one.to_pylist()
+        )
 
 
 def test_yes_and_no_are_monotone_and_choices_are_stable(forest, facts) -> None:
     twins = forest.counterfactual(facts, {"x": 2.0}, np.random.default_rng(2))
     more = of(twins, "y") > of(facts, "y")
-    assert np.mean((of(facts, "b") == "true") & (of(twins, "b") == "false") & more) < 0.01  # no defiers
+    assert (
+        np.mean((of(facts, "b") == "true") & (of(twins, "b") == "false") & more) < 0.01
+    )  # no defiers
     higher = of(facts, "x") < 2.0
     was, now = of(facts, "g")[higher], of(twins, "g")[higher]
     assert np.mean(now[was == "loyal"] == "loyal") > 0.97  # its odds only rise with x
@@ -108,7 +129,9 @@ def test_abducted_noise_draws_the_row_again(forest, facts) -> None:
     context = Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
     rows = np.arange(facts.num_rows, dtype=np.int32)
     for j, codec in enumerate(codecs):
-        u = abduct(forest.parts[j], context, rows, values[j], np.random.default_rng(j).random(rows.size))
+        u = abduct(
+            forest.parts[j], context, rows, values[j], np.random.default_rng(j).random(rows.size)
+        )
         assert 0 <= u.min() <= u.max() < 1
         assert abs(u.mean() - 0.5) < 0.03  # of rows that the model drew, the noise is uniform again
         assert np.allclose(codec.tidy(forest.parts[j].draw(context, rows, u)), values[j], atol=1e-9)
@@ -122,17 +145,25 @@ def test_gumbel_twins_have_the_shares_of_their_world_and_are_stable() -> None:
     assert np.bincount(twins, minlength=4) / 40_000 == pytest.approx(q, abs=0.01)
     assert not np.any(twins[seen == 2] == 1)  # the odds of 2 against 1 rose
     assert not np.any(twins[seen == 2] == 0)
-    assert np.array_equal(gumbel_twins(np.tile(p, (9, 1)), np.tile(p, (9, 1)), seen[:9], rng), seen[:9])
+    assert np.array_equal(
+        gumbel_twins(np.tile(p, (9, 1)), np.tile(p, (9, 1)), seen[:9], rng), seen[:9]
+    )
 
 
-def ask(rows: int = 400, conditions: ConditionSet | None = None, **do: float | str) -> GenerateRequest:
+def ask(
+    rows: int = 400, conditions: ConditionSet | None = None, **do: float | str
+) -> GenerateRequest:
     asked = conditions or ConditionSet()
-    return GenerateRequest(row_count=rows, conditions=asked, interventions=do, counterfactual=True, seed=3)
+    return GenerateRequest(
+        row_count=rows, conditions=asked, interventions=do, counterfactual=True, seed=3
+    )
 
 
 def pairs(trained: TrainedModel, request: GenerateRequest, shards: int = 1) -> pa.Table:
     plan = plan_generation(trained, request)
-    return pa.concat_tables([t for s in range(shards) for t in generate_rows(trained, plan, s, shards)])
+    return pa.concat_tables(
+        [t for s in range(shards) for t in generate_rows(trained, plan, s, shards)]
+    )
 
 
 def test_rows_and_twins_come_in_turn_with_one_identifier(trained) -> None:
@@ -143,14 +174,21 @@ def test_rows_and_twins_come_in_turn_with_one_identifier(trained) -> None:
     assert np.array_equal(of(table, "id")[::2], of(table, "id")[1::2])
     assert set(of(table, "x")[1::2]) == {1.0}
     assert table.equals(pairs(trained, ask(x=1.0), shards=3))
-    plain = pa.concat_tables(generate_rows(trained, plan_generation(trained, GenerateRequest(row_count=200, seed=3))))
-    assert of(table, "y")[::2].tolist() == of(plain, "y").tolist()  # the factual rows are those of plain generation
+    plain = pa.concat_tables(
+        generate_rows(trained, plan_generation(trained, GenerateRequest(row_count=200, seed=3)))
+    )
+    assert (
+        of(table, "y")[::2].tolist() == of(plain, "y").tolist()
+    )  # the factual rows are those of plain generation
 
 
 def test_conditions_select_who_is_asked_about_also_by_what_is_changed(trained) -> None:
     evidence = ConditionSet(categorical={"b": {"true": 1.0}}, numeric={"x": NumericRange(max=-0.5)})
     table = pairs(trained, ask(2000, evidence, x=2.0))
-    facts, twins = table.filter(pa.array([True, False] * 1000)), table.filter(pa.array([False, True] * 1000))
+    facts, twins = (
+        table.filter(pa.array([True, False] * 1000)),
+        table.filter(pa.array([False, True] * 1000)),
+    )
     assert of(facts, "b").all()
     assert of(facts, "x").max() <= -0.5
     truth = of(facts, "y") + 2 * (2.0 - of(facts, "x"))  # their unusual noise goes with them
@@ -177,7 +215,11 @@ def test_what_a_pair_rests_on_is_said(trained) -> None:
 
 @pytest.mark.parametrize(
     ("request_", "at"),
-    [(ask(3, x=1.0), "/row_count"), (ask(4), "/counterfactual"), (ask(4, x="much"), "/interventions/x")],
+    [
+        (ask(3, x=1.0), "/row_count"),
+        (ask(4), "/counterfactual"),
+        (ask(4, x="much"), "/interventions/x"),
+    ],
 )
 def test_what_cannot_be_paired_is_refused(trained, request_: GenerateRequest, at: str) -> None:
     with pytest.raises(InputError) as caught:
@@ -185,10 +227,20 @@ def test_what_cannot_be_paired_is_refused(trained, request_: GenerateRequest, at
     assert caught.value.pointer == at
 
 
-def test_the_command_writes_pairs_and_says_what_they_rest_on(trained, tmp_path: Path, capsys) -> None:
+def test_the_command_writes_pairs_and_says_what_they_rest_on(
+    trained, tmp_path: Path, capsys
+) -> None:
     save_model(trained, tmp_path / "model")
     (tmp_path / "do.json").write_text(json.dumps({"x": 1.0}))
-    asked = ["generate", "--model", str(tmp_path / "model"), "--rows", "10", "--out", str(tmp_path / "rows.parquet")]
+    asked = [
+        "generate",
+        "--model",
+        str(tmp_path / "model"),
+        "--rows",
+        "10",
+        "--out",
+        str(tmp_path / "rows.parquet"),
+    ]
     assert main([*asked, "--do", str(tmp_path / "do.json"), "--counterfactual"]) == 0
     assert pq.read_table(tmp_path / "rows.parquet").column_names[:2] == ["pair", "world"]
     assert "note: A pair rests on more than data can show" in capsys.readouterr().err

@@ -10,7 +10,8 @@ from simulacra_trainer import cpus
 
 
 @pytest.mark.parametrize(
-    ("text", "quota"), [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None), ("0 0\n", None)]
+    ("text", "quota"),
+    [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None), ("0 0\n", None)],
 )
 def test_the_quota_of_cgroup_v2(tmp_path: Path, text: str, quota: float | None) -> None:
     (tmp_path / "cpu.max").write_text(text)

@@ -1,4 +1,6 @@
-"""Effects against known truths: do() and not see(), intervals, what is not identified, what cannot be asked."""
+"""Effects against known truths: do() and not see(), intervals, what is not identified, what cannot
+be asked.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,24 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
-from simulacra_crds.model import Knowledge
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import ColumnSchema, TableSchema
-from simulacra_crds.tasks import EstimateRequest
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects import EffectResult, estimate_effect
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError
 
 GRAPH = CausalGraph(
     order=["z", "g", "t", "y", "band", "after"],
-    parent_lists={"z": [], "g": [], "t": ["z", "g"], "y": ["z", "g", "t"], "band": ["y"], "after": ["t"]},
+    parent_lists={
+        "z": [],
+        "g": [],
+        "t": ["z", "g"],
+        "y": ["z", "g", "t"],
+        "band": ["y"],
+        "after": ["t"],
+    },
 )
 
 
@@ -47,7 +56,9 @@ def _table(n: int, seed: int, effect: float = 1.0) -> pa.Table:
 
 def _schema(table: pa.Table) -> TableSchema:
     kinds = {"g": "categorical", "t": "boolean", "band": "categorical"}
-    columns = [ColumnSchema(name=n, kind=kinds.get(n, "numeric"), storage="x") for n in table.column_names]
+    columns = [
+        ColumnSchema(name=n, kind=kinds.get(n, "numeric"), storage="x") for n in table.column_names
+    ]
     columns.append(ColumnSchema(name="id", kind="identifier", storage="string", learned=False))
     return TableSchema(rows=table.num_rows, columns=columns)
 
@@ -62,7 +73,9 @@ TABLE = _table(4000, 0)
 
 @pytest.mark.slow
 def test_intervals_cover_and_seeing_does_not() -> None:
-    """At 95 % coverage, 33 or fewer of 40 happen in 3 of 1,000 runs; benchmarks/effects_coverage.py repeats more."""
+    """At 95 % coverage, 33 or fewer of 40 happen in 3 of 1,000 runs; benchmarks/effects_coverage.py
+    repeats more.
+    """
     covered, errors, naive = 0, [], []
     for seed in range(40):
         result = _ask(_table(1500, seed))
@@ -119,16 +132,26 @@ def test_a_numeric_treatment_is_compared_near_its_values() -> None:
     z = rng.normal(size=6000)
     t = z + rng.normal(size=6000)
     table = pa.table({"z": z, "t": t, "y": 2 * t + 3 * z + rng.normal(size=6000)})
-    schema = TableSchema(rows=6000, columns=[ColumnSchema(name=n, kind="numeric", storage="x") for n in "zty"])
+    schema = TableSchema(
+        rows=6000, columns=[ColumnSchema(name=n, kind="numeric", storage="x") for n in "zty"]
+    )
     graph = CausalGraph(order=["z", "t", "y"], parent_lists={"z": [], "t": ["z"], "y": ["z", "t"]})
     result = estimate_effect(
-        table, schema, graph, EstimateRequest(treatment="t", value=1.0, baseline="-1", outcome="y"), seed=0
+        table,
+        schema,
+        graph,
+        EstimateRequest(treatment="t", value=1.0, baseline="-1", outcome="y"),
+        seed=0,
     )
     assert result.method == "aipw-window"
     assert abs(result.estimate.effect - 4.0) < 0.4
     assert result.naive > 5.5
     far = estimate_effect(
-        table, schema, graph, EstimateRequest(treatment="t", value=9.0, baseline=0.0, outcome="y"), seed=0
+        table,
+        schema,
+        graph,
+        EstimateRequest(treatment="t", value=9.0, baseline=0.0, outcome="y"),
+        seed=0,
     )
     assert far.method == "g-computation"
     assert not far.estimate.identified
@@ -154,8 +177,12 @@ def test_poor_overlap_is_a_figure_and_a_warning() -> None:
     rng = np.random.default_rng(5)
     z = rng.normal(size=3000)
     t = z + 0.1 * rng.normal(size=3000) > 0
-    table = pa.table({"z": z, "g": _level(np.zeros(3000), "a"), "t": _level(t, "false", "true"), "y": z + t})
-    graph = CausalGraph(order=["z", "g", "t", "y"], parent_lists={"z": [], "g": [], "t": ["z"], "y": ["z", "t"]})
+    table = pa.table(
+        {"z": z, "g": _level(np.zeros(3000), "a"), "t": _level(t, "false", "true"), "y": z + t}
+    )
+    graph = CausalGraph(
+        order=["z", "g", "t", "y"], parent_lists={"z": [], "g": [], "t": ["z"], "y": ["z", "t"]}
+    )
     result = _ask(table, graph)
     assert result.estimate.support < 0.5
     assert not result.estimate.identified
@@ -163,7 +190,9 @@ def test_poor_overlap_is_a_figure_and_a_warning() -> None:
 
 
 def test_an_undecided_edge_that_matters_is_not_identified_and_spans_the_range() -> None:
-    undecided = GRAPH.model_copy(update={"undecided": [("z", "t")], "parent_lists": {**GRAPH.parent_lists, "t": ["z"]}})
+    undecided = GRAPH.model_copy(
+        update={"undecided": [("z", "t")], "parent_lists": {**GRAPH.parent_lists, "t": ["z"]}}
+    )
     result = _ask(TABLE, undecided)
     assert not result.estimate.identified
     assert [a.adjustment for a in result.alternatives] == [["z"], []]
@@ -173,7 +202,9 @@ def test_an_undecided_edge_that_matters_is_not_identified_and_spans_the_range() 
 
 
 def test_an_outcome_that_causes_the_treatment_in_the_graph_is_told() -> None:
-    backwards = CausalGraph(order=["z", "y", "t"], parent_lists={"z": [], "y": ["z"], "t": ["z", "y"]})
+    backwards = CausalGraph(
+        order=["z", "y", "t"], parent_lists={"z": [], "y": ["z"], "t": ["z", "y"]}
+    )
     result = _ask(TABLE, backwards)
     assert not result.estimate.identified
     assert result.adjustment == ["z"]
@@ -182,7 +213,9 @@ def test_an_outcome_that_causes_the_treatment_in_the_graph_is_told() -> None:
 
 
 def test_no_effect_is_no_effect_though_the_naive_difference_is_large() -> None:
-    table = TABLE.set_column(3, "y", pa.array(1.5 * TABLE["z"].to_numpy() + np.random.default_rng(1).normal(size=4000)))
+    table = TABLE.set_column(
+        3, "y", pa.array(1.5 * TABLE["z"].to_numpy() + np.random.default_rng(1).normal(size=4000))
+    )
     result = _ask(table)
     assert result.estimate.low <= 0 <= result.estimate.high
     assert result.naive > 0.8

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.effects.boosting import BINS, LEAVES, SPLITS, boost, boosted_score
 from simulacra_trainer.effects.features import Features, build_features, level_positions, levels_of
 from simulacra_trainer.effects.nuisance import fit_nuisance
@@ -17,7 +17,10 @@ def _features(**columns: pa.Array) -> Features:
     kinds = ["categorical" if pa.types.is_dictionary(f.type) else "numeric" for f in table.schema]
     schema = TableSchema(
         rows=table.num_rows,
-        columns=[ColumnSchema(name=n, kind=k, storage="x") for n, k in zip(table.column_names, kinds, strict=True)],
+        columns=[
+            ColumnSchema(name=n, kind=k, storage="x")
+            for n, k in zip(table.column_names, kinds, strict=True)
+        ],
     )
     return build_features(table, schema, table.column_names)
 
@@ -37,7 +40,9 @@ def test_trees_follow_an_interaction_that_the_additive_part_cannot() -> None:
     x = rng.normal(size=(6000, 2))
     truth = 2.0 * np.sign(x[:, 0]) * np.sign(x[:, 1])
     features = _features(a=x[:, 0], b=x[:, 1])
-    model = fit_nuisance(features.rows(np.arange(4000)), (truth + rng.normal(size=6000))[:4000], rng)
+    model = fit_nuisance(
+        features.rows(np.arange(4000)), (truth + rng.normal(size=6000))[:4000], rng
+    )
     error = model.predict(features)[4000:] - truth[4000:]
     assert np.sqrt((error**2).mean()) < 0.7  # additive: 2.0
 
@@ -59,7 +64,9 @@ def test_noise_grows_few_trees_and_a_constant_none_that_matters() -> None:
     features = _features(a=rng.normal(size=1000))
     noise = fit_nuisance(features, rng.normal(size=1000), rng).predict(features)
     assert noise.std() < 0.3
-    assert fit_nuisance(features, np.full(1000, 7.0), rng).predict(features) == pytest.approx(np.full(1000, 7.0))
+    assert fit_nuisance(features, np.full(1000, 7.0), rng).predict(features) == pytest.approx(
+        np.full(1000, 7.0)
+    )
 
 
 def test_the_scale_of_the_target_does_not_matter() -> None:
@@ -76,7 +83,9 @@ def test_no_columns_give_the_mean() -> None:
     empty = Features(*[np.empty((500, 0))] * 3, np.empty((0, 500), np.uint8), np.empty(0, np.bool_))
     y = np.arange(500.0)
     for x in (features, empty):
-        assert fit_nuisance(x, y, np.random.default_rng(0)).predict(x) == pytest.approx(np.full(500, y.mean()), abs=1.0)
+        assert fit_nuisance(x, y, np.random.default_rng(0)).predict(x) == pytest.approx(
+            np.full(500, y.mean()), abs=1.0
+        )
 
 
 def test_one_tree_splits_where_the_mean_changes() -> None:
@@ -107,7 +116,10 @@ def test_features_know_missing_values_and_many_levels() -> None:
 
 
 def test_levels_of_chunks_with_different_dictionaries_agree() -> None:
-    chunks = [pa.array(["a", "b"]).dictionary_encode(), pa.array(["b", None, "c"]).dictionary_encode()]
+    chunks = [
+        pa.array(["a", "b"]).dictionary_encode(),
+        pa.array(["b", None, "c"]).dictionary_encode(),
+    ]
     table = pa.table({"x": pa.chunked_array(chunks)})
     levels, positions = levels_of(table, "x"), level_positions(table, "x")
     assert [levels[i] if i >= 0 else None for i in positions] == ["a", "b", "b", None, "c"]

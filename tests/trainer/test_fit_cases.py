@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.tasks import FitRequest, GenerateRequest, ProgressReport
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest, ProgressReport
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.families.base import ModelFileError
-from simulacra_trainer.fit import STEPS, TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation
-from simulacra_trainer.model_dir import MODEL, load_model, save_model
+from simulacra_trainer.pipeline.fit import STEPS, TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.model_dir import MODEL, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
@@ -25,12 +25,16 @@ def fit(raw: pa.Table, **request: object) -> TrainedModel:
 
 
 def rows(trained: TrainedModel, n: int, seed: int = 0) -> pa.Table:
-    return pa.concat_tables(generate_rows(trained, plan_generation(trained, GenerateRequest(row_count=n, seed=seed))))
+    return pa.concat_tables(
+        generate_rows(trained, plan_generation(trained, GenerateRequest(row_count=n, seed=seed)))
+    )
 
 
 def test_fifty_rows_give_a_model_that_knows_little() -> None:
     rng = np.random.default_rng(0)
-    raw = pa.table({"a": rng.normal(0, 1, 50), "b": rng.choice(["x", "y"], 50), "c": rng.integers(0, 5, 50)})
+    raw = pa.table(
+        {"a": rng.normal(0, 1, 50), "b": rng.choice(["x", "y"], 50), "c": rng.integers(0, 5, 50)}
+    )
     trained = fit(raw)
     table = rows(trained, 200)
     assert table.num_rows == 200
@@ -57,7 +61,13 @@ def test_constant_and_empty_columns_come_back_and_teach_nothing() -> None:
 
 
 def test_nothing_that_varies_is_refused_as_too_small() -> None:
-    raw = pa.table({"a": pa.array(["x"] * 100), "b": pa.array([None] * 100, pa.string()), "c": pa.array([1] * 100)})
+    raw = pa.table(
+        {
+            "a": pa.array(["x"] * 100),
+            "b": pa.array([None] * 100, pa.string()),
+            "c": pa.array([1] * 100),
+        }
+    )
     with pytest.raises(InputError) as caught:
         fit(raw)
     assert caught.value.reason == "TableTooSmall"
@@ -67,7 +77,11 @@ def test_twenty_thousand_levels_are_refused_learned_or_left_out_but_never_copied
     rng = np.random.default_rng(2)
     code = np.array([f"code {i % 20_000:05d}" for i in range(40_000)])
     raw = pa.table(
-        {"code": code, "kind": rng.choice(["x", "y"], 40_000), "size": np.round(rng.normal(9, 3, 40_000), 1)}
+        {
+            "code": code,
+            "kind": rng.choice(["x", "y"], 40_000),
+            "size": np.round(rng.normal(9, 3, 40_000), 1),
+        }
     )
     trained = fit(raw)
     table = rows(trained, 5000)
@@ -76,7 +90,12 @@ def test_twenty_thousand_levels_are_refused_learned_or_left_out_but_never_copied
     if column.learned:
         pairs = set(zip(*(raw.column(c).to_pylist() for c in raw.column_names), strict=True))
         copied = np.mean(
-            [row in pairs for row in zip(*(table.column(c).to_pylist() for c in raw.column_names), strict=True)]
+            [
+                row in pairs
+                for row in zip(
+                    *(table.column(c).to_pylist() for c in raw.column_names), strict=True
+                )
+            ]
         )
         assert copied < 0.02
         assert set(table.column("code").to_pylist()) <= set(code)
@@ -87,7 +106,9 @@ def test_a_learned_column_of_many_levels_keeps_them_all() -> None:
     rng = np.random.default_rng(3)
     weights = 1 / np.arange(1, 601)
     town = rng.choice(600, 12_000, p=weights / weights.sum())
-    raw = pa.table({"town": pa.array([f"town {t}" for t in town]), "coast": np.where(town % 2, "yes", "no")})
+    raw = pa.table(
+        {"town": pa.array([f"town {t}" for t in town]), "coast": np.where(town % 2, "yes", "no")}
+    )
     trained = fit(raw)
     assert trained.schema.find("town").learned  # type: ignore[union-attr]
     table = rows(trained, 40_000)
@@ -108,13 +129,18 @@ def test_three_hundred_columns_of_four_hundred_rows() -> None:
     columns: dict[str, object] = {}
     for j in range(300):
         score = factor @ rng.normal(0, 1, 6) + rng.normal(0, 1.5, 400)
-        columns[f"n{j}"] = np.round(score, 2) if j % 3 == 0 else np.digitize(score, [-2, -0.5, 0.5, 2])
+        columns[f"n{j}"] = (
+            np.round(score, 2) if j % 3 == 0 else np.digitize(score, [-2, -0.5, 0.5, 2])
+        )
     raw = pa.table(columns)
     trained = fit(raw)
     table = rows(trained, 400)
     assert table.shape == (400, 300)
     assert trained.figures["exact_copies"] == 0
-    assert trained.figures["univariate_error_percent"] < 2 * trained.figures["univariate_floor_percent"]
+    assert (
+        trained.figures["univariate_error_percent"]
+        < 2 * trained.figures["univariate_floor_percent"]
+    )
 
 
 def test_contradicting_knowledge_is_the_customers_to_mend() -> None:
@@ -145,8 +171,12 @@ def test_a_model_directory_gives_back_the_same_model(trained: TrainedModel, tmp_
     assert b"<html" in (tmp_path / "report.html").read_bytes()[:200]
 
 
-@pytest.mark.parametrize("name", [MODEL, "schema.json", "graph.json", "train.parquet", "forest.json"])
-def test_a_directory_with_a_broken_file_is_refused(trained: TrainedModel, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [MODEL, "schema.json", "graph.json", "train.parquet", "forest.json"]
+)
+def test_a_directory_with_a_broken_file_is_refused(
+    trained: TrainedModel, tmp_path: Path, name: str
+) -> None:
     save_model(trained, tmp_path)
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:40])
@@ -157,9 +187,13 @@ def test_a_directory_with_a_broken_file_is_refused(trained: TrainedModel, tmp_pa
         load_model(tmp_path)
 
 
-def test_a_column_swapped_in_the_training_table_is_refused(trained: TrainedModel, tmp_path: Path) -> None:
+def test_a_column_swapped_in_the_training_table_is_refused(
+    trained: TrainedModel, tmp_path: Path
+) -> None:
     save_model(trained, tmp_path)
-    pq.write_table(pq.read_table(tmp_path / "train.parquet").drop_columns(["age"]), tmp_path / "train.parquet")
+    pq.write_table(
+        pq.read_table(tmp_path / "train.parquet").drop_columns(["age"]), tmp_path / "train.parquet"
+    )
     with pytest.raises(ModelFileError):
         load_model(tmp_path)
 
@@ -180,7 +214,11 @@ def test_progress_grows_tells_once_a_second_and_ends_at_100() -> None:
     assert percents == sorted(percents)
     assert percents[0] == 0
     assert percents[-1] == 100
-    assert [report.percent for report in told][:3] == [0, 12, 25]  # at the start, after 1 s, after 2 s
+    assert [report.percent for report in told][:3] == [
+        0,
+        12,
+        25,
+    ]  # at the start, after 1 s, after 2 s
     assert len(told) == 5
     assert [report.step for report in told] == ["one", "one", "one", "two", "two"]
     assert told[3].eta_seconds == round(4.5 * (1 - 0.625) / 0.625)

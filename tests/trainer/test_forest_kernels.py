@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
+from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.grow import split_prices
-from simulacra_trainer.families.forest.kernels import MIN_LEAF, SAMPLED_FROM, VARIANCE_FLOOR, grow_classes, grow_numbers
-from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.walk import MOST_WAITING, pick, split_masks, walk
+from simulacra_trainer.families.forest.kernels import (
+    MIN_LEAF,
+    SAMPLED_FROM,
+    VARIANCE_FLOOR,
+    grow_classes,
+    grow_numbers,
+)
+from simulacra_trainer.families.forest.traversal import MOST_WAITING, pick, split_masks, walk
 from simulacra_trainer.families.grid import find_bins
 
 NO_SUMS = np.empty((0, 0), np.uint8)
@@ -39,7 +45,9 @@ def reference_leaves(Z: np.ndarray, y: np.ndarray, score, price) -> list[frozens
     leaves, waiting = [], [np.arange(y.size)]
     while waiting:
         rows = waiting.pop()
-        gain, f, t = best_split(Z[:, rows], y[rows], score) if rows.size >= 2 * MIN_LEAF else (0.0, -1, -1)
+        gain, f, t = (
+            best_split(Z[:, rows], y[rows], score) if rows.size >= 2 * MIN_LEAF else (0.0, -1, -1)
+        )
         if f < 0 or gain <= price(y[rows]):
             leaves.append(frozenset(rows.tolist()))
         else:
@@ -49,7 +57,11 @@ def reference_leaves(Z: np.ndarray, y: np.ndarray, score, price) -> list[frozens
 
 
 def grown_leaves(feature, start, stop, index) -> set[frozenset[int]]:
-    return {frozenset(index[a:b].tolist()) for f, a, b in zip(feature, start, stop, strict=True) if f < 0}
+    return {
+        frozenset(index[a:b].tolist())
+        for f, a, b in zip(feature, start, stop, strict=True)
+        if f < 0
+    }
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -58,7 +70,9 @@ def test_class_tree_equals_brute_force(seed: int) -> None:
     Z = rng.integers(0, 12, (3, 120)).astype(np.uint8)
     y = ((Z[0] > 5).astype(int) + (rng.random(120) < 0.2) + (Z[1] == 3)).astype(np.int32)
     feature, _threshold, _child, start, stop, index = grow_classes(Z, y, 4, split_prices(1.0, 4))
-    expected = reference_leaves(Z, y, multinomial, lambda part: split_prices(1.0, 4)[np.unique(part).size - 1])
+    expected = reference_leaves(
+        Z, y, multinomial, lambda part: split_prices(1.0, 4)[np.unique(part).size - 1]
+    )
     assert grown_leaves(feature, start, stop, index) == set(expected)
     assert len(expected) > 1
 
@@ -79,7 +93,9 @@ def test_a_big_node_searched_on_a_sample_splits_where_all_rows_say(levels: int) 
     n, rng = 3 * SAMPLED_FROM, np.random.default_rng(levels)
     Z = rng.integers(0, 30, (4, n)).astype(np.uint8)
     Z[1] = np.where(rng.random(n) < 0.9, Z[2], Z[1])  # a rival of the best
-    y = (np.minimum(Z[2] // 6, 2) + (rng.random(n) < 0.3) * rng.integers(0, levels - 2, n)).astype(np.int32)
+    y = (np.minimum(Z[2] // 6, 2) + (rng.random(n) < 0.3) * rng.integers(0, levels - 2, n)).astype(
+        np.int32
+    )
     _, f, t = best_split(Z, y, multinomial)
     feature, threshold, *_ = grow_classes(Z, y, levels, split_prices(3.0, levels))
     assert (feature[0], threshold[0]) == (f, t)
@@ -130,12 +146,21 @@ def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
 def test_walk_ends_where_each_row_goes_by_itself_in_a_tree_deeper_than_what_may_wait() -> None:
     depth, n = MOST_WAITING + 100, 40_000
     rng = np.random.default_rng(4)
-    # a chain: at each level a few rows leave to the right (the leaves), the others go on to the left
-    feature = np.concatenate([[0], np.array([[k, -1] for k in range(1, depth)]).ravel(), [-1, -1]]).astype(np.int32)
-    child = np.array([node + 1 if split >= 0 else 0 for node, split in enumerate(feature)], np.int32)
+    # a chain: at each level a few rows leave to the right (the leaves), the others go on to the
+    # left
+    feature = np.concatenate(
+        [[0], np.array([[k, -1] for k in range(1, depth)]).ravel(), [-1, -1]]
+    ).astype(np.int32)
+    child = np.array(
+        [node + 1 if split >= 0 else 0 for node, split in enumerate(feature)], np.int32
+    )
     child[1::2] += 1  # of the node that went on, past its sibling
     Z = (rng.random((depth, n)) < 0.003).astype(np.uint8)
-    masks = split_masks(feature, np.zeros(feature.size, np.int16), np.tile(np.arange(256, dtype=np.uint8), (depth, 1)))
+    masks = split_masks(
+        feature,
+        np.zeros(feature.size, np.int16),
+        np.tile(np.arange(256, dtype=np.uint8), (depth, 1)),
+    )
     rows = rng.permutation(n)[: n // 2].astype(np.int32)
     leaves = walk(Z, NO_SUMS, rows, feature, masks, child)
     for i in range(0, rows.size, 50):

@@ -1,4 +1,6 @@
-"""Numbers as normal scores: what they keep of few rows, where leaves stay, and that they are sound distributions."""
+"""Numbers as normal scores: what they keep of few rows, where leaves stay, and that they are sound
+distributions.
+"""
 
 import json
 from pathlib import Path
@@ -7,32 +9,43 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
-from simulacra_trainer.families.forest import FOREST, ForestModel, additive, choice
+from simulacra_trainer.families.forest import FOREST, ForestModel, additive, model_selection
 from simulacra_trainer.families.forest.additive import functions_of
+from simulacra_trainer.families.forest.do_response import is_latent, looked_at
 from simulacra_trainer.families.forest.latent import fit_additive
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Latent
-from simulacra_trainer.families.forest.response import is_latent, looked_at
+from simulacra_trainer.families.forest.samplers import Context, Latent
 from simulacra_trainer.families.grid import number_grid
-from simulacra_trainer.weighting import row_weights
+from simulacra_trainer.survey_weights import row_weights
 from trainer_tables import clean, levels_column, numbers_column
 
 FACTORS = 3
 
 
 def few_rows(n: int = 300, seed: int = 0) -> tuple[pa.Table, TableSchema]:
-    """Return eight numbers that three factors move; the last one repeats, one in ten of it is missing."""
+    """Return eight numbers that three factors move; the last one repeats, one in ten of it is
+    missing.
+    """
     rng = np.random.default_rng(seed)
-    numbers = rng.normal(size=(n, FACTORS)) @ rng.normal(size=(FACTORS, 8)) + 0.4 * rng.normal(size=(n, 8))
+    numbers = rng.normal(size=(n, FACTORS)) @ rng.normal(size=(FACTORS, 8)) + 0.4 * rng.normal(
+        size=(n, 8)
+    )
     numbers[:, 7] = np.where(rng.random(n) < 0.1, np.nan, np.round(3 * numbers[:, 7]))
     return clean(*(numbers_column(f"n{j}", numbers[:, j], 0 if j == 7 else None) for j in range(8)))
 
 
 def fit(table: pa.Table, schema: TableSchema, penalty: float = 27.0) -> ForestModel:
-    return FOREST.fit(table, schema, table.column_names, seed=0, options={"penalty": penalty}, progress=no_progress)
+    return FOREST.fit(
+        table,
+        schema,
+        table.column_names,
+        seed=0,
+        options={"penalty": penalty},
+        progress=no_progress,
+    )
 
 
 def values(table: pa.Table) -> np.ndarray:
@@ -49,16 +62,26 @@ def model(table_and_schema) -> ForestModel:
     return fit(*table_and_schema)
 
 
-def test_few_rows_keep_their_correlations_at_a_high_penalty(model: ForestModel, table_and_schema) -> None:
+def test_few_rows_keep_their_correlations_at_a_high_penalty(
+    model: ForestModel, table_and_schema
+) -> None:
     assert all(is_latent(model.parts[j]) for j in range(3, 8))
-    real, drawn = values(table_and_schema[0])[:7], values(model.sample(6000, np.random.default_rng(1)))[:7]
+    real, drawn = (
+        values(table_and_schema[0])[:7],
+        values(model.sample(6000, np.random.default_rng(1)))[:7],
+    )
     apart = np.abs(np.corrcoef(real) - np.corrcoef(drawn))
     assert apart.max() < 0.2
     assert apart.mean() < 0.08
 
 
-def test_repeated_and_missing_values_come_back_as_they_are(model: ForestModel, table_and_schema) -> None:
-    real, drawn = values(table_and_schema[0])[7], values(model.sample(6000, np.random.default_rng(1)))[7]
+def test_repeated_and_missing_values_come_back_as_they_are(
+    model: ForestModel, table_and_schema
+) -> None:
+    real, drawn = (
+        values(table_and_schema[0])[7],
+        values(model.sample(6000, np.random.default_rng(1)))[7],
+    )
     known = drawn[~np.isnan(drawn)]
     assert np.array_equal(known, np.round(known))
     assert np.nanmin(real) <= known.min() <= known.max() <= np.nanmax(real)
@@ -68,7 +91,10 @@ def test_repeated_and_missing_values_come_back_as_they_are(model: ForestModel, t
 
 
 def test_drawn_rows_hold_new_numbers(model: ForestModel, table_and_schema) -> None:
-    real, drawn = values(table_and_schema[0])[0], values(model.sample(6000, np.random.default_rng(1)))[0]
+    real, drawn = (
+        values(table_and_schema[0])[0],
+        values(model.sample(6000, np.random.default_rng(1)))[0],
+    )
     assert np.isin(drawn, real).mean() < 0.1
 
 
@@ -78,13 +104,19 @@ def test_leaves_stay_where_a_number_jumps() -> None:
     price = np.array([4.99, 1.0, 7.5, 3.0])[kind] + 0.5 * rng.integers(0, 3, 2000)
     size = rng.normal(size=2000)
     table, schema = clean(
-        levels_column("kind", [f"k{k}" for k in kind]), numbers_column("size", size), numbers_column("price", price, 2)
+        levels_column("kind", [f"k{k}" for k in kind]),
+        numbers_column("size", size),
+        numbers_column("price", price, 2),
     )
     model = fit(table, schema, 3.0)
     assert not is_latent(model.parts[2])
     drawn = model.sample(4000, np.random.default_rng(0))
-    pairs = set(zip(drawn.column("kind").to_pylist(), drawn.column("price").to_pylist(), strict=True))
-    assert pairs == set(zip(table.column("kind").to_pylist(), table.column("price").to_pylist(), strict=True))
+    pairs = set(
+        zip(drawn.column("kind").to_pylist(), drawn.column("price").to_pylist(), strict=True)
+    )
+    assert pairs == set(
+        zip(table.column("kind").to_pylist(), table.column("price").to_pylist(), strict=True)
+    )
 
 
 def test_cells_are_a_distribution(model: ForestModel, table_and_schema) -> None:
@@ -92,7 +124,10 @@ def test_cells_are_a_distribution(model: ForestModel, table_and_schema) -> None:
     context = Context(model.data.codes, model.data.values)
     for j in (3, 7):
         grid = number_grid(model.data.values[j])
-        each = [cell_probabilities(model.parts[j], grid, context, rows, np.full(40, k)) for k in range(grid.size)]
+        each = [
+            cell_probabilities(model.parts[j], grid, context, rows, np.full(40, k))
+            for k in range(grid.size)
+        ]
         assert np.all(np.array(each) > 0)
         assert np.sum(each, axis=0) == pytest.approx(np.ones(40), abs=1e-6)
     assert np.isfinite(model.log_likelihood(table_and_schema[0])).all()
@@ -118,7 +153,9 @@ def test_a_slope_pays_a_price() -> None:
     bases = [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)]
 
     def columns(penalty: float) -> set[int]:
-        return set(fit_additive(codes, bases, target, penalty, np.random.default_rng(0)).columns.tolist())
+        return set(
+            fit_additive(codes, bases, target, penalty, np.random.default_rng(0)).columns.tolist()
+        )
 
     assert columns(60.0) == {0}
     assert {0, 1} == columns(15.0)
@@ -126,7 +163,9 @@ def test_a_slope_pays_a_price() -> None:
 
 
 def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their cross products are computed as they are asked for; the last one repeats the first and adds nothing."""
+    """Their cross products are computed as they are asked for; the last one repeats the first and
+    adds nothing.
+    """
     rng = np.random.default_rng(5)
     X = rng.normal(size=(12, 500))
     X[11] = X[0]
@@ -134,8 +173,10 @@ def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.Mon
 
     def kept() -> tuple[list[int], int]:
         design = additive.design_of([X], np.arange(500)[None], 1)
-        centred = y - y.mean()
-        slopes = additive.fit_slopes(design, design.centred @ centred, float(centred @ centred), 500, 3.0)
+        centered = y - y.mean()
+        slopes = additive.fit_slopes(
+            design, design.centered @ centered, float(centered @ centered), 500, 3.0
+        )
         return list(np.flatnonzero(slopes)), int(design.is_known.sum())
 
     at_once, known = kept()
@@ -145,16 +186,20 @@ def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("better", "folds"), [(0, 1), (1, 1), (None, 3)])
-def test_folds_race_to_the_verdict(monkeypatch: pytest.MonkeyPatch, better: int | None, folds: int) -> None:
+def test_folds_race_to_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, better: int | None, folds: int
+) -> None:
     rng, grown = np.random.default_rng(2), []
 
-    def probabilities(part: int, _grid: object, _context: object, held: np.ndarray, _cells: object) -> np.ndarray:
+    def probabilities(
+        part: int, _grid: object, _context: object, held: np.ndarray, _cells: object
+    ) -> np.ndarray:
         grown.append(part)
         return np.clip(0.3 + 0.3 * (part == better) + rng.normal(0, 0.05, held.size), 0.01, 1)
 
-    monkeypatch.setattr(choice, "cell_probabilities", probabilities)
+    monkeypatch.setattr(model_selection, "cell_probabilities", probabilities)
     context, numbers = Context(np.zeros((1, 900), np.uint8), []), rng.normal(size=900)
-    likelier = choice.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
+    likelier = model_selection.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
     assert grown == [0, 1] * folds
     if better is not None:
         assert likelier is (better == 0)
@@ -178,19 +223,33 @@ def test_tied_scores_are_imputed_so_that_slopes_keep_their_size() -> None:
     assert fits[1].scores.std() == pytest.approx(1.0, abs=0.05)
 
 
-def test_under_do_a_score_gives_way_to_the_regression_on_the_numbers_own_scale(model: ForestModel) -> None:
+def test_under_do_a_score_gives_way_to_the_regression_on_the_numbers_own_scale(
+    model: ForestModel,
+) -> None:
     j = next(j for j in range(3, 7) if isinstance(model.parts[j], Latent))
     cause = next(iter(looked_at(model.parts[j])))
     at = np.nanquantile(model.data.values[cause], [0.25, 0.75])
-    means = [values(model.sample(20_000, np.random.default_rng(0), do={f"n{cause}": float(x)}))[j].mean() for x in at]
+    means = [
+        values(model.sample(20_000, np.random.default_rng(0), do={f"n{cause}": float(x)}))[j].mean()
+        for x in at
+    ]
     order = [k for k in range(j) if k != cause]
-    # truth: a regression on all columns before it, since nothing else moves with the cause that comes later than it
-    X = np.column_stack([np.ones(300), model.data.values[cause], *(model.data.values[k] for k in order if k < cause)])
+    # truth: a regression on all columns before it, since nothing else moves with the cause that
+    # comes later than it
+    X = np.column_stack(
+        [
+            np.ones(300),
+            model.data.values[cause],
+            *(model.data.values[k] for k in order if k < cause),
+        ]
+    )
     slope = np.linalg.lstsq(X, model.data.values[j], rcond=None)[0][1]
     assert means[1] - means[0] == pytest.approx(slope * (at[1] - at[0]), abs=0.35)
 
 
-def test_it_survives_a_disk_and_damage_is_refused(model: ForestModel, table_and_schema, tmp_path: Path) -> None:
+def test_it_survives_a_disk_and_damage_is_refused(
+    model: ForestModel, table_and_schema, tmp_path: Path
+) -> None:
     model.save(tmp_path)
     again = FOREST.load(tmp_path, *table_and_schema)
     for n, do in ((500, None), (200, {"n2": 0.5})):
@@ -198,14 +257,18 @@ def test_it_survives_a_disk_and_damage_is_refused(model: ForestModel, table_and_
         assert drawn[0].equals(drawn[1])
     path = tmp_path / "forest.json"
     outline = json.loads(path.read_text())
-    place, node = next((j, part) for j, part in outline["parts"].items() if part["kind"] == "latent")
+    place, node = next(
+        (j, part) for j, part in outline["parts"].items() if part["kind"] == "latent"
+    )
     for damage in (
         {"columns": [*node["columns"], 0]},
         {"columns": [99] * len(node["columns"])},
         {"residual": node["margin"]},
         {"margin": node["residual"]},
     ):
-        path.write_text(json.dumps({**outline, "parts": {**outline["parts"], place: {**node, **damage}}}))
+        path.write_text(
+            json.dumps({**outline, "parts": {**outline["parts"], place: {**node, **damage}}})
+        )
         with pytest.raises(ModelFileError):
             FOREST.load(tmp_path, *table_and_schema)
 
@@ -217,5 +280,7 @@ def test_weighted_rows_keep_leaves(table_and_schema) -> None:
     of = of.model_copy(update={"kind": "weight", "learned": False})
     schema = schema.model_copy(update={"columns": [*schema.columns, of]})
     assert row_weights(table, schema) is not None
-    model = FOREST.fit(table, schema, [f"n{j}" for j in range(8)], seed=0, options={}, progress=no_progress)
+    model = FOREST.fit(
+        table, schema, [f"n{j}" for j in range(8)], seed=0, options={}, progress=no_progress
+    )
     assert not any(is_latent(part) for part in model.parts.values())

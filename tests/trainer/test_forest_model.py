@@ -1,4 +1,6 @@
-"""The forest family: what it keeps of a table, what it must not copy, that it is deterministic and survives a disk."""
+"""The forest family: what it keeps of a table, what it must not copy, that it is deterministic and
+survives a disk.
+"""
 
 import json
 from collections import Counter
@@ -10,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
 from simulacra_trainer.families.forest import FOREST, ForestModel
@@ -19,7 +21,14 @@ from trainer_tables import clean, levels_column, numbers_column, survey
 
 
 def fit(table: pa.Table, schema: TableSchema, penalty: float = 3.0) -> ForestModel:
-    return FOREST.fit(table, schema, table.column_names, seed=0, options={"penalty": penalty}, progress=no_progress)
+    return FOREST.fit(
+        table,
+        schema,
+        table.column_names,
+        seed=0,
+        options={"penalty": penalty},
+        progress=no_progress,
+    )
 
 
 def draw(model: ForestModel, n: int, seed: int = 0, **kwargs: object) -> pa.Table:
@@ -36,7 +45,9 @@ def model(table_and_schema: tuple[pa.Table, TableSchema]) -> ForestModel:
     return fit(*table_and_schema)
 
 
-def test_types_and_levels_are_those_of_the_clean_table(model: ForestModel, table_and_schema) -> None:
+def test_types_and_levels_are_those_of_the_clean_table(
+    model: ForestModel, table_and_schema
+) -> None:
     table, _ = table_and_schema
     drawn = draw(model, 500)
     assert drawn.schema.equals(table.schema)
@@ -46,7 +57,9 @@ def test_types_and_levels_are_those_of_the_clean_table(model: ForestModel, table
     assert pc.min(drawn.column("age")).as_py() >= 18
 
 
-def test_a_seed_decides_the_rows_whatever_the_number_of_threads(table_and_schema, monkeypatch) -> None:
+def test_a_seed_decides_the_rows_whatever_the_number_of_threads(
+    table_and_schema, monkeypatch
+) -> None:
     drawn = []
     for threads in ("1", "4"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -62,10 +75,14 @@ def test_marginals_and_a_strong_dependence_are_kept(model: ForestModel, table_an
         real, made = (Counter(t.column(name).to_pylist()) for t in (table, drawn))
         for level in real:
             assert abs(real[level] / 3000 - made[level] / 20_000) < 0.03
-    real_missing, made_missing = (t.column("income").null_count / t.num_rows for t in (table, drawn))
+    real_missing, made_missing = (
+        t.column("income").null_count / t.num_rows for t in (table, drawn)
+    )
     assert abs(real_missing - made_missing) < 0.02
     spend, age = (np.array(drawn.column(n).to_pylist(), float) for n in ("spend", "age"))
-    real = np.corrcoef(*(np.array(table.column(n).to_pylist(), float) for n in ("spend", "age")))[0, 1]
+    real = np.corrcoef(*(np.array(table.column(n).to_pylist(), float) for n in ("spend", "age")))[
+        0, 1
+    ]
     assert abs(np.corrcoef(spend, age)[0, 1] - real) < 0.06
 
 
@@ -75,7 +92,9 @@ def test_a_functional_dependency_holds_in_both_orders_of_its_columns(table_and_s
         rest = [c for c in table.column_names if c not in order]
         model = FOREST.fit(table, schema, [*order, *rest], seed=0, options={}, progress=no_progress)
         drawn = draw(model, 5000)
-        pairs = set(zip(drawn.column("city").to_pylist(), drawn.column("region").to_pylist(), strict=True))
+        pairs = set(
+            zip(drawn.column("city").to_pylist(), drawn.column("region").to_pylist(), strict=True)
+        )
         assert {city for city, region in pairs if region == "north"} == {"ada", "cel"}
         assert len(pairs) == 6
 
@@ -84,11 +103,14 @@ def test_exact_figures_that_another_column_decides_are_not_mixed() -> None:
     rng = np.random.default_rng(5)
     year = rng.choice([2018, 2019, 2020, 2021], 6000)
     brackets = {
-        y: np.round(np.exp(np.linspace(8, 12, 90)) * (1 + 0.013 * (y - 2018))) for y in (2018, 2019, 2020, 2021)
+        y: np.round(np.exp(np.linspace(8, 12, 90)) * (1 + 0.013 * (y - 2018)))
+        for y in (2018, 2019, 2020, 2021)
     }
     bracket = rng.integers(0, 90, 6000)
     income = np.array([brackets[y][b] for y, b in zip(year, bracket, strict=True)])
-    table, schema = clean(numbers_column("year", year.astype(float), 0), numbers_column("income", income, 0))
+    table, schema = clean(
+        numbers_column("year", year.astype(float), 0), numbers_column("income", income, 0)
+    )
     drawn = draw(fit(table, schema), 6000)
     pairs = zip(drawn.column("year").to_pylist(), drawn.column("income").to_pylist(), strict=True)
     lawful = np.mean([income in brackets[year] for year, income in pairs])
@@ -99,7 +121,9 @@ def test_rare_levels_are_drawn_but_not_tied_to_their_owners() -> None:
     rng = np.random.default_rng(6)
     common = rng.choice(["x", "y"], 4000)
     rare = [f"rare{i}" for i in range(60)]
-    job = np.where(np.arange(4000) < 60, np.resize(rare, 4000), np.where(common == "x", "baker", "smith"))
+    job = np.where(
+        np.arange(4000) < 60, np.resize(rare, 4000), np.where(common == "x", "baker", "smith")
+    )
     side = np.where(np.arange(4000) < 60, "owner", "other")
     table, schema = clean(levels_column("side", list(side)), levels_column("job", list(job)))
     drawn = draw(fit(table, schema), 40_000)
@@ -118,7 +142,9 @@ def test_copies_are_no_more_frequent_than_among_unseen_rows() -> None:
 
 
 def test_do_keeps_the_mechanisms_and_differs_from_conditioning(model: ForestModel) -> None:
-    """Switchers are young and the young spend more: conditioning on switchers moves spend, do(switcher) does not."""
+    """Switchers are young and the young spend more: conditioning on switchers moves spend,
+    do(switcher) does not.
+    """
     drawn = draw(model, 40_000)
     spend = np.array(drawn.column("spend").to_pylist())
     age = np.array(drawn.column("age").to_pylist())
@@ -131,7 +157,10 @@ def test_do_keeps_the_mechanisms_and_differs_from_conditioning(model: ForestMode
 
 
 def test_do_of_a_cause_moves_its_effect_by_the_mechanism(model: ForestModel) -> None:
-    spends = [np.mean(draw(model, 20_000, do={"price": p}).column("spend").to_pylist()) for p in (4.0, 7.0)]
+    spends = [
+        np.mean(draw(model, 20_000, do={"price": p}).column("spend").to_pylist())
+        for p in (4.0, 7.0)
+    ]
     assert -45 < spends[1] - spends[0] < -20  # the mechanism says -12 a unit, floored at zero
 
 
@@ -143,14 +172,21 @@ def test_first_puts_columns_first_and_keeps_what_is_given(model: ForestModel) ->
     assert front.column_names == ["spend", "segment"]
     rows = draw(again, 3000, seed=3, given=front)
     assert rows.select(["spend", "segment"]).equals(front)
-    assert again.first(["segment"]).first(model.columns).sample(50, np.random.default_rng(0)).equals(draw(model, 50))
+    assert (
+        again.first(["segment"])
+        .first(model.columns)
+        .sample(50, np.random.default_rng(0))
+        .equals(draw(model, 50))
+    )
 
 
 def test_likelihood_prefers_the_truth(model: ForestModel, table_and_schema) -> None:
     table, _ = table_and_schema
     unseen, _ = survey(1000, seed=77)
     shuffled = unseen.set_column(
-        5, "spend", unseen.column("spend").take(pa.array(np.random.default_rng(0).permutation(1000)))
+        5,
+        "spend",
+        unseen.column("spend").take(pa.array(np.random.default_rng(0).permutation(1000))),
     )
     real, broken, seen = (model.log_likelihood(t).mean() for t in (unseen, shuffled, table))
     assert real > broken + 0.5
@@ -158,7 +194,9 @@ def test_likelihood_prefers_the_truth(model: ForestModel, table_and_schema) -> N
     assert np.isfinite([real, broken, seen]).all()
 
 
-def test_a_saved_model_draws_the_same_rows(model: ForestModel, table_and_schema, tmp_path: Path) -> None:
+def test_a_saved_model_draws_the_same_rows(
+    model: ForestModel, table_and_schema, tmp_path: Path
+) -> None:
     model.save(tmp_path)
     loaded = FOREST.load(tmp_path, *table_and_schema)
     assert draw(loaded, 3000, seed=4).equals(draw(model, 3000, seed=4))
@@ -192,7 +230,9 @@ def damage_names(tensors: dict) -> None:
 @pytest.mark.parametrize(
     "damage", [damage_feature, damage_child, damage_stop, damage_donors, damage_type, damage_names]
 )
-def test_a_damaged_model_is_refused_before_a_kernel_sees_it(model, table_and_schema, tmp_path: Path, damage) -> None:
+def test_a_damaged_model_is_refused_before_a_kernel_sees_it(
+    model, table_and_schema, tmp_path: Path, damage
+) -> None:
     model.save(tmp_path)
     tensors = dict(load_file(tmp_path / "model.safetensors"))
     damage(tensors)
@@ -233,16 +273,22 @@ def test_datetimes_keep_their_calendar_unit() -> None:
     days = rng.integers(0, 3000, 2000)
     moments = pa.array(days * 86_400_000_000, pa.timestamp("us"))
     late = levels_column("late", list(np.where(days > 1500, "yes", "no")))
-    table, schema = clean((moments, ColumnSchema(name="day", kind="datetime", storage="timestamp[us]")), late)
+    table, schema = clean(
+        (moments, ColumnSchema(name="day", kind="datetime", storage="timestamp[us]")), late
+    )
     drawn = draw(fit(table, schema), 2000)
     assert drawn.schema.field("day").type == pa.timestamp("us")
     moved = drawn.column("day").cast(pa.int64()).to_numpy()
     assert not (moved % 86_400_000_000).any()
-    agree = (moved // 86_400_000_000 > 1500) == (np.array(drawn.column("late").to_pylist()) == "yes")
+    agree = (moved // 86_400_000_000 > 1500) == (
+        np.array(drawn.column("late").to_pylist()) == "yes"
+    )
     assert agree.mean() > 0.99
 
 
-@pytest.mark.parametrize("order", [["wage", "log_wage", "rounded"], ["rounded", "log_wage", "wage"]])
+@pytest.mark.parametrize(
+    "order", [["wage", "log_wage", "rounded"], ["rounded", "log_wage", "wage"]]
+)
 def test_one_figure_written_several_ways_stays_one_figure(order: list[str], tmp_path: Path) -> None:
     rng = np.random.default_rng(12)
     wage = np.round(np.exp(rng.normal(3, 0.6, 1500)), 2)
@@ -255,7 +301,9 @@ def test_one_figure_written_several_ways_stays_one_figure(order: list[str], tmp_
     )
     model = FOREST.fit(table, schema, [*order, "sex"], seed=0, options={}, progress=no_progress)
     drawn = draw(model, 4000)
-    made, logged, rounded = (np.array(drawn.column(c).to_pylist(), float) for c in ("wage", "log_wage", "rounded"))
+    made, logged, rounded = (
+        np.array(drawn.column(c).to_pylist(), float) for c in ("wage", "log_wage", "rounded")
+    )
     assert np.array_equal(np.isnan(made), np.isnan(logged))
     known = ~np.isnan(made)
     off = np.abs(logged + np.log(made))[known]
@@ -283,9 +331,13 @@ def test_a_square_keeps_to_squares_whatever_comes_first() -> None:
     age = rng.integers(15, 50, 3000).astype(float)
     born = 1990 - age - (rng.random(3000) < 0.4)  # ranks as age does, but does not decide it
     table, schema = clean(
-        numbers_column("born", born, 0), numbers_column("square", age**2, 0), numbers_column("age", age, 0)
+        numbers_column("born", born, 0),
+        numbers_column("square", age**2, 0),
+        numbers_column("age", age, 0),
     )
     drawn = draw(fit(table, schema), 3000)
-    squares, ages, births = (np.array(drawn.column(c).to_pylist(), float) for c in ("square", "age", "born"))
+    squares, ages, births = (
+        np.array(drawn.column(c).to_pylist(), float) for c in ("square", "age", "born")
+    )
     assert np.array_equal(squares, ages**2)
     assert set(np.unique(1990 - births - ages)) == {0.0, 1.0}

@@ -6,7 +6,7 @@ import pytest
 
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.families.forest.response import Response, looked_at
+from simulacra_trainer.families.forest.do_response import Response, looked_at
 from simulacra_trainer.families.forest.smooth import fit_smooth
 from simulacra_trainer.table.clean import clean_table
 
@@ -16,11 +16,15 @@ ROWS = 4_000
 def _fit(columns: dict, penalty: float):
     clean = clean_table(pa.table(columns))
     options = {"penalty": penalty}
-    return FOREST.fit(clean.table, clean.schema, list(columns), seed=0, options=options, progress=no_progress)
+    return FOREST.fit(
+        clean.table, clean.schema, list(columns), seed=0, options=options, progress=no_progress
+    )
 
 
 def _mean(model, **do: float | str) -> float:
-    return float(np.nanmean(model.sample(50_000, np.random.default_rng(1), do=do).column("y").to_numpy()))
+    return float(
+        np.nanmean(model.sample(50_000, np.random.default_rng(1), do=do).column("y").to_numpy())
+    )
 
 
 def _confounded() -> dict[str, np.ndarray]:
@@ -47,7 +51,11 @@ def test_curves_interactions_and_jumps_are_kept_and_the_noise_is_that_of_the_row
     for at in (-1.0, 0.5, 1.5):
         assert _mean(model, a=at) == pytest.approx(at**2 + 1.2, abs=0.2)
     assert _mean(model, b=0.6) - _mean(model, b=-0.2) == pytest.approx(3.0, abs=0.25)
-    rows = model.sample(20_000, np.random.default_rng(2), do={"a": 1.0, "b": 0.5}).column("y").to_numpy()
+    rows = (
+        model.sample(20_000, np.random.default_rng(2), do={"a": 1.0, "b": 0.5})
+        .column("y")
+        .to_numpy()
+    )
     assert rows.std() == pytest.approx(0.5, abs=0.08)
 
 
@@ -61,7 +69,9 @@ def test_a_category_moves_a_number_under_do() -> None:
 
 def test_rows_that_do_cannot_reach_are_drawn_as_without_it() -> None:
     columns = _confounded()
-    model = _fit({**columns, "other": columns["z"] * 3 + np.random.default_rng(9).normal(size=ROWS)}, 3.0)
+    model = _fit(
+        {**columns, "other": columns["z"] * 3 + np.random.default_rng(9).normal(size=ROWS)}, 3.0
+    )
     model = model.first(["z", "other"])
     plain = model.sample(1_000, np.random.default_rng(1))
     assert not model._responses
@@ -92,7 +102,9 @@ def test_smooth_curves_and_two_causes_together_are_nearly_free() -> None:
     a, b = rng.normal(size=(2, 3_000))
     at = np.linspace(-2, 2, 41)
     square = fit_smooth([a], [0], 2 * a**2 + rng.normal(size=3_000)).at([at])
-    assert np.sqrt(np.mean((square - 2 * at**2) ** 2)) < 0.055  # 0.067 with knots at quantiles alone
+    assert (
+        np.sqrt(np.mean((square - 2 * at**2) ** 2)) < 0.055
+    )  # 0.067 with knots at quantiles alone
     saddle = fit_smooth([a, b], [0, 0], 4 / (1 + np.exp(-a - b)) + 0.5 * rng.normal(size=3_000))
     inside = np.hypot(a, b) < 2
     truth = (4 / (1 + np.exp(-a - b)))[inside]
@@ -101,7 +113,9 @@ def test_smooth_curves_and_two_causes_together_are_nearly_free() -> None:
 
 
 def test_noise_is_shared_by_rows_that_leaves_keep_apart() -> None:
-    """y is a square of x with the same noise everywhere: a leaf of 5,000 / 40 rows would know its spread to 6 %."""
+    """y is a square of x with the same noise everywhere: a leaf of 5,000 / 40 rows would know its
+    spread to 6 %.
+    """
     rng = np.random.default_rng(9)
     x = rng.normal(size=5_000)
     model = _fit({"x": x, "y": 2 * x**2 + rng.normal(size=5_000)}, 12.0)
@@ -109,7 +123,9 @@ def test_noise_is_shared_by_rows_that_leaves_keep_apart() -> None:
     assert isinstance(part, Response)
     assert np.sum(part.tree.feature < 0) <= 2
     for value in (-0.7, 0.0, 0.7):
-        drawn = model.sample(50_000, np.random.default_rng(1), do={"x": value}).column("y").to_numpy()
+        drawn = (
+            model.sample(50_000, np.random.default_rng(1), do={"x": value}).column("y").to_numpy()
+        )
         assert drawn.std() == pytest.approx(1.0, abs=0.04)
         assert drawn.mean() == pytest.approx(2 * value**2, abs=0.1)
 
@@ -119,6 +135,7 @@ def test_a_split_that_chance_found_moves_no_mean() -> None:
     x, y = rng.normal(size=(2, 1_500))
     model = _fit({"x": x, "y": x + y}, 2.0)
     drawn = [
-        model.sample(20_000, np.random.default_rng(1), do={"x": v}).column("y").to_numpy().mean() for v in (-0.5, 0.5)
+        model.sample(20_000, np.random.default_rng(1), do={"x": v}).column("y").to_numpy().mean()
+        for v in (-0.5, 0.5)
     ]
     assert drawn[1] - drawn[0] == pytest.approx(1.0, abs=0.1)

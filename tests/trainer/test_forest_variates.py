@@ -1,4 +1,6 @@
-"""Canonical variates: what many weak effects add up to, when nothing is found, and that a model keeps them."""
+"""Canonical variates: what many weak effects add up to, when nothing is found, and that a model
+keeps them.
+"""
 
 import json
 from pathlib import Path
@@ -7,13 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel, grow, variates
 from simulacra_trainer.families.forest.additive import FEW_FUNCTIONS
-from simulacra_trainer.families.forest.parts import Variate
-from simulacra_trainer.families.forest.response import looked_at
-from simulacra_trainer.families.forest.variates import FEWEST_ROWS, MOST_CLASSES, MOST_VARIATES, fit_variates
+from simulacra_trainer.families.forest.do_response import looked_at
+from simulacra_trainer.families.forest.samplers import Variate
+from simulacra_trainer.families.forest.variates import (
+    FEWEST_ROWS,
+    MOST_CLASSES,
+    MOST_VARIATES,
+    fit_variates,
+)
 from trainer_tables import clean, levels_column
 
 COLUMNS = 12
@@ -32,7 +39,9 @@ def answers(n: int, seed: int) -> tuple[pa.Table, TableSchema]:
 
 
 def fit(table: pa.Table, schema: TableSchema) -> ForestModel:
-    return FOREST.fit(table, schema, table.column_names, seed=0, options={"penalty": 3.0}, progress=no_progress)
+    return FOREST.fit(
+        table, schema, table.column_names, seed=0, options={"penalty": 3.0}, progress=no_progress
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +54,9 @@ def model(table_and_schema) -> ForestModel:
     return fit(*table_and_schema)
 
 
-def test_many_weak_effects_make_unseen_rows_likelier(model, table_and_schema, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_weak_effects_make_unseen_rows_likelier(
+    model, table_and_schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unseen, _ = answers(2000, 1)
     monkeypatch.setattr(grow, "fit_variates", lambda *_: [])
     columns_alone = fit(*table_and_schema)
@@ -63,7 +74,9 @@ def test_a_variate_adds_up_what_moves_the_class() -> None:
     y = (lean + rng.logistic(size=4000) > 0).astype(np.int32)
     (variate,) = fit_variates(codes, [CATEGORIES] * 6, y, 2, 3.0)
     assert set(variate.columns[:4]) == {0, 1, 2, 3}
-    assert abs(np.corrcoef(variate.codes(codes, np.arange(4000, dtype=np.int32)), lean)[0, 1]) > 0.98
+    assert (
+        abs(np.corrcoef(variate.codes(codes, np.arange(4000, dtype=np.int32)), lean)[0, 1]) > 0.98
+    )
 
 
 def test_noise_has_no_variate_and_neither_has_a_single_column() -> None:
@@ -74,7 +87,9 @@ def test_noise_has_no_variate_and_neither_has_a_single_column() -> None:
     moved = codes[0].astype(np.int32)
     assert fit_variates(codes[:1], [CATEGORIES], moved, 3, 3.0) == []
     assert fit_variates(codes, [CATEGORIES] * 20, np.zeros(1000, np.int32), 1, 3.0) == []
-    assert fit_variates(codes, [np.empty((0, 256))] * 20, y, 4, 3.0) == [], "columns without a function"
+    assert fit_variates(codes, [np.empty((0, 256))] * 20, y, 4, 3.0) == [], (
+        "columns without a function"
+    )
 
 
 def test_of_many_functions_those_that_tell_most_are_used() -> None:
@@ -98,7 +113,10 @@ def test_few_rows_and_too_many_classes_have_none(monkeypatch: pytest.MonkeyPatch
     assert fit_variates(codes, [CATEGORIES] * 6, y, MOST_CLASSES + 1, 3.0) != []
     low = (codes[:2].sum(axis=0) > 2).astype(np.int32)
     assert fit_variates(codes[:, :FEWEST_ROWS], [CATEGORIES] * 6, low[:FEWEST_ROWS], 2, 3.0) != []
-    assert fit_variates(codes[:, : FEWEST_ROWS - 1], [CATEGORIES] * 6, low[: FEWEST_ROWS - 1], 2, 3.0) == []
+    assert (
+        fit_variates(codes[:, : FEWEST_ROWS - 1], [CATEGORIES] * 6, low[: FEWEST_ROWS - 1], 2, 3.0)
+        == []
+    )
 
 
 def test_the_code_of_a_sum_is_its_whole_part_within_what_a_code_can_be() -> None:
@@ -116,13 +134,18 @@ def test_do_reaches_a_column_through_a_variate(model: ForestModel) -> None:
     assert len(through) > COLUMNS // 2
     assert through <= looked_at(part) <= set(range(COLUMNS))
     low, high = (
-        np.mean(np.array(model.sample(20_000, np.random.default_rng(5), do={"q11": level})["verdict"]) == "v2")
+        np.mean(
+            np.array(model.sample(20_000, np.random.default_rng(5), do={"q11": level})["verdict"])
+            == "v2"
+        )
         for level in ("a0", "a2")
     )
     assert high > low + 0.05
 
 
-def test_it_survives_a_disk_and_damage_is_refused(model: ForestModel, table_and_schema, tmp_path: Path) -> None:
+def test_it_survives_a_disk_and_damage_is_refused(
+    model: ForestModel, table_and_schema, tmp_path: Path
+) -> None:
     model.save(tmp_path)
     loaded = FOREST.load(tmp_path, *table_and_schema)
     rows = model.sample(500, np.random.default_rng(6))

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.model import Knowledge
-from simulacra_crds.tasks import FitRequest, GenerateRequest
-from simulacra_trainer import generate
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.conditions import InfeasibleError
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation, shard_range
+from simulacra_trainer.pipeline import generate
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.table.errors import InputError
 from trainer_tables import clean, levels_column, numbers_column, quiet
 
@@ -28,7 +28,9 @@ def column(table: pa.Table, name: str) -> np.ndarray:
     return np.array(table.column(name).to_pylist(), dtype=object)
 
 
-def ask(n: int = 1000, seed: int = 0, do: dict | None = None, numeric: dict | None = None, **shares) -> GenerateRequest:
+def ask(
+    n: int = 1000, seed: int = 0, do: dict | None = None, numeric: dict | None = None, **shares
+) -> GenerateRequest:
     conditions = ConditionSet(categorical=shares, numeric=numeric or {})
     return GenerateRequest(row_count=n, seed=seed, conditions=conditions, interventions=do or {})
 
@@ -59,9 +61,14 @@ shares = st.floats(0.0, 1.0).map(lambda x: round(x, 3))
     width=st.integers(3, 40),
     cents=st.integers(300, 900),
 )
-def test_every_share_is_met_to_the_row_inside_every_range(trained, n, switcher, ada, fay, low, width, cents) -> None:
+def test_every_share_is_met_to_the_row_inside_every_range(
+    trained, n, switcher, ada, fay, low, width, cents
+) -> None:
     price = cents / 100
-    numeric = {"age": NumericRange(min=low, max=low + width), "price": NumericRange(min=price, max=price + 0.5)}
+    numeric = {
+        "age": NumericRange(min=low, max=low + width),
+        "price": NumericRange(min=price, max=price + 0.5),
+    }
     request = ask(n, numeric=numeric, segment={"switcher": switcher}, city={"ada": ada, "fay": fay})
     try:
         plan = plan_generation(trained, request)
@@ -105,7 +112,9 @@ def test_fixed_values_of_two_continuous_columns_hold_in_every_row(trained: Train
 def test_a_condition_tilts_the_rest_as_the_data_say(trained: TrainedModel) -> None:
     young = column(rows(trained, ask(3000, segment={"switcher": 1.0})), "age").astype(float).mean()
     everyone = column(rows(trained, ask(3000)), "age").astype(float).mean()
-    real = column(trained.table, "age")[column(trained.table, "segment") == "switcher"].astype(float)
+    real = column(trained.table, "age")[column(trained.table, "segment") == "switcher"].astype(
+        float
+    )
     assert everyone - young > 10
     assert abs(young - np.mean(real)) < 2
 
@@ -134,7 +143,9 @@ def test_ranges_that_exclude_each_other_are_refused_with_a_pointer(trained: Trai
         (ask(0), "/row_count"),
     ],
 )
-def test_a_wrong_request_names_the_field(trained: TrainedModel, request_: GenerateRequest, where: str) -> None:
+def test_a_wrong_request_names_the_field(
+    trained: TrainedModel, request_: GenerateRequest, where: str
+) -> None:
     with pytest.raises(InputError) as caught:
         plan_generation(trained, request_)
     assert caught.value.reason == "RequestInvalid"
@@ -150,12 +161,17 @@ def test_a_range_without_a_whole_number_is_refused_for_whole_numbers(trained: Tr
 
 @pytest.fixture(scope="module")
 def dosed() -> TrainedModel:
-    """severity moves dose and cure, dose cures: in the data the dosed are cured less often, though dose helps."""
+    """severity moves dose and cure, dose cures: in the data the dosed are cured less often, though
+    dose helps.
+    """
     rng = np.random.default_rng(8)
     severity = rng.random(6000)
     dose = rng.random(6000) < 0.1 + 0.8 * severity
     cured = rng.random(6000) < np.clip(0.9 - 0.8 * severity + 0.25 * dose, 0, 1)
-    words = [levels_column(n, list(np.where(v, "yes", "no"))) for n, v in (("dose", dose), ("cured", cured))]
+    words = [
+        levels_column(n, list(np.where(v, "yes", "no")))
+        for n, v in (("dose", dose), ("cured", cured))
+    ]
     table, schema = clean(numbers_column("severity", np.round(severity, 3), 3), *words)
     knowledge = Knowledge(tiers=[["severity"], ["dose"], ["cured"]])
     return fit_model(table, schema, FitRequest(knowledge=knowledge, seed=2), quiet())
@@ -167,8 +183,12 @@ def rate(table: pa.Table) -> float:
 
 def test_do_answers_what_conditioning_gets_wrong(dosed: TrainedModel) -> None:
     n = 20_000
-    seen = rate(rows(dosed, ask(n, dose={"yes": 1.0}))) - rate(rows(dosed, ask(n, dose={"no": 1.0})))
-    done = rate(rows(dosed, ask(n, do={"dose": "yes"}))) - rate(rows(dosed, ask(n, do={"dose": "no"})))
+    seen = rate(rows(dosed, ask(n, dose={"yes": 1.0}))) - rate(
+        rows(dosed, ask(n, dose={"no": 1.0}))
+    )
+    done = rate(rows(dosed, ask(n, do={"dose": "yes"}))) - rate(
+        rows(dosed, ask(n, do={"dose": "no"}))
+    )
     assert seen < 0.05
     assert 0.15 < done < 0.3  # the mechanism adds 0.25, less where it is clipped
 
@@ -189,10 +209,14 @@ def test_conditions_after_an_intervention_are_met_on_its_outcome(dosed: TrainedM
     assert Counter(table.column("cured").to_pylist()) == {"no": 1800, "yes": 200}
     assert set(column(table, "dose")) == {"yes"}
     everyone = column(rows(dosed, ask(8000)), "severity").astype(float).mean()
-    assert column(table, "severity").astype(float).mean() > everyone + 0.1  # those not cured despite it are worse off
+    assert (
+        column(table, "severity").astype(float).mean() > everyone + 0.1
+    )  # those not cured despite it are worse off
 
 
-def test_rows_do_not_depend_on_the_number_of_shards(trained: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_do_not_depend_on_the_number_of_shards(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(generate, "CHUNK_ROWS", 128)
     plan = plan_generation(trained, ask(1000, segment={"switcher": 0.37}))
     whole = pa.concat_tables(generate_rows(trained, plan))

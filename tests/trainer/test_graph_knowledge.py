@@ -1,4 +1,4 @@
-"""Knowledge is binding, its contradictions are told by pointer, and the graph keeps its promises."""
+"""Knowledge binds, contradictions have a pointer, the graph keeps its promises."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError
@@ -31,8 +31,13 @@ def _numbers(p: int, n: int, seed: int, density: float = 0.5) -> pa.Table:
 
 
 def _schema(table: pa.Table, *, unlearned: tuple[str, ...] = ()) -> TableSchema:
-    columns = [ColumnSchema(name=name, kind="numeric", storage="double") for name in table.column_names]
-    columns += [ColumnSchema(name=name, kind="identifier", storage="string", learned=False) for name in unlearned]
+    columns = [
+        ColumnSchema(name=name, kind="numeric", storage="double") for name in table.column_names
+    ]
+    columns += [
+        ColumnSchema(name=name, kind="identifier", storage="string", learned=False)
+        for name in unlearned
+    ]
     return TableSchema(rows=table.num_rows, columns=columns)
 
 
@@ -53,7 +58,9 @@ def _knowledge(draw: st.DrawFn) -> Knowledge:
     tiers = [inside for tier in tiers if (inside := [name for name in tier if name in kept])]
     pairs = st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(lambda p: p[0] < p[1])
     required = {(order[a], order[b]) for a, b in draw(st.sets(pairs, max_size=2))}
-    anyhow = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)).filter(lambda p: p[0] != p[1])
+    anyhow = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)).filter(
+        lambda p: p[0] != p[1]
+    )
     forbidden = draw(st.sets(anyhow, max_size=4)) - required
     return Knowledge(
         tiers=tiers,
@@ -90,7 +97,8 @@ def test_knowledge_is_binding(knowledge: Knowledge, seed: int) -> None:
         (Knowledge(forbidden=[Edge(source="c1", target="c1")]), "/knowledge/forbidden/0"),
         (
             Knowledge(
-                tiers=[["c0"], ["c1"]], required=[Edge(source="c2", target="c3"), Edge(source="c1", target="c0")]
+                tiers=[["c0"], ["c1"]],
+                required=[Edge(source="c2", target="c3"), Edge(source="c1", target="c0")],
             ),
             "/knowledge/required/1",
         ),
@@ -106,12 +114,16 @@ def test_knowledge_is_binding(knowledge: Knowledge, seed: int) -> None:
         ),
         (
             Knowledge(
-                tiers=[["c0"], ["c1"]], required=[Edge(source="c1", target="c2"), Edge(source="c2", target="c0")]
+                tiers=[["c0"], ["c1"]],
+                required=[Edge(source="c1", target="c2"), Edge(source="c2", target="c0")],
             ),
             "/knowledge/required/1",
         ),
         (
-            Knowledge(required=[Edge(source="c0", target="c1")], forbidden=[Edge(source="c0", target="c1")]),
+            Knowledge(
+                required=[Edge(source="c0", target="c1")],
+                forbidden=[Edge(source="c0", target="c1")],
+            ),
             "/knowledge/required/0",
         ),
     ],
@@ -190,7 +202,13 @@ def test_the_budget_is_kept_on_a_wide_table(budget: float) -> None:
 
 
 def test_degenerate_tables_have_a_graph() -> None:
-    table = pa.table({"one": pa.array([1.0] * 30), "none": pa.nulls(30, pa.float64()), "x": pa.array(np.arange(30.0))})
+    table = pa.table(
+        {
+            "one": pa.array([1.0] * 30),
+            "none": pa.nulls(30, pa.float64()),
+            "x": pa.array(np.arange(30.0)),
+        }
+    )
     graph = learn_graph(table, _schema(table), Knowledge(), seed=0)
     assert sorted(graph.order) == ["none", "one", "x"]
     assert graph.edges == []
@@ -203,5 +221,7 @@ def test_duplicated_columns_are_tied_together() -> None:
     x = np.random.default_rng(0).normal(size=500)
     table = pa.table({"a": x, "b": x, "c": np.random.default_rng(1).normal(size=500)})
     graph = learn_graph(table, _schema(table), Knowledge(), seed=0)
-    assert {frozenset((edge["source"], edge["target"])) for edge in graph.edges} == {frozenset("ab")}
+    assert {frozenset((edge["source"], edge["target"])) for edge in graph.edges} == {
+        frozenset("ab")
+    }
     assert graph.edges[0]["state"] == "undecided"

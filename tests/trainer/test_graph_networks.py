@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph import learn_graph
-from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.kernels import local_score
 from simulacra_trainer.graph.pattern import pattern_of
 
@@ -24,7 +24,8 @@ def _binary(parents: tuple[str, ...], yes: Mapping[tuple[int, ...], float]) -> C
     return parents, {key: (p, 1 - p) for key, p in yes.items()}
 
 
-# Lauritzen & Spiegelhalter, Local computations with probabilities on graphical structures, JRSS B 1988; 0 is yes.
+# Lauritzen & Spiegelhalter, Local computations with probabilities on graphical structures, JRSS B
+# 1988; 0 is yes.
 ASIA: dict[str, Cpt] = {
     "asia": _binary((), {(): 0.01}),
     "tub": _binary(("asia",), {(0,): 0.05, (1,): 0.01}),
@@ -35,8 +36,8 @@ ASIA: dict[str, Cpt] = {
     "xray": _binary(("either",), {(0,): 0.98, (1,): 0.05}),
     "dysp": _binary(("bronc", "either"), {(0, 0): 0.9, (0, 1): 0.8, (1, 0): 0.7, (1, 1): 0.1}),
 }
-# Scutari & Denis, Bayesian Networks with Examples in R, 2014. A: young, adult, old; S: M, F; E: high, uni;
-# O: emp, self; R: small, big; T: car, train, other.
+# Scutari & Denis, Bayesian Networks with Examples in R, 2014. A: young, adult, old; S: M, F; E:
+# high, uni; O: emp, self; R: small, big; T: car, train, other.
 SURVEY: dict[str, Cpt] = {
     "A": ((), {(): (0.3, 0.5, 0.2)}),
     "S": ((), {(): (0.6, 0.4)}),
@@ -75,12 +76,20 @@ def _sample(network: Mapping[str, Cpt], n: int, seed: int) -> pa.Table:
         for parent, size in zip(parents, sizes, strict=True):
             key = key * size + drawn[parent]
         probabilities = np.array([table[k] for k in itertools.product(*(range(s) for s in sizes))])
-        drawn[name] = (rng.random(n)[:, None] > np.cumsum(probabilities[key], axis=1)).sum(axis=1).clip(0, levels - 1)
-    return pa.table({k: pa.array([f"l{i}" for i in v]).dictionary_encode() for k, v in drawn.items()})
+        drawn[name] = (
+            (rng.random(n)[:, None] > np.cumsum(probabilities[key], axis=1))
+            .sum(axis=1)
+            .clip(0, levels - 1)
+        )
+    return pa.table(
+        {k: pa.array([f"l{i}" for i in v]).dictionary_encode() for k, v in drawn.items()}
+    )
 
 
 def _schema(table: pa.Table) -> TableSchema:
-    columns = [ColumnSchema(name=name, kind="categorical", storage="string") for name in table.column_names]
+    columns = [
+        ColumnSchema(name=name, kind="categorical", storage="string") for name in table.column_names
+    ]
     return TableSchema(rows=table.num_rows, columns=columns)
 
 
@@ -114,23 +123,29 @@ def test_asia(seed: int) -> None:
 
 
 def test_survey() -> None:
-    """On one sample in twenty a wrong graph scores better than the true one by far; tiers settle it."""
+    """On one sample in twenty a wrong graph scores better than the true one by far; tiers settle
+    it.
+    """
     tiers = Knowledge(tiers=[["A", "S"], ["E"], ["O", "R"], ["T"]])
     samples = [_sample(SURVEY, 10_000, seed) for seed in range(100, 107)]
     assert sorted(_distance(table, SURVEY, Knowledge(), 0) for table in samples)[5] <= 1
     assert max(_distance(table, SURVEY, tiers, 0) for table in samples) <= 2
 
 
-@pytest.mark.parametrize(("network", "seed"), [(ASIA, 11), (SURVEY, 104), (SURVEY, 107), (SURVEY, 0)])
+@pytest.mark.parametrize(
+    ("network", "seed"), [(ASIA, 11), (SURVEY, 104), (SURVEY, 107), (SURVEY, 0)]
+)
 def test_no_graph_scores_less_than_the_true_one(network: dict[str, Cpt], seed: int) -> None:
     table = _sample(network, 10_000, seed)
-    codes, cards = discretise(table, _schema(table))
+    codes, cards = discretize(table, _schema(table))
     graph = learn_graph(table, _schema(table), Knowledge(), seed=seed)
     names = table.column_names
 
     def score(parents: Mapping[str, Sequence[str]]) -> float:
         return sum(
-            local_score(codes, cards, names.index(v), np.array([names.index(p) for p in ps], np.int32))
+            local_score(
+                codes, cards, names.index(v), np.array([names.index(p) for p in ps], np.int32)
+            )
             for v, ps in parents.items()
         )
 
@@ -145,7 +160,9 @@ def test_the_edges_that_are_drawn_as_sure_are_true() -> None:
     sure = [edge for edge in graph.edges if edge["state"] != "weak"]
     assert len(sure) >= 5
     assert all(frozenset((edge["source"], edge["target"])) in true for edge in sure)
-    assert any(edge["state"] == "undecided" for edge in sure)  # smoke - lung, smoke - bronc: nothing tells
+    assert any(
+        edge["state"] == "undecided" for edge in sure
+    )  # smoke - lung, smoke - bronc: nothing tells
 
 
 def test_a_user_decision_directs_an_undecided_edge() -> None:

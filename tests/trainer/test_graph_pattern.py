@@ -1,4 +1,4 @@
-"""Patterns of small graphs whose answer is known, and the parent sets that a pattern leaves open."""
+"""Patterns of small graphs with a known answer, and the parent sets they leave open."""
 
 from __future__ import annotations
 
@@ -36,11 +36,16 @@ def _colliders(dag: Matrix) -> set[tuple[int, int, int]]:
 
 
 def _class_of(dag: Matrix, known: Matrix) -> list[Matrix]:
-    """Enumerate the Markov equivalent graphs that agree with what is known: skeleton and v-structures are kept."""
+    """Enumerate the Markov equivalent graphs that agree with what is known: skeleton and
+    v-structures are kept.
+    """
     edges = [tuple(e) for e in np.argwhere(dag)]
     members = []
     for flips in itertools.product([False, True], repeat=len(edges)):
-        other = _dag(len(dag), *((b, a) if flip else (a, b) for (a, b), flip in zip(edges, flips, strict=True)))
+        other = _dag(
+            len(dag),
+            *((b, a) if flip else (a, b) for (a, b), flip in zip(edges, flips, strict=True)),
+        )
         cyclic = np.linalg.matrix_power(other.astype(int) + np.eye(len(dag), dtype=int), len(dag))
         if np.any((cyclic > 0) & (cyclic > 0).T & ~np.eye(len(dag), dtype=bool)):
             continue
@@ -74,7 +79,9 @@ def _dag_and_knowledge(draw: st.DrawFn) -> tuple[Matrix, Matrix]:
 
 @settings(max_examples=80, deadline=None)
 @given(_dag_and_knowledge())
-def test_an_edge_is_directed_exactly_where_all_equivalent_graphs_agree(case: tuple[Matrix, Matrix]) -> None:
+def test_an_edge_is_directed_exactly_where_all_equivalent_graphs_agree(
+    case: tuple[Matrix, Matrix],
+) -> None:
     dag, known = case
     members = _class_of(dag, known)
     assert np.array_equal(pattern_of(dag, known), np.any(members, axis=0))
@@ -82,7 +89,9 @@ def test_an_edge_is_directed_exactly_where_all_equivalent_graphs_agree(case: tup
 
 @settings(max_examples=80, deadline=None)
 @given(_dag_and_knowledge(), st.integers(0, 4))
-def test_parent_sets_are_those_of_the_equivalent_graphs(case: tuple[Matrix, Matrix], x: int) -> None:
+def test_parent_sets_are_those_of_the_equivalent_graphs(
+    case: tuple[Matrix, Matrix], x: int
+) -> None:
     dag, known = case
     expected = {tuple(np.flatnonzero(member[:, x]).tolist()) for member in _class_of(dag, known)}
     assert set(parent_sets(pattern_of(dag, known), x)) == expected

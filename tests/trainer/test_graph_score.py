@@ -1,4 +1,4 @@
-"""The score and the search against brute force; the discretisation of awkward columns."""
+"""The score and the search against brute force; the discretization of awkward columns."""
 
 from __future__ import annotations
 
@@ -11,34 +11,44 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.graph.constraints import Constraints
-from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.kernels import addition_scores, local_score
 from simulacra_trainer.graph.search import OrderSearch, candidate_parents
 
 Codes = npt.NDArray[np.uint8]
 APPROXIMATION = 0.1
-"""Nats: the kernel has the normaliser by its asymptotic form."""
+"""Nats: the kernel has the normalizer by its asymptotic form."""
 
 
 def _qnml(codes: Codes, v: int, parents: tuple[int, ...]) -> float:
-    """The score from its definition: log NML of column and parents together, less that of the parents."""
+    """The score from its definition: log NML of column and parents together, less that of the
+    parents.
+    """
     return _log_nml(codes, (*parents, v)) - _log_nml(codes, parents)
 
 
 def _log_nml(codes: Codes, columns: tuple[int, ...]) -> float:
-    """Log normalised maximum likelihood of some columns as one, its normaliser by the exact recurrence."""
+    """Log normalized maximum likelihood of some columns as one, its normalizer by the exact
+    recurrence.
+    """
     n = codes.shape[1]
     cells = int(np.prod([int(codes[c].max()) + 1 for c in columns]))
-    counts = np.unique(codes[list(columns)], axis=1, return_counts=True)[1] if columns else np.array([n])
-    return float(np.sum(counts * np.log(counts / n))) - _log_normaliser(n, cells)
+    counts = (
+        np.unique(codes[list(columns)], axis=1, return_counts=True)[1] if columns else np.array([n])
+    )
+    return float(np.sum(counts * np.log(counts / n))) - _log_normalizer(n, cells)
 
 
-def _log_normaliser(n: int, cells: int) -> float:
-    """Kontkanen & Myllymaki, A linear-time algorithm for computing the multinomial stochastic complexity, 2007."""
+def _log_normalizer(n: int, cells: int) -> float:
+    """Kontkanen & Myllymaki, A linear-time algorithm for computing the multinomial stochastic
+    complexity, 2007.
+    """
     two = sum(
-        exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)) * (k / n) ** k * ((n - k) / n) ** (n - k)
+        exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1))
+        * (k / n) ** k
+        * ((n - k) / n) ** (n - k)
         for k in range(n + 1)
     )
     before, now = 1.0, two
@@ -58,7 +68,9 @@ def _random_codes(seed: int, p: int = 4, n: int = 200) -> Codes:
 
 
 def _free(p: int) -> Constraints:
-    return Constraints(np.zeros((p, p), np.bool_), ~np.eye(p, dtype=np.bool_), np.zeros((p, p), np.bool_))
+    return Constraints(
+        np.zeros((p, p), np.bool_), ~np.eye(p, dtype=np.bool_), np.zeros((p, p), np.bool_)
+    )
 
 
 @pytest.mark.parametrize("parents", [(), (1,), (3, 1), (1, 2, 3)])
@@ -70,24 +82,32 @@ def test_the_score_is_qnml(parents: tuple[int, ...]) -> None:
     )
     rest = [c for c in (1, 2, 3) if c not in parents]
     scores = addition_scores(codes, cards, 0, np.array(parents, np.int32), np.array(rest, np.int32))
-    assert scores == pytest.approx([_qnml(codes, 0, (*parents, c)) for c in rest], abs=APPROXIMATION)
+    assert scores == pytest.approx(
+        [_qnml(codes, 0, (*parents, c)) for c in rest], abs=APPROXIMATION
+    )
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_the_search_finds_the_best_graph_of_all(seed: int) -> None:
-    """Four columns have 24 orders; the best graph of an order takes the best parents among the predecessors.
+    """Four columns have 24 orders; the best graph of an order takes the best parents among the
+    predecessors.
 
-    The seeds are fixed: parents are taken one by one, which misses the best graph in about one of a hundred such tables
-    (two of 151 tried: seeds 103 and 270), however many orders are tried.
+    The seeds are fixed: parents are taken one by one, which misses the best graph in about one of a
+    hundred such tables (two of 151 tried: seeds 103 and 270), however many orders are tried.
     """
     codes = _random_codes(seed)
     cards = codes.max(axis=1).astype(np.int64) + 1
 
     def best_of(v: int, before: tuple[int, ...]) -> float:
-        subsets = itertools.chain.from_iterable(itertools.combinations(before, k) for k in range(len(before) + 1))
+        subsets = itertools.chain.from_iterable(
+            itertools.combinations(before, k) for k in range(len(before) + 1)
+        )
         return max(_qnml(codes, v, s) for s in subsets)
 
-    best = max(sum(best_of(v, order[:i]) for i, v in enumerate(order)) for order in itertools.permutations(range(4)))
+    best = max(
+        sum(best_of(v, order[:i]) for i, v in enumerate(order))
+        for order in itertools.permutations(range(4))
+    )
     search = OrderSearch(codes, cards, _free(4), candidate_parents(codes, cards, _free(4), 3))
     dag = search.best(10, np.random.default_rng(seed), np.inf).dag
     found = sum(_qnml(codes, v, tuple(np.flatnonzero(dag[:, v]).tolist())) for v in range(4))
@@ -98,13 +118,17 @@ def test_a_table_that_is_too_large_is_not_considered() -> None:
     codes = np.tile(np.arange(20, dtype=np.uint8), (3, 1))
     cards, one, two = np.array([20, 20, 20]), np.array([1], np.int32), np.array([2], np.int32)
     none = np.empty(0, np.int32)
-    assert addition_scores(codes, cards, 0, none, one)[0] == pytest.approx(_qnml(codes, 0, (1,)), abs=APPROXIMATION)
+    assert addition_scores(codes, cards, 0, none, one)[0] == pytest.approx(
+        _qnml(codes, 0, (1,)), abs=APPROXIMATION
+    )
     assert addition_scores(codes, cards, 0, one, two)[0] == -np.inf
 
 
 def _one(values: pa.Array, kind: str = "numeric", **more: object) -> tuple[Codes, int]:
-    schema = TableSchema(rows=len(values), columns=[ColumnSchema(name="c", kind=kind, storage="x", **more)])
-    codes, cards = discretise(pa.table({"c": values}), schema)
+    schema = TableSchema(
+        rows=len(values), columns=[ColumnSchema(name="c", kind=kind, storage="x", **more)]
+    )
+    codes, cards = discretize(pa.table({"c": values}), schema)
     assert cards[0] == len(set(codes[0].tolist())) == codes[0].max() + 1
     return codes[0], int(cards[0])
 
@@ -134,13 +158,17 @@ def test_dates_and_long_scales_are_binned_in_their_order() -> None:
     assert card == 4
     assert (np.diff(codes.astype(int)) >= 0).all()
     scale = [LevelSchema(value=f"s{i}", share=0.05) for i in range(20)]
-    shuffled = pa.array([f"s{i}" for i in np.random.default_rng(0).permutation(20)]).dictionary_encode()
+    shuffled = pa.array(
+        [f"s{i}" for i in np.random.default_rng(0).permutation(20)]
+    ).dictionary_encode()
     codes, card = _one(shuffled, "ordinal", levels=scale, ordered=True)
     rank = np.array([int(value[1:]) for value in shuffled.to_pylist()])
     assert card == 4
     assert (np.diff(codes[np.argsort(rank)].astype(int)) >= 0).all()
 
 
-@pytest.mark.parametrize("values", [pa.nulls(5, pa.float64()), pa.array([1.0] * 5), pa.array([0.0, None, None])])
+@pytest.mark.parametrize(
+    "values", [pa.nulls(5, pa.float64()), pa.array([1.0] * 5), pa.array([0.0, None, None])]
+)
 def test_degenerate_columns_have_codes(values: pa.Array) -> None:
     assert _one(values)[1] <= 2

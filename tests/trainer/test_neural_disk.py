@@ -9,17 +9,19 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from simulacra_crds.conditions import ConditionSet
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation
-from simulacra_trainer.model_dir import load_model, save_model
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.model_dir import load_model, save_model
 from trainer_tables import quiet, survey
 
 pytestmark = pytest.mark.neural
-family = pytest.importorskip("simulacra_trainer.families.neural", exc_type=ModuleNotFoundError).NEURAL
+family = pytest.importorskip(
+    "simulacra_trainer.families.neural", exc_type=ModuleNotFoundError
+).NEURAL
 
 TABLE, SCHEMA = survey(300, seed=3)
 NARROW = ["age", "segment", "city"]
@@ -27,7 +29,9 @@ NARROW = ["age", "segment", "city"]
 
 def fit(seed: int = 0, progress: Progress = no_progress, **options: object) -> FittedModel:
     schema = TableSchema(rows=SCHEMA.rows, columns=[c for c in SCHEMA.columns if c.name in NARROW])
-    return family.fit(TABLE.select(NARROW), schema, NARROW, seed=seed, options=options, progress=progress)
+    return family.fit(
+        TABLE.select(NARROW), schema, NARROW, seed=seed, options=options, progress=progress
+    )
 
 
 def draw(model: FittedModel, n: int = 2000) -> pa.Table:
@@ -173,7 +177,9 @@ def test_checkpoints_of_another_training_or_cut_off_ones_are_not_used(tmp_path: 
     assert begins_with() == one_step
 
 
-def test_a_fit_writes_nothing_and_says_nothing(tmp_path: Path, monkeypatch, capfd, caplog, recwarn) -> None:
+def test_a_fit_writes_nothing_and_says_nothing(
+    tmp_path: Path, monkeypatch, capfd, caplog, recwarn
+) -> None:
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.INFO):
         fit()

@@ -1,4 +1,6 @@
-"""The neural family: what it keeps of a table, orders, do(), what it must not copy, and that a seed decides."""
+"""The neural family: what it keeps of a table, orders, do(), what it must not copy, and that a seed
+decides.
+"""
 
 import subprocess
 import sys
@@ -7,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from trainer_tables import clean, levels_column, numbers_column, survey
@@ -18,7 +20,9 @@ NeuralModel = neural.NeuralModel
 
 
 def fit(table: pa.Table, schema: TableSchema, **options: object) -> NeuralModel:
-    return neural.NEURAL.fit(table, schema, table.column_names, seed=0, options=options, progress=no_progress)
+    return neural.NEURAL.fit(
+        table, schema, table.column_names, seed=0, options=options, progress=no_progress
+    )
 
 
 def draw(model: NeuralModel, n: int, seed: int = 0, **kwargs: object) -> pa.Table:
@@ -39,7 +43,9 @@ def model(table_and_schema: tuple[pa.Table, TableSchema]) -> NeuralModel:
     return fit(*table_and_schema)
 
 
-def test_types_levels_decimals_and_ranges_are_those_of_the_clean_table(model, table_and_schema) -> None:
+def test_types_levels_decimals_and_ranges_are_those_of_the_clean_table(
+    model, table_and_schema
+) -> None:
     table, _ = table_and_schema
     drawn = draw(model, 5000)
     assert drawn.schema.equals(table.schema)
@@ -57,7 +63,10 @@ def test_marginals_atoms_missing_and_dependence_are_kept(model, table_and_schema
     for level in ("ada", "ell", "fay"):
         real, ours = ([v == level for v in t.column("city").to_pylist()] for t in (table, drawn))
         assert abs(np.mean(real) - np.mean(ours)) < 0.03
-    assert abs(drawn.column("income").null_count / 20_000 - table.column("income").null_count / 1500) < 0.02
+    assert (
+        abs(drawn.column("income").null_count / 20_000 - table.column("income").null_count / 1500)
+        < 0.02
+    )
     zeros = [np.mean(floats(t, "spend") == 0) for t in (table, drawn)]
     assert abs(zeros[0] - zeros[1]) < 0.03
     assert zeros[0] > 0.02
@@ -71,7 +80,9 @@ def test_marginals_atoms_missing_and_dependence_are_kept(model, table_and_schema
 def test_numbers_outside_the_atoms_are_drawn_between_rows_not_from_them() -> None:
     rng = np.random.default_rng(0)
     values = np.where(rng.random(800) < 0.2, 0.0, rng.lognormal(3, 1, 800))
-    table, schema = clean(numbers_column("x", values), levels_column("y", list(rng.choice(["a", "b"], 800))))
+    table, schema = clean(
+        numbers_column("x", values), levels_column("y", list(rng.choice(["a", "b"], 800)))
+    )
     drawn = floats(draw(fit(table, schema), 4000), "x")
     assert np.isin(drawn[drawn != 0], values).mean() < 0.005
     assert abs(np.mean(drawn == 0) - np.mean(values == 0)) < 0.04
@@ -92,14 +103,19 @@ def test_first_is_another_order_of_the_same_weights(model: NeuralModel) -> None:
 
 
 def test_do_keeps_the_mechanisms_and_differs_from_conditioning(model: NeuralModel) -> None:
-    """Switchers are young and the young spend more: conditioning on switchers moves spend, do(switcher) does not."""
+    """Switchers are young and the young spend more: conditioning on switchers moves spend,
+    do(switcher) does not.
+    """
     drawn = draw(model, 20_000)
     spend, age = floats(drawn, "spend"), floats(drawn, "age")
     switcher = np.array(drawn.column("segment").to_pylist()) == "switcher"
     done = draw(model, 20_000, do={"segment": "switcher"})
     assert set(done.column("segment").to_pylist()) == {"switcher"}
     assert abs(floats(done, "age").mean() - age.mean()) < 1
-    conditioned, caused = spend[switcher].mean() - spend.mean(), floats(done, "spend").mean() - spend.mean()
+    conditioned, caused = (
+        spend[switcher].mean() - spend.mean(),
+        floats(done, "spend").mean() - spend.mean(),
+    )
     assert conditioned > 20
     assert abs(caused) < conditioned / 2
 
@@ -109,7 +125,9 @@ def test_do_of_a_cause_moves_its_effect_by_the_mechanism(model: NeuralModel) -> 
     assert -50 < spends[1] - spends[0] < -15  # the mechanism says -12 a unit, floored at zero
 
 
-def test_a_seed_decides_the_rows_whatever_the_number_of_threads(model: NeuralModel, monkeypatch) -> None:
+def test_a_seed_decides_the_rows_whatever_the_number_of_threads(
+    model: NeuralModel, monkeypatch
+) -> None:
     drawn = []
     for threads in ("1", "4"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -118,7 +136,9 @@ def test_a_seed_decides_the_rows_whatever_the_number_of_threads(model: NeuralMod
     assert not draw(model, 20_000, seed=10).equals(drawn[0])
 
 
-def test_likelihood_prefers_the_truth_and_is_on_the_grid_of_all_families(model: NeuralModel, table_and_schema) -> None:
+def test_likelihood_prefers_the_truth_and_is_on_the_grid_of_all_families(
+    model: NeuralModel, table_and_schema
+) -> None:
     table, schema = table_and_schema
     unseen, _ = survey(600, seed=77)
     swapped = unseen.column("spend").take(pa.array(np.random.default_rng(0).permutation(600)))
@@ -133,7 +153,9 @@ def test_likelihood_prefers_the_truth_and_is_on_the_grid_of_all_families(model: 
 def test_a_likelihood_sums_to_one_over_the_grid() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(0, 1, 400)
-    table, schema = clean(numbers_column("x", x), levels_column("y", list(np.where(x > 0, "up", "down"))))
+    table, schema = clean(
+        numbers_column("x", x), levels_column("y", list(np.where(x > 0, "up", "down")))
+    )
     judged = fit(table, schema)
     coding = judged.codings[0]
     edges = coding.grid.edges
@@ -145,7 +167,9 @@ def test_a_likelihood_sums_to_one_over_the_grid() -> None:
 
 
 def test_odd_columns_are_learned() -> None:
-    """A constant, a level of one row, a datetime, many levels, a column that is mostly missing, thirty rows."""
+    """A constant, a level of one row, a datetime, many levels, a column that is mostly missing,
+    thirty rows.
+    """
     rng = np.random.default_rng(2)
     n = 400
     days = rng.integers(0, 3000, n)
@@ -155,7 +179,10 @@ def test_odd_columns_are_learned() -> None:
         levels_column("rare", ["once"] + ["often"] * (n - 1)),
         levels_column("town", town),
         numbers_column("gone", np.where(rng.random(n) < 0.9, np.nan, rng.normal(5, 1, n))),
-        (pa.array(days * 86_400_000_000, pa.timestamp("us")), ColumnSchema(name="day", kind="datetime", storage="x")),
+        (
+            pa.array(days * 86_400_000_000, pa.timestamp("us")),
+            ColumnSchema(name="day", kind="datetime", storage="x"),
+        ),
         levels_column("late", list(np.where(days > 1500, "yes", "no"))),
     )
     table, schema = clean(*columns)
@@ -167,7 +194,13 @@ def test_odd_columns_are_learned() -> None:
     assert abs(drawn.column("gone").null_count / 6000 - table.column("gone").null_count / n) < 0.05
     moved = drawn.column("day").cast(pa.int64()).to_numpy()
     assert not (moved % 86_400_000_000).any()
-    assert np.mean((moved // 86_400_000_000 > 1500) == (np.array(drawn.column("late").to_pylist()) == "yes")) > 0.8
+    assert (
+        np.mean(
+            (moved // 86_400_000_000 > 1500)
+            == (np.array(drawn.column("late").to_pylist()) == "yes")
+        )
+        > 0.8
+    )
     small = draw(fit(table.slice(0, 30), schema), 10)
     assert small.num_rows == 10
 
@@ -187,8 +220,18 @@ def test_without_torch_the_family_is_a_clear_error_and_the_rest_works(tmp_path) 
     data = tmp_path / "data.csv"
     data.write_text("a,b\n" + rows + "\n")
     for family, code in (("neural", 2), ("forest", 0)):
-        arguments = ["fit", "--data", str(data), "--out", str(tmp_path / family), "--family", family]
-        done = subprocess.run([sys.executable, "-c", blocker, *arguments], capture_output=True, text=True, timeout=120)
+        arguments = [
+            "fit",
+            "--data",
+            str(data),
+            "--out",
+            str(tmp_path / family),
+            "--family",
+            family,
+        ]
+        done = subprocess.run(
+            [sys.executable, "-c", blocker, *arguments], capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == code, done.stderr
         assert ("pip install 'simulacra[neural]'" in done.stderr) == (family == "neural")
         assert "Traceback" not in done.stderr

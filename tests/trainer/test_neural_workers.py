@@ -1,4 +1,6 @@
-"""Several workers train one network: what each sees of a batch, what all agree on, and what comes of it."""
+"""Several workers train one network: what each sees of a batch, what all agree on, and what comes
+of it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import DATASET, ExitCode, FitRequest
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import DATASET, ExitCode, FitRequest
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.workers import PeerLost, Workers
 from trainer_pod import Pod
@@ -39,7 +41,10 @@ def test_the_workers_batches_are_the_batch_of_one() -> None:
     coded = code_table(codings, values, order, order)
     whole = TableBatches(coded, seed=5)
     for size in (2, 8):
-        parts = [TableBatches(coded, seed=5, part=Workers(rank, size, "here", 1).part) for rank in range(size)]
+        parts = [
+            TableBatches(coded, seed=5, part=Workers(rank, size, "here", 1).part)
+            for rank in range(size)
+        ]
         assert {one.batch_rows for one in parts} == {whole.batch_rows}
         for step in (0, 7):
             batches = [one.batch(step) for one in parts]
@@ -77,7 +82,7 @@ def test_the_workers_drop_what_one_would() -> None:
 def test_workers_agree_share_and_part_together() -> None:
     import torch.distributed as dist
 
-    from simulacra_trainer.families.neural.group import Group
+    from simulacra_trainer.families.neural.worker_group import WorkerGroup
 
     port, heard, errors = free_port(), {}, list[BaseException]()
 
@@ -85,7 +90,7 @@ def test_workers_agree_share_and_part_together() -> None:
         try:
             master = rank == 0
             store = dist.TCPStore("127.0.0.1", port, is_master=master, wait_for_workers=False)
-            group = Group(Workers(rank, 3, "127.0.0.1", port), store)
+            group = WorkerGroup(Workers(rank, 3, "127.0.0.1", port), store)
             said = [group.agrees("same"), group.agrees(f"mine is {min(rank, 1)}")]
             heard[rank] = (said, group.share(b"order" if master else None))
             group.part_ways()
@@ -104,7 +109,7 @@ def test_workers_agree_share_and_part_together() -> None:
 def test_a_leader_that_goes_is_noticed() -> None:
     import torch.distributed as dist
 
-    from simulacra_trainer.families.neural.group import joined
+    from simulacra_trainer.families.neural.worker_group import joined
 
     port = free_port()
     with pytest.raises(PeerLost), joined(Workers(0, 1, "127.0.0.1", port), on_gpu=False):
@@ -128,17 +133,19 @@ def test_two_workers_fit_the_model_that_one_fits(tmp_path: Path) -> None:
         assert [one.wait(400) for one in started(pod, size)] == [ExitCode.OK] * size
         assert not (pod.root / "termination-1").exists(), "the first alone says what came of it"
         pods.append(pod)
-    schema = pods[0].artefacts("datasets").load("schema.json", TableSchema)
+    schema = pods[0].artifacts("datasets").load("schema.json", TableSchema)
     import pyarrow.parquet as pq
 
-    table = pq.read_table(pods[0].artefacts("datasets").download(DATASET, tmp_path / "data.parquet"))
+    table = pq.read_table(
+        pods[0].artifacts("datasets").download(DATASET, tmp_path / "data.parquet")
+    )
     table = table.select([column.name for column in schema.learned()])
     judged = []
     for pod in pods:
         folder = tmp_path / f"model-{pod.root.name}"
         folder.mkdir()
-        for name in pod.artefacts("models").names("model/"):
-            pod.artefacts("models").download(name, folder / name.removeprefix("model/"))
+        for name in pod.artifacts("models").names("model/"):
+            pod.artifacts("models").download(name, folder / name.removeprefix("model/"))
         judged.append(neural.NEURAL.load(folder, table, schema).log_likelihood(table))
     # sums are rounded in another order, and a training makes more of that with every step
     assert abs(judged[0].mean() - judged[1].mean()) < 0.02
@@ -155,7 +162,7 @@ def test_when_one_worker_is_killed_the_other_says_that_it_lost_it_and_both_are_t
     pod = Pod(tmp_path)
     pod.prepare_for(FitRequest(family="neural", seed=3))
     workers = started(pod, 2)
-    names = pod.artefacts("models").names
+    names = pod.artifacts("models").names
     eventually(lambda: any(name.endswith("last.ckpt") for name in names("checkpoint/")), 300)
     os.kill(workers[victim].pid, signal.SIGKILL)
     assert workers[victim].wait(30) == -signal.SIGKILL
@@ -169,14 +176,18 @@ def test_when_one_worker_is_killed_the_other_says_that_it_lost_it_and_both_are_t
 @pytest.mark.parametrize("columns", [["city", "segment"], ["age", "city"]])
 def test_a_group_of_one_fits_what_a_process_alone_does(columns: list[str]) -> None:
     """Columns without numbers leave the weights of numbers unused, which torch must be told."""
-    from simulacra_trainer.families.neural.group import joined
+    from simulacra_trainer.families.neural.worker_group import joined
 
     table, schema = survey(300, seed=3)
-    few = TableSchema(rows=schema.rows, columns=[one for one in schema.columns if one.name in columns])
+    few = TableSchema(
+        rows=schema.rows, columns=[one for one in schema.columns if one.name in columns]
+    )
     drawn = []
     with joined(Workers(0, 1, "127.0.0.1", free_port()), on_gpu=False) as group:
         for options in ({}, {"group": group}):
             rows = table.select(columns)
-            fitted = neural.NEURAL.fit(rows, few, columns, seed=0, options=options, progress=no_progress)
+            fitted = neural.NEURAL.fit(
+                rows, few, columns, seed=0, options=options, progress=no_progress
+            )
             drawn.append(fitted.sample(200, np.random.default_rng(1)))
     assert drawn[0].equals(drawn[1])

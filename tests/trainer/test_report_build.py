@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.columns import bin_codes, level_codes, row_hashes
@@ -18,7 +18,8 @@ KINDS = {"double": "numeric", "int64": "integer", "timestamp[us]": "datetime"}
 
 def schema_of(table: pa.Table) -> TableSchema:
     columns = [
-        ColumnSchema(name=f.name, kind=KINDS.get(str(f.type), "categorical"), storage=str(f.type)) for f in table.schema
+        ColumnSchema(name=f.name, kind=KINDS.get(str(f.type), "categorical"), storage=str(f.type))
+        for f in table.schema
     ]
     return TableSchema(rows=table.num_rows, columns=columns)
 
@@ -29,19 +30,24 @@ def people(rows: int, seed: int, noise: float = 1.0) -> pa.Table:
     income = np.exp(rng.normal(10 + 0.3 * group, 0.5 * noise))
     return pa.table(
         {
-            "group": pa.array(np.array(["a", "b", "c", "d"])[group], mask=rng.random(rows) < 0.05).dictionary_encode(),
+            "group": pa.array(
+                np.array(["a", "b", "c", "d"])[group], mask=rng.random(rows) < 0.05
+            ).dictionary_encode(),
             "kids": pa.array(rng.poisson(1 + group)),
             "income": pa.array(income, mask=rng.random(rows) < 0.1),
-            "seen": pa.array(1_700_000_000_000_000 + (group * 10**12) + rng.integers(0, 10**12, rows)).cast(
-                pa.timestamp("us")
-            ),
+            "seen": pa.array(
+                1_700_000_000_000_000 + (group * 10**12) + rng.integers(0, 10**12, rows)
+            ).cast(pa.timestamp("us")),
         }
     )
 
 
 def shuffled_columns(table: pa.Table, seed: int = 0) -> pa.Table:
     rng = np.random.default_rng(seed)
-    columns = {n: table.column(n).take(pa.array(rng.permutation(table.num_rows))) for n in table.column_names}
+    columns = {
+        n: table.column(n).take(pa.array(rng.permutation(table.num_rows)))
+        for n in table.column_names
+    }
     return pa.table(columns)
 
 
@@ -72,14 +78,22 @@ def test_the_privacy_figures_see_the_part_of_rows_that_copy():
 
 def test_copies_are_judged_against_the_base_rate_of_real_rows():
     rng = np.random.default_rng(0)
-    tables = [pa.table({"x": pa.array(rng.choice(list("ab"), n)).dictionary_encode()}) for n in (500, 300, 200)]
+    tables = [
+        pa.table({"x": pa.array(rng.choice(list("ab"), n)).dictionary_encode()})
+        for n in (500, 300, 200)
+    ]
     found = build_report(*tables, schema_of(tables[0]))
     assert (found["privacy"]["exact_copies"], found["privacy"]["exact_base"]) == (1.0, 1.0)
     assert found["privacy"]["dcr_share"] == pytest.approx(0.5, abs=0.02)
 
 
 def test_row_hashes_tell_values_missing_and_columns_apart():
-    table = pa.table({"x": [1.0, 1.0000001, 1.1, None, 0.0, -0.0], "y": pa.array(["a", "a", "a", "a", None, None])})
+    table = pa.table(
+        {
+            "x": [1.0, 1.0000001, 1.1, None, 0.0, -0.0],
+            "y": pa.array(["a", "a", "a", "a", None, None]),
+        }
+    )
     table = table.set_column(1, "y", table.column("y").dictionary_encode())
     (hashes,) = row_hashes([table], ["x", "y"])
     assert hashes[0] == hashes[1]
@@ -92,7 +106,13 @@ def test_row_hashes_tell_values_missing_and_columns_apart():
 
 def test_levels_are_shared_although_dictionaries_differ():
     one = pa.table({"k": pa.array(["a", "b", None]).dictionary_encode()})
-    two = pa.table({"k": pa.chunked_array([pa.array(["b"]).dictionary_encode(), pa.array(["c"]).dictionary_encode()])})
+    two = pa.table(
+        {
+            "k": pa.chunked_array(
+                [pa.array(["b"]).dictionary_encode(), pa.array(["c"]).dictionary_encode()]
+            )
+        }
+    )
     (first, second), size = level_codes([one, two], "k")
     assert first.tolist() == [1, 2, 0]
     assert second.tolist() == [2, 3]
@@ -120,20 +140,26 @@ def test_without_a_holdout_halves_are_compared_and_no_privacy_is_claimed():
     found = build_report(train, None, people(1_000, 2), schema_of(train))
     assert found["privacy"] is None
     assert found["fidelity"]["against"] == "half of the training rows"
-    assert found["fidelity"]["bivariate"]["error"] == pytest.approx(found["fidelity"]["bivariate"]["floor"], rel=0.25)
+    assert found["fidelity"]["bivariate"]["error"] == pytest.approx(
+        found["fidelity"]["bivariate"]["floor"], rel=0.25
+    )
     assert "dcr_share" not in figures(found)
 
 
 def test_figures_fit_a_status_and_hold_no_names():
     train = people(2_000, 1)
-    request = ConditionSet(categorical={"group": {"d": 0.5, "zebra": 0.1}}, numeric={"income": NumericRange(min=1)})
+    request = ConditionSet(
+        categorical={"group": {"d": 0.5, "zebra": 0.1}}, numeric={"income": NumericRange(min=1)}
+    )
     plan = plan_rows(train, request, 500, np.random.default_rng(0), reference=train)
     found = build_report(
         train,
         people(500, 2),
         train.take(pa.array(plan.indices)),
         schema_of(train),
-        graph_json={"edges": [{"source": "group", "target": "income", "strength": 1.0, "state": "directed"}]},
+        graph_json={
+            "edges": [{"source": "group", "target": "income", "strength": 1.0, "state": "directed"}]
+        },
         conditions=plan.attainment,
         timings={"fit": 0.25},
     )
@@ -148,14 +174,19 @@ def test_figures_fit_a_status_and_hold_no_names():
 def test_the_report_is_decided_by_its_seed():
     train, holdout, fresh = people(3_000, 1), people(900, 2), people(2_000, 3)
     schema = schema_of(train)
-    assert build_report(train, holdout, fresh, schema, seed=5) == build_report(train, holdout, fresh, schema, seed=5)
+    assert build_report(train, holdout, fresh, schema, seed=5) == build_report(
+        train, holdout, fresh, schema, seed=5
+    )
 
 
 @pytest.mark.parametrize(
     "table",
     [
         pa.table(
-            {"x": pa.array([None] * 20, pa.float64()), "k": pa.array([None] * 20, pa.string()).dictionary_encode()}
+            {
+                "x": pa.array([None] * 20, pa.float64()),
+                "k": pa.array([None] * 20, pa.string()).dictionary_encode(),
+            }
         ),
         pa.table({"x": [3.0] * 20, "k": pa.array(["a"] * 20).dictionary_encode()}),
         pa.table({"x": [1.0] * 2, "k": pa.array(["a"] * 2).dictionary_encode()}),

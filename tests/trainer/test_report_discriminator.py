@@ -38,7 +38,9 @@ def test_a_shift_gives_the_auc_of_the_optimal_classifier():
 
 def test_a_lost_dependence_between_equal_margins_is_seen():
     table = mixed(3_000, 2)
-    broken = replaced(table, "k", table.column("k").take(pa.array(np.random.default_rng(0).permutation(3_000))))
+    broken = replaced(
+        table, "k", table.column("k").take(pa.array(np.random.default_rng(0).permutation(3_000)))
+    )
     assert auc(mixed(3_000, 1), broken) > 0.7
 
 
@@ -48,7 +50,10 @@ def test_levels_are_grouped_in_any_order():
     level = rng.integers(0, 40, 4_000)
     names = np.array([f"l{i}" for i in range(40)])[level]
     synthetic_side = rng.random(4_000) < 0.25 + 0.5 * (level % 2)
-    parts = [pa.table({"k": pa.array(names[side]).dictionary_encode()}) for side in (~synthetic_side, synthetic_side)]
+    parts = [
+        pa.table({"k": pa.array(names[side]).dictionary_encode()})
+        for side in (~synthetic_side, synthetic_side)
+    ]
     assert auc(*parts) == pytest.approx(0.75, abs=0.02)
 
 
@@ -56,14 +61,22 @@ def test_more_levels_than_bins_and_missing_levels():
     rng = np.random.default_rng(0)
     names = np.array([f"l{i}" for i in range(700)])
     parts = [
-        pa.table({"k": pa.array(rng.choice(names, 1_500), mask=rng.random(1_500) < p).dictionary_encode()})
+        pa.table(
+            {
+                "k": pa.array(
+                    rng.choice(names, 1_500), mask=rng.random(1_500) < p
+                ).dictionary_encode()
+            }
+        )
         for p in (0.0, 0.5)
     ]
     assert auc(*parts) == pytest.approx(0.75, abs=0.03)
 
 
 def test_degenerate_tables():
-    gone = pa.table({"x": pa.nulls(200, pa.float64()), "k": pa.nulls(200, pa.string()).dictionary_encode()})
+    gone = pa.table(
+        {"x": pa.nulls(200, pa.float64()), "k": pa.nulls(200, pa.string()).dictionary_encode()}
+    )
     assert auc(gone, gone) == 0.5
     constant = pa.table({"x": [1.0] * 200})
     assert auc(constant, constant) == 0.5

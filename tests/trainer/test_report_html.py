@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.drawing import draw_graph
@@ -19,7 +19,10 @@ HOSTILE = "<script>alert('x')</script> & \"q\""
 def hostile_report() -> dict:
     rng = np.random.default_rng(0)
     table = pa.table(
-        {HOSTILE: pa.array(rng.choice([HOSTILE, "b"], 300)).dictionary_encode(), "v": rng.normal(size=300)}
+        {
+            HOSTILE: pa.array(rng.choice([HOSTILE, "b"], 300)).dictionary_encode(),
+            "v": rng.normal(size=300),
+        }
     )
     schema = TableSchema(
         rows=300,
@@ -29,7 +32,8 @@ def hostile_report() -> dict:
         ],
     )
     request = ConditionSet(
-        categorical={HOSTILE: {HOSTILE: 0.25, "gone": 0.1}}, numeric={"v": NumericRange(min=-1, max=2.5)}
+        categorical={HOSTILE: {HOSTILE: 0.25, "gone": 0.1}},
+        numeric={"v": NumericRange(min=-1, max=2.5)},
     )
     plan = plan_rows(table, request, 200, rng, reference=table)
     edges = [
@@ -87,10 +91,14 @@ def test_what_was_asked_and_attained_is_said(hostile_report):
 )
 def test_a_range_may_be_open(bounds: dict[str, float], said: str) -> None:
     table = pa.table({"v": np.arange(-2.0, 4.0)})
-    plan = plan_rows(table, ConditionSet(numeric={"v": NumericRange(**bounds)}), 5, np.random.default_rng(0))
+    plan = plan_rows(
+        table, ConditionSet(numeric={"v": NumericRange(**bounds)}), 5, np.random.default_rng(0)
+    )
     schema = TableSchema(rows=6, columns=[ColumnSchema(name="v", kind="numeric", storage="double")])
     drawn = table.take(pa.array(plan.indices))
-    assert said in text_of(render_html(build_report(table, table, drawn, schema, conditions=plan.attainment)))
+    assert said in text_of(
+        render_html(build_report(table, table, drawn, schema, conditions=plan.attainment))
+    )
 
 
 def test_the_floor_is_marked_on_each_bar(hostile_report):
@@ -100,8 +108,12 @@ def test_the_floor_is_marked_on_each_bar(hostile_report):
     found = {c["column"]: c for c in hostile_report["fidelity"]["columns"]}
     top = max(max(c["error"], c["floor"]) for c in found.values())
     worst = max(found.values(), key=lambda c: c["error"] - c["floor"])
-    assert float(bars[0].find("rect").get("width")) == pytest.approx(240 * worst["error"] / top, abs=0.06)
-    assert float(bars[0].find("line").get("x1")) == pytest.approx(240 * worst["floor"] / top, abs=0.06)
+    assert float(bars[0].find("rect").get("width")) == pytest.approx(
+        240 * worst["error"] / top, abs=0.06
+    )
+    assert float(bars[0].find("line").get("x1")) == pytest.approx(
+        240 * worst["floor"] / top, abs=0.06
+    )
 
 
 def test_an_empty_report_still_renders():
@@ -154,7 +166,9 @@ def test_the_graph_is_drawn_causes_above_effects() -> None:
 
 def test_nothing_is_drawn_of_no_edge_or_too_many_columns() -> None:
     many = [f"c{at}" for at in range(80)]
-    chain = [{"source": a, "target": b, "strength": 1.0, "state": "directed"} for a, b in pairwise(many)]
+    chain = [
+        {"source": a, "target": b, "strength": 1.0, "state": "directed"} for a, b in pairwise(many)
+    ]
     assert draw_graph(many, []) == ""
     assert draw_graph(many, chain) == ""
     assert draw_graph(many[:20], chain[:19]).count("<rect") == 20

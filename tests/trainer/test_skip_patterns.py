@@ -1,4 +1,6 @@
-"""A question that was never asked stays never asked: in plain rows, with columns reordered, and under do()."""
+"""A question that was never asked stays never asked: in plain rows, with columns reordered, and
+under do().
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,9 @@ ROWS = 2_000
 
 
 def _survey() -> dict[str, np.ndarray]:
-    """hours only where works, overtime only over 40 hours; the pay of those who work is never below 8."""
+    """hours only where works, overtime only over 40 hours; the pay of those who work is never below
+    8.
+    """
     rng = np.random.default_rng(1)
     age = rng.integers(18, 80, ROWS)
     works = rng.random(ROWS) < np.where(age < 66, 0.7, 0.15)
@@ -20,7 +24,13 @@ def _survey() -> dict[str, np.ndarray]:
     paid = np.where(rng.random(ROWS) < 0.6, "paid", "unpaid")
     overtime = np.where(works & (np.nan_to_num(hours) > 40), paid, None)
     pay = np.where(works, np.round(8 + rng.gamma(2.0, 4.0, ROWS), 2), np.nan)
-    return {"age": age, "works": np.where(works, "yes", "no"), "hours": hours, "overtime": overtime, "pay": pay}
+    return {
+        "age": age,
+        "works": np.where(works, "yes", "no"),
+        "hours": hours,
+        "overtime": overtime,
+        "pay": pay,
+    }
 
 
 @pytest.mark.parametrize("penalty", [1.0, 5.0, 18.0])
@@ -28,7 +38,9 @@ def test_what_was_not_asked_is_missing_and_what_was_asked_is_not(penalty: float)
     clean = clean_table(pa.table(_survey()))
     options = {"penalty": penalty}
     names = list(clean.table.column_names)
-    model = FOREST.fit(clean.table, clean.schema, names, seed=0, options=options, progress=no_progress)
+    model = FOREST.fit(
+        clean.table, clean.schema, names, seed=0, options=options, progress=no_progress
+    )
     drawn = [
         model.sample(10_000, np.random.default_rng(2)),
         model.first(["overtime", "age"]).sample(10_000, np.random.default_rng(3)),

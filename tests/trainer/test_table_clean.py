@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import ColumnSchema
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.read import DELIMITER, ORIGIN
@@ -16,7 +16,9 @@ N = 60
 OTHER = pa.array(["p", "q", "r"] * (N // 3))
 
 
-def clean_one(values: object, *, csv: bool = False, delimiter: bytes = b",", name: str = "c") -> CleanTable:
+def clean_one(
+    values: object, *, csv: bool = False, delimiter: bytes = b",", name: str = "c"
+) -> CleanTable:
     """Clean a table of this column and two harmless ones."""
     column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
     table = pa.table({name: column, "other": OTHER, "third": pa.array([1.5, 2.25] * (N // 2))})
@@ -71,17 +73,32 @@ def test_case_is_kept_and_several_spellings_of_yes_become_the_commonest() -> Non
 def test_booleans_by_type_and_in_a_csv() -> None:
     assert column([True, False, None] * 20).level_values() == ["false", "true"]
     found = column(["TRUE", "FALSE"] * 30, csv=True)
-    assert (found.kind, found.storage, found.level_values()) == ("boolean", "bool", ["false", "true"])
+    assert (found.kind, found.storage, found.level_values()) == (
+        "boolean",
+        "bool",
+        ["false", "true"],
+    )
 
 
 def test_zeros_and_ones_stay_integers_with_levels() -> None:
     found = column([0, 1, 1] * 20)
-    assert (found.kind, found.level_values(), found.minimum, found.maximum) == ("integer", ["0", "1"], 0, 1)
+    assert (found.kind, found.level_values(), found.minimum, found.maximum) == (
+        "integer",
+        ["0", "1"],
+        0,
+        1,
+    )
 
 
 def test_integers_of_many_values_have_no_levels_but_limits() -> None:
     found = column([0, *range(0, 170, 3), 1000, 2000])
-    assert (found.kind, found.levels, found.minimum, found.maximum, found.decimals) == ("integer", [], 0, 2000, 0)
+    assert (found.kind, found.levels, found.minimum, found.maximum, found.decimals) == (
+        "integer",
+        [],
+        0,
+        2000,
+        0,
+    )
     assert len(column([*range(50), *range(10)]).levels) == 50
 
 
@@ -121,7 +138,12 @@ def test_constants_are_not_learned_but_a_value_or_nothing_is_information() -> No
 def test_empty_columns_are_noted_and_not_learned() -> None:
     cleaned = clean_one(pa.nulls(N, pa.string()))
     found = cleaned.schema.columns[0]
-    assert (found.kind, found.learned, found.constant, found.missing_share) == ("constant", False, None, 1.0)
+    assert (found.kind, found.learned, found.constant, found.missing_share) == (
+        "constant",
+        False,
+        None,
+        1.0,
+    )
     assert "c" not in cleaned.table.column_names
     assert notes(cleaned) == {"the column has no value in any row: it is not learned": N}
     assert column([""] * 30 + ["NA"] * 30, csv=True).missing_share == 1.0
@@ -149,10 +171,14 @@ def test_unique_numbers_that_are_no_identifiers_are_learned() -> None:
 def test_names_and_free_text_are_not_learned() -> None:
     people = [f"{'ABCDEFGHIJ'[i % 10]}nna {'KLMNOP'[i // 10]}lsen" for i in range(N)]
     assert column(people).kind == "text"
-    long = [f"I called {i % 45} times and nobody could tell me where my parcel was" for i in range(N)]
+    long = [
+        f"I called {i % 45} times and nobody could tell me where my parcel was" for i in range(N)
+    ]
     assert column(long).kind == "text"
     half_single = ["common"] * 25 + [f"rare town {chr(97 + i)}" for i in range(35) for _ in [0]]
-    assert column(half_single[:N]).kind == "text", "values that one row each has are about one person each"
+    assert column(half_single[:N]).kind == "text", (
+        "values that one row each has are about one person each"
+    )
 
 
 def test_levels_with_spaces_are_levels() -> None:
@@ -185,7 +211,9 @@ def test_zip_codes_and_long_digits_stay_words() -> None:
 def test_numbers_in_text(cells: list[str], expected: list[float]) -> None:
     cleaned = clean_one(cells * 20, csv=True)
     assert cleaned.table["c"].to_pylist() == expected * 20
-    assert cleaned.schema.columns[0].storage == ("int64" if all(isinstance(e, int) for e in expected) else "double")
+    assert cleaned.schema.columns[0].storage == (
+        "int64" if all(isinstance(e, int) for e in expected) else "double"
+    )
 
 
 def test_an_open_comma_is_decided_by_the_files_delimiter() -> None:
@@ -207,7 +235,9 @@ def test_a_few_words_among_numbers_are_missing_many_keep_the_column_text() -> No
 
 def test_the_note_says_how_numbers_were_written() -> None:
     cleaned = clean_one(["$1,234.50", "$3.25", "$7.00"] * 20, csv=True)
-    assert notes(cleaned) == {"numbers written with a currency sign and grouped thousands were read as numbers": N}
+    assert notes(cleaned) == {
+        "numbers written with a currency sign and grouped thousands were read as numbers": N
+    }
     assert notes(clean_one(["5 %", "7 %", "9 %"] * 20, csv=True)) == {
         "numbers written with percent signs were read as numbers": N
     }
@@ -229,8 +259,16 @@ def test_declared_string_columns_keep_their_storage() -> None:
     ("cells", "first", "storage"),
     [
         (["2024-01-31", "2023-12-01", "2024-02-29"], "2024-01-31 00:00:00", "date32[day]"),
-        (["2024-01-31T10:30:00", "2023-12-01T00:00:01", "2024-02-29T23:59:59"], "2024-01-31 10:30:00", "timestamp[us]"),
-        (["2024-01-31 10:30:00+02:00", "2023-12-01 00:00:01Z"], "2024-01-31 08:30:00", "timestamp[us, tz=UTC]"),
+        (
+            ["2024-01-31T10:30:00", "2023-12-01T00:00:01", "2024-02-29T23:59:59"],
+            "2024-01-31 10:30:00",
+            "timestamp[us]",
+        ),
+        (
+            ["2024-01-31 10:30:00+02:00", "2023-12-01 00:00:01Z"],
+            "2024-01-31 08:30:00",
+            "timestamp[us, tz=UTC]",
+        ),
         (["31/01/2024", "01/12/2023", "5/2/2024"], "2024-01-31 00:00:00", "date32[day]"),
         (["01/31/2024", "12/01/2023", "2/5/2024"], "2024-01-31 00:00:00", "date32[day]"),
         (["31.01.2024", "01.12.2023", "05.02.2024"], "2024-01-31 00:00:00", "date32[day]"),
@@ -251,7 +289,9 @@ def test_dates(cells: list[str], first: str, storage: str) -> None:
 def test_ambiguous_days_and_months_stay_text_with_a_note() -> None:
     cleaned = clean_one(["01/02/2024", "03/04/2024", "05/06/2023"] * 20, csv=True)
     assert cleaned.schema.columns[0].kind == "categorical"
-    assert "day and month cannot be told apart in these dates: the column stays text" in notes(cleaned)
+    assert "day and month cannot be told apart in these dates: the column stays text" in notes(
+        cleaned
+    )
 
 
 def test_impossible_days_do_not_make_a_date() -> None:
@@ -268,14 +308,23 @@ def test_date_limits_are_seconds() -> None:
 
 
 def test_declared_categories_stay_levels_and_keep_their_order() -> None:
-    codes = pa.DictionaryArray.from_arrays(pa.array([2, 0, 1] * 20, pa.int8()), ["lo", "mid", "hi"], ordered=True)
+    codes = pa.DictionaryArray.from_arrays(
+        pa.array([2, 0, 1] * 20, pa.int8()), ["lo", "mid", "hi"], ordered=True
+    )
     found = column(codes)
-    assert (found.kind, found.ordered, found.level_values()) == ("ordinal", True, ["lo", "mid", "hi"])
+    assert (found.kind, found.ordered, found.level_values()) == (
+        "ordinal",
+        True,
+        ["lo", "mid", "hi"],
+    )
     assert column(pa.array(["1", "2"] * 30).dictionary_encode()).kind == "categorical"
 
 
 def test_chunks_with_different_dictionaries_agree() -> None:
-    chunks = [pa.array(["a", "b"] * 15).dictionary_encode(), pa.array(["c", "a"] * 15).dictionary_encode()]
+    chunks = [
+        pa.array(["a", "b"] * 15).dictionary_encode(),
+        pa.array(["c", "a"] * 15).dictionary_encode(),
+    ]
     cleaned = clean_one(pa.chunked_array(chunks))
     assert cleaned.table["c"].to_pylist() == ["a", "b"] * 15 + ["c", "a"] * 15
 
@@ -288,7 +337,9 @@ def test_too_few_rows(rows: int) -> None:
 
 
 def test_fewer_than_two_usable_columns() -> None:
-    table = pa.table({"id": range(30), "empty": pa.nulls(30), "same": ["x"] * 30, "good": ["a", "b", "c"] * 10})
+    table = pa.table(
+        {"id": range(30), "empty": pa.nulls(30), "same": ["x"] * 30, "good": ["a", "b", "c"] * 10}
+    )
     with pytest.raises(InputError, match="1 usable columns; at least 2") as refusal:
         clean_table(table)
     assert refusal.value.reason == Reason.TABLE_TOO_SMALL

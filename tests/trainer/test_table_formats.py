@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import hostile_formats as formats
-from simulacra_crds.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.read import ORIGIN, read_table
@@ -68,7 +68,11 @@ def test_a_workbooks_cells_become_typed_columns(tmp_path: Path) -> None:
         ]
         for i in range(40)
     ]
-    write_sheet(path, [[], ["count", "share", "answer", "day", "at", "flag", "mixed"], *rows, [None] * 7], more=1)
+    write_sheet(
+        path,
+        [[], ["count", "share", "answer", "day", "at", "flag", "mixed"], *rows, [None] * 7],
+        more=1,
+    )
     schema = cleaned(path)
     kinds = {c.name: (c.kind, c.storage) for c in schema.columns}
     assert kinds == {
@@ -87,12 +91,17 @@ def test_a_workbooks_cells_become_typed_columns(tmp_path: Path) -> None:
     assert mixed.missing_share == 0.5
 
 
-def test_formulas_count_as_they_were_computed_and_macros_and_links_are_not_touched(tmp_path: Path) -> None:
+def test_formulas_count_as_they_were_computed_and_macros_and_links_are_not_touched(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "t.xlsm"
     cells = "".join(
-        f'<row><c><f>A{i}*2</f><v>{i}</v></c><c t="e"><v>#N/A</v></c><c><v>{i % 4}</v></c></row>' for i in range(30)
+        f'<row><c><f>A{i}*2</f><v>{i}</v></c><c t="e"><v>#N/A</v></c><c><v>{i % 4}</v></c></row>'
+        for i in range(30)
     )
-    names = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in ("sum", "error", "n"))
+    names = "".join(
+        f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in ("sum", "error", "n")
+    )
     path.write_bytes(formats.sheet(f"<row>{names}</row>{cells}"))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("xl/vbaProject.bin", random.Random(1).randbytes(5000))
@@ -114,13 +123,21 @@ def test_spss_labels_are_levels_and_missing_codes_are_missing(name: str) -> None
     hours = column(DATA / name, "hours")
     assert (hours.kind, hours.maximum, hours.missing_codes) == ("numeric", 1.5, ["97 to 99"])
     teens = column(DATA / name, "teens")
-    assert (teens.kind, [level.label for level in teens.levels]) == ("integer", ["none", None, None, None])
+    assert (teens.kind, [level.label for level in teens.levels]) == (
+        "integer",
+        ["none", None, None, None],
+    )
     assert column(DATA / name, "city").level_values() == ["Rom", "Zürich", "Łódź"]
-    assert (column(DATA / name, "day").storage, column(DATA / name, "at").storage) == ("date32[day]", "timestamp[us]")
+    assert (column(DATA / name, "day").storage, column(DATA / name, "at").storage) == (
+        "date32[day]",
+        "timestamp[us]",
+    )
 
 
 def test_what_was_cleaned_of_an_spss_file_is_told() -> None:
-    said = {(note.column, note.action): note.count for note in cleaned(DATA / "survey.sav").cleaning}
+    said = {
+        (note.column, note.action): note.count for note in cleaned(DATA / "survey.sav").cleaning
+    }
     assert said["sex", "codes that the file declares to be no value were set to missing"] == 10
     assert said["sex", "codes were replaced by their labels"] == 30
 

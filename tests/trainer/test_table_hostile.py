@@ -1,4 +1,5 @@
-"""Bytes that are no table within the limits: each is refused with its own sentence, quickly and in bounded memory.
+"""Bytes that are no table within the limits: each is refused with its own sentence, quickly and in
+bounded memory.
 
 The corpus is made here by code; every case runs under the product's limits.
 """
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import hostile_formats as formats
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import MAX_COLUMNS, MIB
 from simulacra_trainer.table.read import read_table
@@ -78,23 +79,44 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "png": (lambda: b"\x89PNG\r\n\x1a\n" + random.Random(2).randbytes(9000), "binary data"),
     "zeros": (lambda: bytes(100_000), "NUL bytes"),
     "a NUL byte": (lambda: GOOD + b"1,2,wo\x00rd\n", "NUL bytes.*line 52"),
-    "a NUL byte in Windows-1252": (lambda: GOOD + b"1,2,gr\xfcn\n\x001,2,x\n", "NUL bytes.*line 53"),
+    "a NUL byte in Windows-1252": (
+        lambda: GOOD + b"1,2,gr\xfcn\n\x001,2,x\n",
+        "NUL bytes.*line 53",
+    ),
     "duplicate names": (lambda: named(["age", "sex", "age"]), "names must differ.*'age'"),
     "empty name": (lambda: named(["age", "", "sex"]), "needs a name.*Column 2"),
     "blank name": (lambda: named(["age", "  ", "sex"]), "needs a name.*Column 2"),
     "long name": (lambda: named(["age", "x" * 257]), "256 characters.*column 2"),
     "line break in a name": (lambda: named(["age", '"s\nx"']), "line breaks.*column 2"),
     "values for names": (lambda: b"39,77516,13.5\n" * 40, "values, not column names"),
-    "mixed encodings": (lambda: GOOD + "1,2,é\n".encode() + "1,2,é\n".encode("latin-1"), "Line 53.*UTF-8"),
-    "another script": (lambda: GOOD + "1,2,Привет мир\n".encode("cp1251") * 50, "not UTF-8, UTF-16 or Windows-1252"),
-    "broken UTF-16": (lambda: GOOD.decode().encode("utf-16")[:-1], "not UTF-8, UTF-16 or Windows-1252"),
+    "mixed encodings": (
+        lambda: GOOD + "1,2,é\n".encode() + "1,2,é\n".encode("latin-1"),
+        "Line 53.*UTF-8",
+    ),
+    "another script": (
+        lambda: GOOD + "1,2,Привет мир\n".encode("cp1251") * 50,
+        "not UTF-8, UTF-16 or Windows-1252",
+    ),
+    "broken UTF-16": (
+        lambda: GOOD.decode().encode("utf-16")[:-1],
+        "not UTF-8, UTF-16 or Windows-1252",
+    ),
     "ragged: too few": (lambda: GOOD + b"1,2\n" + GOOD[6:], "Row 52 .* has 2 cells .* 3"),
     "ragged: too many": (lambda: GOOD + b"1,2,3,4\n", "Row 52 .* has 4 cells .* 3"),
     "ragged: a million cells": (lambda: GOOD + b"1," * 1_000_000 + b"1\n", "has 1000001 cells"),
     "unterminated quote": (lambda: GOOD + b'1,2,"word\n' + GOOD[6:], "never closed.*line 52"),
-    "unterminated quote, large": (lambda: GOOD + b'1,2,"word\n' + b"1,2,3\n" * 4_000_000, "never closed"),
-    "unterminated quote in the header": (lambda: b'a,b,"c\n' + GOOD[6:], "never closed.*column names"),
-    "a million columns": (lambda: named([f"c{i}" for i in range(1_000_000)]), "2,000 columns at most"),
+    "unterminated quote, large": (
+        lambda: GOOD + b'1,2,"word\n' + b"1,2,3\n" * 4_000_000,
+        "never closed",
+    ),
+    "unterminated quote in the header": (
+        lambda: b'a,b,"c\n' + GOOD[6:],
+        "never closed.*column names",
+    ),
+    "a million columns": (
+        lambda: named([f"c{i}" for i in range(1_000_000)]),
+        "2,000 columns at most",
+    ),
     "a million unnamed columns": (lambda: b"," * 1_000_000 + b"\n", "2,000 columns at most"),
     "a long first line": (lambda: b"a" * 30_000_000, "too long to be column names"),
     "a long cell": (lambda: GOOD + b"1,2," + b"x" * (2 * MIB) + b"\n", "1 MiB at most.*'c'"),
@@ -109,18 +131,30 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "zstd, garbage": (lambda: b"\x28\xb5\x2f\xfd" + random.Random(4).randbytes(500), "damaged"),
     "xz": (lambda: b"\xfd7zXZ\x00" + bytes(50), "xz archive"),
-    "Parquet, cut": (lambda: parquet(pa.table({"a": range(99), "b": range(99)}))[:-200], "does not end as Parquet"),
+    "Parquet, cut": (
+        lambda: parquet(pa.table({"a": range(99), "b": range(99)}))[:-200],
+        "does not end as Parquet",
+    ),
     "Parquet, footer length lies": (
         lambda: parquet(pa.table({"a": range(99), "b": range(99)}))[:-8] + b"\xff\xff\xff\x7fPAR1",
         "footer is damaged or larger",
     ),
     "Parquet, magic only": (lambda: b"PAR1PAR1", "footer"),
-    "Parquet, no rows": (lambda: parquet(pa.table({"a": pa.array([], "int8"), "b": pa.array([], "int8")})), "no rows"),
+    "Parquet, no rows": (
+        lambda: parquet(pa.table({"a": pa.array([], "int8"), "b": pa.array([], "int8")})),
+        "no rows",
+    ),
     "Parquet, no columns": (lambda: parquet(pa.table({})), "0 column"),
     "Parquet, wide": (wide_parquet, "2,000 columns at most.*2,001"),
     "Parquet, lists": (nested, "lists, structures.*secret_list"),
-    "Parquet, structs": (lambda: parquet(pa.table({"n": range(30), "s": [{"x": 1}] * 30})), "lists, structures"),
-    "Parquet, bytes": (lambda: parquet(pa.table({"n": range(30), "raw": [b"\xff\xfe"] * 30})), "not UTF-8.*'raw'"),
+    "Parquet, structs": (
+        lambda: parquet(pa.table({"n": range(30), "s": [{"x": 1}] * 30})),
+        "lists, structures",
+    ),
+    "Parquet, bytes": (
+        lambda: parquet(pa.table({"n": range(30), "raw": [b"\xff\xfe"] * 30})),
+        "not UTF-8.*'raw'",
+    ),
     "Parquet, dictionary bomb": (dictionary_bomb, "more than 2 GiB of memory|more memory"),
     "Parquet, duplicate names": (
         lambda: parquet(pa.Table.from_arrays([pa.array(range(30))] * 2, names=["a", "a"])),
@@ -168,7 +202,9 @@ def test_a_compression_bomb_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_damaged_parquet_is_read_or_refused_never_a_crash(tmp_path: Path) -> None:
-    good = parquet(pa.table({"a": range(500), "b": [f"level {i % 7}" for i in range(500)], "c": [0.5] * 500}))
+    good = parquet(
+        pa.table({"a": range(500), "b": [f"level {i % 7}" for i in range(500)], "c": [0.5] * 500})
+    )
     rng = random.Random(5)
     path = tmp_path / "upload"
     refused = 0

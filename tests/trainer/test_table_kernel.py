@@ -1,4 +1,5 @@
-"""What the parsing process cannot do: each refusal is tried in a confined process, and allowed in one that is not.
+"""What the parsing process cannot do: each refusal is tried in a confined process, and allowed in
+one that is not.
 
 A limit that somebody removes shows here: the confined process then does what the free one does.
 """
@@ -25,7 +26,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 granted = None
 if confined:
     from simulacra_trainer.table.limits import SandboxLimits
-    from simulacra_trainer.table.sandbox import confine
+    from simulacra_trainer.table.sandbox.child_process import confine
     granted = confine(SandboxLimits())
 
 def attempt(action):
@@ -69,7 +70,9 @@ said = {
     "environment of the parent": attempt(read(f"/proc/{os.getppid()}/environ")),
     "thread": attempt(thread),
     "own library": attempt(read(os.__file__)),
-    "raise the memory limit": attempt(lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))),
+    "raise the memory limit": attempt(
+        lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))
+    ),
     "many files": attempt(lambda: [open("/dev/null") for _ in range(80)]),
 }
 status = open("/proc/self/status").read()
@@ -79,8 +82,10 @@ said["core"] = resource.getrlimit(resource.RLIMIT_CORE)[1]
 said["death signal"] = ctypes.c_int()
 libc.prctl(2, ctypes.byref(said["death signal"]))
 said["death signal"] = said["death signal"].value
-said["granted"], said["isolated"] = granted and [granted.calls, granted.files], granted and granted.namespace
-said["networks"] = sorted(line.split(":")[0].strip() for line in open("/proc/self/net/dev") if ":" in line)
+said["granted"] = granted and [granted.calls, granted.files]
+said["isolated"] = granted and granted.namespace
+lines = [line for line in open("/proc/self/net/dev") if ":" in line]
+said["networks"] = sorted(line.split(":")[0].strip() for line in lines)
 print(json.dumps(said))
 """
 LANDLOCK = ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), 1) >= 1
@@ -128,7 +133,9 @@ def test_a_file_is_out_of_reach(confined: dict[str, Any], free: dict[str, Any], 
 
 
 @pytest.mark.skipif(not LANDLOCK, reason="the kernel has no Landlock")
-def test_the_parents_environment_is_out_of_reach(confined: dict[str, Any], free: dict[str, Any]) -> None:
+def test_the_parents_environment_is_out_of_reach(
+    confined: dict[str, Any], free: dict[str, Any]
+) -> None:
     """It names the object store and the key provider."""
     assert confined["environment of the parent"] == "EACCES"
     assert free["environment of the parent"] == "done"
@@ -151,18 +158,31 @@ def test_limits_hold_for_good(confined: dict[str, Any], free: dict[str, Any]) ->
     assert confined["core"] == 0
     assert confined["death signal"] == 9
     assert confined["many files"] == "EMFILE"
-    assert (free["no new privileges"], free["death signal"], free["many files"]) == (False, 0, "done")
+    assert (free["no new privileges"], free["death signal"], free["many files"]) == (
+        False,
+        0,
+        "done",
+    )
     if confined["isolated"] or os.getuid() != 0:
         assert confined["raise the memory limit"] == "ValueError"
 
 
 def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     sleeper = "import time; from simulacra_trainer.table.limits import SandboxLimits; "
-    sleeper += "from simulacra_trainer.table.sandbox import confine; confine(SandboxLimits()); "
+    sleeper += (
+        "from simulacra_trainer.table.sandbox.child_process import confine;"
+        " confine(SandboxLimits()); "
+    )
     sleeper += "print('confined', flush=True); time.sleep(60)"
-    parent = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {sleeper!r}], "
-    parent += "stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+    parent = (
+        f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {sleeper!r}], "
+    )
+    parent += (
+        "stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
         process.kill()

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra_trainer.table.arrow_types import parse_type
 from simulacra_trainer.table.clean import clean_table
-from simulacra_trainer.table.output import restore
+from simulacra_trainer.table.output.arrow_types import parse_type
+from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.read import read_table
 
 N = 60
@@ -42,7 +42,9 @@ TYPED = {
     "words": repeated(["red", "green", "Unknown"], pa.large_string()),
     "view": repeated(["red", "green", None], pa.string_view()),
     "category": repeated(["b", "a", None], pa.string()).dictionary_encode(),
-    "ordered": pa.DictionaryArray.from_arrays(repeated([2, 0, 1], pa.int8()), ["lo", "mid", "hi"], ordered=True),
+    "ordered": pa.DictionaryArray.from_arrays(
+        repeated([2, 0, 1], pa.int8()), ["lo", "mid", "hi"], ordered=True
+    ),
     "date": repeated([1, 2, None, 30_000], pa.date32()),
     "date64": repeated([0, 86_400_000], pa.int64()).cast(pa.date64()),
     "seconds": repeated([1, 2, None], pa.timestamp("s")),
@@ -130,17 +132,23 @@ def test_identifiers_are_fresh_and_free_text_is_left_empty() -> None:
 def test_shards_draw_different_identifiers() -> None:
     table = pa.table({"id": range(N), "a": ["p", "q", "r"] * 20, "b": [1.5, 2.5] * 30})
     cleaned = clean_table(table)
-    parts = [restore(cleaned.table, cleaned.schema, rng=np.random.default_rng(seed)) for seed in (1, 2)]
+    parts = [
+        restore(cleaned.table, cleaned.schema, rng=np.random.default_rng(seed)) for seed in (1, 2)
+    ]
     assert not set(parts[0]["id"].to_pylist()) & set(parts[1]["id"].to_pylist())
 
 
 def test_identifiers_that_fill_their_type_are_left_empty() -> None:
-    table = pa.table({"id": pa.array(range(68, 128), pa.int8()), "a": ["p", "q", "r"] * 20, "b": [1.5, 2.5] * 30})
+    table = pa.table(
+        {"id": pa.array(range(68, 128), pa.int8()), "a": ["p", "q", "r"] * 20, "b": [1.5, 2.5] * 30}
+    )
     assert round_trip(table)["id"].null_count == N
 
 
 def test_values_outside_the_type_are_held_at_its_ends_and_numbers_are_rounded() -> None:
-    cleaned = clean_table(pa.table({"i": pa.array([1, 2, 3] * 20, pa.int8()), "f": [0.5, 1.25] * 30}))
+    cleaned = clean_table(
+        pa.table({"i": pa.array([1, 2, 3] * 20, pa.int8()), "f": [0.5, 1.25] * 30})
+    )
     generated = pa.table({"i": pa.array([300, -300, 5]), "f": [0.123456, 2.0, None]})
     back = restore(generated, cleaned.schema, rng=np.random.default_rng(0))
     assert back["i"].to_pylist() == [127, -128, 5]
@@ -183,7 +191,9 @@ def test_any_typed_table_comes_back(ints: list[int], floats: list[float], texts:
 
 
 def test_parquet_file_round_trip(tmp_path: Path) -> None:
-    table = pa.table({name: array for name, array in TYPED.items() if name not in ("view", "duration")})
+    table = pa.table(
+        {name: array for name, array in TYPED.items() if name not in ("view", "duration")}
+    )
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=17)
     raw = read_table(tmp_path / "t.parquet")
     assert round_trip(raw).equals(raw)

@@ -27,14 +27,18 @@ def read_bytes(tmp_path: Path, data: bytes, file_format: str = "auto") -> pa.Tab
     return read_table(path, file_format)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"]
+)
 def test_encodings_are_told_apart(tmp_path: Path, encoding: str) -> None:
     assert read_bytes(tmp_path, as_csv().encode(encoding)).to_pydict() == EXPECTED
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_delimiters_and_line_ends_are_told_apart(tmp_path: Path, delimiter: str, newline: str) -> None:
+def test_delimiters_and_line_ends_are_told_apart(
+    tmp_path: Path, delimiter: str, newline: str
+) -> None:
     table = read_bytes(tmp_path, as_csv(delimiter, newline).encode(), "csv")
     assert table.to_pydict() == EXPECTED
     assert table.schema.metadata[DELIMITER] == delimiter.encode()
@@ -50,7 +54,9 @@ def test_decimal_commas_do_not_pass_for_delimiters(tmp_path: Path) -> None:
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
 def test_compressed_csv(tmp_path: Path, codec: str) -> None:
     data = as_csv().encode()
-    packed = gzip.compress(data) if codec == "gzip" else pa.compress(data, codec="zstd", asbytes=True)
+    packed = (
+        gzip.compress(data) if codec == "gzip" else pa.compress(data, codec="zstd", asbytes=True)
+    )
     assert read_bytes(tmp_path, packed).to_pydict() == EXPECTED
 
 
@@ -66,12 +72,17 @@ def test_inch_marks_inside_a_cell_are_no_quotation(tmp_path: Path) -> None:
 
 
 def test_excels_separator_line_and_blank_lines_are_skipped(tmp_path: Path) -> None:
-    assert read_bytes(tmp_path, ("sep=;\r\n" + as_csv(";", "\r\n")).encode()).to_pydict() == EXPECTED
+    assert (
+        read_bytes(tmp_path, ("sep=;\r\n" + as_csv(";", "\r\n")).encode()).to_pydict() == EXPECTED
+    )
     assert read_bytes(tmp_path, ("\n\n" + as_csv() + "\n\n").encode()).to_pydict() == EXPECTED
 
 
 def test_years_may_be_column_names(tmp_path: Path) -> None:
-    assert read_bytes(tmp_path, ("2019,2020\n" + "1,2\n" * 25).encode()).column_names == ["2019", "2020"]
+    assert read_bytes(tmp_path, ("2019,2020\n" + "1,2\n" * 25).encode()).column_names == [
+        "2019",
+        "2020",
+    ]
 
 
 def test_parquet_keeps_types(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The confined process: limits hold, whatever ends it becomes a sentence, and nothing of ours is left behind."""
+"""The confined process: limits hold, whatever ends it becomes a sentence, and nothing of ours is
+left behind.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,19 @@ import pytest
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import GIB, MIB, SandboxLimits
 from simulacra_trainer.table.read import NETWORK, read_table
-from simulacra_trainer.table.sandbox import run_confined
+from simulacra_trainer.table.sandbox.child_process import run_confined
 
 PROBE = """
 import resource, socket, sys
 from simulacra_trainer.table.limits import SandboxLimits
-from simulacra_trainer.table.sandbox import confine
+from simulacra_trainer.table.sandbox.child_process import confine
 isolated = confine(SandboxLimits()).namespace
 with open("/proc/self/status") as status:
     held = [line.split()[1] for line in status if line.startswith("NoNewPrivs")]
 with open("/proc/net/dev") as devices:
     names = sorted(line.split(":")[0].strip() for line in devices if ":" in line)
-limits = [resource.getrlimit(r)[0] for r in (resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)]
+kinds = resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE
+limits = [resource.getrlimit(kind)[0] for kind in kinds]
 print(isolated, held[0], names, limits)
 """
 
@@ -83,7 +86,11 @@ def test_memory_limit_is_named(tmp_path: Path) -> None:
 def test_a_child_that_cannot_start_is_our_fault_not_the_uploads(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "1,2\n" * 30)
-    with path.open("rb") as source, (tmp_path / "sink").open("wb") as sink, pytest.raises(RuntimeError):
+    with (
+        path.open("rb") as source,
+        (tmp_path / "sink").open("wb") as sink,
+        pytest.raises(RuntimeError),
+    ):
         run_confined("simulacra_trainer.table.no_such_worker", "csv", source, sink, SandboxLimits())
 
 
@@ -95,12 +102,16 @@ def test_descriptors_and_children_do_not_pile_up(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             read_table(path)
     assert len(os.listdir("/proc/self/fd")) <= before
-    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY, "only the child is limited"
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY, (
+        "only the child is limited"
+    )
 
 
 @pytest.mark.slow
 def test_the_end_of_the_child_is_no_race(tmp_path: Path) -> None:
-    """Arrow's read-ahead threads once aborted every second child at its exit, after all work was done."""
+    """Arrow's read-ahead threads once aborted every second child at its exit, after all work was
+    done.
+    """
     path = tmp_path / "t.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 40))
     for _ in range(12):

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from simulacra_trainer.table.scales import order_levels
+from simulacra_trainer.table.columns.scales import order_levels
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The pod's entry, with real custody on a local store: what it stores, returns and says, and what it never says."""
+"""The pod's entry, with real custody on a local store: what it stores, returns and says, and what
+it never says.
+"""
 
 import json
 import logging
@@ -15,9 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import (
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import (
     ATTAINMENT,
     DATASET,
     ESTIMATE,
@@ -40,17 +41,20 @@ from simulacra_crds.tasks import (
     ProgressReport,
     part_name,
 )
-from simulacra_trainer import task, task_work
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_trainer import task, tasks
+from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
-from simulacra_trainer.identification import Identification
+from simulacra_trainer.pipeline.identification import Identification
 from trainer_pod import COLUMNS, Pod, upload_bytes
 
 
 @pytest.fixture(autouse=True)
 def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handler is for a process of its own
+    monkeypatch.setattr(
+        signal, "signal", lambda *_: None
+    )  # the handler is for a process of its own
 
 
 @pytest.fixture
@@ -61,9 +65,9 @@ def pod(tmp_path: Path) -> Pod:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
     pod = Pod(tmp_path_factory.mktemp("pod"))
-    pod.artefacts("datasets").store(UPLOAD, upload_bytes())
-    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
-    pod.artefacts("models").store_model(REQUEST, FitRequest(seed=3))
+    pod.artifacts("datasets").store(UPLOAD, upload_bytes())
+    pod.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artifacts("models").store_model(REQUEST, FitRequest(seed=3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signal, "signal", lambda *_: None)
         assert pod.run("prepare", "datasets")[0] == ExitCode.OK
@@ -76,31 +80,45 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
 
 
 def tables(pod: Pod, shards: int, directory: Path) -> pa.Table:
-    own = pod.artefacts("generationjobs")
-    parts = [pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)]
+    own = pod.artifacts("generationjobs")
+    parts = [
+        pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)
+    ]
     return pa.concat_tables(parts)
 
 
 def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has nothing to do."""
-    own = fitted.artefacts("models")
+    """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has
+    nothing to do.
+    """
+    own = fitted.artifacts("models")
     own.store("checkpoint/last.ckpt", b"left behind")
-    monkeypatch.setattr(task_work, "fit_model", None)
+    monkeypatch.setattr(tasks, "fit_model", None)
     code, result = fitted.run("fit", "models")
     assert (code, result.family, result.rows, result.columns) == (ExitCode.OK, "forest", 600, 3)
-    assert {one.name for one in result.artefacts} == {"graph.json", "report.json", "report.html", *own.names("model/")}
+    assert {one.name for one in result.artefacts} == {
+        "graph.json",
+        "report.json",
+        "report.html",
+        *own.names("model/"),
+    }
     assert own.describe("graph.json") in result.artefacts
     assert own.names("checkpoint/") == []
     (fitted.root / "termination").unlink()
-    env = fitted.environment("fit", "models", 1, 2) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    env = fitted.environment("fit", "models", 1, 2) | {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "9",
+    }
     assert task.run_task(env) == ExitCode.OK
     assert not (fitted.root / "termination").exists()
 
 
 def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
-    own = pod.artefacts("datasets")
+    own = pod.artifacts("datasets")
     own.store(UPLOAD, upload_bytes())
-    own.store(f"{UPLOAD_PIECES}00000", upload_bytes())  # as a crash of the API after the last piece leaves it
+    own.store(
+        f"{UPLOAD_PIECES}00000", upload_bytes()
+    )  # as a crash of the API after the last piece leaves it
     own.store_model(REQUEST, PrepareRequest())
     code, result = pod.run("prepare", "datasets")
     assert (code, result.outcome, result.reason) == (ExitCode.OK, "Succeeded", "Prepared")
@@ -110,11 +128,15 @@ def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
     assert not own.names(UPLOAD_PIECES)
     assert own.load(PROGRESS, ProgressReport).percent <= 100
     again = pod.run("prepare", "datasets")[1]  # killed after the erasure, run again
-    assert {a.name: a.sha256 for a in again.artefacts} == {a.name: a.sha256 for a in result.artefacts}
+    assert {a.name: a.sha256 for a in again.artefacts} == {
+        a.name: a.sha256 for a in result.artefacts
+    }
 
 
-def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_only(pod: Pod) -> None:
-    own = pod.artefacts("datasets")
+def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_only(
+    pod: Pod,
+) -> None:
+    own = pod.artifacts("datasets")
     own.store(UPLOAD, b"only_one_zq_column\nzq_value\n" * 30)
     own.store_model(REQUEST, PrepareRequest(format="csv"))
     code, result = pod.run("prepare", "datasets")
@@ -127,10 +149,13 @@ def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_
     assert not own.exists(DATASET)
 
 
-def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(fitted: Pod, tmp_path: Path) -> None:
-    own = fitted.artefacts("generationjobs")
+def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(
+    fitted: Pod, tmp_path: Path
+) -> None:
+    own = fitted.artifacts("generationjobs")
     conditions = ConditionSet(
-        categorical={"zq_shopper": {"zq_bronze": 0.6}}, numeric={"zq_visits": NumericRange(min=2, max=6)}
+        categorical={"zq_shopper": {"zq_bronze": 0.6}},
+        numeric={"zq_visits": NumericRange(min=2, max=6)},
     )
     own.store_model(REQUEST, GenerateRequest(row_count=1001, conditions=conditions, seed=5))
     drawn, reports = {}, []
@@ -151,18 +176,26 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(f
     assert visits.max() <= 6
     assert own.exists(ATTAINMENT)
     assert reports[0] == reports[1]
-    asked = {"rows": 1001, "seed": 5, "interventions": {}, "counterfactual": False, "compared": 1001}
+    asked = {
+        "rows": 1001,
+        "seed": 5,
+        "interventions": {},
+        "counterfactual": False,
+        "compared": 1001,
+    }
     assert reports[0]["asked"] == asked
     assert own.exists(REPORT_PAGE)
 
 
-def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = fitted.artefacts("generationjobs")
+def test_a_part_that_is_stored_is_not_generated_again(
+    fitted: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.erase(ATTAINMENT)
     own.store_model(REQUEST, GenerateRequest(row_count=50))
     first = fitted.run("generate", "generationjobs")[1]
-    monkeypatch.setattr(task_work, "load_model", lambda _: pytest.fail("the model was loaded again"))
+    monkeypatch.setattr(tasks, "load_model", lambda _: pytest.fail("the model was loaded again"))
     code, again = fitted.run("generate", "generationjobs")
     assert code == ExitCode.OK
     assert again.artefacts == first.artefacts
@@ -170,13 +203,13 @@ def test_a_part_that_is_stored_is_not_generated_again(fitted: Pod, monkeypatch: 
 
 
 def test_a_model_of_a_newer_release_is_named_as_the_cause(pod: Pod, tmp_path: Path) -> None:
-    pod.artefacts("datasets").store(UPLOAD, upload_bytes())
-    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
-    pod.artefacts("models").store_model(REQUEST, FitRequest(seed=3))
-    pod.artefacts("generationjobs").store_model(REQUEST, GenerateRequest(row_count=50))
+    pod.artifacts("datasets").store(UPLOAD, upload_bytes())
+    pod.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artifacts("models").store_model(REQUEST, FitRequest(seed=3))
+    pod.artifacts("generationjobs").store_model(REQUEST, GenerateRequest(row_count=50))
     for name, kind in (("prepare", "datasets"), ("fit", "models")):
         assert pod.run(name, kind)[0] == ExitCode.OK
-    own = pod.artefacts("models")
+    own = pod.artifacts("models")
     outline = json.loads(own.download("model/forest.json", tmp_path / "forest.json").read_bytes())
     outline["parts"]["0"] = {"kind": "of a later release"}
     own.erase("model/forest.json")
@@ -186,11 +219,13 @@ def test_a_model_of_a_newer_release_is_named_as_the_cause(pod: Pod, tmp_path: Pa
 
 
 def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fitted: Pod) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     for counterfactual in (False, True):
         own.erase(part_name(0))
         own.erase(ATTAINMENT)
-        asked = GenerateRequest(row_count=10, interventions={"zq_visits": 900}, counterfactual=counterfactual)
+        asked = GenerateRequest(
+            row_count=10, interventions={"zq_visits": 900}, counterfactual=counterfactual
+        )
         own.store_model(REQUEST, asked)
         code, result = fitted.run("generate", "generationjobs")
         assert code == ExitCode.OK
@@ -204,7 +239,7 @@ def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fi
 
 
 def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted: Pod) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.store_model(REQUEST, GenerateRequest(row_count=10, interventions={"zq_nothing": 1}))
     code, result = fitted.run("generate", "generationjobs")
@@ -215,8 +250,10 @@ def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted:
 
 
 def test_an_effect_is_stored_and_its_figures_are_returned(fitted: Pod) -> None:
-    own = fitted.artefacts("effectestimates")
-    request = EstimateRequest(treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket")
+    own = fitted.artifacts("effectestimates")
+    request = EstimateRequest(
+        treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket"
+    )
     own.store_model(REQUEST, request)
     code, result = fitted.run("estimate", "effectestimates")
     assert (code, result.reason) == (ExitCode.OK, "Estimated")
@@ -233,7 +270,7 @@ def test_an_unexpected_error_leaves_its_text_behind(
         raise KeyError("zq_gold costs 12.34")
 
     monkeypatch.setattr(Forest, "fit", broken)
-    monkeypatch.setattr(Artefacts, "exists", lambda *_: False)  # the model is there already
+    monkeypatch.setattr(Artifacts, "exists", lambda *_: False)  # the model is there already
     with caplog.at_level(logging.DEBUG):
         code, result = fitted.run("fit", "models")
     assert (code, result.reason) == (ExitCode.INTERNAL, "Internal")
@@ -261,12 +298,14 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_path: Path) -> None:
-    pod.artefacts("datasets").store(UPLOAD, upload_bytes(60_000))
-    pod.artefacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
+    pod.artifacts("datasets").store(UPLOAD, upload_bytes(60_000))
+    pod.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     env = {**os.environ, **pod.environment("prepare", "datasets"), "TMPDIR": str(scratch)}
-    process = subprocess.Popen([sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=subprocess.PIPE
+    )
     try:
         wait_for(lambda: any(scratch.glob("simulacra-*/upload")), 30)
         process.send_signal(signal.SIGTERM)
@@ -279,12 +318,19 @@ def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_pa
 
 
 def test_logs_of_a_whole_run_hold_no_customer_data(fitted: Pod) -> None:
-    own = fitted.artefacts("generationjobs")
+    own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
-    own.store_model(REQUEST, GenerateRequest(row_count=20, conditions={"categorical": {"zq_shopper": {"zq_gold": 1}}}))
+    own.store_model(
+        REQUEST,
+        GenerateRequest(row_count=20, conditions={"categorical": {"zq_shopper": {"zq_gold": 1}}}),
+    )
     env = {**os.environ, **fitted.environment("generate", "generationjobs")}
     done = subprocess.run(
-        [sys.executable, "-m", "simulacra_trainer", "run"], env=env, capture_output=True, timeout=60, check=False
+        [sys.executable, "-m", "simulacra_trainer", "run"],
+        env=env,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr + (fitted.root / "termination").read_bytes()

@@ -20,7 +20,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     price = np.round(np.where(group == "c", 8, 5) + rng.gamma(2, 0.5, 900), 2)
     table = pa.table({"group": group, "price": price, "visits": rng.poisson(3, 900)})
     pq.write_table(table, folder / "seed.parquet")
-    assert main(["fit", "--data", str(folder / "seed.parquet"), "--out", str(folder / "model"), "--seed", "2"]) == 0
+    assert (
+        main(
+            [
+                "fit",
+                "--data",
+                str(folder / "seed.parquet"),
+                "--out",
+                str(folder / "model"),
+                "--seed",
+                "2",
+            ]
+        )
+        == 0
+    )
     return folder
 
 
@@ -31,7 +44,18 @@ def write(folder: Path, name: str, content: object) -> str:
 
 
 def generate(folder: Path, *more: str, rows: int = 200, out: str = "out.parquet") -> int:
-    return main(["generate", "--model", str(folder / "model"), "--rows", str(rows), "--out", str(folder / out), *more])
+    return main(
+        [
+            "generate",
+            "--model",
+            str(folder / "model"),
+            "--rows",
+            str(rows),
+            "--out",
+            str(folder / out),
+            *more,
+        ]
+    )
 
 
 def test_generate_writes_the_rows_asked_for_and_tells_how_far_it_is(folder: Path, capsys) -> None:
@@ -80,9 +104,17 @@ def test_a_seed_decides_the_rows(folder: Path) -> None:
 
 
 def test_conditions_and_do_from_files(folder: Path, capsys) -> None:
-    conditions = {"categorical": {"group": {"c": 0.5}}, "numeric": {"price": {"min": 8.49, "max": 8.49}}}
+    conditions = {
+        "categorical": {"group": {"c": 0.5}},
+        "numeric": {"price": {"min": 8.49, "max": 8.49}},
+    }
     do = {"visits": 2}
-    files = ["--conditions", write(folder, "c.json", conditions), "--do", write(folder, "d.json", do)]
+    files = [
+        "--conditions",
+        write(folder, "c.json", conditions),
+        "--do",
+        write(folder, "d.json", do),
+    ]
     assert generate(folder, *files) == 0
     table = pq.read_table(folder / "out.parquet")
     assert table.column("group").to_pylist().count("c") == 100
@@ -129,8 +161,13 @@ def test_the_reports_of_model_and_rows(folder: Path, capsys) -> None:
         ("{not json", "--conditions: the file is not JSON"),
     ],
 )
-def test_wrong_conditions_end_with_2_and_name_the_field(folder: Path, capsys, content: object, said: str) -> None:
-    assert generate(folder, "--conditions", write(folder, "bad.json", content), out="never.parquet") == 2
+def test_wrong_conditions_end_with_2_and_name_the_field(
+    folder: Path, capsys, content: object, said: str
+) -> None:
+    assert (
+        generate(folder, "--conditions", write(folder, "bad.json", content), out="never.parquet")
+        == 2
+    )
     assert said in capsys.readouterr().err
     assert not (folder / "never.parquet").exists()
     assert not list(folder.glob("*.part"))
@@ -141,10 +178,33 @@ def test_other_wrong_parameters_end_with_2(folder: Path, capsys) -> None:
     assert generate(folder, "--do", write(folder, "d.json", {"price": "cheap"})) == 2
     assert generate(folder, "--conditions", str(folder / "missing.json")) == 2
     assert main(["fit", "--data", str(folder / "missing.csv"), "--out", str(folder / "m2")]) == 2
-    assert main(["generate", "--model", str(folder / "nowhere"), "--rows", "5", "--out", str(folder / "x.csv")]) == 2
+    assert (
+        main(
+            [
+                "generate",
+                "--model",
+                str(folder / "nowhere"),
+                "--rows",
+                "5",
+                "--out",
+                str(folder / "x.csv"),
+            ]
+        )
+        == 2
+    )
     for rows in ("0", "-3", "1.5", "many", "10000001"):
         with pytest.raises(SystemExit) as caught:
-            main(["generate", "--model", str(folder / "model"), "--rows", rows, "--out", str(folder / "x.csv")])
+            main(
+                [
+                    "generate",
+                    "--model",
+                    str(folder / "model"),
+                    "--rows",
+                    rows,
+                    "--out",
+                    str(folder / "x.csv"),
+                ]
+            )
         assert caught.value.code == 2
     assert "a whole number from 1 to 10000000 is needed" in capsys.readouterr().err
     assert not (folder / "x.csv").exists()
@@ -152,7 +212,9 @@ def test_other_wrong_parameters_end_with_2(folder: Path, capsys) -> None:
 
 def test_estimate_writes_json(folder: Path, capsys) -> None:
     model = ["estimate", "--model", str(folder / "model")]
-    assert main([*model, "--treatment", "group=c", "--baseline", "group=a", "--outcome", "price"]) == 0
+    assert (
+        main([*model, "--treatment", "group=c", "--baseline", "group=a", "--outcome", "price"]) == 0
+    )
     estimate = json.loads(capsys.readouterr().out)["estimate"]
     assert estimate["low"] < 3 < estimate["high"]
     assert estimate["rows"] > 0
@@ -176,10 +238,23 @@ def test_data_that_are_no_table_end_with_42(folder: Path, capsys) -> None:
 
 
 def test_help_names_every_command_and_option(capsys) -> None:
-    for arguments in (["--help"], ["fit", "--help"], ["generate", "--help"], ["estimate", "--help"], ["run", "--help"]):
+    for arguments in (
+        ["--help"],
+        ["fit", "--help"],
+        ["generate", "--help"],
+        ["estimate", "--help"],
+        ["run", "--help"],
+    ):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         assert caught.value.code == 0
     said = capsys.readouterr().out
-    for word in ("--knowledge", "--conditions", "--do", "--segment", "--baseline", "SIMULACRA_TASK"):
+    for word in (
+        "--knowledge",
+        "--conditions",
+        "--do",
+        "--segment",
+        "--baseline",
+        "SIMULACRA_TASK",
+    ):
         assert word in said

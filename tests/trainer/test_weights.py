@@ -1,4 +1,6 @@
-"""Survey weights: the model stands for the weighted population, and weights that cannot be used are refused."""
+"""Survey weights: the model stands for the weighted population, and weights that cannot be used are
+refused.
+"""
 
 import math
 from pathlib import Path
@@ -8,37 +10,45 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.conditions import ConditionSet, NumericRange
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.__main__ import main
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.fit import TrainedModel, fit_model
-from simulacra_trainer.generate import generate_rows, plan_generation
-from simulacra_trainer.halves import split_halves
-from simulacra_trainer.model_dir import load_model, save_model
-from simulacra_trainer.pool import values_inside
+from simulacra_trainer.pipeline.conditioned_pool import values_inside
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.holdout import split_halves
+from simulacra_trainer.pipeline.model_dir import load_model, save_model
 from simulacra_trainer.report import build_report, equal_halves_dcr
+from simulacra_trainer.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.weighting import draw_in_proportion, effective_rows, replicas
 from trainer_tables import quiet
 
 LEVELS = ("red", "green", "blue")
 
 
 def sample(population: int = 120_000, size: int = 3000, seed: int = 0) -> tuple[pa.Table, pa.Table]:
-    """Return a population and a survey of it that asks greens and the young far too often, with its weights."""
+    """Return a population and a survey of it that asks greens and the young far too often, with its
+    weights.
+    """
     rng = np.random.default_rng(seed)
     age = rng.integers(18, 90, population)
     income = np.round(np.exp(rng.normal(7.5, 0.5, population) + age / 60), 2)
-    party = np.where(rng.random(population) < 1 / (1 + np.exp(-(age - 50) / 10)), 0, 1 + (rng.random(population) < 0.5))
+    party = np.where(
+        rng.random(population) < 1 / (1 + np.exp(-(age - 50) / 10)),
+        0,
+        1 + (rng.random(population) < 0.5),
+    )
     people = pa.table({"age": age, "income": income, "party": np.array(LEVELS)[party]})
     chance = np.where(party == 1, 1.0, 0.2) * np.where(age < 40, 1.0, 0.35)
     asked = rng.random(population) < chance * size / chance.sum()
-    survey = people.filter(pa.array(asked)).append_column("w", pa.array(np.round(3.0 / chance[asked], 3)))
+    survey = people.filter(pa.array(asked)).append_column(
+        "w", pa.array(np.round(3.0 / chance[asked], 3))
+    )
     return people, survey
 
 
@@ -53,7 +63,9 @@ def weighted(survey: tuple[pa.Table, pa.Table]) -> TrainedModel:
     return fit_model(clean.table, clean.schema, FitRequest(seed=1), quiet())
 
 
-def generated(trained: TrainedModel, rows: int = 40_000, conditions: ConditionSet | None = None) -> pa.Table:
+def generated(
+    trained: TrainedModel, rows: int = 40_000, conditions: ConditionSet | None = None
+) -> pa.Table:
     request = GenerateRequest(row_count=rows, conditions=conditions or ConditionSet(), seed=5)
     return pa.concat_tables(generate_rows(trained, plan_generation(trained, request)))
 
@@ -85,10 +97,14 @@ def test_the_weights_are_said_in_schema_and_report_and_are_not_generated(weighte
     assert "w" not in weighted.graph.order
     assert generated(weighted, 10).column_names == ["age", "income", "party"]
     found = weighted.report["weights"]
-    assert found["effective_rows"] / found["rows"] == pytest.approx(weighted.figures["effective_rows_share"], abs=1e-4)
+    assert found["effective_rows"] / found["rows"] == pytest.approx(
+        weighted.figures["effective_rows_share"], abs=1e-4
+    )
 
 
-def test_the_report_holds_rows_of_the_population_against_the_weighted_holdout(survey, weighted) -> None:
+def test_the_report_holds_rows_of_the_population_against_the_weighted_holdout(
+    survey, weighted
+) -> None:
     fidelity = weighted.report["fidelity"]
     assert fidelity["univariate"]["error"] < 1.6 * fidelity["univariate"]["floor"]
     assert fidelity["c2st_auc"] < 0.62
@@ -103,7 +119,9 @@ def test_the_report_holds_rows_of_the_population_against_the_weighted_holdout(su
 def test_a_saved_model_keeps_its_weights(weighted: TrainedModel, tmp_path: Path) -> None:
     save_model(weighted, tmp_path)
     loaded = load_model(tmp_path)
-    half = ConditionSet(categorical={"party": {"green": 0.5}}, numeric={"age": NumericRange(min=30, max=50)})
+    half = ConditionSet(
+        categorical={"party": {"green": 0.5}}, numeric={"age": NumericRange(min=30, max=50)}
+    )
     for conditions in (None, half):  # conditions grow columns anew
         assert generated(loaded, 500, conditions).equals(generated(weighted, 500, conditions))
 
@@ -113,7 +131,9 @@ def test_conditions_rest_on_weighted_margins(survey, weighted) -> None:
     bounds = NumericRange(max=39)
     share = np.mean(of(people, "age") < 40)
     assert values_inside(weighted, "age", bounds).share == pytest.approx(share, abs=0.03)
-    plan = plan_generation(weighted, GenerateRequest(row_count=1000, conditions=ConditionSet(numeric={"age": bounds})))
+    plan = plan_generation(
+        weighted, GenerateRequest(row_count=1000, conditions=ConditionSet(numeric={"age": bounds}))
+    )
     young = of(asked, "w")[of(asked, "age") < 40]
     assert plan.attainment.backing == pytest.approx(effective_rows(young))
     assert plan.attainment.accepted == pytest.approx(share, abs=0.03)
@@ -126,9 +146,14 @@ def test_a_model_that_copies_is_seen_whatever_its_rows_weigh(survey) -> None:
     seen, unseen = clean.table.take(order[:half]), clean.table.take(order[half : 2 * half])
     weights = of(seen, "w")
     copies = seen.take(draw_in_proportion(weights, 1000, np.random.default_rng(1)))
-    model = FOREST.fit(seen, clean.schema, ["age", "income", "party"], seed=0, options={}, progress=no_progress)
+    model = FOREST.fit(
+        seen, clean.schema, ["age", "income", "party"], seed=0, options={}, progress=no_progress
+    )
     drawn = model.sample(3000, np.random.default_rng(2))
-    judge = lambda rows: equal_halves_dcr(seen, unseen, rows, clean.schema, np.random.default_rng(3))[0]  # noqa: E731
+
+    def judge(rows: pa.Table) -> float:
+        return equal_halves_dcr(seen, unseen, rows, clean.schema, np.random.default_rng(3))[0]
+
     assert judge(copies) > 0.95
     assert 0.46 < judge(drawn) < 0.62
 
@@ -138,11 +163,15 @@ def test_an_effect_is_that_of_the_population() -> None:
     n = 6000
     rural = rng.random(n) < 0.5
     treated = rng.random(n) < 0.5
-    outcome = np.round(10 + treated * np.where(rural, 4.0, 1.0) + rng.normal(0, 1, n), 3)  # rural: 4, else 1
+    outcome = np.round(
+        10 + treated * np.where(rural, 4.0, 1.0) + rng.normal(0, 1, n), 3
+    )  # rural: 4, else 1
     rows = {"rural": rural, "treated": treated, "outcome": outcome, "w": np.where(rural, 1.0, 9.0)}
     clean = clean_table(pa.table(rows), weights="w")
     trained = fit_model(clean.table, clean.schema, FitRequest(seed=1), quiet())
-    request = EstimateRequest(treatment="treated", value="true", baseline="false", outcome="outcome")
+    request = EstimateRequest(
+        treatment="treated", value="true", baseline="false", outcome="outcome"
+    )
     found = estimate_effect(clean.table, clean.schema, trained.graph, request, seed=0)
     assert found.estimate.low < 1.3 < found.estimate.high < 1.6
     assert found.naive == pytest.approx(1.3, abs=0.2)
@@ -153,9 +182,15 @@ def test_the_neural_family_reads_rows_in_proportion_to_their_weights() -> None:
     batches = pytest.importorskip("simulacra_trainer.families.neural.batches")
     coding = pytest.importorskip("simulacra_trainer.families.neural.coding")
     rng = np.random.default_rng(0)
-    clean = clean_table(pa.table({"a": rng.choice(["x", "y"], 800), "b": rng.normal(size=800), "w": [1.0, 7.0] * 400}))
+    clean = clean_table(
+        pa.table(
+            {"a": rng.choice(["x", "y"], 800), "b": rng.normal(size=800), "w": [1.0, 7.0] * 400}
+        )
+    )
     weights = np.where(np.arange(800) % 2 == 0, 0.25, 1.75)
-    codings = [coding.fit_coding(clean.table.column(c), clean.schema.find(c), weights) for c in ("a", "b")]
+    codings = [
+        coding.fit_coding(clean.table.column(c), clean.schema.find(c), weights) for c in ("a", "b")
+    ]
     values = [one.codec.values(clean.table.column(one.codec.name)) for one in codings]
     shares = np.average(values[0], weights=weights)
     assert codings[0].code_rows()[1:] / 800 == pytest.approx([1 - shares, shares])
@@ -221,10 +256,15 @@ def test_the_command_takes_weights_and_refuses_bad_ones(survey, tmp_path: Path, 
     pq.write_table(survey[1].slice(0, 500), data)
     fit = ["fit", "--data", str(data), "--out", str(tmp_path / "model"), "--weights"]
     assert main([*fit, "nothing"]) == 2
-    assert "weights: The weights name a column that the table does not have" in capsys.readouterr().err
+    assert (
+        "weights: The weights name a column that the table does not have" in capsys.readouterr().err
+    )
     assert main([*fit, "w"]) == 0
     rows = tmp_path / "rows.csv"
-    assert main(["generate", "--model", str(tmp_path / "model"), "--rows", "20", "--out", str(rows)]) == 0
+    assert (
+        main(["generate", "--model", str(tmp_path / "model"), "--rows", "20", "--out", str(rows)])
+        == 0
+    )
     assert rows.read_text().splitlines()[0] == '"age","income","party"'
 
 
@@ -232,7 +272,9 @@ def test_replicas_and_draws_are_in_proportion() -> None:
     weights = np.random.default_rng(0).gamma(0.5, size=1000)
     counts = replicas(weights, 8000)
     assert counts.sum() == 8000
-    assert np.all(np.abs(np.cumsum(counts) - 8000 * np.cumsum(weights) / weights.sum()) <= 0.5 + 1e-9)
+    assert np.all(
+        np.abs(np.cumsum(counts) - 8000 * np.cumsum(weights) / weights.sum()) <= 0.5 + 1e-9
+    )
     drawn = np.bincount(draw_in_proportion(weights, 5000, np.random.default_rng(1)), minlength=1000)
     assert drawn.sum() == 5000
     assert np.all(np.abs(drawn - 5000 * weights / weights.sum()) < 1)

@@ -1,4 +1,4 @@
-"""Checkpoints of a fit as encrypted artefacts of its Model, so that another pod goes on where one was cut off."""
+"""Checkpoints of a fit as encrypted artifacts, so that the next pod resumes it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from simulacra_crds.tasks import CHECKPOINT_PREFIX
+from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artefacts import Artefacts
+from simulacra_trainer.artifacts import Artifacts
 
 SHARE = 0.1
 """Most of the time that goes into storing checkpoints."""
@@ -21,12 +21,14 @@ class StoredCheckpoints:
     """A directory of checkpoints and its copy in the object store.
 
     Args:
-        own: artefacts of the Model.
+        own: artifacts of the Model.
         directory: where the fit keeps its checkpoints; made here.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, own: Artefacts, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, own: Artifacts, directory: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._own, self._clock = own, clock
@@ -66,7 +68,9 @@ class StoredCheckpoints:
         self._stored.clear()
 
     def _mirror(self) -> None:
-        there = {self._name(path): path for path in sorted(self.directory.rglob("*")) if _is_whole(path)}
+        there = {
+            self._name(path): path for path in sorted(self.directory.rglob("*")) if _is_whole(path)
+        }
         for name, path in there.items():  # "best" before "last", which speaks of it
             if self._stored.get(name) != (mark := _mark(path)):
                 self._own.upload(name, path)

@@ -12,8 +12,8 @@ CGROUP = Path("/sys/fs/cgroup")
 def threads() -> int:
     """Return OMP_NUM_THREADS where it is set, or else the CPUs that this process may use.
 
-    These are the ones that it may run on, and no more than its container's quota of CPU time is worth: with a thread
-    more than that the kernel halts them all for the rest of each period.
+    These are the ones that it may run on, and no more than its container's quota of CPU time is
+    worth: with a thread more than that the kernel halts them all for the rest of each period.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked):
@@ -26,13 +26,16 @@ def threads() -> int:
 def cpu_quota(root: Path = CGROUP) -> float | None:
     """Return the CPUs that the cgroup of this container may use, None without a limit.
 
-    As seen from inside a container, whose own cgroup is the root: cgroup v2 `cpu.max`, v1 `cpu.cfs_quota_us`.
+    As seen from inside a container, whose own cgroup is the root: cgroup v2 `cpu.max`, v1
+    `cpu.cfs_quota_us`.
     """
     try:
         quota, period = (root / "cpu.max").read_text().split()
     except (OSError, ValueError):
         try:
-            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            quota, period = (
+                (root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
         except OSError:
             return None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from simulacra_crds.tasks import ProgressReport
+from simulacra_crds.contract.tasks import ProgressReport
 
 INTERVAL_S = 1.0
 MIN_SHARE_FOR_ETA = 0.03
@@ -22,7 +22,9 @@ class ProgressMeter:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, weights: dict[str, float], sink: Sink, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, weights: dict[str, float], sink: Sink, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         total = sum(weights.values())
         starts, begin = {}, 0.0
         for step, weight in weights.items():
@@ -53,4 +55,8 @@ class ProgressMeter:
         eta = None
         if self._share >= MIN_SHARE_FOR_ETA:
             eta = round((now - self._began) * (1.0 - self._share) / self._share)
-        self._sink(ProgressReport(percent=100 if whole else int(100 * self._share), eta_seconds=eta, step=step))
+        self._sink(
+            ProgressReport(
+                percent=100 if whole else int(100 * self._share), eta_seconds=eta, step=step
+            )
+        )

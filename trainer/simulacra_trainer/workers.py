@@ -1,7 +1,7 @@
 """Which of a fit's workers this process is, and where the first of them is met.
 
-One worker runs in each pod of an Indexed Job. The first, the leader, does the whole fit; the others lend it their
-processors while the network is trained.
+One worker runs in each pod of an Indexed Job. The first, the leader, does the whole fit; the others
+lend it their processors while the network is trained.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class PeerLost(Exception):
 
 @dataclass(frozen=True)
 class Workers:
-    """The place of this process among the workers: rank 0..size-1, and the leader's address and port."""
+    """This process among the workers: rank 0..size-1, the leader's address and port."""
 
     rank: int
     size: int
@@ -32,7 +32,7 @@ class Workers:
         return self.rank == 0
 
     def part(self, parts: int) -> slice:
-        """Return which of so many equal parts of a batch are this worker's; the number of workers divides theirs."""
+        """Return this worker's share of a batch; the number of workers divides the batch."""
         each = parts // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 
@@ -47,7 +47,9 @@ def workers_of(env: Mapping[str, str], rank: int, size: int) -> Workers | None:
         return None
     port = env.get(PORT_ENV, "")
     if not env.get(ADDRESS_ENV) or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{ADDRESS_ENV} and {PORT_ENV} must name the first worker where there are several")
+        raise ValueError(
+            f"{ADDRESS_ENV} and {PORT_ENV} must name the first worker where there are several"
+        )
     if not 0 <= rank < size:
         raise ValueError("the completion index must be below the number of workers")
     return Workers(rank, size, env[ADDRESS_ENV], int(port))

@@ -9,9 +9,9 @@ from fastapi import Request
 
 from simulacra_api.auth.tokens import unauthenticated
 from simulacra_api.services import Services
-from simulacra_crds.names import tenant_namespace
-from simulacra_crds.tenant import Tenant
-from simulacra_custody.audit import AuditData
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_custody.audit.event import AuditData
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,20 @@ class Caller:
 
     def audit_data(self, **fields: Any) -> AuditData:
         """Return the audit record's data with who asks filled in."""
-        return AuditData(tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields)
+        return AuditData(
+            tenant=self.tenant_name, client=self.client_id, request=self.request_id, **fields
+        )
 
 
-async def authenticated(request: Request, rooms: Services) -> Caller:
+async def authenticated(request: Request, services: Services) -> Caller:
     """Return the caller, or answer 401, 403 or 429."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated("a bearer token is required")
-    client_id = await rooms.verifier.client_of(token)
-    tenant = await rooms.tenants.of_client(client_id)
+    client_id = await services.verifier.client_of(token)
+    tenant = await services.tenants.of_client(client_id)
     request.state.tenant, request.state.client = tenant.metadata.name, client_id
-    rate = rooms.rates.take(tenant.metadata.name, tenant.spec.quotas.requests_per_minute)
+    rate = services.rates.take(tenant.metadata.name, tenant.spec.quotas.requests_per_minute)
     request.state.headers = rate.headers()
     rate.check()
     return Caller(tenant, client_id, request.state.request_id)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulacra_api.auth.secrets import verify_secret
-from simulacra_crds.cluster import SECRETS, Cluster
-from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.kube.client import SECRETS, Cluster
 
 CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
 """What a client id looks like: it is part of a Secret's name."""
@@ -43,9 +43,11 @@ class Clients:
             return await asyncio.to_thread(verify_secret, secret, hashes)
 
     async def _hashes(self, client_id: str) -> list[str]:
-        stored = await self._cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE)
+        stored = await self._cluster.find(SECRETS, secret_name(client_id), system_namespace())
         if stored is None:
             return []
-        entries = json.loads(base64.b64decode((stored.get("data") or {}).get("hashes", "") or b"W10="))
+        entries = json.loads(
+            base64.b64decode((stored.get("data") or {}).get("hashes", "") or b"W10=")
+        )
         now = time.time()
         return [str(entry["hash"]) for entry in entries if expiry_of(entry) > now]

@@ -1,12 +1,13 @@
 """What a client authenticates with, and the one-time claims that lead to it: one Secret a client.
 
-Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most) and `claims` (the
-SHA-256 of each claim token, when it was issued, when it expires, when it was used). Both are in one object so that a
-claim is one conditional write: of two callers with the same token exactly one gets the secret, and no crash can use a
-token up without its hash being stored. Claim tokens are derived, not stored; see ADR 0010.
+Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most)
+and `claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was
+used). Both are in one object so that a claim is one conditional write: of two callers with the same
+token exactly one gets the secret, and no crash can use a token up without its hash being stored.
+Claim tokens are derived, not stored; see ADR 0007.
 
-The Secret is owned by the Tenants that list the client: when the last of them is deleted, the API server's garbage
-collector takes it along, and nobody needs a right to delete Secrets for that.
+The Secret is owned by the Tenants that list the client: when the last of them is deleted, the API
+server's garbage collector takes it along, and nobody needs a right to delete Secrets for that.
 """
 
 from __future__ import annotations
@@ -24,11 +25,19 @@ from typing import Any, Literal
 from simulacra_api.auth.clients import CLIENT_ID, expiry_of, secret_name
 from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.auth.tenants import Tenants
-from simulacra_crds.base import API_VERSION, LABEL_KIND
-from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_crds.tenant import Tenant
+from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.kube.client import (
+    SECRETS,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    NotFound,
+    Object,
+)
 
 Purpose = Literal["signup", "rotation"]
 TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret
@@ -100,43 +109,59 @@ class Credentials:
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
-        found = await self._cluster.find(SECRETS, _record_name(client_id), SYSTEM_NAMESPACE)
+        found = await self._cluster.find(SECRETS, _record_name(client_id), system_namespace())
         if found is None:
             return ClientRecord(client_id, None, [], [])
         data = found.get("data") or {}
         claims = [Claim(**claim) for claim in _json(data, "claims")]
         meta = found["metadata"]
         owners = meta.get("ownerReferences") or []
-        return ClientRecord(client_id, meta["resourceVersion"], _json(data, "hashes"), claims, owners)
+        return ClientRecord(
+            client_id, meta["resourceVersion"], _json(data, "hashes"), claims, owners
+        )
 
     async def write(self, record: ClientRecord) -> None:
         """Store a record if it is still as it was read; Conflict otherwise."""
-        texts = {"hashes": json.dumps(record.hashes), "claims": json.dumps([asdict(one) for one in record.claims])}
+        texts = {
+            "hashes": json.dumps(record.hashes),
+            "claims": json.dumps([asdict(one) for one in record.claims]),
+        }
         data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
         name, owners = _record_name(record.client_id), await self._owners(record)
         if record.version is None:
             body: Object = {"apiVersion": "v1", "kind": "Secret", "data": data}
-            body["metadata"] = {"name": name, "labels": {LABEL_KIND: "client"}, "ownerReferences": owners}
+            body["metadata"] = {
+                "name": name,
+                "labels": {LABEL_KIND: "client"},
+                "ownerReferences": owners,
+            }
             try:
-                await self._cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+                await self._cluster.create(SECRETS, body, system_namespace())
             except AlreadyExists as error:
                 raise Conflict(error.status, error.reason, "another process was first") from None
             return
         meta: Object = {"resourceVersion": record.version}
         try:
-            if owners != record.owners and await self._adopted(name, {**meta, "ownerReferences": owners}, data):
+            if owners != record.owners and await self._adopted(
+                name, {**meta, "ownerReferences": owners}, data
+            ):
                 return
-            await self._cluster.patch(SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE)
+            await self._cluster.patch(
+                SECRETS, name, {"metadata": meta, "data": data}, system_namespace()
+            )
         except NotFound as error:
             raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
 
     async def _adopted(self, name: str, meta: Object, data: Object) -> bool:
-        """Write a record together with its owners; False where admission wants the right to delete for that.
+        """Write a record together with its owners; False where admission wants the right to delete
+        for that.
 
         (OwnerReferencesPermissionEnforcement; not for a Secret that is being made.)
         """
         try:
-            await self._cluster.patch(SECRETS, name, {"metadata": meta, "data": data}, SYSTEM_NAMESPACE)
+            await self._cluster.patch(
+                SECRETS, name, {"metadata": meta, "data": data}, system_namespace()
+            )
         except ClusterError as error:
             if error.status == 403:
                 return False
@@ -152,21 +177,31 @@ class Credentials:
     async def token_of(self, client_id: str, claim: Claim, knowledge: str = "") -> str:
         """Return the token of a claim; `knowledge` is what only the customer knows (the request id of a signup)."""
         key = (await self._signing.current()).link_key
-        text = "\x1f".join(("claim", client_id, claim.id, claim.purpose, knowledge, str(claim.issued)))
-        bearer = base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256)).decode().rstrip("=")
+        text = "\x1f".join(
+            ("claim", client_id, claim.id, claim.purpose, knowledge, str(claim.issued))
+        )
+        bearer = (
+            base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256))
+            .decode()
+            .rstrip("=")
+        )
         return f"{TOKEN_PREFIX}{client_id}_{bearer}"
 
-    async def issue(self, client_id: str, claim_id: str, purpose: Purpose, *, overlap: int, knowledge: str) -> Claim:
+    async def issue(
+        self, client_id: str, claim_id: str, purpose: Purpose, *, overlap: int, knowledge: str
+    ) -> Claim:
         """Return a new claim, good from now on; the caller stores it."""
         now = int(time.time())
         draft = Claim(claim_id, purpose, "", now, now + CLAIM_SECONDS, overlap)
         return replace(draft, sha256=digest_of(await self.token_of(client_id, draft, knowledge)))
 
     async def redeem(self, token: str, *, keep: bool = True) -> Redeemed | None:
-        """Use a claim token up; None when it is unknown. One that was used or has expired gives no secret.
+        """Use a claim token up; None when it is unknown. One that was used or has expired gives no
+        secret.
 
-        One conditional write decides. The secret is in the return value and nowhere else. Without `keep` the claim is
-        used up all the same, but no hash is stored: the secret is another issuer's to give.
+        One conditional write decides. The secret is in the return value and nowhere else. Without
+        `keep` the claim is used up all the same, but no hash is stored: the secret is another
+        issuer's to give.
         """
         client_id = client_of_token(token)
         if client_id is None:
@@ -175,7 +210,10 @@ class Credentials:
         entry: dict[str, Any] | None = None
         for _ in range(ATTEMPTS):
             before = await self.read(client_id)
-            claim = next((one for one in before.claims if hmac.compare_digest(one.sha256, digest_of(token))), None)
+            claim = next(
+                (one for one in before.claims if hmac.compare_digest(one.sha256, digest_of(token))),
+                None,
+            )
             if claim is None:
                 return None
             if not claim.open:
@@ -186,7 +224,9 @@ class Credentials:
             used = replace(claim, used=now)
             after = before.with_claim(used)
             if keep:
-                after = replace(after, hashes=[*_retiring(before.hashes, now, claim.overlap), entry])
+                after = replace(
+                    after, hashes=[*_retiring(before.hashes, now, claim.overlap), entry]
+                )
             try:
                 await self.write(after)
             except Conflict:
@@ -223,7 +263,11 @@ def client_of_token(token: str) -> str | None:
     """Return the client id in a claim token, None when it is none."""
     body = token.removeprefix(TOKEN_PREFIX)
     client_id, separator = body[: -_BEARER_LENGTH - 1], body[-_BEARER_LENGTH - 1 : -_BEARER_LENGTH]
-    return client_id if body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id) else None
+    return (
+        client_id
+        if body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id)
+        else None
+    )
 
 
 def _record_name(client_id: str) -> str:
@@ -236,7 +280,11 @@ def _record_name(client_id: str) -> str:
 def _retiring(hashes: list[dict[str, Any]], now: int, overlap: int) -> list[dict[str, Any]]:
     """Return what stays of the hashes before: the newest good one, until the overlap ends."""
     good = [entry for entry in hashes if expiry_of(entry) > now]
-    return [good[-1] | {"expires": min(expiry_of(good[-1]), now + overlap)}] if good and overlap else []
+    return (
+        [good[-1] | {"expires": min(expiry_of(good[-1]), now + overlap)}]
+        if good and overlap
+        else []
+    )
 
 
 def _json(data: Object, name: str) -> list[Any]:

@@ -11,7 +11,7 @@ import httpx2
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 
 ALGORITHMS = ["RS256", "ES256"]
 TYPES = frozenset({"jwt", "at+jwt"})
@@ -34,7 +34,8 @@ class OidcKeys:
         self._lock = asyncio.Lock()
 
     async def keys_for(self, kid: str) -> KeySet:
-        """Return the issuer's keys, fetched again when old or when `kid` is new to us (every 30 s at most).
+        """Return the issuer's keys, fetched again when old or when `kid` is new to us (every 30 s
+        at most).
 
         Raises:
             Problem: 503 when there are no keys and the issuer cannot be reached.
@@ -44,7 +45,10 @@ class OidcKeys:
             if (age > FRESH_SECONDS or kid not in self._known) and tried > MISS_SECONDS:
                 await self._fetch()
         if self._keys is None:
-            raise Problem("simio_unavailable", "The identity provider cannot be reached, so no token can be checked")
+            raise Problem(
+                "simio_unavailable",
+                "The identity provider cannot be reached, so no token can be checked",
+            )
         return self._keys
 
     async def close(self) -> None:
@@ -54,7 +58,9 @@ class OidcKeys:
     async def _fetch(self) -> None:
         self._tried = time.monotonic()
         try:
-            discovery = await self._json(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+            discovery = await self._json(
+                f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
+            )
             jwks = await self._json(str(discovery["jwks_uri"]))
             self._keys = KeySet.import_key_set(jwks)
         except (httpx2.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:

@@ -1,7 +1,7 @@
 """Client secrets: 256 random bits that are only ever stored as argon2id hashes.
 
-Parameters are OWASP's second profile (19 MiB, t=2, p=1): 17 ms a check. Argon2's library defaults cost 230 ms, which
-gives anyone who can call the token endpoint a lever against the service.
+Parameters are OWASP's second profile (19 MiB, t=2, p=1): 17 ms a check. Argon2's repository defaults
+cost 230 ms, which gives anyone who can call the token endpoint a lever against the service.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""Keys of the built-in issuer: a Secret with the key that signs, the next one (published before it signs), those that
-signed before (kept until their tokens have expired), and the key of download links and claim tokens.
+"""Keys of the built-in issuer: a Secret with the key that signs, the next one (published before it
+signs), those that signed before (kept until their tokens have expired), and the key of download
+links and claim tokens.
 
-Which key signs is decided by time alone: each has the moment from which it signs, and the newest of those that have
-come is active. So all processes change over at once without a word, and a verifier has had the whole period to see the
-next key. When a next key has become active, whichever process reads the Secret first adds another; the write is
-conditional, and who loses takes what the winner wrote.
+Which key signs is decided by time alone: each has the moment from which it signs, and the newest of
+those that have come is active. So all processes change over at once without a word, and a verifier
+has had the whole period to see the next key. When a next key has become active, whichever process
+reads the Secret first adds another; the write is conditional, and who loses takes what the winner
+wrote.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from simulacra_crds.cluster import SECRETS, AlreadyExists, Cluster, Conflict, Object
-from simulacra_crds.names import SYSTEM_NAMESPACE
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Conflict, Object
 
 SECRET_NAME = "oauth-signing-keys"  # noqa: S105 - a name
 RELOAD_SECONDS = 60.0
@@ -74,17 +76,19 @@ class SigningKeyStore:
             self._loaded, self._keys = time.monotonic(), None
         active, others = _split(self._timed)
         if self._keys is None or self._keys.active is not active.key:
-            self._keys = SigningKeys(active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key)
+            self._keys = SigningKeys(
+                active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key
+            )
         return self._keys
 
     async def _read_or_make(self) -> Object:
-        secret = await self._cluster.find(SECRETS, SECRET_NAME, SYSTEM_NAMESPACE)
+        secret = await self._cluster.find(SECRETS, SECRET_NAME, system_namespace())
         if secret is not None:
             return secret
         try:
-            return await self._cluster.create(SECRETS, _new_secret(), SYSTEM_NAMESPACE)
+            return await self._cluster.create(SECRETS, _new_secret(), system_namespace())
         except AlreadyExists:  # another process was first: its keys are the keys
-            return await self._cluster.get(SECRETS, SECRET_NAME, SYSTEM_NAMESPACE)
+            return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
 
     async def _rotated(self, secret: Object) -> Object:
         """Return the Secret with a next key and without those whose time is over."""
@@ -95,9 +99,9 @@ class SigningKeyStore:
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         patch = {"metadata": version, "data": {"keys.json": _encode(_dump(wanted))}}
         try:
-            return await self._cluster.patch(SECRETS, SECRET_NAME, patch, SYSTEM_NAMESPACE)
+            return await self._cluster.patch(SECRETS, SECRET_NAME, patch, system_namespace())
         except Conflict:  # another process was first: its next key is the next key
-            return await self._cluster.get(SECRETS, SECRET_NAME, SYSTEM_NAMESPACE)
+            return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
 
 
 def _split(timed: list[_TimedKey]) -> tuple[_TimedKey, list[_TimedKey]]:
@@ -137,7 +141,9 @@ def _new_secret() -> Object:
 
 
 def _dump(timed: list[_TimedKey]) -> bytes:
-    return json.dumps([{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]).encode()
+    return json.dumps(
+        [{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]
+    ).encode()
 
 
 def _encode(value: bytes) -> str:

@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from simulacra_api.auth.signing import SigningKeys
-from simulacra_api.problems import Problem
+from simulacra_api.http.problems import Problem
 
 ALGORITHMS = ["ES256"]
 LEEWAY_SECONDS = 30
@@ -25,7 +25,9 @@ def unauthenticated(why: str) -> Problem:
     """Return the 401 with its challenge (RFC 6750)."""
     challenge = f'Bearer realm="simulacra", error="invalid_token", error_description="{why}"'
     return Problem(
-        "simio_unauthenticated", f"{why}: ask for a new token at /oauth/token", headers={"WWW-Authenticate": challenge}
+        "simio_unauthenticated",
+        f"{why}: ask for a new token at /oauth/token",
+        headers={"WWW-Authenticate": challenge},
     )
 
 
@@ -57,9 +59,16 @@ def peek(token: str) -> tuple[str, str]:
 
 
 def verify(
-    token: str, keys: KeySet, *, issuer: str, audience: str, algorithms: list[str], types: Collection[str]
+    token: str,
+    keys: KeySet,
+    *,
+    issuer: str,
+    audience: str,
+    algorithms: list[str],
+    types: Collection[str],
 ) -> Claims:
-    """Return the claims of a token that passes every check: algorithm, signature, typ, iss, aud, exp, nbf.
+    """Return the claims of a token that passes every check: algorithm, signature, typ, iss, aud,
+    exp, nbf.
 
     Raises:
         Problem: 401, saying which check failed.

@@ -1,8 +1,8 @@
 """From a bearer token to the client that sends it, whichever issuer made the token.
 
-A client sends one token for an hour, so who it is of is remembered: by the token's digest, together with the key set
-that verified its signature. The signature is verified anew once the keys have been read again, whether or not they
-changed; issuer, audience and times are checked at every request.
+A client sends one token for an hour, so who it is of is remembered: by the token's digest, together
+with the key set that verified its signature. The signature is verified anew once the keys have been
+read again, whether or not they changed; issuer, audience and times are checked at every request.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class _Verified:
 class TokenVerifier:
     """Checks access tokens of the built-in issuer and of the external one, when there is one."""
 
-    def __init__(self, settings: Settings, signing: SigningKeyStore, external: OidcKeys | None) -> None:
+    def __init__(
+        self, settings: Settings, signing: SigningKeyStore, external: OidcKeys | None
+    ) -> None:
         self._settings = settings
         self._signing = signing
         self._external = external

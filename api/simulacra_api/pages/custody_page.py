@@ -1,6 +1,8 @@
-"""The custody map as HTML, drawn from `custody_steps`: a diagram, the details of each step, a table, the two modes.
+"""The custody map as HTML, drawn from `custody_steps`: a diagram, the details of each step, a
+table, the two modes.
 
-All of it is in the document; the script only chooses which step's details show. Without it, all show.
+All of it is in the document; the script only chooses which step's details show. Without it, all
+show.
 """
 
 from __future__ import annotations
@@ -8,8 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from simulacra_api.pages.custody_steps import BOUNDARIES, MODES, QUESTIONS, STEPS, STORES, Flow, Step, Store, StoreKey
-from simulacra_custody.audit import EventType
+from simulacra_api.pages.custody_steps import (
+    BOUNDARIES,
+    MODES,
+    QUESTIONS,
+    STEPS,
+    STORES,
+    Flow,
+    Step,
+    Store,
+    StoreKey,
+)
+from simulacra_custody.audit.event import EventType
 
 _SPANS: dict[StoreKey, str] = {
     "access": "c1 to2",
@@ -56,7 +68,10 @@ def _list(items: Iterable[str], css: str = "", tag: str = "ul") -> str:
 
 def _diagram() -> str:
     numbered = list(enumerate(STEPS, 1))
-    yours = (f'<div class="yours c{n}" aria-hidden="true">{escape(step.yours)}</div>' for n, step in numbered)
+    yours = (
+        f'<div class="yours c{n}" aria-hidden="true">{escape(step.yours)}</div>'
+        for n, step in numbered
+    )
     upper = (_arrow(step.to_service, f"upper c{n}") for n, step in numbered)
     lower = (_arrow(step.to_store, f"lower c{n}") for n, step in numbered)
     tabs = (
@@ -115,12 +130,18 @@ def _legend() -> str:
         f'<path d="M1 6H34"/><path class="head" d="M32 1 43 6 32 11Z"/></svg>{text}</li>'
         for css, text in samples
     ]
-    lines += [f'<li><span class="badge">{number}</span>{escape(text)}</li>' for number, text in BOUNDARIES.items()]
+    lines += [
+        f'<li><span class="badge">{number}</span>{escape(text)}</li>'
+        for number, text in BOUNDARIES.items()
+    ]
     return f'<ul class="legend" aria-label="Legend">{"".join(lines)}</ul>'
 
 
 def _events(events: Iterable[EventType]) -> str:
-    return _list((f"<code>{escape(event.value.removeprefix('dev.simulacra.'))}</code>" for event in events), "chips")
+    return _list(
+        (f"<code>{escape(event.value.removeprefix('dev.simulacra.'))}</code>" for event in events),
+        "chips",
+    )
 
 
 def _kept(step: Step) -> str:
@@ -132,7 +153,10 @@ def _crossings(step: Step) -> str:
     numbers = [flow.boundary for flow in (step.to_service, step.to_store) if flow.boundary]
     if not numbers:
         return '<p class="crossing">No customer data crosses a boundary here.</p>'
-    return _list((f'<span class="badge">{n}</span><span>{escape(BOUNDARIES[n])}</span>' for n in numbers), "crossing")
+    return _list(
+        (f'<span class="badge">{n}</span><span>{escape(BOUNDARIES[n])}</span>' for n in numbers),
+        "crossing",
+    )
 
 
 def _panel(number: int, step: Step) -> str:
@@ -148,7 +172,10 @@ def _panel(number: int, step: Step) -> str:
 
 
 def _table() -> str:
-    head = "".join(f'<th scope="col">{text}</th>' for text in ("Step", "What happens", "Kept", "Recorded", "Never"))
+    head = "".join(
+        f'<th scope="col">{text}</th>'
+        for text in ("Step", "What happens", "Kept", "Recorded", "Never")
+    )
     rows = "".join(
         f'<tr><th scope="row">{escape(step.title)}</th><td>{escape(step.summary)}<br><span class="quiet">'
         f"To the service: {_WORDS[step.to_service.carries]}. To the store: {_WORDS[step.to_store.carries]}.</span></td>"

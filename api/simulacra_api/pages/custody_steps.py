@@ -1,7 +1,9 @@
-"""The lifecycle of customer data, described once: the custody map is drawn from it and tests hold it against reality.
+"""The lifecycle of customer data, described once: the custody map is drawn from it and tests hold
+it against reality.
 
-`tests/e2e/test_e2e_custody_map.py` runs every step on a real installation and asserts that what is kept afterwards, and
-what was recorded, is exactly what is said here. Change the product and this description together.
+`tests/e2e/test_e2e_custody_map.py` runs every step on a real installation and asserts that what is
+kept afterwards, and what was recorded, is exactly what is said here. Change the product and this
+description together.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulacra_api.settings import LINK_SECONDS, Settings
-from simulacra_crds.tombstone import REMEMBERED
-from simulacra_custody.audit import EventType
-from simulacra_custody.certificates import RETENTION_S as CERTIFICATE_SECONDS
+from simulacra_crds.contract.tombstone import TOMBSTONE_LIFETIME
+from simulacra_custody.audit.certificates import RETENTION_S as CERTIFICATE_SECONDS
+from simulacra_custody.audit.event import EventType
 
 StoreKey = Literal["access", "dataset", "model", "generation", "nothing"]
 Carries = Literal["data", "request", "erasure", "nothing"]
@@ -26,7 +28,8 @@ class Kept:
     Attributes:
         what: in words.
         how_long: when it goes.
-        artefacts: `kind/name` in the encrypted store, `*` for any; empty for what isn't there but elsewhere.
+        artefacts: `kind/name` in the encrypted store, `*` for any; empty for what isn't there but
+            elsewhere.
     """
 
     what: str
@@ -57,7 +60,8 @@ class Step:
         kept: what is left when it is done.
         logged: every type of audit record that it writes.
         never: what is written to no log, event, metric, status or audit record.
-        to_service: the arrow between the customer and the service; to_store: that between processing and the store.
+        to_service: the arrow between the customer and the service; to_store: that between
+            processing and the store.
         stores: the cards that the second arrow touches.
     """
 
@@ -135,7 +139,7 @@ STORES = (
         "Nothing",
         "The keys are gone first, then every object; the store is listed and found empty before the resource goes.",
         "Copies in backups cannot be opened: the only copy of their key is destroyed",
-        f"Hashes and counts of the request for {int(REMEMBERED.total_seconds()) // 3600} hours",
+        f"Hashes and counts of the request for {int(TOMBSTONE_LIFETIME.total_seconds()) // 3600} hours",
     ),
 )
 _CONTENT = ("rows", "column names", "levels and values")
@@ -154,8 +158,14 @@ STEPS = (
             "the secret that it buys is shown once, and nobody who operates the service sees it.",
         ),
         kept=(
-            Kept("Company, contact address, decision", "until whoever operates the service deletes the request"),
-            Kept("A hash of your client secret (argon2id)", "until you rotate it or the tenant is removed"),
+            Kept(
+                "Company, contact address, decision",
+                "until whoever operates the service deletes the request",
+            ),
+            Kept(
+                "A hash of your client secret (argon2id)",
+                "until you rotate it or the tenant is removed",
+            ),
             Kept("Your tenant's key, in the key provider", "until the tenant is removed"),
         ),
         logged=(
@@ -209,7 +219,12 @@ STEPS = (
             Kept(
                 "Cleaned table, schema, settings and progress of the work",
                 CLOCK.format(since="the upload"),
-                ("datasets/dataset.parquet", "datasets/schema.json", "datasets/request.json", "datasets/progress.json"),
+                (
+                    "datasets/dataset.parquet",
+                    "datasets/schema.json",
+                    "datasets/request.json",
+                    "datasets/progress.json",
+                ),
             ),
             Kept(
                 "Model with its training table, causal graph, report",
@@ -259,7 +274,11 @@ STEPS = (
             Kept(
                 "Effect estimates",
                 CLOCK.format(since="when they are done"),
-                ("effectestimates/estimate.json", "effectestimates/request.json", "effectestimates/progress.json"),
+                (
+                    "effectestimates/estimate.json",
+                    "effectestimates/request.json",
+                    "effectestimates/progress.json",
+                ),
             ),
         ),
         logged=(EventType.RESOURCE_CREATED,),
@@ -310,7 +329,7 @@ STEPS = (
             ),
             Kept(
                 "Hashes and counts of the request, so that its Idempotency-Key stays used",
-                f"{int(REMEMBERED.total_seconds()) // 3600} hours from the request",
+                f"{int(TOMBSTONE_LIFETIME.total_seconds()) // 3600} hours from the request",
             ),
         ),
         logged=(EventType.RESOURCE_DELETED, EventType.RESOURCE_ERASED, EventType.RESOURCE_EXPIRED),

@@ -8,20 +8,25 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import HTMLResponse
 
+from simulacra_api.http.problems import Problem
 from simulacra_api.pages.custody_page import custody_page
 from simulacra_api.pages.shell import CSP, PATH, assets, document
-from simulacra_api.problems import Problem
 
 router = APIRouter(include_in_schema=False)
 
 
 def _page(content: str) -> Response:
-    return HTMLResponse(content, headers={"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"})
+    return HTMLResponse(
+        content,
+        headers={"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"},
+    )
 
 
 @cache
 def _custody() -> str:
-    return document("Custody map", custody_page(), here="/custody", styles=("custody.css",), script="custody.js")
+    return document(
+        "Custody map", custody_page(), here="/custody", styles=("custody.css",), script="custody.js"
+    )
 
 
 @router.get("/custody")
@@ -33,7 +38,9 @@ async def custody() -> Response:
 @cache
 def _console() -> str:
     body = '<div id="console"><noscript><p>The console needs JavaScript.</p></noscript></div>'
-    return document("Console", body, here="/console", styles=("console.css",), script="console/main.js")
+    return document(
+        "Console", body, here="/console", styles=("console.css",), script="console/main.js"
+    )
 
 
 @router.get("/console")

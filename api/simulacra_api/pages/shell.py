@@ -54,7 +54,9 @@ def assets() -> dict[str, Asset]:
 def _asset(path: Path) -> Asset:
     content = path.read_bytes()
     compressed = None if path.suffix == ".woff2" else gzip.compress(content, mtime=0)
-    return Asset(content, compressed, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:20]}"')
+    return Asset(
+        content, compressed, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+    )
 
 
 def document(title: str, body: str, *, here: str, styles: tuple[str, ...], script: str) -> str:
@@ -67,9 +69,12 @@ def document(title: str, body: str, *, here: str, styles: tuple[str, ...], scrip
         styles: names of style sheets besides the base.
         script: name of the ES module that brings the page to life.
     """
-    sheets = "".join(f'<link rel="stylesheet" href="{PATH}/{name}">' for name in ("base.css", *styles))
+    sheets = "".join(
+        f'<link rel="stylesheet" href="{PATH}/{name}">' for name in ("base.css", *styles)
+    )
     links = "".join(
-        f'<a href="{path}"{" aria-current=page" if path == here else ""}>{escape(label)}</a>' for path, label in _LINKS
+        f'<a href="{path}"{" aria-current=page" if path == here else ""}>{escape(label)}</a>'
+        for path, label in _LINKS
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

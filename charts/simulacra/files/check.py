@@ -1,4 +1,4 @@
-"""Waits until API and operator are ready, then writes to the store, reads from it and erases what it wrote."""
+"""Check of an installation: API and operator are ready, the store keeps an object."""
 
 import json
 import os
@@ -19,17 +19,22 @@ def get(url: str) -> bytes:
                 return answer.read()
         except (OSError, urllib.error.URLError) as error:
             if time.monotonic() > DEADLINE:
-                told = error.read(2000).decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else ""
+                told = (
+                    error.read(2000).decode(errors="replace")
+                    if isinstance(error, urllib.error.HTTPError)
+                    else ""
+                )
                 sys.exit(
-                    f"FAILED {url}: {error} {told}. Look at `kubectl get pods` and `kubectl logs` of that Deployment."
+                    f"FAILED {url}: {error} {told}. Look at `kubectl get pods` and `kubectl logs`"
+                    " of that Deployment."
                 )
             time.sleep(2)
 
 
 def store(variable: str, *, write: bool) -> None:
-    """Write, read and erase an object; the audit log is only looked at, since its bucket may refuse to erase."""
+    """Write, read and erase an object; only read the audit log, which may refuse erasure."""
     from simulacra_custody.errors import CustodyError
-    from simulacra_custody.settings import open_store
+    from simulacra_custody.wiring import open_store
 
     try:
         opened = open_store(os.environ, variable)
@@ -42,7 +47,9 @@ def store(variable: str, *, write: bool) -> None:
         if opened.stat(key) is not None:
             sys.exit(f"FAILED {variable}: the object is still there after its deletion")
     except CustodyError as error:
-        sys.exit(f"FAILED {variable}: {error}. Check its address, bucket, credentials and NetworkPolicy.")
+        sys.exit(
+            f"FAILED {variable}: {error}. Check its address, bucket, credentials and NetworkPolicy."
+        )
 
 
 api, operator = os.environ["CHECK_API"], os.environ["CHECK_OPERATOR"]
@@ -50,7 +57,10 @@ get(f"{operator}/readyz")
 get(f"{api}/readyz")
 if "paths" not in json.loads(get(f"{api}/openapi.json")):
     sys.exit("FAILED: the API does not describe itself")
-for url, metric in ((api, b"simulacra_api_requests_total"), (operator, b"simulacra_sweep_age_seconds")):
+for url, metric in (
+    (api, b"simulacra_api_requests_total"),
+    (operator, b"simulacra_sweep_age_seconds"),
+):
     if metric not in get(f"{url}/metrics"):
         sys.exit(f"FAILED: {url}/metrics does not have {metric.decode()}")
 store("SIMULACRA_STORE", write=True)

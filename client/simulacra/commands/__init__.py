@@ -1,1 +1,1 @@
-"""The customer's commands; `simulacra.cli` puts them together."""
+"""The commands of `simulacra`, one module for each noun of the API; `simulacra.cli` joins them."""

@@ -1,93 +1,27 @@
-"""The steps of the main job, one function a step, for both clients. Bodies are as the REST contract writes them.
+"""The operations of both clients: generators of steps, one module for each noun of the API.
 
-A module a resource: uploads, data (datasets), rows (generations), estimates (effects), work (jobs), account (the
-tenant), proof (certificates and keys), by_id (what takes any id).
+`core` says what a step is; `resources` has what works for every kind of resource. Bodies are as in
+the REST contract.
 """
 
-from simulacra.operations.account import (
-    audit_events,
-    create_webhook,
-    delete_webhook,
-    rotate_credentials,
-    usage,
-    webhooks,
-)
-from simulacra.operations.by_id import delete, get, report, report_page
-from simulacra.operations.data import (
-    dataset,
+from simulacra.operations import (
+    account,
+    certificates,
     datasets,
-    delete_dataset,
-    extend,
-    graph,
-    knowledge,
-    refit,
-    schema,
-)
-from simulacra.operations.estimates import delete_effect, effect, effects, estimate
-from simulacra.operations.proof import (
-    audit_checkpoint,
-    erasure_certificate,
-    erasure_certificates,
-    explain,
-    published_keys,
-)
-from simulacra.operations.rows import (
-    Format,
-    delete_generation,
-    download,
-    generate,
-    generation,
+    effects,
     generations,
-    probe,
-    table,
-    to_pandas,
-    to_polars,
+    jobs,
+    resources,
+    uploads,
 )
-from simulacra.operations.uploads import upload
-from simulacra.operations.work import TERMINAL, cancel, job, jobs, wait
 
 __all__ = [
-    "TERMINAL",
-    "Format",
-    "audit_checkpoint",
-    "audit_events",
-    "cancel",
-    "create_webhook",
-    "dataset",
+    "account",
+    "certificates",
     "datasets",
-    "delete",
-    "delete_dataset",
-    "delete_effect",
-    "delete_generation",
-    "delete_webhook",
-    "download",
-    "effect",
     "effects",
-    "erasure_certificate",
-    "erasure_certificates",
-    "estimate",
-    "explain",
-    "extend",
-    "generate",
-    "generation",
     "generations",
-    "get",
-    "graph",
-    "job",
     "jobs",
-    "knowledge",
-    "probe",
-    "published_keys",
-    "refit",
-    "report",
-    "report_page",
-    "rotate_credentials",
-    "schema",
-    "table",
-    "to_pandas",
-    "to_polars",
-    "upload",
-    "usage",
-    "wait",
-    "webhooks",
+    "resources",
+    "uploads",
 ]

@@ -1,41 +1,51 @@
-"""The tenant itself: usage, audit trail, credentials, webhooks."""
+"""The tenant's account: usage, audit events, webhooks, credentials; and error codes explained."""
 
 from __future__ import annotations
 
-from simulacra.documents import Document, Json, Usage
-from simulacra.operations.common import get_one, pages
-from simulacra.protocol import Ask, Steps, ask
+from simulacra.core import Request, Steps, send
+from simulacra.models import Document, Json, Usage
+from simulacra.operations.resources import get_all, get_one
 
 
 def usage() -> Steps[Usage]:
-    """Return what is used of the quotas."""
+    """Return the used part of the tenant's quotas."""
     return get_one("/v1/usage", Usage)
 
 
 def audit_events(**filters: str) -> Steps[list[Document]]:
     """List who did what to the tenant's data, newest first. Filters: type."""
-    return pages("/v1/audit-events", filters, Document)
+    return get_all("/v1/audit-events", filters, Document)
+
+
+def explain(code: str) -> Steps[Document]:
+    """Return what an error code means and what to do about it."""
+    return get_one(f"/errors/{code}", Document)
 
 
 def webhooks() -> Steps[list[Document]]:
     """List the tenant's webhooks, without their secrets."""
-    return [Document(one) for one in (yield from ask(Ask("GET", "/v1/webhooks"))).json()["items"]]
+    response = yield from send(Request("GET", "/v1/webhooks"))
+    return [Document(one) for one in response.json()["items"]]
 
 
 def create_webhook(url: str, events: list[str] | None = None) -> Steps[Document]:
-    """Be told at a URL when jobs end; the answer's `secret` is shown this once."""
+    """Call a URL when jobs end. The `secret` of the answer is shown only once."""
     body: Json = {"url": url} | ({} if events is None else {"events": events})
-    return Document((yield from ask(Ask("POST", "/v1/webhooks", json=body, repeatable=False))).json())
+    return (yield from _post_once("/v1/webhooks", body))
 
 
 def delete_webhook(webhook_id: str) -> Steps[None]:
-    """Send nothing more to a webhook."""
-    yield from ask(Ask("DELETE", f"/v1/webhooks/{webhook_id}"))
+    """Delete a webhook: nothing more is sent to it."""
+    yield from send(Request("DELETE", f"/v1/webhooks/{webhook_id}"))
 
 
 def rotate_credentials(overlap_seconds: int | None = None) -> Steps[Document]:
-    """Make a new client secret and return it, this once; the one before stays good for the overlap."""
+    """Make a new client secret and return it, once; the old one stays valid for the overlap."""
     body = {} if overlap_seconds is None else {"overlap_seconds": overlap_seconds}
-    asked = (yield from ask(Ask("POST", "/v1/credential-rotations", json=body, repeatable=False))).json()
-    claim = {"credential_claim_token": asked["credential_claim_token"]}
-    return Document((yield from ask(Ask("POST", "/v1/credential-claims", json=claim, repeatable=False))).json())
+    rotation = yield from _post_once("/v1/credential-rotations", body)
+    claim = {"credential_claim_token": rotation["credential_claim_token"]}
+    return (yield from _post_once("/v1/credential-claims", claim))
+
+
+def _post_once(path: str, body: Json) -> Steps[Document]:
+    return Document((yield from send(Request("POST", path, json=body, repeatable=False))).json())

@@ -1,8 +1,9 @@
-"""The Job controller of the embedded product: batch/v1 Jobs to Pods, through the Kubernetes API only.
+"""The Job controller of the embedded product: batch/v1 Jobs to Pods, through the Kubernetes API.
 
-Level-triggered: each pass reads the Job and its Pods anew (`controller`), decides with a pure function (`reconcile`)
-and writes; nothing is kept that a restart could lose. Pod names are computed (`template`), so that a request repeated
-after a crash meets AlreadyExists instead of making a second pod.
+Level-triggered: each pass of the `controller` reads the Job and its Pods again, decides with the
+pure function `reconcile`, and writes; a restart loses no state. Pod names are computed (`pods`), so
+a create repeated after a crash meets AlreadyExists instead of making a second pod.
 
-Not done, and refused with a Failed condition: `backoffLimitPerIndex`, `maxFailedIndexes`, `successPolicy`.
+`backoffLimitPerIndex`, `maxFailedIndexes` and `successPolicy` are not supported: such a Job fails
+with a condition that says so.
 """

@@ -1,4 +1,4 @@
-"""The loop around `reconcile`: which Jobs to look at, fresh reads before each decision, writes after it."""
+"""The Job controller: a work queue, fresh reads before each `reconcile`, writes after it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simulacra_crds.cluster import JOBS, PODS, AlreadyExists, Cluster, ClusterError, Conflict, NotFound
+from simulacra_crds.kube.client import (
+    JOBS,
+    PODS,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    NotFound,
+)
 from simulacra_embedded.jobs import pods
 from simulacra_embedded.jobs.reconcile import Plan, reconcile
-from simulacra_embedded.processes import announce_ready
+from simulacra_embedded.processes.program import announce_ready
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -24,7 +32,7 @@ log = logging.getLogger("simulacra.jobs")
 
 
 class JobController:
-    """Runs every Job of the cluster whose `managedBy` names this controller or nobody."""
+    """Runs every Job of the cluster whose `managedBy` is this controller or absent."""
 
     def __init__(self, cluster: Cluster, backoff: timedelta) -> None:
         self._cluster = cluster
@@ -32,10 +40,10 @@ class JobController:
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
         self._queued: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
-        self._gone: dict[str, dict[str, Object]] = {}
-        """By uid of a live Job: its pods that ended and were deleted since this process looks."""
-        self._there: dict[str, set[str]] = {}
-        """By uid of a Job: its pods of which no deletion was seen yet."""
+        self._deleted: dict[str, dict[str, Object]] = {}
+        """By uid of a live Job: its ended pods whose deletion this process has seen."""
+        self._existing: dict[str, set[str]] = {}
+        """By uid of a Job: its pods whose deletion this process has not seen."""
         self._ready = False
         self._busy: dict[Key, asyncio.Lock] = {}
 
@@ -57,7 +65,8 @@ class JobController:
     def _enqueue_later(self, key: Key, seconds: float) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
-        self._timers[key] = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._enqueue, key)
+        loop = asyncio.get_running_loop()
+        self._timers[key] = loop.call_later(max(seconds, 0.0), self._enqueue, key)
 
     async def _watch_jobs(self) -> None:
         async for change, job in self._cluster.watch(JOBS):
@@ -70,11 +79,11 @@ class JobController:
             if change == "DELETED":
                 self._forget(key, job["metadata"]["uid"])
             elif job["spec"].get("managedBy", CONTROLLER) == CONTROLLER:
-                self._gone.setdefault(job["metadata"]["uid"], {})
+                self._deleted.setdefault(job["metadata"]["uid"], {})
                 self._enqueue(key)
 
     def _forget(self, key: Key, uid: str) -> None:
-        self._gone.pop(uid, None)
+        self._deleted.pop(uid, None)
         if timer := self._timers.pop(key, None):
             timer.cancel()
 
@@ -84,15 +93,15 @@ class JobController:
                 continue
             meta = pod["metadata"]
             owner = meta["labels"].get(pods.JOB_UID, "")
-            there = self._there.setdefault(owner, set())
+            existing = self._existing.setdefault(owner, set())
             if change != "DELETED":
-                there.add(meta["uid"])
+                existing.add(meta["uid"])
             else:
-                there.discard(meta["uid"])
-                if not there:
-                    del self._there[owner]
-                if pods.is_finished(pod) and owner in self._gone:
-                    self._gone[owner][meta["uid"]] = pod
+                existing.discard(meta["uid"])
+                if not existing:
+                    del self._existing[owner]
+                if pods.is_finished(pod) and owner in self._deleted:
+                    self._deleted[owner][meta["uid"]] = pod
             self._enqueue((meta["namespace"], meta["labels"][pods.JOB_NAME]))
 
     async def _work(self) -> None:
@@ -108,9 +117,10 @@ class JobController:
         try:
             yield
         except (Conflict, AlreadyExists, NotFound):
-            self._enqueue_later(key, 0.05)  # the world moved between read and write
+            self._enqueue_later(key, 0.05)  # something changed between read and write
         except ClusterError as error:
-            log.warning("job %s/%s: %s %s, tried again soon", *key, error.status, error.reason)
+            what = "job sync failed, retrying namespace=%s name=%s status=%s reason=%s"
+            log.warning(what, *key, error.status, error.reason)
             self._enqueue_later(key, RETRY_SECONDS)
 
     async def _sync(self, key: Key) -> None:
@@ -122,10 +132,11 @@ class JobController:
         uid = job["metadata"]["uid"]
         listing = self._cluster.list(PODS, namespace, labels=f"{pods.JOB_UID}={uid}")
         owned = {pod["metadata"]["uid"]: pod async for pod in listing}
-        if not self._there.get(uid, set()) <= owned.keys():
-            return  # one is gone, and how it ended comes with its event, which may be slower than the list
+        if not self._existing.get(uid, set()) <= owned.keys():
+            return  # a pod was deleted: its last state comes with its event, later than the list
         now = datetime.now(UTC)
-        plan = reconcile(job, list((self._gone.get(uid, {}) | owned).values()), now, self._backoff)
+        known = self._deleted.get(uid, {}) | owned
+        plan = reconcile(job, list(known.values()), now, self._backoff)
         await self._apply(job, plan)
         if plan.wake:
             self._enqueue_later(key, (plan.wake - datetime.now(UTC)).total_seconds() + 0.01)
@@ -133,7 +144,7 @@ class JobController:
     async def _apply(self, job: Object, plan: Plan) -> None:
         namespace, name, uid = (job["metadata"][field] for field in ("namespace", "name", "uid"))
         if plan.delete_job:
-            log.info("job %s/%s: its time to live is over", namespace, name)
+            log.info("finished job expired namespace=%s name=%s", namespace, name)
             await self._cluster.delete(JOBS, name, namespace, uid=uid)
             return
         for pod in plan.delete:
@@ -141,7 +152,7 @@ class JobController:
         try:
             for pod in plan.create:
                 await self._cluster.create(PODS, pod, namespace)
-        except NotFound:  # the namespace went away
+        except NotFound:  # the namespace was deleted
             return
         if plan.status != (job.get("status") or {}):
             dropped = {key: None for key in job.get("status") or {} if key not in plan.status}

@@ -1,12 +1,12 @@
-"""What to do about a Job: a pure function of the Job, its Pods and the time.
+"""The next step for a Job: a pure function of the Job, its Pods and the time.
 
-Source of the rules: Kubernetes `pkg/controller/job/job_controller.go` (syncJob, manageJob). What differs:
-- No finalizer on pods. A pod that vanished before this controller saw its end is replaced and not counted. So that
-  nothing is counted twice, `status.uncountedTerminatedPods` holds the uids of counted pods that are still listed
-  (Kubernetes keeps there the ones not counted yet).
-- Pods deleted as surplus or for a suspension are not counted, as there; they are marked (`release`) where Kubernetes
-  takes its finalizer off.
-- Pods whose failure is ignored by policy cause no back-off.
+The rules are those of Kubernetes' `pkg/controller/job/job_controller.go` (syncJob, manageJob), but:
+- Pods have no finalizer. A pod that was deleted before this controller saw its end is replaced and
+  not counted. So that no pod is counted twice, `status.uncountedTerminatedPods` has the uids of
+  counted pods that are still listed (in Kubernetes: of those not counted yet).
+- Pods deleted as surplus or for a suspension are not counted, as in Kubernetes; an annotation marks
+  them (`release`) where Kubernetes removes its finalizer.
+- A failure that the policy ignores causes no back-off.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from simulacra_embedded.jobs import conditions, indexes, pods
-from simulacra_embedded.jobs.policy import Verdict, judge
-from simulacra_embedded.jobs.template import pod_for
+from simulacra_embedded.jobs import pods, status
+from simulacra_embedded.jobs.failure_policy import Verdict, judge
 
 Object = dict[str, Any]
 BACKOFF_MAX = timedelta(minutes=10)
@@ -26,27 +25,29 @@ UNSUPPORTED = ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy")
 
 @dataclass
 class Plan:
-    """The writes that bring a Job forward, and when to look again if nothing happens before."""
+    """The writes for a Job, and when to reconcile it again without an event."""
 
     status: Object
     create: list[Object] = field(default_factory=list)
     delete: list[Object] = field(default_factory=list)
     release: bool = False
-    """Whether the pods to delete are to be marked first, as ones that count for nothing."""
+    """Whether to mark the pods before their deletion, so that they are not counted."""
     delete_job: bool = False
     wake: datetime | None = None
 
     def wake_at(self, time: datetime) -> None:
-        """Look again at this time, or earlier if that was planned."""
+        """Reconcile again at this time, or at an earlier one that is set."""
         self.wake = min(time, self.wake or time)
 
 
 class _View:
-    """A Job with its pods sorted into what matters."""
+    """A Job with its pods, sorted by state."""
 
     def __init__(self, job: Object, owned: list[Object], now: datetime) -> None:
         self.spec: Object = job["spec"]
-        self.job, self.now, self.owned = job, now, owned
+        self.job = job
+        self.now = now
+        self.owned = owned
         self.status: Object = job.get("status") or {}
         self.conditions: list[Object] = list(self.status.get("conditions") or [])
         self.indexed = self.spec.get("completionMode") == "Indexed"
@@ -56,7 +57,8 @@ class _View:
         self.active = [pod for pod in owned if pods.is_active(pod)]
         self.terminating = [pod for pod in owned if pods.is_terminating(pod)]
         rules = (self.spec.get("podFailurePolicy") or {}).get("rules") or []
-        self.replace_failed_only = self.spec.get("podReplacementPolicy", "Failed" if rules else "") == "Failed"
+        default = "Failed" if rules else ""
+        self.replace_failed_only = self.spec.get("podReplacementPolicy", default) == "Failed"
         self.verdicts: dict[str, Verdict] = {
             pod["metadata"]["uid"]: judge(pod, rules)
             for pod in owned
@@ -77,20 +79,21 @@ def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelt
     """Decide the next step for a Job.
 
     Args:
-        job: The Job as the API server has it now.
-        owned: Its pods, ended ones included.
+        job: The present Job of the API server.
+        owned: Its pods, including ended ones.
         now: The time.
-        backoff: Pause after the first failure; doubles with each further one up to BACKOFF_MAX.
+        backoff: Pause after the first failure; each further one doubles it, up to BACKOFF_MAX.
     """
     view = _View(job, owned, now)
-    if ended := conditions.find(view.conditions, "Complete") or conditions.find(view.conditions, "Failed"):
-        return _expire(view, ended)
+    for kind in ("Complete", "Failed"):
+        if ended := status.find_condition(view.conditions, kind):
+            return _expire(view, ended)
     plan = Plan(_count(view))
     if (target := _target(view, plan)) is None:
         _manage(view, plan, backoff)
         if _is_complete(view, plan):
             target = "SuccessCriteriaMet"
-            _set(view, target, "True", *conditions.SUCCESS)
+            _set(view, target, "True", *status.SUCCESS)
         else:
             _note_suspension(view, plan)
     if target:
@@ -101,15 +104,17 @@ def reconcile(job: Object, owned: list[Object], now: datetime, backoff: timedelt
     return plan
 
 
-def _set(view: _View, kind: str, status: str, reason: str, message: str) -> bool:
-    view.conditions, changed = conditions.ensure(view.conditions, kind, status, reason, message, view.now)
+def _set(view: _View, kind: str, value: str, reason: str, message: str) -> bool:
+    view.conditions, changed = status.set_condition(
+        view.conditions, kind, value, reason, message, view.now
+    )
     return changed
 
 
 def _count(view: _View) -> Object:
-    """Return the status with every ended pod counted exactly once."""
-    status = dict(view.status)
-    recorded = status.get("uncountedTerminatedPods") or {}
+    """Return the status, which counts every ended pod exactly once."""
+    found = dict(view.status)
+    recorded = found.get("uncountedTerminatedPods") or {}
     listed = {pod["metadata"]["uid"] for pod in view.owned}
     counted = {}
     for key, ended in (("failed", view.failed), ("succeeded", view.succeeded)):
@@ -117,22 +122,23 @@ def _count(view: _View) -> Object:
             continue
         before = set(recorded.get(key) or [])
         uids = {pod["metadata"]["uid"] for pod in ended}
-        status[key] = int(status.get(key) or 0) + len(uids - before)
+        found[key] = int(found.get(key) or 0) + len(uids - before)
         counted[key] = sorted((before & listed) | uids)
-    status["uncountedTerminatedPods"] = {key: uids for key, uids in counted.items() if uids}
+    found["uncountedTerminatedPods"] = {key: uids for key, uids in counted.items() if uids}
     if view.indexed:
-        done = indexes.parse(status.get("completedIndexes") or "")
+        done = status.parse_indexes(found.get("completedIndexes") or "")
         done |= {index for pod in view.succeeded if (index := pods.index_of(pod)) is not None}
-        status["completedIndexes"], status["succeeded"] = indexes.render(done), len(done)
-    if not status.get("startTime") and not view.suspended:
-        status["startTime"] = pods.format_time(view.now)
-    return status
+        found["completedIndexes"] = status.format_indexes(done)
+        found["succeeded"] = len(done)
+    if not found.get("startTime") and not view.suspended:
+        found["startTime"] = pods.format_time(view.now)
+    return found
 
 
 def _target(view: _View, plan: Plan) -> str | None:
-    """Return the interim condition that holds or holds from now on: the Job's end is decided, pods may still run."""
+    """Return the interim condition of a Job whose end is decided; its pods may still run."""
     for kind in ("SuccessCriteriaMet", "FailureTarget"):
-        if conditions.find(view.conditions, kind):
+        if status.find_condition(view.conditions, kind):
             return kind
     if cause := _failure(view, plan):
         _set(view, "FailureTarget", "True", *cause)
@@ -143,19 +149,20 @@ def _target(view: _View, plan: Plan) -> str | None:
 def _failure(view: _View, plan: Plan) -> tuple[str, str] | None:
     """Return reason and message if the Job must fail."""
     if found := [name for name in UNSUPPORTED if view.spec.get(name) is not None]:
-        return conditions.NOT_SUPPORTED, f"spec.{found[0]}: the embedded Job controller has no such feature; remove it"
-    fatal = next((verdict for verdict in view.verdicts.values() if verdict.action == "FailJob"), None)
+        message = f"spec.{found[0]}: the embedded Job controller does not support this; remove it"
+        return status.NOT_SUPPORTED, message
+    fatal = next((one for one in view.verdicts.values() if one.action == "FailJob"), None)
     if fatal:
-        return conditions.POLICY, fatal.message
+        return status.POLICY, fatal.message
     limit = int(view.spec.get("backoffLimit", 6))
     if plan.status["failed"] > limit or _past_limit_in_place(view, limit):
-        return conditions.BACKOFF
+        return status.BACKOFF
     seconds = view.spec.get("activeDeadlineSeconds")
     start = pods.parse_time(plan.status.get("startTime"))
     if seconds is not None and start and not view.suspended:
         deadline = start + timedelta(seconds=seconds)
         if view.now >= deadline:
-            return conditions.DEADLINE
+            return status.DEADLINE
         plan.wake_at(deadline)
     return None
 
@@ -168,7 +175,7 @@ def _past_limit_in_place(view: _View, limit: int) -> bool:
 
 
 def _manage(view: _View, plan: Plan, backoff: timedelta) -> None:
-    """Plan the pods to create or delete so that as many run as should."""
+    """Plan the pods to create or delete for the wanted number of running pods."""
     if view.suspended:
         plan.delete, plan.release = list(view.active), True
         return
@@ -193,7 +200,7 @@ def _manage(view: _View, plan: Plan, backoff: timedelta) -> None:
 
 
 def _backoff_until(view: _View, backoff: timedelta) -> datetime | None:
-    """Return when the next pod may be created: after failures since the last success, doubled for each."""
+    """Return when the next pod may be created; each failure since a success doubles the pause."""
     successes = [time for pod in view.succeeded if (time := pods.finished_at(pod))]
     failures = [time for pod in view.failed if (time := pods.finished_at(pod))]
     recent = [time for time in failures if not successes or time > max(successes)]
@@ -206,16 +213,16 @@ def _backoff_until(view: _View, backoff: timedelta) -> datetime | None:
 def _new_pods(view: _View, plan: Plan, missing: int) -> list[Object]:
     if not view.indexed:
         first = 1 + max((pods.attempt_of(pod) for pod in view.owned), default=-1)
-        return [pod_for(view.job, None, first + offset) for offset in range(missing)]
+        return [pods.pod_for(view.job, None, first + offset) for offset in range(missing)]
     attempts: dict[int, int] = {}
     for pod in view.owned:
         if (index := pods.index_of(pod)) is not None:
             attempts[index] = max(attempts.get(index, -1), pods.attempt_of(pod))
-    taken = indexes.parse(plan.status["completedIndexes"])
+    taken = status.parse_indexes(plan.status["completedIndexes"])
     busy = view.active + (view.terminating if view.replace_failed_only else [])
     taken |= {index for pod in busy if (index := pods.index_of(pod)) is not None}
     free = [index for index in range(view.completions or 0) if index not in taken]
-    return [pod_for(view.job, index, attempts.get(index, -1) + 1) for index in free[:missing]]
+    return [pods.pod_for(view.job, index, attempts.get(index, -1) + 1) for index in free[:missing]]
 
 
 def _is_complete(view: _View, plan: Plan) -> bool:
@@ -233,17 +240,17 @@ def _note_suspension(view: _View, plan: Plan) -> None:
 
 
 def _finish(view: _View, plan: Plan, target: str) -> None:
-    interim = conditions.find(view.conditions, target)
+    interim = status.find_condition(view.conditions, target)
     if target == "SuccessCriteriaMet":
         plan.status["completionTime"] = pods.format_time(view.now)
-        _set(view, "Complete", "True", *conditions.SUCCESS)
+        _set(view, "Complete", "True", *status.SUCCESS)
     elif interim:
         _set(view, "Failed", "True", interim["reason"], interim["message"])
     plan.status["uncountedTerminatedPods"] = {}
 
 
 def _publish(view: _View, plan: Plan) -> None:
-    """Put the counters of this moment into the planned status; zero is written as absent, as Kubernetes does."""
+    """Add the present counters to the planned status; zero is absent, as in Kubernetes."""
     doomed = {pod["metadata"]["uid"] for pod in plan.delete}
     active = [pod for pod in view.active if pod["metadata"]["uid"] not in doomed]
     plan.status["active"] = len(active) + len(plan.create)
@@ -257,7 +264,8 @@ def _publish(view: _View, plan: Plan) -> None:
 
 def _expire(view: _View, ended: Object) -> Plan:
     plan = Plan(view.status)
-    ttl, since = view.spec.get("ttlSecondsAfterFinished"), pods.parse_time(ended.get("lastTransitionTime"))
+    ttl = view.spec.get("ttlSecondsAfterFinished")
+    since = pods.parse_time(ended.get("lastTransitionTime"))
     if ttl is not None and since:
         plan.wake_at(since + timedelta(seconds=ttl))
         plan.delete_job = view.now >= since + timedelta(seconds=ttl)

@@ -1,11 +1,11 @@
-"""The node agent of the embedded product: Pods bound to this node run as local processes.
+"""The node agent of the embedded product: Pods of this node run as local processes.
 
-Speaks only the Kubernetes API, so it also runs the pods of a real control plane (tests). What a container would give,
-it gives as far as a process can: environment, a private temporary folder, a memory limit (a watchdog on resident
-memory), threads by CPU request, logs, termination message, exit code, grace on deletion. What it does not give:
-isolation of file system, network or users, names of Services (pods of a Job that talk to each other meet on loopback),
-volumes, init or second containers. Linux only (procfs, PDEATHSIG).
+It uses only the Kubernetes API, so it also runs the pods of a real control plane (tests). It gives
+a process what it can of a container: environment, a private temporary directory, a memory limit
+(a watchdog on resident memory), threads by CPU request, logs, termination message, exit code, grace
+at deletion. It does not give: isolation of files, network or users, names of Services (a worker
+group meets on loopback), volumes, init or second containers. Linux only (procfs, PDEATHSIG).
 
-Binding: with `--bind` the agent assigns pending pods to itself, because the embedded mode has no scheduler; on a real
-control plane the scheduler does it, and the option is left out.
+With `--bind`, the agent assigns pending pods to itself, because the embedded product has no
+scheduler. On a real control plane, the scheduler does this.
 """

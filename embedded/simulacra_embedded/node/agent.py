@@ -1,4 +1,4 @@
-"""The node: which pods are ours, which run, which are to end."""
+"""The node agent: watches the pods of this node, starts and ends their runners."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.cluster import PODS, Cluster, ClusterError
+from simulacra_crds.kube.client import PODS, Cluster, ClusterError
 from simulacra_embedded.node import registration
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_embedded.node.pod_dir import PodDir
 from simulacra_embedded.node.runner import EVICTION_GRACE_SECONDS, Host, PodRunner
-from simulacra_embedded.processes import announce_ready
+from simulacra_embedded.processes.program import announce_ready
 
 Object = dict[str, Any]
 TRAINER_IMAGE = re.compile(r"(.*/)?simulacra/trainer([-:@].*)?")
@@ -23,22 +23,24 @@ STOP_SECONDS = EVICTION_GRACE_SECONDS + 3.0
 log = logging.getLogger("simulacra.node")
 
 
-def compiled_code() -> Path:
-    """Return the user's own cache folder: a new data directory must not cost half a minute of compiling again."""
+def compile_cache() -> Path:
+    """Return the user's cache of compiled code; a new data directory needs no compilation."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simulacra" / "numba"
 
 
-def objection(pod: Object, images: frozenset[str]) -> tuple[str, str] | None:
-    """Return reason and message if a pod cannot be run as a local process here."""
+def refusal(pod: Object, images: frozenset[str]) -> tuple[str, str] | None:
+    """Return reason and message if this node cannot run a pod as a local process."""
     spec = pod["spec"]
     image = spec["containers"][0]["image"]
     if not TRAINER_IMAGE.fullmatch(image) and image not in images:
-        return "ImageNotRunnable", f"this node runs only simulacra/trainer images, as local processes; got {image}"
+        message = f"this node runs only simulacra/trainer images, as local processes; got {image}"
+        return "ImageNotRunnable", message
     if len(spec["containers"]) > 1 or spec.get("initContainers"):
         return "NotSupported", "this node runs pods of exactly one container"
     kinds = {kind for volume in spec.get("volumes") or [] for kind in volume if kind != "name"}
     if unknown := kinds - {"emptyDir", "projected"}:
-        return "NotSupported", f"this node mounts no volumes ({', '.join(sorted(unknown))}); use the environment"
+        message = f"this node mounts no {', '.join(sorted(unknown))} volumes; use the environment"
+        return "NotSupported", message
     return None
 
 
@@ -47,27 +49,32 @@ class NodeAgent:
 
     Args:
         cluster: The API server.
-        root: Data directory, the agent's alone.
-        slots: Pods that run at once; further ones wait.
+        root: Data directory of this agent alone.
+        slots: Number of pods that run at once; more of them wait.
         bind: Whether to assign pending pods to this node.
         images: Images to run besides the trainer's, by exact name.
     """
 
-    def __init__(self, cluster: Cluster, root: Path, slots: int, bind: bool, images: frozenset[str]) -> None:
-        self._cluster, self._root, self._bind, self._images = cluster, root, bind, images
-        self._host = Host(cluster, root, compiled_code(), asyncio.Semaphore(slots))
+    def __init__(
+        self, cluster: Cluster, root: Path, slots: int, bind: bool, images: frozenset[str]
+    ) -> None:
+        self._cluster = cluster
+        self._root = root
+        self._bind = bind
+        self._images = images
+        self._host = Host(cluster, root, compile_cache(), asyncio.Semaphore(slots))
         self._runners: dict[str, PodRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._inherited: set[str] = set()
 
     async def run(self) -> None:
-        """Register, settle what an earlier agent left, then run pods until cancelled."""
+        """Register, kill the processes of an earlier agent, and run pods until cancelled."""
         for path in (self._root, self._root / "pods", self._host.cache):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in PodFolder.all(self._root):
+        for folder in PodDir.all(self._root):
             self._inherited.add(folder.uid)
             if count := folder.kill_survivors():
-                log.warning("pod %s: killed %d processes that outlived an earlier agent", folder.uid, count)
+                log.warning("survivors killed pod=%s processes=%d", folder.uid, count)
         await registration.register(self._cluster)
         announce_ready()
         try:
@@ -84,7 +91,7 @@ class NodeAgent:
         selector = f"spec.nodeName={registration.NODE_NAME}"
         async for change, pod in self._cluster.watch(PODS, fields=selector):
             if change == "BOOKMARK":
-                for folder in PodFolder.all(self._root):
+                for folder in PodDir.all(self._root):
                     if folder.uid not in seen:
                         folder.remove()
             elif change == "DELETED":
@@ -92,9 +99,9 @@ class NodeAgent:
                 self._forget(pod["metadata"]["uid"])
             else:
                 seen.add(pod["metadata"]["uid"])
-                self._see(pod)
+                self._handle(pod)
 
-    def _see(self, pod: Object) -> None:
+    def _handle(self, pod: Object) -> None:
         meta = pod["metadata"]
         uid, deleted = meta["uid"], meta.get("deletionTimestamp")
         phase = (pod.get("status") or {}).get("phase", "Pending")
@@ -113,21 +120,24 @@ class NodeAgent:
         if deleted:
             runner.end(0)
         if uid in self._inherited or running:
-            log.info("pod %s: was started by an earlier agent", uid)
+            log.info("pod of an earlier agent found pod=%s", uid)
             work = runner.settle()
-        elif why := objection(pod, self._images):
+        elif why := refusal(pod, self._images):
             work = runner.refuse(*why)
         else:
-            log.info("pod %s: %s/%s", uid, pod["metadata"]["namespace"], pod["metadata"]["name"])
+            meta = pod["metadata"]
+            log.info(
+                "pod accepted pod=%s namespace=%s name=%s", uid, meta["namespace"], meta["name"]
+            )
             work = runner.run()
         self._spawn(self._guard(runner, work))
 
     async def _guard(self, runner: PodRunner, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; a fault in it fails the pod instead of leaving it as if it ran."""
+        """Do the work of a runner; an unexpected error fails the pod."""
         try:
             await work
         except Exception:
-            log.exception("pod %s", runner.folder.uid)
+            log.exception("runner failed pod=%s", runner.folder.uid)
             await runner.refuse("NodeAgentError", "the node agent failed on this pod; see its log")
         finally:
             self._runners.pop(runner.folder.uid, None)
@@ -142,8 +152,8 @@ class NodeAgent:
         await self._cluster.delete(PODS, meta["name"], meta["namespace"], uid=meta["uid"], grace=0)
 
     def _forget(self, uid: str) -> None:
-        """The pod is off the API: end what runs of it, remove its files."""
-        folder = PodFolder(self._root, uid)
+        """End the process of a deleted pod and remove its files."""
+        folder = PodDir(self._root, uid)
         self._inherited.discard(uid)
         if runner := self._runners.get(uid):
             runner.end(0)
@@ -153,8 +163,9 @@ class NodeAgent:
         async for change, pod in self._cluster.watch(PODS, fields="spec.nodeName="):
             if change in ("ADDED", "MODIFIED") and not pod["metadata"].get("deletionTimestamp"):
                 meta = pod["metadata"]
-                patch = {"metadata": {"uid": meta["uid"]}, "spec": {"nodeName": registration.NODE_NAME}}
-                with suppress(ClusterError):  # it changed meanwhile: another event follows
+                node = {"nodeName": registration.NODE_NAME}
+                patch = {"metadata": {"uid": meta["uid"]}, "spec": node}
+                with suppress(ClusterError):  # the pod has changed: another event follows
                     await self._cluster.patch(PODS, meta["name"], patch, meta["namespace"])
 
     async def _evict_all(self) -> None:

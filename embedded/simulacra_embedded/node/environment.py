@@ -1,9 +1,8 @@
-"""Command and environment of a container, resolved as kubelet does."""
+"""Command and environment of a container, resolved as in kubelet."""
 
 from __future__ import annotations
 
 import base64
-import math
 import os
 import re
 import sys
@@ -11,44 +10,47 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.cluster import CONFIGMAPS, SECRETS, Cluster
-from simulacra_crds.tasks import TERMINATION_PATH_ENV
-from simulacra_embedded.node import quantities
-from simulacra_embedded.node.folder import PodFolder
+from simulacra_crds.contract.tasks import TERMINATION_PATH_ENV
+from simulacra_crds.kube.client import CONFIGMAPS, SECRETS, Cluster
+from simulacra_embedded.node.pod_dir import PodDir
 
 Object = dict[str, Any]
-PASSED_ON = re.compile(
-    r"SIMULACRA_(STORE|KEYS)|VAULT_(TOKEN|ROLE_ID|SECRET_ID)|AWS_CA_BUNDLE|AWS_EC2_METADATA_DISABLED|AWS_ENDPOINT_URL.*"
+INHERITED = re.compile(
+    r"SIMULACRA_(STORE|KEYS)|VAULT_(TOKEN|ROLE_ID|SECRET_ID)"
+    r"|AWS_(CA_BUNDLE|EC2_METADATA_DISABLED|ENDPOINT_URL.*)"
     r"|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|PROFILE|REGION|DEFAULT_REGION|CONFIG_FILE)"
     r"|AWS_(SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE)"
 )
-"""Where custody lives and how it is reached: the agent's own values, for pods that do not say."""
+"""Variables of custody: the agent's own values, for pods that do not set them."""
 TRAINER = [sys.executable, "-m", "simulacra_trainer"]
-"""What a trainer image runs by itself."""
+"""The entry point of a trainer image."""
 _JOB_UID, _INDEX = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-completion-index"
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 _METADATA_KEY = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
 class ConfigError(Exception):
-    """The pod refers to something that is not there (yet). Names it; never holds a value."""
+    """The pod refers to an object or key that does not exist yet; the message has no values."""
 
 
 def command(container: Object, env: Mapping[str, str]) -> list[str]:
-    """Return program and arguments, $(VAR) expanded; `python` is the interpreter of this installation."""
-    words = [_expand(word, env) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
+    """Return program and arguments with $(VAR) expanded; `python` is this interpreter."""
+    written = [*(container.get("command") or []), *(container.get("args") or [])]
+    words = [_expand(word, env) for word in written]
     if not container.get("command"):
         return TRAINER + words
     return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else words
 
 
-async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path, workers: int) -> dict[str, str]:
+async def resolve(
+    cluster: Cluster, pod: Object, folder: PodDir, cache: Path, workers: int
+) -> dict[str, str]:
     """Return the whole environment of the pod's container.
 
     Args:
-        cluster: Where Secrets and ConfigMaps are read.
-        pod: The pod; its first container is meant.
-        folder: Gives TMPDIR, HOME and the path of the termination message.
+        cluster: Has the Secrets and ConfigMaps.
+        pod: The pod; its first container is used.
+        folder: For TMPDIR, HOME and the termination message.
         cache: Folder that pods share for compiled code (numba).
         workers: Threads that numeric libraries may start.
 
@@ -56,52 +58,37 @@ async def resolve(cluster: Cluster, pod: Object, folder: PodFolder, cache: Path,
         ConfigError: A Secret, ConfigMap, key or field does not exist.
     """
     container = pod["spec"]["containers"][0]
-    env = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or PASSED_ON.fullmatch(name)}
+    names = [name for name in os.environ if name in ("PATH", "LANG") or INHERITED.fullmatch(name)]
+    env = {name: os.environ[name] for name in names}
     env |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), str(workers))
     env |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONUNBUFFERED": "1"}
     for source in container.get("envFrom") or []:
-        values = await _whole(cluster, pod, source)
+        kind = "secretRef" if "secretRef" in source else "configMapRef"
+        values = await _data(cluster, pod, kind, source[kind])
         env |= {source.get("prefix", "") + name: value for name, value in values.items()}
     for entry in container.get("env") or []:
         if "valueFrom" not in entry:
             env[entry["name"]] = _expand(entry.get("value", ""), env)
-        elif (value := await _value(cluster, pod, entry)) is not None:
+        elif (value := await _value_from(cluster, pod, entry)) is not None:
             env[entry["name"]] = value
     tmp = str(folder.tmp)
     return env | {"TMPDIR": tmp, "HOME": tmp, TERMINATION_PATH_ENV: str(folder.termination)}
 
 
-def talks_within(pod: Object) -> str | None:
-    """Return the uid of the Job whose pods find each other by a headless Service, None for other pods."""
+def worker_group(pod: Object) -> str | None:
+    """Return the uid of a Job whose pods find each other by a headless Service; or else None."""
     return pod["metadata"].get("labels", {}).get(_JOB_UID) if pod["spec"].get("subdomain") else None
 
 
-def follows(pod: Object) -> bool:
-    """Whether a pod is not the first of those that it talks to."""
+def is_follower(pod: Object) -> bool:
+    """Return whether a pod is not the first of its worker group."""
     index = pod["metadata"].get("annotations", {}).get(_INDEX, "0")
-    return talks_within(pod) is not None and index != "0"
+    return worker_group(pod) is not None and index != "0"
 
 
-def on_loopback(port: int) -> dict[str, str]:
-    """Return the variables by which pods of this node find each other: no name of a Service is known here.
-
-    torch's and gloo's own; a container that does not use them is not disturbed.
-    """
+def rendezvous(port: int) -> dict[str, str]:
+    """Return torch's and gloo's variables for a worker group: the node knows no Service names."""
     return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
-
-
-def threads(container: Object, running: int, cores: int) -> int:
-    """Return how many threads a container may use: its CPU limit, or what it requests and its share of idle cores.
-
-    Args:
-        container: With `resources`; both limit and request may be missing.
-        running: Pods that run now, this one included.
-        cores: Of the machine.
-    """
-    limit = quantities.resource(container, "cpu", "limits")
-    request = quantities.resource(container, "cpu", "requests") or 0.0
-    wanted = math.ceil(limit) if limit else max(math.ceil(request), cores // running)
-    return max(1, min(wanted, cores))
 
 
 def _expand(text: str, env: Mapping[str, str]) -> str:
@@ -113,7 +100,7 @@ def _expand(text: str, env: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replace, text)
 
 
-async def _value(cluster: Cluster, pod: Object, entry: Object) -> str | None:
+async def _value_from(cluster: Cluster, pod: Object, entry: Object) -> str | None:
     source = entry["valueFrom"]
     if reference := source.get("fieldRef"):
         return _field(pod, reference["fieldPath"])
@@ -121,25 +108,25 @@ async def _value(cluster: Cluster, pod: Object, entry: Object) -> str | None:
         if reference := source.get(kind):
             values = await _data(cluster, pod, kind, reference)
             if reference["key"] not in values and not reference.get("optional"):
-                raise ConfigError(f"env {entry['name']}: {reference['name']} has no key {reference['key']}")
+                missing = f"{reference['name']} has no key {reference['key']}"
+                raise ConfigError(f"env {entry['name']}: {missing}")
             return values.get(reference["key"])
-    raise ConfigError(f"env {entry['name']}: valueFrom is not supported here: {', '.join(source)}")
-
-
-async def _whole(cluster: Cluster, pod: Object, source: Object) -> dict[str, str]:
-    kind = "secretRef" if "secretRef" in source else "configMapRef"
-    return await _data(cluster, pod, kind, source[kind])
+    kinds = ", ".join(source)
+    raise ConfigError(f"env {entry['name']}: this node does not support valueFrom {kinds}")
 
 
 async def _data(cluster: Cluster, pod: Object, kind: str, reference: Object) -> dict[str, str]:
     secret = kind.startswith("secret")
-    found = await cluster.find(SECRETS if secret else CONFIGMAPS, reference["name"], pod["metadata"]["namespace"])
+    resource = SECRETS if secret else CONFIGMAPS
+    found = await cluster.find(resource, reference["name"], pod["metadata"]["namespace"])
     if found is None:
         if reference.get("optional"):
             return {}
         raise ConfigError(f"{'secret' if secret else 'configmap'} {reference['name']} not found")
     data: dict[str, str] = found.get("data") or {}
-    return {key: base64.b64decode(value).decode() for key, value in data.items()} if secret else data
+    if secret:
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+    return data
 
 
 def _field(pod: Object, path: str) -> str:
@@ -148,5 +135,6 @@ def _field(pod: Object, path: str) -> str:
     section, _, name = path.partition(".")
     allowed = {"metadata": ("name", "namespace", "uid"), "spec": ("nodeName", "serviceAccountName")}
     if name not in allowed.get(section, ()):
-        raise ConfigError(f"fieldRef {path} is not supported here; metadata.* and spec.nodeName are")
+        supported = "metadata.*, spec.nodeName and spec.serviceAccountName"
+        raise ConfigError(f"fieldRef {path} is not supported. This node has {supported}.")
     return str(pod[section].get(name, ""))

@@ -1,4 +1,4 @@
-"""One container as a local process group of its own: started, watched, ended."""
+"""One container as a session of local processes: start, memory limit, end."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulacra_embedded import procfs
-from simulacra_embedded.processes import LogFile, spawn
+from simulacra_embedded.processes import session
+from simulacra_embedded.processes.child import spawn
+from simulacra_embedded.processes.files import LogFile
 
 WATCH_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a container ended; reason is Completed, Error, OOMKilled or StartError."""
+class Termination:
+    """The end of a container; reason is Completed, Error, OOMKilled or StartError."""
 
     exit_code: int
     reason: str
@@ -28,23 +29,35 @@ class Ended:
 
 
 class ContainerProcess:
-    """A running container. Make one with `start`, then await `wait`; `stop` may be called meanwhile."""
+    """A running container. Make it with `start`, then await `wait`; `stop` ends it earlier."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, output: asyncio.Task[None], log: LogFile, memory_limit: float | None
+        self,
+        process: asyncio.subprocess.Process,
+        output: asyncio.Task[None],
+        log: LogFile,
+        memory_limit: float | None,
     ) -> None:
-        self._process, self._output, self._log, self._limit = process, output, log, memory_limit
+        self._process = process
+        self._output = output
+        self._log = log
+        self._limit = memory_limit
         self.started = datetime.now(UTC)
         self._out_of_memory = False
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], env: Mapping[str, str], folder: Path, log: Path, memory_limit: float | None
+        cls,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        memory_limit: float | None,
     ) -> ContainerProcess:
         """Start a process in its own session with `folder` as working directory.
 
         Raises:
-            OSError: There is no such program, or it may not be run.
+            OSError: The program does not exist or may not be run.
         """
         output = LogFile(log)
         try:
@@ -59,14 +72,14 @@ class ContainerProcess:
         """The leader of the session."""
         return self._process.pid
 
-    async def wait(self) -> Ended:
-        """Return how it ended, after its output was written and its descendants were killed."""
+    async def wait(self) -> Termination:
+        """Return its end, after its output is written and its descendants are killed."""
         watcher = asyncio.ensure_future(self._watch_memory())
         try:
             code = await self._process.wait()
         finally:
             watcher.cancel()
-            procfs.kill_session(self.pid, signal.SIGKILL)
+            session.kill(self.pid, signal.SIGKILL)
             await asyncio.wait([self._output], timeout=1.0)
             self._output.cancel()
             self._log.close()
@@ -76,19 +89,19 @@ class ContainerProcess:
         return self._ended(code, "Error" if code else "Completed")
 
     async def stop(self, grace: float) -> None:
-        """Ask the session to end, and kill it after `grace` seconds."""
-        procfs.kill_session(self.pid, signal.SIGTERM)
+        """Send SIGTERM to the session, and SIGKILL after `grace` seconds."""
+        session.kill(self.pid, signal.SIGTERM)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), grace)
-        procfs.kill_session(self.pid, signal.SIGKILL)
+        session.kill(self.pid, signal.SIGKILL)
 
-    def _ended(self, code: int, reason: str) -> Ended:
-        return Ended(code, reason, self.started, datetime.now(UTC))
+    def _ended(self, code: int, reason: str) -> Termination:
+        return Termination(code, reason, self.started, datetime.now(UTC))
 
     async def _watch_memory(self) -> None:
         while self._limit:
-            if procfs.memory(self.pid) > self._limit:
+            if session.memory(self.pid) > self._limit:
                 self._out_of_memory = True
-                procfs.kill_session(self.pid, signal.SIGKILL)
+                session.kill(self.pid, signal.SIGKILL)
                 return
             await asyncio.sleep(WATCH_SECONDS)

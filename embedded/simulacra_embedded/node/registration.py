@@ -10,10 +10,18 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from simulacra_crds.cluster import LEASES, NAMESPACES, NODES, AlreadyExists, Cluster, ClusterError
+from simulacra_crds.kube.client import (
+    LEASES,
+    NAMESPACES,
+    NODES,
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+)
 
 Object = dict[str, Any]
 NODE_NAME = "embedded"
+HOST_IP = "127.0.0.1"
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
@@ -26,7 +34,7 @@ def _now(precision: str) -> str:
 
 
 def node_status() -> Object:
-    """Return the status of the Node: what the machine has, and that it is ready."""
+    """Return the status of the Node: capacity, addresses and healthy conditions."""
     cores = os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     size = {"cpu": str(cores), "memory": f"{memory // 1024}Ki", "pods": "110"}
@@ -37,21 +45,19 @@ def node_status() -> Object:
         ("PIDPressure", "False", "KubeletHasSufficientPID"),
         ("Ready", "True", "KubeletReady"),
     ]
+    times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
     conditions = [
-        {"type": kind, "status": value, "reason": reason, "message": "", "lastHeartbeatTime": now}
-        | {"lastTransitionTime": now}
+        {"type": kind, "status": value, "reason": reason, "message": "", **times}
         for kind, value, reason in healthy
     ]
-    return {
-        "capacity": size,
-        "allocatable": size,
-        "conditions": conditions,
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": NODE_NAME}],
-    }
+    names = (("InternalIP", HOST_IP), ("Hostname", NODE_NAME))
+    addresses = [{"type": kind, "address": address} for kind, address in names]
+    status = {"capacity": size, "allocatable": size}
+    return status | {"conditions": conditions, "addresses": addresses}
 
 
 async def register(cluster: Cluster) -> None:
-    """Create or refresh the Node."""
+    """Create or update the Node."""
     architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
     labels = {
         "kubernetes.io/hostname": NODE_NAME,
@@ -71,17 +77,18 @@ async def heartbeat(cluster: Cluster) -> None:
         try:
             await _renew(cluster)
         except ClusterError as error:
-            log.warning("lease not renewed: %s %s", error.status, error.reason)
+            log.warning("lease renewal failed status=%s reason=%s", error.status, error.reason)
         await asyncio.sleep(RENEW_SECONDS)
 
 
 async def _renew(cluster: Cluster) -> None:
-    spec = {"holderIdentity": NODE_NAME, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": _now("microseconds")}
+    spec: Object = {"holderIdentity": NODE_NAME, "leaseDurationSeconds": LEASE_SECONDS}
+    spec |= {"renewTime": _now("microseconds")}
     if await cluster.find(LEASES, NODE_NAME, LEASE_NAMESPACE):
         await cluster.patch(LEASES, NODE_NAME, {"spec": spec}, LEASE_NAMESPACE)
         return
-    lease = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": {"name": NODE_NAME}, "spec": spec}
+    lease = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": {"name": NODE_NAME}}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASE_NAMESPACE}}
     with suppress(AlreadyExists):
         await cluster.create(NAMESPACES, namespace)
-    await cluster.create(LEASES, lease, LEASE_NAMESPACE)
+    await cluster.create(LEASES, lease | {"spec": spec}, LEASE_NAMESPACE)

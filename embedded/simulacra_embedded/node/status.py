@@ -1,14 +1,14 @@
-"""Pod statuses as kubelet writes them."""
+"""Status of a Pod as kubelet writes it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from simulacra_embedded.node.process import Ended
+from simulacra_embedded.node.process import Termination
+from simulacra_embedded.node.registration import HOST_IP
 
 Object = dict[str, Any]
-HOST_IP = "127.0.0.1"
 DISRUPTED = ("TerminationByKubelet", "The node agent stopped while the pod was running.")
 
 
@@ -16,14 +16,15 @@ def _time(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def terminated(ended: Ended) -> Object:
+def terminated(end: Termination) -> Object:
     """Return the `terminated` state of a container."""
-    state = {"exitCode": ended.exit_code, "reason": ended.reason}
-    if ended.exit_code > 128:
-        state["signal"] = ended.exit_code - 128
-    if ended.message:
-        state["message"] = ended.message
-    return {"terminated": state | {"startedAt": _time(ended.started), "finishedAt": _time(ended.finished)}}
+    state: Object = {"exitCode": end.exit_code, "reason": end.reason}
+    state |= {"startedAt": _time(end.started), "finishedAt": _time(end.finished)}
+    if end.exit_code > 128:
+        state["signal"] = end.exit_code - 128
+    if end.message:
+        state["message"] = end.message
+    return {"terminated": state}
 
 
 def waiting(reason: str, message: str = "") -> Object:
@@ -37,7 +38,7 @@ def running(started: datetime) -> Object:
 
 
 class PodStatus:
-    """Builds the status of one pod from its container's state; keeps what others wrote into it."""
+    """Builds one pod's status from its container's state; keeps the conditions of others."""
 
     def __init__(self, pod: Object) -> None:
         self._pod = pod
@@ -48,18 +49,21 @@ class PodStatus:
         self.restarts = 0
         self._last: Object = {}
 
-    def restarted(self, ended: Ended) -> None:
-        """Note that the container ended and is started again."""
+    def restarted(self, end: Termination) -> None:
+        """Count a restart of the container after this end."""
         self.restarts += 1
-        self._last = terminated(ended)
+        self._last = terminated(end)
 
     def build(self, phase: str, state: Object, *, disrupted: bool = False) -> Object:
-        """Return the status for a phase and a container state; `disrupted`: it ended because of this node."""
+        """Return the status for a phase and a container state.
+
+        disrupted: Whether the pod ended because of this node.
+        """
         up = "running" in state
-        done = phase == "Succeeded"
         self._set("PodReadyToStartContainers", up)
-        self._set("Initialized", True, "PodCompleted" if done else "")
-        why = "" if up else "PodCompleted" if done else "PodFailed" if phase == "Failed" else "ContainersNotReady"
+        self._set("Initialized", True, "PodCompleted" if phase == "Succeeded" else "")
+        ends = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
+        why = "" if up else ends.get(phase, "ContainersNotReady")
         self._set("Ready", up, why)
         self._set("ContainersReady", up, why)
         self._set("PodScheduled", True)
@@ -85,18 +89,15 @@ class PodStatus:
         }
 
     def refused(self, reason: str, message: str) -> Object:
-        """Return the status of a pod that this node will not run."""
+        """Return the status of a pod that this node cannot run."""
         return {"phase": "Failed", "reason": reason, "message": message, "startTime": self._start}
 
     def _set(self, kind: str, value: bool, reason: str = "", message: str = "") -> None:
         old = next((c for c in self._conditions if c["type"] == kind), None)
-        new = {
-            "type": kind,
-            "status": str(value),
-            "lastProbeTime": None,
-            "lastTransitionTime": _time(datetime.now(UTC)),
-        }
-        if old and old["status"] == new["status"]:
-            new["lastTransitionTime"] = old.get("lastTransitionTime")
+        changed: str | None = _time(datetime.now(UTC))
+        if old and old["status"] == str(value):
+            changed = old.get("lastTransitionTime")
+        new: Object = {"type": kind, "status": str(value)}
+        new |= {"lastProbeTime": None, "lastTransitionTime": changed}
         new |= {key: text for key, text in (("reason", reason), ("message", message)) if text}
         self._conditions = [*(c for c in self._conditions if c["type"] != kind), new]

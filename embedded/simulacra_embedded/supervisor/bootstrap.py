@@ -1,4 +1,4 @@
-"""First steps against a fresh control plane, repeated at each start: CRDs, system namespace, default tenant, client."""
+"""First objects on the control plane, at each start: CRDs, namespace, tenant, client."""
 
 from __future__ import annotations
 
@@ -10,66 +10,70 @@ import secrets
 from contextlib import suppress
 from typing import Any
 
-from simulacra_api.auth.clients import secret_name
+from simulacra_api.auth.clients import hash_secret, new_secret, secret_name
 from simulacra_api.auth.credentials import owner_of
-from simulacra_api.auth.secrets import hash_secret, new_secret
 from simulacra_api.settings import DEFAULT_AUDIENCE
-from simulacra_crds.base import LABEL_KIND, utcnow
-from simulacra_crds.cluster import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
-from simulacra_crds.generate import crd
-from simulacra_crds.names import SYSTEM_NAMESPACE
-from simulacra_crds.registry import KINDS
-from simulacra_crds.tenant import Tenant
-from simulacra_embedded.processes import replace_file
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.base import LABEL_KIND, utcnow
+from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.kube.client import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
+from simulacra_embedded.processes.files import replace_file
+from simulacra_embedded.supervisor import UpError
 from simulacra_embedded.supervisor.datadir import DataDir
-from simulacra_embedded.supervisor.errors import UpError
 
 Object = dict[str, Any]
 TENANT = "default"
 DIGEST = "simulacra.dev/definition"
-"""Annotation of a CRD: digest of the definition that was applied, since the server's copy has defaults filled in."""
+"""Annotation of a CRD: digest of the applied definition; the server's copy has more defaults."""
 ESTABLISHED_SECONDS = 10.0
 MAX_UPLOAD_BYTES = 256 << 20
-"""A quarter of a Tenant's default: the trainer shares the machine. docs/embedded.md says how to raise it."""
+"""A quarter of a Tenant's default, because the trainer shares the machine.
+
+docs/explanation/embedded.md says how to raise it."""
 TENANT_SECONDS = 30.0
 
 
 async def prepare(cluster: Cluster, data: DataDir, api_url: str) -> None:
-    """Apply the CRDs, make the system namespace, the default tenant and its client, and write connection.json."""
+    """Apply CRDs, namespace, default tenant and its client, and write connection.json."""
     await asyncio.gather(*(_apply(cluster, crd(kind)) for kind in KINDS))
     with suppress(AlreadyExists):
-        await cluster.create(
-            NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
-        )
+        metadata = {"name": system_namespace()}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        await cluster.create(NAMESPACES, namespace)
     connection = write_connection(data, api_url)
     tenant = await _ensure_tenant(cluster, connection["client_id"])
     await _ensure_client(cluster, connection["client_id"], connection["client_secret"], tenant)
 
 
-async def tenant_ready(cluster: Cluster) -> None:
-    """Wait until the operator says that the default tenant is ready.
+async def wait_for_tenant(cluster: Cluster) -> None:
+    """Wait until the operator reports the default tenant as ready.
 
     Raises:
-        UpError: It does not within TENANT_SECONDS; names the reason that the operator gives.
+        UpError: It does not within TENANT_SECONDS. The message has the condition's reason.
     """
     reason = "not reconciled yet"
     for _ in range(int(TENANT_SECONDS / 0.1)):
         tenant = await cluster.get(TENANTS, TENANT)
-        found = [c for c in tenant.get("status", {}).get("conditions") or [] if c["type"] == "Ready"]
-        if found and (found[0]["status"] == "True" or tenant["spec"].get("suspend")):
+        conditions = tenant.get("status", {}).get("conditions") or []
+        ready = next((c for c in conditions if c["type"] == "Ready"), None)
+        if ready and (ready["status"] == "True" or tenant["spec"].get("suspend")):
             return
-        reason = found[0]["reason"] if found else reason
+        reason = ready["reason"] if ready else reason
         await asyncio.sleep(0.1)
-    raise UpError(f"tenant {TENANT} is not ready after {TENANT_SECONDS:.0f} s: {reason}; see logs/operator.log")
+    message = f"tenant {TENANT} is not ready after {TENANT_SECONDS:.0f} s ({reason})"
+    raise UpError(f"{message}. See logs/operator.log.")
 
 
 def write_connection(data: DataDir, api_url: str) -> dict[str, str]:
-    """Write connection.json with the credentials that it has, or new ones, and return it.
+    """Write connection.json with its present credentials, or with new ones, and return it.
 
-    Written before the Secret with the hash is made: a crash between them leaves credentials that the next start uses.
+    Call it before the Secret with the hash is made: after a crash between the two, the next start
+    uses these credentials.
 
     Raises:
-        UpError: The file there is not one of ours.
+        UpError: The present file has no credentials.
     """
     known: dict[str, str] = {}
     if data.connection.exists():
@@ -77,8 +81,8 @@ def write_connection(data: DataDir, api_url: str) -> dict[str, str]:
             known = json.loads(data.connection.read_text())
             known = {name: known[name] for name in ("client_id", "client_secret")}
         except (ValueError, KeyError, TypeError):
-            message = f"{data.connection} holds no client credentials; remove it and new ones are made"
-            raise UpError(message) from None
+            message = f"{data.connection} has no client credentials"
+            raise UpError(f"{message}. Remove it to get new ones.") from None
     known = known or {"client_id": f"sim-{secrets.token_hex(8)}", "client_secret": new_secret()}
     connection = {
         "api_url": api_url,
@@ -92,7 +96,7 @@ def write_connection(data: DataDir, api_url: str) -> dict[str, str]:
 
 
 async def _apply(cluster: Cluster, definition: Object) -> None:
-    """Create a CRD or replace it if it differs, and wait until it is served."""
+    """Create or replace a CRD, unless it is the same, and wait until it is served."""
     name = definition["metadata"]["name"]
     digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
     definition["metadata"]["annotations"] = {DIGEST: digest}
@@ -107,11 +111,11 @@ async def _apply(cluster: Cluster, definition: Object) -> None:
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         await asyncio.sleep(0.05)
-    raise UpError(f"the control plane does not serve {name}; see logs/controlplane.log")
+    raise UpError(f"the control plane does not serve {name}. See logs/controlplane.log.")
 
 
 async def _ensure_client(cluster: Cluster, client_id: str, secret: str, tenant: Object) -> None:
-    if await cluster.find(SECRETS, secret_name(client_id), SYSTEM_NAMESPACE):
+    if await cluster.find(SECRETS, secret_name(client_id), system_namespace()):
         return
     hashes = [{"hash": hash_secret(secret), "created": utcnow().isoformat(timespec="seconds")}]
     body = {
@@ -124,7 +128,7 @@ async def _ensure_client(cluster: Cluster, client_id: str, secret: str, tenant: 
         },
         "stringData": {"hashes": json.dumps(hashes)},
     }
-    await cluster.create(SECRETS, body, SYSTEM_NAMESPACE)
+    await cluster.create(SECRETS, body, system_namespace())
 
 
 async def _ensure_tenant(cluster: Cluster, client_id: str) -> Object:
@@ -132,9 +136,11 @@ async def _ensure_tenant(cluster: Cluster, client_id: str) -> Object:
     if tenant is None:
         body = {"apiVersion": TENANTS.api_version, "kind": "Tenant", "metadata": {"name": TENANT}}
         quotas = {"maxUploadBytes": MAX_UPLOAD_BYTES}
-        return await cluster.create(TENANTS, body | {"spec": {"clients": [client_id], "quotas": quotas}})
+        spec = {"clients": [client_id], "quotas": quotas}
+        return await cluster.create(TENANTS, body | {"spec": spec})
     clients = tenant["spec"].get("clients") or []
     if client_id not in clients:
         version = {"resourceVersion": tenant["metadata"]["resourceVersion"]}
-        await cluster.patch(TENANTS, TENANT, {"metadata": version, "spec": {"clients": [*clients, client_id]}})
+        patch = {"metadata": version, "spec": {"clients": [*clients, client_id]}}
+        await cluster.patch(TENANTS, TENANT, patch)
     return tenant

@@ -1,14 +1,14 @@
-"""The data directory of `simulacra up`: made, checked, locked.
+"""The data directory of `simulacra up`: layout, lock, checks, ports.
 
 Layout 1 (mode 0700):
     layout           this number
-    lock             held while an `up` runs; holds its pid
-    ports.json       the ports of the last run, used again when free
-    connection.json  what a client needs, credentials included (mode 0600)
+    lock             locked while an `up` runs; has its pid
+    ports.json       the ports of the last run, used again if they are free
+    connection.json  addresses and credentials for clients (mode 0600)
     kubeconfig, objects.sqlite, port, token, ca.crt, tls.*  of the control plane
     pods/            of the node agent
     objects/, keyring.json, audit/  custody
-    logs/, run/      of the supervisor: output of the programs, their pids
+    logs/, run/      of the supervisor: output and pids of the programs
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ import socket
 from pathlib import Path
 from urllib.parse import quote
 
-from simulacra_custody.settings import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
-from simulacra_embedded import processes
-from simulacra_embedded.supervisor.errors import UpError
+from simulacra_custody.wiring import AUDIT_VARIABLE, KEYS_VARIABLE, STORE_VARIABLE
+from simulacra_embedded.processes import session
+from simulacra_embedded.processes.files import replace_file
+from simulacra_embedded.supervisor import UpError
 
 LAYOUT = 1
 FREE_BYTES = 256 * 2**20
-"""Less free disk space than this is refused at start."""
+"""The free disk space that a start needs."""
 HOST = "127.0.0.1"
 
 
 class DataDir:
-    """An open data directory; the lock lasts as long as the process.
+    """An open data directory, locked until this process ends.
 
     Raises:
-        UpError: It cannot be written, is nearly full, is in use, or was written by a newer version.
+        UpError: It cannot be written, is nearly full, is in use, or has another layout.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,27 +49,26 @@ class DataDir:
             for name in ("logs", "run", "objects"):
                 (self.path / name).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise UpError(f"{self.path}: {error.strerror}; correct that or choose another --data-dir") from error
+            problem = f"{self.path}: {error.strerror}"
+            raise UpError(f"{problem}. Correct this or choose another --data-dir.") from error
         free = shutil.disk_usage(self.path).free
         if free < FREE_BYTES:
-            raise UpError(
-                f"{self.path}: only {free >> 20} MiB of disk are free, {FREE_BYTES >> 20} MiB are needed; free some, "
-                "or choose another --data-dir"
-            )
+            need = f"only {free >> 20} MiB of disk are free, {FREE_BYTES >> 20} MiB are needed"
+            raise UpError(f"{self.path}: {need}. Free some or choose another --data-dir.")
 
     @property
     def kubeconfig(self) -> Path:
-        """Written by the control plane."""
+        """The kubeconfig that the control plane writes."""
         return self.path / "kubeconfig"
 
     @property
     def connection(self) -> Path:
-        """What clients read."""
+        """The connection.json of clients."""
         return self.path / "connection.json"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which every program finds custody and the cluster; custody is here unless they say where."""
+        """The variables of custody and cluster for every program; set variables of custody win."""
         root = quote(str(self.path))
         custody = {
             STORE_VARIABLE: f"file://{root}/objects",
@@ -79,30 +79,31 @@ class DataDir:
         return {"KUBECONFIG": str(self.kubeconfig), **custody, **given}
 
     def log(self, program: str) -> Path:
-        """Where a program's output goes."""
+        """Return the file for a program's output."""
         return self.path / "logs" / f"{program}.log"
 
     def pid_file(self, program: str) -> Path:
-        """Where a program's pid is noted."""
+        """Return the file for a program's pid."""
         return self.path / "run" / f"{program}.json"
 
     def kill_survivors(self) -> int:
-        """Kill what an `up` that was itself killed left of its programs; return the number of processes."""
-        return sum(processes.kill_recorded(path) for path in (self.path / "run").glob("*.json"))
+        """Kill the processes of an `up` that was killed; return their number."""
+        return sum(session.kill_recorded(path) for path in (self.path / "run").glob("*.json"))
 
     def ports(self, api: int | None) -> dict[str, int]:
-        """Return a free port for each server: the one given, that of the last run, or any; and note them.
+        """Return and store a port for each server: the given one, the last one, or any free one.
 
         Raises:
-            UpError: The one given is taken.
+            UpError: The given one is taken.
         """
         path = self.path / "ports.json"
         last = json.loads(path.read_text()) if path.exists() else {}
         if api and not _is_free(api):
-            raise UpError(f"port {api} on {HOST} is taken; stop what listens there or choose another --port")
+            taken = f"port {api} on {HOST} is taken"
+            raise UpError(f"{taken}. Stop the program that uses it or choose another --port.")
         chosen = {name: _free_port(last.get(name)) for name in ("controlplane", "operator", "api")}
         chosen["api"] = api or chosen["api"]
-        processes.replace_file(path, json.dumps(chosen))
+        replace_file(path, json.dumps(chosen))
         return chosen
 
     def _take_lock(self) -> int:
@@ -111,8 +112,8 @@ class DataDir:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(lock, 32).decode() or "unknown"
-            message = f"{self.path} is in use by another `simulacra up` (pid {holder}); stop it or choose another"
-            raise UpError(f"{message} --data-dir") from None
+            message = f"{self.path} is in use by another `simulacra up` (pid {holder})"
+            raise UpError(f"{message}. Stop it or choose another --data-dir.") from None
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
         return lock
@@ -120,10 +121,11 @@ class DataDir:
     def _check_layout(self) -> None:
         path = self.path / "layout"
         if not path.exists():
-            processes.replace_file(path, f"{LAYOUT}\n")
+            replace_file(path, f"{LAYOUT}\n")
         found = path.read_text().strip()
         if found != str(LAYOUT):
-            raise UpError(f"{self.path} has layout {found}, this version knows {LAYOUT}; use the version that made it")
+            message = f"{self.path} has layout {found}, this version knows {LAYOUT}"
+            raise UpError(f"{message}. Use the version that made it.")
 
 
 def _is_free(port: int) -> bool:

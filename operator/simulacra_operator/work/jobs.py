@@ -1,53 +1,57 @@
-"""The Job of a resource: one container under restricted Pod Security that knows names and wrapped keys only.
+"""The Job of a resource: one container under restricted Pod Security.
 
-A fit by several workers is an Indexed Job as well: all its pods run at once and talk to each other, the first of them
-at a name that a headless Service gives it.
+It knows names and wrapped keys only. A distributed fit is an Indexed Job as well: all its pods run
+at once and connect to the first of them, by a name that a headless Service provides.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from simulacra_crds.base import API_VERSION, GROUP, LABEL_DATASET, LABEL_KIND, LABEL_TENANT, LABEL_UID
-from simulacra_crds.cluster import Object
-from simulacra_crds.model import ModelResources
-from simulacra_crds.tasks import TASK_ENV, ExitCode, TaskSpec
-from simulacra_operator.placement import GPU, QUEUE_LABEL
-from simulacra_operator.work.observed import Observed
+from simulacra_crds.contract.tasks import TASK_ENV, ExitCode, TaskSpec
+from simulacra_crds.kinds.base import (
+    API_VERSION,
+    LABEL_DATASET,
+    LABEL_KIND,
+    LABEL_TENANT,
+    LABEL_UID,
+)
+from simulacra_crds.kinds.model import ModelResources
+from simulacra_crds.kube.client import Object
+from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.placement import GPU, LABEL_WORKERS, QUEUE_LABEL
 
 SERVICE_ACCOUNT = "simulacra-trainer"
 CONTAINER = "trainer"
 BACKOFF_LIMIT = 3
 MAX_PARALLEL_PODS = 8
-"""Pods of one Job that run at once, whatever its number of shards."""
+"""Pods of one Job that run at once, whatever the number of shards."""
 _USER = 65532
 LEADER_PORT = 29500
 FIRST_PORT, LAST_PORT = LEADER_PORT, 29999
-"""Ports that workers of a fit use between them: their ephemeral ports are limited to what follows the leader's."""
-LABEL_WORKERS = f"{GROUP}/workers"
-"""On Jobs, pods and Services of a fit by several workers."""
+"""Ports between the workers of a fit; their ephemeral ports start after the leader's port."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a pod asks of a node.
+    """Resources that a pod requests.
 
     Attributes:
-        cpu: a Kubernetes quantity, as are `memory` and `memory_limit`.
+        cpu: a Kubernetes quantity, like `memory` and `memory_limit`.
         deadline_s: the Job's time limit in seconds.
-        asked: GPUs, workers, nodes and priority.
+        requested: GPUs, workers, nodes and priority.
     """
 
     cpu: str
     memory: str
     memory_limit: str
     deadline_s: int
-    asked: ModelResources = field(default_factory=ModelResources)
+    requested: ModelResources = field(default_factory=ModelResources)
 
 
 @dataclass(frozen=True)
 class Work:
-    """One Job to be: what its pods do, on how many shards, how big they are, and further variables of theirs."""
+    """The task of a Job, the size of its pods and their further environment variables."""
 
     task: TaskSpec
     size: Size
@@ -55,16 +59,16 @@ class Work:
 
     @property
     def workers(self) -> int:
-        """Pods that do one piece of work together; 1: each pod does its own."""
-        return self.size.asked.workers
+        """Pods that share one task; 1: each pod has its own shard."""
+        return self.size.requested.workers
 
 
 def manifest(seen: Observed, work: Work) -> Object:
-    """Return the Job for a resource."""
-    meta = seen.subject.meta
+    """Return the Job of a resource."""
+    meta = seen.resource.meta
     labels = _labels(seen, work)
     queue = seen.settings.placement.queue
-    owner = {"apiVersion": API_VERSION, "kind": seen.subject.kind, "name": meta.name, "uid": meta.uid}
+    owner = _owner(API_VERSION, seen.resource.kind, meta.name, meta.uid)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -72,7 +76,7 @@ def manifest(seen: Observed, work: Work) -> Object:
             "name": seen.job_name,
             "namespace": meta.namespace,
             "labels": {**labels, QUEUE_LABEL: queue} if queue else labels,
-            "ownerReferences": [{**owner, "controller": True, "blockOwnerDeletion": False}],
+            "ownerReferences": [{**owner, "blockOwnerDeletion": False}],
         },
         "spec": {
             "completions": work.task.shards,
@@ -88,20 +92,20 @@ def manifest(seen: Observed, work: Work) -> Object:
     }
 
 
-def meeting_point(seen: Observed, job: Object) -> Object | None:
-    """Return the headless Service by which the workers of a Job find the first of them; None for other Jobs."""
-    if LABEL_WORKERS not in job["metadata"].get("labels", {}):
-        return None
+def leader_service(seen: Observed, job: Object) -> Object | None:
+    """Return the headless Service by which a Job's workers find the first one, if they need it."""
     meta = job["metadata"]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+    if LABEL_WORKERS not in meta.get("labels", {}):
+        return None
+    labels = {name: value for name, value in meta["labels"].items() if name != QUEUE_LABEL}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
             "name": meta["name"],
-            "namespace": seen.subject.meta.namespace,
-            "labels": {name: value for name, value in meta["labels"].items() if name != QUEUE_LABEL},
-            "ownerReferences": [owner],
+            "namespace": seen.resource.meta.namespace,
+            "labels": labels,
+            "ownerReferences": [_owner("batch/v1", "Job", meta["name"], meta["uid"])],
         },
         "spec": {
             "clusterIP": "None",
@@ -112,29 +116,42 @@ def meeting_point(seen: Observed, job: Object) -> Object | None:
     }
 
 
+def _owner(version: str, kind: str, name: str, uid: str) -> Object:
+    return {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": True}
+
+
 def _labels(seen: Observed, work: Work) -> dict[str, str]:
-    """Return the labels by which a Job and its pods are found again."""
-    subject = seen.subject
-    labels = {LABEL_TENANT: seen.tenant_name or "", LABEL_KIND: subject.plural, LABEL_UID: subject.meta.uid}
+    """Return the labels by which a Job and its pods are found."""
+    resource = seen.resource
+    labels = {
+        LABEL_TENANT: seen.tenant_name or "",
+        LABEL_KIND: resource.plural,
+        LABEL_UID: resource.meta.uid,
+    }
     if work.workers > 1:
         labels[LABEL_WORKERS] = str(work.workers)
-    dataset = subject.meta.name if subject.kind == "Dataset" else subject.meta.labels.get(LABEL_DATASET)
+    dataset = resource.meta.labels.get(LABEL_DATASET)
+    if resource.kind == "Dataset":
+        dataset = resource.meta.name
     return {**labels, LABEL_DATASET: dataset} if dataset else labels
 
 
 def _failure_rules() -> list[Object]:
-    user_error = {"containerName": CONTAINER, "operator": "In", "values": [int(ExitCode.USER_ERROR)]}
+    codes = [int(ExitCode.USER_ERROR)]
+    user_error = {"containerName": CONTAINER, "operator": "In", "values": codes}
+    disrupted = {"type": "DisruptionTarget", "status": "True"}
     return [
         {"action": "FailJob", "onExitCodes": user_error},
-        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "Ignore", "onPodConditions": [disrupted]},
     ]
 
 
 def _pod(seen: Observed, work: Work) -> Object:
-    env = [(TASK_ENV, work.task.model_dump_json(by_alias=True, exclude_none=True)), *seen.settings.pod_env]
+    task = work.task.model_dump_json(by_alias=True, exclude_none=True)
+    env = [(TASK_ENV, task), *seen.settings.pod_env]
     if work.workers > 1:
         name = seen.job_name
-        leader = f"{name}-0.{name}.{seen.subject.meta.namespace}.svc"
+        leader = f"{name}-0.{name}.{seen.resource.meta.namespace}.svc"
         env += [("MASTER_ADDR", leader), ("MASTER_PORT", str(LEADER_PORT))]
     spec: Object = {
         "restartPolicy": "Never",
@@ -162,7 +179,7 @@ def _pod(seen: Observed, work: Work) -> Object:
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the pod's own, empty volume
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - emptyDir
             }
         ],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
@@ -171,11 +188,12 @@ def _pod(seen: Observed, work: Work) -> Object:
         spec["subdomain"] = seen.job_name
         ports = {"name": "net.ipv4.ip_local_port_range", "value": f"{LEADER_PORT + 1} {LAST_PORT}"}
         spec["securityContext"]["sysctls"] = [ports]
-    return seen.settings.pod_access.give(seen.settings.placement.place(spec, work.size.asked))
+    placed = seen.settings.placement.place(spec, work.size.requested)
+    return seen.settings.pod_access.give(placed)
 
 
 def _resources(size: Size) -> Object:
-    gpu = {GPU: str(size.asked.gpu)} if size.asked.gpu else {}
+    gpu = {GPU: str(size.requested.gpu)} if size.requested.gpu else {}
     return {
         "requests": {"cpu": size.cpu, "memory": size.memory, **gpu},
         "limits": {"memory": size.memory_limit, **gpu},

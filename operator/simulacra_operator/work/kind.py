@@ -1,4 +1,4 @@
-"""What tells one kind of work from another; everything else is shared."""
+"""What distinguishes the four kinds whose work is one Job; all else is shared."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulacra_crds.base import KubeModel
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import TaskResult
-from simulacra_operator.actions import Action
-from simulacra_operator.conditions import Finding
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import TaskResult
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kube.client import Object
+from simulacra_operator.work.actions import Action
+from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.jobs import Work
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.observe import Observed
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,17 @@ class WorkKind:
     """A kind whose work is one Job.
 
     Attributes:
-        gate_condition: condition that must hold before the work starts.
-        gate_passed: reason of that condition once it holds.
-        work_condition: condition that says that the work is done.
-        gate: finding of the gate condition; a `Reason` of `FINAL` ends the resource as failed.
-        request: parameters of the work, to be stored encrypted.
-        work: the Job to be.
+        gate_condition: condition that must be True before the work starts.
+        gate_passed: reason of that condition once it is True.
+        work_condition: condition that is True once the work is done.
+        gate: finding of the gate condition; a reason in `FINAL` fails the resource.
+        request: parameters of the work, which are stored encrypted.
+        work: the Job to create.
         done: reason of the work condition and fields of status, from the results of all shards.
-        adoption: merge patch of metadata that ties the resource to what it descends from; empty when it is tied.
-        record: what the audit log is to say of work that ended, from all shards' results; from none, when it failed.
-        discard: what goes before work that failed for good says so: it can be of no use any more.
-        makes_key: whether the operator makes the data key (else the API did, before the upload).
+        adoption: metadata patch that ties the resource to its ancestor; empty when it is tied.
+        record: audit records of ended work, from the results; from none when it failed.
+        discard: actions before work is marked as failed for good.
+        makes_key: whether the operator creates the data key (else the API did, before the upload).
     """
 
     gate_condition: str
@@ -41,7 +41,7 @@ class WorkKind:
     request: Callable[[Observed], KubeModel]
     work: Callable[[Observed], Work]
     done: Callable[[Sequence[TaskResult]], tuple[Reason, dict[str, Any]]]
-    adoption: Callable[[Observed], Object]
+    adoption: Callable[[Observed], Object] = lambda _: {}
     record: Callable[[Sequence[TaskResult]], tuple[Action, ...]] = lambda _: ()
     discard: Callable[[Observed], tuple[Action, ...]] = lambda _: ()
     makes_key: bool = True
@@ -56,9 +56,4 @@ FINAL = frozenset(
         Reason.SOURCE_TOO_LARGE,
     }
 )
-"""Reasons of a gate that no waiting will change."""
-
-
-def untied(seen: Observed) -> Object:
-    """Adoption of a kind that descends from nothing."""
-    return {}
+"""Reasons of a gate that waiting cannot change."""

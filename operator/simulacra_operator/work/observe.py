@@ -1,17 +1,21 @@
-"""Reads the world around one resource from the API server.
+"""Everything that a reconciler knows about one resource, and how it is read.
 
-The resource and its Job are read afresh in every pass; what many resources look at is up to half a second old, but
-never older than the last event of it.
+Each pass reads the resource and its Job from the API server. What many resources share (Tenant,
+Dataset, Model) may be half a second old, but never older than its last event.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
-from simulacra_crds.base import LABEL_DATASET, LABEL_UID
-from simulacra_crds.cluster import (
-    DATASETS,
+from simulacra_crds.contract.names import child_name
+from simulacra_crds.contract.storage_usage import stored_bytes
+from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_UID
+from simulacra_crds.kinds.tenant import TenantSpec
+from simulacra_crds.kube.client import (
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
     JOBS,
@@ -21,74 +25,163 @@ from simulacra_crds.cluster import (
     Cluster,
     Object,
 )
-from simulacra_crds.names import child_name
-from simulacra_crds.stored import stored_bytes
 from simulacra_operator.settings import Settings
-from simulacra_operator.shared import SharedReads
-from simulacra_operator.subject import Key, Subject, parse, tenant_of
-from simulacra_operator.work.jobs import LABEL_WORKERS
-from simulacra_operator.work.observed import TASKS, Fault, Observed
+from simulacra_operator.work.custom_resource import (
+    WORK_RESOURCES,
+    CustomResource,
+    Key,
+    parse,
+    tenant_of,
+)
+from simulacra_operator.work.placement import LABEL_WORKERS
+from simulacra_operator.work.read_cache import ReadCache
 
 RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
+TASKS = {
+    "Dataset": "prepare",
+    "Model": "fit",
+    "GenerationJob": "generate",
+    "EffectEstimate": "estimate",
+}
+"""The task of each kind, which is part of its Job's name."""
+
+
+class Fault(Enum):
+    """The dependency whose call failed in the last pass."""
+
+    CUSTODY = "object store or key provider"
+    AUDIT = "audit log"
+    CLUSTER = "Kubernetes API"
+    INTERNAL = "operator"
+
+    @property
+    def failed(self) -> str:
+        """What a condition says about it."""
+        return f"The call to the {self.value} failed."
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The state of one resource and of all it depends on, read for one pass.
+
+    Attributes:
+        now: time of the pass.
+        resource: the resource.
+        settings: the operator's settings.
+        tenant: the Tenant that owns the namespace, if there is one.
+        dataset: the Dataset of a Model.
+        model: the Model of a generation or an effect estimate.
+        job: its Job.
+        pods: the pods of its Job, including those that outlived it.
+        service: the headless Service of a Job with several workers.
+        dependants: resources to delete first; read only during a deletion.
+        stored_bytes: the tenant's stored bytes; read only before a Dataset is read from an object.
+        slot: whether it has a quota slot for its Job; meaningless unless it would start one.
+        fault: the dependency that failed in the last pass, None when none did.
+    """
+
+    now: datetime
+    resource: CustomResource
+    settings: Settings
+    tenant: CustomResource | None = None
+    dataset: CustomResource | None = None
+    model: CustomResource | None = None
+    job: Object | None = None
+    pods: tuple[Object, ...] = ()
+    service: Object | None = None
+    dependants: tuple[CustomResource, ...] = ()
+    stored_bytes: int = 0
+    slot: bool = True
+    fault: Fault | None = None
+
+    @property
+    def tenant_name(self) -> str | None:
+        """Name of the tenant that owns the namespace."""
+        return tenant_of(self.resource.meta.namespace)
+
+    @property
+    def tenant_spec(self) -> TenantSpec:
+        """The tenant's spec, or the defaults when it is missing or invalid."""
+        spec = self.tenant.spec if self.tenant else None
+        return spec if isinstance(spec, TenantSpec) else TenantSpec()
+
+    @property
+    def job_name(self) -> str:
+        """Name of its Job, whether that exists or not."""
+        meta = self.resource.meta
+        return child_name(meta.name, meta.uid, TASKS[self.resource.kind])
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the resource or its tenant is suspended."""
+        spec = self.resource.spec
+        return bool(spec and spec.suspend) or self.tenant_spec.suspend
 
 
 class WorkObserver:
-    """Gathers the facts that the reconcilers of the four work kinds decide on."""
+    """Reads the state that the reconcilers of the four work kinds need."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, shared: SharedReads) -> None:
-        self._cluster, self._settings, self._shared = cluster, settings, shared
+    def __init__(self, cluster: Cluster, settings: Settings, cache: ReadCache) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._cache = cache
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
-        """Return the facts about a resource, None when it is gone."""
-        subject = await self._shared.find(key, fresh=True)
-        if subject is None:
+        """Return the state of a resource, None when it is gone."""
+        resource = await self._cache.find(key, fresh=True)
+        if resource is None:
             return None
-        name = child_name(key.name, subject.meta.uid, TASKS[key.kind])
+        name = child_name(key.name, resource.meta.uid, TASKS[key.kind])
         job = await self._cluster.find(JOBS, name, key.namespace)
-        importing = job is None and _imports(subject)
-        dataset, model = await self._ancestors(subject)
+        importing = job is None and _imports(resource)
+        dataset, model = await self._ancestors(resource)
+        tenant = Key("Tenant", None, tenant_of(key.namespace) or "")
         return Observed(
             now=now,
-            subject=subject,
+            resource=resource,
             settings=self._settings,
-            tenant=await self._find("Tenant", tenant_of(key.namespace), None, fresh=subject.deleting or importing),
+            tenant=await self._find(tenant, fresh=resource.deleting or importing),
             dataset=dataset,
             model=model,
             job=job,
-            pods=await self._pods(subject, job),
+            pods=await self._pods(resource, job),
             service=await self._service(job),
-            dependants=tuple([one async for one in self._dependants(subject)]) if subject.deleting else (),
+            dependants=tuple([one async for one in self._dependants(resource)]),
             stored_bytes=await self._stored_bytes(key.namespace) if importing else 0,
             fault=fault,
         )
 
-    async def _find(self, kind: str, name: str | None, namespace: str | None, *, fresh: bool) -> Subject | None:
-        return await self._shared.find(Key(kind, namespace, name), fresh=fresh) if name else None
+    async def _find(self, key: Key, *, fresh: bool) -> CustomResource | None:
+        return await self._cache.find(key, fresh=fresh) if key.name else None
 
     async def _stored_bytes(self, namespace: str | None) -> int:
         total = 0
-        for resource in (DATASETS, MODELS, *RESULTS):
-            async for body in self._cluster.list(resource, namespace):
+        for api in WORK_RESOURCES:
+            async for body in self._cluster.list(api, namespace):
                 total += stored_bytes(body)
         return total
 
-    async def _ancestors(self, subject: Subject) -> tuple[Subject | None, Subject | None]:
-        """Return the Dataset of a Model, or the Model of a generation or an estimate."""
-        if subject.spec is None or subject.kind == "Dataset" or (subject.finished and not subject.deleting):
+    async def _ancestors(
+        self, resource: CustomResource
+    ) -> tuple[CustomResource | None, CustomResource | None]:
+        """Return the Dataset of a Model, or the Model of a generation or an effect estimate."""
+        spec, namespace, fresh = resource.spec, resource.meta.namespace, resource.deleting
+        if spec is None or resource.kind == "Dataset" or (resource.finished and not fresh):
             return None, None
-        namespace, fresh = subject.meta.namespace, subject.deleting
-        if subject.kind == "Model":
-            return await self._find("Dataset", subject.spec.dataset_ref.name, namespace, fresh=fresh), None
-        return None, await self._find("Model", subject.spec.model_ref.name, namespace, fresh=fresh)
+        if resource.kind == "Model":
+            dataset = Key("Dataset", namespace, spec.dataset_ref.name)
+            return await self._find(dataset, fresh=fresh), None
+        model = Key("Model", namespace, spec.model_ref.name)
+        return None, await self._find(model, fresh=fresh)
 
-    async def _pods(self, subject: Subject, job: Object | None) -> tuple[Object, ...]:
-        if job is None and not subject.deleting:
+    async def _pods(self, resource: CustomResource, job: Object | None) -> tuple[Object, ...]:
+        if job is None and not resource.deleting:
             return ()
-        selector = f"{LABEL_UID}={subject.meta.uid}"
-        return tuple([pod async for pod in self._cluster.list(PODS, subject.meta.namespace, labels=selector)])
+        namespace, labels = resource.meta.namespace, f"{LABEL_UID}={resource.meta.uid}"
+        return tuple([pod async for pod in self._cluster.list(PODS, namespace, labels=labels)])
 
     async def _service(self, job: Object | None) -> Object | None:
-        """Return the Service of a Job's workers, unless it is that of an earlier Job of this name."""
+        """Return the Service of a Job's workers, unless it belongs to an earlier Job."""
         if job is None or LABEL_WORKERS not in job["metadata"].get("labels", {}):
             return None
         meta = job["metadata"]
@@ -96,26 +189,33 @@ class WorkObserver:
         owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
         return found if meta["uid"] in [one["uid"] for one in owners] else None
 
-    async def _dependants(self, subject: Subject) -> AsyncIterator[Subject]:
-        """Yield what must be looked at before a Dataset or a Model goes.
+    async def _dependants(self, resource: CustomResource) -> AsyncIterator[CustomResource]:
+        """Yield the resources that may have to go before a Dataset or a Model that is deleted.
 
-        Results of a Dataset are found by their label, since the Model that ties them to it may be gone already.
+        The results of a Dataset are found by label: the Model in between may be gone already.
         """
-        name, namespace = subject.meta.name, subject.meta.namespace
-        if subject.kind == "Dataset":
-            async for body in self._cluster.list(MODELS, namespace, fields=f"spec.datasetRef.name={name}"):
-                yield parse(body)
-        elif subject.kind != "Model":
+        if not resource.deleting:
             return
-        labels = f"{LABEL_DATASET}={name}" if subject.kind == "Dataset" else None
-        fields = f"spec.modelRef.name={name}" if subject.kind == "Model" else None
-        for resource in RESULTS:
-            async for body in self._cluster.list(resource, namespace, labels=labels, fields=fields):
+        name, namespace = resource.meta.name, resource.meta.namespace
+        if resource.kind == "Dataset":
+            models = f"spec.datasetRef.name={name}"
+            async for body in self._cluster.list(MODELS, namespace, fields=models):
+                yield parse(body)
+        elif resource.kind != "Model":
+            return
+        labels = f"{LABEL_DATASET}={name}" if resource.kind == "Dataset" else None
+        fields = f"spec.modelRef.name={name}" if resource.kind == "Model" else None
+        for api in RESULTS:
+            async for body in self._cluster.list(api, namespace, labels=labels, fields=fields):
                 yield parse(body)
 
 
-def _imports(subject: Subject) -> bool:
-    """Whether a Dataset is still to be read from an object: its tenant is asked afresh, since a refusal is final."""
-    if subject.kind != "Dataset" or subject.spec is None or subject.deleting or subject.finished:
+def _imports(resource: CustomResource) -> bool:
+    """Return whether a Dataset is yet to be read from an object.
+
+    Its Tenant is read fresh then, because a refusal is final.
+    """
+    ended = resource.deleting or resource.finished
+    if resource.kind != "Dataset" or resource.spec is None or ended:
         return False
-    return bool(subject.spec.source.type == "Object")
+    return bool(resource.spec.source.type == "Object")

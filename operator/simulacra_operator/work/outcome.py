@@ -1,4 +1,4 @@
-"""What a Job and its pods say about the work: running, succeeded with results, or failed for a reason."""
+"""Outcome of a Job from its conditions and pods: running, succeeded, failed or lost."""
 
 from __future__ import annotations
 
@@ -10,24 +10,35 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulacra_crds.base import LastFailure
-from simulacra_crds.cluster import Object
-from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import ExitCode, TaskResult
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import ExitCode, TaskResult
+from simulacra_crds.kinds.base import LastFailure
+from simulacra_crds.kube.client import Object
 
 INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _SIGKILL = 137
 _MESSAGES = {
-    Reason.OUT_OF_MEMORY: "the work needs more memory than its limit; ask for more in spec.resources or give less data",
-    Reason.DEADLINE_EXCEEDED: "the work did not end within its time limit; give less data or fewer rows",
-    Reason.CUSTODY_UNAVAILABLE: "the object store or the key provider refused; create the resource again later",
-    Reason.REQUEST_INVALID: "the input cannot be worked with; the resource's failure artefact tells why",
+    Reason.OUT_OF_MEMORY: (
+        "The job exceeded its memory limit. Set a higher spec.resources.memory or use less data."
+    ),
+    Reason.DEADLINE_EXCEEDED: (
+        "The job exceeded its time limit. Use less data or request fewer rows."
+    ),
+    Reason.CUSTODY_UNAVAILABLE: (
+        "The object store or the key provider failed. Create the resource again later."
+    ),
+    Reason.REQUEST_INVALID: (
+        "The input cannot be processed. See the resource's artifact failure.json."
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Running:
-    """The Job has not ended. `failure` is that of a pod that is tried again; `succeeded` counts finished shards."""
+    """The Job has not ended.
+
+    `failure` is that of a pod that is retried; `succeeded` counts finished shards.
+    """
 
     failure: LastFailure | None
     succeeded: int
@@ -35,21 +46,24 @@ class Running:
 
 @dataclass(frozen=True)
 class Succeeded:
-    """Every shard ended well; results in the order of the shards."""
+    """Every shard succeeded; results in the order of the shards."""
 
     results: tuple[TaskResult, ...]
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The Job gave up."""
+    """The Job failed."""
 
     failure: LastFailure
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The work ended well, but a pod vanished with its result: worth doing once more. `failure` if it is so again."""
+    """The Job succeeded, but a pod and its result are gone: worth one more Job.
+
+    `failure` applies when that Job's result is lost as well.
+    """
 
     failure: LastFailure
 
@@ -66,12 +80,14 @@ class _Ended:
 
 
 def support_id(job: Object) -> str:
-    """Return the id by which support finds the log lines of a Job."""
+    """Return the id by which support finds the log records of a Job."""
     return hashlib.sha256(job["metadata"]["uid"].encode()).hexdigest()[:12]
 
 
-def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Running | Succeeded | Failed | Lost:
-    """Return what a Job and its pods amount to."""
+def judge(
+    job: Object, pods: Iterable[Object], shards: int, now: datetime
+) -> Running | Succeeded | Failed | Lost:
+    """Return the outcome of a Job."""
     ended = [one for pod in pods for one in _ended(pod, now)]
     for condition in job.get("status", {}).get("conditions") or []:
         if condition["status"] == "True" and condition["type"] == "Complete":
@@ -83,15 +99,18 @@ def judge(job: Object, pods: Iterable[Object], shards: int, now: datetime) -> Ru
     return Running(failure, int(job.get("status", {}).get("succeeded") or 0))
 
 
-def _success(job: Object, ended: list[_Ended], shards: int, now: datetime) -> Succeeded | Failed | Lost:
-    results = {one.index: one.result for one in ended if one.exit_code == ExitCode.OK and one.result is not None}
+def _success(
+    job: Object, ended: list[_Ended], shards: int, now: datetime
+) -> Succeeded | Failed | Lost:
+    good = [one for one in ended if one.exit_code == ExitCode.OK]
+    results = {one.index: one.result for one in good if one.result is not None}
     if set(results) >= set(range(shards)):
         return Succeeded(tuple(results[index] for index in range(shards)))
     if not set(range(shards)) <= {one.index for one in ended}:
-        message = "the work ended, but a pod was removed before its result was read"
+        message = "The job succeeded, but a pod was removed before its result was read."
         time = _time(job["status"].get("completionTime"), now)
         return Lost(LastFailure(reason=Reason.INTERNAL, message=message, time=time))
-    message = f"the work ended, but a pod left no result; quote support id {support_id(job)}"
+    message = f"The job succeeded, but a pod left no result; quote support id {support_id(job)}."
     return Failed(LastFailure(reason=Reason.INTERNAL, message=message, time=now))
 
 
@@ -100,14 +119,19 @@ def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -
     if job_reason == "DeadlineExceeded" or not failed:
         reason = Reason.DEADLINE_EXCEEDED if job_reason == "DeadlineExceeded" else Reason.INTERNAL
         return LastFailure(reason=reason, message=_message(reason, job), time=now)
-    last = max(failed, key=_telling)
+    last = max(failed, key=_informative)
     reason = _reason(last)
     stated = last.result.message if last.result is not None and reason == last.result.reason else ""
-    return LastFailure(reason=reason, message=stated or _message(reason, job), exit_code=last.exit_code, time=last.time)
+    return LastFailure(
+        reason=reason,
+        message=stated or _message(reason, job),
+        exit_code=last.exit_code,
+        time=last.time,
+    )
 
 
-def _telling(ended: _Ended) -> tuple[bool, bool, datetime]:
-    """Order failures by how much they tell: a worker that lost another does not know why."""
+def _informative(ended: _Ended) -> tuple[bool, bool, datetime]:
+    """Order failures: a worker that lost its peer does not know the cause."""
     return ended.exit_code == ExitCode.USER_ERROR, ended.exit_code != ExitCode.PEER, ended.time
 
 
@@ -119,12 +143,13 @@ def _reason(ended: _Ended) -> Reason:
             return Reason.INTERNAL
     if ended.killed or ended.exit_code == _SIGKILL:
         return Reason.OUT_OF_MEMORY
-    by_code = {ExitCode.USER_ERROR: Reason.REQUEST_INVALID, ExitCode.CUSTODY: Reason.CUSTODY_UNAVAILABLE}
-    return by_code.get(ExitCode(ended.exit_code), Reason.INTERNAL) if ended.exit_code in by_code else Reason.INTERNAL
+    if ended.exit_code == ExitCode.USER_ERROR:
+        return Reason.REQUEST_INVALID
+    return Reason.CUSTODY_UNAVAILABLE if ended.exit_code == ExitCode.CUSTODY else Reason.INTERNAL
 
 
 def _message(reason: Reason, job: Object) -> str:
-    return _MESSAGES.get(reason, f"a fault of ours; quote support id {support_id(job)}")
+    return _MESSAGES.get(reason, f"Internal error; quote support id {support_id(job)}.")
 
 
 def _ended(pod: Object, now: datetime) -> list[_Ended]:

@@ -1,33 +1,39 @@
-"""The status of a resource whose work is one Job, from the stage that the work is in."""
+"""Status of a resource whose work is one Job, from the stage of the work."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from simulacra_crds.base import LastFailure, Phase, Progress
-from simulacra_crds.cluster import Object
-from simulacra_operator.actions import Action
-from simulacra_operator.conditions import Finding, conditions, ready, status_patch
-from simulacra_operator.expiry import expiry
+from simulacra_crds.kinds.base import LastFailure, Phase, Progress
+from simulacra_crds.kube.client import Object
+from simulacra_operator.work.actions import Action
+from simulacra_operator.work.conditions import (
+    Finding,
+    conditions,
+    ready,
+    status_patch,
+    with_ready,
+)
+from simulacra_operator.work.expiry import expiry
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observed import Observed
+from simulacra_operator.work.observe import Observed
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the work is.
+    """Stage of the work.
 
     Attributes:
         gate: finding of the kind's gate condition.
         work: finding of the kind's work condition.
-        phase: the word for people.
-        before: actions that come before the status is written.
-        after: actions that come once the status is written.
-        needs_key: whether the data key is to be made, with the write of the status.
-        ended: whether the work ended, well or not.
-        failure: the failure to show; None leaves the one shown.
-        percent: progress; None leaves what is shown.
+        phase: the phase to show.
+        before: actions before the status is written.
+        after: actions after the status is written.
+        needs_key: whether to create the data key with the write of the status.
+        ended: whether the work ended, in success or failure.
+        failure: the failure to show; None keeps the current one.
+        percent: progress; None keeps the current one.
         fields: further fields of status.
     """
 
@@ -44,46 +50,49 @@ class Stage:
 
 
 def work_status(kind: WorkKind, seen: Observed, stage: Stage) -> Object:
-    """Return the merge patch that brings status to a stage; empty when it is there."""
-    subject, current = seen.subject, seen.subject.status
+    """Return the merge patch to the status of a stage, empty when nothing changes."""
+    current, generation = seen.resource.status, seen.resource.meta.generation
     parts = {kind.gate_condition: stage.gate, kind.work_condition: stage.work}
     findings = {**parts, "Ready": ready(parts)}
     update = {
         "phase": stage.phase,
-        "observed_generation": subject.meta.generation,
-        "conditions": conditions(current.conditions, findings, subject.meta.generation, seen.now),
+        "observed_generation": generation,
+        "conditions": conditions(current.conditions, findings, generation, seen.now),
         "last_failure": stage.failure or current.last_failure,
         **stage.fields,
     }
-    if stage.percent is not None and (current.progress is None or current.progress.percent < stage.percent):
+    shown = current.progress.percent if current.progress is not None else -1
+    if stage.percent is not None and shown < stage.percent:
         update["progress"] = Progress(percent=stage.percent)
     if stage.ended:
         update["finished_at"] = seen.now.replace(microsecond=0)
     desired = current.model_copy(update=update)
-    return status_patch(current, desired.model_copy(update={"expires_at": _expires_at(seen, desired)}))
+    expires_at = {"expires_at": _expires_at(seen, desired)}
+    return status_patch(current, desired.model_copy(update=expires_at))
 
 
 def settled_status(seen: Observed) -> Object:
-    """Return the merge patch of a resource whose work ended: only its expiry and generation can still move."""
-    current, generation = seen.subject.status, seen.subject.meta.generation
-    noted = [one.model_copy(update={"observed_generation": generation}) for one in current.conditions]
-    update = {"observed_generation": generation, "conditions": noted, "expires_at": _expires_at(seen, current)}
+    """Return the merge patch after the end of the work: only expiry and generation change."""
+    current, observed = seen.resource.status, {"observed_generation": seen.resource.meta.generation}
+    update = {
+        **observed,
+        "conditions": [one.model_copy(update=observed) for one in current.conditions],
+        "expires_at": _expires_at(seen, current),
+    }
     return status_patch(current, current.model_copy(update=update))
 
 
 def deletion_status(seen: Observed, finding: Finding) -> Object:
-    """Return the merge patch that says how far a deletion is."""
-    subject, current = seen.subject, seen.subject.status
-    kept = [one for one in current.conditions if one.type != "Ready"]
-    moved = conditions(current.conditions, {"Ready": finding}, subject.meta.generation, seen.now)
+    """Return the merge patch that shows the progress of a deletion."""
+    current, generation = seen.resource.status, seen.resource.meta.generation
     update = {
         "phase": Phase.DELETING,
-        "observed_generation": subject.meta.generation,
-        "conditions": [*kept, *moved],
+        "observed_generation": generation,
+        "conditions": with_ready(current.conditions, finding, generation, seen.now),
     }
     return status_patch(current, current.model_copy(update=update))
 
 
 def _expires_at(seen: Observed, status: Any) -> Any:
-    as_ended = seen.subject.__class__(seen.subject.kind, seen.subject.meta, seen.subject.spec, status)
+    as_ended = replace(seen.resource, status=status)
     return expiry(as_ended, seen.tenant_spec.max_retention_seconds)

@@ -1,7 +1,8 @@
 """Cells: the combinations of condition classes that a pool of rows holds.
 
-Every column with a share condition sorts its rows into classes: one for each named level and a last one, the rest
-(unnamed levels and missing). A cell is one combination of classes; the minimum-KL tilt depends on cells only.
+Every column with a share condition sorts its rows into classes: one for each named level and a last
+one, the rest (unnamed levels and missing). A cell is one combination of classes; the minimum-KL
+tilt depends on cells only.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class ShareCondition:
     def targets(self) -> FloatArray:
         """Shares of all classes, float64[levels + 1]; they sum to 1."""
         rest = 1.0 - float(self.shares.sum())
-        return np.append(self.shares, rest if rest > 1e-9 else 0.0) / max(1.0, float(self.shares.sum()))
+        return np.append(self.shares, rest if rest > 1e-9 else 0.0) / max(
+            1.0, float(self.shares.sum())
+        )
 
     def classify(self, table: pa.Table) -> IntArray:
         """Return the class of every row, int64[rows]."""
@@ -40,7 +43,10 @@ class ShareCondition:
         rest = len(self.levels)
         if pa.types.is_dictionary(values.type):
             classes = {level: i for i, level in enumerate(self.levels)}
-            lookup = np.array([classes.get(v, rest) for v in values.dictionary.to_pylist()] + [rest], dtype=np.int64)
+            lookup = np.array(
+                [classes.get(v, rest) for v in values.dictionary.to_pylist()] + [rest],
+                dtype=np.int64,
+            )
             codes = values.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
             return lookup[codes]
         return self._classify_integers(values)
@@ -59,10 +65,11 @@ class ShareCondition:
 class Cells:
     """The cells of a pool.
 
-    members: flat class index of each cell in each share column, int64[cells, columns]; the classes of all columns
-    are numbered through (`sizes` of them a column). weight: pool frequency, float64[cells], sums to 1.
-    of_row: cell of each pool row, int64[rows]. reference_rows: reference rows in each cell, int64[cells];
-    reference_weight, reference_squares: sums of their weights and of the squares of these, float64[cells].
+    members: flat class index of each cell in each share column, int64[cells, columns]; the classes
+    of all columns are numbered through (`sizes` of them a column). weight: pool frequency,
+    float64[cells], sums to 1. of_row: cell of each pool row, int64[rows]. reference_rows: reference
+    rows in each cell, int64[cells]; reference_weight, reference_squares: sums of their weights and
+    of the squares of these, float64[cells].
     """
 
     members: IntArray
@@ -79,13 +86,17 @@ class Cells:
         cells, columns = self.members.shape
         ones = np.ones(cells * columns)
         at = np.repeat(np.arange(cells), columns)
-        return sp.csr_array((ones, (self.members.ravel(), at)), shape=(int(self.sizes.sum()), cells))
+        return sp.csr_array(
+            (ones, (self.members.ravel(), at)), shape=(int(self.sizes.sum()), cells)
+        )
 
     def margins(self, p: FloatArray | IntArray) -> FloatArray:
         """Return the margins of a table over the cells, float64[classes of all columns]."""
         columns = self.members.shape[1]
         weights = np.repeat(p, columns).astype(np.float64)
-        return np.bincount(self.members.ravel(), weights, minlength=int(self.sizes.sum())).astype(np.float64)
+        return np.bincount(self.members.ravel(), weights, minlength=int(self.sizes.sum())).astype(
+            np.float64
+        )
 
 
 def find_cells(
@@ -97,9 +108,9 @@ def find_cells(
 ) -> Cells:
     """Number the cells that the pool's rows fill.
 
-    classes, reference: one int64 array a share column, over the pool's `rows` rows and over the reference rows;
-    reference rows in cells that the pool does not hold are left out. weights: of the reference
-    rows, float64[reference rows].
+    classes, reference: one int64 array a share column, over the pool's `rows` rows and over the
+    reference rows; reference rows in cells that the pool does not hold are left out. weights: of
+    the reference rows, float64[reference rows].
     """
     codes = np.zeros(rows + len(weights), dtype=np.int64)
     span = 1
@@ -112,23 +123,33 @@ def find_cells(
     pool_cells, of_row, counts, first = _number(codes[:rows], span)
     at = np.searchsorted(pool_cells, codes[rows:]).clip(max=len(pool_cells) - 1)
     known = pool_cells[at] == codes[rows:]
-    offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if sizes else np.zeros(0, np.int64)
+    offsets = (
+        np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        if sizes
+        else np.zeros(0, np.int64)
+    )
     members = [c[first] + offset for c, offset in zip(classes, offsets, strict=True)]
     return Cells(
-        members=np.stack(members, axis=1) if members else np.zeros((len(pool_cells), 0), dtype=np.int64),
+        members=np.stack(members, axis=1)
+        if members
+        else np.zeros((len(pool_cells), 0), dtype=np.int64),
         sizes=np.array(sizes, dtype=np.int64),
         weight=counts / rows,
         of_row=of_row,
         reference_rows=np.bincount(at[known], minlength=len(pool_cells)),
         reference_weight=np.bincount(at[known], weights[known], len(pool_cells)).astype(np.float64),
-        reference_squares=np.bincount(at[known], weights[known] ** 2, len(pool_cells)).astype(np.float64),
+        reference_squares=np.bincount(at[known], weights[known] ** 2, len(pool_cells)).astype(
+            np.float64
+        ),
     )
 
 
 def _number(codes: IntArray, span: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Return distinct codes (sorted), their number for each row, their counts, and one row of each."""
+    """Return sorted distinct codes, their index per row, their counts, one row of each."""
     if span > DENSE_CELLS:
-        found, first, inverse, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+        found, first, inverse, counts = np.unique(
+            codes, return_index=True, return_inverse=True, return_counts=True
+        )
         return found, inverse, counts, first
     counts = np.bincount(codes, minlength=span)
     found = np.flatnonzero(counts)

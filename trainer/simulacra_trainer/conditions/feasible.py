@@ -10,10 +10,16 @@ from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray
 
 SLACK_TOLERANCE = 1e-7
 TIE_BREAK = 1e-3
-_OPTIONS = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9, "time_limit": 60.0}
+_OPTIONS = {
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+    "time_limit": 60.0,
+}
 
 
-def nearest_margins(cells: Cells, targets: FloatArray, asked: BoolArray) -> tuple[FloatArray, FloatArray, float]:
+def nearest_margins(
+    cells: Cells, targets: FloatArray, asked: BoolArray
+) -> tuple[FloatArray, FloatArray, float]:
     """Find attainable margins with the smallest total distance from those asked for.
 
     Args:
@@ -22,9 +28,10 @@ def nearest_margins(cells: Cells, targets: FloatArray, asked: BoolArray) -> tupl
         asked: the classes that the customer named, bool[classes]; only their distance counts.
 
     Returns:
-        The margins (float64[classes], equal to the targets where those stand), one table that has them
-        (float64[cells]) and the total slack; 0 when everything asked for is attainable together. Among equals the
-        one with the smallest largest distance is taken, so that a conflict is shared between its conditions.
+        The margins (float64[classes], equal to the targets where those stand), one table that has
+        them (float64[cells]) and the total slack; 0 when everything asked for is attainable
+        together. Among equals the one with the smallest largest distance is taken, so that a
+        conflict is shared between its conditions.
     """
     incidence = cells.incidence
     count, named = incidence.shape[1], int(asked.sum())
@@ -35,7 +42,9 @@ def nearest_margins(cells: Cells, targets: FloatArray, asked: BoolArray) -> tupl
             sp.hstack([sp.csr_array(np.ones((1, count))), sp.csr_array((1, 2 * named + 1))]),
         ]
     )
-    at_most = sp.hstack([sp.csr_array((named, count)), identity, identity, sp.csr_array(-np.ones((named, 1)))])
+    at_most = sp.hstack(
+        [sp.csr_array((named, count)), identity, identity, sp.csr_array(-np.ones((named, 1)))]
+    )
     cost = np.concatenate([np.zeros(count), np.ones(2 * named), [TIE_BREAK]])
     found = linprog(
         cost,
@@ -60,9 +69,9 @@ def nearest_margins(cells: Cells, targets: FloatArray, asked: BoolArray) -> tupl
 def largest_support(cells: Cells, margins: FloatArray, inside: FloatArray) -> BoolArray:
     """Return the cells (bool[cells]) that some table with these margins fills.
 
-    The I-projection fills exactly these; raking from them converges geometrically where raking from all cells
-    crawls. One program: scale the table by s and count the cells that hold one unit (capped at one each).
-    `inside` is one table with the margins; its cells are in the support.
+    The I-projection fills exactly these; raking from them converges geometrically where raking from
+    all cells crawls. One program: scale the table by s and count the cells that hold one unit
+    (capped at one each). `inside` is one table with the margins; its cells are in the support.
     """
     incidence = cells.incidence
     count = incidence.shape[1]
@@ -72,7 +81,9 @@ def largest_support(cells: Cells, margins: FloatArray, inside: FloatArray) -> Bo
         np.concatenate([np.zeros(count), -np.ones(count), [0.0]]),
         A_ub=sp.hstack([-identity, identity, sp.csr_array((count, 1))]),
         b_ub=np.zeros(count),
-        A_eq=sp.hstack([incidence, sp.csr_array((classes, count)), sp.csr_array(-margins[:, None])]),
+        A_eq=sp.hstack(
+            [incidence, sp.csr_array((classes, count)), sp.csr_array(-margins[:, None])]
+        ),
         b_eq=np.zeros(classes),
         bounds=[(0, None)] * count + [(0, 1)] * count + [(1, 1e7)],
         method="highs",

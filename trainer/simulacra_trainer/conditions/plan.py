@@ -1,7 +1,8 @@
 """Plan which pool rows to generate from, so that all conditions hold together and exactly.
 
-The pool is drawn from the model, conditioned columns only; everything else is generated given them afterwards, so
-picking pool rows at the raked frequencies is the minimum-KL tilt of the whole model, without rejection.
+The pool is drawn from the model, conditioned columns only; everything else is generated given them
+afterwards, so picking pool rows at the raked frequencies is the minimum-KL tilt of the whole model,
+without rejection.
 """
 
 from __future__ import annotations
@@ -11,11 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.conditions import ConditionSet, pointer
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.generation_conditions import pointer
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.conditions import feasible, rounding, support
 from simulacra_trainer.conditions.attainment import AttainmentDetail, ConditionOutcome
-from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray, IntArray, ShareCondition, find_cells
+from simulacra_trainer.conditions.cells import (
+    BoolArray,
+    Cells,
+    FloatArray,
+    IntArray,
+    ShareCondition,
+    find_cells,
+)
 from simulacra_trainer.conditions.raking import TOLERANCE, rake
 from simulacra_trainer.table.errors import InputError
 
@@ -26,7 +35,7 @@ GREEDY_TRIES = 3
 
 @dataclass(frozen=True)
 class RowPlan:
-    """Rows of the pool to generate from (int64[n], shuffled) and how well they meet the conditions."""
+    """Pool rows to generate from (int64 [n], shuffled) and how well they meet the conditions."""
 
     indices: IntArray
     attainment: AttainmentDetail
@@ -34,7 +43,7 @@ class RowPlan:
 
 @dataclass(frozen=True)
 class _Request:
-    """The share conditions over all classes: targets float64[classes], asked bool[classes] (named, above zero)."""
+    """Share conditions over all classes: targets float64 [classes], asked bool [classes]."""
 
     shares: list[ShareCondition]
     targets: FloatArray
@@ -54,7 +63,8 @@ def plan_rows(
     """Choose n rows of the pool that meet the conditions and are otherwise as the pool is.
 
     Args:
-        pool: rows drawn from the learned distribution; holds at least the conditioned columns, clean types.
+        pool: rows drawn from the learned distribution; holds at least the conditioned columns,
+            clean types.
         conditions: shares and ranges, all to hold together.
         n: rows to generate; more than the pool holds is fine (rows are then used again in turn).
         rng: decides the draw; the same pool, conditions, n and seed give the same plan.
@@ -63,12 +73,15 @@ def plan_rows(
         drawn_inside: the column inside whose range the pool was drawn, so that a refusal names it.
 
     Raises:
-        InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names them.
+        InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names
+            them.
         InputError: shares that cannot be read (sum above 1, a column without levels).
     """
     if pool.num_rows == 0:
         raise ValueError("the pool is empty: draw rows from the model first")
-    shares = [_share_condition(name, levels, pool) for name, levels in conditions.categorical.items()]
+    shares = [
+        _share_condition(name, levels, pool) for name, levels in conditions.categorical.items()
+    ]
     kept = _kept_rows(pool, conditions, shares, drawn_inside)
     real, counts = _kept_reference(reference, conditions, weights)
     cells = find_cells(
@@ -81,25 +94,37 @@ def plan_rows(
     request = _Request(
         shares,
         np.concatenate([s.targets for s in shares]) if shares else np.zeros(0),
-        np.concatenate([np.append(s.shares > 0, False) for s in shares]) if shares else np.zeros(0, dtype=np.bool_),
+        np.concatenate([np.append(s.shares > 0, False) for s in shares])
+        if shares
+        else np.zeros(0, dtype=np.bool_),
     )
     p, margins = _tilt(cells, request)
     table = _whole_rows(cells, p, margins, request, n, rng)
     indices = kept[_draw(cells, table, rng)]
-    outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(pool, conditions, indices)
-    return RowPlan(indices, _detail(outcomes, cells, p, n, (len(kept), pool.num_rows), real is not None))
+    outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(
+        pool, conditions, indices
+    )
+    return RowPlan(
+        indices, _detail(outcomes, cells, p, n, (len(kept), pool.num_rows), real is not None)
+    )
 
 
 def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> ShareCondition:
     at = pointer("conditions", "categorical", name)
     kind = pool.schema.field(name).type
     if not (pa.types.is_dictionary(kind) or pa.types.is_integer(kind)):
-        detail = f'"{name}" has no levels: ask for a range with min and max under conditions.numeric'
-        raise InputError(Reason.REQUEST_INVALID, "shares were asked of a column without levels", detail, at)
+        detail = (
+            f'"{name}" has no levels: ask for a range with min and max under conditions.numeric'
+        )
+        raise InputError(
+            Reason.REQUEST_INVALID, "shares were asked of a column without levels", detail, at
+        )
     total = sum(levels.values())
     if total > 1 + 1e-9:
         detail = f'the shares of "{name}" sum to {total:.6g}; the limit is 1'
-        raise InputError(Reason.REQUEST_INVALID, "the shares of a column sum to more than 1", detail, at)
+        raise InputError(
+            Reason.REQUEST_INVALID, "the shares of a column sum to more than 1", detail, at
+        )
     return ShareCondition(name, list(levels), np.array(list(levels.values()), dtype=np.float64))
 
 
@@ -117,7 +142,7 @@ def _kept_rows(
 def _kept_reference(
     reference: pa.Table | None, conditions: ConditionSet, weights: FloatArray | None
 ) -> tuple[pa.Table | None, FloatArray]:
-    """Return the real rows inside the ranges (None: there are none to look at), and what each of them counts."""
+    """Return the real rows inside the ranges and what each counts; None without real rows."""
     if reference is None:
         return None, np.empty(0)
     inside = np.ones(reference.num_rows, dtype=np.bool_)
@@ -128,7 +153,7 @@ def _kept_reference(
 
 
 def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
-    """Return the raked table and its margins: those asked for, or the nearest that are attainable."""
+    """Return the raked table and its margins: the requested ones or the nearest attainable."""
     p, error = rake(cells, cells.weight, request.targets, QUICK_SWEEPS)
     if error <= TOLERANCE:
         return p, request.targets
@@ -141,13 +166,20 @@ def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
 
 
 def _whole_rows(
-    cells: Cells, p: FloatArray, margins: FloatArray, request: _Request, n: int, rng: np.random.Generator
+    cells: Cells,
+    p: FloatArray,
+    margins: FloatArray,
+    request: _Request,
+    n: int,
+    rng: np.random.Generator,
 ) -> IntArray:
-    """Round the raked table to n rows; the integer program steps in where the greedy pass misses a quota."""
+    """Round the raked table to n rows; an integer program finishes what the greedy pass misses."""
     quotas = [rounding.largest_remainder(m / m.sum(), n) for m in _split(margins, cells)]
     flat = np.concatenate(quotas) if quotas else np.zeros(0, dtype=np.int64)
     low, high = rounding.quota_range(request.targets, n)
-    relaxed = float(np.abs(margins - request.targets)[request.asked].sum()) * n > request.asked.sum()
+    relaxed = (
+        float(np.abs(margins - request.targets)[request.asked].sum()) * n > request.asked.sum()
+    )
     for _ in range(GREEDY_TRIES):
         table, complete = rounding.round_greedily(cells, p, flat, n, rng)
         if complete and (relaxed or rounding.within(flat, low, high)[request.asked].all()):
@@ -164,10 +196,12 @@ def _split(flat: FloatArray, cells: Cells) -> list[FloatArray]:
 
 
 def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
-    """Draw table[c] rows of each cell without replacement (in turn when it has fewer), shuffled: int64[n]."""
+    """Draw table[c] rows of each cell, without replacement while they last: shuffled int64 [n]."""
     shuffled = rng.permutation(len(cells.of_row))
     key = cells.of_row[shuffled]
-    small = key.astype(np.uint16) if len(table) <= 1 << 16 else key  # numpy sorts 16-bit keys by radix
+    small = (
+        key.astype(np.uint16) if len(table) <= 1 << 16 else key
+    )  # numpy sorts 16-bit keys by radix
     grouped = shuffled[np.argsort(small, kind="stable")]
     size = np.bincount(cells.of_row, minlength=len(table))
     start = np.cumsum(size) - size
@@ -177,7 +211,9 @@ def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
     return rng.permutation(picked)
 
 
-def _share_outcomes(request: _Request, cells: Cells, table: IntArray, n: int) -> list[ConditionOutcome]:
+def _share_outcomes(
+    request: _Request, cells: Cells, table: IntArray, n: int
+) -> list[ConditionOutcome]:
     low, high = rounding.quota_range(request.targets, n)
     counts = cells.margins(table).astype(np.int64)
     met = rounding.within(counts, low, high)
@@ -195,20 +231,32 @@ def _share_outcomes(request: _Request, cells: Cells, table: IntArray, n: int) ->
     ]
 
 
-def _range_outcomes(pool: pa.Table, conditions: ConditionSet, indices: IntArray) -> list[ConditionOutcome]:
+def _range_outcomes(
+    pool: pa.Table, conditions: ConditionSet, indices: IntArray
+) -> list[ConditionOutcome]:
     outcomes = []
     for name, bounds in conditions.numeric.items():
         attained = float(support.hard_range(name, bounds, pool).allowed[indices].mean())
         outcomes.append(
             ConditionOutcome(
-                column=name, minimum=bounds.min, maximum=bounds.max, asked=1.0, attained=attained, met=attained == 1.0
+                column=name,
+                minimum=bounds.min,
+                maximum=bounds.max,
+                asked=1.0,
+                attained=attained,
+                met=attained == 1.0,
             )
         )
     return outcomes
 
 
 def _detail(
-    outcomes: list[ConditionOutcome], cells: Cells, p: FloatArray, n: int, kept_of: tuple[int, int], backed: bool
+    outcomes: list[ConditionOutcome],
+    cells: Cells,
+    p: FloatArray,
+    n: int,
+    kept_of: tuple[int, int],
+    backed: bool,
 ) -> AttainmentDetail:
     kept, drawn = kept_of
     tilt = np.divide(p, cells.weight, out=np.zeros_like(p), where=cells.weight > 0)
@@ -226,6 +274,6 @@ def _detail(
 
 
 def _kish(tilt: FloatArray, weight: FloatArray, squares: FloatArray) -> float:
-    """Return the effective number of rows that weigh tilt times their own weight; summed by cell, with squares."""
+    """Return Kish's effective number of rows weighted by tilt times their own weight."""
     total = float(np.sum(squares * tilt**2))
     return float(np.sum(weight * tilt)) ** 2 / total if total > 0 else 0.0

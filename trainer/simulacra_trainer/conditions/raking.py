@@ -1,7 +1,7 @@
 """Raking: the minimum-KL tilt of a cell table to given one-way margins.
 
-Iterative proportional fitting (Deming and Stephan 1940; Csiszar 1975 shows that its limit is the I-projection,
-the distribution nearest to the start in KL(p || q)).
+Iterative proportional fitting (Deming and Stephan 1940; Csiszar 1975 shows that its limit is the
+I-projection, the distribution nearest to the start in KL(p || q)).
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from simulacra_trainer.conditions.cells import Cells, FloatArray
 TOLERANCE = 1e-9
 
 
-def rake(cells: Cells, start: FloatArray, targets: FloatArray, max_sweeps: int) -> tuple[FloatArray, float]:
+def rake(
+    cells: Cells, start: FloatArray, targets: FloatArray, max_sweeps: int
+) -> tuple[FloatArray, float]:
     """Rake `start` (float64[cells]) to `targets` (float64[classes of all columns]).
 
-    Returns the table and the largest error of a margin. An error above TOLERANCE says that the margins are not
-    attainable on the support of `start`, or lie on its boundary, where convergence is slow.
+    Returns the table and the largest error of a margin. An error above TOLERANCE says that the
+    margins are not attainable on the support of `start`, or lie on its boundary, where convergence
+    is slow.
     """
     p = start / start.sum()
     ends = np.cumsum(cells.sizes)

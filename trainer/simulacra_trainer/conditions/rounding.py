@@ -1,7 +1,8 @@
 """Controlled rounding: whole rows a cell, with every one-way margin exact to the row.
 
-The greedy pass never gets stuck on a full support. On a sparse one it may (about one request in ten); then one
-small integer program (HiGHS) finds the table, or the one that misses the quotas by the fewest rows.
+The greedy pass never gets stuck on a full support. On a sparse one it may (about one request in
+ten); then one small integer program (HiGHS) finds the table, or the one that misses the quotas by
+the fewest rows.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ STALE = 0.05
 
 
 def quota_range(shares: FloatArray, n: int) -> tuple[IntArray, IntArray]:
-    """Return the least and the most whole rows that meet each share of n rows: floor and ceiling."""
+    """Return floor and ceiling of each share of n rows."""
     exact = shares * n
     return np.floor(exact + EPSILON).astype(np.int64), np.ceil(exact - EPSILON).astype(np.int64)
 
 
 def largest_remainder(shares: FloatArray, n: int) -> IntArray:
-    """Split n rows by shares that sum to 1 (Hamilton's method); every entry is the floor or the ceiling."""
+    """Split n rows by shares that sum to 1 (Hamilton's method): each its floor or ceiling."""
     quotas, _ = quota_range(shares, n)
     order = np.argsort(-(shares * n - quotas), kind="stable")
     quotas[order[: n - int(quotas.sum())]] += 1
@@ -41,9 +42,9 @@ def round_greedily(
 ) -> tuple[IntArray, bool]:
     """Round n * p to whole rows whose margins are `quotas` (int64[classes of all columns]).
 
-    Floors first; the rows left go one by one to cells drawn by fraction x sqrt(product of the margins' open rows),
-    so that with many cells of less than a row a small table is a fair sample, not the most frequent cells only.
-    Returns the table and whether every row found a place.
+    Floors first; the rows left go one by one to cells drawn by fraction x sqrt(product of the
+    margins' open rows), so that with many cells of less than a row a small table is a fair sample,
+    not the most frequent cells only. Returns the table and whether every row found a place.
     """
     table = np.floor(n * p + EPSILON).astype(np.int64)
     open_rows = quotas - cells.margins(table).astype(np.int64)
@@ -51,15 +52,20 @@ def round_greedily(
     if left < 0 or (open_rows < 0).any():
         return table, False
     gains = np.log(np.maximum(n * p - table, EPSILON)) + rng.gumbel(size=len(p))
-    _hand_out(table, np.where(p > 0, gains, -np.inf), cells.members.tolist(), open_rows.tolist(), left)
+    _hand_out(
+        table, np.where(p > 0, gains, -np.inf), cells.members.tolist(), open_rows.tolist(), left
+    )
     return table, int(table.sum()) == n
 
 
-def _hand_out(table: IntArray, gains: FloatArray, members: list[list[int]], open_rows: list[int], left: int) -> None:
-    """Add `left` rows to the table, best priority first, while a cell has open rows in all its margins.
+def _hand_out(
+    table: IntArray, gains: FloatArray, members: list[list[int]], open_rows: list[int], left: int
+) -> None:
+    """Add `left` rows to the table, best priority first, while a cell has open rows in all its
+    margins.
 
-    Priorities only fall as margins fill up, so a lazy heap finds the best: an entry that has become stale is queued
-    again at its present priority.
+    Priorities only fall as margins fill up, so a lazy heap finds the best: an entry that has become
+    stale is queued again at its present priority.
     """
 
     def priority(cell: int) -> float:
@@ -84,11 +90,14 @@ def _hand_out(table: IntArray, gains: FloatArray, members: list[list[int]], open
         heapq.heappush(heap, (-priority(cell), cell))
 
 
-def round_by_program(cells: Cells, p: FloatArray, low: IntArray, high: IntArray, n: int) -> IntArray | None:
-    """Find the table of n rows nearest to n * p whose margins lie in low..high, missing by as few rows as can be.
+def round_by_program(
+    cells: Cells, p: FloatArray, low: IntArray, high: IntArray, n: int
+) -> IntArray | None:
+    """Find the table of n rows nearest to n * p whose margins lie in low..high, missing by as few
+    rows as can be.
 
-    Variables: a first and further rows above each floor, rows below it, and each margin's misses. None when the
-    solver finds no table within its time limit.
+    Variables: a first and further rows above each floor, rows below it, and each margin's misses.
+    None when the solver finds no table within its time limit.
     """
     usable = np.flatnonzero(p > 0)
     floor = np.floor(n * p[usable] + EPSILON).astype(np.int64)
@@ -97,14 +106,23 @@ def round_by_program(cells: Cells, p: FloatArray, low: IntArray, high: IntArray,
     incidence = cells.incidence[:, usable]
     misses = sp.eye_array(classes)
     rows = sp.hstack([incidence, incidence, -incidence, misses, -misses])
-    total = sp.csr_array(np.concatenate([np.ones(2 * count), -np.ones(count), np.zeros(2 * classes)])[None, :])
+    total = sp.csr_array(
+        np.concatenate([np.ones(2 * count), -np.ones(count), np.zeros(2 * classes)])[None, :]
+    )
     base = incidence @ floor
     left = n - int(floor.sum())
     found = milp(
-        np.concatenate([1 - 2 * fraction, 3 - 2 * fraction, 1 + 2 * fraction, np.full(2 * classes, MISS_COST)]),
+        np.concatenate(
+            [1 - 2 * fraction, 3 - 2 * fraction, 1 + 2 * fraction, np.full(2 * classes, MISS_COST)]
+        ),
         integrality=np.concatenate([np.ones(3 * count), np.zeros(2 * classes)]),
-        bounds=Bounds(0, np.concatenate([np.ones(count), np.full(count, n), floor, np.full(2 * classes, n)])),
-        constraints=[LinearConstraint(rows, low - base, high - base), LinearConstraint(total, left, left)],
+        bounds=Bounds(
+            0, np.concatenate([np.ones(count), np.full(count, n), floor, np.full(2 * classes, n)])
+        ),
+        constraints=[
+            LinearConstraint(rows, low - base, high - base),
+            LinearConstraint(total, left, left),
+        ],
         options={"time_limit": 10.0, "mip_rel_gap": 1e-3},
     )
     if found.x is None:
@@ -116,7 +134,7 @@ def round_by_program(cells: Cells, p: FloatArray, low: IntArray, high: IntArray,
 
 
 def fill_up(table: IntArray, p: FloatArray, n: int) -> IntArray:
-    """Complete a stuck table to n rows by largest remainder over the cells, leaving the quotas aside."""
+    """Complete a stuck table to n rows by largest remainder, without the quotas."""
     left = n - int(table.sum())
     if left < 0:
         return largest_remainder(p, n)

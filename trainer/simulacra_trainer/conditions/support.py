@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.conditions import NumericRange, pointer
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.generation_conditions import pointer
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.generation_job import NumericRange
 from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
 from simulacra_trainer.table.errors import InputError
 
@@ -27,7 +28,8 @@ class InfeasibleError(InputError):
 class HardCondition:
     """One condition that a row meets or not: allowed is bool[rows of the pool].
 
-    is_drawn: the pool was drawn inside it, so that all rows meet it and what it rules out does not show.
+    is_drawn: the pool was drawn inside it, so that all rows meet it and what it rules out does not
+        show.
     """
 
     pointer: str
@@ -36,7 +38,9 @@ class HardCondition:
     is_drawn: bool = False
 
 
-def hard_range(column: str, bounds: NumericRange, table: pa.Table, *, is_drawn: bool = False) -> HardCondition:
+def hard_range(
+    column: str, bounds: NumericRange, table: pa.Table, *, is_drawn: bool = False
+) -> HardCondition:
     """Hold a closed range against a numeric column; missing values lie outside."""
     values = as_floats(table, column)
     low = -np.inf if bounds.min is None else bounds.min
@@ -53,16 +57,21 @@ def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition |
     possible = condition.targets > 0
     if possible.all():
         return None
-    only = [level for level, share in zip(condition.levels, condition.shares, strict=True) if share > 0]
+    only = [
+        level for level, share in zip(condition.levels, condition.shares, strict=True) if share > 0
+    ]
     if possible[-1]:
-        words = f'"{condition.column}" without {_listed([v for v in condition.levels if v not in set(only)])}'
+        excluded = [level for level in condition.levels if level not in set(only)]
+        words = f'"{condition.column}" without {_listed(excluded)}'
     else:
         words = f'"{condition.column}" only {_listed(only)}'
-    return HardCondition(pointer("conditions", "categorical", condition.column), words, possible[classes])
+    return HardCondition(
+        pointer("conditions", "categorical", condition.column), words, possible[classes]
+    )
 
 
 def rows_that_meet(hard: list[HardCondition], rows: int) -> IntArray:
-    """Return the rows that meet all hard conditions, int64; InfeasibleError names a smallest conflict."""
+    """Return the rows (int64) that meet all hard conditions; InfeasibleError names a conflict."""
     allowed = np.ones(rows, dtype=np.bool_)
     for condition in hard:
         allowed &= condition.allowed
@@ -78,14 +87,17 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
         others = [c for c in conflict if c is not condition]
         if others and not np.logical_and.reduce([c.allowed for c in others]).any():
             conflict = others
-    message = f"{len(conflict)} of the {len(hard)} conditions on rows have no support in the learned distribution"
+    message = f"No learned row meets {len(conflict)} of the {len(hard)} conditions on rows"
     drawn = [c.words for c in hard if c.is_drawn and all(c is not one for one in conflict)]
-    of = f"None of {rows} rows of the learned distribution" + (f" with {' and '.join(drawn)}" if drawn else "")
+    of = f"None of {rows} rows of the learned distribution" + (
+        f" with {' and '.join(drawn)}" if drawn else ""
+    )
     if len(conflict) + len(drawn) == 1:
         detail = f"{of} has {conflict[0].words}. Widen or drop it."
     else:
         at_once = " at once" if len(conflict) > 1 else ""
-        detail = f"{of} has {' and '.join(c.words for c in conflict)}{at_once}. Widen or drop one of them."
+        words = " and ".join(condition.words for condition in conflict)
+        detail = f"{of} has {words}{at_once}. Widen or drop one of them."
     return InfeasibleError(message, detail, conflict[0].pointer if conflict else None)
 
 
@@ -111,7 +123,10 @@ def range_words(bounds: NumericRange) -> str:
 
 def _nearest(values: FloatArray, low: float, high: float) -> str:
     below, above = values[values < low], values[values > high]
-    near = [f"{v:.12g}" for v in ([below.max()] if len(below) else []) + ([above.min()] if len(above) else [])]
+    near = [
+        f"{v:.12g}"
+        for v in ([below.max()] if len(below) else []) + ([above.min()] if len(above) else [])
+    ]
     return f" (nearest: {' and '.join(near)})" if near else ""
 
 

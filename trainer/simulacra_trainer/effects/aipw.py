@@ -1,7 +1,9 @@
-"""Cross-fitted augmented inverse propensity weighting: the doubly robust estimate of an average causal effect.
+"""Cross-fitted augmented inverse propensity weighting: the doubly robust estimate of an average
+causal effect.
 
-Robins, Rotnitzky & Zhao, 1994; cross-fitting after Chernozhukov et al., Double/debiased machine learning, 2018. Every
-row is scored by models that did not see it; the mean of the scores is the effect, their spread its standard error.
+Robins, Rotnitzky & Zhao, 1994; cross-fitting after Chernozhukov et al., Double/debiased machine
+learning, 2018. Every row is scored by models that did not see it; the mean of the scores is the
+effect, their spread its standard error.
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ from simulacra_trainer.effects.question import Arm, Question
 
 FOLDS = 5
 CLIP = 0.02
-"""Smallest propensity (so 0.98 is the largest of two arms); in proportion less for arms below half of the rows, such as
-a level among many."""
+"""Smallest propensity (so 0.98 is the largest of two arms); in proportion less for arms below half
+of the rows, such as a level among many."""
 Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One score a row, float64 [n], and whether both arms are possible there: propensities inside the clip; weights
-    float64 [n] where rows stand for different numbers of people.
+    """One score a row, float64 [n], and whether both arms are possible there: propensities inside
+    the clip; weights float64 [n] where rows stand for different numbers of people.
     """
 
     value: Floats
@@ -36,7 +38,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean of scores with its 95 % Wald interval, the rows it is over, and the share of them with support."""
+    """A mean of scores with 95 % Wald interval, its rows, and their share with support."""
 
     effect: float
     low: float
@@ -48,8 +50,8 @@ class Interval:
 def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
     """Return the efficient scores of E[Y | do(value)] - E[Y | do(baseline)].
 
-    In a window design the outcome model has the distance from the asked value as a further, linear column, so that
-    the arm speaks for the value itself and not for the mean of the window.
+    In a window design the outcome model has the distance from the asked value as a further, linear
+    column, so that the arm speaks for the value itself and not for the mean of the window.
 
     Args:
         question: n rows.
@@ -82,7 +84,7 @@ def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
     return Scores(score, supported, question.weights)
 
 
-def summarise(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
+def summarize(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
     """Return the mean over all rows, or over some (bool [n]), with its interval.
 
     With survey weights: the weighted mean, and the linearised variance of a ratio (Binder, 1983).
@@ -94,7 +96,13 @@ def summarise(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Inte
     effect = float(np.average(value, weights=weights))
     spread = np.sum((weights * (value - effect)) ** 2) * value.size / max(value.size - 1, 1)
     half = Z95 * float(np.sqrt(spread) / weights.sum())
-    return Interval(effect, effect - half, effect + half, value.size, float(np.average(supported, weights=weights)))
+    return Interval(
+        effect,
+        effect - half,
+        effect + half,
+        value.size,
+        float(np.average(supported, weights=weights)),
+    )
 
 
 def _folds(question: Question, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -115,12 +123,18 @@ def _outcomes(
     judge: npt.NDArray[np.int64],
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Return what the judged rows are expected to have under the arm's value, and at their own treatment."""
+    """Return the expectation of the judged rows under the arm's value and at their own."""
     own = learn[arm.rows[learn]]
     if arm.distance is None:
-        mu = fit_nuisance(features.rows(own), question.outcome[own], rng).predict(features.rows(judge))
+        mu = fit_nuisance(features.rows(own), question.outcome[own], rng).predict(
+            features.rows(judge)
+        )
         return mu, mu
-    model = fit_nuisance(features.rows(own).with_always(arm.distance[own]), question.outcome[own], rng)
+    model = fit_nuisance(
+        features.rows(own).with_always(arm.distance[own]), question.outcome[own], rng
+    )
     target = model.predict(features.rows(judge).with_always(np.zeros(judge.size)))
-    at_row = model.predict(features.rows(judge).with_always(np.where(arm.rows[judge], arm.distance[judge], 0.0)))
+    at_row = model.predict(
+        features.rows(judge).with_always(np.where(arm.rows[judge], arm.distance[judge], 0.0))
+    )
     return target, at_row

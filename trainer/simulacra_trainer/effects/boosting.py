@@ -1,7 +1,9 @@
-"""Gradient boosted trees on binned features, compiled: what the linear part of a nuisance model leaves over.
+"""Gradient boosted trees on binned features, compiled: what the linear part of a nuisance model
+leaves over.
 
-Trees of fixed depth by histograms of gradients and hessians (Friedman, 2001; Chen & Guestrin, 2016) in heap layout:
-node k has children 2k+1 and 2k+2. Losses: squared, and logistic for outcomes 0/1. No randomness.
+Trees of fixed depth by histograms of gradients and hessians (Friedman, 2001; Chen & Guestrin, 2016)
+in heap layout: node k has children 2k+1 and 2k+2. Losses: squared, and logistic for outcomes 0/1.
+No randomness.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ Bins = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Splits = npt.NDArray[np.int16]
 Ensemble = tuple[Splits, Splits, Floats]
-"""feature [trees, SPLITS] (-1: all rows go left), threshold [trees, SPLITS] (bin <= threshold: left), leaf value
-[trees, LEAVES], already multiplied by the rate where it is."""
+"""feature [trees, SPLITS] (-1: all rows go left), threshold [trees, SPLITS] (bin <= threshold:
+left), leaf value [trees, LEAVES], already multiplied by the rate where it is."""
 
 _compiled = numba.njit(nogil=True, cache=True)
 
@@ -67,7 +69,11 @@ def _best_split(slopes: Floats, curves: Floats, counts: Floats, node: int) -> tu
                 continue
             if n - n_left < MIN_LEAF:
                 break
-            gain = s_left * s_left / (c_left + RIDGE) + (s - s_left) ** 2 / (c - c_left + RIDGE) - whole
+            gain = (
+                s_left * s_left / (c_left + RIDGE)
+                + (s - s_left) ** 2 / (c - c_left + RIDGE)
+                - whole
+            )
             if gain > best:
                 best, feature, threshold = gain, f, b
     return feature, threshold
@@ -75,12 +81,7 @@ def _best_split(slopes: Floats, curves: Floats, counts: Floats, node: int) -> tu
 
 @_compiled
 def _grow(
-    Z: Bins,
-    slope: Floats,
-    curve: Floats,
-    feature: Splits,
-    threshold: Splits,
-    leaf: Floats,
+    Z: Bins, slope: Floats, curve: Floats, feature: Splits, threshold: Splits, leaf: Floats
 ) -> npt.NDArray[np.int32]:
     """Grow one tree into feature, threshold and leaf; return the leaf of each row."""
     features, n = Z.shape
@@ -96,7 +97,9 @@ def _grow(
                 curves[place[i], f, z[i]] += curve[i]
                 counts[place[i], f, z[i]] += 1.0
         for node in range(width):
-            feature[width - 1 + node], threshold[width - 1 + node] = _best_split(slopes, curves, counts, node)
+            feature[width - 1 + node], threshold[width - 1 + node] = _best_split(
+                slopes, curves, counts, node
+            )
         for i in range(n):
             f = feature[width - 1 + place[i]]
             right = f >= 0 and Z[f, i] > threshold[width - 1 + place[i]]
@@ -130,13 +133,18 @@ def boost(
         is_check: rows that only judge when to stop.
         logistic: the loss.
         rounds: trees at most.
-        patience: stop after so many trees without a smaller loss on the check rows; without check rows, never.
+        patience: stop after so many trees without a smaller loss on the check rows; without check
+            rows, never.
         whole: so many trees, the first ones, count in full instead of by the rate.
 
     Returns:
-        The ensemble, cut where the loss on the check rows is smallest, its number of trees, and that loss.
+        The ensemble, cut where the loss on the check rows is smallest, its number of trees, and
+        that loss.
     """
-    feature, threshold = np.full((rounds, SPLITS), -1, np.int16), np.zeros((rounds, SPLITS), np.int16)
+    feature, threshold = (
+        np.full((rounds, SPLITS), -1, np.int16),
+        np.zeros((rounds, SPLITS), np.int16),
+    )
     leaf = np.zeros((rounds, LEAVES))
     learn, check = np.flatnonzero(~is_check), np.flatnonzero(is_check)
     Z_learn, y_learn, score = Z[:, learn].copy(), y[learn], offset[learn].copy()

@@ -1,4 +1,4 @@
-"""Average causal effects from the data and the learned graph, with what the graph cannot tell said plainly."""
+"""Average causal effects from data and learned graph, with what the graph leaves open."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.effect_estimate import Estimate
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import TableSchema
-from simulacra_crds.tasks import EstimateRequest
-from simulacra_trainer.effects.aipw import Interval, Scores, aipw_scores, summarise
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.kinds.effect_estimate import Estimate
+from simulacra_trainer.effects.aipw import Interval, Scores, aipw_scores, summarize
 from simulacra_trainer.effects.features import build_features
 from simulacra_trainer.effects.gcomputation import g_computation
 from simulacra_trainer.effects.question import Question, read_question
@@ -32,7 +32,8 @@ MAX_PARENT_SETS = 8
 def estimate_effect(
     table: pa.Table, schema: TableSchema, graph: CausalGraph, request: EstimateRequest, *, seed: int
 ) -> EffectResult:
-    """Estimate E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)] over all rows.
+    """Estimate E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)] over all
+    rows.
 
     Args:
         table: clean training table; a sample of MAX_ROWS rows of larger ones is used.
@@ -42,7 +43,8 @@ def estimate_effect(
         seed: decides folds and samples; the result is the same for a seed on one platform.
 
     Raises:
-        InputError: the request does not fit the schema, or fewer than MIN_ROWS rows have treatment and outcome.
+        InputError: the request does not fit the schema, or fewer than MIN_ROWS rows have treatment
+            and outcome.
     """
     if table.num_rows > MAX_ROWS:
         rows = np.random.default_rng(seed).choice(table.num_rows, MAX_ROWS, replace=False)
@@ -51,21 +53,31 @@ def estimate_effect(
     _check_segment(schema, request, question)
     if question.rows.size < MIN_ROWS:
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
-        raise InputError(Reason.REQUEST_INVALID, message, f"{message} Choose columns with fewer missing values.")
+        raise InputError(
+            Reason.REQUEST_INVALID, message, f"{message} Choose columns with fewer missing values."
+        )
     known = table.take(question.rows)
     estimator = _Estimator(known, schema, question, seed)
     outcome = question.outcome_column
     sets = graph.possible_parents(request.treatment, MAX_PARENT_SETS + 1)
-    answers = [estimator.answer(adjustment) for adjustment in _outcome_last(sets[:MAX_PARENT_SETS], outcome)]
+    answers = [
+        estimator.answer(adjustment)
+        for adjustment in _outcome_last(sets[:MAX_PARENT_SETS], outcome)
+    ]
     main = answers[0]
     is_settled = all(_agrees(main.interval, other.interval) for other in answers[1:])
-    warnings = list(_graph_warnings(graph, request, outcome, is_settled, len(sets) > MAX_PARENT_SETS))
+    warnings = list(
+        _graph_warnings(graph, request, outcome, is_settled, len(sets) > MAX_PARENT_SETS)
+    )
     warnings += _data_warnings(estimator, main)
     segments: list[SegmentEffect] = []
     if request.segment is not None and main.scores is not None:
         segments = list(segment_effects(known, request.segment, main.scores))
         if request.segment in graph.descendants(request.treatment):
-            warnings.append("The segment column is caused by the treatment: its segments are not the same people.")
+            warnings.append(
+                "The segment column is caused by the treatment: its segments are not the same"
+                " people."
+            )
     return EffectResult(
         **request.model_dump(exclude={"outcome"}),
         outcome=outcome,
@@ -90,7 +102,9 @@ class _Answer:
 
     def described(self) -> AdjustmentEffect:
         i = self.interval
-        return AdjustmentEffect(adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high, support=i.support)
+        return AdjustmentEffect(
+            adjustment=self.adjustment, effect=i.effect, low=i.low, high=i.high, support=i.support
+        )
 
 
 class _Estimator:
@@ -114,11 +128,11 @@ class _Estimator:
         if self.method == "g-computation":
             return _Answer(adjustment, g_computation(self._question, features, self._seed))
         scores = aipw_scores(self._question, features, self._seed)
-        return _Answer(adjustment, summarise(scores), scores)
+        return _Answer(adjustment, summarize(scores), scores)
 
 
 def _agrees(main: Interval, other: Interval) -> bool:
-    """Return whether another adjustment set confirms the effect; one without support says nothing."""
+    """Return whether another adjustment set agrees; one without support does not count."""
     return main.low <= other.effect <= main.high and other.support >= min(MIN_SUPPORT, main.support)
 
 
@@ -144,7 +158,8 @@ def _naive(question: Question) -> float | None:
 
 
 def _outcome_last(sets: list[list[str]], outcome: str) -> list[list[str]]:
-    """Put the sets with the outcome among the causes last: who asks takes it that the treatment comes first.
+    """Put the sets with the outcome among the causes last: who asks takes it that the treatment
+    comes first.
 
     Where all sets have it, the first one without the outcome is the question's own assumption.
     """
@@ -158,41 +173,60 @@ def _graph_warnings(
 ) -> Iterator[str]:
     if outcome in graph.ancestors(request.treatment):
         yield (
-            "In the graph the outcome is a cause of the treatment, so the effect would be 0. The figure assumes that "
-            "the treatment comes first; if you know that, state it as tiers and fit again."
+            "In the graph the outcome is a cause of the treatment, so the effect would be 0. The"
+            " figure assumes that the treatment comes first; if you know that, state it as tiers"
+            " and fit again."
         )
     elif outcome not in graph.descendants(request.treatment):
-        yield "The graph has no causal path from the treatment to the outcome: it says that the effect is 0."
+        yield (
+            "The graph has no causal path from the treatment to the outcome: it says that the"
+            " effect is 0."
+        )
     if not is_settled:
         yield (
-            "The effect depends on which way edges at the treatment point, and the data do not settle it: the interval "
-            "spans all answers. State what you know as tiers, required or forbidden edges."
+            "The effect depends on which way edges at the treatment point, and the data do not"
+            " settle it: the interval spans all answers. State what you know as tiers, required or"
+            " forbidden edges."
         )
     if is_capped:
-        yield f"More than {MAX_PARENT_SETS} sets of direct causes are possible; the first {MAX_PARENT_SETS} were tried."
+        yield (
+            f"More than {MAX_PARENT_SETS} sets of direct causes are possible; the first"
+            f" {MAX_PARENT_SETS} were tried."
+        )
 
 
 def _data_warnings(estimator: _Estimator, main: _Answer) -> Iterator[str]:
     if not estimator.in_range:
-        yield "A value lies outside of what was observed: the effect is an extrapolation by a model."
+        yield (
+            "A value lies outside of what was observed: the effect is an extrapolation by a model."
+        )
     elif estimator.method == "g-computation":
         yield (
-            f"Only {estimator.smallest_arm} rows have one of the two values ({MIN_ARM} are needed): the effect is "
-            "model-based, not measured."
+            f"Only {estimator.smallest_arm} rows have one of the two values ({MIN_ARM} are needed):"
+            " the effect is model-based, not measured."
         )
     elif main.interval.support < GOOD_SUPPORT:
         yield (
-            f"Only {main.interval.support:.0%} of the rows could have had either value, given their causes: for the "
-            "others the effect rests on a model."
+            f"Only {main.interval.support:.0%} of the rows could have had either value, given their"
+            " causes: for the others the effect rests on a model."
         )
     if estimator.method == "aipw-window":
-        yield "The treatment is a number: rows near the two values stand for them, moved to them by a model."
+        yield (
+            "The treatment is a number: rows near the two values stand for them, moved to them by a"
+            " model."
+        )
 
 
 def _check_segment(schema: TableSchema, request: EstimateRequest, question: Question) -> None:
     if request.segment is None:
         return
     column = schema.find(request.segment)
-    if column is None or not column.learned or request.segment in (request.treatment, question.outcome_column):
+    if (
+        column is None
+        or not column.learned
+        or request.segment in (request.treatment, question.outcome_column)
+    ):
         message = "The segment must be a learned column other than treatment and outcome."
-        raise InputError(Reason.REQUEST_INVALID, message, f"{message} It is {request.segment!r}.", "/segment")
+        raise InputError(
+            Reason.REQUEST_INVALID, message, f"{message} It is {request.segment!r}.", "/segment"
+        )

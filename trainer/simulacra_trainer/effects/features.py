@@ -1,4 +1,4 @@
-"""The columns that an effect is adjusted for, as a nuisance model sees them: an additive design and tree bins."""
+"""The adjustment columns as a nuisance model sees them: additive design and tree bins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.effects.boosting import BINS, Bins, Floats
 from simulacra_trainer.families.grid import bin_edges
 
@@ -24,7 +24,7 @@ MAX_PRODUCTS, ROWS_PER_PRODUCT = 100, 20
 """Products beyond so many, or with fewer rows each, are left to the trees."""
 LEVEL_KINDS = ("categorical", "ordinal", "boolean")
 MAX_INDICATORS = 12
-"""Levels of a category with an indicator of their own in the linear part: the most frequent ones."""
+"""Most frequent levels, which get an indicator in the linear part."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Features:
     """Adjustment columns of n rows.
 
     Attributes:
-        linear: float64 [n, d]: numbers standardised (missing is 0), piecewise linear between a few knots, with an
-            indicator of missing; levels as indicators.
+        linear: float64 [n, d]: numbers standardized (missing is 0), piecewise linear between a few
+            knots, with an indicator of missing; levels as indicators.
         products: float64 [n, q]: of numbers and levels of two different columns.
         always: float64 [n, a]: columns that every model has, such as the treatment itself.
         bins: uint8 [k, n]: 0 is missing; numbers by quantile, levels by frequency.
@@ -49,7 +49,9 @@ class Features:
     def rows(self, index: npt.NDArray[np.int64]) -> Features:
         """Return some of the rows."""
         bins = np.ascontiguousarray(self.bins[:, index])
-        return Features(self.linear[index], self.products[index], self.always[index], bins, self.is_level)
+        return Features(
+            self.linear[index], self.products[index], self.always[index], bins, self.is_level
+        )
 
     def with_always(self, columns: Floats) -> Features:
         """Return the features with columns, float64 [n] or [n, a], that every model has."""
@@ -71,7 +73,9 @@ def build_features(table: pa.Table, schema: TableSchema, columns: list[str]) -> 
     linear = [part for found in parts for part in found]
     # of a number its scaled value (the first part), of a category its indicators
     crossed = [found if is_level[k] else found[:1] for k, found in enumerate(parts)]
-    products = [a * b for one, other in itertools.combinations(crossed, 2) for a in one for b in other]
+    products = [
+        a * b for one, other in itertools.combinations(crossed, 2) for a in one for b in other
+    ]
     if len(products) > min(MAX_PRODUCTS, n // ROWS_PER_PRODUCT):
         products = []
     return Features(_columns(linear, n), _columns(products, n), np.empty((n, 0)), bins, is_level)
@@ -89,7 +93,7 @@ def schema_kind(schema: TableSchema, name: str) -> str:
 
 
 def numbers(table: pa.Table, name: str) -> Floats:
-    """Return a number or datetime column as float64 [n]; datetimes in microseconds since 1970; NaN is missing."""
+    """Return numbers or datetimes (microseconds since 1970) as float64 [n]; NaN is missing."""
     values = table.column(name)
     if pa.types.is_timestamp(values.type):
         values = pc.cast(values, pa.int64())
@@ -98,13 +102,20 @@ def numbers(table: pa.Table, name: str) -> Floats:
 
 def levels_of(table: pa.Table, name: str) -> list[str]:
     """Return the levels of a dictionary column in the order of `level_positions`."""
-    return [str(level) for level in table.column(name).unify_dictionaries().combine_chunks().dictionary.to_pylist()]
+    return [
+        str(level)
+        for level in table.column(name).unify_dictionaries().combine_chunks().dictionary.to_pylist()
+    ]
 
 
 def level_positions(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
     """Return the position of each row's level, int64 [n]; -1 is missing."""
     indices = table.column(name).unify_dictionaries().combine_chunks().indices
-    return pc.fill_null(pc.cast(indices, pa.int64()), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return (
+        pc.fill_null(pc.cast(indices, pa.int64()), -1)
+        .to_numpy(zero_copy_only=False)
+        .astype(np.int64)
+    )
 
 
 def _level_features(positions: npt.NDArray[np.int64]) -> tuple[Bins, list[Floats]]:
@@ -113,7 +124,9 @@ def _level_features(positions: npt.NDArray[np.int64]) -> tuple[Bins, list[Floats
     rank = np.empty(counts.size, np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(counts.size)
     coded = np.where(positions < 0, 0, np.minimum(rank[np.maximum(positions, 0)] + 1, BINS - 1))
-    shown = [coded == b for b in range(MAX_INDICATORS + 1)]  # collinear with the intercept, which the ridge settles
+    shown = [
+        coded == b for b in range(MAX_INDICATORS + 1)
+    ]  # collinear with the intercept, which the ridge settles
     return coded.astype(np.uint8), [rows.astype(np.float64) for rows in shown if rows.any()]
 
 

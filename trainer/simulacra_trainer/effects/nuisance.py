@@ -1,9 +1,10 @@
 """Nuisance models of the effects: E[outcome | columns] and P(arm | columns).
 
-Four ways to begin (nothing, a whole tree, a piecewise linear additive ridge regression, the same with products), each
-followed by boosted trees on what it leaves over. A fifth of the rows decides how many trees each gets and which way is
-taken (a discrete super learner; van der Laan et al., 2007), so that smooth truths keep nearly the precision of a linear
-model, and jumps that of a tree: boosting alone rounds them off in outcome and propensity alike, which biases effects.
+Four ways to begin (nothing, a whole tree, a piecewise linear additive ridge regression, the same
+with products), each followed by boosted trees on what it leaves over. A fifth of the rows decides
+how many trees each gets and which way is taken (a discrete super learner; van der Laan et al.,
+2007), so that smooth truths keep nearly the precision of a linear model, and jumps that of a tree:
+boosting alone rounds them off in outcome and propensity alike, which biases effects.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ WAYS = ((), (), ("linear",), ("linear", "products"))
 WHOLE_TREES = (0, 1, 0, 0)
 """How many trees a way takes in full before the boosted ones."""
 MORE_TREES = 1.5
-"""Times the trees that predict best: what a regression rounds off biases an effect, its own noise averages out."""
+"""Times the best number of trees: bias of an effect costs more than noise, which averages."""
 MAX_TREES = 200
 PATIENCE = 15
 CHECK_SHARE = 0.2
@@ -57,7 +58,8 @@ class Nuisance:
 
 
 def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nuisance:
-    """Fit on n rows: logistic where the target is 0 or 1, least squares elsewhere. The scale of y does not matter.
+    """Fit on n rows: logistic where the target is 0 or 1, least squares elsewhere. The scale of y
+    does not matter.
 
     Args:
         features: of the n rows.
@@ -77,14 +79,25 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
     for tried in range(len(WAYS) if features.products.shape[1] else len(WAYS) - 1):
         X = _design(features, tried)
         offset = _linear_score(X, _fit_linear(X[~is_check], y[~is_check], logistic))
-        _, best, loss = boost(Z, y / scale, offset / scale, is_check, logistic, MAX_TREES, PATIENCE, WHOLE_TREES[tried])
+        _, best, loss = boost(
+            Z,
+            y / scale,
+            offset / scale,
+            is_check,
+            logistic,
+            MAX_TREES,
+            PATIENCE,
+            WHOLE_TREES[tried],
+        )
         if loss < least:
             least, way, trees = loss, tried, best
     X = _design(features, way)
     coefficients = _fit_linear(X, y, logistic)
     offset, nobody = _linear_score(X, coefficients), np.zeros(y.size, np.bool_)
     trees, whole = round(MORE_TREES * trees), WHOLE_TREES[way]
-    feature, threshold, leaf = boost(Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE, whole)[0]
+    feature, threshold, leaf = boost(
+        Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE, whole
+    )[0]
     return Nuisance(way, coefficients, order, (feature, threshold, leaf * scale), logistic)
 
 
@@ -99,7 +112,9 @@ def _fit_linear(X: Floats, y: Floats, logistic: bool) -> Floats:
     penalty[0] = 1e-9
     if not logistic:
         shift = float(y.mean())
-        coefficients: Floats = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ (y - shift))
+        coefficients: Floats = np.linalg.solve(
+            design.T @ design + np.diag(penalty), design.T @ (y - shift)
+        )
         coefficients[0] += shift
         return coefficients
     share = (y.sum() + 0.5) / (y.size + 1.0)
@@ -107,7 +122,9 @@ def _fit_linear(X: Floats, y: Floats, logistic: bool) -> Floats:
     coefficients[0] = np.log(share / (1.0 - share))
     for _ in range(NEWTON_STEPS):
         p = _expit(np.clip(design @ coefficients, -MAX_LOG_ODDS, MAX_LOG_ODDS))
-        slope = design.T @ (y - p) - np.where(np.arange(penalty.size) > 0, penalty * coefficients, 0.0)
+        slope = design.T @ (y - p) - np.where(
+            np.arange(penalty.size) > 0, penalty * coefficients, 0.0
+        )
         weighted = design * np.maximum(p * (1 - p), 1e-5)[:, None]
         step = np.linalg.solve(design.T @ weighted + np.diag(penalty), slope)
         coefficients = coefficients + np.clip(step, -4.0, 4.0)
@@ -122,13 +139,15 @@ def _linear_score(X: Floats, coefficients: Floats) -> Floats:
 
 
 def _order_by_target(features: Features, y: Floats) -> Bins:
-    """Order the levels of each category by the mean target, shrunk towards the overall mean as if by ten rows more."""
+    """Order each category's levels by mean target, shrunk as if by ten average rows."""
     order = np.tile(np.arange(BINS, dtype=np.uint8), (features.bins.shape[0], 1))
     mean = y.mean()
     for k in np.flatnonzero(features.is_level):
         counts = np.bincount(features.bins[k], minlength=BINS)
         sums = np.bincount(features.bins[k], weights=y - mean, minlength=BINS)
-        order[k, np.argsort(sums / (counts + 10.0), kind="stable")] = np.arange(BINS, dtype=np.uint8)
+        order[k, np.argsort(sums / (counts + 10.0), kind="stable")] = np.arange(
+            BINS, dtype=np.uint8
+        )
     return order
 
 

@@ -1,4 +1,4 @@
-"""An effect request against a schema: which rows are in which arm, what the outcome is, and what cannot be asked."""
+"""An effect request checked against a schema: arms, outcome, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import ColumnSchema, TableSchema
-from simulacra_crds.tasks import EstimateRequest
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects.boosting import Floats
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of, numbers
+from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.weighting import row_weights
 
 MIN_EXACT, EXACT_SHARE = 50, 0.05
-"""Rows that must carry a number exactly, and their share, in both arms, so that no window around it is needed."""
+"""Rows in both arms, and their share, that make exact numbers enough, without a window."""
 WINDOW_SHARE = 0.1
 MIN_WINDOW = 100
 Flags = npt.NDArray[np.bool_]
@@ -31,7 +31,8 @@ class Arm:
 
     Attributes:
         rows: bool [n], rows that got it (or nearly, in a window).
-        distance: float64 [n], treatment minus the asked value in standard deviations; None where it is met exactly.
+        distance: float64 [n], treatment minus the asked value in standard deviations; None where it
+            is met exactly.
         in_range: whether the value lies within what was observed.
     """
 
@@ -65,7 +66,11 @@ class Question:
     def mean(self, values: Floats, rows: Flags | None = None) -> float:
         """Return the mean over all rows, or over some, by survey weight where there are any."""
         chosen = slice(None) if rows is None else rows
-        return float(np.average(values[chosen], weights=None if self.weights is None else self.weights[chosen]))
+        return float(
+            np.average(
+                values[chosen], weights=None if self.weights is None else self.weights[chosen]
+            )
+        )
 
 
 def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest) -> Question:
@@ -74,8 +79,9 @@ def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest
     The outcome is a number or boolean column, or COL=LEVEL: the share of a level.
 
     Raises:
-        InputError: a column or level that does not exist or is not learned, an outcome that is no number, or a
-            contrast of a value with itself; the pointer names the field of the request.
+        InputError: a column or level that does not exist or is not learned, an outcome that is no
+            number, or a contrast of a value with itself; the pointer names the field of the
+            request.
     """
     treatment = _learned(schema, request.treatment, "/treatment")
     column, level = _read_outcome(schema, request.outcome)
@@ -100,14 +106,18 @@ def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest
         value, baseline = _number(request.value, "/value"), _number(request.baseline, "/baseline")
         design, arms = _number_arms(values[rows], value, baseline)
     if value == baseline:
-        raise _invalid("/baseline", "Value and baseline are the same.", "Give two different values of the treatment.")
+        raise _invalid(
+            "/baseline",
+            "Value and baseline are the same.",
+            "Give two different values of the treatment.",
+        )
     weights = row_weights(table, schema)
     own = None if weights is None else weights[rows]
     return Question(rows, arms[0], arms[1], outcome[rows], name, level, design, own)
 
 
 def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
-    """Exact arms where enough rows carry both numbers; else the nearest rows, on either side of the midpoint."""
+    """Exact arms where enough rows carry both numbers; else the nearest rows to each."""
     exact = [values == value, values == baseline]
     if min(int(rows.sum()) for rows in exact) >= max(MIN_EXACT, EXACT_SHARE * values.size):
         return "levels", [Arm(rows, None) for rows in exact]
@@ -127,18 +137,26 @@ def _read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | N
     """Return the outcome's column and level (None for numbers) from COL or COL=LEVEL."""
     name, level = text, None
     if schema.find(text) is None:
-        cuts = [i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i]) is not None]
+        cuts = [
+            i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i]) is not None
+        ]
         if cuts:
             name, level = text[: cuts[-1]], text[cuts[-1] + 1 :]
     column = _learned(schema, name, "/outcome")
     if not _is_level_kind(column):
         if column.kind == "datetime":
-            raise _invalid("/outcome", "The outcome is a date.", "Name a number, a boolean, or COL=LEVEL.")
+            raise _invalid(
+                "/outcome", "The outcome is a date.", "Name a number, a boolean, or COL=LEVEL."
+            )
         if level is not None:
-            raise _invalid("/outcome", "The outcome names a level of a number.", "Name the column alone.")
+            raise _invalid(
+                "/outcome", "The outcome names a level of a number.", "Name the column alone."
+            )
         return column, None
     if level is None and column.kind != "boolean":
-        raise _invalid("/outcome", "The outcome is a category.", "Say whose share is meant: COL=LEVEL.")
+        raise _invalid(
+            "/outcome", "The outcome is a category.", "Say whose share is meant: COL=LEVEL."
+        )
     return column, "true" if level is None else level
 
 
@@ -157,9 +175,15 @@ def _is_level_kind(column: ColumnSchema) -> bool:
 def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
     column = schema.find(name)
     if column is None:
-        raise _invalid(pointer, "The request names a column that the table does not have.", f"It is {name!r}.")
+        raise _invalid(
+            pointer, "The request names a column that the table does not have.", f"It is {name!r}."
+        )
     if not column.learned:
-        raise _invalid(pointer, "The request names a column that is not learned.", f"It is {name!r} ({column.kind}).")
+        raise _invalid(
+            pointer,
+            "The request names a column that is not learned.",
+            f"It is {name!r} ({column.kind}).",
+        )
     return column
 
 
@@ -170,7 +194,9 @@ def _level(levels: list[str], given: float | str, pointer: str) -> int:
     else:
         matches = [i for i, level in enumerate(levels) if _reads_as(level) == given]
     if len(matches) != 1:
-        raise _invalid(pointer, "The request names a level that the column does not have.", f"It is {given!r}.")
+        raise _invalid(
+            pointer, "The request names a level that the column does not have.", f"It is {given!r}."
+        )
     return matches[0]
 
 
@@ -184,7 +210,11 @@ def _reads_as(level: str) -> float | None:
 def _number(given: float | str, pointer: str) -> float:
     number = _reads_as(given) if isinstance(given, str) else float(given)
     if number is None or not np.isfinite(number):
-        raise _invalid(pointer, "The treatment is a number column and the value is no number.", f"It is {given!r}.")
+        raise _invalid(
+            pointer,
+            "The treatment is a number column and the value is no number.",
+            f"It is {given!r}.",
+        )
     return number
 
 

@@ -1,4 +1,4 @@
-"""What an effect estimate says; it names columns and levels, so it lives in the encrypted `estimate` artefact."""
+"""The result of an effect estimate. It names columns and levels, so it stays encrypted."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_crds.base import KubeModel
-from simulacra_crds.effect_estimate import Estimate
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.effect_estimate import Estimate
 
 Method = Literal["aipw", "aipw-window", "g-computation"]
 
 
 class SegmentEffect(KubeModel):
-    """The effect among the rows of one segment: 95 % interval, rows, and the share of them with support."""
+    """The effect in one segment: 95 % interval, rows, and their share with support."""
 
     level: str
     effect: float
@@ -24,7 +24,7 @@ class SegmentEffect(KubeModel):
 
 
 class AdjustmentEffect(KubeModel):
-    """The effect if these columns are the direct causes of the treatment; 0 where the outcome is among them."""
+    """The effect if these columns cause the treatment; 0 if the outcome is one of them."""
 
     adjustment: list[str]
     effect: float
@@ -37,13 +37,16 @@ class EffectResult(KubeModel):
     """E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)].
 
     Attributes:
-        estimate: effect, 95 % interval, rows, support, and whether the graph identifies the effect. Where it does not
-            because of an undecided edge, the interval spans those of all graphs that explain the data equally well.
+        estimate: effect, 95 % interval, rows, support, and whether the graph identifies the effect.
+            Where it does not because of an undecided edge, the interval spans those of all graphs
+            that explain the data equally well.
         naive: what one sees: the plain difference of means of the two arms, confounding and all.
-        method: aipw: both values are in the data; aipw-window: rows near two numbers, moved to them by a model;
-            g-computation: too few rows have one of the values, so a model alone answers.
+        method: aipw: both values are in the data; aipw-window: rows near two numbers, moved to them
+            by a model; g-computation: too few rows have one of the values, so a model alone
+            answers.
         adjustment: columns adjusted for: direct causes of the treatment.
-        alternatives: one entry for each set of direct causes that the data leave open, the chosen one first.
+        alternatives: one entry for each set of direct causes that the data leave open, the chosen
+            one first.
         segments: effect by level of the segment column.
         warnings: what a reader must know, in plain words.
     """

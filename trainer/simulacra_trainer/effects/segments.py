@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_trainer.effects.aipw import Scores, summarise
+from simulacra_trainer.effects.aipw import Scores, summarize
 from simulacra_trainer.effects.features import level_positions, levels_of, numbers
 from simulacra_trainer.effects.result import SegmentEffect
 
@@ -18,11 +18,13 @@ SEGMENT_BANDS = 4
 
 
 def segment_effects(table: pa.Table, name: str, scores: Scores) -> Iterator[SegmentEffect]:
-    """Yield the effect of every segment with MIN_SEGMENT_ROWS rows: levels, or quarters of a number."""
+    """Yield the effect of each segment of MIN_SEGMENT_ROWS rows: levels or quartiles."""
     for level, rows in _segment_rows(table, name):
         if rows.sum() >= MIN_SEGMENT_ROWS:
-            i = summarise(scores, rows)
-            yield SegmentEffect(level=level, effect=i.effect, low=i.low, high=i.high, rows=i.rows, support=i.support)
+            i = summarize(scores, rows)
+            yield SegmentEffect(
+                level=level, effect=i.effect, low=i.low, high=i.high, rows=i.rows, support=i.support
+            )
 
 
 def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
@@ -35,7 +37,11 @@ def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray
         return
     values = numbers(table, name)
     known = values[~np.isnan(values)]
-    edges = np.unique(np.quantile(known, np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS)) if known.size else np.empty(0)
+    edges = (
+        np.unique(np.quantile(known, np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS))
+        if known.size
+        else np.empty(0)
+    )
     band = np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="left"))
     for k in range(edges.size + 1):
         rows = band == k

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0..1."""
@@ -39,16 +39,20 @@ class FittedModel(Protocol):
             n: number of rows.
             rng: the only source of randomness.
             given: n rows of values for the first columns of the order; they are kept as they are.
-            do: columns held at a value (number, or level) while the mechanisms of the others are kept.
+            do: columns held at a value (number, or level) while the mechanisms of the others are
+                kept.
             only: stop after this many columns of the order.
         """
 
-    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
-        """Return what each row would have been under do(), all columns: abduction, action, prediction (Pearl, 2009).
+    def counterfactual(
+        self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
+    ) -> pa.Table:
+        """Return what each row would have been under do(), all columns: abduction, action,
+        prediction (Pearl, 2009).
 
-        The noise of each column is abducted from the row: numbers and ordered levels keep their rank among those that
-        the same causes allow, other levels follow Gumbel-max noise (`families.coupling`). A column that nothing
-        changes for keeps its value.
+        The noise of each column is abducted from the row: numbers and ordered levels keep their
+        rank among those that the same causes allow, other levels follow Gumbel-max noise
+        (`families.coupling`). A column that nothing changes for keeps its value.
 
         Args:
             facts: rows of all columns in clean types, such as `sample` draws.
@@ -57,10 +61,10 @@ class FittedModel(Protocol):
         """
 
     def first(self, columns: Sequence[str]) -> FittedModel:
-        """Return the same joint with these columns first, in this sequence; the others keep their order."""
+        """Return the same joint with these columns first; the others keep their order."""
 
     def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
-        """Return nats per row, shape [n], on the grid of `families.grid` that all families share."""
+        """Return nats per row, shape [n], on the grid that all families share (`families.grid`)."""
 
     def save(self, directory: Path) -> None:
         """Write the family's own files (weights and config) into an existing directory."""
@@ -86,7 +90,8 @@ class Family(Protocol):
         """Fit on the clean table; deterministic for a seed on one platform."""
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> FittedModel:
-        """Load what `FittedModel.save` wrote; table is the clean training table, needed for `FittedModel.first`.
+        """Load what `FittedModel.save` wrote; table is the clean training table, needed for
+        `FittedModel.first`.
 
         Raises:
             ModelFileError: if a file is missing, too large or does not hold what the schema says.
@@ -94,7 +99,7 @@ class Family(Protocol):
 
 
 class ModelFileError(Exception):
-    """A file of a model directory is missing, out of bounds or inconsistent. The message holds no customer data."""
+    """A missing, oversized or inconsistent file of a model directory. No customer data in it."""
 
 
 def no_progress(_done: float) -> None:

@@ -1,8 +1,10 @@
-"""Columns of the clean table as numbers, and as the predictor codes (uint8) that the trees split on.
+"""Columns of the clean table as numbers, and as the predictor codes (uint8) that the trees split
+on.
 
-Inside the family a column is a float64 array: a number, microseconds since 1970 for datetimes, or the position of a
-level; NaN is missing. Its predictor code is 0 for missing; for numbers the quantile bin 1..250 (a value frequent
-enough to fill a bin has one for itself); for levels 1..254 for the most frequent ones and 255 for all others.
+Inside the family a column is a float64 array: a number, microseconds since 1970 for datetimes, or
+the position of a level; NaN is missing. Its predictor code is 0 for missing; for numbers the
+quantile bin 1..250 (a value frequent enough to fill a bin has one for itself); for levels 1..254
+for the most frequent ones and 255 for all others.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.schema import ColumnSchema
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.grid import bin_edges, find_bins
 
 Floats = npt.NDArray[np.float64]
@@ -63,18 +65,24 @@ class ColumnCodec:
         return not self.is_category or (self.ordered and len(self.levels) <= LEVEL_CODES)
 
     def values(self, column: pa.ChunkedArray | pa.Array) -> Floats:
-        """Return the column of a clean table as float64 [n]. ValueError for a level that the training data lack."""
+        """Return a column as float64 [n]. ValueError for a level that training data lack."""
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if isinstance(array, pa.ChunkedArray):  # combine_chunks leaves large or empty ones chunked
             array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
         if not self.is_category:
             if pa.types.is_timestamp(array.type):
                 array = array.cast(pa.timestamp("us")).cast(pa.int64())
-            return pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
+            return (
+                pc.cast(array, pa.float64(), safe=False)
+                .to_numpy(zero_copy_only=False)
+                .astype(np.float64)
+            )
         if not pa.types.is_dictionary(array.type):
             array = array.cast(pa.string()).dictionary_encode()
         positions = {level: i for i, level in enumerate(self.levels)}
-        remap = np.array([positions.get(level, -1) for level in array.dictionary.to_pylist()] + [-2], np.float64)
+        remap = np.array(
+            [positions.get(level, -1) for level in array.dictionary.to_pylist()] + [-2], np.float64
+        )
         indices = pc.fill_null(array.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
         out = remap[indices]
         if (out == -1).any():
@@ -82,7 +90,7 @@ class ColumnCodec:
         return np.where(out == -2, np.nan, out)
 
     def value_of(self, given: float | str) -> float:
-        """Return one value as it is coded, from a number or a level. ValueError if there is no such level."""
+        """Return the code of one number or level. ValueError if there is no such level."""
         if self.is_category:
             level = str(given).lower() if isinstance(given, bool) else str(given)
             if level not in self.levels:
@@ -94,7 +102,9 @@ class ColumnCodec:
         """Return predictor codes, uint8 [n]."""
         if self.is_category:
             missing = np.isnan(values)
-            return np.where(missing, 0, self.codes[np.where(missing, 0, values).astype(np.int64)]).astype(np.uint8)
+            return np.where(
+                missing, 0, self.codes[np.where(missing, 0, values).astype(np.int64)]
+            ).astype(np.uint8)
         return find_bins(values, self.edges)
 
     def tidy(self, values: Floats) -> Floats:
@@ -125,19 +135,34 @@ def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
     if schema.kind in CATEGORY_KINDS:
         levels = tuple(schema.level_values())
         bare = ColumnCodec(
-            schema.name, schema.kind, levels, empty.astype(np.uint8), empty, None, 1, 0.0, 0.0, schema.ordered
+            schema.name,
+            schema.kind,
+            levels,
+            empty.astype(np.uint8),
+            empty,
+            None,
+            1,
+            0.0,
+            0.0,
+            schema.ordered,
         )
         values = bare.values(column)
         codes = _level_codes(values[~np.isnan(values)], len(levels))
-        return ColumnCodec(schema.name, schema.kind, levels, codes, empty, None, 1, 0.0, 0.0, schema.ordered)
+        return ColumnCodec(
+            schema.name, schema.kind, levels, codes, empty, None, 1, 0.0, 0.0, schema.ordered
+        )
     decimals = 0 if schema.kind == "integer" else schema.decimals
-    bare = ColumnCodec(schema.name, schema.kind, (), empty.astype(np.uint8), empty, decimals, 1, 0.0, 0.0, True)
+    bare = ColumnCodec(
+        schema.name, schema.kind, (), empty.astype(np.uint8), empty, decimals, 1, 0.0, 0.0, True
+    )
     values = bare.values(column)
     seen = values[~np.isnan(values)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     unit = _unit(seen) if schema.kind == "datetime" else 1
     edges = bin_edges(seen, NUMBER_BINS)
-    return ColumnCodec(schema.name, schema.kind, (), bare.codes, edges, decimals, unit, low, high, True)
+    return ColumnCodec(
+        schema.name, schema.kind, (), bare.codes, edges, decimals, unit, low, high, True
+    )
 
 
 def _level_codes(seen: Floats, levels: int) -> Codes:

@@ -1,7 +1,8 @@
 """The grid on which all families state likelihoods, so that their nats can be compared.
 
-A number's cell is one of at most 32 groups of like size (with few distinct values, each has its own), a level's cell is
-the level, missing is a cell. Likelihoods are probabilities of cells: no family gains by a finer density.
+A number's cell is one of at most 32 groups of like size (with few distinct values, each has its
+own), a level's cell is the level, missing is a cell. Likelihoods are probabilities of cells: no
+family gains by a finer density.
 """
 
 from __future__ import annotations
@@ -20,27 +21,33 @@ NUMBER_CELLS = 32
 
 @dataclass(frozen=True)
 class ColumnGrid:
-    """Cells of a column: 0 is missing; a number v has cell 1 + (edges <= v); a level at position k has cell 1 + k."""
+    """Cells of a column: 0 is missing, 1 + (edges <= v) for a number, 1 + k for level k."""
 
     edges: Floats | None
     size: int
 
     def cells(self, values: Floats) -> Cells:
-        """Return the cell of each value (float64 [n]: numbers, or positions of levels; NaN is missing), int64 [n]."""
+        """Return each value's cell, int64 [n]; values float64 [n], NaN is missing."""
         missing = np.isnan(values)
         known = np.where(missing, 0.0, values)
-        found = known.astype(np.int64) if self.edges is None else np.searchsorted(self.edges, known, side="right")
+        found = (
+            known.astype(np.int64)
+            if self.edges is None
+            else np.searchsorted(self.edges, known, side="right")
+        )
         return np.where(missing, 0, found + 1)
 
     def spread(self, low: Floats, high: Floats) -> Floats:
-        """Return how uniform draws from intervals [low, high] fall on the cells, float64 [n, size]."""
+        """Return how uniform draws from [low, high] fall on the cells, float64 [n, size]."""
         out = np.zeros((low.size, self.size))
         out[np.arange(low.size), self.cells(low)] = 1.0
         wide = np.flatnonzero(high > low)
         if wide.size and self.edges is not None:
             bounds = np.concatenate([[-np.inf], self.edges, [np.inf]])
             a, b = low[wide, None], high[wide, None]
-            out[wide, 1:] = np.clip(np.minimum(b, bounds[1:]) - np.maximum(a, bounds[:-1]), 0.0, None) / (b - a)
+            out[wide, 1:] = np.clip(
+                np.minimum(b, bounds[1:]) - np.maximum(a, bounds[:-1]), 0.0, None
+            ) / (b - a)
         return out
 
 
@@ -56,9 +63,11 @@ def level_grid(levels: Sequence[str]) -> ColumnGrid:
 
 
 def bin_edges(values: Floats, bins: int) -> Floats:
-    """Cut numbers into at most `bins` groups of like size; return the edges between them, ascending.
+    """Cut numbers into at most `bins` groups of like size; return the edges between them,
+    ascending.
 
-    A value that fills a group alone gets its own; with no more distinct values than bins, each value does.
+    A value that fills a group alone gets its own; with no more distinct values than bins, each
+    value does.
     """
     distinct, counts = np.unique(values, return_counts=True)
     if distinct.size < 2:
@@ -69,7 +78,8 @@ def bin_edges(values: Floats, bins: int) -> Floats:
 
 @numba.njit(nogil=True, cache=True)
 def find_bins(values: Floats, edges: Floats) -> npt.NDArray[np.uint8]:
-    """Return 1 + the number of edges at or below each value, 0 for NaN: values float64 [n], edges ascending, below 255.
+    """Return 1 + the number of edges at or below each value, 0 for NaN: values float64 [n], edges
+    ascending, below 255.
 
     A binary search without branches: four times as fast as numpy's on values in no order.
     """
@@ -88,7 +98,7 @@ def find_bins(values: Floats, edges: Floats) -> npt.NDArray[np.uint8]:
 
 @numba.njit(nogil=True, cache=True)
 def _group_ends(counts: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int64]:
-    """Return where groups of consecutive distinct values end (exclusive), the last group's end left out."""
+    """Return the exclusive ends of groups of distinct values, without the last."""
     n, left, groups_left = counts.sum(), counts.sum(), bins
     for c in counts:  # values that fill a group alone leave the others less to share
         if c * bins >= n:

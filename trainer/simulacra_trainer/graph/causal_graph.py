@@ -1,4 +1,4 @@
-"""The learned causal graph: what is drawn, what order the generator follows, what effects adjust for."""
+"""The learned causal graph: drawing, generation order, adjustment sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
-from simulacra_crds.base import ColumnName, KubeModel
+from simulacra_crds.kinds.base import ColumnName, KubeModel
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph.pattern import parent_sets
 
@@ -24,9 +24,9 @@ Pair = tuple[ColumnName, ColumnName]
 class GraphEdge(TypedDict):
     """An edge as it is drawn.
 
-    strength: share of the bootstrap graphs that have it, either way round.
-    state: directed: solid arrow, strength at least 0.95 and the arrow the same in 3 of 4 of them; undecided: as sure,
-    but the data cannot tell its direction; weak: strength 0.5 to 0.95, drawn dashed.
+    strength: share of the bootstrap graphs that have it, either way round. state: directed: solid
+    arrow, strength at least 0.95 and the arrow the same in 3 of 4 of them; undecided: as sure, but
+    the data cannot tell its direction; weak: strength 0.5 to 0.95, drawn dashed.
     """
 
     source: ColumnName
@@ -41,7 +41,8 @@ class CausalGraph(KubeModel):
     Attributes:
         order: all columns in a causally valid order.
         parent_lists: the best graph: parents of each column, each before it in the order.
-        undecided: edges of the best graph, as (source, target), that the data and the knowledge leave undirected.
+        undecided: edges of the best graph, as (source, target), that the data and the knowledge
+            leave undirected.
         edges: what to draw; edges in fewer than half of the bootstraps are left out.
         rows: rows that it was learned from (a sample of larger tables).
         bootstraps: how many resamples the strengths come from.
@@ -63,7 +64,9 @@ class CausalGraph(KubeModel):
         if len(place) != len(self.order) or set(place) != set(self.parent_lists):
             raise ValueError("order and parents name different columns")
         for name, parents in self.parent_lists.items():
-            if len(set(parents)) != len(parents) or any(place.get(p, len(place)) >= place[name] for p in parents):
+            if len(set(parents)) != len(parents) or any(
+                place.get(p, len(place)) >= place[name] for p in parents
+            ):
                 raise ValueError("a parent does not come before its child")
         if any(a not in self.parent_lists.get(b, ()) for a, b in self.undecided):
             raise ValueError("an undecided edge is not in the graph")
@@ -88,7 +91,8 @@ class CausalGraph(KubeModel):
         return self._reached(column, children)
 
     def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
-        """Return the parent sets that the column has in the graphs that explain the data equally well.
+        """Return the parent sets that the column has in the graphs that explain the data equally
+        well.
 
         Args:
             column: its name.
@@ -115,7 +119,9 @@ class CausalGraph(KubeModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ModelFileError(f"the graph file is not valid ({error.error_count()} faults)") from None
+            raise ModelFileError(
+                f"the graph file is not valid ({error.error_count()} faults)"
+            ) from None
 
     def _reached(self, column: str, steps: dict[str, list[str]]) -> list[str]:
         seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""The user's knowledge about causes as what the search obeys, and the errors when it contradicts itself."""
+"""Causal knowledge as constraints of the search, and the errors of contradictions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.model import Edge, Knowledge
-from simulacra_crds.reasons import Reason
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.table.errors import InputError
 
 BoolMatrix = npt.NDArray[np.bool_]
@@ -31,10 +31,12 @@ class Constraints:
     required: BoolMatrix
 
     def places(self, others: npt.NDArray[np.int32], v: int) -> tuple[int, int]:
-        """Return the first and last place that column v may take in the order `others`, which lacks it."""
+        """Return the first and last position of column v in the order `others`."""
         earlier = np.flatnonzero(self.before[others, v])
         later = np.flatnonzero(self.before[v, others])
-        return int(earlier[-1]) + 1 if earlier.size else 0, int(later[0]) if later.size else others.size
+        return int(earlier[-1]) + 1 if earlier.size else 0, int(
+            later[0]
+        ) if later.size else others.size
 
     def random_order(self, rng: np.random.Generator) -> npt.NDArray[np.int32]:
         """Draw an order, int32 [p], that `before` allows."""
@@ -50,18 +52,22 @@ class Constraints:
 
     @property
     def directed(self) -> BoolMatrix:
-        """What only points one way, bool [p, p]: [a, b] says that an edge between a and b can only be a -> b."""
+        """Edges that can only point one way, bool [p, p]: [a, b] means a -> b."""
         return self.allowed & ~self.allowed.T
 
 
-def read_knowledge(knowledge: Knowledge, schema: TableSchema, columns: Sequence[str]) -> Constraints:
+def read_knowledge(
+    knowledge: Knowledge, schema: TableSchema, columns: Sequence[str]
+) -> Constraints:
     """Return the constraints over the learned columns.
 
-    Columns that are not learned (constants, identifiers, free text) are passed over in tiers and forbidden edges.
+    Columns that are not learned (constants, identifiers, free text) are passed over in tiers and
+    forbidden edges.
 
     Raises:
-        InputError: an unknown column, a column in two tiers, a required edge to a column that is not learned, or one
-            that contradicts tiers, forbidden edges or other required edges; the pointer names the entry.
+        InputError: an unknown column, a column in two tiers, a required edge to a column that is
+            not learned, or one that contradicts tiers, forbidden edges or other required edges; the
+            pointer names the entry.
     """
     reader = _Reader(schema, columns)
     before = reader.tiers(knowledge)
@@ -71,14 +77,19 @@ def read_knowledge(knowledge: Knowledge, schema: TableSchema, columns: Sequence[
         pointer = f"/knowledge/required/{i}"
         a, b = reader.ends(edge, pointer)
         if a is None or b is None:
-            raise _invalid(pointer, "A required edge names a column that is not learned.", _text(edge))
+            raise _invalid(
+                pointer, "A required edge names a column that is not learned.", _text(edge)
+            )
         if before[b, a]:
-            why = "A required edge goes against the tiers or closes a cycle with other required edges."
+            why = "A required edge contradicts the tiers or closes a cycle of required edges."
             raise _invalid(pointer, why, _text(edge))
         if not allowed[a, b]:
             raise _invalid(pointer, "An edge is both required and forbidden.", _text(edge))
         required[a, b] = before[a, b] = True
-        before |= np.outer(before[:, a] | (np.arange(len(columns)) == a), before[b] | (np.arange(len(columns)) == b))
+        before |= np.outer(
+            before[:, a] | (np.arange(len(columns)) == a),
+            before[b] | (np.arange(len(columns)) == b),
+        )
     return Constraints(before, allowed & ~before.T, required)
 
 
@@ -92,14 +103,18 @@ class _Reader:
     def position(self, name: str, pointer: str) -> int | None:
         """Return the position of a column, None when it is not learned."""
         if name not in self._known:
-            raise _invalid(pointer, "The knowledge names a column that the table does not have.", repr(name))
+            raise _invalid(
+                pointer, "The knowledge names a column that the table does not have.", repr(name)
+            )
         return self._position.get(name)
 
     def ends(self, edge: Edge, pointer: str) -> tuple[int | None, int | None]:
         """Return the positions of both ends of an edge."""
         if edge.source == edge.target:
             raise _invalid(pointer, "An edge leads from a column to itself.", _text(edge))
-        return self.position(edge.source, f"{pointer}/source"), self.position(edge.target, f"{pointer}/target")
+        return self.position(edge.source, f"{pointer}/source"), self.position(
+            edge.target, f"{pointer}/target"
+        )
 
     def tiers(self, knowledge: Knowledge) -> BoolMatrix:
         """Return before, bool [p, p], as the tiers alone have it."""
@@ -132,4 +147,6 @@ def _text(edge: Edge) -> str:
 
 
 def _invalid(pointer: str, message: str, what: str) -> InputError:
-    return InputError(Reason.REQUEST_INVALID, message, f"{message} It is {what}; correct or remove it.", pointer)
+    return InputError(
+        Reason.REQUEST_INVALID, message, f"{message} It is {what}; correct or remove it.", pointer
+    )

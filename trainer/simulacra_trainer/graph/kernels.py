@@ -1,14 +1,17 @@
-"""Compiled kernels of the order search: qNML counts, and grow-shrink trees that remember every parent set tried.
+"""Compiled kernels of the order search: qNML counts, and grow-shrink trees that remember every
+parent set tried.
 
-The score is the quotient normalised maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos, Quotient Normalized
-Maximum Likelihood Criterion for Learning Bayesian Network Structures, AISTATS 2018): equal for equivalent graphs, and
-without the equivalent sample size on which BDeu's answers depend.
+The score is the quotient normalized maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos,
+Quotient Normalized Maximum Likelihood Criterion for Learning Bayesian Network Structures, AISTATS
+2018): equal for equivalent graphs, and without the equivalent sample size on which BDeu's answers
+depend.
 
-The grow-shrink tree of a column answers "which parents does it choose among these predecessors?" (Andrews et al.,
-Fast Scalable and Accurate Discovery of DAGs Using the Best Order Score Search, NeurIPS 2023). A node is a parent set;
-its children are the additions that improve the score, best first, found once over all candidates, so every order,
-sweep and restart shares them. Trees of all columns lie in one pool of flat arrays: nodes 0..p-1 are the roots.
-All kernels release the GIL and use no randomness.
+The grow-shrink tree of a column answers "which parents does it choose among these predecessors?"
+(Andrews et al., Fast Scalable and Accurate Discovery of DAGs Using the Best Order Score Search,
+NeurIPS 2023). A node is a parent set; its children are the additions that improve the score, best
+first, found once over all candidates, so every order, sweep and restart shares them. Trees of all
+columns lie in one pool of flat arrays: nodes 0..p-1 are the roots. All kernels release the GIL and
+use no randomness.
 """
 
 from __future__ import annotations
@@ -26,10 +29,10 @@ Columns = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Trees = tuple[npt.NDArray[Any], ...]
-"""column, added, up, first, count (-1: not expanded), score as grown, score after shrinking, and [nodes in use]."""
+"""column, added, up, first, count (-1: not expanded), grown score, shrunk score; [used]."""
 
 MAX_CELLS_PER_ROW = 20.0
-"""A parent set whose nominal table has more cells than this a row is not considered: it cannot be learned."""
+"""Most cells a row of a parent set's nominal table: larger ones cannot be learned."""
 _MAX_CONFIGURATIONS = 1e12
 _IMPROVEMENT = 1e-9
 POOL_FULL = -1
@@ -39,17 +42,19 @@ _compiled = numba.njit(nogil=True, cache=True)
 
 @_compiled
 def _log_regret(rows: float, cells: float) -> float:
-    """Return the log normaliser of a maximum likelihood over so many cells (Szpankowski & Weinberger, 2012)."""
+    """Return the log maximum-likelihood normalizer (Szpankowski & Weinberger, 2012)."""
     if cells <= 1.0 or rows <= 0.0:
         return 0.0
     share = cells / rows
     c = 0.5 + 0.5 * math.sqrt(1.0 + 4.0 / share)
-    return rows * (math.log(share) + (share + 2.0) * math.log(c) - 1.0 / c) - 0.5 * math.log(c + 2.0 / share)
+    return rows * (math.log(share) + (share + 2.0) * math.log(c) - 1.0 / c) - 0.5 * math.log(
+        c + 2.0 / share
+    )
 
 
 @_compiled
 def _configurations(codes: Codes, cards: Levels, parents: Columns) -> tuple[Columns, int, float]:
-    """Number the parent configurations that occur: int32 [n] ids, how many, and how many there are nominally."""
+    """Number the occurring parent configurations: int32 [n], their count, the nominal count."""
     n = codes.shape[1]
     ids = np.zeros(n, np.int32)
     occurring, nominal = 1, 1.0
@@ -105,8 +110,10 @@ def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
 
 
 @_compiled
-def _count(z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int) -> Columns:
-    """Count rows by z * stride + inner. Two tables in turn: one alone waits for its own last write when it is small."""
+def _count(
+    z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int
+) -> Columns:
+    """Count rows by z * stride + inner, in two tables by turns: writes do not wait."""
     size = stride * levels
     table = np.zeros(2 * size, np.int32)
     n = z.shape[0]
@@ -119,8 +126,10 @@ def _count(z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int,
 
 
 @_compiled
-def addition_scores(codes: Codes, cards: Levels, v: int, parents: Columns, candidates: Columns) -> Floats:
-    """Score of column v given parents and each one of the candidates, float64 [candidates]; too large: -inf."""
+def addition_scores(
+    codes: Codes, cards: Levels, v: int, parents: Columns, candidates: Columns
+) -> Floats:
+    """Score column v given parents plus each candidate, float64 [candidates]; too large: -inf."""
     ids, occurring, nominal = _configurations(codes, cards, parents)
     levels, n = cards[v], codes.shape[1]
     y = codes[v]
@@ -134,14 +143,17 @@ def addition_scores(codes: Codes, cards: Levels, v: int, parents: Columns, candi
         if nominal * more * levels > MAX_CELLS_PER_ROW * n:
             continue
         scores[c] = _table_score(
-            _count(codes[candidates[c]], inner, stride, more), occurring * more, levels, nominal * more
+            _count(codes[candidates[c]], inner, stride, more),
+            occurring * more,
+            levels,
+            nominal * more,
         )
     return scores
 
 
 @_compiled
 def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]:
-    """Return the parent set of a node: required parents of its column first, then the additions on its path."""
+    """Return a node's parent set: required parents first, then the additions on its path."""
     column, added, up = trees[0], trees[1], trees[2]
     v = column[node]
     parents = [np.int32(z) for z in range(required.shape[0]) if required[z, v]]
@@ -154,7 +166,8 @@ def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]
 
 @_compiled
 def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Codes, Columns]:
-    """Return the parents' levels in each occurring configuration, uint8 [k, m], and its counts of v, int32 [m, levels].
+    """Return the parents' levels in each occurring configuration, uint8 [k, m], and its counts of
+    v, int32 [m, levels].
 
     It stands for the rows from here on: there are far fewer configurations than rows.
     """
@@ -174,7 +187,7 @@ def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Cod
 
 @_compiled
 def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: int) -> float:
-    """Score of a summary without the parent at position `dropped`; cards int64 [k] are those of its parents."""
+    """Score a summary without the parent at `dropped`; cards int64 [k] of its parents."""
     kept = np.array([i for i in range(cards.shape[0]) if i != dropped], dtype=np.int32)
     ids, occurring, nominal = _configurations(levels_of, cards, kept)
     levels = counts.shape[1]
@@ -186,8 +199,10 @@ def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: in
 
 
 @_compiled
-def _shrink(codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float) -> tuple[float, Columns]:
-    """Drop parents (never the first `fixed`) while the score improves; return score and the parents kept."""
+def _shrink(
+    codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float
+) -> tuple[float, Columns]:
+    """Drop parents after the first `fixed` while the score improves; return score and rest."""
     while parents.shape[0] > fixed:
         levels_of, counts = _summary(codes, cards, v, parents)
         best, worst = score + _IMPROVEMENT, -1
@@ -203,9 +218,19 @@ def _shrink(codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, s
 
 
 @_compiled
-def _expand(codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, node: int) -> bool:
+def _expand(
+    codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, node: int
+) -> bool:
     """Find the improving additions of a node; False when the pool is full."""
-    column, added, up, first, count, grown, used = trees[0], trees[1], trees[2], trees[3], trees[4], trees[5], trees[7]
+    column, added, up, first, count, grown, used = (
+        trees[0],
+        trees[1],
+        trees[2],
+        trees[3],
+        trees[4],
+        trees[5],
+        trees[7],
+    )
     v = column[node]
     parents, _ = _parents_of(trees, required, node)
     score = local_score(codes, cards, v, parents)
@@ -236,9 +261,15 @@ def _expand(codes: Codes, cards: Levels, trees: Trees, required: Flags, candidat
 
 @_compiled
 def trace(
-    codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, v: int, is_before: Flags
+    codes: Codes,
+    cards: Levels,
+    trees: Trees,
+    required: Flags,
+    candidates: Columns,
+    v: int,
+    is_before: Flags,
 ) -> int:
-    """Return the node where column v ends when it may choose among the columns is_before (bool [p]); or POOL_FULL."""
+    """Return the node where v ends given candidates is_before, bool [p]; or POOL_FULL."""
     added, first, count, final = trees[1], trees[3], trees[4], trees[6]
     node = v
     while True:
@@ -273,7 +304,8 @@ def insertion_scores(
     """Score every place of column v in the order `others` (int32 [p-1]) from low to high inclusive.
 
     Returns:
-        float64 [high-low+1]: the part of the order's total score that depends on the place; empty: the pool is full.
+        float64 [high-low+1]: the part of the order's total score that depends on the place; empty:
+        the pool is full.
     """
     final = trees[6]
     is_before = np.zeros(cards.shape[0], np.bool_)
@@ -308,7 +340,9 @@ def insertion_scores(
 
 
 @_compiled
-def chosen_parents(codes: Codes, cards: Levels, trees: Trees, required: Flags, node: int) -> Columns:
+def chosen_parents(
+    codes: Codes, cards: Levels, trees: Trees, required: Flags, node: int
+) -> Columns:
     """Return the parents, int32 [k], that remain of a node's set after shrinking."""
     parents, fixed = _parents_of(trees, required, node)
     return _shrink(codes, cards, trees[0][node], parents, fixed, trees[5][node])[1]

@@ -1,7 +1,8 @@
 """Learn the causal graph of a clean table within a time budget.
 
-Best order search with qNML on discretised columns, then the arrows that data and knowledge decide, then the share of
-bootstrap resamples that confirm each edge. Arrows are never read from the form of a function: that is a coin flip.
+Best order search with qNML on discretized columns, then the arrows that data and knowledge decide,
+then the share of bootstrap resamples that confirm each edge. Arrows are never read from the form of
+a function: that is a coin flip.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.model import Knowledge
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge, State
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
-from simulacra_trainer.graph.discretise import discretise
+from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
 from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
 
@@ -32,14 +33,14 @@ SEARCH_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Effort:
-    """How much work a table of some width gets, so that the usual one ends long before its budget."""
+    """Search effort by table width, so that usual tables end well within the budget."""
 
     max_columns: int
     rows: int
     restarts: int
     bootstraps: int
     strongest: int
-    """Candidate parents a column: beyond 60 columns only those with the best pairwise score are considered."""
+    """Most candidate parents: beyond 60 columns, those with the best pairwise scores."""
 
 
 EFFORTS = (
@@ -60,10 +61,10 @@ def learn_graph(
         table: clean table.
         schema: its schema; columns with learned=False take no part.
         knowledge: tiers, required and forbidden edges; binding.
-        seed: decides row samples, restarts and resamples. The result is the same for a seed unless the budget cuts
-            it short (`CausalGraph.complete` is False).
-        budget_s: CPU seconds, so that a busy machine does not change the result. Compiling kernels on a first run is
-            not counted; one move of the search may run over it.
+        seed: decides row samples, restarts and resamples. The result is the same for a seed unless
+            the budget cuts it short (`CausalGraph.complete` is False).
+        budget_s: CPU seconds, so that a busy machine does not change the result. Compiling kernels
+            on a first run is not counted; one move of the search may run over it.
 
     Raises:
         InputError: knowledge that names unknown columns or contradicts itself.
@@ -74,7 +75,7 @@ def learn_graph(
     effort = next(e for e in EFFORTS if len(names) <= e.max_columns)
     if table.num_rows > effort.rows:
         table = table.take(np.sort(rng.choice(table.num_rows, effort.rows, replace=False)))
-    codes, cards = discretise(table, schema)
+    codes, cards = discretize(table, schema)
     if len(names) < 2 or table.num_rows == 0:
         order = constraints.random_order(rng)
         dag = constraints.required
@@ -93,7 +94,11 @@ def learn_graph(
         return None if confirmed is None else pattern_of(confirmed, constraints.directed)
 
     with ThreadPoolExecutor(threads()) as pool:
-        patterns = [pattern for pattern in pool.map(resampled, rng.spawn(effort.bootstraps)) if pattern is not None]
+        patterns = [
+            pattern
+            for pattern in pool.map(resampled, rng.spawn(effort.bootstraps))
+            if pattern is not None
+        ]
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     return _graph(names, found, pattern, patterns, table.num_rows, complete)
@@ -102,20 +107,29 @@ def learn_graph(
 def _compile() -> None:
     """Run the kernels once on nothing much, so that compiling them does not count as searching."""
     codes = np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 1, 1]], np.uint8)
-    free = Constraints(np.zeros((2, 2), np.bool_), ~np.eye(2, dtype=np.bool_), np.zeros((2, 2), np.bool_))
+    free = Constraints(
+        np.zeros((2, 2), np.bool_), ~np.eye(2, dtype=np.bool_), np.zeros((2, 2), np.bool_)
+    )
     cards = np.array([2, 2])
     candidates = candidate_parents(codes, cards, free, 1)
     OrderSearch(codes, cards, free, candidates).best(1, np.random.default_rng(0), np.inf)
 
 
 def _graph(
-    names: list[str], found: Found, pattern: BoolMatrix, patterns: Sequence[BoolMatrix], rows: int, complete: bool
+    names: list[str],
+    found: Found,
+    pattern: BoolMatrix,
+    patterns: Sequence[BoolMatrix],
+    rows: int,
+    complete: bool,
 ) -> CausalGraph:
     order = [names[i] for i in found.order]
     place = np.argsort(found.order)
     dag = found.dag
     parents = {
-        names[v]: [names[a] for a in sorted(np.flatnonzero(dag[:, v]).tolist(), key=lambda i: place[i])]
+        names[v]: [
+            names[a] for a in sorted(np.flatnonzero(dag[:, v]).tolist(), key=lambda i: place[i])
+        ]
         for v in found.order
     }
     undecided = [(names[a], names[b]) for a, b in np.argwhere(dag & pattern & pattern.T)]
@@ -136,8 +150,10 @@ def _graph(
     )
 
 
-def _edge(names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]) -> GraphEdge:
-    """Describe the edge a -> b of the best graph; without bootstraps it is weak, since nothing confirms it."""
+def _edge(
+    names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]
+) -> GraphEdge:
+    """Describe edge a -> b of the best graph; without bootstraps it is weak."""
     if not patterns:
         return GraphEdge(source=names[a], target=names[b], strength=SHOWN, state="weak")
     present = sum(bool(p[a, b] or p[b, a]) for p in patterns)

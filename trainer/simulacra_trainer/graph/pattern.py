@@ -1,7 +1,8 @@
 """Which arrows of a graph the data and the knowledge decide: the CPDAG with background knowledge.
 
-Meek, Causal inference and causal explanation with background knowledge, UAI 1995: v-structures, what is known, and
-four rules to closure. A pattern is bool [p, p]: a -> b where only [a, b] is set, undecided where both are.
+Meek, Causal inference and causal explanation with background knowledge, UAI 1995: v-structures,
+what is known, and four rules to closure. A pattern is bool [p, p]: a -> b where only [a, b] is set,
+undecided where both are.
 """
 
 from __future__ import annotations
@@ -68,9 +69,11 @@ def _must_point(pattern: BoolMatrix, a: int, b: int) -> bool:
 
 
 def parent_sets(pattern: BoolMatrix, x: int) -> Iterator[tuple[int, ...]]:
-    """Yield the parent sets that column x has in the graphs of the pattern (IDA; Maathuis et al., 2009).
+    """Yield the parent sets that column x has in the graphs of the pattern (IDA; Maathuis et al.,
+    2009).
 
-    A set is valid when its orientation, closed under Meek's rules, makes no new v-structure and no cycle.
+    A set is valid when its orientation, closed under Meek's rules, makes no new v-structure and no
+    cycle.
     """
     sure = np.flatnonzero(pattern[:, x] & ~pattern[x])
     siblings = np.flatnonzero(pattern[:, x] & pattern[x])[:MAX_SIBLINGS]
@@ -80,7 +83,9 @@ def parent_sets(pattern: BoolMatrix, x: int) -> Iterator[tuple[int, ...]]:
                 yield tuple(sorted([*sure.tolist(), *chosen]))
 
 
-def _is_valid(pattern: BoolMatrix, x: int, siblings: npt.NDArray[np.int64], chosen: tuple[int, ...]) -> bool:
+def _is_valid(
+    pattern: BoolMatrix, x: int, siblings: npt.NDArray[np.int64], chosen: tuple[int, ...]
+) -> bool:
     tried = pattern.copy()
     for s in siblings:
         tried[(x, s) if s in chosen else (s, x)] = False

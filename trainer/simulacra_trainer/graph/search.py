@@ -1,7 +1,8 @@
-"""Best order score search (BOSS): the order of the columns, within the knowledge, whose graph has the best qNML score.
+"""Best order score search (BOSS): the order of the columns, within the knowledge, whose graph has
+the best qNML score.
 
-One column at a time is moved to its best place until no move helps; then again from a random order. Restarts share
-the grow-shrink trees, so forty cost two to five times one.
+One column at a time is moved to its best place until no move helps; then again from a random order.
+Restarts share the grow-shrink trees, so forty cost two to five times one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_trainer.graph.constraints import Constraints
-from simulacra_trainer.graph.kernels import Trees, addition_scores, chosen_parents, insertion_scores, local_score, trace
+from simulacra_trainer.graph.kernels import (
+    Trees,
+    addition_scores,
+    chosen_parents,
+    insertion_scores,
+    local_score,
+    trace,
+)
 
 Codes = npt.NDArray[np.uint8]
 Cards = npt.NDArray[np.int64]
@@ -43,8 +51,15 @@ class OrderSearch:
         candidates: int32 [p, k], the parents that each column may have (see `candidate_parents`).
     """
 
-    def __init__(self, codes: Codes, cards: Cards, constraints: Constraints, candidates: Candidates) -> None:
-        self._codes, self._cards, self._constraints, self._candidates = codes, cards, constraints, candidates
+    def __init__(
+        self, codes: Codes, cards: Cards, constraints: Constraints, candidates: Candidates
+    ) -> None:
+        self._codes, self._cards, self._constraints, self._candidates = (
+            codes,
+            cards,
+            constraints,
+            candidates,
+        )
         self._trees = _empty_trees(cards.size, 64 * cards.size)
 
     def best(self, restarts: int, rng: np.random.Generator, deadline: float) -> Found:
@@ -68,12 +83,12 @@ class OrderSearch:
         return Found(best, self._dag(best), done)
 
     def improve(self, order: Order, rng: np.random.Generator, deadline: float) -> Adjacency | None:
-        """Return the graph of the best order that is reached from this one; None when time runs out before."""
+        """Return the graph of the best order reached from this one; None when time is up."""
         order, finished = self._climb(order, rng, deadline)
         return self._dag(order) if finished else None
 
     def _climb(self, order: Order, rng: np.random.Generator, deadline: float) -> tuple[Order, bool]:
-        """Move columns to their best places until a whole sweep changes nothing; False when time ran out before."""
+        """Move columns to their best places until nothing changes; False when time is up."""
         moved = True
         while moved:
             moved = False
@@ -90,7 +105,9 @@ class OrderSearch:
                     moved = True
         return order, True
 
-    def _insertion_scores(self, others: Order, v: int, low: int, high: int) -> npt.NDArray[np.float64]:
+    def _insertion_scores(
+        self, others: Order, v: int, low: int, high: int
+    ) -> npt.NDArray[np.float64]:
         while True:
             scores = insertion_scores(*self._arguments(), others, v, low, high)
             if scores.size:
@@ -116,7 +133,12 @@ class OrderSearch:
     def _dag(self, order: Order) -> Adjacency:
         dag = np.zeros((order.size, order.size), np.bool_)
         for v, node in zip(order, self._ends(order), strict=True):
-            dag[chosen_parents(self._codes, self._cards, self._trees, self._constraints.required, node), v] = True
+            dag[
+                chosen_parents(
+                    self._codes, self._cards, self._trees, self._constraints.required, node
+                ),
+                v,
+            ] = True
         return dag
 
     def _arguments(self) -> tuple[Codes, Cards, Trees, Adjacency, Candidates]:
@@ -145,20 +167,26 @@ def _enlarged(trees: Trees) -> Trees:
     return *bigger[:-1], trees[-1]
 
 
-def candidate_parents(codes: Codes, cards: Cards, constraints: Constraints, strongest: int) -> Candidates:
+def candidate_parents(
+    codes: Codes, cards: Cards, constraints: Constraints, strongest: int
+) -> Candidates:
     """Return the parents that each column may have, int32 [p, k], -1 where there are no more.
 
-    Where more than `strongest` are allowed, those with the best pairwise score: in a wide table, a column whose effect
-    shows only together with another one is missed.
+    Where more than `strongest` are allowed, those with the best pairwise score: in a wide table, a
+    column whose effect shows only together with another one is missed.
     """
     strongest = max(min(strongest, cards.size - 1), 1)
     p = cards.size
     chosen = np.full((p, strongest), -1, np.int32)
     for v in range(p):
-        allowed = np.flatnonzero(constraints.allowed[:, v] & (cards > 1) & (cards[v] > 1)).astype(np.int32)
+        allowed = np.flatnonzero(constraints.allowed[:, v] & (cards > 1) & (cards[v] > 1)).astype(
+            np.int32
+        )
         if allowed.size > strongest:
             none = np.empty(0, np.int32)
-            gains = addition_scores(codes, cards, v, none, allowed) - local_score(codes, cards, v, none)
+            gains = addition_scores(codes, cards, v, none, allowed) - local_score(
+                codes, cards, v, none
+            )
             allowed = np.sort(allowed[np.argsort(-gains, kind="stable")[:strongest]])
         chosen[v, : allowed.size] = allowed
     return chosen

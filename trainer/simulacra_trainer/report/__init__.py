@@ -1,8 +1,8 @@
-"""The quality report: fidelity against unseen rows, privacy against the real base rate, conditions, causal graph."""
+"""The quality report: fidelity, privacy, conditions and causal graph."""
 
 from simulacra_trainer.report.build import build_report, figures
 from simulacra_trainer.report.html import render_html
-from simulacra_trainer.report.neighbours import equal_halves_dcr, is_held
+from simulacra_trainer.report.neighbors import equal_halves_dcr, is_held
 from simulacra_trainer.report.privacy import exact_copies
 
 __all__ = ["build_report", "equal_halves_dcr", "exact_copies", "figures", "is_held", "render_html"]

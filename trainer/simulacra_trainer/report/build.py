@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.model import DifferentialPrivacy
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.privacy import privacy
-from simulacra_trainer.weighting import effective_rows, row_weights
+from simulacra_trainer.survey_weights import effective_rows, row_weights
 
 if TYPE_CHECKING:  # a fit has no conditions, and their solvers take a quarter of a second to import
     from simulacra_trainer.conditions.attainment import AttainmentDetail
@@ -37,15 +37,18 @@ def build_report(
     privacy_asked: DifferentialPrivacy | None = None,
     leave_out: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer data (names).
+    """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer
+    data (names).
 
     `generation_report` makes that of a generation from it.
 
     Args:
         train: the rows that the model saw.
-        holdout: real rows that it did not see. None (or fewer than 2 rows): fidelity is measured between halves of
-            the training rows, and there are no privacy figures, because nothing unseen is there to compare with.
-        synthetic: rows that the model drew; under conditions they differ from the holdout on purpose.
+        holdout: real rows that it did not see. None (or fewer than 2 rows): fidelity is measured
+            between halves of the training rows, and there are no privacy figures, because nothing
+            unseen is there to compare with.
+        synthetic: rows that the model drew; under conditions they differ from the holdout on
+            purpose.
         schema: its learned columns are compared.
         graph_json: the causal graph, shown as it is (key `edges`).
         conditions: what was asked and attained.
@@ -84,13 +87,20 @@ def build_report(
 
 
 def _against_halves(
-    train: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator, weight: str | None
+    train: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    rng: np.random.Generator,
+    weight: str | None,
 ) -> dict[str, Any]:
     """Return the fidelity beside what two halves of the training rows differ by."""
     order = rng.permutation(train.num_rows)
     half = train.num_rows // 2
     against, seen = train.take(pa.array(order[:half])), train.take(pa.array(order[half:]))
-    return {"against": "half of the training rows", **fidelity(against, seen, synthetic, names, rng, weight)}
+    return {
+        "against": "half of the training rows",
+        **fidelity(against, seen, synthetic, names, rng, weight),
+    }
 
 
 def _against_unseen(
@@ -106,7 +116,10 @@ def _against_unseen(
     with ThreadPoolExecutor(threads()) as pool:
         told_apart = pool.submit(two_sample_auc, unseen, synthetic, names, streams[0], weight)
         private = pool.submit(privacy, train, unseen, synthetic, names, streams[1], weight)
-        found = {"against": "holdout", **fidelity(unseen, train, synthetic, names, streams[2], weight)}
+        found = {
+            "against": "holdout",
+            **fidelity(unseen, train, synthetic, names, streams[2], weight),
+        }
         found["c2st_auc"] = told_apart.result()
         return {"fidelity": found, "privacy": private.result()}
 
@@ -119,8 +132,10 @@ def _guarantee(asked: DifferentialPrivacy | None) -> dict[str, Any] | None:
         "delta": asked.delta,
         "neighbours": "tables of as many rows that differ in one row",
         "covers": "the model, and with it generated rows, graph and effects",
-        "not_covered": "the schema (names, levels, ranges, decimals), the number of rows, and the measured figures of "
-        "this report, which compare with real rows",
+        "not_covered": (
+            "the schema (names, levels, ranges, decimals), the number of rows, and the measured"
+            " figures of this report, which compare with real rows"
+        ),
     }
 
 
@@ -129,14 +144,20 @@ def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
     weights = row_weights(train, schema)
     if weights is None:
         return None
-    return {"rows": float(weights.size), "effective_rows": effective_rows(weights), "largest": float(weights.max())}
+    return {
+        "rows": float(weights.size),
+        "effective_rows": effective_rows(weights),
+        "largest": float(weights.max()),
+    }
 
 
 def figures(report: Mapping[str, Any]) -> dict[str, float]:
     """Return the report's figures without any name, for a status."""
     found: dict[str, float] = {}
     if report["weights"] is not None:
-        found["effective_rows_share"] = report["weights"]["effective_rows"] / report["weights"]["rows"]
+        found["effective_rows_share"] = (
+            report["weights"]["effective_rows"] / report["weights"]["rows"]
+        )
     if report["fidelity"] is not None:
         for kind in ("univariate", "bivariate"):
             for key in ("error", "floor"):

@@ -1,4 +1,4 @@
-"""Columns of several clean tables side by side: numbers as floats, levels as codes that all tables share."""
+"""Columns of several clean tables side by side: float numbers, shared level codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_category(table: pa.Table, name: str) -> bool:
 
 
 def numbers(table: pa.Table, name: str) -> FloatArray:
-    """Return integers, floats and timestamps (microseconds) as float64[rows], missing and infinite as NaN."""
+    """Return numbers and timestamps (microseconds) as float64 [rows]; missing as NaN."""
     column = table.column(name)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
@@ -28,7 +28,8 @@ def numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
-    """Code the levels of one column alike in all tables: 0 missing, 1.. in order of first appearance.
+    """Code the levels of one column alike in all tables: 0 missing, 1.. in order of first
+    appearance.
 
     Returns one int64[rows] a table, and the number of codes.
     """
@@ -36,37 +37,48 @@ def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], 
     coded = []
     for table in tables:
         chunk = table.column(name).combine_chunks()
-        levels = [known.setdefault(v, len(known) + 1) if v is not None else 0 for v in chunk.dictionary.to_pylist()]
+        levels = [
+            known.setdefault(v, len(known) + 1) if v is not None else 0
+            for v in chunk.dictionary.to_pylist()
+        ]
         lookup = np.array([*levels, 0], dtype=np.int64)
         coded.append(lookup[chunk.indices.fill_null(len(levels)).to_numpy(zero_copy_only=False)])
     return coded, len(known) + 1
 
 
 def bin_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
-    """Code one column alike in all tables: levels as they are, numbers cut at the first table's deciles.
+    """Code one column alike in all tables: levels as they are, numbers cut at the first table's
+    deciles.
 
-    Missing is a code of its own (0), and so is a value that spans two deciles or more (a spike at zero): there a
-    second cut falls just above it. Returns one int64[rows] a table, and the number of codes.
+    Missing is a code of its own (0), and so is a value that spans two deciles or more (a spike at
+    zero): there a second cut falls just above it. Returns one int64[rows] a table, and the number
+    of codes.
     """
     if is_category(tables[0], name):
         return level_codes(tables, name)
     values = [numbers(t, name) for t in tables]
     present = values[0][~np.isnan(values[0])]
     quantiles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges, repeats = np.unique(np.quantile(present, quantiles) if len(present) else [], return_counts=True)
+    edges, repeats = np.unique(
+        np.quantile(present, quantiles) if len(present) else [], return_counts=True
+    )
     edges = np.sort(np.concatenate([edges, np.nextafter(edges[repeats > 1], np.inf)]))
-    return [np.where(np.isnan(v), 0, 1 + np.searchsorted(edges, v, side="right")) for v in values], len(edges) + 2
+    return [
+        np.where(np.isnan(v), 0, 1 + np.searchsorted(edges, v, side="right")) for v in values
+    ], len(edges) + 2
 
 
 def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDArray[np.uint64]]:
-    """Return a 64-bit hash of every row, uint64[rows] a table; equal rows (numbers to 6 decimals) hash alike."""
+    """Return a 64-bit hash of every row, uint64 [rows] a table; numbers to 6 decimals."""
     hashes = [np.zeros(t.num_rows, dtype=np.uint64) for t in tables]
     for name in names:
         if is_category(tables[0], name):
             codes, _ = level_codes(tables, name)
             parts = [c.astype(np.uint64) for c in codes]
         else:
-            rounded = [np.round(np.nan_to_num(numbers(t, name), nan=np.inf), 6) + 0.0 for t in tables]
+            rounded = [
+                np.round(np.nan_to_num(numbers(t, name), nan=np.inf), 6) + 0.0 for t in tables
+            ]
             parts = [r.view(np.uint64) for r in rounded]
         for i, part in enumerate(parts):
             hashes[i] = _mix(hashes[i] * np.uint64(0x9E3779B97F4A7C15) + part)
@@ -74,7 +86,7 @@ def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDA
 
 
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Finalise as SplitMix64 does (Steele, Lea, Flood 2014); wraps around on purpose."""
+    """Finalize as SplitMix64 does (Steele, Lea, Flood 2014); wraps around on purpose."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

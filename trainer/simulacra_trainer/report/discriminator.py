@@ -1,7 +1,8 @@
 """Classifier two-sample test: can boosted trees tell synthetic from unseen real rows?
 
-Gradient boosting (Friedman 2001) on histograms of 256 bins, logistic loss, Newton leaves. The figure is the AUC
-of predictions out of fold (Lopez-Paz and Oquab 2017): 0.5 when the rows cannot be told apart.
+Gradient boosting (Friedman 2001) on histograms of 256 bins, logistic loss, Newton leaves. The
+figure is the AUC of predictions out of fold (Lopez-Paz and Oquab 2017): 0.5 when the rows cannot be
+told apart.
 """
 
 from __future__ import annotations
@@ -14,8 +15,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers, sample_rows
-from simulacra_trainer.weighting import weights_in
+from simulacra_trainer.report.columns import (
+    FloatArray,
+    IntArray,
+    is_category,
+    level_codes,
+    numbers,
+    sample_rows,
+)
+from simulacra_trainer.survey_weights import weights_in
 
 MIN_ROWS = 100
 MAX_ROWS = 8_000
@@ -30,9 +38,14 @@ Booleans = npt.NDArray[np.bool_]
 
 
 def two_sample_auc(
-    real: pa.Table, synthetic: pa.Table, names: list[str], rng: np.random.Generator, weight: str | None = None
+    real: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    rng: np.random.Generator,
+    weight: str | None = None,
 ) -> float | None:
-    """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None for too few rows.
+    """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None
+    for too few rows.
 
     weight: the column of survey weights by which the real rows count, in the trees and in the AUC.
     """
@@ -83,7 +96,12 @@ def _feature(tables: list[pa.Table], name: str) -> tuple[IntArray, bool]:
 
 @numba.njit(nogil=True, cache=True)
 def _boost(
-    bins: Bins, label: FloatArray, counts: FloatArray, test: Bins, is_level: Booleans, sizes: IntArray
+    bins: Bins,
+    label: FloatArray,
+    counts: FloatArray,
+    test: Bins,
+    is_level: Booleans,
+    sizes: IntArray,
 ) -> FloatArray:
     score = np.zeros(len(bins))
     out = np.zeros(len(test))
@@ -140,7 +158,8 @@ def _split_level(
 ) -> None:
     """Choose the best split of each node first..2*first-1; a node without one sends all rows left.
 
-    Levels are ordered by their mean gradient in the node (Fisher 1958), so that a split may group any of them.
+    Levels are ordered by their mean gradient in the node (Fisher 1958), so that a split may group
+    any of them.
     """
     columns = bins.shape[1]
     start = np.zeros(columns + 1, np.int64)
@@ -176,7 +195,11 @@ def _split_level(
                 left_n += cells[order[b], 2]
                 if left_n < LEAF_ROWS or n - left_n < LEAF_ROWS:
                     continue
-                gain = left_g**2 / (left_h + RIDGE) + (g - left_g) ** 2 / (h - left_h + RIDGE) - g**2 / (h + RIDGE)
+                gain = (
+                    left_g**2 / (left_h + RIDGE)
+                    + (g - left_g) ** 2 / (h - left_h + RIDGE)
+                    - g**2 / (h + RIDGE)
+                )
                 if gain > best:
                     best = gain
                     feature[first + node] = j

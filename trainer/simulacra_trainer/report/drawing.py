@@ -1,4 +1,4 @@
-"""The causal graph as a picture: causes above what they act on, in layers (Sugiyama, Tagawa, Toda 1981), as SVG."""
+"""The causal graph as SVG: causes above effects, in layers (Sugiyama et al., 1981)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ Edge = Mapping[str, Any]
 
 
 def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
-    """Return the graph as SVG without styles of its own; empty where there is nothing to draw, or too much.
+    """Return the graph as SVG without styles of its own; empty where there is nothing to draw, or
+    too much.
 
     Args:
         order: all columns, causes before effects.
-        edges: with source, target, strength (0..1: the width) and state (directed, undecided, weak: the class).
+        edges: with source, target, strength (0..1: the width) and state (directed, undecided, weak:
+            the class).
     """
     linked = {edge[end] for edge in edges for end in ("source", "target")}
     names = [name for name in order if name in linked]
@@ -29,13 +31,19 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
     rows = _layers(names, edges)
     _order(rows, edges)
     spots = {
-        name: (_place(at, len(row)), level * DOWN) for level, row in enumerate(rows) for at, name in enumerate(row)
+        name: (_place(at, len(row)), level * DOWN)
+        for level, row in enumerate(rows)
+        for at, name in enumerate(row)
     }
     half = max(abs(x) for x, _ in spots.values()) + BOX_WIDTH / 2 + 2
     height = (len(rows) - 1) * DOWN + BOX_HEIGHT + 4
-    parts = [_line(edge, spots) for edge in edges] + [_box(name, x, y) for name, (x, y) in spots.items()]
+    parts = [_line(edge, spots) for edge in edges] + [
+        _box(name, x, y) for name, (x, y) in spots.items()
+    ]
     frame = f'viewBox="{-half:.0f} -2 {2 * half:.0f} {height}" width="{2 * half:.0f}"'
-    return f'<svg class="drawing" role="img" aria-label="Causal graph" {frame}>{"".join(parts)}</svg>'
+    return (
+        f'<svg class="drawing" role="img" aria-label="Causal graph" {frame}>{"".join(parts)}</svg>'
+    )
 
 
 def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
@@ -43,14 +51,18 @@ def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
     rank = {name: at for at, name in enumerate(names)}
     level = dict.fromkeys(names, 0)
     for name in names:
-        ends = [{edge["source"], edge["target"]} - {name} for edge in edges if name in (edge["source"], edge["target"])]
+        ends = [
+            {edge["source"], edge["target"]} - {name}
+            for edge in edges
+            if name in (edge["source"], edge["target"])
+        ]
         above = [level[other] for pair in ends for other in pair if rank[other] < rank[name]]
         level[name] = max(above, default=-1) + 1
     return [[name for name in names if level[name] == at] for at in range(max(level.values()) + 1)]
 
 
 def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
-    """Order each layer by the mean place of its neighbours, down and up in turn, so that few edges cross."""
+    """Order each layer by its neighbors' mean position, down and up, for few crossings."""
     near: dict[str, list[str]] = {name: [] for row in rows for name in row}
     for edge in edges:
         near[edge["source"]].append(edge["target"])
@@ -58,7 +70,9 @@ def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
     for sweep in range(SWEEPS):
         place = {name: _place(at, len(row)) for row in rows for at, name in enumerate(row)}
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wish = {name: sum(place[other] for other in near[name]) / len(near[name]) for name in row}
+            wish = {
+                name: sum(place[other] for other in near[name]) / len(near[name]) for name in row
+            }
             row.sort(key=wish.__getitem__)
             place |= {name: _place(at, len(row)) for at, name in enumerate(row)}
 
@@ -74,14 +88,22 @@ def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> str:
     bend, tip = (to_y - y) / 2, 6 if down else -6
     state = edge["state"] if edge["state"] in ("directed", "undecided", "weak") else "weak"
     width = 1 + 2 * float(edge["strength"])
-    line = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f} {to_y:.0f}"
-    head = "" if state == "undecided" else f'<path class="head" d="M{to_x:.0f} {to_y:.0f}l-4 {-tip}h8z"/>'
+    line = (
+        f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f}"
+        f" {to_y:.0f}"
+    )
+    head = (
+        ""
+        if state == "undecided"
+        else f'<path class="head" d="M{to_x:.0f} {to_y:.0f}l-4 {-tip}h8z"/>'
+    )
     return f'<path class="edge {state}" stroke-width="{width:.1f}" d="{line}"/>{head}'
 
 
 def _box(name: str, x: float, y: float) -> str:
     shown = name if len(name) <= SHOWN_NAME else name[: SHOWN_NAME - 1] + "…"
     return (
-        f'<rect class="box" x="{x - BOX_WIDTH / 2:.0f}" y="{y:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'
-        f'<text x="{x:.0f}" y="{y + BOX_HEIGHT / 2 + 4.5:.0f}">{escape(shown)}</text>'
+        f'<rect class="box" x="{x - BOX_WIDTH / 2:.0f}" y="{y:.0f}" width="{BOX_WIDTH}"'
+        f' height="{BOX_HEIGHT}" rx="6"/><text x="{x:.0f}"'
+        f' y="{y + BOX_HEIGHT / 2 + 4.5:.0f}">{escape(shown)}</text>'
     )

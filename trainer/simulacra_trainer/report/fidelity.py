@@ -1,7 +1,8 @@
-"""Fidelity: total-variation distance of columns and pairs of columns from unseen real rows, beside its floor.
+"""Fidelity: total-variation distance of columns and pairs of columns from unseen real rows, beside
+its floor.
 
-The floor is the distance of as many real training rows from the same unseen rows: what sampling alone costs. A
-synthetic table at the floor is as near to the unseen rows as real rows are.
+The floor is the distance of as many real training rows from the same unseen rows: what sampling
+alone costs. A synthetic table at the floor is as near to the unseen rows as real rows are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import IntArray, bin_codes, sample_rows
-from simulacra_trainer.weighting import Floats, effective_rows, weights_in
+from simulacra_trainer.survey_weights import Floats, effective_rows, weights_in
 
 MAX_ROWS = 25_000
 MAX_COUNTED = 20_000_000
@@ -22,9 +23,13 @@ WORST_PAIRS = 50
 
 
 def total_variation(
-    a: IntArray, b: IntArray, codes: int, a_weights: Floats | None = None, b_weights: Floats | None = None
+    a: IntArray,
+    b: IntArray,
+    codes: int,
+    a_weights: Floats | None = None,
+    b_weights: Floats | None = None,
 ) -> float:
-    """Return the total-variation distance (0..1) of two coded columns, whose rows count by weights of mean 1."""
+    """Return the weighted total-variation distance (0..1) of two coded columns."""
     p = np.bincount(a, a_weights, minlength=codes) / len(a)
     q = np.bincount(b, b_weights, minlength=codes) / len(b)
     return 0.5 * float(np.abs(p - q).sum())
@@ -38,11 +43,13 @@ def fidelity(
     rng: np.random.Generator,
     weight: str | None = None,
 ) -> dict[str, Any]:
-    """Compare synthetic and training rows, as many of either, with the unseen ones; errors in percent.
+    """Compare synthetic and training rows, as many of either, with the unseen ones; errors in
+    percent.
 
-    Numbers are cut at the deciles of the unseen rows; all pairs of columns, or a random set of them when there are
-    too many. With a column of survey weights real rows count by it, and there are as many synthetic rows as the
-    training rows are worth (Kish's number), so that error and floor stay comparable.
+    Numbers are cut at the deciles of the unseen rows; all pairs of columns, or a random set of them
+    when there are too many. With a column of survey weights real rows count by it, and there are as
+    many synthetic rows as the training rows are worth (Kish's number), so that error and floor stay
+    comparable.
     """
     pairs = _pairs(len(names), rng)
     most = max(500, min(MAX_ROWS, MAX_COUNTED // max(len(pairs), 1)))
@@ -54,7 +61,8 @@ def fidelity(
     tables = [*real, sample_rows(synthetic, rows, rng)]
     coded = [bin_codes(tables, name) for name in names]
     columns = [
-        {"column": name, **_distances(codes, size, weights)} for name, (codes, size) in zip(names, coded, strict=True)
+        {"column": name, **_distances(codes, size, weights)}
+        for name, (codes, size) in zip(names, coded, strict=True)
     ]
     by_pair = [_pair(names, coded, int(i), int(j), weights) for i, j in pairs]
     by_pair.sort(key=lambda pair: pair["floor"] - pair["error"])
@@ -70,12 +78,14 @@ def fidelity(
 def _pairs(columns: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     i, j = np.triu_indices(columns, k=1)
     most = MAX_COUNTED // MAX_ROWS
-    chosen = np.sort(rng.choice(len(i), most, replace=False)) if len(i) > most else np.arange(len(i))
+    chosen = (
+        np.sort(rng.choice(len(i), most, replace=False)) if len(i) > most else np.arange(len(i))
+    )
     return np.column_stack([i[chosen], j[chosen]])
 
 
 def _distances(codes: list[IntArray], size: int, weights: list[Floats | None]) -> dict[str, float]:
-    """Return error and floor in percent: distances of synthetic and of training rows from the unseen ones."""
+    """Return error and floor in percent: synthetic and training rows against unseen ones."""
     unseen, train, synthetic = codes
     return {
         "error": 100 * total_variation(unseen, synthetic, size, weights[0]),
@@ -84,7 +94,11 @@ def _distances(codes: list[IntArray], size: int, weights: list[Floats | None]) -
 
 
 def _pair(
-    names: list[str], coded: list[tuple[list[IntArray], int]], i: int, j: int, weights: list[Floats | None]
+    names: list[str],
+    coded: list[tuple[list[IntArray], int]],
+    i: int,
+    j: int,
+    weights: list[Floats | None],
 ) -> dict[str, Any]:
     (left, left_size), (right, right_size) = coded[i], coded[j]
     codes = [a * right_size + b for a, b in zip(left, right, strict=True)]

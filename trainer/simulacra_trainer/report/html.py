@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from simulacra_trainer.report.drawing import draw_graph
-from simulacra_trainer.report.neighbours import BAR, is_held
+from simulacra_trainer.report.neighbors import BAR, is_held
 from simulacra_trainer.report.style import CSS
 
 SHOWN_COLUMNS = 60
@@ -44,7 +44,9 @@ def render_html(report: Mapping[str, Any]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>{title}</title><style>{CSS}</style></head>\n<body><main>\n" + "\n".join(parts) + "\n"
+        f"<title>{title}</title><style>{CSS}</style></head>\n<body><main>\n"
+        + "\n".join(parts)
+        + "\n"
         "</main></body></html>\n"
     )
 
@@ -72,10 +74,18 @@ def _guarantee(found: Mapping[str, Any] | None) -> list[str]:
 def _opening(report: Mapping[str, Any], asked: Mapping[str, Any] | None) -> str:
     rows = report["rows"]
     if asked is None:
-        judged = f", judged against {rows['holdout']:,} rows that the model has not seen" if rows["holdout"] else ""
+        judged = (
+            f", judged against {rows['holdout']:,} rows that the model has not seen"
+            if rows["holdout"]
+            else ""
+        )
         what = f"{rows['synthetic']:,} synthetic rows, {report['columns']} columns; learned from {rows['train']:,} rows"
         return f"<p>{what}{judged}.</p>"
-    part = "" if asked["compared"] == asked["rows"] else f" {asked['compared']:,} of them, drawn at random, are judged."
+    part = (
+        ""
+        if asked["compared"] == asked["rows"]
+        else f" {asked['compared']:,} of them, drawn at random, are judged."
+    )
     what = f"{asked['rows']:,} rows of {report['columns']} columns, generated with seed {asked['seed']} by a model"
     return f"<p>{what} of {rows['train']:,} real rows.{part}</p>"
 
@@ -105,7 +115,9 @@ def _fidelity(found: Mapping[str, Any] | None, conditioned: bool) -> list[str]:
     if found is None:
         return [*parts, "<p>There are too few rows or columns to compare.</p>"]
     one, two = found["univariate"], found["bivariate"]
-    floor = "The floor is the same distance for as many real training rows: what sampling alone costs."
+    floor = (
+        "The floor is the same distance for as many real training rows: what sampling alone costs."
+    )
     parts.append(
         f"<p>Distance from the {escape(found['against'])} (total variation, 0 to 100 %): single columns "
         f"<b>{one['error']:.2f} %</b> (floor {one['floor']:.2f} %), pairs of columns <b>{two['error']:.2f} %</b> "
@@ -124,11 +136,18 @@ def _fidelity(found: Mapping[str, Any] | None, conditioned: bool) -> list[str]:
     columns = sorted(found["columns"], key=lambda c: c["floor"] - c["error"])
     top = max((max(c["error"], c["floor"]) for c in columns), default=0.0) or 1.0
     body = [
-        [escape(c["column"]), _bar(c["error"], c["floor"], top), f"{c['error']:.2f}", f"{c['floor']:.2f}"]
+        [
+            escape(c["column"]),
+            _bar(c["error"], c["floor"], top),
+            f"{c['error']:.2f}",
+            f"{c['floor']:.2f}",
+        ]
         for c in columns[:SHOWN_COLUMNS]
     ]
     parts += _table(
-        "By column, farthest above the floor first", ["column", "error | floor", "error %", "floor %"], body
+        "By column, farthest above the floor first",
+        ["column", "error | floor", "error %", "floor %"],
+        body,
     )
     parts += _more(len(columns) - SHOWN_COLUMNS, "columns")
     pairs = [
@@ -150,10 +169,15 @@ def _bar(error: float, floor: float, top: float) -> str:
 def _privacy(found: Mapping[str, Any] | None) -> list[str]:
     parts = ["<h2>Privacy</h2>"]
     if found is None:
-        return [*parts, "<p>No unseen real rows were kept aside, so copying cannot be judged against a base rate.</p>"]
+        return [
+            *parts,
+            "<p>No unseen real rows were kept aside, so copying cannot be judged against a base rate.</p>",
+        ]
     if "of_model" not in found:
         return [*parts, "<ul>", *_of_model(found), "</ul>"]
-    copies = f"{100 * found['exact_copies']:.2f} % of these rows equal a row that the model was fit on"
+    copies = (
+        f"{100 * found['exact_copies']:.2f} % of these rows equal a row that the model was fit on"
+    )
     parts.append(
         f"<p><b>Copies among these rows.</b> {copies}; a table of few columns and levels has such by chance.</p>"
     )
@@ -172,7 +196,9 @@ def _privacy(found: Mapping[str, Any] | None) -> list[str]:
 
 def _of_model(found: Mapping[str, Any]) -> list[str]:
     near, base = found["nearest"]["synthetic"], found["nearest"]["holdout"]
-    verdict = "no more often than" if found["exact_copies"] <= found["exact_base"] else "more often than"
+    verdict = (
+        "no more often than" if found["exact_copies"] <= found["exact_base"] else "more often than"
+    )
     return [
         f"<li><b>Copies.</b> {100 * found['exact_copies']:.2f} % of the synthetic rows equal a training row, {verdict} "
         f"real rows that the model has not seen ({100 * found['exact_base']:.2f} %).</li>",
@@ -206,11 +232,21 @@ def _conditions(found: Mapping[str, Any] | None) -> list[str]:
     return [
         "<h2>Conditions</h2>",
         "<p>"
-        + ("All conditions are met to the row." if found["status"] == "exact" else "Some conditions could not be met.")
+        + (
+            "All conditions are met to the row."
+            if found["status"] == "exact"
+            else "Some conditions could not be met."
+        )
         + f" The rows lie {found['kl_nats']:.3f} nats a row from the learned distribution (KL)"
-        + (f" and rest on an effective number of {backing:,.0f} real rows" if backing is not None else "")
+        + (
+            f" and rest on an effective number of {backing:,.0f} real rows"
+            if backing is not None
+            else ""
+        )
         + ".</p>",
-        *_table("Asked and attained", ["column", "condition", "asked %", "attained %", "met"], body),
+        *_table(
+            "Asked and attained", ["column", "condition", "asked %", "attained %", "met"], body
+        ),
     ]
 
 
@@ -221,7 +257,9 @@ def _asked(condition: Mapping[str, Any]) -> str:
     if low is not None and low == high:
         return f"= {low:.12g}"
     ends = (("at least", low), ("at most", high))
-    return " and ".join(f"{words} {end:.12g}" for words, end in ends if end is not None) or "present"
+    return (
+        " and ".join(f"{words} {end:.12g}" for words, end in ends if end is not None) or "present"
+    )
 
 
 def _graph(graph: Mapping[str, Any] | None) -> list[str]:
@@ -238,7 +276,7 @@ def _graph(graph: Mapping[str, Any] | None) -> list[str]:
         "<p>Learned from the data and from what was stated as known. Strength is between 0 and 1. "
         "Where the data cannot decide a direction, none is claimed.</p>",
         draw_graph(graph.get("order", []), edges),
-        "<p>Solid: from cause to effect. Dashed, without a head: left open by the data. Thin and grey: weak.</p>",
+        "<p>Solid: from cause to effect. Dashed, without a head: left open by the data. Thin and gray: weak.</p>",
         *_table("Edges", ["from", "", "to", "strength", "state"], body),
         *_more(len(edges) - SHOWN_EDGES, "edges"),
     ]
@@ -248,7 +286,11 @@ def _cleaning(notes: list[Mapping[str, Any]]) -> list[str]:
     if not notes:
         return []
     body = [
-        [escape(note["column"] or "the table"), escape(note["action"]), f"{note['count']:,}" if note["count"] else ""]
+        [
+            escape(note["column"] or "the table"),
+            escape(note["action"]),
+            f"{note['count']:,}" if note["count"] else "",
+        ]
         for note in notes[:SHOWN_COLUMNS]
     ]
     return [
@@ -271,7 +313,11 @@ def _table(caption: str, heads: Iterable[str], body: list[list[str]]) -> list[st
         return []
     head = "".join(f"<th>{h}</th>" for h in heads)
     lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in body]
-    return [f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>", *lines, "</tbody></table>"]
+    return [
+        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>",
+        *lines,
+        "</tbody></table>",
+    ]
 
 
 def _more(count: int, what: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Privacy: does the synthetic table hold training rows, or lie nearer to them than unseen real rows do?"""
+"""Privacy: copies of training rows, and nearness to them, against unseen real rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import row_hashes, sample_rows
-from simulacra_trainer.report.neighbours import MAX_PAIRS, nearer_share, nearest, place
-from simulacra_trainer.weighting import Floats, weights_in
+from simulacra_trainer.report.neighbors import MAX_PAIRS, nearer_share, nearest, place
+from simulacra_trainer.survey_weights import Floats, weights_in
 
 MAX_HASHED = 500_000
 MAX_TRAIN = 50_000
@@ -26,11 +26,12 @@ def privacy(
 ) -> dict[str, Any]:
     """Judge copying and nearness against the base rate of real rows that the model has not seen.
 
-    dcr_share: 0.5 when synthetic rows lie no nearer to training rows than to unseen ones (scale of equal halves).
-    exact_copies, exact_base: share of synthetic and of holdout rows that equal a training row.
-    With a column of survey weights, holdout rows count by it as base rate. The DCR share does not need them: seen and
-    unseen rows are people, dealt to the halves by chance, and which of them is nearer tells a copy whatever they weigh.
-    nearest: distance to the nearest training row (a level that differs, or one standard deviation, is 1).
+    dcr_share: 0.5 when synthetic rows lie no nearer to training rows than to unseen ones (scale of
+    equal halves). exact_copies, exact_base: share of synthetic and of holdout rows that equal a
+    training row. With a column of survey weights, holdout rows count by it as base rate. The DCR
+    share does not need them: seen and unseen rows are people, dealt to the halves by chance, and
+    which of them is nearer tells a copy whatever they weigh. nearest: distance to the nearest
+    training row (a level that differs, or one standard deviation, is 1).
     """
     copies, base = exact_copies(train, holdout, synthetic, names, weight)
     seen, unseen = sample_rows(train, MAX_TRAIN, rng), sample_rows(holdout, MAX_TRAIN, rng)
@@ -53,9 +54,13 @@ def privacy(
 
 
 def exact_copies(
-    train: pa.Table, holdout: pa.Table, synthetic: pa.Table, names: list[str], weight: str | None = None
+    train: pa.Table,
+    holdout: pa.Table,
+    synthetic: pa.Table,
+    names: list[str],
+    weight: str | None = None,
 ) -> tuple[float, float]:
-    """Return the share of synthetic and of holdout rows (0..1; these by weight) that equal some training row."""
+    """Return the shares of synthetic and (weighted) holdout rows that equal a training row."""
     tables = [train, holdout.slice(0, MAX_HASHED), synthetic.slice(0, MAX_HASHED)]
     known, unseen, drawn = row_hashes(tables, names)
     base = np.average(np.isin(unseen, known), weights=weights_in(tables[1], weight))
@@ -63,7 +68,7 @@ def exact_copies(
 
 
 def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> float:
-    """Return the share of synthetic rows (0..1), of `MAX_HASHED` at most, that equal some training row."""
+    """Return the share of up to `MAX_HASHED` synthetic rows that equal a training row."""
     known, drawn = row_hashes([train, synthetic.slice(0, MAX_HASHED)], names)
     return float(np.isin(drawn, known).mean())
 

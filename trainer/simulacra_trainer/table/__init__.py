@@ -1,1 +1,1 @@
-"""Tables at the edge of the trainer: hostile uploads in, clean tables inside, the upload's form out again."""
+"""Tables at the edge of the trainer: hostile uploads in, clean tables inside."""

@@ -1,6 +1,8 @@
-"""From a raw table to the clean one: every column gets a kind, a type the engine knows, and a note of what was done.
+"""From a raw table to the clean one: every column gets a kind, a type the engine knows, and a note
+of what was done.
 
-Conservative by design: a value is changed only when the whole column says what it means; case and words stay.
+Conservative by design: a value is changed only when the whole column says what it means; case and
+words stay.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.schema import CleaningNote, TableSchema
-from simulacra_trainer.table.columns import (
+from simulacra_crds.contract.schema import CleaningNote, TableSchema
+from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
     empty_column,
@@ -21,24 +23,29 @@ from simulacra_trainer.table.columns import (
     numeric_column,
     unlearned,
 )
-from simulacra_trainer.table.declared import declared_of
+from simulacra_trainer.table.columns.distinct_values import split_words
+from simulacra_trainer.table.columns.identifiers import is_named_id, is_row_number
+from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
+from simulacra_trainer.table.columns.numerals import MAX_DECIMALS
+from simulacra_trainer.table.columns.text import (
+    TextOrigin,
+    clean_dictionary,
+    clean_levels,
+    clean_text,
+)
+from simulacra_trainer.table.columns.weights import unknown_column, weight_column
 from simulacra_trainer.table.errors import too_small
-from simulacra_trainer.table.identifiers import is_named_id, is_row_number
-from simulacra_trainer.table.labels import decode, label_levels, missing_codes
 from simulacra_trainer.table.limits import MIN_COLUMNS
-from simulacra_trainer.table.names import check_names, check_row_count
-from simulacra_trainer.table.numerals import MAX_DECIMALS
 from simulacra_trainer.table.read import DELIMITER, NOTES, ORIGIN
-from simulacra_trainer.table.text import TextOrigin, clean_dictionary, clean_levels, clean_text
-from simulacra_trainer.table.weights import unknown_column, weight_column
-from simulacra_trainer.table.words import split_words
+from simulacra_trainer.table.readers.file_labels import declared_of
+from simulacra_trainer.table.readers.names import check_names, check_row_count
 
 MAX_YEAR = 9999
 
 
 @dataclass(frozen=True)
 class CleanTable:
-    """The learned columns, and that of weights, in clean types (one chunk each, null = missing); the schema of all."""
+    """Learned columns and weights in clean types (one chunk each, null is missing); the schema."""
 
     table: pa.Table
     schema: TableSchema
@@ -48,17 +55,18 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
     """Clean an uploaded table.
 
     Args:
-        raw: as `read_table` returns it; or any flat Arrow table, of which strings are then taken as declared strings.
+        raw: as `read_table` returns it; or any flat Arrow table, of which strings are then taken as
+            declared strings.
         weights: the column of survey weights; it is in the table as float64, and not learned.
 
     Returns:
-        Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the order of the
-        schema's levels; integer int64; numeric float64; datetime timestamp[us]. Unlearned columns are in the schema
-        only.
+        Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the
+        order of the schema's levels; integer int64; numeric float64; datetime timestamp[us].
+        Unlearned columns are in the schema only.
 
     Raises:
-        InputError: names or shape are beyond the limits, fewer than MIN_COLUMNS columns can be learned, or the weights
-            cannot be used.
+        InputError: names or shape are beyond the limits, fewer than MIN_COLUMNS columns can be
+            learned, or the weights cannot be used.
     """
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
@@ -69,7 +77,9 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
         prefer_comma=metadata.get(DELIMITER) == b";",
         doubles=source in (b"xlsx", b"spss"),
     )
-    columns = [_declared_column(raw.field(i), raw.column(i), origin) for i in range(raw.num_columns)]
+    columns = [
+        _declared_column(raw.field(i), raw.column(i), origin) for i in range(raw.num_columns)
+    ]
     if weights is not None:
         columns = _with_weights(columns, weights, raw.num_rows)
     learned = [c for c in columns if c.schema.learned]
@@ -93,7 +103,9 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
 def _with_weights(columns: list[CleanColumn], name: str, rows: int) -> list[CleanColumn]:
     if all(column.schema.name != name for column in columns):
         raise unknown_column(name)
-    return [weight_column(column, rows) if column.schema.name == name else column for column in columns]
+    return [
+        weight_column(column, rows) if column.schema.name == name else column for column in columns
+    ]
 
 
 def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
@@ -107,9 +119,13 @@ def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigi
         update={"label": declared.label, "levels": levels, "missing_codes": missing}
     )
     if decoded.missing:
-        result.note("codes that the file declares to be no value were set to missing", decoded.missing)
+        result.note(
+            "codes that the file declares to be no value were set to missing", decoded.missing
+        )
     if decoded.codes:
-        result.note("codes were replaced by their labels", len(decoded.values) - decoded.values.null_count)
+        result.note(
+            "codes were replaced by their labels", len(decoded.values) - decoded.values.null_count
+        )
     return result
 
 
@@ -126,7 +142,11 @@ def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Cle
         return clean_text(name, column, origin)
     values = _one_chunk(column)
     if pa.types.is_boolean(kind):
-        codes = np.where(values.is_null().to_numpy(zero_copy_only=False), -1, pc.fill_null(values, False).cast("int8"))
+        codes = np.where(
+            values.is_null().to_numpy(zero_copy_only=False),
+            -1,
+            pc.fill_null(values, False).cast("int8"),
+        )
         return level_column(name, "boolean", ["false", "true"], codes.astype(np.int32), storage)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _moment(name, values, storage)
@@ -136,8 +156,12 @@ def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Cle
 
 
 def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    """Dates and timestamps; a zoned one holds UTC, and casting keeps the instant and drops the zone."""
-    unit = pa.timestamp("s") if pa.types.is_date32(values.type) else pa.timestamp(getattr(values.type, "unit", "ms"))
+    """Dates and timestamps; a zoned one holds UTC, and casting keeps the instant."""
+    unit = (
+        pa.timestamp("s")
+        if pa.types.is_date32(values.type)
+        else pa.timestamp(getattr(values.type, "unit", "ms"))
+    )
     years = pc.year(values.cast(unit))
     usual = pc.and_(pc.greater_equal(years, 1), pc.less_equal(years, MAX_YEAR))
     lost = pc.sum(pc.invert(usual)).as_py() or 0
@@ -159,9 +183,16 @@ def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> Clea
     numbers = pc.if_else(finite, numbers, None)
     if numbers.null_count == len(numbers):
         return empty_column(name, len(numbers), storage)
-    if doubles and not infinite and pc.all(pc.equal(numbers, pc.round(numbers))).as_py() and _fits(numbers):
+    if (
+        doubles
+        and not infinite
+        and pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
+        and _fits(numbers)
+    ):
         return _integer(name, numbers.cast(pa.int64()), "int64")
-    result = numeric_column(name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None)
+    result = numeric_column(
+        name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
+    )
     if result.schema.decimals == 0 and (result.schema.maximum or 0) < 2**53 and is_named_id(name):
         whole = numbers.cast(pa.int64())  # whole numbers become doubles where some are missing
         if is_row_number(name, whole):
@@ -183,14 +214,18 @@ def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
     try:
         numbers = values.cast(pa.int64())
     except pa.ArrowInvalid:  # beyond int64: hashes and the like, codes rather than quantities
-        return clean_levels(name, split_words(pa.chunked_array([values.cast(pa.string())])), storage)
+        return clean_levels(
+            name, split_words(pa.chunked_array([values.cast(pa.string())])), storage
+        )
     if is_row_number(name, numbers):
         return unlearned(name, "identifier", numbers, storage)
     return integer_column(name, numbers, storage)
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -1,8 +1,8 @@
-"""The one exception for input that a customer must change: it ends a task with a reason, never with a traceback."""
+"""The exception for input that a customer must change: a reason, not a traceback."""
 
 from __future__ import annotations
 
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 
 
 class InputError(Exception):
@@ -10,12 +10,16 @@ class InputError(Exception):
 
     Attributes:
         reason: the documented condition reason, such as Reason.UPLOAD_INVALID.
-        message: one sentence without any customer data (no names, levels or values); safe for a status, log or event.
-        detail: what to change, for the customer only; it may name columns and lines, and travels encrypted.
+        message: one sentence without any customer data (no names, levels or values); safe for a
+            status, log or event.
+        detail: what to change, for the customer only; it may name columns and lines, and travels
+            encrypted.
         pointer: JSON pointer into the request body or the column at fault, when there is one.
     """
 
-    def __init__(self, reason: Reason, message: str, detail: str, pointer: str | None = None) -> None:
+    def __init__(
+        self, reason: Reason, message: str, detail: str, pointer: str | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -24,7 +28,7 @@ class InputError(Exception):
 
 
 def invalid_upload(message: str, detail: str = "") -> InputError:
-    """Return the error for bytes that are no table within the limits; detail adds what only the customer may see."""
+    """Return the error for unreadable bytes; detail adds what only the customer may see."""
     return InputError(Reason.UPLOAD_INVALID, message, f"{message} {detail}".strip())
 
 

@@ -1,7 +1,7 @@
 """Read an upload into an Arrow table without trusting a byte of it.
 
-The parsing itself happens in a confined child process (`sandbox.py`, `worker.py`); this side starts it, turns whatever
-ends it into a sentence, and maps the Arrow stream that it left.
+The parsing itself happens in a confined child process (`sandbox.py`, `worker.py`); this side starts
+it, turns whatever ends it into a sentence, and maps the Arrow stream that it left.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from simulacra_crds.reasons import Reason
+from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.table.errors import InputError, invalid_upload
 from simulacra_trainer.table.limits import SandboxLimits
-from simulacra_trainer.table.sandbox import SandboxStopped, run_confined
+from simulacra_trainer.table.sandbox.child_process import SandboxStopped, run_confined
 
-WORKER = "simulacra_trainer.table.worker"
+WORKER = "simulacra_trainer.table.sandbox.worker"
 ORIGIN = b"simulacra.origin"
-"""Schema metadata key: csv, parquet, arrow, xlsx or spss. The cells of a CSV are text without a declared type."""
+"""Schema metadata key: csv, parquet, arrow, xlsx or spss. CSV cells are untyped text."""
 DELIMITER = b"simulacra.delimiter"
 """Schema metadata key of a CSV: its delimiter. A semicolon speaks for decimal commas."""
 NOTES = b"simulacra.notes"
 """Schema metadata key: what the reader left out, a sentence a line."""
 NETWORK = b"simulacra.network"
-"""Schema metadata key: "isolated" when the parser ran without a network, "inherited" where the platform refused."""
+"""Schema metadata key: "isolated" if the parser had no network, else "inherited"."""
 
 
-def read_table(path: Path, file_format: str = "auto", limits: SandboxLimits | None = None) -> pa.Table:
+def read_table(
+    path: Path, file_format: str = "auto", limits: SandboxLimits | None = None
+) -> pa.Table:
     """Read an upload: CSV (plain, gzip or zstd), Parquet, Arrow, an Excel workbook or an SPSS file.
 
     Args:
@@ -38,9 +40,10 @@ def read_table(path: Path, file_format: str = "auto", limits: SandboxLimits | No
         limits: of the parsing process; the defaults are the product's.
 
     Returns:
-        The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with empty cells as "";
-        columns of the others have types; all numbers of a workbook and an SPSS file are doubles. Schema metadata:
-        ORIGIN, DELIMITER, NOTES, NETWORK; field metadata of an SPSS file: `declared.KEY`.
+        The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with
+        empty cells as ""; columns of the others have types; all numbers of a workbook and an SPSS
+        file are doubles. Schema metadata: ORIGIN, DELIMITER, NOTES, NETWORK; field metadata of an
+        SPSS file: `declared.KEY`.
 
     Raises:
         InputError: the bytes are no table within the limits; nothing else is raised for bad bytes.
@@ -54,7 +57,10 @@ def read_table(path: Path, file_format: str = "auto", limits: SandboxLimits | No
         if answer.refused:
             refusal = json.loads(answer.text)
             raise InputError(
-                Reason(refusal["reason"]), refusal["message"], refusal["detail"], pointer=refusal["pointer"]
+                Reason(refusal["reason"]),
+                refusal["message"],
+                refusal["detail"],
+                pointer=refusal["pointer"],
             )
         mapped = mmap.mmap(sink.fileno(), 0, access=mmap.ACCESS_READ)
     table = pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()

@@ -1,7 +1,9 @@
-"""Abduction: the noise that a part must have had to draw the values that it drew (Pearl, Causality, 2009, ch. 7).
+"""Abduction: the noise that a part must have had to draw the values that it drew (Pearl, Causality,
+2009, ch. 7).
 
-A part turns one uniform number into a value by rank: donors lie in the order of their values. So the number is the
-value's rank among those that the row's leaf could have drawn, at random within ties: the noise given the row.
+A part turns one uniform number into a value by rank: donors lie in the order of their values. So
+the number is the value's rank among those that the row's leaf could have drawn, at random within
+ties: the noise given the row.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.kernels import F8, I4, compiled
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.samplers import (
     BELOW_ONE,
     Classes,
     Context,
@@ -27,11 +29,12 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     nearest,
 )
-from simulacra_trainer.families.forest.walk import mass_below
+from simulacra_trainer.families.forest.traversal import mass_below
 
 
 def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
-    """Return numbers u in [0, 1), float64 [rows], from which the part draws the values, or the nearest that it can.
+    """Return numbers u in [0, 1), float64 [rows], from which the part draws the values, or the
+    nearest that it can.
 
     Args:
         part: of the column.
@@ -67,12 +70,14 @@ def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) 
 
 
 def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
-    """Return the probability of each level of a category, float64 [rows, size]; 0 is missing, k + 1 the level at k."""
+    """Return class probabilities, float64 [rows, size]: 0 is missing, k + 1 is level k."""
     match part:
         case Classes(tree, donors, values, parts):
             means = np.zeros((values.size, size))
             for klass, value in enumerate(values):
-                means[klass] = _pool_shares(parts[klass], size) if klass in parts else _one(value, size)
+                means[klass] = (
+                    _pool_shares(parts[klass], size) if klass in parts else _one(value, size)
+                )
             return _leaf_shares(tree, donors, means)[tree.leaves(context, rows)]
         case Switch(on, keys, inner):
             chosen, out = nearest(keys, context.values[on][rows]), np.empty((rows.size, size))
@@ -83,7 +88,9 @@ def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
         case Lookup():
             out = np.zeros((rows.size, size))
             drawn = part.draw(context, rows, np.zeros(rows.size))
-            out[np.arange(rows.size), np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)] = 1.0
+            out[np.arange(rows.size), np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)] = (
+                1.0
+            )
             return out
         case _:
             return np.tile(_pool_shares(part, size), (rows.size, 1))
@@ -140,7 +147,7 @@ def _of_classes(part: Classes, context: Context, rows: Ints, values: Floats, v: 
 
 
 def _class_of(part: Classes, values: Floats) -> Ints:
-    """Return the class of each value: the one that stands for it, else the part whose range is nearest."""
+    """Return the class of each value: its own, else that of the nearest range."""
     plain = np.array([k for k in range(part.values.size) if k not in part.parts], np.int64)
     out, missing = np.full(values.size, -1, np.int32), np.isnan(values)
     for klass in plain[np.isnan(part.values[plain])]:
@@ -176,7 +183,7 @@ def _span(part: Part) -> tuple[float, float]:
 
 @compiled
 def _first_above(a: F8, begin: int, end: int, value: float, strict: bool) -> int:
-    """Return the first place in [begin, end) of ascending a whose entry is above the value (or at it: not strict)."""
+    """Return the first place in [begin, end) of sorted a above the value, or at it."""
     while begin < end:
         middle = (begin + end) // 2
         if a[middle] > value or (not strict and a[middle] == value):
@@ -188,11 +195,14 @@ def _first_above(a: F8, begin: int, end: int, value: float, strict: bool) -> int
 
 @compiled
 def _interval_ranks(start: I4, stop: I4, low: F8, high: F8, values: F8, v: F8) -> F8:
-    """Return the rank of each value among the donor intervals of its segment [start, stop), at random within ties."""
+    """Return the rank of each value in its segment's donor intervals, random within ties."""
     out = np.empty(values.shape[0])
     for i in range(values.shape[0]):
         a, b = start[i], stop[i]
-        first, last = _first_above(high, a, b, values[i], False), _first_above(low, a, b, values[i], True)
+        first, last = (
+            _first_above(high, a, b, values[i], False),
+            _first_above(low, a, b, values[i], True),
+        )
         if last > first:
             scaled = v[i] * (last - first)
             k = min(first + int(scaled), last - 1)
@@ -211,7 +221,10 @@ def _class_ranks(start: I4, stop: I4, donors: I4, classes: I4, v: F8) -> tuple[I
     first, rest = np.empty(classes.shape[0], np.int32), np.empty(classes.shape[0])
     for i in range(classes.shape[0]):
         a, b = start[i], stop[i]
-        one, other = _first_above(donors, a, b, classes[i], False), _first_above(donors, a, b, classes[i], True)
+        one, other = (
+            _first_above(donors, a, b, classes[i], False),
+            _first_above(donors, a, b, classes[i], True),
+        )
         scaled = v[i] * max(other - one, 1)
         first[i] = min(one + int(scaled), b - 1)
         rest[i] = scaled - int(scaled)

@@ -1,7 +1,8 @@
 """Additive regressions on earlier columns: what each code of a column adds.
 
-A slope is a parameter, so it pays for itself as a split does: functions of the columns enter one by one while the
-likelihood gains more than a price; those that stay are shrunk by the ridge that the evidence favours (MacKay, 1992).
+A slope is a parameter, so it pays for itself as a split does: functions of the columns enter one by
+one while the likelihood gains more than a price; those that stay are shrunk by the ridge that the
+evidence favors (MacKay, 1992).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.kernels import BINS, F8, I8, compiled
-from simulacra_trainer.families.forest.parts import Booleans, Ints
+from simulacra_trainer.families.forest.samplers import Booleans, Ints
 
 MOST_SLOPES, MOST_LEVELS, FEWEST_ROWS = 40, 30, 5
 MOST_FIT_ROWS = 20_000
@@ -26,8 +27,9 @@ SAME = 1e-6
 
 
 def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
-    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the standardised normal score
-    and whether it is missing, of others whether it is each of the frequent levels.
+    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the
+    standardized normal score and whether it is missing, of others whether it is each of the
+    frequent levels.
     """
     counts = np.bincount(codes, minlength=BINS).astype(np.float64)
     if not codec.has_natural_order:
@@ -47,19 +49,22 @@ def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
 
 @dataclass(frozen=True)
 class Design:
-    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross products, float64
-    [functions, functions], of which the rows that are known are filled in (of many functions few are asked for).
+    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross
+    products, float64 [functions, functions], of which the rows that are known are filled in (of
+    many functions few are asked for).
     """
 
-    centred: Floats
+    centered: Floats
     mean: Floats
     gram: Floats
     is_known: Booleans
 
 
 def design_of(bases: Sequence[Floats], codes: Codes, step: int) -> Design:
-    """Return the design of every step-th row: bases are the functions of each column, codes uint8 [columns, n]."""
-    X = np.concatenate([np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)])
+    """Return the design of every step-th row: codes uint8 [columns, n] through the bases."""
+    X = np.concatenate(
+        [np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)]
+    )
     mean = X.mean(axis=1)
     X -= mean[:, None]
     at_once = len(X) <= FEW_FUNCTIONS
@@ -78,7 +83,7 @@ def fit_slopes(design: Design, moment: Floats, square: float, n: int, price: flo
         price: nats that a slope must gain.
     """
     slopes = np.zeros(moment.size)
-    kept = _worth(design.centred, design.gram, design.is_known, moment.copy(), square, n, price)
+    kept = _worth(design.centered, design.gram, design.is_known, moment.copy(), square, n, price)
     if kept.size:
         values, vectors = np.linalg.eigh(design.gram[np.ix_(kept, kept)])
         along = vectors.T @ moment[kept]
@@ -87,7 +92,7 @@ def fit_slopes(design: Design, moment: Floats, square: float, n: int, price: flo
 
 
 def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[Ints, Floats]:
-    """Return which columns have a slope, int32 [k], and what each code of these adds, float64 [k, 256]."""
+    """Return columns with a slope, int32 [k], and what each code adds, float64 [k, 256]."""
     tables, used, begin = [], [], 0
     for j, functions in enumerate(bases):
         own = slice(begin, begin + len(functions))
@@ -99,10 +104,12 @@ def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[In
 
 
 @compiled
-def _worth(X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float) -> I8:
-    """Return the functions that enter, each the one that gains most beside those before it (orthogonal least squares,
-    Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of gram that are asked for are filled in; moment,
-    float64 [k], is used up.
+def _worth(
+    X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float
+) -> I8:
+    """Return the functions that enter, each the one that gains most beside those before it
+    (orthogonal least squares, Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of
+    gram that are asked for are filled in; moment, float64 [k], is used up.
     """
     size, left, entered = moment.shape[0], square, 0
     own, open_, is_in = np.empty(size), np.empty(size), np.zeros(size, np.bool_)
@@ -132,7 +139,7 @@ def _worth(X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: in
 
 
 def _ridge(values: Floats, along: Floats, square: float, n: int) -> float:
-    """Return the ridge of the highest evidence, given the cross products' eigenvalues and the moments along them."""
+    """Return the ridge of highest evidence from eigenvalues and moments along them."""
     ridges = RIDGES * n
     L, d = np.maximum(values, 0.0)[:, None], along[:, None] ** 2
     left = np.maximum(square - np.sum(d / (L + ridges), axis=0), SAME * square)

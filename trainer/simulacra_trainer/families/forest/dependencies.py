@@ -1,10 +1,12 @@
 """Dependencies between columns that hold in every row: found exactly, kept exactly.
 
-Y depends on X where equal values of X always come with equal values of Y. A chance finding is kept out by asking that
-X repeats (on average 5 rows a value) and that 20 violations were to be expected had Y been independent of X.
+Y depends on X where equal values of X always come with equal values of Y. A chance finding is kept
+out by asking that X repeats (on average 5 rows a value) and that 20 violations were to be expected
+had Y been independent of X.
 
-Numbers that hardly repeat may still be the same figure twice: a logarithm, a square, a rounded conversion. Two numeric
-columns, each with 10 distinct values or more, that rank all rows alike (or exactly opposite) are taken as that.
+Numbers that hardly repeat may still be the same figure twice: a logarithm, a square, a rounded
+conversion. Two numeric columns, each with 10 distinct values or more, that rank all rows alike (or
+exactly opposite) are taken as that.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ GLANCE_ROWS = 100
 class Dependency:
     """How a column depends on column `on` before it.
 
-    decided: `on` decides it; deciding: it decides `on`, which came first; monotone: both rank the rows alike.
+    decided: `on` decides it; deciding: it decides `on`, which came first; monotone: both rank the
+        rows alike.
     """
 
     on: int
@@ -63,7 +66,7 @@ def _is_monotone(y: F8) -> bool:
 
 
 def _ranked_alike(numbers: Mapping[int, Floats]) -> set[tuple[int, int]]:
-    """Return the pairs (both ways) of columns that rank the rows alike, or oppositely, and are missing together."""
+    """Return column pairs that rank rows alike, or in reverse, and are missing together."""
     missing = {j: np.isnan(values) for j, values in numbers.items()}
     alike: set[tuple[int, int]] = set()
     for x, y in itertools.combinations(numbers, 2):
@@ -105,14 +108,18 @@ class Dependencies:
         )
 
     def of(self, column: int, before: Sequence[int]) -> Dependency | None:
-        """Return how the column is to be drawn given those before it, None where nothing is decided."""
+        """Return how earlier columns decide this one; None where they do not."""
         deciders = [i for i in before if (i, column) in self._decides]
         if deciders:
             return Dependency(min(deciders, key=lambda i: (self._distinct[i], i)), kind="decided")
         alike = [i for i in before if (i, column) in self._alike]
         if alike:
             return Dependency(max(alike, key=lambda i: (self._distinct[i], -i)), kind="monotone")
-        decided = [i for i in before if (column, i) in self._decides and self._distinct[i] <= MAX_SWITCH_KEYS]
+        decided = [
+            i
+            for i in before
+            if (column, i) in self._decides and self._distinct[i] <= MAX_SWITCH_KEYS
+        ]
         if decided:
             return Dependency(max(decided, key=lambda i: (self._distinct[i], -i)), kind="deciding")
         return None

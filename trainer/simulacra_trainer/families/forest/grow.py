@@ -1,15 +1,18 @@
-"""Fits the part tree of one column: which stages it has, and a penalised tree for each.
+"""Fits the part tree of one column: which stages it has, and a penalized tree for each.
 
-- Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry are one class,
-  resolved by the column's residual, so that a rare level is never tied to the attributes of its owner.
-- Numbers that mostly repeat: coarse to fine. A class tree over 16 groups, then inside a group a class tree over the
-  exact values; values that another column decides (a figure that depends on the survey year) survive it, which bins
-  alone would merge.
-- Other numbers: a class tree for missing and spikes, then a number tree whose donors are interpolated in the leaf.
-- Numbers of either kind that held-out rows find likelier so: a class tree for missing, then a normal score that follows
-  a regression, with a number tree for what it leaves open (`latent`).
+- Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry
+  are one class, resolved by the column's residual, so that a rare level is never tied to the
+  attributes of its owner.
+- Numbers that mostly repeat: coarse to fine. A class tree over 16 groups, then inside a group a
+  class tree over the exact values; values that another column decides (a figure that depends on the
+  survey year) survive it, which bins alone would merge.
+- Other numbers: a class tree for missing and spikes, then a number tree whose donors are
+  interpolated in the leaf.
+- Numbers of either kind that held-out rows find likelier so: a class tree for missing, then a
+  normal score that follows a regression, with a number tree for what it leaves open (`latent`).
 - Class trees split canonical variates (`variates`) as well as columns.
-- Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column that is decided.
+- Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column
+  that is decided.
 """
 
 from __future__ import annotations
@@ -22,12 +25,12 @@ import numpy.typing as npt
 from scipy.special import chdtrc, chdtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
-from simulacra_trainer.families.forest.choice import FEWEST_ROWS, is_likelier
+from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.latent import fit_additive
-from simulacra_trainer.families.forest.orders import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.model_selection import FEWEST_ROWS, is_likelier
+from simulacra_trainer.families.forest.samplers import (
     Booleans,
     Classes,
     Context,
@@ -42,8 +45,8 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     Variate,
 )
+from simulacra_trainer.families.forest.traversal import relabel, split_masks
 from simulacra_trainer.families.forest.variates import fit_variates
-from simulacra_trainer.families.forest.walk import relabel, split_masks
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
 from simulacra_trainer.families.grid import bin_edges
 
@@ -56,17 +59,19 @@ SPIKE_SHARE = 0.1
 NUMBER_PARAMETERS = 2
 """A split of a number target has two further parameters: a mean and a variance."""
 SCALE = 72.0
-"""The standard deviation of numbers that lie evenly on 250 bins: trees of scores are grown on the scale of bins."""
+"""Standard deviation of numbers spread evenly over 250 bins, the scale of score trees."""
 WINDOW_SHARE = 0.005
 """Interpolation reaches at most so far in global rank to either side."""
 
 
 def split_prices(penalty: float, most: int) -> Floats:
-    """Return the nats that a split must gain by its number of further parameters, 0..most, float64 [most + 1].
+    """Return the nats that a split must gain by its number of further parameters, 0..most, float64
+    [most + 1].
 
-    With one parameter that is half a nat (as in AIC) and the penalty; with more, the gain that chance exceeds as
-    seldom. Twice the gain of a needless split is chi-square with as many degrees of freedom (Wilks, 1938), so adding
-    the same penalty to half a nat a parameter would let targets of many classes overfit.
+    With one parameter that is half a nat (as in AIC) and the penalty; with more, the gain that
+    chance exceeds as seldom. Twice the gain of a needless split is chi-square with as many degrees
+    of freedom (Wilks, 1938), so adding the same penalty to half a nat a parameter would let targets
+    of many classes overfit.
     """
     parameters = np.arange(1, most + 1)
     seldom = chdtrc(1, 2.0 * (0.5 + penalty))
@@ -75,9 +80,9 @@ def split_prices(penalty: float, most: int) -> Floats:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The training table as the trees see it: codes uint8 [columns, n] and values float64 [columns][n]; the functions
-    of codes that regressions use (`latent.functions_of`); weights float64 [n] where rows stand for different numbers
-    of people (`weighted`).
+    """The training table as the trees see it: codes uint8 [columns, n] and values float64
+    [columns][n]; the functions of codes that regressions use (`latent.functions_of`); weights
+    float64 [n] where rows stand for different numbers of people (`weighted`).
     """
 
     codes: Codes
@@ -95,7 +100,12 @@ class ColumnGrower:
     """
 
     def __init__(
-        self, data: TrainingRows, column: int, predictors: Sequence[int], *, scored: bool | None = None
+        self,
+        data: TrainingRows,
+        column: int,
+        predictors: Sequence[int],
+        *,
+        scored: bool | None = None,
     ) -> None:
         self.data, self.column, self.scored = data, column, scored
         self.predictors = np.array(sorted(predictors), np.int32)
@@ -129,28 +139,45 @@ class ColumnGrower:
         return Switch(on, keys, tuple(self._any(rows[inverse == k]) for k in range(keys.size)))
 
     def _monotone(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Part:
-        """Draw between the ends that a key allows; a column of repeated values must keep to these."""
+        """Draw between the ends that a key allows; columns of repeated values keep to these."""
         low, high = np.full(keys.size, np.inf), np.full(keys.size, -np.inf)
         present = ~np.isnan(self.values)
         np.minimum.at(low, inverse[present], self.values[present])
         np.maximum.at(high, inverse[present], self.values[present])
         known = ~np.isnan(keys)
-        decided, keys_repeat = np.array_equal(low[known], high[known]), keys.size * ATOM <= rows.size
+        decided, keys_repeat = (
+            np.array_equal(low[known], high[known]),
+            keys.size * ATOM <= rows.size,
+        )
         if self.is_atom.mean() < MOSTLY_REPEATED or (decided and not keys_repeat):
             return Monotone(on, keys[known], low[known], high[known])
         if decided:
             return self._lookup(rows, on, keys, inverse)
-        return self._switch(rows, on, keys, inverse) if keys.size <= MAX_SWITCH_KEYS else self._any(rows)
+        return (
+            self._switch(rows, on, keys, inverse)
+            if keys.size <= MAX_SWITCH_KEYS
+            else self._any(rows)
+        )
 
     def _is_scored(self) -> bool:
-        """Whether rows that neither has seen speak for normal scores rather than for leaves alone."""
+        """Return whether held-out rows prefer normal scores to leaves alone."""
         known = self.values[~np.isnan(self.values)]
-        if self.scored is False or self.data.codecs[self.column].is_category or self.data.weights is not None:
+        if (
+            self.scored is False
+            or self.data.codecs[self.column].is_category
+            or self.data.weights is not None
+        ):
             return False
-        if not self.predictors.size or known.size < FEWEST_ROWS or np.unique(known).size <= FEW_VALUES:
+        if (
+            not self.predictors.size
+            or known.size < FEWEST_ROWS
+            or np.unique(known).size <= FEW_VALUES
+        ):
             return False
         context = Context(self.data.codes, self.data.values)
-        return self.scored or is_likelier(self._by_scores, self._any, context, self.values, seed=self.column)
+        return self.scored or is_likelier(
+            self._by_scores, self._any, context, self.values, seed=self.column
+        )
 
     def _any(self, rows: Ints) -> Part:
         values = self.values[rows]
@@ -175,7 +202,9 @@ class ColumnGrower:
             labels[values == spike] = label
         return labels
 
-    def _grouped(self, rows: Ints, labels: npt.NDArray[np.int64], inner: Callable[[Ints], Part]) -> Part:
+    def _grouped(
+        self, rows: Ints, labels: npt.NDArray[np.int64], inner: Callable[[Ints], Part]
+    ) -> Part:
         """Draw a group (label -1: missing), then the value inside it by `inner`."""
         present, y = np.unique(labels, return_inverse=True)
         y = y.reshape(-1).astype(np.int32)
@@ -217,7 +246,9 @@ class ColumnGrower:
             low, high = low[places], high[places]
         return Pool(low, high)
 
-    def _classes(self, rows: Ints, y: npt.NDArray[np.integer], meaning: Floats, parts: dict[int, Part]) -> Part:
+    def _classes(
+        self, rows: Ints, y: npt.NDArray[np.integer], meaning: Floats, parts: dict[int, Part]
+    ) -> Part:
         if meaning.size == 1:
             return parts[0] if parts else Pool(meaning, meaning)
         luts = [
@@ -227,8 +258,12 @@ class ColumnGrower:
             for f in self.predictors
         ]
         variates = self._variates(rows, y, meaning.size)
-        Z = np.concatenate([self._bins(rows, luts), *(v.codes(self.data.codes, rows)[None] for v in variates)])
-        *grown, index = grow_classes(Z, y, meaning.size, split_prices(self.data.penalty, meaning.size))
+        Z = np.concatenate(
+            [self._bins(rows, luts), *(v.codes(self.data.codes, rows)[None] for v in variates)]
+        )
+        *grown, index = grow_classes(
+            Z, y, meaning.size, split_prices(self.data.penalty, meaning.size)
+        )
         tree = self._tree(grown, luts, variates)
         donors = y[index]
         order = np.lexsort((donors, _leaf_of(tree)))
@@ -239,7 +274,9 @@ class ColumnGrower:
 
     def _variates(self, rows: Ints, y: npt.NDArray[np.integer], classes: int) -> list[Variate]:
         bases = [self.data.functions[f] for f in self.predictors]
-        found = fit_variates(self.data.codes[np.ix_(self.predictors, rows)], bases, y, classes, self.data.penalty)
+        found = fit_variates(
+            self.data.codes[np.ix_(self.predictors, rows)], bases, y, classes, self.data.penalty
+        )
         return [replace(variate, columns=self.predictors[variate.columns]) for variate in found]
 
     def _numbers(self, rows: Ints) -> Numbers:
@@ -248,7 +285,10 @@ class ColumnGrower:
 
     def _latent(self, rows: Ints) -> Latent:
         values, codes = self.values[rows], self.data.codes[np.ix_(self.predictors, rows)]
-        bases, rng = [self.data.functions[f] for f in self.predictors], np.random.default_rng([self.column, 19])
+        bases, rng = (
+            [self.data.functions[f] for f in self.predictors],
+            np.random.default_rng([self.column, 19]),
+        )
         fit = fit_additive(codes, bases, values, self.data.penalty, rng)
         residual = self.residual_tree(rows, fit.scores - fit.expected)
         order = np.argsort(values, kind="stable")
@@ -260,21 +300,27 @@ class ColumnGrower:
         return self._number_tree(rows, scaled, left, np.zeros(left.size, np.bool_), np.sort(left))
 
     def _margin(self, rows: Ints) -> Pool:
-        """Return what gives a rank its value, for rows by ascending value; intervals do not overlap."""
+        """Return what gives a rank its value, for rows by ascending value, without overlap."""
         values = self.values[rows]
-        low, high = self._intervals(values, self.is_atom[rows], np.zeros(rows.size, np.int32), self._loose)
+        low, high = self._intervals(
+            values, self.is_atom[rows], np.zeros(rows.size, np.int32), self._loose
+        )
         low[1:], high[:-1] = np.maximum(low[1:], values[:-1]), np.minimum(high[:-1], values[1:])
         return Pool(low, high)
 
-    def _number_tree(self, rows: Ints, y: Floats, values: Floats, is_atom: Booleans, everywhere: Floats) -> Numbers:
-        """Grow a tree for y, float64 [rows], whose leaves draw values, float64 [rows]; the rest as `_intervals`."""
+    def _number_tree(
+        self, rows: Ints, y: Floats, values: Floats, is_atom: Booleans, everywhere: Floats
+    ) -> Numbers:
+        """Grow a tree for y, float64 [rows], whose leaves draw from values, float64 [rows]."""
         luts = [
             np.arange(256, dtype=np.uint8)
             if self.data.codecs[f].has_natural_order
             else _positions(order_by_mean(self.data.codes[f][rows], y))
             for f in self.predictors
         ]
-        *grown, index = grow_numbers(self._bins(rows, luts), y, split_prices(self.data.penalty, NUMBER_PARAMETERS)[-1])
+        *grown, index = grow_numbers(
+            self._bins(rows, luts), y, split_prices(self.data.penalty, NUMBER_PARAMETERS)[-1]
+        )
         tree = self._tree(grown, luts)
         leaf = _leaf_of(tree)
         members = index[np.lexsort((values[index], leaf))]
@@ -287,7 +333,9 @@ class ColumnGrower:
     def _bins(self, rows: Ints, luts: list[Codes]) -> Codes:
         Z = np.empty((len(luts), rows.size), np.uint8)
         for i, f in enumerate(self.predictors):
-            codes = self.data.codes[f] if rows.size == self.values.size else self.data.codes[f][rows]
+            codes = (
+                self.data.codes[f] if rows.size == self.values.size else self.data.codes[f][rows]
+            )
             Z[i] = codes if self.data.codecs[f].has_natural_order else relabel(codes, luts[i])
         return Z
 
@@ -298,12 +346,17 @@ class ColumnGrower:
         columns[: len(luts)] = self.predictors
         columns[[len(luts) + i for i in used]] = len(self.data.codecs) + np.arange(len(used))
         as_it_is = np.arange(256, dtype=np.uint8)
-        masks = split_masks(feature, threshold, np.stack([*luts, *[as_it_is] * len(variates), as_it_is]))
+        masks = split_masks(
+            feature, threshold, np.stack([*luts, *[as_it_is] * len(variates), as_it_is])
+        )
         return Tree(columns[feature], masks, child, start, stop, tuple(variates[i] for i in used))
 
-    def _intervals(self, values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats) -> tuple[Floats, Floats]:
-        """Return where each donor may move: to the middle of its neighbours in the leaf that are no atoms, and no
-        farther than `WINDOW_SHARE` of all that are no atoms (everywhere, ascending). Sorted by leaf, then value.
+    def _intervals(
+        self, values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return where each donor may move: to the middle of its neighbors in the leaf that are no
+        atoms, and no farther than `WINDOW_SHARE` of all that are no atoms (everywhere, ascending).
+        Sorted by leaf, then value.
         """
         low, high = values.copy(), values.copy()
         loose = np.flatnonzero(~is_atom)
@@ -336,4 +389,6 @@ def _leaf_of(tree: Tree) -> Ints:
     """Return the rank of the leaf that holds each donor position, ascending, int32 [donors]."""
     leaves = np.flatnonzero(tree.feature < 0)
     leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
-    return np.repeat(np.arange(leaves.size), tree.stop[leaves] - tree.start[leaves]).astype(np.int32)
+    return np.repeat(np.arange(leaves.size), tree.stop[leaves] - tree.start[leaves]).astype(
+        np.int32
+    )

@@ -1,11 +1,13 @@
 """Compiled growth of the trees, for class and number targets.
 
-Predictors are uint8 bin positions Z [features, rows]. A tree is grown depth first on one permuted row index, so a
-leaf is a segment of it and its donors lie side by side. All kernels release the GIL and use no randomness.
+Predictors are uint8 bin positions Z [features, rows]. A tree is grown depth first on one permuted
+row index, so a leaf is a segment of it and its donors lie side by side. All kernels release the GIL
+and use no randomness.
 
-A big node is first searched on every k-th of its rows: where some feature gains clearly there, only those within three
-standard deviations of the best (of twice a gain, chi-square: its variance is at most four times its mean) are searched
-on all rows. The split is that of the full search nearly always, at a fraction of its cost.
+A big node is first searched on every k-th of its rows: where some feature gains clearly there, only
+those within three standard deviations of the best (of twice a gain, chi-square: its variance is at
+most four times its mean) are searched on all rows. The split is that of the full search nearly
+always, at a fraction of its cost.
 """
 
 from __future__ import annotations
@@ -31,10 +33,10 @@ Grown = tuple[I4, I2, I4, I4, I4, I4]
 MIN_LEAF = 5
 BINS = 256
 VARIANCE_FLOOR = 1.0 / 12.0
-"""Variance of a value that is uniform inside one bin: a number target cannot be known better than its bin."""
+"""Variance of a value that is uniform in one bin: the floor of a number target."""
 
 SAMPLED_FROM, SAMPLE_ROWS, CLEAR_NATS = 8192, 4096, 10.0
-"""From how many rows on a node is searched on so many first, and what a gain there must exceed the price by."""
+"""Rows above which a node is searched on a sample, and the gain that ends the search."""
 
 compiled = numba.njit(nogil=True, cache=True)
 
@@ -88,12 +90,19 @@ def _order(z: U1, rows: I4, y: I4, offsets: I8, ordered: I4) -> None:
 
 @compiled
 def _class_gain(
-    z: U1, rows: I4, y: I4, counts: I8, logs: tuple[F8, F8], bins: int, work: tuple[I8, I4, I8, I8, I4]
+    z: U1,
+    rows: I4,
+    y: I4,
+    counts: I8,
+    logs: tuple[F8, F8],
+    bins: int,
+    work: tuple[I8, I4, I8, I8, I4],
 ) -> Gain:
-    """Largest multinomial log-likelihood gain of a feature z in a node: rows int32 [m] into z, y int32 [m] classes.
+    """Largest multinomial log-likelihood gain of a feature z in a node: rows int32 [m] into z, y
+    int32 [m] classes.
 
-    Where the table bins x classes is small, it is counted and scanned; else the rows are sorted by bin, and each moves
-    from right to left in O(1) by the x*log(x) table.
+    Where the table bins x classes is small, it is counted and scanned; else the rows are sorted by
+    bin, and each moves from right to left in O(1) by the x*log(x) table.
     """
     xlogx, steps = logs
     offsets, ordered, left, right, table = work
@@ -142,7 +151,8 @@ def _class_gain(
 
 @compiled
 def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> Gain:
-    """Largest Gaussian log-likelihood gain of a feature z in a node, from histograms of count, sum and sum of squares.
+    """Largest Gaussian log-likelihood gain of a feature z in a node, from histograms of count, sum
+    and sum of squares.
 
     rows: int32 [m] into z; y: float64 [m], their targets.
     """
@@ -175,7 +185,9 @@ def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> 
             continue
         v_left = max(left_square / n_left - (left / n_left) ** 2, VARIANCE_FLOOR)
         right = total - left
-        v_right = max((total_square - left_square) / n_right - (right / n_right) ** 2, VARIANCE_FLOOR)
+        v_right = max(
+            (total_square - left_square) / n_right - (right / n_right) ** 2, VARIANCE_FLOOR
+        )
         gain = 0.5 * (whole - n_left * np.log(v_left) - n_right * np.log(v_right))
         if gain > best_gain:
             best_gain, best_threshold = gain, b
@@ -184,7 +196,7 @@ def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> 
 
 @compiled
 def _rivals(gains: F8, price: float) -> I8:
-    """Return the features that may be the best, given their gains on a sample; all where none is clear."""
+    """Return the features that may be best by their sampled gains; all if none is clear."""
     best = gains.max()
     if best < price + CLEAR_NATS:
         return np.arange(gains.shape[0])
@@ -202,7 +214,7 @@ def _sizes(Z: U1) -> I8:
 
 @compiled
 def _leaf(n: int) -> tuple[Tree, I4]:
-    """Return a tree of n rows that is a leaf, with room for all that it can become, and its index of rows."""
+    """Return a tree of one leaf with n rows, with room to grow, and its index of rows."""
     capacity = 2 * (n // MIN_LEAF) + 3
     feature = np.full(capacity, -1, np.int32)
     threshold = np.zeros(capacity, np.int16)
@@ -233,7 +245,7 @@ def _class_split(
     price: float,
     work: tuple[I8, I4, I8, I8, I4],
 ) -> Split:
-    """Return the split of a node that gains most, searched on a part of its rows first where they are many."""
+    """Return the best split of a node, searched first on a sample where rows are many."""
     m, features = rows.shape[0], np.arange(Z.shape[0])
     if m >= SAMPLED_FROM and features.size:
         step = m // SAMPLE_ROWS
@@ -253,7 +265,9 @@ def _class_split(
 
 
 @compiled
-def _number_split(Z: U1, rows: I4, y: F8, sizes: I8, price: float, work: tuple[I8, F8, F8]) -> Split:
+def _number_split(
+    Z: U1, rows: I4, y: F8, sizes: I8, price: float, work: tuple[I8, F8, F8]
+) -> Split:
     """Return the split of a node that gains most; see `_class_split`."""
     m, features = rows.shape[0], np.arange(Z.shape[0])
     if m >= SAMPLED_FROM and features.size:
@@ -278,11 +292,12 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
         Z: uint8 [features, rows], bin positions.
         y: int32 [rows], classes 0..classes-1.
         classes: number of classes.
-        prices: nats that a split must gain in a node with k further classes present, float64 [classes].
+        prices: nats that a split must gain in a node with k further classes present, float64
+            [classes].
 
     Returns:
-        feature int32 [nodes] (-1: leaf), threshold int16, child int32 (left; right is the next), start, stop int32
-        (segments of the index), index int32 [rows].
+        feature int32 [nodes] (-1: leaf), threshold int16, child int32 (left; right is the next),
+        start, stop int32 (segments of the index), index int32 [rows].
     """
     n = y.shape[0]
     tree, index = _leaf(n)

@@ -1,9 +1,11 @@
-"""Numbers as normal scores that follow an additive regression: what a leaf cannot say where rows are few.
+"""Numbers as normal scores that follow an additive regression: what a leaf cannot say where rows
+are few.
 
-A number is turned into the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin, 2012, for regression
-margins), the score is regressed on the scores of earlier numbers and the levels of earlier categories (`additive`), and
-a penalised tree draws what is left. Rows that share a value share an interval of scores; where they lie in it is
-imputed from the regression, as in an ordered probit (Albert & Chib, 1993).
+A number is turned into the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin,
+2012, for regression margins), the score is regressed on the scores of earlier numbers and the
+levels of earlier categories (`additive`), and a penalized tree draws what is left. Rows that share
+a value share an interval of scores; where they lie in it is imputed from the regression, as in an
+ordered probit (Albert & Chib, 1993).
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from simulacra_trainer.families.forest.additive import (
     fit_slopes,
     tables_of,
 )
-from simulacra_trainer.families.forest.parts import BELOW_ONE, Booleans, Ints
-from simulacra_trainer.families.forest.walk import added
+from simulacra_trainer.families.forest.samplers import BELOW_ONE, Booleans, Ints
+from simulacra_trainer.families.forest.traversal import added
 
 SLOPE_NATS = 40.0
-"""The penalty at which a slope pays as much as a split; below, its price falls by the square. A split is chosen among
-all columns and all their thresholds, a slope among columns: in the middle of the dial it pays a quarter.
+"""The penalty at which a slope pays as much as a split; below, its price falls by the square. A
+split is chosen among all columns and all their thresholds, a slope among columns: in the middle of
+the dial it pays a quarter.
 """
 ROUNDS, TIED = 6, 0.05
 """So many times scores of tied rows are imputed, where more than that share of the rows is tied."""
@@ -76,13 +79,13 @@ def fit_additive(
 
 
 def _slopes(design: Design, low: Floats, high: Floats, price: float) -> Floats:
-    """Return the slope of each function, 0 where it does not pay; tied scores are imputed and it is fit again."""
+    """Return each function's slope, 0 where it does not pay; tied scores are imputed."""
     a, b, tied = ndtri(low), ndtri(high), _is_tied(low, high)
     scores = ndtri((low + high) / 2.0)
     for _ in range(ROUNDS if tied.mean() > TIED else 1):
         y = scores - scores.mean()
-        slopes = fit_slopes(design, design.centred @ y, float(y @ y), y.size, price)
-        scores = np.where(tied, _imputed(slopes @ design.centred, a, b, None), scores)
+        slopes = fit_slopes(design, design.centered @ y, float(y @ y), y.size, price)
+        scores = np.where(tied, _imputed(slopes @ design.centered, a, b, None), scores)
     return slopes
 
 
@@ -99,7 +102,7 @@ def _is_tied(low: Floats, high: Floats) -> Booleans:
 
 
 def _imputed(expected: Floats, a: Floats, b: Floats, u: Floats | None) -> Floats:
-    """Return scores between a and b: the mean of a normal about what is expected, or its quantile u, float64 [n]."""
+    """Return scores between a and b: the truncated mean, or quantile u, float64 [n]."""
     spread = np.sqrt(max(1.0 - float(expected.var()), SAME))
     a, b = (a - expected) / spread, (b - expected) / spread
     # both ends on the side where the distribution function does not round to 1

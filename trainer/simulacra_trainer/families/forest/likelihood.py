@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.samplers import (
     Classes,
     Context,
     Ints,
@@ -20,16 +20,18 @@ from simulacra_trainer.families.forest.parts import (
     Tree,
     nearest,
 )
-from simulacra_trainer.families.forest.walk import mass_below
+from simulacra_trainer.families.forest.traversal import mass_below
 from simulacra_trainer.families.grid import Cells, ColumnGrid
 
 PRIOR_ROWS = 1.0
-"""A leaf is smoothed by so many rows of its tree's root, the root by as many of the uniform distribution."""
+"""Prior rows: of the root for a leaf, and of the uniform distribution for the root."""
 SLIP = 1e-3
 """What a functional dependency leaves for rows that break it."""
 
 
-def cell_probabilities(part: Part, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
+def cell_probabilities(
+    part: Part, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
+) -> Floats:
     """Return the probability of each row's cell, float64 [rows]; above 0 everywhere."""
     match part:
         case Pool(low, high):
@@ -57,8 +59,10 @@ def cell_probabilities(part: Part, grid: ColumnGrid, context: Context, rows: Int
             return out
 
 
-def _of_scores(part: Latent, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
-    """Return the mass of each row's leaf between the scores that bound its cell, smoothed as in `_leaf_table`."""
+def _of_scores(
+    part: Latent, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
+) -> Floats:
+    """Return the leaf's mass between the scores of each row's cell, smoothed."""
     tree, low, high = part.residual.tree, part.residual.low, part.residual.high
     edges = np.empty(0) if grid.edges is None else grid.edges
     whole = np.zeros(edges.size, np.int32), np.full(edges.size, part.margin.low.size, np.int32)
@@ -68,17 +72,23 @@ def _of_scores(part: Latent, grid: ColumnGrid, context: Context, rows: Ints, cel
     first, last = bounds[cells] - expected, bounds[cells + 1] - expected
 
     def mass(start: Ints, stop: Ints, low: Floats, high: Floats) -> Floats:
-        inside = mass_below(start, stop, low, high, last) - mass_below(start, stop, low, high, first)
+        inside = mass_below(start, stop, low, high, last) - mass_below(
+            start, stop, low, high, first
+        )
         return inside * (stop - start)
 
     everywhere = np.zeros(rows.size, np.int32), np.full(rows.size, low.size, np.int32)
-    root = (mass(*everywhere, np.sort(low), np.sort(high)) + PRIOR_ROWS / grid.size) / (low.size + PRIOR_ROWS)
+    root = (mass(*everywhere, np.sort(low), np.sort(high)) + PRIOR_ROWS / grid.size) / (
+        low.size + PRIOR_ROWS
+    )
     start, stop = tree.start[leaves], tree.stop[leaves]
     out: Floats = (mass(start, stop, low, high) + PRIOR_ROWS * root) / (stop - start + PRIOR_ROWS)
     return out
 
 
-def _of_classes(part: Classes, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells) -> Floats:
+def _of_classes(
+    part: Classes, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
+) -> Floats:
     classes = np.zeros((part.donors.size, part.values.size))
     classes[np.arange(part.donors.size), part.donors] = 1.0
     table = _leaf_table(part.tree, classes)
@@ -93,7 +103,7 @@ def _of_classes(part: Classes, grid: ColumnGrid, context: Context, rows: Ints, c
 
 
 def _leaf_table(tree: Tree, donors: Floats) -> Floats:
-    """Return the smoothed mean of the donors' rows by node, float64 [nodes, width] (filled for leaves only)."""
+    """Return the smoothed mean of donor rows by node, float64 [nodes, width]; leaves only."""
     leaves = np.flatnonzero(tree.feature < 0)
     leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
     sums = np.add.reduceat(donors, tree.start[leaves], axis=0)

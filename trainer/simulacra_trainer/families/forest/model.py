@@ -10,29 +10,29 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress, no_progress
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
-from simulacra_trainer.families.coupling import gumbel_twins
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.dependencies import Dependencies
+from simulacra_trainer.families.forest.do_response import is_latent, looked_at, under_do
+from simulacra_trainer.families.forest.feature_screen import Screen
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.parts import Context, Ints, Lookup, Monotone, Part, Switch
-from simulacra_trainer.families.forest.response import is_latent, looked_at, under_do
-from simulacra_trainer.families.forest.screen import Screen
+from simulacra_trainer.families.forest.samplers import Context, Ints, Lookup, Monotone, Part, Switch
 from simulacra_trainer.families.forest.store import load_parts, save_parts
 from simulacra_trainer.families.grid import level_grid, number_grid
-from simulacra_trainer.weighting import row_weights
+from simulacra_trainer.families.gumbel import gumbel_twins
+from simulacra_trainer.survey_weights import row_weights
 
 PENALTY, SCORED = "penalty", "scored"
 DEFAULT_PENALTY = 3.0
 
 
 class ForestModel:
-    """Penalised sequential trees in one order of the columns."""
+    """Penalized sequential trees in one order of the columns."""
 
     def __init__(
         self,
@@ -41,7 +41,12 @@ class ForestModel:
         parts: Mapping[int, Part],
         structure: Structure | None = None,
     ) -> None:
-        self.data, self.order, self.parts, self._structure = data, list(order), dict(parts), structure
+        self.data, self.order, self.parts, self._structure = (
+            data,
+            list(order),
+            dict(parts),
+            structure,
+        )
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
         self._responses: dict[int, Part] = {}
 
@@ -62,7 +67,11 @@ class ForestModel:
         """Draw n rows; see `families.base.FittedModel.sample`."""
         rows = np.arange(n, dtype=np.int32)
         held = {self._position[name]: value for name, value in (do or {}).items()}
-        fixed = {self._position[name]: given.column(name) for name in given.column_names} if given is not None else {}
+        fixed = (
+            {self._position[name]: given.column(name) for name in given.column_names}
+            if given is not None
+            else {}
+        )
         context = Context(np.zeros((len(self.order), n), np.uint8), [np.empty(0)] * len(self.order))
         drawn, moved = self.order[:only], set(held)
         for j in drawn:
@@ -80,14 +89,20 @@ class ForestModel:
             context.values[j] = values
             context.codes[j] = codec.encode(values)
         names = [self.data.codecs[j].name for j in drawn]
-        return pa.table([self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names)
+        return pa.table(
+            [self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names
+        )
 
-    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+    def counterfactual(
+        self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
+    ) -> pa.Table:
         """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
         n, codecs = facts.num_rows, self.data.codecs
         rows = np.arange(n, dtype=np.int32)
         values = [codec.values(facts.column(codec.name)) for codec in codecs]
-        fact = Context(np.stack([codec.encode(v) for codec, v in zip(codecs, values, strict=True)]), values)
+        fact = Context(
+            np.stack([codec.encode(v) for codec, v in zip(codecs, values, strict=True)]), values
+        )
         twin = Context(fact.codes.copy(), list(values))
         held = {self._position[name]: value for name, value in do.items()}
         moved = set(held)
@@ -101,8 +116,10 @@ class ForestModel:
         names = [codecs[j].name for j in self.order]
         return pa.table([codecs[j].to_arrow(twin.values[j]) for j in self.order], names=names)
 
-    def _twin(self, column: int, fact: Context, twin: Context, rows: Ints, rng: np.random.Generator) -> Floats:
-        """Return the column's values in the twins' world, float64 [rows]; it is drawn by causes that differ there."""
+    def _twin(
+        self, column: int, fact: Context, twin: Context, rows: Ints, rng: np.random.Generator
+    ) -> Floats:
+        """Return the column in the twins' world, float64 [rows], drawn from changed causes."""
         part, codec, seen = self.parts[column], self.data.codecs[column], fact.values[column]
         if codec.is_category and not codec.ordered and len(codec.levels) > 2:
             size = len(codec.levels) + 1
@@ -115,28 +132,33 @@ class ForestModel:
         same = (before == after) | (np.isnan(before) & np.isnan(after))
         if codec.is_category:
             return np.where(same, seen, after)
-        # what the drawn value has beyond its draw (the smooth part, values of another order) goes with it
+        # what the drawn value has beyond its draw (the smooth part, values of another order) goes
+        # with it
         known = ~(np.isnan(before) | np.isnan(after) | np.isnan(seen))
         return np.where(same, seen, np.where(known, seen + (after - before), after))
 
     def _under_do(self, column: int) -> Part:
         """Return what draws a column that do() reaches, found when first asked for.
 
-        Of a column that follows normal scores it begins with what leaves alone would be: a regression on the numbers'
-        own scale takes the place of the one of scores.
+        Of a column that follows normal scores it begins with what leaves alone would be: a
+        regression on the numbers' own scale takes the place of the one of scores.
         """
         if column not in self._responses:
             part, before = self.parts[column], self.order[: self.order.index(column)]
             predictors = self.structure.screen.of(column, before)
             grower = ColumnGrower(self.data, column, predictors, scored=False)
-            self._responses[column] = under_do(grower.grow(None) if is_latent(part) else part, grower)
+            self._responses[column] = under_do(
+                grower.grow(None) if is_latent(part) else part, grower
+            )
         return self._responses[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
-        """Return a model with these columns first; only columns whose predecessors change are fit again."""
+        """Return a model with these columns first; only changed columns are fit again."""
         front = [self._position[name] for name in columns]
         order = [*front, *(j for j in self.order if j not in set(front))]
-        before: dict[int, frozenset[int]] = {j: frozenset(self.order[:i]) for i, j in enumerate(self.order)}
+        before: dict[int, frozenset[int]] = {
+            j: frozenset(self.order[:i]) for i, j in enumerate(self.order)
+        }
         kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
         return grow_parts(self.data, order, kept, self.structure, no_progress, self._scored())
 
@@ -146,14 +168,18 @@ class ForestModel:
         return {self.data.codecs[j].name: says for j, says in self._scored().items()}
 
     def _scored(self) -> dict[int, bool]:
-        mute = {self.order[0], *(j for j, part in self.parts.items() if isinstance(part, Lookup | Switch | Monotone))}
+        mute = {
+            self.order[0],
+            *(j for j, part in self.parts.items() if isinstance(part, Lookup | Switch | Monotone)),
+        }
         return {j: is_latent(part) for j, part in self.parts.items() if j not in mute}
 
     def with_penalty(self, penalty: float) -> ForestModel:
         """Return a model of the same rows and order that was grown with another penalty.
 
-        Rows are not asked again which columns follow scores: at other penalties they say the same but for a column or
-        two that both ways suit alike, and asking costs several times what growing does.
+        Rows are not asked again which columns follow scores: at other penalties they say the same
+        but for a column or two that both ways suit alike, and asking costs several times what
+        growing does.
         """
         if penalty == self.data.penalty:
             return self
@@ -164,12 +190,18 @@ class ForestModel:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
         rows = np.arange(table.num_rows, dtype=np.int32)
         values = [codec.values(table.column(codec.name)) for codec in self.data.codecs]
-        codes = np.stack([codec.encode(v) for codec, v in zip(self.data.codecs, values, strict=True)])
+        codes = np.stack(
+            [codec.encode(v) for codec, v in zip(self.data.codecs, values, strict=True)]
+        )
         context = Context(codes, values)
         total = np.zeros(table.num_rows)
         for j, codec in enumerate(self.data.codecs):
-            grid = level_grid(codec.levels) if codec.is_category else number_grid(self.data.values[j])
-            total += np.log(cell_probabilities(self.parts[j], grid, context, rows, grid.cells(values[j])))
+            grid = (
+                level_grid(codec.levels) if codec.is_category else number_grid(self.data.values[j])
+            )
+            total += np.log(
+                cell_probabilities(self.parts[j], grid, context, rows, grid.cells(values[j]))
+            )
         return total
 
     def save(self, directory: Path) -> None:
@@ -179,7 +211,7 @@ class ForestModel:
 
     @property
     def structure(self) -> Structure:
-        """What was found in the training table as a whole; found again when a loaded model is reordered."""
+        """Structure of the whole training table; a loaded model finds it again to reorder."""
         if self._structure is None:
             self._structure = find_structure(self.data)
         return self._structure
@@ -187,7 +219,7 @@ class ForestModel:
 
 @dataclass(frozen=True)
 class Structure:
-    """What does not depend on the order of the columns: functional dependencies and pairwise information."""
+    """Structure independent of column order: dependencies and pairwise information."""
 
     dependencies: Dependencies
     screen: Screen
@@ -195,7 +227,10 @@ class Structure:
 
 def find_structure(data: TrainingRows) -> Structure:
     """Look for functional dependencies and, in wide tables, for what informs what."""
-    return Structure(Dependencies(data.values, [not codec.is_category for codec in data.codecs]), Screen(data.codes))
+    return Structure(
+        Dependencies(data.values, [not codec.is_category for codec in data.codecs]),
+        Screen(data.codes),
+    )
 
 
 def grow_parts(
@@ -206,7 +241,8 @@ def grow_parts(
     progress: Progress,
     scored: Mapping[int, bool] | None = None,
 ) -> ForestModel:
-    """Grow the columns of the order that are not kept, on all cores; the result does not depend on their number.
+    """Grow the columns of the order that are not kept, on all cores; the result does not depend on
+    their number.
 
     scored: columns of which it is known whether normal scores suit them; of others it is asked.
     """
@@ -221,7 +257,9 @@ def grow_parts(
     places = [i for i, j in enumerate(order) if j not in kept][::-1]
     parts = dict(kept)
     with ThreadPoolExecutor(threads()) as pool:
-        for done, (place, part) in enumerate(zip(places, pool.map(grow, places), strict=True), start=1):
+        for done, (place, part) in enumerate(
+            zip(places, pool.map(grow, places), strict=True), start=1
+        ):
             parts[order[place]] = part
             progress(done / len(places))
     return ForestModel(data, order, parts, structure)
@@ -241,8 +279,8 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
 class Forest:
     """The family (see `families.base.Family`).
 
-    Options: penalty, nats a split must gain beyond its parameters; scored, by name, whether a column is to follow
-    normal scores (of others their rows are asked).
+    Options: penalty, nats a split must gain beyond its parameters; scored, by name, whether a
+    column is to follow normal scores (of others their rows are asked).
     """
 
     name = "forest"
@@ -261,13 +299,19 @@ class Forest:
         data = training_rows(table, schema, float(options.get(PENALTY, DEFAULT_PENALTY)))
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
         scored = {position[name]: says for name, says in options.get(SCORED, {}).items()}
-        return grow_parts(data, [position[name] for name in order], {}, find_structure(data), progress, scored)
+        return grow_parts(
+            data, [position[name] for name in order], {}, find_structure(data), progress, scored
+        )
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
         parts, header = load_parts(directory, len(schema.learned()))
         order = header.get("order")
-        if not isinstance(order, list) or sorted(order) != sorted(parts) or sorted(parts) != list(range(len(parts))):
+        if (
+            not isinstance(order, list)
+            or sorted(order) != sorted(parts)
+            or sorted(parts) != list(range(len(parts)))
+        ):
             raise ModelFileError("the order of the columns does not fit the parts of the model")
         if len(parts) != len(schema.learned()):
             raise ModelFileError("the model has another number of columns than the schema")

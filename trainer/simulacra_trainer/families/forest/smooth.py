@@ -1,10 +1,12 @@
-"""Penalised spline regression of a number on other columns, its smoothness set by restricted likelihood.
+"""Penalized spline regression of a number on other columns, its smoothness set by restricted
+likelihood.
 
-Cubic B-splines of every number, tensor products of the first pairs of numbers, an indicator for each code of a
-category (Eilers & Marx, 1996); of few numbers also splines with even knots, which are right where a curve is smooth on
-the number's own scale, and waves of all of them together (random Fourier features, Rahimi & Recht, 2007). Each term
-has its own penalty, found by the generalised Fellner-Schall iteration (Wood & Fasiolo, 2017): a term that explains
-nothing is shrunk away, so nothing has to be selected or tuned.
+Cubic B-splines of every number, tensor products of the first pairs of numbers, an indicator for
+each code of a category (Eilers & Marx, 1996); of few numbers also splines with even knots, which
+are right where a curve is smooth on the number's own scale, and waves of all of them together
+(random Fourier features, Rahimi & Recht, 2007). Each term has its own penalty, found by the
+generalized Fellner-Schall iteration (Wood & Fasiolo, 2017): a term that explains nothing is shrunk
+away, so nothing has to be selected or tuned.
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.terms import Line, Pair, Steps, Term, even_spline_of, spline_of, waves_of
+from simulacra_trainer.families.forest.spline_terms import (
+    Line,
+    Pair,
+    Steps,
+    Term,
+    even_spline_of,
+    spline_of,
+    waves_of,
+)
 
 KNOTS, PAIR_KNOTS = 32, 8
 MOST_PAIRS, MOST_EVEN = 3, 3
@@ -63,17 +73,25 @@ def fit_smooth(columns: Sequence[Floats], codes: Sequence[int], target: Floats) 
     parts = [slice(end - len(form), end) for end, form in zip(ends, forms, strict=True)]
     moments = _moments(terms, some, y - y.mean(), int(ends[-1]))
     kept, solution = _needed(moments, forms, parts, [_inside(term, terms) for term in terms])
-    constant = y.mean() - sum(float(moments.mean[parts[i]] @ b) for i, b in zip(kept, solution.slopes, strict=True))
+    constant = y.mean() - sum(
+        float(moments.mean[parts[i]] @ b) for i, b in zip(kept, solution.slopes, strict=True)
+    )
     return Smooth(tuple(terms[i] for i in kept), tuple(solution.slopes), float(constant))
 
 
 def _terms(columns: Sequence[Floats], codes: Sequence[int]) -> list[Term]:
     terms: list[Term] = [Steps(j, size) for j, size in enumerate(codes) if size]
-    numbers = [j for j, size in enumerate(codes) if not size and spline_of(columns[j], PAIR_KNOTS) is not None]
+    numbers = [
+        j
+        for j, size in enumerate(codes)
+        if not size and spline_of(columns[j], PAIR_KNOTS) is not None
+    ]
     few = numbers[:MOST_EVEN] if columns[0].size >= FEWEST_ROWS else []
     terms += [Line(j, spline) for j in few if (spline := even_spline_of(columns[j])) is not None]
     for knots in (KNOTS, PAIR_KNOTS):
-        lines = [Line(j, spline) for j in numbers if (spline := spline_of(columns[j], knots)) is not None]
+        lines = [
+            Line(j, spline) for j in numbers if (spline := spline_of(columns[j], knots)) is not None
+        ]
         if knots == KNOTS:
             terms += lines
         else:
@@ -90,8 +108,8 @@ def _triangle(lines: Sequence[Line]) -> list[tuple[Line, Line]]:
 
 @dataclass(frozen=True)
 class Moments:
-    """Cross products of all functions and with the target, both centred; the functions' means; the sum of squares of
-    the centred target and the number of rows.
+    """Cross products of all functions and with the target, both centered; the functions' means; the
+    sum of squares of the centered target and the number of rows.
     """
 
     gram: Floats
@@ -117,42 +135,56 @@ def _moments(terms: Sequence[Term], columns: Sequence[Floats], y: Floats, width:
         gram += basis.T @ basis
         moment += basis.T @ y[begin : begin + BLOCK]
         total += basis.sum(axis=0)
-    return Moments(gram - np.outer(total, total) / y.size, moment, total / y.size, float(y @ y), y.size)
+    return Moments(
+        gram - np.outer(total, total) / y.size, moment, total / y.size, float(y @ y), y.size
+    )
 
 
 def _inside(term: Term, terms: Sequence[Term]) -> set[int]:
-    """Return the pairs that a line is part of: while one of them stays, so does the line (Nelder, 1977)."""
+    """Return the pairs that contain a line; they keep it in the model (Nelder, 1977)."""
     if not isinstance(term, Line):
         return set()
     return {
-        i for i, of in enumerate(terms) if isinstance(of, Pair) and term.column in (of.first.column, of.second.column)
+        i
+        for i, of in enumerate(terms)
+        if isinstance(of, Pair) and term.column in (of.first.column, of.second.column)
     }
 
 
 def _needed(
     moments: Moments, forms: Sequence[Floats], parts: Sequence[slice], inside: Sequence[set[int]]
 ) -> tuple[list[int], Solution]:
-    """Leave out, from the last term on, each that costs more freedom than it explains; return who stays."""
+    """Drop terms, last first, that cost more freedom than they explain; return the rest."""
 
     def solve(chosen: Sequence[int]) -> Solution:
-        return _by_restricted_likelihood(moments, [forms[i] for i in chosen], [parts[i] for i in chosen])
+        return _by_restricted_likelihood(
+            moments, [forms[i] for i in chosen], [parts[i] for i in chosen]
+        )
 
     kept = list(range(len(forms)))
     best = solve(kept)
     for i in reversed(range(len(forms))):
         fewer = [k for k in kept if k != i]
-        if fewer and not inside[i] & set(kept) and (tried := solve(fewer)).criterion < best.criterion:
+        if (
+            fewer
+            and not inside[i] & set(kept)
+            and (tried := solve(fewer)).criterion < best.criterion
+        ):
             kept, best = fewer, tried
     return kept, best
 
 
-def _by_restricted_likelihood(moments: Moments, forms: Sequence[Floats], parts: Sequence[slice]) -> Solution:
-    """Find the weights of the penalties and the slopes for the terms in these parts of the functions."""
+def _by_restricted_likelihood(
+    moments: Moments, forms: Sequence[Floats], parts: Sequence[slice]
+) -> Solution:
+    """Find penalty weights and slopes of the terms in these parts of the functions."""
     at = np.concatenate([np.arange(part.start, part.stop) for part in parts])
     gram, moment = moments.gram[np.ix_(at, at)], moments.moment[at]
     ends = np.cumsum([len(form) for form in forms])
     own = [slice(end - len(form), end) for end, form in zip(ends, forms, strict=True)]
-    forms = [form * max(np.trace(gram[part, part]), 1e-12) for form, part in zip(forms, own, strict=True)]
+    forms = [
+        form * max(np.trace(gram[part, part]), 1e-12) for form, part in zip(forms, own, strict=True)
+    ]
     weights, floor = np.ones(len(forms)), 1e-10 * np.trace(gram) / len(gram)
     for _ in range(ROUNDS):
         whole = gram + floor * np.eye(len(gram))
@@ -161,7 +193,9 @@ def _by_restricted_likelihood(moments: Moments, forms: Sequence[Floats], parts: 
         inverse = cho_solve(cho_factor(whole), np.eye(len(gram)))
         slopes = inverse @ moment
         free = float(np.sum(inverse * gram)) + 1.0
-        left = max(moments.square - 2 * slopes @ moment + slopes @ gram @ slopes, 1e-12 * moments.square)
+        left = max(
+            moments.square - 2 * slopes @ moment + slopes @ gram @ slopes, 1e-12 * moments.square
+        )
         noise = left / max(moments.rows - free, 1.0)
         new = np.empty_like(weights)
         for i, (form, part) in enumerate(zip(forms, own, strict=True)):

@@ -1,7 +1,9 @@
-"""Writes and reads the parts of a forest: ten flat tensors (safetensors) and a JSON outline of offsets into them.
+"""Writes and reads the parts of a forest: ten flat tensors (safetensors) and a JSON outline of
+offsets into them.
 
-The codecs are not stored: they follow from the training table, which lies beside the model. Everything that is read
-is checked before a kernel sees it, because kernels index without bounds checks.
+The codecs are not stored: they follow from the training table, which lies beside the model.
+Everything that is read is checked before a kernel sees it, because kernels index without bounds
+checks.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from safetensors.numpy import save_file
 
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.families.forest.kernels import BINS
-from simulacra_trainer.families.forest.parts import (
+from simulacra_trainer.families.forest.samplers import (
     Classes,
     Latent,
     Lookup,
@@ -67,7 +69,10 @@ def load_parts(directory: Path, columns: int) -> tuple[dict[int, Part], Outline]
     """
     try:
         path = directory / OUTLINE
-        if path.stat().st_size > MAX_OUTLINE_BYTES or (directory / TENSORS).stat().st_size > MAX_TENSOR_BYTES:
+        if (
+            path.stat().st_size > MAX_OUTLINE_BYTES
+            or (directory / TENSORS).stat().st_size > MAX_TENSOR_BYTES
+        ):
             raise ModelFileError("a model file exceeds its size limit")
         outline = json.loads(path.read_bytes())
         with safe_open(directory / TENSORS, framework="numpy") as file:
@@ -80,8 +85,18 @@ def load_parts(directory: Path, columns: int) -> tuple[dict[int, Part], Outline]
                 raise ModelFileError(f"tensor {name} has the wrong type or shape")
         reader = _Reader(tensors, columns)
         return {int(j): reader.part(node) for j, node in outline.pop("parts").items()}, outline
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelFileError(f"the model files do not hold a sound forest ({type(error).__name__})") from None
+    except (
+        OSError,
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise ModelFileError(
+            f"the model files do not hold a sound forest ({type(error).__name__})"
+        ) from None
 
 
 class _Writer:
@@ -91,8 +106,14 @@ class _Writer:
 
     def tensors(self) -> dict[str, Array]:
         """Return the flat tensors."""
-        empty = {name: np.empty((0, 4) if name == "masks" else 0, dtype) for name, dtype in _TYPES.items()}
-        return {name: np.concatenate(chunks) if chunks else empty[name] for name, chunks in self._chunks.items()}
+        empty = {
+            name: np.empty((0, 4) if name == "masks" else 0, dtype)
+            for name, dtype in _TYPES.items()
+        }
+        return {
+            name: np.concatenate(chunks) if chunks else empty[name]
+            for name, chunks in self._chunks.items()
+        }
 
     def part(self, part: Part) -> Outline:
         """Add a part; return its outline."""
@@ -100,7 +121,11 @@ class _Writer:
             case Pool(low, high):
                 return {"kind": "pool", "at": self._add(low=low, high=high)}
             case Numbers(tree, low, high):
-                return {"kind": "numbers", "tree": self._tree(tree), "at": self._add(low=low, high=high)}
+                return {
+                    "kind": "numbers",
+                    "tree": self._tree(tree),
+                    "at": self._add(low=low, high=high),
+                }
             case Classes(tree, donors, values, parts):
                 inner = {str(k): self.part(inner) for k, inner in parts.items()}
                 at = {**self._add(donors=donors), **self._add(values=values)}
@@ -109,16 +134,34 @@ class _Writer:
                 inner_list = [self.part(inner) for inner in switched]
                 return {"kind": "switch", "on": on, "at": self._add(keys=keys), "parts": inner_list}
             case Monotone(on, keys, low, high):
-                return {"kind": "monotone", "on": on, "at": self._add(keys=keys) | self._add(low=low, high=high)}
+                return {
+                    "kind": "monotone",
+                    "on": on,
+                    "at": self._add(keys=keys) | self._add(low=low, high=high),
+                }
             case Latent(columns, tables, residual, margin):
                 inner = {"residual": self.part(residual), "margin": self.part(margin)}
                 return {"kind": "latent", **self._added(columns, tables), **inner}
             case Lookup(on, keys, values):
-                return {"kind": "lookup", "on": on, "at": {**self._add(keys=keys), **self._add(values=values)}}
+                return {
+                    "kind": "lookup",
+                    "on": on,
+                    "at": {**self._add(keys=keys), **self._add(values=values)},
+                }
 
     def _tree(self, tree: Tree) -> Outline:
-        at = self._add(feature=tree.feature, masks=tree.masks, child=tree.child, start=tree.start, stop=tree.stop)
-        return at | {"variates": [self._added(v.columns, v.tables) for v in tree.variates]} if tree.variates else at
+        at = self._add(
+            feature=tree.feature,
+            masks=tree.masks,
+            child=tree.child,
+            start=tree.start,
+            stop=tree.stop,
+        )
+        return (
+            at | {"variates": [self._added(v.columns, v.tables) for v in tree.variates]}
+            if tree.variates
+            else at
+        )
 
     def _added(self, columns: Array, tables: Array) -> Outline:
         return {"columns": columns.tolist(), "at": self._add(values=tables.ravel())}
@@ -165,7 +208,9 @@ class _Reader:
         columns, tables = self._added(node)
         residual, margin = self.part(node["residual"]), self.part(node["margin"])
         if not isinstance(residual, Numbers) or not isinstance(margin, Pool):
-            raise ModelFileError("the model files do not hold a sound forest (a part is of the wrong kind)")
+            raise ModelFileError(
+                "the model files do not hold a sound forest (a part is of the wrong kind)"
+            )
         return Latent(columns, tables, residual, margin)
 
     def _added(self, node: Outline) -> tuple[Array, Array]:
@@ -195,15 +240,22 @@ class _Reader:
         return low, high
 
     def _tree(self, at: Outline, donors: int) -> Tree:
-        feature, child, start, stop = (self._slice({"at": at}, name) for name in ("feature", "child", "start", "stop"))
+        feature, child, start, stop = (
+            self._slice({"at": at}, name) for name in ("feature", "child", "start", "stop")
+        )
         masks = self._slice({"at": at}, "masks")
         nodes = np.arange(feature.size)
         inner = feature >= 0
         _require(0 < feature.size == child.size == start.size == stop.size == len(masks))
         variates = tuple(Variate(*self._added(variate)) for variate in at.get("variates", ()))
         split = set(feature[feature >= self._columns].tolist())
-        _require(bool(np.all(feature >= -1)) and split == {self._columns + i for i in range(len(variates))})
-        _require(bool(np.all(child[inner] > nodes[inner]) and np.all(child[inner] + 1 < feature.size)))
+        _require(
+            bool(np.all(feature >= -1))
+            and split == {self._columns + i for i in range(len(variates))}
+        )
+        _require(
+            bool(np.all(child[inner] > nodes[inner]) and np.all(child[inner] + 1 < feature.size))
+        )
         _require(bool(np.all(start >= 0) and np.all(start < stop) and np.all(stop <= donors)))
         return Tree(feature, masks, child, start, stop, variates)
 
@@ -220,4 +272,6 @@ class _Reader:
 
 def _require(sound: bool) -> None:
     if not sound:
-        raise ModelFileError("the model files do not hold a sound forest (an index is out of bounds)")
+        raise ModelFileError(
+            "the model files do not hold a sound forest (an index is out of bounds)"
+        )

@@ -1,10 +1,11 @@
 """Canonical variates of a class target: many weak effects as one column that a tree can split.
 
-A tree has to spend a split, and half of its rows, on each column that moves a target a little. A canonical variate adds
-up what they say: classes are scored so that an additive regression explains most of the scores (canonical correlation
-of classes and columns; optimal scoring, Hastie, Tibshirani & Buja, 1994), and what it expects of a row is a further
-predictor, a linear combination that a tree splits like a number (Breiman et al., 1984, section 5.2; Loh and
-Vanichsetakul, 1988). Its slopes pay for themselves, half as much as a split each; a split on it pays like any other.
+A tree has to spend a split, and half of its rows, on each column that moves a target a little. A
+canonical variate adds up what they say: classes are scored so that an additive regression explains
+most of the scores (canonical correlation of classes and columns; optimal scoring, Hastie,
+Tibshirani & Buja, 1994), and what it expects of a row is a further predictor, a linear combination
+that a tree splits like a number (Breiman et al., 1984, section 5.2; Loh and Vanichsetakul, 1988).
+Its slopes pay for themselves, half as much as a split each; a split on it pays like any other.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from simulacra_trainer.families.forest.additive import (
     tables_of,
 )
 from simulacra_trainer.families.forest.kernels import BINS, F8, I4, I8, U1, compiled
-from simulacra_trainer.families.forest.parts import Variate
-from simulacra_trainer.families.forest.walk import added
+from simulacra_trainer.families.forest.samplers import Variate
+from simulacra_trainer.families.forest.traversal import added
 
 MOST_VARIATES = 3
 FEWEST_ROWS, MOST_CLASSES = 1_000, 256
 RIDGE = 0.01
-"""Added to the variance of each function, so that levels of few rows do not decide how classes are scored."""
+"""Added to each function's variance, so that rare levels do not set class scores."""
 SLOPE_SHARE = 0.5
-"""The part of the penalty that a slope pays: with less, variates of a thousand rows copy; with more, effects go."""
+"""Part of the penalty that a slope pays: less copies small tables, more loses effects."""
 CODES, TAIL = 250, 0.001
 """Codes of like width between the quantiles of a variate that so few rows lie beyond."""
 
@@ -69,7 +70,9 @@ def fit_variates(
         square = float(target @ target)
         if square <= SAME * of.size:
             continue
-        slopes = fit_slopes(design, design.centred @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty)
+        slopes = fit_slopes(
+            design, design.centered @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty
+        )
         columns, tables = tables_of(bases, design.mean, slopes)
         if columns.size > 1:
             low, high = np.quantile(added(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))
@@ -82,11 +85,14 @@ def fit_variates(
 def _strongest(
     seen: Codes, bases: Sequence[Floats], of: npt.NDArray[np.integer], share: Floats
 ) -> tuple[Floats, list[Floats]]:
-    """Return the products of functions and classes, float64 [functions, classes] (of standardised class indicators),
-    and the functions by column: the `FEW_FUNCTIONS` of them that classes differ in most.
+    """Return the products of functions and classes, float64 [functions, classes] (of standardized
+    class indicators), and the functions by column: the `FEW_FUNCTIONS` of them that classes differ
+    in most.
     """
     column = np.repeat(np.arange(len(bases)), [len(functions) for functions in bases])
-    sums, mean, variance = _class_sums(seen, of.astype(np.int32), share.size, np.concatenate(bases), column)
+    sums, mean, variance = _class_sums(
+        seen, of.astype(np.int32), share.size, np.concatenate(bases), column
+    )
     moments = (sums - np.outer(mean, of.size * share)) / np.sqrt(np.where(share > 0, share, 1.0))
     told = np.where(variance > SAME, (moments**2).sum(axis=1) / np.maximum(variance, SAME), -1.0)
     is_kept = np.zeros(column.size, np.bool_)
@@ -97,11 +103,16 @@ def _strongest(
 
 @compiled
 def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tuple[F8, F8, F8]:
-    """Return the sum of each function over the rows of each class, float64 [functions, classes], its mean and variance:
-    seen uint8 [columns, n], of int32 [n], functions float64 [functions, 256], column int64 [functions], ascending.
+    """Return the sum of each function over the rows of each class, float64 [functions, classes],
+    its mean and variance: seen uint8 [columns, n], of int32 [n], functions float64 [functions,
+    256], column int64 [functions], ascending.
     """
     n = of.shape[0]
-    sums, mean, variance = np.zeros((len(column), classes)), np.zeros(len(column)), np.zeros(len(column))
+    sums, mean, variance = (
+        np.zeros((len(column), classes)),
+        np.zeros(len(column)),
+        np.zeros(len(column)),
+    )
     table, counted = np.zeros((BINS, classes), np.int64), -1
     for f in range(len(column)):
         if column[f] != counted:
@@ -122,7 +133,7 @@ def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tu
 
 
 def _class_scores(gram: Floats, moments: Floats, share: Floats, n: int) -> list[Floats]:
-    """Return the scores of the classes, float64 [classes] each, that a ridge regression explains best."""
+    """Return the class scores, float64 [classes], that a ridge regression explains best."""
     root = cholesky(gram + RIDGE * n * np.eye(len(gram)), lower=True)
     explained = solve_triangular(root, moments, lower=True)
     strengths, vectors = np.linalg.eigh(explained @ explained.T)

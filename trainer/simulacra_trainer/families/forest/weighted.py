@@ -1,8 +1,9 @@
 """Leaves of a weighted table: donors stand in them as often as their weights say.
 
-Trees are grown on rows, so that what counts people (a split's price, the fewest rows of a leaf, of a level) counts each
-of them once; then the donors of a leaf are repeated in proportion to their weights, which makes its distribution the
-design-weighted one (Pfeffermann, 1993; for trees, Toth & Eltinge, 2011).
+Trees are grown on rows, so that what counts people (a split's price, the fewest rows of a leaf, of
+a level) counts each of them once; then the donors of a leaf are repeated in proportion to their
+weights, which makes its distribution the design-weighted one (Pfeffermann, 1993; for trees, Toth &
+Eltinge, 2011).
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.families.forest.parts import Tree
-from simulacra_trainer.weighting import Floats, Ints, replicas
+from simulacra_trainer.families.forest.samplers import Tree
+from simulacra_trainer.survey_weights import Floats, Ints, replicas
 
 DONORS_A_ROW = 8
 MOST_DONORS = 1_000_000
 
 
 def repeat_donors(tree: Tree, weights: Floats) -> tuple[Tree, Ints]:
-    """Return the tree with its segments widened, and which donor stands at each place, int64 [places].
+    """Return the tree with its segments widened, and which donor stands at each place, int64
+    [places].
 
     Args:
         tree: of which each leaf's donors lie side by side.
@@ -36,7 +38,8 @@ def repeat_donors(tree: Tree, weights: Floats) -> tuple[Tree, Ints]:
 def donor_places(leaf: npt.NDArray[np.integer], weights: Floats) -> Ints:
     """Return which donor stands at each place, int64 [places], in the donors' order.
 
-    leaf, weights: of each donor, those of a leaf side by side. A leaf that has next to no weight keeps each once.
+    leaf, weights: of each donor, those of a leaf side by side. A leaf that has next to no weight
+        keeps each once.
     """
     counts = repeats(weights)
     begin = np.flatnonzero(np.diff(leaf, prepend=-1))

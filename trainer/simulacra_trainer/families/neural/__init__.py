@@ -1,4 +1,5 @@
-"""Neural any-order family: one network gives every column's distribution given any set of the others.
+"""Neural any-order family: one network gives every column's distribution given any set of the
+others.
 
 Needs torch and lightning (the extra `neural`); importing it without them is a ModuleNotFoundError.
 """
@@ -6,10 +7,13 @@ Needs torch and lightning (the extra `neural`); importing it without them is a M
 import os
 from importlib.util import find_spec
 
-# Read by GNU OpenMP when torch loads it: how long threads spin before they sleep. Two idle cores take 27 ms a step of
-# training with the default of 300,000 and 32 ms with this; busy cores take 600 ms and 180 ms.
+# Read by GNU OpenMP when torch loads it: how long threads spin before they sleep. Two idle cores
+# take 27 ms a step of training with the default of 300,000 and 32 ms with this; busy cores take 600
+# ms and 180 ms.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-if find_spec("lightning") is None:  # looked for, not imported: only a fit needs it, and it takes seconds
+if (
+    find_spec("lightning") is None
+):  # looked for, not imported: only a fit needs it, and it takes seconds
     raise ModuleNotFoundError("No module named 'lightning'", name="lightning")
 
 from simulacra_trainer.families.neural.model import NEURAL, NeuralModel

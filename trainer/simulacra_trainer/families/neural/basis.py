@@ -1,4 +1,4 @@
-"""Smooth functions of a code's place, which tie the weights of neighbouring bins of a number together."""
+"""Smooth functions of a code's position, which tie the weights of neighboring bins."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ HAT_WIDTHS = (4, 16)
 
 
 def code_basis(coding: ColumnCoding) -> Floats:
-    """Return the functions at each code of an ordered column, float64 [codes, functions]; zero for missing.
+    """Return the functions at each code of an ordered column, float64 [codes, functions]; zero for
+    missing.
 
-    Hats of two widths (in codes), and value and rank with their halved squares: with those, a softmax over the codes
-    holds the discretised normal distribution.
+    Hats of two widths (in codes), and value and rank with their halved squares: with those, a
+    softmax over the codes holds the discretized normal distribution.
     """
     places = np.arange(coding.codes - 1)
     hats = [
-        np.clip(1.0 - np.abs(places[:, None] - np.arange(0, coding.codes + width - 1, width)) / width, 0.0, None)
+        np.clip(
+            1.0 - np.abs(places[:, None] - np.arange(0, coding.codes + width - 1, width)) / width,
+            0.0,
+            None,
+        )
         for width in HAT_WIDTHS
     ]
     middles = coding.middles()

@@ -1,4 +1,4 @@
-"""The coded table as batches: which rows, in which order of the columns. A seed and a step decide a batch."""
+"""The coded table in batches of rows and column orders; seed and step decide a batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
 from simulacra_trainer.families.neural.network import Batch
-from simulacra_trainer.weighting import draw_in_proportion
+from simulacra_trainer.survey_weights import draw_in_proportion
 
 GROUPS = 8
 """Masks in a batch; half are the fixed order of the columns, half are random orders."""
@@ -26,8 +26,8 @@ BIG_TABLE = 15_000
 class CodedTable:
     """Rows in the network's order of the columns, as compact as they can be kept.
 
-    codes int16 and cells int8 [n, columns]; inputs float16 [n, columns, INPUTS]; order: the causal order as positions
-    in the network's order.
+    codes int16 and cells int8 [n, columns]; inputs float16 [n, columns, INPUTS]; order: the causal
+    order as positions in the network's order.
     """
 
     codes: Tensor
@@ -37,9 +37,12 @@ class CodedTable:
 
 
 def code_table(
-    codings: Sequence[ColumnCoding], values: Sequence[Floats], layout: Sequence[int], order: Sequence[int]
+    codings: Sequence[ColumnCoding],
+    values: Sequence[Floats],
+    layout: Sequence[int],
+    order: Sequence[int],
 ) -> CodedTable:
-    """Code all rows; layout: the network's order of the columns, order: the causal one (both positions)."""
+    """Code all rows; layout is the network's column order, order the causal one."""
     n, c = values[0].size, len(codings)
     codes, cells = np.empty((n, c), np.int16), np.empty((n, c), np.int8)
     inputs = np.empty((n, c, INPUTS), np.float16)
@@ -48,11 +51,13 @@ def code_table(
         codes[:, i], cells[:, i], inputs[:, i] = coded.codes, coded.cells, coded.inputs
     place = {j: i for i, j in enumerate(layout)}
     causal = [place[j] for j in order]
-    return CodedTable(torch.from_numpy(codes), torch.from_numpy(cells), torch.from_numpy(inputs), causal)
+    return CodedTable(
+        torch.from_numpy(codes), torch.from_numpy(cells), torch.from_numpy(inputs), causal
+    )
 
 
 class TableBatches(pl.LightningDataModule):
-    """Batches for an interval of steps at a time, and validation batches under the fixed and under random orders."""
+    """Training batches by interval, and validation batches of fixed and random orders."""
 
     def __init__(
         self,
@@ -70,7 +75,10 @@ class TableBatches(pl.LightningDataModule):
         shuffled = np.random.default_rng([seed, 31]).permutation(n)
         self.table, self.seed, self._weights = table, seed, weights
         self._part = slice(0, GROUPS) if part is None else part(GROUPS)
-        self.held, self.rows = np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]), np.sort(shuffled[held:])
+        self.held, self.rows = (
+            np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]),
+            np.sort(shuffled[held:]),
+        )
         self.each = int(np.clip(self.rows.size // (4 * GROUPS), 1, 32 if n < BIG_TABLE else 64))
         """Rows under each mask."""
         self.interval = interval or int(np.clip(self.rows.size // self.batch_rows, 40, 150))
@@ -84,7 +92,9 @@ class TableBatches(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Return the batches of the trainer's next interval."""
         assert self.trainer is not None
-        return DataLoader(_Interval(self, self.trainer.current_epoch * self.interval), batch_size=None)
+        return DataLoader(
+            _Interval(self, self.trainer.current_epoch * self.interval), batch_size=None
+        )
 
     def val_dataloader(self) -> DataLoader:
         """Return the held-out rows under the fixed order, then under random ones."""
@@ -99,7 +109,10 @@ class TableBatches(pl.LightningDataModule):
     def batch(self, step: int) -> Batch:
         """Return the batch of a step of training, this worker's groups of it."""
         size = self.batch_rows
-        epochs, parts = range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1), []
+        epochs, parts = (
+            range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1),
+            [],
+        )
         for epoch in epochs:
             begin = epoch * self.rows.size
             rng = np.random.default_rng([self.seed, 33, epoch])
@@ -112,7 +125,7 @@ class TableBatches(pl.LightningDataModule):
         return self._batch(rows.ravel(), orders[self._part])
 
     def _in_proportion(self, rows: Ints, rng: np.random.Generator) -> Ints:
-        """Return as many of the rows, each as often as its survey weight says: another draw each epoch."""
+        """Return as many rows, resampled by survey weight: another draw each epoch."""
         assert self._weights is not None
         return rows[draw_in_proportion(self._weights[rows], rows.size, rng)]
 
@@ -143,6 +156,6 @@ class _Interval(Dataset):
 
 
 def mask_of(order: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Return the matrix in which a column (row of it) sees those before it in the order, float32 [columns, columns]."""
+    """Return which columns each column sees in the order, float32 [columns, columns]."""
     place = np.argsort(order)
     return (place[:, None] > place[None, :]).astype(np.float32)

@@ -1,9 +1,11 @@
-"""Columns as what the network reads and predicts: codes, cells inside a code, and intervals inside a cell.
+"""Columns as what the network reads and predicts: codes, cells inside a code, and intervals inside
+a cell.
 
-A code is missing (0), a level, a frequent number (an atom), or a quantile bin of the other numbers. A bin has up to 8
-quantile cells, a cell some intervals of at least 6 rows; a value is drawn uniformly from an interval and rounded to
-what the data carry, so no value outside the atoms is a training value by more than chance. Levels beyond the 256 most
-frequent ones share a code, inside which they are drawn by frequency.
+A code is missing (0), a level, a frequent number (an atom), or a quantile bin of the other numbers.
+A bin has up to 8 quantile cells, a cell some intervals of at least 6 rows; a value is drawn
+uniformly from an interval and rounded to what the data carry, so no value outside the atoms is a
+training value by more than chance. Levels beyond the 256 most frequent ones share a code, inside
+which they are drawn by frequency.
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.schema import ColumnSchema
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 INPUTS = 5
-"""Beside the code: position in the bin -1..1; then z clipped to 4, rank, arcsinh, tanh(4 z), of unit scale."""
+"""Beside the code: position in the bin -1..1, then clipped z, rank, arcsinh and tanh."""
 CELLS = 8
 BINS = 32
 INTERVALS_A_CELL = 8
@@ -43,17 +45,17 @@ class Encoded:
 
 @dataclass(frozen=True)
 class ColumnCoding:
-    """How one column is coded. Interval 0 is missing; intervals of a code are neighbours, in the order of the codes.
+    """How one column is coded. Interval 0 is missing; intervals of a code are neighbors, in the
+    order of the codes.
 
     Attributes:
         codec: the column's values as float64, and back.
-        grid: where likelihoods are stated.
-        low, high: ends of the intervals, float64 [intervals]; equal for levels and atoms.
-        below: rows in the intervals before each one, float64 [intervals + 1].
-        code, cell: of each interval, int64 [intervals].
-        edges: of numbers: between the intervals of known values, ascending, float64 [intervals - 2].
-        place: of levels: interval of each position, int64 [levels].
-        scales: of numbers: mean, deviation, median size, mean and deviation of the arcsinh; float64 [5].
+        grid: where likelihoods are stated. low, high: ends of the intervals, float64 [intervals];
+        equal for levels and atoms. below: rows in the intervals before each one, float64 [intervals
+        + 1]. code, cell: of each interval, int64 [intervals]. edges: of numbers: between the
+        intervals of known values, ascending, float64 [intervals - 2]. place: of levels: interval of
+        each position, int64 [levels]. scales: of numbers: mean, deviation, median size, mean and
+        deviation of the arcsinh; float64 [5].
     """
 
     codec: ColumnCodec
@@ -79,8 +81,10 @@ class ColumnCoding:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether neighbouring codes are alike."""
-        return not self.codec.is_category or (self.codec.ordered and len(self.codec.levels) <= LEVEL_CODES)
+        """Whether neighboring codes are alike."""
+        return not self.codec.is_category or (
+            self.codec.ordered and len(self.codec.levels) <= LEVEL_CODES
+        )
 
     def code_rows(self) -> Floats:
         """Return the training rows of each code, float64 [codes]."""
@@ -88,7 +92,9 @@ class ColumnCoding:
 
     def cell_rows(self) -> Floats:
         """Return the training rows of each cell, float64 [codes, CELLS]."""
-        rows = np.bincount(self.code * CELLS + self.cell, np.diff(self.below), self.codes * CELLS).astype(np.float64)
+        rows = np.bincount(
+            self.code * CELLS + self.cell, np.diff(self.below), self.codes * CELLS
+        ).astype(np.float64)
         return rows.reshape(self.codes, CELLS)
 
     def encode(self, values: Floats) -> Encoded:
@@ -97,22 +103,31 @@ class ColumnCoding:
         known = np.where(missing, 0.0, values)
         if self.codec.is_category:
             at = np.where(missing, 0, self.place[known.astype(np.int64)])
-            return Encoded(self.code[at], self.cell[at], np.zeros((values.size, INPUTS), np.float32))
+            return Encoded(
+                self.code[at], self.cell[at], np.zeros((values.size, INPUTS), np.float32)
+            )
         at = np.where(missing, 0, 1 + np.searchsorted(self.edges, known, side="right"))
         width = np.where(self.high > self.low, self.high - self.low, 1.0)
-        share = np.where((self.high > self.low)[at], np.clip((known - self.low[at]) / width[at], 0.0, 1.0), 0.5)
+        share = np.where(
+            (self.high > self.low)[at], np.clip((known - self.low[at]) / width[at], 0.0, 1.0), 0.5
+        )
         rows = self.below[at] + share * (self.below[at + 1] - self.below[at])
         inputs = self._inputs(known, self.code[at], rows)
         inputs[missing] = 0.0
         return Encoded(self.code[at], self.cell[at], inputs)
 
     def decode(self, codes: Ints, cells: Ints, u: Floats) -> Floats:
-        """Draw a value of each code and cell by u (uniform, [n]); float64 [n], rounded to what the data carry."""
+        """Draw a value of each code and cell by u, [n]; float64 [n] with the data's decimals."""
         key = self.code * CELLS + self.cell
         wanted = codes * CELLS + cells
-        first, stop = np.searchsorted(key, wanted, side="left"), np.searchsorted(key, wanted, side="right")
+        first, stop = (
+            np.searchsorted(key, wanted, side="left"),
+            np.searchsorted(key, wanted, side="right"),
+        )
         rows = self.below[first] + u * (self.below[stop] - self.below[first])
-        at = np.clip(np.searchsorted(self.below, rows, side="right") - 1, first, np.maximum(stop - 1, first))
+        at = np.clip(
+            np.searchsorted(self.below, rows, side="right") - 1, first, np.maximum(stop - 1, first)
+        )
         held = np.maximum(self.below[at + 1] - self.below[at], 1e-9)
         share = np.clip((rows - self.below[at]) / held, 0.0, 1.0)
         return self.codec.tidy(self.low[at] + share * (self.high[at] - self.low[at]))
@@ -126,12 +141,17 @@ class ColumnCoding:
         return (out / np.where(total > 0, total, 1.0)).reshape(self.codes, CELLS, -1)
 
     def middles(self) -> Floats:
-        """Return standardised value and rank of the middle of each code but missing, float64 [codes - 1, 2]."""
+        """Return standardized value and rank of each code's middle, float64 [codes - 1, 2]."""
         rows = np.diff(self.below)[1:]
         held = np.maximum(self.code_rows()[1:], 1e-9)
         middle = np.bincount(self.code[1:] - 1, rows * (self.low + self.high)[1:] / 2.0) / held
         rank = (np.cumsum(held) - held / 2.0) / held.sum()
-        deviation = float(np.sqrt(np.average((middle - np.average(middle, weights=held)) ** 2, weights=held))) or 1.0
+        deviation = (
+            float(
+                np.sqrt(np.average((middle - np.average(middle, weights=held)) ** 2, weights=held))
+            )
+            or 1.0
+        )
         z = (middle - np.average(middle, weights=held)) / deviation
         return np.column_stack([np.clip(z, -4.0, 4.0), (rank - 0.5) * np.sqrt(12.0)])
 
@@ -150,8 +170,10 @@ class ColumnCoding:
         return out
 
 
-def fit_coding(column: pa.ChunkedArray, schema: ColumnSchema, weights: Floats | None = None) -> ColumnCoding:
-    """Learn the coding of a column of the clean table; with survey weights (mean 1) rows count by them inside codes."""
+def fit_coding(
+    column: pa.ChunkedArray, schema: ColumnSchema, weights: Floats | None = None
+) -> ColumnCoding:
+    """Learn the coding of a clean column; survey weights (mean 1) count inside codes."""
     codec = fit_codec(column, schema)
     values = codec.values(column)
     present = ~np.isnan(values)
@@ -161,7 +183,9 @@ def fit_coding(column: pa.ChunkedArray, schema: ColumnSchema, weights: Floats | 
     return code(codec, values[present], counted[present], missing)
 
 
-def _code_levels(codec: ColumnCodec, known: Floats, counted: Floats, missing: float) -> ColumnCoding:
+def _code_levels(
+    codec: ColumnCodec, known: Floats, counted: Floats, missing: float
+) -> ColumnCoding:
     counts = np.bincount(known.astype(np.int64), minlength=len(codec.levels))
     weight = np.bincount(known.astype(np.int64), counted, len(codec.levels))
     ranked = np.argsort(-counts, kind="stable")
@@ -172,10 +196,14 @@ def _code_levels(codec: ColumnCodec, known: Floats, counted: Floats, missing: fl
     code = np.minimum(np.arange(order.size + 1), LEVEL_CODES + 1)
     below = np.concatenate([[0.0, missing], missing + np.cumsum(weight[order])])
     grid = level_grid(codec.levels)
-    return ColumnCoding(codec, grid, low, low, below, code, np.zeros_like(code), np.empty(0), place, np.empty(0))
+    return ColumnCoding(
+        codec, grid, low, low, below, code, np.zeros_like(code), np.empty(0), place, np.empty(0)
+    )
 
 
-def _code_numbers(codec: ColumnCodec, known: Floats, counted: Floats, missing: float) -> ColumnCoding:
+def _code_numbers(
+    codec: ColumnCodec, known: Floats, counted: Floats, missing: float
+) -> ColumnCoding:
     distinct, inverse, counts = np.unique(known, return_inverse=True, return_counts=True)
     if distinct.size <= FLAT_VALUES and known.size >= FLAT_ROWS * distinct.size:
         is_atom = np.ones(distinct.size, np.bool_)
@@ -185,10 +213,19 @@ def _code_numbers(codec: ColumnCodec, known: Floats, counted: Floats, missing: f
     first = np.flatnonzero(np.diff(interval, prepend=-1))
     last = np.append(first[1:], distinct.size) - 1
     edges = (distinct[last[:-1]] + distinct[first[1:]]) / 2.0
-    step = float(codec.unit) if codec.unit > 1 else 0.0 if codec.decimals is None else 10.0**-codec.decimals
+    step = (
+        float(codec.unit)
+        if codec.unit > 1
+        else 0.0
+        if codec.decimals is None
+        else 10.0**-codec.decimals
+    )
     low = np.concatenate([distinct[:1] - step / 2.0, edges])
     high = np.concatenate([edges, distinct[-1:] + step / 2.0])
-    low, high = np.where(is_atom[first], distinct[first], low), np.where(is_atom[first], distinct[first], high)
+    low, high = (
+        np.where(is_atom[first], distinct[first], low),
+        np.where(is_atom[first], distinct[first], high),
+    )
     rows = np.add.reduceat(np.bincount(inverse.reshape(-1), counted, distinct.size), first)
     return ColumnCoding(
         codec=codec,
@@ -205,7 +242,7 @@ def _code_numbers(codec: ColumnCodec, known: Floats, counted: Floats, missing: f
 
 
 def _partition(counts: Ints, is_atom: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
-    """Return code, cell in the code, and interval of each distinct value (ascending); all int64 [distinct]."""
+    """Return code, cell and interval of each ascending distinct value, int64 [distinct]."""
     others = np.where(is_atom, 0, counts)
     total = max(int(others.sum()), 1)
     share = (np.cumsum(others) - others / 2.0) / total
@@ -214,7 +251,9 @@ def _partition(counts: Ints, is_atom: npt.NDArray[np.bool_]) -> tuple[Ints, Ints
     bins = max(min(cells // 4, BINS), 1)
     finest = min(intervals, cells * INTERVALS_A_CELL)
     run = np.cumsum(is_atom) * 2 + is_atom  # an atom is a run of its own and cuts a bin in two
-    bin_id, cell_id, interval_id = (np.where(is_atom, -1, (share * k).astype(np.int64)) for k in (bins, cells, finest))
+    bin_id, cell_id, interval_id = (
+        np.where(is_atom, -1, (share * k).astype(np.int64)) for k in (bins, cells, finest)
+    )
     new_code = _changes(run, bin_id)
     new_cell = new_code | _changes(cell_id)
     code = np.cumsum(new_code) - 1

@@ -1,4 +1,4 @@
-"""Conditional distributions of the columns, one column after the other: what drawing and judging rows walk along."""
+"""Conditional distributions of the columns, in sequence, for drawing and judging rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from simulacra_trainer.families.coupling import gumbel_twins
+from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.families.neural.coding import CELLS, ColumnCoding, Encoded, Floats, Ints
 from simulacra_trainer.families.neural.network import WIDTH
 from simulacra_trainer.families.neural.weights import Weights
@@ -22,9 +22,15 @@ SMALLEST_U = 2.0**-24
 class Mechanism:
     """p(column | sum of the vectors of what it sees), and the vector of the column's own values."""
 
-    def __init__(self, weights: Weights, coding: ColumnCoding, j: int, codes: slice, f: int, fine: slice) -> None:
+    def __init__(
+        self, weights: Weights, coding: ColumnCoding, j: int, codes: slice, f: int, fine: slice
+    ) -> None:
         self.coding = coding
-        self._embed, self._slope, self._wide = weights["embed"][codes], weights["slope"][codes], weights["wide"][j]
+        self._embed, self._slope, self._wide = (
+            weights["embed"][codes],
+            weights["slope"][codes],
+            weights["wide"][j],
+        )
         self._layers = [(weights["w1"][j], weights["b1"][j]), (weights["w2"][j], weights["b2"][j])]
         self._head, self._bias = weights["head"][codes].T.contiguous(), weights["bias"][codes]
         self._cells = None
@@ -42,7 +48,7 @@ class Mechanism:
         return out
 
     def hidden(self, seen: Tensor) -> Tensor:
-        """Return the last hidden layer, [n, WIDTH]; seen: sum of the vectors of the columns before, [n, WIDTH]."""
+        """Return the last hidden layer from the sum of earlier vectors, both [n, WIDTH]."""
         (w1, b1), (w2, b2) = self._layers
         h = functional.silu(torch.addmm(b1, seen, w1))
         return h + functional.silu(torch.addmm(b2, h, w2))
@@ -52,7 +58,7 @@ class Mechanism:
         return torch.softmax(torch.addmm(self._bias, h, self._head), 1)
 
     def cell_shares(self, h: Tensor, codes: Tensor) -> Tensor | None:
-        """Return the probability of each cell given the code, [n, CELLS]; None: no code has more than one cell."""
+        """Return cell probabilities given the code, [n, CELLS]; None if all have one cell."""
         if self._cells is None:
             return None
         inner, outer, gate, shift, bias = self._cells
@@ -67,7 +73,8 @@ class Mechanism:
         return self.coding.decode(codes.numpy(), cells.numpy(), u[2])
 
     def twin(self, seen: tuple[Tensor, Tensor], values: Floats, rng: np.random.Generator) -> Floats:
-        """Return what values drawn in one world would have been in another, float64 [n] (`families.coupling`).
+        """Return what values drawn in one world would have been in another, float64 [n]
+        (`families.coupling`).
 
         Args:
             seen: sums of the vectors of the columns before, in either world, [n, WIDTH] each.
@@ -82,18 +89,24 @@ class Mechanism:
             codes = gumbel_twins(wide[0], wide[1], coded.codes, rng)
             drawn = self.coding.decode(codes, np.zeros_like(codes), rng.random(codes.size))
             return np.where(codes == coded.codes, values, drawn)
-        u = np.stack([_abduct(shares[0], coded.codes, rng), rng.random(values.size), rng.random(values.size)])
+        u = np.stack(
+            [_abduct(shares[0], coded.codes, rng), rng.random(values.size), rng.random(values.size)]
+        )
         inside = self.cell_shares(hidden[0], torch.from_numpy(coded.codes))
         if inside is not None:
             u[1] = _abduct(inside, coded.cells, rng)
         before, after = (self.draw(h, u) for h in hidden)
         same = (before == after) | (np.isnan(before) & np.isnan(after))
         known = ~(np.isnan(before) | np.isnan(after) | np.isnan(values))
-        moved = after if self.coding.codec.is_category else np.where(known, values + (after - before), after)
+        moved = (
+            after
+            if self.coding.codec.is_category
+            else np.where(known, values + (after - before), after)
+        )
         return np.where(same, values, self.coding.codec.tidy(moved))
 
     def grid_shares(self, h: Tensor, shares: Tensor, cells: Ints) -> Tensor:
-        """Return the probability of each row's cell of the shared grid, [n]; shares: `coding.grid_shares()`."""
+        """Return the probability of each row's grid cell, [n], by `coding.grid_shares()`."""
         p = self.code_shares(h)
         n, k = p.shape
         wanted = shares[:, :, torch.from_numpy(cells)].permute(2, 0, 1)
@@ -106,7 +119,9 @@ class Mechanism:
 def mechanisms(weights: Weights, codings: Sequence[ColumnCoding]) -> list[Mechanism]:
     """Return the mechanism of each column."""
     starts = list(accumulate((coding.codes for coding in codings), initial=0))
-    fine_starts = list(accumulate((coding.codes * coding.has_cells for coding in codings), initial=0))
+    fine_starts = list(
+        accumulate((coding.codes * coding.has_cells for coding in codings), initial=0)
+    )
     places = list(accumulate((int(coding.has_cells) for coding in codings), initial=0))
     return [
         Mechanism(
@@ -127,7 +142,7 @@ def nothing_seen(n: int) -> Tensor:
 
 
 def _abduct(shares: Tensor, chosen: Ints, rng: np.random.Generator) -> Floats:
-    """Return uniform numbers from which `_pick` chooses these, float64 [n]; no nearer to an end than rounding."""
+    """Return uniforms from which `_pick` chooses these, float64 [n], inside rounding."""
     up_to = torch.cumsum(shares, 1).double().numpy()
     at = np.arange(chosen.size)
     low = np.where(chosen > 0, up_to[at, np.maximum(chosen - 1, 0)], 0.0)

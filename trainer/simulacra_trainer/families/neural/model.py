@@ -12,24 +12,26 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from simulacra_crds.schema import TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
-from simulacra_trainer.weighting import row_weights
+from simulacra_trainer.survey_weights import row_weights
 
 GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
 CHUNK_ROWS, JUDGED_ROWS = 4096, 512
 SLIP = 1e-4
-"""Share of the likelihood that is uniform on the grid, so that what never occurred in training has some."""
+"""Uniform share of the likelihood, so that values unseen in training have some."""
 
 
 class NeuralModel:
-    """The network in one order of the columns; any other order is another view of the same weights."""
+    """The network in one order of the columns; other orders are views of the same weights."""
 
-    def __init__(self, weights: Weights, codings: Sequence[ColumnCoding], order: Sequence[int]) -> None:
+    def __init__(
+        self, weights: Weights, codings: Sequence[ColumnCoding], order: Sequence[int]
+    ) -> None:
         self.weights, self.codings, self.order = weights, list(codings), list(order)
         self._mechanisms = mechanisms(weights, codings)
         self._position = {coding.codec.name: j for j, coding in enumerate(codings)}
@@ -48,7 +50,7 @@ class NeuralModel:
         do: Mapping[str, float | str] | None = None,
         only: int | None = None,
     ) -> pa.Table:
-        """Draw n rows; see `families.base.FittedModel.sample`. Chunks have random streams of their own."""
+        """Draw n rows (`families.base.FittedModel.sample`); chunks have their own streams."""
         held = {self._position[name]: value for name, value in (do or {}).items()}
         known = {}
         for j in self.order[:only]:
@@ -62,11 +64,16 @@ class NeuralModel:
         def draw(chunk: int) -> list[Floats]:
             begin, stop = chunk * CHUNK_ROWS, min((chunk + 1) * CHUNK_ROWS, n)
             part = {j: values[begin:stop] for j, values in known.items()}
-            return self._draw(stop - begin, np.random.default_rng(seeds[chunk]), part, self.order[:only])
+            return self._draw(
+                stop - begin, np.random.default_rng(seeds[chunk]), part, self.order[:only]
+            )
 
         chunks = _in_parallel(draw, len(seeds))
         drawn = [self.codings[j].codec for j in self.order[:only]]
-        columns = [np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)]) for i in range(len(drawn))]
+        columns = [
+            np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)])
+            for i in range(len(drawn))
+        ]
         arrays = [codec.to_arrow(values) for codec, values in zip(drawn, columns, strict=True)]
         return pa.table(arrays, names=[codec.name for codec in drawn])
 
@@ -76,12 +83,18 @@ class NeuralModel:
         seen, out = nothing_seen(n), []
         for j in order:
             mechanism = self._mechanisms[j]
-            values = known[j] if j in known else mechanism.draw(mechanism.hidden(seen), rng.random((3, n)))
+            values = (
+                known[j]
+                if j in known
+                else mechanism.draw(mechanism.hidden(seen), rng.random((3, n)))
+            )
             seen += mechanism.vector(self.codings[j].encode(values))
             out.append(values)
         return out
 
-    def counterfactual(self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator) -> pa.Table:
+    def counterfactual(
+        self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
+    ) -> pa.Table:
         """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
         n = facts.num_rows
         held = {self._position[name]: value for name, value in do.items()}
@@ -94,7 +107,10 @@ class NeuralModel:
 
         chunks = _in_parallel(twins, len(seeds))
         codecs = [self.codings[j].codec for j in self.order]
-        columns = [np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)]) for i in range(len(codecs))]
+        columns = [
+            np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)])
+            for i in range(len(codecs))
+        ]
         arrays = [codec.to_arrow(values) for codec, values in zip(codecs, columns, strict=True)]
         return pa.table(arrays, names=[codec.name for codec in codecs])
 
@@ -118,12 +134,16 @@ class NeuralModel:
     def first(self, columns: Sequence[str]) -> NeuralModel:
         """Return the same weights with these columns first; nothing is fit again."""
         front = [self._position[name] for name in columns]
-        return NeuralModel(self.weights, self.codings, [*front, *(j for j in self.order if j not in set(front))])
+        return NeuralModel(
+            self.weights, self.codings, [*front, *(j for j in self.order if j not in set(front))]
+        )
 
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
         values = [coding.codec.values(table.column(coding.codec.name)) for coding in self.codings]
-        shares = [torch.from_numpy(coding.grid_shares().astype(np.float32)) for coding in self.codings]
+        shares = [
+            torch.from_numpy(coding.grid_shares().astype(np.float32)) for coding in self.codings
+        ]
 
         def judge(chunk: int) -> Floats:
             rows = slice(chunk * JUDGED_ROWS, (chunk + 1) * JUDGED_ROWS)
@@ -131,12 +151,16 @@ class NeuralModel:
             seen, total = nothing_seen(part[0].size), np.zeros(part[0].size)
             for j in self.order:
                 mechanism, coding = self._mechanisms[j], self.codings[j]
-                p = mechanism.grid_shares(mechanism.hidden(seen), shares[j], coding.grid.cells(part[j])).numpy()
+                p = mechanism.grid_shares(
+                    mechanism.hidden(seen), shares[j], coding.grid.cells(part[j])
+                ).numpy()
                 total += np.log((1.0 - SLIP) * p + SLIP / coding.grid.size)
                 seen += mechanism.vector(coding.encode(part[j]))
             return total
 
-        return np.concatenate([np.empty(0), *_in_parallel(judge, -(-table.num_rows // JUDGED_ROWS))])
+        return np.concatenate(
+            [np.empty(0), *_in_parallel(judge, -(-table.num_rows // JUDGED_ROWS))]
+        )
 
     def save(self, directory: Path) -> None:
         """Write weights and config."""
@@ -146,10 +170,11 @@ class NeuralModel:
 class Neural:
     """The family (see `families.base.Family`).
 
-    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in which a training
-    leaves what the next one of the same table, order and seed continues from, for the caller to remove; kept, called
-    (without arguments) after something was written or removed there; group, the `Group` of workers to train with:
-    only in the leader is the model that is returned of use.
+    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in
+    which a training leaves what the next one of the same table, order and seed continues from, for
+    the caller to remove; kept, called (without arguments) after something was written or removed
+    there; group, the `WorkerGroup` of workers to train with: only in the leader is the model that is
+    returned of use.
     """
 
     name = "neural"
@@ -167,11 +192,13 @@ class Neural:
         """Fit on the clean table; deterministic for a seed on one platform."""
         from simulacra_trainer.families.neural.batches import TableBatches, code_table
         from simulacra_trainer.families.neural.network import Network
-        from simulacra_trainer.families.neural.surroundings import Surroundings, scratch
         from simulacra_trainer.families.neural.training import plan_training, train
+        from simulacra_trainer.families.neural.training_context import TrainingContext, scratch
 
         weights = row_weights(table, schema)
-        codings = [fit_coding(table.column(column.name), column, weights) for column in schema.learned()]
+        codings = [
+            fit_coding(table.column(column.name), column, weights) for column in schema.learned()
+        ]
         values = [coding.codec.values(table.column(coding.codec.name)) for coding in codings]
         position = {coding.codec.name: j for j, coding in enumerate(codings)}
         places = [position[name] for name in order]
@@ -182,25 +209,31 @@ class Neural:
         batches = TableBatches(coded, seed=seed, weights=weights, part=part)
         seen = values if weights is None else [*values, weights]
         plan = plan_training(batches, seed=seed, gpus=int(options.get(GPUS, 0)))
-        with scratch(options.get(CHECKPOINTS), _fingerprint(seen, repr((places, plan)))) as directory:
+        with scratch(
+            options.get(CHECKPOINTS), _fingerprint(seen, repr((places, plan)))
+        ) as directory:
             kept = options.get(KEPT) or (lambda: None)
-            train(network, batches, plan, Surroundings(directory, kept, group), progress)
+            train(network, batches, plan, TrainingContext(directory, kept, group), progress)
         progress(1.0)
         return NeuralModel(fold(network, codings), codings, places)
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> NeuralModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
         weights = row_weights(table, schema)
-        codings = [fit_coding(table.column(column.name), column, weights) for column in schema.learned()]
+        codings = [
+            fit_coding(table.column(column.name), column, weights) for column in schema.learned()
+        ]
         tensors, config = load_weights(directory, codings)
         order = config.get("order")
-        if not isinstance(order, list) or sorted(map(str, order)) != sorted(map(str, range(len(codings)))):
+        if not isinstance(order, list) or sorted(map(str, order)) != sorted(
+            map(str, range(len(codings)))
+        ):
             raise ModelFileError("the order of the columns does not fit the schema")
         return NeuralModel(tensors, codings, [int(j) for j in order])
 
 
 def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
-    """Return work(0), work(1), ..: a chunk is computed by one thread, so the result does not depend on their number."""
+    """Return work(0), work(1), ...; a chunk has one thread, so results do not depend on them."""
 
     def alone(chunk: int) -> Any:
         with torch.inference_mode():
@@ -211,7 +244,7 @@ def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
 
 
 def _fingerprint(values: Sequence[Floats], plan: str) -> str:
-    """Return a name for a training: the same for the same table and plan, and nothing can be read from it."""
+    """Return an opaque name of a training: the same for the same table and plan."""
     digest = hashlib.sha256(plan.encode())
     for column in values:
         digest.update(column.tobytes())

@@ -1,9 +1,9 @@
 """The network: one conditional distribution for every column given any set of the others.
 
-Each value is a vector; the input of a target column is the sum of the vectors of the columns that it may see (a row of
-a binary matrix); a small MLP with weights of its own follows; then a softmax over the column's codes and, for numbers,
-one over the cells of the code. All columns are computed together, as batched products. After NADE (Uria et al. 2016)
-and TabularARGN (Tiwald et al. 2025).
+Each value is a vector; the input of a target column is the sum of the vectors of the columns that
+it may see (a row of a binary matrix); a small MLP with weights of its own follows; then a softmax
+over the column's codes and, for numbers, one over the cells of the code. All columns are computed
+together, as batched products. After NADE (Uria et al. 2016) and TabularARGN (Tiwald et al. 2025).
 """
 
 from __future__ import annotations
@@ -42,15 +42,19 @@ class Batch(NamedTuple):
 
 
 class CodeTables(nn.Module):
-    """Vectors and output weights of the codes of columns of like size, padded to the same number of codes."""
+    """Vectors and output weights of columns of similar size, padded to one size."""
 
-    def __init__(self, codings: Sequence[ColumnCoding], total: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, codings: Sequence[ColumnCoding], total: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         c, k, self.is_ordered = len(codings), padded(codings[0].codes), codings[0].is_ordered
         scale = 0.5 / math.sqrt(total)
         self.embed = _normal((c, k, WIDTH), scale, generator)
         self.head = _normal((c, k, WIDTH), 0.02, generator)
-        self.bias = nn.Parameter(torch.stack([_log_shares(coding.code_rows(), k) for coding in codings]))
+        self.bias = nn.Parameter(
+            torch.stack([_log_shares(coding.code_rows(), k) for coding in codings])
+        )
         if self.is_ordered:
             bases = [code_basis(coding) for coding in codings]
             basis = np.zeros((c, k, max(b.shape[1] for b in bases)), np.float32)
@@ -58,12 +62,15 @@ class CodeTables(nn.Module):
                 basis[i, : b.shape[0], : b.shape[1]] = b
             self.register_buffer("basis", torch.from_numpy(basis), persistent=False)
             shape = (c, basis.shape[2], WIDTH)
-            self.embed_shared, self.head_shared = _normal(shape, scale, generator), _normal(shape, 0.02, generator)
+            self.embed_shared, self.head_shared = (
+                _normal(shape, scale, generator),
+                _normal(shape, 0.02, generator),
+            )
             self.slope = nn.Parameter(torch.zeros(c, k, WIDTH))
             self.slope_shared = nn.Parameter(torch.zeros(shape))
 
     def vectors(self) -> tuple[Tensor, Tensor | None]:
-        """Return vector and slope in the position (None: the columns have none), each [columns, codes, WIDTH]."""
+        """Return vector and slope [columns, codes, WIDTH]; slope None without positions."""
         if not self.is_ordered:
             return self.embed, None
         tied = torch.bmm(self.basis, torch.cat([self.embed_shared, self.slope_shared], 2))
@@ -85,25 +92,36 @@ class CellTables(nn.Module):
         self.gate = nn.Parameter(torch.ones(c, k, FINE_WIDTH))
         self.shift = _normal((c, k, FINE_WIDTH), 0.1, generator)
         self.outer = _normal((c, FINE_WIDTH, CELLS), 0.02, generator)
-        rows = [torch.stack([_log_shares(row, CELLS) for row in coding.cell_rows()]) for coding in codings]
-        self.bias = nn.Parameter(torch.stack([functional.pad(b, (0, 0, 0, k - b.shape[0])) for b in rows]))
+        rows = [
+            torch.stack([_log_shares(row, CELLS) for row in coding.cell_rows()])
+            for coding in codings
+        ]
+        self.bias = nn.Parameter(
+            torch.stack([functional.pad(b, (0, 0, 0, k - b.shape[0])) for b in rows])
+        )
 
     def nll(self, h: Tensor, codes: Tensor, cells: Tensor) -> Tensor:
-        """Return nats by column [columns]: h [columns, rows, WIDTH], codes and cells [columns, rows]."""
+        """Return nats [columns]; codes, cells [columns, rows], h [columns, rows, WIDTH]."""
         at = codes + self.k * torch.arange(codes.shape[0], device=codes.device)[:, None]
         gate, shift, bias = (
-            functional.embedding(at, table.flatten(0, 1)) for table in (self.gate, self.shift, self.bias)
+            functional.embedding(at, table.flatten(0, 1))
+            for table in (self.gate, self.shift, self.bias)
         )
         f = functional.silu(torch.bmm(h, self.inner) * gate + shift)
         logits = (torch.bmm(f, self.outer) + bias).float()
-        return functional.cross_entropy(logits.flatten(0, 1), cells.flatten(), reduction="none").view_as(cells).mean(1)
+        return (
+            functional.cross_entropy(logits.flatten(0, 1), cells.flatten(), reduction="none")
+            .view_as(cells)
+            .mean(1)
+        )
 
 
 class Network(nn.Module):
     """See the module.
 
     Attributes:
-        order: position of each column in the codings, in the network's own order: columns of like size together.
+        order: position of each column in the codings, in the network's own order: columns of like
+            size together.
         sizes: how many columns each of `tables` has.
         fine: places in the network's order of the columns that have cells.
     """
@@ -114,7 +132,12 @@ class Network(nn.Module):
         self.order = sorted(range(len(codings)), key=lambda j: (kinds[j], j))
         ordered = [codings[j] for j in self.order]
         c = len(codings)
-        alike = [list(group) for _, group in groupby(ordered, lambda coding: (coding.is_ordered, padded(coding.codes)))]
+        alike = [
+            list(group)
+            for _, group in groupby(
+                ordered, lambda coding: (coding.is_ordered, padded(coding.codes))
+            )
+        ]
         self.sizes = [len(group) for group in alike]
         self.tables = nn.ModuleList(CodeTables(group, c, generator) for group in alike)
         self.fine = [i for i, coding in enumerate(ordered) if coding.has_cells]
@@ -122,18 +145,25 @@ class Network(nn.Module):
         self.wide = _normal((c, INPUTS - 1, WIDTH), 0.25 / math.sqrt(c), generator)
         self.w1 = _normal((c, WIDTH, WIDTH), WIDTH**-0.5, generator)
         self.w2 = _normal((c, WIDTH, WIDTH), WIDTH**-0.5, generator)
-        self.b1, self.b2 = nn.Parameter(torch.zeros(c, 1, WIDTH)), nn.Parameter(torch.zeros(c, 1, WIDTH))
+        self.b1, self.b2 = (
+            nn.Parameter(torch.zeros(c, 1, WIDTH)),
+            nn.Parameter(torch.zeros(c, 1, WIDTH)),
+        )
 
     def nll(self, batch: Batch, keep: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """Return mean nats by column [columns]; keep: dropout factors of the two layers, [columns, rows, WIDTH]."""
+        """Return mean nats [columns]; keep: dropout factors [columns, rows, WIDTH]."""
         h1 = functional.silu(torch.baddbmm(self.b1, self.mixed(batch), self.w1))
         h1 = h1 if keep is None else h1 * keep[0]
         h = h1 + functional.silu(torch.baddbmm(self.b2, h1, self.w2))
         h = h if keep is None else h * keep[1]
         parts = []
-        for hidden, codes, table in zip(h.split(self.sizes), batch.codes.split(self.sizes), self.tables, strict=True):
+        for hidden, codes, table in zip(
+            h.split(self.sizes), batch.codes.split(self.sizes), self.tables, strict=True
+        ):
             logits = torch.baddbmm(table.bias[:, None], hidden, table.outputs().transpose(1, 2))
-            nats = functional.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
+            nats = functional.cross_entropy(
+                logits.float().flatten(0, 1), codes.flatten(), reduction="none"
+            )
             parts.append(nats.view_as(codes).mean(1))
         total = torch.cat(parts)
         if self.cells is not None:
@@ -156,7 +186,9 @@ class Network(nn.Module):
             vectors.append(vector)
         g, c, _ = batch.sees.shape
         each = torch.cat(vectors).view(c, g, -1).transpose(0, 1)
-        return torch.bmm(batch.sees, each).view(g, c, -1, WIDTH).transpose(0, 1).reshape(c, -1, WIDTH)
+        return (
+            torch.bmm(batch.sees, each).view(g, c, -1, WIDTH).transpose(0, 1).reshape(c, -1, WIDTH)
+        )
 
 
 def padded(codes: int) -> int:

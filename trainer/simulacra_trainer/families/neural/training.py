@@ -1,10 +1,12 @@
-"""Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping, checkpoints.
+"""Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping,
+checkpoints.
 
 Several workers share each batch: they fit the model that one would, but for the rounding of sums.
-The budget is work, not time: the number of steps follows from the shape of the table, so a busy machine fits the same
-model as an idle one, later. Averaged weights are judged on held-out rows after every interval of steps; training ends
-when they stop improving, and the best ones are kept.
-Products are in bfloat16 on GPUs only: at these sizes it is slower on a CPU that has it (60 ms a step against 34 ms).
+The budget is work, not time: the number of steps follows from the shape of the table, so a busy
+machine fits the same model as an idle one, later. Averaged weights are judged on held-out rows
+after every interval of steps; training ends when they stop improving, and the best ones are kept.
+Products are in bfloat16 on GPUs only: at these sizes it is slower on a CPU that has it (60 ms a
+step against 34 ms).
 """
 
 from __future__ import annotations
@@ -25,30 +27,36 @@ from torch import Tensor
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import Progress
 from simulacra_trainer.families.neural.batches import TableBatches
-from simulacra_trainer.families.neural.group import GroupEnvironment
 from simulacra_trainer.families.neural.network import WIDTH, Batch, Network
-from simulacra_trainer.families.neural.surroundings import BEST, LAST, TRAINED, Keeper, Surroundings
+from simulacra_trainer.families.neural.training_context import (
+    BEST,
+    LAST,
+    TRAINED,
+    Keeper,
+    TrainingContext,
+)
+from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
-"""Smaller tables are learned at a smaller rate (with the root of their rows), or they are overfitted before long."""
+"""Smaller tables get a smaller rate (square root of rows), or they overfit early."""
 WARM_UP_STEPS, CLIP = 100, 2.0
 DROPOUT, DROPOUT_ROWS, DROPOUT_POWER, LEAST_DROPOUT, MOST_DROPOUT = 0.45, 2000, 0.35, 0.2, 0.5
-"""Share of activations dropped at so many rows; it falls with the power of the rows: small tables are copied else."""
+"""Dropout share at this many rows; it falls with a power of the rows."""
 DECAY = 0.1
 APART_DECAY, APART_RATE = 0.5, 0.1
-"""What the bin of a number has apart from its neighbours decays faster and is learned at a tenth of the rate."""
+"""A bin's own weights decay faster and learn at a tenth of the rate."""
 AVERAGE = 0.99
 PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
 STEP_S, CELL_S = 0.004, 4.0e-6
-"""Seconds that a step takes on two cores: fixed, and for each value in the batch; what turns seconds into steps."""
+"""Seconds of a step on two cores, fixed and per value of the batch: seconds to steps."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What decides a training besides the table: seed, use of a GPU, how many intervals at most, learning rate,
-    and how many of 256 activations are dropped.
+    """What decides a training besides the table: seed, use of a GPU, how many intervals at most,
+    learning rate, and how many of 256 activations are dropped.
     """
 
     seed: int
@@ -67,45 +75,61 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     rate = LEARNING_RATE * min((rows / FULL_RATE_ROWS) ** 0.5, 1.0)
     dropout = DROPOUT * (DROPOUT_ROWS / rows) ** DROPOUT_POWER
     dropped = round(256 * min(max(dropout, LEAST_DROPOUT), MOST_DROPOUT))
-    return TrainingPlan(seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped)
+    return TrainingPlan(
+        seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped
+    )
 
 
-def train(network: Network, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress) -> None:
+def train(
+    network: Network,
+    batches: TableBatches,
+    plan: TrainingPlan,
+    context: TrainingContext,
+    told: Progress,
+) -> None:
     """Train the network in place.
 
     Args:
         network: fresh; in the process that leads it ends with the best averaged weights.
         batches: the coded table.
         plan: from `plan_training`.
-        around: where checkpoints lie, and the other workers.
+        context: where checkpoints lie, and the other workers.
         told: told of the share that is done after every step.
     """
     torch.set_num_threads(threads())
-    around.directory.mkdir(parents=True, exist_ok=True)
+    context.directory.mkdir(parents=True, exist_ok=True)
     with _silence():
-        if (ended := around.found(TRAINED)) is not None:
+        if (ended := context.found(TRAINED)) is not None:
             network.load_state_dict(torch.load(ended, map_location="cpu", weights_only=True))
             return
-        module = TrainedNetwork(network, plan, around.workers)
-        trainer = _trainer(module, batches, plan, around, told)
-        trainer.fit(module, datamodule=batches, ckpt_path=around.found(LAST), weights_only=True)
-        if around.leads:
-            best = torch.load(around.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
+        module = TrainedNetwork(network, plan, context.workers)
+        trainer = _trainer(module, batches, plan, context, told)
+        trainer.fit(module, datamodule=batches, ckpt_path=context.found(LAST), weights_only=True)
+        if context.leads:
+            best = torch.load(
+                context.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True
+            )
             module.cpu().load_state_dict(best["state_dict"])
-            _note_trained(network, around)
+            _note_trained(network, context)
 
 
 def _trainer(
-    module: TrainedNetwork, batches: TableBatches, plan: TrainingPlan, around: Surroundings, told: Progress
+    module: TrainedNetwork,
+    batches: TableBatches,
+    plan: TrainingPlan,
+    context: TrainingContext,
+    told: Progress,
 ) -> pl.Trainer:
     averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
     stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
-    keeper = Keeper(around)
-    group = around.group
+    keeper = Keeper(context)
+    group = context.group
     strategy: Strategy | str = "auto"
     if group is not None:
         # a table without numbers leaves their weights unused
-        strategy = DDPStrategy(find_unused_parameters=not any(one.is_ordered for one in module.network.tables))
+        strategy = DDPStrategy(
+            find_unused_parameters=not any(one.is_ordered for one in module.network.tables)
+        )
     return pl.Trainer(
         accelerator="cuda" if plan.on_gpu else "cpu",
         devices=1,
@@ -120,36 +144,46 @@ def _trainer(
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        default_root_dir=around.directory,
+        default_root_dir=context.directory,
         callbacks=[averaging, stopping, keeper, _Told(told, plan.intervals * batches.interval)],
     )
 
 
-def _note_trained(network: Network, around: Surroundings) -> None:
+def _note_trained(network: Network, context: TrainingContext) -> None:
     """Keep the weights that a training ended with, in the place of its checkpoints."""
-    whole = around.directory / f"{TRAINED}.ckpt"
+    whole = context.directory / f"{TRAINED}.ckpt"
     part = whole.with_suffix(".part")
     torch.save(network.state_dict(), part)
     part.replace(whole)
     for name in (LAST, BEST):
-        (around.directory / f"{name}.ckpt").unlink(missing_ok=True)
-    around.kept()
+        (context.directory / f"{name}.ckpt").unlink(missing_ok=True)
+    context.kept()
 
 
 class TrainedNetwork(pl.LightningModule):
-    """The network with its loss and optimiser."""
+    """The network with its loss and optimizer."""
 
-    def __init__(self, network: Network, plan: TrainingPlan, workers: Workers | None = None) -> None:
+    def __init__(
+        self, network: Network, plan: TrainingPlan, workers: Workers | None = None
+    ) -> None:
         super().__init__()
-        self.network, self.seed, self.rate, self.dropped = network, plan.seed, plan.rate, plan.dropped
+        self.network, self.seed, self.rate, self.dropped = (
+            network,
+            plan.seed,
+            plan.rate,
+            plan.dropped,
+        )
         self.workers = workers
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
-        """Return the loss of a batch, scaled so that the learning rate suits any number of columns."""
+        """Return the loss of a batch, scaled so that one rate suits any number of columns."""
         c, n = batch.codes.shape
         workers = 1 if self.workers is None else self.workers.size
-        generator = torch.Generator(batch.codes.device).manual_seed(self.seed * 1_000_003 + self.global_step)
-        # every worker draws for the whole batch and takes its own rows: together they drop what one would
+        generator = torch.Generator(batch.codes.device).manual_seed(
+            self.seed * 1_000_003 + self.global_step
+        )
+        # every worker draws for the whole batch and takes its own rows: together they drop what one
+        # would
         rows = slice(0, n) if self.workers is None else self.workers.part(n * workers)
         shape = (c, n * workers, WIDTH)
         keep = (self._kept(shape, generator)[:, rows], self._kept(shape, generator)[:, rows])
@@ -157,17 +191,22 @@ class TrainedNetwork(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Log nats a row."""
-        self.log("nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1])
+        self.log(
+            "nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1]
+        )
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip by norm; Lightning itself refuses to with a fused optimiser, for fear of scaled gradients."""
+        """Clip by norm; Lightning refuses to with a fused optimizer (scaled gradients)."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW; biases and gates do not decay; the learning rate warms up, then stays."""
         plain, matrices, apart = list[Tensor](), list[Tensor](), list[Tensor]()
         free = {
-            id(p) for table in self.network.tables if table.is_ordered for p in (table.embed, table.head, table.slope)
+            id(p)
+            for table in self.network.tables
+            if table.is_ordered
+            for p in (table.embed, table.head, table.slope)
         }
         for name, parameter in self.network.named_parameters():
             is_plain = name.rpartition(".")[2] in ("b1", "b2", "bias", "gate")
@@ -178,14 +217,18 @@ class TrainedNetwork(pl.LightningModule):
             {"params": apart, "weight_decay": APART_DECAY, "lr": self.rate * APART_RATE},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99), fused=True)
-        warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS)
+        warm_up = torch.optim.lr_scheduler.LinearLR(
+            optimizer, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}
 
     def _kept(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Return dropout factors; eight of them come from one draw of 64 bits, which is what makes them cheap."""
+        """Return dropout factors, cheaply: eight from each draw of 64 bits."""
         size = shape[0] * shape[1] * shape[2]
         bits = torch.empty(-(-size // 8), dtype=torch.int64, device=generator.device)
-        drawn = bits.random_(-(2**63), None, generator=generator).view(torch.uint8)[:size].view(shape)
+        drawn = (
+            bits.random_(-(2**63), None, generator=generator).view(torch.uint8)[:size].view(shape)
+        )
         return (drawn >= self.dropped).to(torch.float32) * (256.0 / (256 - self.dropped))
 
 
@@ -203,7 +246,9 @@ class _Told(Callback):
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Keep Lightning's banners, hints and warnings out of our logs."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    loggers = [
+        logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

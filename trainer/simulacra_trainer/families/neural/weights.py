@@ -24,7 +24,7 @@ Weights = dict[str, Tensor]
 
 
 def shapes_of(codings: Sequence[ColumnCoding]) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of every tensor of a model of these columns; rows of code tables are columns in a row."""
+    """Return name and shape of every tensor of a model; code tables are stacked by column."""
     c, k = len(codings), sum(coding.codes for coding in codings)
     celled = [coding.codes for coding in codings if coding.has_cells]
     f, kf = len(celled), sum(celled)
@@ -48,28 +48,40 @@ def shapes_of(codings: Sequence[ColumnCoding]) -> dict[str, tuple[int, ...]]:
 
 @torch.no_grad()
 def fold(network: Network, codings: Sequence[ColumnCoding]) -> Weights:
-    """Return the network's weights in the order of the codings, tied weights added up, padding cut off."""
+    """Return the weights in the codings' order, tied weights summed, padding removed."""
     by_column: dict[str, list[Tensor]] = {name: [] for name in shapes_of(codings)}
     place = {j: i for i, j in enumerate(network.order)}
     fine = {i: f for f, i in enumerate(network.fine)}
     tables: list[dict[str, Tensor]] = []
     for table in network.tables:
         embed, slope = table.vectors()
-        each = (embed, torch.zeros_like(embed) if slope is None else slope, table.outputs(), table.bias)
+        each = (
+            embed,
+            torch.zeros_like(embed) if slope is None else slope,
+            table.outputs(),
+            table.bias,
+        )
         tables += [
-            dict(zip(("embed", "slope", "head", "bias"), column, strict=True)) for column in zip(*each, strict=True)
+            dict(zip(("embed", "slope", "head", "bias"), column, strict=True))
+            for column in zip(*each, strict=True)
         ]
     for j, coding in enumerate(codings):
         i = place[j]
         for name, padded in tables[i].items():
             by_column[name].append(padded[: coding.codes])
         for name in ("wide", "w1", "b1", "w2", "b2"):
-            by_column[name].append(getattr(network, name)[i : i + 1].reshape(shapes_of([coding])[name]))
+            by_column[name].append(
+                getattr(network, name)[i : i + 1].reshape(shapes_of([coding])[name])
+            )
         if network.cells is not None and i in fine:
             cells, at = network.cells, fine[i]
             by_column["inner"].append(cells.inner[at : at + 1])
             by_column["outer"].append(cells.outer[at : at + 1])
-            for name, source in (("gate", cells.gate), ("shift", cells.shift), ("cell_bias", cells.bias)):
+            for name, source in (
+                ("gate", cells.gate),
+                ("shift", cells.shift),
+                ("cell_bias", cells.bias),
+            ):
                 by_column[name].append(source[at, : coding.codes])
     shapes = shapes_of(codings)
     return {
@@ -84,17 +96,23 @@ def save_weights(weights: Weights, config: dict[str, Any], directory: Path) -> N
     (directory / CONFIG).write_text(json.dumps({"version": VERSION, **config}))
 
 
-def load_weights(directory: Path, codings: Sequence[ColumnCoding]) -> tuple[Weights, dict[str, Any]]:
+def load_weights(
+    directory: Path, codings: Sequence[ColumnCoding]
+) -> tuple[Weights, dict[str, Any]]:
     """Read what `save_weights` wrote for a model of these columns.
 
     Raises:
-        ModelFileError: if a file is missing, too large, or does not hold exactly the tensors of such a model.
+        ModelFileError: if a file is missing, too large, or does not hold exactly the tensors of
+            such a model.
     """
     shapes = shapes_of(codings)
     try:
         path = directory / TENSORS
         size = sum(4 * int(np.prod(shape)) for shape in shapes.values())
-        if path.stat().st_size > size + MAX_HEADER_BYTES or (directory / CONFIG).stat().st_size > MAX_CONFIG_BYTES:
+        if (
+            path.stat().st_size > size + MAX_HEADER_BYTES
+            or (directory / CONFIG).stat().st_size > MAX_CONFIG_BYTES
+        ):
             raise ModelFileError("a model file exceeds the size that its table allows")
         config = json.loads((directory / CONFIG).read_bytes())
         if not isinstance(config, dict) or config.get("version") != VERSION:
@@ -108,7 +126,9 @@ def load_weights(directory: Path, codings: Sequence[ColumnCoding]) -> tuple[Weig
                     raise ModelFileError(f"tensor {name} has the wrong type or shape")
             weights = {name: file.get_tensor(name) for name in shapes}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"the model files do not hold a neural model ({type(error).__name__})") from None
+        raise ModelFileError(
+            f"the model files do not hold a neural model ({type(error).__name__})"
+        ) from None
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         raise ModelFileError(f"{TENSORS} holds a number that is not finite")
     return weights, config

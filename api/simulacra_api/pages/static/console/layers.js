@@ -1,5 +1,5 @@
 // Places a graph in layers from top to bottom (Sugiyama's method): causes above what they act on, edges that span
-// several layers routed between the boxes through places of their own, order by barycentres.
+// several layers routed between the boxes through places of their own, order by barycenters.
 
 const BOX = { width: 168, height: 34 };
 const GAP = { box: 22, route: 14, down: 84 };
@@ -49,7 +49,7 @@ function route(edge, index, depth, nodes, add) {
   return stops;
 }
 
-/** Order each layer by the mean place of the neighbours in the layer before, downwards and upwards in turn. */
+/** Order each layer by the mean place of the neighbors in the layer before, downwards and upwards in turn. */
 function order(rows) {
   const number = (row) => row.forEach((node, index) => { node.place = index - (row.length - 1) / 2; });
   rows.forEach(number);
@@ -66,7 +66,7 @@ function order(rows) {
   }
 }
 
-/** Give each node an x: close to its neighbours, in order, and clear of the next one. */
+/** Give each node an x: close to its neighbors, in order, and clear of the next one. */
 function place(rows) {
   const apart = (a, b) => (a.width + b.width) / 2 + (a.width && b.width ? GAP.box : GAP.route);
   for (const row of rows) row.forEach((node, index) => { node.x = index ? row[index - 1].x + apart(row[index - 1], node) : 0; });

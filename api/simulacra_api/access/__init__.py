@@ -1,0 +1,1 @@
+"""Access requests, credential claims and secret rotation."""

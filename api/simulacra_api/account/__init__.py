@@ -1,0 +1,1 @@
+"""The tenant's usage and audit events."""

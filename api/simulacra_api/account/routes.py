@@ -1,0 +1,36 @@
+"""The tenant's own account: quotas and audit events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from simulacra_api.account.usage import AuditEventList, AuditQuery, UsageBody, audit_page, usage_of
+from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.http.pagination import link_next
+
+router = APIRouter(prefix="/v1", tags=["account"])
+
+
+@router.get(
+    "/usage", operation_id="getUsage", summary="Get the use of the quotas", responses=problems()
+)
+async def get_usage(repository: CurrentTenant) -> UsageBody:
+    """What is used and what is allowed: requests a minute, rows a day, stored bytes, jobs."""
+    return await usage_of(repository)
+
+
+@router.get(
+    "/audit-events",
+    operation_id="listAuditEvents",
+    summary="List audit events",
+    responses=problems(400),
+)
+async def list_audit_events(
+    repository: CurrentTenant, response: Response, query: Annotated[AuditQuery, Query()]
+) -> AuditEventList:
+    """Who touched the tenant's data, newest first. Records hold ids and counts, never data."""
+    page = await audit_page(repository, query)
+    link_next(repository, response, "/v1/audit-events", query, page.next_cursor)
+    return page

@@ -1,0 +1,178 @@
+"""The built-in issuer: token endpoint (RFC 6749 client credentials), key set and discovery document."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from simulacra_api.auth import tokens
+from simulacra_api.dependencies import problems
+from simulacra_api.docs.example_bodies import AUDIENCE
+from simulacra_api.http.problems import Problem
+from simulacra_api.services import ServicesDep
+from simulacra_api.tenancy.audit import record
+from simulacra_custody.audit.event import AuditData, EventType, Outcome
+
+router = APIRouter(tags=["oauth"])
+
+
+class TokenBody(BaseModel):
+    """A token (RFC 6749, section 5.1)."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - a scheme
+    expires_in: int = Field(description="Seconds.")
+
+
+def _refuse(code: str, error: str, detail: str) -> Problem:
+    headers = {"WWW-Authenticate": 'Basic realm="simulacra"'} if error == "invalid_client" else {}
+    return Problem(
+        code, detail, headers=headers, extra={"error": error, "error_description": detail}
+    )
+
+
+_FORM_SCHEMA = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"type": "string", "enum": ["client_credentials"]},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string", "format": "password"},
+        "audience": {"type": "string", "enum": [AUDIENCE]},
+    },
+}
+
+
+@router.post(
+    "/oauth/token",
+    operation_id="issueToken",
+    summary="Get an access token",
+    responses=problems(400, 415),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-www-form-urlencoded": {"schema": _FORM_SCHEMA},
+                "application/json": {"schema": _FORM_SCHEMA},
+            },
+        }
+    },
+)
+async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
+    """OAuth2 client credentials with an audience; client_secret_post (JSON or form) or client_secret_basic."""
+    fields = await _fields(request)
+    client_id, secret = _credentials(request, fields)
+    if fields.get("grant_type") != "client_credentials":
+        raise _refuse(
+            "simio_invalid_field", "unsupported_grant_type", "grant_type must be client_credentials"
+        )
+    audience = services.settings.audience
+    if fields.get("audience", audience) != audience:
+        raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}")
+    if not await services.clients.authenticate(client_id, secret):
+        raise _refuse(
+            "simio_invalid_client", "invalid_client", "Unknown client_id or wrong client_secret"
+        )
+    await _check_tenant(request, services, client_id)
+    token = tokens.issue(
+        await services.signing.current(),
+        issuer=services.settings.public_url,
+        audience=audience,
+        client_id=client_id,
+        seconds=services.settings.token_seconds,
+    )
+    return TokenBody(access_token=token, expires_in=services.settings.token_seconds)
+
+
+async def _check_tenant(request: Request, services: ServicesDep, client_id: str) -> None:
+    """Refuse a client without an active tenant; record both outcomes. Unknown clients leave no record to flood."""
+    who = AuditData(client=client_id, request=request.state.request_id)
+    request.state.client = client_id
+    try:
+        tenant = await services.tenants.of_client(client_id)
+    except Problem:
+        refused = who.model_copy(update={"outcome": Outcome.REFUSED})
+        await record(services.audit, EventType.TOKEN_REFUSED, refused)
+        raise
+    request.state.tenant = tenant.metadata.name
+    await record(
+        services.audit,
+        EventType.TOKEN_ISSUED,
+        who.model_copy(update={"tenant": tenant.metadata.name}),
+    )
+
+
+async def _fields(request: Request) -> dict[str, Any]:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    if content_type == "application/json":
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise _refuse("simio_invalid_field", "invalid_request", "The body is not a JSON object")
+        return fields
+    if content_type == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(body.decode("utf-8", "replace")))
+    raise Problem(
+        "simio_unsupported_content_type",
+        "Send application/x-www-form-urlencoded or application/json",
+    )
+
+
+def _credentials(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
+    """Return client id and secret from the Authorization header (RFC 6749, 2.3.1) or the body, not from both."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        if "client_secret" in fields:
+            raise _refuse(
+                "simio_invalid_field",
+                "invalid_request",
+                "Send the client_secret once: header or body",
+            )
+        try:
+            client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise _refuse(
+                "simio_invalid_client", "invalid_client", "The Authorization header is malformed"
+            ) from None
+        return unquote_plus(client_id), unquote_plus(secret)
+    posted = fields.get("client_id"), fields.get("client_secret")
+    if not isinstance(posted[0], str) or not isinstance(posted[1], str):
+        raise _refuse(
+            "simio_invalid_client", "invalid_client", "client_id and client_secret are required"
+        )
+    return posted[0], posted[1]
+
+
+@router.get(
+    "/.well-known/jwks.json", operation_id="getJwks", summary="Public keys of the built-in issuer"
+)
+async def jwks(services: ServicesDep) -> dict[str, Any]:
+    """JSON Web Key Set: the key that signs and the next one."""
+    return (await services.signing.current()).jwks()
+
+
+@router.get(
+    "/.well-known/openid-configuration", operation_id="getIssuerMetadata", summary="Issuer metadata"
+)
+async def metadata(services: ServicesDep) -> dict[str, Any]:
+    """Discovery document (RFC 8414)."""
+    base = services.settings.public_url
+    return {
+        "issuer": base,
+        "token_endpoint": f"{base}/oauth/token",
+        "jwks_uri": f"{base}/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "id_token_signing_alg_values_supported": tokens.ALGORITHMS,
+        "subject_types_supported": ["public"],
+    }

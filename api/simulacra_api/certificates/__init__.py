@@ -1,0 +1,1 @@
+"""Erasure certificates, checkpoints and the keys that verify them."""

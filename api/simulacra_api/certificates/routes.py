@@ -1,0 +1,81 @@
+"""Proofs: erasure certificates, and what anybody needs to check what this installation signed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from simulacra_api.certificates.service import (
+    CertificateBody,
+    CertificateList,
+    certificate_of,
+    certificate_page,
+    published_keys,
+)
+from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.http.pagination import ListQuery, link_next
+from simulacra_api.http.problems import Problem
+from simulacra_api.services import ServicesDep
+from simulacra_custody.audit.checkpoints import newest_checkpoint
+
+router = APIRouter(tags=["proofs"])
+
+
+@router.get(
+    "/v1/erasure-certificates",
+    operation_id="listErasureCertificates",
+    summary="List erasure certificates",
+    responses=problems(400),
+)
+async def list_certificates(
+    repository: CurrentTenant, response: Response, query: Annotated[ListQuery, Query()]
+) -> CertificateList:
+    """One for each resource that was deleted or has expired in the last 400 days, newest first."""
+    page = await certificate_page(repository, query)
+    link_next(repository, response, "/v1/erasure-certificates", query, page.next_cursor)
+    return page
+
+
+@router.get(
+    "/v1/erasure-certificates/{resource_id}",
+    operation_id="getErasureCertificate",
+    summary="Get an erasure certificate",
+    responses=problems(404),
+)
+async def get_certificate(resource_id: str, repository: CurrentTenant) -> CertificateBody:
+    """By the id of the resource or its uid. There is none before everything is erased and verified absent."""
+    return await certificate_of(repository, resource_id)
+
+
+@router.get(
+    "/.well-known/simulacra-keys.json",
+    operation_id="getInstallationKeys",
+    summary="Keys that certificates and checkpoints are signed with",
+)
+async def keys(services: ServicesDep, response: Response) -> dict[str, Any]:
+    """A JSON Web Key Set; `audit_log` is the verifier key of the audit log's checkpoints (C2SP signed-note)."""
+    response.headers["Cache-Control"] = "public, max-age=60"
+    return await published_keys(services.cluster)
+
+
+@router.get(
+    "/.well-known/simulacra-checkpoint",
+    operation_id="getAuditCheckpoint",
+    summary="Newest checkpoint of the audit log",
+    response_class=Response,
+    responses=problems() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def checkpoint(services: ServicesDep) -> Response:
+    """A signed note (C2SP tlog-checkpoint). Who keeps one can show later that the log was cut off or rewritten."""
+    note = await asyncio.to_thread(newest_checkpoint, services.audit.store)
+    if note is None:
+        raise Problem(
+            "simio_unavailable", "No checkpoint has been signed yet", headers={"Retry-After": "60"}
+        )
+    return Response(
+        note,
+        media_type="text/plain; charset=utf-8",
+        headers={"Cache-Control": "public, max-age=10"},
+    )

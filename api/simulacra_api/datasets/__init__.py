@@ -1,0 +1,1 @@
+"""Datasets: schema, retention, knowledge of causes and refits."""

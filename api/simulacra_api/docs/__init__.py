@@ -1,0 +1,1 @@
+"""Documentation that the API serves: OpenAPI, pages, llms.txt, error catalog."""

@@ -1,0 +1,210 @@
+"""The objects of the documentation's story, which `examples` puts in their places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+BASE, AUDIENCE = "{base_url}", "{audience}"
+"""Filled in by `openapi` with what this installation has."""
+DATASET, GENERATION, EFFECT = (
+    "ds-5f0c8a1e2b7d49c3a6e0f417",
+    "gen-91b2d4c07fe84a1b9c5d3e62",
+    "eff-c7d81f0a3b5e42968d7a1c04",
+)
+REQUEST, ROTATION = "Zk1v0cQ3pJ8sT5yWn2bLd7hRfX4mGe6u", "rot-7c1d2e3f4a5b"
+WEBHOOK = "a91f0c7d2e5b486fb1d3c0e7"
+PARAMETERS = {
+    "dataset_id": DATASET,
+    "upload_id": DATASET,
+    "generation_id": GENERATION,
+    "effect_id": EFFECT,
+    "job_id": f"job-{DATASET}",
+    "request_id": REQUEST,
+    "rotation_id": ROTATION,
+    "webhook_id": WEBHOOK,
+    "resource_id": DATASET,
+    "code": "simio_dataset_not_found",
+}
+CREATED, EXPIRES = "2026-03-02T09:30:00Z", "2026-03-03T09:30:00Z"
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+CONDITIONS = {
+    "categorical": {"segment": {"genz_switcher": 0.3}},
+    "numeric": {"price": {"min": 5.49, "max": 5.49}},
+}
+KNOWLEDGE = {
+    "tiers": [["segment"], ["price"]],
+    "required": [{"source": "segment", "target": "price"}],
+    "forbidden": [],
+}
+
+
+def signup_body(status: str, **known: Any) -> Json:
+    """Return a request for access."""
+    return {"request_id": REQUEST, "status": status} | known
+
+
+CLAIM = {
+    "credential_claim_token": "simclaim_W8n0...",
+    "credential_claim_expires_at": "2026-03-02T10:30:00Z",
+}
+MODEL_BODY = {
+    "status": "ready",
+    "family": "forest",
+    "figures": {"tv_univariate_percent": 1.9, "dcr_share": 0.5},
+}
+DATASET_BODY = {
+    "dataset_id": DATASET,
+    "job_id": f"job-{DATASET}",
+    "status": "ready",
+    "rows": 2000,
+    "columns": 12,
+    "bytes": 184_213,
+    "sha256": SHA256,
+    "retention_seconds": 86_400,
+    "created_at": CREATED,
+    "expires_at": EXPIRES,
+    "model": MODEL_BODY,
+}
+JOB_BODY = {
+    "job_id": f"job-{DATASET}",
+    "kind": "dataset",
+    "status": "running",
+    "progress_percent": 65,
+    "eta_seconds": 3,
+    "dataset_id": DATASET,
+    "generation_id": None,
+    "effect_id": None,
+    "error": None,
+}
+GENERATION_BODY = {
+    "generation_id": GENERATION,
+    "dataset_id": DATASET,
+    "job_id": f"job-{GENERATION}",
+    "status": "ready",
+    "progress_percent": 100,
+    "eta_seconds": None,
+    "row_count": 2000,
+    "rows": 2000,
+    "seed": 7,
+    "conditions": CONDITIONS,
+    "interventions": {},
+    "attainment": {"status": "exact", "effective_sample_size": 1240.5},
+    "artifact_url": f"{BASE}/v1/generations/{GENERATION}/artifact?format=parquet&expires=1772444700&signature=3q2-7w",
+    "artifact_url_expires_at": "2026-03-02T09:45:00Z",
+    "created_at": CREATED,
+    "expires_at": EXPIRES,
+    "error": None,
+}
+FIGURES = {"effect": -0.42, "low": -0.58, "high": -0.26, "rows": 1930, "support": 0.91}
+EFFECT_BODY = {
+    "effect_id": EFFECT,
+    "dataset_id": DATASET,
+    "job_id": f"job-{EFFECT}",
+    "status": "ready",
+    "treatment": "price",
+    "value": 9.0,
+    "baseline": 5.0,
+    "outcome": "segment=loyal",
+    "segment": "segment",
+    "ace": FIGURES,
+    "identified": True,
+    "naive": -0.55,
+    "method": "aipw",
+    "adjustment": ["region"],
+    "segments": [FIGURES | {"level": "loyal"}],
+    "warnings": [],
+    "created_at": CREATED,
+    "expires_at": EXPIRES,
+    "error": None,
+}
+UPLOADED = {
+    "dataset_id": DATASET,
+    "job_id": f"job-{DATASET}",
+    "bytes": 184_213,
+    "sha256": SHA256,
+    "error": None,
+}
+PIECES = UPLOADED | {"upload_id": DATASET, "offset": 184_213, "complete": True}
+del PIECES["error"]
+ASKED = {
+    "generation_id": GENERATION,
+    "job_id": f"job-{GENERATION}",
+    "dataset_id": DATASET,
+    "row_count": 2000,
+    "seed": 7,
+    "error": None,
+}
+QUESTION = {"effect_id": EFFECT, "job_id": f"job-{EFFECT}", "dataset_id": DATASET, "error": None}
+JWK = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "f83OJ3D2...",
+    "y": "x_FEzRu9...",
+    "use": "sig",
+    "alg": "ES256",
+    "kid": "a1",
+}
+ERROR_BODY = {
+    "code": "simio_dataset_not_found",
+    "status": 404,
+    "title": "No such dataset",
+    "remedy": "It may have expired; upload again.",
+}
+
+
+def gauge(used: int, limit: int, window: int | None = None) -> Json:
+    """Return the use of a quota."""
+    return {"used": used, "limit": limit, "window_seconds": window}
+
+
+WEBHOOK_BODY = {
+    "webhook_id": WEBHOOK,
+    "url": "https://hooks.initech.example/simulacra",
+    "events": ["job.ready", "job.failed"],
+    "created_at": CREATED,
+    "disabled_at": None,
+}
+CERTIFICATE_ITEM: Json = {
+    "resource_id": DATASET,
+    "uid": "0e0f8f6e-9d0a-4a53-8d0f-7b1f6f3a2c11",
+    "issued_at": EXPIRES,
+}
+CERTIFICATE_BODY = CERTIFICATE_ITEM | {
+    "statement": {
+        "version": 1,
+        "installation": "simulacra.dev/audit/90785e326a9365f5",
+        "tenant": "acme",
+        "tenant_uid": "534bcad5-3e9e-460c-b77d-9895d2ecc95a",
+        "kind": "datasets",
+        "id": DATASET,
+        "uid": CERTIFICATE_ITEM["uid"],
+        "cause": "expired",
+        "created_at": CREATED,
+        "deletion_requested_at": EXPIRES,
+        "artefacts": [{"name": "upload", "bytes": 499580, "sha256": SHA256}],
+        "objects": 4,
+        "stored_bytes": 544336,
+        "key_shredded_at": EXPIRES,
+        "verified_absent_at": EXPIRES,
+        "audit": {"index": 41, "root": SHA256},
+    },
+    "signature": "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi...",
+}
+INSTALLATION_KEYS: Json = {
+    "keys": [
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "use": "sig",
+            "alg": "Ed25519",
+            "kid": "WRkqgTi6gQM",
+            "x": "NWdZ5AxWr50",
+        }
+    ],
+    "audit_log": "simulacra.dev/audit/90785e326a9365f5+fc132014+AUg+SSWNW3VWivlutcOEH5NUATjTkWKN",
+}
+CHECKPOINT = (
+    "simulacra.dev/audit/90785e326a9365f5\n42\nps8yUab/d4m0EvWHnexvNH/wKu/Jo1gYTpu7z26jGjY=\nsegment 42\n\n"
+    "\N{EM DASH} simulacra.dev/audit/90785e326a9365f5 /BMgFB4ocVnzw4+97iwjQAwGuAJgm1XqUmQ...\n"
+)

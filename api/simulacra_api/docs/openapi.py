@@ -1,0 +1,184 @@
+"""The OpenAPI 3.1 document: what FastAPI knows of the routes, with our errors, an example a status, and links."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from simulacra_api.docs.example_bodies import AUDIENCE, BASE, PARAMETERS
+from simulacra_api.docs.examples import EXAMPLES, LEADS, Example
+from simulacra_api.http import problems
+from simulacra_api.http.error_codes import CATALOG, ErrorCode
+from simulacra_api.tenancy.idempotency import KEY
+from simulacra_crds.contract.schema import TableSchema
+
+Json = dict[str, Any]
+REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
+_KEYED = frozenset({"uploadDataset", "beginUpload", "createGeneration", "createEffect"})
+_ASKING = frozenset({"createGeneration", "createEffect", "probeDataset"})
+_OF_ROWS = frozenset({"downloadArtifact", "describeArtifact"})
+_OF_RESULT = _OF_ROWS | {"getGenerationReport"}
+_OF_MODEL = _ASKING | {
+    "getDatasetSchema",
+    "getDatasetReport",
+    "getDatasetGraph",
+    "getDatasetKnowledge",
+    "fitDataset",
+}
+ONLY: dict[str, frozenset[str]] = {
+    "simio_upload_invalid": frozenset({"uploadDataset", "appendUpload"}),
+    "simio_digest_mismatch": frozenset({"uploadDataset", "appendUpload"}),
+    "simio_upload_offset_mismatch": frozenset({"appendUpload"}),
+    "simio_invalid_idempotency_key": _KEYED,
+    "simio_conditions_infeasible": frozenset({"probeDataset"}),
+    "simio_invalid_client": frozenset({"issueToken"}),
+    "simio_artifact_link_invalid": _OF_ROWS,
+    "simio_idempotency_conflict": _KEYED,
+    "simio_idempotency_in_flight": _KEYED | {"appendUpload"},
+    "simio_dataset_not_ready": _OF_MODEL,
+    "simio_dataset_failed": _OF_MODEL,
+    "simio_model_in_flight": frozenset({"fitDataset"}),
+    "simio_generation_not_ready": _OF_RESULT,
+    "simio_generation_failed": _OF_RESULT,
+    "simio_cancelled": _OF_MODEL | _OF_RESULT,
+    "simio_job_finished": frozenset({"cancelJob"}),
+    "simio_customer_key": frozenset({"downloadArtifact", "probeDataset"}),
+    "simio_credentials_external": frozenset({"requestCredentialRotation"}),
+    "simio_error_code_not_found": frozenset({"getError"}),
+    "simio_rotation_request_not_found": frozenset({"getCredentialRotation"}),
+    "simio_rotation_rate_limited": frozenset({"requestCredentialRotation"}),
+    "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset"},
+    "simio_processing_failed": frozenset({"probeDataset"}),
+    "simio_artifact_corrupt": _OF_MODEL
+    | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect"},
+}
+"""Operations that answer a code; codes that are not here can come from all."""
+_TAGS = (
+    "oauth",
+    "access",
+    "account",
+    "datasets",
+    "jobs",
+    "generations",
+    "effects",
+    "webhooks",
+    "proofs",
+    "meta",
+)
+"""The order in which a reader meets the routes."""
+_MEANINGS = {
+    "200": "Done.",
+    "201": "Made, and the work on it has ended where there is any.",
+    "202": "Accepted: poll Location.",
+    "204": "Done; there is nothing to say.",
+}
+_NOUN = re.compile(r"simio_([a-z_]+?)_(?:not_found|claim_already_consumed)")
+
+
+def document(app: FastAPI, base_url: str, audience: str) -> Json:
+    """Return the document of an installation with this address and this audience of its tokens."""
+    found = get_openapi(
+        title=app.title,
+        version=app.version,
+        routes=app.routes,
+        servers=[{"url": base_url}],
+        summary=app.summary,
+    )
+    schemas = found["components"]["schemas"]
+    for model in (
+        problems.ProblemBody,
+        TableSchema,
+    ):  # FastAPI knows neither: the latter is shown in snake case
+        own = model.model_json_schema(by_alias=False, ref_template="#/components/schemas/{model}")
+        schemas |= own.pop("$defs", {}) | {model.__name__: own}
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    found["paths"] = dict(sorted(found["paths"].items(), key=_place))
+    for path, operations in found["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            example = EXAMPLES.get(operation["operationId"], Example())
+            _illustrate(operation, example, path, base_url)
+            _link(operation, example)
+    return _filled(found, base_url, audience)
+
+
+def _place(path: tuple[str, Json]) -> int:
+    return min(_TAGS.index(operation["tags"][0]) for operation in path[1].values())
+
+
+def _filled(value: Json, base_url: str, audience: str) -> Json:
+    text = json.dumps(value)
+    for name, given in ((BASE, base_url), (AUDIENCE, audience)):
+        text = text.replace(name, json.dumps(given)[1:-1])
+    return dict(json.loads(text))
+
+
+def codes_of(operation_id: str, path: str, status: int) -> list[ErrorCode]:
+    """Return the catalog's codes of a status that an operation answers; of a 404 those of the path's resource."""
+    codes = [entry for entry in CATALOG.values() if entry.status == status]
+    own = [entry for entry in codes if operation_id in ONLY.get(entry.code, (operation_id,))]
+    if status in (404, 410):
+        own = [entry for entry in own if entry.code in ONLY or _is_about(entry.code, path)] or own
+    return own or codes
+
+
+def _is_about(code: str, path: str) -> bool:
+    noun = _NOUN.match(code)
+    return noun is not None and noun.group(1) in path.replace("-", "_")
+
+
+def _illustrate(operation: Json, example: Example, path: str, base_url: str) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] in PARAMETERS:
+            parameter["example"] = PARAMETERS[parameter["name"]]
+        elif (
+            parameter["name"] == "Idempotency-Key"
+        ):  # optional to FastAPI, so that its absence has a code of its own
+            parameter |= {
+                "required": True,
+                "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
+            }
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["example"] = example.request
+    if not operation.get("security") and operation["operationId"] != "issueToken":
+        for status in ("401", "403"):
+            operation["responses"].pop(status, None)
+    for status, response in operation["responses"].items():
+        if response["description"] == "Successful Response":
+            response["description"] = _MEANINGS[status]
+        for media_type, content in response.get("content", {}).items():
+            if media_type == problems.MEDIA_TYPE:
+                content["examples"] = {
+                    entry.code: {"value": _problem(entry, base_url)}
+                    for entry in codes_of(operation["operationId"], path, int(status))
+                }
+            elif int(status) in example.answers and media_type != "text/html; charset=utf-8":
+                content["example"] = example.answers[int(status)]
+
+
+def _problem(entry: ErrorCode, base_url: str) -> Json:
+    body = problems.ProblemBody(
+        type=f"{base_url}/errors/{entry.code}",
+        title=entry.title,
+        status=entry.status,
+        detail=f"{entry.title}. {entry.remedy}",
+        code=entry.code,
+        request_id=REQUEST_ID,
+    )
+    return body.model_dump(mode="json")
+
+
+def _link(operation: Json, example: Example) -> None:
+    for status, body in example.answers.items():
+        if status in (201, 202):
+            operation["responses"][str(status)]["links"] = {
+                target: {"operationId": target, "parameters": {name: f"$response.body#/{name}"}}
+                for name, targets in LEADS.items()
+                if name in body
+                for target in targets
+            }

@@ -1,0 +1,1 @@
+"""Generations: conditions, probes, attainment and downloads."""

@@ -1,0 +1,85 @@
+"""Stored Parquet parts as one CSV, Arrow or Parquet file, written while it is sent.
+
+In memory at any time: one part as stored, one batch of its rows, and the bytes that the batch
+became.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+BATCH_ROWS = 65_536
+Format = Literal["parquet", "csv", "arrow"]
+
+
+class _Sink:
+    """A write-only file that hands over what was written since the last time."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        self._chunks.append(bytes(data))
+        return len(self._chunks[-1])
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def take(self) -> bytes:
+        chunks, self._chunks = self._chunks, []
+        return b"".join(chunks)
+
+
+def render(parts: Iterable[bytes], file_format: Format) -> Iterator[bytes]:
+    """Yield the file of all rows, in the order of the parts.
+
+    Args:
+        parts: Parquet files with one schema, read one after the other.
+        file_format: csv (RFC 4180, header line, missing values empty), arrow (IPC file,
+            dictionaries written out) or parquet (zstd).
+
+    Raises:
+        pyarrow.ArrowInvalid: if a part is no Parquet file or has another schema.
+    """
+    sink, writer, schema = _Sink(), None, None
+    for part in parts:
+        source = pyarrow.parquet.ParquetFile(pa.BufferReader(part))
+        if writer is None:
+            schema = _written_schema(source.schema_arrow, file_format)
+            writer = _open_writer(sink, schema, file_format)
+        for batch in source.iter_batches(BATCH_ROWS):
+            writer.write_batch(batch.cast(schema))
+            if data := sink.take():
+                yield data
+    if writer is not None:
+        writer.close()
+        yield sink.take()
+
+
+def _written_schema(schema: pa.Schema, file_format: Format) -> pa.Schema:
+    """An Arrow file has one dictionary a column, but every part has its own: there levels are written as values."""
+    if file_format != "arrow":
+        return schema
+    plain = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema
+    ]
+    return pa.schema(plain, schema.metadata)
+
+
+def _open_writer(sink: _Sink, schema: pa.Schema, file_format: Format) -> Any:
+    if file_format == "csv":
+        return pyarrow.csv.CSVWriter(sink, schema)
+    if file_format == "arrow":
+        return pa.ipc.new_file(sink, schema)
+    return pyarrow.parquet.ParquetWriter(sink, schema, compression="zstd")

@@ -1,0 +1,44 @@
+"""Byte ranges of a download (RFC 9110, section 14): one range, of an artifact whose size is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from simulacra_api.http.problems import Problem
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Return start and end (exclusive) of the range asked for; None for the whole, also for what is
+    no single range.
+
+    Raises:
+        Problem: 416 for a range outside the artifact.
+    """
+    match = _RANGE.fullmatch((header or "").replace(" ", ""))
+    if match is None or match.group(1) == match.group(2) == "":
+        return None
+    first, last = match.groups()
+    if not first:
+        start, end = max(size - int(last), 0), size
+    else:
+        start, end = int(first), min(int(last) + 1 if last else size, size)
+    if first and last and int(last) < int(first):
+        return None
+    if start >= end:
+        raise Problem("simio_range_not_satisfiable", headers={"Content-Range": f"bytes */{size}"})
+    return start, end
+
+
+def cut(chunks: Iterator[bytes], start: int, end: int) -> Iterator[bytes]:
+    """Yield bytes `start` to `end` (exclusive) of a stream, and stop reading there."""
+    at = 0
+    for chunk in chunks:
+        piece = chunk[max(start - at, 0) : end - at]
+        at += len(chunk)
+        if piece:
+            yield piece
+        if at >= end:
+            return

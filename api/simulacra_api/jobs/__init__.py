@@ -1,0 +1,1 @@
+"""Jobs: progress, waiting, server-sent events and cancellation."""

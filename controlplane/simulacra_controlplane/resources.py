@@ -1,0 +1,194 @@
+"""Which resources are served: the built-in table and what the stored CRDs add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulacra_controlplane.errors import qualified
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One printer column: its head and the JSONPath of its cell."""
+
+    name: str
+    type: str
+    path: str
+    description: str = ""
+    priority: int = 0
+    format: str = ""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One served resource in one version.
+
+    Attributes:
+        storage: Key of the objects in the store, shared by all versions and views of the resource.
+        status: Whether `/status` is a subresource (spec and status are then written apart).
+        schema: Structural schema of the whole object (custom resources), else None: built-ins have
+            theirs by kind.
+        generation: Whether `metadata.generation` is kept.
+        returns_deleted: Whether DELETE answers with the object instead of a Status.
+        create_on_update: Whether PUT creates what is not there.
+    """
+
+    group: str
+    version: str
+    plural: str
+    singular: str
+    kind: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    status: bool = False
+    custom: bool = False
+    generation: bool = False
+    returns_deleted: bool = False
+    create_on_update: bool = False
+    schema: Schema = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+
+    @property
+    def storage(self) -> str:
+        """`jobs.batch`; both views of events share `events`."""
+        return (
+            "events"
+            if self.kind == "Event" and not self.custom
+            else qualified(self.plural, self.group)
+        )
+
+    @property
+    def api_version(self) -> str:
+        """`batch/v1`, or `v1` for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def verbs(self) -> list[str]:
+        """The verbs of discovery."""
+        return ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+
+    @property
+    def subresources(self) -> list[str]:
+        """Names of the served subresources."""
+        names = ["status"] if self.status else []
+        if self.storage == "namespaces":
+            names.append("finalize")
+        if self.storage == "pods":
+            names.append("log")
+        return names
+
+
+def _builtin(
+    group: str, version: str, plural: str, kind: str, short: str = "", **more: Any
+) -> Resource:
+    short_names = tuple(short.split())
+    return Resource(group, version, plural, kind.lower(), kind, short_names=short_names, **more)
+
+
+BUILTINS: tuple[Resource, ...] = (
+    _builtin("", "v1", "configmaps", "ConfigMap", "cm"),
+    _builtin("", "v1", "events", "Event", "ev"),
+    _builtin("", "v1", "limitranges", "LimitRange", "limits"),
+    _builtin("", "v1", "namespaces", "Namespace", "ns", namespaced=False, status=True),
+    _builtin("", "v1", "nodes", "Node", "no", namespaced=False, status=True),
+    _builtin(
+        "",
+        "v1",
+        "pods",
+        "Pod",
+        "po",
+        status=True,
+        generation=True,
+        returns_deleted=True,
+        categories=("all",),
+    ),
+    _builtin(
+        "", "v1", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True
+    ),
+    _builtin("", "v1", "secrets", "Secret"),
+    _builtin("", "v1", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True),
+    _builtin(
+        "",
+        "v1",
+        "services",
+        "Service",
+        "svc",
+        status=True,
+        returns_deleted=True,
+        categories=("all",),
+    ),
+    _builtin(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        "crd crds",
+        namespaced=False,
+        status=True,
+        generation=True,
+        categories=("api-extensions",),
+    ),
+    _builtin("batch", "v1", "jobs", "Job", status=True, generation=True, categories=("all",)),
+    _builtin("coordination.k8s.io", "v1", "leases", "Lease", create_on_update=True),
+    _builtin("events.k8s.io", "v1", "events", "Event", "ev"),
+    _builtin(
+        "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", generation=True
+    ),
+    _builtin(
+        "scheduling.k8s.io",
+        "v1",
+        "priorityclasses",
+        "PriorityClass",
+        "pc",
+        namespaced=False,
+        generation=True,
+    ),
+)
+
+
+class Registry:
+    """The served resources, found by path and by kind."""
+
+    def __init__(self) -> None:
+        self._custom: dict[str, list[Resource]] = {}
+
+    def set_custom(self, crd: str, resources: list[Resource]) -> None:
+        """Serve these versions for a CRD (an empty list stops serving it)."""
+        self._custom[crd] = resources
+        if not resources:
+            del self._custom[crd]
+
+    def __iter__(self) -> Iterator[Resource]:
+        yield from BUILTINS
+        for resources in self._custom.values():
+            yield from resources
+
+    def find(self, group: str, version: str, plural: str) -> Resource | None:
+        """The resource at a path."""
+        return next(
+            (r for r in self if (r.plural, r.version, r.group) == (plural, version, group)), None
+        )
+
+    def by_kind(self, api_version: str, kind: str) -> Resource | None:
+        """The resource of a kind, as ownerReferences name it (any version of the group serves)."""
+        group = api_version.rpartition("/")[0]
+        return next((r for r in self if r.kind == kind and r.group == group), None)
+
+    def by_storage(self, storage: str) -> Resource | None:
+        """A resource that presents this storage key."""
+        return next((r for r in self if r.storage == storage), None)
+
+    def groups(self) -> dict[str, list[str]]:
+        """Versions by group, the core group first."""
+        found: dict[str, list[str]] = {}
+        for resource in self:
+            versions = found.setdefault(resource.group, [])
+            if resource.version not in versions:
+                versions.append(resource.version)
+        return found

@@ -1,0 +1,101 @@
+"""The Table form of objects (`Accept: application/json;as=Table`), which `kubectl get` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from simulacra_controlplane import durations, jsonpath, table_builtin
+from simulacra_controlplane.objects import Object
+from simulacra_controlplane.resources import Column, Resource
+
+_NAME = Column(
+    "Name", "string", ".metadata.name", "Name must be unique within a namespace.", format="name"
+)
+_AGE = Column(
+    "Age",
+    "date",
+    ".metadata.creationTimestamp",
+    "CreationTimestamp is the server time of the creation.",
+)
+
+
+def _custom_columns(resource: Resource) -> list[Column]:
+    return [_NAME, *(resource.columns or (_AGE,))]
+
+
+def _cell(value: Any, kind: str) -> Any:
+    """Return a cell: an age for a date, a number, text, or null for a missing value."""
+    if value is None:
+        return None
+    try:
+        if kind == "date":
+            return durations.since(value)
+        if kind == "integer":
+            return int(value)
+        if kind == "number":
+            return float(value)
+    except (TypeError, ValueError):
+        return "<unknown>" if kind == "date" else None
+    if kind == "boolean":
+        return value if isinstance(value, bool) else None
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _row(obj: Object, cells: list[Any], include: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"cells": cells}
+    if include == "Object":
+        row["object"] = obj
+    elif include != "None":
+        head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+        row["object"] = {**head, "metadata": obj["metadata"]}
+    return row
+
+
+def _definition(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "format": column.format,
+        "description": column.description,
+        "priority": column.priority,
+    }
+
+
+def render(
+    resource: Resource,
+    objects: Sequence[Object],
+    metadata: dict[str, Any],
+    include: str,
+    headers: bool = True,
+) -> Object:
+    """A Table of these objects.
+
+    Args:
+        resource: What they are.
+        objects: One row each.
+        metadata: The list's metadata (resourceVersion, continue).
+        include: `includeObject`: Metadata (default), Object or None.
+        headers: Whether to repeat the column definitions (a watch sends them once).
+    """
+    if resource.custom:
+        columns = _custom_columns(resource)
+        rows = [[_first(obj, column) for column in columns] for obj in objects]
+    else:
+        columns = [_NAME, *table_builtin.columns(resource)]
+        rows = [[obj["metadata"]["name"], *table_builtin.cells(resource, obj)] for obj in objects]
+        if resource.storage == "events":  # the only kind whose table does not start with the name
+            columns, rows = columns[1:], [row[1:] for row in rows]
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "columnDefinitions": [_definition(column) for column in columns] if headers else None,
+        "rows": [_row(obj, cells, include) for obj, cells in zip(objects, rows, strict=True)],
+    }
+
+
+def _first(obj: Object, column: Column) -> Any:
+    values = jsonpath.find(obj, column.path)
+    return _cell(values[0], column.type) if values else None

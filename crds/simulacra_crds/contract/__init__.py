@@ -1,0 +1,1 @@
+"""Agreements of API, operator, trainer and client besides the custom resources."""

@@ -1,0 +1,145 @@
+"""Checks of a generation's conditions and interventions against the dataset's schema.
+
+    {"categorical": {"segment": {"genz_switcher": 0.30}}, "numeric": {"price": {"max": 5.49}}}
+
+A categorical entry states the shares of some levels; other levels keep their natural mix. A numeric
+entry states a closed range for every row. All entries hold together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+
+NO_COLUMN = "The schema has no such column. GET the dataset's schema for its columns."
+_NO_LEVEL = "The column has no such level. GET the dataset's schema for its levels."
+_BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."
+_BOTH = "Set either a condition or an intervention on this column, not both."
+
+
+class FieldError(KubeModel):
+    """One invalid field of a request: its RFC 6901 pointer, what is wrong and what to do."""
+
+    pointer: str
+    detail: str
+
+
+def pointer(*parts: str | int) -> str:
+    """Return the JSON pointer (RFC 6901) of a path."""
+    return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
+
+
+def check_conditions(conditions: ConditionSet, schema: TableSchema) -> list[FieldError]:
+    """Check conditions against a schema; return one entry for each invalid field."""
+    errors: list[FieldError] = []
+    for name, shares in conditions.categorical.items():
+        errors += _check_shares(name, shares, schema.find(name))
+    for name, bounds in conditions.numeric.items():
+        at = ("conditions", "numeric", name)
+        if detail := _range_error(bounds, schema.find(name)):
+            errors.append(_error(detail, *at))
+        if name in conditions.categorical:
+            errors.append(_error(_BOTH_CONDITIONS, *at))
+    return errors
+
+
+def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> list[FieldError]:
+    """Check do() values: numbers for numeric columns, known levels for others."""
+    errors: list[FieldError] = []
+    for name, value in interventions.items():
+        if detail := _value_error(value, schema.find(name)):
+            errors.append(_error(detail, "interventions", name))
+    return errors
+
+
+def check_request(
+    conditions: ConditionSet,
+    interventions: dict[str, Any],
+    schema: TableSchema,
+    *,
+    counterfactual: bool,
+    rows: int,
+) -> list[FieldError]:
+    """Check a request for rows against a schema; return one entry for each invalid field.
+
+    Only in a counterfactual may a column have a condition and an intervention: the condition
+    selects the rows, the intervention makes their twins.
+    """
+    errors = check_conditions(conditions, schema) + check_interventions(interventions, schema)
+    if not counterfactual:
+        both = [name for name in interventions if name in conditions.columns()]
+        return errors + [_error(_BOTH, "interventions", name) for name in both]
+    if not interventions:
+        errors.append(_error("A counterfactual needs at least one intervention.", "counterfactual"))
+    if rows % 2:
+        detail = "Counterfactual rows come in pairs; give an even number."
+        errors.append(_error(detail, "row_count"))
+    return errors
+
+
+def level_of(value: Any) -> str:
+    """Return the level of a JSON value, with true and false as JSON writes them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _error(detail: str, *path: str) -> FieldError:
+    return FieldError(pointer=pointer(*path), detail=detail)
+
+
+def _column_error(column: ColumnSchema | None) -> str:
+    """Return why no condition or intervention can name a column, empty if one can."""
+    if column is None:
+        return NO_COLUMN
+    return "" if column.learned else f"The column is {column.kind} and not learned; name another."
+
+
+def _value_error(value: Any, column: ColumnSchema | None) -> str:
+    """Return what is wrong with the value of an intervention, empty if it is valid."""
+    if column is None or not column.learned:
+        return _column_error(column)
+    if not column.is_numeric:
+        return "" if level_of(value) in column.level_values() else _NO_LEVEL
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "" if number else "The column is numeric; give a number."
+
+
+def _check_shares(
+    name: str, shares: dict[str, float], column: ColumnSchema | None
+) -> list[FieldError]:
+    at = ("conditions", "categorical", name)
+    if column is None or not column.learned:
+        return [_error(_column_error(column), *at)]
+    levels = column.level_values()
+    if not levels:
+        detail = f"The column is {column.kind}; use conditions.numeric with min and max."
+        return [_error(detail, *at)]
+    errors = [_error(_NO_LEVEL, *at, level) for level in shares if level not in levels]
+    total = sum(shares.values())
+    if total > 1 + 1e-9:
+        errors.append(_error(f"The shares sum to {total:.4g}; the limit is 1.", *at))
+    elif set(shares) >= set(levels) and not column.missing_share and total < 1 - 1e-6:
+        detail = f"Every level is named, but the shares sum to {total:.4g}; make them sum to 1."
+        errors.append(_error(detail, *at))
+    return errors
+
+
+def _range_error(bounds: NumericRange, column: ColumnSchema | None) -> str:
+    """Return what is wrong with a range, empty if it is valid."""
+    if column is None or not column.learned:
+        return _column_error(column)
+    if not column.is_numeric:
+        return f"The column is {column.kind}; use conditions.categorical with shares."
+    if bounds.min is None and bounds.max is None:
+        return "Give min, max or both."
+    low = -float("inf") if bounds.min is None else bounds.min
+    high = float("inf") if bounds.max is None else bounds.max
+    if low > high:
+        return f"min {low:g} is above max {high:g}, so no row can meet the range; exchange them."
+    if column.minimum is None or column.maximum is None:
+        return "The column has no number; name another."
+    if high < column.minimum or low > column.maximum:
+        return f"The range is outside of the data ({column.minimum:g} to {column.maximum:g})."
+    return ""

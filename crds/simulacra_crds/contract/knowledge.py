@@ -1,0 +1,86 @@
+"""Check of a user's causal knowledge against the schema, before a fit.
+
+The rules are those of the fit (`simulacra_trainer.graph.constraints`, which needs them as
+matrices), in plain Python so that the API can answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+
+from simulacra_crds.contract.generation_conditions import NO_COLUMN, FieldError, pointer
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
+
+UNKNOWN = NO_COLUMN
+TWICE = "The column is already in a tier; name it once."
+SELF = "The edge leads from a column to itself; remove it."
+NOT_LEARNED = "The column is not learned, so no edge to or from it can be required."
+BOTH = "The edge is also forbidden; remove one of the two."
+CYCLE = "The edge contradicts the tiers or closes a cycle with other required edges; remove it."
+
+
+def check_knowledge(knowledge: Knowledge, schema: TableSchema) -> list[FieldError]:
+    """Return one entry for each invalid field, with a pointer relative to the knowledge."""
+    errors = [*_names(knowledge, schema), *_edges(knowledge, schema)]
+    if not errors and (at := _cycle(knowledge, schema)) is not None:
+        errors.append(FieldError(pointer=pointer("required", at), detail=CYCLE))
+    return errors
+
+
+def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
+    known = {column.name for column in schema.columns}
+    seen: set[str] = set()
+    for i, tier in enumerate(knowledge.tiers):
+        for j, name in enumerate(tier):
+            if name not in known or name in seen:
+                detail = TWICE if name in seen else UNKNOWN
+                yield FieldError(pointer=pointer("tiers", i, j), detail=detail)
+            seen.add(name)
+    for field, edges in (("required", knowledge.required), ("forbidden", knowledge.forbidden)):
+        for i, edge in enumerate(edges):
+            for end, name in (("source", edge.source), ("target", edge.target)):
+                if name not in known:
+                    yield FieldError(pointer=pointer(field, i, end), detail=UNKNOWN)
+            if edge.source == edge.target:
+                yield FieldError(pointer=pointer(field, i), detail=SELF)
+
+
+def _edges(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
+    unlearned = {column.name for column in schema.columns if not column.learned}
+    forbidden = {_ends(edge) for edge in knowledge.forbidden}
+    for i, edge in enumerate(knowledge.required):
+        if unlearned.intersection(_ends(edge)):
+            yield FieldError(pointer=pointer("required", i), detail=NOT_LEARNED)
+        if _ends(edge) in forbidden:
+            yield FieldError(pointer=pointer("required", i), detail=BOTH)
+
+
+def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
+    """Return the index of a required edge that contradicts tiers or other edges, None without one.
+
+    Between two tiers the order has a gate, after every column of the earlier tier and before every
+    column of the later one.
+    """
+    learned = {column.name for column in schema.learned()}
+    order: TopologicalSorter[str | int] = TopologicalSorter()
+    for gate, tier in enumerate(knowledge.tiers):
+        for name in learned.intersection(tier):
+            order.add(name, gate)
+            order.add(gate + 1, name)
+        order.add(gate + 1, gate)
+    for edge in knowledge.required:
+        order.add(edge.target, edge.source)
+    try:
+        order.prepare()
+    except CycleError as error:
+        steps = {pair for a, b in pairwise(error.args[1]) for pair in ((a, b), (b, a))}
+        bad = [i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps]
+        return max(bad, default=0)
+    return None
+
+
+def _ends(edge: Edge) -> tuple[str, str]:
+    return edge.source, edge.target

@@ -1,0 +1,74 @@
+"""Names of resources and namespaces. They are computed, so that equal requests give equal names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+INSTALLATION_KEYS = "installation-keys"
+"""The Secret (in `keys_namespace`) with the keys that sign erasure certificates and checkpoints,
+and the ConfigMap (in `system_namespace`) with their public parts."""
+
+
+def system_namespace() -> str:
+    """Return the namespace of the installation's pods, Secrets and ConfigMaps."""
+    return os.environ.get("SIMULACRA_NAMESPACE") or "simulacra-system"
+
+
+def keys_namespace() -> str:
+    """Return the namespace of the Secrets that the API must not read."""
+    return f"{system_namespace()}-keys"
+
+
+def tenant_namespace(tenant: str) -> str:
+    """Return the namespace of a tenant's resources."""
+    return f"tenant-{tenant}"
+
+
+def dataset_name(tenant: str, idempotency_key: str) -> str:
+    """Return the name of the Dataset of an upload, which is its id in the REST API."""
+    return f"ds-{_digest(tenant, 'datasets', idempotency_key)}"
+
+
+def model_name(dataset: str) -> str:
+    """Return the name of a Dataset's default Model."""
+    return f"mdl-{dataset.removeprefix('ds-')}"
+
+
+def generation_name(tenant: str, dataset: str, idempotency_key: str) -> str:
+    """Return the name of a generation's GenerationJob, which is its id in the REST API."""
+    return f"gen-{_digest(tenant, dataset, 'generations', idempotency_key)}"
+
+
+def effect_name(tenant: str, dataset: str, idempotency_key: str) -> str:
+    """Return the name of an effect's EffectEstimate, which is its id in the REST API."""
+    return f"eff-{_digest(tenant, dataset, 'effects', idempotency_key)}"
+
+
+def job_id(resource_name: str) -> str:
+    """Return the REST id of a resource's job."""
+    return f"job-{resource_name}"
+
+
+def resource_of_job(job: str) -> str | None:
+    """Return the resource name in a REST job id, None if it is no job id."""
+    name = job.removeprefix("job-")
+    return name if name != job and name.startswith(("ds-", "gen-", "eff-")) else None
+
+
+def access_request_name(request_id: str) -> str:
+    """Return the name of the AccessRequest of a REST request id.
+
+    It is a digest, because a person who may list AccessRequests must not learn the id, which gives
+    access to the credentials.
+    """
+    return f"ar-{_digest('access-requests', request_id)}"
+
+
+def child_name(resource: str, uid: str, task: str) -> str:
+    """Return the name of the Job for a resource's task, different for each uid of one name."""
+    return f"{resource[:40]}-{task}-{hashlib.sha256(uid.encode()).hexdigest()[:8]}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]

@@ -1,0 +1,105 @@
+"""Cleaned schema of a dataset, against which a customer writes conditions.
+
+It is customer data (names, levels, ranges): it is stored in the encrypted `schema` artifact, never
+in a status or log.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from simulacra_crds.kinds.base import KubeModel
+
+ColumnKind = Literal[
+    "categorical", "ordinal", "boolean", "integer", "numeric", "datetime",
+    "constant", "identifier", "text", "weight",
+]  # fmt: skip
+SCHEMA_VERSION = 1
+
+
+class LevelSchema(KubeModel):
+    """A level of a column and its share (0..1) of the rows that are not missing."""
+
+    value: str
+    share: float
+    label: str | None = Field(default=None, description="The upload's label of a number (SPSS).")
+    code: str | None = Field(default=None, description="The upload's code of this word (SPSS).")
+
+
+class ColumnSchema(KubeModel):
+    """One column after cleaning.
+
+    kind decides the physical type in the cleaned Parquet: dictionary<int32, string> for
+    categorical, ordinal and boolean; int64 for integer; float64 for numeric and weight;
+    timestamp[us] for datetime; the original type for others. A weight column has the number of
+    people that a row represents: the fit uses it, and generated tables do not have it.
+    """
+
+    name: str
+    kind: ColumnKind
+    learned: bool = Field(
+        default=True, description="False for constants, identifiers, free text and weights."
+    )
+    storage: str = Field(description="Arrow type in the upload, restored in generated tables.")
+    levels: list[LevelSchema] = Field(
+        default_factory=list,
+        description="Categorical kinds: all levels; integers: if they have at most 50 values.",
+    )
+    ordered: bool = False
+    minimum: float | None = Field(
+        default=None, description="Numbers; datetimes as seconds since 1970 UTC."
+    )
+    maximum: float | None = None
+    decimals: int | None = Field(default=None, description="Digits after the decimal point.")
+    missing_share: float = 0.0
+    constant: str | None = None
+    label: str | None = None
+    missing_codes: list[str] = Field(
+        default_factory=list,
+        description="Codes that the upload declares to be missing values (SPSS).",
+    )
+    text_format: str | None = Field(
+        default=None,
+        description="Format of dates (strftime) or numbers (.2f) in a text column, used for "
+        "generated values too.",
+    )
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the column can have a range condition."""
+        return self.kind in ("integer", "numeric")
+
+    def level_values(self) -> list[str]:
+        """Return the levels as conditions name them."""
+        return [level.value for level in self.levels]
+
+
+class CleaningNote(KubeModel):
+    """A change that cleaning made to a column, or to the table when column is None."""
+
+    column: str | None = None
+    action: str
+    count: int = 0
+
+
+class TableSchema(KubeModel):
+    """The schema of a cleaned table."""
+
+    version: int = SCHEMA_VERSION
+    rows: int
+    columns: list[ColumnSchema]
+    cleaning: list[CleaningNote] = Field(default_factory=list)
+
+    def find(self, name: str) -> ColumnSchema | None:
+        """Return the column of a name, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+    def weight(self) -> ColumnSchema | None:
+        """Return the column of survey weights, or None."""
+        return next((c for c in self.columns if c.kind == "weight"), None)
+
+    def learned(self) -> list[ColumnSchema]:
+        """Return the columns that the model learns, in table order."""
+        return [c for c in self.columns if c.learned]

@@ -1,0 +1,210 @@
+"""Contract between the operator and the pods that it starts.
+
+The operator writes an encrypted `request` artifact (parameters: customer data) of the resource and
+starts a Job whose container gets only names and wrapped keys, in the environment variable
+SIMULACRA_TASK. The pod answers with artifacts, an exit code and a TaskResult in its termination
+message (at most 4 KiB, without customer data). The reason of a failure in terms of the customer's
+data is in the encrypted `failure` artifact.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from simulacra_crds.kinds.base import (
+    Artifact,
+    ColumnName,
+    KubeModel,
+    Name,
+    Progress,
+    Sha256,
+    WrappedKey,
+)
+from simulacra_crds.kinds.dataset import FileFormat, ReadSource
+from simulacra_crds.kinds.effect_estimate import Estimate
+from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
+from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
+
+TASK_ENV = "SIMULACRA_TASK"
+TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
+"""Path of the TaskResult; /dev/termination-log when unset."""
+SHARD_ENV = "JOB_COMPLETION_INDEX"
+SOURCE_VARIABLES = {
+    "SIMULACRA_SOURCE_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "SIMULACRA_SOURCE_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
+    "SIMULACRA_SOURCE_SESSION_TOKEN": "AWS_SESSION_TOKEN",
+}
+"""Variables of a pod that reads a source with a tenant's Secret, and their keys in that Secret."""
+TERMINATION_LIMIT = 4096
+
+
+class ExitCode(IntEnum):
+    """Exit codes of a pod, for the Job's podFailurePolicy."""
+
+    OK = 0
+    INTERNAL = 1
+    """Internal error: retried up to backoffLimit."""
+    USER_ERROR = 42
+    """The customer's input is unusable: the Job fails at once."""
+    CUSTODY = 43
+    """Store or key unavailable: retried."""
+    PEER = 44
+    """Another worker of the fit ended: retried. The cause is in that worker's result."""
+
+
+# Artifact names, by resource.
+UPLOAD = "upload"
+UPLOAD_PIECES = "upload-pieces/"
+"""Pieces of an upload until they are joined; the number of the piece follows."""
+DATASET = "dataset.parquet"
+SCHEMA = "schema.json"
+REQUEST = "request.json"
+SOURCE = "source.json"
+FAILURE = "failure.json"
+PROGRESS = "progress.json"
+REPORT = "report.json"
+REPORT_PAGE = "report.html"
+GRAPH = "graph.json"
+ESTIMATE = "estimate.json"
+ATTAINMENT = "attainment.json"
+IDENTIFICATION = "identification.json"
+MODEL_PREFIX = "model/"
+"""Files of a fitted model directory are stored as model/<file>."""
+CHECKPOINT_PREFIX = "checkpoint/"
+"""Checkpoints of an interrupted fit for its next attempt."""
+PART_PREFIX = "parts/"
+
+
+def part_name(shard: int) -> str:
+    """Return the artifact name of a shard's Parquet part."""
+    return f"{PART_PREFIX}{shard:05d}.parquet"
+
+
+class KeyedRef(KubeModel):
+    """A resource and its wrapped data key, to read and write its artifacts."""
+
+    kind: Literal["datasets", "models", "generationjobs", "effectestimates"]
+    uid: str = Field(max_length=64)
+    wrapped_key: WrappedKey
+
+
+class CustomerKeyRef(KubeModel):
+    """A customer's own key and the role to reach it, from the Tenant's spec.encryption."""
+
+    key_arn: str = Field(max_length=256)
+    role_arn: str | None = Field(default=None, max_length=256)
+    external_id: str | None = Field(default=None, max_length=128)
+
+
+class TaskSpec(KubeModel):
+    """The task of a pod; with a customer's key, generated rows are under that key only.
+
+    shards: pods that share the work: parts of a generation, workers of a fit.
+    """
+
+    task: Literal["prepare", "fit", "generate", "estimate"]
+    tenant: Name
+    resource: KeyedRef
+    dataset: KeyedRef | None = None
+    model: KeyedRef | None = None
+    shards: int = Field(default=1, ge=1)
+    customer_key: CustomerKeyRef | None = None
+
+
+class SourceRequest(KubeModel):
+    """An object to read instead of an upload, and its access.
+
+    Attributes:
+        uri: ``s3://bucket/key``.
+        limit: largest size in bytes.
+        sha256: expected digest, None for any.
+        bytes: expected size, None for any.
+        endpoint: base URL of the store, None for AWS.
+        region: None for us-east-1.
+        role_arn: role to assume; None: the credentials are in SOURCE_VARIABLES.
+        external_id: external id in the role's trust policy.
+    """
+
+    uri: str = Field(max_length=1100)
+    limit: int = Field(ge=1)
+    sha256: Sha256 | None = None
+    bytes: int | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+
+
+class PrepareRequest(KubeModel):
+    """Parameters of prepare: file format, object to read, column of survey weights."""
+
+    format: Literal["auto", FileFormat] = "auto"
+    source: SourceRequest | None = None
+    weights: ColumnName | None = None
+
+
+class FitRequest(KubeModel):
+    """Parameters of fit."""
+
+    family: FamilyName = "auto"
+    knowledge: Knowledge = Field(default_factory=Knowledge)
+    privacy: DifferentialPrivacy | None = None
+    seed: int = 0
+    gpu: int = 0
+
+
+class GenerateRequest(KubeModel):
+    """Parameters of generate, with interventions as in REST: {column: number or level}.
+
+    With counterfactual, rows come in pairs: a row and its twin under the interventions.
+    """
+
+    row_count: int
+    conditions: ConditionSet = Field(default_factory=ConditionSet)
+    interventions: dict[str, Any] = Field(default_factory=dict)
+    counterfactual: bool = False
+    seed: int = 0
+
+
+class EstimateRequest(KubeModel):
+    """Parameters of estimate."""
+
+    treatment: str
+    value: float | str
+    baseline: float | str
+    outcome: str
+    segment: str | None = None
+
+
+class TaskResult(KubeModel):
+    """Result of a pod, without customer data: the message names kinds and limits."""
+
+    outcome: Literal["Succeeded", "Failed"]
+    reason: str = Field(max_length=128)
+    message: str = Field(default="", max_length=1024)
+    artefacts: list[Artifact] = Field(default_factory=list, max_length=16)
+    rows: int | None = None
+    columns: int | None = None
+    source: ReadSource | None = None
+    family: FamilyName | None = None
+    figures: dict[str, float] = Field(default_factory=dict, max_length=32)
+    attainment: Attainment | None = None
+    identified: bool | None = None
+    estimate: Estimate | None = None
+
+
+class Failure(KubeModel):
+    """The encrypted `failure` artifact for the customer; it may name columns."""
+
+    reason: str
+    detail: str
+    pointer: str | None = None
+
+
+class ProgressReport(Progress):
+    """The encrypted `progress` artifact, written at most once a second."""
+
+    step: str = Field(max_length=64)

@@ -1,0 +1,300 @@
+"""Shapes that all custom resources share: metadata, conditions, failures, artifacts, progress.
+
+Field names are camelCase on the wire (Kubernetes' convention) and snake_case in Python. Every
+string, list and map has a limit, because the API server holds all of them in memory.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "simulacra.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "simulacra"
+
+MIN_RETENTION_SECONDS = 10
+DEFAULT_RETENTION_SECONDS = 86_400
+MAX_RETENTION_SECONDS = 604_800
+
+FINALIZER = f"{GROUP}/erasure"
+"""Finalizer of each kind with customer bytes: removed once the bytes are verified absent."""
+
+LABEL_TENANT = f"{GROUP}/tenant"
+LABEL_DATASET = f"{GROUP}/dataset"
+"""Name of the Dataset that a Model, GenerationJob or EffectEstimate descends from."""
+LABEL_KIND = f"{GROUP}/kind"
+LABEL_UID = f"{GROUP}/uid"
+"""On Jobs and Pods: kind and uid of their custom resource."""
+
+ANNOTATION_CANCELLED = f"{GROUP}/cancelled"
+"""Set by the API on cancelled work; the operator reports it."""
+ANNOTATION_UPLOAD_STARTED = f"{GROUP}/upload-started"
+ANNOTATION_UPLOAD_LEASE = f"{GROUP}/upload-lease"
+"""Renewed by the API while an upload streams; the operator finds abandoned uploads by them."""
+ANNOTATION_UPLOAD_PLAN = f"{GROUP}/upload-plan"
+"""Of an upload: its announced bytes, a space, its SHA-256 in hex or `-`."""
+ANNOTATION_UPLOAD_RECEIVED = f"{GROUP}/upload-received"
+"""Of an upload in pieces: the number of stored pieces, a space, their bytes together."""
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
+ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
+Level = Annotated[str, Field(max_length=512)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+WrappedKey = Annotated[str, Field(max_length=2048)]
+Timestamp = Annotated[datetime, Field(json_schema_extra={"format": "date-time"})]
+ObservedGeneration = Annotated[
+    int,
+    Field(
+        ge=0,
+        description="The metadata.generation that the controller has seen; a smaller one than the "
+        "present means that a change is still to be processed.",
+    ),
+]
+
+
+class KubeModel(BaseModel):
+    """Base of all shapes on the wire: camelCase aliases, unknown fields rejected."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=True
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object for the API server: aliases, no nulls."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:
+    """Return the schema extension of validation rules, given as (CEL expression, message)."""
+    return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}
+
+
+def list_map(key: str) -> dict[str, Any]:
+    """Return the schema extension of a list whose entries a field identifies."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+class Phase(StrEnum):
+    """One word for people; programs read conditions."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    READY = "Ready"
+    PARTIAL = "Partial"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+    DELETING = "Deleting"
+
+
+class Condition(KubeModel):
+    """A metav1.Condition."""
+
+    type: str = Field(
+        min_length=1, max_length=64, description="Name of the condition; Ready sums up the others."
+    )
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it is true.")
+    reason: str = Field(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z][A-Za-z0-9]*$",
+        description="Why it has this status: a documented constant for programs.",
+    )
+    message: str = Field(
+        default="", max_length=1024, description="The reason for people, without customer data."
+    )
+    observed_generation: ObservedGeneration = 0
+    last_transition_time: Timestamp = Field(description="When its status last changed.")
+
+
+class LastFailure(KubeModel):
+    """Why the last attempt of the work failed, without customer data."""
+
+    reason: str = Field(max_length=128, description="Why it failed: a reason of conditions.")
+    message: str = Field(max_length=1024, description="The reason for people, and what to do.")
+    exit_code: int | None = Field(
+        default=None,
+        description="Exit code of the pod: 42 for the input, 43 for store or key, 1 for an "
+        "internal error.",
+    )
+    time: Timestamp = Field(description="When it failed.")
+
+
+class Progress(KubeModel):
+    """Progress of a running Job: percent 0..100, and the Job's estimate of the seconds left."""
+
+    percent: int = Field(
+        ge=0, le=100, description="Share of the work done, 0 to 100, copied in steps of ten."
+    )
+    eta_seconds: int | None = Field(
+        default=None, ge=0, description="Seconds left, as the Job estimates them."
+    )
+
+
+class Artifact(KubeModel):
+    """One stored object of a resource."""
+
+    name: str = Field(
+        max_length=128, description="Name of the object below the resource's prefix in the store."
+    )
+    bytes: int = Field(ge=0, description="Size in bytes before encryption.")
+    sha256: Sha256 = Field(description="SHA-256 before encryption, in hex.")
+    rows: int | None = Field(default=None, ge=0, description="Rows of a table.")
+    key_arn: str | None = Field(
+        default=None,
+        max_length=256,
+        description="The customer's key that encrypts it; absent for the resource's own key.",
+    )
+
+
+class Erasure(KubeModel):
+    """Facts of a running erasure that the erasure certificate needs."""
+
+    key_shredded_at: Timestamp | None = Field(
+        default=None,
+        description="When the only copy of the key was dropped; absent without a key.",
+    )
+    objects: int | None = Field(
+        default=None,
+        ge=0,
+        description="Stored objects before the erasure; absent until they are counted.",
+    )
+    stored_bytes: int | None = Field(
+        default=None, ge=0, description="Their size in bytes, encrypted."
+    )
+
+
+Conditions = Annotated[
+    list[Condition],
+    Field(
+        max_length=16,
+        description="The present state, one entry for each condition.",
+        json_schema_extra=list_map("type"),
+    ),
+]
+Artifacts = Annotated[
+    list[Artifact],
+    Field(
+        max_length=1100,
+        description="The stored artifacts, once the work has ended.",
+        json_schema_extra=list_map("name"),
+    ),
+]
+
+
+class ObjectMeta(BaseModel):
+    """The fields of Kubernetes' ObjectMeta that this product uses; others are kept unchanged."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
+
+    name: str = ""
+    namespace: str | None = None
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: list[str] = Field(default_factory=list)
+    owner_references: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class RetainedSpec(KubeModel):
+    """The common spec of resources with customer bytes."""
+
+    retention_seconds: int = Field(
+        default=DEFAULT_RETENTION_SECONDS,
+        ge=MIN_RETENTION_SECONDS,
+        le=MAX_RETENTION_SECONDS,
+        description="Seconds to keep the bytes, 10 to 604800 (7 days); default 86400 (24 h). They "
+        "count from the creation of Datasets and Models, and from the end of other work. The "
+        "Tenant may allow less.",
+    )
+    suspend: bool = Field(
+        default=False, description="true stops the work without losing it; false resumes it."
+    )
+
+
+class WorkStatus(KubeModel):
+    """The common status of resources with customer bytes."""
+
+    phase: Phase | None = Field(
+        default=None, description="One word for people; programs read conditions."
+    )
+    observed_generation: ObservedGeneration = 0
+    conditions: Conditions = Field(default_factory=list)
+    wrapped_key: WrappedKey | None = Field(
+        default=None,
+        description="The only copy of the resource's data key, wrapped by the tenant's key.",
+    )
+    progress: Progress | None = Field(default=None, description="Progress of the running work.")
+    artefacts: Artifacts = Field(default_factory=list)
+    expires_at: Timestamp | None = Field(
+        default=None,
+        description="When it is deleted and its bytes are erased, unless its retention changes.",
+    )
+    finished_at: Timestamp | None = Field(
+        default=None, description="When the work ended, in success or failure."
+    )
+    last_failure: LastFailure | None = Field(
+        default=None, description="Why the last attempt of the work failed."
+    )
+    erasure: Erasure | None = Field(
+        default=None, description="Progress of the erasure during a deletion."
+    )
+
+
+class PrinterColumn(KubeModel):
+    """A column of `kubectl get`; with a priority of 1 only with `-o wide`."""
+
+    name: str
+    type: Literal["string", "integer", "number", "boolean", "date"] = "string"
+    json_path: str
+    priority: int | None = None
+
+
+class Resource(BaseModel):
+    """A custom resource. Subclasses define `spec` and `status` and how kubectl shows them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    PLURAL: ClassVar[str]
+    SCOPE: ClassVar[Literal["Namespaced", "Cluster"]] = "Namespaced"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ()
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = ()
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RULES: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """CEL rules over the whole object: its name, spec and status."""
+
+    api_version: str = API_VERSION
+    kind: str
+    metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+
+def expires_at(created: datetime, finished: datetime | None, retention_seconds: int) -> datetime:
+    """Return when bytes expire: retention counts from the end of the work, else from creation.
+
+    For datasets and models pass finished=None always: their retention counts from creation.
+    """
+    return (finished or created) + timedelta(seconds=retention_seconds)
+
+
+def utcnow() -> datetime:
+    """Return the time now, in UTC, to the microsecond."""
+    return datetime.now(UTC)
+
+
+_READY = '.status.conditions[?(@.type=="Ready")]'
+AGE = PrinterColumn(name="Age", type="date", json_path=".metadata.creationTimestamp")
+PHASE = PrinterColumn(name="Phase", json_path=".status.phase")
+READY = PrinterColumn(name="Ready", json_path=f"{_READY}.status")
+REASON = PrinterColumn(name="Reason", json_path=f"{_READY}.reason", priority=1)
+PROGRESS = PrinterColumn(name="Progress", type="integer", json_path=".status.progress.percent")
+EXPIRES = PrinterColumn(name="Expires", json_path=".status.expiresAt", priority=1)

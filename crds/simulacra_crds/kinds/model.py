@@ -1,0 +1,231 @@
+"""Model: a causal generative model fit on one Dataset."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from simulacra_crds.kinds.base import (
+    AGE,
+    EXPIRES,
+    PHASE,
+    PROGRESS,
+    READY,
+    REASON,
+    ColumnName,
+    KubeModel,
+    Name,
+    PrinterColumn,
+    Resource,
+    RetainedSpec,
+    WorkStatus,
+    cel_rules,
+)
+
+FamilyName = Literal["auto", "forest", "neural"]
+NodeLabel = Annotated[str, Field(max_length=316)]
+NodeLabelValue = Annotated[str, Field(max_length=63)]
+Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
+Edges = Annotated[list["Edge"], Field(max_length=1000)]
+
+_WORKERS_NEED_NEURAL = "resources.workers above 1 needs family neural; one pod fits the others"
+_ONE_PRIVATE_WORKER = (
+    "privacy needs resources.workers 1, because each worker would add noise of its own"
+)
+_OWN_PRIORITY = (
+    "resources.priorityClass must not begin with system-; name a PriorityClass of the cluster's own"
+)
+_ONE_WORKER = "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
+
+
+class Edge(KubeModel):
+    """A directed causal edge between two columns."""
+
+    source: ColumnName = Field(description="The column of the cause.")
+    target: ColumnName = Field(description="The column of the effect.")
+
+
+class Knowledge(KubeModel):
+    """Causal knowledge of the user; binding for the fit."""
+
+    tiers: list[Tier] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Lists of columns; no tier is caused by a later one (demographics first, "
+        "outcomes last).",
+    )
+    required: Edges = Field(default_factory=list, description="Edges that the graph must have.")
+    forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
+
+
+class DifferentialPrivacy(KubeModel):
+    """(epsilon, delta)-differential privacy of a fit, for replacing one row."""
+
+    epsilon: float = Field(
+        ge=0.01,
+        le=100,
+        allow_inf_nan=False,
+        description="Bound of the privacy loss, 0.01 to 100; smaller is stricter.",
+    )
+    delta: float = Field(
+        default=1e-6,
+        ge=1e-12,
+        le=1e-3,
+        allow_inf_nan=False,
+        description="Probability that the bound fails, 1e-12 to 1e-3; default 1e-6. Keep it far "
+        "below one over the number of rows.",
+    )
+
+
+class ObjectRef(KubeModel):
+    """The name of another resource in the same namespace."""
+
+    name: Name = Field(description="Name of the resource, in the same namespace.")
+
+
+class Toleration(KubeModel):
+    """A taint of nodes that the pods tolerate, as Kubernetes writes it."""
+
+    key: str = Field(min_length=1, max_length=316, description="Key of the taint.")
+    operator: Literal["Exists", "Equal"] = Field(
+        default="Equal", description="Equal: the value counts; Exists: any value."
+    )
+    value: str | None = Field(
+        default=None, max_length=63, description="Value of the taint, for operator Equal."
+    )
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="Effect of the taint; any when absent."
+    )
+
+
+class ModelResources(KubeModel):
+    """Requests of the fit Job; each of its workers requests all of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            (
+                "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
+                _OWN_PRIORITY,
+            )
+        )
+    )
+
+    cpu: str | None = Field(
+        default=None,
+        max_length=32,
+        pattern=r"^[0-9]+m?$",
+        description="Requested cores, such as 2 or 500m.",
+    )
+    memory: str | None = Field(
+        default=None,
+        max_length=32,
+        pattern=r"^[0-9]+(Ki|Mi|Gi)?$",
+        description="Limit of memory, such as 8Gi.",
+    )
+    gpu: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="GPUs (nvidia.com/gpu) of one worker, 0 to 64; default 0. It trains on one.",
+    )
+    workers: Literal[1, 2, 4, 8] = Field(
+        default=1,
+        description="Pods that fit together, each on its own GPU or CPUs: 1, 2, 4 or 8; default 1. "
+        "More than 1 needs family neural.",
+    )
+    node_selector: dict[NodeLabel, NodeLabelValue] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="Labels of the nodes, added to the installation's.",
+    )
+    tolerations: list[Toleration] = Field(
+        default_factory=list, max_length=8, description="Tolerations, added to the installation's."
+    )
+    priority_class: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=63,
+        description="PriorityClass, instead of the installation's.",
+    )
+
+    @model_validator(mode="after")
+    def _check_priority(self) -> ModelResources:
+        if self.priority_class and self.priority_class.startswith("system-"):
+            raise ValueError(_OWN_PRIORITY)
+        return self
+
+
+class ModelSpec(RetainedSpec):
+    """How to fit. All fields except retention and suspend are fixed at creation."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            (f"{_ONE_WORKER} || self.family == 'neural'", _WORKERS_NEED_NEURAL),
+            (f"!has(self.privacy) || {_ONE_WORKER}", _ONE_PRIVATE_WORKER),
+        )
+    )
+
+    dataset_ref: ObjectRef = Field(description="The Dataset to fit on, in the same namespace.")
+    family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
+    knowledge: Knowledge = Field(
+        default_factory=Knowledge,
+        description="Causal knowledge of the user; binding for the fit.",
+    )
+    privacy: DifferentialPrivacy | None = Field(
+        default=None,
+        description="Learn from differentially private marginals instead of the rows. Schema and "
+        "row count are not covered. Not with more than one worker.",
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
+    )
+    resources: ModelResources = Field(
+        default_factory=ModelResources,
+        description="Requests of the fit Job, for each worker; the product chooses when absent.",
+    )
+
+    @model_validator(mode="after")
+    def _check_workers(self) -> ModelSpec:
+        if self.resources.workers > 1 and self.family != "neural":
+            raise ValueError(_WORKERS_NEED_NEURAL)
+        if self.resources.workers > 1 and self.privacy is not None:
+            raise ValueError(_ONE_PRIVATE_WORKER)
+        return self
+
+
+class ModelStatus(WorkStatus):
+    """The state of a model.
+
+    Conditions: DatasetReady, Fitted, Ready (both). Figures are fidelity and privacy; their names
+    are never column names.
+    """
+
+    family: FamilyName | None = Field(default=None, description="The family that was fit.")
+    figures: dict[str, float] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Fidelity and privacy of generated tables, by name of the figure.",
+    )
+
+
+class Model(Resource):
+    """A fitted generator of a tenant's dataset."""
+
+    PLURAL: ClassVar[str] = "models"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("mdl",)
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Dataset", json_path=".spec.datasetRef.name"),
+        PHASE,
+        READY,
+        PROGRESS,
+        PrinterColumn(name="Family", json_path=".status.family", priority=1),
+        REASON,
+        EXPIRES,
+        AGE,
+    )
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.datasetRef.name", ".status.phase")
+
+    kind: Literal["Model"] = "Model"
+    spec: ModelSpec
+    status: ModelStatus = Field(default_factory=ModelStatus)

@@ -1,0 +1,50 @@
+"""``python -m simulacra_custody.export_certificates TENANT``: a tenant's erasure certificates.
+
+An operator of the installation gives them to a customer whose tenant is deleted and who can no
+longer call the API. Reads the store of ``SIMULACRA_AUDIT`` and writes one JSON document a line,
+each a file for ``simulacra verify-certificate``. Exits with 1 when there is no certificate.
+"""
+
+import argparse
+import base64
+import json
+import sys
+from typing import Any
+
+from simulacra_custody.audit.certificates import RETENTION_S
+from simulacra_custody.errors import CustodyError
+from simulacra_custody.wiring import open_certificates
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simulacra_custody.export_certificates",
+        description="Write the erasure certificates of a tenant as JSON lines.",
+    )
+    parser.add_argument(
+        "tenant", metavar="TENANT", help="name of the tenant, or its uid if the name was reused"
+    )
+    tenant = parser.parse_args(arguments).tenant
+    count = 0
+    try:
+        for signed in open_certificates().read_all():
+            statement = _statement(signed)
+            if tenant in (statement["tenant"], statement["tenant_uid"]):
+                sys.stdout.write(json.dumps({"statement": statement, "signature": signed}) + "\n")
+                count += 1
+    except CustodyError as error:
+        parser.error(str(error))
+    if not count:
+        days = int(RETENTION_S) // 86_400
+        sys.stderr.write(f"no certificate of tenant {tenant!r}; they are kept for {days} days\n")
+    return 0 if count else 1
+
+
+def _statement(signed: str) -> dict[str, Any]:
+    payload = signed.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

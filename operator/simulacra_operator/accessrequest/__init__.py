@@ -1,1 +1,0 @@
-"""AccessRequest: a person decides; an approved one becomes a Tenant with a client."""

@@ -1,1 +1,0 @@
-"""Dataset: the upload is complete, a `prepare` Job cleans it."""

@@ -1,1 +1,0 @@
-"""EffectEstimate: once its Model is Ready, an `estimate` Job answers one causal question."""

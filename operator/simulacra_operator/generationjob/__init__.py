@@ -1,1 +1,0 @@
-"""GenerationJob: once its Model is Ready, a `generate` Job writes one part a shard."""

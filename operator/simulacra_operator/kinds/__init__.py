@@ -1,0 +1,1 @@
+"""The custom resource kinds: state, decisions and status of each."""

@@ -1,0 +1,99 @@
+"""GenerationJob: once its Model is Ready, a `generate` Job writes one part per shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import CustomerKeyRef, GenerateRequest, TaskResult, TaskSpec
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.generation_job import Attainment, GenerationJobSpec
+from simulacra_crds.kinds.tenant import Encryption
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.actions import Action
+from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, own_key
+from simulacra_operator.work.jobs import Size, Work
+from simulacra_operator.work.kind import WorkKind
+from simulacra_operator.work.observe import Observed
+
+_SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
+
+
+def reconcile(seen: Observed) -> list[Action]:
+    """Return the next actions for a GenerationJob."""
+    return lifecycle.reconcile(GENERATION_JOB, seen)
+
+
+def _request(seen: Observed) -> KubeModel:
+    spec: GenerationJobSpec = seen.resource.spec
+    interventions = {column: value.value for column, value in spec.interventions.items()}
+    return GenerateRequest(
+        row_count=spec.row_count,
+        conditions=spec.conditions,
+        interventions=interventions,
+        counterfactual=spec.counterfactual,
+        seed=spec.seed,
+    )
+
+
+def _work(seen: Observed) -> Work:
+    task = TaskSpec(
+        task="generate",
+        tenant=seen.tenant_name or "",
+        resource=own_key(seen),
+        model=keyed(seen.model),
+        shards=seen.resource.spec.shards,
+        customer_key=_customer_key(seen.tenant_spec.encryption),
+    )
+    return Work(task, _SIZE)
+
+
+def _customer_key(encryption: Encryption) -> CustomerKeyRef | None:
+    """Return the customer's key that encrypts the rows, None in mode Managed."""
+    if encryption.key_arn is None:
+        return None
+    return CustomerKeyRef(
+        key_arn=encryption.key_arn, role_arn=encryption.role_arn, external_id=encryption.external_id
+    )
+
+
+def _generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
+    attainment = _merge([result.attainment for result in results if result.attainment is not None])
+    partial = attainment is not None and attainment.status == "partial"
+    artifacts = {artifact.name: artifact for result in results for artifact in result.artefacts}
+    fields = {
+        "rows": sum(result.rows or 0 for result in results),
+        "attainment": attainment,
+        "identified": results[0].identified,
+        "artefacts": [artifacts[name] for name in sorted(artifacts)],
+    }
+    return (Reason.GENERATED_PARTIALLY if partial else Reason.GENERATED), fields
+
+
+def _merge(parts: Sequence[Attainment]) -> Attainment | None:
+    """Return the attainment of the table: that of its worst shard; each has all conditions."""
+    if not parts:
+        return None
+    sizes = [part.effective_sample_size for part in parts if part.effective_sample_size is not None]
+    divergences = [part.kl_nats for part in parts if part.kl_nats is not None]
+    return Attainment(
+        status="partial" if any(part.status == "partial" for part in parts) else "exact",
+        asked=max(part.asked for part in parts),
+        met=min(part.met for part in parts),
+        max_abs_error=max(part.max_abs_error for part in parts),
+        effective_sample_size=min(sizes) if sizes else None,
+        kl_nats=max(divergences) if divergences else None,
+    )
+
+
+GENERATION_JOB = WorkKind(
+    gate_condition="ModelReady",
+    gate_passed=Reason.READY,
+    work_condition="Generated",
+    gate=model_gate,
+    request=_request,
+    work=_work,
+    done=_generated,
+    adoption=labeled_by_model,
+)

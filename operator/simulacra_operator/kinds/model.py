@@ -1,0 +1,73 @@
+"""Model: once its Dataset is Ready, a `fit` Job fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import FitRequest, TaskResult, TaskSpec
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.model import ModelSpec
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.actions import Action
+from simulacra_operator.work.dependencies import dataset_gate, keyed, own_key, owned_by_dataset
+from simulacra_operator.work.jobs import Size, Work
+from simulacra_operator.work.kind import WorkKind
+from simulacra_operator.work.observe import Observed
+
+
+def reconcile(seen: Observed) -> list[Action]:
+    """Return the next actions for a Model."""
+    return lifecycle.reconcile(MODEL, seen)
+
+
+def _request(seen: Observed) -> KubeModel:
+    spec: ModelSpec = seen.resource.spec
+    return FitRequest(
+        family=spec.family,
+        knowledge=spec.knowledge,
+        privacy=spec.privacy,
+        seed=spec.seed,
+        gpu=spec.resources.gpu,
+    )
+
+
+def _work(seen: Observed) -> Work:
+    requested = seen.resource.spec.resources
+    size = Size(
+        cpu=requested.cpu or "500m",
+        memory=requested.memory or "1Gi",
+        memory_limit=requested.memory or "8Gi",
+        deadline_s=4 * 3600,
+        requested=requested,
+    )
+    task = TaskSpec(
+        task="fit",
+        tenant=seen.tenant_name or "",
+        resource=own_key(seen),
+        dataset=keyed(seen.dataset),
+        shards=requested.workers,
+    )
+    return Work(task, size)
+
+
+def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
+    (result,) = results
+    return Reason.FITTED, {
+        "family": result.family,
+        "figures": result.figures,
+        "artefacts": result.artefacts,
+    }
+
+
+MODEL = WorkKind(
+    gate_condition="DatasetReady",
+    gate_passed=Reason.READY,
+    work_condition="Fitted",
+    gate=dataset_gate,
+    request=_request,
+    work=_work,
+    done=_fitted,
+    adoption=owned_by_dataset,
+)

@@ -1,0 +1,155 @@
+"""Objects of every tenant: a namespace under restricted Pod Security and its guard rails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.kinds.base import GROUP, LABEL_TENANT, LABEL_UID
+from simulacra_crds.kinds.tenant import POD_SECRET, TenantSpec
+from simulacra_crds.kube.client import (
+    NETWORK_POLICIES,
+    RESOURCE_QUOTAS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    ApiResource,
+    Object,
+)
+from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
+from simulacra_operator.work.placement import LABEL_WORKERS
+from simulacra_operator.work.pod_access import PodAccess
+
+GIVEN = f"operator.{GROUP}/annotations"
+"""Annotation of the pods' ServiceAccount: names of those that we set, to find withdrawn ones."""
+_SPARE_JOBS = 64
+"""Jobs in the quota besides the running ones: suspended ones, and finished ones to be deleted."""
+
+
+def namespace(tenant: CustomResource) -> Object:
+    """Return the tenant's namespace."""
+    modes = ("enforce", "audit", "warn")
+    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes}
+    labels = {LABEL_TENANT: tenant.meta.name, LABEL_UID: tenant.meta.uid, **levels}
+    metadata = {"name": tenant_namespace(tenant.meta.name), "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def guard_rails(
+    tenant: CustomResource, access: PodAccess, environment: Mapping[str, str] | None
+) -> list[tuple[ApiResource, Object]]:
+    """Return the objects in the namespace: the pods' identity, quota, network and Secret.
+
+    `environment` is the data of the Secret's copy; None leaves the copy unchanged.
+    """
+    spec = tenant.spec if isinstance(tenant.spec, TenantSpec) else TenantSpec()
+    jobs = spec.quotas.concurrent_jobs
+    hard = {
+        "count/jobs.batch": _quantity(jobs + _SPARE_JOBS),
+        "pods": _quantity(jobs * MAX_PARALLEL_PODS),
+    }
+    account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT, automountServiceAccountToken=False)
+    account["metadata"]["annotations"] = _identity(access)
+    reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
+    rails = [
+        (SERVICE_ACCOUNTS, account),
+        (RESOURCE_QUOTAS, _object(tenant, RESOURCE_QUOTAS, "simulacra", spec={"hard": hard})),
+        (
+            NETWORK_POLICIES,
+            _object(tenant, NETWORK_POLICIES, "simulacra-default-deny", spec=reach),
+        ),
+        (
+            NETWORK_POLICIES,
+            _object(tenant, NETWORK_POLICIES, "simulacra-workers", spec=_between_workers()),
+        ),
+    ]
+    if environment is not None:
+        data = dict(environment)
+        rails.append((SECRETS, _object(tenant, SECRETS, POD_SECRET, type="Opaque", data=data)))
+    return rails
+
+
+def _identity(access: PodAccess) -> dict[str, str]:
+    given = dict(access.annotations)
+    return {**given, GIVEN: ",".join(given)} if given else {}
+
+
+def _quantity(count: int) -> str:
+    """Return a count as the API server stores it, such as 8k for 8000.
+
+    Another form would differ from the stored one for ever. Source: canonical form of a DecimalSI
+    quantity in k8s.io/apimachinery/pkg/api/resource.
+    """
+    for suffix in ("", "k", "M"):
+        if count == 0 or count % 1000:
+            return f"{count}{suffix}"
+        count //= 1000
+    return f"{count}G"
+
+
+def _between_workers() -> Object:
+    """Return the policy that lets the workers of fits reach each other on their ports."""
+    workers = {"matchExpressions": [{"key": LABEL_WORKERS, "operator": "Exists"}]}
+    ports = [{"protocol": "TCP", "port": FIRST_PORT, "endPort": LAST_PORT}]
+    return {
+        "podSelector": workers,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"podSelector": workers}], "ports": ports}],
+        "egress": [{"to": [{"podSelector": workers}], "ports": ports}],
+    }
+
+
+def made_for(tenant: CustomResource, manifest: Object) -> Object:
+    """Return the manifest of a new object, with the label of this Tenant.
+
+    An object that existed before is repaired but never gets the label.
+    """
+    labels = {**manifest["metadata"]["labels"], LABEL_UID: tenant.meta.uid}
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
+
+
+def is_made_for(tenant: CustomResource, found: Object) -> bool:
+    """Return whether this operator created an object for this Tenant."""
+    return bool(found["metadata"].get("labels", {}).get(LABEL_UID) == tenant.meta.uid)
+
+
+def change(desired: Object, actual: Object | None) -> Object | None:
+    """Return the merge patch from an object to its manifest, None when it already agrees.
+
+    Fields that the API server adds do not count, with two exceptions: a Secret keeps no other key
+    in `data`, and an annotation that we set and withdrew (it may be an identity) is removed.
+    """
+    data = (actual or {}).get("data") or {}
+    extra = dict.fromkeys(data.keys() - desired["data"].keys()) if "data" in desired else {}
+    if extra:
+        return {**desired, "data": {**extra, **desired["data"]}}
+    if withdrawn := _withdrawn(desired, actual):
+        metadata = desired["metadata"]
+        annotations = {**withdrawn, **metadata["annotations"]}
+        return {**desired, "metadata": {**metadata, "annotations": annotations}}
+    return None if _agrees(desired, actual) else desired
+
+
+def _withdrawn(desired: Object, actual: Object | None) -> dict[str, None]:
+    """Return the annotations that we set on an object and that its manifest does not have."""
+    wanted = desired["metadata"].get("annotations")
+    if wanted is None or actual is None:
+        return {}
+    existing = actual["metadata"].get("annotations") or {}
+    given = {GIVEN, *existing.get(GIVEN, "").split(",")}
+    return dict.fromkeys(sorted(given & existing.keys() - wanted.keys()))
+
+
+def _agrees(desired: Any, actual: Any) -> bool:
+    if isinstance(desired, dict) and isinstance(actual, dict):
+        return all(_agrees(value, actual.get(name)) for name, value in desired.items())
+    if isinstance(desired, list) and isinstance(actual, list):
+        return len(desired) == len(actual) and all(map(_agrees, desired, actual))
+    return bool(desired == actual) or (desired in ({}, []) and actual is None)
+
+
+def _object(tenant: CustomResource, api: ApiResource, name: str, **fields: Any) -> Object:
+    labels = {LABEL_TENANT: tenant.meta.name}
+    metadata = {"name": name, "namespace": tenant_namespace(tenant.meta.name), "labels": labels}
+    return {"apiVersion": api.api_version, "kind": api.kind, "metadata": metadata, **fields}

@@ -1,1 +1,0 @@
-"""Model: once its Dataset is Ready, a `fit` Job learns it."""

@@ -1,0 +1,1 @@
+"""The machinery around the reconcilers: queue, controller, executor, leadership, kopf."""

@@ -1,0 +1,322 @@
+"""The controller: takes a key from the queue, observes, reconciles and runs the actions.
+
+A pass with actions is followed by another, until one has none. A pass that fails is retried with
+backoff. Events only say that a key may need a pass; the sweep finds what a missed event concerned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from simulacra_crds.auth0 import Auth0, Auth0Error
+from simulacra_crds.kube.client import (
+    Cluster,
+    ClusterError,
+    Conflict,
+    NotFound,
+    Object,
+    Unavailable,
+)
+from simulacra_custody.errors import AuditUnavailable, CustodyError
+from simulacra_operator import metrics
+from simulacra_operator.kinds import access_request, dataset, effect_estimate, generation_job, model
+from simulacra_operator.kinds.access_request import AccessObserved
+from simulacra_operator.kinds.tenant import reconcile as tenant
+from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved, TenantObserver
+from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.runtime.job_event_filter import JobEventFilter
+from simulacra_operator.runtime.job_slots import JobSlots
+from simulacra_operator.runtime.queue import WorkQueue
+from simulacra_operator.runtime.signing_keys import SigningKeys
+from simulacra_operator.settings import Settings
+from simulacra_operator.work.actions import Action, CreateJob, CreateKey, DeleteJob, PatchStatus
+from simulacra_operator.work.custom_resource import CustomResource, Key
+from simulacra_operator.work.observe import Fault, Observed, WorkObserver
+from simulacra_operator.work.read_cache import ReadCache
+
+log = logging.getLogger(__name__)
+
+RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
+    "Dataset": dataset.reconcile,
+    "Model": model.reconcile,
+    "GenerationJob": generation_job.reconcile,
+    "EffectEstimate": effect_estimate.reconcile,
+}
+_Seen = Observed | TenantObserved | AccessObserved
+WORKERS = 24
+"""Concurrent passes. A pass waits for the API server and the store nearly all of its time."""
+DELETION_POLL_S = 2.0
+"""How often a deletion is polled when no event says that its dependants are gone."""
+FORGET_S = 60.0
+
+
+class Controller:
+    """Runs the reconcilers. Create it inside its event loop."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        custody: CustodyClient,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.cluster = cluster
+        self.custody = custody
+        self.now = now
+        self.scope = settings.scope
+        self.auth0 = Auth0(settings.auth0) if settings.auth0 else None
+        self.checks: dict[str, KeyCheck] = {}
+        self.listeners: list[Callable[[Object], None]] = []
+        self.signing_keys = SigningKeys(cluster)
+        self._cache = ReadCache(cluster)
+        self._works = WorkObserver(cluster, settings, self._cache)
+        prepared = not settings.scope.everywhere
+        self._tenants = TenantObserver(cluster, settings.pod_access, prepared=prepared)
+        self._queue = WorkQueue()
+        self._faults: dict[Key, Fault] = {}
+        self._waiting: dict[Key, set[Key]] = {}
+        self._waits_for: dict[Key, frozenset[Key]] = {}
+        self._released: dict[str, asyncio.Event] = {}
+        self._erasing: set[str] = set()
+        self._written: dict[Key, str] = {}
+        self._last_actions: dict[Key, int] = {}
+        self.job_events = JobEventFilter()
+        self.slots = JobSlots(cluster, self._queue.add)
+
+    async def run(self) -> None:
+        """Run passes until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._work())
+
+    async def changed(self, key: Key) -> None:
+        """Queue a resource and those that wait for it."""
+        if not self.scope.serves(key):
+            return
+        if key.kind in RECONCILERS or key.kind in ("Tenant", "AccessRequest"):
+            await self._queue.add(key)
+        await self.wake_waiting(key)
+
+    def notify(self, key: Key, body: Object) -> None:
+        """Pass a resource that is new or whose spec changed to the listeners."""
+        if key.kind in RECONCILERS and self.scope.serves(key):
+            for listener in self.listeners:
+                listener(body)
+
+    async def wake_waiting(self, key: Key) -> None:
+        """Queue the resources that wait for a change of this key."""
+        self._cache.invalidate(key)
+        for one in tuple(self._waiting.get(key, ())):
+            await self._queue.add(one)
+
+    async def wait_until_erased(self, key: Key, uid: str) -> None:
+        """Return once a resource that is being deleted is erased."""
+        released = self._released.setdefault(uid, asyncio.Event())
+        self._erasing.add(uid)
+        await self._queue.add(key)
+        await released.wait()
+
+    def release(self, uid: str) -> None:
+        """Let `wait_until_erased` return for a resource."""
+        self._released.setdefault(uid, asyncio.Event()).set()
+
+    def is_erasing(self, uid: str) -> bool:
+        """Return whether `wait_until_erased` was called for a resource: kopf knows its deletion.
+
+        A pass may erase a resource whose deletion event was missed. Its finalizer stays then.
+        """
+        return uid in self._erasing
+
+    def written(self, key: Key, version: str) -> None:
+        """Note the version of a resource after our own write, whose event needs no pass."""
+        self._written[key] = version
+
+    def is_own(self, key: Key, version: str) -> bool:
+        """Return whether a version of a resource is that of our last write."""
+        return self._written.get(key) == version
+
+    def rest(self, key: Key) -> None:
+        """Drop the state of a resource whose work ended; its ancestors no longer concern it."""
+        self._written.pop(key, None)
+        self._last_actions.pop(key, None)
+        self._wait_for(key, frozenset())
+
+    async def forget(self, key: Key, uid: str) -> None:
+        """Drop the state of a resource that is gone.
+
+        Its release is dropped later: a pass that read it before must not erase it twice.
+        """
+        loop = asyncio.get_running_loop()
+        loop.call_later(FORGET_S, self._released.pop, uid, None)
+        loop.call_later(FORGET_S, self._erasing.discard, uid)
+        self.checks.pop(uid, None)
+        self._faults.pop(key, None)
+        self._queue.forgive(key)
+        self.rest(key)
+        await self.slots.release(key)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            try:
+                with metrics.PASS_SECONDS.labels(key.kind).time():
+                    result = await self._pass(key)
+                metrics.PASSES.labels(key.kind, result).inc()
+            finally:
+                await self._queue.done(key)
+
+    async def _pass(self, key: Key) -> str:
+        """Run a pass; an error becomes a fault that the next attempt shows."""
+        try:
+            return await self._attempt(key)
+        except (Conflict, NotFound):
+            await self._queue.retry(key, last=1.0)  # a stale read
+            return "conflict"
+        except (AuditUnavailable, CustodyError, ClusterError, Auth0Error) as error:
+            fault, status = _fault(error), getattr(error, "status", type(error).__name__)
+        except Exception as error:
+            fault, status = Fault.INTERNAL, type(error).__name__
+            log.error("pass failed", extra={**_names(key), "trace": _trace(error)})
+        if fault is not None:
+            self._faults[key] = fault
+        await self.slots.release(key)  # a resource that cannot start must not block others
+        delay = await self._queue.retry(key)
+        dependency = fault.name if fault else "CLUSTER"
+        fields = {**_names(key), "dependency": dependency, "status": status, "retry_in_s": delay}
+        log.warning("dependency call failed", extra=fields)
+        return "failed"
+
+    async def _attempt(self, key: Key) -> str:
+        """Run a pass. One that would start a Job acquires a quota slot first."""
+        now, fault = self.now(), self._faults.get(key)
+        if key.kind == "AccessRequest":
+            clients = {"external": self.auth0 is not None, "prepared": not self.scope.everywhere}
+            request = await access_request.observe(self.cluster, key, now, **clients)
+            if request is None:
+                return self._gone(key)
+            return await self._act(key, request, access_request.reconcile(request))
+        if key.kind == "Tenant":
+            found = await self._tenants.observe(key, now, fault, self.checks)
+            if found is None:
+                return self._gone(key)
+            return await self._act(key, found, tenant.reconcile(found))
+        seen = await self._works.observe(key, now, fault)
+        if seen is None:
+            await self.slots.release(key)
+            return self._gone(key)
+        actions = RECONCILERS[key.kind](seen)
+        if any(isinstance(action, CreateJob | CreateKey) for action in actions):
+            limit = seen.tenant_spec.quotas.concurrent_jobs
+            if not await self.slots.acquire(key, seen.resource.created, limit):
+                seen = replace(seen, slot=False)
+                actions = RECONCILERS[key.kind](seen)
+        elif seen.job is not None:
+            await self.slots.observe_job(seen.job)
+        else:
+            await self.slots.release(key)
+        return await self._act(key, seen, actions)
+
+    def _gone(self, key: Key) -> str:
+        self._faults.pop(key, None)
+        self._last_actions.pop(key, None)
+        self._queue.forgive(key)
+        return "gone"
+
+    async def _act(self, key: Key, seen: _Seen, actions: list[Action]) -> str:
+        resource = seen.resource
+        if resource.deleting and self._is_released(resource.meta.uid):
+            return "released"
+        self._wait_for(key, _sources(seen))
+        if (job := _last_job(resource, actions)) is not None:
+            self.job_events.ignore_deletion(job)
+        executor = Executor(self.cluster, self.custody, self, resource)
+        for action in actions:
+            await executor.run(action)
+        self._faults.pop(key, None)
+        if actions and (resource.deleting or not isinstance(actions[-1], CreateJob | DeleteJob)):
+            await self._requeue(key, actions)
+            return "acted"
+        self._last_actions.pop(key, None)
+        self._queue.forgive(key)
+        if actions:
+            return "acted"  # the Job's event starts the next pass
+        if resource.deleting and resource.guarded:  # else another finalizer keeps it
+            await self._queue.add(key, DELETION_POLL_S)
+            return "draining"
+        return "settled"
+
+    async def _requeue(self, key: Key, actions: list[Action]) -> None:
+        """Queue a pass at once, or with backoff when the last pass had the same actions."""
+        current = hash(repr(actions))
+        if self._last_actions.get(key) == current:
+            await self._queue.retry(key)
+            return
+        self._last_actions[key] = current
+        self._queue.forgive(key)
+        await self._queue.add(key)
+
+    def _is_released(self, uid: str) -> bool:
+        released = self._released.get(uid)
+        return released is not None and released.is_set()
+
+    def _wait_for(self, key: Key, sources: frozenset[Key]) -> None:
+        """Set the keys whose events wake a resource."""
+        for gone in self._waits_for.pop(key, frozenset()) - sources:
+            waiting = self._waiting.get(gone, set())
+            waiting.discard(key)
+            if not waiting:
+                self._waiting.pop(gone, None)
+        for source in sources:
+            self._waiting.setdefault(source, set()).add(key)
+        if sources:
+            self._waits_for[key] = sources
+
+
+def _last_job(resource: CustomResource, actions: list[Action]) -> str | None:
+    """Return the uid of the Job whose deletion is the last action ever for a resource, if any."""
+    last = actions[-1] if actions else None
+    if not isinstance(last, DeleteJob) or resource.deleting:
+        return None
+    ends = any(isinstance(one, PatchStatus) and one.patch.get("finishedAt") for one in actions)
+    return last.uid if ends or resource.finished else None
+
+
+def _sources(seen: _Seen) -> frozenset[Key]:
+    """Return the keys whose changes concern a resource."""
+    if isinstance(seen, AccessObserved):
+        return frozenset({Key("Tenant", None, seen.tenant_name)})
+    resource = seen.resource
+    keys = {one.key for one in seen.dependants}
+    if isinstance(seen, TenantObserved) or (resource.finished and not resource.deleting):
+        return frozenset(keys)
+    keys.add(Key("Tenant", None, seen.tenant_name or ""))
+    spec, namespace = resource.spec, resource.meta.namespace
+    if resource.kind == "Model" and spec is not None:
+        keys.add(Key("Dataset", namespace, spec.dataset_ref.name))
+    elif resource.kind != "Dataset" and spec is not None:
+        keys.add(Key("Model", namespace, spec.model_ref.name))
+    return frozenset(keys)
+
+
+def _fault(error: Exception) -> Fault | None:
+    if isinstance(error, AuditUnavailable):
+        return Fault.AUDIT
+    if isinstance(error, CustodyError):
+        return Fault.CUSTODY
+    return None if isinstance(error, Unavailable | Auth0Error) else Fault.CLUSTER
+
+
+def _names(key: Key) -> dict[str, str | None]:
+    return {"kind": key.kind, "namespace": key.namespace, "resource": key.name}
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Return where an exception was raised; never its text, which may quote customer data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [type(error).__name__, *(f"{frame.name}:{frame.lineno}" for frame in frames[-6:])]

@@ -1,0 +1,204 @@
+"""Custody and audit calls from the event loop: timed, counted, and a few at a time.
+
+A pool of threads runs them. A call that hangs costs a thread, never the loop, and the size of the
+pool limits the load on a slow store or key provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from simulacra_crds.contract.tasks import FAILURE, PROGRESS, UPLOAD, ProgressReport
+from simulacra_crds.kinds.tenant import Encryption
+from simulacra_custody.audit.certificates import Certificates
+from simulacra_custody.audit.checkpoints import Checkpoint, CheckpointSigner
+from simulacra_custody.audit.event import (
+    AuditData,
+    AuditEvent,
+    Component,
+    Counts,
+    EventType,
+    Outcome,
+)
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
+from simulacra_custody.errors import ArtifactMissing, KeyCheckError, StoreForeign, StoreUnavailable
+from simulacra_custody.keys.tenant_keys import TenantKeys
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody, ErasureReport
+from simulacra_custody.stores.base import Presigning
+from simulacra_custody.stores.owner import StoreOwner
+from simulacra_operator import metrics
+
+Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+_THREADS = 8
+_PROGRESS_LIMIT = 4096
+
+
+class CustodyClient:
+    """Runs calls of custody. Every method may raise a `CustodyError`.
+
+    Attributes:
+        service: the store and the keys.
+        keys: the keys of the service.
+        certificates: the erasure certificates.
+    """
+
+    def __init__(
+        self, service: Custody, audit: SegmentedAuditLog, certificates: Certificates
+    ) -> None:
+        self.service = service
+        self.keys = service.keys
+        self.certificates = certificates
+        self._audit = audit
+        self._owner: StoreOwner | None = None
+        self._signer: CheckpointSigner | None = None
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
+
+    async def run(
+        self,
+        verb: str,
+        call: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Return the result of a blocking call; `verb` is its name in the metrics."""
+        loop = asyncio.get_running_loop()
+        with (
+            metrics.CUSTODY_CALLS.labels(verb).time(),
+            metrics.CUSTODY_ERRORS.labels(verb).count_exceptions(),
+        ):
+            return await loop.run_in_executor(self._pool, partial(call, *args, **kwargs))
+
+    async def claim_store(self, installation: str, take_over: str | None) -> None:
+        """Claim the store for an installation. Raises `StoreForeign` if another one owns it."""
+        self._owner = StoreOwner(self.service.store, installation, take_over)
+        await self.run("ownStore", self._owner.confirm)
+
+    @property
+    def owner(self) -> StoreOwner:
+        """The claim to the store, which erasing and sweeping confirm again."""
+        if self._owner is None:
+            raise StoreForeign("The owner of the store is not known yet. Retry later.")
+        return self._owner
+
+    async def erase(
+        self,
+        verb: str,
+        call: Callable[Arguments, ErasureReport],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> ErasureReport:
+        """Return the report of an erasure. Raises `StoreUnavailable` if an object is left."""
+        report = await self.run(verb, call, *args, **kwargs)
+        if not report.verified_empty:
+            raise StoreUnavailable("Objects are left after the erasure. Retry.")
+        return report
+
+    async def discard(self, dataset: ResourceRef, sha256: str | None, size: int | None) -> None:
+        """Erase and record the artifacts of a failed Dataset, keeping its failure report."""
+        await self.erase("discard", self.service.erase_except, dataset, FAILURE)
+        counts, upload = Counts(bytes=size), None if sha256 is None else UPLOAD
+        event = EventType.ARTEFACT_ERASED
+        await self.record(event, resource=dataset, counts=counts, sha256=sha256, artifact=upload)
+
+    async def progress(self, resource: ResourceRef, wrapped_key: str) -> ProgressReport | None:
+        """Return the pod's last progress report, None before the first."""
+        read = partial(self.service.read_bytes, limit=_PROGRESS_LIMIT)
+        try:
+            raw = await self.run("readProgress", read, resource.artifact(PROGRESS), wrapped_key)
+        except ArtifactMissing:
+            return None
+        return ProgressReport.model_validate_json(raw)
+
+    async def count(self, resource: ResourceRef) -> Counts:
+        """Return the number and encrypted bytes of a resource's objects.
+
+        Unfinished objects and old versions are included.
+        """
+
+        def sizes() -> list[int]:
+            store, prefix = self.service.store, resource.prefix
+            found = (*store.list_incomplete(prefix), *store.list_versions(prefix))
+            return [info.size for info in found]
+
+        counted = await self.run("count", sizes)
+        return Counts(objects=len(counted), bytes=sum(counted))
+
+    async def sign_checkpoint(self, keys: InstallationKeys) -> Checkpoint | None:
+        """Verify new audit records; sign a checkpoint if one is due. Raises `AuditCorrupt`."""
+        if self._signer is None:
+            self._signer = CheckpointSigner(self._audit.store, keys.log_name, keys.checkpoint)
+        return await self.run("checkpoint", self._signer.step)
+
+    async def create_tenant_key(self, tenant: str, provider: str | None) -> None:
+        """Create a tenant's key unless any provider has one; provider None: the first."""
+
+        def create() -> None:
+            if self.keys.has_tenant_key(tenant):
+                return
+            chosen = self.keys
+            if provider is not None and isinstance(self.keys, TenantKeys):
+                chosen = self.keys.provider(provider)
+            chosen.create_tenant_key(tenant)
+
+        await self.run("createKey", create)
+
+    async def check_tenant_key(self, tenant: str, encryption: Encryption) -> str | None:
+        """Check a tenant's key and a customer's; return the failed step, None when both work."""
+        try:
+            await self.run("checkKey", self.keys.check, tenant)
+        except KeyCheckError as error:
+            return error.step
+        if encryption.key_arn is None:
+            return None
+        from simulacra_custody.keys.customer_kms import (  # boto3, which few installations have
+            CustomerKey,
+            check_customer_key,
+        )
+
+        if not isinstance(self.service.store, Presigning):
+            return "customer links"  # customers read by links, which this store does not give out
+        key = CustomerKey(encryption.key_arn, encryption.role_arn, encryption.external_id)
+        try:
+            await self.run("checkKey", check_customer_key, key, tenant)
+        except KeyCheckError as error:
+            return f"customer {error.step}"
+        return None
+
+    async def record(
+        self,
+        event: EventType,
+        tenant: str | None = None,
+        resource: ResourceRef | None = None,
+        counts: Counts | None = None,
+        outcome: Outcome = Outcome.SUCCESS,
+        sha256: str | None = None,
+        event_id: str | None = None,
+        artifact: str | None = None,
+    ) -> AuditPosition:
+        """Write an audit record; `AuditUnavailable` must stop the destructive step after it.
+
+        With an id (a UUID), a caller that does not know whether it was written may repeat it.
+        """
+        data = AuditData(
+            outcome=outcome,
+            tenant=resource.tenant if resource else tenant,
+            kind=resource.kind if resource else None,
+            uid=resource.uid if resource else None,
+            artefact=artifact,
+            sha256=sha256,
+            counts=counts,
+        )
+        own = {"id": event_id} if event_id is not None else {}
+        entry = AuditEvent(type=event, source=Component.OPERATOR, data=data, **own)
+        return await self.run("audit", self._audit.append, entry)
+
+    def close(self) -> None:
+        """Let running calls end, and accept no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

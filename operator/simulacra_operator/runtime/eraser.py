@@ -1,0 +1,187 @@
+"""Erasure of a resource or tenant: shred the key, erase the objects, record and certify it.
+
+Any step may be the last before a crash, so each may be repeated. What a repetition could not find
+out again (when the key was shredded, how much was stored) is in status before the next step. The
+certificate is the last step: where it exists, the erasure is complete and on record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Literal
+
+from simulacra_crds.kinds.base import Erasure
+from simulacra_crds.kube.client import Object
+from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate
+from simulacra_custody.audit.event import Counts, EventType
+from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.log import AuditPosition
+from simulacra_custody.refs import ResourceRef
+from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.signing_keys import SigningKeys
+from simulacra_operator.work.actions import Erase
+from simulacra_operator.work.custom_resource import CustomResource
+
+PatchStatus = Callable[[Object], Awaitable[None]]
+"""Merges fields into status, if the resource has not changed since it was read."""
+
+
+class _Erasure:
+    """What both erasures have: status that is written step by step, and the certificate."""
+
+    def __init__(
+        self,
+        custody: CustodyClient,
+        signing_keys: SigningKeys,
+        resource: CustomResource,
+        patch: PatchStatus,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._custody = custody
+        self._signing_keys = signing_keys
+        self._resource = resource
+        self._patch = patch
+        self._now = now
+        self._known: Erasure = resource.status.erasure or Erasure()
+
+    async def _is_certified(self, tenant_uid: str) -> bool:
+        meta, exists = self._resource.meta, self._custody.certificates.exists
+        return await self._custody.run("isCertified", exists, tenant_uid, meta.name, meta.uid)
+
+    async def _certify(
+        self,
+        keys: InstallationKeys,
+        *,
+        tenant: str,
+        tenant_uid: str,
+        cause: Literal["deleted", "expired"],
+        artifacts: tuple[ErasedArtifact, ...],
+        counts: Counts,
+        absent_at: datetime,
+        audit: AuditPosition,
+    ) -> None:
+        meta = self._resource.meta
+        certificate = ErasureCertificate(
+            installation=keys.log_name,
+            tenant=tenant,
+            tenant_uid=tenant_uid,
+            kind=self._resource.plural,
+            id=meta.name,
+            uid=meta.uid,
+            cause=cause,
+            created_at=self._resource.created,
+            deletion_requested_at=meta.deletion_timestamp or absent_at,
+            artefacts=artifacts,
+            objects=counts.objects or 0,
+            stored_bytes=counts.bytes or 0,
+            key_shredded_at=self._known.key_shredded_at,
+            verified_absent_at=absent_at,
+            audit=audit,
+        )
+        signed = keys.sign_certificate(certificate.statement())
+        await self._custody.run("certify", self._custody.certificates.issue, certificate, signed)
+
+
+class Eraser(_Erasure):
+    """Erasure of one resource. One instance per pass, because it knows what it wrote to status."""
+
+    async def shred(self) -> None:
+        """Remove the wrapped key and write the time to status."""
+        now = self._now().replace(microsecond=0)
+        self._known = self._known.model_copy(update={"key_shredded_at": now})
+        await self._patch({"wrappedKey": None, "erasure": self._known.to_wire()})
+
+    async def erase(self, ref: ResourceRef, action: Erase) -> None:
+        """Erase and verify, then record and certify once.
+
+        Nothing is recorded that could not be signed, and nothing twice.
+        """
+        keys = await self._signing_keys.keys()
+        await self._count(ref)
+        report = await self._custody.erase("erase", self._custody.service.erase, ref)
+        absent_at = self._now()
+        if await self._is_certified(action.tenant_uid):
+            return
+        # the API may have written more after they were counted
+        counts = Counts(
+            objects=max(self._known.objects or 0, report.objects),
+            bytes=max(self._known.stored_bytes or 0, report.bytes),
+        )
+        if action.expired:
+            await self._custody.record(EventType.RESOURCE_EXPIRED, resource=ref)
+        erased = EventType.RESOURCE_ERASED
+        await self._certify(
+            keys,
+            tenant=ref.tenant,
+            tenant_uid=action.tenant_uid,
+            cause="expired" if action.expired else "deleted",
+            artifacts=tuple(erased_artifacts(self._resource)),
+            counts=counts,
+            absent_at=absent_at,
+            audit=await self._custody.record(erased, resource=ref, counts=counts),
+        )
+
+    async def _count(self, ref: ResourceRef) -> None:
+        """Write to status what is stored, before it is erased."""
+        if self._known.objects is None:
+            counts = await self._custody.count(ref)
+            update = {"objects": counts.objects, "stored_bytes": counts.bytes}
+            self._known = self._known.model_copy(update=update)
+            await self._patch({"erasure": self._known.to_wire()})
+
+
+class TenantEraser(_Erasure):
+    """Erasure of a tenant whose resources are gone."""
+
+    async def shred(self) -> None:
+        """Destroy the key and write the time to status; after a crash in between, a later time."""
+        name = self._resource.meta.name
+        exists = await self._custody.run("hasKey", self._custody.keys.has_tenant_key, name)
+        if exists:
+            await self._custody.record(EventType.KEY_DESTROYED, name)
+            await self._custody.run("destroyKey", self._custody.keys.destroy_tenant_key, name)
+        existed = exists or self._resource.condition("KeyReady") != "Unknown"
+        if existed and self._known.key_shredded_at is None:
+            self._known = Erasure(key_shredded_at=self._now().replace(microsecond=0))
+        # without a key an empty erasure is written too, so that no pass looks for the key again
+        if self._known != self._resource.status.erasure:
+            await self._patch({"erasure": self._known.to_wire()})
+
+    async def certify(self) -> None:
+        """Erase what is left under the tenant's prefix, verify, then record and certify once."""
+        keys, meta = await self._signing_keys.keys(), self._resource.meta
+        erase, owner = self._custody.service.erase_tenant, self._custody.owner
+        report = await self._custody.erase("eraseTenant", erase, meta.name, owner)
+        absent_at = self._now()
+        if await self._is_certified(meta.uid):
+            return
+        counts = Counts(objects=report.objects, bytes=report.bytes)
+        await self._certify(
+            keys,
+            tenant=meta.name,
+            tenant_uid=meta.uid,
+            cause="deleted",
+            artifacts=(),
+            counts=counts,
+            absent_at=absent_at,
+            audit=await self._custody.record(EventType.TENANT_ERASED, meta.name, counts=counts),
+        )
+
+
+def erased_artifacts(resource: CustomResource) -> list[ErasedArtifact]:
+    """Return the artifacts in a resource's status, preceded by a Dataset's upload.
+
+    An object that a Dataset was read from is not ours: it was never stored, and it stays.
+    """
+    known = [
+        ErasedArtifact(name=one.name, bytes=one.bytes, sha256=one.sha256)
+        for one in resource.status.artefacts
+    ]
+    if resource.kind != "Dataset" or resource.spec is None:
+        return known
+    source = resource.spec.source
+    if source.type != "Upload" or source.sha256 is None:
+        return known
+    upload = ErasedArtifact(name="upload", bytes=source.bytes or 0, sha256=source.sha256)
+    return [upload, *known]

@@ -1,0 +1,272 @@
+"""Runs the actions of a pass. Each may be repeated, because a pass may be cut off after any."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import uuid
+from datetime import datetime
+from typing import Protocol
+
+from simulacra_crds.auth0 import Auth0
+from simulacra_crds.contract.tasks import REQUEST
+from simulacra_crds.kinds.base import LABEL_UID
+from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.kube.client import (
+    CUSTOM,
+    JOBS,
+    SERVICES,
+    AlreadyExists,
+    Cluster,
+    Conflict,
+    NotFound,
+    Object,
+    Propagation,
+)
+from simulacra_custody.audit.event import Counts, EventType, Outcome
+from simulacra_custody.refs import ResourceRef
+from simulacra_operator.kinds.tenant.observe import KeyCheck
+from simulacra_operator.runtime import events
+from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.eraser import Eraser, TenantEraser
+from simulacra_operator.runtime.signing_keys import SigningKeys
+from simulacra_operator.work import actions as act
+from simulacra_operator.work import tombstones
+from simulacra_operator.work.custom_resource import CustomResource, Key, tenant_of
+
+log = logging.getLogger(__name__)
+
+
+class ControllerState(Protocol):
+    """What an executor uses of the controller's memory between passes."""
+
+    auth0: Auth0 | None
+    checks: dict[str, KeyCheck]
+    signing_keys: SigningKeys
+
+    def release(self, uid: str) -> None:
+        """Let the deletion handler of a resource return."""
+
+    def written(self, key: Key, version: str) -> None:
+        """Note the version of a resource after our own write."""
+
+    def now(self) -> datetime:
+        """Return the time."""
+
+
+class Executor:
+    """Runs the actions of one pass over one resource."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        custody: CustodyClient,
+        state: ControllerState,
+        resource: CustomResource,
+    ) -> None:
+        self._cluster = cluster
+        self._custody = custody
+        self._state = state
+        self._resource = resource
+        self._version = resource.meta.resource_version
+        self._wrapped_key: str | None = getattr(resource.status, "wrapped_key", None)
+
+    async def run(self, action: act.Action) -> None:
+        """Run one action. Raises ClusterError or CustodyError."""
+        match action:
+            case act.PatchStatus(patch):
+                await self._patch_status(patch)
+                await events.emit(self._cluster, self._resource, patch)
+            case act.PatchMeta(patch):
+                await self._patch({"metadata": patch}, None)
+            case act.DeleteResource(key, uid):
+                await self._cluster.delete(CUSTOM[key.kind], key.name, key.namespace, uid=uid)
+            case act.LeaveTombstone(manifest):
+                await tombstones.leave(self._cluster, manifest)
+            case act.ReleaseFinalizer():
+                self._state.release(self._resource.meta.uid)
+            case act.LogFailure(reason, message, support, code):
+                fields = {"uid": self._resource.meta.uid, "reason": reason, "detail": message}
+                log.warning("work failed", extra={**fields, "support": support, "exit_code": code})
+            case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
+                await self._run_job(action)
+            case (
+                act.CreateKey()
+                | act.ShredKey()
+                | act.WriteRequest()
+                | act.Erase()
+                | act.RecordRead()
+                | act.DiscardArtifacts()
+            ):
+                await self._run_custody(action)
+            case _:
+                await self._run_tenant(action)
+
+    async def _patch(self, patch: Object, subresource: str | None) -> None:
+        """Patch the resource; if it changed since it was read, raise Conflict."""
+        key = self._resource.key
+        metadata = {**patch.get("metadata", {}), "resourceVersion": self._version}
+        body, api = {**patch, "metadata": metadata}, CUSTOM[key.kind]
+        patched = await self._cluster.patch(
+            api, key.name, body, key.namespace, subresource=subresource
+        )
+        self._version = patched["metadata"]["resourceVersion"]
+        self._state.written(key, self._version)
+
+    async def _patch_status(self, status: Object) -> None:
+        await self._patch({"status": status}, "status")
+
+    async def _confirm_unchanged(self) -> None:
+        """Raise Conflict if the resource changed since it was read.
+
+        A second operator may have finished the work and deleted its Job, or erased the resource.
+        Without this, the work would run again or a request would be left behind.
+        """
+        key = self._resource.key
+        found = await self._cluster.get(CUSTOM[key.kind], key.name, key.namespace)
+        if found["metadata"]["resourceVersion"] != self._version:
+            raise Conflict(409, "Conflict", "the resource changed since it was read")
+
+    @property
+    def _ref(self) -> ResourceRef:
+        tenant = tenant_of(self._resource.meta.namespace)
+        if tenant is None:
+            raise ValueError("The resource is in no tenant's namespace.")
+        return ResourceRef(tenant, self._resource.plural, self._resource.meta.uid)
+
+    async def _run_custody(self, action: act.CustodyAction) -> None:
+        custody, service = self._custody, self._custody.service
+        match action:
+            case act.CreateKey(patch):
+                new_key = service.new_resource_key
+                self._wrapped_key = await custody.run("newKey", new_key, self._ref)
+                await self._patch_status({**patch, "wrappedKey": self._wrapped_key})
+                await events.emit(self._cluster, self._resource, patch)
+            case act.ShredKey():
+                await self._eraser.shred()
+            case act.WriteRequest(content):
+                await self._confirm_unchanged()
+                ref, key = self._ref.artifact(REQUEST), self._wrapped_key or ""
+                await custody.run("writeRequest", service.write, ref, key, [content])
+            case act.Erase():
+                await self._eraser.erase(self._ref, action)
+            case act.RecordRead(read):
+                await self._confirm_unchanged()  # whoever changed it has recorded the read
+                await self._record_read(read)
+            case act.DiscardArtifacts(sha256, size):
+                await self._confirm_unchanged()  # whoever changed it has erased them
+                await custody.discard(self._ref, sha256, size)
+
+    async def _record_read(self, read: ReadSource | None) -> None:
+        event, ref = EventType.SOURCE_READ, self._ref
+        if read is None:
+            await self._custody.record(event, resource=ref, outcome=Outcome.FAILED)
+            return
+        counts = Counts(bytes=read.bytes)
+        await self._custody.record(event, resource=ref, counts=counts, sha256=read.sha256)
+
+    @functools.cached_property
+    def _eraser(self) -> Eraser:
+        state, patch = self._state, self._patch_status
+        return Eraser(self._custody, state.signing_keys, self._resource, patch, state.now)
+
+    @functools.cached_property
+    def _tenant_eraser(self) -> TenantEraser:
+        state, patch = self._state, self._patch_status
+        return TenantEraser(self._custody, state.signing_keys, self._resource, patch, state.now)
+
+    async def _run_job(self, action: act.JobAction) -> None:
+        namespace = self._resource.meta.namespace
+        match action:
+            case act.CreateJob(manifest):
+                await self._create_job(manifest)
+            case act.CreateService(manifest):
+                await self._create_service(manifest)
+            case act.SuspendJob(name, suspend):
+                await self._cluster.patch(JOBS, name, {"spec": {"suspend": suspend}}, namespace)
+            case act.DeleteJob(name, uid, wait):
+                mode: Propagation = "Foreground" if wait else "Background"
+                await self._cluster.delete(JOBS, name, namespace, uid=uid, propagation=mode)
+
+    async def _create_job(self, manifest: Object) -> None:
+        namespace, name = self._resource.meta.namespace, manifest["metadata"]["name"]
+        await self._confirm_unchanged()
+        try:
+            await self._cluster.create(JOBS, manifest, namespace)
+        except AlreadyExists as error:
+            found = await self._cluster.find(JOBS, name, namespace)
+            labels = (found or {}).get("metadata", {}).get("labels", {})
+            if labels.get(LABEL_UID) != self._resource.meta.uid:
+                message = "another resource's Job has this name"
+                raise Conflict(error.status, error.reason, message) from error
+
+    async def _create_service(self, manifest: Object) -> None:
+        namespace, meta = self._resource.meta.namespace, manifest["metadata"]
+        try:
+            await self._cluster.create(SERVICES, manifest, namespace)
+        except AlreadyExists as error:
+            found = await self._cluster.find(SERVICES, meta["name"], namespace)
+            owners = (found or {}).get("metadata", {}).get("ownerReferences") or ()
+            if meta["ownerReferences"][0]["uid"] not in [one["uid"] for one in owners]:
+                message = "the Service of an earlier Job is not deleted yet"
+                raise Conflict(error.status, error.reason, message) from error
+
+    async def _run_tenant(self, action: act.TenantAction) -> None:
+        name = self._resource.meta.name
+        match action:
+            case act.EnsureObject():
+                await self._ensure(action)
+            case act.CreateTenantKey(provider):
+                await self._create_key(name, provider)
+            case act.CheckTenantKey(encryption):
+                await self._check_key(name, encryption)
+            case act.DestroyTenantKey():
+                await self._tenant_eraser.shred()
+            case act.DeleteObject(api, namespace, object_name, uid):
+                await self._cluster.delete(api, object_name, namespace, uid=uid)
+            case act.RecordDecision(event, tenant):
+                await self._custody.record(event, tenant)
+            case act.RegisterClient(tenant):
+                assert self._state.auth0 is not None, "planned only with an identity provider"
+                client_id = await self._state.auth0.ensure_client(self._resource.meta.uid, tenant)
+                await self._patch_status({"clientId": client_id})
+            case act.RecordTenantErased():
+                await self._tenant_eraser.certify()
+            case _:
+                raise TypeError(f"unknown action: {type(action).__name__}")
+
+    async def _create_key(self, tenant: str, provider: str | None) -> None:
+        """Create and record a key.
+
+        An existing key is recorded again: the pass that created it may have failed to. A reader of
+        the log recognizes the repetition by its id.
+        """
+        await self._custody.create_tenant_key(tenant, provider)
+        event = EventType.KEY_CREATED
+        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event}/{self._resource.meta.uid}"))
+        await self._custody.record(event, tenant, event_id=event_id)
+
+    async def _check_key(self, tenant: str, encryption: Encryption) -> None:
+        step, uid = (
+            await self._custody.check_tenant_key(tenant, encryption),
+            self._resource.meta.uid,
+        )
+        before = self._state.checks.get(uid)
+        self._state.checks[uid] = KeyCheck(self._state.now(), step, encryption)
+        if before is not None and (before.failed_step is None) != (step is None):
+            outcome = Outcome.SUCCESS if step is None else Outcome.FAILED
+            await self._custody.record(EventType.KEY_CHECKED, tenant, outcome=outcome)
+
+    async def _ensure(self, action: act.EnsureObject) -> None:
+        meta = action.manifest["metadata"]
+        name, namespace = meta["name"], meta.get("namespace")
+        try:
+            if action.exists:
+                await self._cluster.patch(action.resource, name, action.manifest, namespace)
+                return
+            if namespace is not None:
+                await self._confirm_unchanged()  # nothing may be left of a tenant deleted meanwhile
+            await self._cluster.create(action.resource, action.manifest, namespace)
+        except (AlreadyExists, NotFound) as error:
+            raise Conflict(error.status, error.reason, "the object changed meanwhile") from error

@@ -1,0 +1,47 @@
+"""Filter of Job events: most do not concern a reconciler."""
+
+from __future__ import annotations
+
+from simulacra_crds.kube.client import Object
+from simulacra_operator.runtime.job_slots import job_ended
+
+MOST = 1000
+"""Deletions to ignore that are kept; a forgotten one costs a pass without actions."""
+
+
+class JobEventFilter:
+    """Compares each Job with its last version, by the fields that reconcilers use."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[object, ...]] = {}
+        self._ignored: set[str] = set()
+
+    def ignore_deletion(self, uid: str) -> None:
+        """Ignore the end of a Job that is being deleted after its resource's work ended."""
+        if len(self._ignored) >= MOST:
+            self._ignored.clear()
+        self._ignored.add(uid)
+
+    def is_relevant(self, body: Object, event: str | None) -> bool:
+        """Return whether an event needs a pass. One of a pass's own creation does not."""
+        uid, spec, status = body["metadata"]["uid"], body["spec"], body.get("status") or {}
+        if event == "DELETED":
+            self._last.pop(uid, None)
+            if uid in self._ignored:
+                self._ignored.remove(uid)
+                return False
+            return True
+        sharded = int(spec.get("completions") or 1) > 1
+        facts = (
+            job_ended(body),
+            body["metadata"].get("deletionTimestamp") is not None,
+            bool(spec.get("suspend")),
+            status.get("failed") or 0,
+            (status.get("succeeded") or 0) if sharded else 0,
+            status.get("ready") or 0,
+        )
+        known = self._last.get(uid)
+        self._last[uid] = facts
+        if known is None:
+            return event != "ADDED" or facts[0] or bool(status.get("active"))
+        return known != facts

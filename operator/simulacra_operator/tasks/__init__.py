@@ -1,0 +1,1 @@
+"""Periodic tasks: sweep, watchers, cleanup, checkpoints, key rotation, webhooks."""

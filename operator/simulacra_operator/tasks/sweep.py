@@ -1,0 +1,322 @@
+"""The sweep lists everything again and again, and depends on no event and no memory.
+
+It deletes what is due, copies coarse progress of running work, queues what is not settled (an event
+may have been missed), and knows when it last completed or made progress: the liveness of the
+operator.
+
+Between two sweeps, resources are deleted when they are due by the last snapshot. A sweep takes
+longer the more there is, and no expiry may wait for one. A deletion applies to the version in the
+snapshot only, so of an extension and an expiry the first one wins. A tenant's limit, which changes
+no version, is read again before it deletes anything. Sweeps take a quarter of the time at most. A
+resource that is created or gets another retention between two of them is known by its event, and
+by the next sweep if that is missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from simulacra_crds.kinds.base import GROUP, Phase
+from simulacra_crds.kube.client import (
+    CUSTOM,
+    REQUEST_SECONDS,
+    TENANTS,
+    ClusterError,
+    Conflict,
+    NotFound,
+    Object,
+)
+from simulacra_crds.kube.transport import CONNECT_SECONDS
+from simulacra_custody.errors import CustodyError
+from simulacra_custody.refs import ResourceRef
+from simulacra_operator import metrics
+from simulacra_operator.runtime.controller import Controller
+from simulacra_operator.tasks.periodic import Periodic, logged
+from simulacra_operator.tasks.sweep_snapshot import Progress, ResourceSnapshot, SweepSnapshot
+from simulacra_operator.work.custom_resource import WORK_RESOURCES, Key, parse, tenant_of
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = (5.0, 30.0)
+"""Shortest and longest pause between two sweeps. Retention is 10 s at least, so after the shortest
+pause nothing has expired unseen, even if every event is lost."""
+PAUSE_SHARE = 3.0
+"""Pause after a sweep, as a multiple of its duration."""
+STALLED_S = PAUSE_S[1] + CONNECT_SECONDS + REQUEST_SECONDS
+"""A sweep without progress for longer has stalled: a pause, and one request to a slow server. The
+duration of a whole sweep says nothing: it depends on the number of resources."""
+RESYNC_S = 30.0
+RETRY_S = 0.3
+"""When to read a resource again that changed before its deletion."""
+DELETIONS = 8
+"""Concurrent deletions: a thousand resources may be due in the same second."""
+MISSED = timedelta(seconds=30)
+"""Age of a deletion after which its event counts as missed."""
+TOUCHED = f"operator.{GROUP}/touched"
+STUCK = timedelta(minutes=10)
+PROGRESS_READS = 2
+"""Concurrent progress reads: custody's threads are for the reconcilers first."""
+PROGRESS_STEP = 10
+"""Percent: progress is copied in these steps, which costs at most ten writes per Job."""
+
+
+class Sweep:
+    """Sweeps the served tenants. Create it inside its event loop."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._cluster = controller.cluster
+        self._custody = controller.custody
+        self._snapshot = SweepSnapshot()
+        self._gone: set[str] = set()
+        self._sweeping = False
+        self._events: list[ResourceSnapshot] = []
+        controller.listeners.append(self.note)
+        self._changed = asyncio.Event()
+        self._deleting = asyncio.Semaphore(DELETIONS)
+        self.completed = False
+        self._resynced = float("-inf")
+        self._completed_at = self._progressed_at = _clock()
+        self._started = controller.now()
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds without progress; a sweep that failed made none."""
+        return _clock() - self._progressed_at
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last completed sweep, or since the start before the first one."""
+        return _clock() - self._completed_at
+
+    async def run(self) -> None:
+        """Sweep until cancelled; one that fails is logged, and the next one starts as usual."""
+        self._completed_at = self._progressed_at = _clock()
+        self._started = self._controller.now()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(Periodic("sweep", PAUSE_S[0], self._round).run())
+            group.create_task(self._expire())
+
+    async def _round(self) -> float:
+        """Sweep, then copy progress; return the rest of the pause until the next sweep."""
+        started = _clock()
+        with logged("sweep", survive=True):
+            await self.sweep()
+        end = _clock() + pause(_clock() - started)
+        # a store that hangs must not delay the next sweep
+        with logged("progress copy", survive=True), suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                await self._copy_progress()
+        return end - _clock()
+
+    async def _expire(self) -> None:
+        """Delete the resources of the last snapshot when they are due."""
+        while True:
+            next_due, wait = self._snapshot.next_due(), None
+            if next_due is not None:
+                wait = max((next_due - self._controller.now()).total_seconds(), 0.0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            self._changed.clear()
+            with logged("expiry", survive=True):
+                await self.delete_due()
+
+    def note(self, body: Object) -> None:
+        """Add a resource that was created, or whose spec changed, before the next sweep."""
+        one = self._snapshot.add(body)
+        if self._sweeping:
+            self._events.append(one)
+        self._changed.set()
+
+    async def sweep(self) -> None:
+        """List everything, and queue what needs a pass."""
+        try:
+            await self._sweep()
+        except BaseException:
+            self._progressed_at = self._completed_at
+            raise
+        self.completed = True
+        self._completed_at = _clock()
+
+    async def _sweep(self) -> None:
+        self._sweeping = True
+        try:
+            snapshot = await self._list()
+            for one in self._events:
+                snapshot.add_event(one)
+        finally:
+            self._sweeping = False
+            self._events.clear()
+        self._gone &= snapshot.seen.keys()
+        self._snapshot = snapshot
+        self._changed.set()
+        await self._resync(snapshot)
+        _count(snapshot, self._controller.now())
+
+    def _progressed(self) -> None:
+        self._progressed_at = _clock()
+
+    async def _list(self) -> SweepSnapshot:
+        snapshot, scope = SweepSnapshot(before=self._snapshot.seen), self._controller.scope
+        async for body in self._cluster.list(TENANTS):
+            self._progressed()
+            tenant = parse(body)
+            deletion = tenant.meta.deletion_timestamp
+            if tenant.spec is not None:
+                snapshot.limits[tenant.meta.name] = tenant.spec.max_retention_seconds
+            if deletion is not None and scope.serves(tenant.key):
+                snapshot.tenant_deletions.append(deletion)
+            if self._resync_due():
+                await self._controller.changed(tenant.key)
+                if scope.everywhere and tenant.guarded:  # else no event of kopf's is needed
+                    await self._touch(tenant.key, tenant.meta.uid, deletion)
+        for namespace in scope.each():
+            await self._list_namespace(namespace, snapshot)
+        snapshot.before = {}
+        return snapshot
+
+    async def _list_namespace(self, namespace: str | None, snapshot: SweepSnapshot) -> None:
+        """List the resources of a namespace; one that is forbidden must not block the others."""
+        try:
+            for api in WORK_RESOURCES:
+                async for body in self._cluster.list(api, namespace):
+                    self._progressed()
+                    snapshot.add(body)
+                self._progressed()
+        except ClusterError as error:
+            if namespace is None or error.status != 403:
+                raise
+            log.warning("namespace not listed: forbidden", extra={"namespace": namespace})
+
+    async def delete_due(self) -> None:
+        """Delete what is due, oldest first; wait for the answers."""
+        snapshot, now = self._snapshot, self._controller.now()
+        due = [one for one in snapshot.take_due(now) if one.uid not in self._gone]
+        await self._read_limits(snapshot, {one.key.namespace for one in due if one.limited})
+        deletions = (self._delete(one, snapshot) for one in due)
+        for result in await asyncio.gather(*deletions, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result  # the next sweep finds the resource again
+
+    async def _read_limits(self, snapshot: SweepSnapshot, namespaces: set[str | None]) -> None:
+        """Read the limits of tenants again, which are about to delete something."""
+        for tenant in {name for namespace in namespaces if (name := tenant_of(namespace))}:
+            found = await self._cluster.find(TENANTS, tenant)
+            snapshot.limits.pop(tenant, None)
+            spec = parse({"kind": TENANTS.kind, **found}).spec if found is not None else None
+            if spec is not None:
+                snapshot.limits[tenant] = spec.max_retention_seconds
+
+    async def _delete(self, one: ResourceSnapshot, snapshot: SweepSnapshot) -> None:
+        """Delete the version in the snapshot; add the resource again if it has changed."""
+        api, (_, namespace, name), gone = CUSTOM[one.key.kind], one.key, False
+        if not one.limited or one.limit == snapshot.limit(namespace):
+            async with self._deleting:
+                gone = await self._cluster.delete(
+                    api, name, namespace, uid=one.uid, version=one.version
+                )
+        if gone:
+            self._gone.add(one.uid)
+            lag = self._controller.now() - one.due.at
+            metrics.EXPIRED.labels(one.key.kind, one.due.reason).inc()
+            metrics.EXPIRY_LAG.observe(lag.total_seconds())
+            fields = {"kind": one.key.kind, "resource": name, "uid": one.uid}
+            log.info("resource deleted", extra={**fields, "reason": str(one.due.reason)})
+            return
+        await asyncio.sleep(RETRY_S)
+        async with self._deleting:
+            found = await self._cluster.find(api, name, namespace)
+        if found is not None and found["metadata"]["uid"] == one.uid:
+            snapshot.add({"apiVersion": api.api_version, "kind": api.kind, **found})
+
+    async def _resync(self, snapshot: SweepSnapshot) -> None:
+        """Queue what is not settled, and what shows an expiry that is no longer true."""
+        everything = self._resync_due()
+        for one in tuple(snapshot.seen.values()):  # events add to them meanwhile
+            self._progressed()
+            if one.deletion is None and (one.stale or (everything and not one.finished)):
+                await self._controller.changed(one.key)
+            if everything and one.guarded:
+                await self._touch(one.key, one.uid, one.deletion)
+        if everything:
+            self._resynced = _clock()
+
+    def _resync_due(self) -> bool:
+        return _clock() - self._resynced >= RESYNC_S
+
+    async def _touch(self, key: Key, uid: str, deletion: datetime | None) -> None:
+        """Write to a resource whose deletion event was missed, so that kopf gets another one.
+
+        After a start, kopf lists the resources in deletion first.
+        """
+        now = self._controller.now()
+        if deletion is None or self._controller.is_erasing(uid):
+            return
+        if now - max(deletion, self._started) < MISSED:
+            return
+        patch = {"metadata": {"uid": uid, "annotations": {TOUCHED: now.isoformat()}}}
+        fields = {"kind": key.kind, "resource": key.name, "uid": uid}
+        with suppress(NotFound, Conflict):
+            await self._cluster.patch(CUSTOM[key.kind], key.name, patch, key.namespace)
+            log.warning("missed deletion event, requeued", extra=fields)
+
+    async def _copy_progress(self) -> None:
+        seen = self._snapshot.seen.values()
+        running = iter([(one, one.progress) for one in seen if one.progress is not None])
+
+        async def copy() -> None:
+            for one, progress in running:
+                await self._copy_one(one, progress)
+
+        await asyncio.gather(*(copy() for _ in range(PROGRESS_READS)))
+
+    async def _copy_one(self, one: ResourceSnapshot, shown: Progress) -> None:
+        tenant, api = tenant_of(one.key.namespace), CUSTOM[one.key.kind]
+        if tenant is None:
+            return
+        ref = ResourceRef(tenant, api.plural, one.uid)
+        try:
+            report = await self._custody.progress(ref, shown.wrapped_key)
+        except (CustodyError, ValidationError):
+            return  # counted by the client; progress is best effort
+        if report is None or report.percent // PROGRESS_STEP <= shown.percent // PROGRESS_STEP:
+            return
+        percent = report.percent // PROGRESS_STEP * PROGRESS_STEP
+        status = {"progress": {"percent": percent, "etaSeconds": report.eta_seconds}}
+        patch = {"metadata": {"resourceVersion": one.version}, "status": status}
+        try:
+            await self._cluster.patch(
+                api, one.key.name, patch, one.key.namespace, subresource="status"
+            )
+        except ClusterError as error:
+            if error.status not in (404, 409):
+                raise
+
+
+def pause(took_s: float) -> float:
+    """Return the pause after a sweep of this duration, in seconds."""
+    shortest, longest = PAUSE_S
+    return min(max(shortest, PAUSE_SHARE * took_s), longest)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _count(snapshot: SweepSnapshot, now: datetime) -> None:
+    seen = snapshot.seen.values()
+    phases = Counter((one.key.kind, one.phase) for one in seen)
+    for api, phase in itertools.product(WORK_RESOURCES, Phase):
+        metrics.RESOURCES.labels(api.kind, phase).set(phases[api.kind, str(phase)])
+    deletions = [one.deletion for one in seen if one.deletion is not None]
+    deletions += snapshot.tenant_deletions
+    metrics.STUCK_DELETIONS.set(sum(now - at > STUCK for at in deletions))
+    metrics.EXPIRED_NOT_ERASED.set(sum(one.expires < now for one in seen))

@@ -1,0 +1,31 @@
+"""Watchers of what kopf does not cover: Tenants in listed namespaces, missed AccessRequests.
+
+kopf would put its finalizer on every Tenant of the cluster. When told to ignore some, it removes
+the finalizer of those that have it: a Tenant that is no longer listed would be deleted and its
+bytes would stay. So its reconciler keeps the finalizer itself.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS
+from simulacra_operator.runtime import event_router
+from simulacra_operator.runtime.controller import Controller
+from simulacra_operator.work.custom_resource import Key, key_of
+
+
+async def watch_tenants(controller: Controller) -> None:
+    """Route the events of the served Tenants until the watch is refused."""
+    kind = {"apiVersion": TENANTS.api_version, "kind": TENANTS.kind}
+    async with aclosing(controller.cluster.watch(TENANTS)) as changes:
+        async for change, body in changes:
+            key = Key("Tenant", None, body["metadata"]["name"])
+            if change != "BOOKMARK" and controller.scope.serves(key):
+                await event_router.changed(controller, {**kind, **body}, change)
+
+
+async def poll_access_requests(controller: Controller) -> None:
+    """Queue every AccessRequest, because an event may be missed and old ones are deleted."""
+    async for body in controller.cluster.list(ACCESS_REQUESTS):
+        await controller.changed(key_of(body))

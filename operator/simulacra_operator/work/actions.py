@@ -1,0 +1,223 @@
+"""Actions that a reconciler may return: data only, run in order by `runtime.executor`.
+
+The first action that fails ends the pass, which is then retried from a fresh observation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.kube.client import ApiResource, Object
+from simulacra_custody.audit.event import EventType
+from simulacra_operator.work.custom_resource import Key
+
+
+@dataclass(frozen=True)
+class PatchStatus:
+    """Merge these fields into status, if the resource has not changed since it was read."""
+
+    patch: Object
+
+
+@dataclass(frozen=True)
+class PatchMeta:
+    """Merge these fields into metadata, if the resource has not changed since it was read."""
+
+    patch: Object
+
+
+@dataclass(frozen=True)
+class CreateKey:
+    """Create the data key; store its wrapped form, the only copy, in status.wrappedKey.
+
+    `patch` holds the other changes of status: one write for both.
+    """
+
+    patch: Object = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WriteRequest:
+    """Store the encrypted parameters of the work."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Create the Job; an existing Job of this name is accepted only if it has our uid."""
+
+    manifest: Object
+
+
+@dataclass(frozen=True)
+class CreateService:
+    """Create the headless Service of a Job's workers."""
+
+    manifest: Object
+
+
+@dataclass(frozen=True)
+class SuspendJob:
+    """Suspend or resume the Job."""
+
+    name: str
+    suspend: bool
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete the Job and its pods; with `wait`, the Job stays until its pods are gone."""
+
+    name: str
+    uid: str
+    wait: bool
+
+
+@dataclass(frozen=True)
+class DeleteResource:
+    """Delete a custom resource with this uid."""
+
+    key: Key
+    uid: str
+
+
+@dataclass(frozen=True)
+class ShredKey:
+    """Remove the wrapped data key; after that, no copy of the bytes can be decrypted."""
+
+
+@dataclass(frozen=True)
+class Erase:
+    """Erase every object of the resource, verify that, record it and certify it to the tenant."""
+
+    expired: bool
+    tenant_uid: str
+
+
+@dataclass(frozen=True)
+class LeaveTombstone:
+    """Create a tombstone of the resource's Idempotency-Key; an equal one is kept."""
+
+    manifest: Object
+
+
+@dataclass(frozen=True)
+class RecordRead:
+    """Record the digest and size of the object that a Dataset was read from.
+
+    None: the read failed.
+    """
+
+    read: ReadSource | None
+
+
+@dataclass(frozen=True)
+class DiscardArtifacts:
+    """Erase, verify and record all artifacts of a failed Dataset except its failure report.
+
+    `sha256` and `bytes` are those of its upload, None if the upload was incomplete.
+    """
+
+    sha256: str | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class ReleaseFinalizer:
+    """Let kopf remove the finalizer: everything is erased."""
+
+
+@dataclass(frozen=True)
+class LogFailure:
+    """Log a failure for support: constants and ids only."""
+
+    reason: str
+    message: str
+    support: str
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class EnsureObject:
+    """Create or repair an object of the tenant; the manifest may hold credentials."""
+
+    resource: ApiResource
+    manifest: Object = field(repr=False)
+    exists: bool
+
+
+@dataclass(frozen=True)
+class CreateTenantKey:
+    """Create the tenant's key unless there is one; provider None: the installation's first."""
+
+    provider: str | None
+
+
+@dataclass(frozen=True)
+class CheckTenantKey:
+    """Prove that the tenant's key (and in mode Customer the customer's) works; keep the result."""
+
+    encryption: Encryption
+
+
+@dataclass(frozen=True)
+class DestroyTenantKey:
+    """Record and destroy the tenant's key; write the time to status for the certificate."""
+
+
+@dataclass(frozen=True)
+class DeleteObject:
+    """Delete a tenant's namespace or an object in it, with this uid."""
+
+    resource: ApiResource
+    namespace: str | None
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class RecordDecision:
+    """Record that a person approved or denied an AccessRequest."""
+
+    event: EventType
+    tenant: str | None
+
+
+@dataclass(frozen=True)
+class RegisterClient:
+    """Create the client of an AccessRequest at the identity provider; write its id to status."""
+
+    tenant: str
+
+
+@dataclass(frozen=True)
+class RecordTenantErased:
+    """Verify that nothing of the tenant is left, record it and certify it."""
+
+
+CustodyAction = CreateKey | ShredKey | WriteRequest | Erase | RecordRead | DiscardArtifacts
+JobAction = CreateJob | CreateService | SuspendJob | DeleteJob
+TenantAction = (
+    EnsureObject
+    | CreateTenantKey
+    | CheckTenantKey
+    | DestroyTenantKey
+    | DeleteObject
+    | RecordDecision
+    | RegisterClient
+    | RecordTenantErased
+)
+Action = (
+    CustodyAction
+    | JobAction
+    | TenantAction
+    | PatchStatus
+    | PatchMeta
+    | DeleteResource
+    | LeaveTombstone
+    | ReleaseFinalizer
+    | LogFailure
+)

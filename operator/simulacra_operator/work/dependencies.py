@@ -1,0 +1,93 @@
+"""A resource and its ancestor: when the work may start, owner and labels, keys for the pods."""
+
+from __future__ import annotations
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import KeyedRef
+from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET
+from simulacra_crds.kube.client import Object
+from simulacra_operator.work.conditions import Finding
+from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.work.observe import Observed
+
+
+def keyed(resource: CustomResource | None) -> KeyedRef | None:
+    """Return the reference by which a pod reads a resource's artifacts, None without a key."""
+    if resource is None or resource.status.wrapped_key is None:
+        return None
+    wrapped = resource.status.wrapped_key
+    return KeyedRef(kind=resource.plural, uid=resource.meta.uid, wrapped_key=wrapped)
+
+
+def own_key(seen: Observed) -> KeyedRef:
+    """Return the reference to the resource itself, which has a key before its work is planned."""
+    ref = keyed(seen.resource)
+    if ref is None:
+        raise ValueError("status.wrappedKey is missing. Create the key before the Job.")
+    return ref
+
+
+def dataset_gate(seen: Observed) -> Finding:
+    """Return whether a Model can be fit to its Dataset."""
+    dataset = seen.dataset
+    if dataset is None or dataset.deleting:
+        message = "spec.datasetRef names no Dataset in this namespace."
+        return Finding("False", Reason.AWAITING_DATASET, message)
+    if _dataset_owner(seen) not in (None, dataset.meta.uid):
+        message = "The Dataset of this Model is gone; create a Model for the new Dataset."
+        return Finding("False", Reason.AWAITING_DATASET, message)
+    return _ancestor_gate(dataset, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
+
+
+def model_gate(seen: Observed) -> Finding:
+    """Return whether a generation or an effect estimate can use its Model."""
+    model = seen.model
+    if model is None or model.deleting:
+        message = "spec.modelRef names no Model in this namespace."
+        return Finding("False", Reason.AWAITING_MODEL, message)
+    return _ancestor_gate(model, Reason.MODEL_FAILED, Reason.AWAITING_MODEL)
+
+
+def _ancestor_gate(ancestor: CustomResource, failed: Reason, waiting: Reason) -> Finding:
+    if ancestor.ready:
+        return Finding("True", Reason.READY)
+    if ancestor.finished:
+        return Finding("False", failed, f"The {ancestor.kind} failed; see its conditions.")
+    return Finding("False", waiting, f"The {ancestor.kind} is not Ready yet.")
+
+
+def owned_by_dataset(seen: Observed) -> Object:
+    """Return the patch that ties a Model to its Dataset: an owner reference and the label."""
+    dataset, owners = seen.dataset, seen.resource.meta.owner_references
+    if dataset is None or dataset.deleting:
+        return {}
+    patch = _labeled(seen, dataset.meta.name)
+    if _dataset_owner(seen) is None:
+        owner = {
+            "apiVersion": API_VERSION,
+            "kind": "Dataset",
+            "name": dataset.meta.name,
+            "uid": dataset.meta.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+        patch["ownerReferences"] = [*owners, owner]
+    return patch
+
+
+def labeled_by_model(seen: Observed) -> Object:
+    """Return the patch that labels a result with the Dataset of its Model."""
+    if seen.model is None or seen.model.spec is None:
+        return {}
+    return _labeled(seen, seen.model.spec.dataset_ref.name)
+
+
+def _labeled(seen: Observed, dataset: str) -> Object:
+    if seen.resource.meta.labels.get(LABEL_DATASET) == dataset:
+        return {}
+    return {"labels": {LABEL_DATASET: dataset}}
+
+
+def _dataset_owner(seen: Observed) -> str | None:
+    owners = seen.resource.meta.owner_references
+    return next((owner["uid"] for owner in owners if owner.get("kind") == "Dataset"), None)

@@ -1,0 +1,84 @@
+"""When a resource is due for deletion, computed from the resource alone.
+
+Nothing is kept in memory, so restarts and clock changes have no effect.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.storage_usage import UPLOAD_TIMEOUT
+from simulacra_crds.kinds.base import (
+    ANNOTATION_UPLOAD_LEASE,
+    ANNOTATION_UPLOAD_STARTED,
+    DEFAULT_RETENTION_SECONDS,
+    WorkStatus,
+    expires_at,
+)
+from simulacra_operator.work.custom_resource import CustomResource
+
+TOLERANCE = timedelta(seconds=5)
+"""A deletion this shortly before the expiry counts as one: the API server's clock stamps it."""
+_FROM_CREATION = ("Dataset", "Model")
+
+
+class Due(NamedTuple):
+    """Time of and reason for the next deletion."""
+
+    at: datetime
+    reason: Reason
+
+
+def expiry(resource: CustomResource, max_retention_s: int) -> datetime:
+    """Return when the bytes of a resource expire; an invalid spec gets the default retention."""
+    retention = resource.spec.retention_seconds if resource.spec else DEFAULT_RETENTION_SECONDS
+    finished = None if resource.kind in _FROM_CREATION else resource.status.finished_at
+    return expires_at(resource.created, finished, min(retention, max_retention_s))
+
+
+def due(resource: CustomResource, max_retention_s: int) -> Due:
+    """Return the next deletion of a resource: its expiry, or the timeout of its upload."""
+    end = Due(expiry(resource, max_retention_s), Reason.EXPIRED)
+    if resource.kind != "Dataset" or resource.spec is None:
+        return end
+    source = resource.spec.source
+    if source.type != "Upload" or source.sha256 is not None:
+        return end
+    abandoned = Due(_upload_active(resource) + UPLOAD_TIMEOUT, Reason.UPLOAD_ABANDONED)
+    return min(end, abandoned, key=lambda one: one.at)
+
+
+def deleted_by_expiry(resource: CustomResource, max_retention_s: int) -> bool:
+    """Return whether a resource had expired when its deletion was requested.
+
+    The expiry in status counts as well: extending the retention during a deletion has no effect.
+    A manual deletion in the last seconds counts as the expiry, which spares finished results:
+    these have their own expiry.
+    """
+    requested = resource.meta.deletion_timestamp
+    if requested is None:
+        return False
+    stated: WorkStatus = resource.status
+    last = requested + TOLERANCE
+    return expiry(resource, max_retention_s) <= last or (
+        stated.expires_at is not None and stated.expires_at <= last
+    )
+
+
+def _upload_active(resource: CustomResource) -> datetime:
+    """Return the last sign of an upload: its creation, its start or the renewal of its lease."""
+    notes = resource.meta.annotations
+    started = notes.get(ANNOTATION_UPLOAD_STARTED, "")
+    renewed = notes.get(ANNOTATION_UPLOAD_LEASE, "").partition(" ")[2]
+    times = (_time(started), _time(renewed))
+    return max([resource.created, *(time for time in times if time is not None)])
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else None

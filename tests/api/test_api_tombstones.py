@@ -1,0 +1,101 @@
+"""An Idempotency-Key is remembered after what it made is gone: the first answer again, and no second resource."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.contract.tombstone import (
+    REQUEST_DIGEST,
+    TOMBSTONE_LIFETIME,
+    Tombstone,
+    manifest,
+    tombstone_name,
+)
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource
+
+NAMESPACE = "tenant-acme"
+CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
+
+
+async def _bury(
+    world: Any, acme: Any, resource: ApiResource, name: str, age: timedelta = timedelta()
+) -> None:
+    """Delete a resource and leave the tombstone that the operator would."""
+    found = await world.cluster.get(resource, name, NAMESPACE)
+    spec = found["spec"]
+    source = spec.get("source", {})
+    tombstone = Tombstone(
+        request=found["metadata"]["annotations"][REQUEST_DIGEST],
+        content=source.get("sha256"),
+        bytes=source.get("bytes"),
+        rows=spec.get("rowCount"),
+        seed=spec.get("seed"),
+        created=utcnow() - age,
+    )
+    await world.cluster.delete(resource, name, NAMESPACE)
+    await acme.erase(resource, name)
+    if resource is DATASETS:
+        await world.cluster.delete(MODELS, model_name(name), NAMESPACE)
+        await acme.erase(MODELS, model_name(name))
+    await world.cluster.create(CONFIGMAPS, manifest(name, NAMESPACE, tombstone), NAMESPACE)
+
+
+async def _upload(
+    http: httpx2.AsyncClient, key: str, content: bytes = CSV, **fields: str
+) -> httpx2.Response:
+    headers = {"Idempotency-Key": key}
+    return await http.post(
+        "/v1/datasets", files={"file": ("t.csv", content)}, data=fields, headers=headers
+    )
+
+
+async def test_an_upload_is_answered_as_before_after_its_dataset_is_gone(
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str
+) -> None:
+    first = await _upload(http, key)
+    name = first.json()["dataset_id"]
+    await _bury(world, acme, DATASETS, name)
+    again = await asyncio.gather(*(_upload(http, key) for _ in range(3)))
+    assert [one.status_code for one in again] == [202] * 3
+    assert all(one.json() == first.json() for one in again)
+    assert await world.cluster.find(DATASETS, name, NAMESPACE) is None
+    assert (await http.get(f"/v1/datasets/{name}")).status_code == 404
+    for other in (
+        await _upload(http, key, CSV + b"x,1\n"),
+        await _upload(http, key, retention_seconds="600"),
+    ):
+        assert (other.status_code, other.json()["code"]) == (409, "simio_idempotency_conflict")
+
+
+async def test_a_key_is_free_again_after_a_day(
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str
+) -> None:
+    name = (await _upload(http, key)).json()["dataset_id"]
+    await _bury(world, acme, DATASETS, name, age=TOMBSTONE_LIFETIME)
+    assert (await _upload(http, key)).status_code == 202
+    assert await world.cluster.find(DATASETS, name, NAMESPACE) is not None
+
+
+async def test_a_generation_is_answered_as_before_with_its_seed(
+    world: Any, http: httpx2.AsyncClient, acme: Any, ready: str, key: str
+) -> None:
+    path, headers = f"/v1/datasets/{ready}/generations", {"Idempotency-Key": key}
+    first = await http.post(path, json={"row_count": 30}, headers=headers)
+    assert first.status_code == 202, first.text
+    await _bury(world, acme, GENERATION_JOBS, first.json()["generation_id"])
+    again = await http.post(path, json={"row_count": 30}, headers=headers)
+    assert again.status_code == 202, again.text
+    assert again.json() == first.json()
+    other = await http.post(path, json={"row_count": 31}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "simio_idempotency_conflict")
+    kept = await world.cluster.get(
+        CONFIGMAPS, tombstone_name(first.json()["generation_id"]), NAMESPACE
+    )
+    assert set(kept["data"]) == {"tombstone.json"}
+    assert "genz" not in str(kept)

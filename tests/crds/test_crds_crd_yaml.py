@@ -1,0 +1,69 @@
+"""The generated CRDs are structural and bounded, and equal the files in crds/yaml."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import yaml
+from simulacra_crds.crd_yaml import crd, main, render, structural
+from simulacra_crds.kinds import KINDS
+
+YAML_DIR = Path(__file__).parents[2] / "crds" / "yaml"
+
+
+def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from nodes(child, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from nodes(schema[key], f"{path}[{key}]")
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    return crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_schema_is_structural_and_bounded(kind: type) -> None:
+    for path, node in nodes(schema_of(kind)):
+        assert "$ref" not in node, path
+        assert "anyOf" not in node, path
+        assert "type" in node, path
+        if path in ("", ".apiVersion", ".kind", ".metadata"):
+            continue
+        if node["type"] == "array":
+            assert "maxItems" in node, path
+        if node["type"] == "string" and "enum" not in node:
+            assert "maxLength" in node or node.get("format") == "date-time", path
+        if "additionalProperties" in node:
+            assert "maxProperties" in node, path
+            assert "properties" not in node, path
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_status_is_a_subresource_and_kubectl_has_columns(kind: type) -> None:
+    version = crd(kind)["spec"]["versions"][0]
+    assert version["subresources"] == {"status": {}}
+    assert version["additionalPrinterColumns"][-1]["name"] == "Age"
+
+
+def test_files_equal_the_generated_definitions() -> None:
+    assert {path.name: path.read_text() for path in YAML_DIR.glob("*.yaml")} == render()
+
+
+def test_check_names_the_stale_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 0
+    assert main([str(tmp_path), "--check"]) == 0
+    (tmp_path / "models.yaml").write_text("old")
+    assert main([str(tmp_path), "--check"]) == 1
+    assert "models.yaml" in capsys.readouterr().err
+    definition = yaml.safe_load((YAML_DIR / "models.yaml").read_text())
+    assert definition["spec"]["names"]["kind"] == "Model"
+
+
+def test_union_that_kubernetes_cannot_express_is_an_error() -> None:
+    with pytest.raises(TypeError, match="union"):
+        structural({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {})

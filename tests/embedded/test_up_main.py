@@ -1,0 +1,176 @@
+"""`simulacra up` as a process: start, errors, crashes, restarts, stop."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
+
+pytestmark = [pytest.mark.embedded, pytest.mark.slow]
+COMMAND = [sys.executable, "-m", "simulacra_embedded.up", "--data-dir"]
+PROGRAMS = ("controlplane", "jobs", "node", "operator", "api")
+
+
+class Up:
+    """A running `up` over one data directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with (path.parent / "up.err").open("ab") as err:
+            self.process = subprocess.Popen(
+                [*COMMAND, str(path)], stdout=subprocess.PIPE, stderr=err
+            )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line, (path.parent / "up.err").read_text()
+        self.ready: dict[str, Any] = json.loads(line)
+
+    @property
+    def connection(self) -> dict[str, str]:
+        values: dict[str, str] = json.loads(Path(self.ready["connection"]).read_text())
+        return values
+
+    def pid(self, program: str) -> int:
+        return int(json.loads((self.path / "run" / f"{program}.json").read_text())["pid"])
+
+    def token(self) -> str:
+        known = self.connection
+        names = ("client_id", "client_secret", "audience")
+        body = {"grant_type": "client_credentials"} | {name: known[name] for name in names}
+        answer = httpx2.post(known["token_url"], json=body, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def end(self, signum: int) -> int:
+        self.process.send_signal(signum)
+        code = self.process.wait(60)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+def lives(pid: int) -> bool:
+    stat_file = Path(f"/proc/{pid}/stat")
+    return stat_file.exists() and stat_file.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def eventually(check: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[[], Up]]:
+    started: list[Up] = []
+
+    def start() -> Up:
+        started.append(Up(tmp_path / "data"))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.end(signal.SIGTERM)
+
+
+async def test_up_starts_everything_and_stops_it(up: Callable[[], Up]) -> None:
+    one = up()
+    assert one.ready["pid"] == one.process.pid
+    assert one.ready["api_url"] == one.connection["api_url"]
+    assert stat.S_IMODE(Path(one.ready["connection"]).stat().st_mode) == 0o600
+    assert one.token()
+    cluster = await Cluster.connect(one.ready["kubeconfig"])
+    assert len([crd async for crd in cluster.list(CRDS)]) == 6
+    secret = one.connection["client_secret"]
+    stored = await cluster.get(SECRETS, f"client-{one.connection['client_id']}", system_namespace())
+    assert [one["name"] for one in stored["metadata"]["ownerReferences"]] == ["default"]
+    (entry,) = json.loads(base64.b64decode(stored["data"]["hashes"]))
+    assert entry["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    paths = [path for path in one.path.rglob("*") if path.is_file() and path.suffix != ".json"]
+    written = b"".join(path.read_bytes() for path in paths)
+    assert secret.encode() not in written  # only connection.json has it
+    pids = [one.pid(name) for name in PROGRAMS]
+    assert one.end(signal.SIGTERM) == 0
+    assert not any(lives(pid) for pid in pids)
+
+
+def test_second_up_is_refused(up: Callable[[], Up]) -> None:
+    one = up()
+    second = subprocess.run([*COMMAND, str(one.path)], capture_output=True, text=True, timeout=30)
+    assert second.returncode == 2
+    assert f"in use by another `simulacra up` (pid {one.process.pid})" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_killed_supervisor_leaves_no_process_and_loses_no_data(up: Callable[[], Up]) -> None:
+    one = up()
+    before, credentials = one.ready, one.connection
+    pids = [one.pid(name) for name in PROGRAMS]
+    one.end(signal.SIGKILL)
+    eventually(lambda: not any(lives(pid) for pid in pids))
+    two = up()
+    assert two.connection == credentials
+    assert two.ready["api_url"] == before["api_url"]
+    assert two.token()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_killed_program_is_restarted(up: Callable[[], Up], program: str) -> None:
+    one = up()
+    pid = one.pid(program)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: one.pid(program) != pid and lives(one.pid(program)))
+
+    def works() -> bool:
+        try:
+            return bool(one.token())
+        except (httpx2.TransportError, AssertionError):
+            return False
+
+    eventually(works)
+
+
+async def crd_versions(cluster: Cluster) -> dict[str, str]:
+    metadata = [crd["metadata"] async for crd in cluster.list(CRDS)]
+    return {one["name"]: one["resourceVersion"] for one in metadata}
+
+
+async def test_lost_credentials_are_replaced(up: Callable[[], Up]) -> None:
+    one = up()
+    first = one.connection["client_id"]
+    cluster = await Cluster.connect(one.ready["kubeconfig"])
+    versions = await crd_versions(cluster)
+    one.end(signal.SIGTERM)
+    Path(one.ready["connection"]).unlink()
+    two = up()
+    assert two.connection["client_id"] != first
+    assert two.token()
+    cluster = await Cluster.connect(two.ready["kubeconfig"])
+    tenant = await cluster.get(TENANTS, "default")
+    assert tenant["spec"]["clients"] == [first, two.connection["client_id"]]
+    assert await crd_versions(cluster) == versions  # unchanged CRDs are not written
+
+
+def test_invalid_port_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, str(tmp_path), "--port", "99999"], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr

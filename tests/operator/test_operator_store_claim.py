@@ -1,0 +1,162 @@
+"""Two installations on one store: the second is idle until it takes over the store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import httpx2
+import pytest
+
+from operator_bench import OperatorProcess, Plane, World, apply_crds, ready
+from simulacra_crds.kube import client as kube
+from simulacra_crds.kube.client import Cluster
+from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE
+from simulacra_operator.runtime import store_claim
+from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.settings import OperatorSettingsError, read_settings
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+async def second(world: World, tmp_path: Path) -> AsyncIterator[World]:
+    """Another cluster whose operator has the first one's store and is not started yet."""
+    plane = Plane(tmp_path / "second", real=False)
+    plane.root.mkdir()
+    plane.up()
+    cluster = await Cluster.connect(str(plane.kubeconfig))
+    await apply_crds(cluster)
+    operator = OperatorProcess(plane.root, plane.kubeconfig)
+    operator.extra = {"SIMULACRA_STORE": f"file://{world.operator.root}/store"}
+    other = World(cluster, operator, world.tenant)
+    other.custody = world.custody
+    yield other
+    if operator.running:
+        operator.end(signal.SIGKILL)
+    await cluster.close()
+    plane.down()
+
+
+async def test_a_second_installation_is_idle_until_it_takes_over_the_store(
+    world: World, second: World
+) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", ready)
+    await world.until(
+        lambda: _answers(world, "/readyz", 200), 20, lambda: "the first one is not ready"
+    )
+    kept = world.objects()
+    for path in world.operator.root.glob("store/tenants/**/*"):
+        if path.is_file():
+            os.utime(path, (0, 0))
+    await second.create("Tenant", world.tenant, {})
+    second.operator.start()
+    told = await second.until(lambda: _is_refused(second), 20, lambda: "the second one is ready")
+    assert await _answers(second, "/livez", 200), "it must not be restarted for that"
+    assert "simulacra_store_foreign 1.0" in await _get(second, "/metrics")
+    assert "status" not in await second.cluster.get(kube.TENANTS, world.tenant), (
+        "nothing is started"
+    )
+    await second.cluster.delete(kube.TENANTS, world.tenant)
+    await asyncio.sleep(1)
+    assert world.objects() == kept, (
+        "a Tenant of the same name does not erase, and nothing is an orphan"
+    )
+    assert await second.cluster.find(kube.TENANTS, world.tenant) is not None
+
+    first = (await world.cluster.get(kube.NAMESPACES, "kube-system"))["metadata"]["uid"]
+    assert first in told
+    second.operator.end()
+    second.operator.extra[TAKE_OVER_VARIABLE] = first
+    second.operator.start()
+    await second.until(
+        lambda: _answers(second, "/readyz", 200), 30, lambda: "it did not take over the store"
+    )
+
+    async def swept() -> bool:
+        return not world.objects()
+
+    await second.until(swept, 20, lambda: "orphaned objects still exist")
+    await second.gone(kube.TENANTS, world.tenant, namespace=None)
+    world.operator.end()
+    world.operator.start()
+    await world.until(lambda: _is_refused(world), 20, lambda: "the former owner still works")
+
+
+async def test_a_store_without_owner_marks_is_adopted(world: World) -> None:
+    await world.create_tenant()
+    await world.upload("ds-1")
+    await world.reaches(kube.DATASETS, "ds-1", ready)
+    world.operator.end()
+    for path in world.operator.root.glob("store/installation/**/*"):
+        if path.is_file():
+            path.unlink()
+    kept = world.objects()
+    world.operator.start()
+    await world.until(
+        lambda: _answers(world, "/readyz", 200),
+        20,
+        lambda: "the store of an older release is refused",
+    )
+    assert world.objects() == kept
+    assert len(list(world.operator.root.glob("store/installation/owner/*"))) == 1
+
+
+def test_a_malformed_installation_to_take_over_is_named() -> None:
+    assert read_settings({TAKE_OVER_VARIABLE: "ac0fa487-cc03"}).take_over == "ac0fa487-cc03"
+    assert read_settings({TAKE_OVER_VARIABLE: ""}).take_over is None
+    with pytest.raises(
+        OperatorSettingsError, match=f"{TAKE_OVER_VARIABLE} is malformed: set it to the id"
+    ):
+        read_settings({TAKE_OVER_VARIABLE: "the old one"})
+
+
+class _Silent:
+    """Custody whose store never answers."""
+
+    async def claim_store(self, installation: str, take_over: str | None) -> None:
+        await asyncio.Event().wait()
+
+
+class _Named:
+    """A cluster with an id."""
+
+    async def get(self, resource: object, name: str) -> kube.Object:
+        return {"metadata": {"uid": "ours"}}
+
+
+async def test_a_store_that_does_not_answer_does_not_block_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_claim, "ANSWER_S", 0.01)
+    claim = store_claim.StoreClaim(cast(Cluster, _Named()), cast(CustodyClient, _Silent()), None)
+    assert claim.refused is not None
+    await claim.acquire()
+    assert claim.refused is None
+
+
+async def _is_refused(world: World) -> str | None:
+    """Return why an operator is not ready if it explains how to take over the store."""
+    told = await _answers(world, "/readyz", 503)
+    return told if told is not None and TAKE_OVER_VARIABLE in told else None
+
+
+async def _answers(world: World, path: str, status: int) -> str | None:
+    """Return an operator's response if it has this status."""
+    try:
+        async with httpx2.AsyncClient() as http:
+            answer = await http.get(f"http://127.0.0.1:{world.operator.port()}{path}")
+    except (httpx2.TransportError, AssertionError, FileNotFoundError):
+        return None
+    return answer.text if answer.status_code == status else None
+
+
+async def _get(world: World, path: str) -> str:
+    async with httpx2.AsyncClient() as http:
+        return (await http.get(f"http://127.0.0.1:{world.operator.port()}{path}")).text

@@ -1,0 +1,191 @@
+"""Differential privacy: the accountant against known values, the mechanism, and what the model
+keeps of the rows.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import norm
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_trainer.__main__ import main
+from simulacra_trainer.differential_privacy import sanitize
+from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of
+from simulacra_trainer.differential_privacy.domain import domain_of
+from simulacra_trainer.differential_privacy.sanitize import (
+    _choose_tree,
+    _Column,
+    _noisy,
+    on_simplex,
+)
+from simulacra_trainer.pipeline.fit import fit_model
+from simulacra_trainer.pipeline.model_dir import load_model
+from simulacra_trainer.report import render_html
+from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.errors import InputError
+from trainer_tables import quiet
+
+
+@pytest.mark.parametrize(
+    ("deviation", "delta", "epsilon"),
+    [  # RdpAccountant of dp-accounting 0.6.0, one GaussianDpEvent
+        (1.0, 1e-5, 4.728507067217623),
+        (1.0, 1e-6, 5.2215396311544175),
+        (2.0, 1e-6, 2.4191024886939205),
+        (4.0, 1e-5, 1.0125506277526433),
+        (10.0, 1e-6, 0.4299515190917843),
+    ],
+)
+def test_the_accountant_agrees_with_a_known_one(
+    deviation: float, delta: float, epsilon: float
+) -> None:
+    assert rho_of(epsilon, delta) == pytest.approx(1 / (2 * deviation**2), rel=5e-3)
+    assert delta_of(1 / (2 * deviation**2), epsilon) == pytest.approx(delta, rel=0.05)
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])
+def test_a_budget_is_never_more_than_the_exact_gaussian_mechanism_allows(epsilon: float) -> None:
+    rho = rho_of(epsilon, 1e-6)
+    mu = math.sqrt(2 * rho)  # one Gaussian of that rho: its exact delta (Balle & Wang, 2018)
+    exact = norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu)
+    assert exact <= 1e-6
+    assert epsilon >= rho  # and never below Bun & Steinke's bound
+    assert epsilon <= rho + 2 * math.sqrt(rho * math.log(1e6)) + 1e-9
+
+
+def test_a_budget_that_is_spent_is_spent() -> None:
+    budget = Budget(1.0)
+    budget.spend(0.5)
+    budget.spend(0.5)
+    with pytest.raises(ArithmeticError):
+        budget.spend(0.01)
+
+
+def shop(n: int = 4000, seed: int = 0) -> tuple[pa.Table, TableSchema]:
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(["new", "loyal", "lapsed"], n, p=[0.5, 0.3, 0.2])
+    spend = np.where(
+        rng.random(n) < 0.4, 0.0, np.round(rng.gamma(2, 20, n) + 60 * (kind == "loyal"), 2)
+    )
+    rows = {
+        "kind": kind,
+        "spend": spend,
+        "visits": rng.poisson(2 + 4 * (kind == "loyal")),
+        "coin": rng.random(n) < 0.5,
+    }
+    clean = clean_table(pa.table(rows))
+    return clean.table, clean.schema
+
+
+def test_the_whole_budget_is_spent_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent: list[float] = []
+    monkeypatch.setattr(Budget, "spend", lambda self, rho: spent.append(rho / self.rho))
+    table, schema = shop(500)
+    sanitize(table, schema, DifferentialPrivacy(epsilon=1.0))
+    assert len(spent) == 4 + 3 + 3  # columns, choices, pairs
+    assert sum(spent) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("rho", [0.01, 1.0])
+def test_the_noise_is_that_of_the_budget(rho: float) -> None:
+    noise = _noisy(np.zeros(40_000), rho, Budget(rho), np.random.default_rng(0))
+    assert noise.std() == pytest.approx(math.sqrt(1 / rho + 1 / 12), rel=0.02)  # and a rounding
+    assert np.array_equal(noise, np.rint(noise))
+
+
+def figures_of(table: pa.Table) -> tuple[float, float]:
+    """Return the share of loyal customers with many visits, and of those who spend nothing."""
+    loyal = np.array(table["kind"].to_pylist()) == "loyal"
+    return float(np.mean(loyal & (table["visits"].to_numpy() > 3))), float(
+        np.mean(table["spend"].to_numpy() == 0)
+    )
+
+
+def test_more_epsilon_is_less_error() -> None:
+    table, schema = shop()
+    errors = []
+    for epsilon in (0.02, 1.0, 50.0):
+        drawn = sanitize(
+            table, schema, DifferentialPrivacy(epsilon=epsilon), np.random.default_rng(1)
+        )
+        assert drawn.num_rows == table.num_rows
+        assert drawn.schema.equals(table.schema)
+        share, zero = zip(*(figures_of(t) for t in (drawn, table)), strict=True)
+        errors.append(abs(share[0] - share[1]) + abs(zero[0] - zero[1]))
+    assert errors[2] < 0.03 < errors[0]
+    assert errors[1] < 0.08
+
+
+def test_noise_is_not_drawn_from_the_seed() -> None:
+    table, schema = shop(300)
+    one, two = (sanitize(table, schema, DifferentialPrivacy(epsilon=1.0)) for _ in range(2))
+    assert not one.equals(two)
+
+
+def test_dependent_pairs_are_chosen_first_and_all_columns_are_connected() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 3, 3000)
+    binned = [a, rng.integers(0, 3, 3000), (a + (rng.random(3000) < 0.1)) % 3]
+    column = clean_table(pa.table({"a": a, "b": a})).schema.learned()[0]
+    columns = [
+        _Column(domain_of(column), np.bincount(b, minlength=3) / 3000, np.arange(3)) for b in binned
+    ]
+    edges = _choose_tree(columns, binned, Budget(30.0), rng)
+    assert (2, 0) in edges
+    assert {i for edge in edges for i in edge} == {0, 1, 2}
+
+
+def test_on_simplex_is_the_nearest_table() -> None:
+    assert on_simplex(np.array([3.0, 1.0, -2.0]), 4.0) == pytest.approx([3.0, 1.0, 0.0])
+    assert on_simplex(np.array([5.0, 5.0]), 4.0) == pytest.approx([2.0, 2.0])
+
+
+def test_a_cell_gives_back_only_values_of_its_column() -> None:
+    table, schema = shop()
+    rng = np.random.default_rng(0)
+    for column in schema.learned():
+        domain, values = domain_of(column), table.column(column.name)
+        cells = domain.cells(values)
+        again = domain.draw(cells, rng)
+        assert np.array_equal(domain.cells(pa.chunked_array([again])), cells)
+
+
+def test_the_model_keeps_no_row_and_says_its_epsilon(tmp_path: Path, capsys) -> None:
+    table, schema = shop(1500)
+    request = FitRequest(seed=1, privacy=DifferentialPrivacy(epsilon=2.0))
+    trained = fit_model(table, schema, request, quiet())
+    assert not trained.table.equals(table)
+    assert (trained.figures["epsilon"], trained.figures["delta"]) == (2.0, 1e-6)
+    said = trained.report["differential_privacy"]
+    assert "schema" in said["not_covered"]
+    assert "epsilon 2</b> and delta 1e-06" in render_html(trained.report)
+    assert trained.figures["dcr_share"] < 0.65, (
+        "half of it is chance (0.03 from fit to fit); copies would give about 1"
+    )
+    data, model = tmp_path / "shop.parquet", tmp_path / "model"
+    pq.write_table(table, data)
+    assert (
+        main(["fit", "--data", str(data), "--out", str(model), "--epsilon", "1", "--delta", "1e-5"])
+        == 0
+    )
+    assert load_model(model).figures["delta"] == 1e-5
+    assert main(["fit", "--data", str(data), "--out", str(model), "--epsilon", "0"]) == 2
+    assert "--epsilon: Input should be greater than or equal to 0.01" in capsys.readouterr().err
+
+
+def test_weights_and_epsilon_do_not_go_together() -> None:
+    rng = np.random.default_rng(0)
+    clean = clean_table(
+        pa.table({"a": rng.normal(size=99), "b": rng.normal(size=99), "w": [1.0] * 99}), weights="w"
+    )
+    with pytest.raises(InputError) as caught:
+        fit_model(
+            clean.table, clean.schema, FitRequest(privacy=DifferentialPrivacy(epsilon=1.0)), quiet()
+        )
+    assert caught.value.pointer == "/epsilon"

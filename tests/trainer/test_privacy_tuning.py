@@ -1,0 +1,157 @@
+"""The privacy dial on tables whose copying is known."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_trainer.families.base import no_progress
+from simulacra_trainer.families.forest import FOREST, grow, model
+from simulacra_trainer.pipeline import privacy_tuning
+from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves, split_halves
+from simulacra_trainer.pipeline.privacy_tuning import (
+    PENALTIES,
+    PrivacyTuning,
+    _cheapest,
+    tune_privacy,
+)
+from simulacra_trainer.table.clean import clean_table
+
+
+def _table(rows: int, columns: int, seed: int) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    factor = rng.normal(size=(rows, 3))
+    return pa.table(
+        {f"c{j}": factor @ rng.normal(size=3) + rng.normal(size=rows) for j in range(columns)}
+    )
+
+
+def test_few_rows_are_tested_with_the_halves_exchanged() -> None:
+    table = _table(400, 3, 0)
+    pairs = exchanged_halves(table, seed=1)
+    assert len(pairs) == 4
+    assert pairs[0].seen.equals(split_halves(table, seed=1).seen)
+    for one, other in (pairs[:2], pairs[2:]):
+        assert one.seen.equals(other.unseen)
+        assert one.unseen.equals(other.seen)
+    assert not pairs[0].seen.equals(pairs[2].seen)
+    assert len(exchanged_halves(_table(3_000, 3, 0), seed=1)) == 2
+    assert len(exchanged_halves(_table(5_000, 3, 0), seed=1)) == 1
+
+
+def test_a_short_wide_table_is_held_by_a_higher_penalty() -> None:
+    clean = clean_table(_table(200, 60, 1))
+    found = tune_privacy(
+        clean.table, clean.schema, [column.name for column in clean.schema.learned()], seed=0
+    )
+    assert found.penalty > 5
+    assert found.error > 0
+    assert found.share < 0.6
+
+
+def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    says = {3: [True, False], 4: [False, False]}  # of others: scores
+
+    def is_likelier(*_: object, seed: int) -> bool:
+        asked.append(seed)
+        return says.get(seed, [True, True])[asked.count(seed) - 1]
+
+    monkeypatch.setattr(grow, "is_likelier", is_likelier)
+    monkeypatch.setattr(model, "threads", lambda: 1)
+    clean = clean_table(_table(600, 6, 2))
+    names = [column.name for column in clean.schema.learned()]
+    found = tune_privacy(clean.table, clean.schema, names, seed=0)
+    assert sorted(asked) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "no penalty asks again"
+    asked.clear()
+    says[3] = [True]
+    fitted = FOREST.fit(
+        clean.table, clean.schema, names, seed=0, options=found.options, progress=no_progress
+    )
+    assert asked == [3]
+    assert fitted.scored == {"c1": True, "c2": True, "c3": True, "c4": False, "c5": True}
+
+
+def _asked(
+    monkeypatch: pytest.MonkeyPatch, clean, share: float
+) -> tuple[PrivacyTuning, list[int], int]:
+    """Turn the dial where every model of leaves has this share, and those that were asked for
+    scores 0.5.
+
+    Returns what was found, which columns were asked, and how many models of leaves were judged.
+    """
+    asked: list[int] = []
+    judged: list[int] = []
+    reported: list[float] = []
+
+    def share_of(*_: object) -> tuple[float, float]:
+        judged.append(len(asked))
+        return (0.5 if asked else share), 0.005
+
+    def is_likelier(*_: object, seed: int) -> bool:
+        asked.append(seed)
+        return True
+
+    monkeypatch.setattr(grow, "is_likelier", is_likelier)
+    monkeypatch.setattr(privacy_tuning, "_share", share_of)
+    order = [c.name for c in clean.schema.learned()]
+    found = tune_privacy(clean.table, clean.schema, order, seed=0, progress=reported.append)
+    assert reported == sorted(reported)
+    assert reported[-1] == 1.0
+    return found, asked, judged.count(0)
+
+
+def test_many_rows_keep_leaves_unasked_where_these_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked, _ = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
+    assert asked == []
+    assert found.penalty == PENALTIES[0]
+    assert found.scored == {"c1": False, "c2": False, "c3": False}
+    assert found.error == 0.005
+
+
+def test_many_rows_are_asked_where_leaves_pass_at_a_high_penalty_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, asked, of_leaves = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
+    assert of_leaves == 1
+    assert sorted(asked) == [1, 2, 3]
+    assert found.scored == {"c1": True, "c2": True, "c3": True}
+    assert found.share == 0.5
+
+
+def test_where_no_real_row_is_a_copy_a_single_one_does_not_fail_a_model() -> None:
+    clean = clean_table(_table(4_000, 3, 4))
+    halves = split_halves(clean.table, seed=0)
+    fresh = clean_table(_table(4_000, 3, 5)).table
+    drawn = pa.concat_tables([fresh] * 5).cast(halves.seen.schema)
+    for copies, fails in ((0, False), (1, False), (40, True)):
+        rows = pa.concat_tables([halves.seen.slice(0, copies), drawn.slice(copies)])
+        assert (
+            privacy_tuning._copies_above(HalfModelRows(halves, rows), clean.schema) > 0
+        ) is fails
+
+
+@pytest.mark.parametrize(
+    ("shares", "chosen"),
+    [
+        ([0.56, 0.528, 0.50], 1),
+        ([0.70, 0.66, 0.655], 1),
+        ([0.534, 0.52, 0.51], 0),
+        ([0.70, 0.60, 0.55], 2),
+    ],
+)
+def test_the_smallest_penalty_that_passes_or_is_as_good_as_any(
+    shares: list[float], chosen: int
+) -> None:
+    empty = pa.table({"a": [1.0]})
+    rows = HalfModelRows(Halves(empty, empty), empty)
+    tried = {i: PrivacyTuning(float(i), share, 0.01, 0.0, rows) for i, share in enumerate(shares)}
+    assert _cheapest(tried) == chosen
+
+
+def test_copies_above_their_base_rate_do_not_pass() -> None:
+    empty = pa.table({"a": [1.0]})
+    rows = HalfModelRows(Halves(empty, empty), empty)
+    assert PrivacyTuning(3.0, 0.51, 0.01, -0.01, rows).passes
+    assert not PrivacyTuning(3.0, 0.51, 0.01, 0.01, rows).passes

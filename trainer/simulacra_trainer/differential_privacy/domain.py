@@ -1,0 +1,138 @@
+"""The values that a column may have, by its schema alone: the rows are not looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import ColumnSchema
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+CATEGORY_KINDS = ("categorical", "ordinal", "boolean")
+CELLS = 128
+"""Linear cells of a number, and as many logarithmic ones."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Cells of a column: 0 is missing, then levels, or numbers between neighboring edges (float64,
+    ascending).
+
+    exact: the numbers themselves where the schema lists them.
+    """
+
+    column: ColumnSchema
+    edges: Floats
+    exact: Floats
+
+    @property
+    def is_category(self) -> bool:
+        """Whether cells are levels."""
+        return self.column.kind in CATEGORY_KINDS
+
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        if self.is_category:
+            return len(self.column.levels) + 1
+        return self.exact.size + 1 if self.exact.size else self.edges.size
+
+    def cells(self, values: pa.ChunkedArray) -> Ints:
+        """Return the cell of each value, int64 [n]."""
+        whole = values.combine_chunks()
+        if self.is_category:
+            places = {level: i + 1 for i, level in enumerate(self.column.level_values())}
+            lookup = np.array([*(places[v] for v in whole.dictionary.to_pylist()), 0], np.int64)
+            return lookup[whole.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)]
+        numbers = _numbers(whole)
+        known = np.nan_to_num(numbers)
+        if self.exact.size:
+            found = np.searchsorted(self.exact, known) + 1
+        else:
+            found = np.clip(
+                np.searchsorted(self.edges - _unit(self.column) / 2.0, known, side="right"),
+                1,
+                self.edges.size - 1,
+            )
+        return np.where(np.isnan(numbers), 0, found)
+
+    def draw(self, cells: Ints, rng: np.random.Generator) -> pa.Array:
+        """Return a value of each cell in the clean type; numbers anywhere in theirs."""
+        missing = cells == 0
+        at = np.maximum(cells - 1, 0)
+        if self.is_category:
+            levels = pa.array(self.column.level_values(), pa.string())
+            return pa.DictionaryArray.from_arrays(
+                pa.array(at.astype(np.int32), mask=missing), levels
+            )
+        if self.exact.size:
+            numbers = self.exact[at]
+        else:
+            inside = rng.random(at.size) * (self.edges[at + 1] - self.edges[at])
+            unit = _unit(self.column)
+            numbers = self.edges[at] + (np.floor(inside / unit + 1e-9) * unit if unit else inside)
+            numbers = np.minimum(
+                numbers, self.column.maximum if self.column.maximum is not None else np.inf
+            )
+        if self.column.kind == "numeric":
+            numbers = (
+                numbers if self.column.decimals is None else np.round(numbers, self.column.decimals)
+            )
+            return pa.array(numbers, pa.float64(), mask=missing)
+        if self.column.kind == "datetime":
+            return pa.array((numbers * 1e6).astype(np.int64), mask=missing).cast(pa.timestamp("us"))
+        return pa.array(np.rint(numbers).astype(np.int64), mask=missing)
+
+
+def domain_of(column: ColumnSchema) -> Domain:
+    """Return the domain of a learned column."""
+    empty = np.empty(0)
+    if column.kind in CATEGORY_KINDS:
+        return Domain(column, empty, empty)
+    if column.kind == "integer" and column.levels:
+        return Domain(
+            column, empty, np.array(sorted(int(v) for v in column.level_values()), np.float64)
+        )
+    return Domain(
+        column,
+        _edges(float(column.minimum or 0.0), float(column.maximum or 0.0), _unit(column)),
+        empty,
+    )
+
+
+def _unit(column: ColumnSchema) -> float:
+    """Return what numbers are multiples of; 0 where that is not known."""
+    if column.kind in ("integer", "datetime"):
+        return 1.0
+    return 0.0 if column.decimals is None else 10.0**-column.decimals
+
+
+def _edges(low: float, high: float, unit: float) -> Floats:
+    """Return edges that are fine for even and for skewed numbers alike: linear ones and powers from
+    either end.
+
+    The ends and zero, where numbers pile up, have cells of their own.
+    """
+    width = max(high - low, unit, np.spacing(abs(low)) * 4)
+    spike = unit or width * 1e-9
+    linear = width * np.arange(CELLS) / CELLS
+    power = width * np.geomspace(1e-4, 1.0, CELLS // 2)[:-1]
+    inner = np.concatenate([linear, power, width - power, [spike]])
+    inner = np.unique(np.floor(inner / unit + 1e-9) * unit if unit else inner)
+    edges = np.concatenate(
+        [low + inner, [high, high + spike], [0.0, spike] if low < 0.0 < high else []]
+    )
+    return np.unique(edges[(edges >= low) & (edges <= high + spike)])
+
+
+def _numbers(values: pa.Array) -> Floats:
+    if pa.types.is_timestamp(values.type):
+        whole = values.cast(pa.int64()).cast(pa.float64(), safe=False)
+        return np.asarray(whole.to_numpy(zero_copy_only=False), np.float64) / 1e6
+    return np.asarray(
+        values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64
+    )

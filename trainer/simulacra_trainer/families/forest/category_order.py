@@ -1,0 +1,63 @@
+"""Orders of a category's codes by the target, so that every split is a threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulacra_trainer.families.forest.kernels import BINS, F8, I4, U1, compiled
+
+
+@compiled
+def order_by_mean(x: U1, y: F8) -> F8:
+    """Order codes x, uint8 [n], by the mean of y, float64 [n]: scores float64 [256]."""
+    counts = np.zeros(BINS)
+    sums = np.zeros(BINS)
+    for i in range(x.shape[0]):
+        counts[x[i]] += 1
+        sums[x[i]] += y[i]
+    mean = sums.sum() / max(x.shape[0], 1)
+    for b in range(BINS):
+        sums[b] = sums[b] / counts[b] if counts[b] > 0 else mean
+    return sums
+
+
+@compiled
+def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
+    """Order predictor codes by the first axis of correspondence analysis of predictor x target.
+
+    Power iteration on the standardized residuals (Greenacre, 1984); x uint8 [n], y int32 [n];
+    scores float64 [256].
+    """
+    table = np.zeros((BINS, classes))
+    for i in range(x.shape[0]):
+        table[x[i], y[i]] += 1.0
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    n = float(x.shape[0])
+    axis = np.empty(classes)
+    for k in range(classes):  # any fixed start that is not constant
+        axis[k] = np.sin(1.0 + 3.7 * k)
+    scores = np.zeros(BINS)
+    for _ in range(12):
+        center = 0.0
+        for k in range(classes):
+            center += axis[k] * columns[k] / n
+        spread = 0.0
+        for k in range(classes):
+            axis[k] -= center
+            spread += axis[k] * axis[k] * columns[k] / n
+        if spread < 1e-24:
+            break
+        axis /= np.sqrt(spread)
+        for b in range(BINS):
+            scores[b] = 0.0
+            if rows[b] > 0:
+                for k in range(classes):
+                    scores[b] += table[b, k] * axis[k]
+                scores[b] /= rows[b]
+        for k in range(classes):
+            axis[k] = 0.0
+            if columns[k] > 0:
+                for b in range(BINS):
+                    axis[k] += table[b, k] * scores[b]
+                axis[k] /= columns[k]
+    return scores

@@ -1,0 +1,76 @@
+"""Which earlier columns a column's trees may look at in wide tables: the most informative ones.
+
+Trees over hundreds of candidate predictors are slow and, with few rows, find splits in noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from simulacra_trainer.families.codec import Codes
+from simulacra_trainer.families.forest.kernels import F8, U1, compiled
+
+WIDE_COLUMNS = 40
+"""Up to so many earlier columns, all are candidates."""
+MOST_PREDICTORS = 30
+MIN_NATS = 3.0
+COARSE = 16
+SAMPLED_ROWS = 10_000
+
+
+class Screen:
+    """Pairwise information in nats beyond chance; not measured in narrow tables."""
+
+    def __init__(self, codes: Codes) -> None:
+        self._nats: F8 | None = None
+        if len(codes) > WIDE_COLUMNS + 1:  # here, once: columns are grown by several threads
+            step = max(codes.shape[1] // SAMPLED_ROWS, 1)
+            self._nats = pairwise_nats(np.stack([_coarse(of[::step]) for of in codes]))
+
+    def of(self, column: int, before: Sequence[int]) -> Sequence[int]:
+        """Return the candidate predictors of a column among those before it."""
+        if len(before) <= WIDE_COLUMNS or self._nats is None:
+            return before
+        nats = self._nats[column, list(before)]
+        best = np.argsort(-nats, kind="stable")[:MOST_PREDICTORS]
+        return [before[i] for i in best if nats[i] > MIN_NATS]
+
+
+def _coarse(codes: U1) -> U1:
+    """Merge predictor codes to 16: neighbors of like size, so that numbers keep their order."""
+    counts = np.bincount(codes, minlength=256)
+    if np.count_nonzero(counts) <= COARSE:
+        lut = np.cumsum(counts > 0) - 1
+    else:
+        lut = np.minimum((np.cumsum(counts) - counts / 2) * COARSE / codes.size, COARSE - 1)
+    out: npt.NDArray[np.uint8] = lut.astype(np.uint8)[codes]
+    return out
+
+
+@compiled
+def pairwise_nats(codes: U1) -> F8:
+    """Return n times the mutual information of each pair less its mean under independence, float64
+    [columns, columns].
+
+    codes: uint8 [columns, n], below 16. Under independence twice the sum is chi-square: its mean is
+    half a nat a degree of freedom.
+    """
+    columns, n = codes.shape
+    out = np.zeros((columns, columns))
+    for i in range(columns):
+        for j in range(i):
+            table = np.zeros((COARSE, COARSE))
+            for r in range(n):
+                table[codes[i, r], codes[j, r]] += 1.0
+            a, b = table.sum(axis=1), table.sum(axis=0)
+            nats = 0.0
+            for k in range(COARSE):
+                for m in range(COARSE):
+                    if table[k, m] > 0:
+                        nats += table[k, m] * np.log(table[k, m] * n / (a[k] * b[m]))
+            freedom = (np.sum(a > 0) - 1) * (np.sum(b > 0) - 1)
+            out[i, j] = out[j, i] = nats - 0.5 * freedom
+    return out

@@ -1,0 +1,83 @@
+"""Codes for the discovery: every column as a few levels, missing as a level of its own.
+
+Four quantile bins were the robust choice on mixed tables whether effects are linear or not
+(skeleton F1 0.90 to 0.96).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+
+BINS = 4
+MAX_LEVELS = 8
+"""Categories: the 7 most frequent levels and one for the rest."""
+Codes = npt.NDArray[np.uint8]
+
+
+def discretize(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """Code the learned columns.
+
+    Args:
+        table: clean table.
+        schema: its schema.
+
+    Returns:
+        codes uint8 [columns, rows] with levels 0..card-1, all of them occurring, and card int64
+        [columns].
+    """
+    columns = schema.learned()
+    codes = np.empty((len(columns), table.num_rows), np.uint8)
+    cards = np.empty(len(columns), np.int64)
+    for i, column in enumerate(columns):
+        levels = _levels(table.column(column.name), column)
+        distinct, dense = np.unique(levels, return_inverse=True)
+        codes[i], cards[i] = dense.reshape(-1), distinct.size
+    return codes, cards
+
+
+def _levels(values: pa.ChunkedArray, column: ColumnSchema) -> npt.NDArray[np.int64]:
+    """Return one number a row, -1 for missing."""
+    if not pa.types.is_dictionary(values.type):
+        if pa.types.is_timestamp(values.type):
+            values = pc.cast(values, pa.int64())
+        return _bins(pc.cast(values, pa.float64(), safe=False).to_numpy())
+    whole = values.combine_chunks()
+    index = pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    if column.ordered and len(column.levels) > MAX_LEVELS:
+        rank = {level: i for i, level in enumerate(column.level_values())}
+        ranks = np.array([rank.get(level, 0) for level in whole.dictionary.to_pylist()], np.float64)
+        return _bins(np.where(index < 0, np.nan, ranks[np.maximum(index, 0)]))
+    counts = np.bincount(index[index >= 0], minlength=len(whole.dictionary))
+    if np.count_nonzero(counts) <= MAX_LEVELS:
+        return index
+    frequent = np.zeros(counts.size, np.bool_)
+    frequent[np.argsort(-counts, kind="stable")[: MAX_LEVELS - 1]] = True
+    return np.where((index < 0) | frequent[np.maximum(index, 0)], index, counts.size)
+
+
+def _bins(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return quantile bins, float64 [n] with NaN for missing -> int64 [n].
+
+    Few distinct values stay as they are. A value that a quarter of the rows carry is a level of its
+    own (zero-inflated columns), so that the quantiles of the rest stay apart.
+    """
+    missing = np.isnan(values)
+    present = values[~missing]
+    distinct, inverse, counts = np.unique(present, return_inverse=True, return_counts=True)
+    levels = np.full(values.size, -1, np.int64)
+    if distinct.size <= BINS + 1:
+        levels[~missing] = inverse.reshape(-1)
+        return levels
+    spikes = counts >= present.size / BINS
+    loose = present[~spikes[inverse.reshape(-1)]]
+    parts = max(BINS - int(spikes.sum()), 2)
+    edges = np.unique(np.quantile(loose, np.arange(1, parts) / parts))
+    of_value = np.searchsorted(edges, distinct, side="left")
+    of_value[spikes] = BINS + np.arange(int(spikes.sum()))
+    levels[~missing] = of_value[inverse.reshape(-1)]
+    return levels

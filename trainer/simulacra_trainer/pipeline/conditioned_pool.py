@@ -1,0 +1,240 @@
+"""Pools of model rows that lie inside numeric ranges, without rejection where ranges are narrow.
+
+The narrowest range is met by construction: its column goes first in the order and is drawn from the
+learned marginal inside the range. Further ranges filter; where a filter leaves too little (a fixed
+value of a continuous column leaves nothing), rows just outside are moved in, which is conditioning
+on a small window around the range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.generation_conditions import pointer
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.survey_weights import draw_in_proportion, row_weights
+from simulacra_trainer.table.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+ENOUGH = 2_000
+ROUNDS = 6
+WINDOW_SHARE = 0.025
+"""A row may be moved into a range over at most this share of the training rows."""
+ATOM = 5
+MAX_POOL_CELLS = 40_000_000
+
+
+@dataclass(frozen=True)
+class ConditionedPool:
+    """Rows of the conditioned columns at least (clean types), all inside the ranges; the model that
+    completes them; the share of the learned distribution that the range met by construction holds
+    (1: none was), and its column.
+    """
+
+    table: pa.Table
+    model: FittedModel
+    share: float = 1.0
+    lead: str | None = None
+
+    def corrected(self, attainment: AttainmentDetail) -> AttainmentDetail:
+        """Return the figures with the range met by construction taken into account."""
+        accepted, kl = (
+            attainment.accepted * self.share,
+            attainment.kl_nats - float(np.log(self.share)),
+        )
+        return attainment.model_copy(update={"accepted": accepted, "kl_nats": kl})
+
+
+def draw_pool(
+    trained: TrainedModel,
+    conditions: ConditionSet,
+    rows: int,
+    rng: np.random.Generator,
+    *,
+    then: Sequence[str] = (),
+) -> ConditionedPool:
+    """Draw a pool of about `rows` rows of the conditioned columns.
+
+    Args:
+        trained: the model and its training table.
+        conditions: at least one.
+        rows: how many to draw before the ranges filter them.
+        rng: decides the pool.
+        then: columns that the completing model draws right after the conditioned ones, in this
+            order.
+
+    Raises:
+        InputError: if a range holds no value that the column can take, or no row meets all ranges.
+    """
+    inside = {
+        name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()
+    }
+    columns = sorted(inside, key=lambda name: inside[name].share)
+    front = [*columns, *conditions.categorical]
+    model = trained.model.first([*front, *(c for c in then if c not in front)])
+    if not columns:
+        return ConditionedPool(model.sample(rows, rng, only=len(front)), model)
+    lead = inside.pop(columns[0])
+
+    def draw() -> pa.Table:
+        given = pa.table({columns[0]: _column(lead.draw(rows, rng), lead.column)})
+        return model.sample(rows, rng, given=given, only=len(front))
+
+    return ConditionedPool(_keep_inside(draw, inside, rng), model, lead.share, columns[0])
+
+
+def draw_full_pool(
+    trained: TrainedModel,
+    conditions: ConditionSet,
+    do: Mapping[str, float | str],
+    rows: int,
+    rng: np.random.Generator,
+) -> ConditionedPool:
+    """Draw a pool of whole rows under do(), inside the ranges. InputError if no row meets them."""
+    inside = {
+        name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()
+    }
+    rows = min(rows, max(MAX_POOL_CELLS // len(trained.model.columns), ENOUGH))
+    return ConditionedPool(
+        _keep_inside(lambda: trained.model.sample(rows, rng, do=do), inside, rng), trained.model
+    )
+
+
+def _keep_inside(
+    draw: Callable[[], pa.Table], ranges: Mapping[str, ValuesInside], rng: np.random.Generator
+) -> pa.Table:
+    """Draw until enough rows lie in the ranges; after too many tries, move nearby rows in."""
+    kept: list[pa.Table] = []
+    near: list[pa.Table] = []
+    for _ in range(ROUNDS):
+        table = draw()
+        mask, close = np.ones(table.num_rows, np.bool_), np.ones(table.num_rows, np.bool_)
+        for name, inside in ranges.items():
+            values = _floats(table.column(name))
+            mask &= inside.holds(values)
+            close &= inside.is_near(values)
+        kept.append(table.filter(pa.array(mask)))
+        near.append(table.filter(pa.array(close & ~mask)))
+        if sum(part.num_rows for part in kept) >= ENOUGH:
+            return pa.concat_tables(kept)
+    pool = pa.concat_tables([*kept, *(_move_in(part, ranges, rng) for part in near)])
+    if not pool.num_rows:
+        raise InputError(
+            Reason.CONDITIONS_INFEASIBLE,
+            "No row of the learned distribution meets all numeric ranges together.",
+            "no row meets all numeric ranges together; widen one of these: "
+            + ", ".join(f'"{n}"' for n in ranges),
+            pointer("conditions", "numeric", next(iter(ranges))),
+        )
+    return pool
+
+
+def _move_in(
+    table: pa.Table, ranges: Mapping[str, ValuesInside], rng: np.random.Generator
+) -> pa.Table:
+    for name, inside in ranges.items():
+        values = _floats(table.column(name))
+        values = np.where(inside.holds(values), values, inside.draw(table.num_rows, rng))
+        table = table.set_column(
+            table.column_names.index(name), name, _column(values, inside.column)
+        )
+    return table
+
+
+@dataclass(frozen=True)
+class ValuesInside:
+    """The learned marginal of a column inside a closed range.
+
+    known: the training values, sorted, missing left out; weights: how much each of them counts
+    (None: alike); low, high: the range, on the grid of the column's decimals; share: of the
+    training rows that lie inside.
+    """
+
+    column: ColumnSchema
+    known: Floats
+    weights: Floats | None
+    low: float
+    high: float
+    share: float
+
+    def holds(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """Whether each value lies inside, bool [n]; a missing one does not."""
+        return (values >= self.low) & (values <= self.high)
+
+    def is_near(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """Whether each value lies inside or in the window around, bool [n]."""
+        reach = max(int(WINDOW_SHARE * self.known.size), 1)
+        below = int(np.searchsorted(self.known, self.low)) - reach
+        above = int(np.searchsorted(self.known, self.high, side="right")) + reach - 1
+        low, high = self.known[max(below, 0)], self.known[min(above, self.known.size - 1)]
+        return (values >= min(low, self.low)) & (values <= max(high, self.high))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Floats:
+        """Draw values: repeated ones exactly, others between neighbors, uniform if unknown."""
+        first, stop = (
+            np.searchsorted(self.known, self.low),
+            np.searchsorted(self.known, self.high, side="right"),
+        )
+        inside = self.known[first:stop]
+        if not inside.size:
+            values = rng.uniform(self.low, self.high, n)
+        else:
+            middle = (inside[1:] + inside[:-1]) / 2
+            low, high = np.append(inside[0], middle), np.append(middle, inside[-1])
+            _, inverse, counts = np.unique(inside, return_inverse=True, return_counts=True)
+            is_atom = (counts >= ATOM)[inverse.reshape(-1)]
+            low, high = np.where(is_atom, inside, low), np.where(is_atom, inside, high)
+            chosen = rng.integers(0, inside.size, n)
+            if self.weights is not None and (weights := self.weights[first:stop]).any():
+                chosen = rng.permutation(draw_in_proportion(weights, n, rng))
+            values = low[chosen] + rng.random(n) * (high[chosen] - low[chosen])
+        if (decimals := _decimals(self.column)) is not None:
+            values = np.round(values, decimals)
+        return np.clip(values, self.low, self.high)
+
+
+def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
+    """Return a column's training marginal in a range. InputError where it is empty."""
+    column = next(c for c in trained.schema.columns if c.name == name)
+    values = _floats(trained.table.column(name))
+    order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
+    known, counts = values[order], row_weights(trained.table, trained.schema)
+    low = float(known[0]) if bounds.min is None else bounds.min
+    high = float(known[-1]) if bounds.max is None else bounds.max
+    if column.kind == "integer":
+        low, high = float(np.ceil(low)), float(np.floor(high))
+        if low > high:
+            raise InputError(
+                Reason.CONDITIONS_INFEASIBLE,
+                "A numeric range holds no whole number, and its column has whole numbers only.",
+                f'The range of "{name}" holds no whole number, and the column has no others.',
+                pointer("conditions", "numeric", name),
+            )
+    share = float(np.average((values >= low) & (values <= high), weights=counts))
+    weights = None if counts is None else counts[order]
+    return ValuesInside(column, known, weights, low, high, max(share, 0.5 / values.size))
+
+
+def _decimals(column: ColumnSchema) -> int | None:
+    return 0 if column.kind == "integer" else column.decimals
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    array: Floats = pc.cast(column, pa.float64(), safe=False).to_numpy().astype(np.float64)
+    return array
+
+
+def _column(values: Floats, column: ColumnSchema) -> pa.Array:
+    kind = pa.int64() if column.kind == "integer" else pa.float64()
+    return pa.array(values).cast(kind)

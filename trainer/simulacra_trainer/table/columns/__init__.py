@@ -1,0 +1,1 @@
+"""Cleaning of one column: its kind, values and schema entry."""

@@ -1,0 +1,147 @@
+"""Dates and times written as text, to timestamps: ISO first, then common forms.
+
+Day and month are told apart by the data (a 13 or more in one place); where no value tells, the
+column stays text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_trainer.table.columns.distinct_values import Words
+from simulacra_trainer.table.columns.numerals import ENOUGH
+
+_TIME = r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?[AaPp][Mm])?)?$"
+_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?"
+_ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+_FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}" + _TIME, ("%Y-%m-%d",)),
+    (r"^[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}" + _TIME, ("%Y/%m/%d",)),
+    (r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}" + _TIME, ("%d.%m.%Y",)),
+    (r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2}" + _TIME, ("%d.%m.%y",)),
+    (r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}" + _TIME, ("%d/%m/%Y", "%m/%d/%Y")),
+    (r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}" + _TIME, ("%d/%m/%y", "%m/%d/%y")),
+    (r"^[0-9]{1,2}-[0-9]{1,2}-[0-9]{4}" + _TIME, ("%d-%m-%Y", "%m-%d-%Y")),
+    (r"^[0-9]{1,2} [A-Za-z]{3,9} [0-9]{4}" + _TIME, ("%d %b %Y",)),
+    (r"^[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}" + _TIME, ("%d-%b-%Y",)),
+    (r"^[A-Za-z]{3,9} [0-9]{1,2}, [0-9]{4}" + _TIME, ("%b %d, %Y",)),
+)
+_MONTH = r"^[0-9]{4}-(?:0[1-9]|1[0-2])$"
+
+
+@dataclass(frozen=True)
+class ParsedDates:
+    """Timestamps a word (null where a word is no date), and how they were written.
+
+    Attributes:
+        values: timestamp[us], UTC where the words name zones.
+        text_format: strftime format of the words.
+        timed: whether there is a time of day.
+        zoned: whether the words name a time zone.
+        ambiguous: day and month cannot be told apart: values must not be used.
+    """
+
+    values: pa.Array
+    text_format: str
+    timed: bool = False
+    zoned: bool = False
+    ambiguous: bool = False
+
+
+def parse_dates(words: Words) -> ParsedDates | None:
+    """Return a text column's dates if ENOUGH values are dates of one form, else None."""
+    needed = ENOUGH * words.share(pc.invert(words.soft()))
+    probe = words.levels.slice(0, 200)
+    if (
+        needed == 0
+        or not pc.any(pc.match_substring_regex(probe, r"^[0-9]{1,4}[-/. ]|[0-9], [0-9]{4}")).as_py()
+    ):
+        return None
+    parsed = _iso(words, needed) or _months(words, needed)
+    if parsed:
+        return parsed
+    for pattern, formats in _FORMS:
+        matched = pc.match_substring_regex(words.levels, pattern)
+        if words.share(matched) >= needed:
+            return _by_formats(words, pc.if_else(matched, words.levels, None), formats, needed)
+    return None
+
+
+def _iso(words: Words, needed: float) -> ParsedDates | None:
+    for zoned, pattern in ((False, f"{_ISO}$"), (True, f"{_ISO} ?{_ZONE}$")):
+        matched = pc.match_substring_regex(words.levels, pattern)
+        if words.share(matched) < needed:
+            continue
+        try:
+            values = pc.if_else(matched, words.levels, None).cast(
+                pa.timestamp("us", "UTC" if zoned else None)
+            )
+        except pa.ArrowInvalid:
+            return None
+        values = values.cast(pa.timestamp("us"))  # drops the zone: the instants are UTC already
+        first = words.levels.filter(matched)[0].as_py()
+        timed = ":" in first
+        separator = "T" if "T" in first else " "
+        text_format = f"%Y-%m-%d{separator}%H:%M:%S" if timed else "%Y-%m-%d"
+        return ParsedDates(values, text_format + ("Z" if zoned else ""), timed, zoned)
+    return None
+
+
+def _months(words: Words, needed: float) -> ParsedDates | None:
+    matched = pc.match_substring_regex(words.levels, _MONTH)
+    if words.share(matched) < needed:
+        return None
+    days = pc.binary_join_element_wise(pc.if_else(matched, words.levels, None), "01", "-")
+    return ParsedDates(days.cast(pa.timestamp("us")), "%Y-%m")
+
+
+def _by_formats(
+    words: Words, levels: pa.StringArray, formats: tuple[str, ...], needed: float
+) -> ParsedDates | None:
+    suffix = _time_format(levels.drop_null()[0].as_py())
+    upper = pc.utf8_upper(levels) if "%p" in suffix else levels
+    parses = [pc.strptime(upper, f + suffix, "us", error_is_null=True) for f in formats]
+    shares = [
+        words.share(pc.and_(pc.is_valid(p), _same_day(p, upper, f)))
+        for p, f in zip(parses, formats, strict=True)
+    ]
+    good = [i for i, share in enumerate(shares) if share >= needed and share == max(shares)]
+    if not good:
+        return None
+    best = good[0]
+    return ParsedDates(
+        parses[best], formats[best] + suffix, timed=bool(suffix), ambiguous=len(good) > 1
+    )
+
+
+def _same_day(parsed: pa.Array, levels: pa.StringArray, text_format: str) -> pa.BooleanArray:
+    """Mark dates whose written day exists: strptime carries 31 February over to March."""
+    group = {"%d": 0, "%m": 1}.get(text_format[:2])
+    if group is None:
+        return pc.is_valid(parsed)
+    parts = pc.extract_regex(levels, r"^(?P<p0>[0-9]{1,2})[^0-9](?P<p1>[0-9A-Za-z]+)")
+    written = pc.struct_field(parts, f"p{group}")
+    return pc.equal(pc.day(parsed).cast(pa.int64()), written.cast(pa.int64()))
+
+
+def _time_format(example: str) -> str:
+    head, colon, tail = example.partition(":")
+    if not colon:
+        return ""
+    separator = "T" if "T" in head[-3:] else " "
+    clock = "%H" if example[-1].isdigit() else "%I"
+    seconds = ":%S" if ":" in tail else ""
+    half = "" if example[-1].isdigit() else (" %p" if " " in tail else "%p")
+    return f"{separator}{clock}:%M{seconds}{half}"
+
+
+def seconds(values: pa.Array) -> npt.NDArray[np.float64]:
+    """Return timestamp[us] values as seconds since 1970, without the nulls."""
+    micros = values.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False)
+    result: npt.NDArray[np.float64] = micros / 1e6
+    return result

@@ -1,0 +1,99 @@
+"""A text column as its distinct words: trimmed, without missing tokens, each with its count and its
+rows.
+
+All later questions (is it a number, a date, a scale?) are asked of the distinct words only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MISSING_WORDS = {"", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "nat", "null", "(null)", "nil"}
+_MISSING_SIGNS = {"?", ".", "-", "--", "---", "\\n", "<na>", "<null>", "#n/a", "#na"}
+_SPREADSHEET_ERRORS = {"#null!", "#value!", "#ref!", "#div/0!", "#num!", "#name?"}
+MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
+"""Lower-case words that mean "no value" in any text column. "Unknown" is an answer."""
+SOFT_MISSING_TOKENS = frozenset({"none", "missing", "not available", "unknown", "*", "x"})
+"""Missing only where all other words are numbers or dates; levels among words."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Distinct non-missing words of a text column.
+
+    Attributes:
+        levels: the words, string array, shape [k].
+        counts: rows a word, shape [k].
+        codes: index into levels a row, -1 where missing, shape [rows].
+        trimmed: rows whose surrounding white space was removed.
+        tokens: rows whose missing token was set to missing.
+    """
+
+    levels: pa.StringArray
+    counts: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
+    trimmed: int = 0
+    tokens: int = 0
+
+    @property
+    def present(self) -> int:
+        """Rows that are not missing."""
+        return int(self.counts.sum())
+
+    def share(self, mask: pa.BooleanArray) -> float:
+        """Return the share of the present rows whose word is marked."""
+        return float(self.counts[_true(mask)].sum() / max(self.present, 1))
+
+    def soft(self) -> pa.BooleanArray:
+        """Mark the words that mean "no value" among numbers and dates."""
+        return pc.is_in(pc.utf8_lower(self.levels), value_set=pa.array(sorted(SOFT_MISSING_TOKENS)))
+
+    def rows(self, values: pa.Array) -> pa.Array:
+        """Spread one value a word over the rows; null where missing."""
+        return values.take(pa.array(self.codes, mask=self.codes < 0))
+
+    def restricted(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Return codes [rows] as positions into levels, -1 where missing."""
+        place = np.full(len(self.levels) + 1, -1, dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        return place[self.codes]
+
+
+def split_words(column: pa.ChunkedArray) -> Words:
+    """Return the distinct words of a string column, in their most frequent spelling."""
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    encoded = encoded.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):  # an empty column keeps its chunks
+        encoded = (
+            pa.concat_arrays(encoded.chunks) if encoded.num_chunks else pa.array([], encoded.type)
+        )
+    raw = encoded.dictionary.cast(pa.string())
+    codes = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = np.where(codes >= 0, codes, -1)
+    raw_counts = np.bincount(codes[codes >= 0], minlength=len(raw))
+    trimmed = pc.utf8_trim_whitespace(raw)
+    changed = _true(pc.not_equal(trimmed, raw))
+    missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(sorted(MISSING_TOKENS))))
+    missing |= _true(pc.is_null(raw))
+    used = raw_counts > 0
+    levels = trimmed.filter(pa.array(used & ~missing)).unique()
+    place = pc.index_in(trimmed, value_set=levels).fill_null(-1).to_numpy(zero_copy_only=False)
+    place = np.append(np.where(missing, -1, place), -1).astype(np.int64)
+    merged = place[codes]
+    return Words(
+        levels=levels,
+        counts=np.bincount(merged[merged >= 0], minlength=len(levels)),
+        codes=merged,
+        trimmed=int(raw_counts[changed & ~missing].sum()),
+        tokens=int(raw_counts[missing & ~_true(pc.is_null(raw))].sum()),
+    )
+
+
+def _true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    flags: npt.NDArray[np.bool_] = pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
+    return flags

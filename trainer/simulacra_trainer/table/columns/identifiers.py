@@ -1,0 +1,59 @@
+"""Columns that identify rows or hold free text, which are never learned."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_trainer.table.columns.distinct_values import Words
+from simulacra_trainer.table.limits import MIN_ROWS
+
+NEARLY_UNIQUE = 0.95
+"""Distinct words a row from which on a text column names its rows."""
+MOSTLY_SINGLE = 0.5
+"""Share of rows whose word no other row has, from which on a text column is not learned."""
+MANY_LEVELS = 30
+LONG_TEXT_WORDS = 5.0
+LONG_TEXT_LENGTH = 40.0
+
+_NAMED_ID = re.compile(
+    r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|account|phone|ssn|"
+    r"respondent|caseid|serial)$|[a-z](?:ID|Id)$|^__index_level_\d+__$"
+)
+_NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
+_ID_SHAPE = r"^[A-Za-z0-9_\-:.@/+#]*[0-9@][A-Za-z0-9_\-:.@/+#]*$"
+
+
+def is_row_number(name: str, values: pa.Array) -> bool:
+    """Return whether integers identify rows: all different, and named so or consecutive."""
+    present = len(values) - values.null_count
+    if present < MIN_ROWS or pc.count_distinct(values).as_py() < present:
+        return False
+    limits = pc.min_max(values).as_py()
+    running = limits["max"] - limits["min"] == len(values) - 1 and not _NAMED_TIME.search(name)
+    return running or is_named_id(name)
+
+
+def is_named_id(name: str) -> bool:
+    """Return whether the name of a column says that it names rows."""
+    return bool(_NAMED_ID.search(name) or _NAMED_ID.search(name.lower()))
+
+
+def unlearned_kind(name: str, words: Words) -> Literal["identifier", "text"] | None:
+    """Return why words are not learned (identifiers or free text), None for levels."""
+    levels, present = words.levels, words.present
+    single = int((words.counts == 1).sum())
+    if len(levels) >= NEARLY_UNIQUE * present or single > MOSTLY_SINGLE * present:
+        shaped = pc.mean(pc.match_substring_regex(levels, _ID_SHAPE).cast(pa.float64())).as_py()
+        return "identifier" if shaped >= 0.9 or is_named_id(name) else "text"
+    if len(levels) > max(MANY_LEVELS, 0.2 * present):
+        lengths = pc.utf8_length(levels).to_numpy(zero_copy_only=False)
+        spaces = pc.count_substring(levels, " ").to_numpy(zero_copy_only=False)
+        long = np.average(lengths, weights=words.counts) >= LONG_TEXT_LENGTH
+        if long and np.average(spaces + 1, weights=words.counts) >= LONG_TEXT_WORDS:
+            return "text"
+    return None

@@ -1,0 +1,127 @@
+"""Codes to words: what a file declares of a column (`declared.py`) applied to its values.
+
+The engine sees words: a coded category becomes its labels, in the order of the codes; codes that
+stand for "no value" become missing. A number of which only some values have a label (0 "none", 99
+and above "very many") stays a number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import LevelSchema
+from simulacra_trainer.table.readers.file_labels import Code, Declared
+
+MAX_CODED = 2_000
+"""Distinct codes; a column with more of them is a quantity, whatever is labeled."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A column after that.
+
+    Attributes:
+        values: numbers or text as before, or a dictionary of words.
+        codes: word to the code that the file had for it, when values are words.
+        missing: rows whose code stands for "no value".
+    """
+
+    values: pa.ChunkedArray
+    codes: dict[str, str]
+    missing: int
+
+
+def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
+    """Set missing codes to null and codes to words."""
+    if not declared.labels and not declared.missing:
+        return Decoded(column, {}, 0)
+    if pa.types.is_string_view(column.type):  # of which Arrow computes little
+        column = column.cast(pa.string())
+    column, missing = _without_missing(column, declared.missing)
+    distinct = pc.unique(column.drop_null())
+    words = _words(distinct, declared)
+    if words is None:
+        return Decoded(column, {}, missing)
+    place = pc.index_in(column, value_set=pa.array(list(words), distinct.type))
+    kind = pa.dictionary(pa.int32(), pa.string(), declared.scaled)
+    levels = pa.array(list(words.values()), pa.string())
+    chunks = [
+        pa.DictionaryArray.from_arrays(chunk, levels, ordered=declared.scaled)
+        for chunk in place.chunks
+    ]
+    return Decoded(
+        pa.chunked_array(chunks, kind),
+        {word: text_of(code) for code, word in words.items()},
+        missing,
+    )
+
+
+def label_levels(
+    levels: list[LevelSchema], declared: Declared, codes: dict[str, str]
+) -> list[LevelSchema]:
+    """Return the levels with the codes that words had, or with the labels that numbers have."""
+    labels = {text_of(code): word for code, word in declared.labels}
+    return [
+        level.model_copy(
+            update={"code": codes.get(level.value)} if codes else {"label": labels.get(level.value)}
+        )
+        for level in levels
+    ]
+
+
+def missing_codes(declared: Declared) -> list[str]:
+    """Return the codes and ranges that mean "no value", with their labels, as text."""
+    labels = dict(declared.labels)
+    said = []
+    for low, high in declared.missing:
+        span = text_of(low) if low == high else f"{text_of(low)} to {text_of(high)}"
+        said.append(f"{span} ({labels[low]})" if low == high and low in labels else span)
+    return said
+
+
+def text_of(code: Code) -> str:
+    """Return a code as text: whole numbers without a point."""
+    if isinstance(code, float):
+        return str(int(code)) if code.is_integer() and abs(code) < 2**53 else repr(code)
+    return code
+
+
+def _without_missing(
+    column: pa.ChunkedArray, ranges: list[tuple[Code, Code]]
+) -> tuple[pa.ChunkedArray, int]:
+    before = column.null_count
+    for low, high in ranges:
+        if isinstance(low, float) != pa.types.is_floating(column.type):
+            continue
+        inside = pc.and_(
+            pc.greater_equal(column, pa.scalar(low)), pc.less_equal(column, pa.scalar(high))
+        )
+        column = pc.if_else(pc.fill_null(inside, False), pa.scalar(None, column.type), column)
+    return column, column.null_count - before
+
+
+def _words(distinct: pa.Array, declared: Declared) -> dict[Code, str] | None:
+    """Return code to word in code order; None where the values are no coded category."""
+    if not declared.labels or not len(distinct) or len(distinct) > MAX_CODED:
+        return None
+    labels = dict(declared.labels)
+    present = distinct.to_pylist()
+    if any(code not in labels for code in present) and not declared.categorical:
+        return None
+    absent = [code for code in labels if not any(_inside(code, *span) for span in declared.missing)]
+    named = {
+        code: labels.get(code, text_of(code))
+        for code in sorted({*present, *absent}, key=lambda code: code)
+    }
+    twice = {word for word, count in Counter(named.values()).items() if count > 1}
+    return {
+        code: f"{word} ({text_of(code)})" if word in twice else word for code, word in named.items()
+    }
+
+
+def _inside(code: Code, low: Code, high: Code) -> bool:
+    return isinstance(code, type(low)) and low <= code <= high  # type: ignore[operator]

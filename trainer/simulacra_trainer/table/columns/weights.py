@@ -1,0 +1,84 @@
+"""The survey weights of an upload: which column they are in, and what makes them unusable."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.table.columns.build import CleanColumn
+from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.limits import MIN_ROWS
+
+POINTER = "/weights"
+NOTE = "survey weights: the model describes the weighted population; generated rows lack the column"
+
+
+def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
+    """Return a cleaned column as the weights of the table's rows: float64, not learned.
+
+    Raises:
+        InputError: a column that holds no numbers, or weights that are missing, negative, all zero,
+            or leave fewer than MIN_ROWS effective rows.
+    """
+    name, schema = column.schema.name, column.schema
+    if schema.kind == "constant" and schema.constant is not None:
+        values = _constant(name, schema.constant, rows)
+    elif schema.kind in ("integer", "numeric") and column.values is not None:
+        if missing := column.values.null_count:
+            raise _unusable(
+                "Some rows have no weight.",
+                f"{missing} of {rows} rows of {name!r} have no finite number.",
+            )
+        values = column.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    else:
+        raise _unusable("The column of weights holds no numbers.", f"{name!r} is {schema.kind}.")
+    if negative := int((values < 0).sum()):
+        raise _unusable(
+            "A weight must be 0 or more.", f"{negative} of {rows} rows of {name!r} are negative."
+        )
+    if not values.any():
+        raise _unusable("All weights are 0.", f"Every row of {name!r} is 0.")
+    scaled = values / values.max()
+    effective = float(scaled.sum() ** 2 / np.sum(scaled**2))
+    if effective < MIN_ROWS:
+        raise _unusable(
+            f"The weights leave fewer than {MIN_ROWS} effective rows.",
+            f"{name!r} leaves {effective:.1f} of {rows} (Kish); trim the largest weights.",
+        )
+    result = CleanColumn(
+        ColumnSchema(
+            name=name,
+            kind="weight",
+            learned=False,
+            storage=schema.storage,
+            minimum=float(values.min()),
+            maximum=float(values.max()),
+            label=schema.label,
+        ),
+        pa.array(values),
+    )
+    result.note(NOTE)
+    return result
+
+
+def unknown_column(name: str) -> InputError:
+    """Return the error for weights that name no column of the table."""
+    return _unusable(
+        "The weights name a column that the table does not have.", f"There is no column {name!r}."
+    )
+
+
+def _constant(name: str, text: str, rows: int) -> npt.NDArray[np.float64]:
+    try:
+        return np.full(rows, float(text))
+    except ValueError:
+        raise _unusable(
+            "The column of weights holds no numbers.", f"{name!r} holds one word."
+        ) from None
+
+
+def _unusable(message: str, what: str) -> InputError:
+    return InputError(Reason.REQUEST_INVALID, message, f"weights: {message} {what}", POINTER)

@@ -1,0 +1,1 @@
+"""Generated rows in the upload's own types, columns and file format."""

@@ -1,0 +1,58 @@
+"""Write generated tables to a file in the format that its name asks for, whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+SUFFIXES = (".parquet", ".csv", ".arrow")
+
+
+def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
+    """Write tables of one schema as one file: Parquet (zstd), CSV (RFC 4180) or an Arrow IPC file,
+    by the suffix.
+
+    In Arrow and CSV files, levels are written as values: each table may have a dictionary of its
+    own.
+
+    Raises:
+        ValueError: another suffix; nothing is written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"name the file {', '.join(SUFFIXES)}: its suffix decides the format")
+    with tempfile.NamedTemporaryFile(
+        dir=path.resolve().parent, suffix=".part", delete=False
+    ) as part:
+        unfinished = Path(part.name)
+    try:
+        writer: Any = None
+        for table in tables:
+            if path.suffix != ".parquet":
+                table = table.cast(_plain(table.schema))
+            writer = writer or _open(unfinished, table.schema, path.suffix)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    return pa.schema(
+        [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
+    )
+
+
+def _open(path: Path, schema: pa.Schema, suffix: str) -> Any:
+    if suffix == ".csv":
+        return pyarrow.csv.CSVWriter(path, schema)
+    if suffix == ".arrow":
+        return pa.ipc.new_file(path, schema)
+    return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd")

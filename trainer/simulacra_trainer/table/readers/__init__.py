@@ -1,0 +1,1 @@
+"""Readers of the upload formats, each a stream of Arrow batches."""

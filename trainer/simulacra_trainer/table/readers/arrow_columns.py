@@ -1,0 +1,66 @@
+"""Typed columns (Parquet, Arrow) as read: flat values, binary as text, bounded cells."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_trainer.table.errors import invalid_upload
+from simulacra_trainer.table.limits import MAX_CELL_BYTES, MIB
+
+
+def readable_field(field: pa.Field) -> pa.Field:
+    """Return the field as it is read: binary as text; refuse what is not a flat value."""
+    kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if _is_compound(value):
+        raise invalid_upload(
+            "A column holds lists, structures or raw bytes; only flat values can be read.",
+            f"Column {field.name!r} has type {field.type}. Split it into plain columns or"
+            " remove it.",
+        )
+    if (
+        pa.types.is_binary(value)
+        or pa.types.is_large_binary(value)
+        or pa.types.is_binary_view(value)
+    ):
+        value = pa.string()
+    if pa.types.is_dictionary(kind):
+        value = pa.dictionary(pa.int32(), value, kind.ordered)
+    return pa.field(field.name, value)
+
+
+def read_column(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Return the column as `readable_field` says; refuse non-text bytes and long cells."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if column.type != field.type:
+        try:
+            column = column.cast(field.type)
+        except pa.ArrowInvalid:
+            raise invalid_upload(
+                "A column holds bytes that are not UTF-8 text.",
+                f"Convert or remove column {field.name!r}.",
+            ) from None
+    values = column.dictionary if pa.types.is_dictionary(column.type) else column
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    if is_text and (pc.max(pc.binary_length(values)).as_py() or 0) > MAX_CELL_BYTES:
+        raise long_cells(field.name)
+    return column
+
+
+def long_cells(column: str) -> Exception:
+    """Return the refusal of a column whose cells are beyond the limit."""
+    return invalid_upload(
+        f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
+        f"Shorten the cells of column {column!r}.",
+    )
+
+
+def _is_compound(value: pa.DataType) -> bool:
+    return (
+        pa.types.is_nested(value)
+        or pa.types.is_run_end_encoded(value)
+        or pa.types.is_fixed_size_binary(value)
+        or pa.types.is_interval(value)
+    )

@@ -1,0 +1,217 @@
+"""A CSV as a stream of string batches: encoding and delimiter told from the bytes, rows checked as
+they pass.
+
+pyarrow.csv parses; this module gives it a stream of known encoding and turns what it meets into
+refusals.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from simulacra_trainer.table.errors import invalid_upload, too_small
+from simulacra_trainer.table.limits import (
+    GIB,
+    MAX_CELL_BYTES,
+    MAX_COLUMNS,
+    MAX_DECODED_BYTES,
+    MAX_ROW_BYTES,
+    MIB,
+)
+from simulacra_trainer.table.readers.batches import Batches
+from simulacra_trainer.table.readers.names import check_column_count, check_names
+from simulacra_trainer.table.readers.sniff import (
+    compression_of,
+    delimiter_of,
+    encoding_of,
+    refuse_other_formats,
+)
+
+HEAD_BYTES = 256 * 1024
+
+
+class _Quotes:
+    """Counts quotation marks and remembers the last line, to tell at the end whether one was left open."""
+
+    def __init__(self) -> None:
+        self.marks = 0
+        self.lines = 1
+
+    def feed(self, block: bytes) -> bytes:
+        self.marks += block.count(b'"')
+        self.lines += block.count(b"\n")
+        return block
+
+
+def open_batches(source: io.FileIO) -> Batches:
+    """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252) of which every column is read
+    as text.
+
+    Raises:
+        InputError: here for what the beginning or the encoding shows, from the batches for what
+            comes later.
+    """
+    compression = compression_of(source.read(4))
+    head = b"".join(_blocks(source, compression, HEAD_BYTES))
+    refuse_other_formats(head)
+    quotes = _Quotes()
+    encoding = encoding_of(head, map(quotes.feed, _blocks(source, compression)))
+    header, skipped, delimiter = _header(head, encoding)
+    if quotes.marks % 2 and header and "\n" in header[-1]:
+        raise _unterminated("It opens in the line with the column names.")
+    check_names(header)
+    _refuse_values_as_names(header)
+    ragged = _Ragged()
+    stream = pa.transcoding_input_stream(_stream(source, compression), encoding, "utf-8")
+    try:
+        reader = pacsv.open_csv(
+            stream,
+            read_options=pacsv.ReadOptions(
+                use_threads=False, block_size=MAX_ROW_BYTES, column_names=header, skip_rows=skipped
+            ),
+            parse_options=pacsv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=ragged.refuse
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types={name: pa.string() for name in header},
+                strings_can_be_null=False,
+                null_values=[],
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise _refusal(error, ragged, quotes) from None
+    return Batches(reader.schema, _checked(reader, ragged, quotes), delimiter)
+
+
+def _stream(source: io.FileIO, compression: str | None) -> pa.NativeFile:
+    source.seek(0)
+    # a descriptor of its own, since Arrow closes what it reads from
+    file = pa.PythonFile(os.fdopen(os.dup(source.fileno()), "rb", buffering=0), mode="r")
+    return pa.CompressedInputStream(file, compression) if compression else file
+
+
+def _blocks(source: io.FileIO, compression: str | None, most: int | None = None) -> Iterator[bytes]:
+    """Yield the decompressed file in blocks of a MiB; all of it, or its first bytes."""
+    stream, seen = _stream(source, compression), 0
+    while block := stream.read(min(MIB, most - seen) if most else MIB):
+        seen += len(block)
+        if seen > MAX_DECODED_BYTES:
+            raise invalid_upload(
+                f"The file unpacks to more than {MAX_DECODED_BYTES // GIB} GiB of text."
+            )
+        yield block
+        if seen == most:
+            return
+
+
+def _header(head: bytes, encoding: str) -> tuple[list[str], int, str]:
+    """Return the column names, how many physical lines they take, and the delimiter."""
+    sample = head.decode(encoding, errors="ignore").removeprefix("\ufeff")
+    whole, newline, _ = sample.replace("\r\n", "\n").replace("\r", "\n").rpartition("\n")
+    lines = whole if newline and len(head) == HEAD_BYTES else sample
+    first, _, rest = lines.partition("\n")
+    announced = first.strip().lower().startswith("sep=") and len(first.strip()) == 5
+    delimiter = first.strip()[4] if announced else delimiter_of(lines)
+    if first.count(delimiter) > 4 * MAX_COLUMNS and not newline:
+        check_column_count(first.count(delimiter) + 1)
+    reader = csv.reader(io.StringIO(rest if announced else lines, newline=""), delimiter=delimiter)
+    try:
+        header = [name.strip() for name in next((row for row in reader if row), [])]
+    except csv.Error:
+        raise invalid_upload("The first line of the file is too long to be column names.") from None
+    if len(header) == 1 and len(head) == HEAD_BYTES and not newline:
+        raise invalid_upload("The first line of the file is too long to be column names.")
+    return header, reader.line_num + announced, delimiter
+
+
+def _refuse_values_as_names(header: list[str]) -> None:
+    """Refuse a first line of nothing but numbers: it is a row, unless the numbers are years."""
+    try:
+        numbers = [float(name.replace(",", ".")) for name in header]
+    except ValueError:
+        return
+    if not all(n.is_integer() and 1500 <= n <= 2500 for n in numbers):
+        raise invalid_upload(
+            "The first line of the file holds values, not column names.", "Add a line with names."
+        )
+
+
+class _Ragged:
+    """Remembers the first row whose number of cells differs from the header's."""
+
+    def __init__(self) -> None:
+        self.detail = ""
+
+    def refuse(self, row: pacsv.InvalidRow) -> str:
+        line = "" if row.number is None else f"Row {row.number} (the header is row 1) has "
+        self.detail = (
+            self.detail
+            or f"{line}{row.actual_columns} cells where the header has {row.expected_columns}."
+        )
+        return "error"
+
+
+def _checked(
+    reader: pacsv.CSVStreamingReader, ragged: _Ragged, quotes: _Quotes
+) -> Iterator[pa.RecordBatch]:
+    last: pa.RecordBatch | None = None
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            break
+        except pa.ArrowInvalid as error:
+            raise _refusal(error, ragged, quotes) from None
+        _refuse_long_cells(batch, quotes)
+        yield batch
+        last = batch if batch.num_rows else last
+    if last is None:
+        raise too_small("The table has column names but no rows.")
+    if quotes.marks % 2:
+        swallowed = last.column(last.num_columns - 1)[-1].as_py().count("\n")
+        if swallowed:
+            raise _unterminated(f"It opens near line {max(quotes.lines - swallowed, 1)}.")
+
+
+def _refuse_long_cells(batch: pa.RecordBatch, quotes: _Quotes) -> None:
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        longest = pc.max(pc.binary_length(column)).as_py() or 0
+        if longest > MAX_CELL_BYTES and quotes.marks % 2:
+            raise _unterminated(f"It swallows a cell of column {field.name!r}.")
+        if longest > MAX_CELL_BYTES:
+            raise invalid_upload(
+                f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
+                f"Shorten the cells of column {field.name!r}.",
+            )
+
+
+def _refusal(error: pa.ArrowInvalid, ragged: _Ragged, quotes: _Quotes) -> Exception:
+    """Turn pyarrow.csv's error into one for a person; its text quotes the row and never leaves this process."""
+    text = str(error)
+    if "straddl" in text:
+        limit = f"A row may hold {MAX_ROW_BYTES // MIB} MiB at most"
+        return (
+            _unterminated(f"{limit}.")
+            if quotes.marks % 2
+            else invalid_upload(f"{limit}; one of the file is longer.")
+        )
+    if ragged.detail and quotes.marks % 2:
+        return _unterminated(ragged.detail)
+    if ragged.detail:
+        return invalid_upload(
+            "Not every row has as many cells as there are column names.", ragged.detail
+        )
+    if "Empty CSV" in text:
+        return too_small("The table has column names but no rows.")
+    return invalid_upload("The file cannot be read as a CSV.")
+
+
+def _unterminated(detail: str) -> Exception:
+    return invalid_upload("A quotation mark in the file is never closed.", detail)

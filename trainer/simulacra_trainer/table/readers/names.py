@@ -1,0 +1,74 @@
+"""Hold column names and the shape of a table against the limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from simulacra_trainer.table.errors import invalid_upload, too_small
+from simulacra_trainer.table.limits import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MIN_COLUMNS, MIN_ROWS
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that conditions could not address: none, two alike, empty, too long, control
+    characters.
+
+    Raises:
+        InputError: with the position or the name in its detail.
+    """
+    check_column_count(len(names))
+    empty = [i + 1 for i, name in enumerate(names) if not name.strip()]
+    if empty:
+        raise invalid_upload(
+            "Every column needs a name.", f"Column {_some(empty)} has none: name it or remove it."
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise invalid_upload(
+            "Column names must differ.", f"More than one column is named {_some(map(repr, twice))}."
+        )
+    long = [i + 1 for i, name in enumerate(names) if len(name) > MAX_NAME]
+    if long:
+        raise invalid_upload(
+            f"A column name may have {MAX_NAME} characters at most.",
+            f"Shorten column {_some(long)}.",
+        )
+    odd = [i + 1 for i, name in enumerate(names) if any(ord(c) < 32 or ord(c) == 127 for c in name)]
+    if odd:
+        raise invalid_upload(
+            "Column names must not hold line breaks or control characters.",
+            f"Rename column {_some(odd)}.",
+        )
+
+
+def check_column_count(count: int) -> None:
+    """Refuse fewer than MIN_COLUMNS or more than MAX_COLUMNS columns."""
+    if count > MAX_COLUMNS:
+        raise invalid_upload(
+            f"A table may have {MAX_COLUMNS:,} columns at most.", f"This one has {count:,}."
+        )
+    if count < MIN_COLUMNS:
+        raise too_small(
+            f"The table has {count} column; at least {MIN_COLUMNS} are needed.",
+            "If the file has more, separate cells by commas, semicolons, tabs or vertical bars.",
+        )
+
+
+def check_row_count(count: int) -> None:
+    """Refuse fewer than MIN_ROWS or more than MAX_ROWS rows."""
+    if count > MAX_ROWS:
+        raise invalid_upload(
+            f"A table may have {MAX_ROWS:,} rows at most.", "Upload a sample of it."
+        )
+    if count == 0:
+        raise too_small(
+            "The table has column names but no rows.", f"At least {MIN_ROWS} rows are needed."
+        )
+    if count < MIN_ROWS:
+        raise too_small(f"The table has {count} rows; at least {MIN_ROWS} are needed.")
+
+
+def _some(items: object) -> str:
+    """Name the first three of several."""
+    texts = [str(item) for item in items]  # type: ignore[attr-defined]
+    return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")

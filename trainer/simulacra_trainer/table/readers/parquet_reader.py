@@ -1,0 +1,96 @@
+"""A Parquet file as a stream of batches: its footer is held against the limits before a page is
+read.
+
+A footer may lie about sizes (a 558-byte file can hold a dictionary that unpacks to 50 GB), so the
+memory limit of the process is the last word; dictionary-encoded text is read as dictionaries, which
+keeps most of such files small.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulacra_trainer.table.errors import invalid_upload
+from simulacra_trainer.table.limits import (
+    GIB,
+    MAX_DECODED_BYTES,
+    MAX_FOOTER_BYTES,
+    MAX_ROW_GROUPS,
+    MIB,
+)
+from simulacra_trainer.table.readers.arrow_columns import read_column, readable_field
+from simulacra_trainer.table.readers.batches import Batches
+from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
+
+BATCH_ROWS = 65_536
+BATCH_CELLS = 4_000_000
+
+
+def open_batches(source: io.FileIO) -> Batches:
+    """Open a Parquet file after its footer was checked.
+
+    Raises:
+        InputError: a limit, an unreadable footer, an encrypted file, or a column that is not flat.
+    """
+    _check_footer_length(source)
+    try:
+        file = pq.ParquetFile(
+            pa.PythonFile(source, mode="r"),
+            thrift_string_size_limit=MAX_FOOTER_BYTES,
+            thrift_container_size_limit=4_000_000,
+            page_checksum_verification=True,
+        )
+    except (pa.ArrowInvalid, OSError):
+        raise invalid_upload(
+            "The Parquet file is damaged or encrypted: its footer cannot be read."
+        ) from None
+    _check_footer(file.metadata)
+    schema = file.schema_arrow
+    check_names(schema.names)
+    readable = pa.schema([readable_field(field) for field in schema])
+    return Batches(readable, _batches(file, readable))
+
+
+def _check_footer_length(source: io.FileIO) -> None:
+    size = os.fstat(source.fileno()).st_size
+    source.seek(max(size - 8, 0))
+    tail = source.read(8)
+    source.seek(0)
+    if len(tail) < 8 or tail[4:] != b"PAR1":
+        raise invalid_upload(
+            "The Parquet file is incomplete or encrypted: it does not end as Parquet does."
+        )
+    length = struct.unpack("<I", tail[:4])[0]
+    if length > min(MAX_FOOTER_BYTES, size):
+        raise invalid_upload(
+            f"The Parquet footer is damaged or larger than {MAX_FOOTER_BYTES // MIB} MiB."
+        )
+
+
+def _check_footer(metadata: pq.FileMetaData) -> None:
+    check_column_count(metadata.num_columns)
+    check_row_count(metadata.num_rows)
+    if metadata.num_row_groups > MAX_ROW_GROUPS:
+        raise invalid_upload(
+            f"A Parquet file may have {MAX_ROW_GROUPS:,} row groups at most.", "Rewrite it."
+        )
+    declared = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    if not 0 <= declared <= MAX_DECODED_BYTES:
+        raise invalid_upload(
+            f"The Parquet file unpacks to more than {MAX_DECODED_BYTES // GIB} GiB."
+        )
+
+
+def _batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    rows = max(min(BATCH_ROWS, BATCH_CELLS // len(schema)), 1)
+    for batch in file.iter_batches(batch_size=rows, use_threads=False):
+        columns = [
+            read_column(column, field) for column, field in zip(batch.columns, schema, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,0 +1,210 @@
+"""Tell what bytes are: a format by its mark, compressed, no table; and the encoding and delimiter of a CSV."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import string
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from typing import AnyStr
+
+from simulacra_crds.kinds.dataset import FileFormat
+from simulacra_trainer.table.errors import invalid_upload
+
+ARROW_FILE = b"ARROW1"
+NAMES: dict[FileFormat, str] = {
+    "csv": "CSV",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+    "xlsx": "an Excel workbook",
+    "spss": "an SPSS file",
+}
+DELIMITERS = ",;\t|"
+SAMPLE_ROWS = 200
+
+_FORMATS: dict[bytes, FileFormat] = {
+    b"PAR1": "parquet",
+    b"PARE": "parquet",  # with an encrypted footer
+    ARROW_FILE: "arrow",
+    b"\xff\xff\xff\xff": "arrow",  # a stream: the mark that goes before each message
+    b"PK\x03\x04": "xlsx",
+    b"$FL2": "spss",
+    b"$FL3": "spss",
+}
+_COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_EXPORT = "Export it as CSV or Parquet and upload that."
+_NOT_TABLES: dict[bytes, tuple[str, str]] = {
+    b"\xd0\xcf\x11\xe0": (
+        "an old Excel workbook, or one with a password",
+        "Save it as .xlsx without a password.",
+    ),
+    b"FEA1": ("a Feather file of version 1", "Write it as Feather 2 (Arrow), Parquet or CSV."),
+    b"Obj\x01": ("an Avro file", _EXPORT),
+    b"SQLite format 3": ("a database", _EXPORT),
+    b"%PDF": ("a PDF document", _EXPORT),
+    b"BZh": ("a bzip2 archive", "Compress it with gzip or zstd, or not at all."),
+    b"\xfd7zXZ": ("an xz archive", "Compress it with gzip or zstd, or not at all."),
+    b"7z\xbc\xaf": ("a 7z archive", "Compress it with gzip or zstd, or not at all."),
+}
+_BOMS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it starts with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"\d\]-]")
+_CONTROLS = bytes(c for c in range(32) if c not in (9, 10, 12, 13)) + b"\x7f"
+_UNUSED_CP1252 = b"\x81\x8d\x8f\x90\x9d"
+_HIGH_BYTES = bytes(range(128, 256))
+_LETTERS = string.ascii_letters.encode() + _HIGH_BYTES
+_FOREIGN_SHARE = 0.35
+"""Of the letters of a text in Windows-1252, fewer than these are accented; more means another script."""
+
+
+def format_of(head: bytes) -> FileFormat | None:
+    """Return the format that the first 8 bytes tell; None: a CSV or nothing that is known."""
+    return next((name for magic, name in _FORMATS.items() if head.startswith(magic)), None)
+
+
+def compression_of(head: bytes) -> str | None:
+    """Return "gzip" or "zstd" when head starts a stream of that, else None."""
+    return next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
+def refuse_other_formats(head: bytes) -> None:
+    """Refuse what is recognisably not a CSV: archives, workbooks, HTML, JSON, binary data.
+
+    Args:
+        head: the first bytes of the (decompressed) file.
+
+    Raises:
+        InputError: naming what the file is and what to do.
+    """
+    for magic, (what, remedy) in _NOT_TABLES.items():
+        if head.startswith(magic):
+            raise invalid_upload(f"The file is not a table but {what}.", remedy)
+    if packed := format_of(head):
+        raise invalid_upload(
+            f"The file is compressed {NAMES[packed]}.", "Only a CSV may be compressed: unpack it."
+        )
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not text.strip(b"\x00"):
+        raise invalid_upload(
+            "The file is empty." if not text else "The file holds nothing but NUL bytes."
+        )
+    if _JSON.match(text):
+        raise invalid_upload("The file is JSON, not a table.", _EXPORT)
+    if text[:1] == b"<" and (
+        b"</" in text or b"/>" in text or text[:5].lower() in (b"<html", b"<!doc", b"<?xml")
+    ):
+        raise invalid_upload("The file is HTML or XML, not a table.", _EXPORT)
+    plain = encoding_by_nuls(head) is None and not any(head.startswith(bom) for bom in _BOMS)
+    if (
+        plain
+        and len(head.translate(None, _CONTROLS)) < 0.98 * len(head)
+        and head.count(0) < len(head)
+    ):
+        raise invalid_upload("The file is binary data, not a table.", _EXPORT)
+
+
+def encoding_by_nuls(head: bytes) -> str | None:
+    """Return utf-16-le or utf-16-be when every other byte of head is mostly NUL, as in Latin text without a mark."""
+    even, odd = head[0:4096:2], head[1:4096:2]
+    if len(odd) < 8:
+        return None
+    if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
+        return "utf-16-le"
+    if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
+        return "utf-16-be"
+    return None
+
+
+def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
+    """Return the encoding of a whole file: utf-8(-sig), utf-16(-le, -be), utf-32 or cp1252.
+
+    Args:
+        head: its first bytes.
+        blocks: all of it.
+
+    Raises:
+        InputError: NUL bytes, or bytes that fit no supported encoding, with the line.
+    """
+    marked = next(
+        (name for bom, name in _BOMS.items() if head.startswith(bom)), None
+    ) or encoding_by_nuls(head)
+    encoding = marked or "utf-8"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, plain = 1, True
+    for block in chain(blocks, [b""]):
+        if marked is None and block and block.isascii() and not decoder.getstate()[0]:
+            _refuse_nul(block, b"\x00", line)
+            line += block.count(b"\n")
+            continue
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            broken_at = line + block.count(b"\n", 0, error.start)
+            plain = plain and block[: error.start].isascii()
+            if marked or not plain or not _is_cp1252(chain([block], blocks), line):
+                raise invalid_upload(
+                    "The encoding of the file is not UTF-8, UTF-16 or Windows-1252 throughout.",
+                    f"Line {broken_at} does not decode as {encoding}. Save the file as UTF-8.",
+                ) from None
+            return "cp1252"
+        _refuse_nul(text, "\x00", line)
+        plain = plain and text.isascii()
+        line += text.count("\n")
+    return encoding
+
+
+def _is_cp1252(blocks: Iterator[bytes], line: int) -> bool:
+    """Return whether what is no UTF-8 can be Windows-1252: no unused byte, and accents are few among the letters."""
+    high = letters = unused = 0
+    for block in blocks:
+        _refuse_nul(block, b"\x00", line)
+        line += block.count(b"\n")
+        high += len(block) - len(block.translate(None, _HIGH_BYTES))
+        letters += len(block) - len(block.translate(None, _LETTERS))
+        unused += len(block) - len(block.translate(None, _UNUSED_CP1252))
+    return not unused and high <= _FOREIGN_SHARE * letters
+
+
+def _refuse_nul(text: AnyStr, nul: AnyStr, line: int) -> None:
+    before, found, _ = text.partition(nul)
+    if found:
+        at = line + len((before + nul).splitlines()) - 1
+        raise invalid_upload(
+            "The file holds NUL bytes, which no text has.", f"The first is in line {at}."
+        )
+
+
+def delimiter_of(sample: str) -> str:
+    """Return the delimiter under which the first rows agree best: same number of fields, then more
+    of them.
+
+    Args:
+        sample: whole lines from the beginning of the file.
+    """
+    best, best_score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        widths = Counter[int]()
+        try:
+            for i, row in enumerate(
+                csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+            ):
+                if i >= SAMPLE_ROWS:
+                    break
+                if row:
+                    widths[len(row)] += 1
+        except csv.Error:  # a field beyond the csv module's own limit
+            continue
+        width, count = widths.most_common(1)[0] if widths else (1, 0)
+        score = (round(count / max(sum(widths.values()), 1), 1), width) if width > 1 else (0.0, 0)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
