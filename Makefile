@@ -5,6 +5,10 @@ PY := $(VENV)/bin/python
 FAMILY ?= forest
 E2E ?=
 IMAGES ?=
+# LOCKED=1 (CI): install the versions of locks/all.txt, checked by hash, not the newest ones.
+LOCKED ?=
+UPGRADE ?=
+UV := build/uv/bin/uv
 # Test processes beside each other; tests/conftest.py says which tests share one.
 WORKERS ?= auto
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
@@ -13,7 +17,7 @@ LOCAL := not controlplane and not node and not reliability
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-reliability test-controlplane coverage lint format generate verify clean
+.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane coverage lint format generate verify lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +33,9 @@ test: $(VENV)/.dev ## Set up and run all tests that need no cluster
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e"
+
+test-floors: $(UV) ## The lowest direct versions: all imports and a part of the tests
+	python3 scripts/floors.py $(UV) $(FLOORS)
 
 test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators at every point (up to 30 minutes)
 	$(PY) -m pytest -n 4 --dist worksteal -m "reliability and not controlplane and not node" -rP
@@ -87,6 +94,10 @@ verify: $(VENV)/.dev ## Fail when a generated file is out of date
 	$(PY) -m simulacra_crds.crd_yaml crds/yaml --check
 	$(PY) -m simulacra_crds.crd_yaml charts/simulacra/templates/crds --chart --check
 
+##@ Dependencies
+lock: $(UV) ## Write locks/ from pyproject.toml (UPGRADE=1: the newest versions)
+	python3 scripts/lock.py $(UV) $(if $(UPGRADE),--upgrade)
+
 ##@ Housekeeping
 clean: ## Remove the virtual environment and everything made by running
 	rm -rf $(VENV) site build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -102,6 +113,16 @@ $(VENV)/.demo-neural: pyproject.toml | $(VENV)/bin/pip
 	$(VENV)/bin/pip install -q -e '.[embedded,neural]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/pip
+$(VENV)/.dev: pyproject.toml $(if $(LOCKED),$(wildcard locks/*.txt)) | $(VENV)/bin/pip
+ifdef LOCKED
+	$(VENV)/bin/pip install -q --no-deps --require-hashes -r locks/all.txt
+	$(VENV)/bin/pip install -q -r locks/torch.txt
+	$(VENV)/bin/pip install -q --no-deps --no-build-isolation -e .
+else
 	$(VENV)/bin/pip install -q -e '.[dev,neural]'
+endif
 	@touch $@
+
+$(UV):
+	python3 -m venv build/uv
+	build/uv/bin/pip install -q uv

@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 from installation import Installation, descendants
@@ -231,7 +231,7 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     }
     Path(f"/proc/{api}/clear_refs").write_text("5")  # the peak begins anew
     before, began = resident(api), time.perf_counter()
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{installation.connection['api_url']}/v1/datasets",
         content=body(),
         headers=own,

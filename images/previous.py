@@ -1,7 +1,7 @@
 """Build the previous release from git: its API, operator and trainer images, and its chart.
 
-Its code goes into the present images, so its dependencies are the present ones. Prints the paths of
-the archives, or the reason why there are none.
+Its code goes into today's images, with today's versions of the dependencies. Dependencies that
+today's images no longer contain are added. Prints the archives' paths, or why there are none.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def main() -> int:
         packed = subprocess.run(archive, cwd=layout.ROOT, check=True, stdout=subprocess.PIPE)
         subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
         shutil.copytree(Path(tree, "charts", "simulacra"), FOLDER / "chart")
-        wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
-        layout.run([*wheel, "--wheel-dir", str(FOLDER / "own"), tree])
+        gather(tree)
     builder = detect(None)
     current = layout.version()
     # The previous chart asks for images with its own appVersion as their tag.
@@ -49,11 +48,25 @@ def main() -> int:
         today = f"simulacra.local/simulacra/{role}:{current}"
         image = f"simulacra.local/simulacra/previous-{role}:{chart['appVersion']}"
         containerfile = Path(__file__).with_name("previous.Containerfile")
-        builder.build(image, containerfile, FOLDER, {"BASE": today})
+        arguments = {"BASE": today, "EXTRAS": layout.ROLES[role].extras}
+        builder.build(image, containerfile, FOLDER, arguments)
         builder.save(image, FOLDER / f"{role}.tar")
     archives = [str(FOLDER / f"{role}.tar") for role in ROLES]
     print(json.dumps({"chart": str(FOLDER / "chart"), "archives": archives}))
     return 0
+
+
+def gather(tree: str) -> None:
+    """Build its wheel in FOLDER / own and gather its dependencies in FOLDER / wheels."""
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q"]
+    layout.run([*wheel, "--no-deps", "--wheel-dir", str(FOLDER / "own"), tree])
+    extras = ",".join(layout.ROLES[role].extras for role in ROLES)
+    wheels = FOLDER / "wheels"
+    links = f"--find-links={layout.WHEELHOUSE}"
+    layout.run([*wheel, links, "--wheel-dir", str(wheels), f"{tree}[{extras}]"])
+    for path in wheels.glob("*.whl"):
+        if path.name.startswith("simulacra-"):
+            path.unlink()
 
 
 if __name__ == "__main__":

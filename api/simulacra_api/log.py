@@ -65,5 +65,5 @@ def to_stderr() -> None:
     handler = GatheringHandler(sys.stderr)
     logging.basicConfig(level=logging.INFO, handlers=[handler], format=FORMAT)
     # These log whole URLs; our access log has route templates only.
-    for chatty in ("httpx", "httpcore", "uvicorn.access"):
+    for chatty in ("httpx2", "httpcore2", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -11,7 +11,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
 
-import httpx
+import httpx2
 
 from simulacra.client import run
 from simulacra.connection import Connection
@@ -78,7 +78,7 @@ def _post(path: str, body: dict[str, str]) -> Steps[Document]:
 
 
 def _run(api_url: str, steps: Steps[T]) -> T:
-    with httpx.Client(base_url=api_url, timeout=TIMEOUT) as http:
+    with httpx2.Client(base_url=api_url, timeout=TIMEOUT) as http:
         return run(http, steps)
 
 

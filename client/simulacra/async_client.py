@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import httpx
+import httpx2
 from anyio import to_thread
 
 from simulacra import operations
@@ -43,7 +43,7 @@ class AsyncClient:
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
         auth = ClientCredentials(connection)
-        self._http = httpx.AsyncClient(base_url=connection.api_url, auth=auth, timeout=timeout)
+        self._http = httpx2.AsyncClient(base_url=connection.api_url, auth=auth, timeout=timeout)
 
     @classmethod
     def from_connection(cls, path: str | Path) -> AsyncClient:
@@ -138,7 +138,7 @@ class AsyncClient:
                     step.into.write(chunk)
         return response
 
-    async def _send(self, step: Request) -> httpx.Response:
+    async def _send(self, step: Request) -> httpx2.Response:
         """Send a request; its file is hashed and read in a thread."""
         with ExitStack() as stack:
             files = None
@@ -146,7 +146,7 @@ class AsyncClient:
                 files = await to_thread.run_sync(stack.enter_context, multipart(step))
             request = self._http.build_request(**request_options(step), files=files)
             body = step.piece or (request.stream if files else None)
-            if isinstance(body, httpx.SyncByteStream):
+            if isinstance(body, httpx2.SyncByteStream):
                 request.stream = ReadInThread(body)
             return await self._http.send(request)
 

@@ -1,20 +1,20 @@
-"""OAuth2 client credentials for httpx: a token on demand, and a new one after a 401."""
+"""OAuth2 client credentials for httpx2: a token on demand, and a new one after a 401."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Generator
 
-import httpx
+import httpx2
 
 from simulacra.connection import Connection
 from simulacra.errors import ApiError
 
 REFRESH_BEFORE_SECONDS = 30.0
-Flow = Generator[httpx.Request, httpx.Response, None]
+Flow = Generator[httpx2.Request, httpx2.Response, None]
 
 
-class ClientCredentials(httpx.Auth):
+class ClientCredentials(httpx2.Auth):
     """RFC 6749, section 4.4, with the `audience` parameter of Auth0 and the built-in issuer."""
 
     def __init__(self, connection: Connection) -> None:
@@ -22,7 +22,7 @@ class ClientCredentials(httpx.Auth):
         self._token = ""
         self._expires = 0.0
 
-    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+    def sync_auth_flow(self, request: httpx2.Request) -> Flow:
         """Read only the responses with tokens.
 
         `requires_response_body` would read whole downloads into memory.
@@ -39,8 +39,8 @@ class ClientCredentials(httpx.Auth):
                 return
 
     async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Do the same as `sync_auth_flow`, awaited."""
         flow = self.auth_flow(request)
         step = next(flow)
@@ -53,7 +53,7 @@ class ClientCredentials(httpx.Auth):
             except StopIteration:
                 return
 
-    def auth_flow(self, request: httpx.Request) -> Flow:
+    def auth_flow(self, request: httpx2.Request) -> Flow:
         """Add the bearer token; after a 401, try once more with a new one."""
         if time.monotonic() > self._expires - REFRESH_BEFORE_SECONDS:
             self._store_token((yield self._token_request()))
@@ -64,16 +64,16 @@ class ClientCredentials(httpx.Auth):
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request
 
-    def _token_request(self) -> httpx.Request:
+    def _token_request(self) -> httpx2.Request:
         body = {
             "grant_type": "client_credentials",
             "client_id": self._connection.client_id,
             "client_secret": self._connection.client_secret,
             "audience": self._connection.audience,
         }
-        return httpx.Request("POST", self._connection.token_url, json=body)
+        return httpx2.Request("POST", self._connection.token_url, json=body)
 
-    def _store_token(self, response: httpx.Response) -> None:
+    def _store_token(self, response: httpx2.Response) -> None:
         if response.is_error:
             raise ApiError.from_response(response)
         body = response.json()

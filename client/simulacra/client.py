@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import httpx
+import httpx2
 
 from simulacra import operations
 from simulacra.auth import ClientCredentials
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
         auth = ClientCredentials(connection)
-        self._http = httpx.Client(base_url=connection.api_url, auth=auth, timeout=timeout)
+        self._http = httpx2.Client(base_url=connection.api_url, auth=auth, timeout=timeout)
 
     @classmethod
     def from_connection(cls, path: str | Path) -> Client:
@@ -105,7 +105,7 @@ class Client:
     rotate_credentials = _blocking(operations.account.rotate_credentials)
 
 
-def run(http: httpx.Client, steps: Steps[T]) -> T:
+def run(http: httpx2.Client, steps: Steps[T]) -> T:
     """Carry out the steps of an operation and return its result.
 
     A failed step is raised inside the operation, which retries or closes its files.
@@ -123,7 +123,7 @@ def run(http: httpx.Client, steps: Steps[T]) -> T:
         return done.value  # type: ignore[no-any-return]
 
 
-def _do(http: httpx.Client, step: Step) -> Any:
+def _do(http: httpx2.Client, step: Step) -> Any:
     if isinstance(step, Pause):
         return time.sleep(step.seconds)
     if isinstance(step, LocalWork):
@@ -146,7 +146,7 @@ def _do(http: httpx.Client, step: Step) -> Any:
 
 @contextmanager
 def multipart(step: Request) -> Iterator[Any]:
-    """Open a request's file, if it has one, for httpx, with its digest (RFC 9530)."""
+    """Open a request's file, if it has one, for httpx2, with its digest (RFC 9530)."""
     if step.file is None:
         yield None
         return
@@ -159,7 +159,7 @@ def multipart(step: Request) -> Iterator[Any]:
 
 
 def request_options(step: Request) -> dict[str, Any]:
-    """Return a request as httpx takes it, without its file."""
+    """Return a request as httpx2 takes it, without its file."""
     length = {"Content-Length": str(step.piece.size)} if step.piece else {}
     return {
         "method": step.method,
@@ -171,12 +171,12 @@ def request_options(step: Request) -> dict[str, Any]:
     }
 
 
-def download_options(step: Download, base_url: httpx.URL) -> dict[str, Any]:
-    """Return a download's options for httpx; a link to another host gets no token."""
-    url = httpx.URL(step.url)
+def download_options(step: Download, base_url: httpx2.URL) -> dict[str, Any]:
+    """Return a download's options for httpx2; a link to another host gets no token."""
+    url = httpx2.URL(step.url)
     is_ours = url.host in ("", base_url.host)
     return {
-        "params": url.params.merge(step.params),  # httpx would replace the link's own query
+        "params": url.params.merge(step.params),  # httpx2 would replace the link's own query
         "headers": {"Accept-Encoding": "identity", **step.headers},
-        "auth": httpx.USE_CLIENT_DEFAULT if is_ours else None,
+        "auth": httpx2.USE_CLIENT_DEFAULT if is_ours else None,
     }

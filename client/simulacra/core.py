@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 from simulacra.download_io import Partial
 from simulacra.errors import ApiError
@@ -96,7 +96,7 @@ class LocalWork:
 Step = Request | Pause | Download | LocalWork
 T = TypeVar("T")
 Steps = Generator[Step, Any, T]
-Outcome = httpx.Response | httpx.TransportError | ApiError
+Outcome = httpx2.Response | httpx2.TransportError | ApiError
 """A response; a broken connection; or a refused token, so that the request was never sent."""
 
 
@@ -112,7 +112,7 @@ def copy_signature(method: Callable[..., Any], operation: Callable[..., Steps[An
 
 def send(
     request: Request, *, away: float = 0.0, on_away: OnAway | None = None
-) -> Steps[httpx.Response]:
+) -> Steps[httpx2.Response]:
     """Return the response to a request, repeated as long as that is safe and may help.
 
     Args:
@@ -122,7 +122,7 @@ def send(
 
     Raises:
         ApiError: the service refused.
-        httpx.TransportError: the service did not answer.
+        httpx2.TransportError: the service did not answer.
     """
     attempts = 0
     waits = 0
@@ -148,8 +148,8 @@ def send(
 def send_once(request: Request | Download) -> Steps[Outcome]:
     """Send a request once and return its outcome."""
     try:
-        response: httpx.Response = yield request
-    except (httpx.TransportError, ApiError) as error:
+        response: httpx2.Response = yield request
+    except (httpx2.TransportError, ApiError) as error:
         return error
     return response
 
@@ -188,9 +188,9 @@ class Patience:
         return self._since + limit - now
 
 
-def response_of(outcome: Outcome) -> httpx.Response:
+def response_of(outcome: Outcome) -> httpx2.Response:
     """Return a successful response; raise any other outcome."""
-    if not isinstance(outcome, httpx.Response):
+    if not isinstance(outcome, httpx2.Response):
         raise outcome
     if outcome.is_error:
         raise ApiError.from_response(outcome)
@@ -199,19 +199,19 @@ def response_of(outcome: Outcome) -> httpx.Response:
 
 def is_away(outcome: Outcome) -> bool:
     """Return whether the service was away. A request that cannot be sent at all is another case."""
-    if isinstance(outcome, httpx.TransportError):
-        return not isinstance(outcome, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+    if isinstance(outcome, httpx2.TransportError):
+        return not isinstance(outcome, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
     return status_of(outcome) in AWAY
 
 
-def status_of(outcome: httpx.Response | ApiError) -> int:
+def status_of(outcome: httpx2.Response | ApiError) -> int:
     """Return the HTTP status of an outcome."""
     return outcome.status if isinstance(outcome, ApiError) else outcome.status_code
 
 
 def in_words(outcome: Outcome) -> str:
     """Return a failure in a few words, for a message."""
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx2.TransportError):
         return f"{type(outcome).__name__}: {outcome}" if str(outcome) else type(outcome).__name__
     if isinstance(outcome, ApiError):
         return f"{outcome.status} {outcome.code}"
@@ -229,7 +229,7 @@ def pause_after(outcome: Outcome, attempt: int) -> float:
     The back-off has jitter, and no pause is longer than LONGEST_PAUSE.
     """
     header = ""
-    if isinstance(outcome, httpx.Response):
+    if isinstance(outcome, httpx2.Response):
         header = outcome.headers.get("Retry-After", "")
     if header.isdigit():
         return min(float(header), LONGEST_PAUSE)
@@ -242,7 +242,7 @@ def pause_after(outcome: Outcome, attempt: int) -> float:
 
 def _is_in_flight(outcome: Outcome) -> bool:
     """Whether our own earlier request, whose connection broke, still counts as running."""
-    if not isinstance(outcome, httpx.Response) or outcome.status_code != 409:
+    if not isinstance(outcome, httpx2.Response) or outcome.status_code != 409:
         return False
     return ApiError.from_response(outcome).code == IN_FLIGHT
 
@@ -250,9 +250,9 @@ def _is_in_flight(outcome: Outcome) -> bool:
 def _may_repeat(request: Request, outcome: Outcome) -> bool:
     if isinstance(outcome, ApiError):  # no token, so nothing was sent
         return outcome.status in RETRIED
-    if isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout):  # nothing was sent
+    if isinstance(outcome, httpx2.ConnectError | httpx2.ConnectTimeout):  # nothing was sent
         return True
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx2.TransportError):
         return is_away(outcome) and request.repeatable
     if outcome.status_code == 409:
         return "Idempotency-Key" in request.headers and "Retry-After" in outcome.headers

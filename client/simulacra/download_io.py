@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
+import httpx2
 
 from simulacra.errors import DownloadCorrupt
 from simulacra.upload_io import OnBytes
@@ -47,7 +47,7 @@ class Partial:
         etag = self._part.name[len(self._target.name) + 1 : -len(".part")]
         return {"Range": f"bytes={self.size}-", "If-Range": f'"{etag}"'}
 
-    def begin(self, response: httpx.Response) -> None:
+    def begin(self, response: httpx2.Response) -> None:
         """Open the file for a response: append if it has the rest, or else start again."""
         self._digest = response.headers.get("Repr-Digest", "")
         self._received = 0
@@ -65,7 +65,7 @@ class Partial:
         self._part = self._target.with_name(f"{self._target.name}.{tag}.part")
         self._out = self._part.open("wb")
 
-    def _is_rest(self, response: httpx.Response) -> bool:
+    def _is_rest(self, response: httpx2.Response) -> bool:
         start = _START.match(response.headers.get("Content-Range", ""))
         return response.status_code == 206 and start is not None and int(start[1]) == self.size
 

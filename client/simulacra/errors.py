@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 
 
 class ApiError(Exception):
@@ -24,7 +24,7 @@ class ApiError(Exception):
         super().__init__(f"{status} {self.code}: {self.detail}{fields}")
 
     @classmethod
-    def from_response(cls, response: httpx.Response) -> ApiError:
+    def from_response(cls, response: httpx2.Response) -> ApiError:
         """Read the problem of a failed response; any other body becomes the detail."""
         try:
             problem = response.json()

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
@@ -51,7 +51,7 @@ def _tool_errors() -> Iterator[None]:
     except OSError as error:
         text = f"{error.filename or 'the file'}: {error.strerror or error}"
         raise _tool_error(error, text) from error
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         text = f"The service does not answer ({type(error).__name__}). Try again later."
         raise _tool_error(error, text) from error
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
+import httpx2
 from anyio import from_thread, to_thread
 
 OnBytes = Callable[[int, int | None], None]
@@ -18,7 +18,7 @@ READ_BYTES = 256 << 10
 
 
 @dataclass(frozen=True)
-class Piece(httpx.SyncByteStream):
+class Piece(httpx2.SyncByteStream):
     """A part of a file as the body of a request; read again for each try."""
 
     path: Path
@@ -57,14 +57,14 @@ class CountedFile(io.RawIOBase):
         return self._file.seek(offset, whence)
 
     def fileno(self) -> int:
-        """Return the file's descriptor, from which httpx learns the size."""
+        """Return the file's descriptor, from which httpx2 learns the size."""
         return self._file.fileno()
 
 
-class ReadInThread(httpx.AsyncByteStream):
+class ReadInThread(httpx2.AsyncByteStream):
     """A request body read in a thread, so that a slow disk does not block the event loop."""
 
-    def __init__(self, body: httpx.SyncByteStream) -> None:
+    def __init__(self, body: httpx2.SyncByteStream) -> None:
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

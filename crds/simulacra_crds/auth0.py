@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 DOMAIN_VARIABLE = "SIMULACRA_AUTH0_DOMAIN"
 CLIENT_VARIABLE = "SIMULACRA_AUTH0_CLIENT_ID"
@@ -68,10 +68,10 @@ class Auth0:
     """A client of the Management API; tests replace `transport`."""
 
     def __init__(
-        self, settings: Auth0Settings, transport: httpx.AsyncBaseTransport | None = None
+        self, settings: Auth0Settings, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self.settings = settings
-        self._http = httpx.AsyncClient(
+        self._http = httpx2.AsyncClient(
             base_url=f"https://{settings.domain}",
             timeout=TIMEOUT_S,
             transport=transport,
@@ -146,14 +146,14 @@ class Auth0:
 
     async def _send(
         self, method: str, path: str, body: Any, headers: dict[str, str]
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         try:
             return await self._http.request(method, path, json=body, headers=headers)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise Auth0Error(f"no answer: {type(error).__name__}") from None
 
 
-def _json(answer: httpx.Response, path: str) -> Any:
+def _json(answer: httpx2.Response, path: str) -> Any:
     route = path.partition("?")[0]
     if not answer.is_success:
         raise Auth0Error(f"{answer.status_code} at {route}")

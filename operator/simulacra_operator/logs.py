@@ -47,4 +47,4 @@ def configure() -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request's URL
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request's URL

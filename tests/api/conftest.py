@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -381,16 +381,16 @@ class World:
                 "client_id": f"client.{client}",
                 "client_secret": SECRET,
             }
-            async with httpx.AsyncClient() as http:
+            async with httpx2.AsyncClient() as http:
                 answer = await http.post(f"{self.url}/oauth/token", json=body)
             assert answer.status_code == 200, answer.text
             self.tokens[client] = answer.json()["access_token"]
         return self.tokens[client]
 
     @asynccontextmanager
-    async def client(self, tenant: str = "acme") -> AsyncIterator[httpx.AsyncClient]:
+    async def client(self, tenant: str = "acme") -> AsyncIterator[httpx2.AsyncClient]:
         headers = {"Authorization": f"Bearer {await self.token(tenant)}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60) as http:
+        async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60) as http:
             yield http
 
     def serve(
@@ -489,13 +489,13 @@ CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
     async with world.client() as client:
         yield client
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def uploaded(http: httpx.AsyncClient, key: str) -> str:
+async def uploaded(http: httpx2.AsyncClient, key: str) -> str:
     """A dataset whose upload is complete and which is not prepared yet."""
     answer = await http.post(
         "/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key}

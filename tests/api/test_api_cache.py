@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 
@@ -78,14 +78,14 @@ async def test_expired_values_are_dropped() -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def pair(world: Any) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+async def pair(world: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]]:
     """Two APIs with a cache each, as two processes have, that caches for `SECONDS`."""
     settings = replace(world.settings, cache_seconds=SECONDS)
     headers = {"Authorization": f"Bearer {await world.token('acme')}"}
 
-    def client(listener: socket.socket) -> httpx.AsyncClient:
+    def client(listener: socket.socket) -> httpx2.AsyncClient:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        return httpx.AsyncClient(base_url=url, headers=headers, timeout=20)
+        return httpx2.AsyncClient(base_url=url, headers=headers, timeout=20)
 
     first, second = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     async with (
@@ -97,14 +97,14 @@ async def pair(world: Any) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.Async
         yield one, two
 
 
-async def _keep_reading(http: httpx.AsyncClient, url: str, stop: asyncio.Event) -> None:
+async def _keep_reading(http: httpx2.AsyncClient, url: str, stop: asyncio.Event) -> None:
     while not stop.is_set():
         await http.get(url)
         await asyncio.sleep(0.01)
 
 
 async def test_confirmed_change_shows_in_the_other_process(
-    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], ready: str, acme: Any
+    pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], ready: str, acme: Any
 ) -> None:
     one, two = pair
     url, stop = f"/v1/datasets/{ready}", asyncio.Event()
@@ -123,7 +123,7 @@ async def test_confirmed_change_shows_in_the_other_process(
 
 
 async def test_created_generation_shows_in_the_other_process(
-    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], ready: str, key: str
+    pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], ready: str, key: str
 ) -> None:
     one, two = pair
     body, headers = {"row_count": 1}, {"Idempotency-Key": key}
@@ -132,7 +132,7 @@ async def test_created_generation_shows_in_the_other_process(
 
 
 async def test_confirmed_cancellation_shows_in_the_other_process(
-    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], ready: str, key: str
+    pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], ready: str, key: str
 ) -> None:
     one, two = pair
     body, headers = {"row_count": 1}, {"Idempotency-Key": key}
@@ -145,7 +145,7 @@ async def test_confirmed_cancellation_shows_in_the_other_process(
 
 
 async def test_completed_resumable_upload_shows_in_the_other_process(
-    pair: tuple[httpx.AsyncClient, httpx.AsyncClient], key: str
+    pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], key: str
 ) -> None:
     table = b"a,b\n" + b"1,2\n" * 1000
     for http, turn in zip(pair, "12", strict=True):  # whichever process reads next

@@ -6,7 +6,7 @@ import asyncio
 import shlex
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/0d1c2b3a-0000-4000-8000-000000000000"
 
 
-async def generated(http: httpx.AsyncClient, acme: Any, dataset: str, key: str) -> str:
+async def generated(http: httpx2.AsyncClient, acme: Any, dataset: str, key: str) -> str:
     path, headers = f"/v1/datasets/{dataset}/generations", {"Idempotency-Key": key}
     name = str(
         (await http.post(path, json={"row_count": 3}, headers=headers)).json()["generation_id"]
@@ -33,7 +33,7 @@ async def to_customers_key(acme: Any, name: str) -> None:
 
 
 async def test_customer_key_rows_come_with_a_decrypt_command_only(
-    http: httpx.AsyncClient, acme: Any, ready: str, key: str
+    http: httpx2.AsyncClient, acme: Any, ready: str, key: str
 ) -> None:
     name = await generated(http, acme, ready, key)
     managed = (await http.get(f"/v1/generations/{name}")).json()
@@ -60,7 +60,7 @@ async def test_customer_key_rows_come_with_a_decrypt_command_only(
 
 
 async def test_probe_is_refused_with_a_customer_key(
-    http: httpx.AsyncClient, world: Any, ready: str
+    http: httpx2.AsyncClient, world: Any, ready: str
 ) -> None:
     spec = {"encryption": {"mode": "Customer", "keyArn": KEY}}
     await world.cluster.patch(TENANTS, "acme", {"spec": spec})

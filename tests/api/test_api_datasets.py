@@ -6,14 +6,14 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 
-async def test_dataset_shows_status_and_expiry(http: httpx.AsyncClient, ready: str) -> None:
+async def test_dataset_shows_status_and_expiry(http: httpx2.AsyncClient, ready: str) -> None:
     body = (await http.get(f"/v1/datasets/{ready}")).json()
     assert (body["status"], body["rows"], body["columns"]) == ("ready", 100, 3)
     assert body["model"] == {"status": "ready", "family": "forest", "figures": {"fidelity": 0.9}}
@@ -24,7 +24,7 @@ async def test_dataset_shows_status_and_expiry(http: httpx.AsyncClient, ready: s
 
 
 async def test_dataset_list_is_newest_first_and_of_one_tenant(
-    world: Any, http: httpx.AsyncClient, uploaded: str
+    world: Any, http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     items = (await http.get("/v1/datasets")).json()["items"]
     assert uploaded in {item["dataset_id"] for item in items}
@@ -36,7 +36,7 @@ async def test_dataset_list_is_newest_first_and_of_one_tenant(
 
 
 async def test_retention_changes_on_dataset_and_model(
-    world: Any, http: httpx.AsyncClient, ready: str
+    world: Any, http: httpx2.AsyncClient, ready: str
 ) -> None:
     answer = await http.patch(f"/v1/datasets/{ready}", json={"retention_seconds": 604_800})
     assert answer.status_code == 200
@@ -51,13 +51,13 @@ async def test_retention_changes_on_dataset_and_model(
     "body", [{"retention_seconds": 604_801}, {"retention_seconds": 1}, {}, {"rows": 1}]
 )
 async def test_retention_outside_the_limits_is_refused(
-    http: httpx.AsyncClient, uploaded: str, body: Any
+    http: httpx2.AsyncClient, uploaded: str, body: Any
 ) -> None:
     answer = await http.patch(f"/v1/datasets/{uploaded}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
 
 
-async def test_if_match_guards_against_lost_updates(http: httpx.AsyncClient, ready: str) -> None:
+async def test_if_match_guards_against_lost_updates(http: httpx2.AsyncClient, ready: str) -> None:
     url = f"/v1/datasets/{ready}"
     tag = (await http.get(url)).headers["etag"]
     first = await http.patch(url, json={"retention_seconds": 100_000}, headers={"If-Match": tag})
@@ -71,7 +71,7 @@ async def test_if_match_guards_against_lost_updates(http: httpx.AsyncClient, rea
 
 
 async def test_delete_is_202_until_erased_then_204(
-    world: Any, http: httpx.AsyncClient, uploaded: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, uploaded: str, acme: Any
 ) -> None:
     url = f"/v1/datasets/{uploaded}"
     first = await http.delete(url)
@@ -92,7 +92,7 @@ async def test_delete_is_202_until_erased_then_204(
 
 
 async def test_key_of_a_dataset_being_erased_is_409(
-    http: httpx.AsyncClient, key: str, uploaded: str, acme: Any
+    http: httpx2.AsyncClient, key: str, uploaded: str, acme: Any
 ) -> None:
     await http.delete(f"/v1/datasets/{uploaded}")
     files, headers = {"file": ("t.csv", b"a,b\n1,2\n")}, {"Idempotency-Key": key}
@@ -102,7 +102,7 @@ async def test_key_of_a_dataset_being_erased_is_409(
 
 
 async def test_delete_needs_an_audit_record_first(
-    world: Any, http: httpx.AsyncClient, uploaded: str
+    world: Any, http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
     audit = world.folder / "audit"
@@ -126,7 +126,7 @@ async def test_delete_needs_an_audit_record_first(
 
 
 async def test_ids_of_another_tenant_are_the_same_404_as_unknown_ids(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any, key: str
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     headers = {"Idempotency-Key": key}
     answer = await http.post(
@@ -161,7 +161,7 @@ async def test_ids_of_another_tenant_are_the_same_404_as_unknown_ids(
 @pytest.mark.parametrize(
     "name", ["..", "x/y", "%2e%2e", "A", "a" * 64, "ds-%00", "%2F..%2Fsecrets"]
 )
-async def test_malformed_id_is_404(http: httpx.AsyncClient, name: str) -> None:
+async def test_malformed_id_is_404(http: httpx2.AsyncClient, name: str) -> None:
     for path in (
         f"/v1/datasets/{name}/schema",
         f"/v1/generations/{name}",

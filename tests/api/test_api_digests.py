@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.contract.names import dataset_name, model_name
@@ -26,7 +26,7 @@ def digest(content: bytes, algorithm: str = "sha-256") -> str:
     return f"{algorithm}=:{base64.b64encode(raw).decode()}:"
 
 
-def form(http: httpx.AsyncClient, key: str, part: dict[str, str], **data: str) -> httpx.Request:
+def form(http: httpx2.AsyncClient, key: str, part: dict[str, str], **data: str) -> httpx2.Request:
     files = {"file": ("t.csv", CSV, "text/csv", part)}
     return http.build_request(
         "POST", "/v1/datasets", files=files, data=data, headers={"Idempotency-Key": key}
@@ -36,7 +36,7 @@ def form(http: httpx.AsyncClient, key: str, part: dict[str, str], **data: str) -
 @pytest.mark.parametrize("name", ["Content-Digest", "Repr-Digest"])
 @pytest.mark.parametrize("on_part", [True, False])
 async def test_right_digest_is_accepted_and_wrong_one_stores_nothing(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str, name: str, on_part: bool
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str, name: str, on_part: bool
 ) -> None:
     wrong = form(http, key, {name: digest(b"other")} if on_part else {})
     await wrong.aread()
@@ -55,7 +55,7 @@ async def test_right_digest_is_accepted_and_wrong_one_stores_nothing(
 
 @pytest.mark.parametrize("value", ["sha-256=abc", "sha-256", ":", ""])
 async def test_malformed_digest_is_named(
-    world: Any, http: httpx.AsyncClient, key: str, value: str
+    world: Any, http: httpx2.AsyncClient, key: str, value: str
 ) -> None:
     answer = await http.send(form(http, key, {"Content-Digest": value}))
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -63,14 +63,14 @@ async def test_malformed_digest_is_named(
     assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
 
 
-async def test_replay_must_match_its_digest(http: httpx.AsyncClient, key: str) -> None:
+async def test_replay_must_match_its_digest(http: httpx2.AsyncClient, key: str) -> None:
     assert (await http.send(form(http, key, {"Content-Digest": digest(CSV)}))).status_code == 202
     answer = await http.send(form(http, key, {"Content-Digest": digest(b"other")}))
     assert answer.json()["code"] == "simio_digest_mismatch"
 
 
 async def test_knowledge_of_the_form_reaches_the_model(
-    world: Any, http: httpx.AsyncClient, key: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     assert (
         await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))
@@ -85,7 +85,7 @@ async def test_knowledge_of_the_form_reaches_the_model(
 
 
 async def test_differential_privacy_of_the_form_reaches_the_model(
-    world: Any, http: httpx.AsyncClient, key: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     assert (await http.send(form(http, key, {}, epsilon="2.5", delta="1e-5"))).status_code == 202
     model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
@@ -103,7 +103,7 @@ async def test_differential_privacy_of_the_form_reaches_the_model(
 
 
 async def test_weights_of_the_form_reach_the_dataset(
-    world: Any, http: httpx.AsyncClient, key: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     assert (await http.send(form(http, key, {}, weights="price"))).status_code == 202
     dataset = await world.cluster.get(DATASETS, dataset_name("acme", key), "tenant-acme")
@@ -127,7 +127,7 @@ async def test_weights_of_the_form_reach_the_dataset(
     ],
 )
 async def test_wrong_knowledge_field_is_named(
-    http: httpx.AsyncClient, key: str, text: str, at: str
+    http: httpx2.AsyncClient, key: str, text: str, at: str
 ) -> None:
     answer = await http.send(form(http, key, {}, knowledge=text))
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")

@@ -7,7 +7,7 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from jinja2 import UndefinedError
 
@@ -17,8 +17,8 @@ from simulacra_api.html import render
 from simulacra_api.http.error_codes import CATALOG
 
 
-async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         return await http.get(path, **kwargs)
 
 
@@ -136,7 +136,7 @@ async def test_an_error_is_a_page_for_people(world: Any) -> None:
 
 
 async def test_metrics_count_by_template_and_hold_no_ids(
-    world: Any, http: httpx.AsyncClient, uploaded: str
+    world: Any, http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     await http.get(f"/v1/datasets/{uploaded}?genz=1")
     await http.get("/v1/genz_switcher")

@@ -8,7 +8,7 @@ import io
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.feather
@@ -30,7 +30,7 @@ ROWS = pa.table(
 )
 
 
-async def _generation(http: httpx.AsyncClient, dataset: str, key: str) -> str:
+async def _generation(http: httpx2.AsyncClient, dataset: str, key: str) -> str:
     answer = await http.post(
         f"/v1/datasets/{dataset}/generations",
         json={"row_count": 120},
@@ -40,11 +40,11 @@ async def _generation(http: httpx.AsyncClient, dataset: str, key: str) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def generation(http: httpx.AsyncClient, ready: str, key: str) -> str:
+async def generation(http: httpx2.AsyncClient, ready: str, key: str) -> str:
     return await _generation(http, ready, key)
 
 
-async def _link(http: httpx.AsyncClient, generation: str) -> str:
+async def _link(http: httpx2.AsyncClient, generation: str) -> str:
     return str((await http.get(f"/v1/generations/{generation}")).json()["artifact_url"])
 
 
@@ -54,7 +54,7 @@ def _as(url: str, file_format: str) -> str:
 
 @pytest.mark.parametrize("parts", [1, 3])
 async def test_every_format_has_all_rows(
-    http: httpx.AsyncClient, generation: str, acme: Any, parts: int
+    http: httpx2.AsyncClient, generation: str, acme: Any, parts: int
 ) -> None:
     await acme.generate(generation, [ROWS] * parts)
     url = await _link(http, generation)
@@ -74,7 +74,7 @@ async def test_every_format_has_all_rows(
 
 
 async def test_stored_rows_have_digest_ranges_and_head(
-    http: httpx.AsyncClient, generation: str, acme: Any
+    http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     (file,) = await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
@@ -105,7 +105,7 @@ async def test_stored_rows_have_digest_ranges_and_head(
 
 async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
     world: Any,
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     generation: str,
     ready: str,
     acme: Any,
@@ -113,7 +113,7 @@ async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
 ) -> None:
     await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
-    async with httpx.AsyncClient() as stranger:
+    async with httpx2.AsyncClient() as stranger:
         assert (await stranger.get(url)).status_code == 401
     async with world.client("globex") as other:
         answer = await other.get(url)
@@ -137,7 +137,7 @@ async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
 
 
 async def test_before_the_end_and_after_a_failure_there_is_nothing_to_download(
-    world: Any, http: httpx.AsyncClient, generation: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     await acme.generate(generation, [ROWS])
     url = await _link(http, generation)
@@ -161,7 +161,7 @@ async def _path(world: Any, generation: str) -> Any:
 
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])
 async def test_a_tampered_or_missing_artefact_is_a_500_and_never_a_200(
-    world: Any, http: httpx.AsyncClient, generation: str, acme: Any, file_format: str
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any, file_format: str
 ) -> None:
     await acme.generate(generation, [ROWS])
     url, path = _as(await _link(http, generation), file_format), await _path(world, generation)
@@ -176,7 +176,7 @@ async def test_a_tampered_or_missing_artefact_is_a_500_and_never_a_200(
 
 
 async def test_a_fault_behind_the_first_frame_cuts_the_connection(
-    world: Any, http: httpx.AsyncClient, generation: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     noise = pa.table(
         {"x": [hashlib.sha256(str(row).encode()).hexdigest() for row in range(60_000)]}
@@ -187,12 +187,12 @@ async def test_a_fault_behind_the_first_frame_cuts_the_connection(
     content = bytearray(path.read_bytes())
     content[-40] ^= 1
     path.write_bytes(content)
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx2.RemoteProtocolError):
         await http.get(url)
 
 
 async def test_a_download_is_audited(
-    world: Any, http: httpx.AsyncClient, generation: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     await acme.generate(generation, [ROWS])
     await http.get(await _link(http, generation))

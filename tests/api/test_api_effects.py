@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
@@ -19,7 +19,7 @@ ASKED = {
 }
 
 
-async def _ask(http: httpx.AsyncClient, dataset: str, key: str, body: Any) -> httpx.Response:
+async def _ask(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) -> httpx2.Response:
     return await http.post(
         f"/v1/datasets/{dataset}/effects", json=body, headers={"Idempotency-Key": key}
     )
@@ -47,7 +47,7 @@ async def _ask(http: httpx.AsyncClient, dataset: str, key: str, body: Any) -> ht
 )  # fmt: skip
 async def test_each_wrong_field_is_named(
     world: Any,
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     ready: str,
     key: str,
     change: dict[str, Any],
@@ -63,7 +63,7 @@ async def test_each_wrong_field_is_named(
 
 
 async def test_an_effect_from_question_to_erasure(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     asked = await _ask(http, ready, key, ASKED)
     assert asked.status_code == 202, asked.text
@@ -102,7 +102,7 @@ async def test_an_effect_from_question_to_erasure(
 
 
 async def test_an_effect_that_failed_says_why(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     effect = (await _ask(http, ready, key, ASKED)).json()["effect_id"]
     await acme.fail(EFFECT_ESTIMATES, effect, "RequestInvalid", "nobody paid 9", "/value")
@@ -116,7 +116,7 @@ async def test_an_effect_that_failed_says_why(
 
 
 async def test_a_dataset_that_is_not_ready_has_no_effects(
-    http: httpx.AsyncClient, uploaded: str, key: str
+    http: httpx2.AsyncClient, uploaded: str, key: str
 ) -> None:
     refused = await _ask(http, uploaded, key, ASKED)
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_not_ready")

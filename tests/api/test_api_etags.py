@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -12,7 +12,7 @@ ROWS = pa.table({"segment": ["loyal"] * 10})
 
 
 @pytest.mark.parametrize("what", ["", "/schema", "/report", "/graph"])
-async def test_current_entity_tag_gets_304(http: httpx.AsyncClient, ready: str, what: str) -> None:
+async def test_current_entity_tag_gets_304(http: httpx2.AsyncClient, ready: str, what: str) -> None:
     url = f"/v1/datasets/{ready}{what}"
     first = await http.get(url)
     tag = first.headers["etag"]
@@ -23,7 +23,7 @@ async def test_current_entity_tag_gets_304(http: httpx.AsyncClient, ready: str, 
 
 
 async def test_generation_etag_ignores_the_download_link(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
     name = (
@@ -43,7 +43,7 @@ async def test_generation_etag_ignores_the_download_link(
 
 
 async def test_generation_etag_changes_before_its_link_expires(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
     name = (
@@ -59,7 +59,7 @@ async def test_generation_etag_changes_before_its_link_expires(
 
 
 async def test_report_is_html_when_the_request_accepts_it(
-    http: httpx.AsyncClient, ready: str
+    http: httpx2.AsyncClient, ready: str
 ) -> None:
     url = f"/v1/datasets/{ready}/report"
     page = await http.get(url, headers={"Accept": "text/html,application/xhtml+xml"})
@@ -73,7 +73,7 @@ async def test_report_is_html_when_the_request_accepts_it(
     assert data.json() == {"fidelity": {"score": 0.9}}
 
 
-async def test_if_match_accepts_a_list_and_a_star(http: httpx.AsyncClient, ready: str) -> None:
+async def test_if_match_accepts_a_list_and_a_star(http: httpx2.AsyncClient, ready: str) -> None:
     url = f"/v1/datasets/{ready}"
     for header, status in (
         ('"other"', 412),

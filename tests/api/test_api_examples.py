@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import jsonschema
 import pyarrow as pa
 import pytest_asyncio
@@ -34,7 +34,7 @@ CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range
 class Teller:
     """Sends the request of an operation as documented, with the ids that the story has by now."""
 
-    def __init__(self, http: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    def __init__(self, http: httpx2.AsyncClient, document: dict[str, Any]) -> None:
         self._http, self._document = http, document
         self.ids: dict[str, str] = {"code": "simio_dataset_not_found"}
         self.told: set[str] = set()
@@ -114,7 +114,7 @@ def _compare(example: Any, body: Any, at: str) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def teller(world: Any, http: httpx.AsyncClient) -> AsyncIterator[Teller]:
+async def teller(world: Any, http: httpx2.AsyncClient) -> AsyncIterator[Teller]:
     yield Teller(http, (await http.get("/openapi.json")).json())
 
 
@@ -169,7 +169,7 @@ async def _rows(teller: Teller, acme: Any) -> None:
     await teller.tell("createGeneration")
     await acme.generate(teller.ids["generation_id"], [ROWS])
     shown = await teller.tell("getGeneration")
-    query = dict(httpx.URL(shown["artifact_url"]).params)
+    query = dict(httpx2.URL(shown["artifact_url"]).params)
     await teller.tell("getGenerationReport")
     described = await teller.tell("describeArtifact", params=query)
     download = await teller.tell("downloadArtifact", params=query)
@@ -278,7 +278,7 @@ async def _webhooks(teller: Teller) -> None:
             await teller.tell(operation)
 
 
-async def test_every_example_meets_the_schema_of_its_place(http: httpx.AsyncClient) -> None:
+async def test_every_example_meets_the_schema_of_its_place(http: httpx2.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
     for path, methods in document["paths"].items():
         for method, found in methods.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.contract.names import model_name
@@ -16,8 +16,8 @@ PLAIN = {"row_count": 10}
 
 
 async def _ask(
-    http: httpx.AsyncClient, dataset: str, key: str, body: Any = PLAIN
-) -> httpx.Response:
+    http: httpx2.AsyncClient, dataset: str, key: str, body: Any = PLAIN
+) -> httpx2.Response:
     return await http.post(URL.format(dataset), json=body, headers={"Idempotency-Key": key})
 
 
@@ -52,7 +52,7 @@ async def _ask(
     ],
 )  # fmt: skip
 async def test_each_wrong_field_is_named_and_nothing_is_made(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, body: Any, pointers: list[str]
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, body: Any, pointers: list[str]
 ) -> None:
     answer = await _ask(http, ready, key, body)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -64,7 +64,7 @@ async def test_each_wrong_field_is_named_and_nothing_is_made(
 
 
 async def test_a_counterfactual_may_set_what_it_conditions_on(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     body = {
         "row_count": 10,
@@ -95,7 +95,7 @@ async def test_the_quota_is_named(world: Any, key: str) -> None:
 
 @pytest.mark.parametrize("content", [b"{", b"", b"[]", b'"x"', b"null", b'{"row_count": NaN}'])
 async def test_a_body_that_is_no_object_is_refused(
-    http: httpx.AsyncClient, ready: str, key: str, content: bytes
+    http: httpx2.AsyncClient, ready: str, key: str, content: bytes
 ) -> None:
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
     answer = await http.post(URL.format(ready), content=content, headers=headers)
@@ -118,7 +118,7 @@ async def test_a_body_that_is_no_object_is_refused(
     ],
 )
 async def test_hostile_json_is_a_400(
-    http: httpx.AsyncClient, ready: str, key: str, content: bytes
+    http: httpx2.AsyncClient, ready: str, key: str, content: bytes
 ) -> None:
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
     answer = await http.post(URL.format(ready), content=content, headers=headers)
@@ -126,7 +126,7 @@ async def test_hostile_json_is_a_400(
 
 
 async def test_other_content_types_and_endless_bodies_are_refused(
-    http: httpx.AsyncClient, ready: str, key: str
+    http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     headers = {"Idempotency-Key": key, "Content-Type": "application/x-www-form-urlencoded"}
     assert (
@@ -138,7 +138,7 @@ async def test_other_content_types_and_endless_bodies_are_refused(
 
 
 async def test_same_key_same_body_is_one_generation_other_body_a_conflict(
-    http: httpx.AsyncClient, ready: str, key: str
+    http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     body = {"row_count": 10, "interventions": {"price": 5, "segment": "loyal"}}
     first, second = (
@@ -155,7 +155,7 @@ async def test_same_key_same_body_is_one_generation_other_body_a_conflict(
 
 
 async def test_of_many_at_once_one_makes_the_generation(
-    http: httpx.AsyncClient, ready: str, key: str
+    http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     answers = await asyncio.gather(*(_ask(http, ready, key) for _ in range(6)))
     assert {answer.status_code for answer in answers} == {202}
@@ -163,7 +163,7 @@ async def test_of_many_at_once_one_makes_the_generation(
 
 
 async def test_a_million_rows_are_cut_into_shards(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     name = (await _ask(http, ready, key, {"row_count": 500_001, "seed": 7})).json()["generation_id"]
     spec = (await world.cluster.get(GENERATION_JOBS, name, "tenant-acme"))["spec"]
@@ -171,7 +171,7 @@ async def test_a_million_rows_are_cut_into_shards(
 
 
 async def test_a_generation_waits_for_the_model_but_not_for_the_schema(
-    http: httpx.AsyncClient, uploaded: str, acme: Any, key: str
+    http: httpx2.AsyncClient, uploaded: str, acme: Any, key: str
 ) -> None:
     early = await _ask(http, uploaded, key)
     assert (early.status_code, early.json()["code"]) == (409, "simio_dataset_not_ready")
@@ -183,7 +183,7 @@ async def test_a_generation_waits_for_the_model_but_not_for_the_schema(
 
 
 async def test_a_failed_prepare_says_why_in_the_customers_terms(
-    http: httpx.AsyncClient, uploaded: str, acme: Any, key: str
+    http: httpx2.AsyncClient, uploaded: str, acme: Any, key: str
 ) -> None:
     await acme.fail(
         DATASETS, uploaded, "UploadInvalid", "two columns are called price", "/columns/1"
@@ -204,7 +204,7 @@ async def test_a_failed_prepare_says_why_in_the_customers_terms(
 
 
 async def test_a_failed_fit_fails_the_job_and_further_generations(
-    http: httpx.AsyncClient, ready: str, acme: Any, key: str
+    http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     await acme.status(
         MODELS, model_name(ready), phase="Failed", lastFailure=_failure("OutOfMemory")
@@ -215,7 +215,7 @@ async def test_a_failed_fit_fails_the_job_and_further_generations(
 
 
 async def test_infeasible_conditions_fail_the_generation(
-    http: httpx.AsyncClient, ready: str, acme: Any, key: str
+    http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     name = (await _ask(http, ready, key)).json()["generation_id"]
     await acme.fail(GENERATION_JOBS, name, "ConditionsInfeasible", "no row has both", "/conditions")
@@ -226,7 +226,7 @@ async def test_infeasible_conditions_fail_the_generation(
 
 
 async def test_progress_is_read_from_the_job_itself(
-    http: httpx.AsyncClient, ready: str, acme: Any, key: str
+    http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     answer = (await _ask(http, ready, key)).json()
     await acme.progress(GENERATION_JOBS, answer["generation_id"], 40, 3)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -18,8 +18,8 @@ CSV = b"segment,price\nloyal,1\nloyal,2\n"
 
 
 async def _generation(
-    http: httpx.AsyncClient, dataset: str, key: str, **headers: str
-) -> httpx.Response:
+    http: httpx2.AsyncClient, dataset: str, key: str, **headers: str
+) -> httpx2.Response:
     given = {"Idempotency-Key": key} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
@@ -28,7 +28,7 @@ async def _generation(
     )
 
 
-async def _all_pages(http: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
+async def _all_pages(http: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     url: str | None = path
     while url:
@@ -41,7 +41,7 @@ async def _all_pages(http: httpx.AsyncClient, path: str) -> list[dict[str, Any]]
 
 
 async def test_a_cursor_leads_through_all_pages_once(
-    http: httpx.AsyncClient, ready: str, key: str
+    http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     made = [
         (await _generation(http, ready, f"{key}-{i}")).json()["generation_id"] for i in range(5)
@@ -55,7 +55,7 @@ async def test_a_cursor_leads_through_all_pages_once(
 
 
 async def test_a_cursor_stays_good_while_items_come_and_go(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     for i in range(4):
         await _generation(http, ready, f"{key}-{i}")
@@ -86,7 +86,7 @@ async def test_a_cursor_stays_good_while_items_come_and_go(
     ],
 )
 async def test_a_wrong_query_is_named(
-    http: httpx.AsyncClient, path: str, query: str, pointer: str
+    http: httpx2.AsyncClient, path: str, query: str, pointer: str
 ) -> None:
     answer = await http.get(f"{path}?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -94,7 +94,7 @@ async def test_a_wrong_query_is_named(
 
 
 async def test_filters(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     queued = (await _generation(http, ready, key)).json()
     done = (await _generation(http, ready, key + "2")).json()
@@ -121,7 +121,7 @@ async def test_filters(
 
 
 async def test_a_poll_waits_until_the_work_has_ended(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     short = await http.get(f"/v1/jobs/{made['job_id']}", headers={"Prefer": "wait=1"})
@@ -139,7 +139,7 @@ async def test_a_poll_waits_until_the_work_has_ended(
 
 @pytest.mark.parametrize("prefer", ["wait", "wait=-1", "wait=x", "return=minimal", "await=5", ""])
 async def test_a_preference_that_is_none_is_ignored(
-    http: httpx.AsyncClient, uploaded: str, prefer: str
+    http: httpx2.AsyncClient, uploaded: str, prefer: str
 ) -> None:
     answer = await asyncio.wait_for(
         http.get(f"/v1/jobs/job-{uploaded}", headers={"Prefer": prefer}), 2
@@ -148,7 +148,7 @@ async def test_a_preference_that_is_none_is_ignored(
 
 
 async def test_work_that_ends_within_the_wait_is_201(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(_generation(http, ready, key, Prefer="wait=15"))
     while not (
@@ -167,7 +167,7 @@ async def test_work_that_ends_within_the_wait_is_201(
 
 
 async def test_an_upload_that_fails_within_the_wait_says_why(
-    world: Any, http: httpx.AsyncClient, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, key: str, acme: Any
 ) -> None:
     headers = {"Idempotency-Key": key, "Prefer": "wait=15"}
     posted = asyncio.create_task(
@@ -193,7 +193,7 @@ def _of(generation: dict[str, Any], dataset: str) -> bool:
 
 
 async def test_events_tell_each_change_and_the_end(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     seen: list[tuple[str, dict[str, Any]]] = []
@@ -218,7 +218,7 @@ async def test_events_tell_each_change_and_the_end(
 
 
 async def test_events_of_a_job_that_is_deleted_end(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     async with http.stream("GET", f"/v1/jobs/{made['job_id']}/events") as stream:
@@ -232,7 +232,7 @@ async def test_events_of_a_job_that_is_deleted_end(
 
 
 async def test_a_cancelled_generation_has_failed_for_good(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.progress(GENERATION_JOBS, made["generation_id"], 40, 3)
@@ -257,7 +257,7 @@ async def test_a_cancelled_generation_has_failed_for_good(
 
 
 async def test_what_has_ended_cannot_be_cancelled(
-    http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.generate(made["generation_id"], [ROWS])
@@ -269,7 +269,7 @@ async def test_what_has_ended_cannot_be_cancelled(
 
 @pytest.mark.parametrize("prepared", [False, True])
 async def test_a_datasets_job_is_cancelled_where_it_is(
-    world: Any, http: httpx.AsyncClient, uploaded: str, key: str, acme: Any, prepared: bool
+    world: Any, http: httpx2.AsyncClient, uploaded: str, key: str, acme: Any, prepared: bool
 ) -> None:
     if prepared:
         await acme.prepare(uploaded)
@@ -290,7 +290,7 @@ async def test_a_datasets_job_is_cancelled_where_it_is(
 
 
 async def test_nobody_cancels_anothers_job(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     async with world.client("globex") as other:
@@ -299,7 +299,7 @@ async def test_nobody_cancels_anothers_job(
 
 
 async def test_the_download_of_a_cancelled_generation_says_so(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.generate(made["generation_id"], [ROWS], phase="Running")
@@ -312,7 +312,7 @@ async def test_the_download_of_a_cancelled_generation_says_so(
 
 
 async def test_an_effects_job_is_cancelled_too(
-    world: Any, http: httpx.AsyncClient, ready: str, key: str
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     body = {
         "treatment": "price",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.contract.names import model_name
@@ -20,7 +20,7 @@ NOTHING: dict[str, Any] = {"tiers": [], "required": [], "forbidden": []}
 
 
 async def test_new_knowledge_replaces_the_model(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     url, name = f"/v1/datasets/{ready}/knowledge", model_name(ready)
     assert (await http.get(url)).json() == NOTHING
@@ -71,7 +71,7 @@ async def test_new_knowledge_replaces_the_model(
     ],
 )
 async def test_knowledge_that_does_not_fit_the_schema_is_refused(
-    http: httpx.AsyncClient, ready: str, wrong: Any, at: str
+    http: httpx2.AsyncClient, ready: str, wrong: Any, at: str
 ) -> None:
     answer = await http.put(f"/v1/datasets/{ready}/knowledge", json=wrong)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -79,13 +79,13 @@ async def test_knowledge_that_does_not_fit_the_schema_is_refused(
     assert (await http.get(f"/v1/datasets/{ready}")).json()["status"] == "ready"
 
 
-async def test_knowledge_before_preparation_is_409(http: httpx.AsyncClient, uploaded: str) -> None:
+async def test_knowledge_before_preparation_is_409(http: httpx2.AsyncClient, uploaded: str) -> None:
     answer = await http.put(f"/v1/datasets/{uploaded}/knowledge", json=KNOWLEDGE)
     assert (answer.status_code, answer.json()["code"]) == (409, "simio_dataset_not_ready")
 
 
 async def test_deleted_model_can_be_fit_again(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     await world.cluster.delete(MODELS, model_name(ready), "tenant-acme")
     await acme.erase(MODELS, model_name(ready))
@@ -107,7 +107,7 @@ async def test_knowledge_of_another_tenant_is_404(world: Any, ready: str) -> Non
 
 @pytest.mark.parametrize("gone", ["by refit", "by kubectl"])
 async def test_refit_keeps_privacy_and_family_of_a_deleted_model(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str, gone: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str, gone: str
 ) -> None:
     form = {"file": ("t.csv", b"segment,price\nloyal,1.5\n" * 200)}
     fields, headers = {"epsilon": "2.5", "family": "forest"}, {"Idempotency-Key": key}

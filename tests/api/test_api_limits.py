@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api.http.problems import Problem
@@ -30,7 +30,7 @@ TABLE_BYTES = len(CSV)
 
 
 @asynccontextmanager
-async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx.AsyncClient]:
+async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a client of a tenant while the tenant has these quotas."""
     before = (await world.cluster.get(TENANTS, tenant))["spec"].get("quotas", {})
     await world.cluster.patch(TENANTS, tenant, {"spec": {"quotas": quotas}})
@@ -44,13 +44,13 @@ async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx
         await asyncio.sleep(3.2)
 
 
-async def _upload(http: httpx.AsyncClient, key: str, content: bytes = CSV) -> httpx.Response:
+async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV) -> httpx2.Response:
     return await http.post(
         "/v1/datasets", files={"file": ("t.csv", content)}, headers={"Idempotency-Key": key}
     )
 
 
-async def test_every_answer_has_rate_limit_headers(http: httpx.AsyncClient) -> None:
+async def test_every_answer_has_rate_limit_headers(http: httpx2.AsyncClient) -> None:
     first = await http.get("/v1/usage")
     second = await http.get("/v1/datasets/ds-none")
     for answer in (first, second):
@@ -203,7 +203,7 @@ async def test_arriving_upload_counts_as_stored_and_can_be_retried(
 ) -> None:
     monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
     table = CSV + b"loyal,5.5\n" * 1000
-    form = httpx.Request("POST", "http://any", files={"file": ("t.csv", table)})
+    form = httpx2.Request("POST", "http://any", files={"file": ("t.csv", table)})
     body, go_on = form.read(), asyncio.Event()
     headers = {
         "Content-Type": form.headers["content-type"],
@@ -273,7 +273,7 @@ def test_retry_after_says_when_the_rows_fit() -> None:
 
 
 async def test_usage_counts_present_resources(
-    world: Any, http: httpx.AsyncClient, ready: str
+    world: Any, http: httpx2.AsyncClient, ready: str
 ) -> None:
     body = (await http.get("/v1/usage")).json()
     assert body["datasets"] >= 1
@@ -284,7 +284,7 @@ async def test_usage_counts_present_resources(
 
 
 async def test_audit_events_of_a_tenant_are_paged_newest_first(
-    world: Any, http: httpx.AsyncClient, ready: str
+    world: Any, http: httpx2.AsyncClient, ready: str
 ) -> None:
     for _ in range(3):
         await http.get(f"/v1/datasets/{ready}")
@@ -321,7 +321,7 @@ async def test_audit_events_of_a_tenant_are_paged_newest_first(
 @pytest.mark.parametrize(
     "query", ["cursor=x", "cursor=YXVkaXR8LTE", "limit=0", "limit=101", "type=nothing", "what=1"]
 )
-async def test_wrong_query_of_audit_events_is_named(http: httpx.AsyncClient, query: str) -> None:
+async def test_wrong_query_of_audit_events_is_named(http: httpx2.AsyncClient, query: str) -> None:
     answer = await http.get(f"/v1/audit-events?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert query.partition("=")[0] in answer.json()["errors"][0]["pointer"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from simulacra_api.uploads.body import FormStream
 
 
 def _form(content: bytes, fields: dict[str, str]) -> tuple[str, bytes]:
-    request = httpx.Request(
+    request = httpx2.Request(
         "POST", "http://x", data=fields, files={"file": ("t.csv", content, "text/csv")}
     )
     return request.headers["content-type"], request.read()

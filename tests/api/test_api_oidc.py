@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from joserfc import jwt
@@ -46,7 +46,7 @@ class Issuer:
         self.fetches += scope["path"] == "/keys"
         discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
         jwks = KeySet(list(self.keys)).as_dict(private=False)
-        body = httpx.Response(
+        body = httpx2.Response(
             200, json=discovery if "well-known" in scope["path"] else jwks
         ).content
         status = 503 if self.down else 200
@@ -62,7 +62,7 @@ class Issuer:
 
 @asynccontextmanager
 async def _served(issuer: Issuer) -> AsyncIterator[OidcKeys]:
-    keys = OidcKeys(issuer.url, httpx.ASGITransport(issuer))
+    keys = OidcKeys(issuer.url, httpx2.ASGITransport(issuer))
     yield keys
     await keys.close()
 

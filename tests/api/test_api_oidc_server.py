@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from joserfc import jwt
@@ -48,8 +48,8 @@ class Setup:
     key: RSAKey
     url: str
 
-    async def get(self, token: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.url, timeout=20) as http:
+    async def get(self, token: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=20) as http:
             return await http.get("/v1/datasets", headers={"Authorization": f"Bearer {token}"})
 
 

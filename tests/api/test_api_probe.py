@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 
@@ -43,7 +43,7 @@ async def _gone(world: Any, acme: Any) -> None:
 
 
 async def test_a_probe_gives_rows_and_leaves_nothing(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     body = {"row_count": 2, "conditions": {"categorical": {"segment": {"loyal": 1.0}}}, "seed": 3}
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json=body))
@@ -76,7 +76,7 @@ async def test_a_probe_gives_rows_and_leaves_nothing(
 
 
 async def test_conditions_that_nobody_meets_are_a_400(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
     await acme.fail(
@@ -93,7 +93,7 @@ async def test_conditions_that_nobody_meets_are_a_400(
 
 
 async def test_a_fault_of_ours_is_a_500(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
     last = {"reason": "OutOfMemory", "message": "m", "time": "2026-01-01T00:00:00Z"}
@@ -104,7 +104,7 @@ async def test_a_fault_of_ours_is_a_500(
 
 
 async def test_a_busy_machine_is_a_504(
-    world: Any, http: httpx.AsyncClient, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.generations.probe.WAIT_SECONDS", 0.3)
     answer = await http.post(f"/v1/datasets/{ready}/probe", json={"row_count": 1})
@@ -127,7 +127,7 @@ async def test_a_busy_machine_is_a_504(
     ],
 )
 async def test_a_wrong_field_is_named_and_nothing_is_made(
-    world: Any, http: httpx.AsyncClient, ready: str, body: dict[str, Any], pointer: str
+    world: Any, http: httpx2.AsyncClient, ready: str, body: dict[str, Any], pointer: str
 ) -> None:
     answer = await http.post(f"/v1/datasets/{ready}/probe", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, pointer)

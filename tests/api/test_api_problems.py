@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pydantic import ValidationError
 
@@ -14,8 +14,8 @@ from simulacra_api.http.problems import field_errors
 from simulacra_crds.kinds.generation_job import ConditionSet
 
 
-async def _get(world: Any, path: str, **kwargs: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         return await http.request(kwargs.pop("method", "GET"), path, **kwargs)
 
 
@@ -112,7 +112,7 @@ async def test_health_and_readiness_answer_ok(world: Any) -> None:
 
 async def test_unexpected_exception_is_500_without_its_message_in_logs(
     world: Any,
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -132,7 +132,7 @@ async def test_unexpected_exception_is_500_without_its_message_in_logs(
 
 
 async def test_access_log_has_route_templates_and_no_values(
-    http: httpx.AsyncClient, uploaded: str, caplog: pytest.LogCaptureFixture
+    http: httpx2.AsyncClient, uploaded: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "simulacra_api.access"):
         await http.get(f"/v1/datasets/{uploaded}/schema?column=genz_switcher")

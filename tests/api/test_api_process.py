@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api import __main__ as program
@@ -74,10 +74,10 @@ async def test_large_upload_needs_little_memory_and_shows_in_both_processes(
     }
     with _process(world, log) as (url, process):
         assert url != world.url
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as other:
+        async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=120) as other:
             small = {"file": ("t.csv", b"a,b\n1,2\n")}
             plain = {name: value for name, value in headers.items() if name == "Authorization"}
-            async with httpx.AsyncClient(base_url=url, headers=plain, timeout=60) as warm:
+            async with httpx2.AsyncClient(base_url=url, headers=plain, timeout=60) as warm:
                 answer = await warm.post(
                     "/v1/datasets", files=small, headers={"Idempotency-Key": key + "-small"}
                 )
@@ -121,11 +121,11 @@ async def test_upload_of_a_killed_process_is_taken_over(
             process.kill()
             yield content[len(content) // 2 :] + TAIL
 
-        async with httpx.AsyncClient(timeout=30) as http:
-            with pytest.raises(httpx.TransportError):
+        async with httpx2.AsyncClient(timeout=30) as http:
+            with pytest.raises(httpx2.TransportError):
                 await http.post(f"{url}/v1/datasets", content=half(), headers=headers | form)
     uid = (await world.cluster.get(DATASETS, name, "tenant-acme"))["metadata"]["uid"]
-    async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=world.url, headers=headers, timeout=30) as http:
         early = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
         assert (early.status_code, early.json()["code"]) == (409, "simio_idempotency_in_flight")
         # Let time pass for the process that takes over.

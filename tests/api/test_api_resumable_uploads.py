@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api.uploads import upload_lease
@@ -27,20 +27,20 @@ BYTES = {"Content-Type": "application/octet-stream"}
 Begin = Callable[..., Awaitable[str]]
 
 
-async def _begin(http: httpx.AsyncClient, key: str, **fields: Any) -> httpx.Response:
+async def _begin(http: httpx2.AsyncClient, key: str, **fields: Any) -> httpx2.Response:
     body = {"bytes": SIZE, "sha256": SHA256} | fields
     return await http.post("/v1/uploads", json=body, headers={"Idempotency-Key": key})
 
 
 async def _append(
-    http: httpx.AsyncClient, upload: str, offset: int, content: Any, **headers: str
-) -> httpx.Response:
+    http: httpx2.AsyncClient, upload: str, offset: int, content: Any, **headers: str
+) -> httpx2.Response:
     known = BYTES | {"Upload-Offset": str(offset)} | headers
     return await http.patch(f"/v1/uploads/{upload}", content=content, headers=known)
 
 
 @pytest.fixture
-def begin(http: httpx.AsyncClient, key: str) -> Begin:
+def begin(http: httpx2.AsyncClient, key: str) -> Begin:
     """Begin an upload with the test's key; return its id."""
 
     async def begun(**fields: Any) -> str:
@@ -51,13 +51,13 @@ def begin(http: httpx.AsyncClient, key: str) -> Begin:
     return begun
 
 
-async def _offset(http: httpx.AsyncClient, upload: str) -> int:
+async def _offset(http: httpx2.AsyncClient, upload: str) -> int:
     answer = await http.get(f"/v1/uploads/{upload}")
     assert answer.headers["upload-offset"] == str(answer.json()["offset"])
     return int(answer.json()["offset"])
 
 
-async def _send_rest(http: httpx.AsyncClient, upload: str, size: int = PIECE) -> dict[str, Any]:
+async def _send_rest(http: httpx2.AsyncClient, upload: str, size: int = PIECE) -> dict[str, Any]:
     offset = await _offset(http, upload)
     while True:
         answer = await _append(http, upload, offset, TABLE[offset : offset + size])
@@ -77,7 +77,7 @@ async def _uid(world: Any, upload: str, tenant: str = "acme") -> str:
 
 
 async def test_pieces_are_joined_into_the_upload_artifact(
-    world: Any, http: httpx.AsyncClient, begin: Begin
+    world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin(retention_seconds=7200)
     uid = await _uid(world, upload)
@@ -102,7 +102,7 @@ async def test_pieces_are_joined_into_the_upload_artifact(
 
 
 async def test_pieces_are_stored_encrypted(
-    world: Any, http: httpx.AsyncClient, begin: Begin
+    world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -113,7 +113,7 @@ async def test_pieces_are_stored_encrypted(
 
 
 async def test_same_key_resumes_and_another_request_conflicts(
-    http: httpx.AsyncClient, begin: Begin, key: str
+    http: httpx2.AsyncClient, begin: Begin, key: str
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -130,7 +130,7 @@ async def test_same_key_resumes_and_another_request_conflicts(
     assert (await _append(http, upload, SIZE, b"")).json()["complete"]
 
 
-async def test_concurrent_begins_create_one_upload(http: httpx.AsyncClient, key: str) -> None:
+async def test_concurrent_begins_create_one_upload(http: httpx2.AsyncClient, key: str) -> None:
     answers = await asyncio.gather(*(_begin(http, key) for _ in range(5)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["upload_id"] for answer in answers}) == 1
@@ -160,7 +160,7 @@ async def test_bytes_before_a_disconnect_are_kept(world: Any, begin: Begin) -> N
 
 
 async def test_bytes_before_a_stall_are_kept(
-    http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.uploads.body.IDLE_SECONDS", 0.3)
     upload, over = await begin(), asyncio.Event()
@@ -180,7 +180,7 @@ async def test_bytes_before_a_stall_are_kept(
 
 @pytest.mark.parametrize("offset", [0, PIECE - 1, PIECE + 1, SIZE])
 async def test_piece_at_a_wrong_offset_gets_the_right_one(
-    http: httpx.AsyncClient, begin: Begin, offset: int
+    http: httpx2.AsyncClient, begin: Begin, offset: int
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -190,7 +190,7 @@ async def test_piece_at_a_wrong_offset_gets_the_right_one(
     assert await _offset(http, upload) == PIECE
 
 
-async def test_one_of_concurrent_appends_wins(http: httpx.AsyncClient, begin: Begin) -> None:
+async def test_one_of_concurrent_appends_wins(http: httpx2.AsyncClient, begin: Begin) -> None:
     upload, offset = await begin(), 0
     while offset < SIZE:
         end = min(offset + PIECE, SIZE)
@@ -205,7 +205,7 @@ async def test_one_of_concurrent_appends_wins(http: httpx.AsyncClient, begin: Be
 
 
 async def test_second_writer_is_409_while_a_piece_arrives(
-    world: Any, http: httpx.AsyncClient, begin: Begin
+    world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload, go_on = await begin(), asyncio.Event()
 
@@ -226,7 +226,7 @@ async def test_second_writer_is_409_while_a_piece_arrives(
 
 
 async def test_cancelled_upload_accepts_no_more_pieces(
-    http: httpx.AsyncClient, begin: Begin
+    http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -237,7 +237,7 @@ async def test_cancelled_upload_accepts_no_more_pieces(
 
 
 async def test_all_pieces_use_one_data_key(
-    world: Any, http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[ResourceRef] = []
     make = Custody.new_resource_key
@@ -257,7 +257,7 @@ async def _age_lease(world: Any, upload: str, **annotations: str) -> None:
 
 
 async def test_crash_before_a_piece_is_noted_loses_that_piece_only(
-    world: Any, http: httpx.AsyncClient, begin: Begin
+    world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
     await _append(http, upload, 0, TABLE[:PIECE])
@@ -269,7 +269,7 @@ async def test_crash_before_a_piece_is_noted_loses_that_piece_only(
 
 
 async def test_join_is_repeated_after_a_crash(
-    world: Any, http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = await begin()
     with monkeypatch.context() as patched:
@@ -287,7 +287,7 @@ def _fails(*_: Any) -> None:
 
 
 async def test_writer_that_lost_its_lease_changes_nothing(
-    world: Any, http: httpx.AsyncClient, begin: Begin
+    world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload, go_on = await begin(), asyncio.Event()
 
@@ -326,7 +326,7 @@ async def test_writer_that_lost_its_lease_changes_nothing(
 )
 async def test_refused_piece_stores_nothing(
     world: Any,
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     begin: Begin,
     content: bytes,
     headers: dict[str, str],
@@ -341,7 +341,7 @@ async def test_refused_piece_stores_nothing(
 
 
 async def test_piece_with_a_matching_digest_is_accepted(
-    http: httpx.AsyncClient, begin: Begin
+    http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
     digest = base64.b64encode(hashlib.sha256(TABLE).digest()).decode()
@@ -357,7 +357,7 @@ async def test_piece_with_a_matching_digest_is_accepted(
 )
 async def test_upload_that_cannot_become_a_table_is_erased_and_frees_its_key(
     world: Any,
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     begin: Begin,
     acme: Any,
     key: str,
@@ -377,7 +377,7 @@ async def test_upload_that_cannot_become_a_table_is_erased_and_frees_its_key(
 
 
 async def test_upload_deleted_while_a_piece_arrives_is_erased(
-    world: Any, http: httpx.AsyncClient, begin: Begin, acme: Any
+    world: Any, http: httpx2.AsyncClient, begin: Begin, acme: Any
 ) -> None:
     """As when the retention ends meanwhile: first the erasure, then the last bytes."""
     upload, go_on = await begin(), asyncio.Event()
@@ -429,7 +429,7 @@ async def test_announced_size_counts_against_the_limits(world: Any, key: str) ->
     ],
 )
 async def test_wrong_field_of_the_plan_is_named(
-    http: httpx.AsyncClient, key: str, fields: dict[str, Any], at: str
+    http: httpx2.AsyncClient, key: str, fields: dict[str, Any], at: str
 ) -> None:
     answer = await _begin(http, key, **fields)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -447,7 +447,7 @@ async def test_upload_of_another_tenant_is_404(world: Any, begin: Begin) -> None
 
 
 async def test_dataset_uploaded_in_one_request_accepts_no_pieces(
-    http: httpx.AsyncClient, uploaded: str
+    http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     shown = (await http.get(f"/v1/uploads/{uploaded}")).json()
     assert (shown["complete"], shown["offset"]) == (True, shown["bytes"])
@@ -458,7 +458,7 @@ async def test_dataset_uploaded_in_one_request_accepts_no_pieces(
 
 
 async def test_dataset_read_from_an_object_is_not_an_upload(
-    world: Any, http: httpx.AsyncClient
+    world: Any, http: httpx2.AsyncClient
 ) -> None:
     source = {"type": "Object", "uri": "s3://bucket/table.csv", "sha256": SHA256}
     body = {"apiVersion": API_VERSION, "kind": "Dataset", "metadata": {"name": "from-object"}}
@@ -472,7 +472,7 @@ async def test_dataset_read_from_an_object_is_not_an_upload(
 
 
 async def test_number_of_pieces_is_limited(
-    http: httpx.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.uploads.resumable.MAX_PIECES", 1)
     upload = await begin()
@@ -482,7 +482,7 @@ async def test_number_of_pieces_is_limited(
     assert await _offset(http, upload) == PIECE
 
 
-async def test_begin_needs_an_idempotency_key(http: httpx.AsyncClient) -> None:
+async def test_begin_needs_an_idempotency_key(http: httpx2.AsyncClient) -> None:
     answer = await http.post(
         "/v1/uploads", json={"bytes": SIZE}, headers={"Idempotency-Key": f"a {uuid.uuid4()}"}
     )

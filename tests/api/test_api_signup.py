@@ -11,7 +11,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api.access import rotation
@@ -43,7 +43,7 @@ def _roomy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _ask(world: Any) -> str:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.post("/v1/signup", json=ASKED, headers=_from())
     assert answer.status_code == 202, answer.text
     assert answer.json()["status"] == "pending"
@@ -76,20 +76,20 @@ async def _approve(world: Any, request_id: str) -> str:
 
 
 async def _look(world: Any, request_id: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.get(f"/v1/signup/{request_id}")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-async def _claim(world: Any, token: str, url: str = "") -> httpx.Response:
-    async with httpx.AsyncClient(base_url=url or world.url) as http:
+async def _claim(world: Any, token: str, url: str = "") -> httpx2.Response:
+    async with httpx2.AsyncClient(base_url=url or world.url) as http:
         return await http.post("/v1/credential-claims", json={"credential_claim_token": token})
 
 
-async def _token(world: Any, client: str, secret: str) -> httpx.Response:
+async def _token(world: Any, client: str, secret: str) -> httpx2.Response:
     form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         return await http.post("/oauth/token", data=form)
 
 
@@ -282,7 +282,7 @@ async def test_denied_signup_gives_no_credentials(world: Any) -> None:
     "request_id", ["req_x", "ar-123", "req_" + "a" * 43, "req_" + "%00" * 14 + "x"]
 )
 async def test_unknown_signup_is_404(world: Any, request_id: str) -> None:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.get(f"/v1/signup/{request_id}")
     assert (answer.status_code, answer.json()["code"]) == (404, "simio_signup_not_found")
 
@@ -299,7 +299,7 @@ async def test_unknown_signup_is_404(world: Any, request_id: str) -> None:
     ],
 )
 async def test_wrong_field_of_a_signup_is_named(world: Any, body: dict[str, str], at: str) -> None:
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.post("/v1/signup", json=body, headers=_from())
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]
@@ -309,7 +309,7 @@ async def test_signups_are_limited_per_address_and_in_total(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = _from()
-    async with httpx.AsyncClient(base_url=world.url) as http:
+    async with httpx2.AsyncClient(base_url=world.url) as http:
         answers = await asyncio.gather(
             *(http.post("/v1/signup", json=ASKED, headers=here) for _ in range(7))
         )
@@ -359,7 +359,7 @@ async def test_unrecorded_claim_gives_no_secret_and_stays_open(
 
 async def test_rotation_overlaps_and_retires_the_oldest_secret(world: Any) -> None:
     client, old = await _customer(world)
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, old)
     ) as http:
         opened = await http.post("/v1/credential-rotations")
@@ -389,7 +389,7 @@ async def test_rotation_overlaps_and_retires_the_oldest_secret(world: Any) -> No
 
 async def test_previous_secret_expires_with_the_overlap(world: Any) -> None:
     client, old = await _customer(world)
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, old)
     ) as http:
         opened = await http.post("/v1/credential-rotations", json={"overlap_seconds": 2})
@@ -402,7 +402,7 @@ async def test_previous_secret_expires_with_the_overlap(world: Any) -> None:
 
 async def test_rotations_are_limited_and_private_to_their_client(world: Any) -> None:
     client, secret = await _customer(world)
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, secret)
     ) as http:
         answers = [

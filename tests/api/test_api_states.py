@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -58,7 +58,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     datasets, generations = Bundle("datasets"), Bundle("generations")
     world: Any
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     acme: Any
     loop: asyncio.AbstractEventLoop
 
@@ -72,8 +72,8 @@ class Lifecycle(RuleBasedStateMachine):
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
-    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        answer: httpx.Response = self.do(self.http.request(method, path, **options))
+    def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        answer: httpx2.Response = self.do(self.http.request(method, path, **options))
         return answer
 
     @initialize(target=datasets)
@@ -262,7 +262,7 @@ class Lifecycle(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_lifecycle_matches_the_model_in_any_order(
-    world: Any, http: httpx.AsyncClient, acme: Any
+    world: Any, http: httpx2.AsyncClient, acme: Any
 ) -> None:
     loop = asyncio.get_running_loop()
     machine = type(

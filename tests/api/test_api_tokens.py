@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -22,8 +22,8 @@ FORM = {"grant_type": "client_credentials", "client_id": "client.acme", "client_
 AUDIENCE = "https://api.simulacra.dev"
 
 
-async def _token(world: Any, **kwargs: Any) -> httpx.Response:
-    async with httpx.AsyncClient() as http:
+async def _token(world: Any, **kwargs: Any) -> httpx2.Response:
+    async with httpx2.AsyncClient() as http:
         return await http.post(f"{world.url}/oauth/token", **kwargs)
 
 
@@ -114,8 +114,8 @@ async def _claims(world: Any) -> dict[str, Any]:
     }
 
 
-async def _call(world: Any, token: str) -> httpx.Response:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
+async def _call(world: Any, token: str) -> httpx2.Response:
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
         return await http.get(f"{world.url}/v1/datasets")
 
 
@@ -197,7 +197,7 @@ async def test_forged_tokens_are_401(world: Any) -> None:
 
 
 async def test_next_key_is_published_and_verifies(world: Any) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         metadata = (await http.get(f"{world.url}/.well-known/openid-configuration")).json()
         published = (await http.get(metadata["jwks_uri"])).json()["keys"]
     assert len(published) == 2

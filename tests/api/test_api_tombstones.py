@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.tombstone import (
@@ -47,8 +47,8 @@ async def _bury(
 
 
 async def _upload(
-    http: httpx.AsyncClient, key: str, content: bytes = CSV, **fields: str
-) -> httpx.Response:
+    http: httpx2.AsyncClient, key: str, content: bytes = CSV, **fields: str
+) -> httpx2.Response:
     headers = {"Idempotency-Key": key}
     return await http.post(
         "/v1/datasets", files={"file": ("t.csv", content)}, data=fields, headers=headers
@@ -56,7 +56,7 @@ async def _upload(
 
 
 async def test_deleted_upload_is_replayed_from_its_tombstone(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str
 ) -> None:
     first = await _upload(http, key)
     name = first.json()["dataset_id"]
@@ -74,7 +74,7 @@ async def test_deleted_upload_is_replayed_from_its_tombstone(
 
 
 async def test_key_is_free_when_its_tombstone_expires(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str
 ) -> None:
     name = (await _upload(http, key)).json()["dataset_id"]
     await _bury(world, acme, DATASETS, name, age=TOMBSTONE_LIFETIME)
@@ -83,7 +83,7 @@ async def test_key_is_free_when_its_tombstone_expires(
 
 
 async def test_deleted_generation_is_replayed_with_its_seed(
-    world: Any, http: httpx.AsyncClient, acme: Any, ready: str, key: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, ready: str, key: str
 ) -> None:
     path, headers = f"/v1/datasets/{ready}/generations", {"Idempotency-Key": key}
     first = await http.post(path, json={"row_count": 30}, headers=headers)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, fingerprint
@@ -31,15 +31,15 @@ FORM_TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 async def _upload(
-    http: httpx.AsyncClient, key: str, content: bytes = CSV, **fields: str
-) -> httpx.Response:
+    http: httpx2.AsyncClient, key: str, content: bytes = CSV, **fields: str
+) -> httpx2.Response:
     files = {"file": ("t.csv", content)}
     return await http.post(
         "/v1/datasets", files=files, data=fields, headers={"Idempotency-Key": key}
     )
 
 
-async def test_same_key_and_bytes_give_the_same_answer(http: httpx.AsyncClient, key: str) -> None:
+async def test_same_key_and_bytes_give_the_same_answer(http: httpx2.AsyncClient, key: str) -> None:
     first, second = await _upload(http, key), await _upload(http, key)
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json()
@@ -47,7 +47,7 @@ async def test_same_key_and_bytes_give_the_same_answer(http: httpx.AsyncClient, 
 
 
 async def test_other_bytes_or_fields_with_the_same_key_conflict(
-    http: httpx.AsyncClient, key: str
+    http: httpx2.AsyncClient, key: str
 ) -> None:
     await _upload(http, key)
     for answer in (
@@ -58,7 +58,7 @@ async def test_other_bytes_or_fields_with_the_same_key_conflict(
 
 
 async def test_concurrent_uploads_create_one_dataset(
-    world: Any, http: httpx.AsyncClient, key: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     answers = await asyncio.gather(*(_upload(http, key) for _ in range(6)))
     assert 202 in {answer.status_code for answer in answers}
@@ -79,7 +79,7 @@ async def test_upload_to_an_unready_tenant_is_503_with_retry_after(world: Any, k
 
 
 async def test_same_key_of_two_tenants_makes_two_datasets(
-    world: Any, http: httpx.AsyncClient, key: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     async with world.client("globex") as other:
         ids = {(await _upload(client, key)).json()["dataset_id"] for client in (http, other)}
@@ -87,7 +87,7 @@ async def test_same_key_of_two_tenants_makes_two_datasets(
 
 
 async def test_second_upload_with_the_key_is_409_while_the_first_arrives(
-    world: Any, http: httpx.AsyncClient, key: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
@@ -111,7 +111,7 @@ async def test_second_upload_with_the_key_is_409_while_the_first_arrives(
 
 @pytest.mark.parametrize("with_key", [False, True], ids=["before the key", "after the key"])
 async def test_crashed_upload_is_taken_over_by_a_retry(
-    world: Any, http: httpx.AsyncClient, key: str, with_key: bool
+    world: Any, http: httpx2.AsyncClient, key: str, with_key: bool
 ) -> None:
     """The Dataset is as a killed process leaves it: with a lease that nobody renews."""
     name = dataset_name("acme", key)
@@ -146,7 +146,7 @@ async def test_crashed_upload_is_taken_over_by_a_retry(
 
 
 async def test_writer_that_lost_its_lease_cannot_complete(
-    world: Any, http: httpx.AsyncClient, key: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
@@ -209,7 +209,7 @@ async def test_aborted_upload_stores_nothing_and_frees_its_key(
 
 @pytest.mark.parametrize("value", [None, "", "a b", "ä", "x" * 256])
 async def test_malformed_idempotency_key_is_refused(
-    http: httpx.AsyncClient, value: str | None
+    http: httpx2.AsyncClient, value: str | None
 ) -> None:
     headers = [] if value is None else [(b"Idempotency-Key", value.encode())]
     answer = await http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers)
@@ -230,7 +230,7 @@ async def test_malformed_idempotency_key_is_refused(
 )
 async def test_file_that_is_not_a_table_creates_no_dataset(
     world: Any,
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     key: str,
     content: bytes,
     declared: str,
@@ -258,7 +258,7 @@ async def test_file_that_is_not_a_table_creates_no_dataset(
     ids=["gzip", "zstd", "parquet", "arrow", "arrow stream", "xlsx", "sav", "zsav"],
 )
 async def test_every_table_format_is_accepted(
-    http: httpx.AsyncClient, content: bytes, declared: str
+    http: httpx2.AsyncClient, content: bytes, declared: str
 ) -> None:
     answer = await http.post(
         "/v1/datasets",
@@ -298,7 +298,7 @@ async def test_every_table_format_is_accepted(
     ],
 )
 async def test_malformed_form_is_refused(
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     key: str,
     body: bytes,
     headers: dict[str, str],
@@ -323,7 +323,7 @@ async def test_malformed_form_is_refused(
     ],
 )
 async def test_wrong_form_field_is_named(
-    http: httpx.AsyncClient, key: str, fields: dict[str, str], at: str
+    http: httpx2.AsyncClient, key: str, fields: dict[str, str], at: str
 ) -> None:
     answer = await _upload(http, key, **fields)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -357,7 +357,7 @@ async def test_upload_above_the_limit_is_413_before_and_while_it_arrives(
 
 
 async def test_store_failure_is_503_and_the_dataset_is_discarded(
-    world: Any, http: httpx.AsyncClient, acme: Any
+    world: Any, http: httpx2.AsyncClient, acme: Any
 ) -> None:
     key = uuid.uuid4().hex
     keyring = world.folder / "keyring.json"
@@ -372,7 +372,7 @@ async def test_store_failure_is_503_and_the_dataset_is_discarded(
 
 
 async def test_stalled_upload_is_408_and_discarded(
-    world: Any, http: httpx.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any, http: httpx2.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.uploads.body.IDLE_SECONDS", 0.3)
     over = asyncio.Event()

@@ -7,7 +7,7 @@ import hashlib
 import io
 from typing import Any
 
-import httpx
+import httpx2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,7 +19,7 @@ ROWS = pa.table({"segment": ["loyal", "genz_switcher"] * 50, "price": [5.49] * 1
 
 
 async def test_upload_generate_download_and_delete(
-    world: Any, http: httpx.AsyncClient, acme: Any, key: str
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str
 ) -> None:
     answer = await http.post(
         "/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 
@@ -28,7 +28,7 @@ async def _none_are_left(world: Any) -> AsyncIterator[None]:
         await world.cluster.delete(CONFIGMAPS, found["metadata"]["name"], "tenant-acme")
 
 
-async def test_a_webhook_is_made_shown_and_removed(world: Any, http: httpx.AsyncClient) -> None:
+async def test_a_webhook_is_made_shown_and_removed(world: Any, http: httpx2.AsyncClient) -> None:
     made = await http.post(
         "/v1/webhooks", json=HOOK | {"events": ["job.failed", "job.ready", "job.failed"]}
     )
@@ -52,7 +52,7 @@ async def test_a_webhook_is_made_shown_and_removed(world: Any, http: httpx.Async
 
 
 async def test_address_and_secret_are_sealed_for_the_tenant(
-    world: Any, http: httpx.AsyncClient
+    world: Any, http: httpx2.AsyncClient
 ) -> None:
     made = (await http.post("/v1/webhooks", json=HOOK)).json()
     stored = await world.cluster.get(CONFIGMAPS, f"webhook-{made['webhook_id']}", "tenant-acme")
@@ -66,7 +66,7 @@ async def test_address_and_secret_are_sealed_for_the_tenant(
     assert (target.url, target.secret) == (HOOK["url"], made["secret"])
 
 
-async def test_one_that_was_let_be_says_so(world: Any, http: httpx.AsyncClient) -> None:
+async def test_one_that_was_let_be_says_so(world: Any, http: httpx2.AsyncClient) -> None:
     made = (await http.post("/v1/webhooks", json=HOOK)).json()
     note = {"metadata": {"annotations": {DISABLED: "2026-03-01T12:00:00+00:00"}}}
     await world.cluster.patch(CONFIGMAPS, f"webhook-{made['webhook_id']}", note, "tenant-acme")
@@ -91,7 +91,7 @@ async def test_one_that_was_let_be_says_so(world: Any, http: httpx.AsyncClient) 
     ],
 )
 async def test_a_wrong_webhook_is_refused_by_field(
-    http: httpx.AsyncClient, body: dict[str, Any], at: str
+    http: httpx2.AsyncClient, body: dict[str, Any], at: str
 ) -> None:
     answer = await http.post("/v1/webhooks", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
@@ -99,13 +99,13 @@ async def test_a_wrong_webhook_is_refused_by_field(
 
 
 @pytest.mark.parametrize("webhook_id", ["x", "0" * 24, "..%2fother", "Z" * 24])
-async def test_an_unknown_webhook_is_404(http: httpx.AsyncClient, webhook_id: str) -> None:
+async def test_an_unknown_webhook_is_404(http: httpx2.AsyncClient, webhook_id: str) -> None:
     answer = await http.get(f"/v1/webhooks/{webhook_id}")
     assert answer.status_code == 404
     assert answer.json()["code"] in ("simio_webhook_not_found", "simio_not_found")
 
 
-async def test_sixteen_are_the_limit(http: httpx.AsyncClient) -> None:
+async def test_sixteen_are_the_limit(http: httpx2.AsyncClient) -> None:
     for _ in range(16):
         assert (await http.post("/v1/webhooks", json=HOOK)).status_code == 201
     answer = await http.post("/v1/webhooks", json=HOOK)
@@ -116,7 +116,7 @@ async def test_private_addresses_take_a_setting(world: Any, serve_api: Any) -> N
     listener = listen("127.0.0.1", 0)
     settings = replace(world.settings, webhooks_allow_private=True)
     headers = {"Authorization": f"Bearer {await world.token('acme')}"}
-    async with serve_api(settings, listener), httpx.AsyncClient(headers=headers) as other:
+    async with serve_api(settings, listener), httpx2.AsyncClient(headers=headers) as other:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/webhooks"
         assert (await other.post(url, json={"url": "http://127.0.0.1:8080/x"})).status_code == 201
         assert (await other.post(url, json={"url": "ftp://127.0.0.1/x"})).status_code == 400

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -144,15 +144,15 @@ def test_claim_makes_the_file_before_it_claims(
     """Credentials are shown once: a missing folder must not lose them."""
     requests: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         requests.append(request.method)
         if request.method == "GET":
-            return httpx.Response(200, json={"status": status, "credential_claim_token": "t"})
+            return httpx2.Response(200, json={"status": status, "credential_claim_token": "t"})
         made = {"token_url": "http://any/t", "client_id": "id", "client_secret": "secret"}
-        return httpx.Response(200, json=made | {"audience": "a"})
+        return httpx2.Response(200, json=made | {"audience": "a"})
 
-    client = partial(httpx.Client, transport=httpx.MockTransport(answer))
-    monkeypatch.setattr("simulacra.access.httpx.Client", client)
+    client = partial(httpx2.Client, transport=httpx2.MockTransport(answer))
+    monkeypatch.setattr("simulacra.access.httpx2.Client", client)
     claim = ("claim", "http://any", "req_1", "-o")
     assert run(*claim, tmp_path / "no" / "connection.json").exit_code == 2
     assert requests == []

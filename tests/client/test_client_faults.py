@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra import ApiError, AsyncClient, Client, Connection, DownloadCorrupt, JobFailed
@@ -153,7 +153,7 @@ def test_failed_job_raises_its_reason(start: Start) -> None:
 
 def test_broken_download_leaves_no_file(start: Start, tmp_path: Path) -> None:
     client, _ = start({"/v1/generations/gen-1": [(200, {"artifact_url": "/cut?token=x"})]})
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx2.RemoteProtocolError):
         client.download("gen-1", tmp_path / "out.parquet")
     assert list(tmp_path.iterdir()) == []
 

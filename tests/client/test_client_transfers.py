@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -276,7 +276,7 @@ def test_upload_waits_a_minute_for_an_absent_service_but_not_forever(
     service.kept.clear()
     service.away += [1] * 1000
     before = clock.now
-    with pytest.raises(httpx.TransportError):
+    with pytest.raises(httpx2.TransportError):
         client.upload(file)
     assert uploads.AWAY_SECONDS < clock.now - before < 2 * uploads.AWAY_SECONDS
     service.away.clear()

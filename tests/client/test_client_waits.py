@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import typer
 
@@ -21,16 +21,16 @@ from simulacra.commands.session import errors_reported
 from simulacra.core import AWAY_SECONDS, MAX_ATTEMPTS, Request, Steps, send
 
 CONNECTION = Connection("http://api", "http://api/token", "id", "secret")
-RUNNING = httpx.Response(200, json={"job_id": "job-ds-1", "status": "running"})
-READY = httpx.Response(200, json={"job_id": "job-ds-1", "status": "ready"})
-Outcome = httpx.Response | Exception
+RUNNING = httpx2.Response(200, json={"job_id": "job-ds-1", "status": "running"})
+READY = httpx2.Response(200, json={"job_id": "job-ds-1", "status": "ready"})
+Outcome = httpx2.Response | Exception
 FAILURES: dict[str, Outcome] = {
-    "refused": httpx.ConnectError("refused"),
-    "hangs": httpx.ReadTimeout("no answer"),
-    "cut": httpx.RemoteProtocolError("cut"),
-    "502": httpx.Response(502, text="<html>"),
-    "503": httpx.Response(503, json={"code": "simio_unavailable", "title": "away"}),
-    "504": httpx.Response(504),
+    "refused": httpx2.ConnectError("refused"),
+    "hangs": httpx2.ReadTimeout("no answer"),
+    "cut": httpx2.RemoteProtocolError("cut"),
+    "502": httpx2.Response(502, text="<html>"),
+    "503": httpx2.Response(503, json={"code": "simio_unavailable", "title": "away"}),
+    "504": httpx2.Response(504),
     "no token": ApiError(503, {"code": "simio_unavailable"}),
 }
 
@@ -57,38 +57,40 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return one
 
 
-Answer = Callable[[httpx.Request], Outcome]
+Answer = Callable[[httpx2.Request], Outcome]
 
 
 def _handler(
-    answer: Answer, requests: list[httpx.Request]
-) -> Callable[[httpx.Request], httpx.Response]:
-    def handle(request: httpx.Request) -> httpx.Response:
+    answer: Answer, requests: list[httpx2.Request]
+) -> Callable[[httpx2.Request], httpx2.Response]:
+    def handle(request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/token":
-            return httpx.Response(200, json={"access_token": "t", "expires_in": 600})
+            return httpx2.Response(200, json={"access_token": "t", "expires_in": 600})
         requests.append(request)
         outcome = answer(request)
         if isinstance(outcome, Exception):
             raise outcome
-        return httpx.Response(outcome.status_code, content=outcome.content, headers=outcome.headers)
+        return httpx2.Response(
+            outcome.status_code, content=outcome.content, headers=outcome.headers
+        )
 
     return handle
 
 
 @pytest.fixture
-def requests() -> list[httpx.Request]:
+def requests() -> list[httpx2.Request]:
     return []
 
 
 @pytest.fixture
-def client(requests: list[httpx.Request]) -> Iterator[Callable[[Answer], Client]]:
+def client(requests: list[httpx2.Request]) -> Iterator[Callable[[Answer], Client]]:
     """Return a function that makes the client of a service with these answers."""
     made: list[Client] = []
 
     def of(answer: Answer) -> Client:
         one = Client(CONNECTION)
-        transport = httpx.MockTransport(_handler(answer, requests))
-        one._http = httpx.Client(
+        transport = httpx2.MockTransport(_handler(answer, requests))
+        one._http = httpx2.Client(
             base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION)
         )
         made.append(one)
@@ -121,14 +123,14 @@ def test_wait_survives_a_service_that_is_away_for_a_minute(
 
 
 async def test_async_wait_survives_a_service_that_is_away(
-    clock: Clock, requests: list[httpx.Request], monkeypatch: pytest.MonkeyPatch
+    clock: Clock, requests: list[httpx2.Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra.async_client.asyncio.sleep", clock.async_sleep)
-    transport = httpx.MockTransport(
+    transport = httpx2.MockTransport(
         _handler(_away_until(clock, 100.0, FAILURES["refused"]), requests)
     )
     async with AsyncClient(CONNECTION) as one:
-        one._http = httpx.AsyncClient(
+        one._http = httpx2.AsyncClient(
             base_url="http://api", transport=transport, auth=ClientCredentials(CONNECTION)
         )
         assert (await one.wait("job-ds-1")).status == "ready"
@@ -159,7 +161,7 @@ def test_wait_ends_with_the_last_state_if_the_service_stays_away(
         ended.value
     )
     assert "wait for it again" in str(ended.value)
-    assert isinstance(ended.value.__cause__, httpx.TransportError | ApiError)
+    assert isinstance(ended.value.__cause__, httpx2.TransportError | ApiError)
 
 
 def test_absence_is_limited_by_the_timeout_of_the_wait(clock: Clock, client: Make) -> None:
@@ -172,7 +174,7 @@ def test_each_outage_counts_from_its_own_beginning(clock: Clock, client: Make) -
     ends = iter([100.0, 220.0, 340.0])
     end = next(ends)
 
-    def answer(_: httpx.Request) -> Outcome:
+    def answer(_: httpx2.Request) -> Outcome:
         nonlocal end
         if clock.now < end:
             return FAILURES["502"]
@@ -186,26 +188,26 @@ def test_each_outage_counts_from_its_own_beginning(clock: Clock, client: Make) -
 @pytest.mark.parametrize(
     ("outcome", "times"),
     [
-        (httpx.Response(404, json={"code": "simio_job_not_found"}), 1),
-        (httpx.Response(500, json={"code": "simio_internal"}), MAX_ATTEMPTS),
+        (httpx2.Response(404, json={"code": "simio_job_not_found"}), 1),
+        (httpx2.Response(500, json={"code": "simio_internal"}), MAX_ATTEMPTS),
         (ApiError(401, {"code": "invalid_client"}), 1),
-        (httpx.UnsupportedProtocol("api"), 1),
+        (httpx2.UnsupportedProtocol("api"), 1),
     ],
 )
 def test_permanent_error_ends_the_wait(
-    clock: Clock, client: Make, requests: list[httpx.Request], outcome: Outcome, times: int
+    clock: Clock, client: Make, requests: list[httpx2.Request], outcome: Outcome, times: int
 ) -> None:
-    with pytest.raises((ApiError, httpx.UnsupportedProtocol)):
+    with pytest.raises((ApiError, httpx2.UnsupportedProtocol)):
         client(lambda _: outcome).wait("job-ds-1")
     assert len(requests) == times
 
 
 def test_deletion_is_awaited_and_survives_a_lost_answer(clock: Clock, client: Make) -> None:
-    gone = httpx.Response(404, json={"code": "simio_dataset_not_found"})
-    busy = httpx.Response(202, json={})
+    gone = httpx2.Response(404, json={"code": "simio_dataset_not_found"})
+    busy = httpx2.Response(202, json={})
     away = _away_until(clock, 100.0, FAILURES["refused"], gone)
 
-    def erasing(request: httpx.Request) -> Outcome:
+    def erasing(request: httpx2.Request) -> Outcome:
         return busy if request.method == "DELETE" else away(request)
 
     client(erasing).delete("ds-1")
@@ -223,44 +225,44 @@ def test_deletion_is_awaited_and_survives_a_lost_answer(clock: Clock, client: Ma
 def test_download_survives_a_service_that_goes_away(
     clock: Clock, client: Make, tmp_path: Path
 ) -> None:
-    link = httpx.Response(
+    link = httpx2.Response(
         200, json={"generation_id": "gen-1", "status": "ready", "artifact_url": "/file"}
     )
     fetched: list[float] = []
 
-    def answer(request: httpx.Request) -> Outcome:
+    def answer(request: httpx2.Request) -> Outcome:
         if fetched and clock.now < 100:
             return FAILURES["refused"]
         if request.url.path != "/file":
             return link
         fetched.append(clock.now)
-        return FAILURES["cut"] if len(fetched) == 1 else httpx.Response(200, content=b"rows")
+        return FAILURES["cut"] if len(fetched) == 1 else httpx2.Response(200, content=b"rows")
 
     assert client(answer).download("gen-1", tmp_path / "rows.csv", "csv") == 4
     assert fetched[0] == 0
     assert fetched[1] >= 100
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx2.ConnectError):
         client(lambda _: FAILURES["refused"]).download("gen-1", tmp_path / "rows.csv", "csv")
     assert clock.now < AWAY_SECONDS, "a service that never answered is not waited for"
 
 
 def test_request_that_is_not_repeatable_is_sent_once(
-    clock: Clock, client: Make, requests: list[httpx.Request]
+    clock: Clock, client: Make, requests: list[httpx2.Request]
 ) -> None:
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         client(lambda _: FAILURES["hangs"]).rotate_credentials()
     assert len(requests) == 1
     steps: Steps[Any] = send(Request("POST", "/v1/webhooks", repeatable=False), away=AWAY_SECONDS)
     next(steps)
-    with pytest.raises(httpx.ReadTimeout):
-        steps.throw(httpx.ReadTimeout("no answer"))
+    with pytest.raises(httpx2.ReadTimeout):
+        steps.throw(httpx2.ReadTimeout("no answer"))
 
 
 def test_each_try_of_a_creation_has_the_same_key(
-    clock: Clock, client: Make, requests: list[httpx.Request]
+    clock: Clock, client: Make, requests: list[httpx2.Request]
 ) -> None:
     outcome = iter(
-        [FAILURES["cut"], FAILURES["503"], httpx.Response(202, json={"generation_id": "gen-1"})]
+        [FAILURES["cut"], FAILURES["503"], httpx2.Response(202, json={"generation_id": "gen-1"})]
     )
     assert client(lambda _: next(outcome)).generate("ds-1", 10).generation_id == "gen-1"
     assert len({request.headers["Idempotency-Key"] for request in requests}) == 1
@@ -270,14 +272,14 @@ def test_each_try_of_a_creation_has_the_same_key(
 def test_claim_survives_a_service_that_is_away(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decided = httpx.Response(200, json={"status": "denied"})
+    decided = httpx2.Response(200, json={"status": "denied"})
     answer = _away_until(clock, 60.0, FAILURES["503"], decided)
     handler = _handler(answer, [])
-    whole = httpx.Client.__init__
+    whole = httpx2.Client.__init__
     monkeypatch.setattr(
-        httpx.Client,
+        httpx2.Client,
         "__init__",
-        lambda self, **options: whole(self, transport=httpx.MockTransport(handler), **options),
+        lambda self, **options: whole(self, transport=httpx2.MockTransport(handler), **options),
     )
     with pytest.raises(PermissionError, match="denied"):
         claim_credentials("http://api", "request", timeout=600)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 import yaml
@@ -56,7 +56,7 @@ class Cluster:
     name: str
     kubeconfig: Path
     collects: bool = True
-    client: httpx.Client = field(init=False)
+    client: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
         config = yaml.safe_load(self.kubeconfig.read_text())
@@ -66,7 +66,7 @@ class Cluster:
             authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
             trust = ssl.create_default_context(cadata=authority)
         headers = {"Authorization": f"Bearer {user['token']}"}
-        self.client = httpx.Client(
+        self.client = httpx2.Client(
             base_url=cluster["server"], headers=headers, verify=trust, timeout=15
         )
 
@@ -277,9 +277,9 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
 
 
 def _ready(server: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
+    with contextlib.suppress(httpx2.HTTPError):
         # the certificate is made by this very server, a moment ago
-        return httpx.get(f"{server}/readyz", verify=False).status_code == 200
+        return httpx2.get(f"{server}/readyz", verify=False).status_code == 200
     return False
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiException, CoreV1Api
@@ -56,7 +56,7 @@ class Server:
         trust = ssl.create_default_context(cafile=folder / "ca.crt")
         self.token = (folder / "token").read_text()
         headers = {"Authorization": f"Bearer {self.token}"}
-        self.client = httpx.Client(base_url=self.url, verify=trust, headers=headers, timeout=5)
+        self.client = httpx2.Client(base_url=self.url, verify=trust, headers=headers, timeout=5)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -90,7 +90,7 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(servers: Any) -> Non
         "-c",
         f"sleep 0.1; kill -9 {server.process.pid}",
     ]  # in the middle of whatever it does then
-    with contextlib.suppress(httpx.HTTPError):
+    with contextlib.suppress(httpx2.HTTPError):
         for index in range(100_000):
             if index == 60:
                 killer = subprocess.Popen(kill)
@@ -137,7 +137,7 @@ def test_a_restart_finishes_what_was_being_deleted(servers: Any) -> None:
         {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
     ]
     assert first.client.post(CONFIGMAPS, json=child).status_code == 201
-    with pytest.raises(httpx.HTTPError):
+    with pytest.raises(httpx2.HTTPError):
         first.client.delete(f"{CONFIGMAPS}/owner")
     first.process.wait(10)
     second = servers()
@@ -152,12 +152,12 @@ def test_crashes_before_and_after_a_write(servers: Any) -> None:
     before = servers(
         faults='Fault("crash-before", "POST", "/api/v1/namespaces/default/configmaps")'
     )
-    with pytest.raises(httpx.HTTPError):
+    with pytest.raises(httpx2.HTTPError):
         before.client.post(CONFIGMAPS, json=configmap("a"))
     before.process.wait(10)
     after = servers(faults='Fault("crash-after", "POST", "/api/v1/namespaces/default/configmaps")')
     assert after.client.get(f"{CONFIGMAPS}/a").status_code == 404
-    with pytest.raises(httpx.HTTPError):
+    with pytest.raises(httpx2.HTTPError):
         after.client.post(CONFIGMAPS, json=configmap("a"))
     after.process.wait(10)
     assert servers().client.get(f"{CONFIGMAPS}/a").status_code == 200
@@ -174,18 +174,18 @@ def test_injected_failures_hangs_and_cuts(servers: Any) -> None:
     codes = [client.get("/api/v1/nodes") for _ in range(3)]
     assert [answer.status_code for answer in codes] == [200, 429, 200]
     assert codes[1].headers["retry-after"] == "7"
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         client.get("/api/v1/pods", timeout=0.3)
     lines: list[str] = []
     with (
-        pytest.raises(httpx.RemoteProtocolError),
+        pytest.raises(httpx2.RemoteProtocolError),
         client.stream("GET", "/api/v1/namespaces?watch=1") as stream,
     ):
         lines.extend(stream.iter_lines())
     assert len(lines) == 2
     lines.clear()
     with (
-        pytest.raises(httpx.ReadTimeout),
+        pytest.raises(httpx2.ReadTimeout),
         client.stream("GET", "/api/v1/namespaces?watch=1", timeout=0.5) as stream,
     ):
         lines.extend(stream.iter_lines())

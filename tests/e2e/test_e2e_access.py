@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from installation import Installation
@@ -46,14 +46,14 @@ def _second_process(installation: Installation) -> Iterator[str]:
 
 def _eventually_approved(url: str, request_id: str) -> dict[str, str]:
     deadline = time.monotonic() + 60
-    while (body := httpx.get(f"{url}/v1/signup/{request_id}").json())["status"] != "approved":
+    while (body := httpx2.get(f"{url}/v1/signup/{request_id}").json())["status"] != "approved":
         assert time.monotonic() < deadline, body
         time.sleep(0.2)
     return dict(body)
 
 
-async def _race(urls: list[str], token: str) -> list[httpx.Response]:
-    async with httpx.AsyncClient(timeout=60) as http:
+async def _race(urls: list[str], token: str) -> list[httpx2.Response]:
+    async with httpx2.AsyncClient(timeout=60) as http:
         body = {"credential_claim_token": token}
         return await asyncio.gather(
             *(http.post(f"{url}/v1/credential-claims", json=body) for url in urls * 5)
@@ -63,7 +63,7 @@ async def _race(urls: list[str], token: str) -> list[httpx.Response]:
 def test_signup_to_the_first_dataset_over_two_processes(installation: Installation) -> None:
     first = installation.connection["api_url"]
     with _second_process(installation) as second:
-        asked = httpx.post(f"{first}/v1/signup", json=ASKED).json()
+        asked = httpx2.post(f"{first}/v1/signup", json=ASKED).json()
         admin = [str(Path(sys.executable).with_name("simulacra")), "admin"]
         options = ["--kubeconfig", installation.connection["kubeconfig"]]
         listed = subprocess.run(
@@ -82,18 +82,18 @@ def test_signup_to_the_first_dataset_over_two_processes(installation: Installati
         assert {one.status_code for one in answers} == {201, 404}
         form = {"grant_type": "client_credentials", "client_id": won["client_id"]}
         form |= {"client_secret": won["client_secret"], "audience": won["audience"]}
-        bearer = httpx.post(won["token_url"], data=form).json()["access_token"]
+        bearer = httpx2.post(won["token_url"], data=form).json()["access_token"]
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "first"}
         content = b"a,b\n" + b"".join(b"%d,%d\n" % (n % 7, n % 5) for n in range(300))
-        uploaded = httpx.post(
+        uploaded = httpx2.post(
             f"{second}/v1/datasets", files={"file": ("t.csv", content)}, headers=headers
         )
         assert uploaded.status_code == 202, uploaded.text
-        usage = httpx.get(f"{first}/v1/usage", headers=headers).json()
+        usage = httpx2.get(f"{first}/v1/usage", headers=headers).json()
         assert usage["datasets"] == 1
         seen = {
             one["type"]
-            for one in httpx.get(f"{first}/v1/audit-events", headers=headers).json()["items"]
+            for one in httpx2.get(f"{first}/v1/audit-events", headers=headers).json()["items"]
         }
         assert {"dev.simulacra.credential.claimed", "dev.simulacra.artefact.written"} <= seen
     everything = "".join(

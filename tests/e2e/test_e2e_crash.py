@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
-import httpx
+import httpx2
 import pytest
 
 from installation import SURVEY, Installation, eventually
@@ -69,7 +69,7 @@ def test_kill_during_upload(installation: Installation) -> None:
         yield data[100_000:]
 
     headers = {"Idempotency-Key": "again", "Content-Type": "multipart/form-data; boundary=b"}
-    with installation.client() as client, pytest.raises(httpx.TransportError):
+    with installation.client() as client, pytest.raises(httpx2.TransportError):
         client._http.post("/v1/datasets", content=stream(), headers=headers)
     installation.start()
     with installation.client() as client:
@@ -111,7 +111,7 @@ def test_kill_during_an_upload_in_pieces(
 
 def delete_quietly(client: Client, dataset: str) -> None:
     """Ask for the deletion; the answer dies with the service."""
-    with suppress(httpx.TransportError):
+    with suppress(httpx2.TransportError):
         client._http.delete(f"/v1/datasets/{dataset}")
 
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from installation import SURVEY, Installation, eventually
@@ -88,7 +88,7 @@ def client(shared_installation: Installation, witness: Witness) -> Iterator[Clie
     request.
     """
     known = shared_installation.connection
-    with httpx.Client(base_url=known["api_url"]) as http:
+    with httpx2.Client(base_url=known["api_url"]) as http:
         asked = http.post(
             "/v1/signup", json={"company": "Initech", "contact": "ada@initech.example"}
         ).json()
@@ -194,7 +194,7 @@ def test_expire(client: Client, witness: Witness, tmp_path: Path) -> None:
 
 
 def test_the_page_says_it_all(shared_installation: Installation) -> None:
-    with httpx.Client(base_url=shared_installation.connection["api_url"]) as http:
+    with httpx2.Client(base_url=shared_installation.connection["api_url"]) as http:
         page = http.get("/custody")
     assert "unsafe" not in page.headers["content-security-policy"]
     for step in STEPS:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulacra_crds.contract.names import system_namespace
@@ -51,7 +51,7 @@ class Up:
         known = self.connection
         names = ("client_id", "client_secret", "audience")
         body = {"grant_type": "client_credentials"} | {name: known[name] for name in names}
-        answer = httpx.post(known["token_url"], json=body, timeout=10)
+        answer = httpx2.post(known["token_url"], json=body, timeout=10)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
@@ -140,7 +140,7 @@ def test_killed_program_is_restarted(up: Callable[[], Up], program: str) -> None
     def works() -> bool:
         try:
             return bool(one.token())
-        except (httpx.TransportError, AssertionError):
+        except (httpx2.TransportError, AssertionError):
             return False
 
     eventually(works)

@@ -11,7 +11,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import httpx
+import httpx2
 import pyarrow.parquet as pq
 import pytest
 
@@ -60,7 +60,7 @@ def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(
     for service, port in (("simulacra-api", 80), ("simulacra-operator", 8081)):
         local = free_port()
         with release.forwarded(service, port, local):
-            text = httpx.get(f"http://127.0.0.1:{local}/metrics").raise_for_status().text
+            text = httpx2.get(f"http://127.0.0.1:{local}/metrics").raise_for_status().text
         done = subprocess.run(
             [str(needed("promtool")), "check", "metrics"],
             input=text,

@@ -11,7 +11,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
@@ -424,7 +424,7 @@ async def test_an_outage_of_the_api_server_is_waited_out(world: World, plane: Pl
 async def test_health_and_metrics_are_served(world: World) -> None:
     await world.create_tenant()
     await world.until(lambda: _swept(world), 20, lambda: "no sweep completed")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.operator.port()}") as http:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{world.operator.port()}") as http:
         assert (await http.get("/livez")).json()["sweepAgeSeconds"] < 30
 
         async def settled() -> bool:
@@ -494,8 +494,8 @@ async def _versions(world: World) -> dict[str, str]:
 
 async def _swept(world: World) -> Object | None:
     try:
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             answer = await http.get(f"http://127.0.0.1:{world.operator.port()}/readyz")
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return None
     return answer.json() if answer.status_code == 200 else None

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
-import httpx
+import httpx2
 import pytest
 
 from operator_bench import OperatorProcess, Plane, World, apply_crds, ready
@@ -150,13 +150,13 @@ async def _is_refused(world: World) -> str | None:
 async def _answers(world: World, path: str, status: int) -> str | None:
     """Return an operator's response if it has this status."""
     try:
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             answer = await http.get(f"http://127.0.0.1:{world.operator.port()}{path}")
-    except (httpx.TransportError, AssertionError, FileNotFoundError):
+    except (httpx2.TransportError, AssertionError, FileNotFoundError):
         return None
     return answer.text if answer.status_code == status else None
 
 
 async def _get(world: World, path: str) -> str:
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         return (await http.get(f"http://127.0.0.1:{world.operator.port()}{path}")).text

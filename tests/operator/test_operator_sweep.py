@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client import REGISTRY
 
@@ -160,7 +160,7 @@ async def test_a_long_sweep_is_live_while_it_progresses() -> None:
     runner, port = await serve(SETTINGS, sweep, stands_by, SimpleNamespace(refused=None))  # type: ignore[arg-type]
 
     async def lives() -> bool:
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             return (await http.get(f"http://127.0.0.1:{port}/livez")).is_success
 
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
+import httpx2
 
 from helm_chart import APP_VERSION, CHART, SYSTEM, needed
 from installation import eventually
@@ -106,7 +106,7 @@ class Node:
 
     def sign_up(self, company: str) -> tuple[Client, str]:
         """Ask for access, approve it with kubectl, claim the secret; return a client and the tenant."""
-        with httpx.Client(base_url=self.url, timeout=30) as http:
+        with httpx2.Client(base_url=self.url, timeout=30) as http:
             body = {"company": company, "contact": "ada@acme.example"}
             path = f"/v1/signup/{http.post('/v1/signup', json=body).raise_for_status().json()['request_id']}"
             jsonpath = "{range .items[?(@.spec.decision!='Approved')]}{.metadata.name}{end}"

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 PACKAGE = "oidc-provider@9"
@@ -106,6 +106,6 @@ class OidcServer:
     def token(self, audience: str | None = None) -> str:
         """Return an access token of client credentials, for this or the default audience."""
         form = {"grant_type": "client_credentials"} | ({"resource": audience} if audience else {})
-        answer = httpx.post(f"{self.issuer}/token", data=form, auth=(self.client, self.secret))
+        answer = httpx2.post(f"{self.issuer}/token", data=form, auth=(self.client, self.secret))
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 import yaml
 from helm_chart import CHART, SYSTEM, needed, render
@@ -63,7 +63,7 @@ class Prometheus:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port(1)
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self._http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     @contextmanager
     def running(self) -> Iterator[Prometheus]:
@@ -98,7 +98,7 @@ class Prometheus:
     def _ready(self) -> bool:
         try:
             return self._http.get("/-/ready").is_success
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     def ask(self, path: str, **parameters: str) -> Any:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 import helm_chart
 import yaml
@@ -229,7 +229,7 @@ class Product:
         tenant.
         """
         kubectl = self.cluster.kubectl
-        with httpx.Client(base_url=self.api_url, timeout=30) as http:
+        with httpx2.Client(base_url=self.api_url, timeout=30) as http:
             asked = http.post(
                 "/v1/signup", json={"company": company, "contact": "ada@acme.example"}
             )

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from installation import Installation
 
@@ -23,7 +23,7 @@ def run(
     known = installation.connection
     names = ("client_id", "client_secret", "audience")
     body = {"grant_type": "client_credentials"} | {name: known[name] for name in names}
-    token = httpx.post(known["token_url"], json=body).json()["access_token"]
+    token = httpx2.post(known["token_url"], json=body).json()["access_token"]
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "--config-file",

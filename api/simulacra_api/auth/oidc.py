@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any
 
-import httpx
+import httpx2
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -25,9 +25,9 @@ _LOG = logging.getLogger("simulacra_api")
 class OidcKeys:
     """The JSON Web Key Set of one issuer."""
 
-    def __init__(self, issuer: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, issuer: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self.issuer = issuer
-        self._http = httpx.AsyncClient(timeout=5.0, transport=transport)
+        self._http = httpx2.AsyncClient(timeout=5.0, transport=transport)
         self._keys: KeySet | None = None
         self._known: frozenset[str] = frozenset()
         self._fetched = self._tried = float("-inf")
@@ -59,7 +59,7 @@ class OidcKeys:
             discovery = await self._json(f"{base}/.well-known/openid-configuration")
             jwks = await self._json(str(discovery["jwks_uri"]))
             self._keys = KeySet.import_key_set(jwks)
-        except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
+        except (httpx2.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
             _LOG.warning("fetching the OIDC issuer's keys failed cause=%s", type(error).__name__)
             return
         self._known = frozenset(str(key.kid) for key in self._keys.keys)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import typer
 
 from simulacra.client import Client
@@ -74,7 +74,7 @@ def errors_reported(hint: str = "") -> Iterator[None]:
         if error.filename is None:  # not about a file: the request for access was denied
             raise _exit(REFUSED, str(error)) from error
         raise _exit(USAGE, f"{error.filename}: {error.strerror}") from error
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         url = error.request.url
         where = f"{url.scheme}://{url.netloc.decode()}"
         silent = f"The service at {where} does not answer ({type(error).__name__})."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
+import httpx2
 
 from simulacra import tables
 from simulacra.core import (
@@ -126,7 +126,7 @@ def download(
             outcome = yield from send_once(
                 Download(link, {"format": file_format}, partial.headers(), partial)
             )
-            if isinstance(outcome, httpx.Response) and outcome.is_success:
+            if isinstance(outcome, httpx2.Response) and outcome.is_success:
                 size: int = yield LocalWork(partial.finish)
                 return size
             partial.pause()
@@ -141,11 +141,13 @@ def download(
 
 
 def _status(outcome: Outcome) -> int | None:
-    return outcome.status_code if isinstance(outcome, httpx.Response) else None
+    return outcome.status_code if isinstance(outcome, httpx2.Response) else None
 
 
 def _may_resume(outcome: Outcome) -> bool:
-    return isinstance(outcome, httpx.TransportError) or _status(outcome) in RETRIED | {OUT_OF_RANGE}
+    return isinstance(outcome, httpx2.TransportError) or _status(outcome) in RETRIED | {
+        OUT_OF_RANGE
+    }
 
 
 def _link(generation_id: str, away: float) -> Steps[str]:

@@ -8,7 +8,7 @@ from itertools import repeat
 from time import monotonic
 from typing import TypeVar
 
-import httpx
+import httpx2
 
 from simulacra.core import (
     AWAY_SECONDS,
@@ -80,7 +80,7 @@ def get_all(path: str, filters: dict[str, str], kind: type[D]) -> Steps[list[D]]
 
 def get_state(
     path: str, what: str, *, away: float, on_away: OnAway | None = None
-) -> Steps[httpx.Response]:
+) -> Steps[httpx2.Response]:
     """Return the state of work in progress; retry a service that is away for up to `away` seconds.
 
     Raises:
@@ -90,7 +90,7 @@ def get_state(
     began = monotonic()
     try:
         return (yield from send(Request("GET", path), away=max(away, 0.0), on_away=on_away))
-    except (httpx.TransportError, ApiError) as error:
+    except (httpx2.TransportError, ApiError) as error:
         if not is_away(error):
             raise
         silent = f"the service has not answered for {monotonic() - began:.0f} s ({in_words(error)})"

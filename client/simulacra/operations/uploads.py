@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from simulacra import tables
 from simulacra.core import (
@@ -147,7 +147,7 @@ def _send_piece(state: Json, path: Path, total: int, on_bytes: OnBytes | None) -
     own request whose connection broke. Then send the rest.
 
     Raises:
-        ApiError, httpx.TransportError: the failure, if another try is of no use.
+        ApiError, httpx2.TransportError: the failure, if another try is of no use.
     """
     url = f"/v1/uploads/{state['upload_id']}"
     size = max(PIECE_BYTES, -(-total // USUAL_PIECES))
@@ -164,8 +164,8 @@ def _send_piece(state: Json, path: Path, total: int, on_bytes: OnBytes | None) -
     request = piece(began)
     while True:
         outcome = yield from send_once(request)
-        succeeded = isinstance(outcome, httpx.Response) and outcome.is_success
-        if isinstance(outcome, httpx.Response) and succeeded:
+        succeeded = isinstance(outcome, httpx2.Response) and outcome.is_success
+        if isinstance(outcome, httpx2.Response) and succeeded:
             state = dict(outcome.json())
             if state["complete"] or state["offset"] > began:
                 return state
@@ -183,7 +183,7 @@ def _send_piece(state: Json, path: Path, total: int, on_bytes: OnBytes | None) -
 
 def _is_held(outcome: Outcome) -> bool:
     """Whether another request writes to the upload."""
-    if not isinstance(outcome, httpx.Response):
+    if not isinstance(outcome, httpx2.Response):
         return False
     if outcome.is_success:
         return "Retry-After" in outcome.headers
@@ -191,6 +191,6 @@ def _is_held(outcome: Outcome) -> bool:
 
 
 def _may_retry(outcome: Outcome) -> bool:
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx2.TransportError):
         return is_away(outcome)
     return status_of(outcome) in _RETRIED

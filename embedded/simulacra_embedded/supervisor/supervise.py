@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from simulacra_crds.contract.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_crds.kube.client import Cluster
@@ -138,7 +138,7 @@ def _request_stop(stop: asyncio.Event) -> None:
 
 async def _answers(url: str) -> bool:
     try:
-        async with httpx.AsyncClient(timeout=2.0) as client:
+        async with httpx2.AsyncClient(timeout=2.0) as client:
             return (await client.get(url)).is_success
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False

@@ -15,7 +15,7 @@ import socket
 import time
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
+import httpx2
 
 from simulacra_crds.contract.webhook import WebhookTarget, check_url, is_public
 
@@ -43,7 +43,7 @@ async def send(target: WebhookTarget, message_id: str, body: bytes, *, allow_pri
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await _post(target, message_id, body, allow_private)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError):  # no valid DNS name
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError):  # no valid DNS name
         return NO_RESPONSE
 
 
@@ -66,7 +66,7 @@ async def _post(target: WebhookTarget, message_id: str, body: bytes, allow_priva
         "webhook-signature": sign(target.secret, message_id, timestamp, body),
     }
     url, tls = urlunsplit(parts._replace(netloc=pinned)), {"sni_hostname": host}
-    client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
+    client = httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
     async with client as http:
         call = http.stream("POST", url, content=body, headers=headers, extensions=tls)
         async with call as response:
