@@ -1,11 +1,10 @@
-"""What several routes share: the caller's repository, a fast route class, common answers.
+"""What all routes share: the caller's repository, a fast route class, documented answers.
 
 No `from __future__ import annotations`: FastAPI cannot resolve string annotations of a callable
 object.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Annotated, Any, get_type_hints
 
 from fastapi import Depends, Request, Response
@@ -13,11 +12,10 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
-from simulacra_api.auth.caller import authenticated
 from simulacra_api.http.etags import entity_tag, represent
-from simulacra_api.http.problems import MEDIA_TYPE, Problem, ProblemBody
-from simulacra_api.jobs.prefer_wait import TERMINAL, wait_for
+from simulacra_api.http.problems import MEDIA_TYPE, ProblemBody
 from simulacra_api.services import get_services
+from simulacra_api.tenancy.caller import authenticated
 from simulacra_api.tenancy.idempotency import idempotency_key
 from simulacra_api.tenancy.repository import TenantRepository
 
@@ -89,23 +87,3 @@ def small_document(content: bytes, media_type: str, if_none_match: str | None) -
     """Return a document as it is stored, or 304."""
     headers = {"Vary": "Accept"}
     return represent(content, entity_tag(content), if_none_match, headers, media_type=media_type)
-
-
-async def accepted(
-    repository: TenantRepository, response: Response, path: str, job_id: str, wait: int
-) -> dict[str, Any]:
-    """Return id, status and error of the job of a new resource, and set status and headers.
-
-    202 with the job's address. 201 with the resource's, for a caller that prefers to wait and whose
-    job has ended meanwhile.
-    """
-    if wait:
-        with suppress(Problem):  # a repeated request for a deleted resource has no job any more
-            job = await wait_for(repository, response, job_id, wait)
-            if job.status in TERMINAL:
-                response.status_code = 201
-                response.headers["Location"] = repository.url(path)
-                return {"job_id": job_id, "status": job.status, "error": job.error}
-    location = repository.url(f"/v1/jobs/{job_id}")
-    response.headers.update({"Location": location, "Retry-After": "2"})
-    return {"job_id": job_id}

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulacra_api.tenancy.read_cache import CACHE_SECONDS
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
 from simulacra_crds.contract.webhook import allows_private
@@ -46,7 +45,7 @@ class Settings:
     token_seconds: int = 3600
     max_upload_bytes: int = 1 << 40
     delete_wait_seconds: float = 5.0
-    cache_seconds: float = CACHE_SECONDS
+    cache_seconds: float = 0.25
     oidc_issuer: str | None = None
     webhooks_allow_private: bool = False
     auth0: Auth0Settings | None = None

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from simulacra_api.access.schemas import CredentialBody, RotationBody, RotationRequest
-from simulacra_api.auth.caller import Caller
 from simulacra_api.auth.clients import expiry_of
 from simulacra_api.auth.credentials import ATTEMPTS, Claim, ClientRecord, Redeemed
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
+from simulacra_api.tenancy.caller import Caller
 from simulacra_crds.auth0 import Auth0Error
 from simulacra_crds.kube.client import ClusterError, Conflict
 from simulacra_custody.audit.event import AuditData, EventType, Outcome

@@ -32,5 +32,5 @@ async def list_audit_events(
 ) -> AuditEventList:
     """Who touched the tenant's data, newest first. Records hold ids and counts, never data."""
     page = await audit_page(repository, query)
-    link_next(repository, response, "/v1/audit-events", query, page.next_cursor)
+    link_next(response, repository.url("/v1/audit-events"), query, page.next_cursor)
     return page

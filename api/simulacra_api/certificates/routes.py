@@ -34,7 +34,7 @@ async def list_certificates(
 ) -> CertificateList:
     """One for each resource that was deleted or has expired in the last 400 days, newest first."""
     page = await certificate_page(repository, query)
-    link_next(repository, response, "/v1/erasure-certificates", query, page.next_cursor)
+    link_next(response, repository.url("/v1/erasure-certificates"), query, page.next_cursor)
     return page
 
 

@@ -21,14 +21,13 @@ from simulacra_api.dependencies import (
     NOT_CHANGED,
     CurrentTenant,
     DirectRoute,
-    accepted,
     poll_headers,
     problems,
     small_document,
 )
 from simulacra_api.http.etags import IfMatch, IfNoneMatch, entity_tag, represent
 from simulacra_api.http.pagination import link_next
-from simulacra_api.jobs.prefer_wait import Wait
+from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.jobs.service import find_job
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
@@ -50,7 +49,7 @@ async def list_datasets(
 ) -> DatasetList:
     """The tenant's datasets, newest first."""
     items, cursor = await dataset_page(repository, query)
-    link_next(repository, response, "/v1/datasets", query, cursor)
+    link_next(response, repository.url("/v1/datasets"), query, cursor)
     return DatasetList(items=items, next_cursor=cursor)
 
 

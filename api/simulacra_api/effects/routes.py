@@ -11,7 +11,6 @@ from simulacra_api.dependencies import (
     CurrentTenant,
     DirectRoute,
     IdempotencyKey,
-    accepted,
     poll_headers,
     problems,
 )
@@ -27,7 +26,7 @@ from simulacra_api.effects.service import (
 from simulacra_api.generations.probe import ProbeBody, ProbeRequest, probe
 from simulacra_api.http.etags import IfNoneMatch, entity_tag, represent
 from simulacra_api.http.pagination import ResourceQuery, link_next, page_of
-from simulacra_api.jobs.prefer_wait import Wait
+from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -83,7 +82,7 @@ async def list_effects(
         return query.matches(item.dataset_id, item.status)
 
     page, cursor = page_of(await repository.all_of(EffectEstimate), query, keep)
-    link_next(repository, response, "/v1/effects", query, cursor)
+    link_next(response, repository.url("/v1/effects"), query, cursor)
     return EffectList(items=[effect_item(effect) for effect in page], next_cursor=cursor)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from simulacra_api.http.field_types import Retention, SetValue
+from simulacra_api.http.field_types import Retention, SetValue, Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.http.problems import invalid_fields
 from simulacra_api.jobs.service import JobError, dataset_of, result_job
@@ -24,7 +24,7 @@ from simulacra_api.tenancy.create import (
     usable_model,
 )
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
+from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.generation_conditions import FieldError, check_interventions
 from simulacra_crds.contract.names import effect_name, job_id
 from simulacra_crds.contract.schema import TableSchema

@@ -13,7 +13,6 @@ from simulacra_api.dependencies import (
     CurrentTenant,
     DirectRoute,
     IdempotencyKey,
-    accepted,
     poll_headers,
     problems,
     small_document,
@@ -36,7 +35,7 @@ from simulacra_api.generations.service import (
 )
 from simulacra_api.http.etags import IfNoneMatch, represent
 from simulacra_api.http.pagination import ResourceQuery, link_next, page_of
-from simulacra_api.jobs.prefer_wait import Wait
+from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
 from simulacra_crds.contract.tasks import REPORT, REPORT_PAGE
@@ -98,7 +97,7 @@ async def list_generations(
         )
 
     page, cursor = page_of(await repository.all_of(GenerationJob), query, keep)
-    link_next(repository, response, "/v1/generations", query, cursor)
+    link_next(response, repository.url("/v1/generations"), query, cursor)
     return GenerationList(items=[generation_item(one) for one in page], next_cursor=cursor)
 
 

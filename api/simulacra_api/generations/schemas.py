@@ -15,10 +15,11 @@ from simulacra_api.generations.download_links import make_link
 from simulacra_api.generations.downloads import check_finished
 from simulacra_api.generations.service import FORMAT
 from simulacra_api.http.etags import entity_tag
+from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import JobError, dataset_of, result_job
-from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
+from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.names import job_id
 from simulacra_crds.contract.tasks import ATTAINMENT, IDENTIFICATION
 from simulacra_crds.kinds.base import expires_at, utcnow

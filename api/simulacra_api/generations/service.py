@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from simulacra_api.http.field_types import Retention, RowCount, Seed, SetValue
+from simulacra_api.http.field_types import Retention, RowCount, Seed, SetValue, Status
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import JobError
 from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import Status, TenantRepository
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
 from simulacra_crds.contract.names import generation_name
 from simulacra_crds.contract.schema import TableSchema

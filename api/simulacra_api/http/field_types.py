@@ -1,9 +1,9 @@
-"""Field types of request bodies: whole numbers in their bounds, and column values."""
+"""Field types of bodies: whole numbers in their bounds, column values, the status of a job."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
@@ -29,6 +29,7 @@ def _is_finite(value: float) -> bool:
     return abs(value) <= sys.float_info.max  # math.isfinite fails on huge integers
 
 
+Status = Literal["queued", "running", "ready", "partial", "failed"]
 _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
 FewRows = Annotated[int, Field(strict=True, ge=1, le=100), _Whole]

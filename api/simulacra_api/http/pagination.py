@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from simulacra_api.tenancy.repository import Status, TenantRepository, TenantResource
-from simulacra_crds.kinds.base import utcnow
+from simulacra_api.http.field_types import Status
+from simulacra_crds.kinds.base import Resource, utcnow
 
-R = TypeVar("R", bound=TenantResource)
+R = TypeVar("R", bound=Resource)
 SortKey = tuple[int, str, str]
 """A growing number, and up to two names as tie-breakers."""
 CURSOR = r"^[0-9]{1,18}(\.[a-z0-9-]{1,63}){0,2}$"
@@ -80,7 +80,7 @@ def cursor_of(key: SortKey) -> str:
     return ".".join((str(key[0]), *(name for name in key[1:] if name)))
 
 
-def _sort_key(resource: TenantResource) -> SortKey:
+def _sort_key(resource: Resource) -> SortKey:
     created = resource.metadata.creation_timestamp or utcnow()
     return int(created.timestamp()), resource.metadata.name, ""
 
@@ -96,15 +96,9 @@ def page_of(
     return page, cursor_of(_sort_key(page[-1])) if len(rest) > query.limit else None
 
 
-def link_next(
-    repository: TenantRepository,
-    response: Response,
-    path: str,
-    query: ListQuery,
-    cursor: str | None,
-) -> None:
-    """Add `Link: rel=next` (RFC 8288) to the answer when there is a next page."""
+def link_next(response: Response, url: str, query: ListQuery, cursor: str | None) -> None:
+    """Add `Link: rel=next` (RFC 8288) to the answer when the list at `url` has a next page."""
     if cursor is not None:
         given = query.model_dump(exclude_none=True, exclude={"cursor"}, mode="json")
-        target = f"{repository.url(path)}?{urlencode(given | {'cursor': cursor})}"
+        target = f"{url}?{urlencode(given | {'cursor': cursor})}"
         response.headers["Link"] = f'<{target}>; rel="next"'

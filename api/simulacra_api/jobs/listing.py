@@ -8,10 +8,10 @@ from typing import cast
 from pydantic import BaseModel
 
 from simulacra_api.generations.probe import PREFIX
+from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import Page, ResourceQuery, page_of
 from simulacra_api.jobs.service import Kind, dataset_of, stage_of
 from simulacra_api.tenancy.repository import (
-    Status,
     TenantRepository,
     TenantResource,
     is_deleting,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Response
 
+from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import JobBody, find_job
 from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository
@@ -41,3 +43,23 @@ async def wait_for(
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds}"
     return job
+
+
+async def accepted(
+    repository: TenantRepository, response: Response, path: str, job_id: str, wait: int
+) -> dict[str, Any]:
+    """Return id, status and error of the job of a new resource, and set status and headers.
+
+    202 with the job's address. 201 with the resource's, for a caller that prefers to wait and whose
+    job has ended meanwhile.
+    """
+    if wait:
+        with suppress(Problem):  # a repeated request for a deleted resource has no job any more
+            job = await wait_for(repository, response, job_id, wait)
+            if job.status in TERMINAL:
+                response.status_code = 201
+                response.headers["Location"] = repository.url(path)
+                return {"job_id": job_id, "status": job.status, "error": job.error}
+    location = repository.url(f"/v1/jobs/{job_id}")
+    response.headers.update({"Location": location, "Retry-After": "2"})
+    return {"job_id": job_id}

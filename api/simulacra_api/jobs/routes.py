@@ -24,7 +24,7 @@ async def list_jobs(
 ) -> JobList:
     """The tenant's jobs, newest first."""
     items, cursor = await job_page(repository, query)
-    link_next(repository, response, "/v1/jobs", query, cursor)
+    link_next(response, repository.url("/v1/jobs"), query, cursor)
     return JobList(items=items, next_cursor=cursor)
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from simulacra_api.http.field_types import Status
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import (
-    Status,
     TenantRepository,
     TenantResource,
     is_cancelled,

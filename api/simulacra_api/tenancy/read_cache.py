@@ -19,7 +19,6 @@ from simulacra_crds.kube.client import CUSTOM, Cluster
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
-CACHE_SECONDS = 0.25
 _MARGIN = 1.1
 """Clocks of two machines do not run equally fast."""
 _Key = tuple[type[Resource], str, str]
@@ -29,7 +28,7 @@ _Read = asyncio.Task[Resource | None]
 class ReadCache:
     """Reads single resources; one read serves concurrent callers, and later ones for a moment."""
 
-    def __init__(self, cluster: Cluster, seconds: float = CACHE_SECONDS) -> None:
+    def __init__(self, cluster: Cluster, seconds: float) -> None:
         self._cluster = cluster
         self._seconds = seconds
         self._reads: dict[_Key, tuple[float, _Read]] = {}

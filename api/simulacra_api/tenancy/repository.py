@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from simulacra_api.auth.caller import Caller
+from simulacra_api.http.field_types import Status
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.settings import MAX_ARTIFACT_BYTES
+from simulacra_api.tenancy.caller import Caller
 from simulacra_crds.contract.names import job_id, model_name
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FAILURE, PROGRESS, SCHEMA, Failure, ProgressReport
@@ -27,7 +28,6 @@ from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
 
 TenantResource = Dataset | Model | GenerationJob | EffectEstimate
-Status = Literal["queued", "running", "ready", "partial", "failed"]
 R = TypeVar("R", bound=TenantResource)
 B = TypeVar("B", bound=BaseModel)
 CANCELLED = ANNOTATION_CANCELLED

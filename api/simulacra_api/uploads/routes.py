@@ -10,12 +10,11 @@ from pydantic import ValidationError
 from simulacra_api.dependencies import (
     CurrentTenant,
     IdempotencyKey,
-    accepted,
     poll_headers,
     problems,
 )
 from simulacra_api.http.problems import Problem, content_type, validation_problem
-from simulacra_api.jobs.prefer_wait import Wait
+from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting
 from simulacra_api.uploads.body import FormStream, read_piece

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from simulacra_api.http.field_types import FileSize, Retention
+from simulacra_api.http.field_types import FileSize, Retention, Status
 from simulacra_api.jobs.service import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import Status
 from simulacra_crds.kinds.base import (
     DEFAULT_RETENTION_SECONDS,
     MAX_RETENTION_SECONDS,
