@@ -72,7 +72,9 @@ class Figures:
 
 
 class Stubs:
-    """Plays what makes Jobs end well: the kubelet, and on the embedded control plane the Job controller as well."""
+    """Plays what makes Jobs end well: the kubelet, and on the embedded control plane the Job
+    controller as well.
+    """
 
     def __init__(self, cluster: Cluster, *, real: bool) -> None:
         self._cluster, self._real = cluster, real
@@ -181,7 +183,9 @@ class Scene:
                 await asyncio.sleep(0.2)
 
     async def datasets(self, count: int, prefix: str, **spec: Any) -> None:
-        """Create complete Datasets, 16 at a time, as an API would: finalizer on, key made, digest stated."""
+        """Create complete Datasets, 16 at a time, as an API would: finalizer on, key made, digest
+        stated.
+        """
         gate = asyncio.Semaphore(16)
 
         async def one(number: int) -> None:
@@ -213,7 +217,7 @@ class Scene:
         return sum(ready(one) for one in found) if ready_only else len(found)
 
     async def settled(self, limit_s: float) -> float:
-        """Wait until all are Ready or the time is up; return the monotonic time at which they were."""
+        """Wait until all are Ready or time is up; return the monotonic time of that."""
         end = time.monotonic() + limit_s
         while (asked := time.monotonic()) < end and await self._any_open():  # noqa: ASYNC110
             # asking takes 5 % of the time at most
@@ -244,7 +248,9 @@ def quantile(page: str, histogram: str, share: float) -> float:
 
 
 def writes(page: str) -> Counter[str]:
-    """Return how many writes the operator sent, by what they were about; those of its Lease go by the clock."""
+    """Return how many writes the operator sent, by what they were about; those of its Lease go by
+    the clock.
+    """
     found = re.findall(
         r'^simulacra_api_writes_total{resource="([^"]+)"} (\S+)$', page, re.MULTILINE
     )
@@ -252,7 +258,9 @@ def writes(page: str) -> Counter[str]:
 
 
 def cpu_ms(operator: OperatorProcess, plane: Plane) -> dict[str, float]:
-    """Return the CPU milliseconds that each part has used so far; the plane is every process that names its folder."""
+    """Return the CPU milliseconds that each part has used so far; the plane is every process that
+    names its folder.
+    """
     planes = 0.0
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -341,7 +349,9 @@ async def after(scene: Scene, figures: Figures) -> None:
 
 @contextmanager
 def quick_controllers(plane: Plane, qps: int | None) -> Iterator[None]:
-    """Have a real plane's kube-controller-manager replaced by one that may send more requests a second."""
+    """Have a real plane's kube-controller-manager replaced by one that may send more requests a
+    second.
+    """
     if qps is None:
         yield
         return
@@ -407,7 +417,10 @@ def main() -> None:
         sys.stdout.write(table(runs[-1:]) + "\n")
     head = "# The operator under many resources\n\n"
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}, load at the end {load}"
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}, load at the"
+        f" end {load}"
+    )
     if asked.append and RESULTS.exists():
         RESULTS.write_text(f"{RESULTS.read_text()}\n{table(runs)}\n{machine}\n")
     else:

@@ -30,7 +30,10 @@ SERVED, OTHER = "acme", "globex"
 LISTED = ("--set", f"{OWN},credentials.existingSecret=simulacra-pods,namespaces[0]=tenant-{SERVED}")
 
 
-INSIDE = "serviceaccounts,secrets,configmaps,resourcequotas,limitranges,networkpolicies,services,jobs,pods"
+INSIDE = (
+    "serviceaccounts,secrets,configmaps,resourcequotas,limitranges,networkpolicies"
+    ",services,jobs,pods"
+)
 """What could be left in a tenant's namespace."""
 
 

@@ -1,4 +1,6 @@
-"""`simulacra up` as a user starts it, with what tests do to it: kill the tree, look into every store, add a tenant."""
+"""`simulacra up` as a user starts it, with what tests do to it: kill the tree, look into every
+store, add a tenant.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ class Installation:
             "--data-dir",
             str(self.data_dir),
         ]
-        # Without the variables that another folder's fixtures have set: a store is one installation's.
+        # Without the variables that another folder's fixtures have set: a store is one
+        # installation's.
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")
         }
@@ -104,7 +107,9 @@ class Installation:
 
     @contextmanager
     def changes(self, *arguments: str) -> Iterator[Iterator[str]]:
-        """Yield what `kubectl get --watch` says, line by line: every change is seen, however short a state lasts."""
+        """Yield what `kubectl get --watch` says, line by line: every change is seen, however short
+        a state lasts.
+        """
         command = [
             str(Path(sys.executable).with_name("kubectl")),
             "--kubeconfig",
@@ -131,7 +136,9 @@ class Installation:
         return [name for name in found if not name.startswith("installation/")]
 
     def add_tenant(self, name: str) -> Client:
-        """Do what an operator does with kubectl: a Tenant, and a Secret with the hash of its client's secret."""
+        """Do what an operator does with kubectl: a Tenant, and a Secret with the hash of its
+        client's secret.
+        """
         from simulacra_api.auth.clients import hash_secret
 
         client_id, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)

@@ -1,4 +1,6 @@
-"""The product on a cluster with a real node: helm, kubectl, a way to its Services, and what is in its store."""
+"""The product on a cluster with a real node: helm, kubectl, a way to its Services, and what is in
+its store.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,13 @@ from simulacra import Client, Connection
 VALUES_VARIABLE = "SIMULACRA_E2E_VALUES"
 """A values file for this cluster; unset: there is no node to test on."""
 CLUSTER_VARIABLE = "SIMULACRA_E2E_CLUSTER"
-"""Folder of `../shared/bin/cluster`, whose pods this machine reaches and whose kubelet and audit log are here."""
+"""Folder of `../shared/bin/cluster`, whose pods this machine reaches and whose kubelet and audit
+log are here.
+"""
 PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
-"""The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no such history."""
+"""The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no
+such history.
+"""
 NEURAL_VARIABLE = "SIMULACRA_E2E_NEURAL"
 """Set where the cluster has the trainer with torch as well."""
 TRAINER = f"simulacra.local/simulacra/trainer:{APP_VERSION}"
@@ -71,7 +77,9 @@ class Node:
         return done.stdout
 
     def apply(self, verb: str, *arguments: str, chart: Path = CHART) -> None:
-        """`helm install` or `helm upgrade`; customers come through a forwarded port, so that is the public URL."""
+        """`helm install` or `helm upgrade`; customers come through a forwarded port, so that is the
+        public URL.
+        """
         public = ("--set", f"api.publicUrl={self.url}")
         self.helm(
             verb, str(chart), "--create-namespace", "-f", self.values, *public, *arguments, "--wait"
@@ -105,10 +113,13 @@ class Node:
         return self.forwarded("simulacra-api", 80, self.port)
 
     def sign_up(self, company: str) -> tuple[Client, str]:
-        """Ask for access, approve it with kubectl, claim the secret; return a client and the tenant."""
+        """Ask for access, approve it with kubectl, claim the secret; return a client and the
+        tenant.
+        """
         with httpx2.Client(base_url=self.url, timeout=30) as http:
             body = {"company": company, "contact": "ada@acme.example"}
-            path = f"/v1/signup/{http.post('/v1/signup', json=body).raise_for_status().json()['request_id']}"
+            request = http.post("/v1/signup", json=body).raise_for_status().json()
+            path = f"/v1/signup/{request['request_id']}"
             jsonpath = "{range .items[?(@.spec.decision!='Approved')]}{.metadata.name}{end}"
             name = self.kubectl("get", "accessrequests", "-o", f"jsonpath={jsonpath}")
             decision = '{"spec": {"decision": "Approved"}}'
@@ -128,7 +139,9 @@ class Node:
 
     @contextmanager
     def store(self, secret: str, service: str, namespace: str) -> Iterator[Any]:
-        """Reach a store of artifacts by boto3, with the credentials in a Secret of the release's namespace."""
+        """Reach a store of artifacts by boto3, with the credentials in a Secret of the release's
+        namespace.
+        """
         found = json.loads(self.kubectl("get", "secret", secret, "-n", SYSTEM, "-o", "json"))
         known = {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
         port = free_port()
@@ -153,7 +166,9 @@ class Node:
             return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def restart_kubelet(self, folder: Path) -> None:
-        """End the kubelet of `../shared/bin/cluster` and start it again as the tool did; its folder is given."""
+        """End the kubelet of `../shared/bin/cluster` and start it again as the tool did; its folder
+        is given.
+        """
         noted = folder / "kubelet.pid"
         pid = int(noted.read_text().split()[0])
         words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
@@ -169,9 +184,14 @@ class Node:
         with (folder / "kubelet.log").open("ab") as log:
             command = ["nsenter", f"--net=/proc/self/fd/{space}", *words]
             new = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True,
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+                start_new_session=True,
                 pass_fds=[space],
-            )  # fmt: skip
+            )
         os.close(space)
         started = Path(f"/proc/{new.pid}/stat").read_text().rpartition(")")[2].split()[19]
         noted.write_text(f"{new.pid} {started}")
