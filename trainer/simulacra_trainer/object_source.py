@@ -173,8 +173,8 @@ def _errors(source: SourceRequest) -> Iterator[None]:
         raise _refused(Reason.SOURCE_UNREADABLE, message, source) from None
     except BotoCoreError as error:
         raise SourceUnavailable(
-            f"The object store cannot be reached ({type(error).__name__}). Check its endpoint in the"
-            " Tenant's spec.sources, and the NetworkPolicy of the pods."
+            f"The object store cannot be reached ({type(error).__name__}). Check its endpoint in"
+            " spec.sources of the Tenant, and the NetworkPolicy of the pods."
         ) from None
 
 
