@@ -59,7 +59,7 @@ class Connection:
         self._kubeconfig = kubeconfig
         self._login = login
         self._session: aiohttp.ClientSession | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @classmethod
     async def open(cls, kubeconfig: str | None = None) -> Self:
@@ -147,7 +147,7 @@ class Connection:
 
     async def _log_in_again(self, refused: _Login) -> bool:
         """Read the credentials again; return whether the token is another one."""
-        async with self._turn:
+        async with self._lock:
             if self._login is refused:
                 self._login = await _log_in(self._kubeconfig)
             return self._login.options["headers"] != refused.options["headers"]
