@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 
 CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.5}},

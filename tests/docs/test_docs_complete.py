@@ -22,7 +22,7 @@ from simulacra_crds.contract.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
-    "trainer/simulacra_trainer/__main__.py",
+    "trainer/simulacra_trainer/cli.py",
     "custody/simulacra_custody/verify.py",
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
@@ -87,7 +87,7 @@ def test_reasons_commands_and_methods(text: str) -> None:
 def test_programs_and_types_of_conditions(text: str) -> None:
     flags = set(
         re.findall(
-            r'add_argument\(\s*"(--[a-z-]+)"',
+            r'(?:add_argument|option)\(\s*"(--[a-z-]+)"',
             "\n".join((ROOT / path).read_text() for path in PROGRAMS),
         )
     )

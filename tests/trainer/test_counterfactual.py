@@ -11,7 +11,7 @@ import pytest
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import Knowledge
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel
 from simulacra_trainer.families.forest.abduct import abduct

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.kinds.model import DifferentialPrivacy
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 from simulacra_trainer.differential_privacy import sanitize
 from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of
 from simulacra_trainer.differential_privacy.domain import domain_of
