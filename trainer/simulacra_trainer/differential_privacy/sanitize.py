@@ -2,18 +2,20 @@
 
 The mechanism is MST (McKenna, Miklau & Sheldon, Winning the NIST contest, 2021) without its
 graphical-model inference:
-1. all one-way marginals with Gaussian noise; cells are merged by what the noisy counts say;
+1. all one-way marginals with discrete Gaussian noise; cells are merged by what the noisy counts
+say;
 2. a maximum spanning tree of pairs, edge by edge with the exponential mechanism; the score of a
    pair is the L1 distance of its table of counts from independence;
-3. the tables of the chosen pairs with Gaussian noise; rows are drawn down the tree. Each step has a
-third of the budget. Replacing a row changes two counts of a table by one: an L2 sensitivity of the
-square root of 2, so noise of deviation s costs 1 / s^2 (rho of zCDP). A score changes by 2 at most,
-and the exponential mechanism with parameter e costs e^2 / 8 (Cesar & Rogers, 2021). Whatever is
-made of the drawn rows is post-processing.
+3. the tables of the chosen pairs with discrete Gaussian noise; rows are drawn down the tree. Each
+step has a third of the budget. Replacing a row changes two counts of a table by one: an L2
+sensitivity of the square root of 2, so noise of deviation s costs 1 / s^2 (rho of zCDP). A score
+changes by 2 at most, and the exponential mechanism with parameter e costs e^2 / 8 (Cesar & Rogers,
+2021). Whatever is made of the drawn rows is post-processing.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 
@@ -24,6 +26,7 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.differential_privacy.accountant import Budget, rho_of
 from simulacra_trainer.differential_privacy.domain import Domain, Floats, Ints, domain_of
+from simulacra_trainer.differential_privacy.noise import noisy_argmax, noisy_counts
 
 MOST_BINS = 32
 SCORE_SENSITIVITY = 2.0
@@ -62,18 +65,18 @@ def sanitize(
         table: clean rows.
         schema: what values are possible; it is taken as public.
         asked: epsilon and delta.
-        rng: for tests only. Else the noise comes from the system's randomness: noise that can be
-            drawn again with a known seed protects nobody.
+        rng: for tests only; draws rows from the noisy counts. The noise itself never comes from it:
+            noise that can be drawn again with a known seed protects nobody.
     """
     rng = rng or np.random.default_rng(secrets.randbits(256))
     budget = Budget(rho_of(asked.epsilon, asked.delta))
     names = [column.name for column in schema.learned()]
     domains = [domain_of(column) for column in schema.learned()]
     cells = [domain.cells(table.column(name)) for name, domain in zip(names, domains, strict=True)]
-    columns = _measure_columns(domains, cells, budget, rng)
+    columns = _measure_columns(domains, cells, budget)
     binned = [column.bins[c] for column, c in zip(columns, cells, strict=True)]
-    edges = _choose_tree(columns, binned, budget, rng)
-    tables = _measure_pairs(columns, binned, edges, budget, rng)
+    edges = _choose_tree(columns, binned, budget)
+    tables = _measure_pairs(columns, binned, edges, budget)
     drawn = _draw(columns, edges, tables, table.num_rows, rng)
     values = [
         column.domain.draw(_cell_in_bin(column, bins, rng), rng)
@@ -82,13 +85,11 @@ def sanitize(
     return pa.table(values, names=names)
 
 
-def _measure_columns(
-    domains: list[Domain], cells: list[Ints], budget: Budget, rng: np.random.Generator
-) -> list[_Column]:
+def _measure_columns(domains: list[Domain], cells: list[Ints], budget: Budget) -> list[_Column]:
     each = budget.rho / 3.0 / len(domains)
     out = []
     for domain, held in zip(domains, cells, strict=True):
-        counts = _noisy(np.bincount(held, minlength=domain.size), each, budget, rng)
+        counts = _noisy(np.bincount(held, minlength=domain.size), each, budget)
         shares = on_simplex(counts, held.size) / held.size
         out.append(_Column(domain, shares, _merge(shares * held.size, 1.0 / np.sqrt(each))))
     return out
@@ -106,15 +107,13 @@ def _merge(counts: Floats, deviation: float) -> Ints:
     return bins
 
 
-def _choose_tree(
-    columns: list[_Column], binned: list[Ints], budget: Budget, rng: np.random.Generator
-) -> list[Edge]:
+def _choose_tree(columns: list[_Column], binned: list[Ints], budget: Budget) -> list[Edge]:
     """Choose pairs that connect all columns, the dependent ones most likely."""
     d, n = len(columns), binned[0].size
     if d < 2:
         return []
     each = budget.rho / 3.0 / (d - 1)
-    parameter = np.sqrt(8.0 * each)
+    scale = 2.0 * SCORE_SENSITIVITY / math.sqrt(8.0 * each)
     pairs = [(i, j) for i in range(d) for j in range(i)]
     scores = np.empty(len(pairs))
     for k, (i, j) in enumerate(pairs):
@@ -123,41 +122,36 @@ def _choose_tree(
     group, chosen = np.arange(d), list[Edge]()
     for _ in range(d - 1):
         budget.spend(each)
-        apart = np.array([group[i] != group[j] for i, j in pairs])
-        noisy = parameter * scores / (2.0 * SCORE_SENSITIVITY) + rng.gumbel(size=len(pairs))
-        i, j = pairs[int(np.argmax(np.where(apart, noisy, -np.inf)))]
+        apart = np.flatnonzero([group[i] != group[j] for i, j in pairs])
+        i, j = pairs[apart[noisy_argmax(scores[apart], scale)]]
         chosen.append((i, j))
         group[group == group[i]] = group[j]
     return chosen
 
 
 def _measure_pairs(
-    columns: list[_Column],
-    binned: list[Ints],
-    edges: list[Edge],
-    budget: Budget,
-    rng: np.random.Generator,
+    columns: list[_Column], binned: list[Ints], edges: list[Edge], budget: Budget
 ) -> list[Floats]:
     each = budget.rho / 3.0 / max(len(edges), 1)
     out = []
     for edge in edges:
         counts = _pair_counts(columns, binned, edge)
-        noisy = _noisy(counts.reshape(-1), each, budget, rng)
+        noisy = _noisy(counts.reshape(-1), each, budget)
         out.append(on_simplex(noisy, binned[0].size).reshape(counts.shape))
     return out
 
 
-def _pair_counts(columns: list[_Column], binned: list[Ints], edge: Edge) -> Floats:
+def _pair_counts(columns: list[_Column], binned: list[Ints], edge: Edge) -> Ints:
     i, j = edge
     shape = columns[i].size, columns[j].size
     counts = np.bincount(binned[i] * shape[1] + binned[j], minlength=shape[0] * shape[1])
-    return counts.reshape(shape).astype(np.float64)
+    return counts.reshape(shape)
 
 
-def _noisy(counts: Ints | Floats, rho: float, budget: Budget, rng: np.random.Generator) -> Floats:
-    """Return counts with Gaussian noise for rho, in whole numbers: nothing can be read from the digits."""
+def _noisy(counts: Ints, rho: float, budget: Budget) -> Floats:
+    """Return counts with discrete Gaussian noise for rho."""
     budget.spend(rho)
-    return np.rint(counts + rng.normal(0.0, 1.0 / np.sqrt(rho), len(counts)))
+    return noisy_counts(counts, 1.0 / math.sqrt(rho)).astype(np.float64)
 
 
 def on_simplex(counts: Floats, total: float) -> Floats:

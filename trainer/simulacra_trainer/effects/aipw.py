@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.effects.boosting import Floats
-from simulacra_trainer.effects.features import Features
+from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
 from simulacra_trainer.effects.question import Arm, Question
 

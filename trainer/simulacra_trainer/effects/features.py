@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_trainer.effects.boosting import BINS, Bins, Floats
 from simulacra_trainer.families.grid import bin_edges
 
+Floats = npt.NDArray[np.float64]
+Bins = npt.NDArray[np.uint8]
+BINS = 64
 MAX_SCALED = 8.0
 """Standard deviations at which heavy tails are cut for the linear part."""
 KNOTS = (0.02, 0.08, 0.2, 0.4, 0.6, 0.8, 0.92, 0.98)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulacra_trainer.effects.aipw import Z95, Interval
-from simulacra_trainer.effects.boosting import Floats
-from simulacra_trainer.effects.features import Features
+from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
 from simulacra_trainer.effects.question import Question
 

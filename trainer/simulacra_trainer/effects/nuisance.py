@@ -11,18 +11,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import lightgbm
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.effects.boosting import BINS, Bins, Ensemble, Floats, boost, boosted_score
-from simulacra_trainer.effects.features import Features
+from simulacra_trainer.boosting import FIXED, raw_scores
+from simulacra_trainer.effects.features import Features, Floats
 
 WAYS = ((), (), ("linear",), ("linear", "products"))
-WHOLE_TREES = (0, 1, 0, 0)
-"""How many trees a way takes in full before the boosted ones."""
+RATE = 0.1
+FIRST_RATES = (RATE, 1.0, RATE, RATE)
+"""The learning rate of each way's first tree: one of them takes it whole."""
 MORE_TREES = 1.5
 """Times the best number of trees: bias of an effect costs more than noise, which averages."""
 MAX_TREES = 200
+TREES = FIXED | {
+    "max_depth": 3,
+    "num_leaves": 8,
+    "min_data_in_leaf": 10,
+    "lambda_l2": 1.0,
+    "boost_from_average": False,
+}
 PATIENCE = 15
 CHECK_SHARE = 0.2
 MAX_FIT_ROWS = 20_000
@@ -38,23 +47,26 @@ class Nuisance:
 
     Attributes:
         way: position in WAYS of how it begins.
-        coefficients: float64 [1 + columns of the design], intercept first.
-        order: uint8 [k, BINS], which position each bin has for the trees.
-        trees: what they add.
+        coefficients: float64 [1 + columns of the design], intercept first, for the standardized
+            target.
+        trees: what they add; None where there are none.
         logistic: whether predictions are probabilities.
+        center, scale: of the target.
     """
 
     way: int
     coefficients: Floats
-    order: Bins
-    trees: Ensemble
+    trees: lightgbm.Booster | None
     logistic: bool
+    center: float
+    scale: float
 
     def predict(self, features: Features) -> Floats:
         """Return the expected target, float64 [n]."""
         score = _linear_score(_design(features, self.way), self.coefficients)
-        score += boosted_score(_ordered(features.bins, self.order), self.trees)
-        return _expit(score) if self.logistic else score
+        if self.trees is not None:
+            score += raw_scores(self.trees, features.bins.T)
+        return _expit(score) if self.logistic else self.center + self.scale * score
 
 
 def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nuisance:
@@ -70,35 +82,86 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
         sample = np.sort(rng.choice(y.size, MAX_FIT_ROWS, replace=False))
         features, y = features.rows(sample), y[sample]
     logistic = bool(np.isin(y, (0.0, 1.0)).all())
-    order = _order_by_target(features, y)
-    Z = _ordered(features.bins, order)
-    is_check = np.zeros(y.size, np.bool_)
-    is_check[rng.permutation(y.size)[: int(CHECK_SHARE * y.size)]] = True
-    scale = 1.0 if logistic else max(float(y.std()), 1e-12)
+    center, scale = (0.0, 1.0) if logistic else (float(y.mean()), max(float(y.std()), 1e-12))
+    target = (y - center) / scale
+    way, trees = _choose(features, target, rng, logistic)
+    X = _design(features, way)
+    coefficients = _fit_linear(X, target, logistic)
+    booster = None
+    if trees:
+        data = _dataset(features, target)
+        data.set_init_score(_linear_score(X, coefficients))
+        booster = _booster(data, logistic, way)
+        _grow(booster, round(MORE_TREES * trees), way)
+    return Nuisance(way, coefficients, booster, logistic, center, scale)
+
+
+def _choose(
+    features: Features, target: Floats, rng: np.random.Generator, logistic: bool
+) -> tuple[int, int]:
+    """Return the way and the number of trees that predict the check rows best."""
+    is_check = np.zeros(target.size, np.bool_)
+    is_check[rng.permutation(target.size)[: int(CHECK_SHARE * target.size)]] = True
+    learn, check = np.flatnonzero(~is_check), np.flatnonzero(is_check)
+    data = judge = None
+    if features.bins.size and check.size:
+        data = _dataset(features.rows(learn), target[learn])
+        judge = data.create_valid(features.rows(check).bins.T, target[check], params=TREES)
     least, way, trees = np.inf, 0, 0
     for tried in range(len(WAYS) if features.products.shape[1] else len(WAYS) - 1):
         X = _design(features, tried)
-        offset = _linear_score(X, _fit_linear(X[~is_check], y[~is_check], logistic))
-        _, best, loss = boost(
-            Z,
-            y / scale,
-            offset / scale,
-            is_check,
-            logistic,
-            MAX_TREES,
-            PATIENCE,
-            WHOLE_TREES[tried],
-        )
-        if loss < least:
-            least, way, trees = loss, tried, best
-    X = _design(features, way)
-    coefficients = _fit_linear(X, y, logistic)
-    offset, nobody = _linear_score(X, coefficients), np.zeros(y.size, np.bool_)
-    trees, whole = round(MORE_TREES * trees), WHOLE_TREES[way]
-    feature, threshold, leaf = boost(
-        Z, y / scale, offset / scale, nobody, logistic, trees, PATIENCE, whole
-    )[0]
-    return Nuisance(way, coefficients, order, (feature, threshold, leaf * scale), logistic)
+        offset = _linear_score(X, _fit_linear(X[learn], target[learn], logistic))
+        losses = [_loss(target[check], offset[check], logistic)]
+        if data is not None and judge is not None:
+            data.set_init_score(offset[learn])
+            judge.set_init_score(offset[check])
+            booster = _booster(data, logistic, tried).add_valid(judge, "check")
+            _grow(booster, MAX_TREES, tried, losses)
+        best = int(np.argmin(losses))
+        if losses[best] < least:
+            least, way, trees = losses[best], tried, best
+    return way, trees
+
+
+def _dataset(features: Features, target: Floats) -> lightgbm.Dataset:
+    levels = np.flatnonzero(features.is_level).tolist()
+    return lightgbm.Dataset(features.bins.T, target, categorical_feature=levels, params=TREES)
+
+
+def _booster(data: lightgbm.Dataset, logistic: bool, way: int) -> lightgbm.Booster:
+    objective = "binary" if logistic else "regression"
+    return lightgbm.Booster(
+        TREES | {"objective": objective, "learning_rate": FIRST_RATES[way]}, data
+    )
+
+
+def _grow(
+    booster: lightgbm.Booster, rounds: int, way: int, losses: list[float] | None = None
+) -> None:
+    """Add trees.
+
+    Args:
+        booster: without trees.
+        rounds: trees at most; fewer where no split is left.
+        way: position in WAYS.
+        losses: of the check rows without any tree; gets that of each number of trees, until
+            PATIENCE trees bring no smaller one.
+    """
+    for trees in range(1, rounds + 1):
+        if booster.update():
+            break
+        if trees == 1 and FIRST_RATES[way] != RATE:
+            booster.reset_parameter({"learning_rate": RATE})
+        if losses is not None:
+            losses.append(booster.eval_valid()[0][2])
+            if trees - int(np.argmin(losses)) >= PATIENCE:
+                break
+
+
+def _loss(y: Floats, score: Floats, logistic: bool) -> float:
+    """Return LightGBM's loss: the mean squared error, or the mean negative log likelihood."""
+    losses = np.logaddexp(0.0, score) - y * score if logistic else (y - score) ** 2
+    return float(losses.mean()) if y.size else 0.0
 
 
 def _design(features: Features, way: int) -> Floats:
@@ -136,24 +199,6 @@ def _fit_linear(X: Floats, y: Floats, logistic: bool) -> Floats:
 def _linear_score(X: Floats, coefficients: Floats) -> Floats:
     score: Floats = X @ coefficients[1:] + coefficients[0]
     return score
-
-
-def _order_by_target(features: Features, y: Floats) -> Bins:
-    """Order each category's levels by mean target, shrunk as if by ten average rows."""
-    order = np.tile(np.arange(BINS, dtype=np.uint8), (features.bins.shape[0], 1))
-    mean = y.mean()
-    for k in np.flatnonzero(features.is_level):
-        counts = np.bincount(features.bins[k], minlength=BINS)
-        sums = np.bincount(features.bins[k], weights=y - mean, minlength=BINS)
-        order[k, np.argsort(sums / (counts + 10.0), kind="stable")] = np.arange(
-            BINS, dtype=np.uint8
-        )
-    return order
-
-
-def _ordered(bins: Bins, order: Bins) -> Bins:
-    ordered: Bins = np.take_along_axis(order, bins.astype(np.intp), axis=1) if bins.size else bins
-    return ordered
 
 
 def _expit(score: npt.NDArray[np.float64]) -> Floats:

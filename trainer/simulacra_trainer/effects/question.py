@@ -12,8 +12,13 @@ import pyarrow as pa
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_trainer.effects.boosting import Floats
-from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of, numbers
+from simulacra_trainer.effects.features import (
+    LEVEL_KINDS,
+    Floats,
+    level_positions,
+    levels_of,
+    numbers,
+)
 from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.errors import InputError
 

@@ -19,7 +19,6 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.kinds.model import DifferentialPrivacy
-from simulacra_trainer.differential_privacy import sanitize
 from simulacra_trainer.families.base import Family, FittedModel, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
@@ -51,7 +50,8 @@ GRAPH, PRIVACY, FIT, REPORT = STEPS
 NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
 GRAPH_BUDGET_S = 10.0
 MAX_FIT_ROWS = 500_000
-NEURAL_EXTRA = ("torch", "lightning")
+NEURAL_EXTRA = ("torch", "pytorch_lightning")
+PRIVATE_EXTRA = "opendp"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def family_named(name: str, gpu: int = 0) -> Family:
     """Return the family; auto is the forest on CPUs and the neural one where a GPU is asked for.
 
     Raises:
-        InputError: if the neural family is asked for where torch or lightning is not installed.
+        InputError: if the neural family is asked for where torch or pytorch-lightning is not
+            installed.
     """
     if _is_neural(name, gpu):
         try:
@@ -246,6 +247,13 @@ def _private(table: pa.Table, schema: TableSchema, asked: DifferentialPrivacy) -
             "Differential privacy is not offered with survey weights: fit without one of the two."
         )
         raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
+    try:  # a fifth of a second, and few fits need it
+        from simulacra_trainer.differential_privacy import sanitize
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != PRIVATE_EXTRA:
+            raise
+        message = "Differential privacy is not installed here; install it with: pip install 'simulacra[private]'"
+        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon") from None
     return sanitize(table, schema, asked)
 
 

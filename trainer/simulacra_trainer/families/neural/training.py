@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import lightning.pytorch as pl
+import pytorch_lightning as pl
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from lightning.pytorch.strategies import DDPStrategy, Strategy
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from simulacra_trainer.cpus import threads
@@ -246,9 +246,7 @@ class _Told(Callback):
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Keep Lightning's banners, hints and warnings out of our logs."""
-    loggers = [
-        logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")
-    ]
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
