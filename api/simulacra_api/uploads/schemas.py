@@ -10,15 +10,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from simulacra_api.http.field_types import FileSize, Retention, Status
 from simulacra_api.jobs.service import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_crds.kinds.base import (
-    DEFAULT_RETENTION_SECONDS,
-    MAX_RETENTION_SECONDS,
-    MIN_RETENTION_SECONDS,
-    ColumnName,
-    Sha256,
-)
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, Sha256
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
 
+_KNOWLEDGE_HELP = (
+    'Known causes, binding for the fit: {"tiers": [[column, ...], ...], "required": [{"source": '
+    'column, "target": column}], "forbidden": [...]}. No column is caused by one of a later tier.'
+)
+_WEIGHTS_HELP = (
+    "Name of the column of survey weights (numbers, 0 or more, none missing): the model stands for "
+    "the weighted population, and generated rows lack the column."
+)
+_EPSILON_HELP = (
+    "Differential privacy: the model is learned from noisy marginals and not from the rows. "
+    "Not together with weights."
+)
 _LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta")
 _Epsilon = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 _Delta = Annotated[float, Field(ge=1e-12, le=1e-3, allow_inf_nan=False)]
@@ -39,15 +45,9 @@ class UploadFields(BaseModel):
 
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
-    knowledge: Knowledge | None = Field(
-        default=None, description="Known causes, binding for the fit."
-    )
-    weights: ColumnName | None = Field(
-        default=None, description="Name of the column of survey weights."
-    )
-    epsilon: _Epsilon | None = Field(
-        default=None, description="Differential privacy; not with weights."
-    )
+    knowledge: Knowledge | None = Field(default=None, description=_KNOWLEDGE_HELP)
+    weights: ColumnName | None = Field(default=None, description=_WEIGHTS_HELP)
+    epsilon: _Epsilon | None = Field(default=None, description=_EPSILON_HELP)
     delta: _Delta | None = Field(default=None, description="Of epsilon; 1e-6 when absent.")
 
     @field_validator("delta")
@@ -121,50 +121,17 @@ class DatasetAccepted(BaseModel):
     error: JobError | None = None
 
 
-# fmt: off
-FORM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["file"],
-    "additionalProperties": False,
-    "properties": {
-        "retention_seconds": {
-            "type": "integer",
-            "minimum": MIN_RETENTION_SECONDS,
-            "maximum": MAX_RETENTION_SECONDS,
-        },
-        "family": {"type": "string", "enum": ["auto", "forest", "neural"]},
-        "knowledge": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "description":
-                'Known causes, binding for the fit: {"tiers": [[column, ...], ...], "required": '
-                '[{"source": column, "target": column}], "forbidden": [...]}. '
-                "No column is caused by one of a later tier.",
-        },
-        "weights": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 256,
-            "description":
-                "Name of the column of survey weights (numbers, 0 or more, none missing): the "
-                "model stands for the weighted population, and generated rows lack the column.",
-        },
-        "epsilon": {
-            "type": "number",
-            "minimum": 0.01,
-            "maximum": 100,
-            "description":
-                "Differential privacy: the model is learned from noisy marginals and not from the "
-                "rows. Not together with weights.",
-        },
-        "delta": {
-            "type": "number",
-            "minimum": 1e-12,
-            "maximum": 1e-3,
-            "description": "Of epsilon; 1e-6 when absent.",
-        },
-        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
-    },
-}
-# fmt: on
-"""OpenAPI schema of the form, whose fields are text."""
+def _form_schema() -> dict[str, Any]:
+    """Return the OpenAPI schema of the form: the fields as text, knowledge as JSON, the file."""
+    properties = {}
+    for name, field in UploadFields.model_json_schema()["properties"].items():
+        schema = field.get("anyOf", [field])[0] | field
+        keys = {"type", "enum", "minimum", "maximum", "minLength", "maxLength", "description"}
+        properties[name] = {key: schema[key] for key in schema if key in keys}
+    properties["knowledge"] |= {"type": "string", "contentMediaType": "application/json"}
+    properties["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {"type": "object", "required": ["file"], "additionalProperties": False}
+    return schema | {"properties": properties}
+
+
+FORM_SCHEMA = _form_schema()
