@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.generations.download_links import make_link
+from simulacra_api.generations.downloads import make_link
 from simulacra_crds.kube.client import GENERATION_JOBS
 from simulacra_custody.refs import ResourceRef
 
@@ -129,7 +129,7 @@ async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
 
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]
     link_key = (await SigningKeyStore(world.cluster).current()).link_key
-    monkeypatch.setattr("simulacra_api.generations.download_links.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("simulacra_api.generations.downloads.time.time", lambda: 1_000_000.0)
     old, _ = make_link(link_key, url.partition("?")[0], tenant="acme", uid=uid, file_format="csv")
     monkeypatch.undo()
     assert time.time() > 1_000_000

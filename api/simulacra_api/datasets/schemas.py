@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import Retention, Status
 from simulacra_api.http.pagination import ListQuery, Page
-from simulacra_api.jobs.service import JobError
+from simulacra_api.jobs.schemas import JobError
 from simulacra_crds.kinds.model import FamilyName
 
 DatasetStatus = Literal["uploading", "queued", "running", "ready", "partial", "failed", "deleting"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from simulacra_api.http.field_types import FileSize, Retention, Status
-from simulacra_api.jobs.service import JobError
+from simulacra_api.jobs.schemas import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, Sha256
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
