@@ -101,7 +101,7 @@ def _asked(query: str) -> set[str]:
     return set(re.findall(r"\b(?:simulacra|process)_[a-z_]+", re.sub(r'"[^"]*"', '""', query)))
 
 
-def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> None:
+def test_each_alert_fires_alone_and_none_when_healthy(tmp_path: Path) -> None:
     promtool = needed("promtool")
     assert SICK.keys() == {rule["alert"] for rule in RULES}
     subprocess.run([promtool, "check", "rules", str(ALERTS)], check=True, capture_output=True)
@@ -118,14 +118,14 @@ def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_asks_for_metrics_that_exist_and_is_in_the_docs(rule: dict[str, Any]) -> None:
+def test_alert_queries_existing_metrics_and_is_documented(rule: dict[str, Any]) -> None:
     assert _asked(rule["expr"])
     assert _asked(rule["expr"]) <= _known()
     assert f"`{rule['alert']}`" in (ROOT / "docs" / "howto" / "operations.md").read_text()
 
 
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
-def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(
+def test_panel_queries_existing_metrics_with_unit_and_description(
     panel: dict[str, Any],
 ) -> None:
     assert panel["description"]
@@ -134,7 +134,7 @@ def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(
         assert _asked(target["expr"]) <= _known()
 
 
-def test_the_metrics_reference_names_every_metric_of_ours() -> None:
+def test_metrics_reference_names_every_metric_of_the_product() -> None:
     text = (ROOT / "docs" / "howto" / "operations.md").read_text()
     bases = {
         re.sub(r"_(bucket|sum|count)$", "", name)
@@ -146,7 +146,7 @@ def test_the_metrics_reference_names_every_metric_of_ours() -> None:
     assert named - bases - _known() == set()
 
 
-def test_troubleshooting_knows_every_reason_and_no_other() -> None:
+def test_troubleshooting_lists_exactly_the_condition_reasons() -> None:
     section = (
         (ROOT / "docs" / "howto" / "operations.md")
         .read_text()

@@ -52,7 +52,7 @@ def test_lint_finds_nothing() -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
 
 
-def test_every_variant_is_valid() -> None:
+def test_every_variant_is_valid_on_supported_kubernetes_versions() -> None:
     different = {}
     for arguments in VARIANTS.values():
         objects = [one for one in render(*arguments) if one["kind"] != "CustomResourceDefinition"]
@@ -89,7 +89,7 @@ def test_every_pod_is_restricted(variant: str) -> None:
         ), name
 
 
-def test_every_pod_is_under_the_policy_that_denies() -> None:
+def test_default_deny_policy_selects_every_pod() -> None:
     objects = render()
     (deny,) = [one for one in objects if one["metadata"]["name"] == "simulacra-default-deny"]
     assert deny["spec"] == {
@@ -105,7 +105,7 @@ def test_every_pod_is_under_the_policy_that_denies() -> None:
 
 
 @pytest.mark.parametrize("variant", ["defaults", "volume"])
-def test_a_new_version_of_the_chart_restarts_no_pod(variant: str, tmp_path: Path) -> None:
+def test_new_chart_version_restarts_no_pod(variant: str, tmp_path: Path) -> None:
     """Of a tryout without a volume, the data is in its pod."""
     newer = tmp_path / "simulacra"
     shutil.copytree(CHART, newer)
@@ -127,7 +127,7 @@ def test_a_new_version_of_the_chart_restarts_no_pod(variant: str, tmp_path: Path
         assert then[name]["spec"] == one["spec"], name
 
 
-def test_definitions_outlive_the_release_and_are_the_contracts() -> None:
+def test_all_crds_are_in_the_chart_and_kept_on_uninstall() -> None:
     found = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
     assert len(found) == len(list((CHART.parents[1] / "crds" / "yaml").glob("*.yaml")))
     assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in found)
@@ -145,7 +145,7 @@ CLUSTER_SCOPED = {"tenants", "accessrequests", "namespaces", "customresourcedefi
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])
-def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(room: str) -> None:
+def test_listed_namespaces_limit_namespaced_permissions_to_them(room: str) -> None:
     def granted(objects: list[Object]) -> dict[str | None, set[tuple[str, str, str]]]:
         found: dict[str | None, set[tuple[str, str, str]]] = {}
         for one in objects:
@@ -170,7 +170,7 @@ def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(r
     assert listed[None] <= everywhere[None], "no right is there that the cluster-wide mode has not"
 
 
-def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
+def test_operator_receives_listed_namespaces_and_source_egress() -> None:
     rule = '[{"to":[{"ipBlock":{"cidr":"10.9.0.0/16"}}],"ports":[{"protocol":"TCP","port":9000}]}]'
     values = (
         "--set",
@@ -189,7 +189,7 @@ def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
     assert len(settings.pod_access.egress) > 1
 
 
-def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
+def test_network_policy_opens_the_port_of_the_oidc_issuer() -> None:
     values = ("--set", "auth.oidcIssuer=https://idp.example:8443/realms/acme")
     by_name = {
         one["metadata"]["name"]: one for one in render(*values, only=("networkpolicy.yaml",))
@@ -224,13 +224,13 @@ def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
         ("kueue.queue=Jobs", "/kueue/queue"),
     ],
 )
-def test_a_violation_is_refused_with_its_name(values: str, complaint: str) -> None:
+def test_invalid_value_is_rejected_by_name(values: str, complaint: str) -> None:
     assert complaint in helm(
         "template", "simulacra", str(CHART), "--set", values, ok=False
     ).replace("\\", "")
 
 
-def test_every_value_is_explained() -> None:
+def test_every_value_has_a_comment() -> None:
     lines = (CHART / "values.yaml").read_text().splitlines()
     for before, line in itertools.pairwise(lines):
         leaf = (
@@ -242,7 +242,7 @@ def test_every_value_is_explained() -> None:
             assert before.strip().startswith("# --"), line
 
 
-def test_the_readme_is_up_to_date() -> None:
+def test_readme_is_up_to_date() -> None:
     command = [str(needed("helm-docs")), "-c", str(CHART.parent), "-s", "file", "--dry-run"]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (CHART / "README.md").read_text().strip() == written.strip(), (
@@ -280,7 +280,7 @@ def checked(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path: Path) -> None:
+def test_helm_check_passes_a_working_store_and_names_a_broken_one(tmp_path: Path) -> None:
     said = b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}'
     with answering(200, said) as environment:
         environment |= {"CHECK_SECONDS": "5", "SIMULACRA_AUDIT": f"file://{tmp_path}/audit"}
@@ -295,7 +295,7 @@ def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
-def test_the_check_says_what_a_part_that_is_not_ready_says() -> None:
+def test_helm_check_repeats_the_message_of_a_part_that_is_not_ready() -> None:
     with answering(503, b'{"store": "the store of installation first"}') as environment:
         done = checked(environment | {"CHECK_SECONDS": "0"})
     assert done.returncode == 1
@@ -303,7 +303,7 @@ def test_the_check_says_what_a_part_that_is_not_ready_says() -> None:
     assert "the store of installation first" in done.stderr
 
 
-def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
+def test_digest_overrides_the_tag_and_cuda_adds_a_suffix() -> None:
     digest = "sha256:" + "a" * 64
     values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda"
     values += ",image.registry=mirror.example/x"
@@ -319,7 +319,7 @@ def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
     assert environment["SIMULACRA_TRAINER_IMAGE"] == "mirror.example/x/simulacra/trainer:v9-cuda"
 
 
-def test_the_operator_is_told_where_pods_go() -> None:
+def test_operator_receives_the_placement_of_pods() -> None:
     def told(*arguments: str) -> dict[str, str]:
         objects = [one for one in render(*arguments) if one["kind"] == "Deployment"]
         (operator,) = [one for one in objects if one["metadata"]["name"] == "simulacra-operator"]

@@ -49,7 +49,7 @@ def openbao(folder: Path) -> Iterator[hvac.Client]:
 
 
 @pytest.mark.timeout(250)
-def test_it_comes_up_whatever_the_last_start_left(tmp_path: Path) -> None:
+def test_openbao_is_usable_at_first_again_and_after_a_crashed_start(tmp_path: Path) -> None:
     with openbao(tmp_path) as client:
         client.secrets.transit.create_key("simulacra-a")
     with openbao(tmp_path) as client:

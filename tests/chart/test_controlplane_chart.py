@@ -58,7 +58,7 @@ def account(cluster: RealCluster) -> Iterator[None]:
 
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_api_server_takes_every_object(cluster: RealCluster, variant: str) -> None:
+def test_api_server_accepts_every_object(cluster: RealCluster, variant: str) -> None:
     objects = [
         one for one in render(*VARIANTS[variant]) if one["apiVersion"].split("/")[0] not in FOREIGN
     ]
@@ -69,9 +69,7 @@ def test_the_api_server_takes_every_object(cluster: RealCluster, variant: str) -
     assert "Warning" not in out
 
 
-def test_a_release_keeps_its_secret_its_store_and_its_definitions(
-    cluster: RealCluster, tmp_path: Path
-) -> None:
+def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path: Path) -> None:
     quick = ("--set", "check.enabled=false")
     notes = helm(cluster, "install", "simulacra", str(CHART), *quick)
     assert "FOR TRYING OUT ONLY" in notes

@@ -37,7 +37,7 @@ def operator(cluster: Any, ns: str, log: Path) -> Iterator[None]:
             assert process.wait(20) == 0
 
 
-def test_an_operator_follows_its_objects(
+def test_kopf_operator_handles_create_change_delete_and_restart(
     cluster: Any, ns: str, widgets: str, widget: Any, eventually: Any, tmp_path: Path
 ) -> None:
     def status() -> dict[str, Any]:

@@ -136,7 +136,9 @@ def change(cluster: Any, path: str, patch: Object, subresource: str = "") -> tup
 
 
 @pytest.mark.parametrize(("kind", "bound"), rules("spec"))
-def test_a_bound_of_spec(cluster: Any, place: dict[str, str], kind: str, bound: Bound) -> None:
+def test_spec_bound_accepts_inside_and_rejects_outside(
+    cluster: Any, place: dict[str, str], kind: str, bound: Bound
+) -> None:
     code, answer = create(cluster, place[kind], kind, bound.inside)
     assert code == 201, answer
     code, answer = create(cluster, place[kind], kind, bound.outside)
@@ -145,7 +147,9 @@ def test_a_bound_of_spec(cluster: Any, place: dict[str, str], kind: str, bound: 
 
 
 @pytest.mark.parametrize(("kind", "bound"), rules("status"))
-def test_a_bound_of_status(cluster: Any, place: dict[str, str], kind: str, bound: Bound) -> None:
+def test_status_bound_accepts_inside_and_rejects_outside(
+    cluster: Any, place: dict[str, str], kind: str, bound: Bound
+) -> None:
     code, answer = change(cluster, place[kind], {"status": bound.inside}, "/status")
     assert code == 200, answer
     code, answer = change(cluster, place[kind], {"status": bound.outside}, "/status")
@@ -153,7 +157,7 @@ def test_a_bound_of_status(cluster: Any, place: dict[str, str], kind: str, bound
 
 
 @pytest.mark.parametrize("kind", CRDS)
-def test_what_a_spec_must_hold(cluster: Any, place: dict[str, str], kind: str) -> None:
+def test_spec_needs_its_required_fields(cluster: Any, place: dict[str, str], kind: str) -> None:
     assert create(cluster, place[kind], kind, SPECS[kind])[0] == 201
     for name in schema(kind)["spec"].get("required", ()):
         without = {key: value for key, value in SPECS[kind].items() if key != name}
@@ -163,7 +167,7 @@ def test_what_a_spec_must_hold(cluster: Any, place: dict[str, str], kind: str) -
 
 
 @pytest.mark.parametrize("kind", CRDS)
-def test_a_misspelt_field_is_refused(cluster: Any, place: dict[str, str], kind: str) -> None:
+def test_misspelled_field_is_rejected(cluster: Any, place: dict[str, str], kind: str) -> None:
     code, answer = create(cluster, place[kind], kind, {**SPECS[kind], "retensionSeconds": 60})
     assert code == 400
     assert 'unknown field "spec.retensionSeconds"' in answer["message"]
@@ -172,7 +176,9 @@ def test_a_misspelt_field_is_refused(cluster: Any, place: dict[str, str], kind: 
 @pytest.mark.parametrize(
     ("kind", "name"), [(kind, name) for kind, fixed in FIXED_SPEC.items() for name in fixed]
 )
-def test_a_fixed_field(cluster: Any, place: dict[str, str], kind: str, name: str) -> None:
+def test_fixed_field_cannot_change(
+    cluster: Any, place: dict[str, str], kind: str, name: str
+) -> None:
     code, answer = change(cluster, place[kind], {"spec": {name: CHANGES[kind][name]}})
     assert code == 422
     assert f"{name} is fixed at creation; create another {kind}" in answer["message"]
@@ -181,15 +187,13 @@ def test_a_fixed_field(cluster: Any, place: dict[str, str], kind: str, name: str
 
 
 @pytest.mark.parametrize("kind", FIXED_SPEC)
-def test_what_stays_free_beside_the_fixed_fields(
-    cluster: Any, place: dict[str, str], kind: str
-) -> None:
+def test_other_fields_stay_changeable(cluster: Any, place: dict[str, str], kind: str) -> None:
     for free in ({"retentionSeconds": 200_000}, {"suspend": True}):
         code, answer = change(cluster, place[kind], {"spec": free})
         assert code == 200, answer
 
 
-def test_a_digest_is_fixed_and_comes_with_its_size(cluster: Any, place: dict[str, str]) -> None:
+def test_upload_digest_is_fixed_and_needs_its_size(cluster: Any, place: dict[str, str]) -> None:
     path = place["Dataset"]
     code, answer = change(cluster, path, {"spec": {"source": {"sha256": "b" * 64}}})
     assert (code, "fixed once the upload is complete" in answer["message"]) == (422, True)
@@ -217,7 +221,7 @@ OBJECT = {"type": "Object", "uri": "s3://abc/in/a.csv"}
         ({**OBJECT, "uri": "file:///etc/passwd"}, "should match"),
     ],
 )
-def test_a_source_is_an_upload_or_one_object(
+def test_source_is_an_upload_or_one_object(
     cluster: Any, place: dict[str, str], source: Object, message: str
 ) -> None:
     code, answer = create(cluster, place["Dataset"], "Dataset", {"source": source})
@@ -237,7 +241,7 @@ def test_a_source_is_an_upload_or_one_object(
         ({"bytes": None}, "bytes is fixed"),
     ],
 )
-def test_the_source_of_an_object_is_fixed(
+def test_object_source_cannot_change(
     cluster: Any, place: dict[str, str], patch: Object, message: str
 ) -> None:
     path = place["Dataset"]
@@ -256,11 +260,11 @@ def test_the_source_of_an_object_is_fixed(
     [
         ({}, "either secretName or roleArn"),
         ({"secretName": "a", "roleArn": ROLE, "externalId": "ab"}, "either secretName or roleArn"),
-        ({"roleArn": ROLE}, "roleArn and externalId go together"),
-        ({"secretName": "simulacra-pods"}, "installation's own credentials"),
+        ({"roleArn": ROLE}, "set roleArn and externalId together"),
+        ({"secretName": "simulacra-pods"}, "installation's credentials"),
     ],
 )
-def test_a_tenants_source_names_one_access(
+def test_tenant_source_names_exactly_one_kind_of_access(
     cluster: Any, place: dict[str, str], source: Object, message: str
 ) -> None:
     code, answer = create(
@@ -273,7 +277,7 @@ def test_a_tenants_source_names_one_access(
 
 
 @pytest.mark.parametrize("value", [{}, {"number": 1, "level": "a"}])
-def test_a_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], value: Object) -> None:
+def test_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], value: Object) -> None:
     places = {
         "EffectEstimate": [{"value": value}, {"baseline": value}],
         "GenerationJob": [{"interventions": {"a": value}}],
@@ -294,7 +298,7 @@ def test_a_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], val
         ({"rowCount": 11}, "rowCount must be even"),
     ],
 )
-def test_counterfactual_rows_are_pairs_under_an_intervention(
+def test_counterfactual_needs_an_intervention_and_an_even_row_count(
     cluster: Any, place: dict[str, str], spec: Object, message: str
 ) -> None:
     asked = {**SPECS["GenerationJob"], "counterfactual": True}
@@ -303,7 +307,7 @@ def test_counterfactual_rows_are_pairs_under_an_intervention(
     assert create(cluster, place["GenerationJob"], "GenerationJob", asked)[0] == 201
 
 
-def test_a_decision_is_final(cluster: Any, place: dict[str, str]) -> None:
+def test_access_decision_is_final(cluster: Any, place: dict[str, str]) -> None:
     path = place["AccessRequest"]
     made = body("AccessRequest", {**SPECS["AccessRequest"], "decision": "Approved"}, "decided")
     cluster.call("POST", path, made, 201)
@@ -324,7 +328,7 @@ def test_a_decision_is_final(cluster: Any, place: dict[str, str]) -> None:
         ({"mode": "Customer", "keyArn": KEY, "externalId": "ab"}, "externalId needs roleArn"),
     ],
 )
-def test_the_parts_of_a_customers_key_go_together(
+def test_customer_key_needs_all_of_its_fields(
     cluster: Any, place: dict[str, str], encryption: Object, message: str
 ) -> None:
     code, answer = create(cluster, place["Tenant"], "Tenant", {"encryption": encryption})
@@ -336,7 +340,7 @@ def test_the_parts_of_a_customers_key_go_together(
 @pytest.mark.parametrize(
     ("name", "code"), [("a" * 56, 201), ("0-a", 201), ("a" * 57, 422), ("a.b", 422)]
 )
-def test_a_tenants_name_makes_a_namespace(
+def test_tenant_name_fits_a_namespace_name(
     cluster: Any, place: dict[str, str], name: str, code: int
 ) -> None:
     answer = cluster.client.post(f"{place['Tenant']}?dryRun=All", json=body("Tenant", {}, name))
@@ -348,7 +352,7 @@ def test_a_tenants_name_makes_a_namespace(
     ), "the true bound"
 
 
-def test_a_tenant_that_was_named_before_the_rule_can_be_changed_and_deleted(
+def test_tenant_with_an_older_long_name_can_be_changed_and_deleted(
     cluster: Any, place: dict[str, str]
 ) -> None:
     path, crd_path = (
@@ -387,7 +391,7 @@ PROVIDER = "(has({0}.encryption) && has({0}.encryption.provider) ? {0}.encryptio
 """Of the rule that a tenant's key provider stays."""
 
 
-def test_a_key_provider_is_fixed(cluster: Any, place: dict[str, str]) -> None:
+def test_key_provider_cannot_change(cluster: Any, place: dict[str, str]) -> None:
     path = place["Tenant"]
     for name, provider, other in (("keys-a", "vault", "awsKms"), ("keys-b", None, "vault")):
         encryption = {"provider": provider} if provider else {}
@@ -402,7 +406,7 @@ def test_a_key_provider_is_fixed(cluster: Any, place: dict[str, str]) -> None:
         )
 
 
-def test_only_the_neural_family_is_fit_by_several_workers(
+def test_several_workers_need_the_neural_family_without_privacy(
     cluster: Any, place: dict[str, str]
 ) -> None:
     path, spec = place["Model"], SPECS["Model"]
@@ -432,7 +436,9 @@ def test_only_the_neural_family_is_fit_by_several_workers(
     assert create(cluster, path, "Model", {**private, "resources": {"workers": 1}})[0] == 201
 
 
-def test_the_systems_priorities_are_not_for_fits(cluster: Any, place: dict[str, str]) -> None:
+def test_fit_rejects_the_priority_classes_of_the_system(
+    cluster: Any, place: dict[str, str]
+) -> None:
     path, spec = place["Model"], SPECS["Model"]
     code, answer = create(
         cluster, path, "Model", {**spec, "resources": {"priorityClass": "system-node-critical"}}
@@ -446,7 +452,7 @@ def test_the_systems_priorities_are_not_for_fits(cluster: Any, place: dict[str, 
     )
 
 
-def test_every_expression_has_a_test_here() -> None:
+def test_every_cel_rule_has_a_test() -> None:
     tested = {
         f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",

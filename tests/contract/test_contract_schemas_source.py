@@ -15,7 +15,7 @@ STORED = ROOT / "embedded" / "simulacra_embedded" / "controlplane" / "builtins.j
 RELEASE = "36"
 
 
-def test_the_stored_schemas_are_current(cluster: Any) -> None:
+def test_stored_schemas_equal_those_of_the_real_server(cluster: Any) -> None:
     version = cluster.call("GET", "/version", code=200)
     assert version["minor"] == RELEASE or cluster.name == "real"
     if cluster.name == "embedded":

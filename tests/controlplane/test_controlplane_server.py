@@ -82,7 +82,7 @@ def servers(tmp_path: Path) -> Iterator[Any]:
             server.kill()
 
 
-def test_a_killed_server_loses_nothing_that_it_acknowledged(servers: Any) -> None:
+def test_killed_server_keeps_every_acknowledged_write(servers: Any) -> None:
     server = servers()
     acknowledged: dict[str, str] = {}
     kill = [
@@ -108,7 +108,7 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(servers: Any) -> Non
     assert len(found) <= len(acknowledged) + 1
 
 
-def test_a_restart_keeps_port_token_kinds_and_revision(servers: Any) -> None:
+def test_restart_keeps_port_token_kinds_and_revision(servers: Any) -> None:
     first = servers()
     crd = yaml.safe_load(
         (Path(__file__).resolve().parents[1] / "contract" / "widgets.yaml").read_text()
@@ -127,7 +127,7 @@ def test_a_restart_keeps_port_token_kinds_and_revision(servers: Any) -> None:
     assert int(later["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"])
 
 
-def test_a_restart_finishes_what_was_being_deleted(servers: Any) -> None:
+def test_restart_finishes_deletions(servers: Any) -> None:
     first = servers(
         faults='Fault("crash-after", "DELETE", "/api/v1/namespaces/default/configmaps/owner")'
     )
@@ -148,7 +148,7 @@ def test_a_restart_finishes_what_was_being_deleted(servers: Any) -> None:
         time.sleep(0.02)
 
 
-def test_crashes_before_and_after_a_write(servers: Any) -> None:
+def test_crash_before_or_after_a_write_leaves_a_whole_state(servers: Any) -> None:
     before = servers(
         faults='Fault("crash-before", "POST", "/api/v1/namespaces/default/configmaps")'
     )
@@ -163,7 +163,7 @@ def test_crashes_before_and_after_a_write(servers: Any) -> None:
     assert servers().client.get(f"{CONFIGMAPS}/a").status_code == 200
 
 
-def test_injected_failures_hangs_and_cuts(servers: Any) -> None:
+def test_injected_faults_fail_hang_and_cut_requests(servers: Any) -> None:
     faults = (
         'Fault("fail", "GET", "/api/v1/nodes", skip=1, code=429, retry_after=7),'
         'Fault("hang", "GET", "/api/v1/pods"),'
@@ -192,7 +192,7 @@ def test_injected_failures_hangs_and_cuts(servers: Any) -> None:
     assert len(lines) == 1
 
 
-def test_secrets_of_the_folder_are_private(servers: Any) -> None:
+def test_secret_files_are_private(servers: Any) -> None:
     folder = servers().folder
     for name in ("token", "tls.key", "kubeconfig"):
         assert stat.S_IMODE(os.stat(folder / name).st_mode) == 0o600
@@ -200,7 +200,7 @@ def test_secrets_of_the_folder_are_private(servers: Any) -> None:
     assert stat.S_IMODE(os.stat(folder / "objects.sqlite").st_mode) == 0o600
 
 
-def test_a_stop_ends_open_watches(servers: Any) -> None:
+def test_stop_ends_open_watches(servers: Any) -> None:
     server = servers()
     with server.client.stream("GET", "/api/v1/namespaces?watch=1&timeoutSeconds=60") as stream:
         lines = stream.iter_lines()
@@ -217,7 +217,7 @@ def test_health_needs_no_token(servers: Any, path: str) -> None:
     assert server.client.get(path, headers={"Authorization": ""}).text == "ok"
 
 
-def test_what_is_not_served_says_so(servers: Any) -> None:
+def test_unsupported_encoding_and_path_are_named_in_the_error(servers: Any) -> None:
     client = servers().client
     protobuf = {"Content-Type": "application/vnd.kubernetes.protobuf"}
     refused = client.post(CONFIGMAPS, content=b"k8s\x00", headers=protobuf)
@@ -236,7 +236,7 @@ def test_what_is_not_served_says_so(servers: Any) -> None:
         assert "is not served by the embedded control plane" in missing.json()["message"]
 
 
-def test_logs_are_the_files_of_the_node_agent(servers: Any) -> None:
+def test_pod_logs_are_the_files_of_the_node_agent(servers: Any) -> None:
     server = servers()
     pods = "/api/v1/namespaces/default/pods"
     pod = {

@@ -42,7 +42,7 @@ def test_labels_are_indexed(tmp_path: Path) -> None:
     assert names(store.scan("other", "n", label=("x", "1"))) == []
 
 
-def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
+def test_write_scans_no_table(tmp_path: Path) -> None:
     """Otherwise the cost of a write grows with the number of dependents, as it once did."""
     store, statements = Store(tmp_path / "db"), list[str]()
     store._db.set_trace_callback(statements.append)
@@ -75,7 +75,7 @@ def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_of_before_gets_its_labels(tmp_path: Path) -> None:
+def test_older_database_gets_its_label_index(tmp_path: Path) -> None:
     store = Store(tmp_path / "db")
     store.put(Key("r", "n", "a"), labeled("a", x="1"))
     store.close()
@@ -87,7 +87,7 @@ def test_a_file_of_before_gets_its_labels(tmp_path: Path) -> None:
     assert again.revision == store.revision
 
 
-def test_a_page_reads_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_parses_only_its_own_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the size of a collection, and also at a moment of the past."""
     store, parsed = Store(":memory:"), []
     for number in range(50):
@@ -121,5 +121,7 @@ def test_a_page_reads_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", None),
     ],
 )
-def test_what_an_index_can_answer(selector: str, label: tuple[str, str] | None) -> None:
+def test_exact_label_of_a_selector_uses_the_index(
+    selector: str, label: tuple[str, str] | None
+) -> None:
     assert exact_label(selector) == label

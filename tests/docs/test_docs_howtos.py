@@ -67,7 +67,7 @@ def of(page: str, language: str) -> list[str]:
     return [text for name, kind, text in blocks() if (name, kind) == (page, language)]
 
 
-def test_no_block_is_left_out() -> None:
+def test_every_block_is_run_parsed_or_named() -> None:
     here = {"bash": RAN_HERE, "python": RAN_HERE, "json": READ_HERE, "yaml": READ_HERE}
     left = [(page, text) for page, kind, text in blocks() if page not in here.get(kind, ())]
     named = {
@@ -97,7 +97,7 @@ READ_HERE = {"howto/agents.md", "howto/kubectl.md", "howto/customer-keys.md", "h
 
 
 @pytest.mark.e2e
-def test_the_kubectl_door(desk: Any) -> None:
+def test_kubectl_howto_runs(desk: Any) -> None:
     with desk.installation.client() as client:
         small = desk.folder / "small.csv"
         small.write_text("".join(SURVEY.open().readlines()[:301]))
@@ -108,7 +108,7 @@ def test_the_kubectl_door(desk: Any) -> None:
 
 
 @pytest.mark.e2e
-def test_hosting_it(desk: Any) -> None:
+def test_self_host_and_customer_key_howtos_run(desk: Any) -> None:
     said = desk.bash(
         "".join(of("howto/self-host.md", "bash") + of("howto/customer-keys.md", "bash"))
     )
@@ -117,27 +117,27 @@ def test_hosting_it(desk: Any) -> None:
 
 
 @pytest.mark.e2e
-def test_from_the_hosted_api(desk: Any) -> None:
+def test_migration_from_the_hosted_api_runs(desk: Any) -> None:
     said = desk.bash("".join(of("howto/migrate-hosted.md", "bash")))
     assert said.split() == ["ready", "21", "true"]
     assert (desk.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
 
 
 @pytest.mark.e2e
-def test_from_other_libraries(desk: Any) -> None:
+def test_migration_from_other_libraries_runs(desk: Any) -> None:
     (desk.folder / "migrate.py").write_text("".join(of("howto/migrate-libraries.md", "python")))
     assert "'floor'" in desk.bash("python migrate.py")
 
 
 @pytest.mark.e2e
-def test_without_a_server(desk: Any) -> None:
+def test_engine_page_runs_without_a_server(desk: Any) -> None:
     said = desk.bash("".join(of("explanation/engine.md", "bash")))
     assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
     assert "Report of a generation" in (desk.folder / "rows.html").read_text()
 
 
 @pytest.mark.e2e
-async def test_the_agents_server_starts_as_configured(desk: Any) -> None:
+async def test_mcp_server_starts_as_the_agents_howto_configures_it(desk: Any) -> None:
     page = (DOCS / "howto" / "agents.md").read_text()
     known = json.loads(of("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
     (desk.folder / "work").mkdir()
@@ -151,7 +151,7 @@ async def test_the_agents_server_starts_as_configured(desk: Any) -> None:
     assert tools == {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
-def test_the_manifests_are_what_the_kinds_allow() -> None:
+def test_manifests_are_valid_for_their_kinds() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
     manifests = [one for text in of("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)]
     assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
@@ -162,7 +162,7 @@ def test_the_manifests_are_what_the_kinds_allow() -> None:
     assert queues[1]["metadata"]["namespace"] == wide[0]["metadata"]["namespace"]
 
 
-def test_the_customers_key_is_set_up_as_written() -> None:
+def test_customer_key_howto_shows_a_valid_spec_and_policy() -> None:
     spec = Encryption.model_validate(
         yaml.safe_load(of("howto/customer-keys.md", "yaml")[0])["spec"]["encryption"]
     )

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 
 
-def test_the_tutorial_runs(desk: Any) -> None:
+def test_tutorial_runs_as_written(desk: Any) -> None:
     blocks = re.findall(r"```(bash|python)\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert [kind for kind, _ in blocks] == ["bash", *["python"] * 5, "bash", "bash"]
     (desk.folder / "session.py").write_text(

@@ -236,28 +236,28 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         yield story
 
 
-def test_the_customer_gets_what_was_asked(story: Story) -> None:
+def test_customer_gets_the_requested_rows(story: Story) -> None:
     table = story.table
     assert table.num_rows == 2_000
     assert sum(value == "very happy" for value in table["happiness"].to_pylist()) == 1_000
     assert all(1 <= value <= 4 for value in table["tv_hours"].to_pylist() if value is not None)
 
 
-def test_nothing_is_left_of_the_dataset(story: Story) -> None:
+def test_deleted_dataset_leaves_no_resource_and_no_object(story: Story) -> None:
     assert story.left == {"resources": [], "objects": []}
 
 
-def test_the_api_reads_no_signing_key(story: Story) -> None:
+def test_api_cannot_read_the_signing_keys(story: Story) -> None:
     assert story.keys_for == {"simulacra-api": "no", "simulacra-operator": "yes"}
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])
-def test_no_right_is_used_that_is_not_granted(story: Story, room: str) -> None:
+def test_no_request_is_forbidden(story: Story, room: str) -> None:
     assert story.cluster.refused(f"simulacra-{room}") == []
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])
-def test_no_right_is_granted_that_is_not_used(story: Story, room: str) -> None:
+def test_every_granted_permission_is_used(story: Story, room: str) -> None:
     used = story.cluster.used(f"simulacra-{room}")
     assert used, "the audit log names the account"
     unused = granted(room) - used.keys() - RARE[room].keys()

@@ -160,37 +160,37 @@ def main_job(story: Story, product: Product, folder: Path) -> None:
     )
 
 
-def test_the_main_job_is_done_and_nothing_is_left(story: Story) -> None:
+def test_main_job_succeeds_and_leaves_no_object(story: Story) -> None:
     assert story.rows == 200
     assert story.left == []
     assert f"tenant/{SERVED}" in story.events, "events of Tenants are written"
 
 
-def test_the_tenant_that_is_not_listed_is_as_it_was_made(story: Story) -> None:
+def test_tenant_outside_the_listed_namespaces_is_unchanged(story: Story) -> None:
     before, after = story.other
     assert after == before
     assert "finalizers" not in after[0]["metadata"]
 
 
-def test_the_namespace_is_left_to_who_made_it_with_nothing_of_ours_in_it(story: Story) -> None:
+def test_deleted_tenant_leaves_the_empty_namespace_to_its_owner(story: Story) -> None:
     assert f"namespace/tenant-{SERVED}" in story.namespaces
     assert story.inside == ["serviceaccount/default", "configmap/kube-root-ca.crt"]
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])
-def test_no_right_is_used_that_is_not_granted(story: Story, room: str) -> None:
+def test_no_request_is_forbidden(story: Story, room: str) -> None:
     assert list(story.cluster.used(f"simulacra-{room}"))
     assert story.cluster.refused(f"simulacra-{room}") == []
 
 
-def test_what_only_this_mode_grants_is_used(story: Story) -> None:
+def test_permissions_of_listed_namespaces_alone_are_used(story: Story) -> None:
     more = granted("operator", *LISTED) - granted("operator")
     assert Right("delete", "", "secrets") in more, "else this test says nothing"
     assert more - story.cluster.used("simulacra-operator").keys() == set()
 
 
 @pytest.mark.parametrize("room", ["operator", "api"])
-def test_namespaced_kinds_are_asked_for_in_listed_namespaces_only(story: Story, room: str) -> None:
+def test_namespaced_kinds_are_requested_in_listed_namespaces_only(story: Story, room: str) -> None:
     ours = {SYSTEM, f"{SYSTEM}-keys", "default", f"tenant-{SERVED}"}
     for entry in story.cluster.requests_of(f"simulacra-{room}"):
         ref = entry.get("objectRef", {})

@@ -210,7 +210,7 @@ def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], i
     return order, most
 
 
-def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
+def test_two_tenants_share_a_gpu_quota(place: Place) -> None:
     """Four wait in one tenant, two in the other; all say that they wait, then run in order, two at
     a time.
     """
@@ -248,7 +248,7 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
 
 
 @pytest.mark.neural
-def test_two_workers_fit_a_model_when_there_is_room_for_both(place: Place) -> None:
+def test_two_workers_fit_a_model_within_the_quota(place: Place) -> None:
     namespace = place.namespace("a")
     place.model("a", "pair", "neural", gpu=1, workers=2)
     eventually(

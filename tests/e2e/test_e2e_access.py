@@ -60,7 +60,7 @@ async def _race(urls: list[str], token: str) -> list[httpx2.Response]:
         )
 
 
-def test_signup_to_the_first_dataset_over_two_processes(installation: Installation) -> None:
+def test_signup_to_first_dataset_works_over_two_api_processes(installation: Installation) -> None:
     first = installation.connection["api_url"]
     with _second_process(installation) as second:
         asked = httpx2.post(f"{first}/v1/signup", json=ASKED).json()

@@ -43,7 +43,7 @@ def dataset(client: Client) -> str:
 
 
 @pytest.mark.parametrize("name", REFUSED_AT_ONCE)
-def test_upload_refused_at_once(
+def test_unreadable_upload_is_rejected_at_once(
     shared_installation: Installation, client: Client, tmp_path: Path, name: str
 ) -> None:
     before = set(shared_installation.objects())
@@ -58,7 +58,7 @@ def test_upload_refused_at_once(
 
 
 @pytest.mark.parametrize("name", REFUSED_BY_PREPARE)
-def test_upload_refused_by_prepare(
+def test_invalid_table_is_rejected_by_its_prepare_job(
     shared_installation: Installation, client: Client, tmp_path: Path, name: str
 ) -> None:
     before, used = set(shared_installation.objects()), client.usage().stored_bytes["used"]
@@ -82,7 +82,7 @@ def test_upload_refused_by_prepare(
     client.delete_dataset(uploaded["dataset_id"])
 
 
-def test_too_large_is_refused_before_it_is_read(client: Client, tmp_path: Path) -> None:
+def test_too_large_file_is_rejected_before_it_is_read(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "large.csv"
     with file.open("wb") as out:
         out.truncate(300 << 20)  # sparse: costs no disk
@@ -131,7 +131,7 @@ def test_too_large_is_refused_before_it_is_read(client: Client, tmp_path: Path) 
         ({"row_count": 10, "surprise": 1}, "/surprise"),
     ],
 )
-def test_generation_names_the_wrong_field(
+def test_invalid_generation_names_the_field(
     client: Client, dataset: str, body: dict[str, Any], pointer: str
 ) -> None:
     headers = {"Idempotency-Key": pointer.replace(" ", "-")}
@@ -142,7 +142,7 @@ def test_generation_names_the_wrong_field(
     assert pointer in [error["pointer"] for error in problem["errors"]]
 
 
-def test_conflicting_body_under_one_key(client: Client, dataset: str) -> None:
+def test_other_body_under_one_idempotency_key_is_a_conflict(client: Client, dataset: str) -> None:
     first = client.generate(dataset, 10, key="one-key")
     assert client.generate(dataset, 10, key="one-key")["generation_id"] == first["generation_id"]
     with pytest.raises(ApiError) as conflict:
@@ -150,7 +150,7 @@ def test_conflicting_body_under_one_key(client: Client, dataset: str) -> None:
     assert (conflict.value.status, conflict.value.code) == (409, "simio_idempotency_conflict")
 
 
-def test_impossible_conditions_fail_with_a_reason(client: Client, dataset: str) -> None:
+def test_infeasible_conditions_fail_with_a_reason(client: Client, dataset: str) -> None:
     """Both bounds are in the schema, but nobody of that kind exists."""
     conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
     asked = client.generate(dataset, 100, conditions=conditions)

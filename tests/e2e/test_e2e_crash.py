@@ -26,7 +26,7 @@ def wait_until_running(installation: Installation, task: str) -> None:
         assert any(f"-{task}-" in name for name in names)
 
 
-def test_kill_during_fit(installation: Installation) -> None:
+def test_fit_finishes_after_a_kill(installation: Installation) -> None:
     with installation.client() as client:
         uploaded = client.upload(SURVEY)
         wait_until_running(installation, "fit")
@@ -38,7 +38,7 @@ def test_kill_during_fit(installation: Installation) -> None:
         delete_and_check(installation, client, uploaded["dataset_id"])
 
 
-def test_kill_during_delete(installation: Installation) -> None:
+def test_deletion_finishes_after_a_kill(installation: Installation) -> None:
     with installation.client() as client:
         uploaded = client.upload(SURVEY)
         client.wait(uploaded["job_id"], timeout=240)
@@ -58,7 +58,7 @@ def test_kill_during_delete(installation: Installation) -> None:
     assert installation.objects() == []
 
 
-def test_kill_during_upload(installation: Installation) -> None:
+def test_upload_with_the_same_key_succeeds_after_a_kill(installation: Installation) -> None:
     """The same key again takes the crashed upload over."""
     data = SURVEY.read_bytes()
 
@@ -82,7 +82,7 @@ def test_kill_during_upload(installation: Installation) -> None:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("between", [True, False], ids=["between pieces", "within a piece"])
-def test_kill_during_an_upload_in_pieces(
+def test_resumable_upload_resumes_after_a_kill(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, between: bool
 ) -> None:
     """The same key goes on where it stopped: at once, or once the dead writer's lease is stale."""

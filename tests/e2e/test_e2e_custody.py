@@ -58,7 +58,7 @@ def everything_said(installation: Installation) -> dict[str, str]:
     return said
 
 
-def test_no_name_level_or_condition_is_ever_said(
+def test_no_log_or_status_shows_a_column_name_level_or_condition(
     shared_installation: Installation, dataset: str
 ) -> None:
     said = everything_said(shared_installation)
@@ -78,14 +78,14 @@ def test_no_name_level_or_condition_is_ever_said(
     assert not leaks
 
 
-def test_the_store_holds_no_plaintext(shared_installation: Installation, dataset: str) -> None:
+def test_store_holds_no_plaintext(shared_installation: Installation, dataset: str) -> None:
     for name in shared_installation.objects():
         raw = (shared_installation.data_dir / "objects" / name).read_bytes()
         assert b"very happy" not in raw, name
         assert b"tv_hours" not in raw, name
 
 
-def test_the_raw_upload_is_gone_once_prepared(
+def test_raw_upload_is_deleted_once_prepared(
     shared_installation: Installation, dataset: str
 ) -> None:
     assert not [name for name in shared_installation.objects() if name.endswith("/upload")]
@@ -98,7 +98,7 @@ def problem(client: Client, dataset_id: str) -> ApiError:
     return refused.value
 
 
-def test_tenants_do_not_see_each_other(
+def test_tenant_cannot_see_the_resources_of_another(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:
     generation = shared_installation.resources("generationjobs")[0].rpartition("/")[2]
@@ -124,7 +124,7 @@ def test_tenants_do_not_see_each_other(
     assert client.dataset(dataset)["status"] == "ready"
 
 
-def test_a_link_is_bound_to_the_tenant(
+def test_download_link_needs_the_token_of_its_tenant(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:
     generation = shared_installation.resources("generationjobs")[0].rpartition("/")[2]
@@ -154,7 +154,7 @@ def test_expiry_erases_everything(
     assert set(shared_installation.objects()) <= before
 
 
-def test_deleting_through_kubectl_erases_as_well(
+def test_kubectl_delete_erases_everything(
     shared_installation: Installation, client: Client
 ) -> None:
     uploaded = client.upload(SURVEY)

@@ -115,16 +115,18 @@ def made() -> dict[str, str]:
     return {}
 
 
-def test_request_access(client: Client, witness: Witness) -> None:
+def test_access_request_keeps_what_the_map_says(client: Client, witness: Witness) -> None:
     assert_as_said("request-access", witness)
 
 
-def test_mint_token(client: Client, witness: Witness) -> None:
+def test_token_request_keeps_what_the_map_says(client: Client, witness: Witness) -> None:
     assert client.datasets() == []
     assert_as_said("mint-token", witness)
 
 
-def test_upload_and_train(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_upload_and_fit_keep_what_the_map_says(
+    client: Client, witness: Witness, made: dict[str, str]
+) -> None:
     uploaded = client.upload(SURVEY)
     client.wait(uploaded["job_id"], timeout=240)
     made["dataset"] = uploaded["dataset_id"]
@@ -136,7 +138,9 @@ def test_upload_and_train(client: Client, witness: Witness, made: dict[str, str]
     ]
 
 
-def test_clocks(client: Client, made: dict[str, str]) -> None:
+def test_retention_is_one_day_by_default_and_seven_at_most(
+    client: Client, made: dict[str, str]
+) -> None:
     shown = client.dataset(made["dataset"])
     lives = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(
         shown["created_at"]
@@ -146,7 +150,9 @@ def test_clocks(client: Client, made: dict[str, str]) -> None:
     assert client._http.patch(path, json={"retention_seconds": 7 * 86_400 + 1}).status_code == 400
 
 
-def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_generation_keeps_what_the_map_says(
+    client: Client, witness: Witness, made: dict[str, str]
+) -> None:
     asked = client.generate(
         made["dataset"], 200, conditions=CONDITIONS, interventions={"education_years": 16}
     )
@@ -160,7 +166,7 @@ def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> Non
     assert_as_said("generate", witness)
 
 
-def test_a_probe_keeps_nothing(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_probe_keeps_nothing(client: Client, witness: Witness, made: dict[str, str]) -> None:
     answer = client._http.post(
         f"/v1/datasets/{made['dataset']}/probe", json={"row_count": 3}, timeout=120
     )
@@ -169,13 +175,17 @@ def test_a_probe_keeps_nothing(client: Client, witness: Witness, made: dict[str,
     witness.recorded()
 
 
-def test_download(client: Client, witness: Witness, made: dict[str, str], tmp_path: Path) -> None:
+def test_download_keeps_what_the_map_says(
+    client: Client, witness: Witness, made: dict[str, str], tmp_path: Path
+) -> None:
     client.download(made["generation"], tmp_path / "rows.csv", "csv")
     assert (tmp_path / "rows.csv").read_text().count("\n") == 201
     assert_as_said("download", witness)
 
 
-def test_delete(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_deletion_keeps_what_the_map_says(
+    client: Client, witness: Witness, made: dict[str, str]
+) -> None:
     client.delete_dataset(made["dataset"])
     assert_as_said("erase", witness, without=frozenset({"dev.simulacra.resource.expired"}))
     assert witness.installation.objects() == []
@@ -183,7 +193,7 @@ def test_delete(client: Client, witness: Witness, made: dict[str, str]) -> None:
         assert client._http.get(f"/v1/erasure-certificates/{one}").status_code == 200
 
 
-def test_expire(client: Client, witness: Witness, tmp_path: Path) -> None:
+def test_expiry_keeps_what_the_map_says(client: Client, witness: Witness, tmp_path: Path) -> None:
     small = tmp_path / "small.csv"
     small.write_text("".join(SURVEY.open().readlines()[:300]))
     name = client.upload(small, retention_seconds=10)["dataset_id"].removeprefix("ds-")
@@ -193,7 +203,7 @@ def test_expire(client: Client, witness: Witness, tmp_path: Path) -> None:
     assert witness.installation.objects() == []
 
 
-def test_the_page_says_it_all(shared_installation: Installation) -> None:
+def test_custody_page_shows_every_step(shared_installation: Installation) -> None:
     with httpx2.Client(base_url=shared_installation.connection["api_url"]) as http:
         page = http.get("/custody")
     assert "unsafe" not in page.headers["content-security-policy"]
@@ -208,7 +218,7 @@ def test_the_page_says_it_all(shared_installation: Installation) -> None:
     )  # customer-held: test_e2e_custody_servers does what its card says
 
 
-def test_of_an_upload_in_pieces_nothing_is_in_clear_and_nothing_is_left(
+def test_deleted_resumable_upload_leaves_nothing_and_was_encrypted(
     client: Client, witness: Witness
 ) -> None:
     """It is deleted half way; that one which is silent for an hour is deleted is the operator's,

@@ -188,7 +188,7 @@ def seal(bao: Server, verb: str, body: dict[str, str]) -> None:
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
+def test_main_job_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
     with openbao(tmp_path) as bao, seaweedfs(tmp_path) as weed:
         walk = Walk(weed)
         walk.make_bucket()
@@ -255,7 +255,7 @@ def encryption(one: Installation, **fields: str | None) -> None:
     one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
 
 
-def test_customer_mode_end_to_end(tmp_path: Path) -> None:
+def test_customer_key_mode_end_to_end(tmp_path: Path) -> None:
     with ministack(tmp_path) as kms:
         account = CustomerAccount(kms)
         in_kms(account)

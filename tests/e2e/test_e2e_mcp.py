@@ -39,7 +39,7 @@ async def _finished(session: ClientSession, job_id: str) -> None:
     assert job["status"] == "ready"
 
 
-async def test_an_agent_does_the_main_job(
+async def test_agent_does_the_main_job_over_mcp(
     shared_installation: Installation, tmp_path: Path
 ) -> None:
     polars.read_csv(SURVEY).head(1000).write_csv(tmp_path / "survey.csv")
@@ -113,7 +113,9 @@ async def test_an_agent_does_the_main_job(
         assert (await session.call_tool("schema", {"dataset_id": dataset})).is_error
 
 
-async def test_tables_go_in_and_out(shared_installation: Installation) -> None:
+async def test_sdk_uploads_and_returns_pandas_and_polars_tables(
+    shared_installation: Installation,
+) -> None:
     survey = polars.read_csv(SURVEY)
     async with AsyncClient.from_connection(
         shared_installation.data_dir / "connection.json"

@@ -72,7 +72,7 @@ def read(one: Installation, store: Path, uid: str, token: str) -> bytes:
     return custody.read_bytes(ref, token, limit=MIB)
 
 
-def test_a_raw_walk_finds_nothing_under_the_prefix(
+def test_no_file_of_an_erased_dataset_is_left(
     shared_installation: Installation, gone: dict[str, Any]
 ) -> None:
     left = [
@@ -84,7 +84,7 @@ def test_a_raw_walk_finds_nothing_under_the_prefix(
     assert any(gone["uid"] in str(path) for path in gone["backup"].rglob("*")), "the backup has it"
 
 
-def test_an_old_backup_and_the_live_keyring_cannot_decrypt(
+def test_old_backup_cannot_be_decrypted_with_the_live_keyring(
     shared_installation: Installation, client: Client, gone: dict[str, Any]
 ) -> None:
     """The only copy of the data key is gone: no file of the installation has it, and no other key
@@ -111,7 +111,7 @@ def test_an_old_backup_and_the_live_keyring_cannot_decrypt(
     client.delete_dataset(other["dataset_id"])
 
 
-def test_the_certificate_says_what_was_erased(client: Client, gone: dict[str, Any]) -> None:
+def test_certificate_states_what_was_erased(client: Client, gone: dict[str, Any]) -> None:
     stated = verify_certificate(client.erasure_certificate(gone["id"]), client.published_keys())
     assert (stated["uid"], stated["cause"], stated["kind"]) == (gone["uid"], "deleted", "datasets")
     assert stated["objects"] == gone["objects"]
@@ -125,7 +125,7 @@ def test_the_certificate_says_what_was_erased(client: Client, gone: dict[str, An
     assert times == sorted(times)
 
 
-def test_the_record_is_where_the_certificate_says(
+def test_audit_record_is_where_the_certificate_says(
     shared_installation: Installation, client: Client, gone: dict[str, Any]
 ) -> None:
     stated = client.erasure_certificate(gone["id"])["statement"]
@@ -140,7 +140,7 @@ def verify(log: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_the_audit_log_verifies_and_a_cut_one_does_not(
+def test_audit_log_verifies_and_a_truncated_one_does_not(
     shared_installation: Installation, client: Client, gone: dict[str, Any], tmp_path: Path
 ) -> None:
     """With the checkpoint that a customer has kept: then it does not help to delete checkpoints as
@@ -222,7 +222,7 @@ def outcome(client: Client, path: Path, names: list[str]) -> str:
     return "accepted"
 
 
-def test_hostile_uploads_leave_the_api_unmoved(
+def test_hostile_uploads_neither_grow_stall_nor_restart_the_api(
     shared_installation: Installation, client: Client, tmp_path: Path
 ) -> None:
     """Each is refused, or its job fails, with the right code; the API neither grows nor stalls nor

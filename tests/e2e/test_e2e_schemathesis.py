@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.mark.timeout(420)
-def test_the_product_keeps_what_its_document_says(
+def test_product_conforms_to_its_openapi_document(
     shared_installation: Installation, tmp_path: Path
 ) -> None:
     done = run(

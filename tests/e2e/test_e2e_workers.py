@@ -78,7 +78,7 @@ def test_two_workers_of_an_indexed_job_fit_a_model(
     assert installation.objects() == []
 
 
-def test_the_fit_of_a_killed_pod_goes_on(installation: Installation) -> None:
+def test_next_pod_resumes_the_fit_of_a_killed_pod(installation: Installation) -> None:
     kubectl = installation.kubectl
     with installation.client() as client:
         uploaded = client.upload(SURVEY, family="neural")

@@ -160,7 +160,7 @@ def probed(
     return said
 
 
-def test_a_trainers_pod_reaches_its_store_and_nothing_else(
+def test_trainer_pod_reaches_only_its_store_and_keys(
     release: Node, customer: tuple[Client, str]
 ) -> None:
     mine = f"tenant-{customer[1]}"
@@ -195,7 +195,7 @@ def test_a_trainers_pod_reaches_its_store_and_nothing_else(
     assert said == {"reached": ["store", "keys"], "files": ["/tmp/here"], "token": False}
 
 
-def test_workers_of_a_fit_meet_by_name_on_their_ports_alone(
+def test_workers_of_a_fit_reach_each_other_on_their_ports_only(
     node: Node, customer: tuple[Client, str]
 ) -> None:
     namespace = f"tenant-{customer[1]}"
@@ -238,7 +238,7 @@ def test_no_account_reads_secrets_of_other_namespaces(release: Node, account: st
         )
 
 
-def test_the_api_cannot_read_the_tenants_copies_of_credentials(
+def test_api_cannot_read_the_credentials_of_tenants(
     release: Node, customer: tuple[Client, str]
 ) -> None:
     who = f"system:serviceaccount:{SYSTEM}:simulacra-api"

@@ -53,7 +53,7 @@ def test_helm_test_passes(release: Node) -> None:
     assert "Succeeded" in release.helm("test")
 
 
-def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(
+def test_prometheus_scrapes_every_pod_and_promtool_accepts_the_metrics(
     release: Node, prometheus: Prometheus
 ) -> None:
     eventually(lambda: prometheus.up() == {"simulacra-api": 2, "simulacra-operator": 1}, 60)
@@ -70,7 +70,7 @@ def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(
         assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
 
 
-def test_a_customers_main_job(release: Node, customer: Customer, tmp_path: Path) -> None:
+def test_customer_main_job_succeeds(release: Node, customer: Customer, tmp_path: Path) -> None:
     client, tenant = customer
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
@@ -106,7 +106,7 @@ def test_a_customers_main_job(release: Node, customer: Customer, tmp_path: Path)
     assert release.kubectl("get", KINDS, "-n", f"tenant-{tenant}", "-o", "name") == ""
 
 
-def test_the_operator_dies_while_a_model_is_fit(release: Node, customer: Customer) -> None:
+def test_fit_survives_the_death_of_the_operator(release: Node, customer: Customer) -> None:
     client, tenant = customer
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
@@ -125,7 +125,7 @@ def test_the_operator_dies_while_a_model_is_fit(release: Node, customer: Custome
 @pytest.mark.skipif(
     CLUSTER_VARIABLE not in os.environ, reason="the kubelet of this cluster cannot be restarted"
 )
-def test_the_kubelet_restarts_while_a_model_is_fit(release: Node, customer: Customer) -> None:
+def test_fit_survives_a_kubelet_restart(release: Node, customer: Customer) -> None:
     client, tenant = customer
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
@@ -160,7 +160,7 @@ def test_every_panel_has_data_and_every_rule_is_evaluated(prometheus: Prometheus
 @pytest.mark.skipif(
     CLUSTER_VARIABLE not in os.environ, reason="the audit log of this cluster is not here"
 )
-def test_nothing_was_refused_and_jobs_asked_the_api_server_for_nothing(release: Node) -> None:
+def test_no_request_was_forbidden_and_no_job_called_the_api_server(release: Node) -> None:
     assert release
     cluster = RealCluster(Path(os.environ[CLUSTER_VARIABLE]))
     for room in ("api", "operator"):
@@ -173,7 +173,7 @@ def test_nothing_was_refused_and_jobs_asked_the_api_server_for_nothing(release: 
     assert [user for user in users if user.startswith("system:serviceaccount:tenant-")] == []
 
 
-def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(
+def test_uninstall_keeps_customer_data_and_a_new_release_resumes(
     release: Node, customer: Customer
 ) -> None:
     client, tenant = customer

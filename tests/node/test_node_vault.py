@@ -29,7 +29,7 @@ def keys_of(tenant: str, root: hvac.Client) -> list[str]:
 
 
 @pytest.mark.usefixtures("servers")
-def test_the_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
+def test_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
     node.apply("install", *words(BY_ACCOUNT))
     with node.api():
         client, tenant = node.sign_up("Vaulted")
