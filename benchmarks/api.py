@@ -116,7 +116,7 @@ class Figures:
 
 
 async def measure(call: Call, base: str, clients: int, seconds: float) -> Figures:
-    """Let so many clients call for so long; the first call of each does not count."""
+    """Run that number of clients for that time; the first call of each does not count."""
     times: list[float] = []
     taken = 0
     connections = [Connection(base) for _ in range(clients)]
@@ -229,7 +229,7 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Idempotency-Key": uuid.uuid4().hex,
     }
-    Path(f"/proc/{api}/clear_refs").write_text("5")  # the peak begins anew
+    Path(f"/proc/{api}/clear_refs").write_text("5")  # resets the peak
     before, began = resident(api), time.perf_counter()
     answer = httpx2.post(
         f"{installation.connection['api_url']}/v1/datasets",

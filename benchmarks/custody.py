@@ -216,13 +216,13 @@ def parts() -> str:
 
 
 def feed(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> None:
-    """Encrypt a block so many times and drop what comes."""
+    """Encrypt a block repeatedly and drop the output."""
     for _ in range(blocks):
         deque(encryptor.update(block), maxlen=0)
 
 
 def encrypted(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> list[bytes]:
-    """Encrypt a block so many times; the whole message."""
+    """Encrypt a block repeatedly; return the whole message."""
     return [
         *(chunk for _ in range(blocks) for chunk in encryptor.update(block)),
         *encryptor.finalize(),

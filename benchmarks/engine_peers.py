@@ -79,7 +79,7 @@ def copula(table: pd.DataFrame, _seconds: float) -> Sampler:
 
 
 def argn(table: pd.DataFrame, seconds: float) -> Sampler:
-    """TabularARGN with its defaults, training stopped after so many seconds."""
+    """TabularARGN with its defaults, training stopped after that number of seconds."""
     from mostlyai import engine
 
     engine.set_random_state(0)

@@ -120,7 +120,7 @@ def arrow_bomb() -> bytes:
 
 
 def sav_header(variables: int, labels: bytes = b"") -> bytes:
-    """A header that announces so many variables."""
+    """A header that announces that number of variables."""
     head = (
         b"$FL2" + b"@(#) SPSS DATA FILE".ljust(60) + struct.pack("<iiiii", 2, variables, 1, 0, -1)
     )

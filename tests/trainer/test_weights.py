@@ -122,7 +122,7 @@ def test_a_saved_model_keeps_its_weights(weighted: TrainedModel, tmp_path: Path)
     half = ConditionSet(
         categorical={"party": {"green": 0.5}}, numeric={"age": NumericRange(min=30, max=50)}
     )
-    for conditions in (None, half):  # conditions grow columns anew
+    for conditions in (None, half):  # conditions grow columns again
         assert generated(loaded, 500, conditions).equals(generated(weighted, 500, conditions))
 
 
