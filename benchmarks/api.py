@@ -2,10 +2,10 @@
 
 ``python benchmarks/api.py [--seconds 4]`` starts a `simulacra up`, uploads a table, generates rows,
 and measures at 1, 16 and 64 clients: the token check, GET dataset, POST generation (p50, p99 in ms,
-requests a second) and download (MB/s). The bare application runs under the same server in a process
-of its own. Requests to the two are sent in turn, never at once. Clients are coroutines of one
-process over keep-alive connections that read no more of an answer than they must, so that their own
-cost, which is in all figures alike, is small. Writes benchmarks/results/api.md.
+requests a second) and download (MB/s). The bare application runs under the same server in its own
+process. Requests to the two alternate and never overlap. Clients are coroutines of one process over
+keep-alive connections that parse as little of a response as possible, so that their own cost, which
+is the same in all figures, is small. Writes benchmarks/results/api.md.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(socke
 
 
 class Connection:
-    """A keep-alive connection that sends one request at a time and counts answer bytes."""
+    """A keep-alive connection that sends one request at a time and counts response bytes."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -107,7 +107,7 @@ Call = Callable[[Connection], Awaitable[int]]
 
 @dataclass(frozen=True)
 class Figures:
-    """What some clients saw: milliseconds by request, requests and megabytes a second."""
+    """Latency in milliseconds, requests and megabytes a second."""
 
     p50: float
     p99: float
@@ -116,7 +116,7 @@ class Figures:
 
 
 async def measure(call: Call, base: str, clients: int, seconds: float) -> Figures:
-    """Run that number of clients for that time; the first call of each does not count."""
+    """Run this many clients for this long; the first call of each does not count."""
     times: list[float] = []
     taken = 0
     connections = [Connection(base) for _ in range(clients)]
@@ -138,7 +138,7 @@ async def measure(call: Call, base: str, clients: int, seconds: float) -> Figure
 
 
 def getter(url: str, headers: dict[str, str], expected: int = 200) -> Call:
-    """Return a call that GETs."""
+    """Return a call that sends a GET."""
 
     async def call(connection: Connection) -> int:
         status, size = await connection.send("GET", url, headers)
@@ -149,9 +149,7 @@ def getter(url: str, headers: dict[str, str], expected: int = 200) -> Call:
 
 
 def poster(url: str, headers: dict[str, str]) -> Call:
-    """Return a call that POSTs a generation under a new key; a quota that is reached counts as an
-    answer.
-    """
+    """Return a call that POSTs a generation under a new key; a full quota counts as a response."""
 
     async def call(connection: Connection) -> int:
         own = headers | {"Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/json"}
@@ -186,7 +184,7 @@ def row(
 
 
 def table(folder: Path) -> Path:
-    """Write a table of numbers: generated rows of it are a large file, which categories are not."""
+    """Write a table of numbers, because its generated rows make a large file."""
     rng, file = random.Random(1), folder / "numbers.csv"
     lines = [",".join(f"n{i}" for i in range(COLUMNS))]
     lines += [",".join(f"{rng.gauss(0, 1):.9f}" for _ in range(COLUMNS)) for _ in range(1000)]
@@ -195,7 +193,7 @@ def table(folder: Path) -> Path:
 
 
 def resident(pid: int, field: str = "VmRSS") -> float:
-    """Return MiB of memory that a process holds, or with VmHWM the most that it held."""
+    """Return the resident MiB of a process, or its peak with VmHWM."""
     lines = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
@@ -203,7 +201,7 @@ def resident(pid: int, field: str = "VmRSS") -> float:
 
 
 def large_upload(installation: Installation, headers: dict[str, str]) -> str:
-    """Upload a GiB and return what it cost the API in memory; the dataset is deleted at once."""
+    """Upload a GiB and return the API's memory growth; delete the dataset."""
     assert installation.process is not None
     below = descendants(installation.process.pid)
     (api,) = [
@@ -247,7 +245,7 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
 
 
 async def run(installation: Installation, folder: Path, seconds: float) -> list[str]:
-    """Measure all and return the lines of the table."""
+    """Measure everything and return the lines of the table."""
     with installation.client() as client:
         dataset = client.upload(table(folder))
         client.wait(dataset["job_id"], timeout=180)

@@ -1,4 +1,4 @@
-"""Which tests share a process under pytest-xdist (`--dist loadgroup`)."""
+"""Test groups for pytest-xdist (`--dist loadgroup`)."""
 
 from __future__ import annotations
 

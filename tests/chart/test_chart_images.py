@@ -1,4 +1,4 @@
-"""Budgets and contents of the images (images/archive.py), and completed SBOMs."""
+"""Image size budgets and contents (images/archive.py), and SBOM completion."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pack(files: dict[str, bytes]) -> bytes:
 
 
 def archive(path: Path, config: dict[str, Any], components: list[str] | None) -> Any:
-    """A docker archive with one layer."""
+    """Return a docker archive with one layer."""
     sbom = {"components": [{"purl": one} for one in components or ()]}
     inside = {"opt/simulacra/x": b"12345"}
     if components is not None:

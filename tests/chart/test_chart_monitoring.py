@@ -1,6 +1,4 @@
-"""Alerts fire when they should and only then (promtool); alerts and dashboard ask for metrics that
-exist.
-"""
+"""Alert rules under promtool, and the metrics that alerts and dashboard query."""
 
 from __future__ import annotations
 
@@ -70,7 +68,7 @@ SICK: dict[str, dict[str, str | None]] = {
 
 
 def _case(alert: str | None) -> dict[str, Any]:
-    """Return promtool's test: at 85 minutes this alert fires, and no other."""
+    """Return a promtool test: after 85 minutes this alert fires and no other."""
     values = HEALTHY | (SICK[alert] if alert else {})
     found = []
     for rule in RULES:
@@ -90,7 +88,7 @@ def _case(alert: str | None) -> dict[str, Any]:
 
 
 def _known() -> set[str]:
-    """Return the names of all series that API and operator have."""
+    """Return the names of all series of the API and the operator."""
     assert _operator  # registers them
     families = [*REGISTRY.collect(), *Metrics()._registry.collect()]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}

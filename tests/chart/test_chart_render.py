@@ -1,6 +1,4 @@
-"""The chart as helm renders it: every variant is valid on the supported Kubernetes versions, and
-locked down.
-"""
+"""The rendered Helm chart: validity on the supported Kubernetes versions, and restrictions."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ def _shape(one: Any) -> str:
 
 
 def pods(objects: list[Object]) -> list[tuple[str, Object]]:
-    """Return the name and spec of every pod that objects make."""
+    """Return the name and spec of every pod that the objects create."""
     found = []
     for one in objects:
         spec = one if one["kind"] == "Pod" else one.get("spec", {}).get("template", {})
@@ -106,7 +104,7 @@ def test_default_deny_policy_selects_every_pod() -> None:
 
 @pytest.mark.parametrize("variant", ["defaults", "volume"])
 def test_new_chart_version_restarts_no_pod(variant: str, tmp_path: Path) -> None:
-    """Of a tryout without a volume, the data is in its pod."""
+    """A restart would lose the data of a tryout without a volume."""
     newer = tmp_path / "simulacra"
     shutil.copytree(CHART, newer)
     about = (newer / "Chart.yaml").read_text()
@@ -252,9 +250,7 @@ def test_readme_is_up_to_date() -> None:
 
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
-    """Serve one answer to everything; the variables by which the check takes it for the API and the
-    operator.
-    """
+    """Serve one response to every request; yield the check's variables for API and operator."""
 
     class Pages(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -273,7 +269,7 @@ def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
 
 
 def checked(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the check that the chart runs after an installation."""
+    """Run the check that `helm test` runs."""
     command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
     return subprocess.run(
         command, env=os.environ | variables, capture_output=True, text=True, timeout=60

@@ -1,6 +1,4 @@
-"""The tryout's OpenBao (images/tryout.py) comes up usable: at first, again, and after a start that
-was cut off.
-"""
+"""The tryout's OpenBao (images/tryout.py) after a first start, a restart and a crashed start."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ TOKEN = "tryout-token"
 
 @contextmanager
 def openbao(folder: Path) -> Iterator[hvac.Client]:
-    """Run it on a folder; yield a client with the token that the product gets."""
+    """Run it on a folder; yield a client with the product's token."""
     first = free_port(2)
     environment = {"TRYOUT_DATA": str(folder), "TRYOUT_PORT": str(first), "VAULT_TOKEN": TOKEN}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -1,4 +1,4 @@
-"""Every variant of the chart before a real API server, and what helm does over a release's life."""
+"""Every variant of the chart on a real API server, and the life of a release."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def helm(cluster: RealCluster, *arguments: str, ok: bool = True) -> str:
 
 @pytest.fixture
 def account(cluster: RealCluster) -> Iterator[None]:
-    """The account of a bare pod, which admission asks for even in a dry run."""
+    """Create the account of a bare pod, which admission needs even in a dry run."""
     cluster.kubectl("create", "serviceaccount", "simulacra-api", "-n", SYSTEM)
     yield
     cluster.kubectl("delete", "serviceaccount", "simulacra-api", "-n", SYSTEM)

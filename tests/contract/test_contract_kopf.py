@@ -1,4 +1,4 @@
-"""kopf as the operator runs it: discovery, watch, patches, finalizers, events, resumption."""
+"""kopf as the operator runs it: discovery, watch, patches, finalizers, events, restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPERATOR = Path(__file__).with_name("kopf_operator.py")
 
 @contextlib.contextmanager
 def operator(cluster: Any, ns: str, log: Path) -> Iterator[None]:
-    """The operator as a process, for one namespace."""
+    """Run the operator as a process for one namespace."""
     command = [
         sys.executable,
         "-m",

@@ -262,7 +262,7 @@ def test_kubectl_watch_prints_changes(cluster: Any, kubectl: Any, ns: str, tmp_p
 
 
 def await_text(file: Path, text: str) -> None:
-    """Wait until the file holds the text."""
+    """Wait until the file contains the text."""
     deadline = time.monotonic() + 20
     while text not in file.read_text():
         assert time.monotonic() < deadline, file.read_text()

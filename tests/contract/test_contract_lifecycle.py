@@ -1,4 +1,4 @@
-"""Deletion: finalizers, preconditions, cascades, grace, and the end of a namespace."""
+"""Deletion: finalizers, preconditions, cascades, grace periods and namespaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def owned(body: dict[str, Any], owner: dict[str, Any], block: bool = False) -> dict[str, Any]:
-    """The body with an ownerReference to the owner."""
+    """Return the body with an ownerReference to the owner."""
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -200,7 +200,7 @@ def test_namespace_deletion_waits_until_it_is_empty(
 
 @pytest.fixture
 def pods(cluster: Any, ns: str, eventually: Any) -> str:
-    """Path of the pods of the test's namespace, once pods may be created in it."""
+    """Path of the pods in the test's namespace, once pods may be created in it."""
     if (
         cluster.name == "real" and cluster.collects
     ):  # the ServiceAccount admission waits for `default`

@@ -1,4 +1,4 @@
-"""Create, read, update, delete: what the server owns, who may change what, and who wins."""
+"""Create, read, update and delete: server-owned fields, immutable fields and conflicts."""
 
 from __future__ import annotations
 

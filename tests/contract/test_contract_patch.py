@@ -1,4 +1,4 @@
-"""Patches of every kind: merge, JSON, strategic merge, and server-side apply with its ownership."""
+"""Patches of every kind: merge, JSON, strategic merge, and server-side apply with ownership."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ APPLY = "apply-patch+yaml"
 
 
 def apply(cluster: Any, path: str, body: Any, code: int | None = None, **query: str) -> Any:
-    """One server-side apply by the manager `suite` unless the query names another."""
+    """Apply on the server side as the manager `suite`, unless the query names another."""
     headers = {"Content-Type": f"application/{APPLY}"}
     content = yaml.safe_dump(body)
     return cluster.call("PATCH", path, code=code, content=content, headers=headers,
@@ -20,7 +20,7 @@ def apply(cluster: Any, path: str, body: Any, code: int | None = None, **query: 
 
 
 def managers(obj: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    """(manager, operation) -> owned fields."""
+    """Return the owned fields by manager and operation."""
     return {(e["manager"], e["operation"]): e["fieldsV1"] for e in obj["metadata"]["managedFields"]}
 
 

@@ -1,4 +1,4 @@
-"""The product's own CRDs: both servers take them, and agree on what they allow."""
+"""The product's CRDs on both servers, which must accept and reject the same objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every rule of the product's CRDs accepts one object and refuses another, on both servers."""
+"""Every rule of the product's CRDs: each accepts one object and rejects another on both servers."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def cel_rules() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def place(cluster: Any) -> dict[str, str]:
-    """The product's kinds are served, with one object of each; returns the path of each kind."""
+    """Serve the product's kinds, create one object of each, and return the path of each kind."""
     for definition in CRDS.values():
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -365,7 +365,7 @@ def test_tenant_with_an_older_long_name_can_be_changed_and_deleted(
     ]
 
     def serve(patch: Object, code: int) -> None:
-        """Change the definition and wait until it is what the server goes by."""
+        """Patch the CRD and wait until the server uses it."""
         headers = {"Content-Type": "application/json-patch+json"}
         cluster.client.patch(
             crd_path, content=json.dumps([patch]), headers=headers

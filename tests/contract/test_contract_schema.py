@@ -10,7 +10,7 @@ import yaml
 
 
 def causes(refused: Any) -> dict[str, tuple[str, str]]:
-    """Field -> (reason, message)."""
+    """Return reason and message by field."""
     return {c["field"]: (c["reason"], c["message"]) for c in refused["details"]["causes"]}
 
 
@@ -221,7 +221,7 @@ def test_status_is_validated(cluster: Any, widgets: str, widget: Any) -> None:
 
 
 def gadget_crd(group: str, **version: Any) -> dict[str, Any]:
-    """A small CRD of its own group."""
+    """Return a small CRD in a group of its own."""
     schema = {
         "type": "object",
         "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}},

@@ -1,4 +1,4 @@
-"""The schemas of built-in kinds are those of a real server of the same release."""
+"""The stored schemas of built-in kinds, compared with a real server of the same release."""
 
 from __future__ import annotations
 

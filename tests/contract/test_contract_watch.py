@@ -1,4 +1,4 @@
-"""Watches: what they start with, what they see, how they resume and end."""
+"""Watches: first events, later events, resumption and end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def seen(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(type, name) of each event."""
+    """Return type and name of each event."""
     return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]
 
 

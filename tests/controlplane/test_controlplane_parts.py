@@ -1,4 +1,4 @@
-"""Parts without a server: printer JSONPath, ages, change window, CEL's limits, field sets."""
+"""Parts without a server: printer JSONPath, ages, change window, CEL limits, field sets."""
 
 from __future__ import annotations
 

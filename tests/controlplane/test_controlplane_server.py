@@ -1,4 +1,4 @@
-"""The control plane as a process: restarts, crashes, refusals, logs and faults."""
+"""The control plane as a process: restarts, crashes, rejected requests, logs and faults."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def configmap(name: str, **data: str) -> dict[str, Any]:
 
 
 class Server:
-    """One process over a data folder."""
+    """One process on a data folder."""
 
     def __init__(self, folder: Path, faults: str = "") -> None:
         self.folder = folder
@@ -69,7 +69,7 @@ class Server:
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Any]:
-    """Starts servers over the test's folder, and ends those that still run."""
+    """Return a function that starts servers on the test's folder; stop those still running."""
     started: list[Server] = []
 
     def start(faults: str = "") -> Server:

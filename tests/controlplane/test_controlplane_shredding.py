@@ -1,4 +1,4 @@
-"""What was taken away from an object is on no page of the database and in no log of it."""
+"""Removed secrets and keys are on no page of the database and in no log of it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_labels_are_indexed(tmp_path: Path) -> None:
 
 
 def test_write_scans_no_table(tmp_path: Path) -> None:
-    """Otherwise the cost of a write grows with the number of dependents, as it once did."""
+    """A scan would make the cost of a write grow with the number of dependents."""
     store, statements = Store(tmp_path / "db"), list[str]()
     store._db.set_trace_callback(statements.append)
     owned = labeled("a", x="1") | {
@@ -88,7 +88,7 @@ def test_older_database_gets_its_label_index(tmp_path: Path) -> None:
 
 
 def test_page_parses_only_its_own_objects(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the size of a collection, and also at a moment of the past."""
+    """This holds for any size of the collection, and for a past revision."""
     store, parsed = Store(":memory:"), []
     for number in range(50):
         store.put(

@@ -1,4 +1,4 @@
-"""The way down through a schema is ours; what is found on it must be what jsonschema finds."""
+"""Our own walk through a schema must find the same problems as jsonschema."""
 
 from __future__ import annotations
 

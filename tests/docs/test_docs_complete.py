@@ -1,6 +1,4 @@
-"""Everything that a user can set, see or call is in the docs, found by other means than the docs
-find it.
-"""
+"""What users can set, see or call is documented; checked independently of the generator."""
 
 from __future__ import annotations
 
@@ -114,7 +112,7 @@ def test_routes_kinds_and_chart_values_are_documented(text: str) -> None:
 
 
 class _Requests(HTMLParser):
-    """What a page loads by itself."""
+    """The URLs that a page loads by itself."""
 
     def __init__(self) -> None:
         super().__init__()

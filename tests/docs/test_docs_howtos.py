@@ -1,6 +1,4 @@
-"""Every block of code in the docs: run as it stands, read as what it claims to be, or named here
-with who runs it.
-"""
+"""Every code block in the docs: run as written, parsed, or listed with the file that runs it."""
 
 from __future__ import annotations
 
@@ -56,7 +54,7 @@ RUN_ELSEWHERE = {
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
-    """Yield page, language and text of every block; decisions (adr) show none to copy."""
+    """Yield page, language and text of every block; decision records have none to copy."""
     for path in sorted(DOCS.rglob("*.md")):
         if "adr" not in path.parts:
             for language, text in BLOCK.findall(path.read_text()):

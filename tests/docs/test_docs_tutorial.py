@@ -1,6 +1,4 @@
-"""The tutorial's blocks, run as they stand: bash in a shell, Python in one interpreter, in the
-order of the page.
-"""
+"""The tutorial's blocks, run as written: bash in a shell, Python in one interpreter."""
 
 from __future__ import annotations
 

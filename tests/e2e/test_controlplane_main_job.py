@@ -1,9 +1,8 @@
-"""The whole main job on a real control plane, with RBAC on; then the audit log is held against the
-roles.
+"""The main job on a real control plane with RBAC; its audit log is compared with the roles.
 
-Operator and API run under their own ServiceAccounts with the rights that the Helm chart gives them;
-the embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the
-customer uploads, generates, downloads and deletes over HTTP, and at the end the tenant goes.
+Operator and API run under their own ServiceAccounts with the permissions of the Helm chart; the
+embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the
+customer uploads, generates, downloads and deletes over HTTP, and at the end the tenant is deleted.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ A new right belongs into `main_job`; only what cannot happen there belongs here.
 
 @dataclass
 class Story:
-    """What happened, for the tests to look at."""
+    """Results of the run that the tests check."""
 
     product: Product
     cluster: RealCluster
@@ -70,9 +69,7 @@ class Story:
 
 
 def main_job(story: Story, client: Client, folder: Path) -> None:
-    """Upload, generate, download, extend, refit, delete; and a job that a person suspends and
-    resumes.
-    """
+    """Upload, generate, download, extend, refit and delete; suspend and resume a job by kubectl."""
     uploaded = client.upload(SURVEY, family="forest")
     client.wait(uploaded["job_id"], timeout=240)
     dataset = uploaded["dataset_id"]
@@ -97,7 +94,7 @@ def main_job(story: Story, client: Client, folder: Path) -> None:
 
 
 def suspend_and_cancel(story: Story, client: Client, dataset: str) -> None:
-    """A running generation is suspended and resumed by kubectl, then cancelled by the customer."""
+    """Suspend and resume a running generation by kubectl, then cancel it as the customer."""
     big = client.generate(dataset, 1_000_000, seed=2)
     name = f"generationjob/{big['generation_id']}"
     kubectl = story.cluster.kubectl
@@ -124,7 +121,7 @@ def suspend_and_cancel(story: Story, client: Client, dataset: str) -> None:
 
 
 def ask_for_effects(client: Client, dataset: str) -> None:
-    """One estimate is waited for and deleted, another is cancelled and left."""
+    """Wait for one estimate and delete it; cancel another and leave it."""
     effect = {"treatment": "tv_hours", "value": 1, "baseline": 4, "outcome": "education_years"}
     first, second = (
         client._http.post(
@@ -139,9 +136,7 @@ def ask_for_effects(client: Client, dataset: str) -> None:
 
 
 def meddle(story: Story) -> None:
-    """Somebody opens the tenant's namespace; the operator closes it, and follows the quotas that a
-    person sets.
-    """
+    """Loosen the tenant's namespace and check that the operator restores it; change the quotas."""
     tenant, inside = story.namespace.removeprefix("tenant-"), ("-n", story.namespace)
     kubectl = story.cluster.kubectl
     kubectl(
@@ -197,7 +192,7 @@ def meddle(story: Story) -> None:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """The whole job, once."""
+    """Run the whole main job once."""
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("real")

@@ -1,9 +1,7 @@
-"""The product with listed namespaces on a real control plane: rights there and nowhere else, and
-that is enough.
+"""The product with listed namespaces on a real control plane: permissions there only are enough.
 
-The cluster's administrator prepares namespaces and Tenants, two of each; one namespace is listed.
-The main job is done there over HTTP. The other Tenant and its Dataset stay as they were made, byte
-for byte.
+The cluster's administrator prepares two namespaces and two Tenants; one namespace is listed. The
+main job runs there over HTTP. The other Tenant and its Dataset stay unchanged, byte for byte.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ INSIDE = (
 
 @dataclass
 class Story:
-    """What happened, for the tests to look at."""
+    """Results of the run that the tests check."""
 
     cluster: RealCluster
     rows: int = 0
@@ -60,7 +58,7 @@ def prepare(cluster: RealCluster) -> None:
 
 
 def tenant_of_ours(story: Story, name: str) -> tuple[str, str]:
-    """Make a Tenant with a client; return the client's id and secret."""
+    """Create a Tenant with a client; return the client's id and secret."""
     client, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
     hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
     tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
@@ -138,7 +136,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 def main_job(story: Story, product: Product, folder: Path) -> None:
-    """Upload, generate, download, delete, as the customer of the tenant that is served."""
+    """Upload, generate, download and delete as the customer of the served tenant."""
     client_id, secret = tenant_of_ours(story, SERVED)
     story.cluster.kubectl("wait", "--for=condition=Ready", f"tenant/{SERVED}", "--timeout=60s")
     url = product.api_url

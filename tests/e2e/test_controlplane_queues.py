@@ -1,8 +1,7 @@
-"""Kueue's own controller on a real control plane: tenants share a quota of GPUs, and several
-workers fit one Model.
+"""Kueue's own controller on a real control plane: a shared GPU quota, and a fit by two workers.
 
-GPUs are pretended on the node; the embedded node agent runs the pods. Operator and API run under
-their own ServiceAccounts with the rights of the chart.
+The node's GPUs are simulated; the embedded node agent runs the pods. Operator and API run under
+their own ServiceAccounts with the permissions of the chart.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ TABLE = "".join(
 
 
 class JobWatch:
-    """Every change of every Job, as kubectl's watch sees it."""
+    """Every change of every Job, as `kubectl get --watch` prints it."""
 
     def __init__(self, cluster: RealCluster, path: Path) -> None:
         kubectl = [
@@ -60,7 +59,7 @@ class JobWatch:
             self._process = subprocess.Popen(command, stdout=out)
 
     def end(self) -> list[Object]:
-        """Stop, and return the events in their order."""
+        """Stop, and return the events in order."""
         self._process.terminate()
         self._process.wait(10)
         text, events, decoder = self._path.read_text().lstrip(), [], json.JSONDecoder()
@@ -109,7 +108,7 @@ class Place:
         )
 
     def reaches(self, who: str, name: str, reason: str, seconds: int = 60) -> None:
-        """Wait until Ready of a Model has a reason."""
+        """Wait until a Model's Ready condition has this reason."""
         path = '{.status.conditions[?(@.type=="Ready")].reason}'
         asked = ("get", f"model/{name}", "-n", self.namespace(who), "-o", f"jsonpath={path}")
         eventually(lambda: self.cluster.kubectl(*asked) == reason, seconds)
@@ -123,20 +122,20 @@ class Place:
         return found
 
     def waits(self, who: str, name: str) -> bool:
-        """Whether the Job of a Model is there and suspended."""
+        """Return whether the Job of a Model exists and is suspended."""
         path = "jsonpath={range .items[*]}{.metadata.name}={.spec.suspend} {end}"
         listed = self.cluster.kubectl("get", "jobs", "-n", self.namespace(who), "-o", path).split()
         return any(one.startswith(f"{name}-fit-") and one.endswith("=true") for one in listed)
 
     def hold(self, held: bool) -> None:
-        """Let Kueue start nothing more, or go on."""
+        """Make Kueue stop starting Jobs, or start them again."""
         for who in self.tenants:
             patch = json.dumps({"spec": {"stopPolicy": "Hold" if held else "None"}})
             self.cluster.kubectl("patch", f"clusterqueue/{who}", "--type=merge", "-p", patch)
 
 
 def give_queues(place: Place) -> None:
-    """Set up what an administrator does: a share of the quota and a queue per tenant."""
+    """Do what an administrator does: create a share of the quota and a queue per tenant."""
     quota = {"cpu": 64, "memory": "512Gi", "nvidia.com/gpu": GPUS_EACH}
     objects = [resource_flavor("any")]
     for who in place.tenants:
@@ -160,9 +159,7 @@ def give_queues(place: Place) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Two tenants, a and b, whose Datasets are ready and whose default Models are fit: through the
-    queue, too.
-    """
+    """Two tenants, a and b, with ready Datasets and default Models that went through the queue."""
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("queues")
@@ -188,7 +185,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], int]:
-    """Return in which order Jobs were let run, and how many ran at once at most."""
+    """Return the order in which Jobs started, and the most that ran at once."""
     order, running, most = list[str](), set[str](), 0
     for event in events:
         job = event["object"]
@@ -211,9 +208,7 @@ def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], i
 
 
 def test_two_tenants_share_a_gpu_quota(place: Place) -> None:
-    """Four wait in one tenant, two in the other; all say that they wait, then run in order, two at
-    a time.
-    """
+    """Four fits wait in one tenant and two in the other; they run in order, two at a time."""
     waiting = {"a-1": "a", "a-2": "a", "a-3": "a", "b-1": "b", "b-2": "b", "a-4": "a"}
     place.hold(True)
     for name, who in waiting.items():

@@ -1,4 +1,4 @@
-"""A stranger becomes a customer, on the whole product and on two API processes of it."""
+"""Signup to first dataset, on the whole product and on two API processes of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASKED = {"company": "Initech GmbH", "contact": "ada@initech.example"}
 
 @contextmanager
 def _second_process(installation: Installation) -> Iterator[str]:
-    """Another API process with the same public address, as behind one load balancer."""
+    """Run a second API process with the same public address, as behind a load balancer."""
     root = installation.data_dir
     env = os.environ | {
         "KUBECONFIG": installation.connection["kubeconfig"],

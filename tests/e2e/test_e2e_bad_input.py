@@ -1,6 +1,4 @@
-"""Bad input through the front door: refused with a code, a field and a sentence, and nothing
-half-written is left.
-"""
+"""Bad input over HTTP: rejected with code, field and sentence; nothing half-written stays."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,7 +149,7 @@ def test_other_body_under_one_idempotency_key_is_a_conflict(client: Client, data
 
 
 def test_infeasible_conditions_fail_with_a_reason(client: Client, dataset: str) -> None:
-    """Both bounds are in the schema, but nobody of that kind exists."""
+    """Both bounds are within the schema, but no row can meet them together."""
     conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
     asked = client.generate(dataset, 100, conditions=conditions)
     with pytest.raises(JobFailed) as failed:

@@ -1,6 +1,4 @@
-"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing
-orphaned.
-"""
+"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: no loss, no orphans."""
 
 import hashlib
 import threading
@@ -59,7 +57,7 @@ def test_deletion_finishes_after_a_kill(installation: Installation) -> None:
 
 
 def test_upload_with_the_same_key_succeeds_after_a_kill(installation: Installation) -> None:
-    """The same key again takes the crashed upload over."""
+    """A retry with the same key takes over the crashed upload."""
     data = SURVEY.read_bytes()
 
     def stream() -> Iterator[bytes]:
@@ -85,7 +83,7 @@ def test_upload_with_the_same_key_succeeds_after_a_kill(installation: Installati
 def test_resumable_upload_resumes_after_a_kill(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, between: bool
 ) -> None:
-    """The same key goes on where it stopped: at once, or once the dead writer's lease is stale."""
+    """It resumes at once, or once the dead writer's lease is stale."""
     monkeypatch.setattr(uploads, "PIECE_BYTES", PIECE)
     told: list[int] = []
 
@@ -110,7 +108,7 @@ def test_resumable_upload_resumes_after_a_kill(
 
 
 def delete_quietly(client: Client, dataset: str) -> None:
-    """Ask for the deletion; the answer dies with the service."""
+    """Request the deletion; the response is lost with the service."""
     with suppress(httpx2.TransportError):
         client._http.delete(f"/v1/datasets/{dataset}")
 

@@ -1,6 +1,4 @@
-"""Promises of custody on the running product: tenants are apart, nothing leaks, deletion is
-complete.
-"""
+"""Custody on the running product: tenants are isolated, nothing leaks, deletion is complete."""
 
 import csv
 import json
@@ -35,7 +33,7 @@ def dataset(client: Client) -> str:
 
 
 def words_of_the_survey() -> set[str]:
-    """Every column name and every level that is not a bare number."""
+    """Return every column name and every level that is not a bare number."""
     rows = list(csv.reader(SURVEY.open()))
     levels = {
         value for row in rows[1:] for value in row if value and not re.fullmatch(r"[\d.]+", value)
@@ -44,7 +42,7 @@ def words_of_the_survey() -> set[str]:
 
 
 def everything_said(installation: Installation) -> dict[str, str]:
-    """Logs, audit records, statuses, events, Jobs and Pods, by where they were found."""
+    """Return logs, audit records, statuses, events, Jobs and Pods by source."""
     said = {
         str(path.relative_to(installation.data_dir)): path.read_text(errors="replace")
         for folder in ("logs", "pods", "audit")
@@ -92,7 +90,7 @@ def test_raw_upload_is_deleted_once_prepared(
 
 
 def problem(client: Client, dataset_id: str) -> ApiError:
-    """Return the problem that reading a dataset answers with."""
+    """Return the error of reading a dataset."""
     with pytest.raises(ApiError) as refused:
         client.dataset(dataset_id)
     return refused.value

@@ -25,7 +25,7 @@ QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcom
 
 
 class Witness:
-    """Sees what a step changes: audit records and stored artifacts since the last look."""
+    """Audit records and stored artifacts that were added since the last call."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -43,14 +43,14 @@ class Witness:
         return {record["type"] for record in new}
 
     def kept(self) -> set[str]:
-        """New artifacts as `kind/name`."""
+        """Return new artifacts as `kind/name`."""
         now = set(self.installation.objects())
         new, self.before = now - self.before, now
         return {"/".join([parts[2], *parts[4:]]) for parts in (name.split("/") for name in new)}
 
 
 def assert_as_said(step: str, witness: Witness, *, without: frozenset[str] = frozenset()) -> None:
-    """Assert that what was recorded and kept is what the map says, no more and no less."""
+    """Assert that recorded events and kept artifacts are exactly those of the map."""
     said = {event.value for event in STEP[step].logged} - without
     assert witness.recorded() == said, step
     kept, patterns = (
@@ -84,9 +84,7 @@ def admin(installation: Installation, *arguments: str) -> Any:
 
 @pytest.fixture(scope="module")
 def client(shared_installation: Installation, witness: Witness) -> Iterator[Client]:
-    """A tenant that asked for access as the map says; its first token is minted by the first
-    request.
-    """
+    """A tenant that requested access as the map says; its first request mints its first token."""
     known = shared_installation.connection
     with httpx2.Client(base_url=known["api_url"]) as http:
         asked = http.post(
@@ -111,7 +109,7 @@ def client(shared_installation: Installation, witness: Witness) -> Iterator[Clie
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
-    """Ids that one step makes and a later one needs."""
+    """Ids that one step creates and a later one needs."""
     return {}
 
 
@@ -221,9 +219,7 @@ def test_custody_page_shows_every_step(shared_installation: Installation) -> Non
 def test_deleted_resumable_upload_leaves_nothing_and_was_encrypted(
     client: Client, witness: Witness
 ) -> None:
-    """It is deleted half way; that one which is silent for an hour is deleted is the operator's,
-    and tested there.
-    """
+    """The operator's tests cover the deletion of an upload that is idle for an hour."""
     content, name = SURVEY.read_bytes(), {"Idempotency-Key": "custody-map-pieces"}
     begun = client._http.post("/v1/uploads", json={"bytes": len(content)}, headers=name).json()
     headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}

@@ -1,4 +1,4 @@
-"""`make demo` is a test: both families do the whole main job and keep every promise."""
+"""`make demo` as a test: both model families do the whole main job."""
 
 import subprocess
 import sys

@@ -1,6 +1,4 @@
-"""An agent does the main job: the official MCP SDK's client over stdio, and tables of pandas and
-polars in the SDK.
-"""
+"""The main job by an agent over MCP, and pandas and polars tables in the SDK."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ async def _call(session: ClientSession, tool: str, **arguments: Any) -> Any:
 
 
 async def _finished(session: ClientSession, job_id: str) -> None:
-    """Wait as the tool says: once more while it is still running."""
+    """Wait as the tool says: call it again while the job runs."""
     for _ in range(5):
         job = await _call(session, "wait", job_id=job_id)
         if job["status"] not in ("queued", "running"):

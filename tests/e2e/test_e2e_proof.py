@@ -1,6 +1,4 @@
-"""What stays provable after the data is gone: certificates, the audit log, and that no backup
-brings anything back.
-"""
+"""What stays provable after erasure: certificates, the audit log, backups that nothing decrypts."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ def client(shared_installation: Installation) -> Client:
 def gone(
     shared_installation: Installation, client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """A dataset that was backed up while it lived and deleted since."""
+    """A deleted dataset with a backup from before its deletion."""
     one = shared_installation
     name = client.upload(SURVEY, family="forest")
     client.wait(name["job_id"], timeout=240)
@@ -65,7 +63,7 @@ def gone(
 
 
 def read(one: Installation, store: Path, uid: str, token: str) -> bytes:
-    """What anybody with the live keyring, a copy of the store and a wrapped key can do."""
+    """Read with the live keyring from a copy of the store and a wrapped key, as anybody could."""
     keyring = next(path for path in one.data_dir.rglob("keyring*.json"))
     custody = Custody(LocalStore(store), LocalKeyring(keyring))
     ref = ResourceRef("default", "datasets", uid).artifact("schema.json")
@@ -87,9 +85,7 @@ def test_no_file_of_an_erased_dataset_is_left(
 def test_old_backup_cannot_be_decrypted_with_the_live_keyring(
     shared_installation: Installation, client: Client, gone: dict[str, Any]
 ) -> None:
-    """The only copy of the data key is gone: no file of the installation has it, and no other key
-    opens the backup.
-    """
+    """No file of the installation has the data key, and no other key opens the backup."""
     one = shared_installation
     assert b"columns" in read(one, gone["backup"], gone["uid"], gone["token"]), (
         "with the lost token it could be read"
@@ -143,9 +139,7 @@ def verify(log: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_audit_log_verifies_and_a_truncated_one_does_not(
     shared_installation: Installation, client: Client, gone: dict[str, Any], tmp_path: Path
 ) -> None:
-    """With the checkpoint that a customer has kept: then it does not help to delete checkpoints as
-    well.
-    """
+    """The customer's kept checkpoint reveals the cut even when the checkpoints are deleted too."""
     key = client.published_keys()["audit_log"]
     kept = tmp_path / "checkpoint"
     kept.write_bytes(client._http.get("/.well-known/simulacra-checkpoint").content)
@@ -195,7 +189,7 @@ def resident(pid: int) -> int:
 
 
 class Pulse(threading.Thread):
-    """Asks the API whether it lives, again and again, and keeps the longest wait."""
+    """Polls the API's health and keeps the longest wait."""
 
     def __init__(self, client: Client) -> None:
         super().__init__(daemon=True)
@@ -212,7 +206,7 @@ class Pulse(threading.Thread):
 
 
 def outcome(client: Client, path: Path, names: list[str]) -> str:
-    """Return the code that an upload, or else its job, is refused with; note the dataset's name."""
+    """Return the error code of an upload or its job; add the dataset's id to `names`."""
     try:
         uploaded = client.upload(path)
         names.append(uploaded["dataset_id"])
@@ -225,9 +219,7 @@ def outcome(client: Client, path: Path, names: list[str]) -> str:
 def test_hostile_uploads_neither_grow_stall_nor_restart_the_api(
     shared_installation: Installation, client: Client, tmp_path: Path
 ) -> None:
-    """Each is refused, or its job fails, with the right code; the API neither grows nor stalls nor
-    restarts.
-    """
+    """Each upload is rejected, or its job fails, with the right code."""
     one = shared_installation
     pid = api_process(one)
     names: list[str] = []

@@ -1,4 +1,4 @@
-"""The quickstart as a customer without the SDK runs it, against the whole product."""
+"""The quickstart as a customer without the SDK runs it, on the whole product."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The product against its own OpenAPI document; `scripts/fuzz_api.py` is the long run."""
+"""The product against its own OpenAPI document; `scripts/fuzz_api.py` runs longer."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a trainer's pod and the API's account cannot do, by trying it on a real node."""
+"""What a trainer's pod and the API's account cannot do, tried on a real node."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def pair() -> Observed:
-    """Return a Model that two workers are to fit."""
+    """Return a Model for a fit by two workers."""
     spec = {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 2}}
     body = resource(
         "Model", "pair", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=DATASET_OWNER
@@ -94,7 +94,7 @@ def pair() -> Observed:
 
 
 def job_of_two(namespace: str) -> dict[str, Any]:
-    """Return the Job that the operator makes for it, with pods that only try what they reach."""
+    """Return the operator's Job for it, with pods that only try what they reach."""
     (job,) = [one.manifest for one in reconcile(pair()) if isinstance(one, CreateJob)]
     job["metadata"] |= {"namespace": namespace, "ownerReferences": []}
     (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -108,7 +108,7 @@ def job_of_two(namespace: str) -> dict[str, Any]:
 
 
 def pod(name: str, *command: str, account: str = "default") -> str:
-    """A pod as the operator makes a trainer's: same image, user, account and restrictions."""
+    """Return a pod like the operator's: same image, user, account and restrictions."""
     container = {
         "name": "main",
         "image": TRAINER,
@@ -137,7 +137,7 @@ def pod(name: str, *command: str, account: str = "default") -> str:
 
 
 def listening(node: Node, namespace: str, account: str = "default") -> str:
-    """Start a pod that listens at 8000; return its address."""
+    """Start a pod that listens on port 8000; return its address."""
     node.kubectl(
         "apply", "-n", namespace, "-f", "-", stdin=pod("listener", LISTEN, account=account)
     )
@@ -148,9 +148,7 @@ def listening(node: Node, namespace: str, account: str = "default") -> str:
 def probed(
     node: Node, namespace: str, targets: dict[str, str], wanted: list[str], account: str
 ) -> dict[str, object]:
-    """Run the probe in a namespace until it reaches what is wanted and no more; return what it
-    reached and wrote.
-    """
+    """Run the probe until it reaches exactly the wanted targets; return its findings."""
     text = pod("probe", PROBE, json.dumps(targets), json.dumps(wanted), *PLACES, account=account)
     node.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
     done = "--for=jsonpath={.status.phase}=Succeeded"

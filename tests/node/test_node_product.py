@@ -1,7 +1,6 @@
-"""The product as a self-hoster runs it: installed by helm, pods on a real node, everything through
-the Service.
+"""The product as a self-hoster runs it: installed by helm, on a real node, through its Services.
 
-The tests are one story, in this order; the last one takes everything away.
+The tests depend on each other in this order; the last one deletes everything.
 """
 
 from __future__ import annotations

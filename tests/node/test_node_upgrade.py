@@ -1,6 +1,4 @@
-"""From the previous release (its images, its chart) to this one and back, with live resources and
-fits in flight.
-"""
+"""Upgrade from the previous release and rollback, with live resources and running fits."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ pytestmark = [
 
 
 def rows(client: Client, dataset: str, path: Path) -> int:
-    """Generate, download; return how many rows came."""
+    """Generate and download; return the number of rows."""
     asked = client.generate(dataset, 500, seed=1)
     client.wait(asked["job_id"], timeout=200)
     client.download(asked["generation_id"], path, "parquet")

@@ -1,6 +1,4 @@
-"""An installation on OpenBao and SeaweedFS, where OpenBao has the API server check the
-ServiceAccounts that log in.
-"""
+"""An installation on SeaweedFS and OpenBao, which has the API server check each ServiceAccount."""
 
 from __future__ import annotations
 

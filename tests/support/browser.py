@@ -1,6 +1,4 @@
-"""A real browser for tests: Debian's chromium, with everything that it must not do written down as
-it happens.
-"""
+"""A real browser for tests: Debian's chromium, with a record of errors and foreign requests."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ SHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser with an empty profile."""
+    """Run a browser with an empty profile."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -45,9 +43,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Watched:
-    """A tab of its own profile; `wrong` collects console errors, exceptions, refused and foreign
-    requests.
-    """
+    """A tab with its own profile; `wrong` lists console errors, exceptions and foreign requests."""
 
     def __init__(
         self, browser: Browser, base: str, width: str = "desk", scheme: Scheme = "light"
@@ -91,7 +87,7 @@ class Watched:
         self.page.get_by_role("button", name="Sign in").click()
 
     def overflow(self) -> int:
-        """How many pixels the page is wider than its window."""
+        """Return by how many pixels the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
     def close(self) -> None:
@@ -99,7 +95,7 @@ class Watched:
 
 
 def shoot(page: Page, name: str, *, whole: bool = False) -> None:
-    """Take a picture of the window, or of the whole page, when pictures are wanted."""
+    """Take a screenshot of the window, or of the whole page, when screenshots are wanted."""
     if SHOTS:
         page.evaluate("window.scrollTo(0, 0)")
         page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=whole)
@@ -110,7 +106,7 @@ IN_ALL_FORMS = {"sign-in", "quality", "error"}
 
 
 def assert_accessible(tab: Watched, name: str) -> None:
-    """No finding of axe, and nothing wider than the window, at both widths, in light and dark."""
+    """Assert that axe finds nothing and nothing overflows, at both widths, light and dark."""
     wrong = []
     for width in WIDTHS.values():
         tab.page.set_viewport_size({"width": width, "height": 900})

@@ -1,6 +1,4 @@
-"""Every bound of a CRD's schema as a pair of values: one just inside, one just outside. Derived
-from the schema.
-"""
+"""Every bound of a CRD's schema as two values: one just inside, one just outside."""
 
 from __future__ import annotations
 
@@ -92,12 +90,12 @@ def bounds(section: str, schema: Schema) -> Iterator[Bound]:
 
 
 def _fellows_of(spec: Value) -> Value:
-    """Return what a CEL rule of a whole spec wants beside what it holds."""
+    """Return the other fields that a CEL rule of the whole spec needs."""
     return {"family": "neural"} if spec.get("resources", {}).get("workers") in (2, 4, 8) else {}
 
 
 def sample(schema: Schema) -> Value:
-    """Return a small valid value: of an object only what is required."""
+    """Return a small valid value; an object has its required fields only."""
     if "default" in schema:
         return copy.deepcopy(schema["default"])
     if "enum" in schema:
@@ -232,7 +230,7 @@ def _string(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:
 
 
 def _long(good: str, length: int) -> str:
-    """Return a text of a length that meets the pattern which the short one meets."""
+    """Return a longer text that matches the pattern of the short one."""
     return (
         good + "a" * (length - len(good) - 1) + "/"
         if good.endswith("/")

@@ -1,6 +1,4 @@
-"""The Helm chart, rendered by the real helm: what tests apply to a cluster is what `helm install`
-would.
-"""
+"""The Helm chart, rendered by the real helm, as `helm install` would apply it."""
 
 from __future__ import annotations
 
@@ -45,9 +43,7 @@ FOREIGN = ("monitoring.coreos.com", "gateway.networking.k8s.io")
 
 @functools.cache
 def program(name: str) -> Path | None:
-    """Return a program of PATH or of the shared archive (unpacked at first use), None where there
-    is neither.
-    """
+    """Return a program of PATH or of the shared archive (unpacked at first use), or None."""
     if found := shutil.which(name):
         return Path(found)
     if not TOOL.exists():
@@ -70,7 +66,7 @@ def needed(name: str) -> Path:
 
 
 def helm(*arguments: str, ok: bool = True) -> str:
-    """Run helm; return what it printed, and what it complained of where it is to fail."""
+    """Run helm; return what it printed, or its error output when `ok` is false."""
     done = subprocess.run(
         [str(needed("helm")), *arguments], capture_output=True, text=True, timeout=60
     )
@@ -81,16 +77,12 @@ def helm(*arguments: str, ok: bool = True) -> str:
 def render(
     *arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART
 ) -> list[Object]:
-    """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the
-    objects.
-    """
+    """Render a chart, or some of its templates, with helm's arguments; return the objects."""
     shown = [part for name in only for part in ("-s", f"templates/{name}")]
     text = helm("template", "simulacra", str(chart), "-n", namespace, *shown, *arguments)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
 def rights(room: str, *arguments: str) -> list[Object]:
-    """Return the ServiceAccount, roles and bindings of the API or the operator, with helm's
-    arguments.
-    """
+    """Return the ServiceAccount, roles and bindings of the API or the operator."""
     return render(*arguments, only=(f"{room}/serviceaccount.yaml", f"{room}/rbac.yaml"))

@@ -1,9 +1,7 @@
-"""Kueue's own controller on a control plane without a node: its program out of the shared archive,
-its chart's objects.
+"""Kueue's own controller on a control plane without a node, from the shared archive.
 
-It runs as a process of the host, so its webhooks are called at loopback instead of at a Service of
-the cluster. Some of its paths are fixed, so the folder that it is given is all that it sees of the
-host's files.
+It runs as a process of the host, so its webhooks are called on loopback instead of through a
+Service. Some of its paths are fixed, so it runs with its own folder as the root.
 """
 
 from __future__ import annotations
@@ -80,7 +78,7 @@ class Kueue:
             process.wait(30)
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether the webhooks do: a queue that is never made tells."""
+        """Return whether the webhooks respond, tried with a dry run."""
         assert process.poll() is None, (self._folder / "kueue.log").read_text()[-3000:]
         flavour = json.dumps(resource_flavor("probe"))
         return "created" in self._cluster.kubectl(
@@ -88,7 +86,7 @@ class Kueue:
         )
 
     def _kubeconfig(self) -> str:
-        """Return the cluster admin's, with its certificate inside."""
+        """Return the cluster admin's kubeconfig with its certificate embedded."""
         config = yaml.safe_load(self._cluster.kubeconfig.read_text())
         for one in config["clusters"]:
             authority = Path(one["cluster"].pop("certificate-authority")).read_bytes()
@@ -96,7 +94,7 @@ class Kueue:
         return yaml.safe_dump(config)
 
     def _unpack(self) -> None:
-        """Take the one program out of the image."""
+        """Extract the controller's program from the image."""
         with tarfile.open(self._archive) as image:
             layer = next(name for name in image.getnames() if name.endswith(".tar"))
             with tarfile.open(fileobj=image.extractfile(layer)) as files:
@@ -153,12 +151,12 @@ def _called(hook: Object) -> bool:
 
 
 def resource_flavor(name: str) -> Object:
-    """Return nodes as Kueue knows them: all alike."""
+    """Return a flavor for identical nodes."""
     return _object("ResourceFlavor", name, {})
 
 
 def cluster_queue(name: str, cohort: str, nominal: dict[str, int], flavor: str) -> Object:
-    """Return a tenant's share of a cohort's quota; what others leave may be borrowed."""
+    """Return a tenant's share of a cohort's quota; unused quota may be borrowed."""
     resources = [{"name": resource, "nominalQuota": count} for resource, count in nominal.items()]
     group = {
         "coveredResources": list(nominal),

@@ -1,7 +1,6 @@
-"""A store and a key provider in the cluster that are not the release's: SeaweedFS and OpenBao in
-their own namespace.
+"""SeaweedFS and OpenBao in their own namespace of the cluster, outside the release.
 
-They run from the tryout's image, since there is no registry to get another from.
+They run from the tryout's image, since there is no registry for another.
 """
 
 from __future__ import annotations
@@ -57,14 +56,14 @@ ROLE = {
 
 
 def words(values: dict[str, str]) -> list[str]:
-    """Return values as arguments of helm."""
+    """Return values as helm arguments."""
     return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
 
 
 def _server(
     name: str, argument: str, port: int, environment: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """A Deployment of one of the image's programs, its Service and its ServiceAccount."""
+    """Return a Deployment of one of the image's programs, its Service and its ServiceAccount."""
     metadata, labels = {"name": name, "namespace": HOME}, {"app": name}
     container = {
         "name": name,
@@ -89,7 +88,7 @@ def _server(
 
 @contextmanager
 def root_of_openbao(node: Node) -> Iterator[hvac.Client]:
-    """OpenBao, as its root."""
+    """Yield a client of OpenBao with the root token."""
     keys = json.loads(
         node.kubectl("exec", "-n", HOME, "deploy/openbao", "--", "cat", "/data/openbao/unseal.json")
     )
@@ -100,7 +99,7 @@ def root_of_openbao(node: Node) -> Iterator[hvac.Client]:
 
 @contextmanager
 def servers(node: Node) -> Iterator[None]:
-    """Run both, set up for the product; credentials of BY_TOKEN and BY_ACCOUNT in Secrets."""
+    """Run both, set up for the product; BY_TOKEN's and BY_ACCOUNT's credentials are in Secrets."""
     store = {
         "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
         "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),

@@ -1,6 +1,4 @@
-"""A real Prometheus that scrapes a release: targets as the chart's ServiceMonitors say, and the
-chart's rules.
-"""
+"""A real Prometheus that scrapes a release by the chart's ServiceMonitors and rules."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ MONITORS = ("--set", "monitoring.serviceMonitor.enabled=true,monitoring.serviceM
 
 
 def job(monitor: dict[str, Any]) -> dict[str, Any]:
-    """Return the scrape configuration that the Prometheus operator makes of a ServiceMonitor."""
+    """Return the scrape configuration that a ServiceMonitor becomes."""
     (endpoint,) = monitor["spec"]["endpoints"]
     labels = monitor["spec"]["selector"]["matchLabels"]
     kept = [
@@ -59,7 +57,7 @@ def job(monitor: dict[str, Any]) -> dict[str, Any]:
 
 
 class Prometheus:
-    """One process on loopback, with its data in a folder."""
+    """One process on loopback with its data in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port(1)
@@ -102,7 +100,7 @@ class Prometheus:
             return False
 
     def ask(self, path: str, **parameters: str) -> Any:
-        """Ask its HTTP API; return the answer's `data`."""
+        """Call its HTTP API; return the response's `data`."""
         return (
             self._http.get(f"/api/v1/{path}", params=parameters).raise_for_status().json()["data"]
         )

@@ -1,6 +1,4 @@
-"""A real control plane with its audit log, the product's programs on it, each with the rights of
-its role alone.
-"""
+"""A real control plane with an audit log, and the product's programs with only their own roles."""
 
 from __future__ import annotations
 
@@ -55,7 +53,7 @@ def free_port(count: int) -> int:
 
 
 class RealCluster:
-    """One control plane; made by the shared tool, which needs no root."""
+    """One control plane, started by the shared tool; needs no root."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,7 +61,7 @@ class RealCluster:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run it, with every request noted in audit.jsonl."""
+        """Run it with every request in audit.jsonl."""
         command = [str(TOOL), "up", str(self.folder), "--audit", "--port", str(free_port(5))]
         subprocess.run(command, check=True, capture_output=True, timeout=180)
         try:
@@ -74,9 +72,7 @@ class RealCluster:
             )
 
     def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool | None = True) -> str:
-        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail;
-        None: either way).
-        """
+        """Run kubectl; return its output, with stderr unless `ok` (None accepts failure)."""
         command = [
             str(Path(sys.executable).with_name("kubectl")),
             "--kubeconfig",
@@ -88,9 +84,7 @@ class RealCluster:
         return done.stdout + done.stderr if ok is False else done.stdout
 
     def install(self, *arguments: str) -> None:
-        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts, as helm's
-        arguments say.
-        """
+        """Apply the CRDs, the system namespace, and both roles with their ServiceAccounts."""
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
             self.kubectl("apply", "--server-side", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -109,7 +103,7 @@ class RealCluster:
             )
 
     def login(self, account: str) -> Path:
-        """Return a kubeconfig that holds a ServiceAccount's token, asked for by TokenRequest."""
+        """Return a kubeconfig with a ServiceAccount's token from TokenRequest."""
         token = self.kubectl("create", "token", account, "-n", SYSTEM, "--duration", "1h").strip()
         config = yaml.safe_load(self.kubeconfig.read_text())
         config["users"] = [
@@ -130,7 +124,7 @@ class RealCluster:
                     yield entry
 
     def used(self, account: str) -> dict[Right, int]:
-        """Return how often an account used each right, and was let."""
+        """Return how often an account used each permission successfully."""
         counts: dict[Right, int] = {}
         for entry in self.requests_of(account):
             if (
@@ -142,7 +136,7 @@ class RealCluster:
         return counts
 
     def refused(self, account: str) -> list[str]:
-        """Return what an account asked for and may not do."""
+        """Return the requests of an account that were forbidden."""
         entries = [
             one
             for one in self.requests_of(account)
@@ -157,14 +151,14 @@ class RealCluster:
 
 
 def right_of(entry: Object) -> Right:
-    """Return the right that an entry of the audit log used."""
+    """Return the permission that an entry of the audit log used."""
     ref = entry["objectRef"]
     resource = ref["resource"] + (f"/{ref['subresource']}" if "subresource" in ref else "")
     return Right(entry["verb"], ref.get("apiGroup", ""), resource)
 
 
 def granted(room: str, *arguments: str) -> set[Right]:
-    """Return every right that the chart's roles of a room grant, with helm's arguments."""
+    """Return every permission that the chart's roles grant to the API or the operator."""
     return {
         Right(verb, group, resource)
         for role in helm_chart.rights(room, *arguments)
@@ -176,7 +170,7 @@ def granted(room: str, *arguments: str) -> set[Right]:
 
 
 class Product:
-    """The operator, the API and the node agent as processes, all on one control plane."""
+    """Operator, API and node agent as processes on one control plane."""
 
     def __init__(self, cluster: RealCluster, folder: Path, **env: str) -> None:
         self.cluster, self.folder, self._env = cluster, folder, env
@@ -185,7 +179,7 @@ class Product:
 
     @property
     def custody(self) -> dict[str, str]:
-        """The variables by which every program finds the same store, keys and audit log."""
+        """Return the variables that give every program the same store, keys and audit log."""
         return {
             "SIMULACRA_STORE": f"file://{self.folder}/objects",
             "SIMULACRA_KEYS": f"local://{self.folder}/keyring.json",
@@ -194,7 +188,7 @@ class Product:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run all three; each must end in order when asked to."""
+        """Run all three; each must exit cleanly."""
         operator, api = (
             self.cluster.login("simulacra-operator"),
             self.cluster.login("simulacra-api"),
@@ -221,13 +215,11 @@ class Product:
         assert codes["operator"] == codes["node"] == 0, codes
 
     def log(self, program: str) -> str:
-        """Return what a program wrote."""
+        """Return the log of a program."""
         return (self.folder / f"{program}.log").read_text()
 
     def sign_up(self, company: str) -> tuple[Client, str]:
-        """Ask for access, be approved with kubectl, claim the secret; return a client and the
-        tenant.
-        """
+        """Sign up, approve with kubectl, claim the secret; return a client and the tenant."""
         kubectl = self.cluster.kubectl
         with httpx2.Client(base_url=self.api_url, timeout=30) as http:
             asked = http.post(
@@ -254,7 +246,7 @@ class Product:
         return Client(connection), tenant
 
     def objects(self) -> list[str]:
-        """Return the keys of everything that is stored for a tenant, finished or not."""
+        """Return the keys of everything stored for a tenant, finished or not."""
         root = self.folder / "objects"
         found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
         return [name for name in found if not name.startswith("installation/")]

@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: uploads that are tables, questions that fit them, and few rows."""
+"""Hooks of schemathesis: uploads that are tables, matching generation requests, and few rows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ QUESTION = {
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Of a valid request, keep what schemathesis made up and make the part of it that it cannot
-    know fit.
-    """
+    """Keep what schemathesis generated for a valid request, and fill in what it cannot know."""
     name = case.operation.definition.raw["operationId"]
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
