@@ -12,11 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy.stats import norm
-from simulacra_trainer.differential_privacy.noise import (
-    choice_mechanism,
-    gaussian_mechanism,
-    noisy_argmax,
-)
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
@@ -25,6 +20,11 @@ from simulacra_trainer.cli import main
 from simulacra_trainer.differential_privacy import sanitize
 from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of
 from simulacra_trainer.differential_privacy.domain import domain_of
+from simulacra_trainer.differential_privacy.noise import (
+    choice_mechanism,
+    gaussian_mechanism,
+    noisy_argmax,
+)
 from simulacra_trainer.differential_privacy.sanitize import (
     _choose_tree,
     _Column,

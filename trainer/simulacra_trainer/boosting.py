@@ -1,4 +1,4 @@
-"""LightGBM settings that the report's classifier and the effects' nuisance models share."""
+"""LightGBM settings shared by the report's classifier and the effects' nuisance models."""
 
 from __future__ import annotations
 
@@ -12,24 +12,17 @@ FIXED: dict[str, Any] = {
     "deterministic": True,
     "force_row_wise": True,
     "seed": 0,
-    # Callers train several models at once instead, on as many threads as `cpus.threads()` allows.
+    # Callers train several models in parallel instead, on `cpus.threads()` threads.
     "num_threads": 1,
     "verbosity": -1,
-    # By default LightGBM merges values that fewer than three rows have.
+    # LightGBM's default merges values that occur in fewer than three rows.
     "min_data_in_bin": 1,
 }
-"""The same rows give the same trees, however many CPUs there are."""
+"""Parameters that make the trees depend on the rows alone, not on the number of CPUs."""
 
 
 def raw_scores(model: lightgbm.Booster, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the sums of a model's trees, float64 [n], without the score that training started
-    from.
-
-    rows: [n, columns].
-    """
-    # Prediction takes all CPUs unless it is told otherwise: it does not know the parameters of
-    # training.
-    scores: npt.NDArray[np.float64] = np.asarray(
-        model.predict(rows, raw_score=True, num_threads=FIXED["num_threads"]), np.float64
-    )
-    return scores
+    """Return the sum of a model's trees for rows [n, columns], float64 [n], without init scores."""
+    # predict does not inherit num_threads from training and would use all CPUs.
+    scores = model.predict(rows, raw_score=True, num_threads=FIXED["num_threads"])
+    return np.asarray(scores, np.float64)

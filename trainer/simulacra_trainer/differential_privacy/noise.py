@@ -1,8 +1,8 @@
 """Exact discrete noise of differential privacy, by OpenDP.
 
-Needs opendp (the extra `private`); importing it without is a ModuleNotFoundError. Noise in
-floating-point numbers leaks through their digits (Mironov, 2012); OpenDP samples in whole and
-rational numbers, from a cryptographically secure source that no seed of ours reaches.
+Needs opendp (the extra `private`); without it the import raises ModuleNotFoundError. The digits of
+floating-point noise reveal the exact value (Mironov, 2012), so OpenDP samples integers and
+fractions. Its randomness is cryptographically secure and ignores our seeds.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ dp.enable_features("contrib")
 
 
 def gaussian_mechanism(deviation: float) -> dp.Measurement:
-    """Return the mechanism that adds discrete Gaussian noise to counts (Canonne, Kamath & Steinke, 2020)."""
+    """Return the mechanism that adds discrete Gaussian noise (Canonne, Kamath & Steinke, 2020)."""
     return dp.m.make_gaussian(
         dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float), scale=deviation
     )
 
 
 def choice_mechanism(scale: float) -> dp.Measurement:
-    """Return the exponential mechanism: the place of the largest of scores with Gumbel noise."""
+    """Return the exponential mechanism: the index of the largest score after Gumbel noise."""
     scores = dp.vector_domain(dp.atom_domain(T=float, nan=False))
     return dp.m.make_noisy_max(
         scores, dp.linf_distance(T=float), dp.zero_concentrated_divergence(), scale=scale
@@ -34,11 +34,11 @@ def choice_mechanism(scale: float) -> dp.Measurement:
 
 
 def noisy_counts(counts: Ints, deviation: float) -> Ints:
-    """Return counts, int64 [n], with noise of that standard deviation."""
+    """Return the counts, int64 [n], plus noise of this standard deviation."""
     noisy: Any = gaussian_mechanism(deviation)(counts.tolist())
     return np.array(noisy, np.int64)
 
 
 def noisy_argmax(scores: Floats, scale: float) -> int:
-    """Return the place of the largest score, or of another with probability e^(difference / scale) of its own."""
+    """Return a random index, with probability proportional to exp(score / scale)."""
     return int(choice_mechanism(scale)(scores.tolist()))
