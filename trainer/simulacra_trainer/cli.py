@@ -169,7 +169,7 @@ def report(args: argparse.Namespace) -> int:
 def run(_args: argparse.Namespace) -> int:
     """Run the task in the environment variable SIMULACRA_TASK, as the pod of a Job does."""
     link_shipped()  # before numba is imported
-    from simulacra_trainer.task import run_task
+    from simulacra_trainer.tasks.entry import run_task
 
     return run_task()
 

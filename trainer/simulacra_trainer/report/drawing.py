@@ -10,7 +10,7 @@ from markupsafe import Markup
 BOX_WIDTH, BOX_HEIGHT, GAP, DOWN = 150, 30, 18, 74
 SWEEPS = 8
 SHOWN_NAME = 20
-MOST_COLUMNS = 60
+MAX_COLUMNS = 60
 """Above it a picture cannot be read; the table of edges says it all."""
 
 Edge = Mapping[str, Any]
@@ -27,7 +27,7 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
     """
     linked = {edge[end] for edge in edges for end in ("source", "target")}
     names = [name for name in order if name in linked]
-    if not 0 < len(names) <= MOST_COLUMNS:
+    if not 0 < len(names) <= MAX_COLUMNS:
         return Markup("")
     rows = _layers(names, edges)
     _order(rows, edges)

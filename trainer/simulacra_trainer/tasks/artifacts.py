@@ -1,4 +1,4 @@
-"""The artifacts of one resource as a task reads and writes them, all through custody."""
+"""Encrypted artifacts of one resource, read and written through custody."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Artifacts:
-    """Encrypted artifacts of one resource. Every method may raise `CustodyError`."""
+    """Artifacts of one resource. Every method may raise `CustodyError`."""
 
     def __init__(self, custody: Custody, tenant: str, resource: KeyedRef) -> None:
-        self._custody, self._key = custody, resource.wrapped_key
+        self._custody = custody
+        self._key = resource.wrapped_key
         self._resource = ResourceRef(tenant, resource.kind, resource.uid)
 
     def exists(self, name: str) -> bool:
@@ -36,15 +37,13 @@ class Artifacts:
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of the stored artifacts that begin with the prefix."""
-        return [
-            name for name in self._custody.list_artifacts(self._resource) if name.startswith(prefix)
-        ]
+        names = self._custody.list_artifacts(self._resource)
+        return [name for name in names if name.startswith(prefix)]
 
     def load(self, name: str, kind: type[M]) -> M:
         """Read a small JSON artifact."""
-        return kind.model_validate_json(
-            self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES)
-        )
+        content = self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES)
+        return kind.model_validate_json(content)
 
     def download(self, name: str, path: Path) -> Path:
         """Write the plaintext to a file; return the path."""
@@ -72,10 +71,9 @@ class Artifacts:
         schema: pa.Schema,
         key: CustomerKeyRef | None = None,
     ) -> Artifact:
-        """Store tables of one schema as one Parquet file, in constant memory; nothing is stored
-        unless all are.
+        """Store tables of one schema as one Parquet file, all or none, in constant memory.
 
-        Under a customer's key, what is stored cannot be read here any more.
+        Under a customer's key the artifact cannot be read here again.
         """
         rows = 0
         with self._writer(name, key) as sink:
@@ -91,7 +89,7 @@ class Artifacts:
     ) -> AbstractContextManager[ArtifactWriter]:
         if key is None:
             return self._custody.open_writer(self._ref(name), self._key)
-        from simulacra_custody.keys.customer_kms import (  # boto3, which few installations have
+        from simulacra_custody.keys.customer_kms import (  # imports boto3, an extra
             CustomerKey,
             open_customer_writer,
         )
@@ -100,15 +98,16 @@ class Artifacts:
         return open_customer_writer(self._custody.store, self._ref(name), own)
 
     def describe(self, name: str, rows: int | None = None) -> Artifact:
-        """Return size and digest of what is stored, by reading it."""
-        digest, size = hashlib.sha256(), 0
+        """Read an artifact; return its size and digest."""
+        digest = hashlib.sha256()
+        size = 0
         for chunk in self._custody.read(self._ref(name), self._key):
             digest.update(chunk)
             size += len(chunk)
         return Artifact(name=name, bytes=size, sha256=digest.hexdigest(), rows=rows)
 
     def erase(self, name: str) -> None:
-        """Delete an artifact; it is no error if there is none."""
+        """Delete an artifact, if it is stored."""
         self._custody.store.delete(self._ref(name).key)
 
     def _ref(self, name: str) -> ArtifactRef:

@@ -1,4 +1,4 @@
-"""Checkpoints of a fit as encrypted artifacts, so that the next pod resumes it."""
+"""Checkpoints of a fit as encrypted artifacts, from which the next pod resumes it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 
 from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artifacts import Artifacts
+from simulacra_trainer.tasks.artifacts import Artifacts
 
 SHARE = 0.1
-"""Most of the time that goes into storing checkpoints."""
-_JOINT = "--"
+"""Largest share of the time that storing checkpoints may take."""
+_SEPARATOR = "--"
 log = logging.getLogger(__name__)
 
 
 class StoredCheckpoints:
-    """A directory of checkpoints and its copy in the object store.
+    """Mirrors a directory of checkpoints in the object store.
 
     Args:
         own: artifacts of the Model.
-        directory: where the fit keeps its checkpoints; made here.
+        directory: of the fit's checkpoints; created if missing.
         clock: seconds, monotonic.
     """
 
@@ -31,59 +31,61 @@ class StoredCheckpoints:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self._own, self._clock = own, clock
+        self._own = own
+        self._clock = clock
         self._stored: dict[str, tuple[int, int]] = {}
-        self._rest_until = float("-inf")
+        self._pause_until = float("-inf")
 
     def restore(self) -> None:
-        """Fetch what an earlier pod left. Raises `CustodyError`."""
+        """Download the checkpoints of an earlier pod. Raises `CustodyError`."""
         names = self._own.names(CHECKPOINT_PREFIX)
         if names:
-            log.info("an earlier pod was cut off: its fit goes on from %d files", len(names))
+            log.info("interrupted fit resumed files=%d", len(names))
         for name in names:
-            path = self.directory / name.removeprefix(CHECKPOINT_PREFIX).replace(_JOINT, "/")
+            path = self.directory / name.removeprefix(CHECKPOINT_PREFIX).replace(_SEPARATOR, "/")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._own.download(name, path)
             self._stored[name] = _mark(path)
 
-    def keep(self) -> None:
-        """Store what changed and erase what went, unless the last time is too short ago.
+    def store(self) -> None:
+        """Store changed files and erase removed ones, unless the last call was too recent.
 
-        A store that refuses is no reason to end a fit: the next time may go better.
+        An error of the store does not end the fit; the next call tries again.
         """
         began = self._clock()
-        if began < self._rest_until:
+        if began < self._pause_until:
             return
         try:
             self._mirror()
         except CustodyError as error:
-            log.warning("checkpoints were not stored: %s", type(error).__name__)
+            log.warning("checkpoints not stored error=%s", type(error).__name__)
         now = self._clock()
-        self._rest_until = now + (now - began) / SHARE
+        self._pause_until = now + (now - began) / SHARE
 
     def erase(self) -> None:
-        """Erase all that is stored. Raises `CustodyError`."""
+        """Erase all stored checkpoints. Raises `CustodyError`."""
         for name in self._own.names(CHECKPOINT_PREFIX):
             self._own.erase(name)
         self._stored.clear()
 
     def _mirror(self) -> None:
-        there = {
-            self._name(path): path for path in sorted(self.directory.rglob("*")) if _is_whole(path)
-        }
-        for name, path in there.items():  # "best" before "last", which speaks of it
-            if self._stored.get(name) != (mark := _mark(path)):
+        paths = filter(_is_complete, sorted(self.directory.rglob("*")))
+        present = {self._name(path): path for path in paths}
+        for name, path in present.items():  # "best" before "last", which refers to it
+            mark = _mark(path)
+            if self._stored.get(name) != mark:
                 self._own.upload(name, path)
                 self._stored[name] = mark
-        for name in self._stored.keys() - there.keys():
+        for name in self._stored.keys() - present.keys():
             self._own.erase(name)
             del self._stored[name]
 
     def _name(self, path: Path) -> str:
-        return CHECKPOINT_PREFIX + path.relative_to(self.directory).as_posix().replace("/", _JOINT)
+        relative = path.relative_to(self.directory).as_posix()
+        return CHECKPOINT_PREFIX + relative.replace("/", _SEPARATOR)
 
 
-def _is_whole(path: Path) -> bool:
+def _is_complete(path: Path) -> bool:
     return path.is_file() and path.suffix in (".ckpt", ".json")
 
 
