@@ -14,7 +14,7 @@ from simulacra_api.account import routes as account
 from simulacra_api.auth import routes as oauth
 from simulacra_api.certificates import routes as certificates
 from simulacra_api.datasets import routes as datasets
-from simulacra_api.docs import health_and_docs
+from simulacra_api.docs import routes as docs
 from simulacra_api.docs.openapi import document
 from simulacra_api.effects import routes as effects
 from simulacra_api.generations import routes as generations
@@ -32,7 +32,7 @@ from simulacra_api.webhooks import routes as webhooks
 # fmt: off
 _MODULES = (
     jobs, uploads, datasets, generations, effects, oauth, access, account, webhooks, certificates,
-    health_and_docs,
+    docs,
 )
 # fmt: on
 

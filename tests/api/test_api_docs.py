@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from jinja2 import UndefinedError
 
-from simulacra_api.docs.examples import LEADS
+from simulacra_api.docs.examples import LINKS
 from simulacra_api.docs.operations import STEPS
 from simulacra_api.html import render
 from simulacra_api.http.error_codes import CATALOG
@@ -47,7 +47,7 @@ async def test_every_status_of_every_operation_has_an_example(world: Any) -> Non
 
 async def test_what_is_accepted_leads_on(world: Any) -> None:
     operations = {found["operationId"]: found for _, _, found in await _operations(world)}
-    assert {target for targets in LEADS.values() for target in targets} <= set(operations)
+    assert {target for targets in LINKS.values() for target in targets} <= set(operations)
     for name in ("uploadDataset", "createGeneration", "createEffect"):
         for status in ("201", "202"):
             links = operations[name]["responses"][status]["links"]

@@ -1,4 +1,4 @@
-"""Health, the error catalog and the pages that need no token."""
+"""Routes of health, metrics, the error catalog and the documentation; none needs a token."""
 
 from __future__ import annotations
 
@@ -31,26 +31,29 @@ def _catalog(request: Request, title: str, entries: list[ErrorCode], content: An
     return HTMLResponse(render("errors.html.j2", title=title, entries=entries), headers=_VARY)
 
 
-@router.get("/healthz", operation_id="getHealth", summary="Is the process up")
+@router.get("/healthz", operation_id="getHealth", summary="Check that the process is up")
 async def health() -> dict[str, str]:
-    """Answers as long as the process can."""
+    """200 as long as the process can answer."""
     return {"status": "ok"}
 
 
 @router.get(
-    "/readyz", operation_id="getReadiness", summary="Can the process work", responses=problems()
+    "/readyz",
+    operation_id="getReadiness",
+    summary="Check that the process can serve requests",
+    responses=problems(),
 )
 async def readiness(services: ServicesDep) -> dict[str, str]:
-    """Answers 503 when the control plane cannot be reached."""
+    """503 when the control plane cannot be reached."""
     await services.signing.current(max_age=0.0)
     return {"status": "ready"}
 
 
 @router.get(
-    "/errors", operation_id="listErrors", summary="The error catalog", response_class=JSONResponse
+    "/errors", operation_id="listErrors", summary="List error codes", response_class=JSONResponse
 )
 async def errors(request: Request) -> Response:
-    """Every code, as JSON or, for browsers, HTML."""
+    """Every code, as JSON, or as HTML when the request accepts text/html."""
     entries = list(CATALOG.values())
     return _catalog(request, "Errors", entries, {"items": [asdict(entry) for entry in entries]})
 
@@ -58,12 +61,12 @@ async def errors(request: Request) -> Response:
 @router.get(
     "/errors/{code}",
     operation_id="getError",
-    summary="One error code",
+    summary="Get an error code",
     response_class=JSONResponse,
     responses=problems(404),
 )
 async def error(code: str, request: Request) -> Response:
-    """What a code means and what to do about it."""
+    """Meaning and remedy of a code."""
     entry = CATALOG.get(code)
     if entry is None:
         raise Problem("simio_error_code_not_found")
@@ -72,31 +75,26 @@ async def error(code: str, request: Request) -> Response:
 
 @router.get("/__docs__/", include_in_schema=False)
 async def docs(request: Request) -> Response:
-    """The documentation on one page, without anything from another host."""
+    """Return the documentation on one page, which loads nothing from another host."""
     found = list(operations(request.app.openapi()))
-    return HTMLResponse(
-        render(
-            "docs.html.j2", introduction=INTRODUCTION, steps=STEPS, rules=RULES, operations=found
-        )
-    )
+    context = {"introduction": INTRODUCTION, "steps": STEPS, "rules": RULES, "operations": found}
+    return HTMLResponse(render("docs.html.j2", **context))
 
 
 @router.get("/llms.txt", include_in_schema=False)
 async def llms(request: Request, services: ServicesDep) -> Response:
-    """The documentation's index for machines that read."""
-    return Response(
-        llms_txt.index(request.app.openapi(), services.settings.public_url),
-        media_type=llms_txt.MEDIA_TYPE,
-    )
+    """Return the index of the documentation as Markdown."""
+    text = llms_txt.index(request.app.openapi(), services.settings.public_url)
+    return Response(text, media_type=llms_txt.MEDIA_TYPE)
 
 
 @router.get("/llms-full.txt", include_in_schema=False)
 async def llms_full(request: Request) -> Response:
-    """The documentation for machines that read."""
+    """Return the whole documentation as Markdown."""
     return Response(llms_txt.full(request.app.openapi()), media_type=llms_txt.MEDIA_TYPE)
 
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
-    """For the monitoring of whoever operates this; an ingress need not route it."""
+    """Return Prometheus metrics; an ingress should not route them."""
     return Response(request.app.state.metrics.render(), media_type=METRICS_TYPE)
