@@ -69,7 +69,8 @@ class Connection:
         self, method: str, url: str, headers: dict[str, str], body: bytes = b""
     ) -> tuple[int, int]:
         """Return status and body bytes of the answer."""
-        if self._streams is None or self._streams[0].at_eof():  # idle too long for the server
+        # The server closes a connection that was idle for too long.
+        if self._streams is None or self._streams[0].at_eof():
             self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 20)
         reader, writer = self._streams
         parts = urlsplit(url)
@@ -102,7 +103,7 @@ async def _chunked(reader: asyncio.StreamReader) -> int:
 
 
 Call = Callable[[Connection], Awaitable[int]]
-"""Sends one request and returns the bytes that came; fails for another status than was expected."""
+"""Sends one request and returns the response bytes; fails on an unexpected status."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,8 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     ]
     patch = '{"spec": {"quotas": {"maxUploadBytes": 2147483648}}}'
     installation.kubectl("patch", "tenants", "default", "--type", "merge", "-p", patch)
-    time.sleep(4)  # the API's listing of tenants is 3 s old at most
+    # The API's list of tenants is at most 3 s old.
+    time.sleep(4)
     rows, boundary = (b"1234567,some words here,2.5\n" * 37_450)[: 1 << 20], "frontier"
 
     def body() -> Iterator[bytes]:
@@ -263,7 +265,7 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
         for clients in CLIENTS:
             route = await measure(getter(f"{other}/thing", {}), other, clients, seconds)
             lines.append(row("bare FastAPI route", clients, route, None))
-            # an id that is none needs the token, and nothing of the control plane
+            # A malformed id costs the token check and nothing of the control plane.
             checked = await measure(
                 getter(f"{base}/v1/jobs/x", headers, 404), base, clients, seconds
             )
@@ -274,9 +276,8 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
             lines.append(row("bare file response, MB/s", clients, plain, None, rate="mb"))
             served = await measure(getter(link, headers), base, clients, seconds)
             lines.append(row("download, decrypted, MB/s", clients, served, plain, rate="mb"))
-        memory = await asyncio.to_thread(
-            large_upload, installation, headers
-        )  # before the POSTs use up the quota
+        # Generate before the POSTs use up the quota.
+        memory = await asyncio.to_thread(large_upload, installation, headers)
         for clients in CLIENTS:
             posted = await measure(
                 poster(f"{thing}/generations", headers), base, clients, min(seconds, 2.0)

@@ -187,9 +187,10 @@ def cpu_of(usage: resource.struct_rusage) -> float:
 def parts() -> str:
     """Return a table of custody's parts in memory: MB per CPU second, best of eight 64 MiB."""
     start = cpu_seconds(lambda: importlib.import_module("simulacra_custody.envelope"))
+    # Import only after the tools ran: their peak memory counts this process's pages.
     from simulacra_custody import (
         envelope,
-    )  # not before the tools ran: their peak counts this process's pages
+    )
 
     block, blocks, context = os.urandom(1 << 18), 256, {"tenant": "acme"}
     key, digest = envelope.data_keyring(os.urandom(32)), hashlib.sha256()

@@ -48,7 +48,7 @@ PEERS = ("CART", "GaussianCopula", "TabularARGN")
 FLOOR = "real training rows (floor)"
 MANY_ROWS = 1_000_000
 THREADS = {"OPENBLAS_NUM_THREADS": "1"}
-"""LightGBM and BLAS spin on shared cores; the product takes the cores itself."""
+"""LightGBM and BLAS spin on shared cores; the product sets its own thread counts."""
 QUIET_LOAD, WAIT_S = 3.0, 300.0
 
 
@@ -123,8 +123,7 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
                 f"exit status {process.returncode}: {said[-1] if said else 'no message'}"
             )
         said = out.read().decode()
-    # the child is `timeout`: its own use is negligible, and its children's is counted when it waits
-    # for them
+    # The child is `timeout`; the usage of its own children is added when it waits for them.
     return said, {
         "wall_s": wall,
         "cpu_s": usage.ru_utime + usage.ru_stime,

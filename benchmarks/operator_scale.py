@@ -54,7 +54,7 @@ THRESHOLDS = {
     "restart_writes": 0.0,
     "expiry_lag_p99_s": 2.0,
 }
-"""Aims for 10 000 resources on two cores; a figure above its aim is marked in the result."""
+"""Targets for 10 000 resources on two cores; the result marks each figure above its target."""
 TENANTS = 10
 EXPIRING_S = 30
 SHA = "a" * 64
@@ -215,7 +215,7 @@ class Scene:
         """Wait until all are Ready or time is up; return that monotonic time."""
         end = time.monotonic() + limit_s
         while (asked := time.monotonic()) < end and await self._any_open():  # noqa: ASYNC110
-            # asking takes 5 % of the time at most
+            # Polling takes at most 5 % of the time.
             await asyncio.sleep(max(0.5, 20 * (time.monotonic() - asked)))
         return time.monotonic()
 
@@ -306,10 +306,12 @@ async def settle(scene: Scene, plane: Plane, figures: Figures, limit_s: float) -
     took = await scene.settled(limit_s) - began
     used = cpu_ms(operator, plane)
     done = await scene.count("ds", ready_only=True)
-    await asyncio.sleep(2)  # the last Jobs are deleted after their Datasets are Ready
+    # The last Jobs are deleted after their Datasets are Ready.
+    await asyncio.sleep(2)
     page = metrics(operator.port())
     counted, whole = writes(page) - before, done == size
-    if not whole:  # the writes are then of many half-done lives
+    # A cut run has writes of many unfinished Datasets.
+    if not whole:
         figures.notes.append(f"{size}: cut at {took:.0f} s with {done} of {size} Ready")
     values["settle_s"] = took if whole else None
     values["writes_a_resource"] = (counted.total() - counted["events"]) / size if whole else None

@@ -241,7 +241,7 @@ async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
         "RoleBinding": (ApiResource(roles.api_version, "rolebindings", "RoleBinding"), SYSTEM),
         "ServiceAccount": (ApiResource("v1", "serviceaccounts", "ServiceAccount"), SYSTEM),
     }
-    for document in helm_chart.rights("api"):
+    for document in helm_chart.rbac_objects("api"):
         resource, namespace = kinds[document["kind"]]
         await _make(cluster, resource, document, namespace)
     path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/simulacra-api/token"

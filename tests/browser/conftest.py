@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from browser import CHROMIUM, Scheme, Watched, chromium
+from browser import CHROMIUM, Scheme, Tab, chromium
 from installation import SURVEY, Installation
 from simulacra import Client
 
@@ -59,12 +59,12 @@ def generation(client: Client, dataset: str) -> str:
 
 
 @pytest.fixture
-def open_tab(browser: Browser, installation: Installation) -> Iterator[Callable[..., Watched]]:
+def open_tab(browser: Browser, installation: Installation) -> Iterator[Callable[..., Tab]]:
     """Open tabs; at the end, none of them may have seen anything wrong."""
-    tabs: list[Watched] = []
+    tabs: list[Tab] = []
 
-    def open_one(path: str, width: str = "desk", scheme: Scheme = "light") -> Watched:
-        tab = Watched(browser, installation.connection["api_url"], width, scheme)
+    def open_one(path: str, width: str = "desk", scheme: Scheme = "light") -> Tab:
+        tab = Tab(browser, installation.connection["api_url"], width, scheme)
         tabs.append(tab)
         tab.page.goto(path)
         return tab

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from browser import Watched, assert_accessible, shoot
+from browser import Tab, assert_accessible, take_screenshot
 from installation import SURVEY, Installation
 from simulacra import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 expect.set_options(timeout=30_000)
 MAX_WIRE_BYTES = 300_000
-Open = Callable[..., Watched]
+Open = Callable[..., Tab]
 
 
 def link(page: Page, name: str, bar: str = "Dataset") -> Locator:
@@ -38,10 +38,10 @@ def slide(slider: Locator, value: str) -> None:
 
 
 @pytest.fixture
-def enter(open_tab: Open, installation: Installation) -> Callable[[str], Watched]:
+def enter(open_tab: Open, installation: Installation) -> Callable[[str], Tab]:
     """Open the console at a place and sign in."""
 
-    def entered(place: str = "") -> Watched:
+    def entered(place: str = "") -> Tab:
         known = installation.connection
         tab = open_tab(f"/console#/{place}")
         tab.sign_in(known["client_id"], known["client_secret"])
@@ -76,7 +76,7 @@ def test_signing_in(open_tab: Open, installation: Installation) -> None:
     expect(tab.page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -> None:
+def test_the_main_job_by_hand(enter: Callable[[str], Tab], tmp_path: Path) -> None:
     tab = enter("")
     tab.expected = {404}  # an erasure that takes a while is polled until there is nothing
     page = tab.page
@@ -140,7 +140,7 @@ def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -
 
 
 def test_what_is_known_of_causes(
-    enter: Callable[[str], Watched], client: Client, tmp_path: Path
+    enter: Callable[[str], Tab], client: Client, tmp_path: Path
 ) -> None:
     """Stated before the upload, refused where it contradicts itself, and changed for a model that
     is there.
@@ -208,7 +208,7 @@ def test_what_is_known_of_causes(
 
 
 def test_effects_graph_and_quality(
-    enter: Callable[[str], Watched], dataset: str, tmp_path: Path
+    enter: Callable[[str], Tab], dataset: str, tmp_path: Path
 ) -> None:
     page = enter(f"datasets/{dataset}/effects").page
     page.get_by_label("What is changed").select_option("education_years")
@@ -236,7 +236,7 @@ def test_effects_graph_and_quality(
 
 
 def test_what_goes_wrong_is_said_in_sentences(
-    enter: Callable[[str], Watched], dataset: str, tmp_path: Path
+    enter: Callable[[str], Tab], dataset: str, tmp_path: Path
 ) -> None:
     tab = enter("")
     tab.expected = {400, 404}
@@ -258,7 +258,7 @@ def test_what_goes_wrong_is_said_in_sentences(
     assert_accessible(tab, "error")
 
 
-def test_a_job_is_cancelled(enter: Callable[[str], Watched], client: Client, dataset: str) -> None:
+def test_a_job_is_cancelled(enter: Callable[[str], Tab], client: Client, dataset: str) -> None:
     asked = client.generate(dataset, 900_000)
     page = enter(f"generations/{asked['generation_id']}").page
     page.get_by_role("button", name="Cancel").click()
@@ -268,18 +268,20 @@ def test_a_job_is_cancelled(enter: Callable[[str], Watched], client: Client, dat
 
 
 def test_every_view_is_accessible(
-    enter: Callable[[str], Watched], dataset: str, generation: str
+    enter: Callable[[str], Tab], dataset: str, generation: str
 ) -> None:
     tab = enter("")
     expect(tab.page.locator("a.item")).to_have_count(1)
-    shoot(tab.page, "console-datasets")
+    take_screenshot(tab.page, "console-datasets")
     assert_accessible(tab, "datasets")
     tab.page.locator("a.item").click()
     views = {"Schema": "Find a column", "Causal graph": "Look at", "Effects": "What is changed"}
     for name, label in views.items():
         link(tab.page, name).click()
         expect(tab.page.get_by_label(label)).to_be_visible()
-        shoot(tab.page, f"console-{name.lower().replace(' ', '-')}", whole=name == "Causal graph")
+        take_screenshot(
+            tab.page, f"console-{name.lower().replace(' ', '-')}", whole=name == "Causal graph"
+        )
         assert_accessible(tab, name)
     link(tab.page, "Quality").click()
     expect(tab.page.get_by_text("Told apart")).to_be_visible()
@@ -289,15 +291,15 @@ def test_every_view_is_accessible(
     slide(tab.page.get_by_role("slider", name="very happy"), "50")
     tab.page.get_by_label("Set a column").select_option("education_years")
     expect(tab.page.get_by_text("These conditions can be met to the row.")).to_be_visible()
-    shoot(tab.page, "console-generate")
+    take_screenshot(tab.page, "console-generate")
     assert_accessible(tab, "generate")
     tab.page.locator("a.item").first.click()
     expect(tab.page.get_by_role("heading", name="Download")).to_be_visible()
-    shoot(tab.page, "console-generation")
+    take_screenshot(tab.page, "console-generation")
     assert_accessible(tab, "generation")
     link(tab.page, "Audit trail", "Console").click()
     expect(tab.page.get_by_role("cell", name="artefact.written").first).to_be_visible()
-    shoot(tab.page, "console-audit")
+    take_screenshot(tab.page, "console-audit")
     assert_accessible(tab, "audit")
 
 
@@ -354,7 +356,7 @@ def test_another_tenant_sees_nothing(
 def test_the_policy_holds_and_the_page_is_light(
     browser: Browser, installation: Installation
 ) -> None:
-    tab = Watched(browser, installation.connection["api_url"])
+    tab = Tab(browser, installation.connection["api_url"])
     answers: list[Any] = []
     tab.page.on("requestfinished", lambda one: answers.append(one))
     page = tab.page.goto("/console")

@@ -9,18 +9,18 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser import WIDTHS, Watched, assert_accessible, shoot
+from browser import WIDTHS, Tab, assert_accessible, take_screenshot
 from installation import Installation
 from simulacra_api.pages.custody_steps import STEPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
-Open = Callable[..., Watched]
+Open = Callable[..., Tab]
 
 
 def test_each_step_can_be_chosen_by_keyboard(open_tab: Open) -> None:
     tab = open_tab("/custody")
     page = tab.page
-    shoot(page, "custody")
+    take_screenshot(page, "custody")
     tabs = page.get_by_role("tab")
     expect(tabs).to_have_count(len(STEPS))
     page.get_by_role("tab", selected=True).focus()
@@ -66,7 +66,7 @@ def test_a_phone_shows_cards(open_tab: Open) -> None:
     for step in STEPS:
         expect(page.get_by_role("heading", name=step.title)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS["phone"]
-    shoot(page, "custody-phone-dark")
+    take_screenshot(page, "custody-phone-dark")
 
 
 def test_everything_is_there_without_javascript(

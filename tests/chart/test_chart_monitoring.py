@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 import yaml
-from helm_chart import CHART, ROOT, needed
+from helm_chart import CHART, ROOT, require_program
 from simulacra_api.metrics import Metrics
 from simulacra_crds.contract.reasons import Reason
 from simulacra_operator import metrics as _operator
@@ -89,7 +89,8 @@ def _case(alert: str | None) -> dict[str, Any]:
 
 def _known() -> set[str]:
     """Return the names of all series of the API and the operator."""
-    assert _operator  # registers them
+    # The import registers the operator's metrics.
+    assert _operator
     families = [*REGISTRY.collect(), *Metrics()._registry.collect()]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     return {family.name + end for family in families for end in suffixes.get(family.type, ())}
@@ -100,7 +101,7 @@ def _asked(query: str) -> set[str]:
 
 
 def test_each_alert_fires_alone_and_none_when_healthy(tmp_path: Path) -> None:
-    promtool = needed("promtool")
+    promtool = require_program("promtool")
     assert SICK.keys() == {rule["alert"] for rule in RULES}
     subprocess.run([promtool, "check", "rules", str(ALERTS)], check=True, capture_output=True)
     document = {

@@ -19,7 +19,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, needed, render, rights
+from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, rbac_objects, render, require_program
 from simulacra_operator.settings import read_settings
 
 Object = dict[str, Any]
@@ -60,7 +60,7 @@ def test_every_variant_is_valid_on_supported_kubernetes_versions() -> None:
         ]
         assert len(names) == len(set(names))
         ours = (one for one in objects if one["apiVersion"].split("/")[0] not in FOREIGN)
-        # of what differs only in names or text, one is enough: the validator takes 20 ms an object
+        # The validator takes 20 ms an object, so objects of the same shape count once.
         different |= {_shape(one): one for one in ours}
     for one in different.values():
         for version in VERSIONS:
@@ -120,7 +120,7 @@ def test_new_chart_version_restarts_no_pod(variant: str, tmp_path: Path) -> None
     assert now.keys() == {"simulacra-api", "simulacra-operator", "simulacra-tryout"}
     for name, one in now.items():
         assert then[name]["metadata"]["labels"]["helm.sh/chart"] == "simulacra-99.0.0", (
-            "objects say what made them"
+            "labels carry the chart version"
         )
         assert then[name]["spec"] == one["spec"], name
 
@@ -142,8 +142,8 @@ def test_no_role_has_a_wildcard() -> None:
 CLUSTER_SCOPED = {"tenants", "accessrequests", "namespaces", "customresourcedefinitions"}
 
 
-@pytest.mark.parametrize("room", ["operator", "api"])
-def test_listed_namespaces_limit_namespaced_permissions_to_them(room: str) -> None:
+@pytest.mark.parametrize("component", ["operator", "api"])
+def test_listed_namespaces_limit_namespaced_permissions_to_them(component: str) -> None:
     def granted(objects: list[Object]) -> dict[str | None, set[tuple[str, str, str]]]:
         found: dict[str | None, set[tuple[str, str, str]]] = {}
         for one in objects:
@@ -155,17 +155,19 @@ def test_listed_namespaces_limit_namespaced_permissions_to_them(room: str) -> No
     def inside(rights: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         return {one for one in rights if one[1].split("/")[0] not in CLUSTER_SCOPED}
 
-    everywhere = granted(rights(room))
-    listed = granted(rights(room, "--set", "namespaces={tenant-acme,tenant-globex}"))
-    assert inside(everywhere[None]), "else this test says nothing"
+    everywhere = granted(rbac_objects(component))
+    listed = granted(rbac_objects(component, "--set", "namespaces={tenant-acme,tenant-globex}"))
+    assert inside(everywhere[None]), "the check needs a nonempty set"
     assert inside(listed[None]) == set()
     assert listed["tenant-acme"] == listed["tenant-globex"]
-    rails = {("", kind, "delete") for kind in ("serviceaccounts", "resourcequotas", "secrets")}
-    rails |= {("networking.k8s.io", "networkpolicies", "delete")}
-    of_ours = rails if room == "operator" else set()
-    assert of_ours.isdisjoint(everywhere[None]), "they go with the namespace"
-    assert listed["tenant-acme"] == inside(everywhere[None]) | of_ours, "the namespace stays"
-    assert listed[None] <= everywhere[None], "no right is there that the cluster-wide mode has not"
+    quota_kinds = {
+        ("", kind, "delete") for kind in ("serviceaccounts", "resourcequotas", "secrets")
+    }
+    quota_kinds |= {("networking.k8s.io", "networkpolicies", "delete")}
+    undo = quota_kinds if component == "operator" else set()
+    assert undo.isdisjoint(everywhere[None]), "they are deleted with the namespace"
+    assert listed["tenant-acme"] == inside(everywhere[None]) | undo, "the namespace stays"
+    assert listed[None] <= everywhere[None], "no permission beyond the cluster-wide mode"
 
 
 def test_operator_receives_listed_namespaces_and_source_egress() -> None:
@@ -241,7 +243,14 @@ def test_every_value_has_a_comment() -> None:
 
 
 def test_readme_is_up_to_date() -> None:
-    command = [str(needed("helm-docs")), "-c", str(CHART.parent), "-s", "file", "--dry-run"]
+    command = [
+        str(require_program("helm-docs")),
+        "-c",
+        str(CHART.parent),
+        "-s",
+        "file",
+        "--dry-run",
+    ]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (CHART / "README.md").read_text().strip() == written.strip(), (
         "run make generate with helm-docs in PATH"

@@ -52,8 +52,7 @@ def test_openbao_is_usable_at_first_again_and_after_a_crashed_start(tmp_path: Pa
         client.secrets.transit.create_key("simulacra-a")
     with openbao(tmp_path) as client:
         assert client.secrets.transit.read_key("simulacra-a")["data"]["name"] == "simulacra-a"
-    (
-        tmp_path / "openbao" / "unseal.json"
-    ).unlink()  # initialized, and cut off before its keys were noted
+    # Simulate a crash between initialization and storing the keys.
+    (tmp_path / "openbao" / "unseal.json").unlink()
     with openbao(tmp_path) as client:
         client.secrets.transit.create_key("simulacra-a")

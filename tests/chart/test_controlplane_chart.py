@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import yaml
-from helm_chart import CHART, FOREIGN, OWN, SYSTEM, TOOL, VARIANTS, needed, render
+from helm_chart import CHART, FOREIGN, OWN, SYSTEM, TOOL, VARIANTS, render, require_program
 from real_cluster import RealCluster
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
@@ -36,7 +36,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
 
 def helm(cluster: RealCluster, *arguments: str, ok: bool = True) -> str:
     command = [
-        str(needed("helm")),
+        str(require_program("helm")),
         "--kubeconfig",
         str(cluster.kubeconfig),
         *arguments,
@@ -96,5 +96,6 @@ def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path:
         "get", everything, "-n", SYSTEM, "-l", "app.kubernetes.io/part-of=simulacra", "-o", "name"
     )
     assert named == ""
-    helm(cluster, "install", "simulacra", str(CHART), *quick)  # takes the definitions over again
+    # The second install adopts the kept CRDs.
+    helm(cluster, "install", "simulacra", str(CHART), *quick)
     helm(cluster, "uninstall", "simulacra")

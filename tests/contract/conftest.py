@@ -277,7 +277,7 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
 
 def _ready(server: str) -> bool:
     with contextlib.suppress(httpx2.HTTPError):
-        # the certificate is made by this very server, a moment ago
+        # This server has just made its own certificate.
         return httpx2.get(f"{server}/readyz", verify=False).status_code == 200
     return False
 

@@ -59,7 +59,8 @@ def test_kopf_operator_handles_create_change_delete_and_restart(
         )
         cluster.patch(f"{widgets}/a", {"spec": {"size": 9}})
         eventually(lambda: status() == {"phase": "Sized9", "observedGeneration": 2})
-    with operator(cluster, ns, log):  # resumption after a change that it did not see
+    # The restarted operator must find a change that it did not see.
+    with operator(cluster, ns, log):
         cluster.patch(f"{widgets}/a", {"spec": {"size": 4}})
         eventually(lambda: status().get("phase") == "Sized4")
         cluster.call("DELETE", f"{widgets}/a", code=200)

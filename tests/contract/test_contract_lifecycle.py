@@ -95,9 +95,8 @@ def test_orphan_deletion_keeps_dependents(
     cluster, configmaps = collecting, f"/api/v1/namespaces/{ns}/configmaps"
     owner = cluster.call("POST", widgets, widget("owner"), 201)
     cluster.call("POST", configmaps, owned(configmap("child"), owner), 201)
-    time.sleep(
-        0.5
-    )  # a real collector learns of dependents by a watch of its own, which nobody can look into
+    # A real collector learns of dependents by its own watch, which a test cannot observe.
+    time.sleep(0.5)
     marked = cluster.call("DELETE", f"{widgets}/owner", {"propagationPolicy": "Orphan"}, 200)
     assert marked["metadata"]["finalizers"] == ["orphan"]
     eventually(lambda: cluster.client.get(f"{widgets}/owner").status_code == 404)
@@ -201,9 +200,8 @@ def test_namespace_deletion_waits_until_it_is_empty(
 @pytest.fixture
 def pods(cluster: Any, ns: str, eventually: Any) -> str:
     """Path of the pods in the test's namespace, once pods may be created in it."""
-    if (
-        cluster.name == "real" and cluster.collects
-    ):  # the ServiceAccount admission waits for `default`
+    # ServiceAccount admission needs the account `default`.
+    if cluster.name == "real" and cluster.collects:
         account = f"/api/v1/namespaces/{ns}/serviceaccounts/default"
         eventually(lambda: cluster.client.get(account).status_code == 200)
     return f"/api/v1/namespaces/{ns}/pods"
@@ -224,8 +222,7 @@ def test_pod_without_a_node_is_deleted_at_once(cluster: Any, pods: str) -> None:
 
 
 def test_pod_on_a_node_gets_its_grace_period(cluster: Any, pods: str) -> None:
-    # a node that does not exist: nobody finishes the deletion but this test (the pod collector
-    # comes after 40 s)
+    # The node does not exist, so only this test ends the deletion (the pod collector takes 40 s).
     cluster.call("POST", pods, pod("p", nodeName="nowhere", terminationGracePeriodSeconds=20), 201)
     marked = cluster.call("DELETE", f"{pods}/p", code=200)
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 20

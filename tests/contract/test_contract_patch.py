@@ -31,7 +31,7 @@ def test_merge_patch_sets_and_removes_fields(cluster: Any, widgets: str, widget:
     assert done["spec"]["settings"] == {"y": "2", "z": "3"}
     assert done["spec"]["tags"] == ["r"]
     emptied = cluster.patch(f"{widgets}/a", {"spec": {"size": None}})
-    assert emptied["spec"]["size"] == 3  # the default again
+    assert emptied["spec"]["size"] == 3  # back to the default
 
 
 def test_json_patch_applies_its_operations(cluster: Any, widgets: str, widget: Any) -> None:
@@ -99,7 +99,7 @@ def test_strategic_merge_merges_lists_by_key(cluster: Any, ns: str, job: Any) ->
     assert "x" not in done["metadata"]["labels"]
     template = {"spec": {"containers": [{"name": "main", "env": [{"name": "B", "value": "2"}]}]}}
     dry = f"{path}/j?dryRun=All"
-    # the template may not change, so look at what a pod would get instead
+    # The template is immutable, so check what a pod would get.
     refused = cluster.patch(dry, {"spec": {"template": template}}, 422, kind)
     assert refused["details"]["causes"][0]["field"].startswith("spec.template")
     cluster.patch(f"{path}/j", {"metadata": {"finalizers": None}}, kind=kind)
@@ -174,7 +174,7 @@ def test_apply_rejects_conflicts_unless_forced(cluster: Any, widgets: str, widge
     owners = managers(forced)
     assert "f:size" in owners[("rival", "Apply")]["f:spec"]
     assert "f:size" not in owners[("suite", "Apply")]["f:spec"]
-    # both now say the same of the part, so it stays until neither does
+    # Both managers own the part now, so it stays until neither does.
     both = apply(cluster, f"{widgets}/a", widget("a"), 200)
     assert [part["name"] for part in both["spec"]["parts"]] == ["p"]
     last = apply(cluster, f"{widgets}/a", widget("a"), 200, fieldManager="rival")

@@ -34,9 +34,8 @@ def test_product_kinds_are_served_in_their_category(
     resources = cluster.call("GET", "/apis/simulacra.dev/v1alpha1", code=200)["resources"]
     assert {r["kind"] for r in resources} == set(product)
     assert all(r.get("categories") == ["simulacra"] for r in resources if "/" not in r["name"])
-    assert (
-        cluster.kubectl("-n", ns, "get", "simulacra", HOME=str(tmp_path)) == ""
-    )  # a HOME without cached discovery
+    # Use a HOME without cached discovery.
+    assert cluster.kubectl("-n", ns, "get", "simulacra", HOME=str(tmp_path)) == ""
 
 
 def test_stored_schema_equals_the_crd_file(cluster: Any, product: dict[str, Any]) -> None:

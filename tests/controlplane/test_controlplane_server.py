@@ -89,7 +89,7 @@ def test_killed_server_keeps_every_acknowledged_write(servers: Any) -> None:
         "sh",
         "-c",
         f"sleep 0.1; kill -9 {server.process.pid}",
-    ]  # in the middle of whatever it does then
+    ]  # at an arbitrary moment
     with contextlib.suppress(httpx2.HTTPError):
         for index in range(100_000):
             if index == 60:
@@ -208,7 +208,7 @@ def test_stop_ends_open_watches(servers: Any) -> None:
         started = time.monotonic()
         assert server.stop() == 0
         assert list(lines)
-    assert time.monotonic() - started < 45  # and not the 60 seconds of the watch
+    assert time.monotonic() - started < 45  # less than the 60 seconds of the watch
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])

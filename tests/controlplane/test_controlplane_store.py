@@ -107,7 +107,7 @@ def test_page_parses_only_its_own_objects(monkeypatch: pytest.MonkeyPatch) -> No
     assert names(islice(store.scan("r", "n", after=("n", "09"), label=("even", "False")), 1)) == [
         "13"
     ]
-    assert len(parsed) <= 5  # a merge looks one ahead
+    assert len(parsed) <= 5  # a merge reads one ahead
 
 
 @pytest.mark.parametrize(

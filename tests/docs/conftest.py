@@ -13,7 +13,7 @@ import pytest
 from installation import SURVEY, Installation
 
 
-class Desk:
+class Workspace:
     """The folder in which a reader works."""
 
     def __init__(self, folder: Path, installation: Installation) -> None:
@@ -35,12 +35,12 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """One installation serves all pages; each page deletes what it creates."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("workspace")
     (folder / "examples").mkdir()
     (folder / "examples" / SURVEY.name).write_bytes(SURVEY.read_bytes())
     one = Installation(folder / "data")
     one.start()
-    yield Desk(folder, one)
+    yield Workspace(folder, one)
     one.stop()

@@ -25,7 +25,7 @@ PROGRAMS = (
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
 )
-ROOMS = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
+PACKAGES = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,10 @@ def text() -> str:
     return "\n".join([*pages.values(), *written])
 
 
-def _source(rooms: tuple[str, ...] = ROOMS) -> str:
-    return "\n".join(path.read_text() for room in rooms for path in (ROOT / room).rglob("*.py"))
+def _source(packages: tuple[str, ...] = PACKAGES) -> str:
+    return "\n".join(
+        path.read_text() for package in packages for path in (ROOT / package).rglob("*.py")
+    )
 
 
 def _flags(command: Any) -> set[str]:
@@ -65,7 +67,9 @@ def test_settings_metrics_and_error_codes_are_documented(text: str) -> None:
 
 
 def test_parameters_of_stores_and_keys_are_documented(text: str) -> None:
-    lists = re.findall(r"_PARAMETERS = frozenset\(\{(.*?)\}", _source(("custody",)), re.DOTALL)
+    lists = re.findall(
+        r"PARAMETERS: .*? = frozenset\(\s*\{(.*?)\}", _source(("custody",)), re.DOTALL
+    )
     parameters = {name for found in lists for name in re.findall(r'"([a-z-]+)"', found)}
     assert len(parameters) > 8
     assert {name for name in parameters if f"`{name}=`" not in text} == set()

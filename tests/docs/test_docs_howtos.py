@@ -47,10 +47,9 @@ RUN_ELSEWHERE = {
     (
         "howto/customer-keys.md",
         "pip install aws-encryption-sdk-cli",
-    ): "tests/custody/test_custody_customer.py",
+    ): "tests/custody/test_custody_customer_kms.py",
 }
-"""Page and beginning of a block that needs what this test lacks, and the file that does the same.
-"""
+"""Page and first words of a block that cannot run here, and the file that does the same."""
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
@@ -61,12 +60,12 @@ def blocks() -> Iterator[tuple[str, str, str]]:
                 yield str(path.relative_to(DOCS)), language, text
 
 
-def of(page: str, language: str) -> list[str]:
+def code_blocks(page: str, language: str) -> list[str]:
     return [text for name, kind, text in blocks() if (name, kind) == (page, language)]
 
 
 def test_every_block_is_run_parsed_or_named() -> None:
-    here = {"bash": RAN_HERE, "python": RAN_HERE, "json": READ_HERE, "yaml": READ_HERE}
+    here = {"bash": RUN_HERE, "python": RUN_HERE, "json": PARSED_HERE, "yaml": PARSED_HERE}
     left = [(page, text) for page, kind, text in blocks() if page not in here.get(kind, ())]
     named = {
         (page, text): key
@@ -76,13 +75,13 @@ def test_every_block_is_run_parsed_or_named() -> None:
     }
     unknown = [(page, text[:80]) for page, text in left if (page, text) not in named]
     assert unknown == [], (
-        "run these in bash or python blocks of a page in RAN_HERE, or say in RUN_ELSEWHERE who does"
+        "add the page to RUN_HERE, or name in RUN_ELSEWHERE the file that does the same"
     )
     assert set(named.values()) == set(RUN_ELSEWHERE)
     assert {path for path in RUN_ELSEWHERE.values() if not (ROOT / path).exists()} == set()
 
 
-RAN_HERE = {
+RUN_HERE = {
     "tutorial.md",
     "explanation/engine.md",
     "howto/customer-keys.md",
@@ -91,56 +90,66 @@ RAN_HERE = {
         for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")
     ),
 }
-READ_HERE = {"howto/agents.md", "howto/kubectl.md", "howto/customer-keys.md", "howto/operations.md"}
+PARSED_HERE = {
+    "howto/agents.md",
+    "howto/kubectl.md",
+    "howto/customer-keys.md",
+    "howto/operations.md",
+}
 
 
 @pytest.mark.e2e
-def test_kubectl_howto_runs(desk: Any) -> None:
-    with desk.installation.client() as client:
-        small = desk.folder / "small.csv"
+def test_kubectl_howto_runs(workspace: Any) -> None:
+    with workspace.installation.client() as client:
+        small = workspace.folder / "small.csv"
         small.write_text("".join(SURVEY.open().readlines()[:301]))
         client.wait(client.upload(small).job_id)
-        said = desk.bash("".join(of("howto/kubectl.md", "bash")))
+        said = workspace.bash("".join(code_blocks("howto/kubectl.md", "bash")))
         assert '"status":"exact"' in said
         assert client.datasets() == []
 
 
 @pytest.mark.e2e
-def test_self_host_and_customer_key_howtos_run(desk: Any) -> None:
-    said = desk.bash(
-        "".join(of("howto/self-host.md", "bash") + of("howto/customer-keys.md", "bash"))
+def test_self_host_and_customer_key_howtos_run(workspace: Any) -> None:
+    said = workspace.bash(
+        "".join(
+            code_blocks("howto/self-host.md", "bash")
+            + code_blocks("howto/customer-keys.md", "bash")
+        )
     )
     assert "deleted" in said
-    assert (desk.folder / "initech.json").stat().st_mode & 0o077 == 0
+    assert (workspace.folder / "initech.json").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.e2e
-def test_migration_from_the_hosted_api_runs(desk: Any) -> None:
-    said = desk.bash("".join(of("howto/migrate-hosted.md", "bash")))
+def test_migration_from_the_hosted_api_runs(workspace: Any) -> None:
+    said = workspace.bash("".join(code_blocks("howto/migrate-hosted.md", "bash")))
     assert said.split() == ["ready", "21", "true"]
-    assert (desk.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
+    assert (workspace.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
 
 
 @pytest.mark.e2e
-def test_migration_from_other_libraries_runs(desk: Any) -> None:
-    (desk.folder / "migrate.py").write_text("".join(of("howto/migrate-libraries.md", "python")))
-    assert "'floor'" in desk.bash("python migrate.py")
+def test_migration_from_other_libraries_runs(workspace: Any) -> None:
+    (workspace.folder / "migrate.py").write_text(
+        "".join(code_blocks("howto/migrate-libraries.md", "python"))
+    )
+    assert "'floor'" in workspace.bash("python migrate.py")
 
 
 @pytest.mark.e2e
-def test_engine_page_runs_without_a_server(desk: Any) -> None:
-    said = desk.bash("".join(of("explanation/engine.md", "bash")))
+def test_engine_page_runs_without_a_server(workspace: Any) -> None:
+    said = workspace.bash("".join(code_blocks("explanation/engine.md", "bash")))
     assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
-    assert "Report of a generation" in (desk.folder / "rows.html").read_text()
+    assert "Report of a generation" in (workspace.folder / "rows.html").read_text()
 
 
 @pytest.mark.e2e
-async def test_mcp_server_starts_as_the_agents_howto_configures_it(desk: Any) -> None:
+async def test_mcp_server_starts_as_the_agents_howto_configures_it(workspace: Any) -> None:
     page = (DOCS / "howto" / "agents.md").read_text()
-    known = json.loads(of("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
-    (desk.folder / "work").mkdir()
+    known = json.loads(code_blocks("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
+    (workspace.folder / "work").mkdir()
     asked = StdioServerParameters(
-        command=known["command"], args=known["args"], env=desk.env, cwd=desk.folder
+        command=known["command"], args=known["args"], env=workspace.env, cwd=workspace.folder
     )
     async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
@@ -151,9 +160,13 @@ async def test_mcp_server_starts_as_the_agents_howto_configures_it(desk: Any) ->
 
 def test_manifests_are_valid_for_their_kinds() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
-    manifests = [one for text in of("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)]
+    manifests = [
+        one for text in code_blocks("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)
+    ]
     assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
-    wide, queues = (list(yaml.safe_load_all(text)) for text in of("howto/operations.md", "yaml"))
+    wide, queues = (
+        list(yaml.safe_load_all(text)) for text in code_blocks("howto/operations.md", "yaml")
+    )
     for one in [*manifests, *wide]:
         kinds[one["kind"]].model_validate(one)
     assert [one["kind"] for one in queues] == ["ClusterQueue", "LocalQueue"]
@@ -162,10 +175,9 @@ def test_manifests_are_valid_for_their_kinds() -> None:
 
 def test_customer_key_howto_shows_a_valid_spec_and_policy() -> None:
     spec = Encryption.model_validate(
-        yaml.safe_load(of("howto/customer-keys.md", "yaml")[0])["spec"]["encryption"]
+        yaml.safe_load(code_blocks("howto/customer-keys.md", "yaml")[0])["spec"]["encryption"]
     )
     assert spec.mode == "Customer"
-    policy = json.loads(
-        of("howto/customer-keys.md", "json")[0]
-    )  # what it allows: tests/custody/test_custody_customer.py
+    # tests/custody/test_custody_customer_kms.py checks what the policy allows.
+    policy = json.loads(code_blocks("howto/customer-keys.md", "json")[0])
     assert [statement["Effect"] for statement in policy["Statement"]] == ["Allow", "Allow", "Deny"]

@@ -64,7 +64,7 @@ def test_invalid_table_is_rejected_by_its_prepare_job(
     file.write_bytes(REFUSED_BY_PREPARE[name])
     try:
         uploaded = client.upload(file)
-    except ApiError as refused:  # the first bytes may already tell
+    except ApiError as refused:  # its first bytes were enough
         assert (refused.status, refused.code) == (400, "simio_upload_invalid")  # noqa: PT017
         return
     with pytest.raises(JobFailed) as failed:
@@ -74,9 +74,8 @@ def test_invalid_table_is_rejected_by_its_prepare_job(
     assert [Path(one).name for one in set(shared_installation.objects()) - before] == [
         "failure.json"
     ]
-    eventually(
-        lambda: client.usage().stored_bytes["used"] == used
-    )  # a process reads it anew every two seconds
+    # The API refreshes the usage every two seconds.
+    eventually(lambda: client.usage().stored_bytes["used"] == used)
     client.delete_dataset(uploaded["dataset_id"])
 
 

@@ -44,9 +44,8 @@ def test_deletion_finishes_after_a_kill(installation: Installation) -> None:
         with installation.changes(
             "dataset", uploaded["dataset_id"], "-n", "tenant-default", "-o", "json"
         ) as lines:
-            assert any(
-                '"kind": "Dataset"' in line for line in lines
-            )  # as it is: from now on every change is seen
+            # The first line is the present state; every later change follows.
+            assert any('"kind": "Dataset"' in line for line in lines)
             deleting.start()
             assert any('"deletionTimestamp"' in line for line in lines)
             installation.kill_tree()
@@ -71,9 +70,8 @@ def test_upload_with_the_same_key_succeeds_after_a_kill(installation: Installati
         client._http.post("/v1/datasets", content=stream(), headers=headers)
     installation.start()
     with installation.client() as client:
-        uploaded = client.upload(
-            SURVEY, key="again"
-        )  # waits: the dead writer's lease is stale after a minute at most
+        # This waits until the dead writer's lease is stale, at most a minute.
+        uploaded = client.upload(SURVEY, key="again")
         client.wait(uploaded["job_id"], timeout=240)
         delete_and_check(installation, client, uploaded["dataset_id"])
 

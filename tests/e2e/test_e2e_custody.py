@@ -32,7 +32,7 @@ def dataset(client: Client) -> str:
     return str(uploaded["dataset_id"])
 
 
-def words_of_the_survey() -> set[str]:
+def survey_words() -> set[str]:
     """Return every column name and every level that is not a bare number."""
     rows = list(csv.reader(SURVEY.open()))
     levels = {
@@ -41,7 +41,7 @@ def words_of_the_survey() -> set[str]:
     return {*rows[0], *levels}
 
 
-def everything_said(installation: Installation) -> dict[str, str]:
+def everything_written(installation: Installation) -> dict[str, str]:
     """Return logs, audit records, statuses, events, Jobs and Pods by source."""
     said = {
         str(path.relative_to(installation.data_dir)): path.read_text(errors="replace")
@@ -59,11 +59,10 @@ def everything_said(installation: Installation) -> dict[str, str]:
 def test_no_log_or_status_shows_a_column_name_level_or_condition(
     shared_installation: Installation, dataset: str
 ) -> None:
-    said = everything_said(shared_installation)
+    said = everything_written(shared_installation)
     assert any(name.startswith("logs/") for name in said)
-    # "year", "region", "income", "never", "yes", "no" are also words of our own messages; the rest
-    # must not appear.
-    words = {word for word in words_of_the_survey() if len(word) > 7 or "_" in word or " " in word}
+    # Short words such as "year", "income" or "never" occur in the product's own messages.
+    words = {word for word in survey_words() if len(word) > 7 or "_" in word or " " in word}
     assert len(words) > 40
     pattern = re.compile(
         "|".join(sorted((re.escape(word) for word in words), key=len, reverse=True))

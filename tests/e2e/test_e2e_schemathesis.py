@@ -25,7 +25,7 @@ def test_product_conforms_to_its_openapi_document(
     assert "Stateful" in done.stdout
     log = (shared_installation.data_dir / "logs" / "api.log").read_text()
     accepted = ("/v1/datasets", "/v1/uploads", "/v1/datasets/{dataset_id}/generations")
-    for route in accepted:  # it came as far as work
+    for route in accepted:  # valid requests were accepted
         assert any(
             f'"route": "{route}", "status": 20' in line and "POST" in line
             for line in log.splitlines()

@@ -37,7 +37,7 @@ def write(path):
         return False
 targets, wanted, end = json.loads(sys.argv[1]), json.loads(sys.argv[2]), time.time() + 60
 reached = None
-while reached != wanted and time.time() < end:  # a policy takes hold a moment after a pod starts
+while reached != wanted and time.time() < end:  # a policy applies a moment after a pod starts
     time.sleep(1)
     reached = [name for name, address in targets.items() if reach(*address.rsplit(":", 1))]
 said = {"reached": reached, "files": [path for path in sys.argv[3:] if write(path)]}
@@ -72,11 +72,11 @@ if os.environ["JOB_COMPLETION_INDEX"] == "0":
     meeting, given, other = (socket.create_server(("", number)) for number in (port, 0, 8000))
     one, _ = meeting.accept()
     one.sendall(json.dumps(given.getsockname()[1]).encode().ljust(8))
-    one.recv(1)  # until the other is done
+    one.recv(1)  # wait until the other pod is done
 else:
-    one = reach(port, 120)  # a name takes hold a moment after a pod starts
+    one = reach(port, 120)  # a name resolves a moment after a pod starts
     number = json.loads(one.recv(8))
-    said = {"closed": closes(8000, 60)}  # a policy closes it: later connections pass the policy
+    said = {"closed": closes(8000, 60)}  # wait until the policy applies
     said |= {"leader": bool(reach(port, 10)), "given": bool(reach(number, 10))}
     said["ports"] = [number, one.getsockname()[1]]
     open("/dev/termination-log", "w").write(json.dumps(said))

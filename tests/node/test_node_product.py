@@ -14,11 +14,11 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
-from helm_chart import CHART, SYSTEM, needed
+from helm_chart import CHART, SYSTEM, require_program
 from installation import SURVEY, eventually
 from node import CLUSTER_VARIABLE, Node, free_port
 from prometheus import Prometheus
-from real_cluster import RealCluster, Right, granted
+from real_cluster import Permission, RealCluster, granted
 from simulacra import Client
 from simulacra.certificates import verify_certificate
 
@@ -28,8 +28,8 @@ CONDITIONS = {
     "numeric": {"tv_hours": {"min": 1, "max": 4}},
 }
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
-EVERYBODYS = {Right("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
-"""What Kubernetes lets every account do, and the product does."""
+DEFAULT_PERMISSIONS = {Permission("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
+"""Permissions that Kubernetes gives every account and the product uses."""
 Customer = tuple[Client, str]
 
 
@@ -61,7 +61,7 @@ def test_prometheus_scrapes_every_pod_and_promtool_accepts_the_metrics(
         with release.forwarded(service, port, local):
             text = httpx2.get(f"http://127.0.0.1:{local}/metrics").raise_for_status().text
         done = subprocess.run(
-            [str(needed("promtool")), "check", "metrics"],
+            [str(require_program("promtool")), "check", "metrics"],
             input=text,
             capture_output=True,
             text=True,
@@ -162,11 +162,11 @@ def test_every_panel_has_data_and_every_rule_is_evaluated(prometheus: Prometheus
 def test_no_request_was_forbidden_and_no_job_called_the_api_server(release: Node) -> None:
     assert release
     cluster = RealCluster(Path(os.environ[CLUSTER_VARIABLE]))
-    for room in ("api", "operator"):
-        used = cluster.used(f"simulacra-{room}").keys()
+    for component in ("api", "operator"):
+        used = cluster.used(f"simulacra-{component}").keys()
         assert used
-        assert used <= granted(room) | EVERYBODYS
-        assert cluster.refused(f"simulacra-{room}") == []
+        assert used <= granted(component) | DEFAULT_PERMISSIONS
+        assert cluster.refused(f"simulacra-{component}") == []
     with (cluster.folder / "audit.jsonl").open() as lines:
         users = {json.loads(line)["user"]["username"] for line in lines}
     assert [user for user in users if user.startswith("system:serviceaccount:tenant-")] == []
@@ -191,9 +191,8 @@ def test_uninstall_keeps_customer_data_and_a_new_release_resumes(
     assert "simulacra-api" not in rights
     release.apply("install")
     with release.api():
-        client.delete_dataset(
-            uploaded["dataset_id"]
-        )  # its store went with the tryout; that it goes is what counts
+        # Its store was deleted with the tryout; the deletion itself must succeed.
+        client.delete_dataset(uploaded["dataset_id"])
         assert client.published_keys() == keys
         assert verify_certificate(client.erasure_certificate(uploaded["dataset_id"]), keys)
     release.kubectl("delete", "tenant", tenant, "--timeout=120s")

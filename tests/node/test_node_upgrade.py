@@ -11,7 +11,7 @@ import pytest
 from helm_chart import CHART
 from installation import SURVEY, eventually
 from node import PREVIOUS_VARIABLE, VALUES_VARIABLE, Node
-from node_servers import BY_TOKEN, WHERE, words
+from node_servers import BY_TOKEN, WHERE, set_arguments
 from simulacra import Client
 from simulacra.certificates import verify_certificate
 
@@ -39,14 +39,14 @@ def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) ->
         f"{role}.image.repository": f"simulacra/previous-{role}"
         for role in ("api", "operator", "trainer")
     }
-    node.apply("install", *words(BY_TOKEN | old), chart=Path(os.environ[PREVIOUS_VARIABLE]))
+    node.apply("install", *set_arguments(BY_TOKEN | old), chart=Path(os.environ[PREVIOUS_VARIABLE]))
     with node.api():
         client, tenant = node.sign_up("Upgrading")
         first = client.upload(SURVEY, family="forest")
         client.wait(first["job_id"], timeout=300)
         second = client.upload(SURVEY, family="forest")
         node.fit_job(tenant)
-    node.apply("upgrade", *words(BY_TOKEN | {"api.replicas": "1"}))
+    node.apply("upgrade", *set_arguments(BY_TOKEN | {"api.replicas": "1"}))
     chart = next(
         line
         for line in (CHART / "Chart.yaml").read_text().splitlines()

@@ -11,7 +11,7 @@ import pytest
 
 from installation import SURVEY
 from node import Node
-from node_servers import BY_ACCOUNT, WHERE, root_of_openbao, words
+from node_servers import BY_ACCOUNT, WHERE, root_of_openbao, set_arguments
 from simulacra.certificates import verify_certificate
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
@@ -21,14 +21,14 @@ def keys_of(tenant: str, root: hvac.Client) -> list[str]:
     """Return the names of a tenant's keys in OpenBao."""
     try:
         names = root.secrets.transit.list_keys()["data"]["keys"]
-    except hvac.exceptions.InvalidPath:  # there is not one
+    except hvac.exceptions.InvalidPath:  # no key exists
         return []
     return [name for name in names if tenant in name]
 
 
 @pytest.mark.usefixtures("servers")
 def test_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
-    node.apply("install", *words(BY_ACCOUNT))
+    node.apply("install", *set_arguments(BY_ACCOUNT))
     with node.api():
         client, tenant = node.sign_up("Vaulted")
         uploaded = client.upload(SURVEY, family="forest")

@@ -28,9 +28,8 @@ WIDTHS = {"desk": 1440, "phone": 390}
 Scheme = Literal["light", "dark"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-SHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
-"""Folder that pictures of the pages are written to (`docs/screenshots`); none are taken without it.
-"""
+SCREENSHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
+"""Folder for screenshots of the pages (`docs/screenshots`); unset: none are taken."""
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-class Watched:
+class Tab:
     """A tab with its own profile; `wrong` lists console errors, exceptions and foreign requests."""
 
     def __init__(
@@ -52,7 +51,7 @@ class Watched:
         self.base = base
         self.wrong: list[str] = []
         self.expected: set[int] = set()
-        """HTTP statuses that a test brings about."""
+        """HTTP error statuses that a test causes on purpose."""
         self.wire = 0
         self.context: BrowserContext = browser.new_context(
             viewport=size,
@@ -63,7 +62,7 @@ class Watched:
         )
         self.context.route("**/*", self._same_host)
         self.page: Page = self.context.new_page()
-        self.page.on("console", lambda said: self._said(said.type, said.text))
+        self.page.on("console", lambda said: self._on_console(said.type, said.text))
         self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
 
     def _same_host(self, route: Route) -> None:
@@ -74,7 +73,7 @@ class Watched:
             self.wrong.append(f"request to {parts.netloc}")
             route.abort()
 
-    def _said(self, kind: str, text: str) -> None:
+    def _on_console(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not any(
             f"status of {status}" in text for status in self.expected
         ):
@@ -94,18 +93,18 @@ class Watched:
         self.context.close()
 
 
-def shoot(page: Page, name: str, *, whole: bool = False) -> None:
+def take_screenshot(page: Page, name: str, *, whole: bool = False) -> None:
     """Take a screenshot of the window, or of the whole page, when screenshots are wanted."""
-    if SHOTS:
+    if SCREENSHOTS:
         page.evaluate("window.scrollTo(0, 0)")
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=whole)
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=whole)
 
 
 IN_ALL_FORMS = {"sign-in", "quality", "error"}
-"""Pages whose pictures are taken at both widths, light and dark."""
+"""Pages with screenshots at both widths, light and dark."""
 
 
-def assert_accessible(tab: Watched, name: str) -> None:
+def assert_accessible(tab: Tab, name: str) -> None:
     """Assert that axe finds nothing and nothing overflows, at both widths, light and dark."""
     wrong = []
     for width in WIDTHS.values():
@@ -113,9 +112,8 @@ def assert_accessible(tab: Watched, name: str) -> None:
         wrong += [f"{name} at {width}: {tab.overflow()} px too wide"] if tab.overflow() > 0 else []
         for scheme in ("light", "dark"):
             tab.page.emulate_media(color_scheme=scheme)
-            rules = (
-                RULES if scheme == "light" else CONTRAST
-            )  # what isn't color is the same in the dark
+            # Only colors differ in the dark scheme.
+            rules = RULES if scheme == "light" else CONTRAST
             found = Axe().run(tab.page, options=rules).response["violations"]
             wrong += [
                 f"{name} at {width} {scheme}: {one['id']}: {node['html'][:160]} {node['any'][:1]}"
@@ -123,7 +121,7 @@ def assert_accessible(tab: Watched, name: str) -> None:
                 for node in one["nodes"][:3]
             ]
             if name in IN_ALL_FORMS or (scheme == "dark" and width == WIDTHS["phone"]):
-                shoot(
+                take_screenshot(
                     tab.page,
                     f"console-{name}-{width}-{scheme}".lower().replace(" ", "-"),
                     whole=name == "error",

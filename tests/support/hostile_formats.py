@@ -56,7 +56,7 @@ def bomb() -> bytes:
     )
 
 
-def lying(size: int = 1000) -> bytes:
+def understated_sheet(size: int = 1000) -> bytes:
     """Return a workbook whose sheet is longer than the archive says."""
     data = bytearray(sheet("<row>" + '<c t="inlineStr"><is><t>x</t></is></c>' * 50_000 + "</row>"))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -144,7 +144,7 @@ def sav_with(position: int, value: bytes) -> bytes:
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "xlsx, cut": (lambda: workbook()[:-200], "workbook is damaged"),
     "xlsx, bomb": (bomb, "unpacks to more than 2 GiB"),
-    "xlsx, a member longer than it says": (lying, "workbook is damaged"),
+    "xlsx, a member longer than it says": (understated_sheet, "workbook is damaged"),
     "xlsx, shared strings bomb": (shared_string_bomb, "1 MiB at most"),
     "xlsx, entities": (lambda: sheet("", ENTITIES), "declares XML entities"),
     "xlsx, external entity": (

@@ -52,8 +52,7 @@ class Installation:
             "--data-dir",
             str(self.data_dir),
         ]
-        # Without the variables that another folder's fixtures have set: a store is one
-        # installation's.
+        # Drop variables from fixtures of other folders: one store belongs to one installation.
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")
         }
@@ -76,7 +75,7 @@ class Installation:
         assert self.process
         victims = [self.process.pid, *descendants(self.process.pid)]
         for pid in victims:
-            os.kill(pid, signal.SIGSTOP)  # so that no one reacts to another's death
+            os.kill(pid, signal.SIGSTOP)  # so that no process reacts to another's death
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
         self.process.wait(30)

@@ -27,18 +27,18 @@ from simulacra_controlplane import certificates
 Object = dict[str, Any]
 NAMESPACE = "kueue-system"
 WEBHOOKS = ("-kueue-x-k8s-io-", "-batch-v1-job")
-"""What of Kueue's webhooks is called: those of its own kinds and of Jobs."""
+"""Paths of the webhooks that are kept: those of Kueue's own kinds and of Jobs."""
 
 
 class Kueue:
-    """One Kueue on one control plane; made by `found`."""
+    """One Kueue on one control plane; made by `find`."""
 
     def __init__(self, cluster: RealCluster, folder: Path, archive: Path, chart: Path) -> None:
         self._cluster, self._folder, self._archive, self._chart = cluster, folder, archive, chart
         self._port = free_port(4)
 
     @classmethod
-    def found(cls, cluster: RealCluster, folder: Path) -> Kueue:
+    def find(cls, cluster: RealCluster, folder: Path) -> Kueue:
         """Return the Kueue of the shared archive, or skip the test."""
         helm_itself = program("helm")
         archives = [] if helm_itself is None else sorted(helm_itself.parent.glob("kueue*"))
@@ -80,9 +80,9 @@ class Kueue:
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         """Return whether the webhooks respond, tried with a dry run."""
         assert process.poll() is None, (self._folder / "kueue.log").read_text()[-3000:]
-        flavour = json.dumps(resource_flavor("probe"))
+        flavor = json.dumps(resource_flavor("probe"))
         return "created" in self._cluster.kubectl(
-            "create", "--dry-run=server", "-f", "-", stdin=flavour, ok=None
+            "create", "--dry-run=server", "-f", "-", stdin=flavor, ok=None
         )
 
     def _kubeconfig(self) -> str:
@@ -122,9 +122,8 @@ class Kueue:
         objects = [one for one in yaml.safe_load_all(rendered) if one]
         definitions = [one for one in objects if one["kind"] == "CustomResourceDefinition"]
         for one in definitions:
-            one["spec"].pop(
-                "conversion", None
-            )  # the one version that is used is the one that is stored
+            # Only the stored version is used.
+            one["spec"].pop("conversion", None)
         hooks = [one for one in objects if one["kind"].endswith("WebhookConfiguration")]
         for one in hooks:
             one["webhooks"] = [

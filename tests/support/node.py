@@ -18,22 +18,18 @@ from typing import Any
 import boto3
 import httpx2
 
-from helm_chart import APP_VERSION, CHART, SYSTEM, needed
+from helm_chart import APP_VERSION, CHART, SYSTEM, require_program
 from installation import eventually
 from simulacra import Client, Connection
 
 VALUES_VARIABLE = "SIMULACRA_E2E_VALUES"
-"""A values file for this cluster; unset: there is no node to test on."""
+"""A values file for this cluster; unset: no cluster with a node."""
 CLUSTER_VARIABLE = "SIMULACRA_E2E_CLUSTER"
-"""Folder of `../shared/bin/cluster`, whose pods this machine reaches and whose kubelet and audit
-log are here.
-"""
+"""Folder of `../shared/bin/cluster`; set if its pods, kubelet and audit log are on this machine."""
 PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
-"""The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no
-such history.
-"""
+"""Chart of the previous release, with images `simulacra/previous-*`; unset in a shallow clone."""
 NEURAL_VARIABLE = "SIMULACRA_E2E_NEURAL"
-"""Set where the cluster has the trainer with torch as well."""
+"""Set if the cluster has the trainer image with torch."""
 TRAINER = f"simulacra.local/simulacra/trainer:{APP_VERSION}"
 
 
@@ -61,7 +57,7 @@ class Node:
     def helm(self, verb: str, *arguments: str) -> str:
         """Run a verb of helm on the release and wait for it."""
         command = [
-            str(needed("helm")),
+            str(require_program("helm")),
             verb,
             "simulacra",
             *arguments,
@@ -92,7 +88,7 @@ class Node:
 
         def open_() -> bool:
             nonlocal process
-            if process.poll() is not None:  # a kubelet that has just started knows no pods yet
+            if process.poll() is not None:  # a new kubelet knows no pods yet
                 process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             with closing(socket.socket()) as one:
                 return one.connect_ex(("127.0.0.1", local)) == 0
@@ -161,7 +157,7 @@ class Node:
         """Kill the kubelet of `../shared/bin/cluster` and start it as the tool did."""
         noted = folder / "kubelet.pid"
         pid = int(noted.read_text().split()[0])
-        words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+        arguments = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
         space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
         os.kill(pid, signal.SIGKILL)
         eventually(
@@ -172,7 +168,7 @@ class Node:
             20,
         )
         with (folder / "kubelet.log").open("ab") as log:
-            command = ["nsenter", f"--net=/proc/self/fd/{space}", *words]
+            command = ["nsenter", f"--net=/proc/self/fd/{space}", *arguments]
             new = subprocess.Popen(
                 command,
                 stdout=log,

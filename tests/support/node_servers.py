@@ -27,7 +27,7 @@ STORE = {
     "store.url": f"s3://simulacra/data?{S3}",
     "store.auditUrl": f"s3://audit/log?{S3}",
 }
-"""Values of the chart, to which keys and credentials come."""
+"""Chart values without keys and credentials."""
 BY_TOKEN = STORE | {
     "keys.url": f"{BAO}?auth=token",
     "credentials.existingSecret": "store-and-token",
@@ -39,9 +39,9 @@ BY_ACCOUNT = STORE | {
     "trainer.tokenAudience": "vault",
     "credentials.existingSecret": "store-only",
 }
-"""API, operator and Jobs log in by their ServiceAccounts; nobody has a token of OpenBao's."""
+"""API, operator and Jobs log in by their ServiceAccounts, without an OpenBao token."""
 WHERE = ("store-only", "seaweedfs", HOME)
-"""How `Node.stored` reaches this store."""
+"""Arguments of `Node.stored` for this store."""
 POLICY = """
 path "transit/keys/simulacra-*"    { capabilities = ["create", "read", "update", "delete"] }
 path "transit/encrypt/simulacra-*" { capabilities = ["update"] }
@@ -55,7 +55,7 @@ ROLE = {
 }
 
 
-def words(values: dict[str, str]) -> list[str]:
+def set_arguments(values: dict[str, str]) -> list[str]:
     """Return values as helm arguments."""
     return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 import yaml
-from helm_chart import CHART, SYSTEM, needed, render
+from helm_chart import CHART, SYSTEM, render, require_program
 from installation import eventually
 from real_cluster import free_port
 
@@ -75,10 +75,12 @@ class Prometheus:
         path = self.folder / "prometheus.yml"
         path.write_text(yaml.safe_dump(config))
         subprocess.run(
-            [str(needed("promtool")), "check", "config", str(path)], check=True, capture_output=True
+            [str(require_program("promtool")), "check", "config", str(path)],
+            check=True,
+            capture_output=True,
         )
         command = [
-            str(needed("prometheus")),
+            str(require_program("prometheus")),
             f"--config.file={path}",
             f"--storage.tsdb.path={self.folder}/data",
         ]

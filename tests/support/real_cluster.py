@@ -27,7 +27,7 @@ TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
 
 
-class Right(NamedTuple):
+class Permission(NamedTuple):
     """One verb on one resource (`plural` or `plural/subresource`) of an API group."""
 
     verb: str
@@ -89,12 +89,15 @@ class RealCluster:
             self.kubectl("apply", "--server-side", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
-        for room in ("operator", "api"):
+        for component in ("operator", "api"):
             self.kubectl(
-                "apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room, *arguments))
+                "apply",
+                "-f",
+                "-",
+                stdin=yaml.safe_dump_all(helm_chart.rbac_objects(component, *arguments)),
             )
-            # the authorizer learns of a role by a watch, a moment later
-            who = f"system:serviceaccount:{SYSTEM}:simulacra-{room}"
+            # The authorizer learns of a role by a watch, a moment later.
+            who = f"system:serviceaccount:{SYSTEM}:simulacra-{component}"
             eventually(
                 lambda who=who: (
                     "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who)
@@ -123,15 +126,15 @@ class RealCluster:
                 if entry["user"]["username"] == user:
                     yield entry
 
-    def used(self, account: str) -> dict[Right, int]:
+    def used(self, account: str) -> dict[Permission, int]:
         """Return how often an account used each permission successfully."""
-        counts: dict[Right, int] = {}
+        counts: dict[Permission, int] = {}
         for entry in self.requests_of(account):
             if (
                 entry["annotations"].get("authorization.k8s.io/decision") == "allow"
                 and "objectRef" in entry
             ):
-                right = right_of(entry)
+                right = permission_of(entry)
                 counts[right] = counts.get(right, 0) + 1
         return counts
 
@@ -150,18 +153,18 @@ class RealCluster:
         return [f"{one['verb']} {one['requestURI']}" for one in forbidden]
 
 
-def right_of(entry: Object) -> Right:
+def permission_of(entry: Object) -> Permission:
     """Return the permission that an entry of the audit log used."""
     ref = entry["objectRef"]
     resource = ref["resource"] + (f"/{ref['subresource']}" if "subresource" in ref else "")
-    return Right(entry["verb"], ref.get("apiGroup", ""), resource)
+    return Permission(entry["verb"], ref.get("apiGroup", ""), resource)
 
 
-def granted(room: str, *arguments: str) -> set[Right]:
+def granted(component: str, *arguments: str) -> set[Permission]:
     """Return every permission that the chart's roles grant to the API or the operator."""
     return {
-        Right(verb, group, resource)
-        for role in helm_chart.rights(room, *arguments)
+        Permission(verb, group, resource)
+        for role in helm_chart.rbac_objects(component, *arguments)
         for rule in role.get("rules", ())
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -196,9 +199,8 @@ class Product:
         agent = ["simulacra_embedded.node", "--data-dir", str(self.folder / "node")]
         try:
             self._start("operator", ["simulacra_operator"], operator)
-            self._start(
-                "node", agent, self.cluster.kubeconfig
-            )  # plays kubelet, which is no part of the product
+            # The node agent plays the kubelet, which is not part of the product.
+            self._start("node", agent, self.cluster.kubeconfig)
             self._start("api", ["simulacra_api", "--port", "0"], api)
             out = self._processes[-1][1].stdout
             assert out is not None
@@ -208,10 +210,11 @@ class Product:
             yield
         finally:
             codes = self._stop()
+        # uvicorn exits by the signal that it received.
         assert codes["api"] in (
             0,
             -signal.SIGTERM,
-        ), codes  # uvicorn ends by the signal that it was given
+        ), codes
         assert codes["operator"] == codes["node"] == 0, codes
 
     def log(self, program: str) -> str:

@@ -37,11 +37,12 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
             for key, value in case.body.items()
             if key not in ("file", "family", "knowledge")
         } | {"file": CSV}
+        # Later calls need a ready dataset.
         case.headers = {
             **(case.headers or {}),
             "Prefer": "wait=30",
-        }  # what follows finds a dataset that is ready
-    elif name == "beginUpload":  # what is announced counts as stored
+        }
+    elif name == "beginUpload":  # the announced size counts as stored
         case.body = {
             key: value
             for key, value in case.body.items()
@@ -49,7 +50,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         } | {"bytes": len(CSV)}
     elif name in ("createGeneration", "probeDataset"):
         case.body = case.body | {"row_count": min(case.body.get("row_count", 20), MAX_ROWS)}
-        if len(str(case.body)) % 2:  # the other half goes as it is, with columns that nobody has
+        if len(str(case.body)) % 2:  # the other half keeps unknown columns
             case.body = {
                 key: value
                 for key, value in case.body.items()
