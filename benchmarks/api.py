@@ -297,7 +297,7 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
 def main() -> None:
     """Start the product, measure, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=4.0, help="duration of each measurement")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         installation = Installation(Path(name) / "data")

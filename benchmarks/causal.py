@@ -81,7 +81,7 @@ def fit(columns: Mapping[str, object], knowledge: Knowledge, seed: int) -> Train
     )
 
 
-def given(names: list[str], edges: list[tuple[str, str]]) -> Knowledge:
+def complete_knowledge(names: list[str], edges: list[tuple[str, str]]) -> Knowledge:
     """Return a whole graph as knowledge."""
     return Knowledge(
         required=[Edge(source=a, target=b) for a, b in edges],
@@ -99,7 +99,7 @@ def ate_errors(name: str, seed: int) -> tuple[list[float], float]:
     rng = np.random.default_rng([seed, 31])
     data = draw(equations, ROWS, rng)
     began = time.process_time()
-    trained = fit(data, given(list(data), edges), seed)
+    trained = fit(data, complete_knowledge(list(data), edges), seed)
     graph, errors, spent = trained.graph, [], time.process_time() - began
     for cause in data:
         after = graph.descendants(cause)
@@ -127,7 +127,9 @@ def do_beside_see(seed: int) -> dict[str, float]:
     t = z + 0.7 * rng.normal(size=ROWS)
     y = t + 2 * z + rng.normal(size=ROWS)
     trained = fit(
-        {"z": z, "t": t, "y": y}, given(["z", "t", "y"], [("z", "t"), ("z", "y"), ("t", "y")]), seed
+        {"z": z, "t": t, "y": y},
+        complete_knowledge(["z", "t", "y"], [("z", "t"), ("z", "y"), ("t", "y")]),
+        seed,
     )
 
     def mean(request: GenerateRequest) -> float:

@@ -88,16 +88,16 @@ def main() -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        digest = make(folder / "plain", mib)
+        digest = random_file(folder / "plain", mib)
         tools = available(folder)
-        runs = [(tool, *once(tool, folder, digest)) for _ in range(ROUNDS) for tool in tools]
+        runs = [(tool, *round_trip(tool, folder, digest)) for _ in range(ROUNDS) for tool in tools]
     text = report(mib, load, tools, runs) + parts()
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(text)
     print(text)
 
 
-def make(path: Path, mib: int) -> str:
+def random_file(path: Path, mib: int) -> str:
     """Write a file of random bytes; return its SHA-256."""
     digest = hashlib.sha256()
     with path.open("wb") as file:
@@ -154,7 +154,7 @@ def available(folder: Path) -> list[Tool]:
     return tools
 
 
-def once(tool: Tool, folder: Path, digest: str) -> tuple[Run, Run]:
+def round_trip(tool: Tool, folder: Path, digest: str) -> tuple[Run, Run]:
     """Encrypt, decrypt, and check that the file is the same."""
     out = folder / "out"
     encrypted, decrypted = (
@@ -163,7 +163,7 @@ def once(tool: Tool, folder: Path, digest: str) -> tuple[Run, Run]:
     )
     with out.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            raise SystemExit(f"{tool.name} gave back another file")
+            raise SystemExit(f"{tool.name} did not restore the file")
     out.unlink()
     return encrypted, decrypted
 
@@ -175,7 +175,7 @@ def measure(command: list[str]) -> Run:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+        raise SystemExit(f"{command[0]} exited with {process.returncode}")
     return Run(cpu_of(usage), time.perf_counter() - start, usage.ru_maxrss // 1024)
 
 
@@ -197,7 +197,7 @@ def parts() -> str:
     took: dict[str, list[float]] = {"encrypt": [], "decrypt": [], "SHA-256": []}
     for _ in range(8):
         encryptor = envelope.Encryptor(key, context)
-        took["encrypt"].append(cpu_seconds(lambda: feed(encryptor, block, blocks)))  # noqa: B023
+        took["encrypt"].append(cpu_seconds(lambda: encrypt_and_drop(encryptor, block, blocks)))  # noqa: B023
         message = encrypted(envelope.Encryptor(key, context), block, blocks)
         plain = envelope.decrypt("benchmark", key, context, iter(message), len(block))
         took["decrypt"].append(cpu_seconds(lambda: deque(plain, maxlen=0)))  # noqa: B023
@@ -213,7 +213,7 @@ def parts() -> str:
     )
 
 
-def feed(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> None:
+def encrypt_and_drop(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> None:
     """Encrypt a block `times` times and drop the output."""
     for _ in range(blocks):
         deque(encryptor.update(block), maxlen=0)

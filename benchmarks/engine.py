@@ -143,7 +143,7 @@ def compile_kernels() -> None:
     )
 
 
-def ours(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
+def run_product(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
     """Fit and generate by the commands of the trainer."""
     command, model = [sys.executable, "-m", "simulacra_trainer"], str(out.with_suffix(".model"))
     _, fit = run([*command, "fit", "--data", str(table.train), "--out", model, "--family", family])
@@ -159,7 +159,7 @@ def ours(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
     }
 
 
-def peer(python: Path, name: str, table: Table, out: Path, seconds: float) -> dict[str, float]:
+def run_peer(python: Path, name: str, table: Table, out: Path, seconds: float) -> dict[str, float]:
     """Fit and sample a peer in its environment."""
     script = str(HERE / "engine_peers.py")
     said, used = run(
@@ -223,9 +223,9 @@ def measure(
         try:
             is_ours = engine in OURS
             used = (
-                ours(engine, table, rows, out)
+                run_product(engine, table, rows, out)
                 if is_ours
-                else peer(python, engine, table, out, seconds)
+                else run_peer(python, engine, table, out, seconds)
             )
             line.figures = used | judge(python, table, out)
         except (RuntimeError, OSError, ValueError) as error:
@@ -258,7 +258,7 @@ COLUMNS: dict[str, Show] = {
 }
 
 
-def merged(lines: list[Row]) -> list[Row]:
+def merge_results(lines: list[Row]) -> list[Row]:
     """Store the lines; return them with the earlier ones that they do not replace."""
     store = RESULTS / "engine.json"
     kept = (
@@ -344,7 +344,7 @@ def main() -> None:
             for line in measure(table, engines, python, Path(scratch), args.seconds)
         ]
     RESULTS.mkdir(exist_ok=True)
-    lines = merged(lines)
+    lines = merge_results(lines)
     (RESULTS / "engine.md").write_text(markdown(lines, args.seconds))
     data = json.dumps([vars(line) for line in lines])
     plot = [str(python), str(HERE / "engine_plot.py"), str(RESULTS / "engine.png")]

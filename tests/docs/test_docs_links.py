@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    *ROOT.glob("*.md"),
-    *(ROOT / "docs").rglob("*.md"),
-    *(ROOT / "benchmarks").rglob("*.md"),
-    *(ROOT / "charts").rglob("*.md"),
-]
+FOLDERS = ("docs", "benchmarks", "charts", "controlplane")
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))]
+)
 GENERATED = {
     str(ROOT / "docs" / name)
     for name in runpy.run_path(str(ROOT / "scripts" / "docs_reference.py"))["pages"]()

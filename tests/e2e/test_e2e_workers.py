@@ -24,7 +24,7 @@ TABLE = "\n".join(["visits,segment", *ROWS, ""])
 
 
 def trainers(installation: Installation) -> list[int]:
-    """Return the pids of the pods' first processes."""
+    """Return the pids of the first process of each trainer pod."""
     assert installation.process
     found = []
     for pid in descendants(installation.process.pid):
@@ -92,7 +92,7 @@ def test_next_pod_resumes_the_fit_of_a_killed_pod(installation: Installation) ->
         (victim,) = trainers(installation)
         os.kill(victim, signal.SIGKILL)
         pods = ("get", "pods", *INSIDE, "--field-selector=status.phase=Running", "-o", "name")
-        said = "its fit goes on from"
+        said = "interrupted fit resumed"
 
         def goes_on() -> bool:
             found = [name for name in kubectl(*pods).split() if "-fit-" in name]
