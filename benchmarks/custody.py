@@ -207,9 +207,9 @@ def parts() -> str:
     rows.append(
         f"| encrypt and SHA-256 | {size / (min(took['encrypt']) + min(took['SHA-256'])):.0f} |"
     )
-    said = f"The imports take {start:.2f} CPU s, once a process."
+    imports = f"The imports take {start:.2f} CPU s, once a process."
     return "\n".join(
-        ["", "| custody's parts, in memory | MB/CPU s |", "|---|---|", *rows, "", said, ""]
+        ["", "| custody's parts, in memory | MB/CPU s |", "|---|---|", *rows, "", imports, ""]
     )
 
 

@@ -118,13 +118,13 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            said = err.read().decode(errors="replace").strip().splitlines()
+            output = err.read().decode(errors="replace").strip().splitlines()
             raise RuntimeError(
-                f"exit status {process.returncode}: {said[-1] if said else 'no message'}"
+                f"exit status {process.returncode}: {output[-1] if output else 'no message'}"
             )
-        said = out.read().decode()
+        output = out.read().decode()
     # The child is `timeout`; the usage of its own children is added when it waits for them.
-    return said, {
+    return output, {
         "wall_s": wall,
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "peak_mb": usage.ru_maxrss / 1024,
@@ -162,7 +162,7 @@ def run_product(family: str, table: Table, rows: int, out: Path) -> dict[str, fl
 def run_peer(python: Path, name: str, table: Table, out: Path, seconds: float) -> dict[str, float]:
     """Fit and sample a peer in its environment."""
     script = str(HERE / "engine_peers.py")
-    said, used = run(
+    output, used = run(
         [
             str(python),
             script,
@@ -175,7 +175,7 @@ def run_peer(python: Path, name: str, table: Table, out: Path, seconds: float) -
             str(seconds),
         ]
     )
-    return {**json.loads(said.splitlines()[-1]), "peak_mb": used["peak_mb"]}
+    return {**json.loads(output.splitlines()[-1]), "peak_mb": used["peak_mb"]}
 
 
 def judge(python: Path, table: Table, synthetic: Path) -> dict[str, float]:

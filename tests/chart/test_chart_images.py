@@ -96,8 +96,8 @@ def test_good_image_has_no_problems(tmp_path: Path) -> None:
 def test_problem_of_an_image_is_named(
     tmp_path: Path, config: dict[str, Any], components: list[str] | None, complaint: str
 ) -> None:
-    (said,) = archive(tmp_path / "a.tar", config, components).complaints("simulacra")
-    assert said.startswith(complaint)
+    (message,) = archive(tmp_path / "a.tar", config, components).complaints("simulacra")
+    assert message.startswith(complaint)
 
 
 def test_sbom_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ HEALTHY = {
     'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="10.0"}': "0+60x90",
     'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="+Inf"}': "0+60x90",
 }
-SICK: dict[str, dict[str, str | None]] = {
+FAULTY: dict[str, dict[str, str | None]] = {
     "SimulacraOperatorDown": {"simulacra_sweep_age_seconds": None},
     "SimulacraNoLeader": {"simulacra_operator_leader": "0x90"},
     "SimulacraApiDown": {"simulacra_api_requests_in_progress": None},
@@ -69,7 +69,7 @@ SICK: dict[str, dict[str, str | None]] = {
 
 def _case(alert: str | None) -> dict[str, Any]:
     """Return a promtool test: after 85 minutes this alert fires and no other."""
-    values = HEALTHY | (SICK[alert] if alert else {})
+    values = HEALTHY | (FAULTY[alert] if alert else {})
     found = []
     for rule in RULES:
         name = rule["alert"]
@@ -87,7 +87,7 @@ def _case(alert: str | None) -> dict[str, Any]:
     }
 
 
-def _known() -> set[str]:
+def _known_series() -> set[str]:
     """Return the names of all series of the API and the operator."""
     # The import registers the operator's metrics.
     assert _operator
@@ -96,18 +96,18 @@ def _known() -> set[str]:
     return {family.name + end for family in families for end in suffixes.get(family.type, ())}
 
 
-def _asked(query: str) -> set[str]:
+def _queried(query: str) -> set[str]:
     return set(re.findall(r"\b(?:simulacra|process)_[a-z_]+", re.sub(r'"[^"]*"', '""', query)))
 
 
 def test_each_alert_fires_alone_and_none_when_healthy(tmp_path: Path) -> None:
     promtool = require_program("promtool")
-    assert SICK.keys() == {rule["alert"] for rule in RULES}
+    assert FAULTY.keys() == {rule["alert"] for rule in RULES}
     subprocess.run([promtool, "check", "rules", str(ALERTS)], check=True, capture_output=True)
     document = {
         "rule_files": [str(ALERTS)],
         "evaluation_interval": "1m",
-        "tests": [_case(name) for name in (None, *SICK)],
+        "tests": [_case(name) for name in (None, *FAULTY)],
     }
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
     done = subprocess.run(
@@ -118,8 +118,8 @@ def test_each_alert_fires_alone_and_none_when_healthy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_alert_queries_existing_metrics_and_is_documented(rule: dict[str, Any]) -> None:
-    assert _asked(rule["expr"])
-    assert _asked(rule["expr"]) <= _known()
+    assert _queried(rule["expr"])
+    assert _queried(rule["expr"]) <= _known_series()
     assert f"`{rule['alert']}`" in (ROOT / "docs" / "howto" / "operations.md").read_text()
 
 
@@ -130,19 +130,19 @@ def test_panel_queries_existing_metrics_with_unit_and_description(
     assert panel["description"]
     assert panel["fieldConfig"]["defaults"]["unit"]
     for target in panel["targets"]:
-        assert _asked(target["expr"]) <= _known()
+        assert _queried(target["expr"]) <= _known_series()
 
 
 def test_metrics_reference_names_every_metric_of_the_product() -> None:
     text = (ROOT / "docs" / "howto" / "operations.md").read_text()
     bases = {
         re.sub(r"_(bucket|sum|count)$", "", name)
-        for name in _known()
+        for name in _known_series()
         if name.startswith("simulacra")
     }
     assert [name for name in sorted(bases) if f"`{name}" not in text] == []
     named = set(re.findall(r"`(simulacra_[a-z_]+)[`{]", text))
-    assert named - bases - _known() == set()
+    assert named - bases - _known_series() == set()
 
 
 def test_troubleshooting_lists_exactly_the_condition_reasons() -> None:
@@ -152,9 +152,9 @@ def test_troubleshooting_lists_exactly_the_condition_reasons() -> None:
         .partition("## Troubleshooting")[2]
         .partition("\n## ")[0]
     )
-    told = set(
+    documented = set(
         re.findall(
             r"`([A-Z][A-Za-z]+)`", "".join(re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE))
         )
     )
-    assert told == {reason.value for reason in Reason}
+    assert documented == {reason.value for reason in Reason}

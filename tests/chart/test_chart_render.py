@@ -258,7 +258,7 @@ def test_readme_is_up_to_date() -> None:
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
+def serving(status: int, body: bytes) -> Iterator[dict[str, str]]:
     """Serve one response to every request; yield the check's variables for API and operator."""
 
     class Pages(http.server.BaseHTTPRequestHandler):
@@ -277,7 +277,7 @@ def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
         server.shutdown()
 
 
-def checked(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_check(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the check that `helm test` runs."""
     command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
     return subprocess.run(
@@ -286,23 +286,23 @@ def checked(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_helm_check_passes_a_working_store_and_names_a_broken_one(tmp_path: Path) -> None:
-    said = b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}'
-    with answering(200, said) as environment:
+    body = b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}'
+    with serving(200, body) as environment:
         environment |= {"CHECK_SECONDS": "5", "SIMULACRA_AUDIT": f"file://{tmp_path}/audit"}
         environment |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
         for store, code in (
             (f"file://{tmp_path}/store", 0),
             ("s3://no-such?endpoint=http://127.0.0.1:9", 1),
         ):
-            done = checked(environment | {"SIMULACRA_STORE": store})
+            done = run_check(environment | {"SIMULACRA_STORE": store})
             assert done.returncode == code, done.stdout + done.stderr
     assert "FAILED SIMULACRA_STORE" in done.stderr
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
 def test_helm_check_repeats_the_message_of_a_part_that_is_not_ready() -> None:
-    with answering(503, b'{"store": "the store of installation first"}') as environment:
-        done = checked(environment | {"CHECK_SECONDS": "0"})
+    with serving(503, b'{"store": "the store of installation first"}') as environment:
+        done = run_check(environment | {"CHECK_SECONDS": "0"})
     assert done.returncode == 1
     assert f"FAILED {environment['CHECK_API']}/readyz" in done.stderr
     assert "the store of installation first" in done.stderr
@@ -325,15 +325,17 @@ def test_digest_overrides_the_tag_and_cuda_adds_a_suffix() -> None:
 
 
 def test_operator_receives_the_placement_of_pods() -> None:
-    def told(*arguments: str) -> dict[str, str]:
+    def operator_environment(*arguments: str) -> dict[str, str]:
         objects = [one for one in render(*arguments) if one["kind"] == "Deployment"]
         (operator,) = [one for one in objects if one["metadata"]["name"] == "simulacra-operator"]
         (container,) = operator["spec"]["template"]["spec"]["containers"]
         of_auth0 = {f"SIMULACRA_AUTH0_CLIENT_{name}": "from a Secret" for name in ("ID", "SECRET")}
         return of_auth0 | {one["name"]: one.get("value", "") for one in container["env"]}
 
-    assert read_settings(told()).placement == read_settings({}).placement
-    placement = read_settings(told("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))).placement
+    assert read_settings(operator_environment()).placement == read_settings({}).placement
+    placement = read_settings(
+        operator_environment("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))
+    ).placement
     assert placement.queue == "jobs"
     assert placement.resources.node_selector == {"node.example.com/pool": "gpu"}
     assert [(one.key, one.operator) for one in placement.resources.tolerations] == [

@@ -104,27 +104,27 @@ def test_kubectl_howto_runs(workspace: Any) -> None:
         small = workspace.folder / "small.csv"
         small.write_text("".join(SURVEY.open().readlines()[:301]))
         client.wait(client.upload(small).job_id)
-        said = workspace.bash("".join(code_blocks("howto/kubectl.md", "bash")))
-        assert '"status":"exact"' in said
+        output = workspace.bash("".join(code_blocks("howto/kubectl.md", "bash")))
+        assert '"status":"exact"' in output
         assert client.datasets() == []
 
 
 @pytest.mark.e2e
 def test_self_host_and_customer_key_howtos_run(workspace: Any) -> None:
-    said = workspace.bash(
+    output = workspace.bash(
         "".join(
             code_blocks("howto/self-host.md", "bash")
             + code_blocks("howto/customer-keys.md", "bash")
         )
     )
-    assert "deleted" in said
+    assert "deleted" in output
     assert (workspace.folder / "initech.json").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.e2e
 def test_migration_from_the_hosted_api_runs(workspace: Any) -> None:
-    said = workspace.bash("".join(code_blocks("howto/migrate-hosted.md", "bash")))
-    assert said.split() == ["ready", "21", "true"]
+    output = workspace.bash("".join(code_blocks("howto/migrate-hosted.md", "bash")))
+    assert output.split() == ["ready", "21", "true"]
     assert (workspace.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
 
 
@@ -138,8 +138,8 @@ def test_migration_from_other_libraries_runs(workspace: Any) -> None:
 
 @pytest.mark.e2e
 def test_engine_page_runs_without_a_server(workspace: Any) -> None:
-    said = workspace.bash("".join(code_blocks("explanation/engine.md", "bash")))
-    assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
+    output = workspace.bash("".join(code_blocks("explanation/engine.md", "bash")))
+    assert {line[:10] for line in output.splitlines()} >= {'{"status":'}
     assert "Report of a generation" in (workspace.folder / "rows.html").read_text()
 
 
@@ -148,10 +148,10 @@ async def test_mcp_server_starts_as_the_agents_howto_configures_it(workspace: An
     page = (DOCS / "howto" / "agents.md").read_text()
     known = json.loads(code_blocks("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
     (workspace.folder / "work").mkdir()
-    asked = StdioServerParameters(
+    parameters = StdioServerParameters(
         command=known["command"], args=known["args"], env=workspace.env, cwd=workspace.folder
     )
-    async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
+    async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         tools = {tool.name for tool in (await session.list_tools()).tools}
     rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)

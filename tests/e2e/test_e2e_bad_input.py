@@ -12,12 +12,12 @@ from simulacra import ApiError, Client, JobFailed
 pytestmark = pytest.mark.e2e
 ROWS = [f"{i % 7},{i % 3},{'xyz'[i % 3]}" for i in range(60)]
 
-REFUSED_AT_ONCE = {
+REJECTED_AT_ONCE = {
     "empty": b"",
     "a zip file": b"PK\x03\x04" + bytes(200),
     "a web page": b"<!doctype html><html><body>no table</body></html>" * 20,
 }
-REFUSED_BY_PREPARE = {
+REJECTED_BY_PREPARE = {
     "one column": "\n".join(["alpha", *(str(i) for i in range(60))]).encode(),
     "duplicate column names": "\n".join(["alpha,beta,alpha", *ROWS]).encode(),
     "all missing": "\n".join(["alpha,beta,gamma", *([",,"] * 60)]).encode(),
@@ -40,13 +40,13 @@ def dataset(client: Client) -> str:
     return str(uploaded["dataset_id"])
 
 
-@pytest.mark.parametrize("name", REFUSED_AT_ONCE)
+@pytest.mark.parametrize("name", REJECTED_AT_ONCE)
 def test_unreadable_upload_is_rejected_at_once(
     shared_installation: Installation, client: Client, tmp_path: Path, name: str
 ) -> None:
     before = set(shared_installation.objects())
     file = tmp_path / "t.csv"
-    file.write_bytes(REFUSED_AT_ONCE[name])
+    file.write_bytes(REJECTED_AT_ONCE[name])
     with pytest.raises(ApiError) as refused:
         client.upload(file)
     assert refused.value.status == 400
@@ -55,13 +55,13 @@ def test_unreadable_upload_is_rejected_at_once(
     eventually(lambda: set(shared_installation.objects()) <= before, 20)
 
 
-@pytest.mark.parametrize("name", REFUSED_BY_PREPARE)
+@pytest.mark.parametrize("name", REJECTED_BY_PREPARE)
 def test_invalid_table_is_rejected_by_its_prepare_job(
     shared_installation: Installation, client: Client, tmp_path: Path, name: str
 ) -> None:
     before, used = set(shared_installation.objects()), client.usage().stored_bytes["used"]
     file = tmp_path / "t.csv"
-    file.write_bytes(REFUSED_BY_PREPARE[name])
+    file.write_bytes(REJECTED_BY_PREPARE[name])
     try:
         uploaded = client.upload(file)
     except ApiError as refused:  # its first bytes were enough

@@ -84,7 +84,7 @@ else:
 INDEX = "batch.kubernetes.io/job-completion-index"
 
 
-def pair() -> Observed:
+def two_worker_model() -> Observed:
     """Return a Model for a fit by two workers."""
     spec = {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 2}}
     body = resource(
@@ -93,9 +93,9 @@ def pair() -> Observed:
     return observed(body, dataset=ended("Dataset", "ds-1"))
 
 
-def job_of_two(namespace: str) -> dict[str, Any]:
+def two_worker_job(namespace: str) -> dict[str, Any]:
     """Return the operator's Job for it, with pods that only try what they reach."""
-    (job,) = [one.manifest for one in reconcile(pair()) if isinstance(one, CreateJob)]
+    (job,) = [one.manifest for one in reconcile(two_worker_model()) if isinstance(one, CreateJob)]
     job["metadata"] |= {"namespace": namespace, "ownerReferences": []}
     (container,) = job["spec"]["template"]["spec"]["containers"]
     container |= {"image": TRAINER, "command": ["python", "-c", WORKER]}
@@ -136,7 +136,7 @@ def pod(name: str, *command: str, account: str = "default") -> str:
     return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
 
 
-def listening(node: Node, namespace: str, account: str = "default") -> str:
+def start_listener(node: Node, namespace: str, account: str = "default") -> str:
     """Start a pod that listens on port 8000; return its address."""
     node.kubectl(
         "apply", "-n", namespace, "-f", "-", stdin=pod("listener", LISTEN, account=account)
@@ -145,7 +145,7 @@ def listening(node: Node, namespace: str, account: str = "default") -> str:
     return node.kubectl("get", "pod", "listener", "-n", namespace, "-o", "jsonpath={.status.podIP}")
 
 
-def probed(
+def run_probe(
     node: Node, namespace: str, targets: dict[str, str], wanted: list[str], account: str
 ) -> dict[str, object]:
     """Run the probe until it reaches exactly the wanted targets; return its findings."""
@@ -175,14 +175,14 @@ def test_trainer_pod_reaches_only_its_store_and_keys(
         "keys": f"simulacra-tryout.{SYSTEM}.svc:8200",
         "product": f"simulacra-api.{SYSTEM}.svc:80",
         "api server": api_server,
-        "elsewhere": f"{listening(release, 'default')}:8000",
-        "other tenant": f"{listening(release, other, 'simulacra-trainer')}:8000",
-        "own neighbor": f"{listening(release, mine, 'simulacra-trainer')}:8000",
+        "elsewhere": f"{start_listener(release, 'default')}:8000",
+        "other tenant": f"{start_listener(release, other, 'simulacra-trainer')}:8000",
+        "own neighbor": f"{start_listener(release, mine, 'simulacra-trainer')}:8000",
     }
     try:
-        said = probed(release, mine, targets, ["store", "keys"], "simulacra-trainer")
+        said = run_probe(release, mine, targets, ["store", "keys"], "simulacra-trainer")
         free = ["api server", "elsewhere"]
-        outside = probed(
+        outside = run_probe(
             release, "default", {name: targets[name] for name in free}, free, "default"
         )
     finally:
@@ -197,13 +197,13 @@ def test_workers_of_a_fit_reach_each_other_on_their_ports_only(
     node: Node, customer: tuple[Client, str]
 ) -> None:
     namespace = f"tenant-{customer[1]}"
-    job = job_of_two(namespace)
+    job = two_worker_job(namespace)
     name = job["metadata"]["name"]
     made = json.loads(
         node.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", stdin=json.dumps(job))
     )
     try:
-        service = leader_service(pair(), made)
+        service = leader_service(two_worker_model(), made)
         assert service is not None
         service["metadata"]["namespace"] = namespace
         node.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(service))

@@ -43,9 +43,9 @@ def test_every_pod_is_ready_and_restricted(release: Node) -> None:
         >= 4
     )
     level = "pod-security.kubernetes.io/enforce=restricted"
-    said = release.kubectl("label", "namespace", SYSTEM, level, "--overwrite", "--dry-run=server")
-    assert "labeled" in said
-    assert "violate" not in said
+    output = release.kubectl("label", "namespace", SYSTEM, level, "--overwrite", "--dry-run=server")
+    assert "labeled" in output
+    assert "violate" not in output
 
 
 def test_helm_test_passes(release: Node) -> None:

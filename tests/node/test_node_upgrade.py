@@ -11,7 +11,7 @@ import pytest
 from helm_chart import CHART
 from installation import SURVEY, eventually
 from node import PREVIOUS_VARIABLE, VALUES_VARIABLE, Node
-from node_servers import BY_TOKEN, WHERE, set_arguments
+from node_servers import BY_TOKEN, STORE_ARGUMENTS, set_arguments
 from simulacra import Client
 from simulacra.certificates import verify_certificate
 
@@ -81,7 +81,7 @@ def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) ->
                 client.erasure_certificate(one["dataset_id"]), client.published_keys()
             )
         client.close()
-    assert [key for key in node.stored(*WHERE) if f"tenants/{tenant}/" in key] == []
+    assert [key for key in node.stored(*STORE_ARGUMENTS) if f"tenants/{tenant}/" in key] == []
     node.kubectl("delete", "tenant", tenant, "--timeout=120s")
     eventually(
         lambda: f"tenant-{tenant}" not in node.kubectl("get", "namespaces", "-o", "name"), 60

@@ -11,7 +11,7 @@ import pytest
 
 from installation import SURVEY
 from node import Node
-from node_servers import BY_ACCOUNT, WHERE, root_of_openbao, set_arguments
+from node_servers import BY_ACCOUNT, STORE_ARGUMENTS, root_of_openbao, set_arguments
 from simulacra.certificates import verify_certificate
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
@@ -38,7 +38,7 @@ def test_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
         client.wait(asked["job_id"], timeout=120)
         client.download(asked["generation_id"], tmp_path / "rows", "parquet")
         assert pq.read_metadata(tmp_path / "rows").num_rows == 500
-        assert any(f"tenants/{tenant}/" in key for key in node.stored(*WHERE))
+        assert any(f"tenants/{tenant}/" in key for key in node.stored(*STORE_ARGUMENTS))
         copy = json.loads(
             node.kubectl("get", "secret", "simulacra-pods", "-n", f"tenant-{tenant}", "-o", "json")
         )
@@ -48,7 +48,7 @@ def test_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
         client.delete_dataset(dataset)
         assert verify_certificate(client.erasure_certificate(dataset), client.published_keys())
         client.close()
-    assert [key for key in node.stored(*WHERE) if f"tenants/{tenant}/" in key] == []
+    assert [key for key in node.stored(*STORE_ARGUMENTS) if f"tenants/{tenant}/" in key] == []
     node.kubectl("delete", "tenant", tenant, "--timeout=120s")
     with root_of_openbao(node) as root:
         assert not keys_of(tenant, root)

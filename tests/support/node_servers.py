@@ -40,7 +40,7 @@ BY_ACCOUNT = STORE | {
     "credentials.existingSecret": "store-only",
 }
 """API, operator and Jobs log in by their ServiceAccounts, without an OpenBao token."""
-WHERE = ("store-only", "seaweedfs", HOME)
+STORE_ARGUMENTS = ("store-only", "seaweedfs", HOME)
 """Arguments of `Node.stored` for this store."""
 POLICY = """
 path "transit/keys/simulacra-*"    { capabilities = ["create", "read", "update", "delete"] }
@@ -129,7 +129,7 @@ def servers(node: Node) -> Iterator[None]:
         root.write_data(
             "auth/kubernetes/role/simulacra", data=ROLE | {"token_policies": "simulacra-accounts"}
         )
-    with node.store(*WHERE) as s3:
+    with node.store(*STORE_ARGUMENTS) as s3:
         s3.create_bucket(Bucket="audit")
     yield
     node.kubectl("delete", "clusterrolebinding", "openbao-reviews-tokens")
