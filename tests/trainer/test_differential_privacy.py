@@ -32,7 +32,7 @@ from simulacra_trainer.differential_privacy.sanitize import (
     on_simplex,
 )
 from simulacra_trainer.pipeline.fit import fit_model
-from simulacra_trainer.pipeline.model_dir import load_model
+from simulacra_trainer.pipeline.trained_model import load_model
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError

@@ -223,7 +223,7 @@ def test_identification_is_stored_and_only_its_verdict_is_in_the_result(fitted: 
         assert "zq_" not in result.model_dump_json()
         found = own.load(IDENTIFICATION, Identification)
         assert result.identified is found.identified
-        assert "'zq_visits' was between" in found.warnings[-1]
+        assert "'zq_visits' between" in found.warnings[-1]
         assert (found.assumption is not None) is counterfactual
     own.erase(IDENTIFICATION)
     own.erase(part_name(0))

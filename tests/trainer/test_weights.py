@@ -21,7 +21,7 @@ from simulacra_trainer.pipeline.conditioned_pool import values_inside
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import split_halves
-from simulacra_trainer.pipeline.model_dir import load_model, save_model
+from simulacra_trainer.pipeline.trained_model import load_model, save_model
 from simulacra_trainer.report import build_report, equal_halves_dcr
 from simulacra_trainer.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_trainer.table.clean import clean_table

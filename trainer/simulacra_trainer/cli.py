@@ -80,7 +80,7 @@ def fit(args: argparse.Namespace) -> int:
         # A child process reads the table while the imports below, which take as long, run.
         table = reader.submit(read_table, args.data)
         from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
-        from simulacra_trainer.pipeline.model_dir import save_model
+        from simulacra_trainer.pipeline.trained_model import save_model
         from simulacra_trainer.progress import ProgressMeter
 
         clean = clean_table(table.result(), weights=args.weights)
@@ -95,7 +95,7 @@ def fit(args: argparse.Namespace) -> int:
 def generate(args: argparse.Namespace) -> int:
     """Generate rows into one file; print how well conditions are met as JSON."""
     from simulacra_trainer.pipeline.generate import CHUNK_ROWS, generate_rows, plan_generation
-    from simulacra_trainer.pipeline.model_dir import load_model
+    from simulacra_trainer.pipeline.trained_model import load_model
     from simulacra_trainer.progress import ProgressMeter
 
     do = _read_json(args.do, "--do") if args.do else {}
@@ -139,7 +139,7 @@ def generate(args: argparse.Namespace) -> int:
 def estimate(args: argparse.Namespace) -> int:
     """Estimate an average causal effect; print it as JSON."""
     from simulacra_trainer.effects import estimate_effect
-    from simulacra_trainer.pipeline.model_dir import load_model
+    from simulacra_trainer.pipeline.trained_model import load_model
 
     trained = load_model(args.model)
     treatment, value = _assignment(args.treatment, "--treatment", trained.schema)
@@ -160,7 +160,7 @@ def estimate(args: argparse.Namespace) -> int:
 
 def report(args: argparse.Namespace) -> int:
     """Write the quality report of a model: a web page (.html) or JSON (.json)."""
-    from simulacra_trainer.pipeline.model_dir import load_model
+    from simulacra_trainer.pipeline.trained_model import load_model
 
     _write_report(load_model(args.model).report, args.out)
     return 0

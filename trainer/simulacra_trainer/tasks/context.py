@@ -8,8 +8,7 @@ from pathlib import Path
 
 from simulacra_crds.contract.tasks import MODEL_PREFIX, SHARD_ENV, KeyedRef, TaskSpec
 from simulacra_custody.service import Custody
-from simulacra_trainer.pipeline.fit import TrainedModel
-from simulacra_trainer.pipeline.model_dir import load_model
+from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model
 from simulacra_trainer.progress import Sink
 from simulacra_trainer.tasks.artifacts import Artifacts
 

@@ -22,7 +22,7 @@ from simulacra_trainer.pipeline.fit import (
     fit_steps,
     join_workers,
 )
-from simulacra_trainer.pipeline.model_dir import (
+from simulacra_trainer.pipeline.trained_model import (
     MODEL,
     ModelHeader,
     read_clean,

@@ -16,7 +16,7 @@ from simulacra_crds.contract.tasks import (
     TaskResult,
 )
 from simulacra_crds.kinds.dataset import ReadSource
-from simulacra_trainer.pipeline.model_dir import write_clean
+from simulacra_trainer.pipeline.trained_model import write_clean
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.read import read_table

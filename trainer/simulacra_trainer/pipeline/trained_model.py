@@ -1,34 +1,54 @@
-"""The directory of a fitted model: the family's own files, and what all families share."""
+"""A fitted model with its training data and reports, and the directory that stores it."""
 
 from __future__ import annotations
 
+import importlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import REPORT_PAGE
-from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
+from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.pipeline.fit import TrainedModel, family_named
 from simulacra_trainer.report import render_html
+from simulacra_trainer.table.errors import InputError
 
 FORMAT_VERSION = 1
-MODEL, SCHEMA, GRAPH, REPORT, TRAIN = (
-    "model.json",
-    "schema.json",
-    "graph.json",
-    "report.json",
-    "train.parquet",
-)
+MODEL = "model.json"
+SCHEMA = "schema.json"
+GRAPH = "graph.json"
+REPORT = "report.json"
+TRAIN = "train.parquet"
 MAX_JSON_BYTES = 64 << 20
+NEURAL_EXTRA = ("torch", "pytorch_lightning")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fitted model with everything that generation and estimation need.
+
+    figures: fidelity and privacy without names, for a status; report: for the customer.
+    """
+
+    model: FittedModel
+    family: str
+    table: pa.Table
+    schema: TableSchema
+    graph: CausalGraph
+    figures: dict[str, float]
+    report: dict[str, Any]
 
 
 class ModelHeader(BaseModel):
-    """What model.json holds: format version, family and figures."""
+    """Content of model.json: format version, family and figures."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,8 +57,31 @@ class ModelHeader(BaseModel):
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
 
 
+def is_neural(family: str, gpu: int) -> bool:
+    """Return whether a fit is neural: auto is neural if GPUs are requested."""
+    return family == "neural" or (family == "auto" and gpu > 0)
+
+
+def load_family(name: str, gpu: int = 0) -> Family:
+    """Return the family of this name; auto is neural if GPUs are requested, else the forest.
+
+    Raises:
+        InputError: the neural family is requested, but torch or lightning is not installed.
+    """
+    if not is_neural(name, gpu):
+        return FOREST
+    try:
+        family: Family = importlib.import_module("simulacra_trainer.families.neural").NEURAL
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEURAL_EXTRA:
+            raise
+        message = "The neural family is not installed. Run: pip install 'simulacra[neural]'"
+        raise InputError(Reason.REQUEST_INVALID, message, message) from None
+    return family
+
+
 def save_model(trained: TrainedModel, directory: Path) -> None:
-    """Write a fitted model into a directory, which is made if it is not there."""
+    """Write a fitted model into a directory, which is created if missing."""
     directory.mkdir(parents=True, exist_ok=True)
     trained.model.save(directory)
     write_clean(trained.table, directory / TRAIN)
@@ -63,15 +106,14 @@ def load_model(directory: Path) -> TrainedModel:
         graph = CausalGraph.from_json(_small(directory / GRAPH))
         report = json.loads(_small(directory / REPORT))
     except (OSError, ValidationError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ModelFileError(
-            f"the model directory cannot be read ({type(error).__name__})"
-        ) from None
-    model = family_named(header.family).load(directory, table, schema)
+        message = f"the model directory cannot be read ({type(error).__name__})"
+        raise ModelFileError(message) from None
+    model = load_family(header.family).load(directory, table, schema)
     return TrainedModel(model, header.family, table, schema, graph, header.figures, report)
 
 
 def read_header(directory: Path) -> ModelHeader:
-    """Return what model.json of a directory holds."""
+    """Return the content of model.json in a directory."""
     return ModelHeader.model_validate_json(_small(directory / MODEL))
 
 
