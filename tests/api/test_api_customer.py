@@ -1,4 +1,4 @@
-"""Rows under the customer's own key: the answer says how to decrypt, and never has rows."""
+"""Rows under the customer's own key: the API returns links and a command, never rows."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ async def test_generation_etag_changes_before_its_link_expires(
     ).json()["generation_id"]
     await acme.generate(name, [ROWS])
     tag = (await http.get(f"/v1/generations/{name}")).headers["etag"]
-    # as if the window of the tag had passed
+    # the window of the tag is over
     monkeypatch.setattr("simulacra_api.generations.schemas.TAG_SECONDS", 1)
     assert (
         await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})

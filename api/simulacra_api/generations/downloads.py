@@ -80,7 +80,8 @@ class Download:
         self._repository = repository
         self._generation = generation
         self._format = file_format
-        parts = [one for one in generation.status.artefacts if one.name.startswith(PART_PREFIX)]
+        artifacts = generation.status.artefacts
+        parts = [artifact for artifact in artifacts if artifact.name.startswith(PART_PREFIX)]
         self._parts = sorted(parts, key=lambda part: part.name)
         if not self._parts or generation.status.wrapped_key is None:
             raise ArtifactMissing("the generation is finished but has no rows")
@@ -148,7 +149,8 @@ async def customer_artifacts(
     repository: TenantRepository, generation: GenerationJob
 ) -> list[CustomerArtifact] | None:
     """Return the parts under the customer's own key, with fresh links; None if there are none."""
-    parts = [part for part in generation.status.artefacts if part.key_arn is not None]
+    artifacts = generation.status.artefacts
+    parts = [artifact for artifact in artifacts if artifact.key_arn is not None]
     if not parts:
         return None
     return await asyncio.to_thread(
