@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions.cells import ShareCondition, find_cells
-from simulacra_trainer.conditions.raking import rake
+from simulacra_trainer.conditions.margins import rake
 from simulacra_trainer.conditions.support import hard_range
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
