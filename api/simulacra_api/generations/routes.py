@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from simulacra_api.dependencies import (
     HTML,
@@ -133,7 +133,7 @@ async def _download(
     repository: CurrentTenant,
     expires: Expires,
     signature: Signature,
-    file_format: Format,
+    file_format: FormatQuery = "parquet",
 ) -> Download:
     generation = await repository.generation(generation_id)
     keys = await repository.services.signing.current()
@@ -141,6 +141,9 @@ async def _download(
     check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
     check_finished(generation)
     return Download(repository, generation, file_format)
+
+
+CheckedDownload = Annotated[Download, Depends(_download)]
 
 
 @router.get(
@@ -151,16 +154,12 @@ async def _download(
     response_class=Response,
 )
 async def get_artifact(
-    generation_id: str,
+    download: CheckedDownload,
     repository: CurrentTenant,
-    expires: Expires,
-    signature: Signature,
-    file_format: FormatQuery = "parquet",
     range_header: Annotated[str | None, Header(alias="Range")] = None,
     if_range: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Parquet as stored, with Range and Repr-Digest, or converted to CSV or Arrow."""
-    download = await _download(generation_id, repository, expires, signature, file_format)
     answer = await download.send(range_header, if_range)
     await record_read(repository, download.uid, download.rows)
     return answer
@@ -173,15 +172,9 @@ async def get_artifact(
     responses=problems(400, 404, 409),
     response_class=Response,
 )
-async def head_artifact(
-    generation_id: str,
-    repository: CurrentTenant,
-    expires: Expires,
-    signature: Signature,
-    file_format: FormatQuery = "parquet",
-) -> Response:
+async def head_artifact(download: CheckedDownload) -> Response:
     """The headers of a download."""
-    return (await _download(generation_id, repository, expires, signature, file_format)).head()
+    return download.head()
 
 
 @router.delete(
