@@ -22,7 +22,7 @@ from simulacra_api.http import problems
 from simulacra_api.http.middleware import RequestMiddleware
 from simulacra_api.jobs import routes as jobs
 from simulacra_api.metrics import Metrics
-from simulacra_api.pages.router import router as pages
+from simulacra_api.pages import routes as pages
 from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
 from simulacra_api.uploads import routes as uploads
@@ -32,7 +32,7 @@ from simulacra_api.webhooks import routes as webhooks
 # fmt: off
 _MODULES = (
     jobs, uploads, datasets, generations, effects, oauth, access, account, webhooks, certificates,
-    docs,
+    docs, pages,
 )
 # fmt: on
 
@@ -56,7 +56,6 @@ def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -
     )
     for module in _MODULES:
         app.include_router(module.router)
-    app.include_router(pages)
     problems.install(app, settings.public_url)
     app.state.metrics = Metrics()
     app.add_middleware(RequestMiddleware, base_url=settings.public_url, metrics=app.state.metrics)

@@ -55,7 +55,7 @@ def assert_as_mapped(step: str, changes: Changes, *, without: frozenset[str] = f
     assert changes.recorded() == said, step
     kept, patterns = (
         changes.kept(),
-        [pattern for one in STEP[step].kept for pattern in one.artefacts],
+        [pattern for one in STEP[step].kept for pattern in one.artifacts],
     )
     assert {
         name for name in kept if not any(fnmatch(name, pattern) for pattern in patterns)

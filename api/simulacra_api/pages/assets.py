@@ -1,4 +1,4 @@
-"""What every page shares: its Content-Security-Policy, and the assets beside this module."""
+"""Style sheets, scripts and fonts of the pages, and their Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CSP = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Nothing inline, nothing from elsewhere, no form that leaves the page."""
+"""No inline code, nothing from another host, no form that leaves the page."""
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -34,7 +34,14 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Asset:
-    """A static file: its bytes, the same compressed (None where that saves nothing), media type and entity tag."""
+    """A static file.
+
+    Attributes:
+        content: its bytes.
+        compressed: the same with gzip, None for a format that is compressed already.
+        media_type: its media type.
+        etag: its entity tag.
+    """
 
     content: bytes
     compressed: bytes | None
@@ -44,7 +51,7 @@ class Asset:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Return every asset by its path below `PATH`, read once a process."""
+    """Return every asset by its path below `PATH`; they are read once per process."""
     found = sorted(path for path in STATIC.rglob("*") if path.suffix in _TYPES)
     return {path.relative_to(STATIC).as_posix(): _asset(path) for path in found}
 
@@ -52,6 +59,5 @@ def assets() -> dict[str, Asset]:
 def _asset(path: Path) -> Asset:
     content = path.read_bytes()
     compressed = None if path.suffix == ".woff2" else gzip.compress(content, mtime=0)
-    return Asset(
-        content, compressed, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:20]}"'
-    )
+    etag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+    return Asset(content, compressed, _TYPES[path.suffix], etag)

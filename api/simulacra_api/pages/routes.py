@@ -1,4 +1,7 @@
-"""Routes of the pages; none needs a token, since a page holds nothing: what it shows it asks of the API itself."""
+"""Routes of the pages and their assets.
+
+None needs a token: a page holds no data, its script gets the data from the API.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,11 @@ from fastapi.responses import HTMLResponse
 
 from simulacra_api.html import render
 from simulacra_api.http.problems import Problem
+from simulacra_api.pages.assets import CSP, PATH, assets
 from simulacra_api.pages.custody_steps import BOUNDARIES, MODES, QUESTIONS, STEPS, STORES
-from simulacra_api.pages.shell import CSP, PATH, assets
 
 router = APIRouter(include_in_schema=False)
-
-
-def _page(content: str) -> Response:
-    return HTMLResponse(
-        content,
-        headers={"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"},
-    )
+_HEADERS = {"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"}
 
 
 @cache
@@ -37,19 +34,14 @@ def _custody() -> str:
 
 @router.get("/custody")
 async def custody() -> Response:
-    """Where customer data goes, what is kept and for how long."""
-    return _page(_custody())
-
-
-@cache
-def _console() -> str:
-    return render("console.html.j2")
+    """Return the custody map: where customer data goes, what is stored and for how long."""
+    return HTMLResponse(_custody(), headers=_HEADERS)
 
 
 @router.get("/console")
 async def console() -> Response:
-    """The console; it signs in and works through the same API as everybody."""
-    return _page(_console())
+    """Return the console, a client of the public API."""
+    return HTMLResponse(render("console.html.j2"), headers=_HEADERS)
 
 
 @router.get(PATH + "/{name:path}")
@@ -58,7 +50,7 @@ async def asset(
     if_none_match: Annotated[str, Header()] = "",
     accept_encoding: Annotated[str, Header()] = "",
 ) -> Response:
-    """A style sheet, a script, a font; revalidated at every use, so that a new version shows at once."""
+    """Return an asset; browsers revalidate it at each use, so a new version shows at once."""
     found = assets().get(name)
     if found is None:
         raise Problem("simio_not_found")
