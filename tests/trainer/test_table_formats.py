@@ -115,7 +115,8 @@ def test_formulas_count_as_they_were_computed_and_macros_and_links_are_not_touch
 def test_cells_with_only_a_format_do_not_count_however_far_they_are(tmp_path: Path) -> None:
     path = tmp_path / "t.xlsx"
     cells = "".join(f'<row r="{i}"><c r="A{i}"><v>{i}</v></c></row>' for i in range(2, 32))
-    far = '<row r="1048575"><c r="XFD1048575" s="0"/></row><row r="1048576"><c r="XFD1048576" s="0"></c></row>'
+    far = '<row r="1048575"><c r="XFD1048575" s="0"/></row>'
+    far += '<row r="1048576"><c r="XFD1048576" s="0"></c></row>'
     path.write_bytes(formats.sheet(formats.HEADER_ROW + cells + far))
     assert (read_table(path).num_rows, read_table(path).column_names) == (30, ["a", "b"])
 

@@ -128,7 +128,7 @@ def test_parquet_text_stored_as_binary_is_text(tmp_path: Path) -> None:
 
 def test_the_announced_format_must_be_the_real_one(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": range(30), "b": range(30)}), tmp_path / "t.parquet")
-    with pytest.raises(InputError, match="announced as CSV but holds Parquet"):
+    with pytest.raises(InputError, match="declared format is CSV, but the file is Parquet"):
         read_table(tmp_path / "t.parquet", "csv")
-    with pytest.raises(InputError, match="announced as Parquet but holds CSV"):
+    with pytest.raises(InputError, match="declared format is Parquet, but the file is CSV"):
         read_bytes(tmp_path, as_csv().encode(), "parquet")

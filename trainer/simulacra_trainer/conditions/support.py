@@ -90,9 +90,7 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
         others = [c for c in conflict if c is not condition]
         if others and not np.logical_and.reduce([c.allowed for c in others]).any():
             conflict = others
-    message = (
-        f"No row meets {len(conflict)} of the {len(hard)} conditions on rows. Widen or drop one."
-    )
+    message = f"No row meets {len(conflict)} of the {len(hard)} conditions. Widen or drop one."
     drawn = [c.words for c in hard if c.is_drawn and all(c is not one for one in conflict)]
     of = f"None of {rows} rows of the learned distribution" + (
         f" with {' and '.join(drawn)}" if drawn else ""

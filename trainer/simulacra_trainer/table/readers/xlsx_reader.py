@@ -1,10 +1,9 @@
-"""An Excel workbook (.xlsx, .xlsm) as one batch: its first visible worksheet, first filled row the
-column names.
+"""Reader of Excel workbooks (.xlsx, .xlsm): the first visible worksheet as one batch.
 
-calamine reads values, never macros, links or formulas (the last computed value counts). The archive
-is checked before: a megabyte of it can unpack to gigabytes, an entity of its XML can stand for as
-much, and calamine keeps every cell between the first and the last filled one, so that two cells in
-opposite corners of a sheet stand for seventeen billion.
+The first filled row holds the column names. calamine reads values, never macros, links or formulas
+(the last computed value counts). The archive is checked first: a megabyte can unpack to gigabytes,
+an XML entity can expand to as much, and calamine keeps every cell between the first and the last
+filled one, so two cells in opposite corners of a sheet cost seventeen billion.
 """
 
 from __future__ import annotations
@@ -30,19 +29,18 @@ from simulacra_trainer.table.limits import (
     MAX_DECODED_BYTES,
     MAX_ROWS,
 )
-from simulacra_trainer.table.readers.arrow_columns import long_cells
-from simulacra_trainer.table.readers.batches import Batches
+from simulacra_trainer.table.readers.batches import Batches, long_cells
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
 from simulacra_trainer.table.readers.sheet_columns import SheetColumn
 
 MAX_MEMBERS = 10_000
 MAX_SPAN = 30_000_000
-"""Cells between the first and the last filled one; calamine takes about 32 bytes for each empty one."""
+"""Cells between the first and the last filled one; calamine needs 32 bytes for an empty one."""
 SHEET_ROWS = 1_048_576
 CHUNK_ROWS = 10_000
 _BLOCK_BYTES = 64 * 1024
 _PLACE = re.compile(rb"""\br=["']([A-Z]*)([0-9]+)["'][^/>]*>(?!</)""")
-"""Column and row of a cell, or row of a row; not of an empty element, such as a cell with a format only."""
+"""Column and row of a cell, or number of a row; not of empty elements such as format-only cells."""
 _LONGEST_PLACE = 100
 _EMPTY = frozenset(("", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"))
 """What calamine returns for an empty cell, and Excel's error codes stored as text."""
@@ -82,7 +80,7 @@ def open_batches(source: io.FileIO) -> Batches:
 
 
 def _check_archive(archive: zipfile.ZipFile) -> None:
-    """Refuse what is no workbook, unpacks beyond the limit (zipfile holds members to their size), or has entities."""
+    """Refuse archives that are not workbooks, unpack beyond the limit, or hold XML entities."""
     members = archive.infolist()
     names = {member.filename for member in members}
     if "[Content_Types].xml" not in names or "xl/workbook.xml" not in names:
@@ -172,7 +170,7 @@ def _check_span(file: IO[bytes]) -> None:
             check_column_count(width)
         raise invalid_upload(
             f"The worksheet spans more than {MAX_SPAN:,} cells.",
-            f"It has cells as far as row {height:,} and column {width:,}. Delete those outside of the table.",
+            f"Cells reach row {height:,} and column {width:,}. Delete those outside the table.",
         )
 
 
