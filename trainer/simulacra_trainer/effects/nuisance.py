@@ -1,10 +1,10 @@
 """Nuisance models of the effects: E[outcome | columns] and P(arm | columns).
 
-Four ways to begin (nothing, a whole tree, a piecewise linear additive ridge regression, the same
-with products), each followed by boosted trees on what it leaves over. A fifth of the rows decides
-how many trees each gets and which way is taken (a discrete super learner; van der Laan et al.,
-2007), so that smooth truths keep nearly the precision of a linear model, and jumps that of a tree:
-boosting alone rounds them off in outcome and propensity alike, which biases effects.
+A fit starts from one of four bases (nothing, one full tree, a piecewise linear additive ridge
+regression, the same with products) and adds boosted trees on the residual. A fifth of the rows
+chooses the number of trees and the base (a discrete super learner; van der Laan et al., 2007). So
+smooth truths keep nearly the precision of a linear model and jumps that of a tree. Boosting alone
+smooths jumps in outcome and propensity alike, which biases effects.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy.typing as npt
 from simulacra_trainer.boosting import FIXED, raw_scores
 from simulacra_trainer.effects.features import Features, Floats
 
-WAYS = ((), (), ("linear",), ("linear", "products"))
+BASES = ((), (), ("linear",), ("linear", "products"))
 RATE = 0.1
 FIRST_RATES = (RATE, 1.0, RATE, RATE)
-"""The learning rate of each way's first tree: one of them takes it whole."""
+"""Learning rate of the first tree for each base; base 1 takes it in full."""
 MORE_TREES = 1.5
-"""Times the best number of trees: bias of an effect costs more than noise, which averages."""
+"""Factor on the best number of trees: bias of an effect costs more than noise."""
 MAX_TREES = 200
 TREES = FIXED | {
     "max_depth": 3,
@@ -36,7 +36,7 @@ PATIENCE = 15
 CHECK_SHARE = 0.2
 MAX_FIT_ROWS = 20_000
 PENALTY = 0.1
-"""Of the squared coefficients, in units of rows."""
+"""Ridge penalty on squared coefficients, in units of rows."""
 NEWTON_STEPS = 12
 MAX_LOG_ODDS = 12.0
 
@@ -46,15 +46,15 @@ class Nuisance:
     """A fitted regression of a target on features.
 
     Attributes:
-        way: position in WAYS of how it begins.
+        base: position in BASES.
         coefficients: float64 [1 + columns of the design], intercept first, for the standardized
             target.
-        trees: what they add; None where there are none.
+        trees: boosted trees on the residual; None if there are none.
         logistic: whether predictions are probabilities.
         center, scale: of the target.
     """
 
-    way: int
+    base: int
     coefficients: Floats
     trees: lightgbm.Booster | None
     logistic: bool
@@ -63,20 +63,19 @@ class Nuisance:
 
     def predict(self, features: Features) -> Floats:
         """Return the expected target, float64 [n]."""
-        score = _linear_score(_design(features, self.way), self.coefficients)
+        score = _linear_score(_design(features, self.base), self.coefficients)
         if self.trees is not None:
             score += raw_scores(self.trees, features.bins.T)
         return _expit(score) if self.logistic else self.center + self.scale * score
 
 
 def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nuisance:
-    """Fit on n rows: logistic where the target is 0 or 1, least squares elsewhere. The scale of y
-    does not matter.
+    """Return a model fit to n rows: logistic if y is all 0 or 1, else least squares.
 
     Args:
         features: of the n rows.
-        y: float64 [n].
-        rng: draws the check rows, and MAX_FIT_ROWS rows of larger samples.
+        y: float64 [n], on any scale.
+        rng: draws the validation rows, and MAX_FIT_ROWS rows of larger samples.
     """
     if y.size > MAX_FIT_ROWS:
         sample = np.sort(rng.choice(y.size, MAX_FIT_ROWS, replace=False))
@@ -84,43 +83,43 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
     logistic = bool(np.isin(y, (0.0, 1.0)).all())
     center, scale = (0.0, 1.0) if logistic else (float(y.mean()), max(float(y.std()), 1e-12))
     target = (y - center) / scale
-    way, trees = _choose(features, target, rng, logistic)
-    X = _design(features, way)
+    base, trees = _choose(features, target, rng, logistic)
+    X = _design(features, base)
     coefficients = _fit_linear(X, target, logistic)
     booster = None
     if trees:
         data = _dataset(features, target)
         data.set_init_score(_linear_score(X, coefficients))
-        booster = _booster(data, logistic, way)
-        _grow(booster, round(MORE_TREES * trees), way)
-    return Nuisance(way, coefficients, booster, logistic, center, scale)
+        booster = _booster(data, logistic, base)
+        _grow(booster, round(MORE_TREES * trees), base)
+    return Nuisance(base, coefficients, booster, logistic, center, scale)
 
 
 def _choose(
     features: Features, target: Floats, rng: np.random.Generator, logistic: bool
 ) -> tuple[int, int]:
-    """Return the way and the number of trees that predict the check rows best."""
+    """Return the base and number of trees that predict the validation rows best."""
     is_check = np.zeros(target.size, np.bool_)
     is_check[rng.permutation(target.size)[: int(CHECK_SHARE * target.size)]] = True
     learn, check = np.flatnonzero(~is_check), np.flatnonzero(is_check)
-    data = judge = None
+    data = check_data = None
     if features.bins.size and check.size:
         data = _dataset(features.rows(learn), target[learn])
-        judge = data.create_valid(features.rows(check).bins.T, target[check], params=TREES)
-    least, way, trees = np.inf, 0, 0
-    for tried in range(len(WAYS) if features.products.shape[1] else len(WAYS) - 1):
+        check_data = data.create_valid(features.rows(check).bins.T, target[check], params=TREES)
+    least, base, trees = np.inf, 0, 0
+    for tried in range(len(BASES) if features.products.shape[1] else len(BASES) - 1):
         X = _design(features, tried)
         offset = _linear_score(X, _fit_linear(X[learn], target[learn], logistic))
         losses = [_loss(target[check], offset[check], logistic)]
-        if data is not None and judge is not None:
+        if data is not None and check_data is not None:
             data.set_init_score(offset[learn])
-            judge.set_init_score(offset[check])
-            booster = _booster(data, logistic, tried).add_valid(judge, "check")
+            check_data.set_init_score(offset[check])
+            booster = _booster(data, logistic, tried).add_valid(check_data, "check")
             _grow(booster, MAX_TREES, tried, losses)
         best = int(np.argmin(losses))
         if losses[best] < least:
-            least, way, trees = losses[best], tried, best
-    return way, trees
+            least, base, trees = losses[best], tried, best
+    return base, trees
 
 
 def _dataset(features: Features, target: Floats) -> lightgbm.Dataset:
@@ -128,29 +127,24 @@ def _dataset(features: Features, target: Floats) -> lightgbm.Dataset:
     return lightgbm.Dataset(features.bins.T, target, categorical_feature=levels, params=TREES)
 
 
-def _booster(data: lightgbm.Dataset, logistic: bool, way: int) -> lightgbm.Booster:
+def _booster(data: lightgbm.Dataset, logistic: bool, base: int) -> lightgbm.Booster:
     objective = "binary" if logistic else "regression"
-    return lightgbm.Booster(
-        TREES | {"objective": objective, "learning_rate": FIRST_RATES[way]}, data
-    )
+    parameters = {"objective": objective, "learning_rate": FIRST_RATES[base]}
+    return lightgbm.Booster(TREES | parameters, data)
 
 
 def _grow(
-    booster: lightgbm.Booster, rounds: int, way: int, losses: list[float] | None = None
+    booster: lightgbm.Booster, rounds: int, base: int, losses: list[float] | None = None
 ) -> None:
-    """Add trees.
+    """Add up to `rounds` trees to a booster without trees; fewer if no split is left.
 
-    Args:
-        booster: without trees.
-        rounds: trees at most; fewer where no split is left.
-        way: position in WAYS.
-        losses: of the check rows without any tree; gets that of each number of trees, until
-            PATIENCE trees bring no smaller one.
+    losses: starts with the validation loss without trees and gets that of each number of trees;
+    growing stops after PATIENCE trees without a smaller one.
     """
     for trees in range(1, rounds + 1):
         if booster.update():
             break
-        if trees == 1 and FIRST_RATES[way] != RATE:
+        if trees == 1 and FIRST_RATES[base] != RATE:
             booster.reset_parameter({"learning_rate": RATE})
         if losses is not None:
             losses.append(booster.eval_valid()[0][2])
@@ -159,25 +153,24 @@ def _grow(
 
 
 def _loss(y: Floats, score: Floats, logistic: bool) -> float:
-    """Return LightGBM's loss: the mean squared error, or the mean negative log likelihood."""
+    """Return LightGBM's loss: mean squared error, or mean negative log-likelihood."""
     losses = np.logaddexp(0.0, score) - y * score if logistic else (y - score) ** 2
     return float(losses.mean()) if y.size else 0.0
 
 
-def _design(features: Features, way: int) -> Floats:
-    return np.column_stack([features.always, *(getattr(features, part) for part in WAYS[way])])
+def _design(features: Features, base: int) -> Floats:
+    return np.column_stack([features.always, *(getattr(features, part) for part in BASES[base])])
 
 
 def _fit_linear(X: Floats, y: Floats, logistic: bool) -> Floats:
-    """Fit by ridge regression, or logistic ridge regression by Newton's steps; float64 [1 + d]."""
+    """Return ridge coefficients, float64 [1 + d]; logistic ones by Newton steps."""
     design = np.column_stack([np.ones(y.size), X])
     penalty = np.full(design.shape[1], PENALTY)
     penalty[0] = 1e-9
     if not logistic:
         shift = float(y.mean())
-        coefficients: Floats = np.linalg.solve(
-            design.T @ design + np.diag(penalty), design.T @ (y - shift)
-        )
+        gram = design.T @ design + np.diag(penalty)
+        coefficients: Floats = np.linalg.solve(gram, design.T @ (y - shift))
         coefficients[0] += shift
         return coefficients
     share = (y.sum() + 0.5) / (y.size + 1.0)
@@ -185,9 +178,8 @@ def _fit_linear(X: Floats, y: Floats, logistic: bool) -> Floats:
     coefficients[0] = np.log(share / (1.0 - share))
     for _ in range(NEWTON_STEPS):
         p = _expit(np.clip(design @ coefficients, -MAX_LOG_ODDS, MAX_LOG_ODDS))
-        slope = design.T @ (y - p) - np.where(
-            np.arange(penalty.size) > 0, penalty * coefficients, 0.0
-        )
+        shrink = np.where(np.arange(penalty.size) > 0, penalty * coefficients, 0.0)
+        slope = design.T @ (y - p) - shrink
         weighted = design * np.maximum(p * (1 - p), 1e-5)[:, None]
         step = np.linalg.solve(design.T @ weighted + np.diag(penalty), slope)
         coefficients = coefficients + np.clip(step, -4.0, 4.0)

@@ -1,4 +1,4 @@
-"""An effect request checked against a schema: arms, outcome, and what is refused."""
+"""An effect request checked against the schema: two arms and an outcome over the known rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from simulacra_trainer.effects.features import (
 from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.errors import InputError
 
-MIN_EXACT, EXACT_SHARE = 50, 0.05
-"""Rows in both arms, and their share, that make exact numbers enough, without a window."""
+MIN_EXACT = 50
+EXACT_SHARE = 0.05
+"""Minimum rows, and share of all rows, with exactly the number of an arm; else it has a window."""
 WINDOW_SHARE = 0.1
 MIN_WINDOW = 100
+"""Minimum rows in a window around a number."""
 Flags = npt.NDArray[np.bool_]
 Design = Literal["levels", "window"]
 
@@ -35,10 +37,10 @@ class Arm:
     """One side of the contrast.
 
     Attributes:
-        rows: bool [n], rows that got it (or nearly, in a window).
-        distance: float64 [n], treatment minus the asked value in standard deviations; None where it
-            is met exactly.
-        in_range: whether the value lies within what was observed.
+        rows: bool [n], rows with the arm's value, or in a window around it.
+        distance: float64 [n], treatment minus the arm's value in standard deviations; None if the
+            rows have exactly that value.
+        in_range: whether the value lies within the observed range.
     """
 
     rows: Flags
@@ -47,16 +49,18 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked, over the rows where treatment and outcome are known.
+class Contrast:
+    """Two arms and an outcome, over the rows with known treatment and outcome.
 
     Attributes:
         rows: int64 [n], positions in the table.
-        value, baseline: the two arms.
+        value: the arm of the treatment value.
+        baseline: the other arm.
         outcome: float64 [n].
-        outcome_column: name; outcome_level: whose share is the outcome, None for numbers.
-        design: levels: each arm has the value itself; window: rows around the value.
-        weights: survey weights, float64 [n]; None where rows count alike.
+        outcome_column: its name.
+        outcome_level: the level whose share is the outcome; None for a number.
+        design: levels: rows with exactly the values; window: rows around them.
+        weights: survey weights, float64 [n]; None if there are none.
     """
 
     rows: npt.NDArray[np.int64]
@@ -69,30 +73,26 @@ class Question:
     weights: Floats | None = None
 
     def mean(self, values: Floats, rows: Flags | None = None) -> float:
-        """Return the mean over all rows, or over some, by survey weight where there are any."""
+        """Return the mean over all or some rows, by survey weight if there are weights."""
         chosen = slice(None) if rows is None else rows
-        return float(
-            np.average(
-                values[chosen], weights=None if self.weights is None else self.weights[chosen]
-            )
-        )
+        weights = None if self.weights is None else self.weights[chosen]
+        return float(np.average(values[chosen], weights=weights))
 
 
-def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest) -> Question:
-    """Return the question.
+def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest) -> Contrast:
+    """Return the contrast of a request.
 
-    The outcome is a number or boolean column, or COL=LEVEL: the share of a level.
+    The outcome is a number or boolean column, or COL=LEVEL for the share of a level.
 
     Raises:
-        InputError: a column or level that does not exist or is not learned, an outcome that is no
-            number, or a contrast of a value with itself; the pointer names the field of the
-            request.
+        InputError: an unknown or unlearned column or level, an outcome that is not a number, or
+            equal value and baseline; the pointer names the field of the request.
     """
     treatment = _learned(schema, request.treatment, "/treatment")
     column, level = _read_outcome(schema, request.outcome)
     name = column.name
     if name == treatment.name:
-        raise _invalid("/outcome", "The outcome is the treatment itself.", "Name another column.")
+        raise _invalid("/outcome", "The outcome is the treatment column.", "Name another column.")
     outcome = _outcome(table, name, level)
     if _is_level_kind(treatment):
         positions = level_positions(table, treatment.name)
@@ -111,18 +111,15 @@ def read_question(table: pa.Table, schema: TableSchema, request: EstimateRequest
         value, baseline = _number(request.value, "/value"), _number(request.baseline, "/baseline")
         design, arms = _number_arms(values[rows], value, baseline)
     if value == baseline:
-        raise _invalid(
-            "/baseline",
-            "Value and baseline are the same.",
-            "Give two different values of the treatment.",
-        )
+        message = "The baseline must differ from the treatment value."
+        raise _invalid("/baseline", message, "Name two values.")
     weights = row_weights(table, schema)
     own = None if weights is None else weights[rows]
-    return Question(rows, arms[0], arms[1], outcome[rows], name, level, design, own)
+    return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own)
 
 
 def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
-    """Exact arms where enough rows carry both numbers; else the nearest rows to each."""
+    """Return exact arms if enough rows have both numbers, else windows of the nearest rows."""
     exact = [values == value, values == baseline]
     if min(int(rows.sum()) for rows in exact) >= max(MIN_EXACT, EXACT_SHARE * values.size):
         return "levels", [Arm(rows, None) for rows in exact]
@@ -139,29 +136,24 @@ def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design,
 
 
 def _read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:
-    """Return the outcome's column and level (None for numbers) from COL or COL=LEVEL."""
+    """Return the column and level (None for numbers) of the outcome COL or COL=LEVEL."""
     name, level = text, None
     if schema.find(text) is None:
-        cuts = [
-            i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i]) is not None
-        ]
+        cuts = [i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i])]
         if cuts:
             name, level = text[: cuts[-1]], text[cuts[-1] + 1 :]
     column = _learned(schema, name, "/outcome")
     if not _is_level_kind(column):
         if column.kind == "datetime":
-            raise _invalid(
-                "/outcome", "The outcome is a date.", "Name a number, a boolean, or COL=LEVEL."
-            )
+            what = "Name a number, a boolean, or COL=LEVEL."
+            raise _invalid("/outcome", "The outcome is a date.", what)
         if level is not None:
-            raise _invalid(
-                "/outcome", "The outcome names a level of a number.", "Name the column alone."
-            )
+            message = "The outcome names a level of a numeric column."
+            raise _invalid("/outcome", message, "Name the column alone.")
         return column, None
     if level is None and column.kind != "boolean":
-        raise _invalid(
-            "/outcome", "The outcome is a category.", "Say whose share is meant: COL=LEVEL."
-        )
+        what = "Write COL=LEVEL to name the level whose share is the outcome."
+        raise _invalid("/outcome", "The outcome is a category.", what)
     return column, "true" if level is None else level
 
 
@@ -180,28 +172,23 @@ def _is_level_kind(column: ColumnSchema) -> bool:
 def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
     column = schema.find(name)
     if column is None:
-        raise _invalid(
-            pointer, "The request names a column that the table does not have.", f"It is {name!r}."
-        )
+        message = "The table has no column of this name."
+        raise _invalid(pointer, message, f"Unknown column: {name!r}.")
     if not column.learned:
-        raise _invalid(
-            pointer,
-            "The request names a column that is not learned.",
-            f"It is {name!r} ({column.kind}).",
-        )
+        message = "The model does not contain this column."
+        raise _invalid(pointer, message, f"Column not learned: {name!r} ({column.kind}).")
     return column
 
 
 def _level(levels: list[str], given: float | str, pointer: str) -> int:
-    """Return the position of a level; a number stands for the level that reads as it."""
+    """Return the position of a level; a number matches the level with the same numeric value."""
     if isinstance(given, str):
         matches = [i for i, level in enumerate(levels) if level == given]
     else:
         matches = [i for i, level in enumerate(levels) if _reads_as(level) == given]
     if len(matches) != 1:
-        raise _invalid(
-            pointer, "The request names a level that the column does not have.", f"It is {given!r}."
-        )
+        message = "The column has no such level."
+        raise _invalid(pointer, message, f"Unknown level: {given!r}.")
     return matches[0]
 
 
@@ -215,11 +202,8 @@ def _reads_as(level: str) -> float | None:
 def _number(given: float | str, pointer: str) -> float:
     number = _reads_as(given) if isinstance(given, str) else float(given)
     if number is None or not np.isfinite(number):
-        raise _invalid(
-            pointer,
-            "The treatment is a number column and the value is no number.",
-            f"It is {given!r}.",
-        )
+        message = "The treatment is numeric, so the value must be a number."
+        raise _invalid(pointer, message, f"Not a number: {given!r}.")
     return number
 
 
