@@ -1,4 +1,4 @@
-"""Causal discovery on mixed tables under the user's knowledge."""
+"""Causal discovery on mixed tables, within the user's knowledge."""
 
 from simulacra_trainer.graph.causal_graph import CausalGraph, GraphEdge
 from simulacra_trainer.graph.learn import learn_graph

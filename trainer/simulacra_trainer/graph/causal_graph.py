@@ -1,14 +1,13 @@
-"""The learned causal graph: drawing, generation order, adjustment sets."""
+"""The learned causal graph: edges to draw, generation order, adjustment sets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
-from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+from typing_extensions import TypedDict  # pydantic requires it before Python 3.12
 
 from simulacra_crds.kinds.base import ColumnName, KubeModel
 from simulacra_trainer.families.base import ModelFileError
@@ -22,11 +21,14 @@ Pair = tuple[ColumnName, ColumnName]
 
 
 class GraphEdge(TypedDict):
-    """An edge as it is drawn.
+    """An edge to draw.
 
-    strength: share of the bootstrap graphs that have it, either way round. state: directed: solid
-    arrow, strength at least 0.95 and the arrow the same in 3 of 4 of them; undecided: as sure, but
-    the data cannot tell its direction; weak: strength 0.5 to 0.95, drawn dashed.
+    Attributes:
+        source, target: columns.
+        strength: share of the bootstrap graphs that have the edge in either direction.
+        state: directed: strength at least 0.95, and in 3 of 4 of these graphs in this direction;
+            undecided: as strong, but the data do not decide its direction; weak: strength 0.5 to
+            0.95.
     """
 
     source: ColumnName
@@ -41,12 +43,12 @@ class CausalGraph(KubeModel):
     Attributes:
         order: all columns in a causally valid order.
         parent_lists: the best graph: parents of each column, each before it in the order.
-        undecided: edges of the best graph, as (source, target), that the data and the knowledge
-            leave undirected.
-        edges: what to draw; edges in fewer than half of the bootstraps are left out.
-        rows: rows that it was learned from (a sample of larger tables).
-        bootstraps: how many resamples the strengths come from.
-        complete: False when the time budget ended the search or the bootstraps early.
+        undecided: edges of the best graph, as (source, target), whose direction neither data nor
+            knowledge decide.
+        edges: edges to draw, those in at least half of the bootstrap graphs.
+        rows: number of rows used (a sample of larger tables).
+        bootstraps: number of resamples behind the strengths.
+        complete: False if the time budget ended the search or the bootstraps early.
     """
 
     version: Literal[1] = 1
@@ -62,14 +64,14 @@ class CausalGraph(KubeModel):
     def _consistent(self) -> Self:
         place = {name: i for i, name in enumerate(self.order)}
         if len(place) != len(self.order) or set(place) != set(self.parent_lists):
-            raise ValueError("order and parents name different columns")
+            raise ValueError("order and parentLists name different columns")
         for name, parents in self.parent_lists.items():
             if len(set(parents)) != len(parents) or any(
                 place.get(p, len(place)) >= place[name] for p in parents
             ):
-                raise ValueError("a parent does not come before its child")
+                raise ValueError("a parent does not precede its child in order")
         if any(a not in self.parent_lists.get(b, ()) for a, b in self.undecided):
-            raise ValueError("an undecided edge is not in the graph")
+            raise ValueError("an undecided edge is not in parentLists")
         if any(edge["source"] not in place or edge["target"] not in place for edge in self.edges):
             raise ValueError("an edge names an unknown column")
         return self
@@ -83,7 +85,7 @@ class CausalGraph(KubeModel):
         return self._reached(column, self.parent_lists)
 
     def descendants(self, column: str) -> list[str]:
-        """Return all columns that it causes, directly or not, in causal order."""
+        """Return all direct and indirect effects, in causal order."""
         children: dict[str, list[str]] = {name: [] for name in self.order}
         for name, parents in self.parent_lists.items():
             for parent in parents:
@@ -91,12 +93,11 @@ class CausalGraph(KubeModel):
         return self._reached(column, children)
 
     def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
-        """Return the parent sets that the column has in the graphs that explain the data equally
-        well.
+        """Return the column's parent sets in all graphs that explain the data equally well.
 
         Args:
             column: its name.
-            limit: return so many at most; the set of the best graph comes first.
+            limit: maximum number of sets; the set of the best graph comes first.
         """
         x = self.order.index(column)
         sets = [[self.order[i] for i in chosen] for chosen in parent_sets(self._pattern(), x)]
@@ -112,16 +113,15 @@ class CausalGraph(KubeModel):
         """Read what `to_json` wrote.
 
         Raises:
-            ModelFileError: too large, not such JSON, cyclic, or inconsistent.
+            ModelFileError: the file is too large, malformed, cyclic or inconsistent.
         """
         if len(text) > MAX_JSON_CHARS:
-            raise ModelFileError(f"the graph is larger than {MAX_JSON_CHARS} characters")
+            raise ModelFileError(f"the graph file is larger than {MAX_JSON_CHARS} characters")
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ModelFileError(
-                f"the graph file is not valid ({error.error_count()} faults)"
-            ) from None
+            faults = error.error_count()
+            raise ModelFileError(f"the graph file has {faults} validation errors") from None
 
     def _reached(self, column: str, steps: dict[str, list[str]]) -> list[str]:
         seen: set[str] = set()
@@ -131,10 +131,7 @@ class CausalGraph(KubeModel):
             if name not in seen:
                 seen.add(name)
                 waiting.extend(steps[name])
-        return self._in_order(seen)
-
-    def _in_order(self, names: Iterable[str]) -> list[str]:
-        return sorted(names, key={name: i for i, name in enumerate(self.order)}.__getitem__)
+        return [name for name in self.order if name in seen]
 
     def _pattern(self) -> npt.NDArray[np.bool_]:
         place = {name: i for i, name in enumerate(self.order)}

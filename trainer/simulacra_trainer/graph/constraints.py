@@ -1,4 +1,4 @@
-"""Causal knowledge as constraints of the search, and the errors of contradictions."""
+"""Causal knowledge as constraints of the search, and errors for contradictions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Constraints:
     """Knowledge over p columns.
 
     Attributes:
-        before: bool [p, p], transitively closed: [a, b] says that a comes before b in every order.
-        allowed: bool [p, p]: [a, b] says that a may be a parent of b.
-        required: bool [p, p]: [a, b] says that a is a parent of b.
+        before: bool [p, p], transitively closed; [a, b]: a precedes b in every order.
+        allowed: bool [p, p]; [a, b]: a may be a parent of b.
+        required: bool [p, p]; [a, b]: a must be a parent of b.
     """
 
     before: BoolMatrix
@@ -34,12 +34,11 @@ class Constraints:
         """Return the first and last position of column v in the order `others`."""
         earlier = np.flatnonzero(self.before[others, v])
         later = np.flatnonzero(self.before[v, others])
-        return int(earlier[-1]) + 1 if earlier.size else 0, int(
-            later[0]
-        ) if later.size else others.size
+        first = int(earlier[-1]) + 1 if earlier.size else 0
+        return first, int(later[0]) if later.size else others.size
 
     def random_order(self, rng: np.random.Generator) -> npt.NDArray[np.int32]:
-        """Draw an order, int32 [p], that `before` allows."""
+        """Return a random order, int32 [p], that `before` allows."""
         key = rng.random(len(self.before))
         waiting_for = self.before.sum(axis=0)
         order = np.empty(key.size, np.int32)
@@ -52,7 +51,7 @@ class Constraints:
 
     @property
     def directed(self) -> BoolMatrix:
-        """Edges that can only point one way, bool [p, p]: [a, b] means a -> b."""
+        """Edges with only one allowed direction, bool [p, p]; [a, b] means a -> b."""
         return self.allowed & ~self.allowed.T
 
 
@@ -61,11 +60,11 @@ def read_knowledge(
 ) -> Constraints:
     """Return the constraints over the learned columns.
 
-    Columns that are not learned (constants, identifiers, free text) are passed over in tiers and
+    Columns that are not learned (constants, identifiers, free text) are ignored in tiers and
     forbidden edges.
 
     Raises:
-        InputError: an unknown column, a column in two tiers, a required edge to a column that is
+        InputError: an unknown column, a column in two tiers, a required edge at a column that is
             not learned, or one that contradicts tiers, forbidden edges or other required edges; the
             pointer names the entry.
     """
@@ -77,47 +76,41 @@ def read_knowledge(
         pointer = f"/knowledge/required/{i}"
         a, b = reader.ends(edge, pointer)
         if a is None or b is None:
-            raise _invalid(
-                pointer, "A required edge names a column that is not learned.", _text(edge)
-            )
+            why = "A required edge names a column that is not learned."
+            raise _invalid(pointer, why, _text(edge))
         if before[b, a]:
-            why = "A required edge contradicts the tiers or closes a cycle of required edges."
+            why = "A required edge contradicts the tiers or completes a cycle of required edges."
             raise _invalid(pointer, why, _text(edge))
         if not allowed[a, b]:
             raise _invalid(pointer, "An edge is both required and forbidden.", _text(edge))
         required[a, b] = before[a, b] = True
-        before |= np.outer(
-            before[:, a] | (np.arange(len(columns)) == a),
-            before[b] | (np.arange(len(columns)) == b),
-        )
+        at = np.arange(len(columns))
+        before |= np.outer(before[:, a] | (at == a), before[b] | (at == b))
     return Constraints(before, allowed & ~before.T, required)
 
 
 class _Reader:
-    """Turns names into positions among the learned columns."""
+    """Converts names into positions among the learned columns."""
 
     def __init__(self, schema: TableSchema, columns: Sequence[str]) -> None:
         self._known = {column.name for column in schema.columns}
         self._position = {name: i for i, name in enumerate(columns)}
 
     def position(self, name: str, pointer: str) -> int | None:
-        """Return the position of a column, None when it is not learned."""
+        """Return the position of a column, None if it is not learned."""
         if name not in self._known:
-            raise _invalid(
-                pointer, "The knowledge names a column that the table does not have.", repr(name)
-            )
+            raise _invalid(pointer, "The table has no column of this name.", repr(name))
         return self._position.get(name)
 
     def ends(self, edge: Edge, pointer: str) -> tuple[int | None, int | None]:
         """Return the positions of both ends of an edge."""
         if edge.source == edge.target:
-            raise _invalid(pointer, "An edge leads from a column to itself.", _text(edge))
-        return self.position(edge.source, f"{pointer}/source"), self.position(
-            edge.target, f"{pointer}/target"
-        )
+            raise _invalid(pointer, "An edge connects a column with itself.", _text(edge))
+        source = self.position(edge.source, f"{pointer}/source")
+        return source, self.position(edge.target, f"{pointer}/target")
 
     def tiers(self, knowledge: Knowledge) -> BoolMatrix:
-        """Return before, bool [p, p], as the tiers alone have it."""
+        """Return `before` from the tiers alone, bool [p, p]."""
         tier = np.full(len(self._position), -1)
         seen: set[str] = set()
         for i, names in enumerate(knowledge.tiers):
@@ -125,7 +118,7 @@ class _Reader:
                 pointer = f"/knowledge/tiers/{i}/{j}"
                 at = self.position(name, pointer)
                 if name in seen:
-                    raise _invalid(pointer, "A column stands twice in the tiers.", repr(name))
+                    raise _invalid(pointer, "A column appears twice in the tiers.", repr(name))
                 seen.add(name)
                 if at is not None:
                     tier[at] = i
@@ -133,7 +126,7 @@ class _Reader:
         return both & (tier[:, None] < tier[None, :])
 
     def forbidden(self, knowledge: Knowledge) -> BoolMatrix:
-        """Return which edges are left, bool [p, p]."""
+        """Return the edges that are not forbidden, bool [p, p]."""
         allowed = ~np.eye(len(self._position), dtype=np.bool_)
         for i, edge in enumerate(knowledge.forbidden):
             a, b = self.ends(edge, f"/knowledge/forbidden/{i}")
@@ -147,6 +140,5 @@ def _text(edge: Edge) -> str:
 
 
 def _invalid(pointer: str, message: str, what: str) -> InputError:
-    return InputError(
-        Reason.REQUEST_INVALID, message, f"{message} It is {what}; correct or remove it.", pointer
-    )
+    detail = f"{message} Correct or remove {what}."
+    return InputError(Reason.REQUEST_INVALID, message, detail, pointer)

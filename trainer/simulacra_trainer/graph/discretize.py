@@ -1,7 +1,7 @@
-"""Codes for the discovery: every column as a few levels, missing as a level of its own.
+"""Discrete codes for the discovery: every column as a few levels, with missing as its own level.
 
-Four quantile bins were the robust choice on mixed tables whether effects are linear or not
-(skeleton F1 0.90 to 0.96).
+Four quantile bins worked best on mixed tables with linear and nonlinear effects (skeleton F1 0.90
+to 0.96).
 """
 
 from __future__ import annotations
@@ -15,20 +15,14 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 
 BINS = 4
 MAX_LEVELS = 8
-"""Categories: the 7 most frequent levels and one for the rest."""
+"""A category keeps its 7 most frequent levels; the others share one."""
 Codes = npt.NDArray[np.uint8]
 
 
 def discretize(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray[np.int64]]:
-    """Code the learned columns.
+    """Return codes, uint8 [columns, rows], and numbers of levels, int64 [columns].
 
-    Args:
-        table: clean table.
-        schema: its schema.
-
-    Returns:
-        codes uint8 [columns, rows] with levels 0..card-1, all of them occurring, and card int64
-        [columns].
+    Rows are those of the clean table, columns the learned ones; every level 0..card-1 occurs.
     """
     columns = schema.learned()
     codes = np.empty((len(columns), table.num_rows), np.uint8)
@@ -41,7 +35,7 @@ def discretize(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray
 
 
 def _levels(values: pa.ChunkedArray, column: ColumnSchema) -> npt.NDArray[np.int64]:
-    """Return one number a row, -1 for missing."""
+    """Return one number per row, -1 for missing, int64 [n]."""
     if not pa.types.is_dictionary(values.type):
         if pa.types.is_timestamp(values.type):
             values = pc.cast(values, pa.int64())
@@ -61,10 +55,10 @@ def _levels(values: pa.ChunkedArray, column: ColumnSchema) -> npt.NDArray[np.int
 
 
 def _bins(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return quantile bins, float64 [n] with NaN for missing -> int64 [n].
+    """Return quantile bins, int64 [n], -1 for missing; values float64 [n].
 
-    Few distinct values stay as they are. A value that a quarter of the rows carry is a level of its
-    own (zero-inflated columns), so that the quantiles of the rest stay apart.
+    Few distinct values are not binned. A value in a quarter of the rows is its own level
+    (zero-inflated columns), so that the quantiles of the other values differ.
     """
     missing = np.isnan(values)
     present = values[~missing]

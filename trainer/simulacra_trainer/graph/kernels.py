@@ -1,17 +1,18 @@
-"""Compiled kernels of the order search: qNML counts, and grow-shrink trees that remember every
-parent set tried.
+"""Compiled kernels of the order search: qNML scores and cached grow-shrink trees.
 
-The score is the quotient normalized maximum likelihood (Silander, Leppa-aho, Jaasaari & Roos,
-Quotient Normalized Maximum Likelihood Criterion for Learning Bayesian Network Structures, AISTATS
-2018): equal for equivalent graphs, and without the equivalent sample size on which BDeu's answers
-depend.
+The score of a column given its parents is the quotient normalized maximum likelihood (Silander,
+Leppa-aho, Jaasaari & Roos, Quotient Normalized Maximum Likelihood Criterion for Learning Bayesian
+Network Structures, AISTATS 2018). Equivalent graphs score equally, and there is no equivalent
+sample size to choose, on which BDeu depends.
 
-The grow-shrink tree of a column answers "which parents does it choose among these predecessors?"
+The grow-shrink tree of a column answers: which parents does it choose among these predecessors?
 (Andrews et al., Fast Scalable and Accurate Discovery of DAGs Using the Best Order Score Search,
-NeurIPS 2023). A node is a parent set; its children are the additions that improve the score, best
-first, found once over all candidates, so every order, sweep and restart shares them. Trees of all
-columns lie in one pool of flat arrays: nodes 0..p-1 are the roots. All kernels release the GIL and
-use no randomness.
+NeurIPS 2023). A node is a parent set; its children are the single additions that improve the score,
+best first. To choose parents, follow the first child whose added column is a predecessor until
+there is none (grow), then drop parents while that improves the score (shrink). Children are found
+once over all candidates, so every order and restart reuses them. The trees of all columns lie in
+one pool of flat arrays; nodes 0..p-1 are the roots. All kernels release the GIL and use no
+randomness.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Trees = tuple[npt.NDArray[Any], ...]
 """column, added, up, first, count (-1: not expanded), grown score, shrunk score; [used]."""
 
 MAX_CELLS_PER_ROW = 20.0
-"""Most cells a row of a parent set's nominal table: larger ones cannot be learned."""
+"""Maximum cells per row of a column's table; larger parent sets are not considered."""
 _MAX_CONFIGURATIONS = 1e12
 _IMPROVEMENT = 1e-9
 POOL_FULL = -1
@@ -54,7 +55,7 @@ def _log_regret(rows: float, cells: float) -> float:
 
 @_compiled
 def _configurations(codes: Codes, cards: Levels, parents: Columns) -> tuple[Columns, int, float]:
-    """Number the occurring parent configurations: int32 [n], their count, the nominal count."""
+    """Return each row's parent configuration, int32 [n], and the observed and nominal counts."""
     n = codes.shape[1]
     ids = np.zeros(n, np.int32)
     occurring, nominal = 1, 1.0
@@ -75,7 +76,7 @@ def _configurations(codes: Codes, cards: Levels, parents: Columns) -> tuple[Colu
 
 @_compiled
 def _table_score(table: Columns, rows: int, levels: int, nominal: float) -> float:
-    """Score of a counted table [rows, levels] (flat) of so many nominal rows, in nats."""
+    """Return the score, in nats, of a flat table of counts [rows, levels]."""
     score, n = 0.0, 0
     for j in range(rows):
         total = 0
@@ -92,7 +93,7 @@ def _table_score(table: Columns, rows: int, levels: int, nominal: float) -> floa
 
 @_compiled
 def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
-    """Score of column v given parents.
+    """Return the score of column v given its parents, in nats.
 
     Args:
         codes: uint8 [columns, rows], levels 0..cards-1.
@@ -113,7 +114,7 @@ def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
 def _count(
     z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int
 ) -> Columns:
-    """Count rows by z * stride + inner, in two tables by turns: writes do not wait."""
+    """Count rows by z * stride + inner; two alternating tables avoid write stalls."""
     size = stride * levels
     table = np.zeros(2 * size, np.int32)
     n = z.shape[0]
@@ -129,7 +130,7 @@ def _count(
 def addition_scores(
     codes: Codes, cards: Levels, v: int, parents: Columns, candidates: Columns
 ) -> Floats:
-    """Score column v given parents plus each candidate, float64 [candidates]; too large: -inf."""
+    """Return the score of v given parents plus each candidate, -inf if the table is too large."""
     ids, occurring, nominal = _configurations(codes, cards, parents)
     levels, n = cards[v], codes.shape[1]
     y = codes[v]
@@ -142,18 +143,14 @@ def addition_scores(
         more = cards[candidates[c]]
         if nominal * more * levels > MAX_CELLS_PER_ROW * n:
             continue
-        scores[c] = _table_score(
-            _count(codes[candidates[c]], inner, stride, more),
-            occurring * more,
-            levels,
-            nominal * more,
-        )
+        table = _count(codes[candidates[c]], inner, stride, more)
+        scores[c] = _table_score(table, occurring * more, levels, nominal * more)
     return scores
 
 
 @_compiled
 def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]:
-    """Return a node's parent set: required parents first, then the additions on its path."""
+    """Return a node's parents, required ones first, and the number of required ones."""
     column, added, up = trees[0], trees[1], trees[2]
     v = column[node]
     parents = [np.int32(z) for z in range(required.shape[0]) if required[z, v]]
@@ -166,10 +163,9 @@ def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]
 
 @_compiled
 def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Codes, Columns]:
-    """Return the parents' levels in each occurring configuration, uint8 [k, m], and its counts of
-    v, int32 [m, levels].
+    """Return the parents' levels, uint8 [k, m], and counts of v, int32 [m, levels].
 
-    It stands for the rows from here on: there are far fewer configurations than rows.
+    There are m observed configurations, far fewer than rows, so they replace the rows.
     """
     ids, occurring, _ = _configurations(codes, cards, parents)
     levels_of = np.empty((parents.shape[0], occurring), np.uint8)
@@ -187,7 +183,7 @@ def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Cod
 
 @_compiled
 def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: int) -> float:
-    """Score a summary without the parent at `dropped`; cards int64 [k] of its parents."""
+    """Return the score of a summary without one of its k parents; cards int64 [k]."""
     kept = np.array([i for i in range(cards.shape[0]) if i != dropped], dtype=np.int32)
     ids, occurring, nominal = _configurations(levels_of, cards, kept)
     levels = counts.shape[1]
@@ -202,7 +198,7 @@ def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: in
 def _shrink(
     codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float
 ) -> tuple[float, Columns]:
-    """Drop parents after the first `fixed` while the score improves; return score and rest."""
+    """Drop parents after the first `fixed` while that improves the score; return both."""
     while parents.shape[0] > fixed:
         levels_of, counts = _summary(codes, cards, v, parents)
         best, worst = score + _IMPROVEMENT, -1
@@ -221,16 +217,8 @@ def _shrink(
 def _expand(
     codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, node: int
 ) -> bool:
-    """Find the improving additions of a node; False when the pool is full."""
-    column, added, up, first, count, grown, used = (
-        trees[0],
-        trees[1],
-        trees[2],
-        trees[3],
-        trees[4],
-        trees[5],
-        trees[7],
-    )
+    """Append a node's children, its improving additions; return False if the pool is full."""
+    column, added, up, first, count, grown, _, used = trees
     v = column[node]
     parents, _ = _parents_of(trees, required, node)
     score = local_score(codes, cards, v, parents)
@@ -269,7 +257,7 @@ def trace(
     v: int,
     is_before: Flags,
 ) -> int:
-    """Return the node where v ends given candidates is_before, bool [p]; or POOL_FULL."""
+    """Return the node of v's parents among the predecessors, bool [p]; or POOL_FULL."""
     added, first, count, final = trees[1], trees[3], trees[4], trees[6]
     node = v
     while True:
@@ -301,11 +289,11 @@ def insertion_scores(
     low: int,
     high: int,
 ) -> Floats:
-    """Score every place of column v in the order `others` (int32 [p-1]) from low to high inclusive.
+    """Score every position low..high of column v in the order `others`, int32 [p - 1].
 
     Returns:
-        float64 [high-low+1]: the part of the order's total score that depends on the place; empty:
-        the pool is full.
+        float64 [high - low + 1]: the part of the order's score that depends on the position; empty
+        if the pool is full.
     """
     final = trees[6]
     is_before = np.zeros(cards.shape[0], np.bool_)
@@ -343,6 +331,6 @@ def insertion_scores(
 def chosen_parents(
     codes: Codes, cards: Levels, trees: Trees, required: Flags, node: int
 ) -> Columns:
-    """Return the parents, int32 [k], that remain of a node's set after shrinking."""
+    """Return a node's parents after shrinking, int32 [k]."""
     parents, fixed = _parents_of(trees, required, node)
     return _shrink(codes, cards, trees[0][node], parents, fixed, trees[5][node])[1]

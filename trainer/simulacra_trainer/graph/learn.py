@@ -1,8 +1,8 @@
-"""Learn the causal graph of a clean table within a time budget.
+"""Learning of the causal graph of a clean table within a CPU budget.
 
-Best order search with qNML on discretized columns, then the arrows that data and knowledge decide,
-then the share of bootstrap resamples that confirm each edge. Arrows are never read from the form of
-a function: that is a coin flip.
+Best order search with qNML on discretized columns gives the graph. Data and knowledge decide which
+edges are directed, and bootstrap resamples give the strength of each edge. The form of a function
+never decides a direction, because on real data that is no better than a coin flip.
 """
 
 from __future__ import annotations
@@ -25,22 +25,25 @@ from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
 from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
 
 SURE = 0.95
+"""Strength from which an edge is certain."""
 SHOWN = 0.5
-SAME_WAY = 0.75
+"""Strength from which an edge is drawn."""
+SAME_DIRECTION = 0.75
+"""Share of the bootstrap graphs with an edge that must agree on its direction."""
 SEARCH_SHARE = 0.6
-"""Of the time budget; the rest is for the bootstraps."""
+"""Share of the time budget for the search; the rest is for the bootstraps."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Search effort by table width, so that usual tables end well within the budget."""
+    """Search effort by table width, so that usual tables finish well within the budget."""
 
     max_columns: int
     rows: int
     restarts: int
     bootstraps: int
     strongest: int
-    """Most candidate parents: beyond 60 columns, those with the best pairwise scores."""
+    """Maximum candidate parents; beyond 60 columns those with the best pairwise scores."""
 
 
 EFFORTS = (
@@ -55,19 +58,19 @@ EFFORTS = (
 def learn_graph(
     table: pa.Table, schema: TableSchema, knowledge: Knowledge, *, seed: int, budget_s: float = 10.0
 ) -> CausalGraph:
-    """Learn a causal graph.
+    """Return the causal graph learned from a table.
 
     Args:
         table: clean table.
-        schema: its schema; columns with learned=False take no part.
-        knowledge: tiers, required and forbidden edges; binding.
-        seed: decides row samples, restarts and resamples. The result is the same for a seed unless
-            the budget cuts it short (`CausalGraph.complete` is False).
-        budget_s: CPU seconds, so that a busy machine does not change the result. Compiling kernels
-            on a first run is not counted; one move of the search may run over it.
+        schema: its schema; columns with learned=False are left out.
+        knowledge: tiers, required and forbidden edges; always respected.
+        seed: of row samples, restarts and resamples. The same seed gives the same graph unless the
+            budget ends the search early (`CausalGraph.complete` is False).
+        budget_s: CPU seconds, so that a busy machine does not change the result. Compiling the
+            kernels does not count; the last move may exceed the budget.
 
     Raises:
-        InputError: knowledge that names unknown columns or contradicts itself.
+        InputError: the knowledge names unknown columns or contradicts itself.
     """
     names = [column.name for column in schema.learned()]
     constraints = read_knowledge(knowledge, schema, names)
@@ -94,22 +97,18 @@ def learn_graph(
         return None if confirmed is None else pattern_of(confirmed, constraints.directed)
 
     with ThreadPoolExecutor(threads()) as pool:
-        patterns = [
-            pattern
-            for pattern in pool.map(resampled, rng.spawn(effort.bootstraps))
-            if pattern is not None
-        ]
+        results = list(pool.map(resampled, rng.spawn(effort.bootstraps)))
+    patterns = [pattern for pattern in results if pattern is not None]
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     return _graph(names, found, pattern, patterns, table.num_rows, complete)
 
 
 def _compile() -> None:
-    """Run the kernels once on nothing much, so that compiling them does not count as searching."""
+    """Run the kernels on a tiny table, so that compiling them does not count as search time."""
     codes = np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 1, 1]], np.uint8)
-    free = Constraints(
-        np.zeros((2, 2), np.bool_), ~np.eye(2, dtype=np.bool_), np.zeros((2, 2), np.bool_)
-    )
+    none = np.zeros((2, 2), np.bool_)
+    free = Constraints(none, ~np.eye(2, dtype=np.bool_), none)
     cards = np.array([2, 2])
     candidates = candidate_parents(codes, cards, free, 1)
     OrderSearch(codes, cards, free, candidates).best(1, np.random.default_rng(0), np.inf)
@@ -127,9 +126,7 @@ def _graph(
     place = np.argsort(found.order)
     dag = found.dag
     parents = {
-        names[v]: [
-            names[a] for a in sorted(np.flatnonzero(dag[:, v]).tolist(), key=lambda i: place[i])
-        ]
+        names[v]: [names[a] for a in sorted(np.flatnonzero(dag[:, v]), key=place.__getitem__)]
         for v in found.order
     }
     undecided = [(names[a], names[b]) for a, b in np.argwhere(dag & pattern & pattern.T)]
@@ -153,13 +150,17 @@ def _graph(
 def _edge(
     names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]
 ) -> GraphEdge:
-    """Describe edge a -> b of the best graph; without bootstraps it is weak."""
+    """Return edge a -> b of the best graph with its strength; weak without bootstraps."""
     if not patterns:
         return GraphEdge(source=names[a], target=names[b], strength=SHOWN, state="weak")
     present = sum(bool(p[a, b] or p[b, a]) for p in patterns)
-    same_way = sum(bool(p[a, b] and not p[b, a]) for p in patterns)
+    same_direction = sum(bool(p[a, b] and not p[b, a]) for p in patterns)
     strength = present / len(patterns)
     state: State = "weak"
     if strength >= SURE:
-        state = "directed" if not pattern[b, a] and same_way >= SAME_WAY * present else "undecided"
+        state = (
+            "directed"
+            if not pattern[b, a] and same_direction >= SAME_DIRECTION * present
+            else "undecided"
+        )
     return GraphEdge(source=names[a], target=names[b], strength=strength, state=state)

@@ -1,8 +1,8 @@
-"""Which arrows of a graph the data and the knowledge decide: the CPDAG with background knowledge.
+"""Edges whose direction data and knowledge decide: the CPDAG with background knowledge.
 
-Meek, Causal inference and causal explanation with background knowledge, UAI 1995: v-structures,
-what is known, and four rules to closure. A pattern is bool [p, p]: a -> b where only [a, b] is set,
-undecided where both are.
+Start from v-structures and known directions, then apply Meek's four rules until nothing changes
+(Meek, Causal inference and causal explanation with background knowledge, UAI 1995). A pattern is
+bool [p, p]: a -> b if only [a, b] is set, undecided if [b, a] is set too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 BoolMatrix = npt.NDArray[np.bool_]
 MAX_SIBLINGS = 8
-"""Undecided edges at one column beyond which parent sets are no longer enumerated (2^8)."""
+"""Maximum number of undecided edges at a column whose directions are enumerated (2^8)."""
 
 
 def pattern_of(dag: BoolMatrix, known: BoolMatrix) -> BoolMatrix:
@@ -23,7 +23,7 @@ def pattern_of(dag: BoolMatrix, known: BoolMatrix) -> BoolMatrix:
 
     Args:
         dag: bool [p, p].
-        known: bool [p, p]: [a, b] says that an edge between a and b can only be a -> b.
+        known: bool [p, p]; [a, b]: an edge between a and b must be a -> b.
     """
     adjacent = dag | dag.T
     directed = dag & known
@@ -53,7 +53,7 @@ def _must_point(pattern: BoolMatrix, a: int, b: int) -> bool:
     """Return whether the undecided edge between a and b must be a -> b."""
     directed = pattern & ~pattern.T
     adjacent = pattern | pattern.T
-    if np.any(directed[:, a] & ~adjacent[:, b]):  # rule 1: c -> a, c and b apart
+    if np.any(directed[:, a] & ~adjacent[:, b]):  # rule 1: c -> a, c and b not adjacent
         return True
     if np.any(directed[a] & directed[:, b]):  # rule 2: a -> c -> b
         return True
@@ -61,7 +61,7 @@ def _must_point(pattern: BoolMatrix, a: int, b: int) -> bool:
     middle = np.flatnonzero(undecided[a] & directed[:, b])
     if np.any(~adjacent[np.ix_(middle, middle)] & ~np.eye(middle.size, dtype=np.bool_)):  # rule 3
         return True
-    # rule 4: a - d, d -> c -> b, a and c adjacent, d and b apart
+    # rule 4: a - d, d -> c -> b, a and c adjacent, d and b not adjacent
     for c in np.flatnonzero(directed[:, b] & adjacent[a]):
         if np.any(undecided[a] & directed[:, c] & ~adjacent[:, b]):
             return True
@@ -69,11 +69,9 @@ def _must_point(pattern: BoolMatrix, a: int, b: int) -> bool:
 
 
 def parent_sets(pattern: BoolMatrix, x: int) -> Iterator[tuple[int, ...]]:
-    """Yield the parent sets that column x has in the graphs of the pattern (IDA; Maathuis et al.,
-    2009).
+    """Yield the parent sets of column x in the graphs of the pattern (IDA; Maathuis et al., 2009).
 
-    A set is valid when its orientation, closed under Meek's rules, makes no new v-structure and no
-    cycle.
+    A set is valid if its orientation, closed under Meek's rules, adds no v-structure and no cycle.
     """
     sure = np.flatnonzero(pattern[:, x] & ~pattern[x])
     siblings = np.flatnonzero(pattern[:, x] & pattern[x])[:MAX_SIBLINGS]

@@ -1,8 +1,7 @@
-"""Best order score search (BOSS): the order of the columns, within the knowledge, whose graph has
-the best qNML score.
+"""Best order score search (BOSS): the column order, within the knowledge, with the best qNML score.
 
-One column at a time is moved to its best place until no move helps; then again from a random order.
-Restarts share the grow-shrink trees, so forty cost two to five times one.
+One column at a time is moved to its best position until no move helps; then again from a random
+order. Restarts share the grow-shrink trees, so forty cost two to five times as much as one.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ Cards = npt.NDArray[np.int64]
 Candidates = npt.NDArray[np.int32]
 Order = npt.NDArray[np.int32]
 Adjacency = npt.NDArray[np.bool_]
-"""bool [p, p]: entry [a, b] says a -> b."""
+"""bool [p, p]; [a, b] means a -> b."""
 _GAIN = 1e-6
 
 
 @dataclass(frozen=True)
 class Found:
-    """The best order met and its graph."""
+    """The best order found, its graph, and the number of completed restarts."""
 
     order: Order
     dag: Adjacency
@@ -54,21 +53,19 @@ class OrderSearch:
     def __init__(
         self, codes: Codes, cards: Cards, constraints: Constraints, candidates: Candidates
     ) -> None:
-        self._codes, self._cards, self._constraints, self._candidates = (
-            codes,
-            cards,
-            constraints,
-            candidates,
-        )
+        self._codes = codes
+        self._cards = cards
+        self._constraints = constraints
+        self._candidates = candidates
         self._trees = _empty_trees(cards.size, 64 * cards.size)
 
     def best(self, restarts: int, rng: np.random.Generator, deadline: float) -> Found:
-        """Search from random orders.
+        """Return the best order of several random restarts.
 
         Args:
-            restarts: how many; at least one is begun.
+            restarts: their number; at least one is started.
             rng: draws the orders.
-            deadline: time.thread_time() after which no further move is tried.
+            deadline: time.thread_time() after which no move is tried.
         """
         best, best_score, done = None, -np.inf, 0
         while done < restarts:
@@ -83,12 +80,12 @@ class OrderSearch:
         return Found(best, self._dag(best), done)
 
     def improve(self, order: Order, rng: np.random.Generator, deadline: float) -> Adjacency | None:
-        """Return the graph of the best order reached from this one; None when time is up."""
+        """Return the graph of the best order reached from this one, None if time is up."""
         order, finished = self._climb(order, rng, deadline)
         return self._dag(order) if finished else None
 
     def _climb(self, order: Order, rng: np.random.Generator, deadline: float) -> tuple[Order, bool]:
-        """Move columns to their best places until nothing changes; False when time is up."""
+        """Move columns to their best positions until nothing changes; False if time is up."""
         moved = True
         while moved:
             moved = False
@@ -108,37 +105,31 @@ class OrderSearch:
     def _insertion_scores(
         self, others: Order, v: int, low: int, high: int
     ) -> npt.NDArray[np.float64]:
-        while True:
-            scores = insertion_scores(*self._arguments(), others, v, low, high)
-            if scores.size:
-                return scores
+        while not (scores := insertion_scores(*self._arguments(), others, v, low, high)).size:
             self._trees = _enlarged(self._trees)
+        return scores
 
-    def _end(self, v: int, is_before: npt.NDArray[np.bool_]) -> int:
+    def _node(self, v: int, is_before: npt.NDArray[np.bool_]) -> int:
         while (node := trace(*self._arguments(), v, is_before)) < 0:
             self._trees = _enlarged(self._trees)
         return node
 
-    def _ends(self, order: Order) -> list[int]:
+    def _nodes(self, order: Order) -> list[int]:
         is_before = np.zeros(order.size, np.bool_)
-        ends = []
+        nodes = []
         for v in order:
-            ends.append(self._end(int(v), is_before))
+            nodes.append(self._node(int(v), is_before))
             is_before[v] = True
-        return ends
+        return nodes
 
     def _total(self, order: Order) -> float:
-        return float(sum(self._trees[6][node] for node in self._ends(order)))
+        return float(sum(self._trees[6][node] for node in self._nodes(order)))
 
     def _dag(self, order: Order) -> Adjacency:
         dag = np.zeros((order.size, order.size), np.bool_)
-        for v, node in zip(order, self._ends(order), strict=True):
-            dag[
-                chosen_parents(
-                    self._codes, self._cards, self._trees, self._constraints.required, node
-                ),
-                v,
-            ] = True
+        for v, node in zip(order, self._nodes(order), strict=True):
+            parents = chosen_parents(*self._arguments()[:-1], node)
+            dag[parents, v] = True
         return dag
 
     def _arguments(self) -> tuple[Codes, Cards, Trees, Adjacency, Candidates]:
@@ -170,23 +161,21 @@ def _enlarged(trees: Trees) -> Trees:
 def candidate_parents(
     codes: Codes, cards: Cards, constraints: Constraints, strongest: int
 ) -> Candidates:
-    """Return the parents that each column may have, int32 [p, k], -1 where there are no more.
+    """Return the candidate parents of each column, int32 [p, k], padded with -1.
 
-    Where more than `strongest` are allowed, those with the best pairwise score: in a wide table, a
-    column whose effect shows only together with another one is missed.
+    If more than `strongest` are allowed, those with the best pairwise scores are candidates. So in
+    a wide table, a parent whose effect shows only together with another one is missed.
     """
     strongest = max(min(strongest, cards.size - 1), 1)
     p = cards.size
     chosen = np.full((p, strongest), -1, np.int32)
     for v in range(p):
-        allowed = np.flatnonzero(constraints.allowed[:, v] & (cards > 1) & (cards[v] > 1)).astype(
-            np.int32
-        )
+        is_allowed = constraints.allowed[:, v] & (cards > 1) & (cards[v] > 1)
+        allowed = np.flatnonzero(is_allowed).astype(np.int32)
         if allowed.size > strongest:
             none = np.empty(0, np.int32)
-            gains = addition_scores(codes, cards, v, none, allowed) - local_score(
-                codes, cards, v, none
-            )
+            base = local_score(codes, cards, v, none)
+            gains = addition_scores(codes, cards, v, none, allowed) - base
             allowed = np.sort(allowed[np.argsort(-gains, kind="stable")[:strongest]])
         chosen[v, : allowed.size] = allowed
     return chosen
