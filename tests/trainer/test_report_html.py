@@ -138,7 +138,7 @@ def test_a_generation_says_what_was_asked_of_it(hostile_report: dict) -> None:
         privacy = {"exact_copies": 0.0125, "of_model": known}
         text = text_of(render_html({**hostile_report, "asked": asked, "privacy": privacy}))
         assert "5,000 rows of 2 columns, generated with seed 7" in text
-        assert "200 of them, drawn at random, are judged" in text
+        assert "200 of them, drawn at random, are compared with real rows" in text
         assert f"do(column = value) column value {HOSTILE} {HOSTILE} v 5.49" in text
         assert text.index("Interventions") < text.index("Conditions") < text.index("Fidelity")
         assert "1.25 % of these rows equal a row that the model was fit on" in text

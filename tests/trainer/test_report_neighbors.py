@@ -75,7 +75,7 @@ def test_rows_are_judged_to_the_end_unless_they_are_clearly_copies(part, judged,
     copies = a.take(np.random.default_rng(1).integers(0, 2_000, round(6_000 * part)))
     synthetic = pa.concat_tables([copies, fresh.slice(len(copies))])
     seen = []
-    monkeypatch.setattr(neighbors, "JUDGED_AT_ONCE", 1_000)
+    monkeypatch.setattr(neighbors, "BATCH_ROWS", 1_000)
     credit = neighbors._credit
     monkeypatch.setattr(
         neighbors, "_credit", lambda rows, *sides: seen.append(len(rows[0])) or credit(rows, *sides)

@@ -137,7 +137,7 @@ def fit_model(
         graph_json=json.loads(graph.to_json()),
         timings=timings.seconds,
         seed=request.seed,
-        privacy_asked=request.privacy,
+        guarantee=request.privacy,
     )
     if report["privacy"] is not None:
         report["privacy"] |= half.copying

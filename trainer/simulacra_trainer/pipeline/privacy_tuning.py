@@ -17,7 +17,7 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, PENALTY, SCORED
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, draw_rows, exchanged_halves
-from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_held
+from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_within_bar
 
 PENALTIES = (
     1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0
@@ -57,7 +57,7 @@ class PrivacyTuning:
     @property
     def passes(self) -> bool:
         """Whether both tests show no copying."""
-        return is_held(self.share) and self.copies_above <= 0
+        return is_within_bar(self.share) and self.copies_above <= 0
 
 
 def tune_privacy(

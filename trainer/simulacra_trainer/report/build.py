@@ -17,7 +17,7 @@ from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.privacy import privacy
 from simulacra_trainer.survey_weights import effective_rows, row_weights
 
-if TYPE_CHECKING:  # a fit has no conditions, and their solvers take a quarter of a second to import
+if TYPE_CHECKING:  # the solvers of conditions take 0.25 s to import, and a fit needs none
     from simulacra_trainer.conditions.attainment import AttainmentDetail
 
 REPORT_VERSION = 1
@@ -34,28 +34,26 @@ def build_report(
     conditions: AttainmentDetail | None = None,
     timings: Mapping[str, float] | None = None,
     seed: int = 0,
-    privacy_asked: DifferentialPrivacy | None = None,
+    guarantee: DifferentialPrivacy | None = None,
     leave_out: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Judge a synthetic table with the clean tables alone; the result is JSON and holds customer
-    data (names).
+    """Return the report of a synthetic table as JSON values; it holds customer data (names).
 
-    `generation_report` makes that of a generation from it.
+    `generation_report` derives the report of a generation from it.
 
     Args:
-        train: the rows that the model saw.
-        holdout: real rows that it did not see. None (or fewer than 2 rows): fidelity is measured
-            between halves of the training rows, and there are no privacy figures, because nothing
-            unseen is there to compare with.
-        synthetic: rows that the model drew; under conditions they differ from the holdout on
-            purpose.
+        train: the training rows of the model.
+        holdout: real rows that the model did not see. If None (or fewer than 2 rows), fidelity is
+            measured against half of the training rows, and there are no privacy figures.
+        synthetic: rows drawn from the model; with conditions they differ from the holdout by
+            design.
         schema: its learned columns are compared.
-        graph_json: the causal graph, shown as it is (key `edges`).
-        conditions: what was asked and attained.
+        graph_json: the causal graph, copied unchanged (key `edges`).
+        conditions: requested and attained conditions.
         timings: seconds of each step.
-        seed: decides the subsamples.
-        privacy_asked: the guarantee that the model was fit with.
-        leave_out: columns that are not compared, because they were set.
+        seed: of the subsamples.
+        guarantee: differential privacy that the model was fit with.
+        leave_out: columns that are not compared, because the request set them.
     """
     rng = np.random.default_rng([seed, 23])
     names = [c.name for c in schema.learned() if c.name not in leave_out]
@@ -71,7 +69,7 @@ def build_report(
         },
         "columns": len(schema.learned()),
         "weights": _weights(train, schema),
-        "differential_privacy": _guarantee(privacy_asked),
+        "differential_privacy": _guarantee(guarantee),
         "fidelity": None,
         "privacy": None,
         "conditions": conditions.model_dump(mode="json") if conditions is not None else None,
@@ -93,14 +91,12 @@ def _against_halves(
     rng: np.random.Generator,
     weight: str | None,
 ) -> dict[str, Any]:
-    """Return the fidelity beside what two halves of the training rows differ by."""
+    """Return the fidelity against one half of the training rows, with the other as floor."""
     order = rng.permutation(train.num_rows)
     half = train.num_rows // 2
     against, seen = train.take(pa.array(order[:half])), train.take(pa.array(order[half:]))
-    return {
-        "against": "half of the training rows",
-        **fidelity(against, seen, synthetic, names, rng, weight),
-    }
+    found = fidelity(against, seen, synthetic, names, rng, weight)
+    return {"against": "half of the training rows", **found}
 
 
 def _against_unseen(
@@ -111,36 +107,33 @@ def _against_unseen(
     rng: np.random.Generator,
     weight: str | None,
 ) -> dict[str, Any]:
-    """Return the report's parts `fidelity` and `privacy`, by rows that the model did not see."""
+    """Return the fields `fidelity` and `privacy`, measured against unseen rows."""
     streams = rng.spawn(3)
     with ThreadPoolExecutor(threads()) as pool:
-        told_apart = pool.submit(two_sample_auc, unseen, synthetic, names, streams[0], weight)
+        auc = pool.submit(two_sample_auc, unseen, synthetic, names, streams[0], weight)
         private = pool.submit(privacy, train, unseen, synthetic, names, streams[1], weight)
-        found = {
-            "against": "holdout",
-            **fidelity(unseen, train, synthetic, names, streams[2], weight),
-        }
-        found["c2st_auc"] = told_apart.result()
+        found = fidelity(unseen, train, synthetic, names, streams[2], weight)
+        found = {"against": "holdout", **found, "c2st_auc": auc.result()}
         return {"fidelity": found, "privacy": private.result()}
 
 
-def _guarantee(asked: DifferentialPrivacy | None) -> dict[str, Any] | None:
-    if asked is None:
+def _guarantee(guarantee: DifferentialPrivacy | None) -> dict[str, Any] | None:
+    if guarantee is None:
         return None
     return {
-        "epsilon": asked.epsilon,
-        "delta": asked.delta,
+        "epsilon": guarantee.epsilon,
+        "delta": guarantee.delta,
         "neighbours": "tables of as many rows that differ in one row",
-        "covers": "the model, and with it generated rows, graph and effects",
+        "covers": "the model, and therefore generated rows, graph and effects",
         "not_covered": (
-            "the schema (names, levels, ranges, decimals), the number of rows, and the measured"
-            " figures of this report, which compare with real rows"
+            "the schema (names, levels, ranges, decimals), the number of rows, and the figures of"
+            " this report that compare with real rows"
         ),
     }
 
 
 def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
-    """Return what the survey weights leave of the rows, and the largest weight (1: the mean)."""
+    """Return the effective number of rows and the largest weight relative to the mean."""
     weights = row_weights(train, schema)
     if weights is None:
         return None
@@ -152,12 +145,11 @@ def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
 
 
 def figures(report: Mapping[str, Any]) -> dict[str, float]:
-    """Return the report's figures without any name, for a status."""
+    """Return the report's figures without names, for a status."""
     found: dict[str, float] = {}
     if report["weights"] is not None:
-        found["effective_rows_share"] = (
-            report["weights"]["effective_rows"] / report["weights"]["rows"]
-        )
+        weights = report["weights"]
+        found["effective_rows_share"] = weights["effective_rows"] / weights["rows"]
     if report["fidelity"] is not None:
         for kind in ("univariate", "bivariate"):
             for key in ("error", "floor"):

@@ -1,4 +1,4 @@
-"""Columns of several clean tables side by side: float numbers, shared level codes."""
+"""Columns of several clean tables in one coding: float numbers, shared level codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BINS = 10
 
 
 def is_category(table: pa.Table, name: str) -> bool:
-    """True for dictionary columns (categorical, ordinal, boolean)."""
+    """Return whether the column is a dictionary (categorical, ordinal, boolean)."""
     return bool(pa.types.is_dictionary(table.schema.field(name).type))
 
 
@@ -28,72 +28,64 @@ def numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def level_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
-    """Code the levels of one column alike in all tables: 0 missing, 1.. in order of first
-    appearance.
+    """Return a column's level codes, int64 [rows] per table, and the number of codes.
 
-    Returns one int64[rows] a table, and the number of codes.
+    Codes are the same in all tables: 0 for missing, then 1.. in order of first appearance.
     """
     known: dict[str, int] = {}
     coded = []
     for table in tables:
         chunk = table.column(name).combine_chunks()
-        levels = [
-            known.setdefault(v, len(known) + 1) if v is not None else 0
-            for v in chunk.dictionary.to_pylist()
-        ]
+        dictionary = chunk.dictionary.to_pylist()
+        levels = [0 if v is None else known.setdefault(v, len(known) + 1) for v in dictionary]
         lookup = np.array([*levels, 0], dtype=np.int64)
         coded.append(lookup[chunk.indices.fill_null(len(levels)).to_numpy(zero_copy_only=False)])
     return coded, len(known) + 1
 
 
 def bin_codes(tables: Sequence[pa.Table], name: str) -> tuple[list[IntArray], int]:
-    """Code one column alike in all tables: levels as they are, numbers cut at the first table's
-    deciles.
+    """Return a column's codes, int64 [rows] per table, and the number of codes.
 
-    Missing is a code of its own (0), and so is a value that spans two deciles or more (a spike at
-    zero): there a second cut falls just above it. Returns one int64[rows] a table, and the number
-    of codes.
+    Levels have their codes; numbers are cut at the deciles of the first table. Missing is 0. A
+    value that spans two or more deciles (a spike at zero) gets its own code by a second cut just
+    above it.
     """
     if is_category(tables[0], name):
         return level_codes(tables, name)
     values = [numbers(t, name) for t in tables]
     present = values[0][~np.isnan(values[0])]
     quantiles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges, repeats = np.unique(
-        np.quantile(present, quantiles) if len(present) else [], return_counts=True
-    )
+    deciles = np.quantile(present, quantiles) if len(present) else np.empty(0)
+    edges, repeats = np.unique(deciles, return_counts=True)
     edges = np.sort(np.concatenate([edges, np.nextafter(edges[repeats > 1], np.inf)]))
-    return [
-        np.where(np.isnan(v), 0, 1 + np.searchsorted(edges, v, side="right")) for v in values
-    ], len(edges) + 2
+    bins = [np.where(np.isnan(v), 0, 1 + np.searchsorted(edges, v, side="right")) for v in values]
+    return bins, len(edges) + 2
 
 
 def row_hashes(tables: Sequence[pa.Table], names: Sequence[str]) -> list[npt.NDArray[np.uint64]]:
-    """Return a 64-bit hash of every row, uint64 [rows] a table; numbers to 6 decimals."""
+    """Return a 64-bit hash of every row, uint64 [rows] per table; numbers to 6 decimals."""
     hashes = [np.zeros(t.num_rows, dtype=np.uint64) for t in tables]
     for name in names:
         if is_category(tables[0], name):
             codes, _ = level_codes(tables, name)
             parts = [c.astype(np.uint64) for c in codes]
         else:
-            rounded = [
-                np.round(np.nan_to_num(numbers(t, name), nan=np.inf), 6) + 0.0 for t in tables
-            ]
-            parts = [r.view(np.uint64) for r in rounded]
+            known = [np.nan_to_num(numbers(t, name), nan=np.inf) for t in tables]
+            parts = [(np.round(v, 6) + 0.0).view(np.uint64) for v in known]
         for i, part in enumerate(parts):
             hashes[i] = _mix(hashes[i] * np.uint64(0x9E3779B97F4A7C15) + part)
     return hashes
 
 
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Finalize as SplitMix64 does (Steele, Lea, Flood 2014); wraps around on purpose."""
+    """Return the SplitMix64 finalizer of x (Steele, Lea & Flood, 2014); overflow is intended."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 def sample_rows(table: pa.Table, most: int, rng: np.random.Generator) -> pa.Table:
-    """Return at most so many rows, drawn without replacement."""
+    """Return all rows, or `most` of them drawn without replacement."""
     if table.num_rows <= most:
         return table
     return table.take(pa.array(np.sort(rng.choice(table.num_rows, most, replace=False))))

@@ -1,7 +1,7 @@
 """Classifier two-sample test: can boosted trees tell synthetic from unseen real rows?
 
-The classifier is LightGBM (Ke et al. 2017). The figure is the AUC of its predictions out of fold
-(Lopez-Paz and Oquab 2017): 0.5 when the rows cannot be told apart.
+The classifier is LightGBM (Ke et al., 2017). The figure is the AUC of its out-of-fold predictions
+(Lopez-Paz and Oquab, 2017), which is 0.5 if the rows cannot be told apart.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from simulacra_trainer.survey_weights import weights_in
 MIN_ROWS = 100
 MAX_ROWS = 8_000
 MAX_VALUES = 400_000
-"""Rows times columns, at most (1,000 rows a side always): bounds the time to about a second."""
+"""Maximum of rows times columns, about a second; 1,000 rows per side are always allowed."""
 FOLDS = 3
 TREES = 100
 MAX_LEVELS = 255
@@ -38,7 +38,7 @@ CLASSIFIER = FIXED | {
     "min_data_in_leaf": 20,
     "lambda_l2": 1.0,
     "max_bin": MAX_LEVELS,
-    # A split may group any levels, however many and however rare.
+    # Allow a split to group any number of levels, even rare ones.
     "max_cat_to_onehot": 1,
     "max_cat_threshold": MAX_LEVELS,
     "min_data_per_group": 1,
@@ -54,10 +54,10 @@ def two_sample_auc(
     rng: np.random.Generator,
     weight: str | None = None,
 ) -> float | None:
-    """Return the out-of-fold AUC (0..1) of boosted trees on as many real as synthetic rows; None
-    for too few rows.
+    """Return the out-of-fold AUC, 0..1, on equally many real and synthetic rows.
 
-    weight: the column of survey weights by which the real rows count, in the trees and in the AUC.
+    None if there are too few rows. Real rows count by the survey weights in column `weight`, in the
+    trees and in the AUC.
     """
     most = min(MAX_ROWS, max(1_000, MAX_VALUES // (2 * len(names))))
     rows = min(real.num_rows, synthetic.num_rows, most)
@@ -74,7 +74,7 @@ def two_sample_auc(
     categories = [i for i, name in enumerate(names) if is_category(tables[0], name)]
     score = np.empty(2 * rows)
 
-    def judge(k: int) -> None:
+    def score_fold(k: int) -> None:
         fit = fold != k
         data = lightgbm.Dataset(
             features[fit], label[fit], weight=counts[fit], categorical_feature=categories
@@ -82,7 +82,7 @@ def two_sample_auc(
         score[~fit] = raw_scores(lightgbm.train(CLASSIFIER, data, TREES), features[~fit])
 
     with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(judge, range(FOLDS)))
+        list(pool.map(score_fold, range(FOLDS)))
     order = np.argsort(score[:rows], kind="stable")
     below, drawn = score[:rows][order], score[rows:]
     up_to = np.append(0.0, np.cumsum(counts[:rows][order]))
@@ -92,10 +92,10 @@ def two_sample_auc(
 
 
 def _feature(tables: list[pa.Table], name: str) -> FloatArray:
-    """Return a column of both tables, float64 [rows]: numbers with NaN where missing, levels as
-    codes by frequency.
+    """Return a column of both tables, float64 [rows].
 
-    A missing level has a code of its own; the rarest levels share the last one.
+    Numbers have NaN for missing. Levels are codes by frequency; missing has its own code, and the
+    rarest levels share the last one.
     """
     if not is_category(tables[0], name):
         return np.concatenate([numbers(t, name) for t in tables])

@@ -11,19 +11,17 @@ BOX_WIDTH, BOX_HEIGHT, GAP, DOWN = 150, 30, 18, 74
 SWEEPS = 8
 SHOWN_NAME = 20
 MAX_COLUMNS = 60
-"""Above it a picture cannot be read; the table of edges says it all."""
+"""With more columns a drawing is unreadable; the table of edges has the same content."""
 
 Edge = Mapping[str, Any]
 
 
 def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
-    """Return the graph as SVG without styles of its own; empty where there is nothing to draw, or
-    too much.
+    """Return the graph as SVG with CSS classes; empty without edges or with too many columns.
 
     Args:
         order: all columns, causes before effects.
-        edges: with source, target, strength (0..1: the width) and state (directed, undecided, weak:
-            the class).
+        edges: with source, target, strength 0..1 (stroke width) and state (CSS class).
     """
     linked = {edge[end] for edge in edges for end in ("source", "target")}
     names = [name for name in order if name in linked]
@@ -38,9 +36,8 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
     }
     half = max(abs(x) for x, _ in spots.values()) + BOX_WIDTH / 2 + 2
     height = (len(rows) - 1) * DOWN + BOX_HEIGHT + 4
-    parts = [_line(edge, spots) for edge in edges] + [
-        _box(name, x, y) for name, (x, y) in spots.items()
-    ]
+    parts = [_line(edge, spots) for edge in edges]
+    parts += [_box(name, x, y) for name, (x, y) in spots.items()]
     return Markup(
         '<svg class="drawing" role="img" aria-label="Causal graph" '
         'viewBox="{left:.0f} -2 {width:.0f} {height}" width="{width:.0f}">{body}</svg>'
@@ -48,7 +45,7 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
 
 
 def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
-    """Put each column one layer below the lowest of those before it that it is linked with."""
+    """Return layers of columns, each one below its lowest earlier neighbor."""
     rank = {name: at for at, name in enumerate(names)}
     level = dict.fromkeys(names, 0)
     for name in names:
@@ -63,7 +60,7 @@ def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
 
 
 def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
-    """Order each layer by its neighbors' mean position, down and up, for few crossings."""
+    """Sort each layer by its neighbors' mean position, down and up, to reduce crossings."""
     near: dict[str, list[str]] = {name: [] for row in rows for name in row}
     for edge in edges:
         near[edge["source"]].append(edge["target"])
@@ -71,10 +68,7 @@ def _order(rows: list[list[str]], edges: Sequence[Edge]) -> None:
     for sweep in range(SWEEPS):
         place = {name: _place(at, len(row)) for row in rows for at, name in enumerate(row)}
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wish = {
-                name: sum(place[other] for other in near[name]) / len(near[name]) for name in row
-            }
-            row.sort(key=wish.__getitem__)
+            row.sort(key=lambda name: sum(place[other] for other in near[name]) / len(near[name]))
             place |= {name: _place(at, len(row)) for at, name in enumerate(row)}
 
 
@@ -94,15 +88,13 @@ def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> Markup:
     path = Markup('<path class="edge {}" stroke-width="{:.1f}" d="{}"/>').format(state, width, line)
     if state == "undecided":
         return path
-    return path + Markup('<path class="head" d="M{:.0f} {:.0f}l-4 {}h8z"/>').format(
-        to_x, to_y, -tip
-    )
+    head = Markup('<path class="head" d="M{:.0f} {:.0f}l-4 {}h8z"/>')
+    return path + head.format(to_x, to_y, -tip)
 
 
 def _box(name: str, x: float, y: float) -> Markup:
     shown = name if len(name) <= SHOWN_NAME else name[: SHOWN_NAME - 1] + "…"
     box = Markup('<rect class="box" x="{:.0f}" y="{:.0f}" width="{}" height="{}" rx="6"/>')
     text = Markup('<text x="{:.0f}" y="{:.0f}">{}</text>')
-    return box.format(x - BOX_WIDTH / 2, y, BOX_WIDTH, BOX_HEIGHT) + text.format(
-        x, y + BOX_HEIGHT / 2 + 4.5, shown
-    )
+    frame = box.format(x - BOX_WIDTH / 2, y, BOX_WIDTH, BOX_HEIGHT)
+    return frame + text.format(x, y + BOX_HEIGHT / 2 + 4.5, shown)

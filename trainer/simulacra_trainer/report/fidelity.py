@@ -1,8 +1,7 @@
-"""Fidelity: total-variation distance of columns and pairs of columns from unseen real rows, beside
-its floor.
+"""Fidelity: total-variation distance of columns and pairs from unseen real rows, and its floor.
 
-The floor is the distance of as many real training rows from the same unseen rows: what sampling
-alone costs. A synthetic table at the floor is as near to the unseen rows as real rows are.
+The floor is the distance of equally many real training rows from the same unseen rows, the effect
+of sampling alone. A synthetic table at the floor is as close to the unseen rows as real rows are.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from simulacra_trainer.survey_weights import Floats, effective_rows, weights_in
 
 MAX_ROWS = 25_000
 MAX_COUNTED = 20_000_000
-"""Rows times pairs, at most: bounds the time to about a second."""
+"""Maximum of rows times pairs, which limits the time to about a second."""
 WORST_PAIRS = 50
 
 
@@ -43,12 +42,11 @@ def fidelity(
     rng: np.random.Generator,
     weight: str | None = None,
 ) -> dict[str, Any]:
-    """Compare synthetic and training rows, as many of either, with the unseen ones; errors in
-    percent.
+    """Return distances in percent of synthetic and of equally many training rows from unseen rows.
 
-    Numbers are cut at the deciles of the unseen rows; all pairs of columns, or a random set of them
-    when there are too many. With a column of survey weights real rows count by it, and there are as
-    many synthetic rows as the training rows are worth (Kish's number), so that error and floor stay
+    Numbers are cut at the deciles of the unseen rows. All pairs of columns are compared, or a
+    random set if there are too many. With survey weights, real rows are weighted, and the number of
+    synthetic rows is the effective number of training rows (Kish), so that error and floor are
     comparable.
     """
     pairs = _pairs(len(names), rng)
@@ -78,14 +76,14 @@ def fidelity(
 def _pairs(columns: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
     i, j = np.triu_indices(columns, k=1)
     most = MAX_COUNTED // MAX_ROWS
-    chosen = (
-        np.sort(rng.choice(len(i), most, replace=False)) if len(i) > most else np.arange(len(i))
-    )
-    return np.column_stack([i[chosen], j[chosen]])
+    if len(i) > most:
+        chosen = np.sort(rng.choice(len(i), most, replace=False))
+        i, j = i[chosen], j[chosen]
+    return np.column_stack([i, j])
 
 
 def _distances(codes: list[IntArray], size: int, weights: list[Floats | None]) -> dict[str, float]:
-    """Return error and floor in percent: synthetic and training rows against unseen ones."""
+    """Return the distance of synthetic (error) and training rows (floor) in percent."""
     unseen, train, synthetic = codes
     return {
         "error": 100 * total_variation(unseen, synthetic, size, weights[0]),

@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from simulacra_trainer.report.drawing import draw_graph
-from simulacra_trainer.report.neighbors import BAR, is_held
+from simulacra_trainer.report.neighbors import BAR, is_within_bar
 
 STATES = {
     "directed": "directed",
     "undecided": "direction undecided by the data",
-    "weak": "weak: seen in few resamples",
+    "weak": "weak: found in few resamples",
 }
 
 
@@ -51,7 +51,7 @@ def _template() -> Template:
         SHOWN_PAIRS=15,
         STATES=STATES,
         condition_text=_condition_text,
-        is_held=is_held,
+        is_within_bar=is_within_bar,
     )
     return environment.get_template("report.html.j2")
 
@@ -63,5 +63,5 @@ def _condition_text(condition: Mapping[str, Any]) -> str:
     if low is not None and low == high:
         return f"= {low:.12g}"
     ends = (("at least", low), ("at most", high))
-    said = (f"{words} {end:.12g}" for words, end in ends if end is not None)
-    return " and ".join(said) or "present"
+    texts = (f"{words} {end:.12g}" for words, end in ends if end is not None)
+    return " and ".join(texts) or "present"

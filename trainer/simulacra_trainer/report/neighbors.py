@@ -1,9 +1,9 @@
-"""Nearest neighbors between mixed tables, and the equal-halves DCR test of copying.
+"""Nearest neighbors between mixed tables, and the equal-halves DCR test for copying.
 
-DCR is the distance to the closest record. The test: fit on one half of the rows, and see whether
-synthetic rows lie nearer to that half than to the other. Equal halves matter: against a smaller
-holdout, with the training rows thinned to its size, most copied rows have lost their original and
-the share flatters several-fold.
+DCR is the distance to the closest record. The test fits a model on one half of the rows and asks
+whether its synthetic rows are nearer to that half than to the other. The halves must be equal.
+Against a smaller holdout, with training rows thinned to its size, most copied rows lose their
+original, and the share looks several times better than it is.
 """
 
 from __future__ import annotations
@@ -21,30 +21,31 @@ from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
 
 MAX_PAIRS = 80_000_000
-"""Rows compared with rows, at most, in one test: bounds its time to about a second."""
+"""Maximum pairs of rows in one test, which limits its time to about a second."""
 CLIP = 10.0
 BAR = 0.53
-"""Bar of privacy tuning for the equal-halves share, to two digits: the third is chance."""
-HELD_BELOW = BAR + 0.005
-"""What rounds to the bar: a share above it is not held."""
-JUDGED_AT_ONCE, MAX_JUDGED, MAX_CELLS = 3_000, 12_000, 4_000_000_000
-"""A test of equal halves judges so many rows at once and so many in all; of a wide table no more
-than compare that many cells with cells (about a second). 3,000 have a standard error of 0.009, and
-a table at the bar got a penalty by chance.
-"""
+"""Highest equal-halves share that privacy tuning accepts, rounded to two digits; the third digit is
+chance."""
+FAILS_ABOVE = BAR + 0.005
+"""Shares above this round to more than the bar."""
+BATCH_ROWS = 3_000
+"""Synthetic rows tested at a time. Their standard error of 0.009 alone would decide by chance."""
+MAX_ROWS = 12_000
+"""Maximum synthetic rows in a test of equal halves."""
+MAX_CELLS = 4_000_000_000
+"""Maximum comparisons of cells in a test, about a second; limits the rows of wide tables."""
 SURE = 3.0
-"""So many standard errors above the bar, the rows so far decide (a race, Maron & Moore, 1994)."""
+"""Standard errors above the bar that end the test early (a race; Maron & Moore, 1994)."""
 BLOCK = 1024
-"""Rows walked at once: their columns and distances stay in the cache."""
+"""Rows compared at a time, so that their columns and distances stay in the cache."""
 Points = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
 
 
 def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> list[Points]:
-    """Return tables as points: numbers float32[rows, a] in standard deviations of `scale`, levels
-    int32[rows, b].
+    """Return tables as points: scaled numbers float32 [rows, a] and level codes int32 [rows, b].
 
-    Numbers are clipped at 10 standard deviations from the mean of `scale`; missing ones are NaN,
-    and whether a number that can be missing is, is a level as well. Missing levels are 0.
+    Numbers are in standard deviations from the mean of `scale`, clipped at 10; missing is NaN. A
+    number with missing values has a level code for missing too. Missing levels are 0.
     """
     columns: list[list[FloatArray]] = [[] for _ in tables]
     levels: list[list[IntArray]] = [[] for _ in tables]
@@ -59,8 +60,8 @@ def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> 
         placed = [
             np.clip((numbers(table, name) - center) / spread, -CLIP, CLIP) for table in tables
         ]
-        for kept, values in zip(columns, placed, strict=True):
-            kept.append(values)
+        for scaled, values in zip(columns, placed, strict=True):
+            scaled.append(values)
         if any(np.isnan(values).any() for values in placed):
             for into, values in zip(levels, placed, strict=True):
                 into.append(np.isnan(values).astype(np.int64))
@@ -68,7 +69,7 @@ def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> 
 
 
 def _points(columns: list[FloatArray], levels: list[IntArray], rows: int) -> Points:
-    """Stack row by row: the kernel walks along rows."""
+    """Stack columns in row-major order, as the kernel reads them."""
     left = np.column_stack(columns) if columns else np.zeros((rows, 0))
     right = np.column_stack(levels) if levels else np.zeros((rows, 0))
     return np.ascontiguousarray(left, dtype=np.float32), np.ascontiguousarray(right, dtype=np.int32)
@@ -83,7 +84,7 @@ def _nearest(
     squared: npt.NDArray[np.float32],
     ties: IntArray,
 ) -> None:
-    """Compare blocks column by column: without inner branches the compiler vectorizes."""
+    """Fill in `squared` and `ties`; block by block, so that the compiler vectorizes."""
     squared[:] = np.inf
     distances = np.empty(BLOCK, np.float32)
     for begin in range(0, to_numbers.shape[1], BLOCK):
@@ -110,11 +111,10 @@ def _nearest(
 
 
 def nearest(rows: Points, others: Points) -> tuple[FloatArray, IntArray]:
-    """Return each row's distance to the nearest of the others (float64) and how many lie at that
-    distance (int64).
+    """Return each row's distance to its nearest neighbor, float64, and the number of ties, int64.
 
-    The squared distance adds the squared differences of numbers; a level that differs counts 1, as
-    does a number that is missing on one side only.
+    The squared distance is the sum of squared differences of numbers, plus 1 for each level that
+    differs and each number that is missing on one side only.
     """
     squared = np.empty(len(rows[0]), dtype=np.float32)
     ties = np.zeros(len(rows[0]), dtype=np.int64)
@@ -132,19 +132,17 @@ def nearest(rows: Points, others: Points) -> tuple[FloatArray, IntArray]:
 def nearer_share(synthetic: Points, seen: Points, unseen: Points) -> tuple[float, float]:
     """Return the DCR share of synthetic rows on the scale of equal halves, and its standard error.
 
-    0.5: rows lie no nearer to those the model saw than to those it did not; 1: all are copies. When
-    several rows tie as the nearest, each side is credited with its part of them. By exchangeability
-    the raw share of a model that copies nothing is the seen rows' part of all, s0 (1/2 for equal
-    halves); (share - s0) / (1 - s0) is the part of rows that copy, which equal halves would show as
-    0.5 plus half of it.
+    The raw share is the share of synthetic rows whose nearest real row was seen by the model; ties
+    count proportionally. Without copying it is expected to be s0, the share of seen rows among all
+    real rows (1/2 for equal halves). A fraction c of copied rows raises it to s0 + c * (1 - s0).
+    Equal halves would show 0.5 + c / 2, which is returned: 0.5 means no copying, 1 all copies.
     """
-    return _on_equal_halves(
-        _credit(synthetic, seen, unseen), len(seen[0]) / (len(seen[0]) + len(unseen[0]))
-    )
+    base = len(seen[0]) / (len(seen[0]) + len(unseen[0]))
+    return _on_equal_halves(_credit(synthetic, seen, unseen), base)
 
 
 def _credit(synthetic: Points, seen: Points, unseen: Points) -> FloatArray:
-    """Return by row how much of it the seen rows are credited with, float64 [rows]."""
+    """Return 1 for rows nearer to seen rows, 0 for unseen, shares for ties, float64 [rows]."""
     near, near_ties = nearest(synthetic, seen)
     far, far_ties = nearest(synthetic, unseen)
     return np.where(near < far, 1.0, np.where(near > far, 0.0, near_ties / (near_ties + far_ties)))
@@ -152,13 +150,12 @@ def _credit(synthetic: Points, seen: Points, unseen: Points) -> FloatArray:
 
 def _on_equal_halves(credit: FloatArray, base: float) -> tuple[float, float]:
     scale = 0.5 / (1 - base)
-    return 0.5 + scale * float(credit.mean() - base), scale * float(credit.std()) / float(
-        np.sqrt(len(credit))
-    )
+    error = scale * float(credit.std()) / float(np.sqrt(len(credit)))
+    return 0.5 + scale * float(credit.mean() - base), error
 
 
-def is_held(share: float) -> bool:
-    """Return whether a share of equal halves keeps the bar."""
+def is_within_bar(share: float) -> bool:
+    """Return whether an equal-halves share is within the privacy bar."""
     return round(share, 2) <= BAR
 
 
@@ -169,10 +166,10 @@ def equal_halves_dcr(
     schema: TableSchema,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Return the DCR share of rows from a model that saw half_a only, and its standard error.
+    """Return the DCR share of rows from a model that saw only half_a, and its standard error.
 
-    half_b is of (about) the same size. 0.5 is a model that copies nothing. No more rows are judged
-    than keep the comparison bounded, and no further ones where the share is clearly above the bar.
+    half_b has (about) the same size. A model that copies nothing has 0.5. The number of rows tested
+    is limited, and the test ends early if the share is clearly above the bar.
 
     Raises:
         ValueError: one of the tables is empty.
@@ -181,17 +178,16 @@ def equal_halves_dcr(
         raise ValueError("the DCR test needs rows in both halves and in the synthetic table")
     names = [c.name for c in schema.learned()]
     cells = (half_a.num_rows + half_b.num_rows) * len(names)
-    most = max(200, min(MAX_JUDGED, MAX_CELLS // cells))
-    synthetic = synthetic_from_a.take(
-        rng.permutation(synthetic_from_a.num_rows)[:most]
-    )  # the first ones may decide
+    most = max(200, min(MAX_ROWS, MAX_CELLS // cells))
+    # Shuffle, because the first batch may decide.
+    synthetic = synthetic_from_a.take(rng.permutation(synthetic_from_a.num_rows)[:most])
     drawn, near, far = place(half_a, [synthetic, half_a, half_b], names)
     credit, base = np.empty(0), half_a.num_rows / (half_a.num_rows + half_b.num_rows)
     share = error = 0.0
     while credit.size < synthetic.num_rows:
-        batch = slice(credit.size, credit.size + JUDGED_AT_ONCE)
+        batch = slice(credit.size, credit.size + BATCH_ROWS)
         credit = np.append(credit, _credit((drawn[0][batch], drawn[1][batch]), near, far))
         share, error = _on_equal_halves(credit, base)
-        if share - HELD_BELOW > SURE * error:
+        if share - FAILS_ABOVE > SURE * error:
             break
     return share, error

@@ -1,4 +1,4 @@
-"""Privacy: copies of training rows, and nearness to them, against unseen real rows."""
+"""Privacy: exact copies of training rows, and nearness to them, against unseen real rows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ def privacy(
     rng: np.random.Generator,
     weight: str | None = None,
 ) -> dict[str, Any]:
-    """Judge copying and nearness against the base rate of real rows that the model has not seen.
+    """Return measures of copying, with unseen real rows as base rate.
 
-    dcr_share: 0.5 when synthetic rows lie no nearer to training rows than to unseen ones (scale of
+    dcr_share: 0.5 if synthetic rows are no nearer to training rows than to unseen ones (scale of
     equal halves). exact_copies, exact_base: share of synthetic and of holdout rows that equal a
-    training row. With a column of survey weights, holdout rows count by it as base rate. The DCR
-    share does not need them: seen and unseen rows are people, dealt to the halves by chance, and
-    which of them is nearer tells a copy whatever they weigh. nearest: distance to the nearest
-    training row (a level that differs, or one standard deviation, is 1).
+    training row. nearest: distance to the nearest training row, where a level that differs or one
+    standard deviation counts 1.
+
+    With survey weights, the base rate weights the holdout rows. The DCR share ignores weights:
+    people were assigned to seen and unseen rows at random, so the nearer side reveals copying
+    whatever the weights.
     """
     copies, base = exact_copies(train, holdout, synthetic, names, weight)
     seen, unseen = sample_rows(train, MAX_TRAIN, rng), sample_rows(holdout, MAX_TRAIN, rng)
