@@ -20,7 +20,8 @@ import yaml
 
 COMMIT = "5c85e94492b8215e889c1eb79e62c560e3fca283"
 """Release 0.1.0. Move it with each release."""
-ROLES = ("api", "operator", "trainer")
+EXTRAS = {role: f"{role},s3,vault,aws" for role in ("api", "operator", "trainer")}
+"""That release's extras of each role."""
 FOLDER = layout.BUILD / "previous"
 
 
@@ -44,14 +45,14 @@ def main() -> int:
     # The previous chart asks for images with its own appVersion as their tag.
     chart = yaml.safe_load((FOLDER / "chart" / "Chart.yaml").read_text())
     shutil.copytree(layout.BUILD / "api" / "tools", FOLDER / "tools")
-    for role in ROLES:
+    for role, extras in EXTRAS.items():
         today = f"simulacra.local/simulacra/{role}:{current}"
         image = f"simulacra.local/simulacra/previous-{role}:{chart['appVersion']}"
         containerfile = Path(__file__).with_name("previous.Containerfile")
-        arguments = {"BASE": today, "EXTRAS": layout.ROLES[role].extras}
+        arguments = {"BASE": today, "EXTRAS": extras}
         builder.build(image, containerfile, FOLDER, arguments)
         builder.save(image, FOLDER / f"{role}.tar")
-    archives = [str(FOLDER / f"{role}.tar") for role in ROLES]
+    archives = [str(FOLDER / f"{role}.tar") for role in EXTRAS]
     print(json.dumps({"chart": str(FOLDER / "chart"), "archives": archives}))
     return 0
 
@@ -60,7 +61,7 @@ def gather(tree: str) -> None:
     """Build its wheel in FOLDER / own and gather its dependencies in FOLDER / wheels."""
     wheel = [sys.executable, "-m", "pip", "wheel", "-q"]
     layout.run([*wheel, "--no-deps", "--wheel-dir", str(FOLDER / "own"), tree])
-    extras = ",".join(layout.ROLES[role].extras for role in ROLES)
+    extras = ",".join(EXTRAS.values())
     wheels = FOLDER / "wheels"
     links = f"--find-links={layout.WHEELHOUSE}"
     layout.run([*wheel, links, "--wheel-dir", str(wheels), f"{tree}[{extras}]"])
